@@ -1,0 +1,8 @@
+//! The words of the field as types: chains, addresses, key ids, lists and their publication.
+//! Pure and deterministic: no clock, no randomness, no I/O.
+
+pub mod address;
+pub mod chain;
+pub mod key_id;
+pub mod list;
+pub mod publication;

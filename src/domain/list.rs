@@ -1,0 +1,359 @@
+//! What a list says: lists, parties, rows and how long each row stood. Facts only: no parsing of
+//! files, no storage, no scoring.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+/// The longest list id, in bytes.
+pub const MAX_LIST_ID: usize = 64;
+
+/// The name of one source of listings, such as `us-ofac-sdn`: 1 to 64 of `a-z`, `0-9` and `-`,
+/// beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ListId(String);
+
+/// A string that is no list id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no list id: 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit")]
+pub struct ListIdError(String);
+
+impl ListId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ListId {
+    type Err = ListIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text.is_empty()
+            || text.len() > MAX_LIST_ID
+            || text.starts_with('-')
+            || !text.bytes().all(fits)
+        {
+            return Err(ListIdError(text.chars().take(MAX_LIST_ID + 1).collect()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ListId {
+    type Error = ListIdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ListId> for String {
+    fn from(id: ListId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for ListId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What being on a list means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ListKind {
+    /// Dealings are prohibited by law (OFAC SDN).
+    Sanctions,
+    /// An authority warns of the address without sanctioning it (an FBI announcement).
+    Advisory,
+    /// The address was seized or is subject to a seizure order (Israel's NBCTF).
+    Seizure,
+    /// The issuer of a token froze the address.
+    IssuerFreeze,
+    /// Somebody attributes the address to an actor (a GraphSense TagPack).
+    Attribution,
+}
+
+impl ListKind {
+    /// Every kind, in the order of the proto.
+    pub const ALL: [Self; 5] =
+        [Self::Sanctions, Self::Advisory, Self::Seizure, Self::IssuerFreeze, Self::Attribution];
+
+    /// The name used in files, flags and the proto: `SANCTIONS`, `ISSUER_FREEZE`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sanctions => "SANCTIONS",
+            Self::Advisory => "ADVISORY",
+            Self::Seizure => "SEIZURE",
+            Self::IssuerFreeze => "ISSUER_FREEZE",
+            Self::Attribution => "ATTRIBUTION",
+        }
+    }
+
+    /// Whether lists of this kind grow old: an authority keeps publishing sanctions and issuers
+    /// keep freezing, while an advisory, a seizure or an attribution is said once.
+    pub fn ages(self) -> bool {
+        matches!(self, Self::Sanctions | Self::IssuerFreeze)
+    }
+}
+
+/// A string that names no list kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no list kind: SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE or ATTRIBUTION")]
+pub struct ListKindError(String);
+
+impl FromStr for ListKind {
+    type Err = ListKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let folded = text.replace('-', "_");
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str().eq_ignore_ascii_case(&folded))
+            .ok_or_else(|| ListKindError(text.chars().take(64).collect()))
+    }
+}
+
+impl fmt::Display for ListKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The person or group that a list names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Party {
+    /// The list's own identifier of the party (OFAC: the uid, `DistinctParty/@FixedRef`).
+    pub uid: String,
+    /// The primary name.
+    pub name: String,
+    /// Other names, in the list's order.
+    pub aliases: Vec<String>,
+    /// What the party is, in the list's words: `Individual`, `Entity`, ...; empty where unsaid.
+    pub party_type: String,
+    /// Sanctions programs or the like (`DPRK3`, `CYBER2`), sorted, each once.
+    pub programs: Vec<String>,
+    /// The days on which the party was entered on the list, ascending, each once.
+    pub listed_on: Vec<Date>,
+}
+
+/// One address under one party as the list has it, before anything is understood of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RowKey {
+    /// [`Party::uid`].
+    pub party_uid: String,
+    /// The address, verbatim.
+    pub address: String,
+    /// The ticker (`XBT`) or CAIP-2 chain id (`eip155:56`), verbatim; a hint, never a key; empty
+    /// where the list says neither.
+    pub ticker: String,
+}
+
+/// What a list says of a row beside its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowFacts {
+    /// The day that the source itself gives for the address (not for the party).
+    pub listed_on: Option<Date>,
+    /// The source's category (`exchange`, `ransomware`); empty where unsaid.
+    pub category: String,
+    /// Where the source says so: a URL or a document number; empty where unsaid.
+    pub reference: String,
+}
+
+/// A list file as read, in the file's order: what `source` gives and `publication` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadList {
+    /// The day of publication that the file states.
+    pub published: Option<Date>,
+    /// The parties that have addresses, each uid once.
+    pub parties: Vec<Party>,
+    /// The rows, each key once.
+    pub rows: Vec<(RowKey, RowFacts)>,
+    /// Rows that repeated an earlier row's key and were folded into it.
+    pub duplicates: u64,
+}
+
+/// How the first day of a standing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StartBasis {
+    /// The source dates the address itself.
+    AddressDate,
+    /// The publication in which the address newly appeared, an earlier one having been loaded.
+    FirstSeen,
+    /// The party's first date: the address stood in the first publication that we ever loaded, so
+    /// its own start is unknown and the conservative one is taken.
+    PartyDate,
+    /// Nothing says: it counts as having always stood.
+    Unknown,
+}
+
+/// A span of days in which a row stood on its list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The first day; `None` with [`StartBasis::Unknown`].
+    pub from: Option<Date>,
+    /// What `from` rests on.
+    pub basis: StartBasis,
+    /// The day of the publication in which it was gone, the first day it no longer counts;
+    /// `None` while it stands.
+    pub until: Option<Date>,
+}
+
+impl Standing {
+    /// Whether the row stood on `day`.
+    pub fn covers(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
+    }
+}
+
+/// A row with its history, as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// What the list says, verbatim.
+    pub key: RowKey,
+    /// What the list says beside it.
+    pub facts: RowFacts,
+    /// When it stood: ascending, never empty; only the last may be open.
+    pub standings: Vec<Standing>,
+    /// Since when a removal waits to be confirmed; the row still counts meanwhile.
+    pub removal_pending_since: Option<Timestamp>,
+}
+
+impl Row {
+    /// Whether the row stands now (a pending removal still stands).
+    pub fn stands(&self) -> bool {
+        self.standings.last().is_some_and(|last| last.until.is_none())
+    }
+
+    /// The standing that covers `day`.
+    pub fn standing_on(&self, day: Date) -> Option<&Standing> {
+        self.standings.iter().rev().find(|standing| standing.covers(day))
+    }
+}
+
+/// Where a list version came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Provenance {
+    /// The starter list that the binary carries.
+    Starter,
+    /// A file imported by hand; its name as given.
+    Import(String),
+    /// The configured source; its URL without credentials and query, or its path.
+    Source(String),
+}
+
+/// How many of what a list version holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCounts {
+    /// Rows that stand and are understood, those pending removal among them.
+    pub listings: u64,
+    /// Rows that stand, with an address that cannot be understood.
+    pub quarantined: u64,
+    /// Parties with at least one standing row.
+    pub parties: u64,
+    /// Standing rows whose removal waits to be confirmed.
+    pub removals_pending: u64,
+    /// Rows that stood once and no longer do.
+    pub removed: u64,
+    /// Rows of the file that repeated another and were folded into it.
+    pub duplicates: u64,
+}
+
+/// One publication of a list as loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListVersion {
+    /// The list.
+    pub id: ListId,
+    /// What being on it means.
+    pub kind: ListKind,
+    /// The number of this ordered change: 1, 2, ... over all lists of a store.
+    pub version: u64,
+    /// SHA-256 over the rows and parties in canonical order ([`crate::domain::publication`]): the
+    /// same facts have the same digest in every file format.
+    pub digest: [u8; 32],
+    /// The day of publication, where known.
+    pub published: Option<Date>,
+    /// The day of the first publication of this list that was ever loaded, where known.
+    pub first_published: Option<Date>,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// Why the sanity gates were overridden; empty where they were not.
+    pub force_reason: String,
+    /// What it holds.
+    pub counts: ListCounts,
+}
+
+/// The last look at a list's source, kept apart from the version because an unchanged source
+/// makes no new version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCheck {
+    /// When the configured source was last read with success, changed or not.
+    pub succeeded_at: Option<Timestamp>,
+    /// The latest day of publication seen, which may be later than the version's.
+    pub published: Option<Date>,
+    /// SHA-256 of the bytes last read from the source: equal bytes need no parsing.
+    pub file_digest: Option<[u8; 32]>,
+    /// `ETag` of the last answer.
+    pub etag: Option<String>,
+    /// `Last-Modified` of the last answer.
+    pub last_modified: Option<String>,
+}
+
+impl ListCheck {
+    /// The moment that the list's age counts from: the last successful check, or the start of the
+    /// day of publication (UTC), whichever is later; `None` where neither is known.
+    pub fn fresh_as_of(&self) -> Option<Timestamp> {
+        let published = self.published.and_then(|day| {
+            day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        });
+        self.succeeded_at.max(published)
+    }
+}
+
+/// A list as it stands: what the store keeps and the screening index is built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListState {
+    /// The version in force.
+    pub version: ListVersion,
+    /// The last look at the source.
+    pub check: ListCheck,
+    /// Every party that any row names, by uid.
+    pub parties: Vec<Party>,
+    /// Every row, standing or removed, by key.
+    pub rows: Vec<Row>,
+}
+
+/// What happened to a row in a list version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeKind {
+    /// It is newly listed, or listed again after a removal.
+    Added,
+    /// Its facts or its party's changed.
+    Updated,
+    /// It is gone, but so is more than the gate lets go at once: it counts until confirmed.
+    RemovalPending,
+    /// It came back before its removal was confirmed.
+    RemovalCancelled,
+    /// It no longer counts, from the publication's day on.
+    Removed,
+}
+
+/// One row's change in one list version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListingChange {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The row.
+    pub key: RowKey,
+    /// The party's primary name at that version.
+    pub party_name: String,
+}

@@ -1,0 +1,4 @@
+//! Lazaretto screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked
+//! addresses.
+pub mod domain;
+pub mod source;
