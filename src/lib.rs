@@ -2,3 +2,4 @@
 //! addresses.
 pub mod domain;
 pub mod source;
+pub mod grpc;

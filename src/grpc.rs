@@ -1,0 +1,12 @@
+//! The gRPC surface: translation between the proto and the program, no logic.
+
+/// The generated messages, clients and servers of `lazaretto.v1`.
+#[allow(missing_docs, clippy::all, clippy::unwrap_used)]
+pub mod v1 {
+    tonic::include_proto!("lazaretto.v1");
+    include!(concat!(env!("OUT_DIR"), "/lazaretto.v1.serde.rs"));
+
+    /// The descriptors of the package, for reflection.
+    pub const DESCRIPTORS: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/lazaretto.v1.descriptors.bin"));
+}
