@@ -10,3 +10,12 @@ pub mod v1 {
     pub const DESCRIPTORS: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/lazaretto.v1.descriptors.bin"));
 }
+
+mod convert;
+mod status;
+mod lists;
+mod page;
+mod screening;
+mod serve;
+
+pub use serve::{MAX_RESPONSE, ServeError, in_process, serve};

@@ -3,3 +3,4 @@
 pub mod domain;
 pub mod source;
 pub mod grpc;
+pub mod screening;
