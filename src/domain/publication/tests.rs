@@ -3,7 +3,7 @@ mod model;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::list::{ChangeKind, RowFacts, RowKey, Standing, StartBasis};
+use crate::domain::list::{RowFacts, RowKey, Standing, StartBasis};
 
 fn day(text: &str) -> Date {
     text.parse().unwrap()
