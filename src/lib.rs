@@ -1,6 +1,22 @@
 //! Lazaretto screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked
 //! addresses.
+//!
+//! ```text
+//! list files, HTTP sources, starter lists
+//!         | source: bytes -> parties and rows, verbatim
+//!         | domain::publication: rows + the list as it stands -> gates -> next version
+//!         | store: durable, one key switches          (refresh: fetch, back off, publish)
+//!         | screening::snapshot: understood, indexed by key id, swapped whole
+//!         | screening: match + policy -> decision with evidence
+//!         | engine: all of the above, put together
+//!       grpc  <----  cli: every command is a client
+//! ```
+//!
+//! The modules follow in reading order; imports point backwards only.
+
 pub mod domain;
 pub mod source;
-pub mod grpc;
+pub mod store;
 pub mod screening;
+pub mod refresh;
+pub mod grpc;

@@ -1,1 +1,4 @@
-fn main(){}
+//! Tests through the public interface, one module a subject.
+
+mod crash;
+mod refresh;
