@@ -19,4 +19,7 @@ pub mod source;
 pub mod store;
 pub mod screening;
 pub mod refresh;
+pub mod config;
+pub mod telemetry;
+pub mod engine;
 pub mod grpc;

@@ -222,7 +222,7 @@ impl<'s> Scope<'s> {
                     max_age_seconds: list.terms().max_age.map_or(0, |age| age.as_secs().unsigned_abs()),
                 });
             }
-            let first_published = list.index().state().version.first_published;
+            let first_published = list.state().version.first_published;
             let before = |day: Date| first_published.is_none_or(|first| day < first);
             if list.terms().max_age.is_some() && self.day.is_some_and(before) {
                 let list = list.id().clone();

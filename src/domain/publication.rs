@@ -8,6 +8,8 @@
 mod digest;
 mod merge;
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -204,8 +206,8 @@ pub fn apply(
         state: ListState {
             version,
             check,
-            parties,
-            rows,
+            parties: Arc::new(parties),
+            rows: Arc::new(rows),
         },
         changes,
     })

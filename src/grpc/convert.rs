@@ -255,7 +255,7 @@ fn listing(
     v1::Listing {
         list_id: row.list.id().to_string(),
         list_kind: v1::ListKind::from(row.list.kind()).into(),
-        list_version: row.list.index().state().version.version,
+        list_version: row.list.state().version.version,
         party: row.party.map(party),
         address: row.row.key.address.clone(),
         ticker: row.row.key.ticker.clone(),

@@ -16,7 +16,9 @@ use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
 use super::page;
 use crate::domain::list::{ListId, Row};
-use crate::engine::{ChangesSince, Engine, EngineError, Import, ListOverview, Publication};
+use crate::engine::{
+    ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
+};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
@@ -188,17 +190,16 @@ impl SanctionsListService for Lists {
             return Err(invalid_field("part", "the first part must be the header").into());
         };
         let import = import_of(header)?;
-        let mut file = self.engine.upload_file().map_err(Refusal::from)?;
-        let limit = self.engine.max_upload();
+        let mut file = self.engine.upload_file(&import.file_name).map_err(Refusal::from)?;
         let mut size = 0;
         while let Some(message) = parts.message().await? {
             let Some(Part::Chunk(chunk)) = message.part else {
                 return Err(invalid_field("part", "after the header come chunks only").into());
             };
             size += chunk.len() as u64;
-            if chunk.len() > MAX_IMPORT_CHUNK || size > limit {
+            if chunk.len() > MAX_IMPORT_CHUNK || size > MAX_UPLOAD {
                 let message = format!(
-                    "a chunk of {} bytes, {size} in all; at most {MAX_IMPORT_CHUNK} and {limit}",
+                    "a chunk of {} bytes, {size} in all; at most {MAX_IMPORT_CHUNK} and {MAX_UPLOAD}",
                     chunk.len()
                 );
                 return Err(Refusal::invalid(ErrorReason::TooManyItems, "chunk", message).into());
@@ -304,7 +305,7 @@ fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::QuarantinedRow> 
 
 fn listed_party(list: &SnapshotList, uid: &str) -> Option<v1::ListedParty> {
     let index = list.index();
-    let party = index.state().parties.iter().find(|party| party.uid == uid)?;
+    let party = list.state().parties.iter().find(|party| party.uid == uid)?;
     let understood = index.listings().iter().map(|it| (index.listed_row(it).0, Some(it)));
     let quarantined = index.quarantine().iter().map(|it| (index.quarantined_row(it).0, None));
     let mut rows: Vec<_> =
@@ -349,7 +350,7 @@ fn sanctions_list(overview: &ListOverview, now: jiff::Timestamp) -> v1::Sanction
         ..Default::default()
     };
     let Some(list) = &overview.loaded else { return message };
-    let state = list.index().state();
+    let state = list.state();
     let (version, check) = (&state.version, &state.check);
     let (origin, origin_name) = convert::provenance(&version.provenance);
     message.kind = v1::ListKind::from(version.kind).into();

@@ -62,7 +62,8 @@ impl QuarantinedRow {
 /// One list version with its look-up tables, shared by all snapshots that hold the version.
 #[derive(Debug)]
 pub struct ListIndex {
-    state: Arc<ListState>,
+    rows: Arc<Vec<Row>>,
+    parties: Arc<Vec<Party>>,
     listings: Vec<IndexedListing>,
     quarantine: Vec<QuarantinedRow>,
     /// (key id, place in `listings`), sorted: the listings of one key stand side by side.
@@ -76,14 +77,14 @@ pub struct ListIndex {
 
 impl ListIndex {
     /// Understands every row of `state`. `hasher` must be the same for all lists of a snapshot.
-    pub fn build(state: Arc<ListState>, hasher: DefaultHashBuilder) -> Self {
+    pub fn build(state: &ListState, hasher: DefaultHashBuilder) -> Self {
         let parties: HashMap<&str, u32> =
-            (0..).zip(&state.parties).map(|(place, party)| (party.uid.as_str(), place)).collect();
+            (0..).zip(state.parties.iter()).map(|(place, party)| (party.uid.as_str(), place)).collect();
         let mut listings = Vec::new();
         let mut quarantine = Vec::new();
         let mut postings = Vec::new();
         let mut verbatim: HashMap<Box<str>, Vec<u32>> = HashMap::new();
-        for (place, row) in (0..).zip(&state.rows) {
+        for (place, row) in (0..).zip(state.rows.iter()) {
             let party = parties.get(row.key.party_uid.as_str()).copied().unwrap_or(u32::MAX);
             match Address::parse_listed(&row.key.address, &row.key.ticker) {
                 Ok(address) => {
@@ -106,7 +107,6 @@ impl ListIndex {
                 }
             }
         }
-        drop(parties);
         postings.sort_unstable();
         postings.dedup();
         let mut runs = HashTable::new();
@@ -117,12 +117,8 @@ impl ListIndex {
                 runs.insert_unique(hash, place as u32, rehash);
             }
         }
-        Self { state, listings, quarantine, postings, runs, hasher, verbatim }
-    }
-
-    /// The list version.
-    pub fn state(&self) -> &Arc<ListState> {
-        &self.state
+        let (rows, parties) = (state.rows.clone(), state.parties.clone());
+        Self { rows, parties, listings, quarantine, postings, runs, hasher, verbatim }
     }
 
     /// The listings that stand under `key`, whose hash is `hash` ([`Snapshot::hash`]).
@@ -152,7 +148,7 @@ impl ListIndex {
     }
 
     fn row(&self, row: u32, party: u32) -> (&Row, Option<&Party>) {
-        (&self.state.rows[row as usize], self.state.parties.get(party as usize))
+        (&self.rows[row as usize], self.parties.get(party as usize))
     }
 
     /// Every row whose address cannot be understood, in the order of the keys.
@@ -181,6 +177,7 @@ pub struct ListTerms {
 #[derive(Clone, Debug)]
 pub struct SnapshotList {
     index: Arc<ListIndex>,
+    state: Arc<ListState>,
     terms: ListTerms,
     current_at: Option<Timestamp>,
     /// The last moment at which it is not stale; `None` where it does not age.
@@ -188,27 +185,32 @@ pub struct SnapshotList {
 }
 
 impl SnapshotList {
-    fn new(index: Arc<ListIndex>, terms: ListTerms) -> Self {
-        let current_at = index.state.check.fresh_as_of();
+    fn new(index: Arc<ListIndex>, state: Arc<ListState>, terms: ListTerms) -> Self {
+        let current_at = state.check.fresh_as_of();
         let fresh_until = terms.max_age.map(|max_age| {
             current_at.map_or(Timestamp::MIN, |at| {
                 at.checked_add(max_age).unwrap_or(Timestamp::MAX)
             })
         });
-        Self { index, terms, current_at, fresh_until }
+        Self { index, state, terms, current_at, fresh_until }
     }
 
     /// Its id.
     pub fn id(&self) -> &ListId {
-        &self.index.state.version.id
+        &self.state.version.id
     }
 
     /// Its kind.
     pub fn kind(&self) -> ListKind {
-        self.index.state.version.kind
+        self.state.version.kind
     }
 
-    /// The version and its tables.
+    /// The version, its rows and the last look at its source.
+    pub fn state(&self) -> &ListState {
+        &self.state
+    }
+
+    /// The tables of the version.
     pub fn index(&self) -> &ListIndex {
         &self.index
     }
@@ -271,11 +273,20 @@ pub struct SnapshotListRecord {
 }
 
 impl SnapshotRecord {
-    /// The short name: the first 8 bytes, in hex, of the SHA-256 of the record's JSON.
-    pub fn id(&self) -> Result<String, serde_json::Error> {
-        let digest = Sha256::digest(serde_json::to_vec(self)?);
-        Ok(digest[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    /// The record as JSON, as it is stored.
+    fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings, numbers and lists always have a JSON form")
     }
+
+    /// Reads a stored record.
+    pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(stored)
+    }
+}
+
+/// The short name of what is stored: the first 8 bytes of its SHA-256, in hex.
+fn short_name(stored: &[u8]) -> String {
+    Sha256::digest(stored)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// All lists in force at one moment, immutable.
@@ -283,6 +294,7 @@ impl SnapshotRecord {
 pub struct Snapshot {
     id: String,
     record: SnapshotRecord,
+    encoded_record: Vec<u8>,
     lists: Vec<SnapshotList>,
     hasher: DefaultHashBuilder,
 }
@@ -297,27 +309,28 @@ impl Snapshot {
         default_max_age: SignedDuration,
         stale_allowed: bool,
         previous: Option<&Self>,
-    ) -> Result<Self, serde_json::Error> {
+    ) -> Self {
         let hasher = previous.map_or_else(DefaultHashBuilder::default, |p| p.hasher.clone());
         let mut lists: Vec<_> = states
             .iter()
             .map(|state| {
                 let known = previous.and_then(|p| p.list(&state.version.id));
                 let index = match known {
-                    Some(list) if Arc::ptr_eq(&list.index.state, state) => list.index.clone(),
-                    _ => Arc::new(ListIndex::build(state.clone(), hasher.clone())),
+                    Some(list) if list.state.version == state.version => list.index.clone(),
+                    _ => Arc::new(ListIndex::build(state, hasher.clone())),
                 };
                 let id = &state.version.id;
                 let terms = terms.iter().find(|t| t.id == *id).cloned().unwrap_or_else(|| {
                     let max_age = state.version.kind.ages().then_some(default_max_age);
                     ListTerms { id: id.clone(), required: false, max_age }
                 });
-                SnapshotList::new(index, terms)
+                SnapshotList::new(index, state.clone(), terms)
             })
             .collect();
         lists.sort_by(|a, b| a.id().cmp(b.id()));
         let record = record_of(&lists, terms, stale_allowed);
-        Ok(Self { id: record.id()?, record, lists, hasher })
+        let encoded_record = record.encode();
+        Self { id: short_name(&encoded_record), record, encoded_record, lists, hasher }
     }
 
     /// The short name that answers carry.
@@ -328,6 +341,11 @@ impl Snapshot {
     /// What the id stands for.
     pub fn record(&self) -> &SnapshotRecord {
         &self.record
+    }
+
+    /// The record in its stored form, from which the id is made.
+    pub fn encoded_record(&self) -> &[u8] {
+        &self.encoded_record
     }
 
     /// The lists, in the order of their ids.
@@ -360,7 +378,7 @@ fn record_of(lists: &[SnapshotList], terms: &[ListTerms], stale_allowed: bool) -
         lists: lists
             .iter()
             .map(|list| {
-                let state = list.index.state();
+                let state = list.state();
                 SnapshotListRecord {
                     id: list.id().clone(),
                     kind: list.kind(),

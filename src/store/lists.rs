@@ -1,5 +1,6 @@
 //! List versions: written beside the current one, made current by one key, read back whole.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
@@ -182,8 +183,8 @@ impl Store {
         Ok(ListState {
             version: value::decode("versions", &key, &header)?,
             check: pointer.check.clone(),
-            parties: self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?,
-            rows: self.read_chunks(id, pointer.version, ROWS, pointer.rows)?,
+            parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
+            rows: Arc::new(self.read_chunks(id, pointer.version, ROWS, pointer.rows)?),
         })
     }
 

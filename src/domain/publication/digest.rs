@@ -69,7 +69,7 @@ pub fn standing_digest(state: &ListState) -> [u8; 32] {
         row.stands() && row.removal_pending_since.is_none()
     };
     digest(
-        &state.parties,
+        state.parties.iter(),
         state
             .rows
             .iter()
