@@ -1,0 +1,2 @@
+//! STUB, replaced at merge.
+pub mod settings;
