@@ -1,5 +1,10 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
+pub mod client;
+pub mod serve;
+
+pub use serve::in_process;
+
 /// The generated messages, clients and servers of `lazaretto.v1`.
 #[allow(missing_docs, clippy::all, clippy::unwrap_used)]
 pub mod v1 {

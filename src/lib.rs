@@ -15,11 +15,20 @@
 //! The modules follow in reading order; imports point backwards only.
 
 pub mod domain;
+
 pub mod source;
+
 pub mod store;
+
 pub mod screening;
+
 pub mod refresh;
+
 pub mod config;
 pub mod telemetry;
+
 pub mod engine;
+
 pub mod grpc;
+
+pub mod cli;

@@ -1,1 +1,38 @@
-fn main() {}
+//! The `lazaretto` program: parses the arguments, runs the command, and maps its outcome to the
+//! exit status. No logic beyond that.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lazaretto::cli::{Cli, escape_lines};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Any error, wrong usage included: 2, which clap would give for wrong usage, is no status that
+/// the manual names.
+const FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let failed = error.use_stderr();
+            // Help that nobody reads any more (a closed pipe) is no error.
+            let _ = error.print();
+            return if failed {
+                FAILURE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match cli.run() {
+        Ok(status) => status.into(),
+        Err(error) => {
+            // A server's words and a list's are among them.
+            eprintln!("error: {}", escape_lines(&format!("{error:#}")));
+            FAILURE.into()
+        }
+    }
+}

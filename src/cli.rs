@@ -1,0 +1,124 @@
+//! The command line: what can be asked, and who answers it. Every command but `address` and
+//! `serve` is a gRPC call, to a running server or to one within the process ([`connect`]).
+
+mod address;
+mod connect;
+mod dates;
+mod endpoint;
+mod lists;
+mod output;
+mod render;
+mod screen;
+mod serve;
+mod snapshot;
+mod table;
+mod text;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Flags};
+use crate::telemetry::{Filter, LogFormat};
+
+pub use text::escape_lines;
+
+/// Screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked addresses.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    after_help = "\
+Settings come from --config (or LAZARETTO_CONFIG), then the environment (LAZARETTO_LISTEN, \
+LAZARETTO_LISTS__US_OFAC_SDN__URL, ...), then flags."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// The folder of the store [env: LAZARETTO_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Ask this server (http://HOST:PORT) instead of the one on the data directory
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// The configuration file [env: LAZARETTO_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set a key of the configuration, such as lists.us-ofac-sdn.max_age=3d
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Log more (-v, -vv) to standard error
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve gRPC and keep the lists fresh, until SIGTERM or SIGINT
+    Serve(serve::Arguments),
+    /// Screen addresses: exit status 0 ALLOW, 10 REVIEW, 11 BLOCK, 1 error
+    Screen(screen::Arguments),
+    /// The lists: what is loaded, what changed, import and export
+    Lists(lists::Arguments),
+    /// What an address is: its form, chains, checksum, key ids and other forms
+    Address(address::Arguments),
+    /// What a snapshot id stands for; without an id, the snapshot in use
+    Snapshot(snapshot::Arguments),
+}
+
+impl Cli {
+    /// Runs the command; the answer is the exit status of the process.
+    pub fn run(self) -> Result<u8> {
+        let Self { global, command } = self;
+        if !matches!(command, Command::Serve(_)) {
+            crate::telemetry::start(&Filter::of_command(global.verbose), LogFormat::Text);
+        }
+        match command {
+            Command::Serve(arguments) => serve::run(arguments, &global),
+            Command::Screen(arguments) => screen::run(&arguments, &global),
+            Command::Lists(arguments) => lists::run(arguments, &global),
+            Command::Address(arguments) => address::run(&arguments),
+            Command::Snapshot(arguments) => snapshot::run(arguments, &global),
+        }
+    }
+}
+
+impl Global {
+    fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            set: self.set.clone(),
+            ..Flags::default()
+        }
+    }
+
+    fn load_config(&self) -> Result<Config> {
+        Ok(Config::load(&self.flags(), std::env::vars_os())?)
+    }
+}
+
+/// The runtime that a command or the server lives on: one thread, the caller's.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_holds() {
+        super::Cli::command().debug_assert();
+    }
+}

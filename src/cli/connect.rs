@@ -1,0 +1,107 @@
+//! With whom a command speaks: the server that `--server` names, else the store of the data
+//! directory, served within this process, else the server that holds that store. Opens no store
+//! that it was not asked for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::{Global, endpoint};
+use crate::engine::Engine;
+use crate::grpc;
+use crate::grpc::client::Client;
+
+/// A client, connected. Where the store is served within the process, dropping the runtime that
+/// it was made on closes the store.
+pub async fn connect(global: &Global) -> Result<Client> {
+    if let Some(url) = &global.server {
+        return Ok(Client::connect(url).await?);
+    }
+    let config = global.load_config()?;
+    match Engine::open(&config, Arc::new(jiff::Timestamp::now)) {
+        Ok(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
+        Err(error) if error.is_locked() => running(&config.data_dir).await,
+        Err(error) => Err(error).with_context(|| opening(&config.data_dir)),
+    }
+}
+
+/// What failed, for errors.
+pub fn opening(data_dir: &Path) -> String {
+    format!("opening the data directory {}", data_dir.display())
+}
+
+/// The server that holds the store, by its endpoint file.
+async fn running(data_dir: &Path) -> Result<Client> {
+    let file = endpoint::path(data_dir);
+    let found = endpoint::read(data_dir).with_context(|| {
+        format!(
+            "{}, and {} cannot be read",
+            locked(data_dir),
+            file.display()
+        )
+    })?;
+    let Some(url) = found else {
+        return Err(anyhow!(
+            "{}, and {} does not exist, so no server can be asked in its place",
+            locked(data_dir),
+            file.display()
+        ));
+    };
+    Client::connect(&url).await.with_context(|| {
+        format!(
+            "{}, and {} names no server that answers",
+            locked(data_dir),
+            file.display()
+        )
+    })
+}
+
+/// That another process has the store.
+pub fn locked(data_dir: &Path) -> String {
+    format!(
+        "the data directory {} is in use by another process",
+        data_dir.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(data_dir: &Path) -> String {
+        let error = crate::cli::runtime()
+            .unwrap()
+            .block_on(running(data_dir))
+            .unwrap_err();
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn a_locked_store_without_a_server_says_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let says = |error: &str, second: &str| {
+            assert!(error.contains("is in use by another process"), "{error}");
+            assert!(error.contains(second), "{error}");
+        };
+        says(&refusal(dir.path()), "endpoint does not exist");
+
+        // A port that was free a moment ago: nobody listens there.
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        endpoint::write(dir.path(), &endpoint::url(free)).unwrap();
+        says(
+            &refusal(dir.path()),
+            "endpoint names no server that answers",
+        );
+        says(
+            &refusal(dir.path()),
+            &format!("no server answers at http://{free}"),
+        );
+
+        endpoint::write(dir.path(), "nonsense").unwrap();
+        says(&refusal(dir.path()), "\"nonsense\" is no server address");
+    }
+}

@@ -1,0 +1,97 @@
+//! `lists`: the commands on lists, and those that need one call only.
+
+mod export;
+mod import;
+mod pages;
+mod refresh;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::output::Output;
+use super::{Global, connect, render, runtime};
+use crate::domain::list::ListId;
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+
+/// The arguments of `lists`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every list that is loaded or configured, and how old it is
+    Ls {
+        /// How to show it
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Publish a file as the new version of a list
+    Import(import::Arguments),
+    /// Write a list's standing rows as CSV
+    Export(export::Arguments),
+    /// Read a list's configured source now; without an id, every configured source
+    Refresh(refresh::Arguments),
+    /// What each list version added, changed and removed
+    Changes(pages::ChangesArguments),
+    /// Rows with an address that cannot be understood
+    Quarantine(pages::QuarantineArguments),
+    /// A party with all of its listings
+    Party {
+        /// The list's identifier of the party (OFAC: the uid)
+        uid: String,
+        /// Only on this list
+        #[arg(long, value_name = "ID")]
+        list: Option<ListId>,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+/// Runs a command on lists.
+pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
+    runtime()?.block_on(async {
+        let mut client = connect::connect(global).await?;
+        match arguments.command {
+            Command::Ls { output } => ls(&mut client, output).await?,
+            Command::Import(arguments) => import::run(&mut client, arguments).await?,
+            Command::Export(arguments) => export::run(&mut client, arguments).await?,
+            Command::Refresh(arguments) => refresh::run(&mut client, arguments).await?,
+            Command::Changes(arguments) => pages::changes(&mut client, arguments).await?,
+            Command::Quarantine(arguments) => pages::quarantine(&mut client, arguments).await?,
+            Command::Party { uid, list, output } => party(&mut client, uid, list, output).await?,
+        }
+        Ok(0)
+    })
+}
+
+async fn ls(client: &mut Client, output: Output) -> Result<()> {
+    let request = v1::ListSanctionsListsRequest {};
+    let response = answer(client.lists.list_sanctions_lists(request).await)?;
+    output.show(&response, |style| {
+        render::lists::table(&response.lists, style)
+    })
+}
+
+async fn party(
+    client: &mut Client,
+    party_uid: String,
+    list: Option<ListId>,
+    output: Output,
+) -> Result<()> {
+    let request = v1::LookUpPartyRequest {
+        list_id: id_or_all(list),
+        party_uid,
+    };
+    let response = answer(client.lists.look_up_party(request).await)?;
+    output.show(&response, |_| render::party::text(&response.parties))
+}
+
+/// A list id as the proto has it: empty means every list.
+fn id_or_all(list: Option<ListId>) -> String {
+    list.map_or_else(String::new, String::from)
+}

@@ -1,0 +1,181 @@
+//! `lists import`: a file, streamed to the server as it is. Understands nothing of the file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use jiff::civil::Date;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::cli::output::Output;
+use crate::cli::{dates, render};
+use crate::domain::list::{ListId, ListKind};
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+use crate::source::Format;
+use v1::import_list_request::Part;
+
+/// How many bytes are sent at once.
+const CHUNK: usize = 256 << 10;
+
+/// How many chunks wait to be sent: reading goes on while the server takes the one before.
+const CHUNKS_AHEAD: usize = 4;
+
+/// The arguments of `lists import`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The file, compressed (gzip, bzip2, zip) or not
+    file: PathBuf,
+    /// The list
+    #[arg(long, value_name = "ID")]
+    list: ListId,
+    /// SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE or ATTRIBUTION [default: the list's kind]
+    #[arg(long)]
+    kind: Option<ListKind>,
+    /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
+    #[arg(long)]
+    format: Option<Format>,
+    /// Override the sanity gates, for this reason, which is kept
+    #[arg(long, value_name = "REASON")]
+    force: Option<String>,
+    /// The day of publication (YYYY-MM-DD) where the file does not say it
+    #[arg(long, value_name = "DATE", value_parser = dates::day)]
+    published: Option<Date>,
+    /// How to show the outcome
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Imports a file.
+pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
+    let path = arguments.file.clone();
+    let reading = || format!("reading {}", path.display());
+    let file = File::open(&path).with_context(reading)?;
+    let output = arguments.output;
+
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let header = header(arguments, &path);
+    let reader = tokio::task::spawn_blocking(move || send(file, header, sender));
+    let call = client.lists.import_list(ReceiverStream::new(receiver));
+    tokio::pin!(call);
+    let response = tokio::select! {
+        biased;
+        response = &mut call => response,
+        sent = reader => match sent.context("the reading task")? {
+            Ok(()) => call.await,
+            // The sender comes back with the error, still open: the call is dropped without an
+            // end, so that the server cannot take what was read for the whole file.
+            Err((error, _open)) => return Err(error).with_context(reading),
+        },
+    };
+    let response = answer(response)?;
+    let report = response.report.clone().unwrap_or_default();
+    output.show(&response, |style| render::lists::report(&report, style))
+}
+
+fn header(arguments: Arguments, path: &Path) -> v1::ImportListHeader {
+    let kind = arguments
+        .kind
+        .map_or(v1::ListKind::Unspecified, |kind| match kind {
+            ListKind::Sanctions => v1::ListKind::Sanctions,
+            ListKind::Advisory => v1::ListKind::Advisory,
+            ListKind::Seizure => v1::ListKind::Seizure,
+            ListKind::IssuerFreeze => v1::ListKind::IssuerFreeze,
+            ListKind::Attribution => v1::ListKind::Attribution,
+        });
+    v1::ImportListHeader {
+        list_id: arguments.list.into(),
+        kind: kind.into(),
+        format: arguments
+            .format
+            .map_or_else(String::new, |format| format.to_string()),
+        file_name: path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        force_reason: arguments.force.unwrap_or_default(),
+        published: arguments
+            .published
+            .map_or_else(String::new, |day| day.to_string()),
+    }
+}
+
+type Sender = mpsc::Sender<v1::ImportListRequest>;
+
+/// Sends the header and the file. A receiver that is gone is no error here: the call says why.
+fn send(
+    mut file: impl Read,
+    header: v1::ImportListHeader,
+    sender: Sender,
+) -> Result<(), (io::Error, Sender)> {
+    let request = |part| v1::ImportListRequest { part: Some(part) };
+    if sender.blocking_send(request(Part::Header(header))).is_err() {
+        return Ok(());
+    }
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        match file.by_ref().take(CHUNK as u64).read_to_end(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(_) if sender.blocking_send(request(Part::Chunk(chunk))).is_err() => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err((error, sender)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything sent for a file of these contents, and whether the stream was left open.
+    fn sent(file: impl Read + Send + 'static) -> (Vec<v1::ImportListRequest>, bool) {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let outcome = send(file, v1::ImportListHeader::default(), sender);
+        let mut requests = Vec::new();
+        while let Ok(request) = receiver.try_recv() {
+            requests.push(request);
+        }
+        (requests, outcome.is_err() && !receiver.is_closed())
+    }
+
+    fn lengths(requests: &[v1::ImportListRequest]) -> Vec<Option<usize>> {
+        let length = |request: &v1::ImportListRequest| match &request.part {
+            Some(Part::Chunk(chunk)) => Some(chunk.len()),
+            Some(Part::Header(_)) | None => None,
+        };
+        requests.iter().map(length).collect()
+    }
+
+    #[test]
+    fn a_header_then_full_chunks() {
+        let check = |bytes: usize, want: &[Option<usize>]| {
+            let (requests, open) = sent(io::Cursor::new(vec![7; bytes]));
+            assert_eq!(
+                (lengths(&requests).as_slice(), open),
+                (want, false),
+                "{bytes} bytes"
+            );
+        };
+        check(0, &[None]);
+        check(1, &[None, Some(1)]);
+        check(CHUNK, &[None, Some(CHUNK)]);
+        check(2 * CHUNK + 3, &[None, Some(CHUNK), Some(CHUNK), Some(3)]);
+    }
+
+    #[test]
+    fn a_read_that_fails_leaves_the_stream_without_an_end() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
+            }
+        }
+        let (requests, open) = sent(io::Cursor::new(vec![7; CHUNK]).chain(Failing));
+        assert_eq!(
+            (lengths(&requests).as_slice(), open),
+            ([None, Some(CHUNK)].as_slice(), true)
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! Messages of the proto as text for people. Every string of a list or a server goes through
+//! [`super::text::escape`]. Asks nothing and prints nothing.
+
+pub mod changes;
+pub mod lists;
+pub mod party;
+pub mod screening;
+pub mod snapshot;
+mod words;
+
+#[cfg(test)]
+mod tests;

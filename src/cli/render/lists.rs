@@ -1,0 +1,132 @@
+//! Lists and what a publication did to one.
+
+use super::words::{self, line, or_dash};
+use crate::cli::table::{Side, Table};
+use crate::cli::text::{Colour, Style, escape};
+use crate::grpc::v1;
+
+/// Every list in a line, then what needs a person's eye.
+pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
+    let mut table = Table::new([
+        ("list", Side::Left),
+        ("kind", Side::Left),
+        ("required", Side::Left),
+        ("version", Side::Right),
+        ("published", Side::Left),
+        ("listings", Side::Right),
+        ("parties", Side::Right),
+        ("quarantined", Side::Right),
+        ("removed", Side::Right),
+        ("age", Side::Left),
+    ]);
+    for list in lists {
+        let counts = list.counts.clone().unwrap_or_default();
+        let loaded = list.version != 0;
+        let of_loaded = |number: u64| {
+            if loaded {
+                number.to_string()
+            } else {
+                "-".to_owned()
+            }
+        };
+        table.push([
+            or_dash(&list.list_id),
+            words::kind(list.kind()).to_owned(),
+            if list.required { "yes" } else { "no" }.to_owned(),
+            of_loaded(list.version),
+            or_dash(&list.published),
+            of_loaded(counts.listings),
+            of_loaded(counts.parties),
+            of_loaded(counts.quarantined),
+            of_loaded(counts.removed),
+            if loaded {
+                age(list, style)
+            } else {
+                "not loaded".to_owned()
+            },
+        ]);
+    }
+    let mut text = table.to_string();
+    for list in lists {
+        let id = or_dash(&list.list_id);
+        if !list.last_error.is_empty() {
+            let error = format!("{id}: source failed: {}", escape(&list.last_error));
+            text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &error)));
+        }
+        let pending = list
+            .counts
+            .as_ref()
+            .map_or(0, |counts| counts.removals_pending);
+        if pending > 0 {
+            let pending = format!("{id}: {pending} removals wait to be confirmed, and count");
+            text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &pending)));
+        }
+        if !list.force_reason.is_empty() {
+            let reason = escape(&list.force_reason);
+            text.push_str(&format!("{id}: gates overridden: {reason}\n"));
+        }
+    }
+    text
+}
+
+fn age(list: &v1::SanctionsList, style: Style) -> String {
+    let age = words::age(list.age_seconds, list.max_age_seconds, list.stale);
+    if list.stale {
+        style.paint(Colour::Doubtful, &age)
+    } else {
+        age
+    }
+}
+
+/// What a publication did.
+pub fn report(report: &v1::PublicationReport, style: Style) -> String {
+    let list = report.list.clone().unwrap_or_default();
+    let counts = list.counts.clone().unwrap_or_default();
+    let id = or_dash(&list.list_id);
+    let mut text = if report.published {
+        format!("{id}: version {} published\n", list.version)
+    } else {
+        format!("{id}: unchanged, version {} stays\n", list.version)
+    };
+    if report.published {
+        let changes = format!(
+            "{} added, {} updated, {} removed",
+            report.added, report.updated, report.removed
+        );
+        line(&mut text, 2, "changes", &changes);
+    }
+    if report.removals_pending > 0 {
+        let pending = format!(
+            "{} removals wait to be confirmed: more went than the gate lets go at once",
+            report.removals_pending
+        );
+        line(
+            &mut text,
+            2,
+            "pending",
+            &style.paint(Colour::Doubtful, &pending),
+        );
+    }
+    let holds = format!(
+        "{} listings of {} parties, {} quarantined, {} duplicates folded",
+        counts.listings, counts.parties, counts.quarantined, counts.duplicates
+    );
+    line(&mut text, 2, "holds", &holds);
+    let by_ticker = counts.by_ticker.iter();
+    let by_ticker: Vec<_> = by_ticker
+        .map(|ticker| format!("{} {}", or_dash(&ticker.ticker), ticker.rows))
+        .collect();
+    if !by_ticker.is_empty() {
+        line(&mut text, 2, "by ticker", &by_ticker.join(", "));
+    }
+    line(&mut text, 2, "published", &or_dash(&list.published));
+    line(&mut text, 2, "age", &age(&list, style));
+    line(&mut text, 2, "digest", &or_dash(&list.digest));
+    if !list.origin_name.is_empty() {
+        line(&mut text, 2, "from", &escape(&list.origin_name));
+    }
+    if !list.force_reason.is_empty() {
+        line(&mut text, 2, "forced", &escape(&list.force_reason));
+    }
+    text
+}

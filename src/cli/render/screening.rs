@@ -1,0 +1,225 @@
+//! Answers to screenings: the decision first, then why, then what it rests on.
+
+use super::words::{self, line, or_dash};
+use crate::cli::text::{Colour, Style, escape};
+use crate::grpc::v1;
+use v1::screening_item::Outcome;
+
+/// The answers to `addresses`, in their order, then the data versions.
+pub fn text(
+    addresses: &[String],
+    response: &v1::BatchScreenAddressesResponse,
+    style: Style,
+) -> String {
+    let snapshot = response.snapshot.clone().unwrap_or_default();
+    let mut text = String::new();
+    for (address, item) in addresses.iter().zip(&response.items) {
+        match &item.outcome {
+            Some(Outcome::Result(answer)) => {
+                screening(&mut text, address, answer, &snapshot, style)
+            }
+            Some(Outcome::Error(refusal)) => error(&mut text, address, &refusal.message, style),
+            None => error(&mut text, address, "the server gave no answer", style),
+        }
+        text.push('\n');
+    }
+    text.push_str(&super::snapshot::text(&snapshot, style));
+    text
+}
+
+fn error(text: &mut String, address: &str, message: &str, style: Style) {
+    let head = style.paint(Colour::Bad, "ERROR");
+    text.push_str(&format!("{head}  {}\n", escape(address)));
+    line(text, 2, "refused", &escape(message));
+}
+
+fn screening(
+    text: &mut String,
+    asked: &str,
+    answer: &v1::Screening,
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    let (decision, colour) = match answer.decision() {
+        v1::Decision::Allow => ("ALLOW", Colour::Good),
+        v1::Decision::Review => ("REVIEW", Colour::Doubtful),
+        v1::Decision::Block => ("BLOCK", Colour::Bad),
+        v1::Decision::Unspecified => ("BLOCK (no decision given)", Colour::Bad),
+    };
+    text.push_str(&format!(
+        "{}  score {} ({})  {}\n",
+        style.paint(colour, decision),
+        answer.score,
+        words::level(answer.level()),
+        escape(asked)
+    ));
+    understood(text, asked, answer.address.as_ref());
+    if answer.findings.is_empty() {
+        line(text, 2, "found", "nothing");
+    }
+    for found in &answer.findings {
+        text.push('\n');
+        finding(text, asked, found, snapshot, style);
+    }
+    if !answer.findings.is_empty() {
+        text.push('\n');
+    }
+    status(text, answer, style);
+    let rests = format!("snapshot {}", or_dash(&answer.snapshot_id));
+    let at = words::moment(answer.evaluated_at.as_ref());
+    line(text, 2, "rests on", &format!("{rests}, evaluated at {at}"));
+}
+
+fn understood(text: &mut String, asked: &str, address: Option<&v1::UnderstoodAddress>) {
+    let Some(address) = address else {
+        line(text, 2, "address", "not understood");
+        return;
+    };
+    let form = words::encoding(address.encoding());
+    let checksum = words::checksum(address.checksum());
+    line(text, 2, "address", &format!("{form}, {checksum}"));
+    if address.canonical != asked {
+        line(text, 2, "canonical", &escape(&address.canonical));
+    }
+    line(text, 2, "chains", &words::joined(&address.chains, ", "));
+}
+
+fn status(text: &mut String, answer: &v1::Screening, style: Style) {
+    if answer.status() == v1::ScreeningStatus::Complete && answer.incomplete_reasons.is_empty() {
+        line(text, 2, "status", "COMPLETE");
+        return;
+    }
+    line(
+        text,
+        2,
+        "status",
+        &style.paint(Colour::Doubtful, "INCOMPLETE"),
+    );
+    for reason in &answer.incomplete_reasons {
+        let mut why = words::incomplete(reason.code()).to_owned();
+        if !reason.list_id.is_empty() {
+            why.push_str(&format!(" [{}]", escape(&reason.list_id)));
+        }
+        if !reason.detail.is_empty() {
+            why.push_str(&format!(": {}", escape(&reason.detail)));
+        }
+        line(text, 2, "because", &why);
+    }
+}
+
+fn finding(
+    text: &mut String,
+    asked: &str,
+    finding: &v1::Finding,
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    let listing = finding.listing.clone().unwrap_or_default();
+    let party = listing.party.clone().unwrap_or_default();
+    let kind = v1::FindingKind::as_str_name(&finding.kind());
+    let kind = words::short(kind, "FINDING_KIND_");
+    let kind = style.paint(Colour::Bad, kind);
+    text.push_str(&format!(
+        "  {kind}  score {}  {}\n",
+        finding.score,
+        or_dash(&party.name)
+    ));
+    line(text, 4, "party", &who(&party));
+    if !party.aliases.is_empty() {
+        line(text, 4, "also known", &some_of(&party.aliases));
+    }
+    if !party.programs.is_empty() {
+        line(text, 4, "programs", &words::joined(&party.programs, ", "));
+    }
+    if !listing.category.is_empty() {
+        line(text, 4, "category", &escape(&listing.category));
+    }
+    line(text, 4, "list", &list_words(&listing, snapshot, style));
+    let ticker = or_dash(&listing.ticker);
+    line(
+        text,
+        4,
+        "listed as",
+        &format!("{} (ticker {ticker})", escape(&listing.address)),
+    );
+    line(text, 4, "match", &match_words(asked, finding, &listing));
+    let listed_on = if listing.listed_on.is_empty() {
+        "unknown"
+    } else {
+        &listing.listed_on
+    };
+    let basis = words::basis(listing.listed_on_basis());
+    line(
+        text,
+        4,
+        "listed on",
+        &format!("{}: {basis}", escape(listed_on)),
+    );
+    match listing.state() {
+        v1::ListingState::Removed => {
+            let on = or_dash(&listing.removed_on);
+            line(text, 4, "removed on", &format!("{on}: shown, not scored"));
+        }
+        v1::ListingState::RemovalPending => {
+            let why = "pending: the list dropped it, and that waits to be confirmed; it counts";
+            line(text, 4, "removal", why);
+        }
+        v1::ListingState::Standing | v1::ListingState::Unspecified => {}
+    }
+    if !listing.reference.is_empty() {
+        line(text, 4, "reference", &escape(&listing.reference));
+    }
+}
+
+fn who(party: &v1::Party) -> String {
+    let uid = or_dash(&party.uid);
+    match party.party_type.as_str() {
+        "" => format!("uid {uid}"),
+        party_type => format!("uid {uid}, {}", escape(party_type)),
+    }
+}
+
+/// The first names; `lists party` shows them all.
+fn some_of(aliases: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let (shown, left) = aliases.split_at(aliases.len().min(SHOWN));
+    let shown = words::joined(shown, "; ");
+    if left.is_empty() {
+        shown
+    } else {
+        format!("{shown}; and {} more", left.len())
+    }
+}
+
+fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> String {
+    let mut words = format!(
+        "{} ({}), version {}",
+        or_dash(&listing.list_id),
+        words::kind(listing.list_kind()),
+        listing.list_version
+    );
+    let of_this = |list: &&v1::SnapshotList| {
+        list.list_id == listing.list_id && list.version == listing.list_version
+    };
+    if let Some(list) = snapshot.lists.iter().find(of_this) {
+        words.push_str(&format!(", {}", super::snapshot::age(list, style)));
+    }
+    words
+}
+
+fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> String {
+    let key = or_dash(&finding.key_id);
+    match finding.kind() {
+        v1::FindingKind::Listed if asked == listing.address => "this very address".to_owned(),
+        v1::FindingKind::Listed => format!("the same address, written otherwise (key {key})"),
+        v1::FindingKind::SameKey => format!(
+            "the same key controls the listed {} (key {key})",
+            escape(&listing.address)
+        ),
+        v1::FindingKind::ListedVerbatim => {
+            "letter for letter a listed string that could not be understood as an address"
+                .to_owned()
+        }
+        v1::FindingKind::Unspecified => "a tie that this program does not know".to_owned(),
+    }
+}

@@ -1,0 +1,497 @@
+//! Goldens of `tests/data/cli`, from messages made by hand; `UPDATE_GOLDENS=1 cargo test --lib
+//! render` writes them anew.
+
+use std::path::Path;
+
+use pbjson_types::Timestamp;
+
+use super::*;
+use crate::cli::text::Style;
+use crate::grpc::v1;
+
+const ETHER: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+
+fn check(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/cli")
+        .join(name);
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text,
+        golden,
+        "{} (UPDATE_GOLDENS=1 writes it)",
+        path.display()
+    );
+    let harmless = |character: char| !character.is_control() || character == '\n';
+    assert!(
+        text.chars().all(harmless),
+        "{name} holds control characters"
+    );
+}
+
+fn at(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp { seconds, nanos: 0 })
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn lazarus() -> v1::Party {
+    v1::Party {
+        uid: text("27307"),
+        name: text("LAZARUS GROUP"),
+        aliases: [
+            "APPLEWORM",
+            "APT-C-26",
+            "GROUP 77",
+            "GUARDIANS OF PEACE",
+            "HIDDEN COBRA",
+        ]
+        .map(text)
+        .to_vec(),
+        party_type: text("Entity"),
+        programs: vec![text("CYBER2"), text("DPRK3")],
+        listed_on: vec![text("2019-09-13")],
+    }
+}
+
+fn listing() -> v1::Listing {
+    v1::Listing {
+        list_id: text("us-ofac-sdn"),
+        list_kind: v1::ListKind::Sanctions.into(),
+        list_version: 3,
+        party: Some(lazarus()),
+        address: text(ETHER),
+        ticker: text("ETH"),
+        canonical_address: ETHER.to_lowercase(),
+        chains: vec![text("eip155:*")],
+        state: v1::ListingState::Standing.into(),
+        listed_on: text("2022-04-14"),
+        listed_on_basis: v1::ListedOnBasis::AddressDate.into(),
+        ..v1::Listing::default()
+    }
+}
+
+fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Finding {
+    v1::Finding {
+        kind: kind.into(),
+        score,
+        listing: Some(listing),
+        key_id: text("evm:098b716b8aaf21512996dc57eb0615e2383e2f96"),
+    }
+}
+
+fn understood(canonical: &str) -> Option<v1::UnderstoodAddress> {
+    Some(v1::UnderstoodAddress {
+        canonical: text(canonical),
+        encoding: v1::AddressEncoding::Evm.into(),
+        checksum: v1::ChecksumVerdict::Verified.into(),
+        chains: vec![text("eip155:*")],
+    })
+}
+
+fn screening(decision: v1::Decision, score: u32, findings: Vec<v1::Finding>) -> v1::Screening {
+    let level = match score {
+        0 => v1::RiskLevel::None,
+        50..85 => v1::RiskLevel::High,
+        _ => v1::RiskLevel::Severe,
+    };
+    v1::Screening {
+        snapshot_id: text("8f3a61c09b2e"),
+        status: v1::ScreeningStatus::Complete.into(),
+        decision: decision.into(),
+        score,
+        level: level.into(),
+        address: understood(&ETHER.to_lowercase()),
+        findings,
+        evaluated_at: at(1_763_600_000),
+        ..v1::Screening::default()
+    }
+}
+
+fn snapshot() -> v1::Snapshot {
+    let sdn = v1::SnapshotList {
+        list_id: text("us-ofac-sdn"),
+        kind: v1::ListKind::Sanctions.into(),
+        version: 3,
+        digest: "5e".repeat(32),
+        published: text("2025-11-19"),
+        current_at: at(1_763_590_000),
+        age_seconds: Some(10_000),
+        max_age_seconds: Some(172_800),
+        required: true,
+        stale: false,
+    };
+    let advisories = v1::SnapshotList {
+        list_id: text("lazarus-advisories"),
+        kind: v1::ListKind::Advisory.into(),
+        version: 1,
+        digest: "0a".repeat(32),
+        published: text("2025-10-22"),
+        ..v1::SnapshotList::default()
+    };
+    v1::Snapshot {
+        id: text("8f3a61c09b2e"),
+        lists: vec![advisories, sdn],
+        engine_version: text("0.1.0"),
+        policy_version: text("built-in-1"),
+        ..v1::Snapshot::default()
+    }
+}
+
+fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
+    let (addresses, outcomes): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+    let addresses: Vec<String> = addresses.into_iter().map(text).collect();
+    let items = outcomes.into_iter().map(|outcome| v1::ScreeningItem {
+        outcome: Some(outcome),
+    });
+    let response = v1::BatchScreenAddressesResponse {
+        items: items.collect(),
+        snapshot: Some(snapshot),
+    };
+    super::screening::text(&addresses, &response, Style::PLAIN)
+}
+
+use v1::screening_item::Outcome;
+
+#[test]
+fn a_listed_address() {
+    let listed = finding(v1::FindingKind::Listed, 100, listing());
+    let answer = screening(v1::Decision::Block, 100, vec![listed]);
+    check(
+        "screen-block.txt",
+        &answers(vec![(ETHER, Outcome::Result(answer))], snapshot()),
+    );
+}
+
+#[test]
+fn several_answers_of_every_sort() {
+    let same_key = v1::Listing {
+        list_kind: v1::ListKind::Advisory.into(),
+        list_id: text("lazarus-advisories"),
+        list_version: 1,
+        listed_on_basis: v1::ListedOnBasis::PartyDate.into(),
+        state: v1::ListingState::RemovalPending.into(),
+        reference: text("https://www.fbi.gov/news/x"),
+        category: text("theft"),
+        party: Some(v1::Party {
+            name: text("TraderTraitor"),
+            uid: text("1"),
+            ..v1::Party::default()
+        }),
+        ..listing()
+    };
+    let removed = v1::Listing {
+        state: v1::ListingState::Removed.into(),
+        removed_on: text("2025-03-21"),
+        listed_on_basis: v1::ListedOnBasis::FirstSeen.into(),
+        ..listing()
+    };
+    let verbatim = v1::Listing {
+        address: text("5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320"),
+        ticker: text("XMR"),
+        listed_on: String::new(),
+        listed_on_basis: v1::ListedOnBasis::Unknown.into(),
+        ..listing()
+    };
+    let found = vec![
+        finding(v1::FindingKind::SameKey, 75, same_key),
+        finding(v1::FindingKind::ListedVerbatim, 60, verbatim),
+        finding(v1::FindingKind::Listed, 0, removed),
+    ];
+    let review = screening(v1::Decision::Review, 75, found);
+    let allow = screening(v1::Decision::Allow, 0, Vec::new());
+    let reason =
+        |code: v1::IncompleteReasonCode, list_id: &str, detail: &str| v1::IncompleteReason {
+            code: code.into(),
+            list_id: text(list_id),
+            detail: text(detail),
+        };
+    let incomplete = v1::Screening {
+        status: v1::ScreeningStatus::Incomplete.into(),
+        address: None,
+        incomplete_reasons: vec![
+            reason(
+                v1::IncompleteReasonCode::ListStale,
+                "us-ofac-sdn",
+                "last current 2025-11-19",
+            ),
+            reason(
+                v1::IncompleteReasonCode::AddressNotUnderstood,
+                "",
+                "no form fits",
+            ),
+        ],
+        ..screening(v1::Decision::Review, 0, Vec::new())
+    };
+    let refusal = v1::ScreeningError {
+        message: text("the address is empty"),
+        ..Default::default()
+    };
+    let mut old = snapshot();
+    old.lists[1].stale = true;
+    old.lists[1].age_seconds = Some(400_000);
+    old.missing_lists = vec![text("eu-list")];
+    old.stale_allowed = true;
+    let items = vec![
+        ("TXEsK1sEntry", Outcome::Result(review)),
+        (ETHER, Outcome::Result(allow)),
+        ("nonsense", Outcome::Result(incomplete)),
+        ("", Outcome::Error(refusal)),
+    ];
+    check("screen-several.txt", &answers(items, old));
+}
+
+/// A list and a server that try to clear the screen, to fake a line and to hide text.
+#[test]
+fn hostile_strings_stay_text() {
+    let evil = "\u{1b}[2J\u{1b}[1;32mALLOW\nALLOW  score 0\r\u{202e}x\u{9b}K";
+    let party = v1::Party {
+        uid: text(evil),
+        name: text(evil),
+        aliases: vec![text(evil)],
+        party_type: text(evil),
+        programs: vec![text(evil)],
+        listed_on: vec![text(evil)],
+    };
+    let listing = v1::Listing {
+        list_id: text(evil),
+        party: Some(party.clone()),
+        address: text(evil),
+        ticker: text(evil),
+        category: text(evil),
+        reference: text(evil),
+        listed_on: text(evil),
+        removed_on: text(evil),
+        state: v1::ListingState::Removed.into(),
+        ..v1::Listing::default()
+    };
+    let mut hostile = finding(v1::FindingKind::SameKey, 1, listing.clone());
+    hostile.key_id = text(evil);
+    let reason = v1::IncompleteReason {
+        list_id: text(evil),
+        detail: text(evil),
+        ..Default::default()
+    };
+    let answer = v1::Screening {
+        snapshot_id: text(evil),
+        decision: 99,
+        address: Some(v1::UnderstoodAddress {
+            canonical: text(evil),
+            chains: vec![text(evil)],
+            ..Default::default()
+        }),
+        incomplete_reasons: vec![reason],
+        evaluated_at: at(i64::MIN),
+        findings: vec![hostile],
+        ..v1::Screening::default()
+    };
+    let refusal = v1::ScreeningError {
+        message: text(evil),
+        ..Default::default()
+    };
+    let mut rests = snapshot();
+    rests.id = text(evil);
+    rests.engine_version = text(evil);
+    rests.policy_version = text(evil);
+    rests.missing_lists = vec![text(evil)];
+    rests.lists[0].list_id = text(evil);
+    rests.lists[0].digest = text(evil);
+    rests.lists[0].published = text(evil);
+    let items = vec![
+        (evil, Outcome::Result(answer)),
+        (evil, Outcome::Error(refusal)),
+    ];
+    let mut shown = answers(items, rests);
+    let listed = v1::ListedParty {
+        list_id: text(evil),
+        party: Some(party),
+        listings: vec![listing.clone()],
+    };
+    shown += &super::party::text(&[listed]);
+    let change = v1::ListingChange {
+        list_id: text(evil),
+        published: text(evil),
+        party_uid: text(evil),
+        party_name: text(evil),
+        address: text(evil),
+        ticker: text(evil),
+        ..Default::default()
+    };
+    shown += &super::changes::changes(&[change]);
+    let row = v1::QuarantinedRow {
+        listing: Some(listing),
+        reason: text(evil),
+    };
+    shown += &super::changes::quarantine(&[row]);
+    let list = v1::SanctionsList {
+        list_id: text(evil),
+        published: text(evil),
+        digest: text(evil),
+        origin_name: text(evil),
+        force_reason: text(evil),
+        last_error: text(evil),
+        counts: Some(v1::ListCounts {
+            by_ticker: vec![v1::TickerCount {
+                ticker: text(evil),
+                rows: 1,
+            }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    shown += &super::lists::table(std::slice::from_ref(&list), Style::PLAIN);
+    let report = v1::PublicationReport {
+        published: true,
+        list: Some(list),
+        ..Default::default()
+    };
+    shown += &super::lists::report(&report, Style::PLAIN);
+    assert!(!shown.contains('\u{202e}'));
+    check("hostile.txt", &shown);
+}
+
+fn sdn() -> v1::SanctionsList {
+    let ticker = |ticker: &str, rows| v1::TickerCount {
+        ticker: text(ticker),
+        rows,
+    };
+    v1::SanctionsList {
+        list_id: text("us-ofac-sdn"),
+        name: text("OFAC Specially Designated Nationals"),
+        kind: v1::ListKind::Sanctions.into(),
+        required: true,
+        version: 3,
+        digest: "5e".repeat(32),
+        published: text("2025-11-19"),
+        age_seconds: Some(10_000),
+        max_age_seconds: Some(172_800),
+        origin: v1::ListOrigin::Import.into(),
+        origin_name: text("SDN_ADVANCED.XML"),
+        counts: Some(v1::ListCounts {
+            listings: 767,
+            quarantined: 1,
+            parties: 89,
+            removals_pending: 0,
+            removed: 104,
+            duplicates: 1,
+            by_ticker: vec![ticker("ETH", 90), ticker("XBT", 512), ticker("", 3)],
+        }),
+        ..v1::SanctionsList::default()
+    }
+}
+
+#[test]
+fn lists() {
+    let not_loaded = v1::SanctionsList {
+        list_id: text("us-ofac-cons"),
+        kind: v1::ListKind::Sanctions.into(),
+        max_age_seconds: Some(172_800),
+        source: text("https://ofac.example/CONS_ADVANCED.XML"),
+        last_error: text("connection refused"),
+        ..v1::SanctionsList::default()
+    };
+    let mut stale = sdn();
+    stale.list_id = text("xx-stale");
+    stale.stale = true;
+    stale.age_seconds = Some(31_800_000);
+    stale.force_reason = text("checked by hand");
+    stale.counts.as_mut().unwrap().removals_pending = 97;
+    check(
+        "lists-ls.txt",
+        &super::lists::table(&[not_loaded, sdn(), stale], Style::PLAIN),
+    );
+}
+
+#[test]
+fn publications() {
+    let published = v1::PublicationReport {
+        published: true,
+        list: Some(sdn()),
+        added: 12,
+        updated: 3,
+        removed: 0,
+        removals_pending: 260,
+    };
+    let unchanged = v1::PublicationReport {
+        list: Some(sdn()),
+        ..Default::default()
+    };
+    let texts = [published, unchanged].map(|report| super::lists::report(&report, Style::PLAIN));
+    check("lists-import.txt", &texts.concat());
+}
+
+#[test]
+fn changes_and_quarantine() {
+    let change = |kind: v1::ListingChangeKind, address: &str| v1::ListingChange {
+        list_id: text("us-ofac-sdn"),
+        version: 12,
+        published: text("2025-03-21"),
+        kind: kind.into(),
+        party_uid: text("39796"),
+        party_name: text("TORNADO CASH"),
+        address: text(address),
+        ticker: text("ETH"),
+    };
+    let rows = [
+        change(v1::ListingChangeKind::Removed, ETHER),
+        change(v1::ListingChangeKind::RemovalPending, "short"),
+    ];
+    check("lists-changes.txt", &super::changes::changes(&rows));
+    assert_eq!(super::changes::changes(&[]), "no changes\n");
+
+    let row = v1::QuarantinedRow {
+        listing: Some(listing()),
+        reason: text("no form fits"),
+    };
+    check("lists-quarantine.txt", &super::changes::quarantine(&[row]));
+    assert_eq!(super::changes::quarantine(&[]), "nothing in quarantine\n");
+}
+
+#[test]
+fn parties() {
+    let removed = v1::Listing {
+        state: v1::ListingState::Removed.into(),
+        removed_on: text("2025-03-21"),
+        listed_on_basis: v1::ListedOnBasis::FirstSeen.into(),
+        ..listing()
+    };
+    let listed = v1::ListedParty {
+        list_id: text("us-ofac-sdn"),
+        party: Some(lazarus()),
+        listings: vec![listing(), removed],
+    };
+    check("lists-party.txt", &super::party::text(&[listed]));
+}
+
+#[test]
+fn snapshots() {
+    let mut stored = snapshot();
+    stored.lists[1].age_seconds = None;
+    check(
+        "snapshot.txt",
+        &super::snapshot::text(&stored, Style::PLAIN),
+    );
+    let empty = super::snapshot::text(&v1::Snapshot::default(), Style::PLAIN);
+    check("snapshot-empty.txt", &empty);
+}
+
+#[test]
+fn colour_where_it_warns() {
+    let shown = super::snapshot::text(
+        &v1::Snapshot {
+            stale_allowed: true,
+            ..v1::Snapshot::default()
+        },
+        Style::COLOURED,
+    );
+    assert!(
+        shown.contains("\u{1b}[1;31mSTALE LISTS MAY GIVE ALLOW"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,166 @@
+//! The enumerations and measures of the proto in plain words.
+
+use pbjson_types::Timestamp;
+
+use crate::cli::text::escape;
+use crate::grpc::v1;
+
+/// A list kind by its short name.
+pub fn kind(kind: v1::ListKind) -> &'static str {
+    short(kind.as_str_name(), "LIST_KIND_")
+}
+
+/// An enumeration's name without its prefix.
+pub fn short(name: &'static str, prefix: &str) -> &'static str {
+    name.strip_prefix(prefix).unwrap_or(name)
+}
+
+/// What the first day of a listing rests on.
+pub fn basis(basis: v1::ListedOnBasis) -> &'static str {
+    match basis {
+        v1::ListedOnBasis::AddressDate => "the date that the list gives for this address",
+        v1::ListedOnBasis::FirstSeen => {
+            "the first publication loaded here in which the address newly appeared"
+        }
+        v1::ListedOnBasis::PartyDate => {
+            "the party's date: the address stood in the first publication loaded here, so its own \
+             date is unknown, and may be later"
+        }
+        v1::ListedOnBasis::Unknown => "nothing says when: it counts as having always stood",
+        v1::ListedOnBasis::Unspecified => "the server does not say what this date rests on",
+    }
+}
+
+/// Why a screening is incomplete.
+pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
+    use v1::IncompleteReasonCode as Code;
+    match code {
+        Code::RequiredListMissing => "a required list is not loaded",
+        Code::ListStale => "a list is older than its limit",
+        Code::Narrowed => "the request leaves out a required list",
+        Code::AddressNotUnderstood => "the string fits no address form",
+        Code::ChecksumWrong => "the address's checksum is wrong: it may be mistyped",
+        Code::ChainMismatch => "such an address cannot stand on the chain asked for",
+        Code::ChainNotKnown => {
+            "the chain is not known: only letter-for-letter matches can be found"
+        }
+        Code::AsOfBeforeFirstPublication => {
+            "the day asked for is before the first publication ever loaded"
+        }
+        Code::Unspecified => "a reason that this program does not know",
+    }
+}
+
+/// The band of a score.
+pub fn level(level: v1::RiskLevel) -> String {
+    short(level.as_str_name(), "RISK_LEVEL_").to_lowercase()
+}
+
+/// How an address is written.
+pub fn encoding(encoding: v1::AddressEncoding) -> &'static str {
+    short(encoding.as_str_name(), "ADDRESS_ENCODING_")
+}
+
+/// What an address's checksum says.
+pub fn checksum(checksum: v1::ChecksumVerdict) -> &'static str {
+    match checksum {
+        v1::ChecksumVerdict::Verified => "checksum right",
+        v1::ChecksumVerdict::Absent => "no checksum (a typing error would not show)",
+        v1::ChecksumVerdict::Wrong => "checksum WRONG",
+        v1::ChecksumVerdict::Unspecified => "checksum not looked at",
+    }
+}
+
+/// A span of time, rounded down to the unit that people would use.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// How old a list is, and against which limit.
+pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
+    let age = age.map_or_else(
+        || "of unknown age".to_owned(),
+        |age| format!("{} old", span(age)),
+    );
+    match (max_age, stale) {
+        (Some(limit), true) => format!("{age}, STALE (limit {})", span(limit)),
+        (None, true) => format!("{age}, STALE"),
+        (Some(limit), false) => format!("{age} (limit {})", span(limit)),
+        (None, false) => format!("{age} (does not age)"),
+    }
+}
+
+/// A moment in RFC 3339; a hostile one as its numbers.
+pub fn moment(moment: Option<&Timestamp>) -> String {
+    let Some(moment) = moment else {
+        return "unknown".to_owned();
+    };
+    match jiff::Timestamp::new(moment.seconds, moment.nanos) {
+        Ok(moment) => moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => format!("{} s {} ns after 1970", moment.seconds, moment.nanos),
+    }
+}
+
+/// Harmless text, or a dash where there is none.
+pub fn or_dash(text: &str) -> String {
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        escape(text).into_owned()
+    }
+}
+
+/// Harmless texts in a row, or a dash where there are none.
+pub fn joined(texts: &[String], separator: &str) -> String {
+    if texts.is_empty() {
+        return "-".to_owned();
+    }
+    texts
+        .iter()
+        .map(|text| escape(text))
+        .collect::<Vec<_>>()
+        .join(separator)
+}
+
+/// Adds a line `name   value`, indented.
+pub fn line(text: &mut String, indent: usize, name: &str, value: &str) {
+    let width = 16 - indent;
+    text.push_str(&format!("{:indent$}{name:<width$}{value}", ""));
+    text.push('\n');
+}
+
+/// A count with its noun.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        let check = |seconds: u64, want: &str| assert_eq!(span(seconds), want);
+        check(0, "0 s");
+        check(119, "119 s");
+        check(120, "2 min");
+        check(7_199, "119 min");
+        check(7_200, "2 h");
+        check(172_799, "47 h");
+        check(172_800, "2 days");
+        check(u64::MAX, "213503982334601 days");
+    }
+
+    #[test]
+    fn moments() {
+        let at = |seconds, nanos| moment(Some(&Timestamp { seconds, nanos }));
+        assert_eq!(at(1_763_510_400, 987_654_321), "2025-11-19T00:00:00Z");
+        assert_eq!(at(i64::MAX, 0), "9223372036854775807 s 0 ns after 1970");
+        assert_eq!(moment(None), "unknown");
+    }
+}

@@ -1,0 +1,188 @@
+//! `screen`: addresses in, answers and an exit status out. Decides nothing: the exit status is
+//! the server's decision.
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+use jiff::Timestamp;
+
+use super::output::Output;
+use super::{Global, connect, dates, render, runtime};
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+use v1::screening_item::Outcome;
+
+/// The most addresses that one call takes.
+const BATCH: usize = 10_000;
+
+/// The longest reference that a query takes, in bytes.
+const MAX_REQUEST_ID: usize = 128;
+
+/// The arguments of `screen`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The addresses
+    #[arg(required = true, value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// The chain: a CAIP-2 id or a name such as bitcoin; else every chain that the form fits
+    #[arg(long)]
+    chain: Option<String>,
+    /// Only this list (repeat for more); leaving out a required one is INCOMPLETE
+    #[arg(long = "list", value_name = "ID")]
+    lists: Vec<String>,
+    /// With the listings of that day (YYYY-MM-DD, its end in UTC) or moment (RFC 3339)
+    #[arg(long, value_name = "DATE")]
+    as_of: Option<String>,
+    /// How to show the answers
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Screens every address.
+pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
+    let options = options(arguments, Timestamp::now())?;
+    runtime()?.block_on(async {
+        let mut client = connect::connect(global).await?;
+        let mut verdict = Verdict::Allow;
+        for addresses in arguments.addresses.chunks(BATCH) {
+            let response = screen(&mut client, addresses, arguments, options.clone()).await?;
+            arguments.output.show(&response, |style| {
+                render::screening::text(addresses, &response, style)
+            })?;
+            verdict = response
+                .items
+                .iter()
+                .map(Verdict::of)
+                .fold(verdict, Verdict::max);
+        }
+        Ok(verdict.exit_status())
+    })
+}
+
+fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions> {
+    let as_of = match &arguments.as_of {
+        Some(text) => Some(dates::as_of(text, now).map_err(|error| anyhow!("--as-of: {error}"))?),
+        None => None,
+    };
+    let as_of = as_of.map(|moment| pbjson_types::Timestamp {
+        seconds: moment.as_second(),
+        nanos: moment.subsec_nanosecond(),
+    });
+    Ok(v1::ScreeningOptions {
+        lists: arguments.lists.clone(),
+        as_of,
+    })
+}
+
+async fn screen(
+    client: &mut Client,
+    addresses: &[String],
+    arguments: &Arguments,
+    options: v1::ScreeningOptions,
+) -> Result<v1::BatchScreenAddressesResponse> {
+    let query = |address: &String| v1::AddressQuery {
+        request_id: reference(address).to_owned(),
+        address: address.clone(),
+        chain: arguments.chain.clone().unwrap_or_default(),
+    };
+    let request = v1::BatchScreenAddressesRequest {
+        queries: addresses.iter().map(query).collect(),
+        options: Some(options),
+    };
+    let response = answer(client.screening.batch_screen_addresses(request).await)?;
+    ensure!(
+        response.items.len() == addresses.len(),
+        "the server gave {} answers to {} addresses",
+        response.items.len(),
+        addresses.len()
+    );
+    Ok(response)
+}
+
+/// The address as the caller's reference, cut to what a query takes.
+fn reference(address: &str) -> &str {
+    &address[..address.floor_char_boundary(MAX_REQUEST_ID)]
+}
+
+/// What the exit status says; of several addresses, the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Allow,
+    Review,
+    Error,
+    Block,
+}
+
+impl Verdict {
+    fn of(item: &v1::ScreeningItem) -> Self {
+        match &item.outcome {
+            Some(Outcome::Result(screening)) => match screening.decision() {
+                v1::Decision::Allow => Self::Allow,
+                v1::Decision::Review => Self::Review,
+                // A decision that this program does not know must not pass for a milder one.
+                v1::Decision::Block | v1::Decision::Unspecified => Self::Block,
+            },
+            Some(Outcome::Error(_)) | None => Self::Error,
+        }
+    }
+
+    fn exit_status(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::Review => 10,
+            Self::Error => 1,
+            Self::Block => 11,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(decision: i32) -> v1::ScreeningItem {
+        let screening = v1::Screening {
+            decision,
+            ..v1::Screening::default()
+        };
+        v1::ScreeningItem {
+            outcome: Some(Outcome::Result(screening)),
+        }
+    }
+
+    #[test]
+    fn exit_statuses() {
+        let allow = decided(v1::Decision::Allow as i32);
+        let review = decided(v1::Decision::Review as i32);
+        let block = decided(v1::Decision::Block as i32);
+        let refused = v1::ScreeningError::default();
+        let error = v1::ScreeningItem {
+            outcome: Some(Outcome::Error(refused)),
+        };
+        let unknown = decided(17);
+        let unsaid = decided(0);
+        let empty = v1::ScreeningItem { outcome: None };
+        let check = |items: &[&v1::ScreeningItem], want: u8| {
+            let verdict = items.iter().map(|item| Verdict::of(item)).max();
+            assert_eq!(verdict.map(Verdict::exit_status), Some(want), "{items:?}");
+        };
+        check(&[&allow], 0);
+        check(&[&review], 10);
+        check(&[&block], 11);
+        check(&[&error], 1);
+        check(&[&empty], 1);
+        check(&[&unknown], 11);
+        check(&[&unsaid], 11);
+        check(&[&allow, &review, &allow], 10);
+        check(&[&error, &review], 1);
+        check(&[&block, &error, &allow], 11);
+    }
+
+    #[test]
+    fn references_are_cut_between_characters() {
+        let check = |address: String, want: usize| assert_eq!(reference(&address).len(), want);
+        check(String::new(), 0);
+        check("a".repeat(128), 128);
+        check("a".repeat(129), 128);
+        check(format!("{}é", "a".repeat(127)), 127);
+    }
+}

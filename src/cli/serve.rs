@@ -1,0 +1,163 @@
+//! `serve`: the server's life from the first log line to the last. Answers nothing itself.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::{Global, connect, endpoint};
+use crate::config::{Config, Flags};
+use crate::engine::Engine;
+use crate::grpc;
+
+/// An address of the Lazarus Group (the Ronin Bridge theft), on OFAC's list since 2022-04-14.
+const EXAMPLE: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Where to listen [env: LAZARETTO_LISTEN] [default: 127.0.0.1:50551]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Contact no source
+    #[arg(long)]
+    offline: bool,
+    /// For trials only: let stale lists give ALLOW
+    #[arg(long)]
+    allow_stale: bool,
+}
+
+/// Serves until asked to end.
+pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
+    if global.server.is_some() {
+        return Err(anyhow!(
+            "--server names a server to ask: serve takes --listen"
+        ));
+    }
+    let Arguments {
+        listen,
+        offline,
+        allow_stale,
+    } = arguments;
+    let flags = Flags {
+        listen,
+        offline,
+        allow_stale,
+        ..global.flags()
+    };
+    let config = Config::load(&flags, std::env::vars_os())?;
+    crate::telemetry::start(
+        &config.log.clone().louder(global.verbose),
+        config.log_format,
+    );
+    super::runtime()?.block_on(serve(&config))?;
+    Ok(0)
+}
+
+async fn serve(config: &Config) -> Result<()> {
+    // Before anything else, so that no signal finds the default handler in place.
+    let signals = Signals::new()?;
+    info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "starting");
+    let engine = match Engine::open(config, Arc::new(jiff::Timestamp::now)) {
+        Ok(engine) => engine,
+        Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
+        Err(error) => return Err(error).with_context(|| connect::opening(&config.data_dir)),
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
+    let bound = listener.local_addr()?;
+    let url = endpoint::url(bound);
+    endpoint::write(&config.data_dir, &url)
+        .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
+
+    let refresh = (!config.offline).then(|| engine.start_refresh());
+    announce(config, bound, &url);
+    let (ask, asked) = oneshot::channel();
+    let on_second = {
+        let (data_dir, url) = (config.data_dir.clone(), url.clone());
+        // Nothing to be done about a failure in this moment: the process ends.
+        move || drop(endpoint::remove(&data_dir, &url))
+    };
+    let watch = tokio::spawn(signals.watch(ask, on_second));
+    let served = grpc::serve::serve(engine, listener, async { drop(asked.await) }).await;
+    watch.abort();
+    drop(refresh);
+    endpoint::remove(&config.data_dir, &url)
+        .with_context(|| format!("removing {}", endpoint::path(&config.data_dir).display()))?;
+    served.context("serving")?;
+    info!("ended");
+    Ok(())
+}
+
+fn locked(data_dir: &Path) -> anyhow::Error {
+    let locked = connect::locked(data_dir);
+    match endpoint::read(data_dir) {
+        Ok(Some(url)) => anyhow!("{locked}, a server at {url} by its endpoint file"),
+        _ => anyhow!("{locked}"),
+    }
+}
+
+/// What a person who has just started the server needs to know.
+fn announce(config: &Config, bound: SocketAddr, url: &str) {
+    if !bound.ip().is_loopback() {
+        warn!(
+            address = %bound,
+            "LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION: anyone who reaches this address \
+             can read the lists and replace them"
+        );
+    }
+    if config.allow_stale {
+        warn!("STALE LISTS MAY GIVE ALLOW (allow_stale): for trials only, never to decide by");
+    }
+    if config.offline {
+        warn!("offline: no source is contacted, and lists grow stale unless imported by hand");
+    }
+    info!(%url, "listening");
+    let data_dir = config.data_dir.display();
+    info!("ask it something: lazaretto --data-dir {data_dir} screen {EXAMPLE}");
+}
+
+/// The signals that end the server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next signal: its name, and the exit status that shells give for it.
+    async fn next(&mut self) -> (&'static str, i32) {
+        tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", 143),
+            _ = self.interrupt.recv() => ("SIGINT", 130),
+        }
+    }
+
+    /// The first signal asks for an end once all calls are answered; the second ends at once.
+    async fn watch(mut self, ask: oneshot::Sender<()>, on_second: impl FnOnce()) {
+        let (name, _) = self.next().await;
+        info!(
+            signal = name,
+            "ending: calls under way are answered first; once more ends at once"
+        );
+        // The server may have ended by itself meanwhile.
+        let _ = ask.send(());
+        let (name, status) = self.next().await;
+        warn!(signal = name, "ending at once");
+        on_second();
+        std::process::exit(status);
+    }
+}

@@ -1,0 +1,109 @@
+//! Text for a terminal: hostile characters made harmless, and colour. Knows no message.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+
+/// Whether a terminal might obey or hide the character: control characters, and those that turn
+/// the writing direction or have no width (Unicode 16, categories Cc, Cf, Zl, Zp).
+fn is_hostile(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` on one line, with every hostile character as its escape (`\n`, `\u{1b}`).
+pub fn escape(text: &str) -> Cow<'_, str> {
+    escape_where(text, is_hostile)
+}
+
+/// As [`escape`], but lines stay lines.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    escape_where(text, |character| character != '\n' && is_hostile(character))
+}
+
+fn escape_where(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&hostile) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if hostile(character) {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    colour: bool,
+}
+
+/// The colours that are used, as SGR parameters (ECMA-48, 8.3.117).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Bold red.
+    Bad = 31,
+    /// Bold green.
+    Good = 32,
+    /// Bold yellow.
+    Doubtful = 33,
+}
+
+impl Style {
+    /// No colour.
+    #[cfg(test)]
+    pub const PLAIN: Self = Self { colour: false };
+
+    /// Colour.
+    #[cfg(test)]
+    pub const COLOURED: Self = Self { colour: true };
+
+    /// Colour where standard output is a terminal and `NO_COLOR` (no-color.org) is not set.
+    pub fn of_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            colour: !refused && std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// `text`, which is harmless already, in a colour.
+    pub fn paint(self, colour: Colour, text: &str) -> String {
+        if self.colour {
+            format!("\u{1b}[1;{}m{text}\u{1b}[0m", colour as u8)
+        } else {
+            text.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_characters_show_as_escapes() {
+        let check = |text: &str, want: &str| assert_eq!(escape(text), want, "{text:?}");
+        check("Kim Čhŏl (김철)", "Kim Čhŏl (김철)");
+        check("a\u{1b}[2Jb", "a\\u{1b}[2Jb");
+        check("a\r\nb\tc", "a\\r\\nb\\tc");
+        check("\u{9b}31m", "\\u{9b}31m");
+        check("\u{202e}txt\u{200b}", "\\u{202e}txt\\u{200b}");
+        check("\0\u{7f}", "\\u{0}\\u{7f}");
+        assert_eq!(escape_lines("a\nb\u{7}"), "a\nb\\u{7}");
+    }
+
+    #[test]
+    fn colour_only_where_wanted() {
+        assert_eq!(Style::PLAIN.paint(Colour::Bad, "BLOCK"), "BLOCK");
+        assert_eq!(
+            Style::COLOURED.paint(Colour::Bad, "BLOCK"),
+            "\u{1b}[1;31mBLOCK\u{1b}[0m"
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! The configuration: built-in defaults, then a TOML file, then the environment, then flags,
+//! checked whole before anything starts. Opens nothing but the configuration file.
+
+mod given;
+mod layers;
+mod lists;
+mod origin;
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use given::Given;
+use layers::Setting;
+use lists::Drafts;
+pub use origin::{ConfigError, Origin, Problem};
+
+use crate::refresh::settings::ListSettings;
+use crate::telemetry::{Filter, LogFormat};
+
+/// The keys at the top, in the order of the example file; `lists` holds the tables of the lists.
+const KEYS: [&str; 9] = [
+    "data_dir",
+    "listen",
+    "starter_lists",
+    "offline",
+    "allow_stale",
+    "log",
+    "log_format",
+    "cache_mib",
+    "lists",
+];
+
+/// Where the server listens unless told otherwise: this machine alone can reach it.
+const LISTEN: &str = "127.0.0.1:50551";
+
+/// The whole configuration, valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The folder of the store and of the running server's address.
+    pub data_dir: PathBuf,
+    /// Where the server listens; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Whether the lists that the program carries are loaded where nothing newer is.
+    pub starter_lists: bool,
+    /// Whether no source is ever contacted.
+    pub offline: bool,
+    /// Whether stale lists may give ALLOW: for trials only.
+    pub allow_stale: bool,
+    /// What the server logs.
+    pub log: Filter,
+    /// How the server logs.
+    pub log_format: LogFormat,
+    /// The store's cache, in MiB.
+    pub cache_mib: u64,
+    /// The configured lists, in the order of their ids.
+    pub lists: Vec<ListSettings>,
+}
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--offline`.
+    pub offline: bool,
+    /// `--allow-stale`.
+    pub allow_stale: bool,
+    /// `--set`, each as written.
+    pub set: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks the configuration: `environment` is all variables of the process. Every
+    /// problem is reported, each with where it was given.
+    pub fn load(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let variable = |name: &str| {
+            let found = environment
+                .iter()
+                .find(|(found, _)| found == OsStr::new(name));
+            found
+                .map(|(_, value)| PathBuf::from(value))
+                .filter(|path| !path.as_os_str().is_empty())
+        };
+        let mut problems = Vec::new();
+        let mut settings = Vec::new();
+        if let Some(path) = flags
+            .config
+            .clone()
+            .or_else(|| variable(layers::CONFIG_VARIABLE))
+        {
+            match layers::file(&path) {
+                Ok(file) => settings.extend(file),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        settings.extend(layers::environment(&environment, &mut problems));
+        for argument in &flags.set {
+            match layers::set_flag(argument) {
+                Ok(setting) => settings.push(setting),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        settings.extend(named(flags));
+
+        let data_dir = default_data_dir(variable("XDG_DATA_HOME"), variable("HOME"));
+        let mut draft = Draft::new(data_dir);
+        for setting in &settings {
+            if let Err(message) = draft.apply(setting) {
+                problems.push(Problem {
+                    origin: setting.origin.clone(),
+                    message,
+                });
+            }
+        }
+        if let Some(path) = &flags.data_dir {
+            draft.config.data_dir.clone_from(path);
+        }
+        draft.config.lists = draft.lists.finish(&mut problems);
+        if problems.is_empty() {
+            Ok(draft.config)
+        } else {
+            Err(ConfigError { problems })
+        }
+    }
+}
+
+/// A configuration while its settings come in.
+struct Draft {
+    config: Config,
+    lists: Drafts,
+}
+
+impl Draft {
+    fn new(data_dir: PathBuf) -> Self {
+        let config = Config {
+            data_dir,
+            listen: LISTEN
+                .parse()
+                .expect("the default is an address: a test reads it"),
+            starter_lists: true,
+            offline: false,
+            allow_stale: false,
+            log: Filter::default(),
+            log_format: LogFormat::Text,
+            cache_mib: 64,
+            lists: Vec::new(),
+        };
+        Self {
+            config,
+            lists: Drafts::built_in(),
+        }
+    }
+
+    fn apply(&mut self, setting: &Setting) -> Result<(), String> {
+        let config = &mut self.config;
+        let given = &setting.given;
+        let key: Vec<&str> = setting.key.iter().map(String::as_str).collect();
+        let in_key = |message| format!("{}: {message}", setting.key.join("."));
+        match key.as_slice() {
+            ["lists", id] => return self.lists.apply(id, None, setting).map_err(in_key),
+            ["lists", id, key] => {
+                let known = lists::KEYS.contains(key);
+                let applied = self.lists.apply(id, Some(key), setting);
+                return if known {
+                    applied.map_err(in_key)
+                } else {
+                    applied
+                };
+            }
+            [key] if KEYS.contains(key) => {}
+            _ => return Err(format!("unknown key \"{}\"", setting.key.join("."))),
+        }
+        let applied = match key[0] {
+            "data_dir" => given.text().map(|text| config.data_dir = text.into()),
+            "listen" => given
+                .text()
+                .and_then(listen)
+                .map(|address| config.listen = address),
+            "starter_lists" => given.boolean().map(|flag| config.starter_lists = flag),
+            "offline" => given.boolean().map(|flag| config.offline = flag),
+            "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
+            "log" => given.parse().map(|filter| config.log = filter),
+            "log_format" => given.parse().map(|format| config.log_format = format),
+            "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),
+            _ => match given {
+                Given::Table => Ok(()),
+                _ => Err("must hold a table for each list".to_owned()),
+            },
+        };
+        applied.map_err(in_key)
+    }
+}
+
+/// The settings of the flags that have a name of their own, but for the data directory, which
+/// need not be UTF-8.
+fn named(flags: &Flags) -> Vec<Setting> {
+    let setting = |flag: &str, key: &str, given: Given| Setting {
+        key: vec![key.to_owned()],
+        given,
+        origin: Origin::Flag(flag.to_owned()),
+    };
+    let listen = flags
+        .listen
+        .clone()
+        .map(|text| setting("--listen", "listen", Given::Text(text)));
+    let offline = flags
+        .offline
+        .then(|| setting("--offline", "offline", Given::Boolean(true)));
+    let allow_stale = flags
+        .allow_stale
+        .then(|| setting("--allow-stale", "allow_stale", Given::Boolean(true)));
+    [listen, offline, allow_stale]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is no IP address with a port, such as {LISTEN}"))
+}
+
+/// `$XDG_DATA_HOME/lazaretto` (which must be absolute: XDG Base Directory Specification), else
+/// `~/.local/share/lazaretto`, else `lazaretto-data` in the working directory.
+fn default_data_dir(xdg: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
+    let xdg = xdg
+        .filter(|path| path.is_absolute())
+        .map(|path| path.join("lazaretto"));
+    xdg.or_else(|| home.map(|home| home.join(".local/share/lazaretto")))
+        .unwrap_or_else(|| PathBuf::from("lazaretto-data"))
+}
+
+#[cfg(test)]
+mod tests;
