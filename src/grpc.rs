@@ -1,7 +1,12 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
 pub mod client;
+mod convert;
+mod lists;
+mod page;
+mod screening;
 pub mod serve;
+mod status;
 
 pub use serve::in_process;
 
@@ -15,12 +20,3 @@ pub mod v1 {
     pub const DESCRIPTORS: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/lazaretto.v1.descriptors.bin"));
 }
-
-mod convert;
-mod status;
-mod lists;
-mod page;
-mod screening;
-mod serve;
-
-pub use serve::{MAX_RESPONSE, ServeError, in_process, serve};
