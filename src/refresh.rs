@@ -5,13 +5,12 @@ mod fetch;
 mod publisher;
 mod schedule;
 mod settings;
+mod status;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
 
 use crate::domain::list::{ListCheck, ListId, Provenance};
 use crate::domain::publication::{Refused, SourceMark, removal_due};
@@ -22,6 +21,7 @@ pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher, shown_url};
 pub use publisher::{Clock, Publisher, Report};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
+pub use status::{SourceStatus, Stop, Transition};
 
 /// Why a list was not refreshed or published. Nothing changed then.
 #[derive(Debug, thiserror::Error)]
@@ -63,68 +63,6 @@ pub enum RefreshError {
     /// The list is fed by hand.
     #[error("list {0} has no source: neither a url nor a path is configured")]
     NoSource(ListId),
-}
-
-/// How a configured source has fared since the program started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceStatus {
-    /// When it was last tried.
-    pub last_attempt: Option<Timestamp>,
-    /// When it was last read with success (as the store remembers, before the first attempt).
-    pub last_success: Option<Timestamp>,
-    /// Why the last attempt failed; `None` if it succeeded.
-    pub last_error: Option<String>,
-    /// Failed attempts since the last success.
-    pub consecutive_failures: u32,
-}
-
-/// A change in whether a source can be read: what is worth a line in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// The first failure after a success, or ever.
-    Lost,
-    /// The first success after failures.
-    Regained,
-}
-
-impl SourceStatus {
-    /// Notes an attempt and its error, if it failed; says whether the state changed.
-    pub fn record(&mut self, now: Timestamp, error: Option<String>) -> Option<Transition> {
-        let failed_before = self.consecutive_failures > 0;
-        self.last_attempt = Some(now);
-        self.last_error = error;
-        if self.last_error.is_some() {
-            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-            return (!failed_before).then_some(Transition::Lost);
-        }
-        self.consecutive_failures = 0;
-        self.last_success = Some(now);
-        failed_before.then_some(Transition::Regained)
-    }
-}
-
-/// Ends [`Refresher::run`].
-#[derive(Debug, Default)]
-pub struct Stop {
-    set: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl Stop {
-    /// Ends the run, at once if it waits, else after the source it is at.
-    pub fn set(&self) {
-        *lock(&self.set) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for at most `time`; says whether it is set.
-    fn wait(&self, time: Duration) -> bool {
-        let unset = |set: &mut bool| !*set;
-        let waited = self
-            .changed
-            .wait_timeout_while(lock(&self.set), time, unset);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
-    }
 }
 
 /// The configured sources and how they fare.

@@ -303,7 +303,7 @@ impl Fetcher {
                 return FetchError::Truncated { url, got };
             }
             // These say the address that it was redirected to, which may be signed.
-            ureq::Error::BadUri(_) => "redirected to what is no URL".to_owned(),
+            ureq::Error::BadUri(_) => "redirected to what is no http or https URL".to_owned(),
             ureq::Error::RequireHttpsOnly(_) => "redirected from https to http".to_owned(),
             ureq::Error::Protocol(_) => "the answer is not proper HTTP".to_owned(),
             ureq::Error::Io(error) => error.to_string(),

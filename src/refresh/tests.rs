@@ -1,3 +1,7 @@
+#![allow(clippy::unwrap_used)] // a test that panics has failed
+
+use jiff::Timestamp;
+
 use super::*;
 
 fn at(second: i64) -> Timestamp {
