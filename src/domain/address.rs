@@ -74,23 +74,13 @@ impl<'a> Address<'a> {
     /// fit it, the address is still returned with the chains that fit ([`Address::fits`] tells).
     pub fn parse(input: &'a str, chain: Option<&Chain>) -> Result<Self, AddressError> {
         let _ = chain;
-        let hex = input
-            .strip_prefix("0x")
-            .filter(|h| h.len() == 40 && h.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some(hex) = hex else {
-            return Err(AddressError::NotUnderstood("stub".into()));
-        };
+        let hex = input.strip_prefix("0x").filter(|h| h.len() == 40 && h.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(hex) = hex else { return Err(AddressError::NotUnderstood("stub".into())) };
         let mut key = [0; 20];
         for (i, out) in key.iter_mut().enumerate() {
             *out = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap_or(0);
         }
-        Ok(Self {
-            canonical: input.to_lowercase().into(),
-            encoding: Encoding::Evm,
-            checksum: Checksum::Absent,
-            chains: Cow::Borrowed(&[Chain::AnyEvm]),
-            key: KeyId::Evm(key),
-        })
+        Ok(Self { canonical: input.to_lowercase().into(), encoding: Encoding::Evm, checksum: Checksum::Absent, chains: Cow::Borrowed(&[Chain::AnyEvm]), key: KeyId::Evm(key) })
     }
     /// Understands a row of a list: the ticker is a hint. Surrounding ASCII white space is ignored. `Err` means quarantine. An unknown
     /// ticker with an unknown form gives a verbatim address on `Chain::Other`.
@@ -116,8 +106,7 @@ impl<'a> Address<'a> {
     }
     /// Whether the form can stand on `chain` (any EVM chain for an EVM form).
     pub fn fits(&self, chain: &Chain) -> bool {
-        self.chains.contains(chain)
-            || (matches!(chain, Chain::Evm(_)) && self.chains.contains(&Chain::AnyEvm))
+        self.chains.contains(chain) || (matches!(chain, Chain::Evm(_)) && self.chains.contains(&Chain::AnyEvm))
     }
     /// The key ids that control it: one look-up each; none for an all-zero key, which matches nothing.
     pub fn key_ids(&self) -> &[KeyId] {
