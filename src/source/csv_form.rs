@@ -120,21 +120,17 @@ impl Preamble {
 
     fn take(&mut self, line: &str) -> Result<(), Fault> {
         let text = line.trim_start_matches('#').trim();
-        if let Some(version) = text.strip_prefix("lazaretto list ") {
+        if let Some(version) = text.strip_prefix("lazaretto list ").map(str::trim) {
             let bad = |_| Fault::BadValue("the version", excerpt(version));
-            return check_version(version.trim().parse().map_err(bad)?);
+            return check_version(version.parse().map_err(bad)?);
         }
         if let Some(published) = text.strip_prefix("published:") {
             if self.published.replace(day(published.trim())?).is_some() {
                 return Err(Fault::Misplaced("published"));
             }
-        } else if let Some(rows) = text.strip_prefix("rows:") {
+        } else if let Some(rows) = text.strip_prefix("rows:").map(str::trim) {
             let bad = |_| Fault::BadValue("the number of rows", excerpt(rows));
-            if self
-                .rows
-                .replace(rows.trim().parse().map_err(bad)?)
-                .is_some()
-            {
+            if self.rows.replace(rows.parse().map_err(bad)?).is_some() {
                 return Err(Fault::Misplaced("rows"));
             }
         }
