@@ -15,7 +15,7 @@ use layers::Setting;
 use lists::Drafts;
 pub use origin::{ConfigError, Origin, Problem};
 
-use crate::refresh::settings::ListSettings;
+use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat};
 
 /// The keys at the top, in the order of the example file; `lists` holds the tables of the lists.

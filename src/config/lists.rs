@@ -9,7 +9,7 @@ use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
 use crate::domain::list::{ListId, ListKind};
-use crate::refresh::settings::ListSettings;
+use crate::refresh::ListSettings;
 use crate::source::Format;
 
 /// The keys of a list, in the order of the example file.
