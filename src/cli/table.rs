@@ -79,7 +79,7 @@ mod tests {
             "1234".to_owned(),
             "stale".to_owned(),
         ]);
-        let want = "list         rows\n김정은              7\nus-ofac-sdn  1234  stale\n";
+        let want = "list         rows\n김정은             7\nus-ofac-sdn  1234  stale\n";
         assert_eq!(table.to_string(), want);
     }
 

@@ -29,7 +29,7 @@ pub fn text(
 
 fn error(text: &mut String, address: &str, message: &str, style: Style) {
     let head = style.paint(Colour::Bad, "ERROR");
-    text.push_str(&format!("{head}  {}\n", escape(address)));
+    text.push_str(&format!("{head}  {}\n", words::asked(address)));
     line(text, 2, "refused", &escape(message));
 }
 
@@ -51,7 +51,7 @@ fn screening(
         style.paint(colour, decision),
         answer.score,
         words::level(answer.level()),
-        escape(asked)
+        words::asked(asked)
     ));
     understood(text, asked, answer.address.as_ref());
     if answer.findings.is_empty() {
@@ -81,7 +81,7 @@ fn understood(text: &mut String, asked: &str, address: Option<&v1::UnderstoodAdd
     if address.canonical != asked {
         line(text, 2, "canonical", &escape(&address.canonical));
     }
-    line(text, 2, "chains", &words::joined(&address.chains, ", "));
+    line(text, 2, "chains", &words::chains(&address.chains));
 }
 
 fn status(text: &mut String, answer: &v1::Screening, style: Style) {
@@ -153,7 +153,7 @@ fn finding(
         text,
         4,
         "listed on",
-        &format!("{}: {basis}", escape(listed_on)),
+        &format!("{} ({basis})", escape(listed_on)),
     );
     match listing.state() {
         v1::ListingState::Removed => {
@@ -202,7 +202,8 @@ fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> S
         list.list_id == listing.list_id && list.version == listing.list_version
     };
     if let Some(list) = snapshot.lists.iter().find(of_this) {
-        words.push_str(&format!(", {}", super::snapshot::age(list, style)));
+        let age = super::snapshot::age(list, style);
+        words.push_str(&format!(", published {}, {age}", or_dash(&list.published)));
     }
     words
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use pbjson_types::Timestamp;
 
-use super::*;
 use crate::cli::text::Style;
 use crate::grpc::v1;
+use v1::screening_item::Outcome;
 
 const ETHER: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
@@ -156,8 +156,6 @@ fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
     };
     super::screening::text(&addresses, &response, Style::PLAIN)
 }
-
-use v1::screening_item::Outcome;
 
 #[test]
 fn a_listed_address() {
