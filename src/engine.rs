@@ -1,40 +1,512 @@
-//! STUB, replaced at merge.
+//! The running whole: the publisher of lists, the snapshot in force, and the settings, put
+//! together. Everything above (gRPC, command line) asks here; no transport is known here.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use arc_swap::ArcSwapOption;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::NamedTempFile;
+use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::domain::list::{
+    ListId, ListKind, ListState, ListVersion, ListingChange, Provenance,
+};
+use crate::domain::publication::{Gates, Refused};
+use crate::refresh::{
+    Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report,
+    SourceStatus, Stop,
+};
+use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord};
+use crate::source::{self, Bounds, CsvHead, Format};
+use crate::store::{Store, StoreError};
 
-/// The clock.
-pub type Clock = Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;
+/// A list without a configured limit of its own is stale after this long, if its kind ages.
+const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(48);
 
-/// The engine.
-pub struct Engine;
+/// The largest file that an import takes, in bytes.
+pub const MAX_UPLOAD: u64 = 1 << 30;
 
-/// The background refresh.
-pub struct RefreshTask;
+/// The starter lists that the binary carries: facts, with their sources in `data/README.md`.
+const STARTER_LISTS: [(&str, ListKind, &str); 2] = [
+    ("us-ofac-sdn", ListKind::Sanctions, include_str!("../data/us-ofac-sdn.csv")),
+    ("lazarus-advisories", ListKind::Advisory, include_str!("../data/lazarus-advisories.csv")),
+];
 
-/// Why the engine could not be opened.
+/// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Locked.
-    #[error("the store is locked")]
-    Locked,
+    /// No such list is loaded or configured.
+    #[error("list {0} is neither loaded nor configured")]
+    UnknownList(ListId),
+    /// The first import of an unconfigured list says no kind.
+    #[error("list {0} is new: say what being on it means (kind)")]
+    KindMissing(ListId),
+    /// The list has no configured source.
+    #[error("list {0} has no configured source")]
+    NoSource(ListId),
+    /// The program was told to contact nobody.
+    #[error("running offline: no source is contacted")]
+    Offline,
+    /// The file is malformed.
+    #[error(transparent)]
+    Malformed(#[from] source::SourceError),
+    /// A sanity gate refused the publication.
+    #[error("{0}")]
+    Refused(String),
+    /// The source could not be read.
+    #[error("{0}")]
+    Source(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of ours could not be read or written.
+    #[error("data directory: {0}")]
+    Io(#[from] io::Error),
+    /// Cannot happen unless the program is wrong.
+    #[error("internal: {0}")]
+    Internal(String),
 }
 
 impl EngineError {
     /// Whether another process holds the store.
     pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Locked)
+        matches!(self, Self::Store(StoreError::Locked { .. }))
+    }
+}
+
+/// A file to publish by hand.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The list.
+    pub id: ListId,
+    /// What being on it means; `None`: as it has or is configured.
+    pub kind: Option<ListKind>,
+    /// The file's form; `None`: by content.
+    pub format: Option<Format>,
+    /// The file's name, for the record and as a hint at its form.
+    pub file_name: String,
+    /// Overrides the sanity gates, for this reason.
+    pub force_reason: Option<String>,
+    /// The day of publication where the file does not say it.
+    pub published: Option<Date>,
+}
+
+/// What a publication did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The list.
+    pub id: ListId,
+    /// False where the facts were those already loaded.
+    pub published: bool,
+    /// How many rows were newly listed.
+    pub added: u64,
+    /// How many rows' facts changed.
+    pub updated: u64,
+    /// How many rows were removed.
+    pub removed: u64,
+    /// How many removals newly wait to be confirmed.
+    pub removals_pending: u64,
+}
+
+/// A list as loaded or configured.
+#[derive(Clone, Debug)]
+pub struct ListOverview {
+    /// The list.
+    pub id: ListId,
+    /// Its configuration, where it has one.
+    pub settings: Option<ListSettings>,
+    /// Its version in force, where one is loaded.
+    pub loaded: Option<SnapshotList>,
+    /// How reading its source went, where it has one.
+    pub source: Option<SourceStatus>,
+    /// The source without credentials and query; empty where it has none.
+    pub source_name: String,
+}
+
+/// Where a listing of changes begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangesSince {
+    /// With the first version ever loaded.
+    Beginning,
+    /// Above this version.
+    Version(u64),
+    /// With versions published, or where undated loaded, on this day or later.
+    Day(Date),
+}
+
+/// A page of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The changes, in order.
+    pub changes: Vec<DatedChange>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<[u64; 2]>,
+}
+
+/// A change with its version's day.
+#[derive(Clone, Debug)]
+pub struct DatedChange {
+    /// The list.
+    pub list: ListId,
+    /// The version that made it.
+    pub version: u64,
+    /// The day of publication of that version.
+    pub published: Option<Date>,
+    /// The change.
+    pub change: ListingChange,
+}
+
+/// The running whole.
+#[derive(Debug)]
+pub struct Engine {
+    publisher: Arc<Publisher>,
+    refresher: Arc<Refresher>,
+    live: Arc<Live>,
+    settings: Vec<ListSettings>,
+    offline: bool,
+    uploads: PathBuf,
+    clock: EngineClock,
+}
+
+/// A [`Clock`] that can be printed.
+struct EngineClock(Clock);
+
+impl fmt::Debug for EngineClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// The snapshot in force, and what it takes to make the next one.
+#[derive(Debug)]
+struct Live {
+    snapshot: ArcSwapOption<Snapshot>,
+    loaded: watch::Sender<bool>,
+    terms: Vec<ListTerms>,
+    stale_allowed: bool,
+    store: Arc<Store>,
+}
+
+impl Live {
+    /// Puts the lists as they stand into force. The record of what the snapshot stands for is
+    /// durable before an answer names it; where that fails the snapshot counts all the same, since
+    /// to go on without a new listing would be worse than an id that cannot be looked up.
+    fn put_in_force(&self, states: &[Arc<ListState>]) {
+        if states.is_empty() {
+            return;
+        }
+        let previous = self.snapshot.load_full();
+        let snapshot = Snapshot::build(
+            states,
+            &self.terms,
+            DEFAULT_MAX_AGE,
+            self.stale_allowed,
+            previous.as_deref(),
+        );
+        if let Err(error) = self.store.save_snapshot(snapshot.id(), snapshot.encoded_record()) {
+            tracing::error!(snapshot = snapshot.id(), %error, "its record could not be stored");
+        }
+        self.snapshot.store(Some(Arc::new(snapshot)));
+        self.loaded.send_replace(true);
+    }
+}
+
+/// The background refresh of the configured sources; ends when dropped.
+#[derive(Debug)]
+pub struct RefreshTask(Arc<Stop>);
+
+impl Drop for RefreshTask {
+    fn drop(&mut self) {
+        self.0.set();
     }
 }
 
 impl Engine {
-    /// Opens the store.
-    pub fn open(_config: &Config, _clock: Clock) -> Result<Arc<Engine>, EngineError> {
-        Ok(Arc::new(Self))
+    /// Opens the store, loads the starter lists where nothing newer is, and puts what is loaded
+    /// into force.
+    pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
+        let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
+        let live = Arc::new(Live {
+            snapshot: ArcSwapOption::empty(),
+            loaded: watch::Sender::new(false),
+            terms: config.lists.iter().map(terms_of).collect(),
+            stale_allowed: config.allow_stale,
+            store: store.clone(),
+        });
+        let on_change = {
+            let live = live.clone();
+            move |states: &[Arc<ListState>], _: &Report| live.put_in_force(states)
+        };
+        let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
+        let publisher = Arc::new(publisher);
+        let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
+            .map_err(|error| EngineError::Source(error.to_string()))?;
+        let refresher = Refresher::new(publisher.clone(), fetcher, &config.lists);
+        let engine = Self {
+            publisher,
+            refresher: Arc::new(refresher),
+            live,
+            settings: config.lists.clone(),
+            offline: config.offline,
+            uploads: fresh_dir(&config.data_dir.join("upload"))?,
+            clock: EngineClock(clock),
+        };
+        if config.starter_lists {
+            engine.load_starter_lists()?;
+        }
+        engine.live.put_in_force(&engine.publisher.lists());
+        Ok(Arc::new(engine))
     }
 
-    /// Starts the background refresh.
-    pub fn start_refresh(self: &Arc<Self>) -> RefreshTask {
-        RefreshTask
+    /// A starter list is loaded where its list is not, or only as an earlier starter.
+    fn load_starter_lists(&self) -> Result<(), EngineError> {
+        for (id, kind, csv) in STARTER_LISTS {
+            let id: ListId = id.parse().map_err(internal)?;
+            let state = self.publisher.list(&id);
+            if state.is_some_and(|state| state.version.provenance != Provenance::Starter) {
+                continue;
+            }
+            let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
+            let settings = self.settings(&id).cloned().unwrap_or_else(|| unconfigured(id, kind));
+            match self.publisher.publish_list(&settings, &list, &Provenance::Starter, None) {
+                Ok(_) => {}
+                // The store knows a later starter list: another version of the program ran on it.
+                Err(RefreshError::Refused(Refused::Older { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Refreshes the configured sources on their schedules, on a thread of its own, until the
+    /// task is dropped.
+    pub fn start_refresh(self: &Arc<Self>) -> Result<RefreshTask, EngineError> {
+        let stop = Arc::new(Stop::default());
+        let (refresher, until) = (self.refresher.clone(), stop.clone());
+        std::thread::Builder::new()
+            .name("refresh".to_owned())
+            .spawn(move || refresher.run(&until))?;
+        Ok(RefreshTask(stop))
+    }
+
+    /// The snapshot in force; `None` until a list is loaded. Takes no lock.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.live.snapshot.load_full()
+    }
+
+    /// The present moment, by the clock handed in.
+    pub fn now(&self) -> Timestamp {
+        (self.clock.0)()
+    }
+
+    /// Tells whether any list is loaded, now and at every change.
+    pub fn watch_loaded(&self) -> watch::Receiver<bool> {
+        self.live.loaded.subscribe()
+    }
+
+    /// A new file in the data directory for the bytes of an import; gone when dropped. Its name
+    /// ends as `file_name`, which helps to tell its form.
+    pub fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
+        let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let ending: String = file_name.chars().rev().take(32).filter(safe).collect();
+        let ending: String = ending.chars().rev().collect();
+        Ok(tempfile::Builder::new().suffix(&format!("-{ending}")).tempfile_in(&self.uploads)?)
+    }
+
+    /// Publishes a file by hand. Blocks.
+    pub fn import(&self, import: &Import, path: &Path) -> Result<Publication, EngineError> {
+        let state = self.publisher.list(&import.id);
+        let loaded = state.map(|state| state.version.kind);
+        let mut settings = match (self.settings(&import.id), import.kind.or(loaded)) {
+            (Some(settings), kind) => {
+                ListSettings { kind: kind.unwrap_or(settings.kind), ..settings.clone() }
+            }
+            (None, Some(kind)) => unconfigured(import.id.clone(), kind),
+            (None, None) => return Err(EngineError::KindMissing(import.id.clone())),
+        };
+        settings.format = import.format;
+        let mut list = source::read_file(path, settings.format, &Bounds::default())?;
+        list.published = list.published.or(import.published);
+        let provenance = Provenance::Import(import.file_name.clone());
+        let force = import.force_reason.as_deref();
+        Ok(self.publisher.publish_list(&settings, &list, &provenance, force)?.into())
+    }
+
+    /// Reads a list's configured source now. Blocks.
+    pub fn refresh(&self, id: &ListId) -> Result<Publication, EngineError> {
+        if self.offline {
+            return Err(EngineError::Offline);
+        }
+        Ok(self.refresher.refresh(id)?.into())
+    }
+
+    /// Every list that is loaded or configured, in the order of their ids.
+    pub fn overview(&self) -> Vec<ListOverview> {
+        let snapshot = self.snapshot();
+        let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
+        let configured = self.settings.iter().map(|settings| settings.id.clone());
+        let mut ids: Vec<_> = lists.iter().map(|list| list.id().clone()).chain(configured).collect();
+        ids.sort();
+        ids.dedup();
+        ids.into_iter()
+            .map(|id| ListOverview {
+                settings: self.settings(&id).cloned(),
+                loaded: lists.iter().find(|list| *list.id() == id).cloned(),
+                source: self.refresher.status(&id),
+                source_name: self.settings(&id).and_then(ListSettings::source_name).unwrap_or_default(),
+                id,
+            })
+            .collect()
+    }
+
+    fn settings(&self, id: &ListId) -> Option<&ListSettings> {
+        self.settings.iter().find(|settings| settings.id == *id)
+    }
+
+    /// The standing rows of a list in our own CSV form.
+    pub fn export(&self, id: &ListId) -> Result<Vec<u8>, EngineError> {
+        let snapshot = self.snapshot();
+        let list = snapshot.as_deref().and_then(|snapshot| snapshot.list(id));
+        let list = list.ok_or_else(|| EngineError::UnknownList(id.clone()))?;
+        let state = list.state();
+        let mut out = Vec::new();
+        let standing = state.rows.iter().filter(|row| row.stands());
+        let rows = standing.map(|row| (&row.key, &row.facts));
+        let head = CsvHead { published: state.check.published, comments: &[] };
+        source::write_csv(&mut out, &head, state.parties.iter(), rows)?;
+        Ok(out)
+    }
+
+    /// A page of changes since some point, after the place that a page before ended at.
+    pub fn changes(
+        &self,
+        since: ChangesSince,
+        after: Option<[u64; 2]>,
+        list: Option<&ListId>,
+        limit: usize,
+    ) -> Result<Changes, EngineError> {
+        let store = self.publisher.store();
+        let mut headers = HashMap::new();
+        for state in self.publisher.lists().iter() {
+            if list.is_none_or(|list| *list == state.version.id) {
+                let versions = store.versions(&state.version.id)?;
+                headers.extend(versions.into_iter().map(|header| (header.version, header)));
+            }
+        }
+        let day = |header: &ListVersion| {
+            header.published.unwrap_or_else(|| header.loaded_at.to_zoned(TimeZone::UTC).date())
+        };
+        let wanted = |version: u64| match (since, headers.get(&version)) {
+            (ChangesSince::Day(since), Some(header)) => since <= day(header),
+            _ => true,
+        };
+        let start = match since {
+            ChangesSince::Version(version) => Some((version, u32::MAX)),
+            ChangesSince::Beginning | ChangesSince::Day(_) => None,
+        };
+        let after = after.map(|[version, sequence]| {
+            (version, u32::try_from(sequence).unwrap_or(u32::MAX))
+        });
+        let mut place = after.max(start);
+        let mut changes = Vec::new();
+        loop {
+            let page = store.changes(place, list, limit - changes.len())?;
+            place = page.next;
+            let page = page.changes.into_iter().filter(|change| wanted(change.version));
+            changes.extend(page.map(|change| DatedChange {
+                published: headers.get(&change.version).and_then(|header| header.published),
+                list: change.list,
+                version: change.version,
+                change: change.change,
+            }));
+            if place.is_none() || changes.len() >= limit {
+                let next = place.map(|(version, sequence)| [version, u64::from(sequence)]);
+                return Ok(Changes { changes, next });
+            }
+        }
+    }
+
+    /// What a snapshot id that was once in force stands for.
+    pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
+        let stored = self.publisher.store().snapshot(id)?;
+        let read = |bytes: Vec<u8>| SnapshotRecord::decode(&bytes);
+        stored.map(read).transpose().map_err(internal)
+    }
+}
+
+/// Leftovers of a killed process are removed.
+fn fresh_dir(dir: &Path) -> io::Result<PathBuf> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => std::fs::create_dir(dir)?,
+    }
+    Ok(dir.to_owned())
+}
+
+fn terms_of(settings: &ListSettings) -> ListTerms {
+    let max_age = settings.max_age.filter(|_| !settings.is_static);
+    ListTerms {
+        id: settings.id.clone(),
+        required: settings.required,
+        max_age: max_age.map(|age| SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX)),
+    }
+}
+
+/// The settings of a list that the configuration does not name.
+fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
+    ListSettings {
+        name: id.to_string(),
+        id,
+        kind,
+        url: None,
+        path: None,
+        format: None,
+        required: false,
+        is_static: !kind.ages(),
+        refresh_interval: Duration::MAX,
+        max_age: kind.ages().then_some(DEFAULT_MAX_AGE.unsigned_abs()),
+        allow_empty: false,
+        max_shrink: Gates::default().max_shrink,
+    }
+}
+
+fn internal(error: impl fmt::Display) -> EngineError {
+    EngineError::Internal(error.to_string())
+}
+
+impl From<RefreshError> for EngineError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
+            RefreshError::Store(error) => Self::Store(error),
+            RefreshError::UnknownList(id) => Self::UnknownList(id),
+            RefreshError::NoSource(id) => Self::NoSource(id),
+            error => Self::Source(error.to_string()),
+        }
+    }
+}
+
+impl From<Report> for Publication {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Published { list, added, updated, removed, pending, .. } => {
+                Self { id: list, published: true, added, updated, removed, removals_pending: pending }
+            }
+            Report::Unchanged { list } => Self {
+                id: list,
+                published: false,
+                added: 0,
+                updated: 0,
+                removed: 0,
+                removals_pending: 0,
+            },
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
 pub mod client;
+mod convert;
+mod lists;
+mod page;
+mod screening;
 pub mod serve;
+mod status;
 
 pub use serve::in_process;
 

@@ -1,11 +1,34 @@
 //! Lazaretto screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked
 //! addresses.
-pub mod config;
+//!
+//! ```text
+//! list files, HTTP sources, starter lists
+//!         | source: bytes -> parties and rows, verbatim
+//!         | domain::publication: rows + the list as it stands -> gates -> next version
+//!         | store: durable, one key switches          (refresh: fetch, back off, publish)
+//!         | screening::snapshot: understood, indexed by key id, swapped whole
+//!         | screening: match + policy -> decision with evidence
+//!         | engine: all of the above, put together
+//!       grpc  <----  cli: every command is a client
+//! ```
+//!
+//! The modules follow in reading order; imports point backwards only.
+
 pub mod domain;
-pub mod engine;
-pub mod grpc;
-pub mod refresh;
+
 pub mod source;
+
+pub mod store;
+
+pub mod screening;
+
+pub mod refresh;
+
+pub mod config;
 pub mod telemetry;
+
+pub mod engine;
+
+pub mod grpc;
 
 pub mod cli;

@@ -1,52 +1,244 @@
-//! STUB, replaced at merge. Bytes of list files to [`crate::domain::list::ReadList`], or an error
-//! with its position.
+//! Bytes of list files to [`crate::domain::list::ReadList`], or an error with its position. Must
+//! not understand addresses (rows are verbatim), store anything or reach a network.
+//!
+//! A file is read whole or refused whole. Every reader streams, in bounded memory.
 
-/// A file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::list::ReadList;
+
+mod assembly;
+mod csv_form;
+mod error;
+mod json_lines;
+mod lines;
+mod ofac_advanced;
+mod ofac_sdn;
+mod open_sanctions;
+mod own;
+mod plain;
+mod sniff;
+mod tagpack;
+mod unpack;
+mod xml;
+
+pub use self::csv_form::{CsvHead, write_csv};
+pub use self::error::{Fault, Position, SourceError};
+pub use self::unpack::Packing;
+
+/// A form in which lists are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
-    /// ofac-advanced
+    /// OFAC `SDN_ADVANCED.XML`, `CONS_ADVANCED.XML`: `ofac-advanced`.
     OfacAdvanced,
-    /// ofac-sdn
+    /// OFAC `SDN.XML`: `ofac-sdn`.
     OfacSdn,
-    /// tagpack
+    /// GraphSense TagPack, YAML: `tagpack`.
     TagPack,
-    /// opensanctions
+    /// OpenSanctions FollowTheMoney entities, JSON lines: `opensanctions`.
     OpenSanctions,
-    /// csv
+    /// Our own CSV: `csv`.
     Csv,
-    /// jsonl
+    /// Our own JSON lines: `jsonl`.
     JsonLines,
-    /// plain
+    /// One address a line: `plain`.
     Plain,
 }
 
-const NAMES: [(&str, Format); 7] = [
-    ("ofac-advanced", Format::OfacAdvanced),
-    ("ofac-sdn", Format::OfacSdn),
-    ("tagpack", Format::TagPack),
-    ("opensanctions", Format::OpenSanctions),
-    ("csv", Format::Csv),
-    ("jsonl", Format::JsonLines),
-    ("plain", Format::Plain),
-];
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 7] = [
+        Self::OfacAdvanced,
+        Self::OfacSdn,
+        Self::TagPack,
+        Self::OpenSanctions,
+        Self::Csv,
+        Self::JsonLines,
+        Self::Plain,
+    ];
 
-impl std::str::FromStr for Format {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        NAMES
-            .into_iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, format)| format)
-            .ok_or_else(|| format!("{text:?} is no format"))
+    /// The name used in flags and configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OfacAdvanced => "ofac-advanced",
+            Self::OfacSdn => "ofac-sdn",
+            Self::TagPack => "tagpack",
+            Self::OpenSanctions => "opensanctions",
+            Self::Csv => "csv",
+            Self::JsonLines => "jsonl",
+            Self::Plain => "plain",
+        }
     }
 }
 
-impl std::fmt::Display for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = NAMES
-            .iter()
-            .find(|(_, format)| format == self)
-            .map_or("", |(name, _)| name);
-        f.write_str(name)
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
+
+/// A string that names no format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no list format: ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain"
+)]
+pub struct FormatError(String);
+
+impl FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|format| format.as_str() == text);
+        known.ok_or_else(|| FormatError(error::excerpt(text)))
+    }
+}
+
+/// What an input may ask for at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes, unpacked: 1 GiB.
+    pub max_decompressed: u64,
+    /// Bytes of one name, value, or token of XML: 64 KiB.
+    pub max_field: usize,
+    /// Bytes of one line, CSV record or YAML token: 4 MiB.
+    pub max_record: usize,
+    /// Nesting of XML and YAML: 64. JSON is bounded by `serde_json` at 128.
+    pub max_depth: usize,
+    /// Rows, repeated ones among them: 5 million.
+    pub max_rows: usize,
+    /// Bytes of entities that an OpenSanctions file makes us hold because they could be holders of
+    /// wallets: 256 MiB.
+    pub max_held: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_decompressed: 1 << 30,
+            max_field: 64 << 10,
+            max_record: 4 << 20,
+            max_depth: 64,
+            max_rows: 5_000_000,
+            max_held: 256 << 20,
+        }
+    }
+}
+
+/// How much of the beginning is looked at to tell the format, in bytes.
+const HEAD: u64 = 64 << 10;
+
+/// Reads a list file: unpacks it (gzip, bzip2, zip with exactly one file, told by the first bytes)
+/// and, where no format is given, tells it from the content, the name helping where that leaves it
+/// open. Parties come by uid and rows by key.
+///
+/// # Errors
+///
+/// Where the file cannot be read or unpacked, is beyond a bound, or is not what its format demands.
+pub fn read_file(
+    path: &Path,
+    format: Option<Format>,
+    bounds: &Bounds,
+) -> Result<ReadList, SourceError> {
+    unpack::open(path, |bytes, packing| {
+        read_bytes(bytes, packing, format, Some(path), bounds)
+    })
+}
+
+/// Reads a list that is not packed. Parties come by uid and rows by key.
+///
+/// # Errors
+///
+/// Where the input cannot be read, is beyond a bound, or is not what its format demands.
+pub fn read(
+    mut input: impl Read,
+    format: Format,
+    bounds: &Bounds,
+) -> Result<ReadList, SourceError> {
+    read_bytes(&mut input, None, Some(format), None, bounds)
+}
+
+fn read_bytes(
+    bytes: &mut dyn Read,
+    packing: Option<Packing>,
+    format: Option<Format>,
+    name: Option<&Path>,
+    bounds: &Bounds,
+) -> Result<ReadList, SourceError> {
+    let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
+    let result = read_metered(&mut bytes, format, name, bounds);
+    // A parser reports a failure to read in its own way, or takes it for the end.
+    match bytes.failure() {
+        Some(failure) => Err(failure),
+        None => result,
+    }
+}
+
+fn read_metered(
+    bytes: &mut unpack::Metered<'_>,
+    format: Option<Format>,
+    name: Option<&Path>,
+    bounds: &Bounds,
+) -> Result<ReadList, SourceError> {
+    let mut head = Vec::new();
+    bytes
+        .take(HEAD)
+        .read_to_end(&mut head)
+        .map_err(SourceError::Read)?;
+    let format = match format {
+        Some(format) => format,
+        None => sniff::sniff(&head, name)?,
+    };
+    if head.is_empty() {
+        return Err(Fault::Empty.at_line(format, 1));
+    }
+    let is_xml = matches!(format, Format::OfacAdvanced | Format::OfacSdn);
+    if !is_xml && sniff::is_markup(&head) {
+        return Err(Fault::Markup.at_line(format, 1));
+    }
+    let start = if is_xml {
+        &head
+    } else {
+        sniff::without_bom(&head)
+    };
+    let input = &mut BufReader::with_capacity(unpack::BUFFER, start.chain(bytes as &mut dyn Read));
+    let list = match format {
+        Format::OfacAdvanced => ofac_advanced::read(input, bounds),
+        Format::OfacSdn => ofac_sdn::read(input, bounds),
+        Format::TagPack => tagpack::read(input, bounds),
+        Format::OpenSanctions => open_sanctions::read(input, bounds),
+        Format::Csv => csv_form::read(input, bounds),
+        Format::JsonLines => json_lines::read(input, bounds),
+        Format::Plain => plain::read(input, bounds),
+    }?;
+    // What packs a file may end with a checksum that is only looked at when all was read.
+    if !input.fill_buf().map_err(SourceError::Read)?.is_empty() {
+        return Err(Fault::Misplaced("what follows the list").at_line(format, 1));
+    }
+    Ok(list)
+}
+
+/// SHA-256 of a file's bytes as they stand, packed or not.
+///
+/// # Errors
+///
+/// Where the file cannot be read.
+pub fn file_digest(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buf = vec![0; unpack::BUFFER];
+    loop {
+        match file.read(&mut buf)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(&buf[..count]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ async fn serve(config: &Config) -> Result<()> {
     endpoint::write(&config.data_dir, &url)
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
-    let refresh = (!config.offline).then(|| engine.start_refresh());
+    let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
     announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
     let on_second = {

@@ -1,34 +1,50 @@
-//! STUB of the contract; replaced by the address work.
-use std::borrow::Cow;
-use std::fmt;
+//! Addresses: one parser, one canonical form, the chains that the form fits and the key ids that
+//! control it. Each family of encodings has its file below. Does no look-up and no scoring.
+//!
+//! A form is told by its own rules (alphabet, length, version, checksum), never by a ticker.
 
-use super::chain::Chain;
+mod base58;
+mod bech32;
+mod cashaddr;
+mod cosmos;
+mod encoding;
+mod evm;
+mod forms;
+mod misfit;
+mod monero;
+mod mweb;
+mod nobody;
+mod segwit;
+mod solana;
+mod tron;
+mod xrp;
+mod zcash;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use ripemd::Ripemd160;
+use sha2::{Digest, Sha256};
+
+use super::chain::{self, Chain};
 use super::key_id::KeyId;
 
-/// The longest input that is looked at, in bytes.
-pub const MAX_ADDRESS: usize = 512;
+pub use encoding::Encoding;
+pub use misfit::Misfit;
 
-/// How an address is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Encoding {
-    /// 0x and 40 hex digits.
-    Evm,
-    /// Taken verbatim, on a chain that this program does not know.
-    Verbatim,
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
+/// The longest input that is looked at, in bytes. The longest known form, a Zcash unified address
+/// with unknown receivers, has about 500.
+pub const MAX_ADDRESS: usize = 1024;
 
 /// What the address's own checksum says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
     /// Present and right.
     Verified,
-    /// The form carries none (lower-case EVM, Solana, verbatim): a typing error is not detectable.
+    /// The form carries none (lower-case or upper-case EVM, 41-hex TRON, Solana, verbatim): a
+    /// typing error is not detectable.
     Absent,
     /// Present and wrong, yet the bytes are understood (mixed-case EVM, EIP-55).
     Wrong,
@@ -41,7 +57,17 @@ pub struct Address<'a> {
     encoding: Encoding,
     checksum: Checksum,
     chains: Cow<'static, [Chain]>,
-    key: KeyId,
+    keys: Keys,
+    tag: Option<u32>,
+    payment_id: Option<[u8; 8]>,
+}
+
+/// The key ids of an address: nearly always one, which then needs no heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Keys {
+    None,
+    One(KeyId),
+    Many(Vec<KeyId>),
 }
 
 /// Why an input is no address.
@@ -53,83 +79,306 @@ pub enum AddressError {
     /// Longer than [`MAX_ADDRESS`].
     #[error("the address has {0} bytes, more than {MAX_ADDRESS}")]
     TooLong(usize),
-    /// Not printable ASCII.
-    #[error("character {found:?} at byte {position} is not printable ASCII")]
+    /// Not a visible ASCII character: white space inside, a zero-width character, a homoglyph.
+    #[error("character {found:?} at byte {position} is not visible ASCII")]
     NotAscii {
-        /// Byte offset.
+        /// Byte offset in the input as given, before any trimming.
         position: usize,
         /// The character.
         found: char,
     },
     /// Fits no known form; says why for the form it comes nearest to.
     #[error("no known address form fits: {0}")]
-    NotUnderstood(String),
-    /// Null, burn or precompile address: not an address that anybody controls. Only from `parse_listed`.
+    NotUnderstood(#[from] Misfit),
+    /// Null, burn or precompile address: not an address that anybody controls. Only from
+    /// [`Address::parse_listed`].
     #[error("{0}")]
     NobodysAddress(&'static str),
 }
 
 impl<'a> Address<'a> {
-    /// Understands `input` (surrounding ASCII white space must have been cut by the caller). The chain is a wish: if the form does not
-    /// fit it, the address is still returned with the chains that fit ([`Address::fits`] tells).
+    /// Understands `input`; surrounding white space must have been cut by the caller.
+    ///
+    /// `chain` is a wish: a form that is understood is returned with all the chains that it fits,
+    /// whether or not the wish is among them ([`Address::fits`] tells). A form that is not
+    /// understood is taken verbatim where the wish is a chain that we do not know
+    /// ([`Chain::Other`]), and refused otherwise. An address written with its chain (CAIP-10:
+    /// `eip155:1:0xabc...`) gives the chain by itself, and [`Address::chains`] is narrowed to it if
+    /// the form fits.
     pub fn parse(input: &'a str, chain: Option<&Chain>) -> Result<Self, AddressError> {
-        let _ = chain;
-        let hex = input
-            .strip_prefix("0x")
-            .filter(|h| h.len() == 40 && h.bytes().all(|b| b.is_ascii_hexdigit()));
-        let Some(hex) = hex else {
-            return Err(AddressError::NotUnderstood("stub".into()));
-        };
-        let mut key = [0; 20];
-        for (i, out) in key.iter_mut().enumerate() {
-            *out = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap_or(0);
+        if let Some(address) = evm::parse_lower_case(input) {
+            return Ok(address);
         }
-        Ok(Self {
-            canonical: input.to_lowercase().into(),
-            encoding: Encoding::Evm,
-            checksum: Checksum::Absent,
-            chains: Cow::Borrowed(&[Chain::AnyEvm]),
-            key: KeyId::Evm(key),
-        })
+        check_text(input, 0)?;
+        if let Some((chain, rest)) = split_caip10(input) {
+            let mut address = understand(rest, Some(&chain))?;
+            address.narrow(&chain);
+            return Ok(address);
+        }
+        Ok(understand(input, chain)?)
     }
-    /// Understands a row of a list: the ticker is a hint. Surrounding ASCII white space is ignored. `Err` means quarantine. An unknown
-    /// ticker with an unknown form gives a verbatim address on `Chain::Other`.
+
+    /// Understands a row of a list. Surrounding ASCII white space is ignored. `Err` means
+    /// quarantine.
+    ///
+    /// The ticker, or a CAIP-2 id in its place, is a hint: if the chain that it names fits the form,
+    /// [`Address::chains`] is narrowed to that chain; if not, all chains of the form stand. An
+    /// unknown form is taken verbatim where the ticker is unknown too (on `ticker:<ticker>`) or
+    /// names a chain that we do not know. Addresses that nobody controls are refused.
     pub fn parse_listed(input: &'a str, ticker: &str) -> Result<Self, AddressError> {
-        let _ = ticker;
-        Self::parse(input.trim_ascii(), None)
+        let text = input.trim_ascii();
+        let cut = input.len() - input.trim_ascii_start().len();
+        if !text.is_empty() {
+            check_text(text, cut)?;
+        }
+        let hint = match Chain::from_ticker(ticker) {
+            None if is_unknown_ticker(ticker) => {
+                Some(Chain::Other(format!("ticker:{ticker}").into()))
+            }
+            hint => hint,
+        };
+        let mut address = Self::parse(text, hint.as_ref())?;
+        if let Some(why) = nobody::why(&address) {
+            return Err(AddressError::NobodysAddress(why));
+        }
+        if ticker.eq_ignore_ascii_case("BNB") {
+            // The one ticker of two chains that we know by form.
+            address.narrow(&Chain::BnbBeacon);
+        }
+        if let Some(chain) = &hint {
+            address.narrow(chain);
+        }
+        Ok(address)
     }
-    /// The one way of writing it.
+
+    /// The one way of writing it: lower-case hex for EVM, base58 for TRON, lower-case bech32,
+    /// CashAddr with its prefix, otherwise as written.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+
     /// How it is written.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
+
     /// What its checksum says.
     pub fn checksum(&self) -> Checksum {
         self.checksum
     }
-    /// Every chain that the form fits.
+
+    /// Every chain that the form fits, unless the address is written with its chain or a list's
+    /// ticker tells it; never empty.
     pub fn chains(&self) -> &[Chain] {
         &self.chains
     }
-    /// Whether the form can stand on `chain` (any EVM chain for an EVM form).
+
+    /// Whether the form can stand on `chain`. Any EVM chain fits an EVM form, any Cosmos-style chain
+    /// an account with a prefix that we do not know. A chain that we do not know fits verbatim
+    /// addresses only.
     pub fn fits(&self, chain: &Chain) -> bool {
-        self.chains.contains(chain)
-            || (matches!(chain, Chain::Evm(_)) && self.chains.contains(&Chain::AnyEvm))
+        self.chains.iter().any(|fitting| match (fitting, chain) {
+            (Chain::AnyEvm, Chain::Evm(_)) | (Chain::Evm(_), Chain::AnyEvm) => true,
+            (Chain::AnyCosmos, Chain::Cosmos(_)) | (Chain::Cosmos(_), Chain::AnyCosmos) => true,
+            (fitting, chain) => fitting == chain,
+        })
     }
-    /// The key ids that control it: one look-up each; none for an all-zero key, which matches nothing.
+
+    /// The key ids that control it, one look-up each: several for a Zcash unified address (one a
+    /// receiver) and for a Cosmos-style account that may be of either kind of key; none for an
+    /// all-zero key, which matches nothing.
     pub fn key_ids(&self) -> &[KeyId] {
-        std::slice::from_ref(&self.key)
+        match &self.keys {
+            Keys::None => &[],
+            Keys::One(key) => std::slice::from_ref(key),
+            Keys::Many(keys) => keys,
+        }
     }
+
     /// The key ids under which a listing of it is indexed: its own and those that its owner surely
-    /// controls too (nested P2SH).
+    /// controls too, each once.
+    ///
+    /// A public-key hash also stands under its nested P2SH-P2WPKH, HASH160(0x0014 || hash), and a
+    /// version-0 32-byte witness program under its nested P2SH-P2WSH, HASH160(0x0020 || program)
+    /// (BIP-141). That holds for every public-key hash, XRP and Cosmos-style accounts among them:
+    /// these are HASH160 of the same kind of public key, so that whoever signs for one can spend
+    /// the nested script. Where it is no such hash after all (an Ed25519 XRP account, a Cosmos
+    /// module, an uncompressed key) nobody can spend the nested script, and nothing is matched
+    /// wrongly. Nothing nests a P2TR output (BIP-341) nor an EVM account.
     pub fn listing_key_ids(&self) -> Vec<KeyId> {
-        self.key_ids().to_vec()
+        let mut keys = self.key_ids().to_vec();
+        let nested: Vec<KeyId> = keys.iter().filter_map(nested).collect();
+        keys.extend(nested);
+        keys
     }
-    /// Its other forms: the same key written for other encodings and chains, for people.
+
+    /// Its other forms: the same key written for other encodings and chains, for people. Each form
+    /// parses to an address that shares a key id with [`Address::listing_key_ids`]. Main networks
+    /// only; empty where the key has no other form.
     pub fn other_forms(&self) -> Vec<(Chain, Encoding, String)> {
-        Vec::new()
+        forms::others(self)
     }
+
+    /// The destination tag of an XRP X-address, where it carries one.
+    pub fn tag(&self) -> Option<u32> {
+        self.tag
+    }
+
+    /// The payment id of an integrated Monero address.
+    pub fn payment_id(&self) -> Option<[u8; 8]> {
+        self.payment_id
+    }
+
+    fn new(
+        canonical: impl Into<Cow<'a, str>>,
+        encoding: Encoding,
+        checksum: Checksum,
+        chains: &'static [Chain],
+        key: KeyId,
+    ) -> Self {
+        Self {
+            canonical: canonical.into(),
+            encoding,
+            checksum,
+            chains: Cow::Borrowed(chains),
+            keys: if key.is_null() {
+                Keys::None
+            } else {
+                Keys::One(key)
+            },
+            tag: None,
+            payment_id: None,
+        }
+    }
+
+    fn with_keys(mut self, keys: Vec<KeyId>) -> Self {
+        let mut keys: Vec<KeyId> = keys.into_iter().filter(|key| !key.is_null()).collect();
+        self.keys = match (keys.pop(), keys.is_empty()) {
+            (None, _) => Keys::None,
+            (Some(key), true) => Keys::One(key),
+            (Some(key), false) => {
+                keys.push(key);
+                Keys::Many(keys)
+            }
+        };
+        self
+    }
+
+    fn verbatim(input: &'a str, chain: &Chain) -> Self {
+        let key = KeyId::Verbatim(input.into());
+        let mut address = Self::new(input, Encoding::Verbatim, Checksum::Absent, &[], key);
+        address.chains = Cow::Owned(vec![chain.clone()]);
+        address
+    }
+
+    /// Keeps `chain` alone if the form fits it.
+    fn narrow(&mut self, chain: &Chain) {
+        if self.fits(chain) && !matches!(chain, Chain::AnyEvm | Chain::AnyCosmos) {
+            self.chains = Cow::Owned(vec![chain.clone()]);
+        }
+    }
+}
+
+/// The script hash of the nested segwit output that the owner of `key` controls.
+fn nested(key: &KeyId) -> Option<KeyId> {
+    let (version, program) = match key {
+        KeyId::PublicKeyHash(hash) => (0, hash.as_slice()),
+        KeyId::WitnessProgram {
+            version: 0,
+            program,
+        } => (0, program.as_bytes()),
+        _ => return None,
+    };
+    let length = u8::try_from(program.len()).ok()?;
+    let script = [&[version, length], program].concat();
+    Some(KeyId::ScriptHash(hash160(&script)))
+}
+
+/// RIPEMD-160 of SHA-256.
+fn hash160(bytes: &[u8]) -> [u8; 20] {
+    Ripemd160::digest(Sha256::digest(bytes)).into()
+}
+
+/// Refuses what is empty, too long or not visible ASCII. `cut` bytes were trimmed before `input`.
+fn check_text(input: &str, cut: usize) -> Result<(), AddressError> {
+    if input.is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if input.len() > MAX_ADDRESS {
+        return Err(AddressError::TooLong(input.len()));
+    }
+    match input
+        .char_indices()
+        .find(|(_, found)| !found.is_ascii_graphic())
+    {
+        Some((position, found)) => Err(AddressError::NotAscii {
+            position: position + cut,
+            found,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Splits `namespace:reference:address` (CAIP-10). A single colon is a CashAddr prefix.
+fn split_caip10(input: &str) -> Option<(Chain, &str)> {
+    let (namespace, rest) = input.split_once(':')?;
+    let (reference, address) = rest.split_once(':')?;
+    let id = input.get(..namespace.len() + 1 + reference.len())?;
+    Some((id.parse().ok()?, address))
+}
+
+/// Whether a ticker is of a chain that we do not know. Tokens that stand on several known chains are
+/// not: a form that fits none of them is an error in the list.
+fn is_unknown_ticker(ticker: &str) -> bool {
+    const TOKENS: [&str; 12] = [
+        "USDT", "USDC", "TETHER", "DAI", "BUSD", "TUSD", "USDD", "USDP", "PYUSD", "WBTC", "WETH",
+        "OMNI",
+    ];
+    chain::is_reference(ticker)
+        && !TOKENS
+            .iter()
+            .any(|token| token.eq_ignore_ascii_case(ticker))
+}
+
+/// The form of visible-ASCII `input`, or `input` verbatim on a wished chain that we do not know.
+fn understand<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
+    match (recognise(input), wish) {
+        (Err(_), Some(chain @ Chain::Other(_))) if !input.is_empty() => {
+            Ok(Address::verbatim(input, chain))
+        }
+        (result, _) => result,
+    }
+}
+
+/// What one family of encodings makes of an input: its address, `None` where the input has not the
+/// family's shape, or why it is wrong for all that it has the shape.
+type Trial<'a> = Result<Option<Address<'a>>, Misfit>;
+
+/// Tries every family. No two can both accept an input (their alphabets, lengths or checksums keep
+/// them apart), so the order matters only for speed and for the reason that is given: base58 is
+/// nearly always of mixed case, bech32 never.
+fn recognise(input: &str) -> Result<Address<'_>, Misfit> {
+    let mut trials: [fn(&str) -> Trial<'_>; 7] = [
+        base58::parse,
+        bech32::parse,
+        evm::parse,
+        cashaddr::parse,
+        monero::parse,
+        tron::parse_hex,
+        xrp::parse,
+    ];
+    match (input.starts_with("0x"), bech32::cases(input)) {
+        (true, _) => trials.swap(0, 2),
+        (_, (true, true)) => {}
+        _ => trials.swap(0, 1),
+    }
+    let mut nearest = None;
+    for trial in trials {
+        match trial(input) {
+            Ok(Some(address)) => return Ok(address),
+            Ok(None) => {}
+            Err(misfit) => nearest = nearest.or(Some(misfit)),
+        }
+    }
+    Err(nearest.unwrap_or(Misfit::NoShape))
 }

@@ -1,6 +1,14 @@
-//! Chains and their CAIP-2 ids, tickers as hints. Does not know addresses.
+//! Chains, their CAIP-2 ids and the names and tickers that hint at them. Does not know addresses.
+//!
+//! CAIP-2: `namespace:reference` (<https://chainagnostic.org/CAIPs/caip-2>). The references come
+//! from the namespace profiles: `bip122` takes the first 32 hex digits of the genesis block, or of
+//! the first block after a fork (CAIP-4); `eip155` the EIP-155 chain id; `cosmos` the chain id
+//! (CAIP-5); `solana` and `xrpl` as <https://namespaces.chainagnostic.org> has them; `tron` the
+//! TIP-474 chain id in hex; `monero` the first 32 hex digits of the genesis block.
+
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 /// A chain, or the family of chains that a form cannot tell apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,40 +19,413 @@ pub enum Chain {
     Evm(u64),
     /// Bitcoin main network.
     Bitcoin,
-    /// A chain that this program does not know, as written in CAIP-2.
+    /// Bitcoin's third test network.
+    BitcoinTestnet,
+    /// Bitcoin's fourth test network (BIP-94).
+    BitcoinTestnet4,
+    /// Bitcoin's default signet (BIP-325).
+    BitcoinSignet,
+    /// A private Bitcoin test network.
+    BitcoinRegtest,
+    /// Bitcoin Cash.
+    BitcoinCash,
+    /// Bitcoin Cash test networks.
+    BitcoinCashTestnet,
+    /// Bitcoin SV.
+    BitcoinSv,
+    /// Bitcoin Gold.
+    BitcoinGold,
+    /// Bitcoin Gold test network.
+    BitcoinGoldTestnet,
+    /// Litecoin.
+    Litecoin,
+    /// Litecoin test networks.
+    LitecoinTestnet,
+    /// Dogecoin.
+    Dogecoin,
+    /// Dogecoin test network.
+    DogecoinTestnet,
+    /// Dash.
+    Dash,
+    /// Dash test network.
+    DashTestnet,
+    /// Zcash.
+    Zcash,
+    /// Zcash test networks.
+    ZcashTestnet,
+    /// Verge.
+    Verge,
+    /// Verge test network.
+    VergeTestnet,
+    /// TRON; its test networks share its addresses.
+    Tron,
+    /// XRP Ledger.
+    Xrp,
+    /// XRP Ledger test network.
+    XrpTestnet,
+    /// Monero.
+    Monero,
+    /// Monero staging network.
+    MoneroStagenet,
+    /// Monero test network.
+    MoneroTestnet,
+    /// Solana; its test networks share its addresses.
+    Solana,
+    /// BNB Beacon Chain.
+    BnbBeacon,
+    /// BNB Beacon Chain test network.
+    BnbBeaconTestnet,
+    /// A Cosmos-style chain whose bech32 prefix we do not know by name. Written `cosmos:*`.
+    AnyCosmos,
+    /// A Cosmos-style chain by its CAIP-2 reference: `osmosis-1`.
+    Cosmos(Box<str>),
+    /// A chain that this program does not know, as written in CAIP-2. Two namespaces are our own:
+    /// `bech32:<prefix>` for a segwit address with an unknown prefix, and `ticker:<ticker>` for a
+    /// list's unknown ticker.
     Other(Box<str>),
 }
+
+/// The longest chain id, in bytes: a namespace of 8, a colon and a reference of 32 (CAIP-2).
+pub const MAX_CHAIN: usize = 41;
 
 /// A string that names no chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no chain: a CAIP-2 id such as eip155:1, or a name such as bitcoin")]
 pub struct ChainError(pub String);
 
+/// The chains with one id ([`Chain::caip2`]): other ids, names and tickers for each.
+static NAMES: [(Chain, &[&str]); 31] = [
+    (Chain::AnyEvm, &["evm"]),
+    (Chain::AnyCosmos, &[]),
+    (Chain::Bitcoin, &["bitcoin", "btc", "xbt"]),
+    (
+        Chain::BitcoinTestnet,
+        &["bitcoin-testnet", "bitcoin-testnet3"],
+    ),
+    (Chain::BitcoinTestnet4, &["bitcoin-testnet4"]),
+    (Chain::BitcoinSignet, &["bitcoin-signet"]),
+    (Chain::BitcoinRegtest, &["bitcoin-regtest"]),
+    (Chain::BitcoinCash, &["bitcoin-cash", "bitcoincash", "bch"]),
+    (Chain::BitcoinCashTestnet, &["bitcoin-cash-testnet"]),
+    (Chain::BitcoinSv, &["bitcoin-sv", "bitcoinsv", "bsv"]),
+    (Chain::BitcoinGold, &["bitcoin-gold", "bitcoingold", "btg"]),
+    (Chain::BitcoinGoldTestnet, &["bitcoin-gold-testnet"]),
+    (Chain::Litecoin, &["litecoin", "ltc"]),
+    (Chain::LitecoinTestnet, &["litecoin-testnet"]),
+    (
+        Chain::Dogecoin,
+        &[
+            "dogecoin",
+            "doge",
+            "xdg",
+            "bip122:00000000001a91e3dace36e2be3bf030",
+        ],
+    ),
+    (Chain::DogecoinTestnet, &["dogecoin-testnet"]),
+    (Chain::Dash, &["dash"]),
+    (Chain::DashTestnet, &["dash-testnet"]),
+    (Chain::Zcash, &["zcash", "zec"]),
+    (Chain::ZcashTestnet, &["zcash-testnet"]),
+    (Chain::Verge, &["verge", "xvg"]),
+    (Chain::VergeTestnet, &["verge-testnet"]),
+    (
+        Chain::Tron,
+        &["tron", "trx", "tron:728126428", "tron:mainnet"],
+    ),
+    (Chain::Xrp, &["xrp", "xrpl", "ripple"]),
+    (Chain::XrpTestnet, &["xrp-testnet"]),
+    (Chain::Monero, &["monero", "xmr"]),
+    (Chain::MoneroStagenet, &["monero-stagenet"]),
+    (Chain::MoneroTestnet, &["monero-testnet"]),
+    (Chain::Solana, &["solana", "sol"]),
+    (Chain::BnbBeacon, &["bnb-beacon", "binance-chain", "bep2"]),
+    (Chain::BnbBeaconTestnet, &["bnb-beacon-testnet"]),
+];
+
+/// EVM chains by EIP-155 id (<https://chainid.network>): the names and tickers that mean them.
+static EVM_NAMES: &[(u64, &[&str])] = &[
+    (1, &["ethereum", "eth", "erc20", "ethereum-mainnet"]),
+    (10, &["optimism", "op"]),
+    (14, &["flare", "flr"]),
+    (25, &["cronos"]),
+    (30, &["rootstock", "rsk", "rbtc"]),
+    (50, &["xdc"]),
+    (
+        56,
+        &[
+            "bsc",
+            "bnb",
+            "bep20",
+            "binance-smart-chain",
+            "bnb-smart-chain",
+        ],
+    ),
+    (61, &["ethereum-classic", "ethereumclassic", "etc"]),
+    (100, &["gnosis", "xdai"]),
+    (137, &["polygon", "matic", "pol"]),
+    (250, &["fantom", "ftm"]),
+    (324, &["zksync", "zksync-era"]),
+    (1284, &["moonbeam", "glmr"]),
+    (5000, &["mantle"]),
+    (8453, &["base"]),
+    (10001, &["ethereumpow", "ethw"]),
+    (42161, &["arbitrum", "arb", "arbitrum-one"]),
+    (42220, &["celo"]),
+    (43114, &["avalanche", "avax"]),
+    (59144, &["linea"]),
+    (81457, &["blast"]),
+    (534352, &["scroll"]),
+    (11155111, &["sepolia"]),
+];
+
+/// Cosmos-style chains by CAIP-2 reference: the names and tickers that mean them.
+static COSMOS_NAMES: &[(&str, &[&str])] = &[
+    ("cosmoshub-4", &["cosmos", "cosmoshub", "atom"]),
+    ("osmosis-1", &["osmosis", "osmo"]),
+    ("injective-1", &["injective", "inj"]),
+];
+
 impl Chain {
-    /// The CAIP-2 id.
+    /// The CAIP-2 id. [`FromStr`] gives the chain back.
     pub fn caip2(&self) -> Cow<'static, str> {
-        match self {
-            Self::AnyEvm => Cow::Borrowed("eip155:*"),
-            Self::Evm(id) => Cow::Owned(format!("eip155:{id}")),
-            Self::Bitcoin => Cow::Borrowed("bip122:000000000019d6689c085ae165831e93"),
-            Self::Other(text) => Cow::Owned(text.to_string()),
-        }
+        Cow::Borrowed(match self {
+            Self::Evm(id) => return Cow::Owned(format!("eip155:{id}")),
+            Self::Cosmos(reference) => return Cow::Owned(format!("cosmos:{reference}")),
+            Self::Other(text) => return Cow::Owned(text.to_string()),
+            Self::AnyEvm => "eip155:*",
+            Self::AnyCosmos => "cosmos:*",
+            Self::Bitcoin => "bip122:000000000019d6689c085ae165831e93",
+            Self::BitcoinTestnet => "bip122:000000000933ea01ad0ee984209779ba",
+            Self::BitcoinTestnet4 => "bip122:00000000da84f2bafbbc53dee25a72ae",
+            Self::BitcoinSignet => "bip122:00000008819873e925422c1ff0f99f7c",
+            Self::BitcoinRegtest => "bip122:0f9188f13cb7b2c71f2a335e3a4fc328",
+            // The first block of its own: height 478559.
+            Self::BitcoinCash => "bip122:000000000000000000651ef99cb9fcbe",
+            // The first block of its own: test network height 1155876.
+            Self::BitcoinCashTestnet => "bip122:00000000000e38fef93ed9582a7df438",
+            // The first block of its own: height 556767.
+            Self::BitcoinSv => "bip122:000000000000000001d956714215d96f",
+            // Its genesis is Bitcoin's, and the hash of its first own block (491407) has no source that we
+            // trust: this reference is ours.
+            Self::BitcoinGold => "bip122:bitcoin-gold",
+            Self::BitcoinGoldTestnet => "bip122:00000000e0781ebe24b91eedc293adfe",
+            Self::Litecoin => "bip122:12a765e31ffd4059bada1e25190f6e98",
+            Self::LitecoinTestnet => "bip122:4966625a4b2851d9fdee139e56211a0d",
+            // Some wallets write the zero-padded hash.
+            Self::Dogecoin => "bip122:1a91e3dace36e2be3bf030a65679fe82",
+            Self::DogecoinTestnet => "bip122:bb0a78264637406b6360aad926284d54",
+            Self::Dash => "bip122:00000ffd590b1485b3caadc19b22e637",
+            Self::DashTestnet => "bip122:00000bafbc94add76cb75e2ec9289483",
+            Self::Zcash => "bip122:00040fe8ec8471911baa1db1266ea15d",
+            Self::ZcashTestnet => "bip122:05a60a92d99d85997cce3b87616c089f",
+            Self::Verge => "bip122:00000fc63692467faeb20cdb3b53200d",
+            Self::VergeTestnet => "bip122:65b4e101cacf3e1e4f3a9237e3a74ffd",
+            Self::Tron => "tron:0x2b6653dc",
+            Self::Xrp => "xrpl:0",
+            Self::XrpTestnet => "xrpl:1",
+            Self::Monero => "monero:418015bb9ae982a1975da7d79277c270",
+            Self::MoneroStagenet => "monero:76ee3cc98646292206cd3e86f74d88b4",
+            Self::MoneroTestnet => "monero:48ca7cd3c8de5b6a4d53d2861fbdaedc",
+            Self::Solana => "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+            Self::BnbBeacon => "cosmos:Binance-Chain-Tigris",
+            Self::BnbBeaconTestnet => "cosmos:Binance-Chain-Ganges",
+        })
     }
-    /// The chain that a list's ticker hints at.
-    pub fn from_ticker(_ticker: &str) -> Option<Self> {
-        None
+
+    /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
+    /// token that stands on several chains (`USDT`) or nothing that we know. Only a hint: what an
+    /// entry is follows from its form. `BNB` is taken for the BNB Smart Chain.
+    pub fn from_ticker(ticker: &str) -> Option<Self> {
+        ticker.parse().ok()
     }
 }
 
-impl std::str::FromStr for Chain {
+impl FromStr for Chain {
     type Err = ChainError;
+
+    /// A CAIP-2 id, or one of the common names and tickers in any case. Ids of chains that we do not
+    /// know are [`Chain::Other`].
     fn from_str(text: &str) -> Result<Self, ChainError> {
-        Ok(Self::Other(text.into()))
+        let refused = || ChainError(text.chars().take(MAX_CHAIN + 1).collect());
+        if text.len() > MAX_CHAIN {
+            return Err(refused());
+        }
+        if let Some(known) = named(text) {
+            return Ok(known);
+        }
+        let (namespace, reference) = text.split_once(':').ok_or_else(refused)?;
+        let namespace_fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(3..=8).contains(&namespace.len())
+            || !namespace.bytes().all(namespace_fits)
+            || !is_reference(reference)
+        {
+            return Err(refused());
+        }
+        match namespace {
+            "eip155" => evm_id(reference).map(Self::Evm).ok_or_else(refused),
+            "cosmos" => Ok(Self::Cosmos(reference.into())),
+            _ => Ok(Self::Other(text.into())),
+        }
     }
+}
+
+/// Whether `text` can be a CAIP-2 reference: 1 to 32 of letters, digits, `-` and `_`.
+pub(crate) fn is_reference(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=32).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// An EIP-155 id: a decimal number above 0 without leading zeros.
+fn evm_id(reference: &str) -> Option<u64> {
+    let id: u64 = reference.parse().ok()?;
+    (id > 0 && id.to_string() == reference).then_some(id)
+}
+
+/// A chain by its own CAIP-2 id, or by name or ticker in any case.
+fn named(text: &str) -> Option<Chain> {
+    let one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
+    let known = NAMES
+        .iter()
+        .find(|(chain, names)| chain.caip2() == text || one_of(names));
+    let evm = || EVM_NAMES.iter().find(|(_, names)| one_of(names));
+    let cosmos = || COSMOS_NAMES.iter().find(|(_, names)| one_of(names));
+    known
+        .map(|(chain, _)| chain.clone())
+        .or_else(|| evm().map(|(id, _)| Chain::Evm(*id)))
+        .or_else(|| cosmos().map(|(reference, _)| Chain::Cosmos((*reference).into())))
 }
 
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.caip2())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_and_ids_are_understood() {
+        let check = |text: &str, chain: Chain| assert_eq!(text.parse(), Ok(chain), "{text}");
+        for bitcoin in [
+            "bitcoin",
+            "Bitcoin",
+            "BTC",
+            "XBT",
+            "bip122:000000000019d6689c085ae165831e93",
+        ] {
+            check(bitcoin, Chain::Bitcoin);
+        }
+        check("eth", Chain::Evm(1));
+        check("Ethereum", Chain::Evm(1));
+        check("BSC", Chain::Evm(56));
+        check("polygon", Chain::Evm(137));
+        check("arbitrum", Chain::Evm(42161));
+        check("eip155:8453", Chain::Evm(8453));
+        check("eip155:*", Chain::AnyEvm);
+        check("tron", Chain::Tron);
+        check("TRX", Chain::Tron);
+        check("xrpl:0", Chain::Xrp);
+        check("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", Chain::Solana);
+        check("cosmos:Binance-Chain-Tigris", Chain::BnbBeacon);
+        check("cosmos:osmosis-1", Chain::Cosmos("osmosis-1".into()));
+        check(
+            "cip34:1-764824073",
+            Chain::Other("cip34:1-764824073".into()),
+        );
+    }
+
+    #[test]
+    fn garbage_is_refused() {
+        for text in [
+            "",
+            ":",
+            "eip155:",
+            "eip155:0",
+            "eip155:01",
+            "eip155:+1",
+            "eip155:1 ",
+            " eth",
+            "eip155:99999999999999999999",
+            "EIP155:1",
+            "ab:c",
+            "namespace9:x",
+            "abc:d:e",
+            "nonesuch",
+            "abc:é",
+            "b\u{200b}tc",
+        ] {
+            assert!(text.parse::<Chain>().is_err(), "{text:?}");
+        }
+        let long = format!("abc:{}", "x".repeat(5000));
+        let error = long.parse::<Chain>().unwrap_err();
+        assert!(error.0.len() <= MAX_CHAIN + 1);
+    }
+
+    #[test]
+    fn tickers_are_hints() {
+        let check = |ticker: &str, chain: Option<Chain>| {
+            assert_eq!(Chain::from_ticker(ticker), chain, "{ticker}");
+        };
+        check("XBT", Some(Chain::Bitcoin));
+        check("ETH", Some(Chain::Evm(1)));
+        check("ETC", Some(Chain::Evm(61)));
+        check("BSC", Some(Chain::Evm(56)));
+        check("BNB", Some(Chain::Evm(56)));
+        check("ARB", Some(Chain::Evm(42161)));
+        check("SOL", Some(Chain::Solana));
+        check("XMR", Some(Chain::Monero));
+        check("LTC", Some(Chain::Litecoin));
+        check("DASH", Some(Chain::Dash));
+        check("ZEC", Some(Chain::Zcash));
+        check("BTG", Some(Chain::BitcoinGold));
+        check("BCH", Some(Chain::BitcoinCash));
+        check("BSV", Some(Chain::BitcoinSv));
+        check("XVG", Some(Chain::Verge));
+        check("DOGE", Some(Chain::Dogecoin));
+        check("TRX", Some(Chain::Tron));
+        check("XRP", Some(Chain::Xrp));
+        check("eip155:56", Some(Chain::Evm(56)));
+        check("USDT", None);
+        check("USDC", None);
+        check("", None);
+        check("NONESUCH", None);
+    }
+
+    #[test]
+    fn every_known_chain_has_one_id_and_no_name_is_used_twice() {
+        let mut seen = HashSet::new();
+        for (chain, names) in &NAMES {
+            let caip2 = chain.caip2();
+            assert_eq!(caip2.parse(), Ok(chain.clone()));
+            assert!(caip2.len() <= MAX_CHAIN);
+            assert!(seen.insert(caip2.to_string()), "{caip2}");
+            names
+                .iter()
+                .for_each(|name| assert!(seen.insert((*name).to_owned()), "{name}"));
+        }
+        let others = EVM_NAMES.iter().map(|(_, names)| names);
+        for name in others
+            .chain(COSMOS_NAMES.iter().map(|(_, names)| names))
+            .copied()
+            .flatten()
+        {
+            assert!(seen.insert((*name).to_owned()), "{name}");
+            assert!(name.parse::<Chain>().is_ok(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_prints_and_parses_back(text in "[a-z0-9:*-]{1,45}|eip155:[0-9]{1,20}|\\PC{0,50}") {
+            if let Ok(chain) = text.parse::<Chain>() {
+                prop_assert_eq!(chain.to_string().parse(), Ok(chain));
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -316,6 +317,9 @@ pub struct ListCheck {
     pub etag: Option<String>,
     /// `Last-Modified` of the last answer.
     pub last_modified: Option<String>,
+    /// SHA-256 over what the digest and tags above hold for: the URL or path, the format and the
+    /// version of the reader. They say nothing of another source.
+    pub source: Option<[u8; 32]>,
 }
 
 impl ListCheck {
@@ -338,10 +342,10 @@ pub struct ListState {
     pub version: ListVersion,
     /// The last look at the source.
     pub check: ListCheck,
-    /// Every party that any row names, by uid.
-    pub parties: Vec<Party>,
-    /// Every row, standing or removed, by key.
-    pub rows: Vec<Row>,
+    /// Every party that any row names, by uid. Shared with the look-up tables of the version.
+    pub parties: Arc<Vec<Party>>,
+    /// Every row, standing or removed, by key. Shared likewise.
+    pub rows: Arc<Vec<Row>>,
 }
 
 /// What happened to a row in a list version.

@@ -1,25 +1,135 @@
-//! STUB, replaced at merge.
-use std::future::Future;
+//! Puts the services on a listener, with health, reflection, limits and graceful drain; or on an
+//! in-memory pipe for a command that holds the store itself.
+
+use std::io;
 use std::sync::Arc;
 
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::server::Connected;
+use tonic::transport::{Channel, Endpoint, Server, Uri};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use super::lists::Lists;
+use super::screening::Screenings;
+use super::v1;
+use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
+use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
 use crate::engine::Engine;
 
-/// Why serving failed.
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct ServeError;
+/// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
+/// in practice, twice over.
+pub const MAX_REQUEST: usize = 4 << 20;
 
-/// Serves until `shutdown`.
-pub async fn serve(
-    _engine: Arc<Engine>,
-    _listener: tokio::net::TcpListener,
-    shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), ServeError> {
-    shutdown.await;
-    Ok(())
+/// The largest message sent, in bytes: a batch of 10,000 answers with findings.
+pub const MAX_RESPONSE: usize = 64 << 20;
+
+/// The most calls under way on one connection.
+const MAX_CALLS_PER_CONNECTION: u32 = 1_000;
+
+/// The in-memory pipe's buffer, in bytes.
+const PIPE: usize = 1 << 20;
+
+/// Why serving ended or did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The transport failed.
+    #[error("gRPC transport: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The reflection service could not be built from the program's own descriptors.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves in this process.
-pub async fn in_process(_engine: Arc<Engine>) -> Result<tonic::transport::Channel, ServeError> {
-    Err(ServeError)
+/// Serves `engine` on `listener` until `shutdown`; then takes no more calls, ends those under way
+/// and returns.
+pub async fn serve(
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
+    let connections = TcpListenerStream::new(listener).map(|accepted| {
+        // With Nagle's algorithm on, small answers wait for 40 ms.
+        accepted.and_then(|connection: TcpStream| {
+            connection.set_nodelay(true)?;
+            Ok(connection)
+        })
+    });
+    serve_connections(engine, connections, shutdown).await
+}
+
+/// A channel to the services over an in-memory pipe, served in the background of this runtime.
+pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let connections = tokio_stream::once(io::Result::Ok(theirs)).chain(tokio_stream::pending());
+    tokio::spawn(async move {
+        if let Err(error) = serve_connections(engine, connections, std::future::pending()).await {
+            tracing::error!(%error, "the in-process service ended");
+        }
+    });
+    let mut ours = Some(TokioIo::new(ours));
+    let connector = tower::service_fn(move |_: Uri| {
+        let end = ours.take().ok_or(io::ErrorKind::NotConnected);
+        async move { end.map_err(io::Error::from) }
+    });
+    let endpoint = Endpoint::from_static("http://in-process.invalid");
+    Ok(endpoint.connect_with_connector(connector).await?)
+}
+
+async fn serve_connections<C>(
+    engine: Arc<Engine>,
+    connections: impl Stream<Item = io::Result<C>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError>
+where
+    C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let screening = ScreeningServiceServer::new(Screenings::new(engine.clone()))
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_RESPONSE);
+    let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_RESPONSE);
+    let server = Server::builder()
+        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(screening)
+        .add_service(lists)
+        .serve_with_incoming_shutdown(connections, shutdown);
+    tokio::select! {
+        ended = server => Ok(ended?),
+        () = report_health(engine, health) => Ok(()),
+    }
+}
+
+/// Tells health what is true now and at every change: NOT_SERVING until a list is published. Never
+/// ends.
+async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
+    let mut loaded = engine.watch_loaded();
+    loop {
+        let status = match *loaded.borrow_and_update() {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        for service in ["", SCREENING] {
+            health.set_service_status(service, status).await;
+        }
+        // Lists can be imported before any is loaded.
+        health.set_service_status(LISTS, ServingStatus::Serving).await;
+        if loaded.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }

@@ -1,24 +1,72 @@
-//! STUB, replaced at merge. What a list's source is and how its publications are gated.
+//! What is configured of a list. Says nothing of where the configuration comes from.
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
+use super::fetch::shown_url;
 use crate::domain::list::{ListId, ListKind};
+use crate::domain::publication::Gates;
 use crate::source::Format;
 
-/// A configured list.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
+/// A list and its source.
+#[derive(Clone, Debug)]
 pub struct ListSettings {
+    /// The list.
     pub id: ListId,
+    /// Its name for people.
     pub name: String,
+    /// What being on it means.
     pub kind: ListKind,
+    /// Where it is published, `http` or `https`. Comes before `path`.
     pub url: Option<String>,
+    /// A file that is its source; read anew on the same schedule.
     pub path: Option<PathBuf>,
+    /// The format of its files; `None`: the reader finds out.
     pub format: Option<Format>,
+    /// Whether a screening without it is incomplete.
     pub required: bool,
+    /// Whether it is said once and never republished: no schedule, no age.
     pub is_static: bool,
+    /// Time from one successful read of the source to the next, give or take a tenth.
     pub refresh_interval: Duration,
+    /// The age beyond which it is stale; `None`: never.
     pub max_age: Option<Duration>,
+    /// Whether a publication without rows is believed.
     pub allow_empty: bool,
+    /// [`Gates::max_shrink`].
     pub max_shrink: f64,
+}
+
+impl ListSettings {
+    /// The gates that its publications must pass.
+    pub fn gates(&self) -> Gates {
+        let (max_shrink, allow_empty) = (self.max_shrink, self.allow_empty);
+        Gates {
+            max_shrink,
+            allow_empty,
+            ..Gates::default()
+        }
+    }
+
+    /// Its source as it may be shown: the URL without credentials and query, or the path; `None`
+    /// if it has none.
+    pub fn source_name(&self) -> Option<String> {
+        match (&self.url, &self.path) {
+            (Some(url), _) => Some(shown_url(url)),
+            (None, Some(path)) => Some(path.display().to_string()),
+            (None, None) => None,
+        }
+    }
+
+    /// What tells its source from another one, and from the same one read by another version of
+    /// this program ([`crate::domain::list::ListCheck::source`]).
+    pub(super) fn source_mark(&self) -> [u8; 32] {
+        let Self {
+            url, path, format, ..
+        } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        Sha256::digest(format!("{url:?} {path:?} {format:?} {version}")).into()
+    }
 }

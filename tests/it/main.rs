@@ -1,1 +1,5 @@
-fn main() {}
+//! Tests through the public interface, one module a subject.
+#![allow(clippy::unwrap_used)] // a test that panics has failed
+
+mod crash;
+mod refresh;

@@ -1,0 +1,186 @@
+//! Bech32 and bech32m (BIP-173, BIP-350): the one decoding that segwit, Cosmos-style accounts, MWEB
+//! and Zcash share, and the choice among them by prefix. Gives no meaning to payloads itself.
+
+use std::borrow::Cow;
+
+use ::bech32::primitives::decode::UncheckedHrpstring;
+use ::bech32::{Bech32, Bech32m};
+
+use super::{Address, Misfit, Trial, cosmos, mweb, segwit, zcash};
+
+/// The most characters that the checksum is made for (BIP-173).
+const MAX_TEXT: usize = 90;
+/// Characters of the checksum.
+const CHECKSUM: usize = 6;
+
+/// Which of the two checksums is right; no string has both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// BIP-173.
+    Bech32,
+    /// BIP-350.
+    Bech32m,
+}
+
+/// A string with a right checksum.
+pub(super) struct Decoded<'t> {
+    /// The human-readable part, in lower case.
+    pub(super) prefix: &'t str,
+    /// Which checksum it has.
+    pub(super) variant: Variant,
+    /// The characters between separator and checksum, in lower case.
+    data: &'t [u8],
+}
+
+impl<'t> Decoded<'t> {
+    /// The value, 0 to 31, of the first character, and what follows it.
+    pub(super) fn split_first(&self) -> Option<(u8, Decoded<'t>)> {
+        let (first, data) = self.data.split_first()?;
+        Some((SYMBOLS[usize::from(*first)], Decoded { data, ..*self }))
+    }
+
+    /// How many characters carry the payload.
+    pub(super) fn symbols(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The payload's bytes at the start of `buffer`: up to four bits left over, all zero.
+    pub(super) fn bytes<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Misfit> {
+        let length = self.symbols() * 5 / 8;
+        let bytes = buffer.get_mut(..length).ok_or(Misfit::Bech32Payload)?;
+        repack(
+            self.data
+                .iter()
+                .map(|&character| SYMBOLS[usize::from(character)]),
+            bytes,
+        )
+        .ok_or(Misfit::Bech32Padding)?;
+        Ok(bytes)
+    }
+}
+
+/// The value of each lower-case character of the alphabet, which CashAddr shares; 0xff elsewhere.
+pub(super) const SYMBOLS: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0;
+    while value < 32 {
+        table[b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
+/// Packs 5-bit symbols into `bytes`, which must take all but the padding; `None` if the padding is
+/// five bits or more, or not zero.
+pub(super) fn repack(symbols: impl Iterator<Item = u8>, bytes: &mut [u8]) -> Option<()> {
+    let mut bytes = bytes.iter_mut();
+    let (mut held, mut bits) = (0u16, 0);
+    for symbol in symbols {
+        held = held << 5 | u16::from(symbol);
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            // The cast keeps the eight bits that are due.
+            *bytes.next()? = (held >> bits) as u8;
+            held &= (1 << bits) - 1;
+        }
+    }
+    (bits < 5 && held == 0 && bytes.next().is_none()).then_some(())
+}
+
+/// Whether a prefix alone tells that bech32 is meant.
+fn is_known(prefix: &str) -> bool {
+    segwit::chains(prefix).is_some()
+        || mweb::chains(prefix).is_some()
+        || zcash::is_prefix(prefix)
+        || cosmos::is_known(prefix)
+}
+
+/// The forms in bech32.
+pub(super) fn parse(input: &str) -> Trial<'_> {
+    let Some((prefix, data)) = input.rsplit_once('1') else {
+        return Ok(None);
+    };
+    let (lower, upper) = cases(input);
+    if lower && upper {
+        let known = is_known(&prefix.to_ascii_lowercase());
+        return if known {
+            Err(Misfit::Bech32MixedCase)
+        } else {
+            Ok(None)
+        };
+    }
+    let text = if upper {
+        Cow::Owned(input.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(input)
+    };
+    let Some(decoded) = decode(&text)? else {
+        let wrong = data
+            .bytes()
+            .position(|c| SYMBOLS[usize::from(c.to_ascii_lowercase())] > 31);
+        return match wrong {
+            Some(place) if is_known(text.get(..prefix.len()).unwrap_or_default()) => {
+                Err(Misfit::Bech32Character(prefix.len() + 1 + place))
+            }
+            _ => Ok(None),
+        };
+    };
+    let address = read(&decoded, text.len())?;
+    Ok(Some(Address {
+        canonical: text,
+        ..address
+    }))
+}
+
+/// Checks alphabet and checksum of lower-case `text`; `None` if it has not the shape.
+pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, Misfit> {
+    let Ok(parts) = UncheckedHrpstring::new(text) else {
+        return Ok(None);
+    };
+    let characters = parts.data_part_ascii();
+    let Some(length) = characters.len().checked_sub(CHECKSUM) else {
+        return Ok(None);
+    };
+    let variant = if parts.has_valid_checksum::<Bech32>() {
+        Variant::Bech32
+    } else if parts.has_valid_checksum::<Bech32m>() {
+        Variant::Bech32m
+    } else {
+        return Err(Misfit::Bech32Checksum);
+    };
+    let prefix = &text[..text.len() - characters.len() - 1];
+    Ok(Some(Decoded {
+        prefix,
+        variant,
+        data: &characters[..length],
+    }))
+}
+
+/// Hands the payload to the family that its prefix names. The address has no text yet.
+fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, Misfit> {
+    let prefix = decoded.prefix;
+    if let Some(chains) = mweb::chains(prefix) {
+        return mweb::read(decoded, chains);
+    }
+    if zcash::is_prefix(prefix) {
+        return zcash::read(decoded);
+    }
+    if length > MAX_TEXT {
+        return Err(Misfit::Bech32Length(length));
+    }
+    if let Some(chains) = segwit::chains(prefix) {
+        return segwit::read(decoded, chains);
+    }
+    match cosmos::read(decoded) {
+        Some(address) => address,
+        None => segwit::read_unknown(decoded),
+    }
+}
+
+/// Whether there are lower-case and upper-case letters.
+pub(super) fn cases(text: &str) -> (bool, bool) {
+    let lower = text.bytes().any(|byte| byte.is_ascii_lowercase());
+    let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (lower, upper)
+}

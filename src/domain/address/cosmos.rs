@@ -1,0 +1,110 @@
+//! Cosmos-style accounts: bech32 of 20 or 32 bytes after any prefix, BNB Beacon among them (ADR-028
+//! of the Cosmos SDK). The prefix tells the chain and the kind of key, where we know it.
+
+use std::borrow::Cow;
+
+use ::bech32::Hrp;
+
+use super::bech32::{Decoded, Variant};
+use super::{Address, Checksum, Encoding, Misfit};
+use crate::domain::chain::{Chain, is_reference};
+use crate::domain::key_id::KeyId;
+
+/// How 20 bytes come from a public key.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// HASH160, as on Bitcoin.
+    Hash160,
+    /// Keccak-256, as on Ethereum.
+    Keccak,
+    /// Either, or we do not know: both are looked up. The two hashes cannot meet by chance, so a
+    /// second look-up finds nothing wrong.
+    Either,
+}
+
+/// What we know of a prefix: its chain and its kind of key.
+fn known(prefix: &str) -> Option<(Chain, Kind)> {
+    let cosmos = |reference: &str| Chain::Cosmos(reference.into());
+    Some(match prefix {
+        "cosmos" => (cosmos("cosmoshub-4"), Kind::Hash160),
+        "osmo" => (cosmos("osmosis-1"), Kind::Hash160),
+        "cro" => (cosmos("crypto-org-chain-mainnet-1"), Kind::Hash160),
+        "bnb" => (Chain::BnbBeacon, Kind::Hash160),
+        "tbnb" => (Chain::BnbBeaconTestnet, Kind::Hash160),
+        "inj" => (cosmos("injective-1"), Kind::Keccak),
+        // Chain ids with an underscore are hashed (CAIP-5): evmos_9001-2, cronosmainnet_25-1.
+        "evmos" => (cosmos("hashed-95094315a9d6cf2a"), Kind::Keccak),
+        "crc" => (cosmos("hashed-4231fdaa7de3edd0"), Kind::Keccak),
+        // Bech32 spellings of EVM accounts: Harmony, IoTeX, OKT Chain.
+        "one" => (Chain::Evm(1_666_600_000), Kind::Keccak),
+        "io" => (Chain::Evm(4689), Kind::Keccak),
+        "ex" => (Chain::Evm(66), Kind::Keccak),
+        // Accounts of both kinds live on Kava (kava_2222-10).
+        "kava" => (cosmos("hashed-6d4e837e169119f0"), Kind::Either),
+        _ => return None,
+    })
+}
+
+/// Whether the prefix is in our table.
+pub(super) fn is_known(prefix: &str) -> bool {
+    known(prefix).is_some()
+}
+
+/// The account behind a payload; `None` if it has not the length of one.
+pub(super) fn read(decoded: &Decoded<'_>) -> Option<Result<Address<'static>, Misfit>> {
+    let prefix = decoded.prefix;
+    let known = known(prefix);
+    // 20 and 32 bytes. The secret and public keys of Nostr and age have the same shape.
+    let symbols = decoded.symbols();
+    let shaped = decoded.variant == Variant::Bech32 && matches!(symbols, 32 | 52);
+    if !shaped || !is_reference(prefix) {
+        return known.map(|_| Err(Misfit::Bech32Payload));
+    }
+    match prefix {
+        "nsec" => return Some(Err(Misfit::PrivateKey)),
+        "npub" | "note" | "age" => return Some(Err(Misfit::Bech32Payload)),
+        _ => {}
+    }
+    let mut buffer = [0; 32];
+    Some(
+        decoded
+            .bytes(&mut buffer)
+            .and_then(|bytes| account(prefix, known, bytes)),
+    )
+}
+
+fn account(
+    prefix: &str,
+    known: Option<(Chain, Kind)>,
+    bytes: &[u8],
+) -> Result<Address<'static>, Misfit> {
+    let (chain, kind) = known.unwrap_or((Chain::AnyCosmos, Kind::Either));
+    let keys = if let Ok(hash) = <[u8; 20]>::try_from(bytes) {
+        match kind {
+            Kind::Hash160 => vec![KeyId::PublicKeyHash(hash)],
+            Kind::Keccak => vec![KeyId::Evm(hash)],
+            Kind::Either => vec![KeyId::PublicKeyHash(hash), KeyId::Evm(hash)],
+        }
+    } else {
+        let account = bytes.try_into().map_err(|_| Misfit::Bech32Payload)?;
+        vec![KeyId::Account32 {
+            prefix: prefix.into(),
+            account,
+        }]
+    };
+    Ok(Address {
+        canonical: Cow::Borrowed(""),
+        encoding: Encoding::Cosmos,
+        checksum: Checksum::Verified,
+        chains: Cow::Owned(vec![chain]),
+        keys: super::Keys::None,
+        tag: None,
+        payment_id: None,
+    }
+    .with_keys(keys))
+}
+
+/// The account of `bytes` after `prefix`.
+pub(super) fn encode(prefix: &str, bytes: &[u8]) -> Option<String> {
+    ::bech32::encode::<::bech32::Bech32>(Hrp::parse(prefix).ok()?, bytes).ok()
+}

@@ -1,0 +1,93 @@
+//! Why an input fits no form, told for the form that it comes nearest to. Nothing else.
+
+/// Why an input is not of the form that it comes nearest to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// It has the shape of no form.
+    #[error("neither 0x hex, base58, bech32 nor CashAddr of a known length")]
+    NoShape,
+    /// 0x, but not 40 hex digits after it.
+    #[error("0x is followed by {0} characters instead of 40 hex digits")]
+    EvmLength(usize),
+    /// 0x and 40 characters, one of which is no hex digit.
+    #[error("byte {0} is no hex digit")]
+    EvmDigit(usize),
+    /// An upper-case 0X.
+    #[error("0X is not a prefix: 0x is")]
+    EvmPrefix,
+    /// 40 hex digits without prefix.
+    #[error("40 hex digits without 0x: of no chain in particular")]
+    BareHex,
+    /// Base58 of the length of a checksummed form, with a wrong checksum.
+    #[error("base58check checksum is wrong (version {version:#04x})")]
+    Base58Checksum {
+        /// The first byte of the version.
+        version: u8,
+    },
+    /// Base58check with a right checksum, whose version no claimed chain uses.
+    #[error("base58check version {version:#04x} is of no known chain")]
+    Base58Version {
+        /// The first byte of the version.
+        version: u8,
+    },
+    /// A private key: a secret, and no address.
+    #[error("a private key, not an address")]
+    PrivateKey,
+    /// Bech32 in mixed case (BIP-173 forbids it).
+    #[error("bech32 in mixed case")]
+    Bech32MixedCase,
+    /// A character that is not in the bech32 alphabet, after a prefix that we know.
+    #[error("byte {0} is no bech32 character")]
+    Bech32Character(usize),
+    /// Wrong checksum, both as bech32 and as bech32m.
+    #[error("bech32 checksum is wrong")]
+    Bech32Checksum,
+    /// Longer than the 90 characters that the checksum protects (BIP-173).
+    #[error("bech32 of {0} characters, more than 90")]
+    Bech32Length(usize),
+    /// Bech32 where bech32m belongs, or the other way round (BIP-350).
+    #[error("bech32 and bech32m are mixed up")]
+    Bech32Variant,
+    /// Bits left over that are not zero, or more than four of them (BIP-173).
+    #[error("bech32 padding is wrong")]
+    Bech32Padding,
+    /// Bech32 with a right checksum whose payload is of no known form.
+    #[error("bech32 payload is of no known form")]
+    Bech32Payload,
+    /// A witness version above 16 (BIP-173).
+    #[error("witness version {0} is above 16")]
+    WitnessVersion(u8),
+    /// A witness program that is not 2 to 40 bytes, or not 20 or 32 for version 0 (BIP-141).
+    #[error("witness program of {0} bytes")]
+    WitnessLength(usize),
+    /// A CashAddr prefix that is not Bitcoin Cash's.
+    #[error("prefix before the colon is not bitcoincash, bchtest or bchreg")]
+    CashAddrPrefix,
+    /// CashAddr in mixed case.
+    #[error("CashAddr in mixed case")]
+    CashAddrMixedCase,
+    /// Wrong checksum, under every prefix.
+    #[error("CashAddr checksum is wrong")]
+    CashAddrChecksum,
+    /// A type or size that Bitcoin Cash does not use, or wrong padding.
+    #[error("CashAddr type or size is unknown")]
+    CashAddrPayload,
+    /// Monero: not of its block-wise base58.
+    #[error("Monero base58 is wrong")]
+    MoneroBase58,
+    /// Monero: wrong checksum.
+    #[error("Monero checksum is wrong")]
+    MoneroChecksum,
+    /// Monero: a network byte that is not Monero's, or not for this length.
+    #[error("Monero network byte {0} does not fit the length")]
+    MoneroNetwork(u8),
+    /// Monero: features that do not fit the length, or unknown ones.
+    #[error("Monero features {0} do not fit the length")]
+    MoneroFeatures(u8),
+    /// XRP: an X-address with unknown flags or unused bits set.
+    #[error("X-address flags are unknown")]
+    XrpFlags,
+    /// Zcash unified: not jumbled, padded or ordered as ZIP-316 says.
+    #[error("unified address breaks ZIP-316: {0}")]
+    Unified(&'static str),
+}

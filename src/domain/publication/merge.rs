@@ -1,0 +1,246 @@
+//! Two sorted sequences into one: the parties and rows that stand and those of a publication, with
+//! what changed. Decides what happens to each row; the gates on the whole are decided before.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::{Gates, party_name};
+use crate::domain::list::{
+    ChangeKind, ListingChange, Party, Row, RowFacts, RowKey, Standing, StartBasis,
+};
+
+/// What holds for every row of a publication.
+pub(super) struct Merge<'a> {
+    /// Whether it is the first of its list that is loaded.
+    pub first: bool,
+    /// The day that it counts from.
+    pub day: Date,
+    /// Now.
+    pub now: Timestamp,
+    /// The limits.
+    pub gates: &'a Gates,
+    /// Whether the limits are overridden.
+    pub forced: bool,
+    /// The parties after the publication, by uid.
+    pub parties: &'a [Party],
+    /// Beside each of `parties`: whether it is other than before.
+    pub party_changed: &'a [bool],
+}
+
+/// The parties of both, by uid, those of the publication winning; and beside each whether it
+/// changed what was there.
+pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<bool>) {
+    let mut merged = Vec::with_capacity(old.len().max(new.len()));
+    let mut changed = Vec::with_capacity(merged.capacity());
+    let pairs = zip_sorted(
+        old,
+        new,
+        |party| party.uid.as_str(),
+        |party| party.uid.as_str(),
+    );
+    for pair in pairs {
+        let (party, is_other) = match pair {
+            (Some(old), Some(new)) => (*new, old != *new),
+            (None, Some(new)) => (*new, false),
+            (Some(old), None) => (old, false),
+            (None, None) => continue,
+        };
+        merged.push(party.clone());
+        changed.push(is_other);
+    }
+    (merged, changed)
+}
+
+/// The rows after the publication, by key, and what changed.
+pub(super) fn merge_rows(
+    old: &[Row],
+    new: &[&(RowKey, RowFacts)],
+    merge: &Merge<'_>,
+) -> (Vec<Row>, Vec<ListingChange>) {
+    let pairs = || zip_sorted(old, new, |row| &row.key, |row| &row.0);
+    let standing = old.iter().filter(|row| row.stands()).count();
+    let missing = pairs()
+        .filter(|(old, new)| new.is_none() && old.is_some_and(Row::stands))
+        .count();
+    // Written so that a gate that is no number lets nothing go.
+    let within_gate = missing as f64 <= merge.gates.max_shrink * standing as f64;
+
+    let mut rows = Vec::with_capacity(old.len().max(new.len()));
+    let mut changes = Vec::new();
+    for pair in pairs() {
+        let (row, kind) = match pair {
+            (Some(old), Some((_, facts))) => merge.present(old, facts),
+            (None, Some((key, facts))) => merge.added(key, facts),
+            (Some(old), None) => merge.missing(old, within_gate),
+            (None, None) => continue,
+        };
+        if let Some(kind) = kind {
+            let party_name = party_name(merge.parties, &row.key.party_uid).to_owned();
+            changes.push(ListingChange {
+                kind,
+                key: row.key.clone(),
+                party_name,
+            });
+        }
+        rows.push(row);
+    }
+    (rows, changes)
+}
+
+impl Merge<'_> {
+    /// A row that was never there.
+    fn added(&self, key: &RowKey, facts: &RowFacts) -> (Row, Option<ChangeKind>) {
+        let row = Row {
+            key: key.clone(),
+            facts: facts.clone(),
+            standings: vec![self.start(key, facts, None)],
+            removal_pending_since: None,
+        };
+        (row, Some(ChangeKind::Added))
+    }
+
+    /// A row that is in the publication and was there before, standing or removed.
+    fn present(&self, old: &Row, facts: &RowFacts) -> (Row, Option<ChangeKind>) {
+        let mut row = old.clone();
+        row.facts = facts.clone();
+        if let Some(gone) = old.standings.last().and_then(|last| last.until) {
+            row.standings.push(self.start(&row.key, facts, Some(gone)));
+            return (row, Some(ChangeKind::Added));
+        }
+        if old.facts.listed_on != facts.listed_on {
+            self.follow_date(&mut row);
+        }
+        let kind = if row.removal_pending_since.take().is_some() {
+            Some(ChangeKind::RemovalCancelled)
+        } else if old.facts != *facts || self.party_changed(&row.key.party_uid) {
+            Some(ChangeKind::Updated)
+        } else {
+            None
+        };
+        (row, kind)
+    }
+
+    /// A row that is not in the publication. A removal that is pending goes only by confirmation
+    /// or force, even if the gate would let it pass by now.
+    fn missing(&self, old: &Row, within_gate: bool) -> (Row, Option<ChangeKind>) {
+        let mut row = old.clone();
+        if !old.stands() {
+            return (row, None);
+        }
+        let goes = self.forced
+            || match old.removal_pending_since {
+                Some(since) => self.now.duration_since(since) >= self.gates.confirm_after,
+                None => within_gate,
+            };
+        if goes {
+            row.removal_pending_since = None;
+            if let Some(last) = row.standings.last_mut() {
+                // A forced older publication ends no standing before it began.
+                last.until = Some(last.from.map_or(self.day, |from| from.max(self.day)));
+            }
+            return (row, Some(ChangeKind::Removed));
+        }
+        if old.removal_pending_since.is_none() {
+            row.removal_pending_since = Some(self.now);
+            return (row, Some(ChangeKind::RemovalPending));
+        }
+        let updated = self
+            .party_changed(&row.key.party_uid)
+            .then_some(ChangeKind::Updated);
+        (row, updated)
+    }
+
+    /// The standing that begins with this publication; `gone` is the end of the one before.
+    fn start(&self, key: &RowKey, facts: &RowFacts, gone: Option<Date>) -> Standing {
+        if let Some(from) = self.believed_date(facts, gone) {
+            return Standing {
+                from: Some(from),
+                basis: StartBasis::AddressDate,
+                until: None,
+            };
+        }
+        if !self.first {
+            let from = gone.map_or(self.day, |gone| gone.max(self.day));
+            return Standing {
+                from: Some(from),
+                basis: StartBasis::FirstSeen,
+                until: None,
+            };
+        }
+        let found = self
+            .parties
+            .binary_search_by(|party| party.uid.cmp(&key.party_uid));
+        let dated = found
+            .ok()
+            .and_then(|at| self.parties[at].listed_on.iter().min().copied());
+        let from = dated.filter(|day| *day <= self.day);
+        let basis = if from.is_some() {
+            StartBasis::PartyDate
+        } else {
+            StartBasis::Unknown
+        };
+        Standing {
+            from,
+            basis,
+            until: None,
+        }
+    }
+
+    /// The open standing begins on the address's new date. A date that is withdrawn, or that
+    /// cannot be believed, leaves the start as it was.
+    fn follow_date(&self, row: &mut Row) {
+        let gone = row
+            .standings
+            .iter()
+            .rev()
+            .nth(1)
+            .and_then(|before| before.until);
+        if let Some(from) = self.believed_date(&row.facts, gone)
+            && let Some(last) = row.standings.last_mut()
+        {
+            last.from = Some(from);
+            last.basis = StartBasis::AddressDate;
+        }
+    }
+
+    /// The address's date, unless it lies after the publication (the address is listed already:
+    /// to wait for the date would be a false clear) or before the end of an earlier standing (it
+    /// is that standing's date).
+    fn believed_date(&self, facts: &RowFacts, gone: Option<Date>) -> Option<Date> {
+        facts
+            .listed_on
+            .filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
+    }
+
+    fn party_changed(&self, uid: &str) -> bool {
+        let found = self
+            .parties
+            .binary_search_by(|party| party.uid.as_str().cmp(uid));
+        found.is_ok_and(|at| self.party_changed[at])
+    }
+}
+
+/// Walks two sequences that ascend by key, pairing equal keys.
+fn zip_sorted<'a, A, B, K: Ord + ?Sized + 'a>(
+    left: &'a [A],
+    right: &'a [B],
+    left_key: impl Fn(&'a A) -> &'a K + 'a,
+    right_key: impl Fn(&'a B) -> &'a K + 'a,
+) -> impl Iterator<Item = (Option<&'a A>, Option<&'a B>)> + 'a {
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (left.peek(), right.peek()) {
+            (Some(l), Some(r)) => left_key(l).cmp(right_key(r)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        Some(match order {
+            Ordering::Less => (left.next(), None),
+            Ordering::Greater => (None, right.next()),
+            Ordering::Equal => (left.next(), right.next()),
+        })
+    })
+}

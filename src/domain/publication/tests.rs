@@ -1,0 +1,485 @@
+#![allow(clippy::unwrap_used)] // a test that panics has failed
+
+mod model;
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::domain::list::{RowFacts, RowKey, Standing, StartBasis};
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn id() -> ListId {
+    "test".parse().unwrap()
+}
+
+fn key(name: &str) -> RowKey {
+    RowKey {
+        party_uid: "p".to_owned(),
+        address: name.to_owned(),
+        ticker: "ETH".to_owned(),
+    }
+}
+
+/// A publication of `rows` under one party that was listed on 2020-01-01.
+fn list(published: Option<&str>, rows: &[&str]) -> ReadList {
+    ReadList {
+        published: published.map(day),
+        parties: vec![Party {
+            uid: "p".to_owned(),
+            name: "Party".to_owned(),
+            listed_on: vec![day("2020-01-01"), day("2021-01-01")],
+            ..Party::default()
+        }],
+        rows: rows
+            .iter()
+            .map(|name| (key(name), RowFacts::default()))
+            .collect(),
+        duplicates: 0,
+    }
+}
+
+/// A list that takes one publication after another.
+struct Book {
+    state: Option<ListState>,
+    gates: Gates,
+    force: Option<&'static str>,
+    kind: ListKind,
+    source: Option<SourceMark>,
+}
+
+impl Book {
+    fn new() -> Self {
+        let (gates, kind) = (Gates::default(), ListKind::Sanctions);
+        Self {
+            state: None,
+            gates,
+            force: None,
+            kind,
+            source: None,
+        }
+    }
+
+    fn apply(&self, incoming: &ReadList, now: &str) -> Result<Outcome, Refused> {
+        let context = Context {
+            id: &id(),
+            kind: self.kind,
+            provenance: &Provenance::Starter,
+            now: at(now),
+            next_version: self
+                .state
+                .as_ref()
+                .map_or(1, |state| state.version.version + 1),
+            gates: &self.gates,
+            force: self.force,
+            source: self.source.clone(),
+        };
+        apply(self.state.as_ref(), incoming, &context)
+    }
+
+    /// The changes as `kind address`; keeps the state.
+    fn take(&mut self, incoming: &ReadList, now: &str) -> Vec<String> {
+        match self.apply(incoming, now).unwrap() {
+            Outcome::Unchanged { check } => {
+                self.state.as_mut().unwrap().check = check;
+                vec!["unchanged".to_owned()]
+            }
+            Outcome::Published { state, changes } => {
+                assert_eq!(standing_digest(&state), state.version.digest);
+                self.state = Some(state);
+                changes
+                    .iter()
+                    .map(|c| format!("{:?} {}", c.kind, c.key.address))
+                    .collect()
+            }
+        }
+    }
+
+    fn state(&self) -> &ListState {
+        self.state.as_ref().unwrap()
+    }
+
+    fn row(&self, name: &str) -> &Row {
+        self.state()
+            .rows
+            .iter()
+            .find(|row| row.key.address == name)
+            .unwrap()
+    }
+
+    /// The standings of a row: `from..until basis`.
+    fn standings(&self, name: &str) -> Vec<String> {
+        let text = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+        self.row(name)
+            .standings
+            .iter()
+            .map(|s| format!("{}..{} {:?}", text(s.from), text(s.until), s.basis))
+            .collect()
+    }
+}
+
+const NOW: &str = "2025-06-01T12:00:00Z";
+
+#[test]
+fn first_load_dates_rows_by_party_later_ones_by_publication() {
+    let mut book = Book::new();
+    let changes = book.take(&list(Some("2025-01-01"), &["b", "a"]), NOW);
+    assert_eq!(changes, ["Added a", "Added b"]);
+    assert_eq!(book.standings("a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(
+        book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW),
+        ["Added c"]
+    );
+    assert_eq!(book.standings("c"), ["2025-02-01.. FirstSeen"]);
+    let version = &book.state().version;
+    assert_eq!(version.first_published, Some(day("2025-01-01")));
+    assert_eq!(version.published, Some(day("2025-02-01")));
+    // Without a date the publication counts from the day of loading.
+    assert_eq!(
+        book.take(&list(None, &["a", "b", "c", "d"]), NOW),
+        ["Added d"]
+    );
+    assert_eq!(book.standings("d"), ["2025-06-01.. FirstSeen"]);
+}
+
+#[test]
+fn a_start_is_never_made_up() {
+    let mut undated = list(Some("2025-01-01"), &["a"]);
+    undated.parties.clear();
+    let mut late = list(Some("2025-01-01"), &["a"]);
+    late.parties[0].listed_on = vec![day("2025-01-02")];
+    for incoming in [undated, late] {
+        let mut book = Book::new();
+        book.take(&incoming, NOW);
+        assert_eq!(book.standings("a"), [".. Unknown"]);
+        assert!(book.row("a").standings[0].covers(day("1970-01-01")));
+    }
+}
+
+#[test]
+fn address_dates_are_followed_where_they_can_be_believed() {
+    let dated = |on: Option<&str>| {
+        let mut incoming = list(Some("2025-01-01"), &["a"]);
+        incoming.rows[0].1.listed_on = on.map(day);
+        incoming
+    };
+    let mut book = Book::new();
+    book.take(&dated(Some("2024-05-05")), NOW);
+    assert_eq!(book.standings("a"), ["2024-05-05.. AddressDate"]);
+    for (on, want) in [
+        (Some("2024-04-04"), "2024-04-04.. AddressDate"),
+        (Some("2026-01-01"), "2024-04-04.. AddressDate"), // after the publication
+        (None, "2024-04-04.. AddressDate"),               // withdrawn
+        (Some("2024-06-06"), "2024-06-06.. AddressDate"),
+    ] {
+        assert_eq!(book.take(&dated(on), NOW), ["Updated a"], "{on:?}");
+        assert_eq!(book.standings("a"), [want], "{on:?}");
+    }
+}
+
+#[test]
+fn tornado_cash_passes_and_comes_back_with_a_new_standing() {
+    let all: Vec<String> = (0..8).map(|n| format!("r{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut book = Book::new();
+    book.take(&list(Some("2025-03-04"), &all), NOW);
+    let gone = list(Some("2025-03-21"), &all[1..]); // 12.5 %
+    assert_eq!(book.take(&gone, NOW), ["Removed r0"]);
+    assert_eq!(book.standings("r0"), ["2020-01-01..2025-03-21 PartyDate"]);
+    assert_eq!(book.state().version.counts.removed, 1);
+    assert!(book.row("r0").standings[0].covers(day("2025-03-20")));
+    assert!(!book.row("r0").standings[0].covers(day("2025-03-21")));
+
+    let mut back = list(Some("2025-04-01"), &all);
+    back.rows[0].1.listed_on = Some(day("2022-08-08")); // the date of the standing that ended
+    assert_eq!(book.take(&back, NOW), ["Added r0"]);
+    let want = ["2020-01-01..2025-03-21 PartyDate", "2025-04-01.. FirstSeen"];
+    assert_eq!(book.standings("r0"), want);
+    back.rows[0].1.listed_on = Some(day("2025-03-30"));
+    assert_eq!(book.take(&back, NOW), ["Updated r0"]);
+    assert_eq!(book.standings("r0")[1], "2025-03-30.. AddressDate");
+}
+
+#[test]
+fn a_large_cut_publishes_additions_and_holds_removals() {
+    let mut book = Book::new();
+    book.take(
+        &list(Some("2025-01-01"), &["a", "b", "c", "d"]),
+        "2025-01-01T00:00:00Z",
+    );
+    let cut = list(Some("2025-01-02"), &["a", "b", "e"]);
+    let changes = book.take(&cut, "2025-01-02T00:00:00Z");
+    assert_eq!(changes, ["RemovalPending c", "RemovalPending d", "Added e"]);
+    let counts = book.state().version.counts;
+    assert_eq!(
+        (counts.removals_pending, counts.removed, counts.parties),
+        (2, 0, 1)
+    );
+    assert!(book.row("c").stands());
+    assert_eq!(counts.listings + counts.quarantined, 5);
+
+    // Not yet confirmed: nothing new, even one second short.
+    assert_eq!(book.take(&cut, "2025-01-02T23:59:59Z"), ["unchanged"]);
+    // `d` is back, `c` waits on from its first time.
+    let back = list(Some("2025-01-02"), &["a", "b", "d", "e"]);
+    assert_eq!(
+        book.take(&back, "2025-01-02T23:59:59Z"),
+        ["RemovalCancelled d"]
+    );
+    // The same file confirms; the removal counts from its day of publication.
+    assert!(removal_due(
+        book.state(),
+        at("2025-01-03T00:00:00Z"),
+        book.gates.confirm_after
+    ));
+    assert_eq!(book.take(&back, "2025-01-03T00:00:00Z"), ["Removed c"]);
+    assert_eq!(book.standings("c"), ["2020-01-01..2025-01-02 PartyDate"]);
+    assert_eq!(book.row("c").removal_pending_since, None);
+    assert_eq!(book.take(&back, "2025-02-03T00:00:00Z"), ["unchanged"]);
+}
+
+#[test]
+fn additions_do_not_let_a_pending_removal_slip_through_the_gate() {
+    let mut book = Book::new();
+    book.take(&list(None, &["a", "b", "c"]), "2025-01-01T00:00:00Z");
+    book.take(
+        &list(None, &["a", "b", "d", "e", "f"]),
+        "2025-01-01T01:00:00Z",
+    );
+    assert!(book.row("c").removal_pending_since.is_some());
+    let more = list(None, &["a", "b", "d", "e", "f", "g"]);
+    assert_eq!(book.take(&more, "2025-01-01T02:00:00Z"), ["Added g"]);
+    assert!(book.row("c").stands());
+}
+
+#[test]
+fn the_gate_lets_its_own_limit_pass_and_nothing_if_it_is_no_number() {
+    for (max_shrink, want) in [
+        (0.25, "Removed d"),
+        (0.249, "RemovalPending d"),
+        (0.0, "RemovalPending d"),
+        (1.0, "Removed d"),
+        (f64::NAN, "RemovalPending d"),
+    ] {
+        let mut book = Book::new();
+        book.gates.max_shrink = max_shrink;
+        book.take(&list(None, &["a", "b", "c", "d"]), NOW);
+        assert_eq!(
+            book.take(&list(None, &["a", "b", "c"]), NOW),
+            [want],
+            "{max_shrink}"
+        );
+    }
+}
+
+#[test]
+fn gates_refuse_and_a_reason_overrides() {
+    let empty = list(Some("2025-02-02"), &[]);
+    let older = list(Some("2025-01-31"), &["a"]);
+    let future = list(Some("2025-06-03"), &["a"]);
+    let other = list(Some("2025-02-01"), &["a"]);
+    let table: [(&ReadList, ListKind, &str); 4] = [
+        (
+            &empty,
+            ListKind::Sanctions,
+            "list test: the publication is empty; it replaces nothing unless empty is allowed or it is forced",
+        ),
+        (
+            &older,
+            ListKind::Sanctions,
+            "list test: the publication of 2025-01-31 is older than that of 2025-02-01, which is loaded",
+        ),
+        (
+            &future,
+            ListKind::Sanctions,
+            "list test: the publication is dated 2025-06-03, but today is 2025-06-01",
+        ),
+        (
+            &other,
+            ListKind::Advisory,
+            "list test: the list is of kind SANCTIONS, not ADVISORY",
+        ),
+    ];
+    for (incoming, kind, want) in table {
+        let mut book = Book::new();
+        book.take(&list(Some("2025-02-01"), &["a"]), NOW);
+        book.kind = kind;
+        let before = book.state().clone();
+        for blank in [None, Some(""), Some("  ")] {
+            book.force = blank;
+            assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
+        }
+        assert_eq!(*book.state(), before);
+        book.force = Some("the operator knows");
+        book.take(incoming, NOW);
+        let version = &book.state().version;
+        if *incoming == older {
+            // The same rows: only the look at the list is new, and the latest day stays.
+            assert_eq!(book.state().check.published, Some(day("2025-02-01")));
+        } else if *incoming != future {
+            assert_eq!(version.force_reason, "the operator knows", "{want}");
+            assert_eq!(version.kind, kind);
+        }
+    }
+    // Nothing loaded yet: an empty publication is refused too, unless the list may be empty.
+    let mut book = Book::new();
+    assert!(matches!(
+        book.apply(&empty, NOW),
+        Err(Refused::Empty { .. })
+    ));
+    book.gates.allow_empty = true;
+    assert_eq!(book.take(&empty, NOW), Vec::<String>::new());
+    assert_eq!(book.state().version.version, 1);
+}
+
+#[test]
+fn forced_removals_go_at_once() {
+    let mut book = Book::new();
+    book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW);
+    book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
+    assert!(book.row("b").removal_pending_since.is_some());
+    book.force = Some("confirmed by telephone");
+    // Even the unchanged file.
+    let changes = book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
+    assert_eq!(changes, ["Removed b", "Removed c"]);
+    // An older one ends no standing before it began.
+    assert_eq!(
+        book.take(&list(Some("2025-01-15"), &["a"]), NOW),
+        ["Removed d"]
+    );
+    assert_eq!(book.standings("d"), ["2025-02-02..2025-02-02 FirstSeen"]);
+    assert_eq!(book.state().check.published, Some(day("2025-01-15")));
+    assert_eq!(
+        book.take(&list(Some("2025-02-03"), &[]), NOW),
+        ["Removed a"]
+    );
+}
+
+#[test]
+fn a_look_at_the_source_is_kept_apart_from_an_import() {
+    let mark = SourceMark {
+        etag: Some("\"1\"".to_owned()),
+        ..SourceMark::default()
+    };
+    let mut book = Book::new();
+    book.source = Some(mark.clone());
+    book.take(&list(Some("2025-02-01"), &["a"]), NOW);
+    let later = "2025-06-02T12:00:00Z";
+    assert_eq!(
+        book.take(&list(Some("2025-02-03"), &["a"]), later),
+        ["unchanged"]
+    );
+    let check = &book.state().check;
+    assert_eq!(check.succeeded_at, Some(at(later)));
+    assert_eq!(check.published, Some(day("2025-02-03")));
+    assert_eq!(check.etag, mark.etag);
+    assert_eq!(book.state().version.published, Some(day("2025-02-01")));
+    // Older than the latest seen, though not older than the version.
+    let older = book.apply(&list(Some("2025-02-02"), &["a", "b"]), later);
+    assert!(matches!(older, Err(Refused::Older { .. })));
+
+    book.source = None;
+    assert_eq!(
+        book.take(&list(Some("2025-02-03"), &["a"]), NOW),
+        ["unchanged"]
+    );
+    assert_eq!(book.state().check.succeeded_at, Some(at(later)));
+    assert_eq!(book.state().check.etag, mark.etag);
+    // What stands is no longer what the source last said.
+    book.take(&list(Some("2025-02-04"), &["a", "b"]), NOW);
+    assert_eq!(book.state().check.etag, None);
+    assert_eq!(book.state().check.succeeded_at, Some(at(later)));
+    // Of what age is this?
+    book.take(&list(None, &["a", "b", "c"]), NOW);
+    assert_eq!(book.state().check.succeeded_at, None);
+    assert_eq!(book.state().check.published, Some(day("2025-02-04")));
+}
+
+#[test]
+fn a_party_that_changes_updates_its_standing_rows() {
+    let mut book = Book::new();
+    book.take(&list(None, &["a", "b", "c", "d", "e"]), NOW);
+    book.take(&list(None, &["a", "b", "c", "d"]), NOW);
+    let mut renamed = list(None, &["a", "b", "c", "d"]);
+    renamed.parties[0].name = "Other".to_owned();
+    let want = ["Updated a", "Updated b", "Updated c", "Updated d"];
+    assert_eq!(book.take(&renamed, NOW), want);
+    let Outcome::Published { changes, .. } =
+        book.apply(&list(None, &["a", "b", "c", "d"]), NOW).unwrap()
+    else {
+        panic!("the name changed back");
+    };
+    assert_eq!(changes[0].party_name, "Party");
+}
+
+#[test]
+fn the_digest_says_what_the_facts_say() {
+    let base = list(Some("2025-01-01"), &["a", "b"]);
+    let of = |list: &ReadList| digest(&list.parties, list.rows.iter().map(|(k, f)| (k, f)));
+    let mut same = base.clone();
+    same.published = None;
+    same.rows.reverse();
+    same.parties.insert(
+        0,
+        Party {
+            uid: "nobody's".to_owned(),
+            ..Party::default()
+        },
+    );
+    assert_eq!(of(&same), of(&base));
+    let others: [fn(&mut ReadList); 9] = [
+        |l| l.rows[0].0.ticker = "XBT".to_owned(),
+        |l| l.rows[0].1.category = "x".to_owned(),
+        |l| l.rows[0].1.reference = "x".to_owned(),
+        |l| l.rows[0].1.listed_on = Some(Date::constant(2020, 1, 1)),
+        |l| l.parties[0].name = "Part".to_owned(),
+        |l| l.parties[0].party_type = "y".to_owned(),
+        |l| l.parties[0].aliases = vec!["DPRK".to_owned()],
+        |l| l.parties[0].programs = vec!["DPRK".to_owned()],
+        |l| l.parties[0].listed_on.truncate(1),
+    ];
+    let mut seen: BTreeMap<[u8; 32], usize> = BTreeMap::from([(of(&base), usize::MAX)]);
+    for (n, change) in others.into_iter().enumerate() {
+        let mut other = base.clone();
+        change(&mut other);
+        assert_eq!(seen.insert(of(&other), n), None, "change {n}");
+    }
+    // Fixed, so that a change of the encoding is seen.
+    let hex: String = of(&base).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(
+        hex,
+        "e431db039fef7317d30a75700680be9568146cee88627637f106cc72ec3b8ce0"
+    );
+}
+
+#[test]
+fn counts_are_of_what_stands() {
+    let good = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
+    let mut book = Book::new();
+    let mut incoming = list(
+        None,
+        &[good, "not an address", "neither is this", "0x1", "0x2"],
+    );
+    incoming.duplicates = 3;
+    let mut other = (key(good), RowFacts::default());
+    other.0.party_uid = "q".to_owned();
+    incoming.rows.push(other);
+    book.take(&incoming, NOW);
+    incoming.rows.remove(1);
+    book.take(&incoming, NOW);
+    let want = ListCounts {
+        listings: 2,
+        quarantined: 3,
+        parties: 2,
+        removals_pending: 0,
+        removed: 1,
+        duplicates: 3,
+    };
+    assert_eq!(book.state().version.counts, want);
+}

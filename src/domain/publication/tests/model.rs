@@ -1,0 +1,186 @@
+//! The slow, obvious model: a table of which row stood on which day, filled day by day.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+const FIRST: Date = Date::constant(2025, 1, 1);
+
+/// One publication of a random history.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Days since the step before; its publication day is its loading day.
+    days: i64,
+    /// Which of [`NAMES`] it has.
+    rows: Vec<bool>,
+    forced: bool,
+    order: u64,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (
+        0..3_i64,
+        prop::collection::vec(prop::bool::weighted(0.7), NAMES.len()),
+    )
+        .prop_flat_map(|(days, rows)| {
+            (
+                Just(days),
+                Just(rows),
+                prop::bool::weighted(0.1),
+                any::<u64>(),
+            )
+        })
+        .prop_map(|(days, rows, forced, order)| Step {
+            days,
+            rows,
+            forced,
+            order,
+        });
+    prop::collection::vec(step, 1..12)
+}
+
+/// What the model knows of a row.
+#[derive(Default)]
+struct Known {
+    stands: bool,
+    pending: Option<i64>,
+    /// Days (since [`FIRST`]) on which it stood.
+    stood: BTreeSet<i64>,
+    ever: bool,
+}
+
+/// Tells the whole history anew, day by day: on each day first the publications of that day, then
+/// a mark for each row that stands.
+fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
+    let mut known: Vec<Known> = NAMES.iter().map(|_| Known::default()).collect();
+    let mut loaded = false;
+    for today in 0..=last_day {
+        let mut when = 0;
+        for step in steps {
+            when += step.days;
+            let believed = step.forced || step.rows.contains(&true);
+            if when != today || !believed {
+                continue;
+            }
+            let standing = known.iter().filter(|row| row.stands).count();
+            let missing = (0..NAMES.len())
+                .filter(|n| known[*n].stands && !step.rows[*n])
+                .count();
+            for (row, present) in known.iter_mut().zip(&step.rows) {
+                if *present {
+                    // In the first publication it counts from ever.
+                    if !loaded {
+                        row.stood.extend(-10..today);
+                    }
+                    (row.stands, row.ever, row.pending) = (true, true, None);
+                } else if row.stands {
+                    let at_once = row.pending.is_none() && missing * 4 <= standing;
+                    let confirmed = row.pending.is_some_and(|since| today > since);
+                    if step.forced || at_once || confirmed {
+                        (row.stands, row.pending) = (false, None);
+                    } else {
+                        row.pending = row.pending.or(Some(today));
+                    }
+                }
+            }
+            loaded = true;
+        }
+        for row in known.iter_mut().filter(|row| row.stands) {
+            row.stood.insert(today);
+        }
+    }
+    known
+}
+
+fn incoming(step: &Step, day: Date) -> ReadList {
+    let names: Vec<&str> = NAMES
+        .iter()
+        .zip(&step.rows)
+        .filter(|(_, has)| **has)
+        .map(|(name, _)| *name)
+        .collect();
+    let mut incoming = list(None, &names);
+    incoming.published = Some(day);
+    incoming.parties[0].listed_on.clear();
+    // Any order will do.
+    let by = step.order as usize;
+    if !incoming.rows.is_empty() {
+        let middle = by % incoming.rows.len();
+        incoming.rows.rotate_left(middle);
+    }
+    if by.is_multiple_of(2) {
+        incoming.rows.reverse();
+    }
+    incoming
+}
+
+fn plus(days: i64) -> Date {
+    FIRST.saturating_add(days.days())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn publications_agree_with_the_day_by_day_table(steps in steps()) {
+        let mut book = Book::new();
+        let mut today = 0;
+        for step in &steps {
+            today += step.days;
+            let now = format!("{}T00:00:00Z", plus(today));
+            let incoming = incoming(step, plus(today));
+            book.force = step.forced.then_some("forced");
+            match book.apply(&incoming, &now) {
+                Err(refused) => {
+                    let expected = matches!(refused, Refused::Empty { .. });
+                    prop_assert!(expected && !step.forced, "{}", refused);
+                }
+                Ok(_) => {
+                    book.take(&incoming, &now);
+                    // The same file again changes nothing.
+                    let again = book.apply(&incoming, &now);
+                    let unchanged = matches!(again, Ok(Outcome::Unchanged { .. }));
+                    prop_assert!(unchanged, "{:?}", again);
+                }
+            }
+        }
+        let known = tell(&steps, today);
+        let rows = book.state.as_ref().map_or(&[][..], |state| &state.rows);
+        prop_assert_eq!(rows.len(), known.iter().filter(|row| row.ever).count());
+        for (name, want) in NAMES.iter().zip(&known).filter(|(_, want)| want.ever) {
+            let row = book.row(name);
+            prop_assert_eq!(row.stands(), want.stands, "{}", name);
+            let since = want.pending.map(|days| at(&format!("{}T00:00:00Z", plus(days))));
+            prop_assert_eq!(row.removal_pending_since, since, "{}", name);
+            for days in -10..=today {
+                let stood = row.standing_on(plus(days)).is_some();
+                prop_assert_eq!(stood, want.stood.contains(&days), "{} on {}", name, plus(days));
+            }
+            check_shape(&row.standings)?;
+        }
+    }
+}
+
+/// Ascending, without overlap, only the last open, each with a basis that fits.
+fn check_shape(standings: &[Standing]) -> Result<(), TestCaseError> {
+    prop_assert!(!standings.is_empty());
+    for pair in standings.windows(2) {
+        prop_assert!(
+            pair[0].until.is_some() && pair[0].until <= pair[1].from,
+            "{:?}",
+            pair
+        );
+        prop_assert_eq!(pair[1].basis, StartBasis::FirstSeen);
+    }
+    for standing in standings {
+        prop_assert_eq!(
+            standing.from.is_none(),
+            standing.basis == StartBasis::Unknown
+        );
+        prop_assert!(standing.until.is_none() || standing.from <= standing.until);
+    }
+    Ok(())
+}

@@ -1,0 +1,361 @@
+//! The program's words as proto messages. No decisions are made here.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::v1;
+use crate::domain::address::{Address, Checksum, Encoding};
+use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
+use crate::screening::policy::{Decision, RiskLevel};
+use crate::screening::snapshot::{
+    IndexedListing, Snapshot, SnapshotList, SnapshotRecord,
+};
+use crate::screening::{Finding, FindingKind, Incomplete, ListingState, Screening, standing};
+
+/// A moment.
+pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
+    // A proto timestamp counts its nanoseconds forwards from the second below.
+    let nanos = at.as_nanosecond();
+    pbjson_types::Timestamp {
+        seconds: nanos.div_euclid(1_000_000_000) as i64,
+        nanos: nanos.rem_euclid(1_000_000_000) as i32,
+    }
+}
+
+/// A moment from outside; `None` where it is out of range.
+pub fn from_timestamp(at: &pbjson_types::Timestamp) -> Option<Timestamp> {
+    (0..1_000_000_000).contains(&at.nanos).then_some(())?;
+    Timestamp::new(at.seconds, at.nanos).ok()
+}
+
+/// A day as YYYY-MM-DD; empty where there is none.
+pub fn day(date: Option<Date>) -> String {
+    date.map(|date| date.to_string()).unwrap_or_default()
+}
+
+/// Bytes in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl From<ListKind> for v1::ListKind {
+    fn from(kind: ListKind) -> Self {
+        match kind {
+            ListKind::Sanctions => Self::Sanctions,
+            ListKind::Advisory => Self::Advisory,
+            ListKind::Seizure => Self::Seizure,
+            ListKind::IssuerFreeze => Self::IssuerFreeze,
+            ListKind::Attribution => Self::Attribution,
+        }
+    }
+}
+
+/// The kind that a message names; `None` where it names none.
+pub fn from_list_kind(kind: v1::ListKind) -> Option<ListKind> {
+    match kind {
+        v1::ListKind::Unspecified => None,
+        v1::ListKind::Sanctions => Some(ListKind::Sanctions),
+        v1::ListKind::Advisory => Some(ListKind::Advisory),
+        v1::ListKind::Seizure => Some(ListKind::Seizure),
+        v1::ListKind::IssuerFreeze => Some(ListKind::IssuerFreeze),
+        v1::ListKind::Attribution => Some(ListKind::Attribution),
+    }
+}
+
+impl From<ChangeKind> for v1::ListingChangeKind {
+    fn from(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Added => Self::Added,
+            ChangeKind::Updated => Self::Updated,
+            ChangeKind::RemovalPending => Self::RemovalPending,
+            ChangeKind::RemovalCancelled => Self::RemovalCancelled,
+            ChangeKind::Removed => Self::Removed,
+        }
+    }
+}
+
+impl From<StartBasis> for v1::ListedOnBasis {
+    fn from(basis: StartBasis) -> Self {
+        match basis {
+            StartBasis::AddressDate => Self::AddressDate,
+            StartBasis::FirstSeen => Self::FirstSeen,
+            StartBasis::PartyDate => Self::PartyDate,
+            StartBasis::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<ListingState> for v1::ListingState {
+    fn from(state: ListingState) -> Self {
+        match state {
+            ListingState::Standing => Self::Standing,
+            ListingState::RemovalPending => Self::RemovalPending,
+            ListingState::Removed => Self::Removed,
+        }
+    }
+}
+
+impl From<FindingKind> for v1::FindingKind {
+    fn from(kind: FindingKind) -> Self {
+        match kind {
+            FindingKind::Listed => Self::Listed,
+            FindingKind::SameKey => Self::SameKey,
+            FindingKind::ListedVerbatim => Self::ListedVerbatim,
+        }
+    }
+}
+
+impl From<Decision> for v1::Decision {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Allow => Self::Allow,
+            Decision::Review => Self::Review,
+            Decision::Block => Self::Block,
+        }
+    }
+}
+
+impl From<RiskLevel> for v1::RiskLevel {
+    fn from(level: RiskLevel) -> Self {
+        match level {
+            RiskLevel::None => Self::None,
+            RiskLevel::Low => Self::Low,
+            RiskLevel::Medium => Self::Medium,
+            RiskLevel::High => Self::High,
+            RiskLevel::Severe => Self::Severe,
+        }
+    }
+}
+
+impl From<Checksum> for v1::ChecksumVerdict {
+    fn from(checksum: Checksum) -> Self {
+        match checksum {
+            Checksum::Verified => Self::Verified,
+            Checksum::Absent => Self::Absent,
+            Checksum::Wrong => Self::Wrong,
+        }
+    }
+}
+
+impl From<Encoding> for v1::AddressEncoding {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Evm => Self::Evm,
+            Encoding::Verbatim => Self::Verbatim,
+        }
+    }
+}
+
+/// Where a version came from: the origin and its name.
+pub fn provenance(provenance: &Provenance) -> (v1::ListOrigin, String) {
+    match provenance {
+        Provenance::Starter => (v1::ListOrigin::Starter, String::new()),
+        Provenance::Import(name) => (v1::ListOrigin::Import, name.clone()),
+        Provenance::Source(name) => (v1::ListOrigin::Source, name.clone()),
+    }
+}
+
+/// A party.
+pub fn party(party: &Party) -> v1::Party {
+    v1::Party {
+        uid: party.uid.clone(),
+        name: party.name.clone(),
+        aliases: party.aliases.clone(),
+        party_type: party.party_type.clone(),
+        programs: party.programs.clone(),
+        listed_on: party.listed_on.iter().map(Date::to_string).collect(),
+    }
+}
+
+/// A screening made on `snapshot` at `now`.
+pub fn screening(
+    screening: &Screening<'_>,
+    request_id: String,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> v1::Screening {
+    let complete = screening.is_complete();
+    let status = match complete {
+        true => v1::ScreeningStatus::Complete,
+        false => v1::ScreeningStatus::Incomplete,
+    };
+    let reasons = screening.scope_incomplete.iter().chain(&screening.address_incomplete);
+    v1::Screening {
+        request_id,
+        snapshot_id: snapshot.id().to_owned(),
+        status: status.into(),
+        decision: v1::Decision::from(screening.decision).into(),
+        score: screening.score.into(),
+        level: v1::RiskLevel::from(screening.level).into(),
+        address: screening.address.as_ref().map(understood),
+        findings: screening
+            .findings
+            .iter()
+            .map(|found| finding(found, screening.address.as_ref()))
+            .collect(),
+        incomplete_reasons: reasons.map(incomplete).collect(),
+        evaluated_at: Some(timestamp(now)),
+    }
+}
+
+fn understood(address: &Address<'_>) -> v1::UnderstoodAddress {
+    v1::UnderstoodAddress {
+        canonical: address.canonical().to_owned(),
+        encoding: v1::AddressEncoding::from(address.encoding()).into(),
+        checksum: v1::ChecksumVerdict::from(address.checksum()).into(),
+        chains: address.chains().iter().map(|chain| chain.caip2().into_owned()).collect(),
+    }
+}
+
+fn finding(finding: &Finding<'_>, address: Option<&Address<'_>>) -> v1::Finding {
+    let shared = finding.key.and_then(|place| address?.key_ids().get(place));
+    let row = ListedRow {
+        list: finding.list,
+        row: finding.row,
+        party: finding.party,
+        understood: finding.listing,
+    };
+    v1::Finding {
+        kind: v1::FindingKind::from(finding.kind).into(),
+        score: finding.score.into(),
+        listing: Some(listing(&row, finding.state, finding.standing)),
+        key_id: shared.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// A row in its list, with what was understood of it.
+pub struct ListedRow<'s> {
+    /// The list.
+    pub list: &'s SnapshotList,
+    /// The row, verbatim.
+    pub row: &'s Row,
+    /// The party that it stands under, where the answer shall name it.
+    pub party: Option<&'s Party>,
+    /// What was understood of the address; `None` for a quarantined row.
+    pub understood: Option<&'s IndexedListing>,
+}
+
+impl ListedRow<'_> {
+    /// The row as it stands now.
+    pub fn now(&self) -> v1::Listing {
+        match standing(self.row, None) {
+            Some((state, standing)) => listing(self, state, Some(standing)),
+            None => listing(self, ListingState::Removed, None),
+        }
+    }
+}
+
+fn listing(
+    row: &ListedRow<'_>,
+    state: ListingState,
+    standing: Option<&Standing>,
+) -> v1::Listing {
+    let basis = standing.map_or(StartBasis::Unknown, |standing| standing.basis);
+    let chains = row.understood.map_or(&[][..], IndexedListing::chains);
+    v1::Listing {
+        list_id: row.list.id().to_string(),
+        list_kind: v1::ListKind::from(row.list.kind()).into(),
+        list_version: row.list.state().version.version,
+        party: row.party.map(party),
+        address: row.row.key.address.clone(),
+        ticker: row.row.key.ticker.clone(),
+        canonical_address: row.understood.map(|u| u.canonical().to_owned()).unwrap_or_default(),
+        chains: chains.iter().map(|chain| chain.caip2().into_owned()).collect(),
+        category: row.row.facts.category.clone(),
+        reference: row.row.facts.reference.clone(),
+        state: v1::ListingState::from(state).into(),
+        listed_on: day(standing.and_then(|standing| standing.from)),
+        listed_on_basis: v1::ListedOnBasis::from(basis).into(),
+        removed_on: day(standing.and_then(|standing| standing.until)),
+    }
+}
+
+fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
+    use v1::IncompleteReasonCode as Code;
+    let (code, list, detail) = match reason {
+        Incomplete::RequiredListMissing(list) => {
+            (Code::RequiredListMissing, Some(list), format!("required list {list} is not loaded"))
+        }
+        Incomplete::ListStale { list, age_seconds, max_age_seconds } => {
+            let age = age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+            let limit = span(*max_age_seconds);
+            (Code::ListStale, Some(list), format!("{list} is stale: {age}, limit {limit}"))
+        }
+        Incomplete::Narrowed(list) => {
+            (Code::Narrowed, Some(list), format!("the request leaves out required list {list}"))
+        }
+        Incomplete::AddressNotUnderstood(error) => {
+            (Code::AddressNotUnderstood, None, error.to_string())
+        }
+        Incomplete::ChecksumWrong => {
+            let detail = "the checksum is wrong: the bytes were screened, yet the address may be \
+                          mistyped";
+            (Code::ChecksumWrong, None, detail.to_owned())
+        }
+        Incomplete::ChainMismatch(chain) => {
+            let detail = format!("an address of this form cannot stand on {chain}");
+            (Code::ChainMismatch, None, detail)
+        }
+        Incomplete::ChainNotKnown(chain) => {
+            let detail = format!("{chain} is not known: only letter-for-letter matches are found");
+            (Code::ChainNotKnown, None, detail)
+        }
+        Incomplete::AsOfBeforeFirstPublication { list, first_published } => {
+            let detail = match first_published {
+                Some(day) => format!("the first publication of {list} loaded is of {day}"),
+                None => format!("the first publication of {list} loaded has no date"),
+            };
+            (Code::AsOfBeforeFirstPublication, Some(list), detail)
+        }
+    };
+    v1::IncompleteReason {
+        code: code.into(),
+        list_id: list.map(ToString::to_string).unwrap_or_default(),
+        detail,
+    }
+}
+
+/// Seconds for people: the two largest units.
+pub fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min {} s", seconds % 60),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// The data versions in full, with ages as of `at` where given.
+pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
+    v1::Snapshot {
+        id: id.to_owned(),
+        lists: record
+            .lists
+            .iter()
+            .map(|list| v1::SnapshotList {
+                list_id: list.id.to_string(),
+                kind: v1::ListKind::from(list.kind).into(),
+                version: list.version,
+                digest: hex(&list.digest),
+                published: day(list.published),
+                current_at: list.current_at.map(timestamp),
+                age_seconds: None,
+                max_age_seconds: list.max_age_seconds,
+                required: list.required,
+                stale: false,
+            })
+            .collect(),
+        missing_lists: record.missing.iter().map(ToString::to_string).collect(),
+        engine_version: record.engine_version.clone(),
+        policy_version: record.policy_version.clone(),
+        stale_allowed: record.stale_allowed,
+    }
+}
+
+/// Fills the ages of `message`, made of `snapshot` by [`snapshot`], as of `at`.
+pub fn set_ages(message: &mut v1::Snapshot, snapshot: &Snapshot, at: Timestamp) {
+    for (message, list) in message.lists.iter_mut().zip(snapshot.lists()) {
+        message.age_seconds = list.age_at(at).map(|age| age.as_secs().unsigned_abs());
+        message.stale = list.is_stale_at(at);
+    }
+}

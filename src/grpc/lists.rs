@@ -1,0 +1,389 @@
+//! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
+//! on the blocking pool.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::convert::{self, ListedRow, day};
+use super::status::{Refusal, invalid_field};
+use super::v1::import_list_request::Part;
+use super::v1::list_listing_changes_request::Since;
+use super::v1::sanctions_list_service_server::SanctionsListService;
+use super::v1::{self, ErrorReason};
+use super::page;
+use crate::domain::list::{ListId, Row};
+use crate::engine::{
+    ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
+};
+use crate::screening::snapshot::{Snapshot, SnapshotList};
+
+/// The largest part of an export, in bytes.
+const EXPORT_CHUNK: usize = 256 << 10;
+
+/// The largest part of an import, in bytes.
+const MAX_IMPORT_CHUNK: usize = 1 << 20;
+
+/// The service over the engine.
+#[derive(Clone, Debug)]
+pub struct Lists {
+    engine: Arc<Engine>,
+}
+
+impl Lists {
+    /// The service over `engine`.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Runs `work` where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Engine>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Status> {
+        let engine = self.engine.clone();
+        match tokio::task::spawn_blocking(move || work(&engine)).await {
+            Ok(done) => done.map_err(Status::from),
+            Err(error) => Err(Status::internal(format!("the work ended early: {error}"))),
+        }
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        let (code, reason) = match &error {
+            EngineError::UnknownList(_) => (Code::NotFound, ErrorReason::UnknownList),
+            EngineError::KindMissing(_) => (Code::InvalidArgument, ErrorReason::InvalidField),
+            EngineError::Offline | EngineError::NoSource(_) => {
+                (Code::FailedPrecondition, ErrorReason::NoSource)
+            }
+            EngineError::Malformed(_) => (Code::InvalidArgument, ErrorReason::MalformedFile),
+            EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
+            EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
+            EngineError::Store(_) | EngineError::Io(_) | EngineError::Internal(_) => {
+                (Code::Internal, ErrorReason::StoreFailed)
+            }
+        };
+        Refusal::new(code, reason, error.to_string())
+    }
+}
+
+fn parse_list_id(field: &str, text: &str) -> Result<ListId, Refusal> {
+    text.parse().map_err(|error| invalid_field(field, error))
+}
+
+fn parse_list_filter(text: &str) -> Result<Option<ListId>, Refusal> {
+    if text.is_empty() { Ok(None) } else { parse_list_id("list_id", text).map(Some) }
+}
+
+fn parse_day(field: &str, text: &str) -> Result<jiff::civil::Date, Refusal> {
+    text.parse().map_err(|error| invalid_field(field, error))
+}
+
+#[tonic::async_trait]
+impl SanctionsListService for Lists {
+    async fn list_sanctions_lists(
+        &self,
+        _: Request<v1::ListSanctionsListsRequest>,
+    ) -> Result<Response<v1::ListSanctionsListsResponse>, Status> {
+        self.blocking(|engine| {
+            let now = engine.now();
+            let lists = engine.overview().iter().map(|list| sanctions_list(list, now)).collect();
+            Ok(Response::new(v1::ListSanctionsListsResponse { lists }))
+        })
+        .await
+    }
+
+    async fn list_quarantine(
+        &self,
+        request: Request<v1::ListQuarantineRequest>,
+    ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
+        let request = request.into_inner();
+        self.blocking(move |engine| {
+            let list = parse_list_filter(&request.list_id)?;
+            let from = page::place(&request.page_token)?.map_or(0, |[_, place]| place);
+            let snapshot = engine.snapshot();
+            let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
+            let mut rows = lists
+                .iter()
+                .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
+                .flat_map(quarantined)
+                .skip(usize::try_from(from).unwrap_or(usize::MAX));
+            let size = page::size(request.page_size);
+            let page: Vec<_> = rows.by_ref().take(size).collect();
+            let more = rows.next().is_some();
+            let next_page_token =
+                if more { page::token([0, from + page.len() as u64]) } else { String::new() };
+            Ok(Response::new(v1::ListQuarantineResponse { rows: page, next_page_token }))
+        })
+        .await
+    }
+
+    async fn list_listing_changes(
+        &self,
+        request: Request<v1::ListListingChangesRequest>,
+    ) -> Result<Response<v1::ListListingChangesResponse>, Status> {
+        let request = request.into_inner();
+        self.blocking(move |engine| {
+            let list = parse_list_filter(&request.list_id)?;
+            let after = page::place(&request.page_token)?;
+            let since = match request.since {
+                None => ChangesSince::Beginning,
+                Some(Since::SinceVersion(version)) => ChangesSince::Version(version),
+                Some(Since::SinceDate(text)) => ChangesSince::Day(parse_day("since_date", &text)?),
+            };
+            let size = page::size(request.page_size);
+            let page = engine.changes(since, after, list.as_ref(), size)?;
+            let next_page_token = page.next.map(page::token).unwrap_or_default();
+            let changes = page
+                .changes
+                .into_iter()
+                .map(|change| v1::ListingChange {
+                    list_id: change.list.to_string(),
+                    version: change.version,
+                    published: day(change.published),
+                    kind: v1::ListingChangeKind::from(change.change.kind).into(),
+                    party_uid: change.change.key.party_uid,
+                    party_name: change.change.party_name,
+                    address: change.change.key.address,
+                    ticker: change.change.key.ticker,
+                })
+                .collect();
+            Ok(Response::new(v1::ListListingChangesResponse { changes, next_page_token }))
+        })
+        .await
+    }
+
+    async fn look_up_party(
+        &self,
+        request: Request<v1::LookUpPartyRequest>,
+    ) -> Result<Response<v1::LookUpPartyResponse>, Status> {
+        let v1::LookUpPartyRequest { list_id, party_uid } = request.into_inner();
+        self.blocking(move |engine| {
+            let list = parse_list_filter(&list_id)?;
+            let snapshot = engine.snapshot();
+            let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
+            let parties: Vec<_> = lists
+                .iter()
+                .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
+                .filter_map(|list| listed_party(list, &party_uid))
+                .collect();
+            if parties.is_empty() {
+                let message = format!("no loaded list names party {party_uid:?}");
+                return Err(Refusal::new(Code::NotFound, ErrorReason::NotFound, message));
+            }
+            Ok(Response::new(v1::LookUpPartyResponse { parties }))
+        })
+        .await
+    }
+
+    async fn import_list(
+        &self,
+        request: Request<Streaming<v1::ImportListRequest>>,
+    ) -> Result<Response<v1::ImportListResponse>, Status> {
+        let mut parts = request.into_inner();
+        let first = parts.message().await?.and_then(|message| message.part);
+        let Some(Part::Header(header)) = first else {
+            return Err(invalid_field("part", "the first part must be the header").into());
+        };
+        let import = import_of(header)?;
+        let mut file = self.engine.upload_file(&import.file_name).map_err(Refusal::from)?;
+        let mut size = 0;
+        while let Some(message) = parts.message().await? {
+            let Some(Part::Chunk(chunk)) = message.part else {
+                return Err(invalid_field("part", "after the header come chunks only").into());
+            };
+            size += chunk.len() as u64;
+            if chunk.len() > MAX_IMPORT_CHUNK || size > MAX_UPLOAD {
+                let message = format!(
+                    "a chunk of {} bytes, {size} in all; at most {MAX_IMPORT_CHUNK} and {MAX_UPLOAD}",
+                    chunk.len()
+                );
+                return Err(Refusal::invalid(ErrorReason::TooManyItems, "chunk", message).into());
+            }
+            // A page-cache write of at most 1 MiB: shorter than handing it to another thread.
+            file.write_all(&chunk).map_err(|error| Refusal::from(EngineError::Io(error)))?;
+        }
+        self.blocking(move |engine| {
+            let publication = engine.import(&import, file.path())?;
+            let report = Some(report(engine, publication));
+            Ok(Response::new(v1::ImportListResponse { report }))
+        })
+        .await
+    }
+
+    type ExportListStream = ReceiverStream<Result<v1::ExportListResponse, Status>>;
+
+    async fn export_list(
+        &self,
+        request: Request<v1::ExportListRequest>,
+    ) -> Result<Response<Self::ExportListStream>, Status> {
+        let id = parse_list_id("list_id", &request.into_inner().list_id)?;
+        let csv = self.blocking(move |engine| Ok(engine.export(&id)?)).await?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            for chunk in csv.chunks(EXPORT_CHUNK) {
+                let chunk = v1::ExportListResponse { chunk: chunk.to_vec() };
+                if sender.send(Ok(chunk)).await.is_err() {
+                    return; // the caller went away
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn refresh_list(
+        &self,
+        request: Request<v1::RefreshListRequest>,
+    ) -> Result<Response<v1::RefreshListResponse>, Status> {
+        let id = parse_list_id("list_id", &request.into_inner().list_id)?;
+        self.blocking(move |engine| {
+            let publication = engine.refresh(&id)?;
+            let report = Some(report(engine, publication));
+            Ok(Response::new(v1::RefreshListResponse { report }))
+        })
+        .await
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<v1::GetSnapshotRequest>,
+    ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
+        let id = request.into_inner().id;
+        self.blocking(move |engine| {
+            let current = engine.snapshot();
+            if let Some(current) = current.filter(|it| id.is_empty() || it.id() == id) {
+                let mut message = convert::snapshot(current.id(), current.record());
+                convert::set_ages(&mut message, &current, engine.now());
+                return Ok(Response::new(v1::GetSnapshotResponse { snapshot: Some(message) }));
+            }
+            let stored = engine.stored_snapshot(&id)?.ok_or_else(|| {
+                let message = format!("no snapshot {id:?}");
+                Refusal::new(Code::NotFound, ErrorReason::NotFound, message)
+            })?;
+            let snapshot = Some(convert::snapshot(&id, &stored));
+            Ok(Response::new(v1::GetSnapshotResponse { snapshot }))
+        })
+        .await
+    }
+}
+
+fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
+    let kind = convert::from_list_kind(header.kind());
+    let format = match header.format.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|error| invalid_field("header.format", error))?),
+    };
+    let published = match header.published.as_str() {
+        "" => None,
+        text => Some(parse_day("header.published", text)?),
+    };
+    let force_reason = header.force_reason.trim().to_owned();
+    Ok(Import {
+        id: parse_list_id("header.list_id", &header.list_id)?,
+        kind,
+        format,
+        file_name: header.file_name.chars().take(256).collect(),
+        force_reason: (!force_reason.is_empty()).then_some(force_reason),
+        published,
+    })
+}
+
+fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::QuarantinedRow> {
+    let index = list.index();
+    index.quarantine().iter().filter_map(move |quarantined| {
+        let (row, party) = index.quarantined_row(quarantined);
+        row.stands().then(|| v1::QuarantinedRow {
+            listing: Some(ListedRow { list, row, party, understood: None }.now()),
+            reason: quarantined.reason().to_string(),
+        })
+    })
+}
+
+fn listed_party(list: &SnapshotList, uid: &str) -> Option<v1::ListedParty> {
+    let index = list.index();
+    let party = list.state().parties.iter().find(|party| party.uid == uid)?;
+    let understood = index.listings().iter().map(|it| (index.listed_row(it).0, Some(it)));
+    let quarantined = index.quarantine().iter().map(|it| (index.quarantined_row(it).0, None));
+    let mut rows: Vec<_> =
+        understood.chain(quarantined).filter(|(row, _)| row.key.party_uid == uid).collect();
+    rows.sort_by(|a, b| a.0.key.cmp(&b.0.key));
+    let listings = rows
+        .into_iter()
+        .map(|(row, understood)| ListedRow { list, row, party: None, understood }.now())
+        .collect();
+    Some(v1::ListedParty {
+        list_id: list.id().to_string(),
+        party: Some(convert::party(party)),
+        listings,
+    })
+}
+
+fn report(engine: &Arc<Engine>, publication: Publication) -> v1::PublicationReport {
+    let now = engine.now();
+    let overview = engine.overview();
+    let list = overview.iter().find(|list| list.id == publication.id);
+    v1::PublicationReport {
+        published: publication.published,
+        list: list.map(|list| sanctions_list(list, now)),
+        added: publication.added,
+        updated: publication.updated,
+        removed: publication.removed,
+        removals_pending: publication.removals_pending,
+    }
+}
+
+fn sanctions_list(overview: &ListOverview, now: jiff::Timestamp) -> v1::SanctionsList {
+    let settings = overview.settings.as_ref();
+    let source = overview.source.as_ref();
+    let mut message = v1::SanctionsList {
+        list_id: overview.id.to_string(),
+        name: settings.map_or_else(|| overview.id.to_string(), |s| s.name.clone()),
+        kind: settings.map_or(v1::ListKind::Unspecified, |s| s.kind.into()).into(),
+        required: settings.is_some_and(|s| s.required),
+        max_age_seconds: settings.and_then(|s| s.max_age).map(|age| age.as_secs()),
+        source: overview.source_name.clone(),
+        last_error: source.and_then(|s| s.last_error.clone()).unwrap_or_default(),
+        ..Default::default()
+    };
+    let Some(list) = &overview.loaded else { return message };
+    let state = list.state();
+    let (version, check) = (&state.version, &state.check);
+    let (origin, origin_name) = convert::provenance(&version.provenance);
+    message.kind = v1::ListKind::from(version.kind).into();
+    message.version = version.version;
+    message.digest = convert::hex(&version.digest);
+    message.published = day(check.published);
+    message.first_published = day(version.first_published);
+    message.loaded_at = Some(convert::timestamp(version.loaded_at));
+    message.checked_at = check.succeeded_at.map(convert::timestamp);
+    message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
+    message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
+    message.stale = list.is_stale_at(now);
+    message.origin = origin.into();
+    message.origin_name = origin_name;
+    message.force_reason = version.force_reason.clone();
+    let counts = &version.counts;
+    message.counts = Some(v1::ListCounts {
+        listings: counts.listings,
+        quarantined: counts.quarantined,
+        parties: counts.parties,
+        removals_pending: counts.removals_pending,
+        removed: counts.removed,
+        duplicates: counts.duplicates,
+        by_ticker: by_ticker(&state.rows),
+    });
+    message
+}
+
+fn by_ticker(rows: &[Row]) -> Vec<v1::TickerCount> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.stands()) {
+        *counts.entry(&row.key.ticker).or_default() += 1;
+    }
+    let count = |(ticker, rows): (&str, u64)| v1::TickerCount { ticker: ticker.to_owned(), rows };
+    counts.into_iter().map(count).collect()
+}

@@ -1,0 +1,53 @@
+//! Page sizes and tokens. A token is opaque to callers: the hex of the place to go on from.
+
+use super::convert::hex;
+use super::status::{Refusal, invalid_field};
+
+const DEFAULT: usize = 1_000;
+const MAX: usize = 10_000;
+
+/// The number of items to give for a `page_size`.
+pub fn size(page_size: u32) -> usize {
+    match page_size as usize {
+        0 => DEFAULT,
+        asked => asked.min(MAX),
+    }
+}
+
+/// A token for `place`.
+pub fn token(place: [u64; 2]) -> String {
+    let [high, low] = place.map(u64::to_be_bytes);
+    hex(&[high, low].concat())
+}
+
+/// The place of a token; `None` for the first page.
+pub fn place(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let half = |range| token.get(range).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    match (token.len(), half(0..16), half(16..32)) {
+        (32, Some(high), Some(low)) => Ok(Some([high, low])),
+        _ => Err(invalid_field("page_token", "not a token of this service")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back() {
+        for at in [[0, 0], [1, 2], [u64::MAX, u64::MAX]] {
+            assert_eq!(place(&token(at)), Ok(Some(at)));
+        }
+        assert_eq!(place(""), Ok(None));
+    }
+
+    #[test]
+    fn other_strings_are_refused() {
+        for text in ["0", "zz", "é23456789012345678901234567890", &"0".repeat(33), &"g".repeat(32)] {
+            assert!(place(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! `ScreeningService`: questions in, answers out. Translation only; what an address means and what
+//! follows from it is decided in `screening`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::status::Refusal;
+use super::v1::screening_item::Outcome;
+use super::v1::screening_service_server::ScreeningService;
+use super::v1::{self, ErrorReason};
+use super::{convert, status};
+use crate::domain::chain::Chain;
+use crate::domain::list::ListId;
+use crate::engine::Engine;
+use crate::screening::snapshot::Snapshot;
+use crate::screening::{Scope, ScopeError};
+
+/// The most addresses in one batch.
+pub const MAX_BATCH: usize = 10_000;
+
+/// The most bytes in a request id.
+pub const MAX_REQUEST_ID: usize = 128;
+
+/// The most list ids in a request's options.
+const MAX_LISTS: usize = 1_000;
+
+/// After so many items a batch lets other calls go on.
+const ITEMS_PER_TURN: usize = 256;
+
+/// The service over the engine.
+#[derive(Clone, Debug)]
+pub struct Screenings {
+    engine: Arc<Engine>,
+    template: Arc<ArcSwapOption<Template>>,
+}
+
+/// A snapshot and its message, made once per snapshot.
+#[derive(Debug)]
+struct Template {
+    snapshot: Arc<Snapshot>,
+    message: v1::Snapshot,
+}
+
+impl Screenings {
+    /// The service over `engine`.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, template: Arc::default() }
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+        self.engine.snapshot().ok_or_else(|| {
+            let message = "no list is loaded yet";
+            Refusal::new(Code::Unavailable, ErrorReason::NotLoaded, message)
+        })
+    }
+
+    fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
+        let template = self.template.load();
+        let mut message = match &*template {
+            Some(template) if Arc::ptr_eq(&template.snapshot, snapshot) => template.message.clone(),
+            _ => {
+                let message = convert::snapshot(snapshot.id(), snapshot.record());
+                let template = Template { snapshot: snapshot.clone(), message: message.clone() };
+                self.template.store(Some(Arc::new(template)));
+                message
+            }
+        };
+        convert::set_ages(&mut message, snapshot, at);
+        message
+    }
+}
+
+/// Options as checked, before they are applied to a snapshot.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    lists: Vec<ListId>,
+    as_of: Option<Timestamp>,
+}
+
+impl Options {
+    fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
+        let Some(options) = options else { return Ok(Self::default()) };
+        if options.lists.len() > MAX_LISTS {
+            let message = format!("{} lists, at most {MAX_LISTS}", options.lists.len());
+            return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
+        }
+        let lists = options.lists.iter().enumerate().map(|(place, id)| {
+            id.parse().map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
+        });
+        let lists = lists.collect::<Result<_, _>>()?;
+        let as_of = match &options.as_of {
+            None => None,
+            Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
+                status::invalid_field("options.as_of", "not a valid timestamp")
+            })?),
+        };
+        Ok(Self { lists, as_of })
+    }
+
+    fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
+        Scope::new(snapshot, &self.lists, self.as_of, now).map_err(|error| match error {
+            ScopeError::UnknownList(_) => {
+                Refusal::invalid(ErrorReason::UnknownList, "options.lists", error.to_string())
+            }
+            ScopeError::AsOfInFuture { .. } => status::invalid_field("options.as_of", error),
+        })
+    }
+}
+
+/// One item; the request id comes back with a refusal.
+fn answer(
+    scope: &Scope<'_>,
+    query: v1::AddressQuery,
+    now: Timestamp,
+) -> Result<v1::Screening, (String, Refusal)> {
+    let v1::AddressQuery { request_id, address, chain } = query;
+    if request_id.len() > MAX_REQUEST_ID {
+        let message = format!("{} bytes, at most {MAX_REQUEST_ID}", request_id.len());
+        let refusal = status::invalid_field("query.request_id", message);
+        return Err((String::new(), refusal));
+    }
+    let chain = match chain.as_str() {
+        "" => None,
+        text => match text.parse::<Chain>() {
+            Ok(chain) => Some(chain),
+            Err(error) => {
+                let reason = ErrorReason::InvalidChain;
+                let refusal = Refusal::invalid(reason, "query.chain", error.to_string());
+                return Err((request_id, refusal));
+            }
+        },
+    };
+    match scope.screen(&address, chain.as_ref()) {
+        Ok(screening) => Ok(convert::screening(&screening, request_id, scope.snapshot(), now)),
+        Err(error) => {
+            let reason = ErrorReason::InvalidAddress;
+            Err((request_id, Refusal::invalid(reason, "query.address", error.to_string())))
+        }
+    }
+}
+
+fn item(scope: &Scope<'_>, query: v1::AddressQuery, now: Timestamp) -> v1::ScreeningItem {
+    let outcome = match answer(scope, query, now) {
+        Ok(screening) => Outcome::Result(screening),
+        Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
+    };
+    v1::ScreeningItem { outcome: Some(outcome) }
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ScreeningService for Screenings {
+    async fn screen_address(
+        &self,
+        request: Request<v1::ScreenAddressRequest>,
+    ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
+        let v1::ScreenAddressRequest { query, options } = request.into_inner();
+        let query = query.ok_or_else(|| status::invalid_field("query", "missing"))?;
+        let options = Options::check(options.as_ref())?;
+        let snapshot = self.snapshot()?;
+        let now = self.engine.now();
+        let scope = options.scope(&snapshot, now)?;
+        let screening = answer(&scope, query, now).map_err(|(_, refusal)| refusal)?;
+        Ok(Response::new(v1::ScreenAddressResponse {
+            screening: Some(screening),
+            snapshot: Some(self.message(&snapshot, now)),
+        }))
+    }
+
+    async fn batch_screen_addresses(
+        &self,
+        request: Request<v1::BatchScreenAddressesRequest>,
+    ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
+        let v1::BatchScreenAddressesRequest { queries, options } = request.into_inner();
+        if queries.is_empty() || queries.len() > MAX_BATCH {
+            let message = format!("{} addresses, 1 to {MAX_BATCH}", queries.len());
+            return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
+        }
+        let options = Options::check(options.as_ref())?;
+        let snapshot = self.snapshot()?;
+        let now = self.engine.now();
+        let scope = options.scope(&snapshot, now)?;
+        let mut items = Vec::with_capacity(queries.len());
+        for (place, query) in queries.into_iter().enumerate() {
+            if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            items.push(item(&scope, query, now));
+        }
+        let snapshot = Some(self.message(&snapshot, now));
+        Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
+    }
+
+    type StreamScreenAddressesStream = Answers;
+
+    async fn stream_screen_addresses(
+        &self,
+        request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        let mut session = Session {
+            service: self.clone(),
+            options: Options::default(),
+            snapshot_id: String::new(),
+        };
+        // Answers are made as the transport asks for them, so that a slow reader holds back the
+        // reading of its own questions and nothing piles up here.
+        let answers = request.into_inner().map(move |question| session.answer(question?));
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+/// What one stream remembers between its questions.
+struct Session {
+    service: Screenings,
+    options: Options,
+    snapshot_id: String,
+}
+
+impl Session {
+    fn answer(
+        &mut self,
+        question: v1::StreamScreenAddressesRequest,
+    ) -> Result<v1::StreamScreenAddressesResponse, Status> {
+        if question.options.is_some() {
+            self.options = Options::check(question.options.as_ref())?;
+        }
+        let query = question.query.ok_or_else(|| status::invalid_field("query", "missing"))?;
+        let snapshot = self.service.snapshot()?;
+        let now = self.service.engine.now();
+        let scope = self.options.scope(&snapshot, now)?;
+        let item = item(&scope, query, now);
+        let fresh = self.snapshot_id != snapshot.id();
+        if fresh {
+            snapshot.id().clone_into(&mut self.snapshot_id);
+        }
+        let message = fresh.then(|| self.service.message(&snapshot, now));
+        Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot: message })
+    }
+}

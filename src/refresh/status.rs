@@ -1,0 +1,70 @@
+//! How a source fares, and the signal that ends the run. Logs nothing: says what is worth a line.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::lock;
+
+/// How a configured source has fared since the program started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// When it was last tried.
+    pub last_attempt: Option<Timestamp>,
+    /// When it was last read with success (as the store remembers, before the first attempt).
+    pub last_success: Option<Timestamp>,
+    /// Why the last attempt failed; `None` if it succeeded.
+    pub last_error: Option<String>,
+    /// Failed attempts since the last success.
+    pub consecutive_failures: u32,
+}
+
+/// A change in whether a source can be read: what is worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The first failure after a success, or ever.
+    Lost,
+    /// The first success after failures.
+    Regained,
+}
+
+impl SourceStatus {
+    /// Notes an attempt and its error, if it failed; says whether the state changed.
+    pub fn record(&mut self, now: Timestamp, error: Option<String>) -> Option<Transition> {
+        let failed_before = self.consecutive_failures > 0;
+        self.last_attempt = Some(now);
+        self.last_error = error;
+        if self.last_error.is_some() {
+            self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+            return (!failed_before).then_some(Transition::Lost);
+        }
+        self.consecutive_failures = 0;
+        self.last_success = Some(now);
+        failed_before.then_some(Transition::Regained)
+    }
+}
+
+/// Ends [`super::Refresher::run`].
+#[derive(Debug, Default)]
+pub struct Stop {
+    set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Ends the run, at once if it waits, else after the source it is at.
+    pub fn set(&self) {
+        *lock(&self.set) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for at most `time`; says whether it is set.
+    pub(super) fn wait(&self, time: Duration) -> bool {
+        let unset = |set: &mut bool| !*set;
+        let waited = self
+            .changed
+            .wait_timeout_while(lock(&self.set), time, unset);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}

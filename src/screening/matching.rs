@@ -1,0 +1,152 @@
+//! Which listings an address touches, and how. Does not score beyond asking the policy.
+
+use super::policy;
+use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
+use crate::domain::address::{Address, Encoding};
+use crate::domain::chain::Chain;
+use crate::domain::list::{Party, Row, Standing};
+use jiff::civil::Date;
+
+/// What ties an address to a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// The address itself is listed; on EVM chains the same bytes on any of them.
+    Listed,
+    /// The same key controls a listed address of another encoding or chain.
+    SameKey,
+    /// A quarantined string is, letter for letter, this one.
+    ListedVerbatim,
+}
+
+/// Whether a listing counts at the moment asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ListingState {
+    /// It counts.
+    Standing,
+    /// It counts until its removal is confirmed.
+    RemovalPending,
+    /// It is shown and not scored.
+    Removed,
+}
+
+/// One reason in a screening, borrowing its evidence from the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Finding<'s> {
+    /// What ties the address to the listing.
+    pub kind: FindingKind,
+    /// 0 to 100.
+    pub score: u8,
+    /// Whether the listing counts.
+    pub state: ListingState,
+    /// The list.
+    pub list: &'s SnapshotList,
+    /// The row, verbatim.
+    pub row: &'s Row,
+    /// The party that it stands under.
+    pub party: Option<&'s Party>,
+    /// The standing that the state rests on.
+    pub standing: Option<&'s Standing>,
+    /// What was understood of the row; `None` for [`FindingKind::ListedVerbatim`].
+    pub listing: Option<&'s IndexedListing>,
+    /// The place of the shared key id among the screened address's key ids.
+    pub key: Option<usize>,
+}
+
+/// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
+/// `None` where it had not begun.
+pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &Standing)> {
+    let standing = match day {
+        Some(day) => row
+            .standing_on(day)
+            .or_else(|| row.standings.iter().rev().find(|s| s.until.is_some_and(|u| u <= day)))?,
+        None => row.standings.last()?,
+    };
+    let over = standing.until.is_some_and(|until| day.is_none_or(|day| until <= day));
+    let state = match (over, row.removal_pending_since) {
+        (true, _) => ListingState::Removed,
+        (false, Some(_)) if standing.until.is_none() => ListingState::RemovalPending,
+        (false, _) => ListingState::Standing,
+    };
+    Some((state, standing))
+}
+
+/// Adds what `list` says of `address`. `hashes` are the hashes of its key ids, in their order.
+pub(super) fn match_keys<'s>(
+    list: &'s SnapshotList,
+    address: &Address<'_>,
+    chain: Option<&Chain>,
+    hashes: &[u64],
+    day: Option<Date>,
+    findings: &mut Vec<Finding<'s>>,
+) {
+    let first = findings.len();
+    for (place, (key, &hash)) in address.key_ids().iter().zip(hashes).enumerate() {
+        for listing in list.index().by_key(hash, key) {
+            let known = |f: &Finding<'_>| f.listing.is_some_and(|l| std::ptr::eq(l, listing));
+            if findings[first..].iter().any(known) {
+                continue;
+            }
+            let exact = is_exact(address, chain, listing);
+            let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
+            let (row, party) = list.index().listed_row(listing);
+            let found = finding(list, kind, row, party, day);
+            findings.extend(found.map(|found| Finding {
+                listing: Some(listing),
+                key: Some(place),
+                ..found
+            }));
+        }
+    }
+}
+
+/// Adds the quarantined rows of `list` that are `text`, letter for letter.
+pub(super) fn match_verbatim<'s>(
+    list: &'s SnapshotList,
+    text: &str,
+    day: Option<Date>,
+    findings: &mut Vec<Finding<'s>>,
+) {
+    for quarantined in list.index().by_verbatim(text) {
+        let quarantined: &QuarantinedRow = quarantined;
+        let (row, party) = list.index().quarantined_row(quarantined);
+        findings.extend(finding(list, FindingKind::ListedVerbatim, row, party, day));
+    }
+}
+
+fn finding<'s>(
+    list: &'s SnapshotList,
+    kind: FindingKind,
+    row: &'s Row,
+    party: Option<&'s Party>,
+    day: Option<Date>,
+) -> Option<Finding<'s>> {
+    let (state, standing) = standing(row, day)?;
+    let counts = state != ListingState::Removed;
+    let score = if counts { policy::score(kind, list.kind()) } else { 0 };
+    Some(Finding {
+        kind,
+        score,
+        state,
+        list,
+        row,
+        party,
+        standing: Some(standing),
+        listing: None,
+        key: None,
+    })
+}
+
+/// Whether the listing is the address itself: written the same way, on a chain asked for. On EVM
+/// chains the same bytes are the same address whatever the chain.
+fn is_exact(address: &Address<'_>, chain: Option<&Chain>, listing: &IndexedListing) -> bool {
+    if address.encoding() != listing.encoding() || address.canonical() != listing.canonical() {
+        return false;
+    }
+    if address.encoding() == Encoding::Evm {
+        return true;
+    }
+    match chain.filter(|chain| address.fits(chain)) {
+        Some(chain) => listing.chains().contains(chain),
+        None => listing.chains().iter().any(|listed| address.chains().contains(listed)),
+    }
+}

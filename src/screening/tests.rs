@@ -1,0 +1,401 @@
+//! Screening against a slow obvious model, and the cases that the words of the design name.
+
+use std::sync::Arc;
+
+use jiff::civil::{Date, date};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::policy::Decision;
+use super::snapshot::{ListTerms, Snapshot};
+use super::*;
+use crate::domain::list::{
+    ListCheck, ListCounts, ListKind, ListState, ListVersion, Party, Provenance, Row, RowFacts,
+    RowKey, Standing, StartBasis,
+};
+
+const NOW: &str = "2025-11-20T12:00:00Z";
+/// Lazarus Group's address of the Ronin theft, as OFAC writes it (SDN, uid 27307, 2022-04-14).
+const RONIN: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+const CLEAN: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
+
+fn now() -> Timestamp {
+    NOW.parse().expect("a timestamp")
+}
+
+fn id(text: &str) -> ListId {
+    text.parse().expect("a list id")
+}
+
+struct TestRow {
+    address: String,
+    ticker: String,
+    standings: Vec<Standing>,
+    pending: bool,
+}
+
+fn row(address: &str, ticker: &str) -> TestRow {
+    let standings = vec![Standing { from: None, basis: StartBasis::Unknown, until: None }];
+    TestRow { address: address.into(), ticker: ticker.into(), standings, pending: false }
+}
+
+fn stood(address: &str, from: Option<Date>, until: Option<Date>) -> TestRow {
+    let basis = if from.is_some() { StartBasis::FirstSeen } else { StartBasis::Unknown };
+    TestRow { standings: vec![Standing { from, basis, until }], ..row(address, "ETH") }
+}
+
+fn list(name: &str, kind: ListKind, published: Date, rows: Vec<TestRow>) -> Arc<ListState> {
+    let party = Party { uid: "1".into(), name: "A party".into(), ..Party::default() };
+    let rows = rows.into_iter().map(|row| Row {
+        key: RowKey { party_uid: "1".into(), address: row.address, ticker: row.ticker },
+        facts: RowFacts::default(),
+        standings: row.standings,
+        removal_pending_since: row.pending.then(now),
+    });
+    Arc::new(ListState {
+        version: ListVersion {
+            id: id(name),
+            kind,
+            version: 1,
+            digest: [7; 32],
+            published: Some(published),
+            first_published: Some(published),
+            loaded_at: now(),
+            provenance: Provenance::Starter,
+            force_reason: String::new(),
+            counts: ListCounts::default(),
+        },
+        check: ListCheck { published: Some(published), ..ListCheck::default() },
+        parties: Arc::new(vec![party]),
+        rows: Arc::new(rows.collect()),
+    })
+}
+
+fn sanctions(rows: Vec<TestRow>) -> Arc<ListState> {
+    list("us-ofac-sdn", ListKind::Sanctions, date(2025, 11, 19), rows)
+}
+
+fn terms(name: &str, required: bool) -> ListTerms {
+    ListTerms { id: id(name), required, max_age: Some(SignedDuration::from_hours(48)) }
+}
+
+fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapshot {
+    let default_max_age = SignedDuration::from_hours(48);
+    Snapshot::build(states, terms, default_max_age, false, None)
+}
+
+/// What a screening says, in short: decision, score, kinds of findings, reasons.
+fn ask(snapshot: &Snapshot, address: &str, chain: Option<&str>, as_of: Option<&str>) -> String {
+    let as_of = as_of.map(|text| text.parse().expect("a timestamp"));
+    let scope = Scope::new(snapshot, &[], as_of, now()).expect("a scope");
+    let chain = chain.map(|text| text.parse::<Chain>().expect("a chain"));
+    let screening = scope.screen(address, chain.as_ref()).expect("an answer");
+    let mut said = format!("{:?} {}", screening.decision, screening.score);
+    for finding in &screening.findings {
+        said += &format!(" {:?}:{:?}", finding.kind, finding.state);
+    }
+    for reason in screening.scope_incomplete.iter().chain(&screening.address_incomplete) {
+        let text = format!("{reason:?}");
+        let name = text.split([' ', '(', '{']).next().expect("a name").to_owned();
+        said += &format!(" !{name}");
+    }
+    said
+}
+
+#[test]
+fn a_listed_address_blocks_in_every_way_of_writing_it() {
+    let snapshot = snapshot(&[sanctions(vec![row(RONIN, "ETH")])], &[terms("us-ofac-sdn", true)]);
+    let lower = RONIN.to_lowercase();
+    let upper = format!("0x{}", RONIN[2..].to_uppercase());
+    for (address, chain, said) in [
+        (RONIN, None, "Block 100 Listed:Standing"),
+        (&lower, None, "Block 100 Listed:Standing"),
+        (&upper, None, "Block 100 Listed:Standing"),
+        (&format!(" {lower} "), None, "Block 100 Listed:Standing"),
+        (&lower, Some("eip155:137"), "Block 100 Listed:Standing"),
+        (&lower, Some("bitcoin"), "Block 100 Listed:Standing !ChainMismatch"),
+        (CLEAN, None, "Allow 0"),
+    ] {
+        assert_eq!(ask(&snapshot, address, chain, None), said, "{address} on {chain:?}");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_or_an_unknown_form_is_never_allowed() {
+    let snapshot = snapshot(&[sanctions(vec![row(RONIN, "ETH")])], &[]);
+    let wrong = RONIN.replace("716B8A", "716b8A");
+    assert_eq!(ask(&snapshot, &wrong, None, None), "Block 100 Listed:Standing !ChecksumWrong");
+    let clean = "0x00000000219AB540356cbb839cbe05303d7705fa";
+    assert_eq!(ask(&snapshot, clean, None, None), "Review 0 !ChecksumWrong");
+    assert_eq!(ask(&snapshot, "not-an-address", None, None), "Review 0 !AddressNotUnderstood");
+    let unknown = ask(&snapshot, "addr1xyz", Some("cardano:mainnet"), None);
+    assert_eq!(unknown, "Review 0 !ChainNotKnown");
+}
+
+#[test]
+fn input_that_no_address_could_be_is_an_error() {
+    let snapshot = snapshot(&[sanctions(vec![])], &[]);
+    let scope = Scope::new(&snapshot, &[], None, now()).expect("a scope");
+    assert_eq!(scope.screen("", None).map(|_| ()), Err(AddressError::Empty));
+    assert_eq!(scope.screen("  ", None).map(|_| ()), Err(AddressError::Empty));
+    let zero_width = format!("{}\u{200b}{}", &RONIN[..10], &RONIN[10..]);
+    let refused = scope.screen(&zero_width, None).map(|_| ());
+    assert!(matches!(refused, Err(AddressError::NotAscii { position: 10, .. })), "{refused:?}");
+    let long = "a".repeat(crate::domain::address::MAX_ADDRESS + 1);
+    assert!(matches!(scope.screen(&long, None), Err(AddressError::TooLong(_))));
+}
+
+#[test]
+fn the_same_key_is_found_in_other_forms() {
+    // OFAC lists 12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h (XBT, Yan Xiaobing, uid 25308).
+    let listed = "12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h";
+    let snapshot = snapshot(&[sanctions(vec![row(listed, "XBT")])], &[]);
+    let address = Address::parse(listed, None).expect("an address");
+    assert_eq!(ask(&snapshot, listed, None, None), "Block 100 Listed:Standing");
+    assert_eq!(
+        ask(&snapshot, listed, Some("bitcoin-cash"), None),
+        "Block 100 SameKey:Standing",
+        "on another chain it is the same key"
+    );
+    let forms = address.other_forms();
+    assert!(forms.len() > 5, "{forms:?}");
+    for (chain, encoding, text) in forms {
+        let said = ask(&snapshot, &text, None, None);
+        let expected = if text == listed { "Listed" } else { "SameKey" };
+        assert_eq!(said, format!("Block 100 {expected}:Standing"), "{text} {encoding} {chain}");
+    }
+}
+
+#[test]
+fn quarantined_strings_match_letter_for_letter() {
+    let hex = "5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320";
+    let null = "0x0000000000000000000000000000000000000000";
+    let rows = vec![row(hex, "XMR"), row(null, "ETH")];
+    let snapshot = snapshot(&[sanctions(rows)], &[]);
+    let said = ask(&snapshot, hex, None, None);
+    assert_eq!(said, "Review 75 ListedVerbatim:Standing !AddressNotUnderstood");
+    let upper = ask(&snapshot, &hex.to_uppercase(), None, None);
+    assert_eq!(upper, "Review 0 !AddressNotUnderstood");
+    assert_eq!(ask(&snapshot, null, None, None), "Review 75 ListedVerbatim:Standing");
+    let one = "0x0000000000000000000000000000000000000001";
+    assert_eq!(ask(&snapshot, one, None, None), "Allow 0", "all-zero keys match nothing");
+}
+
+#[test]
+fn another_kind_of_list_is_reviewed_and_the_worst_decides() {
+    let advisory = list(
+        "lazarus-advisories",
+        ListKind::Advisory,
+        date(2025, 2, 26),
+        vec![row(CLEAN, "ETH"), row(RONIN, "ETH")],
+    );
+    let snapshot = snapshot(&[advisory, sanctions(vec![row(RONIN, "ETH")])], &[]);
+    assert_eq!(ask(&snapshot, CLEAN, None, None), "Review 75 Listed:Standing");
+    assert_eq!(ask(&snapshot, RONIN, None, None), "Block 100 Listed:Standing Listed:Standing");
+}
+
+#[test]
+fn stale_missing_and_narrowed_lists_are_named_and_never_allowed() {
+    let old = list("us-ofac-sdn", ListKind::Sanctions, date(2025, 11, 17), vec![]);
+    let stale = snapshot(std::slice::from_ref(&old), &[terms("us-ofac-sdn", true)]);
+    assert_eq!(ask(&stale, CLEAN, None, None), "Review 0 !ListStale");
+    let trusted = Snapshot::build(&[old], &[], SignedDuration::from_hours(48), true, None);
+    assert_eq!(ask(&trusted, CLEAN, None, None), "Allow 0");
+
+    let missing = snapshot(&[sanctions(vec![])], &[terms("eu-fsf", true)]);
+    assert_eq!(ask(&missing, CLEAN, None, None), "Review 0 !RequiredListMissing");
+
+    let other = list("mine", ListKind::Advisory, date(2025, 1, 1), vec![]);
+    let both = snapshot(&[sanctions(vec![]), other], &[terms("us-ofac-sdn", true)]);
+    let scope = Scope::new(&both, &[id("mine")], None, now()).expect("a scope");
+    let narrowed = scope.screen(CLEAN, None).expect("an answer");
+    assert_eq!(narrowed.decision, Decision::Review);
+    assert_eq!(narrowed.scope_incomplete, [Incomplete::Narrowed(id("us-ofac-sdn"))]);
+    let unknown = Scope::new(&both, &[id("nobody")], None, now()).map(|_| ());
+    assert_eq!(unknown, Err(ScopeError::UnknownList(id("nobody"))));
+}
+
+#[test]
+fn a_list_of_unknown_age_is_stale() {
+    let mut state = Arc::unwrap_or_clone(sanctions(vec![]));
+    state.check.published = None;
+    let snapshot = snapshot(&[Arc::new(state)], &[]);
+    assert_eq!(ask(&snapshot, CLEAN, None, None), "Review 0 !ListStale");
+}
+
+#[test]
+fn as_of_takes_the_listings_of_that_day() {
+    let rows = vec![
+        stood(RONIN, Some(date(2025, 11, 20)), None),
+        stood(CLEAN, None, Some(date(2025, 11, 20))),
+    ];
+    let snapshot = snapshot(&[sanctions(rows)], &[]);
+    let day19 = Some("2025-11-19T23:59:59Z");
+    let day20 = Some("2025-11-20T00:00:00Z");
+    for (address, as_of, said) in [
+        (RONIN, None, "Block 100 Listed:Standing"),
+        (RONIN, day20, "Block 100 Listed:Standing"),
+        (RONIN, day19, "Allow 0"),
+        (CLEAN, None, "Allow 0 Listed:Removed"),
+        (CLEAN, day20, "Allow 0 Listed:Removed"),
+        (CLEAN, day19, "Block 100 Listed:Standing"),
+    ] {
+        assert_eq!(ask(&snapshot, address, None, as_of), said, "{address} as of {as_of:?}");
+    }
+    let before = ask(&snapshot, CLEAN, None, Some("2025-11-18T12:00:00Z"));
+    assert_eq!(before, "Block 100 Listed:Standing !AsOfBeforeFirstPublication");
+    let future = "2025-11-20T12:00:01Z".parse().expect("a timestamp");
+    let refused = Scope::new(&snapshot, &[], Some(future), now()).map(|_| ());
+    assert_eq!(refused, Err(ScopeError::AsOfInFuture { as_of: future, now: now() }));
+}
+
+#[test]
+fn a_pending_removal_still_counts() {
+    let pending = TestRow { pending: true, ..row(RONIN, "ETH") };
+    let snapshot = snapshot(&[sanctions(vec![pending])], &[]);
+    assert_eq!(ask(&snapshot, RONIN, None, None), "Block 100 Listed:RemovalPending");
+}
+
+#[test]
+fn the_snapshot_id_stands_for_all_that_an_answer_rests_on() {
+    let base = || sanctions(vec![row(RONIN, "ETH")]);
+    let build = |state: Arc<ListState>, terms: &[ListTerms], stale: bool| {
+        let built = Snapshot::build(&[state], terms, SignedDuration::from_hours(48), stale, None);
+        built.id().to_owned()
+    };
+    let same = build(base(), &[], false);
+    assert_eq!(same, build(base(), &[], false));
+    assert_eq!(same.len(), 16);
+    let mut version = Arc::unwrap_or_clone(base());
+    version.version.version = 2;
+    let mut checked = Arc::unwrap_or_clone(base());
+    checked.check.succeeded_at = Some(now());
+    let others = [
+        build(Arc::new(version), &[], false),
+        build(Arc::new(checked), &[], false),
+        build(base(), &[terms("us-ofac-sdn", true)], false),
+        build(base(), &[terms("eu-fsf", true)], false),
+        build(base(), &[], true),
+    ];
+    for other in &others {
+        assert_ne!(*other, same);
+    }
+}
+
+#[test]
+fn tables_are_shared_between_snapshots_of_the_same_version() {
+    let state = sanctions(vec![row(RONIN, "ETH")]);
+    let first = snapshot(std::slice::from_ref(&state), &[]);
+    let limit = SignedDuration::from_hours(48);
+    let extra = list("mine", ListKind::Advisory, date(2025, 1, 1), vec![row(CLEAN, "ETH")]);
+    let second = Snapshot::build(&[state, extra], &[], limit, false, Some(&first));
+    let sdn = id("us-ofac-sdn");
+    let (before, after) = (first.list(&sdn).expect("there"), second.list(&sdn).expect("there"));
+    assert!(std::ptr::eq(before.index(), after.index()));
+    assert_eq!(ask(&second, RONIN, None, None), "Block 100 Listed:Standing");
+    assert_eq!(ask(&second, CLEAN, None, None), "Review 75 Listed:Standing");
+}
+
+/// Addresses and strings that rows and questions are drawn from: few, so that they meet.
+const POOL: [(&str, &str); 14] = [
+    (RONIN, "ETH"),
+    ("0x098b716b8aaf21512996dc57eb0615e2383e2f96", "USDT"),
+    ("0xE950DC316b836e4EeFb8308bf32Bf7C72a1358FF", "ETH"),
+    ("TXEsK1sESyd6F3CGH1DFS2Jr2CkshfPxrH", "USDT"),
+    ("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h", "XBT"),
+    ("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h", "BCH"),
+    ("1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "XBT"),
+    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "XBT"),
+    ("3P14159f73E4gFr7JterCCQh9QjiTjiZrG", "LTC"),
+    ("LaizKtS5DUhPuP1nTQcc83MS7HwK6vk85z", "LTC"),
+    ("5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320", "XMR"),
+    ("0x0000000000000000000000000000000000000000", "ETH"),
+    ("rnXyVQzgxZe7TR1EPzTkGj2jxH4LMJYh66", "XRP"),
+    ("42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi", "SOL"),
+];
+
+/// Everything that could be asked: the pool and all other forms of it.
+fn questions() -> Vec<String> {
+    let mut all: Vec<String> = POOL.iter().map(|(address, _)| (*address).to_owned()).collect();
+    for (address, _) in POOL {
+        if let Ok(address) = Address::parse(address, None) {
+            all.extend(address.other_forms().into_iter().map(|(_, _, text)| text));
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The obvious model: walks every row of every list and compares.
+fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, FindingKind, u8)> {
+    let asked = Address::parse(question, None);
+    let mut found = Vec::new();
+    for list in lists {
+        for row in list.rows.iter() {
+            let kind = match (Address::parse_listed(&row.key.address, &row.key.ticker), &asked) {
+                (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
+                (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
+                    FindingKind::ListedVerbatim
+                }
+                (Ok(listed), Ok(asked)) => {
+                    let keys = listed.listing_key_ids();
+                    if !asked.key_ids().iter().any(|key| keys.contains(key)) {
+                        continue;
+                    }
+                    let same_text = listed.canonical() == asked.canonical();
+                    let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
+                    match same_text && same_chain && listed.encoding() == asked.encoding() {
+                        true => FindingKind::Listed,
+                        false => FindingKind::SameKey,
+                    }
+                }
+                _ => continue,
+            };
+            let certain = list.version.kind == ListKind::Sanctions
+                && kind != FindingKind::ListedVerbatim;
+            let score = match (row.stands(), certain) {
+                (false, _) => 0,
+                (true, true) => 100,
+                (true, false) => 75,
+            };
+            found.push((list.version.id.to_string(), row.key.clone(), kind, score));
+        }
+    }
+    found.sort();
+    found
+}
+
+proptest! {
+    #[test]
+    fn findings_equal_the_model(
+        rows in prop::collection::vec((0..3_usize, 0..POOL.len(), any::<bool>()), 0..30),
+        asked in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+    ) {
+        let mut lists: [Vec<TestRow>; 3] = Default::default();
+        for (list, pooled, stands) in rows {
+            let (address, ticker) = POOL[pooled];
+            let until = (!stands).then(|| date(2025, 11, 1));
+            lists[list].push(TestRow { ticker: ticker.into(), ..stood(address, None, until) });
+        }
+        let kinds = [ListKind::Sanctions, ListKind::Advisory, ListKind::Attribution];
+        let lists: Vec<_> = (0..).zip(lists).zip(kinds)
+            .map(|((n, rows), kind)| list(&format!("list-{n}"), kind, date(2025, 11, 19), rows))
+            .collect();
+        let snapshot = snapshot(&lists, &[]);
+        let scope = Scope::new(&snapshot, &[], None, now()).expect("a scope");
+        let questions = questions();
+        for place in asked {
+            let question = place.get(&questions);
+            let screening = scope.screen(question, None).expect("an answer");
+            let mut found: Vec<_> = screening.findings.iter()
+                .map(|f| (f.list.id().to_string(), f.row.key.clone(), f.kind, f.score))
+                .collect();
+            prop_assert!(found.iter().map(|f| std::cmp::Reverse(f.3)).is_sorted());
+            found.sort();
+            let expected = model(&lists, question);
+            prop_assert_eq!(screening.score, expected.iter().map(|f| f.3).max().unwrap_or(0));
+            prop_assert_eq!(found, expected, "{}", question);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! OpenSanctions' FollowTheMoney entities (JSON lines): each public key of a `CryptoWallet` one
+//! row. Must not take what OpenSanctions says of itself (when it saw a wallet) for what an
+//! authority says.
+//!
+//! Form: <https://www.opensanctions.org/docs/entity/> and
+//! <https://followthemoney.tech/explorer/schemata/CryptoWallet/>. The party is the wallet's
+//! `holder`, which may stand before or behind it: one pass, in which every entity that could be a
+//! holder is held compactly (id and names), bounded by [`super::Bounds::max_held`]. A wallet
+//! without a holder is its own party; one without a public key gives its account ids, and without
+//! these an empty address, so that it is seen. `first_seen` and `last_seen` are no days of listing,
+//! and the form states no day of publication.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::assembly::{Assembly, bounded};
+use super::error::{Fault, SourceError};
+use super::lines::Lines;
+use super::unpack::Input;
+use super::{Bounds, Format};
+use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+
+/// An entity, of which unknown properties are passed by.
+#[derive(Deserialize)]
+struct Entity {
+    id: String,
+    schema: String,
+    #[serde(default)]
+    caption: String,
+    properties: Properties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Properties {
+    name: Vec<String>,
+    alias: Vec<String>,
+    weak_alias: Vec<String>,
+    previous_name: Vec<String>,
+    program: Vec<String>,
+    program_id: Vec<String>,
+    topics: Vec<String>,
+    public_key: Vec<String>,
+    account_id: Vec<String>,
+    currency: Vec<String>,
+    holder: Vec<Holder>,
+    source_url: Vec<String>,
+}
+
+/// A reference to an entity, by id or nested.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Holder {
+    Id(String),
+    Nested(Box<Entity>),
+}
+
+/// A wallet that waits for its holder.
+struct Wallet {
+    line: u64,
+    keys: Vec<(String, String)>,
+    holders: Vec<String>,
+    facts: RowFacts,
+}
+
+/// Reads the list.
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+    let mut entities = Entities {
+        bounds,
+        wallets: Vec::new(),
+        held: HashMap::new(),
+        size: 0,
+        rows: 0,
+    };
+    let mut lines = Lines::new(input, Format::OpenSanctions, bounds);
+    while let Some((number, line)) = lines.next()? {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let taken = serde_json::from_str::<Entity>(line)
+            .map_err(Fault::syntax)
+            .and_then(|entity| entities.take(number, entity));
+        taken.map_err(|fault| lines.fault(fault))?;
+    }
+    entities.assemble()
+}
+
+struct Entities<'a> {
+    bounds: &'a Bounds,
+    wallets: Vec<Wallet>,
+    held: HashMap<String, Party>,
+    /// Bytes of text in `held`.
+    size: usize,
+    rows: usize,
+}
+
+impl Entities<'_> {
+    fn take(&mut self, line: u64, mut entity: Entity) -> Result<(), Fault> {
+        bounded(&entity.id, self.bounds)?;
+        if entity.schema != "CryptoWallet" {
+            return self.hold(entity);
+        }
+        let mut holders = Vec::new();
+        for holder in std::mem::take(&mut entity.properties.holder) {
+            holders.push(match holder {
+                Holder::Id(id) => id,
+                Holder::Nested(holder) => {
+                    let id = holder.id.clone();
+                    self.hold(*holder)?;
+                    id
+                }
+            });
+        }
+        let mut properties = std::mem::take(&mut entity.properties);
+        let mut addresses = std::mem::take(&mut properties.public_key);
+        if addresses.is_empty() {
+            addresses = std::mem::take(&mut properties.account_id);
+        }
+        if addresses.is_empty() {
+            addresses.push(String::new());
+        }
+        let mut tickers = std::mem::take(&mut properties.currency);
+        if tickers.is_empty() {
+            tickers.push(String::new());
+        }
+        let facts = RowFacts {
+            listed_on: None,
+            category: properties.topics.join(","),
+            reference: properties.source_url.first().cloned().unwrap_or_default(),
+        };
+        if holders.is_empty() {
+            holders.push(entity.id.clone());
+            self.hold(Entity {
+                properties,
+                ..entity
+            })?;
+        }
+        let rows = addresses
+            .len()
+            .saturating_mul(tickers.len())
+            .saturating_mul(holders.len());
+        self.rows = self.rows.saturating_add(rows);
+        if self.rows > self.bounds.max_rows {
+            return Err(Fault::TooManyRows(self.bounds.max_rows));
+        }
+        let mut keys = Vec::new();
+        for address in addresses {
+            bounded(&address, self.bounds)?;
+            keys.extend(
+                tickers
+                    .iter()
+                    .map(|ticker| (address.clone(), ticker.clone())),
+            );
+        }
+        self.wallets.push(Wallet {
+            line,
+            keys,
+            holders,
+            facts,
+        });
+        Ok(())
+    }
+
+    /// Keeps an entity that could be a holder.
+    fn hold(&mut self, entity: Entity) -> Result<(), Fault> {
+        let Properties {
+            name,
+            alias,
+            weak_alias,
+            previous_name,
+            program,
+            program_id,
+            topics,
+            ..
+        } = entity.properties;
+        let primary = if entity.caption.is_empty() {
+            name.first().cloned().unwrap_or_default()
+        } else {
+            entity.caption
+        };
+        let party = Party {
+            uid: entity.id,
+            name: primary,
+            aliases: [name, alias, weak_alias, previous_name].concat(),
+            party_type: entity.schema,
+            programs: [program, program_id, topics].concat(),
+            listed_on: Vec::new(),
+        };
+        let texts = party
+            .aliases
+            .iter()
+            .chain(&party.programs)
+            .map(|text| text.len() + 24);
+        self.size += texts.sum::<usize>() + party.uid.len() * 2 + party.name.len() + 256;
+        if self.size > self.bounds.max_held {
+            return Err(Fault::TooMuchHeld(self.bounds.max_held));
+        }
+        self.held.insert(party.uid.clone(), party);
+        Ok(())
+    }
+
+    fn assemble(mut self) -> Result<ReadList, SourceError> {
+        let mut list = Assembly::new(self.bounds);
+        for wallet in self.wallets {
+            let at = |fault: Fault| fault.at_line(Format::OpenSanctions, wallet.line);
+            for holder in wallet.holders {
+                match self.held.remove(&holder) {
+                    Some(party) => list.new_party(party).map_err(at)?,
+                    // Taken over before, or a reference to an entity that the file does not hold.
+                    None => {
+                        list.party(&holder);
+                    }
+                }
+                for (address, ticker) in &wallet.keys {
+                    let key = RowKey {
+                        party_uid: holder.clone(),
+                        address: address.clone(),
+                        ticker: ticker.clone(),
+                    };
+                    list.row(key, wallet.facts.clone()).map_err(at)?;
+                }
+            }
+        }
+        Ok(list.finish(None))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! One address a line: `#` comments and blank lines are skipped, everything else is kept as it
+//! stands, surrounding blanks and all. Must not judge what an address is.
+
+use super::assembly::{Assembly, UNATTRIBUTED, bounded};
+use super::error::{Fault, SourceError};
+use super::lines::Lines;
+use super::unpack::Input;
+use super::{Bounds, Format};
+use crate::domain::list::{ReadList, RowFacts, RowKey};
+
+/// Reads the list. A comment is a line whose first character is `#`; there is no comment behind an
+/// address.
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+    let mut list = Assembly::new(bounds);
+    let mut lines = Lines::new(input, Format::Plain, bounds);
+    while let Some((number, line)) = lines.next()? {
+        if line.starts_with('#') || line.trim().is_empty() {
+            continue;
+        }
+        let at = |fault: Fault| fault.at_line(Format::Plain, number);
+        bounded(line, bounds).map_err(at)?;
+        let key = RowKey {
+            party_uid: UNATTRIBUTED.to_owned(),
+            address: line.to_owned(),
+            ticker: String::new(),
+        };
+        list.row(key, RowFacts::default()).map_err(at)?;
+    }
+    if list.seen() > 0 {
+        list.party(UNATTRIBUTED);
+    }
+    Ok(list.finish(None))
+}

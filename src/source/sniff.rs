@@ -1,0 +1,138 @@
+//! Which format a file's beginning is written in. Must not read a list: it only tells which
+//! reader to ask, and says so when it cannot tell.
+
+use std::path::Path;
+
+use super::Format;
+use super::error::SourceError;
+
+/// UTF-8's byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// `head` without a byte order mark.
+pub(super) fn without_bom(head: &[u8]) -> &[u8] {
+    head.strip_prefix(BOM).unwrap_or(head)
+}
+
+/// Whether the text begins as markup does.
+pub(super) fn is_markup(head: &[u8]) -> bool {
+    without_bom(head).trim_ascii_start().starts_with(b"<")
+}
+
+/// Tells the format from the beginning of the unpacked content; the file's name decides only
+/// between text forms that the content leaves open.
+pub(super) fn sniff(head: &[u8], name: Option<&Path>) -> Result<Format, SourceError> {
+    let text = String::from_utf8_lossy(without_bom(head));
+    let text = text.trim_start();
+    if text.is_empty() {
+        return Err(SourceError::UnknownFormat("it is empty"));
+    }
+    if text.starts_with('<') {
+        return sniff_xml(text);
+    }
+    if text.starts_with('{') {
+        return sniff_json(text);
+    }
+    sniff_text(text, name)
+}
+
+fn sniff_xml(mut text: &str) -> Result<Format, SourceError> {
+    let unknown = Err(SourceError::UnknownFormat(
+        "XML without a known root element",
+    ));
+    loop {
+        text = text.trim_start();
+        let end = match text {
+            _ if text.starts_with("<?") => "?>",
+            _ if text.starts_with("<!--") => "-->",
+            _ => break,
+        };
+        match text.split_once(end) {
+            Some((_, rest)) => text = rest,
+            None => return unknown,
+        }
+    }
+    let Some(tag) = text.strip_prefix('<') else {
+        return unknown;
+    };
+    if tag.len() >= 4 && (tag.starts_with('!') || tag.as_bytes()[..4].eq_ignore_ascii_case(b"html"))
+    {
+        return Err(SourceError::UnknownFormat(
+            "an HTML page or a document type declaration",
+        ));
+    }
+    let name = tag
+        .split(|c: char| c.is_whitespace() || c == '/' || c == '>')
+        .next();
+    match name.and_then(|name| name.rsplit(':').next()) {
+        Some("Sanctions") => Ok(Format::OfacAdvanced),
+        Some("sdnList") => Ok(Format::OfacSdn),
+        _ => unknown,
+    }
+}
+
+fn sniff_json(text: &str) -> Result<Format, SourceError> {
+    let line = text.lines().next().unwrap_or_default();
+    let has = |key: &str| line.contains(key);
+    if has("\"schema\"") && has("\"properties\"") {
+        Ok(Format::OpenSanctions)
+    } else if has("\"lazaretto_list\"") || has("\"address\"") {
+        Ok(Format::JsonLines)
+    } else {
+        Err(SourceError::UnknownFormat(
+            "JSON whose first line is of no known list",
+        ))
+    }
+}
+
+fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
+    let comment = |line: &&str| line.starts_with('#');
+    if text.lines().take_while(comment).any(|line| {
+        line.trim_start_matches('#')
+            .trim_start()
+            .starts_with("lazaretto list")
+    }) {
+        return Ok(Format::Csv);
+    }
+    let Some(first) = text
+        .lines()
+        .find(|line| !comment(line) && !line.trim().is_empty())
+    else {
+        return by_name(name).ok_or(SourceError::UnknownFormat("nothing but comments"));
+    };
+    if first
+        .split(',')
+        .any(|cell| cell.trim().trim_matches('"') == "address")
+    {
+        return Ok(Format::Csv);
+    }
+    let key = first
+        .split_once(':')
+        .map(|(key, rest)| (key.trim_matches(['"', '\'']), rest));
+    let yaml_key = key.is_some_and(|(key, rest)| {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        !key.is_empty() && key.chars().all(word) && (rest.is_empty() || rest.starts_with(' '))
+    });
+    if first.starts_with("%YAML") || first.trim_end() == "---" || yaml_key {
+        return Ok(Format::TagPack);
+    }
+    let printable = |line: &str| line.trim().bytes().all(|byte| byte.is_ascii_graphic());
+    if first.trim().len() >= 20 && printable(first) {
+        return Ok(Format::Plain);
+    }
+    by_name(name).ok_or(SourceError::UnknownFormat("text of no known form"))
+}
+
+/// What the name says, the endings of packed files left out.
+fn by_name(name: Option<&Path>) -> Option<Format> {
+    let name = name?.file_name()?.to_str()?.to_ascii_lowercase();
+    let bare = [".gz", ".bz2", ".zip"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    match bare.unwrap_or(&name).rsplit_once('.')?.1 {
+        "yaml" | "yml" => Some(Format::TagPack),
+        "csv" => Some(Format::Csv),
+        "txt" => Some(Format::Plain),
+        _ => None,
+    }
+}

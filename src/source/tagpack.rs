@@ -1,0 +1,417 @@
+//! GraphSense TagPacks (YAML): each tag one row. Must not expand anchors or hold the file whole.
+//!
+//! Form: <https://github.com/graphsense/graphsense-tagpack-tool/blob/master/docs/tagpack.md>. Values of the
+//! header hold for every tag that does not have its own, wherever in the header they stand, so
+//! tags wait, compactly, until the end.
+//!
+//! The party is the tag's `actor`, else its `label`. Its name is the first label, further labels
+//! are its other names. `category` and `abuse` are its programs; the row's category is `category`,
+//! else `abuse`. `lastmod` says when a tag was changed, not since when the address is listed: the
+//! largest counts as the pack's day of publication.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::io::BufRead;
+use std::rc::Rc;
+
+use jiff::civil::Date;
+use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle};
+
+use super::assembly::{Assembly, UNATTRIBUTED, bounded, day};
+use super::error::{Fault, SourceError};
+use super::unpack::Input;
+use super::{Bounds, Format};
+use crate::domain::list::{ReadList, RowFacts, RowKey};
+
+/// Reads the list.
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+    let state = Rc::new(State::default());
+    let chars = Chars {
+        input,
+        state: Rc::clone(&state),
+        max: bounds.max_record,
+    };
+    let parser = Parser::new(BufferedInput::new(chars));
+    let mut pack = Pack {
+        parser,
+        state,
+        bounds,
+        depth: 0,
+        line: 1,
+        strings: HashSet::new(),
+        header: Fields::default(),
+        tags: Vec::new(),
+        last: None,
+    };
+    pack.document()
+        .map_err(|fault| fault.at_line(Format::TagPack, pack.line))?;
+    pack.assemble()
+        .map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
+}
+
+/// What the characters and the parser over them share.
+#[derive(Default)]
+struct State {
+    /// Bytes read since the last event.
+    taken: Cell<usize>,
+    /// Why the characters ended, if not because the input did.
+    fault: RefCell<Option<Fault>>,
+}
+
+/// The characters of the input.
+struct Chars<'a, 'b> {
+    input: &'a mut Input<'b>,
+    state: Rc<State>,
+    max: usize,
+}
+
+impl Chars<'_, '_> {
+    fn byte(&mut self) -> Option<u8> {
+        // An error of reading is kept by the input itself.
+        let byte = *self.input.fill_buf().ok()?.first()?;
+        self.input.consume(1);
+        Some(byte)
+    }
+
+    fn wide(&mut self, first: u8) -> Option<char> {
+        let width = match first {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => return None,
+        };
+        let mut bytes = [first, 0, 0, 0];
+        for byte in &mut bytes[1..width] {
+            *byte = self.byte()?;
+        }
+        std::str::from_utf8(&bytes[..width]).ok()?.chars().next()
+    }
+}
+
+impl Iterator for Chars<'_, '_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        if self.state.fault.borrow().is_some() {
+            return None;
+        }
+        let taken = self.state.taken.get() + 1;
+        self.state.taken.set(taken);
+        let first = self.byte()?;
+        let fault = match first {
+            // The parser takes a NUL for the end of the input.
+            0 => Fault::BadValue("a character", "\0".to_owned()),
+            _ if taken > self.max => Fault::RecordTooLong(self.max),
+            1..=0x7f => return Some(char::from(first)),
+            _ => match self.wide(first) {
+                Some(character) => return Some(character),
+                None => Fault::NotUtf8,
+            },
+        };
+        *self.state.fault.borrow_mut() = Some(fault);
+        None
+    }
+}
+
+/// The values that a tag has or takes over from the header.
+#[derive(Default)]
+struct Fields {
+    currency: Option<Rc<str>>,
+    network: Option<Rc<str>>,
+    label: Option<Rc<str>>,
+    source: Option<Rc<str>>,
+    actor: Option<Rc<str>>,
+    category: Vec<Rc<str>>,
+    abuse: Vec<Rc<str>>,
+}
+
+struct Tag {
+    line: u64,
+    address: String,
+    fields: Fields,
+}
+
+struct Pack<'a, 'b, 'c> {
+    parser: Parser<'static, BufferedInput<Chars<'a, 'b>>>,
+    state: Rc<State>,
+    bounds: &'c Bounds,
+    depth: usize,
+    /// Where the last event began.
+    line: u64,
+    /// Every value once.
+    strings: HashSet<Rc<str>>,
+    header: Fields,
+    tags: Vec<Tag>,
+    last: Option<Date>,
+}
+
+const NO_PACK: Fault = Fault::Missing("a mapping with `tags`");
+
+impl Pack<'_, '_, '_> {
+    /// The next event; anchors, aliases and depth are refused here.
+    fn next(&mut self) -> Result<Event<'static>, Fault> {
+        self.state.taken.set(0);
+        let next = self.parser.next_event();
+        if let Some(fault) = self.state.fault.take() {
+            if let Some(Ok((_, span))) = next {
+                self.line = span.end.line() as u64;
+            }
+            return Err(fault);
+        }
+        let (event, span) = match next {
+            Some(Ok(event)) => event,
+            Some(Err(error)) => {
+                self.line = error.marker().line() as u64;
+                return Err(Fault::syntax(error.info()));
+            }
+            None => return Err(Fault::Truncated("the document is not closed")),
+        };
+        self.line = span.start.line() as u64;
+        match event {
+            Event::Alias(_)
+            | Event::Scalar(_, _, 1.., _)
+            | Event::SequenceStart(1.., _)
+            | Event::MappingStart(1.., _) => return Err(Fault::Anchor),
+            Event::SequenceStart(..) | Event::MappingStart(..) => self.depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => self.depth -= 1,
+            _ => {}
+        }
+        if self.depth > self.bounds.max_depth {
+            return Err(Fault::TooDeep(self.bounds.max_depth));
+        }
+        Ok(event)
+    }
+
+    fn document(&mut self) -> Result<(), Fault> {
+        self.next()?;
+        let Event::DocumentStart(_) = self.next()? else {
+            return Err(NO_PACK);
+        };
+        let Event::MappingStart(..) = self.next()? else {
+            return Err(NO_PACK);
+        };
+        let mut keys = HashSet::new();
+        while let Some(key) = self.key(&mut keys)? {
+            match &*key {
+                "tags" => self.read_tags()?,
+                "actors" => return Err(Fault::ActorPack),
+                key => {
+                    let mut header = std::mem::take(&mut self.header);
+                    self.field(key, &mut header)?;
+                    self.header = header;
+                }
+            }
+        }
+        if !keys.contains("tags") {
+            return Err(NO_PACK);
+        }
+        let Event::DocumentEnd = self.next()? else {
+            return Err(NO_PACK);
+        };
+        match self.next()? {
+            Event::StreamEnd => Ok(()),
+            _ => Err(Fault::Misplaced("a second document")),
+        }
+    }
+
+    /// The next key of a mapping, or its end.
+    fn key(&mut self, met: &mut HashSet<String>) -> Result<Option<String>, Fault> {
+        match self.next()? {
+            Event::MappingEnd => Ok(None),
+            Event::Scalar(key, ..) => {
+                bounded(&key, self.bounds)?;
+                if !met.insert(key.to_string()) {
+                    return Err(Fault::Misplaced("a key of a mapping"));
+                }
+                Ok(Some(key.into_owned()))
+            }
+            _ => Err(Fault::Misplaced("a key that is no text")),
+        }
+    }
+
+    fn read_tags(&mut self) -> Result<(), Fault> {
+        let Event::SequenceStart(..) = self.next()? else {
+            return Err(Fault::Missing("the list of `tags`"));
+        };
+        loop {
+            match self.next()? {
+                Event::SequenceEnd => return Ok(()),
+                Event::MappingStart(..) => self.read_tag()?,
+                _ => return Err(Fault::Misplaced("a tag that is no mapping")),
+            }
+        }
+    }
+
+    fn read_tag(&mut self) -> Result<(), Fault> {
+        let line = self.line;
+        let mut address = None;
+        let mut fields = Fields::default();
+        let mut keys = HashSet::new();
+        while let Some(key) = self.key(&mut keys)? {
+            if key == "address" {
+                address = self.one("address")?;
+            } else {
+                self.field(&key, &mut fields)?;
+            }
+        }
+        let Some(address) = address else {
+            self.line = line;
+            return Err(Fault::Missing("the address of a tag"));
+        };
+        if self.tags.len() >= self.bounds.max_rows {
+            return Err(Fault::TooManyRows(self.bounds.max_rows));
+        }
+        self.tags.push(Tag {
+            line,
+            address,
+            fields,
+        });
+        Ok(())
+    }
+
+    /// Takes one value into `fields`; fields that rows have no place for are passed by.
+    fn field(&mut self, key: &str, fields: &mut Fields) -> Result<(), Fault> {
+        match key {
+            "currency" => fields.currency = self.shared("currency")?,
+            "network" => fields.network = self.shared("network")?,
+            "label" => fields.label = self.shared("label")?,
+            "source" => fields.source = self.shared("source")?,
+            "actor" => fields.actor = self.shared("actor")?,
+            "category" => fields.category = self.several("category")?,
+            "abuse" => fields.abuse = self.several("abuse")?,
+            "lastmod" => {
+                if let Some(text) = self.one("lastmod")? {
+                    let date = text.get(..10).unwrap_or(&text);
+                    self.last = self.last.max(Some(day(date)?));
+                }
+            }
+            _ => self.pass_by()?,
+        }
+        Ok(())
+    }
+
+    /// A value that must be one text; `None` where it is null.
+    fn one(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
+        let Event::Scalar(text, style, ..) = self.next()? else {
+            return Err(Fault::BadValue(name, "a list or mapping".to_owned()));
+        };
+        bounded(&text, self.bounds)?;
+        Ok((!is_null(&text, style)).then(|| text.into_owned()))
+    }
+
+    fn shared(&mut self, name: &'static str) -> Result<Option<Rc<str>>, Fault> {
+        Ok(self
+            .one(name)?
+            .filter(|text| !text.is_empty())
+            .map(|text| self.intern(text)))
+    }
+
+    /// A value that may be one text or a list of texts.
+    fn several(&mut self, name: &'static str) -> Result<Vec<Rc<str>>, Fault> {
+        let mut values = Vec::new();
+        let mut in_list = false;
+        loop {
+            match self.next()? {
+                Event::Scalar(text, style, ..) => {
+                    bounded(&text, self.bounds)?;
+                    if !is_null(&text, style) && !text.is_empty() {
+                        values.push(self.intern(text.into_owned()));
+                    }
+                }
+                Event::SequenceStart(..) if !in_list => in_list = true,
+                Event::SequenceEnd => return Ok(values),
+                _ => return Err(Fault::BadValue(name, "a mapping or nested list".to_owned())),
+            }
+            if !in_list {
+                return Ok(values);
+            }
+        }
+    }
+
+    fn intern(&mut self, text: String) -> Rc<str> {
+        if let Some(known) = self.strings.get(text.as_str()) {
+            return Rc::clone(known);
+        }
+        let shared: Rc<str> = text.into();
+        self.strings.insert(Rc::clone(&shared));
+        shared
+    }
+
+    fn pass_by(&mut self) -> Result<(), Fault> {
+        let outside = self.depth;
+        loop {
+            self.next()?;
+            if self.depth == outside {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives every tag what it has and what it takes over from the header.
+    fn assemble(&mut self) -> Result<ReadList, (u64, Fault)> {
+        let header = &self.header;
+        let mut list = Assembly::new(self.bounds);
+        let mut met = HashSet::new();
+        for Tag {
+            line,
+            address,
+            fields,
+        } in self.tags.drain(..)
+        {
+            let either =
+                |own: &Option<Rc<str>>, from: &Option<Rc<str>>| own.clone().or(from.clone());
+            let label = either(&fields.label, &header.label);
+            let actor = either(&fields.actor, &header.actor);
+            let ticker = either(&fields.currency, &fields.network)
+                .or_else(|| either(&header.currency, &header.network));
+            let source = either(&fields.source, &header.source);
+            let or = |own: Vec<Rc<str>>, from: &Vec<Rc<str>>| {
+                if own.is_empty() { from.clone() } else { own }
+            };
+            let category = or(fields.category, &header.category);
+            let abuse = or(fields.abuse, &header.abuse);
+
+            let label = label.as_deref().unwrap_or_default();
+            let uid = actor.as_deref().unwrap_or(label);
+            let uid = if uid.is_empty() { UNATTRIBUTED } else { uid };
+            let party = list.party(uid);
+            if !label.is_empty() && met.insert((uid.to_owned(), label.to_owned())) {
+                if party.name.is_empty() {
+                    label.clone_into(&mut party.name);
+                } else {
+                    party.aliases.push(label.to_owned());
+                }
+            }
+            for program in category.iter().chain(&abuse) {
+                if !party.programs.iter().any(|known| **known == **program) {
+                    party.programs.push(program.to_string());
+                }
+            }
+            let key = RowKey {
+                party_uid: uid.to_owned(),
+                address,
+                ticker: text(ticker),
+            };
+            let category = if category.is_empty() { abuse } else { category };
+            let facts = RowFacts {
+                listed_on: None,
+                category: category.join(","),
+                reference: text(source),
+            };
+            list.row(key, facts).map_err(|fault| (line, fault))?;
+        }
+        Ok(list.finish(self.last))
+    }
+}
+
+fn text(shared: Option<Rc<str>>) -> String {
+    shared.as_deref().unwrap_or_default().to_owned()
+}
+
+/// YAML's plain nulls.
+fn is_null(text: &str, style: ScalarStyle) -> bool {
+    style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+#[cfg(test)]
+mod tests;

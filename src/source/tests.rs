@@ -1,0 +1,629 @@
+//! What holds for every format, and the real files.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Reads a text.
+pub(super) fn list(format: Format, text: &str) -> Result<ReadList, SourceError> {
+    read(text.as_bytes(), format, &Bounds::default())
+}
+
+/// The fault of a text that must be refused, and where.
+pub(super) fn refused(format: Format, text: &str, bounds: &Bounds) -> (Position, Fault) {
+    match read(text.as_bytes(), format, bounds) {
+        Err(SourceError::Malformed {
+            format: named,
+            at,
+            fault,
+        }) => {
+            assert_eq!(named, format, "{text}");
+            (at, fault)
+        }
+        other => panic!("not refused as malformed: {other:?} for {text}"),
+    }
+}
+
+/// Uid, ticker and address of every row.
+pub(super) fn keys(list: &ReadList) -> Vec<(&str, &str, &str)> {
+    list.rows
+        .iter()
+        .map(|(key, _)| {
+            (
+                key.party_uid.as_str(),
+                key.ticker.as_str(),
+                key.address.as_str(),
+            )
+        })
+        .collect()
+}
+
+/// The folder of real data, or `None` with a message where it is not there.
+pub(super) fn real_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("LAZARETTO_TEST_DATA").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        PathBuf::from,
+    );
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "skipped: no real data at {} (LAZARETTO_TEST_DATA)",
+        folder.display()
+    );
+    None
+}
+
+const ADDRESS: &str = "149w62rY42aZBox8fGcmqNsXUzSStKeq8C";
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+fn bzip2_of(bytes: &[u8]) -> Vec<u8> {
+    let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    out.write_all(bytes).unwrap();
+    out.finish().unwrap()
+}
+
+fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        let options = zip::write::SimpleFileOptions::default();
+        if name.ends_with('/') {
+            out.add_directory(*name, options).unwrap();
+        } else {
+            out.start_file(*name, options).unwrap();
+            out.write_all(bytes).unwrap();
+        }
+    }
+    out.finish().unwrap().into_inner()
+}
+
+fn file_of(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+#[test]
+fn formats_have_names() {
+    for format in Format::ALL {
+        assert_eq!(format.to_string().parse(), Ok(format));
+    }
+    let error = "xlsx".parse::<Format>().unwrap_err().to_string();
+    assert!(
+        error.contains("\"xlsx\"") && error.contains("ofac-advanced"),
+        "{error}"
+    );
+}
+
+#[test]
+fn packed_files_read_like_plain_ones() {
+    let text = format!("address,ticker\n{ADDRESS},XBT\n");
+    let want = list(Format::Csv, &text).unwrap();
+    let bytes = text.as_bytes();
+    let twice = [gzip(&bytes[..10]), gzip(&bytes[10..])].concat();
+    let cases = [
+        ("plain", bytes.to_vec()),
+        ("gzip", gzip(bytes)),
+        ("two gzip members", twice),
+        ("bzip2", bzip2_of(bytes)),
+        ("zip", zip_of(&[("list.csv", bytes)])),
+        (
+            "zip with a folder",
+            zip_of(&[("data/", b""), ("data/list.csv", bytes)]),
+        ),
+    ];
+    for (name, packed) in cases {
+        let file = file_of(&packed);
+        let got = read_file(file.path(), None, &Bounds::default());
+        assert_eq!(got.unwrap(), want, "{name}");
+    }
+}
+
+#[test]
+fn broken_packing_is_refused() {
+    // Random digits hardly shrink, so that half of the packed file lacks half of the rows.
+    let mut random = fastrand::Rng::with_seed(7);
+    let rows: Vec<String> = (0..4000).map(|_| random.u64(..).to_string()).collect();
+    let text = format!("address\n{}\n", rows.join("\n"));
+    let flipped = |mut bytes: Vec<u8>, at: usize| {
+        bytes[at] ^= 0x55;
+        bytes
+    };
+    let gz = gzip(text.as_bytes());
+    let bz = bzip2_of(text.as_bytes());
+    let zip = zip_of(&[("a.csv", text.as_bytes())]);
+    let cases = [
+        ("gzip cut", gz[..gz.len() / 2].to_vec(), "gzip"),
+        (
+            "gzip without its last byte",
+            gz[..gz.len() - 1].to_vec(),
+            "gzip",
+        ),
+        (
+            "gzip with a wrong checksum",
+            flipped(gz.clone(), gz.len() - 6),
+            "gzip",
+        ),
+        (
+            "gzip and something else",
+            [gz.clone(), b"address".to_vec()].concat(),
+            "gzip",
+        ),
+        ("bzip2 cut", bz[..bz.len() / 2].to_vec(), "bzip2"),
+        (
+            "bzip2 without its last byte",
+            bz[..bz.len() - 1].to_vec(),
+            "bzip2",
+        ),
+        ("zip cut", zip[..zip.len() / 2].to_vec(), "zip"),
+        (
+            "zip with a wrong byte",
+            flipped(zip.clone(), zip.len() / 2),
+            "zip",
+        ),
+        (
+            "empty zip",
+            zip_of(&[]),
+            "exactly one file, this one holds 0",
+        ),
+        (
+            "zip of two",
+            zip_of(&[("a", b"x"), ("b", b"y")]),
+            "exactly one file, this one holds 2",
+        ),
+    ];
+    for (name, bytes, said) in cases {
+        let file = file_of(&bytes);
+        let error = read_file(file.path(), Some(Format::Csv), &Bounds::default()).unwrap_err();
+        assert!(error.to_string().contains(said), "{name}: {error}");
+    }
+    let missing = read_file(Path::new("/nonexistent/list.csv"), None, &Bounds::default());
+    assert!(
+        matches!(missing, Err(SourceError::Open { .. })),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn bombs_are_refused() {
+    let bounds = Bounds {
+        max_decompressed: 1 << 20,
+        ..Bounds::default()
+    };
+    let zeros = vec![b'0'; 8 << 20];
+    let lines = "0\n".repeat(4 << 20).into_bytes();
+    for bytes in [&zeros, &lines] {
+        for packed in [gzip(bytes), bzip2_of(bytes), zip_of(&[("a", bytes)])] {
+            let file = file_of(&packed);
+            for format in Format::ALL {
+                let error = read_file(file.path(), Some(format), &bounds).unwrap_err();
+                let known = matches!(
+                    error,
+                    SourceError::TooLarge(1_048_576) | SourceError::Malformed { .. }
+                );
+                assert!(known, "{format}: {error}");
+            }
+            let error = read_file(file.path(), Some(Format::Plain), &bounds).unwrap_err();
+            assert!(matches!(error, SourceError::TooLarge(1_048_576)), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_value_without_end_does_not_fill_the_memory() {
+    /// Gives the head, then the same byte for ever.
+    struct Endless(&'static [u8], u8, u64);
+    impl Read for Endless {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            if !self.0.is_empty() {
+                return self.0.read(buf);
+            }
+            buf.fill(self.1);
+            self.2 += buf.len() as u64;
+            Ok(buf.len())
+        }
+    }
+    let cases: [(Format, &[u8]); 9] = [
+        (Format::OfacAdvanced, b"<Sanctions>"),
+        (Format::OfacAdvanced, b"<Sanctions><A b='"),
+        (Format::OfacSdn, b"<sdnList><!--"),
+        (Format::TagPack, b"title: "),
+        (Format::TagPack, b"title: \""),
+        (Format::OpenSanctions, b"{\"id\":\""),
+        (Format::Csv, b"address\n\""),
+        (Format::JsonLines, b"{\"address\":\""),
+        (Format::Plain, b"1"),
+    ];
+    for (format, head) in cases {
+        let mut input = Endless(head, b'x', 0);
+        let error = read(&mut input, format, &Bounds::default()).unwrap_err();
+        let fault = match &error {
+            SourceError::Malformed { fault, .. } => fault,
+            other => panic!("{other}"),
+        };
+        let long = matches!(fault, Fault::FieldTooLong(_) | Fault::RecordTooLong(_));
+        assert!(long, "{format}: {error}");
+        assert!(input.2 < 16 << 20, "{format}: {} bytes were read", input.2);
+    }
+}
+
+#[test]
+fn markup_and_nothing_are_no_list() {
+    let pages = [
+        "<!DOCTYPE html>\n<html><body>502 Bad Gateway</body></html>",
+        "<html><head><title>Error</title></head></html>",
+        "\u{feff}\n <HTML>",
+    ];
+    for format in Format::ALL {
+        for page in pages {
+            let (_, fault) = refused(format, page, &Bounds::default());
+            assert_eq!(fault, Fault::Markup, "{format}: {page}");
+        }
+        assert_eq!(refused(format, "", &Bounds::default()).1, Fault::Empty);
+    }
+}
+
+#[test]
+fn no_error_repeats_much_of_the_input() {
+    let long = "x".repeat(5000);
+    let texts = [
+        format!("<Sanctions><a></{long}></Sanctions>"),
+        format!("<{long}/>"),
+        format!("<Sanctions>&{long};</Sanctions>"),
+        format!("<Sanctions><DateOfIssue><Year>{long}</Year></DateOfIssue></Sanctions>"),
+        format!("address,{long}\n"),
+        format!("# published: {long}\naddress\n"),
+        format!("address,party_uid,party_name\na,{long},b\nb,{long},c\n"),
+        format!("{{\"address\":1,\"{long}\":2}}"),
+        format!("tags: []\nlastmod: {long}"),
+        format!("tags: [*{long}]"),
+    ];
+    for text in texts {
+        for format in Format::ALL {
+            if let Err(error) = list(format, &text) {
+                assert!(error.to_string().len() < 250, "{format}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_format_is_told_from_the_content() {
+    let cases: [(&str, &str, Option<Format>); 25] = [
+        (
+            "<?xml version=\"1.0\"?>\n<Sanctions>",
+            "",
+            Some(Format::OfacAdvanced),
+        ),
+        (
+            "<!-- a --><x:Sanctions Version='3'>",
+            "",
+            Some(Format::OfacAdvanced),
+        ),
+        (
+            "\u{feff}<sdnList xmlns='http://tempuri.org/sdnList.xsd'>",
+            "",
+            Some(Format::OfacSdn),
+        ),
+        ("<rss/>", "", None),
+        ("<!DOCTYPE html>", "", None),
+        ("<html>", "sdn.txt", None),
+        ("title: a\ntags:\n", "", Some(Format::TagPack)),
+        ("%YAML 1.1\n---\ntitle: a", "", Some(Format::TagPack)),
+        ("# comment\n'title': a\n", "", Some(Format::TagPack)),
+        ("tags:\n- address: a", "", Some(Format::TagPack)),
+        (
+            "{\"id\":\"a\",\"schema\":\"Person\",\"properties\":{\"address\":[]}}",
+            "",
+            Some(Format::OpenSanctions),
+        ),
+        ("{\"lazaretto_list\":1}", "", Some(Format::JsonLines)),
+        ("{\"address\":\"a\"}", "", Some(Format::JsonLines)),
+        ("{\"error\":\"forbidden\"}", "list.txt", None),
+        (
+            "# lazaretto list 1\n# rows: 0\nticker,address\n",
+            "",
+            Some(Format::Csv),
+        ),
+        ("ticker,address\n", "", Some(Format::Csv)),
+        ("address\nx", "", Some(Format::Csv)),
+        (
+            "149w62rY42aZBox8fGcmqNsXUzSStKeq8C\n",
+            "",
+            Some(Format::Plain),
+        ),
+        (
+            "# FBI\n\n0xe3d35f68383732649669aa990832e017340dbca5\n",
+            "",
+            Some(Format::Plain),
+        ),
+        (
+            "bitcoincash:qpm2qsznhks23z7629mms6s5cwef74vcwvy22gdx6a",
+            "",
+            Some(Format::Plain),
+        ),
+        ("Forbidden", "", None),
+        ("Not found, sorry about that one\n", "", None),
+        ("1abc", "list.TXT.gz", Some(Format::Plain)),
+        ("# nothing yet", "list.txt", Some(Format::Plain)),
+        ("", "list.txt", None),
+    ];
+    for (text, name, want) in cases {
+        let got = sniff::sniff(text.as_bytes(), Some(Path::new(name))).ok();
+        assert_eq!(got, want, "{text:?} named {name:?}");
+    }
+}
+
+#[test]
+fn plain_lines_are_kept_as_they_stand() {
+    let text = "\u{feff}# FBI\n\n  1abc \r\n#x\n1abc\nnot an address, at all # why\n1abc\n \t\n";
+    let got = list(Format::Plain, text).unwrap();
+    let addresses: Vec<&str> = keys(&got)
+        .into_iter()
+        .map(|(_, _, address)| address)
+        .collect();
+    assert_eq!(
+        addresses,
+        ["  1abc ", "1abc", "not an address, at all # why"]
+    );
+    assert_eq!((got.duplicates, got.published), (1, None));
+    assert_eq!(got.parties.len(), 1);
+    assert_eq!(got.parties[0].uid, "unattributed");
+    assert_eq!(
+        list(Format::Plain, "# none\n").unwrap(),
+        ReadList::default()
+    );
+
+    let bounds = Bounds {
+        max_field: 4,
+        max_rows: 3,
+        ..Bounds::default()
+    };
+    let line = Position::Line;
+    let cases = [
+        ("abcd\nabcde\n", (line(2), Fault::FieldTooLong(4))),
+        ("a\nb\n#\na\nd\n", (line(5), Fault::TooManyRows(3))),
+    ];
+    for (text, want) in cases {
+        assert_eq!(refused(Format::Plain, text, &bounds), want, "{text}");
+    }
+    let bytes = read(&b"abc\n\xff\xfe\n"[..], Format::Plain, &bounds).unwrap_err();
+    assert_eq!(bytes.to_string(), "plain: the text is not UTF-8 at line 2");
+}
+
+#[test]
+fn the_digest_is_that_of_the_bytes() {
+    let file = file_of(b"abc");
+    let hex: String = file_digest(file.path())
+        .unwrap()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    // FIPS 180-4's example.
+    assert_eq!(
+        hex,
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    );
+    assert!(file_digest(Path::new("/nonexistent")).is_err());
+}
+
+/// Pieces of every format.
+const PIECES: [&[u8]; 26] = [
+    b"<Sanctions>",
+    b"<sdnList>",
+    b"</Sanctions>",
+    b"<DistinctParties>",
+    b"<DistinctParty FixedRef='1'><Profile ID='1' PartySubTypeID='4'>",
+    b"<Feature FeatureTypeID='344'><VersionDetail>",
+    b"</a>",
+    b"<![CDATA[",
+    b"&#0;",
+    b"<!--",
+    b"<?",
+    b"tags:\n- address: a\n",
+    b"- {address: \"",
+    b"\t: ? [ {",
+    b"&a *a <<: |\n  >\n",
+    b"%YAML 1.1\n---\n",
+    b"...",
+    b"{\"id\":\"a\",\"schema\":\"CryptoWallet\",\"properties\":{}}\n",
+    b"{\"address\":\"a\"}\n",
+    b"{\"lazaretto_list\":1}\n",
+    b"address,programs\n",
+    b"\"a|\\|b\"\n",
+    b"# rows: 1\n",
+    b"\xff",
+    b"\0",
+    b"\r\n",
+];
+
+/// Something near to a list: pieces of every format, mixed.
+fn near_list() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(PIECES.to_vec()).prop_map(<[u8]>::to_vec);
+    let any = prop_oneof![piece, prop::collection::vec(any::<u8>(), 0..12)];
+    prop::collection::vec(any, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_reader_panics(bytes in near_list()) {
+        let bounds = Bounds { max_field: 64, max_record: 256, max_depth: 8, ..Bounds::default() };
+        for format in Format::ALL {
+            for bounds in [&bounds, &Bounds::default()] {
+                let got = read(&bytes[..], format, bounds);
+                if let Ok(list) = got {
+                    prop_assert!(list.rows.is_sorted_by(|(one, _), (next, _)| one < next), "{}", format);
+                }
+            }
+        }
+        let _ = sniff::sniff(&bytes, None);
+    }
+}
+
+/// What a plain scan over the lines of a publication finds: rows with repetitions, parties, and
+/// the rows per ticker.
+#[derive(Default)]
+struct Scan {
+    rows: Vec<(String, String, String)>,
+    parties: BTreeSet<String>,
+}
+
+/// The text between two marks on a line.
+fn between<'a>(line: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    line.split_once(from)?
+        .1
+        .split_once(to)
+        .map(|(found, _)| found)
+}
+
+/// Reads a publication line by line, as it happens to be laid out, with no parser.
+fn scan(bytes: &[u8]) -> Scan {
+    let mut found = Scan::default();
+    let mut tickers = HashMap::new();
+    let (mut uid, mut ticker) = (String::new(), None);
+    for line in bytes.lines() {
+        let line = line.unwrap();
+        if line.contains("<FeatureType ID=") {
+            if let Some(name) = between(&line, ">Digital Currency Address - ", "<") {
+                tickers.insert(
+                    between(&line, "ID=\"", "\"").unwrap().to_owned(),
+                    name.to_owned(),
+                );
+            }
+        } else if let Some(reference) = between(&line, "<DistinctParty FixedRef=\"", "\"") {
+            uid = reference.to_owned();
+        } else if let Some(kind) = between(&line, " FeatureTypeID=\"", "\"") {
+            ticker = tickers.get(kind).cloned();
+        } else if let Some(ticker) = &ticker {
+            if line.contains("<VersionDetail") {
+                let address = between(&line, ">", "<").unwrap().to_owned();
+                found.parties.insert(uid.clone());
+                found.rows.push((uid.clone(), ticker.clone(), address));
+            }
+        }
+    }
+    found
+}
+
+fn publication(name: &str) -> Option<(PathBuf, Vec<u8>)> {
+    let path = real_data()?.join("ofac").join(name);
+    let mut bytes = Vec::new();
+    bzip2::read::MultiBzDecoder::new(File::open(&path).unwrap())
+        .read_to_end(&mut bytes)
+        .unwrap();
+    Some((path, bytes))
+}
+
+/// Reads a publication and holds it against the scan and against what is known of it.
+fn check_publication(
+    name: &str,
+    published: &str,
+    features: u64,
+    parties: usize,
+    tickers: &[(&str, usize)],
+) -> Option<ReadList> {
+    let (_, bytes) = publication(name)?;
+    let want = scan(&bytes);
+    let got = read(&bytes[..], Format::OfacAdvanced, &Bounds::default()).unwrap();
+    assert_eq!(got.published, Some(published.parse().unwrap()));
+    assert_eq!(want.rows.len() as u64, features, "{name}: the scan");
+    assert_eq!(
+        got.rows.len() as u64 + got.duplicates,
+        features,
+        "{name}: features"
+    );
+    assert_eq!(
+        (got.parties.len(), want.parties.len()),
+        (parties, parties),
+        "{name}: parties"
+    );
+    let mut by_ticker: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, ticker, _) in &want.rows {
+        *by_ticker.entry(ticker).or_default() += 1;
+    }
+    for (ticker, count) in tickers {
+        assert_eq!(by_ticker.get(ticker), Some(count), "{name}: {ticker}");
+    }
+    let distinct: BTreeSet<(&str, &str, &str)> = want
+        .rows
+        .iter()
+        .map(|(uid, ticker, address)| (&**uid, &**ticker, &**address))
+        .collect();
+    assert_eq!(
+        keys(&got).into_iter().collect::<BTreeSet<_>>(),
+        distinct,
+        "{name}: rows"
+    );
+    for party in &got.parties {
+        assert!(want.parties.contains(&party.uid));
+        assert!(
+            !party.name.is_empty() && !party.programs.is_empty(),
+            "{party:?}"
+        );
+        assert!(!party.listed_on.is_empty(), "{party:?}");
+        assert!(
+            ["Individual", "Entity"].contains(&&*party.party_type),
+            "{party:?}"
+        );
+    }
+    Some(got)
+}
+
+#[test]
+fn ofac_2024_05_29() {
+    let name = "sdn_advanced_20240529T1352.xml.bz2";
+    let tickers = [("XBT", 436), ("ETH", 151)];
+    check_publication(name, "2024-05-28", 652, 57, &tickers);
+}
+
+#[test]
+fn ofac_2025_03_04() {
+    check_publication(
+        "sdn_advanced_20250304T1547.xml.bz2",
+        "2025-03-04",
+        717,
+        65,
+        &[],
+    );
+}
+
+#[test]
+fn ofac_2025_03_21() {
+    check_publication(
+        "sdn_advanced_20250321T1459.xml.bz2",
+        "2025-03-21",
+        627,
+        64,
+        &[],
+    );
+}
+
+#[test]
+fn ofac_2025_11_19() {
+    let name = "sdn_advanced_20251119T1644.xml.bz2";
+    let Some(list) = check_publication(name, "2025-11-19", 761, 79, &[]) else {
+        return;
+    };
+    let party = |uid: &str| list.parties.iter().find(|party| party.uid == uid).unwrap();
+    let lazarus = party("27307");
+    assert_eq!(lazarus.name, "Lazarus Group");
+    assert_eq!(lazarus.programs, ["DPRK3"]);
+    assert_eq!(lazarus.listed_on, [jiff::civil::date(2019, 9, 13)]);
+    assert_eq!(lazarus.aliases.len(), 11);
+    assert_eq!(lazarus.aliases[0], "Hidden Cobra");
+    assert_eq!(party("25308").name, "YAN, Xiaobing");
+    assert_eq!(party("25308").aliases[0], "颜, 晓兵");
+    assert_eq!(party("29702").name, "Lifshits, Artem Mikhaylovich");
+    assert_eq!(party("29702").party_type, "Individual");
+}

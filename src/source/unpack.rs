@@ -1,0 +1,148 @@
+//! The bytes of a file, unpacked (gzip, bzip2, zip with one file) and counted against the bound.
+//! Must not look at what they say.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Chain, Read, Seek};
+use std::path::Path;
+
+use super::error::SourceError;
+
+/// How much is read from a file at once, in bytes.
+pub(super) const BUFFER: usize = 64 * 1024;
+
+/// What every reader reads from: the head that was looked at, then the rest.
+pub(super) type Input<'a> = BufReader<Chain<&'a [u8], &'a mut (dyn Read + 'a)>>;
+
+/// How a file is packed; told by its first bytes, never by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// RFC 1952, `1f 8b`; several members are read one after the other.
+    Gzip,
+    /// `BZh`; several streams are read one after the other.
+    Bzip2,
+    /// `PK`; must hold exactly one file.
+    Zip,
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Zip => "zip",
+        })
+    }
+}
+
+impl Packing {
+    /// How data that begin so are packed, if they are.
+    fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
+            _ => None,
+        }
+    }
+}
+
+/// Opens `path`, unpacks it and hands the bytes to `then`.
+pub(super) fn open<T>(
+    path: &Path,
+    then: impl FnOnce(&mut dyn Read, Option<Packing>) -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    let failed = |source| SourceError::Open {
+        path: path.display().to_string(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mut file = BufReader::with_capacity(BUFFER, file);
+    let packing = Packing::of(file.fill_buf().map_err(failed)?);
+    match packing {
+        None => then(&mut file, packing),
+        Some(Packing::Gzip) => then(&mut flate2::bufread::MultiGzDecoder::new(file), packing),
+        Some(Packing::Bzip2) => then(&mut bzip2::bufread::MultiBzDecoder::new(file), packing),
+        Some(Packing::Zip) => then(&mut only_file(&mut zip_archive(file)?)?, packing),
+    }
+}
+
+fn zip_archive<R: Read + Seek>(file: R) -> Result<zip::ZipArchive<R>, SourceError> {
+    zip::ZipArchive::new(file).map_err(zip_error)
+}
+
+/// The one file of an archive; folders do not count.
+fn only_file<R: Read + Seek>(
+    archive: &mut zip::ZipArchive<R>,
+) -> Result<zip::read::ZipFile<'_, R>, SourceError> {
+    let mut files = Vec::new();
+    for at in 0..archive.len() {
+        if !archive.by_index_raw(at).map_err(zip_error)?.is_dir() {
+            files.push(at);
+        }
+    }
+    match files[..] {
+        [at] => archive.by_index(at).map_err(zip_error),
+        _ => Err(SourceError::ZipFiles(files.len())),
+    }
+}
+
+fn zip_error(error: zip::result::ZipError) -> SourceError {
+    SourceError::Unpack {
+        packing: Packing::Zip,
+        source: io::Error::other(error),
+    }
+}
+
+/// Counts the unpacked bytes, stops at the bound and remembers why reading failed, so that the
+/// cause is not lost in the error of a parser.
+pub(super) struct Metered<'a> {
+    inner: &'a mut dyn Read,
+    packing: Option<Packing>,
+    limit: u64,
+    taken: u64,
+    failure: Option<SourceError>,
+}
+
+impl<'a> Metered<'a> {
+    pub(super) fn new(inner: &'a mut dyn Read, packing: Option<Packing>, limit: u64) -> Self {
+        Self {
+            inner,
+            packing,
+            limit,
+            taken: 0,
+            failure: None,
+        }
+    }
+
+    /// Why reading failed, if it did.
+    pub(super) fn failure(&mut self) -> Option<SourceError> {
+        self.failure.take()
+    }
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let again = || io::Error::other("reading failed before");
+        if self.failure.is_some() {
+            return Err(again());
+        }
+        match self.inner.read(buf) {
+            Ok(count) => {
+                self.taken += count as u64;
+                if self.taken <= self.limit {
+                    return Ok(count);
+                }
+                self.failure = Some(SourceError::TooLarge(self.limit));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(source) => {
+                self.failure = Some(match self.packing {
+                    Some(packing) => SourceError::Unpack { packing, source },
+                    None => SourceError::Read(source),
+                });
+            }
+        }
+        Err(again())
+    }
+}

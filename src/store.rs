@@ -1,0 +1,341 @@
+//! What is durable: list versions, their changes and snapshots, in one embedded sled database.
+//! The only home of sled. Decides nothing of what a publication means, and reads no clock.
+//!
+//! # Layout
+//!
+//! The database lies in `store/` under the data directory. Numbers in keys are big-endian; a list
+//! id in a key ends with a zero byte, which no id has.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `meta` | `schema` | schema version, 4 bytes; the only value without a checksum |
+//! | `lists` | list id | pointer: number of the current version, its chunks, the last check |
+//! | `versions` | list id, 0, version (8) | the version's header, kept for ever |
+//! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
+//! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
+//! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
+//!
+//! A value is 8 bytes of checksum and its [postcard] form; the checksum is the beginning of the
+//! SHA-256 over key and form, so that a damaged, missing or misplaced value is an error that
+//! names its key. All but those of `lists` are cut into pieces of 4 KiB, each under the key and
+//! its number (4): sled writes what is much larger into files of their own, which it does not
+//! sync.
+//!
+//! # What is atomic
+//!
+//! A publication writes the new version's rows, header and changes beside the current ones and
+//! syncs; then it writes the one key of the list in `lists` and syncs again; only then is it
+//! acknowledged. Killed at any moment, the store opens with the old or the new version whole:
+//! what no pointer leads to is removed on opening. Version numbers count over all lists; the
+//! next one is that after the greatest that a pointer names, so that the number of an
+//! acknowledged version never comes again.
+//!
+//! There is one writer: a mutex inside, which reading whole lists takes as well, because a
+//! publication deletes the rows that it supersedes. After an error in the middle of a write the
+//! store refuses all further writes until it is opened anew.
+
+mod changes;
+mod lists;
+mod value;
+
+use std::fmt;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use changes::{ChangePage, StoredChange};
+
+/// The schema that this program reads and writes.
+pub const SCHEMA: u32 = 1;
+
+/// The memory that the database may use for its page cache, in bytes, where nothing else is said.
+pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
+
+/// The longest snapshot id, in bytes.
+pub const MAX_SNAPSHOT_ID: usize = 64;
+
+const SCHEMA_KEY: &[u8] = b"schema";
+
+/// Why something could not be stored or read back.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Written by another version of this program, or by something else.
+    #[error(
+        "{dir}: the store has schema {found}, but this version reads schema {SCHEMA} only: run the version that \
+         wrote it, or move the directory away and import the lists again",
+        dir = .dir.display()
+    )]
+    Schema {
+        /// The database directory.
+        dir: PathBuf,
+        /// The schema found: a number, or `unknown`.
+        found: String,
+    },
+    /// In use.
+    #[error(
+        "{dir}: the store is in use by another process, such as a running server: stop it, ask it instead, or \
+         give another data directory",
+        dir = .dir.display()
+    )]
+    Locked {
+        /// The database directory.
+        dir: PathBuf,
+    },
+    /// A value is not what was written.
+    #[error("tree {tree}, key {key}: the stored value is damaged: {what}")]
+    Corrupt {
+        /// The tree.
+        tree: &'static str,
+        /// The key, printable: bytes that are not ASCII letters, digits or punctuation as `\xNN`.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A publication that does not carry the next version number.
+    #[error("version {found} cannot be published: the next is {next}")]
+    OutOfOrder {
+        /// The number that it carries.
+        found: u64,
+        /// The number that it should carry.
+        next: u64,
+    },
+    /// A check of a list that was never published.
+    #[error("list {0} is not in the store")]
+    UnknownList(crate::domain::list::ListId),
+    /// A snapshot id that is empty or too long.
+    #[error("a snapshot id has 1 to {MAX_SNAPSHOT_ID} bytes, not {0}")]
+    SnapshotId(usize),
+    /// An earlier write failed half way.
+    #[error("an earlier write failed: the store takes no more until it is opened anew")]
+    Broken,
+    /// A value could not be encoded.
+    #[error("encoding a value: {0}")]
+    Encode(postcard::Error),
+    /// The database failed.
+    #[error("{doing}: {source}")]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// sled's error.
+        source: sled::Error,
+    },
+    /// A directory or file of the store could not be made or synced.
+    #[error("{path}: {source}", path = .path.display())]
+    Io {
+        /// The directory or file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    fn engine(doing: &'static str) -> impl FnOnce(sled::Error) -> Self {
+        move |source| Self::Engine { doing, source }
+    }
+}
+
+/// An open store. Its directory is locked until it is dropped.
+pub struct Store {
+    db: sled::Db,
+    lists: sled::Tree,
+    versions: sled::Tree,
+    rows: sled::Tree,
+    changes: sled::Tree,
+    snapshots: sled::Tree,
+    file: File,
+    path: PathBuf,
+    /// The greatest version number that a durable pointer names; 0 before the first.
+    acknowledged: AtomicU64,
+    writer: Mutex<Writer>,
+}
+
+/// Held by whoever writes.
+#[derive(Debug, Default)]
+struct Writer {
+    /// A write began and did not end: what is in memory may differ from what is durable.
+    broken: bool,
+}
+
+impl Store {
+    /// Opens the store under `data_dir`, made if absent and then readable by its owner only, with
+    /// `cache_bytes` of page cache. Removes what unfinished publications left.
+    pub fn open(data_dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let dir = data_dir.join("store");
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StoreError::Io { path, source }
+        };
+        make_private(&dir).map_err(io(&dir))?;
+        let db = sled::Config::new()
+            .path(&dir)
+            .cache_capacity(cache_bytes)
+            .open()
+            .map_err(|source| match source {
+                sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
+                    StoreError::Locked { dir: dir.clone() }
+                }
+                source => StoreError::Engine {
+                    doing: "opening the store",
+                    source,
+                },
+            })?;
+        check_schema(&db, &dir)?;
+        let path = dir.join("db");
+        let file = File::open(&path).map_err(io(&path))?;
+        for made in [&dir, data_dir] {
+            File::open(made)
+                .and_then(|dir| dir.sync_all())
+                .map_err(io(made))?;
+        }
+        let tree = |name: &str| {
+            db.open_tree(name)
+                .map_err(StoreError::engine("opening a tree"))
+        };
+        let store = Self {
+            lists: tree("lists")?,
+            versions: tree("versions")?,
+            rows: tree("rows")?,
+            changes: tree("changes")?,
+            snapshots: tree("snapshots")?,
+            db,
+            file,
+            path,
+            acknowledged: AtomicU64::new(0),
+            writer: Mutex::default(),
+        };
+        store.recover()?;
+        Ok(store)
+    }
+
+    /// The number that the next version must carry.
+    pub fn next_version(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire) + 1
+    }
+
+    /// Keeps what a snapshot id stands for, durably. The same id again replaces it.
+    pub fn save_snapshot(&self, id: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let key = snapshot_key(id)?;
+        let known = || value::read(&self.snapshots, "snapshots", &key);
+        self.write(known, |known| {
+            if known.as_deref() == Some(bytes) {
+                return Ok(());
+            }
+            value::remove(&self.snapshots, &key)?;
+            value::write(&self.snapshots, &key, bytes)?;
+            self.sync()
+        })
+    }
+
+    /// What was kept under a snapshot id; `None` if nothing was.
+    pub fn snapshot(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = snapshot_key(id)?;
+        let _writer = self.lock();
+        value::read(&self.snapshots, "snapshots", &key)
+    }
+
+    /// Runs a write as the only writer, after a check that may refuse it. If the write itself
+    /// fails, no other follows.
+    fn write<C, T>(
+        &self,
+        check: impl FnOnce() -> Result<C, StoreError>,
+        work: impl FnOnce(C) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.lock();
+        if writer.broken {
+            return Err(StoreError::Broken);
+        }
+        let checked = check()?;
+        writer.broken = true;
+        let done = work(checked)?;
+        writer.broken = false;
+        Ok(done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        // A writer that panicked has left `broken` set.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything written so far is durable when this returns. sled writes its log through
+    /// `sync_file_range`, which leaves the file's size and the disk's own cache unsynced.
+    fn sync(&self) -> Result<(), StoreError> {
+        self.db
+            .flush()
+            .map_err(StoreError::engine("flushing the store"))?;
+        let failed = |source| StoreError::Io {
+            path: self.path.clone(),
+            source,
+        };
+        self.file.sync_all().map_err(failed)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // sled would print every page.
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+fn make_private(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// Writes the schema into an empty database; refuses one that has another, or none.
+fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
+    let failed = StoreError::engine;
+    // Names of trees are read first: opening a tree makes it.
+    let names = db.tree_names();
+    let known = names.iter().any(|name| name == b"meta");
+    let meta = || db.open_tree("meta").map_err(failed("opening a tree"));
+    let found = match known {
+        true => meta()?
+            .get(SCHEMA_KEY)
+            .map_err(failed("reading the schema"))?,
+        false => None,
+    };
+    match found {
+        Some(found) if *found == SCHEMA.to_be_bytes() => Ok(()),
+        Some(found) => {
+            let number = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
+            let found = number.map_or_else(|_| "unknown".to_owned(), |number| number.to_string());
+            Err(StoreError::Schema {
+                dir: dir.to_owned(),
+                found,
+            })
+        }
+        // sled's default tree is always there; a process killed right here leaves `meta` empty.
+        None if names.len() == 1 + usize::from(known) && db.is_empty() => {
+            meta()?
+                .insert(SCHEMA_KEY, &SCHEMA.to_be_bytes())
+                .map_err(failed("writing the schema"))?;
+            db.flush().map_err(failed("writing the schema"))?;
+            Ok(())
+        }
+        None => Err(StoreError::Schema {
+            dir: dir.to_owned(),
+            found: "unknown".to_owned(),
+        }),
+    }
+}
+
+fn snapshot_key(id: &str) -> Result<Vec<u8>, StoreError> {
+    if id.is_empty() || id.len() > MAX_SNAPSHOT_ID {
+        return Err(StoreError::SnapshotId(id.len()));
+    }
+    let mut key = vec![id.len() as u8];
+    key.extend_from_slice(id.as_bytes());
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! List versions: written beside the current one, made current by one key, read back whole.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError, value};
+use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, ListingChange};
+
+/// Rows or parties under one key.
+const CHUNK: usize = 1000;
+
+const PARTIES: u8 = b'p';
+const ROWS: u8 = b'r';
+
+/// What the key of a list in `lists` says: the version in force.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Pointer {
+    version: u64,
+    /// Chunks of parties, so that a missing one is noticed.
+    parties: u32,
+    /// Chunks of rows.
+    rows: u32,
+    check: ListCheck,
+}
+
+impl Store {
+    /// Makes `state` the version in force of its list, with its changes. When this returns it is
+    /// durable; if it fails, the version before is in force on the next opening, or (where only
+    /// the last sync failed) perhaps this one, whole.
+    pub fn publish(&self, state: &ListState, changes: &[ListingChange]) -> Result<(), StoreError> {
+        let id = &state.version.id;
+        let version = state.version.version;
+        let in_order = || match self.next_version() {
+            next if next == version => Ok(()),
+            next => Err(StoreError::OutOfOrder {
+                found: version,
+                next,
+            }),
+        };
+        self.write(in_order, |()| {
+            let pointer = Pointer {
+                version,
+                parties: self.write_chunks(id, version, PARTIES, &state.parties)?,
+                rows: self.write_chunks(id, version, ROWS, &state.rows)?,
+                check: state.check.clone(),
+            };
+            let header = value::encode(&state.version)?;
+            value::write(&self.versions, &version_key(id, version), &header)?;
+            self.write_changes(id, version, changes)?;
+            self.sync()?;
+            self.write_pointer(id, &pointer)?;
+            self.sync()?;
+            self.acknowledged.store(version, Ordering::Release);
+            Ok(())
+        })?;
+        self.write(|| Ok(()), |()| self.remove_superseded(id, version))
+            .or_else(|error| {
+                // The publication is durable; what is left over goes on the next opening.
+                tracing::warn!(list = %id, version, %error, "superseded rows were not removed");
+                Ok(())
+            })
+    }
+
+    /// Keeps the last look at a list's source, durably, without a new version.
+    pub fn record_check(&self, id: &ListId, check: &ListCheck) -> Result<(), StoreError> {
+        let known = || {
+            self.pointer(id)?
+                .ok_or_else(|| StoreError::UnknownList(id.clone()))
+        };
+        self.write(known, |pointer| {
+            self.write_pointer(
+                id,
+                &Pointer {
+                    check: check.clone(),
+                    ..pointer
+                },
+            )?;
+            self.sync()
+        })
+    }
+
+    /// Every list as it stands, by id.
+    pub fn lists(&self) -> Result<Vec<ListState>, StoreError> {
+        let _writer = self.lock();
+        let read = |(id, pointer): &(ListId, Pointer)| self.read_state(id, pointer);
+        self.pointers()?.iter().map(read).collect()
+    }
+
+    /// One list as it stands; `None` if it was never published.
+    pub fn list(&self, id: &ListId) -> Result<Option<ListState>, StoreError> {
+        let _writer = self.lock();
+        let pointer = self.pointer(id)?;
+        pointer
+            .map(|pointer| self.read_state(id, &pointer))
+            .transpose()
+    }
+
+    /// The headers of every version of a list that was ever in force, in their order.
+    pub fn versions(&self, id: &ListId) -> Result<Vec<ListVersion>, StoreError> {
+        let _writer = self.lock();
+        let last = version_key(id, self.acknowledged.load(Ordering::Acquire) + 1);
+        let mut headers = Vec::new();
+        value::scan(
+            &self.versions,
+            "versions",
+            &version_key(id, 0),
+            &last,
+            |key, bytes| {
+                headers.push(value::decode("versions", key, bytes)?);
+                Ok(true)
+            },
+        )?;
+        Ok(headers)
+    }
+
+    /// Removes what no pointer leads to and learns the greatest acknowledged version.
+    pub(super) fn recover(&self) -> Result<(), StoreError> {
+        let pointers = self.pointers()?;
+        let current = |id: &[u8]| {
+            pointers
+                .iter()
+                .find(|(known, _)| known.as_str().as_bytes() == id)
+                .map(|(_, p)| p)
+        };
+        let last = pointers
+            .iter()
+            .map(|(_, pointer)| pointer.version)
+            .max()
+            .unwrap_or(0);
+        self.acknowledged.store(last, Ordering::Release);
+
+        let doing = "removing what an unfinished publication left";
+        let mut removed = 0_u64;
+        for (name, tree) in [("versions", &self.versions), ("rows", &self.rows)] {
+            for key in tree.iter().keys() {
+                let key = key.map_err(StoreError::engine(doing))?;
+                let (id, version) = split_key(&key)
+                    .ok_or_else(|| value::corrupt(name, &key, "the key has another form"))?;
+                let kept = current(id).is_some_and(|pointer| match name {
+                    "rows" => version == pointer.version,
+                    _ => version <= pointer.version,
+                });
+                if !kept {
+                    tree.remove(&key).map_err(StoreError::engine(doing))?;
+                    removed += 1;
+                }
+            }
+        }
+        for key in self.changes.range((last + 1).to_be_bytes()..).keys() {
+            let key = key.map_err(StoreError::engine(doing))?;
+            self.changes
+                .remove(key)
+                .map_err(StoreError::engine(doing))?;
+            removed += 1;
+        }
+        if removed > 0 {
+            tracing::info!(
+                values = removed,
+                "removed what an unfinished publication left"
+            );
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn remove_superseded(&self, id: &ListId, current: u64) -> Result<(), StoreError> {
+        let doing = "removing superseded rows";
+        let range = version_key(id, 0)..version_key(id, current);
+        for key in self.rows.range(range).keys() {
+            let key = key.map_err(StoreError::engine(doing))?;
+            self.rows.remove(key).map_err(StoreError::engine(doing))?;
+        }
+        Ok(())
+    }
+
+    fn read_state(&self, id: &ListId, pointer: &Pointer) -> Result<ListState, StoreError> {
+        let key = version_key(id, pointer.version);
+        let header = value::read(&self.versions, "versions", &key)?
+            .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
+        Ok(ListState {
+            version: value::decode("versions", &key, &header)?,
+            check: pointer.check.clone(),
+            parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
+            rows: Arc::new(self.read_chunks(id, pointer.version, ROWS, pointer.rows)?),
+        })
+    }
+
+    pub(super) fn write_chunks<T: Serialize>(
+        &self,
+        id: &ListId,
+        version: u64,
+        part: u8,
+        items: &[T],
+    ) -> Result<u32, StoreError> {
+        let mut written = 0;
+        for chunk in items.chunks(CHUNK) {
+            let key = chunk_key(id, version, part, written);
+            value::write(&self.rows, &key, &value::encode(&chunk)?)?;
+            written += 1;
+        }
+        Ok(written)
+    }
+
+    fn read_chunks<T: DeserializeOwned>(
+        &self,
+        id: &ListId,
+        version: u64,
+        part: u8,
+        chunks: u32,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut items: Vec<T> = Vec::new();
+        let mut next = 0;
+        let (from, to) = (
+            chunk_key(id, version, part, 0),
+            chunk_key(id, version, part + 1, 0),
+        );
+        value::scan(&self.rows, "rows", &from, &to, |key, bytes| {
+            let expected = chunk_key(id, version, part, next);
+            if key != expected {
+                return Err(value::corrupt("rows", &expected, "it is missing"));
+            }
+            next += 1;
+            items.extend(value::decode::<Vec<T>>("rows", key, bytes)?);
+            Ok(true)
+        })?;
+        if next != chunks {
+            let expected = chunk_key(id, version, part, next.min(chunks));
+            return Err(value::corrupt(
+                "rows",
+                &expected,
+                format_args!("{next} of {chunks} chunks are there"),
+            ));
+        }
+        Ok(items)
+    }
+
+    fn write_pointer(&self, id: &ListId, pointer: &Pointer) -> Result<(), StoreError> {
+        let key = id.as_str().as_bytes();
+        let sealed = value::seal(key, &value::encode(pointer)?);
+        self.lists
+            .insert(key, sealed)
+            .map_err(StoreError::engine("writing a pointer"))?;
+        Ok(())
+    }
+
+    fn pointer(&self, id: &ListId) -> Result<Option<Pointer>, StoreError> {
+        let key = id.as_str().as_bytes();
+        let sealed = self
+            .lists
+            .get(key)
+            .map_err(StoreError::engine("reading a pointer"))?;
+        sealed.map(|sealed| read_pointer(key, &sealed)).transpose()
+    }
+
+    fn pointers(&self) -> Result<Vec<(ListId, Pointer)>, StoreError> {
+        let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, sealed) = item.map_err(StoreError::engine("reading the pointers"))?;
+            let id = std::str::from_utf8(&key)
+                .ok()
+                .and_then(|id| id.parse().ok());
+            let id = id.ok_or_else(|| value::corrupt("lists", &key, "the key is no list id"))?;
+            Ok((id, read_pointer(&key, &sealed)?))
+        };
+        self.lists.iter().map(read).collect()
+    }
+}
+
+fn read_pointer(key: &[u8], sealed: &[u8]) -> Result<Pointer, StoreError> {
+    value::decode("lists", key, value::unseal("lists", key, sealed)?)
+}
+
+fn version_key(id: &ListId, version: u64) -> Vec<u8> {
+    [id.as_str().as_bytes(), &[0], &version.to_be_bytes()].concat()
+}
+
+fn chunk_key(id: &ListId, version: u64, part: u8, chunk: u32) -> Vec<u8> {
+    let mut key = version_key(id, version);
+    key.push(part);
+    key.extend_from_slice(&chunk.to_be_bytes());
+    key
+}
+
+/// The list id and version that a key of `versions` or `rows` begins with.
+fn split_key(key: &[u8]) -> Option<(&[u8], u64)> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    let (version, _) = key[end + 1..].split_first_chunk::<8>()?;
+    Some((&key[..end], u64::from_be_bytes(*version)))
+}

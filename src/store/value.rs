@@ -1,0 +1,151 @@
+//! Values with a checksum, whole or in pieces. Knows no tree's meaning.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::StoreError;
+
+/// The most bytes of a value under one key. Sixteen of them, which is a leaf of sled's, stay well
+/// below the 128 KiB beyond which sled makes a file of its own.
+const PIECE: usize = 4096;
+
+const CHECKSUM: usize = 8;
+
+/// Bytes of a value's piece number at the end of its key.
+const NUMBER: usize = 4;
+
+/// The value's checksum and itself, as stored under `key`.
+pub(super) fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(CHECKSUM + bytes.len());
+    sealed.extend_from_slice(&checksum(key, bytes));
+    sealed.extend_from_slice(bytes);
+    sealed
+}
+
+/// The value that was sealed for `key`.
+pub(super) fn unseal<'a>(
+    tree: &'static str,
+    key: &[u8],
+    sealed: &'a [u8],
+) -> Result<&'a [u8], StoreError> {
+    let Some((found, bytes)) = sealed.split_first_chunk::<CHECKSUM>() else {
+        return Err(corrupt(tree, key, "it is shorter than its checksum"));
+    };
+    if *found != checksum(key, bytes) {
+        return Err(corrupt(tree, key, "its checksum does not fit"));
+    }
+    Ok(bytes)
+}
+
+/// The stored form.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(value).map_err(StoreError::Encode)
+}
+
+/// What the stored form says.
+pub(super) fn decode<T: DeserializeOwned>(
+    tree: &'static str,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(corrupt(
+            tree,
+            key,
+            format_args!("{} bytes are left over", rest.len()),
+        )),
+        Err(error) => Err(corrupt(tree, key, error)),
+    }
+}
+
+/// Writes a value in pieces. There must be none under the key.
+pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
+        let mut piece_key = key.to_vec();
+        piece_key.extend_from_slice(&(number as u32).to_be_bytes());
+        tree.insert(piece_key, piece)
+            .map_err(StoreError::engine("writing a value"))?;
+    }
+    Ok(())
+}
+
+/// Reads the value in pieces under exactly `key`.
+pub(super) fn read(
+    tree: &sled::Tree,
+    name: &'static str,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut found = None;
+    let last = [key, &[0xff; NUMBER]].concat();
+    scan(tree, name, key, &last, |found_key, bytes| {
+        if found_key == key {
+            found = Some(bytes.to_vec());
+        }
+        Ok(found_key != key)
+    })?;
+    Ok(found)
+}
+
+/// Hands the key and bytes of each value in pieces between `from` and `to` (keys of pieces, both
+/// inclusive) to `each`, in order, until that says `false`.
+pub(super) fn scan(
+    tree: &sled::Tree,
+    name: &'static str,
+    from: &[u8],
+    to: &[u8],
+    mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut key: Vec<u8> = Vec::new();
+    let mut sealed: Vec<u8> = Vec::new();
+    for item in tree.range(from..=to) {
+        let (piece_key, piece) = item.map_err(StoreError::engine("reading a value"))?;
+        let Some((value_key, _)) = piece_key.split_last_chunk::<NUMBER>() else {
+            return Err(corrupt(name, &piece_key, "the key is too short"));
+        };
+        if !sealed.is_empty() && value_key != key {
+            if !each(&key, unseal(name, &key, &sealed)?)? {
+                return Ok(());
+            }
+            sealed.clear();
+        }
+        if sealed.is_empty() {
+            key = value_key.to_vec();
+        }
+        sealed.extend_from_slice(&piece);
+    }
+    if !sealed.is_empty() {
+        each(&key, unseal(name, &key, &sealed)?)?;
+    }
+    Ok(())
+}
+
+/// Removes every key that begins with `prefix`.
+pub(super) fn remove(tree: &sled::Tree, prefix: &[u8]) -> Result<(), StoreError> {
+    for key in tree.scan_prefix(prefix).keys() {
+        let key = key.map_err(StoreError::engine("reading a key"))?;
+        tree.remove(key)
+            .map_err(StoreError::engine("removing a value"))?;
+    }
+    Ok(())
+}
+
+/// The error that names a damaged value.
+pub(super) fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
+    StoreError::Corrupt {
+        tree,
+        key: key.escape_ascii().to_string(),
+        what: what.to_string(),
+    }
+}
+
+fn checksum(key: &[u8], bytes: &[u8]) -> [u8; CHECKSUM] {
+    let hash: [u8; 32] = Sha256::new_with_prefix(key)
+        .chain_update(bytes)
+        .finalize()
+        .into();
+    let mut checksum = [0; CHECKSUM];
+    checksum.copy_from_slice(&hash[..CHECKSUM]);
+    checksum
+}

@@ -1,0 +1,228 @@
+//! A store that is killed at any moment opens with every acknowledged version whole.
+//!
+//! The test runs itself as a child process, which publishes without end and says on its output
+//! what was acknowledged; the parent kills it and looks at what is left.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use jiff::Timestamp;
+use lazaretto::domain::list::{
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
+};
+use lazaretto::domain::publication::standing_digest;
+use lazaretto::store::Store;
+
+/// Names the data directory to the child; that it is set makes a child.
+const DIR: &str = "LAZARETTO_CRASH_TEST_DIR";
+const NAME: &str = "crash::what_was_acknowledged_survives_kill";
+const CACHE: u64 = 8 * 1024 * 1024;
+const KILLS: usize = 40;
+const ROWS: usize = 1500;
+
+#[test]
+fn what_was_acknowledged_survives_kill() {
+    if let Some(dir) = std::env::var_os(DIR) {
+        return publish_without_end(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged: BTreeMap<u64, String> = BTreeMap::new();
+    let mut unacknowledged = 0;
+    for run in 0..KILLS {
+        let before = acknowledged.len();
+        let checked = run_and_kill(dir.path(), &mut acknowledged);
+        let last = look(dir.path(), &acknowledged, checked);
+        unacknowledged += usize::from(last > acknowledged.keys().last().copied().unwrap_or(0));
+        eprintln!(
+            "kill {run}: {} acknowledged, {last} in force",
+            acknowledged.len() - before
+        );
+        // What is in force though it was not acknowledged keeps its number too.
+        let store = Store::open(dir.path(), CACHE).unwrap();
+        for list in store.lists().unwrap() {
+            acknowledged
+                .entry(list.version.version)
+                .or_insert_with(|| hex(&list.version.digest));
+        }
+    }
+    assert!(
+        acknowledged.len() > KILLS,
+        "too few publications to show anything"
+    );
+    eprintln!(
+        "{} versions, {unacknowledged} kills between sync and acknowledgement",
+        acknowledged.len()
+    );
+}
+
+/// Starts a child, kills it at a random moment, and notes what it had acknowledged; gives the
+/// last version for which a check was.
+fn run_and_kill(dir: &Path, acknowledged: &mut BTreeMap<u64, String>) -> Option<u64> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let wait_for = fastrand::usize(0..8);
+    let mut checked = None;
+    let mut note = |line: String| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["published", version, digest] => {
+            let known = acknowledged.insert(version.parse().unwrap(), digest.to_owned());
+            assert_eq!(known, None, "version {version} came twice");
+            true
+        }
+        ["checked", version] => {
+            checked = Some(version.parse().unwrap());
+            true
+        }
+        _ => false,
+    };
+    let mut seen = 0;
+    while seen <= wait_for {
+        seen += usize::from(note(lines.next().unwrap().unwrap()));
+    }
+    for turn in 0..fastrand::u32(0..2_000_000) {
+        std::hint::black_box(turn);
+        std::hint::spin_loop();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for line in lines {
+        note(line.unwrap());
+    }
+    checked
+}
+
+/// Opens what is left and checks that it is whole; gives the last version in force.
+fn look(dir: &Path, acknowledged: &BTreeMap<u64, String>, checked: Option<u64>) -> u64 {
+    let store = Store::open(dir, CACHE).unwrap();
+    let last = store.next_version() - 1;
+    assert!(last >= acknowledged.keys().last().copied().unwrap_or(0));
+    let lists = store.lists().unwrap();
+    let mut headers: BTreeMap<u64, ListVersion> = BTreeMap::new();
+    for list in &lists {
+        assert_eq!(standing_digest(list), list.version.digest);
+        let expected = publication(
+            &list.version.id,
+            list.version.version,
+            &list.version.force_reason,
+        );
+        assert_eq!(
+            (&list.rows, &list.parties),
+            (&expected.rows, &expected.parties)
+        );
+        let versions = store.versions(&list.version.id).unwrap();
+        headers.extend(versions.into_iter().map(|header| (header.version, header)));
+    }
+    assert!(
+        headers.keys().copied().eq(1..=last),
+        "every number once, none left out"
+    );
+    for (version, digest) in acknowledged {
+        assert_eq!(hex(&headers[version].digest), *digest, "version {version}");
+    }
+    if let Some(list) = lists
+        .iter()
+        .find(|list| Some(list.version.version) == checked)
+    {
+        assert_eq!(
+            list.check.etag,
+            Some(format!("\"{}\"", list.version.version))
+        );
+    }
+    // The changes of the last versions are all there, and none of what never came in force.
+    let from = last.saturating_sub(3);
+    let page = store
+        .changes(Some((from, u32::MAX)), None, usize::MAX - 1)
+        .unwrap();
+    assert_eq!(page.changes.len(), (last - from) as usize * ROWS);
+    last
+}
+
+fn publish_without_end(dir: &Path) {
+    let store = Store::open(dir, CACHE).unwrap();
+    let run = std::process::id().to_string();
+    let mut out = std::io::stdout();
+    loop {
+        let version = store.next_version();
+        let id: ListId = if version.is_multiple_of(2) {
+            "even"
+        } else {
+            "odd"
+        }
+        .parse()
+        .unwrap();
+        let state = publication(&id, version, &run);
+        let added = |row: &Row| ListingChange {
+            kind: ChangeKind::Added,
+            key: row.key.clone(),
+            party_name: String::new(),
+        };
+        let changes: Vec<_> = state.rows.iter().map(added).collect();
+        store.publish(&state, &changes).unwrap();
+        writeln!(out, "\npublished {version} {}", hex(&state.version.digest)).unwrap();
+        let etag = Some(format!("\"{version}\""));
+        store
+            .record_check(
+                &id,
+                &ListCheck {
+                    etag,
+                    ..ListCheck::default()
+                },
+            )
+            .unwrap();
+        writeln!(out, "\nchecked {version}").unwrap();
+    }
+}
+
+/// What `run` publishes as `version`.
+fn publication(id: &ListId, version: u64, run: &str) -> ListState {
+    let row = |n: usize| Row {
+        key: RowKey {
+            party_uid: format!("{:03}", n / 10),
+            address: format!("{n:05} {version} {run}"),
+            ticker: "XBT".to_owned(),
+        },
+        facts: RowFacts::default(),
+        standings: vec![Standing {
+            from: None,
+            basis: StartBasis::Unknown,
+            until: None,
+        }],
+        removal_pending_since: None,
+    };
+    let party = |n: usize| Party {
+        uid: format!("{n:03}"),
+        name: run.to_owned(),
+        ..Party::default()
+    };
+    let mut state = ListState {
+        version: ListVersion {
+            id: id.clone(),
+            kind: ListKind::Sanctions,
+            version,
+            digest: [0; 32],
+            published: None,
+            first_published: None,
+            loaded_at: Timestamp::UNIX_EPOCH,
+            provenance: Provenance::Starter,
+            force_reason: run.to_owned(),
+            counts: ListCounts::default(),
+        },
+        check: ListCheck::default(),
+        parties: (0..ROWS / 10).map(party).collect(),
+        rows: (0..ROWS).map(row).collect(),
+    };
+    state.version.digest = standing_digest(&state);
+    state
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

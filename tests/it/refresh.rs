@@ -1,0 +1,584 @@
+//! Refreshing lists from a real HTTP server on the loopback address that fails in each way.
+
+mod server;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lazaretto::domain::list::{ListId, ListKind, Provenance};
+use lazaretto::refresh::{
+    FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
+};
+use lazaretto::source::{Bounds, Format};
+use lazaretto::store::{DEFAULT_CACHE, Store};
+
+use server::{Answer, Server};
+
+const A: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96\n";
+const DAY: i64 = 24 * 60 * 60;
+
+/// A list with a source, a store and a clock that is set by hand.
+struct Desk {
+    dir: tempfile::TempDir,
+    settings: ListSettings,
+    publisher: Arc<Publisher>,
+    refresher: Refresher,
+    clock: Arc<AtomicI64>,
+    /// What the hook was told.
+    reports: Arc<Mutex<Vec<Report>>>,
+}
+
+fn limits() -> FetchLimits {
+    FetchLimits {
+        max_bytes: 100_000,
+        timeout: Duration::from_secs(20),
+        max_redirects: 5,
+        proxy_from_env: false,
+    }
+}
+
+fn settings(url: Option<&str>, path: Option<&Path>) -> ListSettings {
+    ListSettings {
+        id: id(),
+        name: "A list".to_owned(),
+        kind: ListKind::Sanctions,
+        url: url.map(str::to_owned),
+        path: path.map(Path::to_owned),
+        format: Some(Format::Plain),
+        required: true,
+        is_static: false,
+        refresh_interval: Duration::from_millis(1),
+        max_age: None,
+        allow_empty: false,
+        max_shrink: 0.25,
+    }
+}
+
+fn id() -> ListId {
+    "test".parse().unwrap()
+}
+
+impl Desk {
+    fn new(settings: ListSettings, limits: FetchLimits) -> Self {
+        Self::at(tempfile::tempdir().unwrap(), settings, limits)
+    }
+
+    fn at(dir: tempfile::TempDir, settings: ListSettings, limits: FetchLimits) -> Self {
+        let store = Arc::new(Store::open(dir.path(), DEFAULT_CACHE).unwrap());
+        let clock = Arc::new(AtomicI64::new(20_000 * DAY));
+        let told = Arc::clone(&clock);
+        let now = move || Timestamp::from_second(told.load(Ordering::SeqCst)).unwrap();
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&reports);
+        let hook = move |lists: &[_], report: &Report| {
+            assert_eq!(lists.len(), 1);
+            noted.lock().unwrap().push(report.clone());
+        };
+        let publisher = Publisher::open(store, Bounds::default(), Arc::new(now), hook).unwrap();
+        let publisher = Arc::new(publisher);
+        let fetcher = Fetcher::new(dir.path(), limits).unwrap();
+        let refresher = Refresher::new(
+            Arc::clone(&publisher),
+            fetcher,
+            std::slice::from_ref(&settings),
+        );
+        Self {
+            dir,
+            settings,
+            publisher,
+            refresher,
+            clock,
+            reports,
+        }
+    }
+
+    /// The store closed and opened again, with other settings of the list.
+    fn reopened(self, settings: ListSettings) -> Self {
+        let Self {
+            dir,
+            publisher,
+            refresher,
+            ..
+        } = self;
+        drop((publisher, refresher));
+        Self::at(dir, settings, limits())
+    }
+
+    /// `unchanged`, or version, standing rows, and the changes: added, removed, pending, cancelled.
+    fn refresh(&self) -> Result<String, RefreshError> {
+        self.refresher.refresh(&id()).map(|report| match report {
+            Report::Unchanged { .. } => "unchanged".to_owned(),
+            Report::Published {
+                version,
+                counts,
+                added,
+                removed,
+                pending,
+                cancelled,
+                ..
+            } => {
+                let stand = counts.listings + counts.quarantined;
+                format!("v{version} {stand}: +{added} -{removed} ?{pending} ={cancelled}")
+            }
+        })
+    }
+
+    /// The error, or what was done instead of failing.
+    fn failure(&self) -> String {
+        self.refresh().map_or_else(
+            |error| error.to_string(),
+            |done| format!("no failure: {done}"),
+        )
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// When the source was last read with success, in seconds since the first try.
+    fn succeeded(&self) -> Option<i64> {
+        let state = self.publisher.list(&id())?;
+        let stored = self.publisher.store().list(&id()).unwrap().unwrap();
+        assert_eq!(*state, stored, "what is shown is what is durable");
+        state
+            .check
+            .succeeded_at
+            .map(|at| at.as_second() - 20_000 * DAY)
+    }
+
+    /// No file is left of what was fetched.
+    fn check_no_leftovers(&self) {
+        assert_eq!(
+            std::fs::read_dir(self.dir.path().join("fetch"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+}
+
+fn over_http(answers: impl Into<Vec<Answer>>) -> (Server, Desk) {
+    let server = Server::start(answers.into());
+    let url = format!("{}/list.txt?key=secret", server.url());
+    (server, Desk::new(settings(Some(&url), None), limits()))
+}
+
+#[test]
+fn an_unchanged_source_is_a_successful_check() {
+    let tags = "ETag: \"one\"\r\nLast-Modified: Wed, 19 Nov 2025 10:00:00 GMT";
+    let (server, desk) = over_http([
+        Answer::ok(A).with(tags),
+        Answer::status(304, ""),
+        Answer::ok(A).with("ETag: \"two\""),
+        Answer::ok(&format!("{A}0x01\n")),
+        Answer::ok(A),
+    ]);
+    assert_eq!(desk.refresh().unwrap(), "v1 1: +1 -0 ?0 =0");
+    for (seconds, want) in [
+        (10, "unchanged"),
+        (20, "unchanged"),
+        (30, "v2 2: +1 -0 ?0 =0"),
+    ] {
+        desk.pass(10);
+        assert_eq!(desk.refresh().unwrap(), want);
+        assert_eq!(desk.succeeded(), Some(seconds));
+    }
+    let sent = server.requests();
+    assert!(!sent[0].contains("if-none-match") && !sent[0].contains("if-modified-since"));
+    assert!(
+        sent[0].starts_with("get /list.txt?key=secret http/1.1"),
+        "{}",
+        sent[0]
+    );
+    assert!(sent[1].contains("if-none-match: \"one\""), "{}", sent[1]);
+    assert!(sent[1].contains("if-modified-since: wed, 19 nov 2025 10:00:00 gmt"));
+    // The tags of a 304 go on to hold; those of another answer with the same bytes replace them.
+    assert!(sent[2].contains("if-none-match: \"one\""), "{}", sent[2]);
+    assert!(sent[3].contains("if-none-match: \"two\""), "{}", sent[3]);
+    assert!(!sent[3].contains("if-modified-since"), "{}", sent[3]);
+    // The hook heard of each.
+    assert_eq!(desk.reports.lock().unwrap().len(), 4);
+    let state = desk.publisher.list(&id()).unwrap();
+    let name = format!("{}/list.txt", server.url());
+    assert_eq!(state.version.provenance, Provenance::Source(name));
+    desk.check_no_leftovers();
+}
+
+#[test]
+fn a_failing_source_changes_nothing() {
+    let cut = "ETag: \"new\"\r\nContent-Length: 100000";
+    let html = "Content-Type: text/html; charset=utf-8";
+    let big = "1\n".repeat(60_000);
+    let chunked = "Transfer-Encoding: chunked";
+    let table: [(Answer, &str); 12] = [
+        (
+            Answer::status(500, "oops"),
+            "the server answered with status 500",
+        ),
+        (
+            Answer::status(404, "oops"),
+            "the server answered with status 404",
+        ),
+        (
+            Answer::status(204, ""),
+            "the server answered with status 204",
+        ),
+        (
+            Answer::status(206, "0x02\n"),
+            "the server answered with status 206",
+        ),
+        (
+            Answer::raw(cut, "0x02\n"),
+            "the file was cut off after 5 bytes",
+        ),
+        (
+            Answer::raw(chunked, "5\r\n0x02\n\r\n"),
+            "the file was cut off after 5 bytes",
+        ),
+        (
+            Answer::ok("0x02\n").with(html),
+            "the server sent a web page (text/html) instead of a list",
+        ),
+        (Answer::ok(""), "the file is empty"),
+        (Answer::ok(&big), "the file has more than 100000 bytes"),
+        (
+            Answer::raw("Connection: close", &big),
+            "the file has more than 100000 bytes",
+        ),
+        (
+            Answer::redirect("ftp://example.org/list?sig=secret"),
+            "redirected to what is no http or https URL",
+        ),
+        (Answer::garbage(), "the answer is not proper HTTP"),
+    ];
+    for (answer, want) in table {
+        let (server, desk) = over_http([
+            Answer::ok(A).with("ETag: \"one\""),
+            answer,
+            Answer::status(304, ""),
+        ]);
+        desk.refresh().unwrap();
+        let before = desk.publisher.list(&id()).unwrap();
+        desk.pass(10);
+        assert_eq!(desk.failure(), format!("{}/list.txt: {want}", server.url()));
+        assert_eq!(desk.publisher.list(&id()).unwrap(), before, "{want}");
+        assert_eq!(desk.succeeded(), Some(0), "{want}");
+        let status = desk.refresher.status(&id()).unwrap();
+        assert_eq!(status.consecutive_failures, 1);
+        assert!(status.last_error.unwrap().ends_with(want));
+        assert_eq!(
+            status.last_attempt.map(|at| at.as_second()),
+            Some(20_000 * DAY + 10)
+        );
+        assert_eq!(
+            status.last_success.map(|at| at.as_second()),
+            Some(20_000 * DAY)
+        );
+        // And the tag of the last good answer is still what is asked with.
+        assert_eq!(desk.refresh().unwrap(), "unchanged");
+        assert!(server.requests()[2].contains("if-none-match: \"one\""));
+        assert_eq!(
+            desk.refresher.status(&id()).unwrap().consecutive_failures,
+            0
+        );
+        desk.check_no_leftovers();
+    }
+}
+
+#[test]
+fn a_304_that_was_not_asked_for_is_a_failure() {
+    let (server, desk) = over_http([Answer::status(304, "")]);
+    let want = format!(
+        "{}/list.txt: the server answered with status 304",
+        server.url()
+    );
+    assert_eq!(desk.failure(), want);
+    assert_eq!(desk.publisher.lists().len(), 0);
+}
+
+#[test]
+fn a_slow_drip_is_cut() {
+    let server = Server::start(vec![Answer::drip()]);
+    let timeout = Duration::from_millis(300);
+    let limits = FetchLimits {
+        timeout,
+        ..limits()
+    };
+    let desk = Desk::new(settings(Some(&server.url()), None), limits);
+    let start = std::time::Instant::now();
+    assert_eq!(
+        desk.failure(),
+        format!("{}/: not finished within 300ms", server.url())
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    desk.check_no_leftovers();
+}
+
+#[test]
+fn redirects_are_followed_anew_each_time() {
+    let (server, desk) = over_http([
+        Answer::redirect("/signed?until=1"),
+        Answer::ok(A).with("ETag: \"one\""),
+        Answer::redirect("/signed?until=2"),
+        Answer::status(304, ""),
+    ]);
+    desk.refresh().unwrap();
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    let lines: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|request| request.lines().next().unwrap().to_owned())
+        .collect();
+    let want = [
+        "/list.txt?key=secret",
+        "/signed?until=1",
+        "/list.txt?key=secret",
+        "/signed?until=2",
+    ];
+    assert_eq!(lines, want.map(|path| format!("get {path} http/1.1")));
+    let stored = desk
+        .publisher
+        .list(&id())
+        .unwrap()
+        .version
+        .provenance
+        .clone();
+    assert_eq!(
+        stored,
+        Provenance::Source(format!("{}/list.txt", server.url()))
+    );
+}
+
+#[test]
+fn a_redirect_loop_ends() {
+    let (server, desk) = over_http(vec![Answer::redirect("/list.txt?key=secret"); 20]);
+    assert_eq!(
+        desk.failure(),
+        format!("{}/list.txt: redirected more than 5 times", server.url())
+    );
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[test]
+fn a_port_that_nobody_hears_is_a_failure_that_names_it() {
+    let url = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!(
+            "http://user:password@{}/list?key=secret",
+            listener.local_addr().unwrap()
+        )
+    };
+    let desk = Desk::new(settings(Some(&url), None), limits());
+    for failures in 1..=3 {
+        let error = desk.failure();
+        assert!(
+            error.contains("/list: ") && error.contains("refused"),
+            "{error}"
+        );
+        assert!(
+            !error.contains("password") && !error.contains("secret"),
+            "{error}"
+        );
+        assert_eq!(
+            desk.refresher.status(&id()).unwrap().consecutive_failures,
+            failures
+        );
+    }
+    let bad = Desk::new(settings(Some("ftp://example.org/a"), None), limits());
+    assert_eq!(
+        bad.failure(),
+        "ftp://example.org/a: not an http or https URL"
+    );
+}
+
+#[test]
+fn a_file_that_shrank_is_asked_for_whole_until_its_removals_are_confirmed() {
+    let all = "0x01\n0x02\n0x03\n0x04\n";
+    let cut = || Answer::ok("0x01\n0x02\n0x05\n").with("ETag: \"cut\"");
+    let (server, desk) = over_http([
+        Answer::ok(all).with("ETag: \"all\""),
+        cut(),
+        Answer::status(304, ""),
+        cut(),
+        Answer::status(304, ""),
+    ]);
+    assert_eq!(desk.refresh().unwrap(), "v1 4: +4 -0 ?0 =0");
+    assert_eq!(desk.refresh().unwrap(), "v2 5: +1 -0 ?2 =0");
+    desk.pass(DAY - 1);
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    // Due: a 304 would bring no file, so none is asked for.
+    desk.pass(1);
+    assert_eq!(desk.refresh().unwrap(), "v3 3: +0 -2 ?0 =0");
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    let asked: Vec<bool> = server
+        .requests()
+        .iter()
+        .map(|request| request.contains("if-none-match"))
+        .collect();
+    assert_eq!(asked, [false, true, true, false, true]);
+}
+
+#[test]
+fn an_import_by_hand_makes_the_source_be_read_whole() {
+    let (server, desk) = over_http([
+        Answer::ok(A).with("ETag: \"one\""),
+        Answer::ok(A).with("ETag: \"one\""),
+    ]);
+    desk.refresh().unwrap();
+    let file = desk.dir.path().join("mine.txt");
+    std::fs::write(&file, format!("{A}0x02\n0x03\n0x04\n")).unwrap();
+    let import = Provenance::Import("mine.txt".to_owned());
+    let report = desk
+        .publisher
+        .publish_file(&desk.settings, &file, &import, None)
+        .unwrap();
+    assert!(
+        matches!(
+            report,
+            Report::Published {
+                version: 2,
+                added: 3,
+                ..
+            }
+        ),
+        "{report:?}"
+    );
+    // The source does not have them: they do not vanish unseen behind an equal ETag.
+    assert_eq!(desk.refresh().unwrap(), "v3 4: +0 -0 ?3 =0");
+    assert!(!server.requests()[1].contains("if-none-match"));
+    let empty = desk.dir.path().join("empty.txt");
+    std::fs::write(&empty, "").unwrap();
+    let import = Provenance::Import("empty.txt".to_owned());
+    assert!(
+        desk.publisher
+            .publish_file(&desk.settings, &empty, &import, None)
+            .is_err()
+    );
+}
+
+#[test]
+fn another_source_is_not_asked_with_the_tags_of_the_first() {
+    let (server, desk) = over_http([
+        Answer::ok(A).with("ETag: \"one\""),
+        Answer::status(304, ""),
+        Answer::ok(A),
+    ]);
+    let first = desk.settings.clone();
+    desk.refresh().unwrap();
+    let desk = desk.reopened(first);
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    let other = format!("{}/list.txt?key=other", server.url());
+    let desk = desk.reopened(settings(Some(&other), None));
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    let asked: Vec<bool> = server
+        .requests()
+        .iter()
+        .map(|request| request.contains("if-none-match"))
+        .collect();
+    assert_eq!(asked, [false, true, false]);
+}
+
+#[test]
+fn a_path_is_a_source_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.txt");
+    let desk = Desk::new(settings(None, Some(&path)), limits());
+    assert!(desk.failure().starts_with(&format!("{}: ", path.display())));
+    std::fs::write(&path, A).unwrap();
+    assert_eq!(desk.refresh().unwrap(), "v1 1: +1 -0 ?0 =0");
+    desk.pass(5);
+    assert_eq!(desk.refresh().unwrap(), "unchanged");
+    assert_eq!(desk.succeeded(), Some(5));
+    std::fs::write(&path, format!("{A}0x02\n0x03\n")).unwrap();
+    assert_eq!(desk.refresh().unwrap(), "v2 3: +2 -0 ?0 =0");
+    // The same bytes are read again once a removal can be confirmed.
+    std::fs::write(&path, A).unwrap();
+    assert_eq!(desk.refresh().unwrap(), "v3 3: +0 -0 ?2 =0");
+    desk.pass(DAY);
+    assert_eq!(desk.refresh().unwrap(), "v4 1: +0 -2 ?0 =0");
+    let unknown = desk
+        .refresher
+        .refresh(&"other".parse().unwrap())
+        .unwrap_err();
+    assert_eq!(unknown.to_string(), "list other is not configured");
+    let by_hand = Desk::new(settings(None, None), limits());
+    assert_eq!(
+        by_hand.failure(),
+        "list test has no source: neither a url nor a path is configured"
+    );
+    assert_eq!(by_hand.refresher.status(&id()), None);
+}
+
+#[test]
+fn leftovers_of_a_killed_process_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("fetch")).unwrap();
+    std::fs::write(dir.path().join("fetch/fetch-abc-list.txt"), "half").unwrap();
+    Desk::at(dir, settings(None, None), limits()).check_no_leftovers();
+}
+
+/// Runs the refresher on `path` until `work` is done, which gets what was published, in order.
+fn run(desk: Desk, work: impl FnOnce(&mut dyn FnMut() -> Report)) {
+    let (tell, heard) = mpsc::channel();
+    let stop = Arc::new(Stop::default());
+    let store = Arc::new(Store::open(&desk.dir.path().join("run"), DEFAULT_CACHE).unwrap());
+    let hook = move |_: &[_], report: &Report| drop(tell.send(report.clone()));
+    let publisher =
+        Publisher::open(store, Bounds::default(), Arc::new(Timestamp::now), hook).unwrap();
+    let fetcher = Fetcher::new(&desk.dir.path().join("run"), limits()).unwrap();
+    let refresher = Refresher::new(Arc::new(publisher), fetcher, &[desk.settings]);
+    let until = Arc::clone(&stop);
+    let thread = std::thread::spawn(move || refresher.run(&until));
+    work(&mut || heard.recv_timeout(Duration::from_secs(60)).unwrap());
+    stop.set();
+    thread.join().unwrap();
+}
+
+#[test]
+fn the_run_reads_again_and_again_until_it_is_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.txt");
+    std::fs::write(&path, A).unwrap();
+    let desk = Desk::new(settings(None, Some(&path)), limits());
+    run(desk, |next| {
+        assert!(matches!(next(), Report::Published { version: 1, .. }));
+        assert!(matches!(next(), Report::Unchanged { .. }));
+        // Written beside and renamed, as whoever replaces a source should.
+        let new = dir.path().join("new.txt");
+        std::fs::write(&new, format!("{A}0x02\n")).unwrap();
+        std::fs::rename(&new, &path).unwrap();
+        let published = std::iter::repeat_with(next)
+            .find(|report| matches!(report, Report::Published { .. }))
+            .unwrap();
+        assert!(matches!(
+            published,
+            Report::Published {
+                version: 2,
+                added: 1,
+                ..
+            }
+        ));
+    });
+}
+
+#[test]
+fn a_static_list_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.txt");
+    std::fs::write(&path, A).unwrap();
+    let server = Server::start(vec![Answer::status(500, ""), Answer::ok(A), Answer::ok(A)]);
+    let mut settings = settings(Some(&server.url()), None);
+    settings.is_static = true;
+    run(Desk::new(settings, limits()), |next| {
+        assert!(matches!(next(), Report::Published { version: 1, .. }));
+    });
+    // The failure was tried again, the success was not.
+    assert_eq!(server.requests().len(), 2);
+}
