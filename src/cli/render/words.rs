@@ -86,10 +86,7 @@ pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
     if age.is_none() && max_age.is_none() && !stale {
         return "does not age".to_owned();
     }
-    let age = age.map_or_else(
-        || "of unknown age".to_owned(),
-        |age| format!("{} old", span(age)),
-    );
+    let age = age.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
     match (max_age, stale) {
         (Some(limit), true) => format!("{age}, STALE (limit {})", span(limit)),
         (None, true) => format!("{age}, STALE"),
@@ -111,11 +108,7 @@ pub fn moment(moment: Option<&Timestamp>) -> String {
 
 /// Harmless text, or a dash where there is none.
 pub fn or_dash(text: &str) -> String {
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        escape(text).into_owned()
-    }
+    if text.is_empty() { "-".to_owned() } else { escape(text).into_owned() }
 }
 
 /// Harmless texts in a row, or a dash where there are none.
@@ -123,11 +116,7 @@ pub fn joined(texts: &[String], separator: &str) -> String {
     if texts.is_empty() {
         return "-".to_owned();
     }
-    texts
-        .iter()
-        .map(|text| escape(text))
-        .collect::<Vec<_>>()
-        .join(separator)
+    texts.iter().map(|text| escape(text)).collect::<Vec<_>>().join(separator)
 }
 
 /// Adds a line `name   value`, indented.
@@ -144,11 +133,7 @@ pub fn chains(chains: &[String]) -> String {
 
 /// What was asked, harmless, so that nothing at all can be seen too.
 pub fn asked(text: &str) -> String {
-    if text.is_empty() {
-        "\"\"".to_owned()
-    } else {
-        escape(text).into_owned()
-    }
+    if text.is_empty() { "\"\"".to_owned() } else { escape(text).into_owned() }
 }
 
 /// A count with its noun.
