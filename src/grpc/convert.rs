@@ -141,6 +141,27 @@ impl From<Encoding> for v1::AddressEncoding {
     fn from(encoding: Encoding) -> Self {
         match encoding {
             Encoding::Evm => Self::Evm,
+            Encoding::P2pkh => Self::P2pkh,
+            Encoding::P2sh => Self::P2sh,
+            Encoding::P2wpkh => Self::P2wpkh,
+            Encoding::P2wsh => Self::P2wsh,
+            Encoding::P2tr => Self::P2tr,
+            Encoding::Witness => Self::Witness,
+            Encoding::CashAddr => Self::CashAddr,
+            Encoding::Mweb => Self::Mweb,
+            Encoding::ZcashSapling => Self::ZcashSapling,
+            Encoding::ZcashUnified => Self::ZcashUnified,
+            Encoding::ZcashTex => Self::ZcashTex,
+            Encoding::Tron => Self::Tron,
+            Encoding::TronHex => Self::TronHex,
+            Encoding::Xrp => Self::Xrp,
+            Encoding::XrpX => Self::XrpX,
+            Encoding::Monero => Self::Monero,
+            Encoding::MoneroIntegrated => Self::MoneroIntegrated,
+            Encoding::MoneroSubaddress => Self::MoneroSubaddress,
+            Encoding::MoneroFeatured => Self::MoneroFeatured,
+            Encoding::Solana => Self::Solana,
+            Encoding::Cosmos => Self::Cosmos,
             Encoding::Verbatim => Self::Verbatim,
         }
     }

@@ -11,7 +11,7 @@ use crate::domain::publication::Gates;
 use crate::source::Format;
 
 /// A list and its source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ListSettings {
     /// The list.
     pub id: ListId,

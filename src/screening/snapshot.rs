@@ -70,14 +70,13 @@ pub struct ListIndex {
     postings: Vec<(KeyId, u32)>,
     /// The place in `postings` where a key id's run begins.
     runs: HashTable<u32>,
-    hasher: DefaultHashBuilder,
     /// Places in `quarantine` by the verbatim string without surrounding white space.
     verbatim: HashMap<Box<str>, Vec<u32>>,
 }
 
 impl ListIndex {
     /// Understands every row of `state`. `hasher` must be the same for all lists of a snapshot.
-    pub fn build(state: &ListState, hasher: DefaultHashBuilder) -> Self {
+    pub fn build(state: &ListState, hasher: &DefaultHashBuilder) -> Self {
         let parties: HashMap<&str, u32> =
             (0..).zip(state.parties.iter()).map(|(place, party)| (party.uid.as_str(), place)).collect();
         let mut listings = Vec::new();
@@ -118,7 +117,7 @@ impl ListIndex {
             }
         }
         let (rows, parties) = (state.rows.clone(), state.parties.clone());
-        Self { rows, parties, listings, quarantine, postings, runs, hasher, verbatim }
+        Self { rows, parties, listings, quarantine, postings, runs, verbatim }
     }
 
     /// The listings that stand under `key`, whose hash is `hash` ([`Snapshot::hash`]).
@@ -317,7 +316,7 @@ impl Snapshot {
                 let known = previous.and_then(|p| p.list(&state.version.id));
                 let index = match known {
                     Some(list) if list.state.version == state.version => list.index.clone(),
-                    _ => Arc::new(ListIndex::build(state, hasher.clone())),
+                    _ => Arc::new(ListIndex::build(state, &hasher)),
                 };
                 let id = &state.version.id;
                 let terms = terms.iter().find(|t| t.id == *id).cloned().unwrap_or_else(|| {

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
+use std::sync::Arc;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -61,8 +62,8 @@ fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange
             etag: Some(format!("\"{version}\"")),
             ..ListCheck::default()
         },
-        parties: (0..rows.div_ceil(10)).map(party).collect(),
-        rows: (0..rows).map(row).collect(),
+        parties: Arc::new((0..rows.div_ceil(10)).map(party).collect()),
+        rows: Arc::new((0..rows).map(row).collect()),
     };
     state.version.digest = standing_digest(&state);
     let added = |row: &Row| ListingChange {

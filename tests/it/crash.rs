@@ -3,6 +3,7 @@
 //! The test runs itself as a child process, which publishes without end and says on its output
 //! what was acknowledged; the parent kills it and looks at what is left.
 
+use std::sync::Arc;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -216,8 +217,8 @@ fn publication(id: &ListId, version: u64, run: &str) -> ListState {
             counts: ListCounts::default(),
         },
         check: ListCheck::default(),
-        parties: (0..ROWS / 10).map(party).collect(),
-        rows: (0..ROWS).map(row).collect(),
+        parties: Arc::new((0..ROWS / 10).map(party).collect()),
+        rows: Arc::new((0..ROWS).map(row).collect()),
     };
     state.version.digest = standing_digest(&state);
     state
