@@ -83,20 +83,12 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let environment: Vec<_> = environment.into_iter().collect();
         let variable = |name: &str| {
-            let found = environment
-                .iter()
-                .find(|(found, _)| found == OsStr::new(name));
-            found
-                .map(|(_, value)| PathBuf::from(value))
-                .filter(|path| !path.as_os_str().is_empty())
+            let found = environment.iter().find(|(found, _)| found == OsStr::new(name));
+            found.map(|(_, value)| PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty())
         };
         let mut problems = Vec::new();
         let mut settings = Vec::new();
-        if let Some(path) = flags
-            .config
-            .clone()
-            .or_else(|| variable(layers::CONFIG_VARIABLE))
-        {
+        if let Some(path) = flags.config.clone().or_else(|| variable(layers::CONFIG_VARIABLE)) {
             match layers::file(&path) {
                 Ok(file) => settings.extend(file),
                 Err(problem) => problems.push(problem),
@@ -115,21 +107,14 @@ impl Config {
         let mut draft = Draft::new(data_dir);
         for setting in &settings {
             if let Err(message) = draft.apply(setting) {
-                problems.push(Problem {
-                    origin: setting.origin.clone(),
-                    message,
-                });
+                problems.push(Problem { origin: setting.origin.clone(), message });
             }
         }
         if let Some(path) = &flags.data_dir {
             draft.config.data_dir.clone_from(path);
         }
         draft.config.lists = draft.lists.finish(&mut problems);
-        if problems.is_empty() {
-            Ok(draft.config)
-        } else {
-            Err(ConfigError { problems })
-        }
+        if problems.is_empty() { Ok(draft.config) } else { Err(ConfigError { problems }) }
     }
 }
 
@@ -143,9 +128,7 @@ impl Draft {
     fn new(data_dir: PathBuf) -> Self {
         let config = Config {
             data_dir,
-            listen: LISTEN
-                .parse()
-                .expect("the default is an address: a test reads it"),
+            listen: LISTEN.parse().expect("the default is an address: a test reads it"),
             starter_lists: true,
             offline: false,
             allow_stale: false,
@@ -154,10 +137,7 @@ impl Draft {
             cache_mib: 64,
             lists: Vec::new(),
         };
-        Self {
-            config,
-            lists: Drafts::built_in(),
-        }
+        Self { config, lists: Drafts::built_in() }
     }
 
     fn apply(&mut self, setting: &Setting) -> Result<(), String> {
@@ -170,21 +150,14 @@ impl Draft {
             ["lists", id, key] => {
                 let known = lists::KEYS.contains(key);
                 let applied = self.lists.apply(id, Some(key), setting);
-                return if known {
-                    applied.map_err(in_key)
-                } else {
-                    applied
-                };
+                return if known { applied.map_err(in_key) } else { applied };
             }
             [key] if KEYS.contains(key) => {}
             _ => return Err(format!("unknown key \"{}\"", setting.key.join("."))),
         }
         let applied = match key[0] {
             "data_dir" => given.text().map(|text| config.data_dir = text.into()),
-            "listen" => given
-                .text()
-                .and_then(listen)
-                .map(|address| config.listen = address),
+            "listen" => given.text().and_then(listen).map(|address| config.listen = address),
             "starter_lists" => given.boolean().map(|flag| config.starter_lists = flag),
             "offline" => given.boolean().map(|flag| config.offline = flag),
             "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
@@ -208,33 +181,21 @@ fn named(flags: &Flags) -> Vec<Setting> {
         given,
         origin: Origin::Flag(flag.to_owned()),
     };
-    let listen = flags
-        .listen
-        .clone()
-        .map(|text| setting("--listen", "listen", Given::Text(text)));
-    let offline = flags
-        .offline
-        .then(|| setting("--offline", "offline", Given::Boolean(true)));
-    let allow_stale = flags
-        .allow_stale
-        .then(|| setting("--allow-stale", "allow_stale", Given::Boolean(true)));
-    [listen, offline, allow_stale]
-        .into_iter()
-        .flatten()
-        .collect()
+    let listen = flags.listen.clone().map(|text| setting("--listen", "listen", Given::Text(text)));
+    let offline = flags.offline.then(|| setting("--offline", "offline", Given::Boolean(true)));
+    let allow_stale =
+        flags.allow_stale.then(|| setting("--allow-stale", "allow_stale", Given::Boolean(true)));
+    [listen, offline, allow_stale].into_iter().flatten().collect()
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is no IP address with a port, such as {LISTEN}"))
+    text.parse().map_err(|_| format!("{text:?} is no IP address with a port, such as {LISTEN}"))
 }
 
 /// `$XDG_DATA_HOME/lazaretto` (which must be absolute: XDG Base Directory Specification), else
 /// `~/.local/share/lazaretto`, else `lazaretto-data` in the working directory.
 fn default_data_dir(xdg: Option<PathBuf>, home: Option<PathBuf>) -> PathBuf {
-    let xdg = xdg
-        .filter(|path| path.is_absolute())
-        .map(|path| path.join("lazaretto"));
+    let xdg = xdg.filter(|path| path.is_absolute()).map(|path| path.join("lazaretto"));
     xdg.or_else(|| home.map(|home| home.join(".local/share/lazaretto")))
         .unwrap_or_else(|| PathBuf::from("lazaretto-data"))
 }

@@ -20,11 +20,7 @@ fn main() -> ExitCode {
             let failed = error.use_stderr();
             // Help that nobody reads any more (a closed pipe) is no error.
             let _ = error.print();
-            return if failed {
-                FAILURE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if failed { FAILURE.into() } else { ExitCode::SUCCESS };
         }
     };
     match cli.run() {

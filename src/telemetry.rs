@@ -77,9 +77,7 @@ impl FromStr for Filter {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
         for directive in text.split(',') {
-            let level = directive
-                .rsplit_once('=')
-                .map_or(directive, |(_, level)| level);
+            let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
             if !levels.contains(&level) {
                 return Err(FilterError(directive.to_owned()));
             }
@@ -94,16 +92,12 @@ impl FromStr for Filter {
 /// Sends the log of this process to standard error; the first call decides.
 pub fn start(filter: &Filter, format: LogFormat) {
     let filter = EnvFilter::new(&filter.0);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // An error says that a log is set up already, which is what was asked for.
     let _ = match format {
         LogFormat::Text => {
             let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            builder
-                .with_ansi(!plain && std::io::stderr().is_terminal())
-                .try_init()
+            builder.with_ansi(!plain && std::io::stderr().is_terminal()).try_init()
         }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
@@ -118,23 +112,10 @@ mod tests {
         let check = |text: &str, fits: bool| {
             assert_eq!(text.parse::<Filter>().is_ok(), fits, "{text:?}");
         };
-        for text in [
-            "info",
-            "off",
-            "warn,lazaretto=debug",
-            "lazaretto::store=trace",
-        ] {
+        for text in ["info", "off", "warn,lazaretto=debug", "lazaretto::store=trace"] {
             check(text, true);
         }
-        for text in [
-            "",
-            "inof",
-            "INFO",
-            "warn,",
-            "lazaretto=loud",
-            "info;debug",
-            "[=info",
-        ] {
+        for text in ["", "inof", "INFO", "warn,", "lazaretto=loud", "info;debug", "[=info"] {
             check(text, false);
         }
     }

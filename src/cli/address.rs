@@ -51,13 +51,9 @@ struct OtherForm {
 /// all has been shown.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let anatomy = anatomy(&arguments.address, arguments.chain.as_deref())?;
-    arguments
-        .output
-        .show(&anatomy, |style| text(&anatomy, style))?;
+    arguments.output.show(&anatomy, |style| text(&anatomy, style))?;
     match anatomy.fits_chain {
-        Some(false) => Err(anyhow!(
-            "such an address cannot stand on the chain asked for"
-        )),
+        Some(false) => Err(anyhow!("such an address cannot stand on the chain asked for")),
         _ => Ok(0),
     }
 }
@@ -99,10 +95,7 @@ fn text(anatomy: &Anatomy, style: Style) -> String {
         text.push_str(&format!("  {name:<12}{value}\n"));
     };
     line("form", &escape(&anatomy.encoding));
-    let wrong = style.paint(
-        Colour::Bad,
-        "WRONG: the bytes are understood, but it may be mistyped",
-    );
+    let wrong = style.paint(Colour::Bad, "WRONG: the bytes are understood, but it may be mistyped");
     line(
         "checksum",
         match anatomy.checksum {

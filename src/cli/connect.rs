@@ -34,13 +34,8 @@ pub fn opening(data_dir: &Path) -> String {
 /// The server that holds the store, by its endpoint file.
 async fn running(data_dir: &Path) -> Result<Client> {
     let file = endpoint::path(data_dir);
-    let found = endpoint::read(data_dir).with_context(|| {
-        format!(
-            "{}, and {} cannot be read",
-            locked(data_dir),
-            file.display()
-        )
-    })?;
+    let found = endpoint::read(data_dir)
+        .with_context(|| format!("{}, and {} cannot be read", locked(data_dir), file.display()))?;
     let Some(url) = found else {
         return Err(anyhow!(
             "{}, and {} does not exist, so no server can be asked in its place",
@@ -49,20 +44,13 @@ async fn running(data_dir: &Path) -> Result<Client> {
         ));
     };
     Client::connect(&url).await.with_context(|| {
-        format!(
-            "{}, and {} names no server that answers",
-            locked(data_dir),
-            file.display()
-        )
+        format!("{}, and {} names no server that answers", locked(data_dir), file.display())
     })
 }
 
 /// That another process has the store.
 pub fn locked(data_dir: &Path) -> String {
-    format!(
-        "the data directory {} is in use by another process",
-        data_dir.display()
-    )
+    format!("the data directory {} is in use by another process", data_dir.display())
 }
 
 #[cfg(test)]
@@ -70,10 +58,7 @@ mod tests {
     use super::*;
 
     fn refusal(data_dir: &Path) -> String {
-        let error = crate::cli::runtime()
-            .unwrap()
-            .block_on(running(data_dir))
-            .unwrap_err();
+        let error = crate::cli::runtime().unwrap().block_on(running(data_dir)).unwrap_err();
         format!("{error:#}")
     }
 
@@ -87,19 +72,10 @@ mod tests {
         says(&refusal(dir.path()), "endpoint does not exist");
 
         // A port that was free a moment ago: nobody listens there.
-        let free = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         endpoint::write(dir.path(), &endpoint::url(free)).unwrap();
-        says(
-            &refusal(dir.path()),
-            "endpoint names no server that answers",
-        );
-        says(
-            &refusal(dir.path()),
-            &format!("no server answers at http://{free}"),
-        );
+        says(&refusal(dir.path()), "endpoint names no server that answers");
+        says(&refusal(dir.path()), &format!("no server answers at http://{free}"));
 
         endpoint::write(dir.path(), "nonsense").unwrap();
         says(&refusal(dir.path()), "\"nonsense\" is no server address");

@@ -72,9 +72,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
 async fn ls(client: &mut Client, output: Output) -> Result<()> {
     let request = v1::ListSanctionsListsRequest {};
     let response = answer(client.lists.list_sanctions_lists(request).await)?;
-    output.show(&response, |style| {
-        render::lists::table(&response.lists, style)
-    })
+    output.show(&response, |style| render::lists::table(&response.lists, style))
 }
 
 async fn party(
@@ -83,10 +81,7 @@ async fn party(
     list: Option<ListId>,
     output: Output,
 ) -> Result<()> {
-    let request = v1::LookUpPartyRequest {
-        list_id: id_or_all(list),
-        party_uid,
-    };
+    let request = v1::LookUpPartyRequest { list_id: id_or_all(list), party_uid };
     let response = answer(client.lists.look_up_party(request).await)?;
     output.show(&response, |_| render::party::text(&response.parties))
 }

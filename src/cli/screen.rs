@@ -45,14 +45,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
         let mut verdict = Verdict::Allow;
         for addresses in arguments.addresses.chunks(BATCH) {
             let response = screen(&mut client, addresses, arguments, options.clone()).await?;
-            arguments.output.show(&response, |style| {
-                render::screening::text(addresses, &response, style)
-            })?;
-            verdict = response
-                .items
-                .iter()
-                .map(Verdict::of)
-                .fold(verdict, Verdict::max);
+            arguments
+                .output
+                .show(&response, |style| render::screening::text(addresses, &response, style))?;
+            verdict = response.items.iter().map(Verdict::of).fold(verdict, Verdict::max);
         }
         Ok(verdict.exit_status())
     })
@@ -67,10 +63,7 @@ fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions
         seconds: moment.as_second(),
         nanos: moment.subsec_nanosecond(),
     });
-    Ok(v1::ScreeningOptions {
-        lists: arguments.lists.clone(),
-        as_of,
-    })
+    Ok(v1::ScreeningOptions { lists: arguments.lists.clone(), as_of })
 }
 
 async fn screen(
@@ -140,13 +133,8 @@ mod tests {
     use super::*;
 
     fn decided(decision: i32) -> v1::ScreeningItem {
-        let screening = v1::Screening {
-            decision,
-            ..v1::Screening::default()
-        };
-        v1::ScreeningItem {
-            outcome: Some(Outcome::Result(screening)),
-        }
+        let screening = v1::Screening { decision, ..v1::Screening::default() };
+        v1::ScreeningItem { outcome: Some(Outcome::Result(screening)) }
     }
 
     #[test]
@@ -155,9 +143,7 @@ mod tests {
         let review = decided(v1::Decision::Review as i32);
         let block = decided(v1::Decision::Block as i32);
         let refused = v1::ScreeningError::default();
-        let error = v1::ScreeningItem {
-            outcome: Some(Outcome::Error(refused)),
-        };
+        let error = v1::ScreeningItem { outcome: Some(Outcome::Error(refused)) };
         let unknown = decided(17);
         let unsaid = decided(0);
         let empty = v1::ScreeningItem { outcome: None };

@@ -36,26 +36,12 @@ pub struct Arguments {
 /// Serves until asked to end.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     if global.server.is_some() {
-        return Err(anyhow!(
-            "--server names a server to ask: serve takes --listen"
-        ));
+        return Err(anyhow!("--server names a server to ask: serve takes --listen"));
     }
-    let Arguments {
-        listen,
-        offline,
-        allow_stale,
-    } = arguments;
-    let flags = Flags {
-        listen,
-        offline,
-        allow_stale,
-        ..global.flags()
-    };
+    let Arguments { listen, offline, allow_stale } = arguments;
+    let flags = Flags { listen, offline, allow_stale, ..global.flags() };
     let config = Config::load(&flags, std::env::vars_os())?;
-    crate::telemetry::start(
-        &config.log.clone().louder(global.verbose),
-        config.log_format,
-    );
+    crate::telemetry::start(&config.log.clone().louder(global.verbose), config.log_format);
     super::runtime()?.block_on(serve(&config))?;
     Ok(0)
 }
@@ -149,10 +135,7 @@ impl Signals {
     /// The first signal asks for an end once all calls are answered; the second ends at once.
     async fn watch(mut self, ask: oneshot::Sender<()>, on_second: impl FnOnce()) {
         let (name, _) = self.next().await;
-        info!(
-            signal = name,
-            "ending: calls under way are answered first; once more ends at once"
-        );
+        info!(signal = name, "ending: calls under way are answered first; once more ends at once");
         // The server may have ended by itself meanwhile.
         let _ = ask.send(());
         let (name, status) = self.next().await;

@@ -26,9 +26,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         let request = v1::GetSnapshotRequest { id: arguments.id };
         let response = answer(client.lists.get_snapshot(request).await)?;
         let snapshot = response.snapshot.clone().unwrap_or_default();
-        arguments
-            .output
-            .show(&response, |style| render::snapshot::text(&snapshot, style))?;
+        arguments.output.show(&response, |style| render::snapshot::text(&snapshot, style))?;
         Ok(0)
     })
 }

@@ -26,10 +26,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     /// A table of the columns `heading`, each with its side.
     pub fn new(heading: [(&str, Side); COLUMNS]) -> Self {
         let rows = vec![heading.map(|(name, _)| name.to_owned())];
-        Self {
-            sides: heading.map(|(_, side)| side),
-            rows,
-        }
+        Self { sides: heading.map(|(_, side)| side), rows }
     }
 
     /// Adds a row.
@@ -68,26 +65,15 @@ mod tests {
 
     #[test]
     fn columns_align() {
-        let mut table = Table::new([
-            ("list", Side::Left),
-            ("rows", Side::Right),
-            ("", Side::Left),
-        ]);
+        let mut table = Table::new([("list", Side::Left), ("rows", Side::Right), ("", Side::Left)]);
         table.push(["김정은".to_owned(), "7".to_owned(), String::new()]);
-        table.push([
-            "us-ofac-sdn".to_owned(),
-            "1234".to_owned(),
-            "stale".to_owned(),
-        ]);
-        let want = "list         rows\n김정은              7\nus-ofac-sdn  1234  stale\n";
+        table.push(["us-ofac-sdn".to_owned(), "1234".to_owned(), "stale".to_owned()]);
+        let want = "list         rows\n김정은             7\nus-ofac-sdn  1234  stale\n";
         assert_eq!(table.to_string(), want);
     }
 
     #[test]
     fn an_empty_table_is_its_heading() {
-        assert_eq!(
-            Table::new([("a", Side::Left), ("b", Side::Right)]).to_string(),
-            "a  b\n"
-        );
+        assert_eq!(Table::new([("a", Side::Left), ("b", Side::Right)]).to_string(), "a  b\n");
     }
 }

@@ -67,18 +67,12 @@ impl Style {
     /// Colour where standard output is a terminal and `NO_COLOR` (no-color.org) is not set.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            colour: !refused && std::io::stdout().is_terminal(),
-        }
+        Self { colour: !refused && std::io::stdout().is_terminal() }
     }
 
     /// `text`, which is harmless already, in a colour.
     pub fn paint(self, colour: Colour, text: &str) -> String {
-        if self.colour {
-            format!("\u{1b}[1;{}m{text}\u{1b}[0m", colour as u8)
-        } else {
-            text.into()
-        }
+        if self.colour { format!("\u{1b}[1;{}m{text}\u{1b}[0m", colour as u8) } else { text.into() }
     }
 }
 
@@ -101,9 +95,6 @@ mod tests {
     #[test]
     fn colour_only_where_wanted() {
         assert_eq!(Style::PLAIN.paint(Colour::Bad, "BLOCK"), "BLOCK");
-        assert_eq!(
-            Style::COLOURED.paint(Colour::Bad, "BLOCK"),
-            "\u{1b}[1;31mBLOCK\u{1b}[0m"
-        );
+        assert_eq!(Style::COLOURED.paint(Colour::Bad, "BLOCK"), "\u{1b}[1;31mBLOCK\u{1b}[0m");
     }
 }

@@ -31,10 +31,9 @@ impl Given {
             DeValue::String(text) => Self::String(text.clone().into_owned()),
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
                 .map_or(Self::Other("an integer beyond 64 bits"), Self::Integer),
-            DeValue::Float(float) => float
-                .as_str()
-                .parse()
-                .map_or(Self::Other("a float"), Self::Float),
+            DeValue::Float(float) => {
+                float.as_str().parse().map_or(Self::Other("a float"), Self::Float)
+            }
             DeValue::Boolean(boolean) => Self::Boolean(*boolean),
             DeValue::Datetime(_) => Self::Other("a date"),
             DeValue::Array(_) => Self::Other("an array"),
@@ -66,18 +65,16 @@ impl Given {
 
     /// A string read as a type of its own.
     pub fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(&self) -> Result<T, String> {
-        self.text()?
-            .parse()
-            .map_err(|error: T::Err| error.to_string())
+        self.text()?.parse().map_err(|error: T::Err| error.to_string())
     }
 
     /// `true` or `false`.
     pub fn boolean(&self) -> Result<bool, String> {
         match self {
             Self::Boolean(boolean) => Ok(*boolean),
-            Self::Text(text) => text
-                .parse()
-                .map_err(|_| format!("must be true or false, not {text:?}")),
+            Self::Text(text) => {
+                text.parse().map_err(|_| format!("must be true or false, not {text:?}"))
+            }
             other => Err(format!("must be true or false, not {}", other.words())),
         }
     }
@@ -85,11 +82,7 @@ impl Given {
     /// An integer within bounds.
     pub fn integer(&self, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
         let refusal = |found: &str| {
-            format!(
-                "must be an integer from {} to {}, not {found}",
-                bounds.start(),
-                bounds.end()
-            )
+            format!("must be an integer from {} to {}, not {found}", bounds.start(), bounds.end())
         };
         let integer = match self {
             Self::Integer(integer) => u64::try_from(*integer).map_err(|_| integer.to_string()),

@@ -32,13 +32,8 @@ pub struct Setting {
 
 /// Reads the configuration file.
 pub fn file(path: &Path) -> Result<Vec<Setting>, Problem> {
-    let problem = |message: String| Problem {
-        origin: Origin::File(path.to_owned(), 0),
-        message,
-    };
-    let size = std::fs::metadata(path)
-        .map_err(|error| problem(error.to_string()))?
-        .len();
+    let problem = |message: String| Problem { origin: Origin::File(path.to_owned(), 0), message };
+    let size = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
     if size > MAX_FILE {
         return Err(problem(format!("has {size} bytes, more than {MAX_FILE}")));
     }
@@ -50,10 +45,7 @@ pub fn file(path: &Path) -> Result<Vec<Setting>, Problem> {
 pub fn toml(path: &Path, text: &str) -> Result<Vec<Setting>, Problem> {
     let origin = |offset: usize| {
         let before = text.as_bytes().iter().take(offset);
-        Origin::File(
-            path.to_owned(),
-            1 + before.filter(|byte| **byte == b'\n').count(),
-        )
+        Origin::File(path.to_owned(), 1 + before.filter(|byte| **byte == b'\n').count())
     };
     let table = DeTable::parse(text).map_err(|error| Problem {
         origin: origin(error.span().map_or(0, |span| span.start)),
@@ -76,14 +68,7 @@ fn walk(
         key.push(name.get_ref().clone().into_owned());
         let offset = Spanned::span(name).start;
         let given = Given::from_toml(value.get_ref());
-        settings.push((
-            offset,
-            Setting {
-                key: key.clone(),
-                given,
-                origin: origin(offset),
-            },
-        ));
+        settings.push((offset, Setting { key: key.clone(), given, origin: origin(offset) }));
         if let DeValue::Table(inner) = value.get_ref() {
             walk(inner, key, origin, settings);
         }
@@ -110,17 +95,11 @@ pub fn environment(
         let origin = Origin::Variable(name.clone().into_owned());
         let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         let Some(value) = value.to_str() else {
-            problems.push(Problem {
-                origin,
-                message: "is not UTF-8".to_owned(),
-            });
+            problems.push(Problem { origin, message: "is not UTF-8".to_owned() });
             continue;
         };
         if !rest.bytes().all(upper) {
-            problems.push(Problem {
-                origin,
-                message: "unknown variable".to_owned(),
-            });
+            problems.push(Problem { origin, message: "unknown variable".to_owned() });
             continue;
         }
         let mut key: Vec<String> = rest.to_lowercase().split("__").map(str::to_owned).collect();
@@ -129,11 +108,7 @@ pub fn environment(
         {
             *id = id.replace('_', "-");
         }
-        settings.push(Setting {
-            key,
-            given: Given::Text(value.to_owned()),
-            origin,
-        });
+        settings.push(Setting { key, given: Given::Text(value.to_owned()), origin });
     }
     settings.sort_by(|a, b| a.key.cmp(&b.key));
     settings
@@ -143,10 +118,7 @@ pub fn environment(
 pub fn set_flag(argument: &str) -> Result<Setting, Problem> {
     let Some((key, value)) = argument.split_once('=') else {
         let message = format!("{argument:?} is not KEY=VALUE");
-        return Err(Problem {
-            origin: Origin::Flag("--set".to_owned()),
-            message,
-        });
+        return Err(Problem { origin: Origin::Flag("--set".to_owned()), message });
     };
     let (key, value) = (key.trim(), value.trim());
     let origin = Origin::Flag(format!("--set {key}"));
@@ -154,18 +126,12 @@ pub fn set_flag(argument: &str) -> Result<Setting, Problem> {
         match DeValue::parse(value) {
             Ok(value) => Given::from_toml(value.get_ref()),
             Err(error) => {
-                return Err(Problem {
-                    origin,
-                    message: error.message().to_owned(),
-                });
+                return Err(Problem { origin, message: error.message().to_owned() });
             }
         }
     } else {
         Given::Text(value.to_owned())
     };
-    let key = key
-        .split('.')
-        .map(|segment| segment.trim().to_owned())
-        .collect();
+    let key = key.split('.').map(|segment| segment.trim().to_owned()).collect();
     Ok(Setting { key, given, origin })
 }

@@ -95,11 +95,7 @@ impl Drafts {
             ("lazarus-advisories", advisories),
         ];
         let named = |(id, draft): (&str, Draft)| {
-            (
-                id.parse()
-                    .expect("the ids above are list ids: a test reads them"),
-                draft,
-            )
+            (id.parse().expect("the ids above are list ids: a test reads them"), draft)
         };
         Self(built_in.into_iter().map(named).collect())
     }
@@ -173,38 +169,24 @@ impl Draft {
     }
 
     fn interval(&self) -> Duration {
-        self.refresh_interval
-            .as_ref()
-            .map_or(REFRESH_INTERVAL, |interval| interval.value)
+        self.refresh_interval.as_ref().map_or(REFRESH_INTERVAL, |interval| interval.value)
     }
 
     fn contradictions(&self, id: &ListId, problems: &mut Vec<Problem>) {
         let mut problem = |origin: &Origin, message: String| {
             let message = format!("lists.{id}: {message}");
-            problems.push(Problem {
-                origin: origin.clone(),
-                message,
-            });
+            problems.push(Problem { origin: origin.clone(), message });
         };
         if self.kind.is_none() {
-            problem(
-                self.first.as_ref().unwrap_or(&Origin::Default),
-                "kind is missing".to_owned(),
-            );
+            problem(self.first.as_ref().unwrap_or(&Origin::Default), "kind is missing".to_owned());
         }
         if let (Some(url), Some(path)) = (&self.url, &self.path)
             && url.origin != Origin::Default
         {
-            problem(
-                &path.origin,
-                format!("path and url ({}) exclude each other", url.origin),
-            );
+            problem(&path.origin, format!("path and url ({}) exclude each other", url.origin));
         }
         if let Some(given) = self.is_static.as_ref().filter(|given| given.value) {
-            let timed = [
-                ("refresh_interval", &self.refresh_interval),
-                ("max_age", &self.max_age),
-            ];
+            let timed = [("refresh_interval", &self.refresh_interval), ("max_age", &self.max_age)];
             for (key, value) in timed {
                 if let Some(value) = value {
                     let why = format!("static ({}) and {key} exclude each other", given.origin);
@@ -216,10 +198,7 @@ impl Draft {
         if let Some(interval) = &self.refresh_interval
             && interval.value < MIN_INTERVAL
         {
-            problem(
-                &interval.origin,
-                "refresh_interval is below one minute".to_owned(),
-            );
+            problem(&interval.origin, "refresh_interval is below one minute".to_owned());
         }
         // Without a source, nothing is refreshed and the age alone counts.
         let max_age = self.max_age.as_ref().map_or(MAX_AGE, |age| age.value);
@@ -262,10 +241,7 @@ fn default<T>(value: T) -> Option<Sourced<T>> {
 }
 
 fn sourced<T>(value: T, origin: &Origin) -> Option<Sourced<T>> {
-    Some(Sourced {
-        value,
-        origin: origin.clone(),
-    })
+    Some(Sourced { value, origin: origin.clone() })
 }
 
 fn value<T>(sourced: Option<Sourced<T>>) -> Option<T> {

@@ -26,13 +26,8 @@ impl Input<'_> {
             std::fs::write(&path, text).unwrap();
             flags.config = Some(path.clone());
         }
-        flags
-            .set
-            .extend(self.set.iter().map(|set| (*set).to_owned()));
-        let environment = self
-            .environment
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()));
+        flags.set.extend(self.set.iter().map(|set| (*set).to_owned()));
+        let environment = self.environment.iter().map(|(name, value)| (name.into(), value.into()));
         let shorten = |problem: &Problem| problem.to_string().replace(path.to_str().unwrap(), "F");
         Config::load(&flags, environment)
             .map_err(|error| error.problems.iter().map(shorten).collect())
@@ -40,19 +35,11 @@ impl Input<'_> {
 }
 
 fn file(text: &str) -> Result<Config, Vec<String>> {
-    Input {
-        file: Some(text),
-        ..Input::default()
-    }
-    .load()
+    Input { file: Some(text), ..Input::default() }.load()
 }
 
 fn list<'a>(config: &'a Config, id: &str) -> &'a ListSettings {
-    config
-        .lists
-        .iter()
-        .find(|list| list.id.as_str() == id)
-        .unwrap()
+    config.lists.iter().find(|list| list.id.as_str() == id).unwrap()
 }
 
 #[test]
@@ -61,50 +48,24 @@ fn defaults() {
     assert_eq!(config.data_dir, Path::new("lazaretto-data"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:50551");
     assert!(config.starter_lists && !config.offline && !config.allow_stale);
-    assert_eq!(
-        (config.log.to_string().as_str(), config.log_format),
-        ("info", LogFormat::Text)
-    );
+    assert_eq!((config.log.to_string().as_str(), config.log_format), ("info", LogFormat::Text));
     assert_eq!(config.cache_mib, 64);
     let ids: Vec<_> = config.lists.iter().map(|list| list.id.as_str()).collect();
     assert_eq!(ids, ["lazarus-advisories", "us-ofac-cons", "us-ofac-sdn"]);
 
     let sdn = list(&config, "us-ofac-sdn");
-    assert_eq!(
-        (sdn.kind, sdn.required, sdn.is_static),
-        (ListKind::Sanctions, true, false)
-    );
-    assert!(
-        sdn.url
-            .as_deref()
-            .unwrap()
-            .ends_with("/exports/SDN_ADVANCED.XML")
-    );
+    assert_eq!((sdn.kind, sdn.required, sdn.is_static), (ListKind::Sanctions, true, false));
+    assert!(sdn.url.as_deref().unwrap().ends_with("/exports/SDN_ADVANCED.XML"));
     assert_eq!((sdn.refresh_interval, sdn.max_age), (HOUR, Some(48 * HOUR)));
-    assert_eq!(
-        (sdn.allow_empty, sdn.max_shrink, sdn.format),
-        (false, 0.25, None)
-    );
+    assert_eq!((sdn.allow_empty, sdn.max_shrink, sdn.format), (false, 0.25, None));
 
     let consolidated = list(&config, "us-ofac-cons");
-    assert!(
-        consolidated
-            .url
-            .as_deref()
-            .unwrap()
-            .ends_with("/exports/CONS_ADVANCED.XML")
-    );
+    assert!(consolidated.url.as_deref().unwrap().ends_with("/exports/CONS_ADVANCED.XML"));
     assert!(!consolidated.required && consolidated.allow_empty);
 
     let advisories = list(&config, "lazarus-advisories");
-    assert_eq!(
-        (advisories.kind, advisories.is_static),
-        (ListKind::Advisory, true)
-    );
-    assert_eq!(
-        (&advisories.url, &advisories.path, advisories.max_age),
-        (&None, &None, None)
-    );
+    assert_eq!((advisories.kind, advisories.is_static), (ListKind::Advisory, true));
+    assert_eq!((&advisories.url, &advisories.path, advisories.max_age), (&None, &None, None));
     assert!(!advisories.required);
 }
 
@@ -116,11 +77,7 @@ fn the_example_file_shows_every_key_at_its_default() {
     // `#key = value` and `#[table]` are settings; prose has a space after its `#`.
     let uncommented: String = text
         .lines()
-        .map(|line| {
-            line.strip_prefix('#')
-                .filter(|rest| !rest.starts_with(' '))
-                .unwrap_or(line)
-        })
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
         .map(|line| format!("{line}\n"))
         .collect();
     let shown = file(&uncommented).unwrap();
@@ -128,27 +85,14 @@ fn the_example_file_shows_every_key_at_its_default() {
     assert_eq!(unchanged, defaults);
     // The folder depends on the user: the example names the usual one.
     assert_eq!(shown.data_dir, Path::new("/var/lib/lazaretto"));
-    assert_eq!(
-        Config {
-            data_dir: defaults.data_dir.clone(),
-            ..shown
-        },
-        defaults
-    );
-    let shows = |key: &str| {
-        uncommented
-            .lines()
-            .any(|line| line.starts_with(&format!("{key} = ")))
-    };
+    assert_eq!(Config { data_dir: defaults.data_dir.clone(), ..shown }, defaults);
+    let shows = |key: &str| uncommented.lines().any(|line| line.starts_with(&format!("{key} = ")));
     for key in KEYS.into_iter().filter(|key| *key != "lists") {
         assert!(shows(key), "{key} is not in the example");
     }
     for key in lists::KEYS {
         let prose = format!("# {key}: ");
-        assert!(
-            text.lines().any(|line| line.starts_with(&prose)),
-            "{key} is not explained"
-        );
+        assert!(text.lines().any(|line| line.starts_with(&prose)), "{key} is not explained");
     }
 }
 
@@ -164,31 +108,13 @@ fn later_layers_win() {
         ("PATH", "/bin"),
         ("LAZARETTO_TEST_DATA", "/x"),
     ];
-    let flags = Flags {
-        listen: Some("127.0.0.1:4".to_owned()),
-        ..Flags::default()
-    };
-    let set = [
-        "listen=127.0.0.1:3",
-        "offline=false",
-        "lists.us-ofac-sdn.required = false",
-    ];
-    let input = Input {
-        file: Some(text),
-        environment: &environment,
-        set: &set,
-        flags,
-    };
+    let flags = Flags { listen: Some("127.0.0.1:4".to_owned()), ..Flags::default() };
+    let set = ["listen=127.0.0.1:3", "offline=false", "lists.us-ofac-sdn.required = false"];
+    let input = Input { file: Some(text), environment: &environment, set: &set, flags };
     let config = input.load().unwrap();
     assert_eq!(config.listen.port(), 4);
-    assert_eq!(
-        (config.log.to_string().as_str(), config.cache_mib),
-        ("error", 8)
-    );
-    assert_eq!(
-        (config.data_dir.to_str().unwrap(), config.offline),
-        ("/e", false)
-    );
+    assert_eq!((config.log.to_string().as_str(), config.cache_mib), ("error", 8));
+    assert_eq!((config.data_dir.to_str().unwrap(), config.offline), ("/e", false));
     let sdn = list(&config, "us-ofac-sdn");
     assert_eq!(
         (sdn.name.as_str(), sdn.max_age, sdn.required),
@@ -202,13 +128,7 @@ fn later_layers_win() {
         allow_stale: true,
         ..Flags::default()
     };
-    let config = Input {
-        environment: &environment,
-        flags,
-        ..Input::default()
-    }
-    .load()
-    .unwrap();
+    let config = Input { environment: &environment, flags, ..Input::default() }.load().unwrap();
     assert_eq!(config.data_dir, Path::new("/flag"));
     assert!(config.offline && config.allow_stale);
 }
@@ -220,10 +140,7 @@ fn the_file_may_be_named_by_a_variable_and_the_flag_wins() {
     std::fs::write(&first, "cache_mib = 1").unwrap();
     std::fs::write(&second, "cache_mib = 2").unwrap();
     let variable = [("LAZARETTO_CONFIG", first.to_str().unwrap())];
-    let mut input = Input {
-        environment: &variable,
-        ..Input::default()
-    };
+    let mut input = Input { environment: &variable, ..Input::default() };
     assert_eq!(input.load().unwrap().cache_mib, 1);
     input.flags.config = Some(second);
     assert_eq!(input.load().unwrap().cache_mib, 2);
@@ -232,23 +149,12 @@ fn the_file_may_be_named_by_a_variable_and_the_flag_wins() {
 #[test]
 fn the_default_folder() {
     let check = |environment: &[(&str, &str)], want: &str| {
-        let config = Input {
-            environment,
-            ..Input::default()
-        }
-        .load()
-        .unwrap();
+        let config = Input { environment, ..Input::default() }.load().unwrap();
         assert_eq!(config.data_dir, Path::new(want), "{environment:?}");
     };
     check(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")], "/x/lazaretto");
-    check(
-        &[("XDG_DATA_HOME", "relative"), ("HOME", "/h")],
-        "/h/.local/share/lazaretto",
-    );
-    check(
-        &[("XDG_DATA_HOME", ""), ("HOME", "/h")],
-        "/h/.local/share/lazaretto",
-    );
+    check(&[("XDG_DATA_HOME", "relative"), ("HOME", "/h")], "/h/.local/share/lazaretto");
+    check(&[("XDG_DATA_HOME", ""), ("HOME", "/h")], "/h/.local/share/lazaretto");
     check(&[("HOME", "")], "lazaretto-data");
 }
 
@@ -262,31 +168,17 @@ fn lists_of_ones_own() {
                 [lists.us-ofac-sdn]\npath = \"/mirror/sdn.xml\"\nstatic = true\n";
     let config = file(text).unwrap();
     let nbctf = list(&config, "il-nbctf");
-    assert_eq!(
-        (nbctf.kind, nbctf.format),
-        (ListKind::Seizure, Some(Format::Csv))
-    );
+    assert_eq!((nbctf.kind, nbctf.format), (ListKind::Seizure, Some(Format::Csv)));
     assert_eq!(nbctf.path.as_deref(), Some(Path::new("/lists/nbctf.csv")));
     assert_eq!((nbctf.name.as_str(), nbctf.max_shrink), ("il-nbctf", 1.0));
-    assert_eq!(
-        (nbctf.refresh_interval, nbctf.max_age),
-        (90 * HOUR / 60, Some(168 * HOUR))
-    );
+    assert_eq!((nbctf.refresh_interval, nbctf.max_age), (90 * HOUR / 60, Some(168 * HOUR)));
     assert!(!nbctf.is_static && !nbctf.required);
 
     let by_hand = list(&config, "by-hand");
-    assert_eq!(
-        (by_hand.is_static, by_hand.max_age),
-        (false, Some(48 * HOUR))
-    );
+    assert_eq!((by_hand.is_static, by_hand.max_age), (false, Some(48 * HOUR)));
     let tags = list(&config, "tags");
     assert_eq!((tags.is_static, tags.max_age), (true, None));
-    assert!(
-        !config
-            .lists
-            .iter()
-            .any(|list| list.id.as_str() == "us-ofac-cons")
-    );
+    assert!(!config.lists.iter().any(|list| list.id.as_str() == "us-ofac-cons"));
 
     let sdn = list(&config, "us-ofac-sdn");
     assert_eq!(sdn.path.as_deref(), Some(Path::new("/mirror/sdn.xml")));
@@ -311,20 +203,11 @@ fn what_a_file_may_not_say() {
             "F:3: unknown key \"list.x.url\"",
         ],
     );
-    check(
-        "[lists.us-ofac-sdn]\nurll = \"x\"",
-        &["F:2: unknown key \"lists.us-ofac-sdn.urll\""],
-    );
-    check(
-        "lists = 3",
-        &["F:1: lists: must hold a table for each list"],
-    );
+    check("[lists.us-ofac-sdn]\nurll = \"x\"", &["F:2: unknown key \"lists.us-ofac-sdn.urll\""]);
+    check("lists = 3", &["F:1: lists: must hold a table for each list"]);
     check(
         "[lists]\nx = 3",
-        &[
-            "F:2: lists.x: must be a table of the list's keys",
-            "F:2: lists.x: kind is missing",
-        ],
+        &["F:2: lists.x: must be a table of the list's keys", "F:2: lists.x: kind is missing"],
     );
     check(
         "[lists.US]\nkind = \"SANCTIONS\"",
@@ -337,53 +220,23 @@ fn what_a_file_may_not_say() {
         "# a\nlisten = \"localhost:1\"",
         &["F:2: listen: \"localhost:1\" is no IP address with a port, such as 127.0.0.1:50551"],
     );
-    check(
-        "listen = 50551",
-        &["F:1: listen: must be a string, not an integer"],
-    );
+    check("listen = 50551", &["F:1: listen: must be a string, not an integer"]);
     check("data_dir = \"\"", &["F:1: data_dir: must not be empty"]);
-    check(
-        "data_dir = 2020-01-01",
-        &["F:1: data_dir: must be a string, not a date"],
-    );
-    check(
-        "starter_lists = \"yes\"",
-        &["F:1: starter_lists: must be true or false, not a string"],
-    );
-    check(
-        "offline = 1",
-        &["F:1: offline: must be true or false, not an integer"],
-    );
-    check(
-        "allow_stale = [true]",
-        &["F:1: allow_stale: must be true or false, not an array"],
-    );
+    check("data_dir = 2020-01-01", &["F:1: data_dir: must be a string, not a date"]);
+    check("starter_lists = \"yes\"", &["F:1: starter_lists: must be true or false, not a string"]);
+    check("offline = 1", &["F:1: offline: must be true or false, not an integer"]);
+    check("allow_stale = [true]", &["F:1: allow_stale: must be true or false, not an array"]);
     check(
         "log = \"inof\"",
         &[
             "F:1: log: \"inof\" is no log level (off, error, warn, info, debug, trace) and no TARGET=LEVEL",
         ],
     );
-    check(
-        "log_format = \"xml\"",
-        &["F:1: log_format: \"xml\" is no log format: text or json"],
-    );
-    check(
-        "cache_mib = 0",
-        &["F:1: cache_mib: must be an integer from 1 to 65536, not 0"],
-    );
-    check(
-        "cache_mib = -1",
-        &["F:1: cache_mib: must be an integer from 1 to 65536, not -1"],
-    );
-    check(
-        "cache_mib = 1.5",
-        &["F:1: cache_mib: must be an integer from 1 to 65536, not a float"],
-    );
-    check(
-        "cache_mib = {}",
-        &["F:1: cache_mib: must be an integer from 1 to 65536, not a table"],
-    );
+    check("log_format = \"xml\"", &["F:1: log_format: \"xml\" is no log format: text or json"]);
+    check("cache_mib = 0", &["F:1: cache_mib: must be an integer from 1 to 65536, not 0"]);
+    check("cache_mib = -1", &["F:1: cache_mib: must be an integer from 1 to 65536, not -1"]);
+    check("cache_mib = 1.5", &["F:1: cache_mib: must be an integer from 1 to 65536, not a float"]);
+    check("cache_mib = {}", &["F:1: cache_mib: must be an integer from 1 to 65536, not a table"]);
     check(
         "cache_mib = 1\nlisten = \"x\"\nlog = 3",
         &[
@@ -398,29 +251,15 @@ fn what_is_no_toml() {
     let check = |text: &str, line: usize| {
         let problems = file(text).unwrap_err();
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(
-            problems[0].starts_with(&format!("F:{line}: ")),
-            "{problems:?}"
-        );
+        assert!(problems[0].starts_with(&format!("F:{line}: ")), "{problems:?}");
     };
     check("listen = ", 1);
     check("offline = true\n\nlisten 3", 3);
     check("offline = true\noffline = true", 2);
     check("[lists.a]\n[lists.a]", 2);
-    let missing = Flags {
-        config: Some("/nonexistent.toml".into()),
-        ..Flags::default()
-    };
-    let problems = Input {
-        flags: missing,
-        ..Input::default()
-    }
-    .load()
-    .unwrap_err();
-    assert!(
-        problems[0].starts_with("/nonexistent.toml: "),
-        "{problems:?}"
-    );
+    let missing = Flags { config: Some("/nonexistent.toml".into()), ..Flags::default() };
+    let problems = Input { flags: missing, ..Input::default() }.load().unwrap_err();
+    assert!(problems[0].starts_with("/nonexistent.toml: "), "{problems:?}");
     let problems = file(&"#".repeat((1 << 20) + 1)).unwrap_err();
     assert_eq!(problems, ["F: has 1048577 bytes, more than 1048576"]);
 }
@@ -442,14 +281,7 @@ fn what_a_list_may_not_say() {
             "F:1: lists.x: kind is missing",
         ],
     );
-    for url in [
-        "ftp://h/x",
-        "file:///etc/passwd",
-        "//h/x",
-        "https://",
-        "h",
-        "http://a b/",
-    ] {
+    for url in ["ftp://h/x", "file:///etc/passwd", "//h/x", "https://", "h", "http://a b/"] {
         let want = format!("F:3: lists.x.url: {url:?} is no http or https URL");
         with_kind(&format!("url = {url:?}"), &[&want]);
     }
@@ -457,22 +289,10 @@ fn what_a_list_may_not_say() {
         "url = \"https://h/x\"\npath = \"/x\"",
         &["F:4: lists.x: path and url (F:3) exclude each other"],
     );
-    with_kind(
-        "enabled = 1",
-        &["F:3: lists.x.enabled: must be true or false, not an integer"],
-    );
-    with_kind(
-        "name = true",
-        &["F:3: lists.x.name: must be a string, not a boolean"],
-    );
-    with_kind(
-        "path = 1",
-        &["F:3: lists.x.path: must be a string, not an integer"],
-    );
-    with_kind(
-        "required = \"\"",
-        &["F:3: lists.x.required: must be true or false, not a string"],
-    );
+    with_kind("enabled = 1", &["F:3: lists.x.enabled: must be true or false, not an integer"]);
+    with_kind("name = true", &["F:3: lists.x.name: must be a string, not a boolean"]);
+    with_kind("path = 1", &["F:3: lists.x.path: must be a string, not an integer"]);
+    with_kind("required = \"\"", &["F:3: lists.x.required: must be true or false, not a string"]);
     with_kind(
         "allow_empty = 0",
         &["F:3: lists.x.allow_empty: must be true or false, not an integer"],
@@ -487,14 +307,8 @@ fn what_a_list_may_not_say() {
         };
         with_kind(&format!("max_age = {span:?}"), &[&want]);
     }
-    with_kind(
-        "max_age = 6",
-        &["F:3: lists.x.max_age: must be a string, not an integer"],
-    );
-    with_kind(
-        "max_age = \"3651d\"",
-        &["F:3: lists.x.max_age: is longer than ten years"],
-    );
+    with_kind("max_age = 6", &["F:3: lists.x.max_age: must be a string, not an integer"]);
+    with_kind("max_age = \"3651d\"", &["F:3: lists.x.max_age: is longer than ten years"]);
     with_kind(
         "refresh_interval = \"59s\"",
         &["F:3: lists.x: refresh_interval is below one minute"],
@@ -522,73 +336,36 @@ fn what_a_list_may_not_say() {
         let want = "F:3: lists.x.max_shrink: must be a fraction from 0.0 to 1.0";
         with_kind(&format!("max_shrink = {shrink}"), &[want]);
     }
-    assert!(
-        file("[lists.x]\nenabled = false").is_ok(),
-        "a list that is off need not be whole"
-    );
+    assert!(file("[lists.x]\nenabled = false").is_ok(), "a list that is off need not be whole");
 }
 
 #[test]
 fn an_unknown_format_is_refused() {
     let problems = file("[lists.us-ofac-sdn]\nformat = \"pdf\"").unwrap_err();
     assert_eq!(problems.len(), 1);
-    assert!(
-        problems[0].starts_with("F:2: lists.us-ofac-sdn.format: "),
-        "{problems:?}"
-    );
+    assert!(problems[0].starts_with("F:2: lists.us-ofac-sdn.format: "), "{problems:?}");
 }
 
 #[test]
 fn what_a_variable_may_not_say() {
     let check = |name: &str, value: &str, want: &str| {
-        let found = Input {
-            environment: &[(name, value)],
-            ..Input::default()
-        }
-        .load();
-        assert_eq!(
-            found.map(|_| ()),
-            Err(vec![format!("variable {name}: {want}")])
-        );
+        let found = Input { environment: &[(name, value)], ..Input::default() }.load();
+        assert_eq!(found.map(|_| ()), Err(vec![format!("variable {name}: {want}")]));
     };
     check("LAZARETTO_LISTNE", "x", "unknown key \"listne\"");
     check("LAZARETTO_", "x", "unknown key \"\"");
     check("LAZARETTO_listen", "127.0.0.1:1", "unknown variable");
-    check(
-        "LAZARETTO_LISTS",
-        "x",
-        "lists: must hold a table for each list",
-    );
-    check(
-        "LAZARETTO_LISTS__US_OFAC_SDN__URLS",
-        "x",
-        "unknown key \"lists.us-ofac-sdn.urls\"",
-    );
+    check("LAZARETTO_LISTS", "x", "lists: must hold a table for each list");
+    check("LAZARETTO_LISTS__US_OFAC_SDN__URLS", "x", "unknown key \"lists.us-ofac-sdn.urls\"");
     check(
         "LAZARETTO_LISTS__US_OFAC_SDN",
         "x",
         "lists.us-ofac-sdn: must be a table of the list's keys",
     );
-    check(
-        "LAZARETTO_LISTS__X__Y__Z",
-        "x",
-        "unknown key \"lists.x.y.z\"",
-    );
-    check(
-        "LAZARETTO_OFFLINE",
-        "yes",
-        "offline: must be true or false, not \"yes\"",
-    );
-    check(
-        "LAZARETTO_OFFLINE",
-        "",
-        "offline: must be true or false, not \"\"",
-    );
-    check(
-        "LAZARETTO_CACHE_MIB",
-        "x",
-        "cache_mib: must be an integer from 1 to 65536, not \"x\"",
-    );
+    check("LAZARETTO_LISTS__X__Y__Z", "x", "unknown key \"lists.x.y.z\"");
+    check("LAZARETTO_OFFLINE", "yes", "offline: must be true or false, not \"yes\"");
+    check("LAZARETTO_OFFLINE", "", "offline: must be true or false, not \"\"");
+    check("LAZARETTO_CACHE_MIB", "x", "cache_mib: must be an integer from 1 to 65536, not \"x\"");
     check("LAZARETTO_LISTEN", "", "listen: must not be empty");
     check(
         "LAZARETTO_LISTS__US_OFAC_SDN__MAX_SHRINK",
@@ -612,68 +389,30 @@ fn a_variable_that_is_no_text() {
 #[test]
 fn what_a_flag_may_not_say() {
     let check = |set: &str, want: &str| {
-        let found = Input {
-            set: &[set],
-            ..Input::default()
-        }
-        .load();
+        let found = Input { set: &[set], ..Input::default() }.load();
         assert_eq!(found.map(|_| ()), Err(vec![want.to_owned()]));
     };
     check("offline", "flag --set: \"offline\" is not KEY=VALUE");
     check("x=1", "flag --set x: unknown key \"x\"");
     check("=1", "flag --set : unknown key \"\"");
-    check(
-        "offline=no",
-        "flag --set offline: offline: must be true or false, not \"no\"",
-    );
-    check(
-        "offline='true'",
-        "flag --set offline: offline: must be true or false, not a string",
-    );
-    check(
-        "lists.x.name=1",
-        "flag --set lists.x.name: lists.x: kind is missing",
-    );
-    let unclosed = Input {
-        set: &["log='info"],
-        ..Input::default()
-    }
-    .load()
-    .unwrap_err();
+    check("offline=no", "flag --set offline: offline: must be true or false, not \"no\"");
+    check("offline='true'", "flag --set offline: offline: must be true or false, not a string");
+    check("lists.x.name=1", "flag --set lists.x.name: lists.x: kind is missing");
+    let unclosed = Input { set: &["log='info"], ..Input::default() }.load().unwrap_err();
     assert!(unclosed[0].starts_with("flag --set log: "), "{unclosed:?}");
 
-    let flags = Flags {
-        listen: Some("x".to_owned()),
-        ..Flags::default()
-    };
-    let found = Input {
-        flags,
-        ..Input::default()
-    }
-    .load()
-    .unwrap_err();
+    let flags = Flags { listen: Some("x".to_owned()), ..Flags::default() };
+    let found = Input { flags, ..Input::default() }.load().unwrap_err();
     let want = "flag --listen: listen: \"x\" is no IP address with a port, such as 127.0.0.1:50551";
     assert_eq!(found, [want]);
 }
 
 #[test]
 fn quoted_and_plain_values_of_set() {
-    let set = [
-        "lists.us-ofac-sdn.name=\"a = b\"",
-        "log = warn",
-        "cache_mib=7",
-    ];
-    let config = Input {
-        set: &set,
-        ..Input::default()
-    }
-    .load()
-    .unwrap();
+    let set = ["lists.us-ofac-sdn.name=\"a = b\"", "log = warn", "cache_mib=7"];
+    let config = Input { set: &set, ..Input::default() }.load().unwrap();
     assert_eq!(list(&config, "us-ofac-sdn").name, "a = b");
-    assert_eq!(
-        (config.log.to_string().as_str(), config.cache_mib),
-        ("warn", 7)
-    );
+    assert_eq!((config.log.to_string().as_str(), config.cache_mib), ("warn", 7));
 }
 
 #[test]
@@ -682,21 +421,10 @@ fn every_layer_reports_its_problems_at_once() {
         file: Some("log = 1"),
         environment: &[("LAZARETTO_OFFLINE", "x")],
         set: &["cache_mib=x"],
-        flags: Flags {
-            listen: Some("x".to_owned()),
-            ..Flags::default()
-        },
+        flags: Flags { listen: Some("x".to_owned()), ..Flags::default() },
     };
     let problems = found.load().unwrap_err();
-    let origins: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.split(": ").next())
-        .collect();
-    let want = [
-        "F:1",
-        "variable LAZARETTO_OFFLINE",
-        "flag --set cache_mib",
-        "flag --listen",
-    ];
+    let origins: Vec<_> = problems.iter().map(|problem| problem.split(": ").next()).collect();
+    let want = ["F:1", "variable LAZARETTO_OFFLINE", "flag --set cache_mib", "flag --listen"];
     assert_eq!(origins, want.map(Some));
 }

@@ -62,10 +62,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .connect()
             .await
-            .map_err(|source| ConnectError::Unreachable {
-                url: url.to_owned(),
-                source,
-            })?;
+            .map_err(|source| ConnectError::Unreachable { url: url.to_owned(), source })?;
         Ok(Self::new(channel))
     }
 }
@@ -95,9 +92,7 @@ impl From<Status> for CallError {
         });
         Self {
             code: status.code() as i32,
-            reason: details
-                .error_info()
-                .map_or_else(String::new, |info| info.reason.clone()),
+            reason: details.error_info().map_or_else(String::new, |info| info.reason.clone()),
             message: match status.message() {
                 "" => "the call failed".to_owned(),
                 message => message.to_owned(),
@@ -137,10 +132,7 @@ pub fn code_name(code: i32) -> &'static str {
 
 /// The fields that the message does not name itself.
 fn field_words(fields: &[(String, String)]) -> String {
-    fields
-        .iter()
-        .map(|(field, description)| format!("; {field}: {description}"))
-        .collect()
+    fields.iter().map(|(field, description)| format!("; {field}: {description}")).collect()
 }
 
 #[cfg(test)]
@@ -154,10 +146,7 @@ mod tests {
         let check = |status: Status, want: &str| {
             assert_eq!(CallError::from(status).to_string(), want);
         };
-        check(
-            Status::not_found("no list \"x\""),
-            "no list \"x\" (NOT_FOUND)",
-        );
+        check(Status::not_found("no list \"x\""), "no list \"x\" (NOT_FOUND)");
         check(Status::unavailable(""), "the call failed (UNAVAILABLE)");
         let mut details = ErrorDetails::new();
         details.set_error_info("INVALID_FIELD", "lazaretto.v1", [("k", "v")].map(own));
@@ -174,17 +163,8 @@ mod tests {
 
     #[test]
     fn only_plain_http() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        for url in [
-            "https://127.0.0.1:1",
-            "127.0.0.1:1",
-            "http://",
-            "http://a b",
-            "",
-        ] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for url in ["https://127.0.0.1:1", "127.0.0.1:1", "http://", "http://a b", ""] {
             let error = runtime.block_on(Client::connect(url)).unwrap_err();
             assert!(matches!(error, ConnectError::Url(_)), "{url:?}: {error}");
         }

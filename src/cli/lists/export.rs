@@ -26,9 +26,7 @@ pub struct Arguments {
 
 /// Exports a list.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
-    let request = v1::ExportListRequest {
-        list_id: arguments.list.into(),
-    };
+    let request = v1::ExportListRequest { list_id: arguments.list.into() };
     let mut chunks = answer(client.lists.export_list(request).await)?;
     let mut target = Target::new(arguments.to.as_deref())?;
     while let Some(message) = chunks.message().await.map_err(CallError::from)? {
@@ -52,15 +50,9 @@ impl Target {
     fn new(to: Option<&Path>) -> Result<Self> {
         let Some(path) = to else {
             let terminal = std::io::stdout().is_terminal();
-            return Ok(if terminal {
-                Self::Terminal(Vec::new())
-            } else {
-                Self::Pipe
-            });
+            return Ok(if terminal { Self::Terminal(Vec::new()) } else { Self::Pipe });
         };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::Builder::new()
             // As a shell would create it: the umask takes away from this.
             .permissions(std::fs::Permissions::from_mode(0o666))
@@ -74,8 +66,7 @@ impl Target {
             Self::Terminal(held) => held.extend_from_slice(chunk),
             Self::Pipe => output::write(chunk)?,
             Self::File(file, path) => {
-                file.write_all(chunk)
-                    .with_context(|| format!("writing {}", path.display()))?;
+                file.write_all(chunk).with_context(|| format!("writing {}", path.display()))?;
             }
         }
         Ok(())
@@ -123,9 +114,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_does_not_exist_is_named() {
-        let error = Target::new(Some(Path::new("/nonexistent/list.csv")))
-            .err()
-            .unwrap();
+        let error = Target::new(Some(Path::new("/nonexistent/list.csv"))).err().unwrap();
         assert!(format!("{error:#}").starts_with("writing beside /nonexistent/list.csv: "));
     }
 }

@@ -77,28 +77,22 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
 }
 
 fn header(arguments: Arguments, path: &Path) -> v1::ImportListHeader {
-    let kind = arguments
-        .kind
-        .map_or(v1::ListKind::Unspecified, |kind| match kind {
-            ListKind::Sanctions => v1::ListKind::Sanctions,
-            ListKind::Advisory => v1::ListKind::Advisory,
-            ListKind::Seizure => v1::ListKind::Seizure,
-            ListKind::IssuerFreeze => v1::ListKind::IssuerFreeze,
-            ListKind::Attribution => v1::ListKind::Attribution,
-        });
+    let kind = arguments.kind.map_or(v1::ListKind::Unspecified, |kind| match kind {
+        ListKind::Sanctions => v1::ListKind::Sanctions,
+        ListKind::Advisory => v1::ListKind::Advisory,
+        ListKind::Seizure => v1::ListKind::Seizure,
+        ListKind::IssuerFreeze => v1::ListKind::IssuerFreeze,
+        ListKind::Attribution => v1::ListKind::Attribution,
+    });
     v1::ImportListHeader {
         list_id: arguments.list.into(),
         kind: kind.into(),
-        format: arguments
-            .format
-            .map_or_else(String::new, |format| format.to_string()),
+        format: arguments.format.map_or_else(String::new, |format| format.to_string()),
         file_name: path
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         force_reason: arguments.force.unwrap_or_default(),
-        published: arguments
-            .published
-            .map_or_else(String::new, |day| day.to_string()),
+        published: arguments.published.map_or_else(String::new, |day| day.to_string()),
     }
 }
 
@@ -152,11 +146,7 @@ mod tests {
     fn a_header_then_full_chunks() {
         let check = |bytes: usize, want: &[Option<usize>]| {
             let (requests, open) = sent(io::Cursor::new(vec![7; bytes]));
-            assert_eq!(
-                (lengths(&requests).as_slice(), open),
-                (want, false),
-                "{bytes} bytes"
-            );
+            assert_eq!((lengths(&requests).as_slice(), open), (want, false), "{bytes} bytes");
         };
         check(0, &[None]);
         check(1, &[None, Some(1)]);
@@ -173,9 +163,6 @@ mod tests {
             }
         }
         let (requests, open) = sent(io::Cursor::new(vec![7; CHUNK]).chain(Failing));
-        assert_eq!(
-            (lengths(&requests).as_slice(), open),
-            ([None, Some(CHUNK)].as_slice(), true)
-        );
+        assert_eq!((lengths(&requests).as_slice(), open), ([None, Some(CHUNK)].as_slice(), true));
     }
 }

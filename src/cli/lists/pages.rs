@@ -62,9 +62,7 @@ pub async fn changes(client: &mut Client, arguments: ChangesArguments) -> Result
             break;
         }
     }
-    arguments
-        .output
-        .show(&all, |_| render::changes::changes(&all.changes))
+    arguments.output.show(&all, |_| render::changes::changes(&all.changes))
 }
 
 /// Shows every quarantined row.
@@ -84,17 +82,12 @@ pub async fn quarantine(client: &mut Client, arguments: QuarantineArguments) -> 
             break;
         }
     }
-    arguments
-        .output
-        .show(&all, |_| render::changes::quarantine(&all.rows))
+    arguments.output.show(&all, |_| render::changes::quarantine(&all.rows))
 }
 
 /// Goes on to the next page, if there is one.
 fn turn(token: &mut String, next: String) -> Result<bool> {
-    ensure!(
-        next.is_empty() || next != *token,
-        "the server gives the page {next:?} after itself"
-    );
+    ensure!(next.is_empty() || next != *token, "the server gives the page {next:?} after itself");
     *token = next;
     Ok(!token.is_empty())
 }

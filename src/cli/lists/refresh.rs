@@ -46,20 +46,12 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
 async fn with_source(client: &mut Client) -> Result<Vec<String>> {
     let request = v1::ListSanctionsListsRequest {};
     let response = answer(client.lists.list_sanctions_lists(request).await)?;
-    let with_source = response
-        .lists
-        .into_iter()
-        .filter(|list| !list.source.is_empty());
+    let with_source = response.lists.into_iter().filter(|list| !list.source.is_empty());
     Ok(with_source.map(|list| list.list_id).collect())
 }
 
 async fn refresh(client: &mut Client, list_id: String, output: Output) -> Result<()> {
-    let response = answer(
-        client
-            .lists
-            .refresh_list(v1::RefreshListRequest { list_id })
-            .await,
-    )?;
+    let response = answer(client.lists.refresh_list(v1::RefreshListRequest { list_id }).await)?;
     let report = response.report.clone().unwrap_or_default();
     output.show(&response, |style| render::lists::report(&report, style))
 }

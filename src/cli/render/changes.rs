@@ -27,11 +27,7 @@ pub fn changes(changes: &[v1::ListingChange]) -> String {
             kind.to_owned(),
             or_dash(&change.ticker),
             or_dash(&change.address),
-            format!(
-                "{} (uid {})",
-                or_dash(&change.party_name),
-                or_dash(&change.party_uid)
-            ),
+            format!("{} (uid {})", or_dash(&change.party_name), or_dash(&change.party_uid)),
         ]);
     }
     format!("{table}{}\n", count(changes.len(), "change", "changes"))

@@ -23,11 +23,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
         let counts = list.counts.clone().unwrap_or_default();
         let loaded = list.version != 0;
         let of_loaded = |number: u64| {
-            if loaded {
-                number.to_string()
-            } else {
-                "-".to_owned()
-            }
+            if loaded { number.to_string() } else { "-".to_owned() }
         };
         table.push([
             or_dash(&list.list_id),
@@ -39,11 +35,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
             of_loaded(counts.parties),
             of_loaded(counts.quarantined),
             of_loaded(counts.removed),
-            if loaded {
-                age(list, style)
-            } else {
-                "not loaded".to_owned()
-            },
+            if loaded { age(list, style) } else { "not loaded".to_owned() },
         ]);
     }
     let mut text = table.to_string();
@@ -53,10 +45,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
             let error = format!("{id}: source failed: {}", escape(&list.last_error));
             text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &error)));
         }
-        let pending = list
-            .counts
-            .as_ref()
-            .map_or(0, |counts| counts.removals_pending);
+        let pending = list.counts.as_ref().map_or(0, |counts| counts.removals_pending);
         if pending > 0 {
             let pending = format!("{id}: {pending} removals wait to be confirmed, and count");
             text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &pending)));
@@ -71,11 +60,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
 
 fn age(list: &v1::SanctionsList, style: Style) -> String {
     let age = words::age(list.age_seconds, list.max_age_seconds, list.stale);
-    if list.stale {
-        style.paint(Colour::Doubtful, &age)
-    } else {
-        age
-    }
+    if list.stale { style.paint(Colour::Doubtful, &age) } else { age }
 }
 
 /// What a publication did.
@@ -100,12 +85,7 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
             "{} removals wait to be confirmed: more went than the gate lets go at once",
             report.removals_pending
         );
-        line(
-            &mut text,
-            2,
-            "pending",
-            &style.paint(Colour::Doubtful, &pending),
-        );
+        line(&mut text, 2, "pending", &style.paint(Colour::Doubtful, &pending));
     }
     let holds = format!(
         "{} listings of {} parties, {} quarantined, {} duplicates folded",
@@ -113,9 +93,8 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     );
     line(&mut text, 2, "holds", &holds);
     let by_ticker = counts.by_ticker.iter();
-    let by_ticker: Vec<_> = by_ticker
-        .map(|ticker| format!("{} {}", or_dash(&ticker.ticker), ticker.rows))
-        .collect();
+    let by_ticker: Vec<_> =
+        by_ticker.map(|ticker| format!("{} {}", or_dash(&ticker.ticker), ticker.rows)).collect();
     if !by_ticker.is_empty() {
         line(&mut text, 2, "by ticker", &by_ticker.join(", "));
     }

@@ -14,18 +14,8 @@ fn one(listed: &v1::ListedParty) -> String {
     let mut text = format!("{} on {}\n", or_dash(&party.name), or_dash(&listed.list_id));
     line(&mut text, 2, "uid", &or_dash(&party.uid));
     line(&mut text, 2, "type", &or_dash(&party.party_type));
-    line(
-        &mut text,
-        2,
-        "programs",
-        &words::joined(&party.programs, ", "),
-    );
-    line(
-        &mut text,
-        2,
-        "listed on",
-        &words::joined(&party.listed_on, ", "),
-    );
+    line(&mut text, 2, "programs", &words::joined(&party.programs, ", "));
+    line(&mut text, 2, "listed on", &words::joined(&party.listed_on, ", "));
     for alias in &party.aliases {
         line(&mut text, 2, "also known", &or_dash(alias));
     }

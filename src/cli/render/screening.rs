@@ -29,7 +29,7 @@ pub fn text(
 
 fn error(text: &mut String, address: &str, message: &str, style: Style) {
     let head = style.paint(Colour::Bad, "ERROR");
-    text.push_str(&format!("{head}  {}\n", escape(address)));
+    text.push_str(&format!("{head}  {}\n", words::asked(address)));
     line(text, 2, "refused", &escape(message));
 }
 
@@ -51,7 +51,7 @@ fn screening(
         style.paint(colour, decision),
         answer.score,
         words::level(answer.level()),
-        escape(asked)
+        words::asked(asked)
     ));
     understood(text, asked, answer.address.as_ref());
     if answer.findings.is_empty() {
@@ -81,7 +81,7 @@ fn understood(text: &mut String, asked: &str, address: Option<&v1::UnderstoodAdd
     if address.canonical != asked {
         line(text, 2, "canonical", &escape(&address.canonical));
     }
-    line(text, 2, "chains", &words::joined(&address.chains, ", "));
+    line(text, 2, "chains", &words::chains(&address.chains));
 }
 
 fn status(text: &mut String, answer: &v1::Screening, style: Style) {
@@ -89,12 +89,7 @@ fn status(text: &mut String, answer: &v1::Screening, style: Style) {
         line(text, 2, "status", "COMPLETE");
         return;
     }
-    line(
-        text,
-        2,
-        "status",
-        &style.paint(Colour::Doubtful, "INCOMPLETE"),
-    );
+    line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE"));
     for reason in &answer.incomplete_reasons {
         let mut why = words::incomplete(reason.code()).to_owned();
         if !reason.list_id.is_empty() {
@@ -119,11 +114,7 @@ fn finding(
     let kind = v1::FindingKind::as_str_name(&finding.kind());
     let kind = words::short(kind, "FINDING_KIND_");
     let kind = style.paint(Colour::Bad, kind);
-    text.push_str(&format!(
-        "  {kind}  score {}  {}\n",
-        finding.score,
-        or_dash(&party.name)
-    ));
+    text.push_str(&format!("  {kind}  score {}  {}\n", finding.score, or_dash(&party.name)));
     line(text, 4, "party", &who(&party));
     if !party.aliases.is_empty() {
         line(text, 4, "also known", &some_of(&party.aliases));
@@ -136,25 +127,11 @@ fn finding(
     }
     line(text, 4, "list", &list_words(&listing, snapshot, style));
     let ticker = or_dash(&listing.ticker);
-    line(
-        text,
-        4,
-        "listed as",
-        &format!("{} (ticker {ticker})", escape(&listing.address)),
-    );
+    line(text, 4, "listed as", &format!("{} (ticker {ticker})", escape(&listing.address)));
     line(text, 4, "match", &match_words(asked, finding, &listing));
-    let listed_on = if listing.listed_on.is_empty() {
-        "unknown"
-    } else {
-        &listing.listed_on
-    };
+    let listed_on = if listing.listed_on.is_empty() { "unknown" } else { &listing.listed_on };
     let basis = words::basis(listing.listed_on_basis());
-    line(
-        text,
-        4,
-        "listed on",
-        &format!("{}: {basis}", escape(listed_on)),
-    );
+    line(text, 4, "listed on", &format!("{} ({basis})", escape(listed_on)));
     match listing.state() {
         v1::ListingState::Removed => {
             let on = or_dash(&listing.removed_on);
@@ -184,11 +161,7 @@ fn some_of(aliases: &[String]) -> String {
     const SHOWN: usize = 4;
     let (shown, left) = aliases.split_at(aliases.len().min(SHOWN));
     let shown = words::joined(shown, "; ");
-    if left.is_empty() {
-        shown
-    } else {
-        format!("{shown}; and {} more", left.len())
-    }
+    if left.is_empty() { shown } else { format!("{shown}; and {} more", left.len()) }
 }
 
 fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> String {
@@ -202,7 +175,8 @@ fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> S
         list.list_id == listing.list_id && list.version == listing.list_version
     };
     if let Some(list) = snapshot.lists.iter().find(of_this) {
-        words.push_str(&format!(", {}", super::snapshot::age(list, style)));
+        let age = super::snapshot::age(list, style);
+        words.push_str(&format!(", published {}, {age}", or_dash(&list.published)));
     }
     words
 }
@@ -212,10 +186,9 @@ fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> Str
     match finding.kind() {
         v1::FindingKind::Listed if asked == listing.address => "this very address".to_owned(),
         v1::FindingKind::Listed => format!("the same address, written otherwise (key {key})"),
-        v1::FindingKind::SameKey => format!(
-            "the same key controls the listed {} (key {key})",
-            escape(&listing.address)
-        ),
+        v1::FindingKind::SameKey => {
+            format!("the same key controls the listed {} (key {key})", escape(&listing.address))
+        }
         v1::FindingKind::ListedVerbatim => {
             "letter for letter a listed string that could not be understood as an address"
                 .to_owned()

@@ -16,12 +16,7 @@ pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
     }
     for missing in &snapshot.missing_lists {
         let missing = format!("{} is required and not loaded", or_dash(missing));
-        line(
-            &mut text,
-            2,
-            "missing",
-            &style.paint(Colour::Doubtful, &missing),
-        );
+        line(&mut text, 2, "missing", &style.paint(Colour::Doubtful, &missing));
     }
     if snapshot.lists.is_empty() {
         line(&mut text, 2, "lists", "none");
@@ -57,9 +52,5 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
         return format!("current at {}", words::moment(list.current_at.as_ref()));
     }
     let age = words::age(list.age_seconds, list.max_age_seconds, list.stale);
-    if list.stale {
-        style.paint(Colour::Doubtful, &age)
-    } else {
-        age
-    }
+    if list.stale { style.paint(Colour::Doubtful, &age) } else { age }
 }

@@ -5,32 +5,22 @@ use std::path::Path;
 
 use pbjson_types::Timestamp;
 
-use super::*;
 use crate::cli::text::Style;
 use crate::grpc::v1;
+use v1::screening_item::Outcome;
 
 const ETHER: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
 fn check(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/cli")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cli").join(name);
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        text,
-        golden,
-        "{} (UPDATE_GOLDENS=1 writes it)",
-        path.display()
-    );
+    assert_eq!(text, golden, "{} (UPDATE_GOLDENS=1 writes it)", path.display());
     let harmless = |character: char| !character.is_control() || character == '\n';
-    assert!(
-        text.chars().all(harmless),
-        "{name} holds control characters"
-    );
+    assert!(text.chars().all(harmless), "{name} holds control characters");
 }
 
 fn at(seconds: i64) -> Option<Timestamp> {
@@ -45,15 +35,9 @@ fn lazarus() -> v1::Party {
     v1::Party {
         uid: text("27307"),
         name: text("LAZARUS GROUP"),
-        aliases: [
-            "APPLEWORM",
-            "APT-C-26",
-            "GROUP 77",
-            "GUARDIANS OF PEACE",
-            "HIDDEN COBRA",
-        ]
-        .map(text)
-        .to_vec(),
+        aliases: ["APPLEWORM", "APT-C-26", "GROUP 77", "GUARDIANS OF PEACE", "HIDDEN COBRA"]
+            .map(text)
+            .to_vec(),
         party_type: text("Entity"),
         programs: vec![text("CYBER2"), text("DPRK3")],
         listed_on: vec![text("2019-09-13")],
@@ -147,26 +131,17 @@ fn snapshot() -> v1::Snapshot {
 fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
     let (addresses, outcomes): (Vec<_>, Vec<_>) = items.into_iter().unzip();
     let addresses: Vec<String> = addresses.into_iter().map(text).collect();
-    let items = outcomes.into_iter().map(|outcome| v1::ScreeningItem {
-        outcome: Some(outcome),
-    });
-    let response = v1::BatchScreenAddressesResponse {
-        items: items.collect(),
-        snapshot: Some(snapshot),
-    };
+    let items = outcomes.into_iter().map(|outcome| v1::ScreeningItem { outcome: Some(outcome) });
+    let response =
+        v1::BatchScreenAddressesResponse { items: items.collect(), snapshot: Some(snapshot) };
     super::screening::text(&addresses, &response, Style::PLAIN)
 }
-
-use v1::screening_item::Outcome;
 
 #[test]
 fn a_listed_address() {
     let listed = finding(v1::FindingKind::Listed, 100, listing());
     let answer = screening(v1::Decision::Block, 100, vec![listed]);
-    check(
-        "screen-block.txt",
-        &answers(vec![(ETHER, Outcome::Result(answer))], snapshot()),
-    );
+    check("screen-block.txt", &answers(vec![(ETHER, Outcome::Result(answer))], snapshot()));
 }
 
 #[test]
@@ -206,33 +181,20 @@ fn several_answers_of_every_sort() {
     ];
     let review = screening(v1::Decision::Review, 75, found);
     let allow = screening(v1::Decision::Allow, 0, Vec::new());
-    let reason =
-        |code: v1::IncompleteReasonCode, list_id: &str, detail: &str| v1::IncompleteReason {
-            code: code.into(),
-            list_id: text(list_id),
-            detail: text(detail),
-        };
+    let reason = |code: v1::IncompleteReasonCode, list_id: &str, detail: &str| {
+        v1::IncompleteReason { code: code.into(), list_id: text(list_id), detail: text(detail) }
+    };
     let incomplete = v1::Screening {
         status: v1::ScreeningStatus::Incomplete.into(),
         address: None,
         incomplete_reasons: vec![
-            reason(
-                v1::IncompleteReasonCode::ListStale,
-                "us-ofac-sdn",
-                "last current 2025-11-19",
-            ),
-            reason(
-                v1::IncompleteReasonCode::AddressNotUnderstood,
-                "",
-                "no form fits",
-            ),
+            reason(v1::IncompleteReasonCode::ListStale, "us-ofac-sdn", "last current 2025-11-19"),
+            reason(v1::IncompleteReasonCode::AddressNotUnderstood, "", "no form fits"),
         ],
         ..screening(v1::Decision::Review, 0, Vec::new())
     };
-    let refusal = v1::ScreeningError {
-        message: text("the address is empty"),
-        ..Default::default()
-    };
+    let refusal =
+        v1::ScreeningError { message: text("the address is empty"), ..Default::default() };
     let mut old = snapshot();
     old.lists[1].stale = true;
     old.lists[1].age_seconds = Some(400_000);
@@ -273,11 +235,8 @@ fn hostile_strings_stay_text() {
     };
     let mut hostile = finding(v1::FindingKind::SameKey, 1, listing.clone());
     hostile.key_id = text(evil);
-    let reason = v1::IncompleteReason {
-        list_id: text(evil),
-        detail: text(evil),
-        ..Default::default()
-    };
+    let reason =
+        v1::IncompleteReason { list_id: text(evil), detail: text(evil), ..Default::default() };
     let answer = v1::Screening {
         snapshot_id: text(evil),
         decision: 99,
@@ -291,10 +250,7 @@ fn hostile_strings_stay_text() {
         findings: vec![hostile],
         ..v1::Screening::default()
     };
-    let refusal = v1::ScreeningError {
-        message: text(evil),
-        ..Default::default()
-    };
+    let refusal = v1::ScreeningError { message: text(evil), ..Default::default() };
     let mut rests = snapshot();
     rests.id = text(evil);
     rests.engine_version = text(evil);
@@ -303,10 +259,7 @@ fn hostile_strings_stay_text() {
     rests.lists[0].list_id = text(evil);
     rests.lists[0].digest = text(evil);
     rests.lists[0].published = text(evil);
-    let items = vec![
-        (evil, Outcome::Result(answer)),
-        (evil, Outcome::Error(refusal)),
-    ];
+    let items = vec![(evil, Outcome::Result(answer)), (evil, Outcome::Error(refusal))];
     let mut shown = answers(items, rests);
     let listed = v1::ListedParty {
         list_id: text(evil),
@@ -324,10 +277,7 @@ fn hostile_strings_stay_text() {
         ..Default::default()
     };
     shown += &super::changes::changes(&[change]);
-    let row = v1::QuarantinedRow {
-        listing: Some(listing),
-        reason: text(evil),
-    };
+    let row = v1::QuarantinedRow { listing: Some(listing), reason: text(evil) };
     shown += &super::changes::quarantine(&[row]);
     let list = v1::SanctionsList {
         list_id: text(evil),
@@ -337,30 +287,20 @@ fn hostile_strings_stay_text() {
         force_reason: text(evil),
         last_error: text(evil),
         counts: Some(v1::ListCounts {
-            by_ticker: vec![v1::TickerCount {
-                ticker: text(evil),
-                rows: 1,
-            }],
+            by_ticker: vec![v1::TickerCount { ticker: text(evil), rows: 1 }],
             ..Default::default()
         }),
         ..Default::default()
     };
     shown += &super::lists::table(std::slice::from_ref(&list), Style::PLAIN);
-    let report = v1::PublicationReport {
-        published: true,
-        list: Some(list),
-        ..Default::default()
-    };
+    let report = v1::PublicationReport { published: true, list: Some(list), ..Default::default() };
     shown += &super::lists::report(&report, Style::PLAIN);
     assert!(!shown.contains('\u{202e}'));
     check("hostile.txt", &shown);
 }
 
 fn sdn() -> v1::SanctionsList {
-    let ticker = |ticker: &str, rows| v1::TickerCount {
-        ticker: text(ticker),
-        rows,
-    };
+    let ticker = |ticker: &str, rows| v1::TickerCount { ticker: text(ticker), rows };
     v1::SanctionsList {
         list_id: text("us-ofac-sdn"),
         name: text("OFAC Specially Designated Nationals"),
@@ -402,10 +342,7 @@ fn lists() {
     stale.age_seconds = Some(31_800_000);
     stale.force_reason = text("checked by hand");
     stale.counts.as_mut().unwrap().removals_pending = 97;
-    check(
-        "lists-ls.txt",
-        &super::lists::table(&[not_loaded, sdn(), stale], Style::PLAIN),
-    );
+    check("lists-ls.txt", &super::lists::table(&[not_loaded, sdn(), stale], Style::PLAIN));
 }
 
 #[test]
@@ -418,10 +355,7 @@ fn publications() {
         removed: 0,
         removals_pending: 260,
     };
-    let unchanged = v1::PublicationReport {
-        list: Some(sdn()),
-        ..Default::default()
-    };
+    let unchanged = v1::PublicationReport { list: Some(sdn()), ..Default::default() };
     let texts = [published, unchanged].map(|report| super::lists::report(&report, Style::PLAIN));
     check("lists-import.txt", &texts.concat());
 }
@@ -445,10 +379,7 @@ fn changes_and_quarantine() {
     check("lists-changes.txt", &super::changes::changes(&rows));
     assert_eq!(super::changes::changes(&[]), "no changes\n");
 
-    let row = v1::QuarantinedRow {
-        listing: Some(listing()),
-        reason: text("no form fits"),
-    };
+    let row = v1::QuarantinedRow { listing: Some(listing()), reason: text("no form fits") };
     check("lists-quarantine.txt", &super::changes::quarantine(&[row]));
     assert_eq!(super::changes::quarantine(&[]), "nothing in quarantine\n");
 }
@@ -473,10 +404,7 @@ fn parties() {
 fn snapshots() {
     let mut stored = snapshot();
     stored.lists[1].age_seconds = None;
-    check(
-        "snapshot.txt",
-        &super::snapshot::text(&stored, Style::PLAIN),
-    );
+    check("snapshot.txt", &super::snapshot::text(&stored, Style::PLAIN));
     let empty = super::snapshot::text(&v1::Snapshot::default(), Style::PLAIN);
     check("snapshot-empty.txt", &empty);
 }
@@ -484,14 +412,8 @@ fn snapshots() {
 #[test]
 fn colour_where_it_warns() {
     let shown = super::snapshot::text(
-        &v1::Snapshot {
-            stale_allowed: true,
-            ..v1::Snapshot::default()
-        },
+        &v1::Snapshot { stale_allowed: true, ..v1::Snapshot::default() },
         Style::COLOURED,
     );
-    assert!(
-        shown.contains("\u{1b}[1;31mSTALE LISTS MAY GIVE ALLOW"),
-        "{shown}"
-    );
+    assert!(shown.contains("\u{1b}[1;31mSTALE LISTS MAY GIVE ALLOW"), "{shown}");
 }

@@ -83,15 +83,15 @@ pub fn span(seconds: u64) -> String {
 
 /// How old a list is, and against which limit.
 pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
-    let age = age.map_or_else(
-        || "of unknown age".to_owned(),
-        |age| format!("{} old", span(age)),
-    );
+    if age.is_none() && max_age.is_none() && !stale {
+        return "does not age".to_owned();
+    }
+    let age = age.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
     match (max_age, stale) {
         (Some(limit), true) => format!("{age}, STALE (limit {})", span(limit)),
         (None, true) => format!("{age}, STALE"),
         (Some(limit), false) => format!("{age} (limit {})", span(limit)),
-        (None, false) => format!("{age} (does not age)"),
+        (None, false) => format!("{age} (no limit)"),
     }
 }
 
@@ -108,11 +108,7 @@ pub fn moment(moment: Option<&Timestamp>) -> String {
 
 /// Harmless text, or a dash where there is none.
 pub fn or_dash(text: &str) -> String {
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        escape(text).into_owned()
-    }
+    if text.is_empty() { "-".to_owned() } else { escape(text).into_owned() }
 }
 
 /// Harmless texts in a row, or a dash where there are none.
@@ -120,11 +116,7 @@ pub fn joined(texts: &[String], separator: &str) -> String {
     if texts.is_empty() {
         return "-".to_owned();
     }
-    texts
-        .iter()
-        .map(|text| escape(text))
-        .collect::<Vec<_>>()
-        .join(separator)
+    texts.iter().map(|text| escape(text)).collect::<Vec<_>>().join(separator)
 }
 
 /// Adds a line `name   value`, indented.
@@ -132,6 +124,16 @@ pub fn line(text: &mut String, indent: usize, name: &str, value: &str) {
     let width = 16 - indent;
     text.push_str(&format!("{:indent$}{name:<width$}{value}", ""));
     text.push('\n');
+}
+
+/// Chains by their CAIP-2 ids, the wild card in words.
+pub fn chains(chains: &[String]) -> String {
+    joined(chains, ", ").replace("eip155:*", "any EVM chain (eip155:*)")
+}
+
+/// What was asked, harmless, so that nothing at all can be seen too.
+pub fn asked(text: &str) -> String {
+    if text.is_empty() { "\"\"".to_owned() } else { escape(text).into_owned() }
 }
 
 /// A count with its noun.

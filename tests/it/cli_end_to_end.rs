@@ -1,0 +1,418 @@
+//! The command line against the real store and server: alone, beside a server, and at its end.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::program::{Running, Said, program, run};
+
+const LISTED: &str = "0x1111111111111111111111111111111111111111";
+const WARNED_OF: &str = "0x2222222222222222222222222222222222222222";
+const CLEAN: &str = "0x3333333333333333333333333333333333333333";
+
+/// Two lists of our own and no built-in one, so that nothing is stale but what a test makes so.
+const CONFIG: &str = r#"
+starter_lists = false
+offline = true
+lists.us-ofac-sdn.enabled = false
+lists.us-ofac-cons.enabled = false
+lists.lazarus-advisories.enabled = false
+[lists.sanctions]
+kind = "SANCTIONS"
+required = true
+[lists.warnings]
+kind = "ADVISORY"
+"#;
+
+/// A data directory with its configuration.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("lazaretto.toml"), CONFIG).unwrap();
+        Self { dir }
+    }
+
+    /// With a sanctions list and an advisory, both published today.
+    fn with_lists() -> Self {
+        let place = Self::new();
+        let sanctions = place.file("sanctions.csv", &csv(&[(LISTED, "u1", "Evil Party")]));
+        let warnings = place.file("warnings.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
+        for (file, list) in [(sanctions, "sanctions"), (warnings, "warnings")] {
+            let shown = place.import(&file, list, &[]);
+            assert_eq!(shown.status, 0, "{}", shown.err);
+            assert!(shown.out.contains("1 added, 0 updated, 0 removed"), "{}", shown.out);
+        }
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn endpoint(&self) -> PathBuf {
+        self.data().join("endpoint")
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = program(&self.data());
+        command.args(arguments).env("LAZARETTO_CONFIG", self.dir.path().join("lazaretto.toml"));
+        command
+    }
+
+    fn says(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    fn import(&self, file: &Path, list: &str, more: &[&str]) -> Said {
+        let file = file.to_str().unwrap();
+        let today = today();
+        let mut arguments = vec!["lists", "import", file, "--list", list, "--published", &today];
+        arguments.extend(more);
+        self.says(&arguments)
+    }
+
+    /// A server on a free port, listening.
+    fn serve(&self) -> (Running, String) {
+        let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
+        let line = server.wait_for("listening url=");
+        let url = line.split("url=").nth(1).unwrap().split_whitespace().next().unwrap();
+        let url = url.to_owned();
+        (server, url)
+    }
+}
+
+fn csv(rows: &[(&str, &str, &str)]) -> String {
+    let mut csv = String::from("address,ticker,party_uid,party_name\n");
+    for (address, uid, name) in rows {
+        csv.push_str(&format!("{address},ETH,{uid},{name}\n"));
+    }
+    csv
+}
+
+fn today() -> String {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// Screens with these arguments and looks at the exit status and at what is said.
+fn check(place: &Place, arguments: &[&str], status: i32, words: &[&str]) {
+    let arguments: Vec<&str> = ["screen"].iter().chain(arguments).copied().collect();
+    let shown = place.says(&arguments);
+    assert_eq!(shown.status, status, "{arguments:?}: {}{}", shown.out, shown.err);
+    for word in words {
+        assert!(shown.out.contains(word), "{arguments:?}: {word:?} is not in\n{}", shown.out);
+    }
+}
+
+fn check_every_decision(place: &Place, more: &[&str]) {
+    let check = |addresses: &[&str], status: i32, words: &[&str]| {
+        let arguments: Vec<&str> = addresses.iter().chain(more).copied().collect();
+        check(place, &arguments, status, words);
+    };
+    check(&[CLEAN], 0, &["ALLOW  score 0", "status        COMPLETE"]);
+    check(&[WARNED_OF], 10, &["REVIEW  score 75", "Doubtful Party", "warnings (ADVISORY)"]);
+    check(&[LISTED], 11, &["BLOCK  score 100", "Evil Party", "sanctions (SANCTIONS)", "uid u1"]);
+    check(&[""], 1, &["ERROR  \"\""]);
+    check(&["", WARNED_OF, CLEAN], 1, &["ERROR", "REVIEW", "ALLOW"]);
+    check(&[CLEAN, "", LISTED, WARNED_OF], 11, &["BLOCK", "ERROR", "REVIEW", "ALLOW"]);
+    check(&[CLEAN, "--list", "warnings"], 10, &["the request leaves out a required list"]);
+    check(&["nonsense!"], 10, &["not understood", "INCOMPLETE"]);
+}
+
+#[test]
+fn exit_statuses_without_a_server() {
+    check_every_decision(&Place::with_lists(), &[]);
+}
+
+#[test]
+fn exit_statuses_beside_a_server_on_the_same_folder() {
+    let place = Place::with_lists();
+    let (server, url) = place.serve();
+    assert_eq!(fs::read_to_string(place.endpoint()).unwrap(), format!("{url}\n"));
+    check_every_decision(&place, &[]);
+    server.signal("TERM");
+    assert_eq!(server.end().status, 0);
+}
+
+#[test]
+fn a_named_server_is_asked_instead() {
+    let (place, elsewhere) = (Place::with_lists(), Place::new());
+    let (_server, url) = place.serve();
+    check_every_decision(&elsewhere, &["--server", &url]);
+    assert!(!elsewhere.data().exists(), "its own folder was not opened");
+}
+
+#[test]
+fn json_is_the_proto() {
+    let place = Place::with_lists();
+    let shown = place.says(&["screen", LISTED, CLEAN, "--output", "json"]);
+    assert_eq!(shown.status, 11, "{}", shown.err);
+    let json: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    let first = &json["items"][0]["result"];
+    assert_eq!(first["request_id"], LISTED);
+    assert_eq!(first["decision"], "DECISION_BLOCK");
+    assert_eq!(first["findings"][0]["listing"]["party"]["uid"], "u1");
+    assert_eq!(json["items"][1]["result"]["decision"], "DECISION_ALLOW");
+    assert_eq!(json["snapshot"]["id"], first["snapshot_id"]);
+
+    let shown = place.says(&["lists", "ls", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(json["lists"][0]["list_id"], "sanctions");
+    assert_eq!(json["lists"][0]["counts"]["listings"], "1");
+}
+
+#[test]
+fn an_import_counts_at_once_and_unchanged_facts_make_no_version() {
+    let place = Place::with_lists();
+    let (_server, _) = place.serve();
+    check(&place, &[CLEAN], 0, &[]);
+    let both = csv(&[(LISTED, "u1", "Evil Party"), (CLEAN, "u3", "New Party")]);
+    let file = place.file("both.csv", &both);
+    let shown = place.import(&file, "sanctions", &[]);
+    assert!(shown.out.contains("1 added, 0 updated, 0 removed"), "{}{}", shown.out, shown.err);
+    check(&place, &[CLEAN], 11, &["New Party"]);
+    let again = place.import(&file, "sanctions", &[]);
+    assert!(again.out.contains("unchanged"), "{}{}", again.out, again.err);
+
+    let changes = place.says(&["lists", "changes", "--list", "sanctions"]);
+    assert_eq!(changes.out.matches("ADDED").count(), 2, "{}", changes.out);
+    let since = place.says(&["lists", "changes", "--since", "2"]);
+    assert_eq!(since.out.matches("ADDED").count(), 1, "{}", since.out);
+    let nothing = place.says(&["lists", "changes", "--since", "99"]);
+    assert_eq!((nothing.status, nothing.out.as_str()), (0, "no changes\n"));
+}
+
+#[test]
+fn what_cannot_be_understood_is_kept_and_shown() {
+    let place = Place::new();
+    let rows = csv(&[(LISTED, "u1", "Evil Party"), ("not\u{200b}ascii", "u1", "Evil Party")]);
+    let file = place.file("rows.csv", &rows);
+    let shown = place.import(&file, "sanctions", &[]);
+    assert!(shown.out.contains("1 quarantined"), "{}{}", shown.out, shown.err);
+    let shown = place.says(&["lists", "quarantine"]);
+    assert!(shown.out.contains("not\\u{200b}ascii"), "{}", shown.out);
+    let party = place.says(&["lists", "party", "u1"]);
+    assert!(party.out.starts_with("Evil Party on sanctions\n"), "{}{}", party.out, party.err);
+    let unknown = place.says(&["lists", "party", "u9"]);
+    assert_eq!((unknown.status, unknown.err.contains("NOT_FOUND")), (1, true), "{}", unknown.err);
+}
+
+#[test]
+fn an_export_can_be_imported() {
+    let place = Place::with_lists();
+    let path = place.dir.path().join("export.csv");
+    let to = path.to_str().unwrap();
+    let shown = place.says(&["lists", "export", "--list", "sanctions", "--to", to]);
+    assert_eq!((shown.status, shown.out.as_str()), (0, ""), "{}", shown.err);
+    let exported = fs::read_to_string(&path).unwrap();
+    assert!(exported.contains(LISTED), "{exported}");
+    let shown = place.says(&["lists", "export", "--list", "sanctions"]);
+    assert_eq!(shown.out, exported);
+    let again = place.import(&path, "sanctions", &[]);
+    assert!(again.out.contains("unchanged"), "{}{}", again.out, again.err);
+
+    let unknown = place.says(&["lists", "export", "--list", "unknown", "--to", to]);
+    assert_eq!(unknown.status, 1);
+    assert_eq!(fs::read_to_string(&path).unwrap(), exported, "a failure leaves the file");
+}
+
+#[test]
+fn a_snapshot_can_be_asked_for_later() {
+    let place = Place::with_lists();
+    let in_use = place.says(&["snapshot", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&in_use.out).unwrap();
+    let id = json["snapshot"]["id"].as_str().unwrap();
+    let file = place.file("more.csv", &csv(&[(WARNED_OF, "u2", "P"), (CLEAN, "u3", "P")]));
+    assert_eq!(place.import(&file, "warnings", &[]).status, 0);
+    let later = place.says(&["snapshot", id]);
+    assert!(later.out.starts_with(&format!("Snapshot {id}\n")), "{}{}", later.out, later.err);
+    let unknown = place.says(&["snapshot", "0000"]);
+    assert_eq!((unknown.status, unknown.out.as_str()), (1, ""), "{}", unknown.err);
+}
+
+#[test]
+fn nothing_loaded_is_an_error_and_a_missing_list_is_no_allow() {
+    let place = Place::new();
+    let shown = place.says(&["screen", CLEAN]);
+    assert_eq!((shown.status, shown.out.as_str()), (1, ""));
+    assert!(shown.err.contains("UNAVAILABLE"), "{}", shown.err);
+    let file = place.file("w.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
+    assert_eq!(place.import(&file, "warnings", &[]).status, 0);
+    check(&place, &[CLEAN], 10, &["a required list is not loaded [sanctions]"]);
+}
+
+#[test]
+fn a_refused_import_says_why_and_changes_nothing() {
+    let place = Place::with_lists();
+    let malformed = place.file("bad.csv", "address,ticker\n\"unclosed,ETH\n");
+    let shown = place.import(&malformed, "sanctions", &["--format", "csv"]);
+    assert_eq!((shown.status, shown.out.as_str()), (1, ""));
+    assert!(shown.err.contains("MALFORMED_FILE"), "{}", shown.err);
+    let empty = place.file("empty.csv", "address,ticker,party_uid,party_name\n");
+    let shown = place.import(&empty, "sanctions", &["--format", "csv"]);
+    assert_eq!(shown.status, 1);
+    assert!(shown.err.contains("GATE_REFUSED"), "{}", shown.err);
+    let missing = place.import(Path::new("/nonexistent.csv"), "sanctions", &[]);
+    assert!(missing.err.contains("reading /nonexistent.csv"), "{}", missing.err);
+    check(&place, &[LISTED], 11, &[]);
+}
+
+#[test]
+fn a_refresh_needs_a_source() {
+    let place = Place::with_lists();
+    let all = place.says(&["lists", "refresh"]);
+    assert_eq!((all.status, all.out.as_str()), (1, ""));
+    assert!(all.err.contains("no list has a configured source"), "{}", all.err);
+    let one = place.says(&["lists", "refresh", "sanctions"]);
+    assert_eq!((one.status, one.err.contains("NO_SOURCE")), (1, true), "{}", one.err);
+}
+
+#[test]
+fn a_refresh_of_all_sources_reports_each() {
+    let place = Place::new();
+    let file = place.file("s.csv", &csv(&[(LISTED, "u1", "Evil Party")]));
+    let good = format!("lists.sanctions.path={}", file.display());
+    let bad = "lists.warnings.path=/nonexistent.csv";
+    let arguments = ["lists", "refresh", "--set", "offline=false", "--set", &good, "--set", bad];
+    let shown = place.says(&arguments);
+    assert_eq!(shown.status, 1, "{}", shown.err);
+    assert!(shown.out.starts_with("sanctions: version 1 published\n"), "{}", shown.out);
+    assert!(shown.err.contains("warnings: "), "{}", shown.err);
+    assert!(shown.err.ends_with("error: 1 of 2 sources failed\n"), "{}", shown.err);
+}
+
+#[test]
+fn a_locked_folder_without_a_server_to_ask() {
+    let place = Place::with_lists();
+    let (server, url) = place.serve();
+    let second = place.says(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status, 1);
+    let want = format!("is in use by another process, a server at {url}");
+    assert!(second.err.contains(&want), "{}", second.err);
+    assert!(place.endpoint().exists(), "the first server's file stays");
+
+    fs::remove_file(place.endpoint()).unwrap();
+    let shown = place.says(&["screen", CLEAN]);
+    assert_eq!(shown.status, 1);
+    for word in ["is in use by another process", "endpoint does not exist"] {
+        assert!(shown.err.contains(word), "{}", shown.err);
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fs::write(place.endpoint(), format!("http://{free}\n")).unwrap();
+    let shown = place.says(&["screen", CLEAN]);
+    assert_eq!(shown.status, 1);
+    for word in ["is in use by another process", "names no server that answers"] {
+        assert!(shown.err.contains(word), "{}", shown.err);
+    }
+    drop(server);
+}
+
+#[test]
+fn a_killed_server_leaves_a_folder_that_opens() {
+    let place = Place::with_lists();
+    let (server, _) = place.serve();
+    server.signal("KILL");
+    assert_eq!(server.end().status, -1);
+    assert!(place.endpoint().exists(), "its file stays behind");
+    check_every_decision(&place, &[]);
+}
+
+/// The file cannot be written whole, so that the import stays under way until it is.
+#[cfg(unix)]
+fn import_under_way(place: &Place) -> (Running, fs::File) {
+    let pipe = place.dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let arguments = [
+        "lists",
+        "import",
+        pipe.to_str().unwrap(),
+        "--list",
+        "hand-made",
+        "--kind",
+        "SEIZURE",
+        "--format",
+        "plain",
+        "--published",
+        "2025-01-01",
+    ];
+    let import = Running::start(place.command(&arguments));
+    let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    // More than all buffers on the way hold: once written, the server has begun to read.
+    for number in 0..95_238_u32 {
+        writeln!(pipe, "0xaa{number:038x}").unwrap();
+    }
+    (import, pipe)
+}
+
+#[test]
+fn a_call_under_way_is_answered_before_the_end() {
+    let place = Place::with_lists();
+    let (mut server, _) = place.serve();
+    let (import, mut pipe) = import_under_way(&place);
+    server.signal("TERM");
+    server.wait_for("ending");
+    writeln!(pipe, "{CLEAN}").unwrap();
+    drop(pipe);
+    let imported = import.end();
+    assert_eq!(imported.status, 0, "{}", imported.err);
+    assert!(imported.out.contains("95239 added"), "{}", imported.out);
+    let ended = server.end();
+    assert_eq!(ended.status, 0, "{}", ended.err);
+    assert!(ended.err.contains("ended"), "{}", ended.err);
+    assert!(!place.endpoint().exists());
+    check(&place, &[CLEAN], 10, &["hand-made (SEIZURE)"]);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    for (name, status) in [("TERM", 143), ("INT", 130)] {
+        let place = Place::with_lists();
+        let (mut server, _) = place.serve();
+        let (import, pipe) = import_under_way(&place);
+        server.signal(name);
+        server.wait_for("ending");
+        server.signal(name);
+        let ended = server.end();
+        assert_eq!(ended.status, status, "{}", ended.err);
+        assert!(!place.endpoint().exists());
+        drop(pipe);
+        let cut = import.end();
+        assert_eq!((cut.status, cut.out.as_str()), (1, ""), "{}", cut.err);
+        check(&place, &["0xaa00000000000000000000000000000000000000"], 0, &[]);
+    }
+}
+
+#[test]
+fn a_server_beyond_this_machine_or_on_stale_lists_warns() {
+    let place = Place::with_lists();
+    let arguments = ["serve", "--listen", "0.0.0.0:0", "--allow-stale"];
+    let mut server = Running::start(place.command(&arguments));
+    server.wait_for("LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION");
+    server.wait_for("STALE LISTS MAY GIVE ALLOW");
+    server.wait_for("offline");
+    server.wait_for("listening url=http://127.0.0.1:");
+    server.wait_for("screen 0x098B716B8Aaf21512996dC57EB0615e2383E2f96");
+    // The endpoint file names loopback: the commands on this machine find it.
+    check(&place, &[LISTED], 11, &[]);
+    server.signal("INT");
+    assert_eq!(server.end().status, 0);
+}
+
+#[test]
+fn the_built_in_lists_are_there_without_any_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = run(dir.path(), ["lists", "ls", "--set", "offline=true"]);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    for list in ["us-ofac-sdn", "us-ofac-cons", "lazarus-advisories"] {
+        assert!(shown.out.contains(list), "{}", shown.out);
+    }
+}
