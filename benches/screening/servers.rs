@@ -83,6 +83,9 @@ fn wrapped(program: &Path, counter: Option<(Counter, &Path)>) -> Command {
 pub fn tuned_program() -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["bench", "--no-run", "--quiet", "--bench", "constant_tuned"]);
+    if cfg!(debug_assertions) {
+        cargo.args(["--profile", "dev"]);
+    }
     cargo.args(["--message-format", "json"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let built = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(built.status.success(), "{cargo:?} failed");
