@@ -1,0 +1,16 @@
+//! The tuned constant server: one thread, mimalloc. A program of its own, since an allocator is
+//! chosen per program; the bench `screening` builds and starts it.
+
+#[path = "screening/constant.rs"]
+mod constant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let Some(folder) = constant::requested() else {
+        return println!("nothing to measure here: cargo bench --bench screening");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(constant::serve(&folder));
+}

@@ -1,0 +1,351 @@
+//! Screening against the cost of gRPC alone, in one run and side by side: our server, and tonic
+//! servers that answer with one constant (a clean answer of ours, cloned for each call).
+//!
+//! `default` has tonic's defaults, a multi-thread runtime and the system's allocator; `tuned` has
+//! one thread and mimalloc. Everything stays on loopback; the client is this process, on one
+//! thread. Throughput of a shared machine drifts, so rounds alternate among the servers and ratios
+//! are taken round by round; user-mode instructions are steady, and carry the gates.
+//!
+//! `cargo bench --bench screening`; with `-- --quick` a smoke run without gates.
+
+#[path = "screening/addresses.rs"]
+mod addresses;
+#[path = "screening/client.rs"]
+mod client;
+#[path = "screening/constant.rs"]
+mod constant;
+#[path = "screening/counter.rs"]
+mod counter;
+#[path = "screening/report.rs"]
+mod report;
+#[path = "../tests/it/support/server.rs"]
+mod server;
+#[path = "screening/servers.rs"]
+mod servers;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lazaretto::grpc::v1;
+use lazaretto::grpc::v1::screening_item::Outcome;
+use lazaretto::grpc::v1::screening_service_client::ScreeningServiceClient;
+use prost::Message;
+
+use addresses::Family;
+use client::{Connections, Load, Messages, Method};
+use counter::Counter;
+use report::{Gate, Rounds, Table};
+use servers::Running;
+
+const UNARY: Load =
+    Load { name: "unary 1x64", method: Method::Unary, connections: 1, in_flight: 64 };
+const UNARY_4: Load =
+    Load { name: "unary 4x64", method: Method::Unary, connections: 4, in_flight: 64 };
+const BATCH: Load =
+    Load { name: "batch 1,000, 8 at a time", method: Method::Batch, connections: 1, in_flight: 8 };
+const STREAM: Load =
+    Load { name: "4 streams", method: Method::Stream, connections: 1, in_flight: 4 };
+
+/// Addresses in a batch.
+const BATCH_SIZE: usize = 1_000;
+/// Different addresses in each family.
+const ADDRESSES: usize = 8_000;
+/// The most connections of a load.
+const CONNECTIONS: usize = 4;
+
+/// How much is done.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Listed addresses, a store for each.
+    stores: &'static [usize],
+    /// How long a server is under load in each round.
+    round: Duration,
+    rounds: usize,
+    /// Whether instructions are counted and gates are printed.
+    gates: bool,
+}
+
+const FULL: Size = Size {
+    stores: &[1_000, 1_000_000],
+    round: Duration::from_millis(250),
+    rounds: 5,
+    gates: true,
+};
+const QUICK: Size =
+    Size { stores: &[1_000], round: Duration::from_millis(20), rounds: 2, gates: false };
+
+fn main() {
+    if let Some(folder) = constant::requested() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        return runtime.expect("a runtime").block_on(constant::serve(&folder));
+    }
+    let size = if std::env::args().any(|argument| argument == "--quick") { QUICK } else { FULL };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(bench(size));
+}
+
+async fn bench(size: Size) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let programs = Programs {
+        default: std::env::current_exe().expect("this program has a path"),
+        tuned: servers::tuned_program(),
+        answers: folder.path().to_owned(),
+    };
+    let counter = if size.gates { Counter::find() } else { None };
+    let mut gates = Vec::new();
+    for (place, &count) in size.stores.iter().enumerate() {
+        let data_dir = servers::store(folder.path(), count);
+        // Other families tell of the parser, not of the store: one store is enough for them.
+        let others = if place == 0 { &Family::OTHERS[..] } else { &[Family::EvmListed] };
+        let cases = cases(others);
+        println!("{} listed addresses", thousands(count));
+        let ours = servers::ours(&data_dir, None);
+        check(ours.endpoint(), count).await;
+        fetch_answers(ours.endpoint(), &programs.answers).await;
+        gates.extend(throughput(&programs, ours, &cases, size).await);
+        if let Some(counter) = counter {
+            gates.extend(instructions(&programs, &data_dir, counter, &cases).await);
+        }
+    }
+    if !size.gates {
+        return println!("quick: figures of so short a run mean nothing, and no gate is tried");
+    }
+    if counter.is_none() {
+        println!("neither perf with counters nor valgrind is here: throughput only");
+    }
+    for (gate, what, figure) in gates {
+        gate.print(&what, figure);
+    }
+}
+
+type Gated = (Gate, String, f64);
+
+/// What is measured: the gated family under every load, others under fewer.
+fn cases(others: &[Family]) -> Vec<(Family, Load)> {
+    let gated = [UNARY, UNARY_4, BATCH, STREAM].map(|load| (Family::EvmLower, load));
+    let others = others.iter().flat_map(|&f| [UNARY, BATCH, STREAM].map(|load| (f, load)));
+    gated.into_iter().chain(others).collect()
+}
+
+/// The constant servers' programs, and the folder of their answers.
+struct Programs {
+    default: PathBuf,
+    tuned: PathBuf,
+    answers: PathBuf,
+}
+
+/// Ours, tuned, default: in this order everywhere.
+type Trio<T> = [T; 3];
+
+async fn connected(running: &Trio<Running>) -> Trio<Connections> {
+    let [ours, tuned, default] = running.each_ref().map(Running::endpoint);
+    [
+        Connections::open(ours, CONNECTIONS).await,
+        Connections::open(tuned, CONNECTIONS).await,
+        Connections::open(default, CONNECTIONS).await,
+    ]
+}
+
+fn messages((family, load): (Family, Load)) -> Arc<Messages> {
+    let listed: Vec<_> = addresses::listed(1_000).collect();
+    let addresses = family.addresses(ADDRESSES, &listed);
+    Arc::new(Messages::new(load.method, &addresses, BATCH_SIZE))
+}
+
+async fn throughput(
+    programs: &Programs,
+    ours: Running,
+    cases: &[(Family, Load)],
+    size: Size,
+) -> Vec<Gated> {
+    let running = [
+        ours,
+        servers::constant(&programs.tuned, &programs.answers, None),
+        servers::constant(&programs.default, &programs.answers, None),
+    ];
+    let connections = connected(&running).await;
+    let mut table = Table::new(&[
+        "addresses a second",
+        "load",
+        "ours",
+        "tuned",
+        "default",
+        "ours/tuned",
+        "ours/default",
+    ]);
+    let mut gates = Vec::new();
+    for &(family, load) in cases {
+        let messages = messages((family, load));
+        // Warms the connection, and tells how many messages fill a round.
+        let tried = if load.method == Method::Batch { 16 } else { 4_096 };
+        connections[0].run(load, &messages, tried).await;
+        let took = connections[0].run(load, &messages, tried).await;
+        let fill = size.round.as_secs_f64() / took.as_secs_f64();
+        let count = ((tried as f64 * fill) as usize).max(load.in_flight * load.connections);
+        let mut rates = [vec![], vec![], vec![]];
+        for _ in 0..size.rounds {
+            for (connections, rates) in connections.iter().zip(&mut rates) {
+                let took = connections.run(load, &messages, count).await;
+                rates.push((count * messages.addresses) as f64 / took.as_secs_f64());
+            }
+        }
+        let [ours, tuned, default] = rates.map(Rounds::new);
+        let ratio = ours.over(&tuned);
+        table.row(vec![
+            family.name().to_owned(),
+            load.name.to_owned(),
+            ours.rate(),
+            tuned.rate(),
+            default.rate(),
+            ratio.ratio(),
+            ours.over(&default).ratio(),
+        ]);
+        let goal = match (family, load.method) {
+            (Family::EvmLower, Method::Stream) => 0.70,
+            (Family::EvmLower, Method::Batch) => 0.50,
+            _ => continue,
+        };
+        let what = format!("{} throughput, ours/tuned", load.name);
+        gates.push((Gate::AtLeast(goal), what, ratio.median()));
+    }
+    table.print();
+    gates
+}
+
+async fn instructions(
+    programs: &Programs,
+    data_dir: &Path,
+    counter: Counter,
+    cases: &[(Family, Load)],
+) -> Vec<Gated> {
+    let folders = [(); 3].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let [ours, tuned, default] = folders.each_ref().map(|folder| Some((counter, folder.path())));
+    let running = [
+        servers::ours(data_dir, ours),
+        servers::constant(&programs.tuned, &programs.answers, tuned),
+        servers::constant(&programs.default, &programs.answers, default),
+    ];
+    running.iter().for_each(|server| counter.begin(server.pid()));
+    let connections = connected(&running).await;
+    println!("by {}", counter.name());
+    let heading =
+        ["user instructions an address", "load", "ours", "tuned", "default", "ours/tuned"];
+    let mut table = Table::new(&heading);
+    let mut gates = Vec::new();
+    for &(family, load) in cases {
+        let messages = messages((family, load));
+        let count = match load.method {
+            Method::Unary => 2_048,
+            Method::Batch => 24,
+            Method::Stream => 16_384,
+        };
+        let mut counts = [0.0; 3];
+        for (place, connections) in connections.iter().enumerate() {
+            connections.run(load, &messages, count / 4).await;
+            let work = async { drop(connections.run(load, &messages, count).await) };
+            let counted = counter.count(running[place].pid(), folders[place].path(), work).await;
+            counts[place] = counted as f64 / (count * messages.addresses) as f64;
+        }
+        let [ours, tuned, default] = counts;
+        table.row(vec![
+            family.name().to_owned(),
+            load.name.to_owned(),
+            format!("{ours:.0}"),
+            format!("{tuned:.0}"),
+            format!("{default:.0}"),
+            format!("{:.3}x", ours / tuned),
+        ]);
+        let what = format!("{} instructions", load.name);
+        match (family, load.method) {
+            (Family::EvmLower, Method::Unary) => {
+                gates.push((Gate::AtMost(1.05), format!("{what}, ours/tuned"), ours / tuned));
+            }
+            (Family::EvmLower, Method::Stream) => {
+                gates.push((Gate::AtLeast(0.70), format!("{what}, tuned/ours"), tuned / ours));
+            }
+            (Family::EvmLower, Method::Batch) => {
+                gates.push((Gate::AtLeast(0.50), format!("{what}, tuned/ours"), tuned / ours));
+            }
+            _ => {}
+        }
+    }
+    table.print();
+    gates
+}
+
+type Client = ScreeningServiceClient<tonic::transport::Channel>;
+
+async fn client(endpoint: &str) -> Client {
+    let client = Client::connect(endpoint.to_owned()).await.expect("the server listens");
+    client.max_decoding_message_size(64 << 20)
+}
+
+fn query(address: &str) -> Option<v1::AddressQuery> {
+    Some(v1::AddressQuery { address: address.to_owned(), ..Default::default() })
+}
+
+/// Every family is answered as it should be: else the bench would measure refusals.
+async fn check(endpoint: &str, count: usize) {
+    let listed: Vec<_> = addresses::listed(count.min(1_000)).collect();
+    let mut client = client(endpoint).await;
+    for family in Family::OTHERS.into_iter().chain([Family::EvmLower]) {
+        let wanted = match family {
+            Family::EvmListed => v1::Decision::Block,
+            _ => v1::Decision::Allow,
+        };
+        let addresses = family.addresses(BATCH_SIZE, &listed);
+        let queries = addresses.iter().filter_map(|address| query(address)).collect();
+        let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+        let answer = client.batch_screen_addresses(batch).await.expect("it is answered");
+        let items = answer.into_inner().items;
+        assert_eq!(items.len(), addresses.len(), "an item for each address");
+        for (item, address) in items.iter().zip(&addresses) {
+            let decided = match &item.outcome {
+                Some(Outcome::Result(screening)) => Some(screening.decision()),
+                _ => None,
+            };
+            assert_eq!(decided, Some(wanted), "{} {address}: {item:?}", family.name());
+        }
+    }
+}
+
+/// The constant servers' answers: ours to clean addresses.
+async fn fetch_answers(endpoint: &str, folder: &Path) {
+    let addresses = Family::EvmLower.addresses(BATCH_SIZE, &[]);
+    let mut client = client(endpoint).await;
+    let write = |name: &str, message: Vec<u8>| {
+        std::fs::write(folder.join(name), message).expect("the folder is writable");
+    };
+    let unary = v1::ScreenAddressRequest { query: query(&addresses[0]), options: None };
+    let unary = client.screen_address(unary).await.expect("it is answered").into_inner();
+    let queries = addresses.iter().filter_map(|address| query(address)).collect();
+    let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+    let batch = client.batch_screen_addresses(batch).await.expect("it is answered").into_inner();
+    let next = |address: &String| v1::StreamScreenAddressesRequest {
+        query: query(address),
+        options: None,
+    };
+    let questions: Vec<_> = addresses[..2].iter().map(next).collect();
+    let answers = client.stream_screen_addresses(tokio_stream::iter(questions)).await;
+    let mut answers = answers.expect("it is answered").into_inner();
+    let first = answers.message().await.expect("it is answered").expect("two were asked");
+    // All but the first come without the data versions.
+    let second = answers.message().await.expect("it is answered").expect("two were asked");
+    assert!(first.snapshot.is_some() && second.snapshot.is_none(), "they come once");
+    println!(
+        "answers of ours, in bytes: unary {}, one of a batch {}, one of a stream {}\n",
+        unary.encoded_len(),
+        batch.encoded_len() / BATCH_SIZE,
+        second.encoded_len(),
+    );
+    write(constant::UNARY, unary.encode_to_vec());
+    write(constant::BATCH, batch.encode_to_vec());
+    write(constant::STREAM, second.encode_to_vec());
+}
+
+fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
+}

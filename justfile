@@ -1,0 +1,29 @@
+# The few commands in daily use; `just` lists them. CI runs .ci/run, which needs none of this.
+
+_default:
+    @just --list --unsorted
+
+# Serve on the default port with the default data directory
+serve *ARGS:
+    cargo run --release -- serve {{ARGS}}
+
+# Screen addresses
+screen *ARGS:
+    cargo run --release -- screen {{ARGS}}
+
+# All tests, or those that a filter names
+test *ARGS:
+    cargo test {{ARGS}}
+
+# Format, then everything that a compiler or linter can find
+lint:
+    cargo fmt
+    cargo clippy --all-targets -- -D warnings
+
+# Screening against the cost of gRPC alone: ratios, and PASS or FAIL for each goal
+bench *ARGS:
+    cargo bench --bench screening -- {{ARGS}}
+
+# What CI runs
+ci:
+    bash .ci/run
