@@ -340,13 +340,17 @@ fn is_unknown_ticker(ticker: &str) -> bool {
             .any(|token| token.eq_ignore_ascii_case(ticker))
 }
 
-/// The form of visible-ASCII `input`, or `input` verbatim on a wished chain that we do not know.
+/// The form of visible-ASCII `input`. A wish decides only where no form fits by itself: it allows
+/// every base58 of 32 bytes for Solana, and anything for a chain that we do not know.
 fn understand<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
-    match (recognise(input), wish) {
-        (Err(_), Some(chain @ Chain::Other(_))) if !input.is_empty() => {
-            Ok(Address::verbatim(input, chain))
-        }
-        (result, _) => result,
+    let misfit = match recognise(input) {
+        Ok(address) => return Ok(address),
+        Err(misfit) => misfit,
+    };
+    match wish {
+        Some(Chain::Solana) => solana::parse_wished(input).ok_or(misfit),
+        Some(chain @ Chain::Other(_)) if !input.is_empty() => Ok(Address::verbatim(input, chain)),
+        _ => Err(misfit),
     }
 }
 

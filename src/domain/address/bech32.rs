@@ -184,3 +184,10 @@ pub(super) fn cases(text: &str) -> (bool, bool) {
     let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
     (lower, upper)
 }
+
+/// Whether there are at least two lower-case and two upper-case letters.
+pub(super) fn cases_at_least_twice(text: &str) -> bool {
+    let lower = text.bytes().filter(u8::is_ascii_lowercase).count();
+    let upper = text.bytes().filter(u8::is_ascii_uppercase).count();
+    lower >= 2 && upper >= 2
+}

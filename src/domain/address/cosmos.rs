@@ -29,6 +29,7 @@ fn known(prefix: &str) -> Option<(Chain, Kind)> {
         "cosmos" => (cosmos("cosmoshub-4"), Kind::Hash160),
         "osmo" => (cosmos("osmosis-1"), Kind::Hash160),
         "cro" => (cosmos("crypto-org-chain-mainnet-1"), Kind::Hash160),
+        "tcro" => (cosmos("testnet-croeseid-4"), Kind::Hash160),
         "bnb" => (Chain::BnbBeacon, Kind::Hash160),
         "tbnb" => (Chain::BnbBeaconTestnet, Kind::Hash160),
         "inj" => (cosmos("injective-1"), Kind::Keccak),

@@ -1,7 +1,7 @@
 //! Addresses that nobody controls: null, burn, precompile and system addresses. A list that names
 //! one would taint everybody's funds, so such rows are quarantined.
 
-use super::{Address, Encoding};
+use super::{Address, Encoding, solana};
 use crate::domain::key_id::KeyId;
 
 const NULL: &str = "the null address, which nobody controls";
@@ -16,7 +16,7 @@ const SMALL: u64 = 0x1_0000;
 const DEAD: u64 = 0xdead;
 
 /// Known addresses, by their canonical text.
-const BY_TEXT: [(&str, &str); 17] = [
+pub(super) const BY_TEXT: [(&str, &str); 17] = [
     ("1BitcoinEaterAddressDontSendf59kuE", BURN),
     ("1CounterpartyXXXXXXXXXXXXXXXUWLpVr", BURN),
     ("0xdead000000000000000042069420694206942069", BURN),
@@ -55,14 +55,10 @@ pub(super) fn why(address: &Address<'_>) -> Option<&'static str> {
         .find(|(known, _)| *known == text)
         .map(|(_, why)| *why)
         .or_else(|| keys.iter().find_map(system_account))
-        .or_else(|| is_solana_system(address).then_some(SYSTEM))
-}
-
-/// Solana's programs and system variables spell a name and fill up with ones
-/// (`Vote111...`, `SysvarRent111...`): nobody can find a key for such an address.
-fn is_solana_system(address: &Address<'_>) -> bool {
-    let filled = |text: &str| text.ends_with("1111111111111111");
-    address.encoding() == Encoding::Solana && filled(address.canonical())
+        .or_else(|| {
+            let system = address.encoding() == Encoding::Solana && solana::is_system(text);
+            system.then_some(SYSTEM)
+        })
 }
 
 /// Small numbers, and the predeploys of OP Stack chains (0x4200...0000 to 0x4200...ffff), as an

@@ -52,9 +52,24 @@ fn each_form_tells_its_encoding_chains_and_key() {
     };
     let pkh = format!("pkh:{PKH}");
     let bitcoins = [Bitcoin, BitcoinCash, BitcoinSv];
-    check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", Encoding::P2pkh, &bitcoins, &pkh);
-    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Encoding::P2wpkh, &[Bitcoin], &pkh);
-    check("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", Encoding::P2wpkh, &[Bitcoin], &pkh);
+    check(
+        "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH",
+        Encoding::P2pkh,
+        &bitcoins,
+        &pkh,
+    );
+    check(
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        Encoding::P2wpkh,
+        &[Bitcoin],
+        &pkh,
+    );
+    check(
+        "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
+        Encoding::P2wpkh,
+        &[Bitcoin],
+        &pkh,
+    );
     check(
         "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
         Encoding::P2tr,
