@@ -54,6 +54,8 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
 struct State {
     /// Bytes read since the last event.
     taken: Cell<usize>,
+    /// Line ends read.
+    ends: Cell<u64>,
     /// Why the characters ended, if not because the input did.
     fault: RefCell<Option<Fault>>,
 }
@@ -102,7 +104,12 @@ impl Iterator for Chars<'_, '_> {
             // The parser takes a NUL for the end of the input.
             0 => Fault::BadValue("a character", "\0".to_owned()),
             _ if taken > self.max => Fault::RecordTooLong(self.max),
-            1..=0x7f => return Some(char::from(first)),
+            1..=0x7f => {
+                self.state
+                    .ends
+                    .set(self.state.ends.get() + u64::from(first == b'\n'));
+                return Some(char::from(first));
+            }
             _ => match self.wide(first) {
                 Some(character) => return Some(character),
                 None => Fault::NotUtf8,
@@ -153,9 +160,7 @@ impl Pack<'_, '_, '_> {
         self.state.taken.set(0);
         let next = self.parser.next_event();
         if let Some(fault) = self.state.fault.take() {
-            if let Some(Ok((_, span))) = next {
-                self.line = span.end.line() as u64;
-            }
+            self.line = self.state.ends.get() + 1;
             return Err(fault);
         }
         let (event, span) = match next {

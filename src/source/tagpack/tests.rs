@@ -88,7 +88,7 @@ fn what_is_no_tag_pack_is_refused() {
     let key = Fault::Misplaced("a key of a mapping");
     let cases: [(&str, u64, Fault); 18] = [
         ("title: a\nactors:\n- id: b\n", 2, Fault::ActorPack),
-        ("title: a\n", 1, NO_PACK),
+        ("title: a\n", 2, NO_PACK),
         ("- address: a\n", 1, NO_PACK),
         ("just text\n", 1, NO_PACK),
         ("# nothing\n", 2, NO_PACK),
@@ -103,7 +103,7 @@ fn what_is_no_tag_pack_is_refused() {
         ("tags: []\ntags: []\n", 2, key.clone()),
         ("tags:\n- address: a\n  label: b\n  label: c\n", 4, key),
         ("tags:\n- address: &a b\n- address: *a\n", 2, Fault::Anchor),
-        ("title: &a\n  b: c\ntags: []\n", 2, Fault::Anchor),
+        ("title: &a\n  b: c\ntags: []\n", 1, Fault::Anchor),
         (
             "tags: []\nlastmod: tomorrow\n",
             2,
