@@ -66,12 +66,8 @@ struct Size {
     gates: bool,
 }
 
-const FULL: Size = Size {
-    stores: &[1_000, 1_000_000],
-    round: Duration::from_millis(250),
-    rounds: 5,
-    gates: true,
-};
+const FULL: Size =
+    Size { stores: &[1_000, 1_000_000], round: Duration::from_millis(250), rounds: 5, gates: true };
 const QUICK: Size =
     Size { stores: &[1_000], round: Duration::from_millis(20), rounds: 2, gates: false };
 
@@ -243,7 +239,9 @@ async fn instructions(
         let mut counts = [0.0; 3];
         for (place, connections) in connections.iter().enumerate() {
             connections.run(load, &messages, count / 4).await;
-            let work = async { drop(connections.run(load, &messages, count).await) };
+            let work = async {
+                connections.run(load, &messages, count).await;
+            };
             let counted = counter.count(running[place].pid(), folders[place].path(), work).await;
             counts[place] = counted as f64 / (count * messages.addresses) as f64;
         }

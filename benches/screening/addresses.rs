@@ -18,14 +18,8 @@ pub enum Family {
 
 impl Family {
     /// The families that are stated apart from the gated one.
-    pub const OTHERS: [Self; 6] = [
-        Self::EvmEip55,
-        Self::EvmListed,
-        Self::P2pkh,
-        Self::P2wpkh,
-        Self::Tron,
-        Self::Monero,
-    ];
+    pub const OTHERS: [Self; 6] =
+        [Self::EvmEip55, Self::EvmListed, Self::P2pkh, Self::P2wpkh, Self::Tron, Self::Monero];
 
     /// The name in the report.
     pub fn name(self) -> &'static str {

@@ -56,10 +56,8 @@ pub struct Messages {
 impl Messages {
     /// `addresses` as `method` takes them; batches of `batch`.
     pub fn new(method: Method, addresses: &[String], batch: usize) -> Self {
-        let query = |address: &String| v1::AddressQuery {
-            address: address.clone(),
-            ..Default::default()
-        };
+        let query =
+            |address: &String| v1::AddressQuery { address: address.clone(), ..Default::default() };
         let one = |address| v1::ScreenAddressRequest { query: Some(query(address)), options: None };
         let several = |addresses: &[String]| v1::BatchScreenAddressesRequest {
             queries: addresses.iter().map(query).collect(),

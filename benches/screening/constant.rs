@@ -60,7 +60,8 @@ struct Constant {
     stream: v1::StreamScreenAddressesResponse,
 }
 
-type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
+type Answers =
+    Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ScreeningService for Constant {

@@ -18,6 +18,10 @@ pub struct ServerChild {
 
 impl ServerChild {
     /// Starts `serve` on `data_dir`, offline and on a free loopback port, with `arguments` after.
+    #[allow(
+        dead_code,
+        reason = "the tests start servers so; the benches have commands of their own"
+    )]
     pub fn start(data_dir: &Path, arguments: &[&str]) -> Self {
         let mut command = command();
         command.args(serve_arguments(data_dir)).args(arguments);
