@@ -4,5 +4,7 @@
 mod cli;
 mod cli_end_to_end;
 mod crash;
+mod foreign_clients;
 mod program;
 mod refresh;
+mod support;
