@@ -141,6 +141,10 @@ impl<'s> Scope<'s> {
                 return Err(reason);
             }
             Err(reason) => {
+                // A list may hold the string under a ticker that is not known either.
+                if let Ok(verbatim) = Address::parse(text, Some(&Chain::Other("unknown:*".into()))) {
+                    self.match_address(&verbatim, None, &mut findings);
+                }
                 incomplete.push(Incomplete::AddressNotUnderstood(reason));
                 None
             }

@@ -173,14 +173,15 @@ pub struct RowFacts {
     pub reference: String,
 }
 
-/// A list file as read, in the file's order: what `source` gives and `publication` takes.
+/// A list file as read, in canonical order whatever the file's: what `source` gives and
+/// `publication` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadList {
     /// The day of publication that the file states.
     pub published: Option<Date>,
-    /// The parties that have addresses, each uid once.
+    /// The parties that have addresses, by uid, each once.
     pub parties: Vec<Party>,
-    /// The rows, each key once.
+    /// The rows, by key, each once.
     pub rows: Vec<(RowKey, RowFacts)>,
     /// Rows that repeated an earlier row's key and were folded into it.
     pub duplicates: u64,

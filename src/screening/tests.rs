@@ -182,6 +182,18 @@ fn quarantined_strings_match_letter_for_letter() {
 }
 
 #[test]
+fn a_listing_on_a_chain_that_is_not_known_is_found_with_any_chain_or_none() {
+    let ada = "Ae2tdPwUPEZKmwoy3AU3cXb5Chnasj6mvVNxV1H11997q3VW5ihbSfQwGpm";
+    let snapshot = snapshot(&[sanctions(vec![row(ada, "ADA")])], &[]);
+    let said = ask(&snapshot, ada, None, None);
+    assert_eq!(said, "Block 100 Listed:Standing !AddressNotUnderstood");
+    let said = ask(&snapshot, ada, Some("cardano:mainnet"), None);
+    assert_eq!(said, "Block 100 Listed:Standing !ChainNotKnown");
+    let said = ask(&snapshot, ada, Some("bitcoin"), None);
+    assert_eq!(said, "Block 100 Listed:Standing !AddressNotUnderstood");
+}
+
+#[test]
 fn another_kind_of_list_is_reviewed_and_the_worst_decides() {
     let advisory = list(
         "lazarus-advisories",
