@@ -229,6 +229,7 @@ fn unhex_into(hex: &str, out: &mut [u8]) -> Option<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::hash_map::DefaultHasher;
 
