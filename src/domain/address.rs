@@ -230,6 +230,7 @@ impl<'a> Address<'a> {
         self.payment_id
     }
 
+    #[inline]
     fn new(
         canonical: impl Into<Cow<'a, str>>,
         encoding: Encoding,

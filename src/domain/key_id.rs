@@ -105,6 +105,7 @@ impl KeyId {
     }
 
     /// Whether the material is all zero: nobody's, or everybody's placeholder.
+    #[inline]
     pub fn is_null(&self) -> bool {
         self.as_bytes().iter().all(|&byte| byte == 0)
     }

@@ -266,11 +266,10 @@ fn wrong_input_is_refused_with_the_reason_of_the_nearest_form() {
         "5Kd3NBUAdUnhyzenEwVLy9pBKxSwXvE9FMPyR4UKZvpe6E3AgLr",
         Misfit::PrivateKey,
     );
-    // A 64-bit tag.
-    check(
-        "XVLhHMPHU98es4drozjVtdWzVbDjtV18pX8zeUygYbCgbPh",
-        Misfit::XrpFlags,
-    );
+    // The flag of a 64-bit tag, which the ledger does not have.
+    let long_tag = [[5, 0x44].as_slice(), &[7; 20], &[2], &[1; 8]].concat();
+    let long_tag = base58::encode_checked(long_tag, bs58::Alphabet::RIPPLE);
+    check(&long_tag, Misfit::XrpFlags);
     check("hello", Misfit::NoShape);
 }
 

@@ -248,8 +248,15 @@ proptest! {
         place in any::<prop::sample::Index>(), to in 33..127u8,
     ) {
         let text = change(&form.text, place.index(form.text.len()), to);
-        if text != form.text {
-            prop_assert!(Address::parse(&text, None).is_err(), "{}", text);
+        // A colon may split off what reads as a chain of its own (`bit:oincash:q...`, CAIP-10): the
+        // chain is no part of the checksum, and the key is the same.
+        match Address::parse(&text, None) {
+            Ok(address) if to == b':' => {
+                let original = parse(&form.text);
+                prop_assert_eq!(address.key_ids(), original.key_ids(), "{}", text);
+            }
+            Ok(_) => prop_assert_eq!(text, form.text),
+            Err(_) => {}
         }
     }
 
