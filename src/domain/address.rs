@@ -21,6 +21,7 @@ mod xrp;
 mod zcash;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 use std::borrow::Cow;
@@ -229,6 +230,7 @@ impl<'a> Address<'a> {
         self.payment_id
     }
 
+    #[inline]
     fn new(
         canonical: impl Into<Cow<'a, str>>,
         encoding: Encoding,
@@ -373,6 +375,8 @@ fn recognise(input: &str) -> Result<Address<'_>, Misfit> {
     ];
     match (input.starts_with("0x"), bech32::cases(input)) {
         (true, _) => trials.swap(0, 2),
+        // What begins an XRP account begins no base58 form that we know of the same length.
+        (_, (true, true)) if input.starts_with('r') => trials.swap(0, 6),
         (_, (true, true)) => {}
         _ => trials.swap(0, 1),
     }

@@ -302,6 +302,7 @@ impl fmt::Display for Chain {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::HashSet;
 

@@ -105,6 +105,7 @@ impl KeyId {
     }
 
     /// Whether the material is all zero: nobody's, or everybody's placeholder.
+    #[inline]
     pub fn is_null(&self) -> bool {
         self.as_bytes().iter().all(|&byte| byte == 0)
     }
@@ -229,6 +230,7 @@ fn unhex_into(hex: &str, out: &mut [u8]) -> Option<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::hash_map::DefaultHasher;
 

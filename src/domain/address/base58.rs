@@ -8,8 +8,7 @@ use super::{Address, Checksum, Encoding, Misfit, Trial, solana};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
-/// Two SHA-256 over a Bitcoin-script form are enough for 44 characters; longer strings are other
-/// forms.
+/// The longest string that is decoded: a private key has 52 characters, addresses up to 44.
 const MAX_TEXT: usize = 52;
 
 /// What a version says: the encoding, and the chains that use it.

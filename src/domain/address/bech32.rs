@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use ::bech32::primitives::checksum::Engine;
 use ::bech32::primitives::decode::UncheckedHrpstring;
-use ::bech32::{Bech32, Bech32m};
+use ::bech32::{Bech32, Bech32m, Checksum, Fe32};
 
 use super::{Address, Misfit, Trial, cosmos, mweb, segwit, zcash};
 
@@ -142,12 +143,17 @@ pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, Misfit> {
     let Some(length) = characters.len().checked_sub(CHECKSUM) else {
         return Ok(None);
     };
-    let variant = if parts.has_valid_checksum::<Bech32>() {
-        Variant::Bech32
-    } else if parts.has_valid_checksum::<Bech32m>() {
-        Variant::Bech32m
-    } else {
-        return Err(Misfit::Bech32Checksum);
+    // The two differ in nothing but the residue that is right.
+    let mut checksum = Engine::<Bech32>::new();
+    checksum.input_hrp(parts.hrp());
+    for character in characters {
+        let symbol = Fe32::try_from(SYMBOLS[usize::from(*character)]);
+        checksum.input_fe(symbol.map_err(|_| Misfit::Bech32Checksum)?);
+    }
+    let variant = match *checksum.residue() {
+        Bech32::TARGET_RESIDUE => Variant::Bech32,
+        Bech32m::TARGET_RESIDUE => Variant::Bech32m,
+        _ => return Err(Misfit::Bech32Checksum),
     };
     let prefix = &text[..text.len() - characters.len() - 1];
     Ok(Some(Decoded {

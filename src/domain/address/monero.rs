@@ -43,8 +43,6 @@ fn network(byte: u8) -> Option<(Encoding, &'static [Chain])> {
 
 /// Addresses of 95 (plain), 97 (featured), 106 (integrated) or 108 (both) characters.
 pub(super) fn parse(input: &str) -> Trial<'_> {
-    // Monero's lengths are met by bech32 too, but never its alphabet: a network byte begins with
-    // 4, 8 and the like, a bech32 prefix that we know with a letter that is followed by a 1.
     if !matches!(input.len(), 95 | 97 | 106 | 108) {
         return Ok(None);
     }

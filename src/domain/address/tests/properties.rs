@@ -115,7 +115,7 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
             checksummed(segwit::encode(prefix, version, &bytes[..length]).unwrap())
         }
         2 => {
-            let length = if choice % 3 == 0 { 32 } else { 20 };
+            let length = if choice.is_multiple_of(3) { 32 } else { 20 };
             checksummed(cosmos::encode(prefix(&ACCOUNT_PREFIXES), &bytes[..length]).unwrap())
         }
         3 => {
@@ -134,7 +134,7 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
         5 => checksummed(xrp::classic(&hash)),
         6 => checksummed(xrp::x_address(
             &hash,
-            (choice % 2 == 0).then_some(choice as u32),
+            choice.is_multiple_of(2).then_some(choice as u32),
         )),
         7 => checksummed(monero::encode(&monero_payload(choice, bytes))),
         8 => checksummed(mweb(prefix(&["ltcmweb", "tmweb"]), &bytes[..66])),
@@ -248,8 +248,15 @@ proptest! {
         place in any::<prop::sample::Index>(), to in 33..127u8,
     ) {
         let text = change(&form.text, place.index(form.text.len()), to);
-        if text != form.text {
-            prop_assert!(Address::parse(&text, None).is_err(), "{}", text);
+        // A colon may split off what reads as a chain of its own (`bit:oincash:q...`, CAIP-10): the
+        // chain is no part of the checksum, and the key is the same.
+        match Address::parse(&text, None) {
+            Ok(address) if to == b':' => {
+                let original = parse(&form.text);
+                prop_assert_eq!(address.key_ids(), original.key_ids(), "{}", text);
+            }
+            Ok(_) => prop_assert_eq!(text, form.text),
+            Err(_) => {}
         }
     }
 
