@@ -66,7 +66,7 @@ async fn serve(config: &Config) -> Result<()> {
 
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
     announce(config, bound);
-    loaded(&engine);
+    loaded(&engine, config.allow_stale);
     info!(%url, "listening");
     let data_dir = config.data_dir.display();
     info!("ask it something: lazaretto --data-dir {data_dir} screen {EXAMPLE}");
@@ -113,7 +113,7 @@ fn announce(config: &Config, bound: SocketAddr) {
 }
 
 /// What is loaded and how old it is, a line a list.
-fn loaded(engine: &Engine) {
+fn loaded(engine: &Engine, stale_allowed: bool) {
     let now = engine.now();
     for list in engine.overview() {
         let required = list.settings.as_ref().is_some_and(|settings| settings.required);
@@ -136,7 +136,7 @@ fn loaded(engine: &Engine) {
             list = %list.id, kind = %version.kind, required, version = version.version,
             listings = counts.listings, parties = counts.parties, %published, %age, "loaded"
         );
-        if stale {
+        if stale && !stale_allowed {
             warn!(list = %list.id, "stale: answers are REVIEW or BLOCK until it is refreshed");
         }
     }
