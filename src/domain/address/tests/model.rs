@@ -11,6 +11,17 @@ use super::*;
 /// The chains whose own rule takes `input`.
 pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
     use Chain::*;
+    // CAIP-10: a chain that does not fit narrows nothing.
+    if let [namespace, reference, rest] = input.splitn(3, ':').collect::<Vec<_>>()[..] {
+        let written: Result<Chain, _> = format!("{namespace}:{reference}").parse();
+        if let Ok(written) = written {
+            let fitting = chains(rest);
+            let narrowed = fitting
+                .contains(&written)
+                .then(|| BTreeSet::from([written]));
+            return narrowed.unwrap_or(fitting);
+        }
+    }
     let mut found = BTreeSet::new();
     let mut rule = |chain: Chain, fits: bool| {
         if fits {
