@@ -23,7 +23,7 @@ use crate::refresh::{
     Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report,
     SourceStatus, Stop,
 };
-use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord};
+use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord, span};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::{Store, StoreError};
 
@@ -294,6 +294,39 @@ impl Engine {
             .name("refresh".to_owned())
             .spawn(move || refresher.run(&until))?;
         Ok(RefreshTask(stop))
+    }
+
+    /// Logs what is loaded and how old it is, and what is required and missing.
+    pub fn log_lists(&self) {
+        let now = self.now();
+        let snapshot = self.snapshot();
+        for list in snapshot.as_deref().map_or(&[][..], Snapshot::lists) {
+            let state = list.state();
+            let age = list.age_at(now).map(|age| span(age.as_secs().unsigned_abs()));
+            tracing::info!(
+                list = %list.id(),
+                version = state.version.version,
+                kind = %list.kind(),
+                listings = state.version.counts.listings,
+                published = state.check.published.map(|day| day.to_string()),
+                age = age.as_deref().unwrap_or("unknown"),
+                "loaded",
+            );
+            if list.is_stale_at(now) {
+                tracing::warn!(
+                    list = %list.id(),
+                    "STALE: until it is refreshed or imported anew, answers are INCOMPLETE and at \
+                     least REVIEW",
+                );
+            }
+        }
+        let missing = snapshot.as_deref().map(|snapshot| &snapshot.record().missing);
+        for list in missing.into_iter().flatten() {
+            tracing::warn!(%list, "REQUIRED AND NOT LOADED: answers are INCOMPLETE");
+        }
+        if snapshot.is_none() {
+            tracing::warn!("NO LIST IS LOADED: screenings are refused until one is");
+        }
     }
 
     /// The snapshot in force; `None` until a list is loaded. Takes no lock.

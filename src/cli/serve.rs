@@ -64,6 +64,7 @@ async fn serve(config: &Config) -> Result<()> {
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
+    engine.log_lists();
     announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
     let on_second = {

@@ -10,6 +10,7 @@ use crate::screening::policy::{Decision, RiskLevel};
 use crate::screening::snapshot::{
     IndexedListing, Snapshot, SnapshotList, SnapshotRecord,
 };
+use crate::screening::snapshot::span;
 use crate::screening::{Finding, FindingKind, Incomplete, ListingState, Screening, standing};
 
 /// A moment.
@@ -333,16 +334,6 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
         code: code.into(),
         list_id: list.map(ToString::to_string).unwrap_or_default(),
         detail,
-    }
-}
-
-/// Seconds for people: the two largest units.
-pub fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {} s", seconds % 60),
-        (0, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
     }
 }
 
