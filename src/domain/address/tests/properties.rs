@@ -20,11 +20,7 @@ struct Form {
 }
 
 fn checksummed(text: String) -> Form {
-    Form {
-        text,
-        checksummed: true,
-        canonical: true,
-    }
+    Form { text, checksummed: true, canonical: true }
 }
 
 const VERSIONS: [&[u8]; 25] = [
@@ -61,9 +57,7 @@ fn cut<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 fn mweb(prefix: &str, keys: &[u8]) -> String {
     let hrp = Hrp::parse(prefix).unwrap();
-    let symbols = [Fe32::Q]
-        .into_iter()
-        .chain(keys.iter().copied().bytes_to_fes());
+    let symbols = [Fe32::Q].into_iter().chain(keys.iter().copied().bytes_to_fes());
     symbols.with_checksum::<Bech32>(&hrp).chars().collect()
 }
 
@@ -125,17 +119,10 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
         4 => {
             let text = cashaddr::encode((choice % 2) as u8, &hash);
             let text = text.split_once(':').unwrap().1.to_owned();
-            Form {
-                text,
-                checksummed: true,
-                canonical: false,
-            }
+            Form { text, checksummed: true, canonical: false }
         }
         5 => checksummed(xrp::classic(&hash)),
-        6 => checksummed(xrp::x_address(
-            &hash,
-            choice.is_multiple_of(2).then_some(choice as u32),
-        )),
+        6 => checksummed(xrp::x_address(&hash, choice.is_multiple_of(2).then_some(choice as u32))),
         7 => checksummed(monero::encode(&monero_payload(choice, bytes))),
         8 => checksummed(mweb(prefix(&["ltcmweb", "tmweb"]), &bytes[..66])),
         9 => checksummed(zcash::sapling(&cut(bytes)).unwrap()),
@@ -144,38 +131,18 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
             let hrp = Hrp::parse(prefix(&["tex", "textest", "texregtest"])).unwrap();
             checksummed(::bech32::encode::<Bech32m>(hrp, &hash).unwrap())
         }
-        12 => Form {
-            text: lower,
-            checksummed: false,
-            canonical: true,
-        },
-        13 => Form {
-            text: evm::checksummed(&hash),
-            checksummed: false,
-            canonical: false,
-        },
-        14 => Form {
-            text: tron::hex(&hash),
-            checksummed: false,
-            canonical: false,
-        },
+        12 => Form { text: lower, checksummed: false, canonical: true },
+        13 => Form { text: evm::checksummed(&hash), checksummed: false, canonical: false },
+        14 => Form { text: tron::hex(&hash), checksummed: false, canonical: false },
         15 => {
             let text = bs58::encode(&bytes[..32]).into_string();
-            Form {
-                text,
-                checksummed: false,
-                canonical: true,
-            }
+            Form { text, checksummed: false, canonical: true }
         }
         _ => {
             // Upper case is allowed for bech32 and CashAddr.
             let kind = [1, 2, 3, 8, 9, 10, 11][choice % 7];
             let text = form(kind, choice, bytes).text.to_uppercase();
-            Form {
-                text,
-                checksummed: true,
-                canonical: false,
-            }
+            Form { text, checksummed: true, canonical: false }
         }
     }
 }
@@ -200,16 +167,9 @@ fn found(input: &str) -> BTreeSet<Chain> {
 fn eip55(hex: &str) -> String {
     use sha3::Keccak256;
     let lower = hex.to_lowercase();
-    let hash: String = Keccak256::digest(&lower)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = Keccak256::digest(&lower).iter().map(|byte| format!("{byte:02x}")).collect();
     let case = |(letter, nibble): (char, char)| {
-        if nibble >= '8' {
-            letter.to_ascii_uppercase()
-        } else {
-            letter
-        }
+        if nibble >= '8' { letter.to_ascii_uppercase() } else { letter }
     };
     lower.chars().zip(hash.chars()).map(case).collect()
 }
