@@ -4,11 +4,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 3] = [
-    "lazaretto/v1/errors.proto",
-    "lazaretto/v1/lists.proto",
-    "lazaretto/v1/screening.proto",
-];
+const PROTOS: [&str; 3] =
+    ["lazaretto/v1/errors.proto", "lazaretto/v1/lists.proto", "lazaretto/v1/screening.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

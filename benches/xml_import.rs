@@ -24,10 +24,7 @@ fn main() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     let mut bytes = bzip2::read::MultiBzDecoder::new(File::open(&packed).expect("it was listed"));
     let size = io::copy(&mut bytes, &mut file.as_file()).expect("the publication unpacks");
-    println!(
-        "{}: {size} bytes unpacked, {ROUNDS} rounds",
-        packed.display()
-    );
+    println!("{}: {size} bytes unpacked, {ROUNDS} rounds", packed.display());
 
     let (mut walks, mut reads) = (Vec::new(), Vec::new());
     let mut counts = (0, 0);
@@ -40,10 +37,7 @@ fn main() {
         reads.push(start.elapsed());
     }
     println!("{} elements walked, {} rows read", counts.0, counts.1);
-    println!(
-        "{:<12} {:>10} {:>10} {:>10}",
-        "", "min ms", "median ms", "MB/s"
-    );
+    println!("{:<12} {:>10} {:>10} {:>10}", "", "min ms", "median ms", "MB/s");
     let walk = line("walk", &mut walks, size);
     let read = line("read_file", &mut reads, size);
     println!("ratio of medians {:.2} (goal: at most 2.00)", read / walk);
@@ -58,10 +52,7 @@ fn walk(path: &Path) -> usize {
     let mut count = 0;
     loop {
         buf.clear();
-        match reader
-            .read_event_into(&mut buf)
-            .expect("the publication is well-formed")
-        {
+        match reader.read_event_into(&mut buf).expect("the publication is well-formed") {
             Event::Start(_) | Event::Empty(_) => count += 1,
             Event::Eof => return count,
             _ => {}
@@ -79,24 +70,15 @@ fn line(name: &str, times: &mut [Duration], size: u64) -> f64 {
     times.sort_unstable();
     let (min, median) = (times[0].as_secs_f64(), times[times.len() / 2].as_secs_f64());
     let speed = size as f64 / 1e6 / median;
-    println!(
-        "{name:<12} {:>10.1} {:>10.1} {speed:>10.0}",
-        min * 1e3,
-        median * 1e3
-    );
+    println!("{name:<12} {:>10.1} {:>10.1} {speed:>10.0}", min * 1e3, median * 1e3);
     median
 }
 
 fn newest_publication() -> Option<PathBuf> {
     let data = std::env::var_os("LAZARETTO_TEST_DATA").map(PathBuf::from);
     let data = data.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
-    let files = std::fs::read_dir(data.join("ofac"))
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path());
-    files
-        .filter(|path| path.extension().is_some_and(|end| end == "bz2"))
-        .max()
+    let files = std::fs::read_dir(data.join("ofac")).ok()?.flatten().map(|entry| entry.path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "bz2")).max()
 }
 
 /// The most memory that was ever resident, where the system tells (Linux).

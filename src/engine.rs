@@ -1,6 +1,10 @@
 //! The running whole: the publisher of lists, the snapshot in force, and the settings, put
 //! together. Everything above (gRPC, command line) asks here; no transport is known here.
 
+mod dialogue;
+mod error;
+mod live;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,27 +12,25 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use arc_swap::ArcSwapOption;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
+pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
+pub use error::EngineError;
+use error::internal;
+use live::{DEFAULT_MAX_AGE, Live};
+
 use crate::config::Config;
-use crate::domain::list::{
-    ListId, ListKind, ListState, ListVersion, ListingChange, Provenance,
-};
+use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::refresh::{
-    Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report,
-    SourceStatus, Stop,
+    Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
 };
-use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord};
+use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, span};
 use crate::source::{self, Bounds, CsvHead, Format};
-use crate::store::{Store, StoreError};
-
-/// A list without a configured limit of its own is stale after this long, if its kind ages.
-const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(48);
+use crate::store::Store;
 
 /// The largest file that an import takes, in bytes.
 pub const MAX_UPLOAD: u64 = 1 << 30;
@@ -38,130 +40,6 @@ const STARTER_LISTS: [(&str, ListKind, &str); 2] = [
     ("us-ofac-sdn", ListKind::Sanctions, include_str!("../data/us-ofac-sdn.csv")),
     ("lazarus-advisories", ListKind::Advisory, include_str!("../data/lazarus-advisories.csv")),
 ];
-
-/// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// No such list is loaded or configured.
-    #[error("list {0} is neither loaded nor configured")]
-    UnknownList(ListId),
-    /// The first import of an unconfigured list says no kind.
-    #[error("list {0} is new: say what being on it means (kind)")]
-    KindMissing(ListId),
-    /// The list has no configured source.
-    #[error("list {0} has no configured source")]
-    NoSource(ListId),
-    /// The program was told to contact nobody.
-    #[error("running offline: no source is contacted")]
-    Offline,
-    /// The file is malformed.
-    #[error(transparent)]
-    Malformed(#[from] source::SourceError),
-    /// A sanity gate refused the publication.
-    #[error("{0}")]
-    Refused(String),
-    /// The source could not be read.
-    #[error("{0}")]
-    Source(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file of ours could not be read or written.
-    #[error("data directory: {0}")]
-    Io(#[from] io::Error),
-    /// Cannot happen unless the program is wrong.
-    #[error("internal: {0}")]
-    Internal(String),
-}
-
-impl EngineError {
-    /// Whether another process holds the store.
-    pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Locked { .. }))
-    }
-}
-
-/// A file to publish by hand.
-#[derive(Clone, Debug)]
-pub struct Import {
-    /// The list.
-    pub id: ListId,
-    /// What being on it means; `None`: as it has or is configured.
-    pub kind: Option<ListKind>,
-    /// The file's form; `None`: by content.
-    pub format: Option<Format>,
-    /// The file's name, for the record and as a hint at its form.
-    pub file_name: String,
-    /// Overrides the sanity gates, for this reason.
-    pub force_reason: Option<String>,
-    /// The day of publication where the file does not say it.
-    pub published: Option<Date>,
-}
-
-/// What a publication did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// The list.
-    pub id: ListId,
-    /// False where the facts were those already loaded.
-    pub published: bool,
-    /// How many rows were newly listed.
-    pub added: u64,
-    /// How many rows' facts changed.
-    pub updated: u64,
-    /// How many rows were removed.
-    pub removed: u64,
-    /// How many removals newly wait to be confirmed.
-    pub removals_pending: u64,
-}
-
-/// A list as loaded or configured.
-#[derive(Clone, Debug)]
-pub struct ListOverview {
-    /// The list.
-    pub id: ListId,
-    /// Its configuration, where it has one.
-    pub settings: Option<ListSettings>,
-    /// Its version in force, where one is loaded.
-    pub loaded: Option<SnapshotList>,
-    /// How reading its source went, where it has one.
-    pub source: Option<SourceStatus>,
-    /// The source without credentials and query; empty where it has none.
-    pub source_name: String,
-}
-
-/// Where a listing of changes begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangesSince {
-    /// With the first version ever loaded.
-    Beginning,
-    /// Above this version.
-    Version(u64),
-    /// With versions published, or where undated loaded, on this day or later.
-    Day(Date),
-}
-
-/// A page of changes.
-#[derive(Clone, Debug)]
-pub struct Changes {
-    /// The changes, in order.
-    pub changes: Vec<DatedChange>,
-    /// Where to go on; `None` at the end.
-    pub next: Option<[u64; 2]>,
-}
-
-/// A change with its version's day.
-#[derive(Clone, Debug)]
-pub struct DatedChange {
-    /// The list.
-    pub list: ListId,
-    /// The version that made it.
-    pub version: u64,
-    /// The day of publication of that version.
-    pub published: Option<Date>,
-    /// The change.
-    pub change: ListingChange,
-}
 
 /// The running whole.
 #[derive(Debug)]
@@ -181,40 +59,6 @@ struct EngineClock(Clock);
 impl fmt::Debug for EngineClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
-    }
-}
-
-/// The snapshot in force, and what it takes to make the next one.
-#[derive(Debug)]
-struct Live {
-    snapshot: ArcSwapOption<Snapshot>,
-    loaded: watch::Sender<bool>,
-    terms: Vec<ListTerms>,
-    stale_allowed: bool,
-    store: Arc<Store>,
-}
-
-impl Live {
-    /// Puts the lists as they stand into force. The record of what the snapshot stands for is
-    /// durable before an answer names it; where that fails the snapshot counts all the same, since
-    /// to go on without a new listing would be worse than an id that cannot be looked up.
-    fn put_in_force(&self, states: &[Arc<ListState>]) {
-        if states.is_empty() {
-            return;
-        }
-        let previous = self.snapshot.load_full();
-        let snapshot = Snapshot::build(
-            states,
-            &self.terms,
-            DEFAULT_MAX_AGE,
-            self.stale_allowed,
-            previous.as_deref(),
-        );
-        if let Err(error) = self.store.save_snapshot(snapshot.id(), snapshot.encoded_record()) {
-            tracing::error!(snapshot = snapshot.id(), %error, "its record could not be stored");
-        }
-        self.snapshot.store(Some(Arc::new(snapshot)));
-        self.loaded.send_replace(true);
     }
 }
 
@@ -296,6 +140,39 @@ impl Engine {
         Ok(RefreshTask(stop))
     }
 
+    /// Logs what is loaded and how old it is, and what is required and missing.
+    pub fn log_lists(&self) {
+        let now = self.now();
+        let snapshot = self.snapshot();
+        for list in snapshot.as_deref().map_or(&[][..], Snapshot::lists) {
+            let state = list.state();
+            let age = list.age_at(now).map(|age| span(age.as_secs().unsigned_abs()));
+            tracing::info!(
+                list = %list.id(),
+                version = state.version.version,
+                kind = %list.kind(),
+                listings = state.version.counts.listings,
+                published = state.check.published.map(|day| day.to_string()),
+                age = age.as_deref().unwrap_or("unknown"),
+                "loaded",
+            );
+            if list.is_stale_at(now) {
+                tracing::warn!(
+                    list = %list.id(),
+                    "STALE: until it is refreshed or imported anew, answers are INCOMPLETE and at \
+                     least REVIEW",
+                );
+            }
+        }
+        let missing = snapshot.as_deref().map(|snapshot| &snapshot.record().missing);
+        for list in missing.into_iter().flatten() {
+            tracing::warn!(%list, "REQUIRED AND NOT LOADED: answers are INCOMPLETE");
+        }
+        if snapshot.is_none() {
+            tracing::warn!("NO LIST IS LOADED: screenings are refused until one is");
+        }
+    }
+
     /// The snapshot in force; `None` until a list is loaded. Takes no lock.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.live.snapshot.load_full()
@@ -352,7 +229,8 @@ impl Engine {
         let snapshot = self.snapshot();
         let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
         let configured = self.settings.iter().map(|settings| settings.id.clone());
-        let mut ids: Vec<_> = lists.iter().map(|list| list.id().clone()).chain(configured).collect();
+        let mut ids: Vec<_> =
+            lists.iter().map(|list| list.id().clone()).chain(configured).collect();
         ids.sort();
         ids.dedup();
         ids.into_iter()
@@ -360,7 +238,10 @@ impl Engine {
                 settings: self.settings(&id).cloned(),
                 loaded: lists.iter().find(|list| *list.id() == id).cloned(),
                 source: self.refresher.status(&id),
-                source_name: self.settings(&id).and_then(ListSettings::source_name).unwrap_or_default(),
+                source_name: self
+                    .settings(&id)
+                    .and_then(ListSettings::source_name)
+                    .unwrap_or_default(),
                 id,
             })
             .collect()
@@ -411,9 +292,8 @@ impl Engine {
             ChangesSince::Version(version) => Some((version, u32::MAX)),
             ChangesSince::Beginning | ChangesSince::Day(_) => None,
         };
-        let after = after.map(|[version, sequence]| {
-            (version, u32::try_from(sequence).unwrap_or(u32::MAX))
-        });
+        let after =
+            after.map(|[version, sequence]| (version, u32::try_from(sequence).unwrap_or(u32::MAX)));
         let mut place = after.max(start);
         let mut changes = Vec::new();
         loop {
@@ -474,39 +354,5 @@ fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
         max_age: kind.ages().then_some(DEFAULT_MAX_AGE.unsigned_abs()),
         allow_empty: false,
         max_shrink: Gates::default().max_shrink,
-    }
-}
-
-fn internal(error: impl fmt::Display) -> EngineError {
-    EngineError::Internal(error.to_string())
-}
-
-impl From<RefreshError> for EngineError {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
-            RefreshError::Store(error) => Self::Store(error),
-            RefreshError::UnknownList(id) => Self::UnknownList(id),
-            RefreshError::NoSource(id) => Self::NoSource(id),
-            error => Self::Source(error.to_string()),
-        }
-    }
-}
-
-impl From<Report> for Publication {
-    fn from(report: Report) -> Self {
-        match report {
-            Report::Published { list, added, updated, removed, pending, .. } => {
-                Self { id: list, published: true, added, updated, removed, removals_pending: pending }
-            }
-            Report::Unchanged { list } => Self {
-                id: list,
-                published: false,
-                added: 0,
-                updated: 0,
-                removed: 0,
-                removals_pending: 0,
-            },
-        }
     }
 }

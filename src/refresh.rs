@@ -90,26 +90,16 @@ impl Refresher {
             Source {
                 settings: settings.clone(),
                 reading: Mutex::default(),
-                status: Mutex::new(SourceStatus {
-                    last_success,
-                    ..SourceStatus::default()
-                }),
+                status: Mutex::new(SourceStatus { last_success, ..SourceStatus::default() }),
             }
         };
         let sources = lists.iter().map(source).collect();
-        Self {
-            publisher,
-            fetcher,
-            sources,
-        }
+        Self { publisher, fetcher, sources }
     }
 
     /// How the source of a list fares; `None` if the list is not configured or has no source.
     pub fn status(&self, id: &ListId) -> Option<SourceStatus> {
-        let source = self
-            .sources
-            .iter()
-            .find(|source| source.settings.id == *id)?;
+        let source = self.sources.iter().find(|source| source.settings.id == *id)?;
         source.settings.source_name()?;
         Some(lock(&source.status).clone())
     }
@@ -125,11 +115,7 @@ impl Refresher {
     pub fn run(&self, stop: &Stop) {
         let start = Instant::now();
         let mut timetable: Vec<(Instant, Schedule, &Source)> = Vec::new();
-        for source in self
-            .sources
-            .iter()
-            .filter(|source| source.settings.source_name().is_some())
-        {
+        for source in self.sources.iter().filter(|source| source.settings.source_name().is_some()) {
             let schedule = Schedule::new(source.settings.refresh_interval);
             let since = lock(&source.status).last_success.map(|last| {
                 let since = self.publisher.now().duration_since(last);
@@ -141,9 +127,9 @@ impl Refresher {
         }
         loop {
             let next = timetable.iter_mut().min_by_key(|entry| entry.0);
-            let wait = next.as_ref().map_or(LONGEST_WAIT, |next| {
-                next.0.saturating_duration_since(Instant::now())
-            });
+            let wait = next
+                .as_ref()
+                .map_or(LONGEST_WAIT, |next| next.0.saturating_duration_since(Instant::now()));
             if stop.wait(wait) {
                 return;
             }
@@ -211,10 +197,7 @@ impl Refresher {
         let Some(url) = &settings.url else {
             let path = settings.path.as_deref();
             let path = path.ok_or_else(|| RefreshError::NoSource(settings.id.clone()))?;
-            let seen = SourceMark {
-                source: mark,
-                ..SourceMark::default()
-            };
+            let seen = SourceMark { source: mark, ..SourceMark::default() };
             return self.take(settings, path, name, basis.as_ref(), seen);
         };
         match self.fetcher.fetch(url, basis.as_ref())? {
@@ -229,17 +212,8 @@ impl Refresher {
                 };
                 self.publisher.confirm(settings, &basis, seen)
             }
-            Fetched::File {
-                file,
-                etag,
-                last_modified,
-            } => {
-                let seen = SourceMark {
-                    etag,
-                    last_modified,
-                    source: mark,
-                    file_digest: None,
-                };
+            Fetched::File { file, etag, last_modified } => {
+                let seen = SourceMark { etag, last_modified, source: mark, file_digest: None };
                 self.take(settings, file.path(), name, basis.as_ref(), seen)
             }
         }
@@ -254,10 +228,7 @@ impl Refresher {
         basis: Option<&ListCheck>,
         mut seen: SourceMark,
     ) -> Result<Option<Report>, RefreshError> {
-        let failed = |source| RefreshError::File {
-            file: name.to_owned(),
-            source,
-        };
+        let failed = |source| RefreshError::File { file: name.to_owned(), source };
         let digest = source::file_digest(path).map_err(failed)?;
         seen.file_digest = Some(digest);
         if let Some(basis) = basis.filter(|basis| basis.file_digest == Some(digest)) {
@@ -265,14 +236,10 @@ impl Refresher {
         }
         let incoming = self.publisher.read(settings, path, name)?;
         if source::file_digest(path).map_err(failed)? != digest {
-            return Err(RefreshError::Changed {
-                file: name.to_owned(),
-            });
+            return Err(RefreshError::Changed { file: name.to_owned() });
         }
         let provenance = Provenance::Source(name.to_owned());
-        self.publisher
-            .publish(settings, &incoming, &provenance, None, Some(seen))
-            .map(Some)
+        self.publisher.publish(settings, &incoming, &provenance, None, Some(seen)).map(Some)
     }
 }
 

@@ -137,12 +137,17 @@ impl<'s> Scope<'s> {
         let mut incomplete = Vec::new();
         let address = match Address::parse(text, chain) {
             Ok(address) => Some(address),
-            Err(reason @ (AddressError::Empty | AddressError::TooLong(_) | AddressError::NotAscii { .. })) => {
+            Err(
+                reason @ (AddressError::Empty
+                | AddressError::TooLong(_)
+                | AddressError::NotAscii { .. }),
+            ) => {
                 return Err(reason);
             }
             Err(reason) => {
                 // A list may hold the string under a ticker that is not known either.
-                if let Ok(verbatim) = Address::parse(text, Some(&Chain::Other("unknown:*".into()))) {
+                if let Ok(verbatim) = Address::parse(text, Some(&Chain::Other("unknown:*".into())))
+                {
                     self.match_address(&verbatim, None, &mut findings);
                 }
                 incomplete.push(Incomplete::AddressNotUnderstood(reason));
@@ -223,7 +228,10 @@ impl<'s> Scope<'s> {
                 found.push(Incomplete::ListStale {
                     list: list.id().clone(),
                     age_seconds: list.age_at(at).map(|age| age.as_secs().unsigned_abs()),
-                    max_age_seconds: list.terms().max_age.map_or(0, |age| age.as_secs().unsigned_abs()),
+                    max_age_seconds: list
+                        .terms()
+                        .max_age
+                        .map_or(0, |age| age.as_secs().unsigned_abs()),
                 });
             }
             let first_published = list.state().version.first_published;

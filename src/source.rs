@@ -145,9 +145,7 @@ pub fn read_file(
     format: Option<Format>,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    unpack::open(path, |bytes, packing| {
-        read_bytes(bytes, packing, format, Some(path), bounds)
-    })
+    unpack::open(path, |bytes, packing| read_bytes(bytes, packing, format, Some(path), bounds))
 }
 
 /// Reads a list that is not packed. Parties come by uid and rows by key.
@@ -186,10 +184,7 @@ fn read_metered(
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
     let mut head = Vec::new();
-    bytes
-        .take(HEAD)
-        .read_to_end(&mut head)
-        .map_err(SourceError::Read)?;
+    bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
     let format = match format {
         Some(format) => format,
         None => sniff::sniff(&head, name)?,
@@ -201,11 +196,7 @@ fn read_metered(
     if !is_xml && sniff::is_markup(&head) {
         return Err(Fault::Markup.at_line(format, 1));
     }
-    let start = if is_xml {
-        &head
-    } else {
-        sniff::without_bom(&head)
-    };
+    let start = if is_xml { &head } else { sniff::without_bom(&head) };
     let input = &mut BufReader::with_capacity(unpack::BUFFER, start.chain(bytes as &mut dyn Read));
     let list = match format {
         Format::OfacAdvanced => ofac_advanced::read(input, bounds),

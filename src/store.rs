@@ -169,31 +169,21 @@ impl Store {
             move |source| StoreError::Io { path, source }
         };
         make_private(&dir).map_err(io(&dir))?;
-        let db = sled::Config::new()
-            .path(&dir)
-            .cache_capacity(cache_bytes)
-            .open()
-            .map_err(|source| match source {
+        let db = sled::Config::new().path(&dir).cache_capacity(cache_bytes).open().map_err(
+            |source| match source {
                 sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
                     StoreError::Locked { dir: dir.clone() }
                 }
-                source => StoreError::Engine {
-                    doing: "opening the store",
-                    source,
-                },
-            })?;
+                source => StoreError::Engine { doing: "opening the store", source },
+            },
+        )?;
         check_schema(&db, &dir)?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(io(&path))?;
         for made in [&dir, data_dir] {
-            File::open(made)
-                .and_then(|dir| dir.sync_all())
-                .map_err(io(made))?;
+            File::open(made).and_then(|dir| dir.sync_all()).map_err(io(made))?;
         }
-        let tree = |name: &str| {
-            db.open_tree(name)
-                .map_err(StoreError::engine("opening a tree"))
-        };
+        let tree = |name: &str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
         let store = Self {
             lists: tree("lists")?,
             versions: tree("versions")?,
@@ -262,13 +252,8 @@ impl Store {
     /// Everything written so far is durable when this returns. sled writes its log through
     /// `sync_file_range`, which leaves the file's size and the disk's own cache unsynced.
     fn sync(&self) -> Result<(), StoreError> {
-        self.db
-            .flush()
-            .map_err(StoreError::engine("flushing the store"))?;
-        let failed = |source| StoreError::Io {
-            path: self.path.clone(),
-            source,
-        };
+        self.db.flush().map_err(StoreError::engine("flushing the store"))?;
+        let failed = |source| StoreError::Io { path: self.path.clone(), source };
         self.file.sync_all().map_err(failed)
     }
 }
@@ -276,9 +261,7 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // sled would print every page.
-        f.debug_struct("Store")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -298,9 +281,7 @@ fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
     let known = names.iter().any(|name| name == b"meta");
     let meta = || db.open_tree("meta").map_err(failed("opening a tree"));
     let found = match known {
-        true => meta()?
-            .get(SCHEMA_KEY)
-            .map_err(failed("reading the schema"))?,
+        true => meta()?.get(SCHEMA_KEY).map_err(failed("reading the schema"))?,
         false => None,
     };
     match found {
@@ -308,10 +289,7 @@ fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
         Some(found) => {
             let number = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
             let found = number.map_or_else(|_| "unknown".to_owned(), |number| number.to_string());
-            Err(StoreError::Schema {
-                dir: dir.to_owned(),
-                found,
-            })
+            Err(StoreError::Schema { dir: dir.to_owned(), found })
         }
         // sled's default tree is always there; a process killed right here leaves `meta` empty.
         None if names.len() == 1 + usize::from(known) && db.is_empty() => {
@@ -321,10 +299,7 @@ fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
             db.flush().map_err(failed("writing the schema"))?;
             Ok(())
         }
-        None => Err(StoreError::Schema {
-            dir: dir.to_owned(),
-            found: "unknown".to_owned(),
-        }),
+        None => Err(StoreError::Schema { dir: dir.to_owned(), found: "unknown".to_owned() }),
     }
 }
 

@@ -6,7 +6,7 @@ pub mod lists;
 pub mod party;
 pub mod screening;
 pub mod snapshot;
-pub mod words;
+mod words;
 
 #[cfg(test)]
 mod tests;

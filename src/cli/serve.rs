@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::render::words;
 use super::{Global, connect, endpoint};
 use crate::config::{Config, Flags};
 use crate::engine::Engine;
@@ -65,11 +64,8 @@ async fn serve(config: &Config) -> Result<()> {
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
-    announce(config, bound);
-    loaded(&engine, config.allow_stale);
-    info!(%url, "listening");
-    let data_dir = config.data_dir.display();
-    info!("ask it something: lazaretto --data-dir {data_dir} screen {EXAMPLE}");
+    engine.log_lists();
+    announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
     let on_second = {
         let (data_dir, url) = (config.data_dir.clone(), url.clone());
@@ -95,8 +91,8 @@ fn locked(data_dir: &Path) -> anyhow::Error {
     }
 }
 
-/// What a person who has just started the server must not overlook.
-fn announce(config: &Config, bound: SocketAddr) {
+/// What a person who has just started the server needs to know.
+fn announce(config: &Config, bound: SocketAddr, url: &str) {
     if !bound.ip().is_loopback() {
         warn!(
             address = %bound,
@@ -110,36 +106,9 @@ fn announce(config: &Config, bound: SocketAddr) {
     if config.offline {
         warn!("offline: no source is contacted, and lists grow stale unless imported by hand");
     }
-}
-
-/// What is loaded and how old it is, a line a list.
-fn loaded(engine: &Engine, stale_allowed: bool) {
-    let now = engine.now();
-    for list in engine.overview() {
-        let required = list.settings.as_ref().is_some_and(|settings| settings.required);
-        let Some(loaded) = list.loaded else {
-            match required {
-                true => warn!(list = %list.id, "required and not loaded: no answer is ALLOW"),
-                false => info!(list = %list.id, "configured, not loaded"),
-            }
-            continue;
-        };
-        let seconds = |span: jiff::SignedDuration| u64::try_from(span.as_secs()).unwrap_or(0);
-        let stale = loaded.is_stale_at(now);
-        let limit = loaded.terms().max_age.map(seconds);
-        let age = words::age(loaded.age_at(now).map(seconds), limit, stale);
-        let version = &loaded.state().version;
-        let counts = &version.counts;
-        let published =
-            version.published.map_or_else(|| "unknown".to_owned(), |day| day.to_string());
-        info!(
-            list = %list.id, kind = %version.kind, required, version = version.version,
-            listings = counts.listings, parties = counts.parties, %published, %age, "loaded"
-        );
-        if stale && !stale_allowed {
-            warn!(list = %list.id, "stale: answers are REVIEW or BLOCK until it is refreshed");
-        }
-    }
+    info!(%url, "listening");
+    let data_dir = config.data_dir.display();
+    info!("ask it something: lazaretto --data-dir {data_dir} screen {EXAMPLE}");
 }
 
 /// The signals that end the server.

@@ -243,11 +243,7 @@ impl<'a> Address<'a> {
             encoding,
             checksum,
             chains: Cow::Borrowed(chains),
-            keys: if key.is_null() {
-                Keys::None
-            } else {
-                Keys::One(key)
-            },
+            keys: if key.is_null() { Keys::None } else { Keys::One(key) },
             tag: None,
             payment_id: None,
         }
@@ -285,10 +281,7 @@ impl<'a> Address<'a> {
 fn nested(key: &KeyId) -> Option<KeyId> {
     let (version, program) = match key {
         KeyId::PublicKeyHash(hash) => (0, hash.as_slice()),
-        KeyId::WitnessProgram {
-            version: 0,
-            program,
-        } => (0, program.as_bytes()),
+        KeyId::WitnessProgram { version: 0, program } => (0, program.as_bytes()),
         _ => return None,
     };
     let length = u8::try_from(program.len()).ok()?;
@@ -309,14 +302,8 @@ fn check_text(input: &str, cut: usize) -> Result<(), AddressError> {
     if input.len() > MAX_ADDRESS {
         return Err(AddressError::TooLong(input.len()));
     }
-    match input
-        .char_indices()
-        .find(|(_, found)| !found.is_ascii_graphic())
-    {
-        Some((position, found)) => Err(AddressError::NotAscii {
-            position: position + cut,
-            found,
-        }),
+    match input.char_indices().find(|(_, found)| !found.is_ascii_graphic()) {
+        Some((position, found)) => Err(AddressError::NotAscii { position: position + cut, found }),
         None => Ok(()),
     }
 }
@@ -336,10 +323,7 @@ fn is_unknown_ticker(ticker: &str) -> bool {
         "USDT", "USDC", "TETHER", "DAI", "BUSD", "TUSD", "USDD", "USDP", "PYUSD", "WBTC", "WETH",
         "OMNI",
     ];
-    chain::is_reference(ticker)
-        && !TOKENS
-            .iter()
-            .any(|token| token.eq_ignore_ascii_case(ticker))
+    chain::is_reference(ticker) && !TOKENS.iter().any(|token| token.eq_ignore_ascii_case(ticker))
 }
 
 /// The form of visible-ASCII `input`. A wish decides only where no form fits by itself: it allows

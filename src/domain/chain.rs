@@ -98,10 +98,7 @@ static NAMES: [(Chain, &[&str]); 31] = [
     (Chain::AnyEvm, &["evm"]),
     (Chain::AnyCosmos, &[]),
     (Chain::Bitcoin, &["bitcoin", "btc", "xbt"]),
-    (
-        Chain::BitcoinTestnet,
-        &["bitcoin-testnet", "bitcoin-testnet3"],
-    ),
+    (Chain::BitcoinTestnet, &["bitcoin-testnet", "bitcoin-testnet3"]),
     (Chain::BitcoinTestnet4, &["bitcoin-testnet4"]),
     (Chain::BitcoinSignet, &["bitcoin-signet"]),
     (Chain::BitcoinRegtest, &["bitcoin-regtest"]),
@@ -112,15 +109,7 @@ static NAMES: [(Chain, &[&str]); 31] = [
     (Chain::BitcoinGoldTestnet, &["bitcoin-gold-testnet"]),
     (Chain::Litecoin, &["litecoin", "ltc"]),
     (Chain::LitecoinTestnet, &["litecoin-testnet"]),
-    (
-        Chain::Dogecoin,
-        &[
-            "dogecoin",
-            "doge",
-            "xdg",
-            "bip122:00000000001a91e3dace36e2be3bf030",
-        ],
-    ),
+    (Chain::Dogecoin, &["dogecoin", "doge", "xdg", "bip122:00000000001a91e3dace36e2be3bf030"]),
     (Chain::DogecoinTestnet, &["dogecoin-testnet"]),
     (Chain::Dash, &["dash"]),
     (Chain::DashTestnet, &["dash-testnet"]),
@@ -128,10 +117,7 @@ static NAMES: [(Chain, &[&str]); 31] = [
     (Chain::ZcashTestnet, &["zcash-testnet"]),
     (Chain::Verge, &["verge", "xvg"]),
     (Chain::VergeTestnet, &["verge-testnet"]),
-    (
-        Chain::Tron,
-        &["tron", "trx", "tron:728126428", "tron:mainnet"],
-    ),
+    (Chain::Tron, &["tron", "trx", "tron:728126428", "tron:mainnet"]),
     (Chain::Xrp, &["xrp", "xrpl", "ripple"]),
     (Chain::XrpTestnet, &["xrp-testnet"]),
     (Chain::Monero, &["monero", "xmr"]),
@@ -150,16 +136,7 @@ static EVM_NAMES: &[(u64, &[&str])] = &[
     (25, &["cronos"]),
     (30, &["rootstock", "rsk", "rbtc"]),
     (50, &["xdc"]),
-    (
-        56,
-        &[
-            "bsc",
-            "bnb",
-            "bep20",
-            "binance-smart-chain",
-            "bnb-smart-chain",
-        ],
-    ),
+    (56, &["bsc", "bnb", "bep20", "binance-smart-chain", "bnb-smart-chain"]),
     (61, &["ethereum-classic", "ethereumclassic", "etc"]),
     (100, &["gnosis", "xdai"]),
     (137, &["polygon", "matic", "pol"]),
@@ -284,9 +261,7 @@ fn evm_id(reference: &str) -> Option<u64> {
 /// A chain by its own CAIP-2 id, or by name or ticker in any case.
 fn named(text: &str) -> Option<Chain> {
     let one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
-    let known = NAMES
-        .iter()
-        .find(|(chain, names)| chain.caip2() == text || one_of(names));
+    let known = NAMES.iter().find(|(chain, names)| chain.caip2() == text || one_of(names));
     let evm = || EVM_NAMES.iter().find(|(_, names)| one_of(names));
     let cosmos = || COSMOS_NAMES.iter().find(|(_, names)| one_of(names));
     known
@@ -313,13 +288,9 @@ mod tests {
     #[test]
     fn names_and_ids_are_understood() {
         let check = |text: &str, chain: Chain| assert_eq!(text.parse(), Ok(chain), "{text}");
-        for bitcoin in [
-            "bitcoin",
-            "Bitcoin",
-            "BTC",
-            "XBT",
-            "bip122:000000000019d6689c085ae165831e93",
-        ] {
+        for bitcoin in
+            ["bitcoin", "Bitcoin", "BTC", "XBT", "bip122:000000000019d6689c085ae165831e93"]
+        {
             check(bitcoin, Chain::Bitcoin);
         }
         check("eth", Chain::Evm(1));
@@ -335,10 +306,7 @@ mod tests {
         check("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", Chain::Solana);
         check("cosmos:Binance-Chain-Tigris", Chain::BnbBeacon);
         check("cosmos:osmosis-1", Chain::Cosmos("osmosis-1".into()));
-        check(
-            "cip34:1-764824073",
-            Chain::Other("cip34:1-764824073".into()),
-        );
+        check("cip34:1-764824073", Chain::Other("cip34:1-764824073".into()));
     }
 
     #[test]
@@ -406,16 +374,10 @@ mod tests {
             assert_eq!(caip2.parse(), Ok(chain.clone()));
             assert!(caip2.len() <= MAX_CHAIN);
             assert!(seen.insert(caip2.to_string()), "{caip2}");
-            names
-                .iter()
-                .for_each(|name| assert!(seen.insert((*name).to_owned()), "{name}"));
+            names.iter().for_each(|name| assert!(seen.insert((*name).to_owned()), "{name}"));
         }
         let others = EVM_NAMES.iter().map(|(_, names)| names);
-        for name in others
-            .chain(COSMOS_NAMES.iter().map(|(_, names)| names))
-            .copied()
-            .flatten()
-        {
+        for name in others.chain(COSMOS_NAMES.iter().map(|(_, names)| names)).copied().flatten() {
             assert!(seen.insert((*name).to_owned()), "{name}");
             assert!(name.parse::<Chain>().is_ok(), "{name}");
         }

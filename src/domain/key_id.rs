@@ -24,10 +24,7 @@ impl Program {
         }
         let mut bytes = [0; MAX_PROGRAM];
         bytes.get_mut(..program.len())?.copy_from_slice(program);
-        Some(Self {
-            bytes,
-            len: u8::try_from(program.len()).ok()?,
-        })
+        Some(Self { bytes, len: u8::try_from(program.len()).ok()? })
     }
 
     /// The program's 2 to 40 bytes.
@@ -171,17 +168,12 @@ fn parse(text: &str) -> Option<KeyId> {
         "sh32" => KeyId::ScriptHash32(unhex(rest)?),
         "wp" => {
             let (version, hex) = rest.split_once(':')?;
-            let version = version
-                .parse()
-                .ok()
-                .filter(|v: &u8| *v <= 16 && v.to_string() == version)?;
+            let version =
+                version.parse().ok().filter(|v: &u8| *v <= 16 && v.to_string() == version)?;
             let mut program = [0; MAX_PROGRAM];
             let program = program.get_mut(..hex.len() / 2)?;
             unhex_into(hex, program)?;
-            KeyId::WitnessProgram {
-                version,
-                program: Program::new(program)?,
-            }
+            KeyId::WitnessProgram { version, program: Program::new(program)? }
         }
         "xmr" => KeyId::MoneroKeys(unhex(rest)?),
         "ed25519" => KeyId::Ed25519(unhex(rest)?),
@@ -190,10 +182,7 @@ fn parse(text: &str) -> Option<KeyId> {
         "mweb" => KeyId::Mweb(unhex(rest)?),
         "acc32" => {
             let (prefix, hex) = rest.split_once(':')?;
-            KeyId::Account32 {
-                prefix: prefix.into(),
-                account: unhex(hex)?,
-            }
+            KeyId::Account32 { prefix: prefix.into(), account: unhex(hex)? }
         }
         "verbatim" if !rest.is_empty() => KeyId::Verbatim(rest.into()),
         _ => return None,
@@ -239,13 +228,8 @@ mod tests {
     use super::*;
 
     fn any_key() -> impl Strategy<Value = KeyId> {
-        (
-            0..12u8,
-            prop::collection::vec(any::<u8>(), 66),
-            0..=16u8,
-            2..=MAX_PROGRAM,
-        )
-            .prop_map(|(kind, bytes, version, len)| {
+        (0..12u8, prop::collection::vec(any::<u8>(), 66), 0..=16u8, 2..=MAX_PROGRAM).prop_map(
+            |(kind, bytes, version, len)| {
                 fn cut<const N: usize>(bytes: &[u8]) -> [u8; N] {
                     bytes[..N].try_into().unwrap()
                 }
@@ -263,13 +247,11 @@ mod tests {
                     7 => KeyId::Sapling(cut(&bytes)),
                     8 => KeyId::Orchard(cut(&bytes)),
                     9 => KeyId::Mweb(cut(&bytes)),
-                    10 => KeyId::Account32 {
-                        prefix: "osmo".into(),
-                        account: cut(&bytes),
-                    },
+                    10 => KeyId::Account32 { prefix: "osmo".into(), account: cut(&bytes) },
                     _ => KeyId::Verbatim("bittrexacct1".into()),
                 }
-            })
+            },
+        )
     }
 
     fn hash(key: &KeyId) -> u64 {
@@ -301,18 +283,9 @@ mod tests {
             assert_eq!(text.parse(), Ok(key));
         };
         check(KeyId::Evm([0xab; 20]), &format!("evm:{}", "ab".repeat(20)));
-        check(
-            KeyId::PublicKeyHash([1; 20]),
-            &format!("pkh:{}", "01".repeat(20)),
-        );
+        check(KeyId::PublicKeyHash([1; 20]), &format!("pkh:{}", "01".repeat(20)));
         let program = Program::new(&[7, 8]).unwrap();
-        check(
-            KeyId::WitnessProgram {
-                version: 16,
-                program,
-            },
-            "wp:16:0708",
-        );
+        check(KeyId::WitnessProgram { version: 16, program }, "wp:16:0708");
     }
 
     #[test]
@@ -332,11 +305,7 @@ mod tests {
         ] {
             assert!(text.parse::<KeyId>().is_err(), "{text}");
         }
-        assert!(
-            format!("wp:1:{}", "00".repeat(41))
-                .parse::<KeyId>()
-                .is_err()
-        );
+        assert!(format!("wp:1:{}", "00".repeat(41)).parse::<KeyId>().is_err());
     }
 
     #[test]

@@ -84,13 +84,8 @@ pub enum ListKind {
 
 impl ListKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [Self; 5] = [
-        Self::Sanctions,
-        Self::Advisory,
-        Self::Seizure,
-        Self::IssuerFreeze,
-        Self::Attribution,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Sanctions, Self::Advisory, Self::Seizure, Self::IssuerFreeze, Self::Attribution];
 
     /// The name used in files, flags and the proto: `SANCTIONS`, `ISSUER_FREEZE`, ...
     pub fn as_str(self) -> &'static str {
@@ -236,17 +231,12 @@ pub struct Row {
 impl Row {
     /// Whether the row stands now (a pending removal still stands).
     pub fn stands(&self) -> bool {
-        self.standings
-            .last()
-            .is_some_and(|last| last.until.is_none())
+        self.standings.last().is_some_and(|last| last.until.is_none())
     }
 
     /// The standing that covers `day`.
     pub fn standing_on(&self, day: Date) -> Option<&Standing> {
-        self.standings
-            .iter()
-            .rev()
-            .find(|standing| standing.covers(day))
+        self.standings.iter().rev().find(|standing| standing.covers(day))
     }
 }
 
@@ -328,9 +318,7 @@ impl ListCheck {
     /// day of publication (UTC), whichever is later; `None` where neither is known.
     pub fn fresh_as_of(&self) -> Option<Timestamp> {
         let published = self.published.and_then(|day| {
-            day.to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()
-                .map(|zoned| zoned.timestamp())
+            day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
         });
         self.succeeded_at.max(published)
     }

@@ -37,11 +37,7 @@ pub struct Gates {
 
 impl Default for Gates {
     fn default() -> Self {
-        Self {
-            max_shrink: 0.25,
-            confirm_after: SignedDuration::from_hours(24),
-            allow_empty: false,
-        }
+        Self { max_shrink: 0.25, confirm_after: SignedDuration::from_hours(24), allow_empty: false }
     }
 }
 
@@ -160,18 +156,13 @@ pub fn apply(
     }
     let parties = unique(&incoming.parties, |party| &party.uid);
     let rows = unique(&incoming.rows, |row| &row.0);
-    let digest = digest(
-        parties.iter().copied(),
-        rows.iter().map(|(key, facts)| (key, facts)),
-    );
+    let digest = digest(parties.iter().copied(), rows.iter().map(|(key, facts)| (key, facts)));
     if let Some(state) = current
         && state.version.digest == digest
         && state.version.kind == context.kind
         && !matures(state, context, forced.is_some())
     {
-        return Ok(Outcome::Unchanged {
-            check: check_unchanged(&state.check, incoming, context),
-        });
+        return Ok(Outcome::Unchanged { check: check_unchanged(&state.check, incoming, context) });
     }
 
     let (parties, party_changed) =
@@ -203,12 +194,7 @@ pub fn apply(
     };
     let check = check_published(current.map(|state| &state.check), incoming, context);
     Ok(Outcome::Published {
-        state: ListState {
-            version,
-            check,
-            parties: Arc::new(parties),
-            rows: Arc::new(rows),
-        },
+        state: ListState { version, check, parties: Arc::new(parties), rows: Arc::new(rows) },
         changes,
     })
 }
@@ -217,18 +203,12 @@ pub fn apply(
 /// whole even if it is unchanged.
 pub fn removal_due(state: &ListState, now: Timestamp, confirm_after: SignedDuration) -> bool {
     let due = |since: Timestamp| now.duration_since(since) >= confirm_after;
-    state
-        .rows
-        .iter()
-        .any(|row| row.stands() && row.removal_pending_since.is_some_and(due))
+    state.rows.iter().any(|row| row.stands() && row.removal_pending_since.is_some_and(due))
 }
 
 fn matures(state: &ListState, context: &Context<'_>, forced: bool) -> bool {
     if forced {
-        return state
-            .rows
-            .iter()
-            .any(|row| row.removal_pending_since.is_some());
+        return state.rows.iter().any(|row| row.removal_pending_since.is_some());
     }
     removal_due(state, context.now, context.gates.confirm_after)
 }
@@ -246,30 +226,18 @@ fn gate(
     if let Some(incoming) = incoming.published
         && incoming > today.saturating_add(1.day())
     {
-        return Err(Refused::Future {
-            id: id(),
-            incoming,
-            today,
-        });
+        return Err(Refused::Future { id: id(), incoming, today });
     }
     let Some(state) = current else { return Ok(()) };
     if state.version.kind != context.kind {
         let (incoming, loaded) = (context.kind, state.version.kind);
-        return Err(Refused::Kind {
-            id: id(),
-            incoming,
-            loaded,
-        });
+        return Err(Refused::Kind { id: id(), incoming, loaded });
     }
     let latest = state.check.published.max(state.version.published);
     if let (Some(incoming), Some(loaded)) = (incoming.published, latest)
         && incoming < loaded
     {
-        return Err(Refused::Older {
-            id: id(),
-            incoming,
-            loaded,
-        });
+        return Err(Refused::Older { id: id(), incoming, loaded });
     }
     Ok(())
 }
@@ -280,10 +248,7 @@ fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>)
     let published = last.published.max(incoming.published);
     match &context.source {
         Some(mark) => checked(mark, published, context.now),
-        None => ListCheck {
-            published,
-            ..last.clone()
-        },
+        None => ListCheck { published, ..last.clone() },
     }
 }
 
@@ -298,11 +263,7 @@ fn check_published(
     let seen = last.and_then(|check| check.published);
     let older = incoming.published < seen;
     let dated_back = older && incoming.published.is_some();
-    let published = if dated_back {
-        incoming.published
-    } else {
-        incoming.published.max(seen)
-    };
+    let published = if dated_back { incoming.published } else { incoming.published.max(seen) };
     match &context.source {
         Some(mark) => checked(mark, published, context.now),
         None => ListCheck {
@@ -328,10 +289,7 @@ fn checked(mark: &SourceMark, published: Option<Date>, now: Timestamp) -> ListCh
 
 /// What a list of rows (by key) holds.
 fn count(rows: &[Row], duplicates: u64) -> ListCounts {
-    let mut counts = ListCounts {
-        duplicates,
-        ..ListCounts::default()
-    };
+    let mut counts = ListCounts { duplicates, ..ListCounts::default() };
     let mut last_party: Option<&str> = None;
     for row in rows {
         if !row.stands() {

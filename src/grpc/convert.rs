@@ -7,9 +7,8 @@ use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
 use crate::screening::policy::{Decision, RiskLevel};
-use crate::screening::snapshot::{
-    IndexedListing, Snapshot, SnapshotList, SnapshotRecord,
-};
+use crate::screening::snapshot::span;
+use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList, SnapshotRecord};
 use crate::screening::{Finding, FindingKind, Incomplete, ListingState, Screening, standing};
 
 /// A moment.
@@ -266,11 +265,7 @@ impl ListedRow<'_> {
     }
 }
 
-fn listing(
-    row: &ListedRow<'_>,
-    state: ListingState,
-    standing: Option<&Standing>,
-) -> v1::Listing {
+fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>) -> v1::Listing {
     let basis = standing.map_or(StartBasis::Unknown, |standing| standing.basis);
     let chains = row.understood.map_or(&[][..], IndexedListing::chains);
     v1::Listing {
@@ -298,7 +293,8 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
             (Code::RequiredListMissing, Some(list), format!("required list {list} is not loaded"))
         }
         Incomplete::ListStale { list, age_seconds, max_age_seconds } => {
-            let age = age_seconds.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+            let age = age_seconds
+                .map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
             let limit = span(*max_age_seconds);
             (Code::ListStale, Some(list), format!("{list} is stale: {age}, limit {limit}"))
         }
@@ -333,16 +329,6 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
         code: code.into(),
         list_id: list.map(ToString::to_string).unwrap_or_default(),
         detail,
-    }
-}
-
-/// Seconds for people: the two largest units.
-pub fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {} s", seconds % 60),
-        (0, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
     }
 }
 

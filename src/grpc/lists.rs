@@ -9,12 +9,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::convert::{self, ListedRow, day};
+use super::page;
 use super::status::{Refusal, invalid_field};
 use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
-use super::page;
 use crate::domain::list::{ListId, Row};
 use crate::engine::{
     ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn other_strings_are_refused() {
-        for text in ["0", "zz", "é23456789012345678901234567890", &"0".repeat(33), &"g".repeat(32)] {
+        for text in ["0", "zz", "é23456789012345678901234567890", &"0".repeat(33), &"g".repeat(32)]
+        {
             assert!(place(text).is_err(), "{text:?}");
         }
     }

@@ -90,15 +90,17 @@ impl Options {
             return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
         }
         let lists = options.lists.iter().enumerate().map(|(place, id)| {
-            id.parse().map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
+            id.parse()
+                .map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
         });
         let lists = lists.collect::<Result<_, _>>()?;
-        let as_of = match &options.as_of {
-            None => None,
-            Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
-                status::invalid_field("options.as_of", "not a valid timestamp")
-            })?),
-        };
+        let as_of =
+            match &options.as_of {
+                None => None,
+                Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
+                    status::invalid_field("options.as_of", "not a valid timestamp")
+                })?),
+            };
         Ok(Self { lists, as_of })
     }
 
@@ -152,7 +154,8 @@ fn item(scope: &Scope<'_>, query: v1::AddressQuery, now: Timestamp) -> v1::Scree
     v1::ScreeningItem { outcome: Some(outcome) }
 }
 
-type Answers = Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
+type Answers =
+    Pin<Box<dyn Stream<Item = Result<v1::StreamScreenAddressesResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl ScreeningService for Screenings {

@@ -155,10 +155,7 @@ impl Fetcher {
     /// `data_dir` must be this process's own: hold the store open.
     pub fn new(data_dir: &Path, limits: FetchLimits) -> Result<Self, FetchError> {
         let dir = fetch_dir(data_dir);
-        clear(&dir).map_err(|source| FetchError::Disk {
-            path: dir.clone(),
-            source,
-        })?;
+        clear(&dir).map_err(|source| FetchError::Disk { path: dir.clone(), source })?;
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(limits.max_redirects)
@@ -168,11 +165,7 @@ impl Fetcher {
         if !limits.proxy_from_env {
             config = config.proxy(None);
         }
-        Ok(Self {
-            agent: config.build().into(),
-            limits,
-            dir,
-        })
+        Ok(Self { agent: config.build().into(), limits, dir })
     }
 
     /// Fetches `url`, which is asked for itself every time, never what it redirected to. With
@@ -182,9 +175,7 @@ impl Fetcher {
             Some("https") => true,
             Some("http") => false,
             _ => {
-                return Err(FetchError::Url {
-                    url: shown_url(url),
-                });
+                return Err(FetchError::Url { url: shown_url(url) });
             }
         };
         let mut request = self.agent.get(url);
@@ -208,28 +199,19 @@ impl Fetcher {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::NotModified),
             status => {
-                return Err(FetchError::Status {
-                    url: shown_url(url),
-                    status: status.as_u16(),
-                });
+                return Err(FetchError::Status { url: shown_url(url), status: status.as_u16() });
             }
         }
         let headers = answer.headers();
         refuse_web_page(url, headers)?;
-        let (etag, last_modified) = (
-            tag(headers, header::ETAG),
-            tag(headers, header::LAST_MODIFIED),
-        );
+        let (etag, last_modified) =
+            (tag(headers, header::ETAG), tag(headers, header::LAST_MODIFIED));
         let length = answer.body().content_length();
         if length.is_some_and(|length| length > self.limits.max_bytes) {
             return Err(self.too_large(url));
         }
         let file = self.spool(url, answer.body_mut().as_reader(), length)?;
-        Ok(Fetched::File {
-            file,
-            etag,
-            last_modified,
-        })
+        Ok(Fetched::File { file, etag, last_modified })
     }
 
     /// Writes a body of `length` bytes, if that is known, into a file.
@@ -239,10 +221,7 @@ impl Fetcher {
         mut body: impl Read,
         length: Option<u64>,
     ) -> Result<NamedTempFile, FetchError> {
-        let disk = |source| FetchError::Disk {
-            path: self.dir.clone(),
-            source,
-        };
+        let disk = |source| FetchError::Disk { path: self.dir.clone(), source };
         let mut file = tempfile::Builder::new()
             .prefix(PREFIX)
             .suffix(&suffix(url))
@@ -264,40 +243,26 @@ impl Fetcher {
             file.write_all(&buffer[..read]).map_err(disk)?;
         }
         if length.is_some_and(|length| length != got) {
-            return Err(FetchError::Truncated {
-                url: shown_url(url),
-                got,
-            });
+            return Err(FetchError::Truncated { url: shown_url(url), got });
         }
         if got == 0 {
-            return Err(FetchError::Empty {
-                url: shown_url(url),
-            });
+            return Err(FetchError::Empty { url: shown_url(url) });
         }
         Ok(file)
     }
 
     fn too_large(&self, url: &str) -> FetchError {
-        FetchError::TooLarge {
-            url: shown_url(url),
-            limit: self.limits.max_bytes,
-        }
+        FetchError::TooLarge { url: shown_url(url), limit: self.limits.max_bytes }
     }
 
     fn failed(&self, url: &str, error: ureq::Error, got: u64) -> FetchError {
         let url = shown_url(url);
         let reason = match error {
             ureq::Error::Timeout(_) => {
-                return FetchError::TimedOut {
-                    url,
-                    after: self.limits.timeout,
-                };
+                return FetchError::TimedOut { url, after: self.limits.timeout };
             }
             ureq::Error::TooManyRedirects => {
-                return FetchError::Redirects {
-                    url,
-                    limit: self.limits.max_redirects,
-                };
+                return FetchError::Redirects { url, limit: self.limits.max_redirects };
             }
             ureq::Error::Io(error) if got > 0 && error.kind() == io::ErrorKind::UnexpectedEof => {
                 return FetchError::Truncated { url, got };
@@ -318,38 +283,18 @@ pub fn shown_url(url: &str) -> String {
     let parsed = url.parse::<Uri>().ok();
     let shown = parsed.as_ref().and_then(|uri| {
         let host = uri.host()?;
-        let port = uri
-            .port()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        Some(format!(
-            "{}://{host}{port}{}",
-            uri.scheme_str()?,
-            uri.path()
-        ))
+        let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://{host}{port}{}", uri.scheme_str()?, uri.path()))
     });
     shown.unwrap_or_else(|| "(what is no URL)".to_owned())
 }
 
 /// No format of ours is a web page, but error pages and captive portals are.
 fn refuse_web_page(url: &str, headers: &HeaderMap) -> Result<(), FetchError> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let kind = kind
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if ["text/html", "application/xhtml+xml"]
-        .iter()
-        .any(|page| kind.eq_ignore_ascii_case(page))
-    {
-        return Err(FetchError::ContentType {
-            url: shown_url(url),
-            found: kind.to_owned(),
-        });
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if ["text/html", "application/xhtml+xml"].iter().any(|page| kind.eq_ignore_ascii_case(page)) {
+        return Err(FetchError::ContentType { url: shown_url(url), found: kind.to_owned() });
     }
     Ok(())
 }
@@ -364,10 +309,7 @@ fn tag(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 /// the format; only letters, digits, dot, dash and underscore of it.
 fn suffix(url: &str) -> String {
     let parsed = url.parse::<Uri>().ok();
-    let name = parsed
-        .as_ref()
-        .and_then(|uri| uri.path().rsplit('/').next())
-        .unwrap_or_default();
+    let name = parsed.as_ref().and_then(|uri| uri.path().rsplit('/').next()).unwrap_or_default();
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let name: String = name.chars().filter(plain).collect();
     let from = name.len().saturating_sub(64);

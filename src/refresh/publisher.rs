@@ -63,9 +63,7 @@ pub struct Publisher {
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publisher")
-            .field("store", &self.store)
-            .finish_non_exhaustive()
+        f.debug_struct("Publisher").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -98,9 +96,7 @@ impl Publisher {
     /// One list as it stands; `None` if it was never published.
     pub fn list(&self, id: &ListId) -> Option<Arc<ListState>> {
         let lists = self.lists.load();
-        let at = lists
-            .binary_search_by(|state| state.version.id.cmp(id))
-            .ok()?;
+        let at = lists.binary_search_by(|state| state.version.id.cmp(id)).ok()?;
         Some(Arc::clone(&lists[at]))
     }
 
@@ -122,12 +118,7 @@ impl Publisher {
             Provenance::Import(name) | Provenance::Source(name) => name.clone(),
             Provenance::Starter => path.display().to_string(),
         };
-        self.publish_list(
-            settings,
-            &self.read(settings, path, &name)?,
-            provenance,
-            force,
-        )
+        self.publish_list(settings, &self.read(settings, path, &name)?, provenance, force)
     }
 
     /// As [`Publisher::publish_file`], of a list that was read already.
@@ -151,12 +142,8 @@ impl Publisher {
         path: &Path,
         name: &str,
     ) -> Result<ReadList, RefreshError> {
-        source::read_file(path, settings.format, &self.bounds).map_err(|source| {
-            RefreshError::Read {
-                file: name.to_owned(),
-                source,
-            }
-        })
+        source::read_file(path, settings.format, &self.bounds)
+            .map_err(|source| RefreshError::Read { file: name.to_owned(), source })
     }
 
     /// Applies a publication and makes it durable; `source` is given if it came from the list's
@@ -209,9 +196,7 @@ impl Publisher {
         seen: SourceMark,
     ) -> Result<Option<Report>, RefreshError> {
         let _writer = lock(&self.writer);
-        let current = self
-            .list(&settings.id)
-            .filter(|state| state.check == *basis);
+        let current = self.list(&settings.id).filter(|state| state.check == *basis);
         if current.is_none() {
             return Ok(None);
         }
@@ -232,19 +217,11 @@ impl Publisher {
         current: Option<Arc<ListState>>,
         check: ListCheck,
     ) -> Result<Report, RefreshError> {
-        let report = Report::Unchanged {
-            list: settings.id.clone(),
-        };
+        let report = Report::Unchanged { list: settings.id.clone() };
         // Only a list that stands can be unchanged.
         if let Some(state) = current.filter(|state| state.check != check) {
             self.store.record_check(&settings.id, &check)?;
-            self.show(
-                ListState {
-                    check,
-                    ..ListState::clone(&state)
-                },
-                &report,
-            );
+            self.show(ListState { check, ..ListState::clone(&state) }, &report);
         }
         Ok(report)
     }

@@ -16,10 +16,7 @@ pub struct Schedule {
 impl Schedule {
     /// A schedule with `interval` from success to success.
     pub fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            failures: 0,
-        }
+        Self { interval, failures: 0 }
     }
 
     /// How long after the start the first attempt comes, the last success having been `since`

@@ -43,11 +43,7 @@ impl ListSettings {
     /// The gates that its publications must pass.
     pub fn gates(&self) -> Gates {
         let (max_shrink, allow_empty) = (self.max_shrink, self.allow_empty);
-        Gates {
-            max_shrink,
-            allow_empty,
-            ..Gates::default()
-        }
+        Gates { max_shrink, allow_empty, ..Gates::default() }
     }
 
     /// Its source as it may be shown: the URL without credentials and query, or the path; `None`
@@ -63,9 +59,7 @@ impl ListSettings {
     /// What tells its source from another one, and from the same one read by another version of
     /// this program ([`crate::domain::list::ListCheck::source`]).
     pub(super) fn source_mark(&self) -> [u8; 32] {
-        let Self {
-            url, path, format, ..
-        } = self;
+        let Self { url, path, format, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
         Sha256::digest(format!("{url:?} {path:?} {format:?} {version}")).into()
     }

@@ -62,9 +62,7 @@ impl Stop {
     /// Waits for at most `time`; says whether it is set.
     pub(super) fn wait(&self, time: Duration) -> bool {
         let unset = |set: &mut bool| !*set;
-        let waited = self
-            .changed
-            .wait_timeout_while(lock(&self.set), time, unset);
+        let waited = self.changed.wait_timeout_while(lock(&self.set), time, unset);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

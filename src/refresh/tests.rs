@@ -14,10 +14,7 @@ fn a_state_change_is_said_once() {
     let table: [(&str, &[Option<Transition>]); 5] = [
         ("ok ok", &[None, None]),
         ("no no no", &[Some(Lost), None, None]),
-        (
-            "ok no no ok ok",
-            &[None, Some(Lost), None, Some(Regained), None],
-        ),
+        ("ok no no ok ok", &[None, Some(Lost), None, Some(Regained), None]),
         ("no ok no", &[Some(Lost), Some(Regained), Some(Lost)]),
         ("no other no", &[Some(Lost), None, None]),
     ];
@@ -66,10 +63,7 @@ fn the_schedule_backs_off_to_the_interval_and_returns() {
         assert_eq!(schedule.next(false, chance), minutes(part));
         // Never longer than a short interval.
         let second = Duration::from_secs(1);
-        assert_eq!(
-            Schedule::new(second).next(false, chance),
-            second.mul_f64(part)
-        );
+        assert_eq!(Schedule::new(second).next(false, chance), second.mul_f64(part));
     }
     assert_eq!(Schedule::new(hour).next(true, f64::NAN), minutes(54.0));
     assert_eq!(Schedule::new(Duration::MAX).next(true, 0.5), Duration::MAX);
@@ -78,33 +72,18 @@ fn the_schedule_backs_off_to_the_interval_and_returns() {
 #[test]
 fn the_first_attempt_waits_for_what_is_left_of_the_interval() {
     let schedule = Schedule::new(Duration::from_secs(100));
-    for (since, want) in [
-        (None, 0),
-        (Some(0), 100),
-        (Some(30), 70),
-        (Some(100), 0),
-        (Some(999), 0),
-    ] {
+    for (since, want) in [(None, 0), (Some(0), 100), (Some(30), 70), (Some(100), 0), (Some(999), 0)]
+    {
         let since = since.map(Duration::from_secs);
-        assert_eq!(
-            schedule.first(since),
-            Duration::from_secs(want),
-            "{since:?}"
-        );
+        assert_eq!(schedule.first(since), Duration::from_secs(want), "{since:?}");
     }
 }
 
 #[test]
 fn a_url_is_shown_without_what_is_secret() {
     for (url, want) in [
-        (
-            "https://example.org/a/SDN.XML",
-            "https://example.org/a/SDN.XML",
-        ),
-        (
-            "https://user:pass@example.org:8443/a?sig=1#x",
-            "https://example.org:8443/a",
-        ),
+        ("https://example.org/a/SDN.XML", "https://example.org/a/SDN.XML"),
+        ("https://user:pass@example.org:8443/a?sig=1#x", "https://example.org:8443/a"),
         ("https://token@example.org", "https://example.org/"),
         ("https://[::1]:80/a?b", "https://[::1]:80/a"),
         ("/a?secret", "(what is no URL)"),

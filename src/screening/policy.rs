@@ -82,9 +82,11 @@ mod tests {
     #[test]
     fn a_sanctions_listing_blocks_and_incomplete_never_allows() {
         for list in ListKind::ALL {
-            for finding in [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim] {
+            for finding in [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim]
+            {
                 let certain = list == ListKind::Sanctions && finding != FindingKind::ListedVerbatim;
-                let expected = if certain { (100, Decision::Block) } else { (75, Decision::Review) };
+                let expected =
+                    if certain { (100, Decision::Block) } else { (75, Decision::Review) };
                 let score = score(finding, list);
                 assert_eq!((score, decide(score, true)), expected, "{finding:?} on {list}");
                 assert_eq!(decide(score, false), expected.1, "{finding:?} on {list}, incomplete");

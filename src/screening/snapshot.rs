@@ -77,8 +77,10 @@ pub struct ListIndex {
 impl ListIndex {
     /// Understands every row of `state`. `hasher` must be the same for all lists of a snapshot.
     pub fn build(state: &ListState, hasher: &DefaultHashBuilder) -> Self {
-        let parties: HashMap<&str, u32> =
-            (0..).zip(state.parties.iter()).map(|(place, party)| (party.uid.as_str(), place)).collect();
+        let parties: HashMap<&str, u32> = (0..)
+            .zip(state.parties.iter())
+            .map(|(place, party)| (party.uid.as_str(), place))
+            .collect();
         let mut listings = Vec::new();
         let mut quarantine = Vec::new();
         let mut postings = Vec::new();
@@ -187,9 +189,8 @@ impl SnapshotList {
     fn new(index: Arc<ListIndex>, state: Arc<ListState>, terms: ListTerms) -> Self {
         let current_at = state.check.fresh_as_of();
         let fresh_until = terms.max_age.map(|max_age| {
-            current_at.map_or(Timestamp::MIN, |at| {
-                at.checked_add(max_age).unwrap_or(Timestamp::MAX)
-            })
+            current_at
+                .map_or(Timestamp::MIN, |at| at.checked_add(max_age).unwrap_or(Timestamp::MAX))
         });
         Self { index, state, terms, current_at, fresh_until }
     }
@@ -232,6 +233,16 @@ impl SnapshotList {
     /// Whether it is older than its limit at `at`.
     pub fn is_stale_at(&self, at: Timestamp) -> bool {
         self.fresh_until.is_some_and(|until| until < at)
+    }
+}
+
+/// Seconds for people: the two largest units.
+pub fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min {} s", seconds % 60),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
     }
 }
 

@@ -364,8 +364,8 @@ fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, Findi
                 }
                 _ => continue,
             };
-            let certain = list.version.kind == ListKind::Sanctions
-                && kind != FindingKind::ListedVerbatim;
+            let certain =
+                list.version.kind == ListKind::Sanctions && kind != FindingKind::ListedVerbatim;
             let score = match (row.stands(), certain) {
                 (false, _) => 0,
                 (true, true) => 100,

@@ -42,15 +42,10 @@ impl Assembly {
     /// The party, made empty where it is new.
     pub(super) fn party(&mut self, uid: &str) -> &mut Party {
         if !self.parties.contains_key(uid) {
-            let party = Party {
-                uid: uid.to_owned(),
-                ..Party::default()
-            };
+            let party = Party { uid: uid.to_owned(), ..Party::default() };
             self.parties.insert(uid.to_owned(), party);
         }
-        self.parties
-            .get_mut(uid)
-            .expect("it was inserted above where it was missing")
+        self.parties.get_mut(uid).expect("it was inserted above where it was missing")
     }
 
     /// Adds a party that must not be there yet.
@@ -93,10 +88,9 @@ impl Assembly {
                 self.duplicates += 1;
                 let known = place.get_mut();
                 known.listed_on = known.listed_on.into_iter().chain(facts.listed_on).min();
-                for (old, new) in [
-                    (&mut known.category, facts.category),
-                    (&mut known.reference, facts.reference),
-                ] {
+                for (old, new) in
+                    [(&mut known.category, facts.category), (&mut known.reference, facts.reference)]
+                {
                     if old.is_empty() {
                         *old = new;
                     }

@@ -30,16 +30,9 @@ pub struct CsvHead<'a> {
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
     let preamble = Preamble::read(input, bounds)?;
-    let records = Records {
-        input,
-        max: bounds.max_record,
-        taken: 0,
-        odd_quotes: false,
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .buffer_capacity(1 << 16)
-        .from_reader(records);
+    let records = Records { input, max: bounds.max_record, taken: 0, odd_quotes: false };
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).buffer_capacity(1 << 16).from_reader(records);
     let mut record = csv::StringRecord::new();
     let mut columns = None;
     let mut list = Assembly::new(bounds);
@@ -58,9 +51,9 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         let at = |fault: Fault| fault.at_line(Format::Csv, line);
         match &columns {
             None => columns = Some(header(&record).map_err(at)?),
-            Some(columns) => row(columns, &record)
-                .and_then(|row| row.add(&mut list, bounds))
-                .map_err(at)?,
+            Some(columns) => {
+                row(columns, &record).and_then(|row| row.add(&mut list, bounds)).map_err(at)?
+            }
         }
     }
     let line = preamble.lines + reader.position().line();
@@ -78,9 +71,9 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
 fn csv_fault(error: &csv::Error) -> Fault {
     match error.kind() {
         csv::ErrorKind::Utf8 { .. } => Fault::NotUtf8,
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => Fault::Syntax(format!("{len} fields where the header has {expected_len}")),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            Fault::Syntax(format!("{len} fields where the header has {expected_len}"))
+        }
         _ => Fault::syntax(error),
     }
 }
@@ -101,11 +94,7 @@ impl Preamble {
             preamble.lines += 1;
             line.clear();
             let most = bounds.max_field as u64 + 1;
-            input
-                .by_ref()
-                .take(most)
-                .read_until(b'\n', &mut line)
-                .map_err(SourceError::Read)?;
+            input.by_ref().take(most).read_until(b'\n', &mut line).map_err(SourceError::Read)?;
             let taken = if line.len() > bounds.max_field {
                 Err(Fault::FieldTooLong(bounds.max_field))
             } else {
@@ -192,10 +181,8 @@ fn row(columns: &[usize], record: &csv::StringRecord) -> Result<OwnRow, Fault> {
             "party_type" => row.party_type = text(),
             "programs" => row.programs = split(cell)?,
             "party_listed_on" => {
-                row.party_listed_on = split(cell)?
-                    .iter()
-                    .map(|text| day(text))
-                    .collect::<Result<_, _>>()?;
+                row.party_listed_on =
+                    split(cell)?.iter().map(|text| day(text)).collect::<Result<_, _>>()?;
             }
             "listed_on" if cell.is_empty() => {}
             "listed_on" => row.facts.listed_on = Some(day(cell)?),
@@ -230,9 +217,7 @@ fn split(cell: &str) -> Result<Vec<String>, Fault> {
 
 /// The cell of several values.
 fn join<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
-    let escaped = values
-        .into_iter()
-        .map(|value| value.replace('\\', "\\\\").replace('|', "\\|"));
+    let escaped = values.into_iter().map(|value| value.replace('\\', "\\\\").replace('|', "\\|"));
     escaped.collect::<Vec<_>>().join("|")
 }
 
@@ -249,10 +234,8 @@ pub fn write_csv<'a>(
     parties: impl IntoIterator<Item = &'a Party>,
     rows: impl IntoIterator<Item = (&'a RowKey, &'a RowFacts)>,
 ) -> io::Result<()> {
-    let parties: BTreeMap<&str, &Party> = parties
-        .into_iter()
-        .map(|party| (party.uid.as_str(), party))
-        .collect();
+    let parties: BTreeMap<&str, &Party> =
+        parties.into_iter().map(|party| (party.uid.as_str(), party)).collect();
     let rows: BTreeMap<&RowKey, &RowFacts> = rows.into_iter().collect();
     write_head(&mut out, head, rows.len())?;
     let mut writer = csv::Writer::from_writer(out);
@@ -274,10 +257,7 @@ pub fn write_csv<'a>(
             &party.party_type,
             &join(&party.programs),
             &days.join("|"),
-            &facts
-                .listed_on
-                .map(|day| day.to_string())
-                .unwrap_or_default(),
+            &facts.listed_on.map(|day| day.to_string()).unwrap_or_default(),
             &facts.category,
             &facts.reference,
         ])?;

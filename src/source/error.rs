@@ -151,20 +151,12 @@ pub enum Fault {
 impl Fault {
     /// The fault at a line.
     pub(super) fn at_line(self, format: Format, line: u64) -> SourceError {
-        SourceError::Malformed {
-            format,
-            at: Position::Line(line),
-            fault: self,
-        }
+        SourceError::Malformed { format, at: Position::Line(line), fault: self }
     }
 
     /// The fault at a byte.
     pub(super) fn at_byte(self, format: Format, offset: u64) -> SourceError {
-        SourceError::Malformed {
-            format,
-            at: Position::Byte(offset),
-            fault: self,
-        }
+        SourceError::Malformed { format, at: Position::Byte(offset), fault: self }
     }
 
     /// A parser's complaint, shortened.

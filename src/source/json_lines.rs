@@ -81,10 +81,7 @@ fn row(line: &str) -> Result<OwnRow, Fault> {
         aliases: line.party_aliases.unwrap_or_default(),
         party_type: line.party_type.unwrap_or_default(),
         programs: line.programs.unwrap_or_default(),
-        party_listed_on: days
-            .iter()
-            .map(|text| day(text))
-            .collect::<Result<_, _>>()?,
+        party_listed_on: days.iter().map(|text| day(text)).collect::<Result<_, _>>()?,
         facts: RowFacts {
             listed_on: line.listed_on.as_deref().map(day).transpose()?,
             category: line.category.unwrap_or_default(),

@@ -17,13 +17,7 @@ pub(super) struct Lines<'a, 'b> {
 
 impl<'a, 'b> Lines<'a, 'b> {
     pub(super) fn new(input: &'a mut Input<'b>, format: Format, bounds: &Bounds) -> Self {
-        Self {
-            input,
-            format,
-            number: 0,
-            max: bounds.max_record,
-            line: Vec::new(),
-        }
+        Self { input, format, number: 0, max: bounds.max_record, line: Vec::new() }
     }
 
     /// The next line without its end (`\n` or `\r\n`), and its number from 1.

@@ -32,16 +32,10 @@ pub(super) fn ticker(text: &str) -> Option<&str> {
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
     let mut state = Advanced::new(bounds);
-    walk(
-        input,
-        Format::OfacAdvanced,
-        "Sanctions",
-        bounds,
-        |depth, node| match node {
-            Node::Start(tag) => state.start(depth, &tag),
-            Node::End(name, text) => state.end(depth, name, text.unwrap_or_default()),
-        },
-    )?;
+    walk(input, Format::OfacAdvanced, "Sanctions", bounds, |depth, node| match node {
+        Node::Start(tag) => state.start(depth, &tag),
+        Node::End(name, text) => state.end(depth, name, text.unwrap_or_default()),
+    })?;
     Ok(state.list.finish(state.published))
 }
 
@@ -229,20 +223,11 @@ impl Advanced {
             ..Party::default()
         })?;
         for (ticker, address) in found.addresses {
-            let key = RowKey {
-                party_uid: found.uid.clone(),
-                address,
-                ticker,
-            };
+            let key = RowKey { party_uid: found.uid.clone(), address, ticker };
             self.list.row(key, RowFacts::default())?;
         }
         let uid = found.uid;
-        self.profiles.extend(
-            found
-                .profiles
-                .into_iter()
-                .map(|profile| (profile, uid.clone())),
-        );
+        self.profiles.extend(found.profiles.into_iter().map(|profile| (profile, uid.clone())));
         Ok(())
     }
 
@@ -262,11 +247,7 @@ impl Advanced {
             "Date" if self.in_event => Step::Into,
             "SanctionsMeasure" => {
                 let kind = tag.attribute("SanctionsTypeID")?;
-                if self.references.program_types.contains(&*kind) {
-                    Step::Into
-                } else {
-                    Step::Skip
-                }
+                if self.references.program_types.contains(&*kind) { Step::Into } else { Step::Skip }
             }
             "Comment" if !self.in_event => Step::Text,
             name if self.in_event => date_part(name),
@@ -281,11 +262,7 @@ impl Advanced {
                 let day = mem::take(&mut self.day).date()?;
                 self.list.party(&self.entry).listed_on.push(day);
             }
-            "Comment" => self
-                .list
-                .party(&self.entry)
-                .programs
-                .push(text.trim().to_owned()),
+            "Comment" => self.list.party(&self.entry).programs.push(text.trim().to_owned()),
             _ => self.day.set(name, text)?,
         }
         Ok(())
@@ -326,8 +303,7 @@ impl References {
             }
             "PartySubType" => {
                 let kind = mem::take(&mut self.party_type);
-                self.party_sub_types
-                    .insert(id, (kind, text.trim().to_owned()));
+                self.party_sub_types.insert(id, (kind, text.trim().to_owned()));
             }
             "NamePartType" => {
                 self.name_part_types.insert(id, text.trim().to_owned());
@@ -369,10 +345,7 @@ impl Candidate {
                 Step::Into
             }
             "DocumentedName" => {
-                self.names.push(Name {
-                    primary: self.primary,
-                    parts: Vec::new(),
-                });
+                self.names.push(Name { primary: self.primary, parts: Vec::new() });
                 Step::Into
             }
             "NamePartValue" => {
@@ -422,21 +395,10 @@ impl Candidate {
 
     /// The primary name and the others, spelled.
     fn spelled_names(&self, references: &References) -> (String, Vec<String>) {
-        let primary = self
-            .names
-            .iter()
-            .position(|name| name.primary)
-            .unwrap_or_default();
-        let mut names: Vec<String> = self
-            .names
-            .iter()
-            .map(|name| self.spelled(name, references))
-            .collect();
-        let name = if names.is_empty() {
-            String::new()
-        } else {
-            names.remove(primary)
-        };
+        let primary = self.names.iter().position(|name| name.primary).unwrap_or_default();
+        let mut names: Vec<String> =
+            self.names.iter().map(|name| self.spelled(name, references)).collect();
+        let name = if names.is_empty() { String::new() } else { names.remove(primary) };
         (name, names)
     }
 
@@ -446,16 +408,10 @@ impl Candidate {
     /// Where there is no family name (entities, vessels, nicknames) there is no comma. This is also what `lastName, firstName` of `SDN.XML` gives.
     fn spelled(&self, name: &Name, references: &References) -> String {
         let kind = |group: &String| {
-            let kind = self
-                .groups
-                .get(group)
-                .and_then(|id| references.name_part_types.get(id));
+            let kind = self.groups.get(group).and_then(|id| references.name_part_types.get(id));
             kind.map_or("", String::as_str)
         };
-        let has_last = name
-            .parts
-            .iter()
-            .any(|(group, _)| kind(group) == "Last Name");
+        let has_last = name.parts.iter().any(|(group, _)| kind(group) == "Last Name");
         let (mut family, mut rest) = (Vec::new(), Vec::new());
         for (group, text) in &name.parts {
             match kind(group) {
@@ -464,11 +420,7 @@ impl Candidate {
                 _ => rest.push(text.trim()),
             }
         }
-        let comma = if family.is_empty() || rest.is_empty() {
-            ""
-        } else {
-            ", "
-        };
+        let comma = if family.is_empty() || rest.is_empty() { "" } else { ", " };
         format!("{}{comma}{}", family.join(" "), rest.join(" "))
     }
 }

@@ -19,16 +19,10 @@ use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
     let mut state = Sdn::new(bounds);
-    walk(
-        input,
-        Format::OfacSdn,
-        "sdnList",
-        bounds,
-        |depth, node| match node {
-            Node::Start(tag) => Ok(state.start(depth, tag.name())),
-            Node::End(name, text) => state.end(depth, name, text.unwrap_or_default()),
-        },
-    )?;
+    walk(input, Format::OfacSdn, "sdnList", bounds, |depth, node| match node {
+        Node::Start(tag) => Ok(state.start(depth, tag.name())),
+        Node::End(name, text) => state.end(depth, name, text.unwrap_or_default()),
+    })?;
     Ok(state.list.finish(state.published))
 }
 
@@ -123,17 +117,14 @@ impl Sdn {
             (Group::Alias, 5, "lastName") => text.clone_into(&mut self.alias.last),
             (Group::Alias, 5, "firstName") => text.clone_into(&mut self.alias.first),
             (Group::Alias, 4, _) => {
-                self.party
-                    .aliases
-                    .push(mem::take(&mut self.alias).spelled());
+                self.party.aliases.push(mem::take(&mut self.alias).spelled());
                 self.group = Group::Entry;
             }
             (Group::Id, 5, "idType") => text.clone_into(&mut self.id_type),
             (Group::Id, 5, "idNumber") => text.clone_into(&mut self.id_number),
             (Group::Id, 4, _) => {
                 if let Some(ticker) = ticker(&self.id_type) {
-                    self.addresses
-                        .push((ticker.to_owned(), mem::take(&mut self.id_number)));
+                    self.addresses.push((ticker.to_owned(), mem::take(&mut self.id_number)));
                 }
                 self.id_type.clear();
                 self.id_number.clear();
@@ -147,10 +138,7 @@ impl Sdn {
     fn keep_entry(&mut self) -> Result<(), Fault> {
         self.entries += 1;
         let name = mem::take(&mut self.name).spelled();
-        let party = Party {
-            name,
-            ..mem::take(&mut self.party)
-        };
+        let party = Party { name, ..mem::take(&mut self.party) };
         let addresses = mem::take(&mut self.addresses);
         if addresses.is_empty() {
             return Ok(());
@@ -161,11 +149,7 @@ impl Sdn {
         let uid = party.uid.clone();
         self.list.new_party(party)?;
         for (ticker, address) in addresses {
-            let key = RowKey {
-                party_uid: uid.clone(),
-                address,
-                ticker,
-            };
+            let key = RowKey { party_uid: uid.clone(), address, ticker };
             self.list.row(key, RowFacts::default())?;
         }
         Ok(())
@@ -173,10 +157,9 @@ impl Sdn {
 
     fn check_count(&self) -> Result<(), Fault> {
         match self.record_count {
-            Some(stated) if stated != self.entries => Err(Fault::Count {
-                stated,
-                found: self.entries,
-            }),
+            Some(stated) if stated != self.entries => {
+                Err(Fault::Count { stated, found: self.entries })
+            }
             _ => Ok(()),
         }
     }

@@ -66,13 +66,8 @@ struct Wallet {
 
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
-    let mut entities = Entities {
-        bounds,
-        wallets: Vec::new(),
-        held: HashMap::new(),
-        size: 0,
-        rows: 0,
-    };
+    let mut entities =
+        Entities { bounds, wallets: Vec::new(), held: HashMap::new(), size: 0, rows: 0 };
     let mut lines = Lines::new(input, Format::OpenSanctions, bounds);
     while let Some((number, line)) = lines.next()? {
         if line.trim().is_empty() {
@@ -131,15 +126,9 @@ impl Entities<'_> {
         };
         if holders.is_empty() {
             holders.push(entity.id.clone());
-            self.hold(Entity {
-                properties,
-                ..entity
-            })?;
+            self.hold(Entity { properties, ..entity })?;
         }
-        let rows = addresses
-            .len()
-            .saturating_mul(tickers.len())
-            .saturating_mul(holders.len());
+        let rows = addresses.len().saturating_mul(tickers.len()).saturating_mul(holders.len());
         self.rows = self.rows.saturating_add(rows);
         if self.rows > self.bounds.max_rows {
             return Err(Fault::TooManyRows(self.bounds.max_rows));
@@ -147,32 +136,16 @@ impl Entities<'_> {
         let mut keys = Vec::new();
         for address in addresses {
             bounded(&address, self.bounds)?;
-            keys.extend(
-                tickers
-                    .iter()
-                    .map(|ticker| (address.clone(), ticker.clone())),
-            );
+            keys.extend(tickers.iter().map(|ticker| (address.clone(), ticker.clone())));
         }
-        self.wallets.push(Wallet {
-            line,
-            keys,
-            holders,
-            facts,
-        });
+        self.wallets.push(Wallet { line, keys, holders, facts });
         Ok(())
     }
 
     /// Keeps an entity that could be a holder.
     fn hold(&mut self, entity: Entity) -> Result<(), Fault> {
         let Properties {
-            name,
-            alias,
-            weak_alias,
-            previous_name,
-            program,
-            program_id,
-            topics,
-            ..
+            name, alias, weak_alias, previous_name, program, program_id, topics, ..
         } = entity.properties;
         let primary = if entity.caption.is_empty() {
             name.first().cloned().unwrap_or_default()
@@ -187,11 +160,7 @@ impl Entities<'_> {
             programs: [program, program_id, topics].concat(),
             listed_on: Vec::new(),
         };
-        let texts = party
-            .aliases
-            .iter()
-            .chain(&party.programs)
-            .map(|text| text.len() + 24);
+        let texts = party.aliases.iter().chain(&party.programs).map(|text| text.len() + 24);
         self.size += texts.sum::<usize>() + party.uid.len() * 2 + party.name.len() + 256;
         if self.size > self.bounds.max_held {
             return Err(Fault::TooMuchHeld(self.bounds.max_held));

@@ -42,30 +42,12 @@ impl OwnRow {
     /// Adds party and row to the list; rows of one party must agree on it.
     pub(super) fn add(mut self, list: &mut Assembly, bounds: &Bounds) -> Result<(), Fault> {
         if self.key.party_uid.is_empty() {
-            let name = if self.name.is_empty() {
-                UNATTRIBUTED
-            } else {
-                &self.name
-            };
+            let name = if self.name.is_empty() { UNATTRIBUTED } else { &self.name };
             self.key.party_uid = name.to_owned();
         }
-        let single = [
-            &self.key.address,
-            &self.key.ticker,
-            &self.key.party_uid,
-            &self.name,
-        ];
-        let more = [
-            &self.party_type,
-            &self.facts.category,
-            &self.facts.reference,
-        ];
-        for text in single
-            .into_iter()
-            .chain(more)
-            .chain(&self.aliases)
-            .chain(&self.programs)
-        {
+        let single = [&self.key.address, &self.key.ticker, &self.key.party_uid, &self.name];
+        let more = [&self.party_type, &self.facts.category, &self.facts.reference];
+        for text in single.into_iter().chain(more).chain(&self.aliases).chain(&self.programs) {
             bounded(text, bounds)?;
         }
         list.same_party(Party {

@@ -37,9 +37,7 @@ pub(super) fn sniff(head: &[u8], name: Option<&Path>) -> Result<Format, SourceEr
 }
 
 fn sniff_xml(mut text: &str) -> Result<Format, SourceError> {
-    let unknown = Err(SourceError::UnknownFormat(
-        "XML without a known root element",
-    ));
+    let unknown = Err(SourceError::UnknownFormat("XML without a known root element"));
     loop {
         text = text.trim_start();
         let end = match text {
@@ -57,13 +55,9 @@ fn sniff_xml(mut text: &str) -> Result<Format, SourceError> {
     };
     if tag.len() >= 4 && (tag.starts_with('!') || tag.as_bytes()[..4].eq_ignore_ascii_case(b"html"))
     {
-        return Err(SourceError::UnknownFormat(
-            "an HTML page or a document type declaration",
-        ));
+        return Err(SourceError::UnknownFormat("an HTML page or a document type declaration"));
     }
-    let name = tag
-        .split(|c: char| c.is_whitespace() || c == '/' || c == '>')
-        .next();
+    let name = tag.split(|c: char| c.is_whitespace() || c == '/' || c == '>').next();
     match name.and_then(|name| name.rsplit(':').next()) {
         Some("Sanctions") => Ok(Format::OfacAdvanced),
         Some("sdnList") => Ok(Format::OfacSdn),
@@ -79,36 +73,26 @@ fn sniff_json(text: &str) -> Result<Format, SourceError> {
     } else if has("\"lazaretto_list\"") || has("\"address\"") {
         Ok(Format::JsonLines)
     } else {
-        Err(SourceError::UnknownFormat(
-            "JSON whose first line is of no known list",
-        ))
+        Err(SourceError::UnknownFormat("JSON whose first line is of no known list"))
     }
 }
 
 fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
     let comment = |line: &&str| line.starts_with('#');
-    if text.lines().take_while(comment).any(|line| {
-        line.trim_start_matches('#')
-            .trim_start()
-            .starts_with("lazaretto list")
-    }) {
-        return Ok(Format::Csv);
-    }
-    let Some(first) = text
+    if text
         .lines()
-        .find(|line| !comment(line) && !line.trim().is_empty())
-    else {
-        return by_name(name).ok_or(SourceError::UnknownFormat("nothing but comments"));
-    };
-    if first
-        .split(',')
-        .any(|cell| cell.trim().trim_matches('"') == "address")
+        .take_while(comment)
+        .any(|line| line.trim_start_matches('#').trim_start().starts_with("lazaretto list"))
     {
         return Ok(Format::Csv);
     }
-    let key = first
-        .split_once(':')
-        .map(|(key, rest)| (key.trim_matches(['"', '\'']), rest));
+    let Some(first) = text.lines().find(|line| !comment(line) && !line.trim().is_empty()) else {
+        return by_name(name).ok_or(SourceError::UnknownFormat("nothing but comments"));
+    };
+    if first.split(',').any(|cell| cell.trim().trim_matches('"') == "address") {
+        return Ok(Format::Csv);
+    }
+    let key = first.split_once(':').map(|(key, rest)| (key.trim_matches(['"', '\'']), rest));
     let yaml_key = key.is_some_and(|(key, rest)| {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         !key.is_empty() && key.chars().all(word) && (rest.is_empty() || rest.starts_with(' '))
@@ -126,9 +110,7 @@ fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
 /// What the name says, the endings of packed files left out.
 fn by_name(name: Option<&Path>) -> Option<Format> {
     let name = name?.file_name()?.to_str()?.to_ascii_lowercase();
-    let bare = [".gz", ".bz2", ".zip"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end));
+    let bare = [".gz", ".bz2", ".zip"].iter().find_map(|end| name.strip_suffix(end));
     match bare.unwrap_or(&name).rsplit_once('.')?.1 {
         "yaml" | "yml" => Some(Format::TagPack),
         "csv" => Some(Format::Csv),

@@ -26,11 +26,7 @@ use crate::domain::list::{ReadList, RowFacts, RowKey};
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
     let state = Rc::new(State::default());
-    let chars = Chars {
-        input,
-        state: Rc::clone(&state),
-        max: bounds.max_record,
-    };
+    let chars = Chars { input, state: Rc::clone(&state), max: bounds.max_record };
     let parser = Parser::new(BufferedInput::new(chars));
     let mut pack = Pack {
         parser,
@@ -43,10 +39,8 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         tags: Vec::new(),
         last: None,
     };
-    pack.document()
-        .map_err(|fault| fault.at_line(Format::TagPack, pack.line))?;
-    pack.assemble()
-        .map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
+    pack.document().map_err(|fault| fault.at_line(Format::TagPack, pack.line))?;
+    pack.assemble().map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
 }
 
 /// What the characters and the parser over them share.
@@ -105,9 +99,7 @@ impl Iterator for Chars<'_, '_> {
             0 => Fault::BadValue("a character", "\0".to_owned()),
             _ if taken > self.max => Fault::RecordTooLong(self.max),
             1..=0x7f => {
-                self.state
-                    .ends
-                    .set(self.state.ends.get() + u64::from(first == b'\n'));
+                self.state.ends.set(self.state.ends.get() + u64::from(first == b'\n'));
                 return Some(char::from(first));
             }
             _ => match self.wide(first) {
@@ -266,11 +258,7 @@ impl Pack<'_, '_, '_> {
         if self.tags.len() >= self.bounds.max_rows {
             return Err(Fault::TooManyRows(self.bounds.max_rows));
         }
-        self.tags.push(Tag {
-            line,
-            address,
-            fields,
-        });
+        self.tags.push(Tag { line, address, fields });
         Ok(())
     }
 
@@ -305,10 +293,7 @@ impl Pack<'_, '_, '_> {
     }
 
     fn shared(&mut self, name: &'static str) -> Result<Option<Rc<str>>, Fault> {
-        Ok(self
-            .one(name)?
-            .filter(|text| !text.is_empty())
-            .map(|text| self.intern(text)))
+        Ok(self.one(name)?.filter(|text| !text.is_empty()).map(|text| self.intern(text)))
     }
 
     /// A value that may be one text or a list of texts.
@@ -357,12 +342,7 @@ impl Pack<'_, '_, '_> {
         let header = &self.header;
         let mut list = Assembly::new(self.bounds);
         let mut met = HashSet::new();
-        for Tag {
-            line,
-            address,
-            fields,
-        } in self.tags.drain(..)
-        {
+        for Tag { line, address, fields } in self.tags.drain(..) {
             let either =
                 |own: &Option<Rc<str>>, from: &Option<Rc<str>>| own.clone().or(from.clone());
             let label = either(&fields.label, &header.label);
@@ -392,17 +372,10 @@ impl Pack<'_, '_, '_> {
                     party.programs.push(program.to_string());
                 }
             }
-            let key = RowKey {
-                party_uid: uid.to_owned(),
-                address,
-                ticker: text(ticker),
-            };
+            let key = RowKey { party_uid: uid.to_owned(), address, ticker: text(ticker) };
             let category = if category.is_empty() { abuse } else { category };
-            let facts = RowFacts {
-                listed_on: None,
-                category: category.join(","),
-                reference: text(source),
-            };
+            let facts =
+                RowFacts { listed_on: None, category: category.join(","), reference: text(source) };
             list.row(key, facts).map_err(|fault| (line, fault))?;
         }
         Ok(list.finish(self.last))

@@ -16,11 +16,7 @@ pub(super) fn list(format: Format, text: &str) -> Result<ReadList, SourceError> 
 /// The fault of a text that must be refused, and where.
 pub(super) fn refused(format: Format, text: &str, bounds: &Bounds) -> (Position, Fault) {
     match read(text.as_bytes(), format, bounds) {
-        Err(SourceError::Malformed {
-            format: named,
-            at,
-            fault,
-        }) => {
+        Err(SourceError::Malformed { format: named, at, fault }) => {
             assert_eq!(named, format, "{text}");
             (at, fault)
         }
@@ -32,13 +28,7 @@ pub(super) fn refused(format: Format, text: &str, bounds: &Bounds) -> (Position,
 pub(super) fn keys(list: &ReadList) -> Vec<(&str, &str, &str)> {
     list.rows
         .iter()
-        .map(|(key, _)| {
-            (
-                key.party_uid.as_str(),
-                key.ticker.as_str(),
-                key.address.as_str(),
-            )
-        })
+        .map(|(key, _)| (key.party_uid.as_str(), key.ticker.as_str(), key.address.as_str()))
         .collect()
 }
 
@@ -51,10 +41,7 @@ pub(super) fn real_data() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!(
-        "skipped: no real data at {} (LAZARETTO_TEST_DATA)",
-        folder.display()
-    );
+    eprintln!("skipped: no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
     None
 }
 
@@ -98,10 +85,7 @@ fn formats_have_names() {
         assert_eq!(format.to_string().parse(), Ok(format));
     }
     let error = "xlsx".parse::<Format>().unwrap_err().to_string();
-    assert!(
-        error.contains("\"xlsx\"") && error.contains("ofac-advanced"),
-        "{error}"
-    );
+    assert!(error.contains("\"xlsx\"") && error.contains("ofac-advanced"), "{error}");
 }
 
 #[test]
@@ -116,10 +100,7 @@ fn packed_files_read_like_plain_ones() {
         ("two gzip members", twice),
         ("bzip2", bzip2_of(bytes)),
         ("zip", zip_of(&[("list.csv", bytes)])),
-        (
-            "zip with a folder",
-            zip_of(&[("data/", b""), ("data/list.csv", bytes)]),
-        ),
+        ("zip with a folder", zip_of(&[("data/", b""), ("data/list.csv", bytes)])),
     ];
     for (name, packed) in cases {
         let file = file_of(&packed);
@@ -143,43 +124,15 @@ fn broken_packing_is_refused() {
     let zip = zip_of(&[("a.csv", text.as_bytes())]);
     let cases = [
         ("gzip cut", gz[..gz.len() / 2].to_vec(), "gzip"),
-        (
-            "gzip without its last byte",
-            gz[..gz.len() - 1].to_vec(),
-            "gzip",
-        ),
-        (
-            "gzip with a wrong checksum",
-            flipped(gz.clone(), gz.len() - 6),
-            "gzip",
-        ),
-        (
-            "gzip and something else",
-            [gz.clone(), b"address".to_vec()].concat(),
-            "gzip",
-        ),
+        ("gzip without its last byte", gz[..gz.len() - 1].to_vec(), "gzip"),
+        ("gzip with a wrong checksum", flipped(gz.clone(), gz.len() - 6), "gzip"),
+        ("gzip and something else", [gz.clone(), b"address".to_vec()].concat(), "gzip"),
         ("bzip2 cut", bz[..bz.len() / 2].to_vec(), "bzip2"),
-        (
-            "bzip2 without its last byte",
-            bz[..bz.len() - 1].to_vec(),
-            "bzip2",
-        ),
+        ("bzip2 without its last byte", bz[..bz.len() - 1].to_vec(), "bzip2"),
         ("zip cut", zip[..zip.len() / 2].to_vec(), "zip"),
-        (
-            "zip with a wrong byte",
-            flipped(zip.clone(), zip.len() / 2),
-            "zip",
-        ),
-        (
-            "empty zip",
-            zip_of(&[]),
-            "exactly one file, this one holds 0",
-        ),
-        (
-            "zip of two",
-            zip_of(&[("a", b"x"), ("b", b"y")]),
-            "exactly one file, this one holds 2",
-        ),
+        ("zip with a wrong byte", flipped(zip.clone(), zip.len() / 2), "zip"),
+        ("empty zip", zip_of(&[]), "exactly one file, this one holds 0"),
+        ("zip of two", zip_of(&[("a", b"x"), ("b", b"y")]), "exactly one file, this one holds 2"),
     ];
     for (name, bytes, said) in cases {
         let file = file_of(&bytes);
@@ -187,18 +140,12 @@ fn broken_packing_is_refused() {
         assert!(error.to_string().contains(said), "{name}: {error}");
     }
     let missing = read_file(Path::new("/nonexistent/list.csv"), None, &Bounds::default());
-    assert!(
-        matches!(missing, Err(SourceError::Open { .. })),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(SourceError::Open { .. })), "{missing:?}");
 }
 
 #[test]
 fn bombs_are_refused() {
-    let bounds = Bounds {
-        max_decompressed: 1 << 20,
-        ..Bounds::default()
-    };
+    let bounds = Bounds { max_decompressed: 1 << 20, ..Bounds::default() };
     let zeros = vec![b'0'; 8 << 20];
     let lines = "0\n".repeat(4 << 20).into_bytes();
     for bytes in [&zeros, &lines] {
@@ -299,21 +246,9 @@ fn no_error_repeats_much_of_the_input() {
 #[test]
 fn the_format_is_told_from_the_content() {
     let cases: [(&str, &str, Option<Format>); 25] = [
-        (
-            "<?xml version=\"1.0\"?>\n<Sanctions>",
-            "",
-            Some(Format::OfacAdvanced),
-        ),
-        (
-            "<!-- a --><x:Sanctions Version='3'>",
-            "",
-            Some(Format::OfacAdvanced),
-        ),
-        (
-            "\u{feff}<sdnList xmlns='http://tempuri.org/sdnList.xsd'>",
-            "",
-            Some(Format::OfacSdn),
-        ),
+        ("<?xml version=\"1.0\"?>\n<Sanctions>", "", Some(Format::OfacAdvanced)),
+        ("<!-- a --><x:Sanctions Version='3'>", "", Some(Format::OfacAdvanced)),
+        ("\u{feff}<sdnList xmlns='http://tempuri.org/sdnList.xsd'>", "", Some(Format::OfacSdn)),
         ("<rss/>", "", None),
         ("<!DOCTYPE html>", "", None),
         ("<html>", "sdn.txt", None),
@@ -329,28 +264,12 @@ fn the_format_is_told_from_the_content() {
         ("{\"lazaretto_list\":1}", "", Some(Format::JsonLines)),
         ("{\"address\":\"a\"}", "", Some(Format::JsonLines)),
         ("{\"error\":\"forbidden\"}", "list.txt", None),
-        (
-            "# lazaretto list 1\n# rows: 0\nticker,address\n",
-            "",
-            Some(Format::Csv),
-        ),
+        ("# lazaretto list 1\n# rows: 0\nticker,address\n", "", Some(Format::Csv)),
         ("ticker,address\n", "", Some(Format::Csv)),
         ("address\nx", "", Some(Format::Csv)),
-        (
-            "149w62rY42aZBox8fGcmqNsXUzSStKeq8C\n",
-            "",
-            Some(Format::Plain),
-        ),
-        (
-            "# FBI\n\n0xe3d35f68383732649669aa990832e017340dbca5\n",
-            "",
-            Some(Format::Plain),
-        ),
-        (
-            "bitcoincash:qpm2qsznhks23z7629mms6s5cwef74vcwvy22gdx6a",
-            "",
-            Some(Format::Plain),
-        ),
+        ("149w62rY42aZBox8fGcmqNsXUzSStKeq8C\n", "", Some(Format::Plain)),
+        ("# FBI\n\n0xe3d35f68383732649669aa990832e017340dbca5\n", "", Some(Format::Plain)),
+        ("bitcoincash:qpm2qsznhks23z7629mms6s5cwef74vcwvy22gdx6a", "", Some(Format::Plain)),
         ("Forbidden", "", None),
         ("Not found, sorry about that one\n", "", None),
         ("1abc", "list.TXT.gz", Some(Format::Plain)),
@@ -367,27 +286,14 @@ fn the_format_is_told_from_the_content() {
 fn plain_lines_are_kept_as_they_stand() {
     let text = "\u{feff}# FBI\n\n  1abc \r\n#x\n1abc\nnot an address, at all # why\n1abc\n \t\n";
     let got = list(Format::Plain, text).unwrap();
-    let addresses: Vec<&str> = keys(&got)
-        .into_iter()
-        .map(|(_, _, address)| address)
-        .collect();
-    assert_eq!(
-        addresses,
-        ["  1abc ", "1abc", "not an address, at all # why"]
-    );
+    let addresses: Vec<&str> = keys(&got).into_iter().map(|(_, _, address)| address).collect();
+    assert_eq!(addresses, ["  1abc ", "1abc", "not an address, at all # why"]);
     assert_eq!((got.duplicates, got.published), (1, None));
     assert_eq!(got.parties.len(), 1);
     assert_eq!(got.parties[0].uid, "unattributed");
-    assert_eq!(
-        list(Format::Plain, "# none\n").unwrap(),
-        ReadList::default()
-    );
+    assert_eq!(list(Format::Plain, "# none\n").unwrap(), ReadList::default());
 
-    let bounds = Bounds {
-        max_field: 4,
-        max_rows: 3,
-        ..Bounds::default()
-    };
+    let bounds = Bounds { max_field: 4, max_rows: 3, ..Bounds::default() };
     let line = Position::Line;
     let cases = [
         ("abcd\nabcde\n", (line(2), Fault::FieldTooLong(4))),
@@ -403,16 +309,10 @@ fn plain_lines_are_kept_as_they_stand() {
 #[test]
 fn the_digest_is_that_of_the_bytes() {
     let file = file_of(b"abc");
-    let hex: String = file_digest(file.path())
-        .unwrap()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String =
+        file_digest(file.path()).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     // FIPS 180-4's example.
-    assert_eq!(
-        hex,
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert!(file_digest(Path::new("/nonexistent")).is_err());
 }
 
@@ -481,10 +381,7 @@ struct Scan {
 
 /// The text between two marks on a line.
 fn between<'a>(line: &'a str, from: &str, to: &str) -> Option<&'a str> {
-    line.split_once(from)?
-        .1
-        .split_once(to)
-        .map(|(found, _)| found)
+    line.split_once(from)?.1.split_once(to).map(|(found, _)| found)
 }
 
 /// Reads a publication line by line, as it happens to be laid out, with no parser.
@@ -496,10 +393,7 @@ fn scan(bytes: &[u8]) -> Scan {
         let line = line.unwrap();
         if line.contains("<FeatureType ID=") {
             if let Some(name) = between(&line, ">Digital Currency Address - ", "<") {
-                tickers.insert(
-                    between(&line, "ID=\"", "\"").unwrap().to_owned(),
-                    name.to_owned(),
-                );
+                tickers.insert(between(&line, "ID=\"", "\"").unwrap().to_owned(), name.to_owned());
             }
         } else if let Some(reference) = between(&line, "<DistinctParty FixedRef=\"", "\"") {
             uid = reference.to_owned();
@@ -517,9 +411,7 @@ fn scan(bytes: &[u8]) -> Scan {
 fn publication(name: &str) -> Option<(PathBuf, Vec<u8>)> {
     let path = real_data()?.join("ofac").join(name);
     let mut bytes = Vec::new();
-    bzip2::read::MultiBzDecoder::new(File::open(&path).unwrap())
-        .read_to_end(&mut bytes)
-        .unwrap();
+    bzip2::read::MultiBzDecoder::new(File::open(&path).unwrap()).read_to_end(&mut bytes).unwrap();
     Some((path, bytes))
 }
 
@@ -535,11 +427,7 @@ fn check_publication(
     let want = scan(&bytes);
     let got = read(&bytes[..], Format::OfacAdvanced, &Bounds::default()).unwrap();
     assert_eq!(got.published, Some(published.parse().unwrap()));
-    assert_eq!(
-        (got.parties.len(), want.parties.len()),
-        (parties, parties),
-        "{name}: parties"
-    );
+    assert_eq!((got.parties.len(), want.parties.len()), (parties, parties), "{name}: parties");
 
     let mut known = BTreeMap::new();
     for pair in tickers.split(", ") {
@@ -551,59 +439,27 @@ fn check_publication(
         *counted.entry(ticker).or_default() += 1;
     }
     assert_eq!(counted, known, "{name}: features per ticker");
-    let distinct: BTreeSet<(&str, &str, &str)> = want
-        .rows
-        .iter()
-        .map(|(uid, ticker, address)| (&**uid, &**ticker, &**address))
-        .collect();
-    assert_eq!(
-        keys(&got).into_iter().collect::<BTreeSet<_>>(),
-        distinct,
-        "{name}: rows"
-    );
+    let distinct: BTreeSet<(&str, &str, &str)> =
+        want.rows.iter().map(|(uid, ticker, address)| (&**uid, &**ticker, &**address)).collect();
+    assert_eq!(keys(&got).into_iter().collect::<BTreeSet<_>>(), distinct, "{name}: rows");
     let repeated = want.rows.len() - distinct.len();
     assert_eq!(got.duplicates, repeated as u64, "{name}: duplicates");
 
     for party in &got.parties {
         assert!(want.parties.contains(&party.uid));
-        assert!(
-            !party.name.is_empty() && !party.programs.is_empty(),
-            "{party:?}"
-        );
+        assert!(!party.name.is_empty() && !party.programs.is_empty(), "{party:?}");
         assert!(!party.listed_on.is_empty(), "{party:?}");
-        assert!(
-            ["Individual", "Entity"].contains(&&*party.party_type),
-            "{party:?}"
-        );
+        assert!(["Individual", "Entity"].contains(&&*party.party_type), "{party:?}");
     }
     // Packed and not named, it is the same list; so it is in our own form.
     drop(bytes);
-    assert_eq!(
-        read_file(&path, None, &Bounds::default()).unwrap(),
-        got,
-        "{name}: packed"
-    );
+    assert_eq!(read_file(&path, None, &Bounds::default()).unwrap(), got, "{name}: packed");
     let mut csv = Vec::new();
-    let head = CsvHead {
-        published: got.published,
-        comments: &[name],
-    };
-    write_csv(
-        &mut csv,
-        &head,
-        &got.parties,
-        got.rows.iter().map(|(key, facts)| (key, facts)),
-    )
-    .unwrap();
+    let head = CsvHead { published: got.published, comments: &[name] };
+    write_csv(&mut csv, &head, &got.parties, got.rows.iter().map(|(key, facts)| (key, facts)))
+        .unwrap();
     let back = read(&csv[..], Format::Csv, &Bounds::default()).unwrap();
-    assert_eq!(
-        ReadList {
-            duplicates: got.duplicates,
-            ..back
-        },
-        got,
-        "{name}: as CSV"
-    );
+    assert_eq!(ReadList { duplicates: got.duplicates, ..back }, got, "{name}: as CSV");
     Some(got)
 }
 
@@ -611,24 +467,14 @@ fn check_publication(
 fn ofac_2024_05_29() {
     let tickers = "XBT 436, ETH 151, USDT 25, LTC 10, BCH 7, TRX 5, XMR 3, ZEC 3, DASH 3, USDC 2, \
                    ETC 1, BTG 1, BSV 1, XVG 1, XRP 1, ARB 1, BSC 1";
-    check_publication(
-        "sdn_advanced_20240529T1352.xml.bz2",
-        "2024-05-28",
-        57,
-        tickers,
-    );
+    check_publication("sdn_advanced_20240529T1352.xml.bz2", "2024-05-28", 57, tickers);
 }
 
 #[test]
 fn ofac_2025_03_04() {
     let tickers = "XBT 485, ETH 153, USDT 32, LTC 11, XMR 8, BCH 7, TRX 6, ZEC 3, DASH 3, USDC 2, \
                    ETC 1, BTG 1, BSV 1, XVG 1, XRP 1, ARB 1, BSC 1";
-    check_publication(
-        "sdn_advanced_20250304T1547.xml.bz2",
-        "2025-03-04",
-        65,
-        tickers,
-    );
+    check_publication("sdn_advanced_20250304T1547.xml.bz2", "2025-03-04", 65, tickers);
 }
 
 #[test]
@@ -636,12 +482,7 @@ fn ofac_2025_03_21() {
     // Tornado Cash is gone.
     let tickers = "XBT 485, ETH 63, USDT 32, LTC 11, XMR 8, BCH 7, TRX 6, ZEC 3, DASH 3, USDC 2, \
                    ETC 1, BTG 1, BSV 1, XVG 1, XRP 1, ARB 1, BSC 1";
-    check_publication(
-        "sdn_advanced_20250321T1459.xml.bz2",
-        "2025-03-21",
-        64,
-        tickers,
-    );
+    check_publication("sdn_advanced_20250321T1459.xml.bz2", "2025-03-21", 64, tickers);
 }
 
 #[test]

@@ -52,10 +52,7 @@ pub(super) fn open<T>(
     path: &Path,
     then: impl FnOnce(&mut dyn Read, Option<Packing>) -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
-    let failed = |source| SourceError::Open {
-        path: path.display().to_string(),
-        source,
-    };
+    let failed = |source| SourceError::Open { path: path.display().to_string(), source };
     let file = File::open(path).map_err(failed)?;
     let mut file = BufReader::with_capacity(BUFFER, file);
     let packing = Packing::of(file.fill_buf().map_err(failed)?);
@@ -88,10 +85,7 @@ fn only_file<R: Read + Seek>(
 }
 
 fn zip_error(error: zip::result::ZipError) -> SourceError {
-    SourceError::Unpack {
-        packing: Packing::Zip,
-        source: io::Error::other(error),
-    }
+    SourceError::Unpack { packing: Packing::Zip, source: io::Error::other(error) }
 }
 
 /// Counts the unpacked bytes, stops at the bound and remembers why reading failed, so that the
@@ -106,13 +100,7 @@ pub(super) struct Metered<'a> {
 
 impl<'a> Metered<'a> {
     pub(super) fn new(inner: &'a mut dyn Read, packing: Option<Packing>, limit: u64) -> Self {
-        Self {
-            inner,
-            packing,
-            limit,
-            taken: 0,
-            failure: None,
-        }
+        Self { inner, packing, limit, taken: 0, failure: None }
     }
 
     /// Why reading failed, if it did.

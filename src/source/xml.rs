@@ -96,11 +96,7 @@ pub(super) fn walk(
     bounds: &Bounds,
     on: impl FnMut(usize, Node<'_>) -> Result<Step, Fault>,
 ) -> Result<(), SourceError> {
-    let tokens = Tokens {
-        input,
-        taken: 0,
-        max: bounds.max_field,
-    };
+    let tokens = Tokens { input, taken: 0, max: bounds.max_field };
     let mut reader = Reader::from_reader(tokens);
     let mut walk = Walk {
         root,
@@ -226,10 +222,7 @@ impl<F: FnMut(usize, Node<'_>) -> Result<Step, Fault>> Walk<'_, F> {
         if name.eq_ignore_ascii_case("html") {
             return Err(Fault::Markup);
         }
-        Err(Fault::WrongRoot {
-            expected: self.root,
-            found: excerpt(name),
-        })
+        Err(Fault::WrongRoot { expected: self.root, found: excerpt(name) })
     }
 
     fn end(&mut self, name: &str) -> Result<(), Fault> {
@@ -271,9 +264,7 @@ impl<F: FnMut(usize, Node<'_>) -> Result<Step, Fault>> Walk<'_, F> {
                 return Err(Fault::Misplaced("text outside of the root element"));
             }
             Event::DocType(name) => {
-                let html = name
-                    .get(..4)
-                    .is_some_and(|name| name.eq_ignore_ascii_case("html"));
+                let html = name.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("html"));
                 return Err(if html { Fault::Markup } else { Fault::Doctype });
             }
             Event::Decl(declaration) => match declaration.encoding() {

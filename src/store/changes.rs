@@ -70,10 +70,7 @@ impl Store {
         }
         if page.changes.len() > limit {
             page.changes.truncate(limit);
-            page.next = page
-                .changes
-                .last()
-                .map(|change| (change.version, change.sequence));
+            page.next = page.changes.last().map(|change| (change.version, change.sequence));
         }
         Ok(page)
     }
@@ -102,12 +99,7 @@ impl Store {
                     break;
                 }
                 let list = chunk.list.clone();
-                page.changes.push(StoredChange {
-                    version,
-                    sequence,
-                    list,
-                    change,
-                });
+                page.changes.push(StoredChange { version, sequence, list, change });
             }
             Ok(page.changes.len() <= limit)
         })?;
@@ -121,10 +113,7 @@ impl Store {
         changes: &[ListingChange],
     ) -> Result<(), StoreError> {
         for (number, chunk) in changes.chunks(CHUNK).enumerate() {
-            let chunk = Chunk {
-                list: id.clone(),
-                changes: chunk.to_vec(),
-            };
+            let chunk = Chunk { list: id.clone(), changes: chunk.to_vec() };
             let key = key(version, (number * CHUNK) as u32);
             value::write(&self.changes, &key, &value::encode(&chunk)?)?;
         }

@@ -35,10 +35,7 @@ impl Store {
         let version = state.version.version;
         let in_order = || match self.next_version() {
             next if next == version => Ok(()),
-            next => Err(StoreError::OutOfOrder {
-                found: version,
-                next,
-            }),
+            next => Err(StoreError::OutOfOrder { found: version, next }),
         };
         self.write(in_order, |()| {
             let pointer = Pointer {
@@ -56,28 +53,18 @@ impl Store {
             self.acknowledged.store(version, Ordering::Release);
             Ok(())
         })?;
-        self.write(|| Ok(()), |()| self.remove_superseded(id, version))
-            .or_else(|error| {
-                // The publication is durable; what is left over goes on the next opening.
-                tracing::warn!(list = %id, version, %error, "superseded rows were not removed");
-                Ok(())
-            })
+        self.write(|| Ok(()), |()| self.remove_superseded(id, version)).or_else(|error| {
+            // The publication is durable; what is left over goes on the next opening.
+            tracing::warn!(list = %id, version, %error, "superseded rows were not removed");
+            Ok(())
+        })
     }
 
     /// Keeps the last look at a list's source, durably, without a new version.
     pub fn record_check(&self, id: &ListId, check: &ListCheck) -> Result<(), StoreError> {
-        let known = || {
-            self.pointer(id)?
-                .ok_or_else(|| StoreError::UnknownList(id.clone()))
-        };
+        let known = || self.pointer(id)?.ok_or_else(|| StoreError::UnknownList(id.clone()));
         self.write(known, |pointer| {
-            self.write_pointer(
-                id,
-                &Pointer {
-                    check: check.clone(),
-                    ..pointer
-                },
-            )?;
+            self.write_pointer(id, &Pointer { check: check.clone(), ..pointer })?;
             self.sync()
         })
     }
@@ -93,9 +80,7 @@ impl Store {
     pub fn list(&self, id: &ListId) -> Result<Option<ListState>, StoreError> {
         let _writer = self.lock();
         let pointer = self.pointer(id)?;
-        pointer
-            .map(|pointer| self.read_state(id, &pointer))
-            .transpose()
+        pointer.map(|pointer| self.read_state(id, &pointer)).transpose()
     }
 
     /// The headers of every version of a list that was ever in force, in their order.
@@ -103,16 +88,10 @@ impl Store {
         let _writer = self.lock();
         let last = version_key(id, self.acknowledged.load(Ordering::Acquire) + 1);
         let mut headers = Vec::new();
-        value::scan(
-            &self.versions,
-            "versions",
-            &version_key(id, 0),
-            &last,
-            |key, bytes| {
-                headers.push(value::decode("versions", key, bytes)?);
-                Ok(true)
-            },
-        )?;
+        value::scan(&self.versions, "versions", &version_key(id, 0), &last, |key, bytes| {
+            headers.push(value::decode("versions", key, bytes)?);
+            Ok(true)
+        })?;
         Ok(headers)
     }
 
@@ -120,16 +99,9 @@ impl Store {
     pub(super) fn recover(&self) -> Result<(), StoreError> {
         let pointers = self.pointers()?;
         let current = |id: &[u8]| {
-            pointers
-                .iter()
-                .find(|(known, _)| known.as_str().as_bytes() == id)
-                .map(|(_, p)| p)
+            pointers.iter().find(|(known, _)| known.as_str().as_bytes() == id).map(|(_, p)| p)
         };
-        let last = pointers
-            .iter()
-            .map(|(_, pointer)| pointer.version)
-            .max()
-            .unwrap_or(0);
+        let last = pointers.iter().map(|(_, pointer)| pointer.version).max().unwrap_or(0);
         self.acknowledged.store(last, Ordering::Release);
 
         let doing = "removing what an unfinished publication left";
@@ -151,16 +123,11 @@ impl Store {
         }
         for key in self.changes.range((last + 1).to_be_bytes()..).keys() {
             let key = key.map_err(StoreError::engine(doing))?;
-            self.changes
-                .remove(key)
-                .map_err(StoreError::engine(doing))?;
+            self.changes.remove(key).map_err(StoreError::engine(doing))?;
             removed += 1;
         }
         if removed > 0 {
-            tracing::info!(
-                values = removed,
-                "removed what an unfinished publication left"
-            );
+            tracing::info!(values = removed, "removed what an unfinished publication left");
             self.sync()?;
         }
         Ok(())
@@ -213,10 +180,7 @@ impl Store {
     ) -> Result<Vec<T>, StoreError> {
         let mut items: Vec<T> = Vec::new();
         let mut next = 0;
-        let (from, to) = (
-            chunk_key(id, version, part, 0),
-            chunk_key(id, version, part + 1, 0),
-        );
+        let (from, to) = (chunk_key(id, version, part, 0), chunk_key(id, version, part + 1, 0));
         value::scan(&self.rows, "rows", &from, &to, |key, bytes| {
             let expected = chunk_key(id, version, part, next);
             if key != expected {
@@ -240,27 +204,20 @@ impl Store {
     fn write_pointer(&self, id: &ListId, pointer: &Pointer) -> Result<(), StoreError> {
         let key = id.as_str().as_bytes();
         let sealed = value::seal(key, &value::encode(pointer)?);
-        self.lists
-            .insert(key, sealed)
-            .map_err(StoreError::engine("writing a pointer"))?;
+        self.lists.insert(key, sealed).map_err(StoreError::engine("writing a pointer"))?;
         Ok(())
     }
 
     fn pointer(&self, id: &ListId) -> Result<Option<Pointer>, StoreError> {
         let key = id.as_str().as_bytes();
-        let sealed = self
-            .lists
-            .get(key)
-            .map_err(StoreError::engine("reading a pointer"))?;
+        let sealed = self.lists.get(key).map_err(StoreError::engine("reading a pointer"))?;
         sealed.map(|sealed| read_pointer(key, &sealed)).transpose()
     }
 
     fn pointers(&self) -> Result<Vec<(ListId, Pointer)>, StoreError> {
         let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, sealed) = item.map_err(StoreError::engine("reading the pointers"))?;
-            let id = std::str::from_utf8(&key)
-                .ok()
-                .and_then(|id| id.parse().ok());
+            let id = std::str::from_utf8(&key).ok().and_then(|id| id.parse().ok());
             let id = id.ok_or_else(|| value::corrupt("lists", &key, "the key is no list id"))?;
             Ok((id, read_pointer(&key, &sealed)?))
         };

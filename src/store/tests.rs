@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
-use std::sync::Arc;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -31,15 +31,8 @@ fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange
             address: format!("0x{:040x}", n + 1),
             ticker: "ETH".to_owned(),
         },
-        facts: RowFacts {
-            reference: format!("version {version}"),
-            ..RowFacts::default()
-        },
-        standings: vec![Standing {
-            from: None,
-            basis: StartBasis::Unknown,
-            until: None,
-        }],
+        facts: RowFacts { reference: format!("version {version}"), ..RowFacts::default() },
+        standings: vec![Standing { from: None, basis: StartBasis::Unknown, until: None }],
         removal_pending_since: None,
     };
     let mut state = ListState {
@@ -53,15 +46,9 @@ fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange
             loaded_at: Timestamp::UNIX_EPOCH,
             provenance: Provenance::Import("file.xml".to_owned()),
             force_reason: String::new(),
-            counts: ListCounts {
-                listings: rows as u64,
-                ..ListCounts::default()
-            },
+            counts: ListCounts { listings: rows as u64, ..ListCounts::default() },
         },
-        check: ListCheck {
-            etag: Some(format!("\"{version}\"")),
-            ..ListCheck::default()
-        },
+        check: ListCheck { etag: Some(format!("\"{version}\"")), ..ListCheck::default() },
         parties: Arc::new((0..rows.div_ceil(10)).map(party).collect()),
         rows: Arc::new((0..rows).map(row).collect()),
     };
@@ -93,10 +80,7 @@ fn what_was_published_is_there_after_reopening() {
     publish(&store, "b", 1, 2500);
     let a = publish(&store, "a", 2, 1);
     let mut b = publish(&store, "b", 3, 1999);
-    b.check = ListCheck {
-        succeeded_at: Some(Timestamp::MAX),
-        ..ListCheck::default()
-    };
+    b.check = ListCheck { succeeded_at: Some(Timestamp::MAX), ..ListCheck::default() };
     store.record_check(&b.version.id, &b.check).unwrap();
     store.save_snapshot("s", b"one").unwrap();
     store.save_snapshot("s", &[7; 100_000]).unwrap();
@@ -109,26 +93,15 @@ fn what_was_published_is_there_after_reopening() {
     assert_eq!(store.list(&id("a")).unwrap(), Some(a));
     assert_eq!(store.list(&id("c")).unwrap(), None);
     let numbers = |list| -> Vec<u64> {
-        store
-            .versions(&id(list))
-            .unwrap()
-            .iter()
-            .map(|header| header.version)
-            .collect()
+        store.versions(&id(list)).unwrap().iter().map(|header| header.version).collect()
     };
-    assert_eq!(
-        (numbers("a"), numbers("b"), numbers("c")),
-        (vec![2], vec![1, 3], vec![])
-    );
+    assert_eq!((numbers("a"), numbers("b"), numbers("c")), (vec![2], vec![1, 3], vec![]));
     assert_eq!(store.snapshot("s").unwrap(), Some(vec![7; 100_000]));
     assert_eq!(store.snapshot("s2").unwrap().as_deref(), Some(&b"two"[..]));
     assert_eq!(store.snapshot("s3").unwrap(), None);
     // The rows of version 1 are gone.
     let left = store.rows.iter().keys().map(|key| key.unwrap());
-    assert!(
-        left.into_iter()
-            .all(|key| !key.starts_with(b"b\0\0\0\0\0\0\0\0\x01"))
-    );
+    assert!(left.into_iter().all(|key| !key.starts_with(b"b\0\0\0\0\0\0\0\0\x01")));
 }
 
 #[test]
@@ -139,20 +112,12 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
     for version in [0, 1, 3] {
         let (state, changes) = state("a", version, 1);
         let error = store.publish(&state, &changes).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("version {version} cannot be published: the next is 2")
-        );
+        assert_eq!(error, format!("version {version} cannot be published: the next is 2"));
     }
-    let error = store
-        .record_check(&id("b"), &ListCheck::default())
-        .unwrap_err();
+    let error = store.record_check(&id("b"), &ListCheck::default()).unwrap_err();
     assert_eq!(error.to_string(), "list b is not in the store");
     for bad in ["", &"x".repeat(65)] {
-        assert!(matches!(
-            store.save_snapshot(bad, b""),
-            Err(StoreError::SnapshotId(_))
-        ));
+        assert!(matches!(store.save_snapshot(bad, b""), Err(StoreError::SnapshotId(_))));
     }
     publish(&store, "a", 2, 1);
 }
@@ -164,10 +129,7 @@ fn a_failed_write_is_the_last_until_reopening() {
     let failed = store.write(|| Ok(()), |()| Err::<(), _>(StoreError::SnapshotId(0)));
     assert!(failed.is_err());
     let (state, changes) = state("a", 1, 1);
-    assert!(matches!(
-        store.publish(&state, &changes),
-        Err(StoreError::Broken)
-    ));
+    assert!(matches!(store.publish(&state, &changes), Err(StoreError::Broken)));
     drop(store);
     publish(&open(dir.path()), "a", 1, 1);
 }
@@ -209,17 +171,10 @@ fn changes_come_in_order_and_by_page() {
                 }
             }
             assert_eq!(found, want, "{list:?} by {limit}");
-            assert_eq!(
-                pages,
-                want.len().div_ceil(limit.max(1)).max(1),
-                "{list:?} by {limit}"
-            );
+            assert_eq!(pages, want.len().div_ceil(limit.max(1)).max(1), "{list:?} by {limit}");
         }
     }
-    assert_eq!(
-        store.changes(Some((9, 0)), None, 10).unwrap(),
-        ChangePage::default()
-    );
+    assert_eq!(store.changes(Some((9, 0)), None, 10).unwrap(), ChangePage::default());
 }
 
 /// Opens the database of a closed store as it is.
@@ -247,56 +202,18 @@ fn a_damaged_value_is_named() {
     let piece = |part: u8, chunk: u8, piece: u8| b(&[part, 0, 0, 0, chunk, 0, 0, 0, piece]);
     let header = "tree versions, key b\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01: ";
     let chunk = |part: char, n: u8| {
-        format!(
-            "tree rows, key b{}{part}\\x00\\x00\\x00\\x{n:02x}: ",
-            "\\x00".repeat(8) + "\\x01"
-        )
+        format!("tree rows, key b{}{part}\\x00\\x00\\x00\\x{n:02x}: ", "\\x00".repeat(8) + "\\x01")
     };
     let damaged = "the stored value is damaged: ";
     let sum = "its checksum does not fit";
     let table: [(&str, Vec<u8>, Damage, String); 8] = [
-        (
-            "rows",
-            piece(b'r', 1, 3),
-            flip,
-            format!("{}{damaged}{sum}", chunk('r', 1)),
-        ),
-        (
-            "rows",
-            piece(b'r', 1, 3),
-            lose,
-            format!("{}{damaged}{sum}", chunk('r', 1)),
-        ),
-        (
-            "rows",
-            piece(b'p', 0, 0),
-            flip,
-            format!("{}{damaged}{sum}", chunk('p', 0)),
-        ),
-        (
-            "rows",
-            piece(b'p', 0, 0),
-            lose,
-            format!("{}{damaged}{sum}", chunk('p', 0)),
-        ),
-        (
-            "versions",
-            b(&[0; 4]),
-            flip,
-            format!("{header}{damaged}{sum}"),
-        ),
-        (
-            "versions",
-            b(&[0; 4]),
-            lose,
-            format!("{header}{damaged}it is missing"),
-        ),
-        (
-            "lists",
-            b"b".to_vec(),
-            flip,
-            format!("tree lists, key b: {damaged}{sum}"),
-        ),
+        ("rows", piece(b'r', 1, 3), flip, format!("{}{damaged}{sum}", chunk('r', 1))),
+        ("rows", piece(b'r', 1, 3), lose, format!("{}{damaged}{sum}", chunk('r', 1))),
+        ("rows", piece(b'p', 0, 0), flip, format!("{}{damaged}{sum}", chunk('p', 0))),
+        ("rows", piece(b'p', 0, 0), lose, format!("{}{damaged}{sum}", chunk('p', 0))),
+        ("versions", b(&[0; 4]), flip, format!("{header}{damaged}{sum}")),
+        ("versions", b(&[0; 4]), lose, format!("{header}{damaged}it is missing")),
+        ("lists", b"b".to_vec(), flip, format!("tree lists, key b: {damaged}{sum}")),
         (
             "lists",
             b"b".to_vec(),
@@ -317,11 +234,9 @@ fn a_damaged_value_is_named() {
 
 #[test]
 fn a_missing_chunk_is_noticed() {
-    for (chunk, what) in [
-        (0, "it is missing"),
-        (1, "it is missing"),
-        (2, "2 of 3 chunks are there"),
-    ] {
+    for (chunk, what) in
+        [(0, "it is missing"), (1, "it is missing"), (2, "2 of 3 chunks are there")]
+    {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         publish(&store, "b", 1, 2500);
@@ -329,9 +244,7 @@ fn a_missing_chunk_is_noticed() {
         value::remove(&store.rows, &key).unwrap();
         let error = store.list(&id("b")).unwrap_err().to_string();
         assert!(
-            error.ends_with(&format!(
-                "\\x{chunk:02x}: the stored value is damaged: {what}"
-            )),
+            error.ends_with(&format!("\\x{chunk:02x}: the stored value is damaged: {what}")),
             "{error}"
         );
     }
@@ -346,30 +259,17 @@ fn what_never_came_in_force_is_removed_on_opening() {
     // All but the pointer, of a new list and of a new version of an old one.
     for list in ["a", "new"] {
         let (state, changes) = state(list, 2, 1200);
-        let whole = store
-            .write_chunks(&state.version.id, 2, b'r', &state.rows)
-            .unwrap();
+        let whole = store.write_chunks(&state.version.id, 2, b'r', &state.rows).unwrap();
         assert_eq!(whole, 2);
         store.write_changes(&state.version.id, 2, &changes).unwrap();
         let header = value::encode(&state.version).unwrap();
-        let key = [
-            state.version.id.as_str().as_bytes(),
-            &[0],
-            &2_u64.to_be_bytes(),
-        ]
-        .concat();
+        let key = [state.version.id.as_str().as_bytes(), &[0], &2_u64.to_be_bytes()].concat();
         value::write(&store.versions, &key, &header).unwrap();
     }
     assert_ne!(trees(&store), before);
     // Unseen even before.
     assert!(store.versions(&id("new")).unwrap().is_empty());
-    assert!(
-        store
-            .changes(Some((1, 1499)), None, 10)
-            .unwrap()
-            .changes
-            .is_empty()
-    );
+    assert!(store.changes(Some((1, 1499)), None, 10).unwrap().changes.is_empty());
     drop(store);
     let store = open(dir.path());
     assert_eq!(trees(&store), before);
@@ -393,10 +293,7 @@ fn trees(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
 fn another_schema_is_refused() {
     let meta = |value: &'static [u8]| {
         move |db: &sled::Db| {
-            db.open_tree("meta")
-                .unwrap()
-                .insert("schema", value)
-                .unwrap();
+            db.open_tree("meta").unwrap().insert("schema", value).unwrap();
         }
     };
     type Prepare = Box<dyn Fn(&sled::Db)>;
@@ -404,14 +301,8 @@ fn another_schema_is_refused() {
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
         (Box::new(meta(&[0, 0, 0, 2])), Some("schema 2,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
-        (
-            Box::new(|db| drop(db.open_tree("lists").unwrap())),
-            Some("schema unknown,"),
-        ),
-        (
-            Box::new(|db| drop(db.insert("a", "b").unwrap())),
-            Some("schema unknown,"),
-        ),
+        (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
+        (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),
         // Killed while it was being made.
         (Box::new(|db| drop(db.open_tree("meta").unwrap())), None),
     ];
@@ -443,10 +334,7 @@ fn a_locked_directory_names_the_other_use() {
     let error = Store::open(&nested, DEFAULT_CACHE).unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
     let text = error.to_string();
-    assert!(
-        text.starts_with(&nested.join("store").display().to_string()),
-        "{text}"
-    );
+    assert!(text.starts_with(&nested.join("store").display().to_string()), "{text}");
     assert!(text.contains("in use by another process"), "{text}");
     drop(first);
     open(&nested);
@@ -485,15 +373,9 @@ fn a_big_list_is_kept_whole() {
     let lists = store.lists().unwrap();
     eprintln!("read in {:?}", start.elapsed());
     assert_eq!(lists[1].rows.len(), 500_000);
-    assert_eq!(
-        bytes_of(&lists),
-        [lists[0].version.digest, lists[1].version.digest]
-    );
+    assert_eq!(bytes_of(&lists), [lists[0].version.digest, lists[1].version.digest]);
     let size = |dir: &Path| -> u64 {
-        std::fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .sum()
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
     };
     let blobs = dir.path().join("store/blobs");
     eprintln!(

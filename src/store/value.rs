@@ -51,11 +51,9 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> Result<T, StoreError> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(corrupt(
-            tree,
-            key,
-            format_args!("{} bytes are left over", rest.len()),
-        )),
+        Ok((_, rest)) => {
+            Err(corrupt(tree, key, format_args!("{} bytes are left over", rest.len())))
+        }
         Err(error) => Err(corrupt(tree, key, error)),
     }
 }
@@ -65,8 +63,7 @@ pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), S
     for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
         let mut piece_key = key.to_vec();
         piece_key.extend_from_slice(&(number as u32).to_be_bytes());
-        tree.insert(piece_key, piece)
-            .map_err(StoreError::engine("writing a value"))?;
+        tree.insert(piece_key, piece).map_err(StoreError::engine("writing a value"))?;
     }
     Ok(())
 }
@@ -125,26 +122,18 @@ pub(super) fn scan(
 pub(super) fn remove(tree: &sled::Tree, prefix: &[u8]) -> Result<(), StoreError> {
     for key in tree.scan_prefix(prefix).keys() {
         let key = key.map_err(StoreError::engine("reading a key"))?;
-        tree.remove(key)
-            .map_err(StoreError::engine("removing a value"))?;
+        tree.remove(key).map_err(StoreError::engine("removing a value"))?;
     }
     Ok(())
 }
 
 /// The error that names a damaged value.
 pub(super) fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
-    StoreError::Corrupt {
-        tree,
-        key: key.escape_ascii().to_string(),
-        what: what.to_string(),
-    }
+    StoreError::Corrupt { tree, key: key.escape_ascii().to_string(), what: what.to_string() }
 }
 
 fn checksum(key: &[u8], bytes: &[u8]) -> [u8; CHECKSUM] {
-    let hash: [u8; 32] = Sha256::new_with_prefix(key)
-        .chain_update(bytes)
-        .finalize()
-        .into();
+    let hash: [u8; 32] = Sha256::new_with_prefix(key).chain_update(bytes).finalize().into();
     let mut checksum = [0; CHECKSUM];
     checksum.copy_from_slice(&hash[..CHECKSUM]);
     checksum

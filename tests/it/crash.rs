@@ -3,11 +3,11 @@
 //! The test runs itself as a child process, which publishes without end and says on its output
 //! what was acknowledged; the parent kills it and looks at what is left.
 
-use std::sync::Arc;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::list::{
@@ -37,22 +37,14 @@ fn what_was_acknowledged_survives_kill() {
         let checked = run_and_kill(dir.path(), &mut acknowledged);
         let last = look(dir.path(), &acknowledged, checked);
         unacknowledged += usize::from(last > acknowledged.keys().last().copied().unwrap_or(0));
-        eprintln!(
-            "kill {run}: {} acknowledged, {last} in force",
-            acknowledged.len() - before
-        );
+        eprintln!("kill {run}: {} acknowledged, {last} in force", acknowledged.len() - before);
         // What is in force though it was not acknowledged keeps its number too.
         let store = Store::open(dir.path(), CACHE).unwrap();
         for list in store.lists().unwrap() {
-            acknowledged
-                .entry(list.version.version)
-                .or_insert_with(|| hex(&list.version.digest));
+            acknowledged.entry(list.version.version).or_insert_with(|| hex(&list.version.digest));
         }
     }
-    assert!(
-        acknowledged.len() > KILLS,
-        "too few publications to show anything"
-    );
+    assert!(acknowledged.len() > KILLS, "too few publications to show anything");
     eprintln!(
         "{} versions, {unacknowledged} kills between sync and acknowledgement",
         acknowledged.len()
@@ -109,39 +101,22 @@ fn look(dir: &Path, acknowledged: &BTreeMap<u64, String>, checked: Option<u64>) 
     let mut headers: BTreeMap<u64, ListVersion> = BTreeMap::new();
     for list in &lists {
         assert_eq!(standing_digest(list), list.version.digest);
-        let expected = publication(
-            &list.version.id,
-            list.version.version,
-            &list.version.force_reason,
-        );
-        assert_eq!(
-            (&list.rows, &list.parties),
-            (&expected.rows, &expected.parties)
-        );
+        let expected =
+            publication(&list.version.id, list.version.version, &list.version.force_reason);
+        assert_eq!((&list.rows, &list.parties), (&expected.rows, &expected.parties));
         let versions = store.versions(&list.version.id).unwrap();
         headers.extend(versions.into_iter().map(|header| (header.version, header)));
     }
-    assert!(
-        headers.keys().copied().eq(1..=last),
-        "every number once, none left out"
-    );
+    assert!(headers.keys().copied().eq(1..=last), "every number once, none left out");
     for (version, digest) in acknowledged {
         assert_eq!(hex(&headers[version].digest), *digest, "version {version}");
     }
-    if let Some(list) = lists
-        .iter()
-        .find(|list| Some(list.version.version) == checked)
-    {
-        assert_eq!(
-            list.check.etag,
-            Some(format!("\"{}\"", list.version.version))
-        );
+    if let Some(list) = lists.iter().find(|list| Some(list.version.version) == checked) {
+        assert_eq!(list.check.etag, Some(format!("\"{}\"", list.version.version)));
     }
     // The changes of the last versions are all there, and none of what never came in force.
     let from = last.saturating_sub(3);
-    let page = store
-        .changes(Some((from, u32::MAX)), None, usize::MAX - 1)
-        .unwrap();
+    let page = store.changes(Some((from, u32::MAX)), None, usize::MAX - 1).unwrap();
     assert_eq!(page.changes.len(), (last - from) as usize * ROWS);
     last
 }
@@ -152,13 +127,7 @@ fn publish_without_end(dir: &Path) {
     let mut out = std::io::stdout();
     loop {
         let version = store.next_version();
-        let id: ListId = if version.is_multiple_of(2) {
-            "even"
-        } else {
-            "odd"
-        }
-        .parse()
-        .unwrap();
+        let id: ListId = if version.is_multiple_of(2) { "even" } else { "odd" }.parse().unwrap();
         let state = publication(&id, version, &run);
         let added = |row: &Row| ListingChange {
             kind: ChangeKind::Added,
@@ -169,15 +138,7 @@ fn publish_without_end(dir: &Path) {
         store.publish(&state, &changes).unwrap();
         writeln!(out, "\npublished {version} {}", hex(&state.version.digest)).unwrap();
         let etag = Some(format!("\"{version}\""));
-        store
-            .record_check(
-                &id,
-                &ListCheck {
-                    etag,
-                    ..ListCheck::default()
-                },
-            )
-            .unwrap();
+        store.record_check(&id, &ListCheck { etag, ..ListCheck::default() }).unwrap();
         writeln!(out, "\nchecked {version}").unwrap();
     }
 }
@@ -191,18 +152,11 @@ fn publication(id: &ListId, version: u64, run: &str) -> ListState {
             ticker: "XBT".to_owned(),
         },
         facts: RowFacts::default(),
-        standings: vec![Standing {
-            from: None,
-            basis: StartBasis::Unknown,
-            until: None,
-        }],
+        standings: vec![Standing { from: None, basis: StartBasis::Unknown, until: None }],
         removal_pending_since: None,
     };
-    let party = |n: usize| Party {
-        uid: format!("{n:03}"),
-        name: run.to_owned(),
-        ..Party::default()
-    };
+    let party =
+        |n: usize| Party { uid: format!("{n:03}"), name: run.to_owned(), ..Party::default() };
     let mut state = ListState {
         version: ListVersion {
             id: id.clone(),

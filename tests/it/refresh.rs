@@ -80,29 +80,14 @@ impl Desk {
         let publisher = Publisher::open(store, Bounds::default(), Arc::new(now), hook).unwrap();
         let publisher = Arc::new(publisher);
         let fetcher = Fetcher::new(dir.path(), limits).unwrap();
-        let refresher = Refresher::new(
-            Arc::clone(&publisher),
-            fetcher,
-            std::slice::from_ref(&settings),
-        );
-        Self {
-            dir,
-            settings,
-            publisher,
-            refresher,
-            clock,
-            reports,
-        }
+        let refresher =
+            Refresher::new(Arc::clone(&publisher), fetcher, std::slice::from_ref(&settings));
+        Self { dir, settings, publisher, refresher, clock, reports }
     }
 
     /// The store closed and opened again, with other settings of the list.
     fn reopened(self, settings: ListSettings) -> Self {
-        let Self {
-            dir,
-            publisher,
-            refresher,
-            ..
-        } = self;
+        let Self { dir, publisher, refresher, .. } = self;
         drop((publisher, refresher));
         Self::at(dir, settings, limits())
     }
@@ -111,15 +96,7 @@ impl Desk {
     fn refresh(&self) -> Result<String, RefreshError> {
         self.refresher.refresh(&id()).map(|report| match report {
             Report::Unchanged { .. } => "unchanged".to_owned(),
-            Report::Published {
-                version,
-                counts,
-                added,
-                removed,
-                pending,
-                cancelled,
-                ..
-            } => {
+            Report::Published { version, counts, added, removed, pending, cancelled, .. } => {
                 let stand = counts.listings + counts.quarantined;
                 format!("v{version} {stand}: +{added} -{removed} ?{pending} ={cancelled}")
             }
@@ -128,10 +105,7 @@ impl Desk {
 
     /// The error, or what was done instead of failing.
     fn failure(&self) -> String {
-        self.refresh().map_or_else(
-            |error| error.to_string(),
-            |done| format!("no failure: {done}"),
-        )
+        self.refresh().map_or_else(|error| error.to_string(), |done| format!("no failure: {done}"))
     }
 
     fn pass(&self, seconds: i64) {
@@ -143,20 +117,12 @@ impl Desk {
         let state = self.publisher.list(&id())?;
         let stored = self.publisher.store().list(&id()).unwrap().unwrap();
         assert_eq!(*state, stored, "what is shown is what is durable");
-        state
-            .check
-            .succeeded_at
-            .map(|at| at.as_second() - 20_000 * DAY)
+        state.check.succeeded_at.map(|at| at.as_second() - 20_000 * DAY)
     }
 
     /// No file is left of what was fetched.
     fn check_no_leftovers(&self) {
-        assert_eq!(
-            std::fs::read_dir(self.dir.path().join("fetch"))
-                .unwrap()
-                .count(),
-            0
-        );
+        assert_eq!(std::fs::read_dir(self.dir.path().join("fetch")).unwrap().count(), 0);
     }
 }
 
@@ -177,22 +143,14 @@ fn an_unchanged_source_is_a_successful_check() {
         Answer::ok(A),
     ]);
     assert_eq!(desk.refresh().unwrap(), "v1 1: +1 -0 ?0 =0");
-    for (seconds, want) in [
-        (10, "unchanged"),
-        (20, "unchanged"),
-        (30, "v2 2: +1 -0 ?0 =0"),
-    ] {
+    for (seconds, want) in [(10, "unchanged"), (20, "unchanged"), (30, "v2 2: +1 -0 ?0 =0")] {
         desk.pass(10);
         assert_eq!(desk.refresh().unwrap(), want);
         assert_eq!(desk.succeeded(), Some(seconds));
     }
     let sent = server.requests();
     assert!(!sent[0].contains("if-none-match") && !sent[0].contains("if-modified-since"));
-    assert!(
-        sent[0].starts_with("get /list.txt?key=secret http/1.1"),
-        "{}",
-        sent[0]
-    );
+    assert!(sent[0].starts_with("get /list.txt?key=secret http/1.1"), "{}", sent[0]);
     assert!(sent[1].contains("if-none-match: \"one\""), "{}", sent[1]);
     assert!(sent[1].contains("if-modified-since: wed, 19 nov 2025 10:00:00 gmt"));
     // The tags of a 304 go on to hold; those of another answer with the same bytes replace them.
@@ -214,40 +172,19 @@ fn a_failing_source_changes_nothing() {
     let big = "1\n".repeat(60_000);
     let chunked = "Transfer-Encoding: chunked";
     let table: [(Answer, &str); 12] = [
-        (
-            Answer::status(500, "oops"),
-            "the server answered with status 500",
-        ),
-        (
-            Answer::status(404, "oops"),
-            "the server answered with status 404",
-        ),
-        (
-            Answer::status(204, ""),
-            "the server answered with status 204",
-        ),
-        (
-            Answer::status(206, "0x02\n"),
-            "the server answered with status 206",
-        ),
-        (
-            Answer::raw(cut, "0x02\n"),
-            "the file was cut off after 5 bytes",
-        ),
-        (
-            Answer::raw(chunked, "5\r\n0x02\n\r\n"),
-            "the file was cut off after 5 bytes",
-        ),
+        (Answer::status(500, "oops"), "the server answered with status 500"),
+        (Answer::status(404, "oops"), "the server answered with status 404"),
+        (Answer::status(204, ""), "the server answered with status 204"),
+        (Answer::status(206, "0x02\n"), "the server answered with status 206"),
+        (Answer::raw(cut, "0x02\n"), "the file was cut off after 5 bytes"),
+        (Answer::raw(chunked, "5\r\n0x02\n\r\n"), "the file was cut off after 5 bytes"),
         (
             Answer::ok("0x02\n").with(html),
             "the server sent a web page (text/html) instead of a list",
         ),
         (Answer::ok(""), "the file is empty"),
         (Answer::ok(&big), "the file has more than 100000 bytes"),
-        (
-            Answer::raw("Connection: close", &big),
-            "the file has more than 100000 bytes",
-        ),
+        (Answer::raw("Connection: close", &big), "the file has more than 100000 bytes"),
         (
             Answer::redirect("ftp://example.org/list?sig=secret"),
             "redirected to what is no http or https URL",
@@ -255,11 +192,8 @@ fn a_failing_source_changes_nothing() {
         (Answer::garbage(), "the answer is not proper HTTP"),
     ];
     for (answer, want) in table {
-        let (server, desk) = over_http([
-            Answer::ok(A).with("ETag: \"one\""),
-            answer,
-            Answer::status(304, ""),
-        ]);
+        let (server, desk) =
+            over_http([Answer::ok(A).with("ETag: \"one\""), answer, Answer::status(304, "")]);
         desk.refresh().unwrap();
         let before = desk.publisher.list(&id()).unwrap();
         desk.pass(10);
@@ -269,21 +203,12 @@ fn a_failing_source_changes_nothing() {
         let status = desk.refresher.status(&id()).unwrap();
         assert_eq!(status.consecutive_failures, 1);
         assert!(status.last_error.unwrap().ends_with(want));
-        assert_eq!(
-            status.last_attempt.map(|at| at.as_second()),
-            Some(20_000 * DAY + 10)
-        );
-        assert_eq!(
-            status.last_success.map(|at| at.as_second()),
-            Some(20_000 * DAY)
-        );
+        assert_eq!(status.last_attempt.map(|at| at.as_second()), Some(20_000 * DAY + 10));
+        assert_eq!(status.last_success.map(|at| at.as_second()), Some(20_000 * DAY));
         // And the tag of the last good answer is still what is asked with.
         assert_eq!(desk.refresh().unwrap(), "unchanged");
         assert!(server.requests()[2].contains("if-none-match: \"one\""));
-        assert_eq!(
-            desk.refresher.status(&id()).unwrap().consecutive_failures,
-            0
-        );
+        assert_eq!(desk.refresher.status(&id()).unwrap().consecutive_failures, 0);
         desk.check_no_leftovers();
     }
 }
@@ -291,10 +216,7 @@ fn a_failing_source_changes_nothing() {
 #[test]
 fn a_304_that_was_not_asked_for_is_a_failure() {
     let (server, desk) = over_http([Answer::status(304, "")]);
-    let want = format!(
-        "{}/list.txt: the server answered with status 304",
-        server.url()
-    );
+    let want = format!("{}/list.txt: the server answered with status 304", server.url());
     assert_eq!(desk.failure(), want);
     assert_eq!(desk.publisher.lists().len(), 0);
 }
@@ -303,21 +225,11 @@ fn a_304_that_was_not_asked_for_is_a_failure() {
 fn a_slow_drip_is_cut() {
     let server = Server::start(vec![Answer::drip()]);
     let timeout = Duration::from_millis(300);
-    let limits = FetchLimits {
-        timeout,
-        ..limits()
-    };
+    let limits = FetchLimits { timeout, ..limits() };
     let desk = Desk::new(settings(Some(&server.url()), None), limits);
     let start = std::time::Instant::now();
-    assert_eq!(
-        desk.failure(),
-        format!("{}/: not finished within 300ms", server.url())
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        start.elapsed()
-    );
+    assert_eq!(desk.failure(), format!("{}/: not finished within 300ms", server.url()));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     desk.check_no_leftovers();
 }
 
@@ -336,33 +248,17 @@ fn redirects_are_followed_anew_each_time() {
         .iter()
         .map(|request| request.lines().next().unwrap().to_owned())
         .collect();
-    let want = [
-        "/list.txt?key=secret",
-        "/signed?until=1",
-        "/list.txt?key=secret",
-        "/signed?until=2",
-    ];
+    let want =
+        ["/list.txt?key=secret", "/signed?until=1", "/list.txt?key=secret", "/signed?until=2"];
     assert_eq!(lines, want.map(|path| format!("get {path} http/1.1")));
-    let stored = desk
-        .publisher
-        .list(&id())
-        .unwrap()
-        .version
-        .provenance
-        .clone();
-    assert_eq!(
-        stored,
-        Provenance::Source(format!("{}/list.txt", server.url()))
-    );
+    let stored = desk.publisher.list(&id()).unwrap().version.provenance.clone();
+    assert_eq!(stored, Provenance::Source(format!("{}/list.txt", server.url())));
 }
 
 #[test]
 fn a_redirect_loop_ends() {
     let (server, desk) = over_http(vec![Answer::redirect("/list.txt?key=secret"); 20]);
-    assert_eq!(
-        desk.failure(),
-        format!("{}/list.txt: redirected more than 5 times", server.url())
-    );
+    assert_eq!(desk.failure(), format!("{}/list.txt: redirected more than 5 times", server.url()));
     assert_eq!(server.requests().len(), 6);
 }
 
@@ -370,32 +266,17 @@ fn a_redirect_loop_ends() {
 fn a_port_that_nobody_hears_is_a_failure_that_names_it() {
     let url = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!(
-            "http://user:password@{}/list?key=secret",
-            listener.local_addr().unwrap()
-        )
+        format!("http://user:password@{}/list?key=secret", listener.local_addr().unwrap())
     };
     let desk = Desk::new(settings(Some(&url), None), limits());
     for failures in 1..=3 {
         let error = desk.failure();
-        assert!(
-            error.contains("/list: ") && error.contains("refused"),
-            "{error}"
-        );
-        assert!(
-            !error.contains("password") && !error.contains("secret"),
-            "{error}"
-        );
-        assert_eq!(
-            desk.refresher.status(&id()).unwrap().consecutive_failures,
-            failures
-        );
+        assert!(error.contains("/list: ") && error.contains("refused"), "{error}");
+        assert!(!error.contains("password") && !error.contains("secret"), "{error}");
+        assert_eq!(desk.refresher.status(&id()).unwrap().consecutive_failures, failures);
     }
     let bad = Desk::new(settings(Some("ftp://example.org/a"), None), limits());
-    assert_eq!(
-        bad.failure(),
-        "ftp://example.org/a: not an http or https URL"
-    );
+    assert_eq!(bad.failure(), "ftp://example.org/a: not an http or https URL");
 }
 
 #[test]
@@ -417,59 +298,34 @@ fn a_file_that_shrank_is_asked_for_whole_until_its_removals_are_confirmed() {
     desk.pass(1);
     assert_eq!(desk.refresh().unwrap(), "v3 3: +0 -2 ?0 =0");
     assert_eq!(desk.refresh().unwrap(), "unchanged");
-    let asked: Vec<bool> = server
-        .requests()
-        .iter()
-        .map(|request| request.contains("if-none-match"))
-        .collect();
+    let asked: Vec<bool> =
+        server.requests().iter().map(|request| request.contains("if-none-match")).collect();
     assert_eq!(asked, [false, true, true, false, true]);
 }
 
 #[test]
 fn an_import_by_hand_makes_the_source_be_read_whole() {
-    let (server, desk) = over_http([
-        Answer::ok(A).with("ETag: \"one\""),
-        Answer::ok(A).with("ETag: \"one\""),
-    ]);
+    let (server, desk) =
+        over_http([Answer::ok(A).with("ETag: \"one\""), Answer::ok(A).with("ETag: \"one\"")]);
     desk.refresh().unwrap();
     let file = desk.dir.path().join("mine.txt");
     std::fs::write(&file, format!("{A}0x02\n0x03\n0x04\n")).unwrap();
     let import = Provenance::Import("mine.txt".to_owned());
-    let report = desk
-        .publisher
-        .publish_file(&desk.settings, &file, &import, None)
-        .unwrap();
-    assert!(
-        matches!(
-            report,
-            Report::Published {
-                version: 2,
-                added: 3,
-                ..
-            }
-        ),
-        "{report:?}"
-    );
+    let report = desk.publisher.publish_file(&desk.settings, &file, &import, None).unwrap();
+    assert!(matches!(report, Report::Published { version: 2, added: 3, .. }), "{report:?}");
     // The source does not have them: they do not vanish unseen behind an equal ETag.
     assert_eq!(desk.refresh().unwrap(), "v3 4: +0 -0 ?3 =0");
     assert!(!server.requests()[1].contains("if-none-match"));
     let empty = desk.dir.path().join("empty.txt");
     std::fs::write(&empty, "").unwrap();
     let import = Provenance::Import("empty.txt".to_owned());
-    assert!(
-        desk.publisher
-            .publish_file(&desk.settings, &empty, &import, None)
-            .is_err()
-    );
+    assert!(desk.publisher.publish_file(&desk.settings, &empty, &import, None).is_err());
 }
 
 #[test]
 fn another_source_is_not_asked_with_the_tags_of_the_first() {
-    let (server, desk) = over_http([
-        Answer::ok(A).with("ETag: \"one\""),
-        Answer::status(304, ""),
-        Answer::ok(A),
-    ]);
+    let (server, desk) =
+        over_http([Answer::ok(A).with("ETag: \"one\""), Answer::status(304, ""), Answer::ok(A)]);
     let first = desk.settings.clone();
     desk.refresh().unwrap();
     let desk = desk.reopened(first);
@@ -477,11 +333,8 @@ fn another_source_is_not_asked_with_the_tags_of_the_first() {
     let other = format!("{}/list.txt?key=other", server.url());
     let desk = desk.reopened(settings(Some(&other), None));
     assert_eq!(desk.refresh().unwrap(), "unchanged");
-    let asked: Vec<bool> = server
-        .requests()
-        .iter()
-        .map(|request| request.contains("if-none-match"))
-        .collect();
+    let asked: Vec<bool> =
+        server.requests().iter().map(|request| request.contains("if-none-match")).collect();
     assert_eq!(asked, [false, true, false]);
 }
 
@@ -503,10 +356,7 @@ fn a_path_is_a_source_too() {
     assert_eq!(desk.refresh().unwrap(), "v3 3: +0 -0 ?2 =0");
     desk.pass(DAY);
     assert_eq!(desk.refresh().unwrap(), "v4 1: +0 -2 ?0 =0");
-    let unknown = desk
-        .refresher
-        .refresh(&"other".parse().unwrap())
-        .unwrap_err();
+    let unknown = desk.refresher.refresh(&"other".parse().unwrap()).unwrap_err();
     assert_eq!(unknown.to_string(), "list other is not configured");
     let by_hand = Desk::new(settings(None, None), limits());
     assert_eq!(
@@ -557,14 +407,7 @@ fn the_run_reads_again_and_again_until_it_is_stopped() {
         let published = std::iter::repeat_with(next)
             .find(|report| matches!(report, Report::Published { .. }))
             .unwrap();
-        assert!(matches!(
-            published,
-            Report::Published {
-                version: 2,
-                added: 1,
-                ..
-            }
-        ));
+        assert!(matches!(published, Report::Published { version: 2, added: 1, .. }));
     });
 }
 

@@ -97,13 +97,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
                 Encoding::P2sh => KeyId::ScriptHash(hash),
                 _ => KeyId::PublicKeyHash(hash),
             };
-            Ok(Some(Address::new(
-                input,
-                encoding,
-                Checksum::Verified,
-                chains,
-                key,
-            )))
+            Ok(Some(Address::new(input, encoding, Checksum::Verified, chains, key)))
         }
         [first, second, rest @ ..] if length == 26 => {
             let hash = checked(&buffer[..length], rest)?;
@@ -113,13 +107,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
                 Encoding::P2sh => KeyId::ScriptHash(hash),
                 _ => KeyId::PublicKeyHash(hash),
             };
-            Ok(Some(Address::new(
-                input,
-                encoding,
-                Checksum::Verified,
-                chains,
-                key,
-            )))
+            Ok(Some(Address::new(input, encoding, Checksum::Verified, chains, key)))
         }
         bytes if length == 32 => Ok(solana::from_bytes(input, bytes)),
         // Wallet import format: 32 bytes, and one more for a compressed key.
@@ -132,9 +120,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
 
 /// The 20-byte hash at the start of `rest`, if the checksum at the end of `bytes` is right.
 fn checked(bytes: &[u8], rest: &[u8]) -> Result<[u8; 20], Misfit> {
-    let wrong = Misfit::Base58Checksum {
-        version: bytes.first().copied().unwrap_or(0),
-    };
+    let wrong = Misfit::Base58Checksum { version: bytes.first().copied().unwrap_or(0) };
     split_checksum(bytes).ok_or(wrong)?;
     rest.first_chunk().copied().ok_or(wrong)
 }

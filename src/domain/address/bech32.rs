@@ -49,13 +49,8 @@ impl<'t> Decoded<'t> {
     pub(super) fn bytes<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Misfit> {
         let length = self.symbols() * 5 / 8;
         let bytes = buffer.get_mut(..length).ok_or(Misfit::Bech32Payload)?;
-        repack(
-            self.data
-                .iter()
-                .map(|&character| SYMBOLS[usize::from(character)]),
-            bytes,
-        )
-        .ok_or(Misfit::Bech32Padding)?;
+        repack(self.data.iter().map(|&character| SYMBOLS[usize::from(character)]), bytes)
+            .ok_or(Misfit::Bech32Padding)?;
         Ok(bytes)
     }
 }
@@ -105,21 +100,11 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     let (lower, upper) = cases(input);
     if lower && upper {
         let known = is_known(&prefix.to_ascii_lowercase());
-        return if known {
-            Err(Misfit::Bech32MixedCase)
-        } else {
-            Ok(None)
-        };
+        return if known { Err(Misfit::Bech32MixedCase) } else { Ok(None) };
     }
-    let text = if upper {
-        Cow::Owned(input.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(input)
-    };
+    let text = if upper { Cow::Owned(input.to_ascii_lowercase()) } else { Cow::Borrowed(input) };
     let Some(decoded) = decode(&text)? else {
-        let wrong = data
-            .bytes()
-            .position(|c| SYMBOLS[usize::from(c.to_ascii_lowercase())] > 31);
+        let wrong = data.bytes().position(|c| SYMBOLS[usize::from(c.to_ascii_lowercase())] > 31);
         return match wrong {
             Some(place) if is_known(text.get(..prefix.len()).unwrap_or_default()) => {
                 Err(Misfit::Bech32Character(prefix.len() + 1 + place))
@@ -128,10 +113,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         };
     };
     let address = read(&decoded, text.len())?;
-    Ok(Some(Address {
-        canonical: text,
-        ..address
-    }))
+    Ok(Some(Address { canonical: text, ..address }))
 }
 
 /// Checks alphabet and checksum of lower-case `text`; `None` if it has not the shape.
@@ -156,11 +138,7 @@ pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, Misfit> {
         _ => return Err(Misfit::Bech32Checksum),
     };
     let prefix = &text[..text.len() - characters.len() - 1];
-    Ok(Some(Decoded {
-        prefix,
-        variant,
-        data: &characters[..length],
-    }))
+    Ok(Some(Decoded { prefix, variant, data: &characters[..length] }))
 }
 
 /// Hands the payload to the family that its prefix names. The address has no text yet.

@@ -25,10 +25,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         Some((prefix, payload)) => (Some(prefix.to_ascii_lowercase()), payload),
         None => (None, input),
     };
-    if prefix
-        .as_deref()
-        .is_some_and(|prefix| PREFIXES.iter().all(|(known, _)| *known != prefix))
-    {
+    if prefix.as_deref().is_some_and(|prefix| PREFIXES.iter().all(|(known, _)| *known != prefix)) {
         return Err(Misfit::CashAddrPrefix);
     }
     let symbols: Option<Vec<u8>> = payload
@@ -54,13 +51,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         Some(_) if !cases(input).1 => Cow::Borrowed(input),
         _ => Cow::Owned(format!("{found}:{}", payload.to_ascii_lowercase())),
     };
-    Ok(Some(Address::new(
-        canonical,
-        Encoding::CashAddr,
-        Checksum::Verified,
-        chains,
-        key,
-    )))
+    Ok(Some(Address::new(canonical, Encoding::CashAddr, Checksum::Verified, chains, key)))
 }
 
 /// The key id behind the payload: a version byte (type and size) and a hash.
@@ -80,22 +71,14 @@ fn key(symbols: &[u8]) -> Option<KeyId> {
 
 /// The specification's checksum over prefix and symbols; 0 if it is right.
 fn polymod(prefix: &str, symbols: &[u8]) -> u64 {
-    const GENERATOR: [u64; 5] = [
-        0x98_f2bc_8e61,
-        0x79_b76d_99e2,
-        0xf3_3e5f_b3c4,
-        0xae_2eab_e2a8,
-        0x1e_4f43_e470,
-    ];
+    const GENERATOR: [u64; 5] =
+        [0x98_f2bc_8e61, 0x79_b76d_99e2, 0xf3_3e5f_b3c4, 0xae_2eab_e2a8, 0x1e_4f43_e470];
     let prefix = prefix.bytes().map(|byte| byte & 31);
     let values = prefix.chain([0]).chain(symbols.iter().copied());
     let sum = values.fold(1u64, |sum, value| {
         let next = (sum & 0x07_ffff_ffff) << 5 ^ u64::from(value);
         let top = sum >> 35;
-        let taps = GENERATOR
-            .iter()
-            .enumerate()
-            .filter(|(bit, _)| top >> bit & 1 == 1);
+        let taps = GENERATOR.iter().enumerate().filter(|(bit, _)| top >> bit & 1 == 1);
         taps.fold(next, |next, (_, generator)| next ^ generator)
     });
     sum ^ 1
@@ -106,26 +89,16 @@ pub(super) fn encode(kind: u8, hash: &[u8]) -> String {
     const PREFIX: &str = "bitcoincash";
     let size = if hash.len() == 32 { 3 } else { 0 };
     let bytes = [&[kind << 3 | size], hash].concat();
-    let bits: Vec<u8> = bytes
-        .iter()
-        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1))
-        .collect();
+    let bits: Vec<u8> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
     let pack = |bits: &[u8]| bits.iter().fold(0, |symbol, bit| symbol << 1 | bit);
-    let mut symbols: Vec<u8> = bits
-        .chunks(5)
-        .map(|chunk| pack(chunk) << (5 - chunk.len()))
-        .collect();
+    let mut symbols: Vec<u8> =
+        bits.chunks(5).map(|chunk| pack(chunk) << (5 - chunk.len())).collect();
     let padded = [symbols.as_slice(), &[0; CHECKSUM]].concat();
     let checksum = polymod(PREFIX, &padded);
     // The cast keeps five bits.
-    symbols.extend(
-        (0..CHECKSUM)
-            .rev()
-            .map(|place| (checksum >> (5 * place) & 31) as u8),
-    );
+    symbols.extend((0..CHECKSUM).rev().map(|place| (checksum >> (5 * place) & 31) as u8));
     let alphabet = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    let text = symbols
-        .iter()
-        .map(|&symbol| char::from(alphabet[usize::from(symbol)]));
+    let text = symbols.iter().map(|&symbol| char::from(alphabet[usize::from(symbol)]));
     format!("{PREFIX}:{}", text.collect::<String>())
 }

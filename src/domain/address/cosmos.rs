@@ -67,11 +67,7 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Option<Result<Address<'static>, Mis
         _ => {}
     }
     let mut buffer = [0; 32];
-    Some(
-        decoded
-            .bytes(&mut buffer)
-            .and_then(|bytes| account(prefix, known, bytes)),
-    )
+    Some(decoded.bytes(&mut buffer).and_then(|bytes| account(prefix, known, bytes)))
 }
 
 fn account(
@@ -88,10 +84,7 @@ fn account(
         }
     } else {
         let account = bytes.try_into().map_err(|_| Misfit::Bech32Payload)?;
-        vec![KeyId::Account32 {
-            prefix: prefix.into(),
-            account,
-        }]
+        vec![KeyId::Account32 { prefix: prefix.into(), account }]
     };
     Ok(Address {
         canonical: Cow::Borrowed(""),

@@ -17,12 +17,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 fn decode<const UPPER: bool>(digits: &[u8; 40]) -> Option<[u8; 20]> {
     let mut bytes = [0; 20];
     let mut wrong = 0;
-    for (out, digits) in bytes
-        .as_chunks_mut::<4>()
-        .0
-        .iter_mut()
-        .zip(digits.as_chunks::<8>().0)
-    {
+    for (out, digits) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(digits.as_chunks::<8>().0) {
         let (value, misread) = decode_eight::<UPPER>(*digits);
         wrong |= misread;
         *out = value.to_be_bytes();
@@ -56,13 +51,7 @@ pub(super) fn parse_lower_case(input: &str) -> Option<Address<'_>> {
         return None;
     };
     let bytes = decode::<false>(digits.try_into().ok()?)?;
-    Some(Address::new(
-        input,
-        Encoding::Evm,
-        Checksum::Absent,
-        CHAINS,
-        KeyId::Evm(bytes),
-    ))
+    Some(Address::new(input, Encoding::Evm, Checksum::Absent, CHAINS, KeyId::Evm(bytes)))
 }
 
 /// An address of any case. One case throughout carries no checksum, except that upper case may be
@@ -79,11 +68,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     let Ok(digits) = <&[u8; 40]>::try_from(digits) else {
         // 0x41...: TRON's own hex form with a prefix.
         let tron = digits.len() == 42 && digits.starts_with(b"41");
-        return if tron {
-            Ok(None)
-        } else {
-            Err(Misfit::EvmLength(digits.len()))
-        };
+        return if tron { Ok(None) } else { Err(Misfit::EvmLength(digits.len())) };
     };
     let Some(bytes) = decode::<true>(digits) else {
         let wrong = digits.iter().position(|digit| !digit.is_ascii_hexdigit());
@@ -99,13 +84,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         (true, true) => Checksum::Wrong,
     };
     let canonical = input.to_ascii_lowercase();
-    Ok(Some(Address::new(
-        canonical,
-        Encoding::Evm,
-        checksum,
-        CHAINS,
-        KeyId::Evm(bytes),
-    )))
+    Ok(Some(Address::new(canonical, Encoding::Evm, checksum, CHAINS, KeyId::Evm(bytes))))
 }
 
 /// The EIP-55 form: a letter is upper case where the digit at its place in the Keccak-256 of the
@@ -138,12 +117,7 @@ mod tests {
                 byte => char::from(*byte).to_digit(16),
             };
             let values: Option<Vec<u32>> = digits.iter().map(digit).collect();
-            Some(
-                values?
-                    .chunks(2)
-                    .map(|pair| (pair[0] * 16 + pair[1]) as u8)
-                    .collect(),
-            )
+            Some(values?.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
         };
         let example = *b"0123456789abcdeffedcba98765432100f1e2d3c";
         for place in 0..40 {

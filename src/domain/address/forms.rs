@@ -30,20 +30,12 @@ fn of_key(key: &KeyId, address: &Address<'_>, forms: &mut Vec<Form>) {
         KeyId::PublicKeyHash(hash) => public_key_hash(hash, address.tag(), forms),
         KeyId::ScriptHash(hash) => script_hash(hash, forms),
         KeyId::ScriptHash32(hash) => {
-            forms.push((
-                Chain::BitcoinCash,
-                Encoding::CashAddr,
-                cashaddr::encode(1, hash),
-            ));
+            forms.push((Chain::BitcoinCash, Encoding::CashAddr, cashaddr::encode(1, hash)));
         }
         KeyId::WitnessProgram { version, program } => witness(*version, program, forms),
         KeyId::Evm(hash) => forms.extend([
             (Chain::AnyEvm, Encoding::Evm, evm::checksummed(hash)),
-            (
-                Chain::Tron,
-                Encoding::Tron,
-                base58::encode(&[tron::VERSION], hash),
-            ),
+            (Chain::Tron, Encoding::Tron, base58::encode(&[tron::VERSION], hash)),
             (Chain::Tron, Encoding::TronHex, tron::hex(hash)),
         ]),
         KeyId::MoneroKeys(keys) if is_main_monero(address) => {
@@ -75,11 +67,7 @@ fn public_key_hash(hash: &[u8; 20], tag: Option<u32>, forms: &mut Vec<Form>) {
     let base58 =
         base58.map(|(chain, version)| (chain, Encoding::P2pkh, base58::encode(version, hash)));
     forms.extend(base58);
-    forms.push((
-        Chain::BitcoinCash,
-        Encoding::CashAddr,
-        cashaddr::encode(0, hash),
-    ));
+    forms.push((Chain::BitcoinCash, Encoding::CashAddr, cashaddr::encode(0, hash)));
     segwit_chains(0, hash, Encoding::P2wpkh, forms);
     forms.push((Chain::Xrp, Encoding::Xrp, xrp::classic(hash)));
     forms.push((Chain::Xrp, Encoding::XrpX, xrp::x_address(hash, tag)));
@@ -103,11 +91,7 @@ fn script_hash(hash: &[u8; 20], forms: &mut Vec<Form>) {
     let base58 =
         base58.map(|(chain, version)| (chain, Encoding::P2sh, base58::encode(version, hash)));
     forms.extend(base58);
-    forms.push((
-        Chain::BitcoinCash,
-        Encoding::CashAddr,
-        cashaddr::encode(1, hash),
-    ));
+    forms.push((Chain::BitcoinCash, Encoding::CashAddr, cashaddr::encode(1, hash)));
 }
 
 fn witness(version: u8, program: &Program, forms: &mut Vec<Form>) {
@@ -120,11 +104,7 @@ fn witness(version: u8, program: &Program, forms: &mut Vec<Form>) {
 }
 
 fn segwit_chains(version: u8, program: &[u8], encoding: Encoding, forms: &mut Vec<Form>) {
-    let chains = [
-        (Chain::Bitcoin, "bc"),
-        (Chain::Litecoin, "ltc"),
-        (Chain::BitcoinGold, "btg"),
-    ];
+    let chains = [(Chain::Bitcoin, "bc"), (Chain::Litecoin, "ltc"), (Chain::BitcoinGold, "btg")];
     for (chain, prefix) in chains {
         let text = segwit::encode(prefix, version, program);
         forms.extend(text.map(|text| (chain, encoding, text)));

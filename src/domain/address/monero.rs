@@ -47,17 +47,14 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         return Ok(None);
     }
     let (buffer, length) = decode(input).ok_or(Misfit::MoneroBase58)?;
-    let (payload, checksum) = buffer[..length]
-        .split_last_chunk::<4>()
-        .ok_or(Misfit::MoneroBase58)?;
+    let (payload, checksum) =
+        buffer[..length].split_last_chunk::<4>().ok_or(Misfit::MoneroBase58)?;
     let byte = payload[0];
     if Keccak256::digest(payload)[..4] != checksum[..] {
         return Err(Misfit::MoneroChecksum);
     }
     let (encoding, chains) = network(byte).ok_or(Misfit::MoneroNetwork(byte))?;
-    let (keys, rest) = payload[1..]
-        .split_first_chunk()
-        .ok_or(Misfit::MoneroBase58)?;
+    let (keys, rest) = payload[1..].split_first_chunk().ok_or(Misfit::MoneroBase58)?;
     let payment_id = match (encoding, rest) {
         (Encoding::Monero | Encoding::MoneroSubaddress, []) => None,
         (Encoding::MoneroIntegrated, id) if id.len() == 8 => id.try_into().ok(),
@@ -74,10 +71,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     };
     let key = KeyId::MoneroKeys(*keys);
     let address = Address::new(input, encoding, Checksum::Verified, chains, key);
-    Ok(Some(Address {
-        payment_id,
-        ..address
-    }))
+    Ok(Some(Address { payment_id, ..address }))
 }
 
 /// The standard main-network address of a pair of keys.
@@ -106,14 +100,10 @@ fn decode(input: &str) -> Option<([u8; MAX_BYTES], usize)> {
     let mut bytes = [0; MAX_BYTES];
     let mut length = 0;
     for block in input.as_bytes().chunks(BLOCK.1) {
-        let size = CHARACTERS
-            .iter()
-            .position(|&characters| characters == block.len())?;
+        let size = CHARACTERS.iter().position(|&characters| characters == block.len())?;
         let number = block.iter().try_fold(0u64, |number, character| {
             let digit = ALPHABET.iter().position(|known| known == character)?;
-            number
-                .checked_mul(58)?
-                .checked_add(u64::try_from(digit).ok()?)
+            number.checked_mul(58)?.checked_add(u64::try_from(digit).ok()?)
         })?;
         let written = number.to_be_bytes();
         let (zeros, kept) = written.split_at(BLOCK.0 - size);

@@ -27,15 +27,6 @@ pub(super) fn read(
         return Err(Misfit::Bech32Variant);
     }
     let mut buffer = [0; 66];
-    let keys = rest
-        .bytes(&mut buffer)?
-        .try_into()
-        .map_err(|_| Misfit::Bech32Payload)?;
-    Ok(Address::new(
-        "",
-        Encoding::Mweb,
-        Checksum::Verified,
-        chains,
-        KeyId::Mweb(keys),
-    ))
+    let keys = rest.bytes(&mut buffer)?.try_into().map_err(|_| Misfit::Bech32Payload)?;
+    Ok(Address::new("", Encoding::Mweb, Checksum::Verified, chains, KeyId::Mweb(keys)))
 }

@@ -49,10 +49,7 @@ pub(super) fn read(
         (0, 32) => (Encoding::P2wsh, KeyId::WitnessProgram { version, program }),
         (0, _) => return Err(wrong_length),
         (1, 32) => (Encoding::P2tr, KeyId::WitnessProgram { version, program }),
-        _ => (
-            Encoding::Witness,
-            KeyId::WitnessProgram { version, program },
-        ),
+        _ => (Encoding::Witness, KeyId::WitnessProgram { version, program }),
     };
     Ok(Address::new("", encoding, Checksum::Verified, chains, key))
 }

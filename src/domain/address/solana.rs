@@ -34,11 +34,5 @@ pub(super) fn parse_wished(input: &str) -> Option<Address<'_>> {
 
 fn account<'a>(input: &'a str, bytes: &[u8]) -> Option<Address<'a>> {
     let key = KeyId::Ed25519(bytes.try_into().ok()?);
-    Some(Address::new(
-        input,
-        Encoding::Solana,
-        Checksum::Absent,
-        &[Chain::Solana],
-        key,
-    ))
+    Some(Address::new(input, Encoding::Solana, Checksum::Absent, &[Chain::Solana], key))
 }

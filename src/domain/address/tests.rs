@@ -52,24 +52,9 @@ fn each_form_tells_its_encoding_chains_and_key() {
     };
     let pkh = format!("pkh:{PKH}");
     let bitcoins = [Bitcoin, BitcoinCash, BitcoinSv];
-    check(
-        "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH",
-        Encoding::P2pkh,
-        &bitcoins,
-        &pkh,
-    );
-    check(
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-        Encoding::P2wpkh,
-        &[Bitcoin],
-        &pkh,
-    );
-    check(
-        "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
-        Encoding::P2wpkh,
-        &[Bitcoin],
-        &pkh,
-    );
+    check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", Encoding::P2pkh, &bitcoins, &pkh);
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Encoding::P2wpkh, &[Bitcoin], &pkh);
+    check("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", Encoding::P2wpkh, &[Bitcoin], &pkh);
     check(
         "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
         Encoding::P2tr,
@@ -108,61 +93,25 @@ fn published_examples_of_the_other_families() {
     // The CashAddr specification, and the token-aware form of the same hash.
     let legacy = "1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu";
     let cash = [Chain::BitcoinCash];
-    check(
-        "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a",
-        legacy,
-        &cash,
-    );
-    check(
-        "BITCOINCASH:QPM2QSZNHKS23Z7629MMS6S4CWEF74VCWVY22GDX6A",
-        legacy,
-        &cash,
-    );
-    check(
-        "bitcoincash:zpm2qsznhks23z7629mms6s4cwef74vcwvrqekrq9w",
-        legacy,
-        &cash,
-    );
+    check("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", legacy, &cash);
+    check("BITCOINCASH:QPM2QSZNHKS23Z7629MMS6S4CWEF74VCWVY22GDX6A", legacy, &cash);
+    check("bitcoincash:zpm2qsznhks23z7629mms6s4cwef74vcwvrqekrq9w", legacy, &cash);
     let script = "3CWFddi6m4ndiGyKqzYvsFYagqDLPVMTzC";
-    check(
-        "bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq",
-        script,
-        &cash,
-    );
+    check("bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq", script, &cash);
     check("ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq", script, &cash);
     // XLS-5, as the ledger's own libraries test it.
     let (xrp, test) = ([Chain::Xrp], [Chain::XrpTestnet]);
     let classic = "r9cZA1mLK5R5Am25ArfXFmqgNwjZgnfk59";
-    check(
-        "X7AcgcsBL6XDcUb289X4mJ8djcdyKaB5hJDWMArnXr61cqZ",
-        classic,
-        &xrp,
-    );
-    check(
-        "T719a5UwUCnEs54UsxG9CJYYDhwmFCqkr7wxCcNcfZ6p5GZ",
-        classic,
-        &test,
-    );
+    check("X7AcgcsBL6XDcUb289X4mJ8djcdyKaB5hJDWMArnXr61cqZ", classic, &xrp);
+    check("T719a5UwUCnEs54UsxG9CJYYDhwmFCqkr7wxCcNcfZ6p5GZ", classic, &test);
     let classic = "rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpf";
-    check(
-        "XVLhHMPHU98es4dbozjVtdWzVrDjtV18pX8yuPT7y4xaEHi",
-        classic,
-        &xrp,
-    );
+    check("XVLhHMPHU98es4dbozjVtdWzVrDjtV18pX8yuPT7y4xaEHi", classic, &xrp);
     // ZIP-320.
     let transparent = "t1VmmGiyjVNeCjxDZzg7vZmd99WyzVby9yC";
-    check(
-        "tex1s2rt77ggv6q989lr49rkgzmh5slsksa9khdgte",
-        transparent,
-        &[Chain::Zcash],
-    );
+    check("tex1s2rt77ggv6q989lr49rkgzmh5slsksa9khdgte", transparent, &[Chain::Zcash]);
     // EIP-55 where it asks for one case throughout.
     let upper = "0x52908400098527886E0F7030069857D2E4169EE7";
-    check(
-        upper,
-        &upper.to_lowercase().replace('X', "x"),
-        &[Chain::AnyEvm],
-    );
+    check(upper, &upper.to_lowercase().replace('X', "x"), &[Chain::AnyEvm]);
 }
 
 #[test]
@@ -170,10 +119,7 @@ fn tags_and_payment_ids_are_told() {
     let tag = |input: &str| parse(input).tag();
     assert_eq!(tag("rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpf"), None);
     assert_eq!(tag("X7AcgcsBL6XDcUb289X4mJ8djcdyKaB5hJDWMArnXr61cqZ"), None);
-    assert_eq!(
-        tag("XVLhHMPHU98es4dbozjVtdWzVrDjtV18pX8yuPT7y4xaEHi"),
-        Some(u32::MAX)
-    );
+    assert_eq!(tag("XVLhHMPHU98es4dbozjVtdWzVrDjtV18pX8yuPT7y4xaEHi"), Some(u32::MAX));
     let integrated = "4Gd4DLiXzBmbVX2FZZ3Cvu6fUaWACup1qDowprUCje1kSP4FmbftiJMSfV8kWZXNqmVwj4m52xqtgFNUudVmsmGkGvkLcCibWfVUfUFVB7";
     assert!(parse(integrated).payment_id().is_some());
 }
@@ -181,11 +127,7 @@ fn tags_and_payment_ids_are_told() {
 #[test]
 fn accounts_of_either_kind_of_key_are_looked_up_as_both() {
     let hash = [7; 20];
-    let keys = |prefix: &str| {
-        parse(&cosmos::encode(prefix, &hash).unwrap())
-            .key_ids()
-            .to_vec()
-    };
+    let keys = |prefix: &str| parse(&cosmos::encode(prefix, &hash).unwrap()).key_ids().to_vec();
     let (account, evm) = (KeyId::PublicKeyHash(hash), KeyId::Evm(hash));
     assert_eq!(keys("cosmos"), std::slice::from_ref(&account));
     assert_eq!(keys("bnb"), std::slice::from_ref(&account));
@@ -195,10 +137,7 @@ fn accounts_of_either_kind_of_key_are_looked_up_as_both() {
     assert_eq!(keys("anynewchain"), [account, evm]);
     // A contract's number is counted on each chain for itself.
     let contract = |prefix: &str| cosmos::encode(prefix, &[7; 32]).unwrap();
-    assert_ne!(
-        parse(&contract("osmo")).key_ids(),
-        parse(&contract("juno")).key_ids()
-    );
+    assert_ne!(parse(&contract("osmo")).key_ids(), parse(&contract("juno")).key_ids());
 }
 
 #[test]
@@ -207,65 +146,29 @@ fn wrong_input_is_refused_with_the_reason_of_the_nearest_form() {
         let error = Address::parse(input, None).unwrap_err();
         assert_eq!(error, AddressError::NotUnderstood(reason), "{input}");
     };
-    check(
-        "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ",
-        Misfit::Base58Checksum { version: 0 },
-    );
-    check(
-        "RTg8togXdjfUHf3So38k3vk4yL5DxRkzB9",
-        Misfit::Base58Version { version: 60 },
-    );
-    check(
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",
-        Misfit::Bech32Checksum,
-    );
-    check(
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3tb",
-        Misfit::Bech32Character(41),
-    );
-    check(
-        "bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-        Misfit::Bech32MixedCase,
-    );
-    check(
-        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh",
-        Misfit::Bech32Variant,
-    );
+    check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", Misfit::Base58Checksum { version: 0 });
+    check("RTg8togXdjfUHf3So38k3vk4yL5DxRkzB9", Misfit::Base58Version { version: 60 });
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", Misfit::Bech32Checksum);
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3tb", Misfit::Bech32Character(41));
+    check("bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Misfit::Bech32MixedCase);
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh", Misfit::Bech32Variant);
     check("bc1pw5dgrnzv", Misfit::WitnessLength(1));
     check(
         "BC130XLXVLHEMJA6C4DQV22UAPCTQUPFHLXM9H8Z3K2E72Q4K9HCZ7VQ7ZWS8R",
         Misfit::WitnessVersion(17),
     );
     check("0x12", Misfit::EvmLength(2));
-    check(
-        "0xG000000000000000000000000000000000000001",
-        Misfit::EvmDigit(2),
-    );
-    check(
-        "0XD1220A0CF47C7B9BE7A2E6BA89F429762E7B9ADB",
-        Misfit::EvmPrefix,
-    );
+    check("0xG000000000000000000000000000000000000001", Misfit::EvmDigit(2));
+    check("0XD1220A0CF47C7B9BE7A2E6BA89F429762E7B9ADB", Misfit::EvmPrefix);
     check("d1220a0cf47c7b9be7a2e6ba89f429762e7b9adb", Misfit::BareHex);
-    check(
-        "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6c",
-        Misfit::CashAddrChecksum,
-    );
-    check(
-        "bitcoin:1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH",
-        Misfit::CashAddrPrefix,
-    );
-    check(
-        "rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpg",
-        Misfit::Base58Checksum { version: 0 },
-    );
+    check("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6c", Misfit::CashAddrChecksum);
+    check("bitcoin:1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", Misfit::CashAddrPrefix);
+    check("rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpg", Misfit::Base58Checksum { version: 0 });
     check(
         "4AWygwA3hHNE4e4Yr9PtRWJiorXTjZkCi57g4ExYzfXDFFQ8DRFEFyui1dLqVknpqQjGUBdTMbgaFAZaDbrVHdk3GAKBZ3E",
         Misfit::MoneroChecksum,
     );
-    check(
-        "5Kd3NBUAdUnhyzenEwVLy9pBKxSwXvE9FMPyR4UKZvpe6E3AgLr",
-        Misfit::PrivateKey,
-    );
+    check("5Kd3NBUAdUnhyzenEwVLy9pBKxSwXvE9FMPyR4UKZvpe6E3AgLr", Misfit::PrivateKey);
     // The flag of a 64-bit tag, which the ledger does not have.
     let long_tag = [[5, 0x44].as_slice(), &[7; 20], &[2], &[1; 8]].concat();
     let long_tag = base58::encode_checked(long_tag, bs58::Alphabet::RIPPLE);
@@ -280,28 +183,14 @@ fn text_that_is_not_visible_ascii_is_refused_with_its_place() {
         assert_eq!(Address::parse_listed(input, "XBT"), Err(error), "{input:?}");
     };
     check("1BgGZ9tcN4rm9KBz\u{200b}Dn7KprQz87SZ26SAMH", 16, '\u{200b}');
-    check(
-        "  \u{feff}1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH",
-        2,
-        '\u{feff}',
-    );
-    check(
-        "0x098B716B8\u{0410}af21512996dC57EB0615e2383E2f96",
-        11,
-        '\u{0410}',
-    );
+    check("  \u{feff}1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", 2, '\u{feff}');
+    check("0x098B716B8\u{0410}af21512996dC57EB0615e2383E2f96", 11, '\u{0410}');
     check("\t1BgGZ9tcN4rm9KBz Dn7KprQz87SZ26SAMH\n", 17, ' ');
     check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\u{a0}", 34, '\u{a0}');
     assert_eq!(Address::parse("", None), Err(AddressError::Empty));
-    assert_eq!(
-        Address::parse_listed(" \n", "XBT"),
-        Err(AddressError::Empty)
-    );
+    assert_eq!(Address::parse_listed(" \n", "XBT"), Err(AddressError::Empty));
     let long = "1".repeat(MAX_ADDRESS + 1);
-    assert_eq!(
-        Address::parse(&long, None),
-        Err(AddressError::TooLong(MAX_ADDRESS + 1))
-    );
+    assert_eq!(Address::parse(&long, None), Err(AddressError::TooLong(MAX_ADDRESS + 1)));
     let padded = Address::parse_listed(" 1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\r\n", "XBT").unwrap();
     assert_eq!(padded.canonical(), "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH");
 }
@@ -323,16 +212,8 @@ fn an_address_written_with_its_chain_is_narrowed_to_it_where_it_fits() {
     check(&format!("{cash}:{address}"), address, &[Chain::BitcoinCash]);
     // A chain that does not fit narrows nothing, and a form that is known beats an unknown chain.
     check(&format!("tron:0x2b6653dc:{evm}"), evm, &[Chain::AnyEvm]);
-    check(
-        &format!("vechain:b1ac3413d346d43539627e6be7ec1b4a:{evm}"),
-        evm,
-        &[Chain::AnyEvm],
-    );
-    check(
-        "hedera:mainnet:0.0.12345",
-        "0.0.12345",
-        &[Chain::Other("hedera:mainnet".into())],
-    );
+    check(&format!("vechain:b1ac3413d346d43539627e6be7ec1b4a:{evm}"), evm, &[Chain::AnyEvm]);
+    check("hedera:mainnet:0.0.12345", "0.0.12345", &[Chain::Other("hedera:mainnet".into())]);
     assert!(Address::parse("eip155:1:", None).is_err());
     assert!(Address::parse("hedera:mainnet:", None).is_err());
     assert!(Address::parse("eip155:x:0.0.12345", None).is_err());
@@ -350,12 +231,7 @@ fn a_wish_is_only_a_wish() {
     let length = bs58::decode(lookalike).into_vec().map(|bytes| bytes.len());
     assert_eq!(length, Ok(32));
     assert!(Address::parse(lookalike, None).is_err());
-    assert_eq!(
-        Address::parse(lookalike, Some(&Chain::Solana))
-            .unwrap()
-            .chains(),
-        [Chain::Solana]
-    );
+    assert_eq!(Address::parse(lookalike, Some(&Chain::Solana)).unwrap().chains(), [Chain::Solana]);
 }
 
 #[test]

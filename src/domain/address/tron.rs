@@ -25,13 +25,7 @@ pub(super) fn parse_hex(input: &str) -> Trial<'_> {
     let canonical = base58::encode(&[VERSION], &hash);
     let key = KeyId::Evm(hash);
     let chains = &[Chain::Tron];
-    Ok(Some(Address::new(
-        canonical,
-        Encoding::TronHex,
-        Checksum::Absent,
-        chains,
-        key,
-    )))
+    Ok(Some(Address::new(canonical, Encoding::TronHex, Checksum::Absent, chains, key)))
 }
 
 /// The hex form of an account.

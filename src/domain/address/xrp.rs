@@ -47,9 +47,7 @@ fn parse_x<'a>(input: &'a str, version: [u8; 2], bytes: &[u8], rest: &[u8]) -> T
         X_TEST => &[Chain::XrpTestnet],
         _ => return Ok(None),
     };
-    base58::split_checksum(bytes).ok_or(Misfit::Base58Checksum {
-        version: version[0],
-    })?;
+    base58::split_checksum(bytes).ok_or(Misfit::Base58Checksum { version: version[0] })?;
     let (Some(account), [flag, tag @ .., _, _, _, _]) = (rest.first_chunk(), &rest[20..]) else {
         return Ok(None);
     };

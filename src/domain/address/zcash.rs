@@ -47,28 +47,20 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, Misfit> {
     let keys = match encoding {
         Encoding::ZcashUnified => unified(decoded.prefix, bytes)?,
         Encoding::ZcashTex => {
-            vec![KeyId::PublicKeyHash(
-                (&*bytes).try_into().map_err(|_| payload)?,
-            )]
+            vec![KeyId::PublicKeyHash((&*bytes).try_into().map_err(|_| payload)?)]
         }
         _ => vec![KeyId::Sapling((&*bytes).try_into().map_err(|_| payload)?)],
     };
-    let address = Address::new(
-        "",
-        encoding,
-        Checksum::Verified,
-        chains,
-        KeyId::Verbatim("".into()),
-    );
+    let address =
+        Address::new("", encoding, Checksum::Verified, chains, KeyId::Verbatim("".into()));
     Ok(address.with_keys(keys))
 }
 
 /// The receivers of a unified address that we know, one key id each, in the order of typecodes.
 fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, Misfit> {
     f4jumble::f4jumble_inv_mut(bytes).map_err(|_| Misfit::Unified("its length"))?;
-    let (mut items, padding) = bytes
-        .split_last_chunk::<PADDING>()
-        .ok_or(Misfit::Unified("its length"))?;
+    let (mut items, padding) =
+        bytes.split_last_chunk::<PADDING>().ok_or(Misfit::Unified("its length"))?;
     let mut expected = [0; PADDING];
     expected[..prefix.len()].copy_from_slice(prefix.as_bytes());
     if *padding != expected {
@@ -109,8 +101,7 @@ fn receiver_key(typecode: u64, receiver: &[u8]) -> Result<Option<KeyId>, Misfit>
         4..=0x0200_0000 => return Ok(None),
         _ => return Err(Misfit::Unified("a typecode is out of range")),
     };
-    key.map(Some)
-        .map_err(|_| Misfit::Unified("the length of a receiver"))
+    key.map(Some).map_err(|_| Misfit::Unified("the length of a receiver"))
 }
 
 /// Typecode and length, each a compact size, and what follows.
@@ -130,10 +121,7 @@ fn compact_size(bytes: &[u8]) -> Option<(u64, &[u8])> {
         _ => return Some((u64::from(*first), rest)),
     };
     let (number, rest) = rest.split_at_checked(size)?;
-    let value = number
-        .iter()
-        .rev()
-        .fold(0, |value, &byte| value << 8 | u64::from(byte));
+    let value = number.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
     (value >= least).then_some((value, rest))
 }
 

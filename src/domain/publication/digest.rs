@@ -48,12 +48,7 @@ pub fn digest<'a>(
         hash.text(&key.party_uid);
         hash.text(&key.address);
         hash.text(&key.ticker);
-        hash.text(
-            facts
-                .listed_on
-                .map(|day| day.to_string())
-                .unwrap_or_default(),
-        );
+        hash.text(facts.listed_on.map(|day| day.to_string()).unwrap_or_default());
         hash.text(&facts.category);
         hash.text(&facts.reference);
     }
@@ -70,11 +65,7 @@ pub fn standing_digest(state: &ListState) -> [u8; 32] {
     };
     digest(
         state.parties.iter(),
-        state
-            .rows
-            .iter()
-            .filter(present)
-            .map(|row| (&row.key, &row.facts)),
+        state.rows.iter().filter(present).map(|row| (&row.key, &row.facts)),
     )
 }
 

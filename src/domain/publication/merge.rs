@@ -34,12 +34,7 @@ pub(super) struct Merge<'a> {
 pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<bool>) {
     let mut merged = Vec::with_capacity(old.len().max(new.len()));
     let mut changed = Vec::with_capacity(merged.capacity());
-    let pairs = zip_sorted(
-        old,
-        new,
-        |party| party.uid.as_str(),
-        |party| party.uid.as_str(),
-    );
+    let pairs = zip_sorted(old, new, |party| party.uid.as_str(), |party| party.uid.as_str());
     for pair in pairs {
         let (party, is_other) = match pair {
             (Some(old), Some(new)) => (*new, old != *new),
@@ -61,9 +56,8 @@ pub(super) fn merge_rows(
 ) -> (Vec<Row>, Vec<ListingChange>) {
     let pairs = || zip_sorted(old, new, |row| &row.key, |row| &row.0);
     let standing = old.iter().filter(|row| row.stands()).count();
-    let missing = pairs()
-        .filter(|(old, new)| new.is_none() && old.is_some_and(Row::stands))
-        .count();
+    let missing =
+        pairs().filter(|(old, new)| new.is_none() && old.is_some_and(Row::stands)).count();
     // Written so that a gate that is no number lets nothing go.
     let within_gate = missing as f64 <= merge.gates.max_shrink * standing as f64;
 
@@ -78,11 +72,7 @@ pub(super) fn merge_rows(
         };
         if let Some(kind) = kind {
             let party_name = party_name(merge.parties, &row.key.party_uid).to_owned();
-            changes.push(ListingChange {
-                kind,
-                key: row.key.clone(),
-                party_name,
-            });
+            changes.push(ListingChange { kind, key: row.key.clone(), party_name });
         }
         rows.push(row);
     }
@@ -146,57 +136,30 @@ impl Merge<'_> {
             row.removal_pending_since = Some(self.now);
             return (row, Some(ChangeKind::RemovalPending));
         }
-        let updated = self
-            .party_changed(&row.key.party_uid)
-            .then_some(ChangeKind::Updated);
+        let updated = self.party_changed(&row.key.party_uid).then_some(ChangeKind::Updated);
         (row, updated)
     }
 
     /// The standing that begins with this publication; `gone` is the end of the one before.
     fn start(&self, key: &RowKey, facts: &RowFacts, gone: Option<Date>) -> Standing {
         if let Some(from) = self.believed_date(facts, gone) {
-            return Standing {
-                from: Some(from),
-                basis: StartBasis::AddressDate,
-                until: None,
-            };
+            return Standing { from: Some(from), basis: StartBasis::AddressDate, until: None };
         }
         if !self.first {
             let from = gone.map_or(self.day, |gone| gone.max(self.day));
-            return Standing {
-                from: Some(from),
-                basis: StartBasis::FirstSeen,
-                until: None,
-            };
+            return Standing { from: Some(from), basis: StartBasis::FirstSeen, until: None };
         }
-        let found = self
-            .parties
-            .binary_search_by(|party| party.uid.cmp(&key.party_uid));
-        let dated = found
-            .ok()
-            .and_then(|at| self.parties[at].listed_on.iter().min().copied());
+        let found = self.parties.binary_search_by(|party| party.uid.cmp(&key.party_uid));
+        let dated = found.ok().and_then(|at| self.parties[at].listed_on.iter().min().copied());
         let from = dated.filter(|day| *day <= self.day);
-        let basis = if from.is_some() {
-            StartBasis::PartyDate
-        } else {
-            StartBasis::Unknown
-        };
-        Standing {
-            from,
-            basis,
-            until: None,
-        }
+        let basis = if from.is_some() { StartBasis::PartyDate } else { StartBasis::Unknown };
+        Standing { from, basis, until: None }
     }
 
     /// The open standing begins on the address's new date. A date that is withdrawn, or that
     /// cannot be believed, leaves the start as it was.
     fn follow_date(&self, row: &mut Row) {
-        let gone = row
-            .standings
-            .iter()
-            .rev()
-            .nth(1)
-            .and_then(|before| before.until);
+        let gone = row.standings.iter().rev().nth(1).and_then(|before| before.until);
         if let Some(from) = self.believed_date(&row.facts, gone)
             && let Some(last) = row.standings.last_mut()
         {
@@ -209,15 +172,11 @@ impl Merge<'_> {
     /// to wait for the date would be a false clear) or before the end of an earlier standing (it
     /// is that standing's date).
     fn believed_date(&self, facts: &RowFacts, gone: Option<Date>) -> Option<Date> {
-        facts
-            .listed_on
-            .filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
+        facts.listed_on.filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
     }
 
     fn party_changed(&self, uid: &str) -> bool {
-        let found = self
-            .parties
-            .binary_search_by(|party| party.uid.as_str().cmp(uid));
+        let found = self.parties.binary_search_by(|party| party.uid.as_str().cmp(uid));
         found.is_ok_and(|at| self.party_changed[at])
     }
 }

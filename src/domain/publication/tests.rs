@@ -20,11 +20,7 @@ fn id() -> ListId {
 }
 
 fn key(name: &str) -> RowKey {
-    RowKey {
-        party_uid: "p".to_owned(),
-        address: name.to_owned(),
-        ticker: "ETH".to_owned(),
-    }
+    RowKey { party_uid: "p".to_owned(), address: name.to_owned(), ticker: "ETH".to_owned() }
 }
 
 /// A publication of `rows` under one party that was listed on 2020-01-01.
@@ -37,10 +33,7 @@ fn list(published: Option<&str>, rows: &[&str]) -> ReadList {
             listed_on: vec![day("2020-01-01"), day("2021-01-01")],
             ..Party::default()
         }],
-        rows: rows
-            .iter()
-            .map(|name| (key(name), RowFacts::default()))
-            .collect(),
+        rows: rows.iter().map(|name| (key(name), RowFacts::default())).collect(),
         duplicates: 0,
     }
 }
@@ -57,13 +50,7 @@ struct Book {
 impl Book {
     fn new() -> Self {
         let (gates, kind) = (Gates::default(), ListKind::Sanctions);
-        Self {
-            state: None,
-            gates,
-            force: None,
-            kind,
-            source: None,
-        }
+        Self { state: None, gates, force: None, kind, source: None }
     }
 
     fn apply(&self, incoming: &ReadList, now: &str) -> Result<Outcome, Refused> {
@@ -72,10 +59,7 @@ impl Book {
             kind: self.kind,
             provenance: &Provenance::Starter,
             now: at(now),
-            next_version: self
-                .state
-                .as_ref()
-                .map_or(1, |state| state.version.version + 1),
+            next_version: self.state.as_ref().map_or(1, |state| state.version.version + 1),
             gates: &self.gates,
             force: self.force,
             source: self.source.clone(),
@@ -93,10 +77,7 @@ impl Book {
             Outcome::Published { state, changes } => {
                 assert_eq!(standing_digest(&state), state.version.digest);
                 self.state = Some(state);
-                changes
-                    .iter()
-                    .map(|c| format!("{:?} {}", c.kind, c.key.address))
-                    .collect()
+                changes.iter().map(|c| format!("{:?} {}", c.kind, c.key.address)).collect()
             }
         }
     }
@@ -106,11 +87,7 @@ impl Book {
     }
 
     fn row(&self, name: &str) -> &Row {
-        self.state()
-            .rows
-            .iter()
-            .find(|row| row.key.address == name)
-            .unwrap()
+        self.state().rows.iter().find(|row| row.key.address == name).unwrap()
     }
 
     /// The standings of a row: `from..until basis`.
@@ -132,19 +109,13 @@ fn first_load_dates_rows_by_party_later_ones_by_publication() {
     let changes = book.take(&list(Some("2025-01-01"), &["b", "a"]), NOW);
     assert_eq!(changes, ["Added a", "Added b"]);
     assert_eq!(book.standings("a"), ["2020-01-01.. PartyDate"]);
-    assert_eq!(
-        book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW),
-        ["Added c"]
-    );
+    assert_eq!(book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW), ["Added c"]);
     assert_eq!(book.standings("c"), ["2025-02-01.. FirstSeen"]);
     let version = &book.state().version;
     assert_eq!(version.first_published, Some(day("2025-01-01")));
     assert_eq!(version.published, Some(day("2025-02-01")));
     // Without a date the publication counts from the day of loading.
-    assert_eq!(
-        book.take(&list(None, &["a", "b", "c", "d"]), NOW),
-        ["Added d"]
-    );
+    assert_eq!(book.take(&list(None, &["a", "b", "c", "d"]), NOW), ["Added d"]);
     assert_eq!(book.standings("d"), ["2025-06-01.. FirstSeen"]);
 }
 
@@ -209,18 +180,12 @@ fn tornado_cash_passes_and_comes_back_with_a_new_standing() {
 #[test]
 fn a_large_cut_publishes_additions_and_holds_removals() {
     let mut book = Book::new();
-    book.take(
-        &list(Some("2025-01-01"), &["a", "b", "c", "d"]),
-        "2025-01-01T00:00:00Z",
-    );
+    book.take(&list(Some("2025-01-01"), &["a", "b", "c", "d"]), "2025-01-01T00:00:00Z");
     let cut = list(Some("2025-01-02"), &["a", "b", "e"]);
     let changes = book.take(&cut, "2025-01-02T00:00:00Z");
     assert_eq!(changes, ["RemovalPending c", "RemovalPending d", "Added e"]);
     let counts = book.state().version.counts;
-    assert_eq!(
-        (counts.removals_pending, counts.removed, counts.parties),
-        (2, 0, 1)
-    );
+    assert_eq!((counts.removals_pending, counts.removed, counts.parties), (2, 0, 1));
     assert!(book.row("c").stands());
     assert_eq!(counts.listings + counts.quarantined, 5);
 
@@ -228,16 +193,9 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
     assert_eq!(book.take(&cut, "2025-01-02T23:59:59Z"), ["unchanged"]);
     // `d` is back, `c` waits on from its first time.
     let back = list(Some("2025-01-02"), &["a", "b", "d", "e"]);
-    assert_eq!(
-        book.take(&back, "2025-01-02T23:59:59Z"),
-        ["RemovalCancelled d"]
-    );
+    assert_eq!(book.take(&back, "2025-01-02T23:59:59Z"), ["RemovalCancelled d"]);
     // The same file confirms; the removal counts from its day of publication.
-    assert!(removal_due(
-        book.state(),
-        at("2025-01-03T00:00:00Z"),
-        book.gates.confirm_after
-    ));
+    assert!(removal_due(book.state(), at("2025-01-03T00:00:00Z"), book.gates.confirm_after));
     assert_eq!(book.take(&back, "2025-01-03T00:00:00Z"), ["Removed c"]);
     assert_eq!(book.standings("c"), ["2020-01-01..2025-01-02 PartyDate"]);
     assert_eq!(book.row("c").removal_pending_since, None);
@@ -248,10 +206,7 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
 fn additions_do_not_let_a_pending_removal_slip_through_the_gate() {
     let mut book = Book::new();
     book.take(&list(None, &["a", "b", "c"]), "2025-01-01T00:00:00Z");
-    book.take(
-        &list(None, &["a", "b", "d", "e", "f"]),
-        "2025-01-01T01:00:00Z",
-    );
+    book.take(&list(None, &["a", "b", "d", "e", "f"]), "2025-01-01T01:00:00Z");
     assert!(book.row("c").removal_pending_since.is_some());
     let more = list(None, &["a", "b", "d", "e", "f", "g"]);
     assert_eq!(book.take(&more, "2025-01-01T02:00:00Z"), ["Added g"]);
@@ -270,11 +225,7 @@ fn the_gate_lets_its_own_limit_pass_and_nothing_if_it_is_no_number() {
         let mut book = Book::new();
         book.gates.max_shrink = max_shrink;
         book.take(&list(None, &["a", "b", "c", "d"]), NOW);
-        assert_eq!(
-            book.take(&list(None, &["a", "b", "c"]), NOW),
-            [want],
-            "{max_shrink}"
-        );
+        assert_eq!(book.take(&list(None, &["a", "b", "c"]), NOW), [want], "{max_shrink}");
     }
 }
 
@@ -300,11 +251,7 @@ fn gates_refuse_and_a_reason_overrides() {
             ListKind::Sanctions,
             "list test: the publication is dated 2025-06-03, but today is 2025-06-01",
         ),
-        (
-            &other,
-            ListKind::Advisory,
-            "list test: the list is of kind SANCTIONS, not ADVISORY",
-        ),
+        (&other, ListKind::Advisory, "list test: the list is of kind SANCTIONS, not ADVISORY"),
     ];
     for (incoming, kind, want) in table {
         let mut book = Book::new();
@@ -329,10 +276,7 @@ fn gates_refuse_and_a_reason_overrides() {
     }
     // Nothing loaded yet: an empty publication is refused too, unless the list may be empty.
     let mut book = Book::new();
-    assert!(matches!(
-        book.apply(&empty, NOW),
-        Err(Refused::Empty { .. })
-    ));
+    assert!(matches!(book.apply(&empty, NOW), Err(Refused::Empty { .. })));
     book.gates.allow_empty = true;
     assert_eq!(book.take(&empty, NOW), Vec::<String>::new());
     assert_eq!(book.state().version.version, 1);
@@ -349,32 +293,20 @@ fn forced_removals_go_at_once() {
     let changes = book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
     assert_eq!(changes, ["Removed b", "Removed c"]);
     // An older one ends no standing before it began.
-    assert_eq!(
-        book.take(&list(Some("2025-01-15"), &["a"]), NOW),
-        ["Removed d"]
-    );
+    assert_eq!(book.take(&list(Some("2025-01-15"), &["a"]), NOW), ["Removed d"]);
     assert_eq!(book.standings("d"), ["2025-02-02..2025-02-02 FirstSeen"]);
     assert_eq!(book.state().check.published, Some(day("2025-01-15")));
-    assert_eq!(
-        book.take(&list(Some("2025-02-03"), &[]), NOW),
-        ["Removed a"]
-    );
+    assert_eq!(book.take(&list(Some("2025-02-03"), &[]), NOW), ["Removed a"]);
 }
 
 #[test]
 fn a_look_at_the_source_is_kept_apart_from_an_import() {
-    let mark = SourceMark {
-        etag: Some("\"1\"".to_owned()),
-        ..SourceMark::default()
-    };
+    let mark = SourceMark { etag: Some("\"1\"".to_owned()), ..SourceMark::default() };
     let mut book = Book::new();
     book.source = Some(mark.clone());
     book.take(&list(Some("2025-02-01"), &["a"]), NOW);
     let later = "2025-06-02T12:00:00Z";
-    assert_eq!(
-        book.take(&list(Some("2025-02-03"), &["a"]), later),
-        ["unchanged"]
-    );
+    assert_eq!(book.take(&list(Some("2025-02-03"), &["a"]), later), ["unchanged"]);
     let check = &book.state().check;
     assert_eq!(check.succeeded_at, Some(at(later)));
     assert_eq!(check.published, Some(day("2025-02-03")));
@@ -385,10 +317,7 @@ fn a_look_at_the_source_is_kept_apart_from_an_import() {
     assert!(matches!(older, Err(Refused::Older { .. })));
 
     book.source = None;
-    assert_eq!(
-        book.take(&list(Some("2025-02-03"), &["a"]), NOW),
-        ["unchanged"]
-    );
+    assert_eq!(book.take(&list(Some("2025-02-03"), &["a"]), NOW), ["unchanged"]);
     assert_eq!(book.state().check.succeeded_at, Some(at(later)));
     assert_eq!(book.state().check.etag, mark.etag);
     // What stands is no longer what the source last said.
@@ -425,13 +354,7 @@ fn the_digest_says_what_the_facts_say() {
     let mut same = base.clone();
     same.published = None;
     same.rows.reverse();
-    same.parties.insert(
-        0,
-        Party {
-            uid: "nobody's".to_owned(),
-            ..Party::default()
-        },
-    );
+    same.parties.insert(0, Party { uid: "nobody's".to_owned(), ..Party::default() });
     assert_eq!(of(&same), of(&base));
     let others: [fn(&mut ReadList); 9] = [
         |l| l.rows[0].0.ticker = "XBT".to_owned(),
@@ -452,20 +375,14 @@ fn the_digest_says_what_the_facts_say() {
     }
     // Fixed, so that a change of the encoding is seen.
     let hex: String = of(&base).iter().map(|b| format!("{b:02x}")).collect();
-    assert_eq!(
-        hex,
-        "e431db039fef7317d30a75700680be9568146cee88627637f106cc72ec3b8ce0"
-    );
+    assert_eq!(hex, "e431db039fef7317d30a75700680be9568146cee88627637f106cc72ec3b8ce0");
 }
 
 #[test]
 fn counts_are_of_what_stands() {
     let good = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
     let mut book = Book::new();
-    let mut incoming = list(
-        None,
-        &[good, "not an address", "neither is this", "0x1", "0x2"],
-    );
+    let mut incoming = list(None, &[good, "not an address", "neither is this", "0x1", "0x2"]);
     incoming.duplicates = 3;
     let mut other = (key(good), RowFacts::default());
     other.0.party_uid = "q".to_owned();

@@ -12,93 +12,35 @@ fn what_is_not_right_is_refused() {
     let cases: [(&str, u64, Fault); 20] = [
         ("# only a comment\n", 2, Fault::Missing("the header line")),
         ("ticker\nXBT\n", 1, Fault::Missing("the column address")),
-        (
-            "# x\naddress,colour\n",
-            2,
-            Fault::UnknownField("colour".into()),
-        ),
+        ("# x\naddress,colour\n", 2, Fault::UnknownField("colour".into())),
         ("address,ticker,address\n", 1, Fault::Misplaced("address")),
-        (
-            "address,ticker\na\n",
-            2,
-            Fault::Syntax("1 fields where the header has 2".into()),
-        ),
+        ("address,ticker\na\n", 2, Fault::Syntax("1 fields where the header has 2".into())),
         (
             "# x\naddress\na\n\"b\nc\"\nd,e\n",
             6,
             Fault::Syntax("2 fields where the header has 1".into()),
         ),
-        (
-            "address,listed_on\na,2020-1-1\n",
-            2,
-            Fault::BadDate("2020-1-1".into()),
-        ),
-        (
-            "address,party_listed_on\na,2020-01-01|\n",
-            2,
-            Fault::BadDate(String::new()),
-        ),
+        ("address,listed_on\na,2020-1-1\n", 2, Fault::BadDate("2020-1-1".into())),
+        ("address,party_listed_on\na,2020-01-01|\n", 2, Fault::BadDate(String::new())),
         (
             "address,programs\na,b\\c\n",
             2,
             Fault::BadValue("a cell with a backslash", "b\\c".into()),
         ),
-        (
-            "address,programs\na,b\\\n",
-            2,
-            Fault::BadValue("a cell with a backslash", "b\\".into()),
-        ),
-        (
-            "address,party_uid,programs\na,1,x\nb,1,x\nc,1,y\n",
-            4,
-            Fault::PartyDiffers("1".into()),
-        ),
-        (
-            "# lazaretto list 2\naddress\n",
-            1,
-            Fault::BadValue("the version", "2".into()),
-        ),
-        (
-            "# lazaretto list one\naddress\n",
-            1,
-            Fault::BadValue("the version", "one".into()),
-        ),
-        (
-            "# published: today\naddress\n",
-            1,
-            Fault::BadDate("today".into()),
-        ),
+        ("address,programs\na,b\\\n", 2, Fault::BadValue("a cell with a backslash", "b\\".into())),
+        ("address,party_uid,programs\na,1,x\nb,1,x\nc,1,y\n", 4, Fault::PartyDiffers("1".into())),
+        ("# lazaretto list 2\naddress\n", 1, Fault::BadValue("the version", "2".into())),
+        ("# lazaretto list one\naddress\n", 1, Fault::BadValue("the version", "one".into())),
+        ("# published: today\naddress\n", 1, Fault::BadDate("today".into())),
         (
             "# published: 2020-01-01\n# published: 2020-01-01\naddress\n",
             2,
             Fault::Misplaced("published"),
         ),
-        (
-            "# rows: 2\naddress\na\n",
-            4,
-            Fault::Count {
-                stated: 2,
-                found: 1,
-            },
-        ),
-        (
-            "# rows: 1\naddress\na\na\n",
-            5,
-            Fault::Count {
-                stated: 1,
-                found: 2,
-            },
-        ),
-        (
-            "# rows: many\naddress\n",
-            1,
-            Fault::BadValue("the number of rows", "many".into()),
-        ),
-        (
-            "address\n\"a\nb\n",
-            4,
-            Fault::Truncated("a quoted field is not closed"),
-        ),
+        ("# rows: 2\naddress\na\n", 4, Fault::Count { stated: 2, found: 1 }),
+        ("# rows: 1\naddress\na\na\n", 5, Fault::Count { stated: 1, found: 2 }),
+        ("# rows: many\naddress\n", 1, Fault::BadValue("the number of rows", "many".into())),
+        ("address\n\"a\nb\n", 4, Fault::Truncated("a quoted field is not closed")),
         (&long, 2, Fault::FieldTooLong(64 << 10)),
     ];
     for (text, line, want) in cases {
@@ -113,11 +55,7 @@ fn what_is_not_right_is_refused() {
 fn a_row_is_kept_whatever_its_address() {
     let text = "address\n a \n#b\n\"\"\n\"c\r\nd,\"\"e\"\n\u{200b}f\n";
     let got = list(Format::Csv, text).unwrap();
-    let addresses: Vec<&str> = got
-        .rows
-        .iter()
-        .map(|(key, _)| key.address.as_str())
-        .collect();
+    let addresses: Vec<&str> = got.rows.iter().map(|(key, _)| key.address.as_str()).collect();
     assert_eq!(addresses, ["", " a ", "#b", "c\r\nd,\"e", "\u{200b}f"]);
 }
 
@@ -133,23 +71,13 @@ fn folded_rows_keep_what_either_says() {
 
 #[test]
 fn what_cannot_be_read_back_is_not_written() {
-    let party = Party {
-        uid: "1".into(),
-        ..Party::default()
-    };
-    let key = RowKey {
-        party_uid: "2".into(),
-        address: "a".into(),
-        ticker: String::new(),
-    };
+    let party = Party { uid: "1".into(), ..Party::default() };
+    let key = RowKey { party_uid: "2".into(), address: "a".into(), ticker: String::new() };
     let facts = RowFacts::default();
     let error = write_csv(Vec::new(), &CsvHead::default(), [&party], [(&key, &facts)]).unwrap_err();
     assert!(error.to_string().contains("\"2\""), "{error}");
     for comment in ["rows: 7", "a\nb", "# published: never", " lazaretto list 2"] {
-        let head = CsvHead {
-            published: None,
-            comments: &[comment],
-        };
+        let head = CsvHead { published: None, comments: &[comment] };
         assert!(write_csv(Vec::new(), &head, [], []).is_err(), "{comment}");
     }
 }
@@ -162,10 +90,7 @@ fn what_is_written_looks_so() {
         aliases: vec!["a|b".into(), "c\\d".into()],
         party_type: "Entity".into(),
         programs: vec!["CYBER2".into(), "DPRK3".into()],
-        listed_on: vec![
-            jiff::civil::date(2019, 9, 13),
-            jiff::civil::date(2020, 3, 2),
-        ],
+        listed_on: vec![jiff::civil::date(2019, 9, 13), jiff::civil::date(2020, 3, 2)],
     };
     let facts = RowFacts::default();
     let key = |address: &str| RowKey {
@@ -175,10 +100,8 @@ fn what_is_written_looks_so() {
     };
     let keys = [key("1b"), key("1a")];
     let rows = keys.iter().map(|key| (key, &facts));
-    let head = CsvHead {
-        published: Some(jiff::civil::date(2025, 11, 19)),
-        comments: &["from OFAC"],
-    };
+    let head =
+        CsvHead { published: Some(jiff::civil::date(2025, 11, 19)), comments: &["from OFAC"] };
     let mut out = Vec::new();
     write_csv(&mut out, &head, [&party, &Party::default()], rows).unwrap();
     let row =
@@ -258,10 +181,7 @@ prop_compose! {
 
 /// Writes and reads back.
 fn round_trip(list: &ReadList) -> ReadList {
-    let head = CsvHead {
-        published: list.published,
-        comments: &["for people", ""],
-    };
+    let head = CsvHead { published: list.published, comments: &["for people", ""] };
     let mut out = Vec::new();
     let rows = list.rows.iter().map(|(key, facts)| (key, facts));
     write_csv(&mut out, &head, &list.parties, rows).unwrap();

@@ -36,23 +36,12 @@ fn what_is_not_right_is_refused() {
         format!("{{\"address\":\"{name}\",\"party_uid\":\"{uid}\",\"party_name\":\"{name}\"}}\n")
     };
     let cases: [(String, u64, Fault); 6] = [
-        (
-            party("1", "a") + &party("2", "b") + &party("1", "c"),
-            3,
-            Fault::PartyDiffers("1".into()),
-        ),
-        (
-            "{\"lazaretto_list\":2}".into(),
-            1,
-            Fault::BadValue("the version", "2".into()),
-        ),
+        (party("1", "a") + &party("2", "b") + &party("1", "c"), 3, Fault::PartyDiffers("1".into())),
+        ("{\"lazaretto_list\":2}".into(), 1, Fault::BadValue("the version", "2".into())),
         (
             "{\"lazaretto_list\":1,\"rows\":2}\n{\"address\":\"a\"}\n".into(),
             3,
-            Fault::Count {
-                stated: 2,
-                found: 1,
-            },
+            Fault::Count { stated: 2, found: 1 },
         ),
         (
             "{\"address\":\"a\",\"listed_on\":\"1.2.2020\"}".into(),
@@ -75,21 +64,12 @@ fn what_is_not_right_is_refused() {
         assert_eq!(got, (Position::Line(line), want), "{text}");
     }
     let broken = [
-        (
-            "{\"address\":\"a\"}\n{\"address\":\"a\",\"colour\":1}",
-            "colour",
-        ),
+        ("{\"address\":\"a\"}\n{\"address\":\"a\",\"colour\":1}", "colour"),
         ("{\"address\":\"a\"}\n{\"ticker\":\"a\"}", "address"),
-        (
-            "{\"address\":\"a\"}\n{\"address\":\"a\",\"address\":\"b\"}",
-            "duplicate",
-        ),
+        ("{\"address\":\"a\"}\n{\"address\":\"a\",\"address\":\"b\"}", "duplicate"),
         ("{\"address\":\"a\"}\n{\"address\":\"", "EOF"),
         ("{\"address\":\"a\"}\n{\"address\":[\"a\"]}", "invalid type"),
-        (
-            "{\"address\":\"a\"}\n{\"lazaretto_list\":1}",
-            "lazaretto_list",
-        ),
+        ("{\"address\":\"a\"}\n{\"lazaretto_list\":1}", "lazaretto_list"),
     ];
     for (text, said) in broken {
         let (at, fault) = refused(Format::JsonLines, text, &Bounds::default());

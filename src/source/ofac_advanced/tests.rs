@@ -100,24 +100,9 @@ fn parties_with_addresses_are_read() {
     let names = name(false, &[(6, "Zinc &amp; Co")]) + &name(true, &[(5, "Lazarus Group")]);
     let features = feature("77", "1abc") + &feature("8", "1970") + &feature("78", " a&lt;b\r\n ");
     let parties = party("20", "3", &names, &features)
-        + &party(
-            "3",
-            "4",
-            &name(true, &[(1, "DOE"), (2, "Jo")]),
-            &feature("77", "1abc").repeat(2),
-        )
-        + &party(
-            "4",
-            "4",
-            &name(true, &[(1, "NOBODY")]),
-            &feature("8", "1971"),
-        )
-        + &party(
-            "5",
-            "1",
-            &name(true, &[(5, "SHIP")]),
-            "<Feature FeatureTypeID='77'/>",
-        );
+        + &party("3", "4", &name(true, &[(1, "DOE"), (2, "Jo")]), &feature("77", "1abc").repeat(2))
+        + &party("4", "4", &name(true, &[(1, "NOBODY")]), &feature("8", "1971"))
+        + &party("5", "1", &name(true, &[(5, "SHIP")]), "<Feature FeatureTypeID='77'/>");
     let entries = entry(
         "p20",
         &["2022-4-14", "2019-09-13"],
@@ -127,12 +112,8 @@ fn parties_with_addresses_are_read() {
     let got = list(Format::OfacAdvanced, &document(&parties, &entries)).unwrap();
     assert_eq!(got.published, Some(jiff::civil::date(2025, 3, 21)));
     assert_eq!(got.duplicates, 1);
-    let want = [
-        ("20", "XBT", "1abc"),
-        ("20", "NEW1", " a<b\n "),
-        ("3", "XBT", "1abc"),
-        ("5", "XBT", ""),
-    ];
+    let want =
+        [("20", "XBT", "1abc"), ("20", "NEW1", " a<b\n "), ("3", "XBT", "1abc"), ("5", "XBT", "")];
     let mut want: Vec<_> = want.into_iter().collect();
     want.sort_by_key(|(uid, ticker, address)| (*uid, *address, *ticker));
     assert_eq!(keys(&got), want);
@@ -144,17 +125,11 @@ fn parties_with_addresses_are_read() {
         aliases: vec!["Zinc & Co".into()],
         party_type: "Entity".into(),
         programs: vec!["CYBER2".into(), "DPRK3".into()],
-        listed_on: vec![
-            jiff::civil::date(2019, 9, 13),
-            jiff::civil::date(2022, 4, 14),
-        ],
+        listed_on: vec![jiff::civil::date(2019, 9, 13), jiff::civil::date(2022, 4, 14)],
     };
     assert_eq!(got.parties[0], lazarus);
     // A party without an entry is kept all the same.
-    assert_eq!(
-        (&*got.parties[1].name, &*got.parties[1].party_type),
-        ("DOE, Jo", "Individual")
-    );
+    assert_eq!((&*got.parties[1].name, &*got.parties[1].party_type), ("DOE, Jo", "Individual"));
     assert_eq!(got.parties[1].listed_on, []);
     assert_eq!(got.parties[2].party_type, "Vessel");
 }
@@ -163,22 +138,10 @@ fn parties_with_addresses_are_read() {
 fn names_are_spelled_as_ofac_prints_them() {
     let cases: [(&[(u8, &str)], &str); 9] = [
         (&[(1, "YAN"), (2, "Xiaobing")], "YAN, Xiaobing"),
-        (
-            &[(2, "Muwaffaq"), (1, "al-Karmush")],
-            "al-Karmush, Muwaffaq",
-        ),
-        (
-            &[(2, "Ismael"), (3, "ZAMBADA"), (4, "GARCIA")],
-            "ZAMBADA GARCIA, Ismael",
-        ),
-        (
-            &[(1, "Gaziyev"), (2, "Tarkhan"), (3, "Ismailovich")],
-            "Gaziyev, Tarkhan Ismailovich",
-        ),
-        (
-            &[(1, "CORADO"), (2, "Jeni"), (1, "PORTILLO")],
-            "CORADO PORTILLO, Jeni",
-        ),
+        (&[(2, "Muwaffaq"), (1, "al-Karmush")], "al-Karmush, Muwaffaq"),
+        (&[(2, "Ismael"), (3, "ZAMBADA"), (4, "GARCIA")], "ZAMBADA GARCIA, Ismael"),
+        (&[(1, "Gaziyev"), (2, "Tarkhan"), (3, "Ismailovich")], "Gaziyev, Tarkhan Ismailovich"),
+        (&[(1, "CORADO"), (2, "Jeni"), (1, "PORTILLO")], "CORADO PORTILLO, Jeni"),
         (&[(5, "A, B &amp; C LTD")], "A, B & C LTD"),
         (&[(6, "El Mayo")], "El Mayo"),
         (&[(2, "CACHIROS")], "CACHIROS"),
@@ -197,72 +160,31 @@ fn what_is_not_whole_or_not_right_is_refused() {
     let bounds = Bounds::default();
     let cases: Vec<(String, Fault)> = vec![
         (
-            whole
-                .replace("Sanctions>", "sdnList>")
-                .replace("<Sanctions ", "<sdnList "),
-            Fault::WrongRoot {
-                expected: "Sanctions",
-                found: "sdnList".into(),
-            },
+            whole.replace("Sanctions>", "sdnList>").replace("<Sanctions ", "<sdnList "),
+            Fault::WrongRoot { expected: "Sanctions", found: "sdnList".into() },
         ),
         (
-            whole.replace(
-                "<Sanctions ",
-                "<!DOCTYPE Sanctions [<!ENTITY a 'b'>]><Sanctions ",
-            ),
+            whole.replace("<Sanctions ", "<!DOCTYPE Sanctions [<!ENTITY a 'b'>]><Sanctions "),
             Fault::Doctype,
         ),
+        (whole.replace(">a</", ">&a;</"), Fault::BadValue("an entity", "a".into())),
+        (whole.replace("utf-8", "utf-16"), Fault::BadValue("the encoding", "utf-16".into())),
+        (whole.replace("<Day>21", "<Day>32"), Fault::BadDate("2025-3-32".into())),
+        (whole.replace("<Day>21", "<Day>x"), Fault::BadDate("x".into())),
+        (whole.replace("<Day>21</Day>", ""), Fault::Missing("year, month or day of a date")),
+        (whole.replace(" FeatureTypeID='77'", ""), Fault::Missing("FeatureTypeID")),
         (
-            whole.replace(">a</", ">&a;</"),
-            Fault::BadValue("an entity", "a".into()),
-        ),
-        (
-            whole.replace("utf-8", "utf-16"),
-            Fault::BadValue("the encoding", "utf-16".into()),
-        ),
-        (
-            whole.replace("<Day>21", "<Day>32"),
-            Fault::BadDate("2025-3-32".into()),
-        ),
-        (
-            whole.replace("<Day>21", "<Day>x"),
-            Fault::BadDate("x".into()),
-        ),
-        (
-            whole.replace("<Day>21</Day>", ""),
-            Fault::Missing("year, month or day of a date"),
-        ),
-        (
-            whole.replace(" FeatureTypeID='77'", ""),
-            Fault::Missing("FeatureTypeID"),
-        ),
-        (
-            whole.replace(
-                "<VersionDetail DetailTypeID='1432'>a",
-                "<VersionDetail><b/>",
-            ),
+            whole.replace("<VersionDetail DetailTypeID='1432'>a", "<VersionDetail><b/>"),
             Fault::Misplaced("an element inside of a text"),
         ),
-        (
-            whole.replace(TYPES, ""),
-            Fault::Missing("ReferenceValueSets"),
-        ),
-        (
-            whole.replace(TYPES, &(TYPES.to_owned() + TYPES)),
-            Fault::Misplaced(SECTIONS),
-        ),
+        (whole.replace(TYPES, ""), Fault::Missing("ReferenceValueSets")),
+        (whole.replace(TYPES, &(TYPES.to_owned() + TYPES)), Fault::Misplaced(SECTIONS)),
         (
             whole.replace("SanctionsEntries>", "Other>"),
             Fault::Missing("DistinctParties or SanctionsEntries"),
         ),
-        (
-            whole.clone() + "x",
-            Fault::Misplaced("text outside of the root element"),
-        ),
-        (
-            whole.clone() + "<Sanctions/>",
-            Fault::Misplaced("a second root element"),
-        ),
+        (whole.clone() + "x", Fault::Misplaced("text outside of the root element")),
+        (whole.clone() + "<Sanctions/>", Fault::Misplaced("a second root element")),
         (
             whole.replace(
                 "</DistinctParties>",
@@ -270,18 +192,9 @@ fn what_is_not_whole_or_not_right_is_refused() {
             ),
             Fault::PartyDiffers("1".into()),
         ),
-        (
-            "<!-- nothing -->".into(),
-            Fault::Missing("the root element"),
-        ),
-        (
-            "<Sanctions><Locations>".to_owned() + &"<a>".repeat(100),
-            Fault::TooDeep(64),
-        ),
-        (
-            "<Sanctions>".to_owned() + &"<a>".repeat(100),
-            Fault::TooDeep(64),
-        ),
+        ("<!-- nothing -->".into(), Fault::Missing("the root element")),
+        ("<Sanctions><Locations>".to_owned() + &"<a>".repeat(100), Fault::TooDeep(64)),
+        ("<Sanctions>".to_owned() + &"<a>".repeat(100), Fault::TooDeep(64)),
         (
             whole.replace(">a<", &format!(">{}<", "a".repeat(1 << 16 | 1))),
             Fault::FieldTooLong(1 << 16),
@@ -296,11 +209,7 @@ fn what_is_not_whole_or_not_right_is_refused() {
         assert_eq!(fault, want);
         assert!(matches!(at, Position::Byte(_)), "{at}");
     }
-    let (at, _) = refused(
-        Format::OfacAdvanced,
-        &whole.replace(">a</", ">&a;</"),
-        &bounds,
-    );
+    let (at, _) = refused(Format::OfacAdvanced, &whole.replace(">a</", ">&a;</"), &bounds);
     assert_eq!(at, Position::Byte(whole.find(">a</").unwrap() as u64 + 1));
     let two = whole.replace("<Locations>", "<Locations></Locatoins>");
     let (at, fault) = refused(Format::OfacAdvanced, &two, &bounds);

@@ -74,37 +74,16 @@ fn entries_with_addresses_are_read() {
 #[test]
 fn what_is_not_whole_or_not_right_is_refused() {
     let cases = [
-        (
-            LIST.replace(">3<", ">4<"),
-            Fault::Count {
-                stated: 4,
-                found: 3,
-            },
-        ),
-        (
-            LIST.replace(">3<", ">-<"),
-            Fault::BadValue("Record_Count", "-".into()),
-        ),
-        (
-            LIST.replace("05/28", "28/05"),
-            Fault::BadDate("28/05/2024".into()),
-        ),
+        (LIST.replace(">3<", ">4<"), Fault::Count { stated: 4, found: 3 }),
+        (LIST.replace(">3<", ">-<"), Fault::BadValue("Record_Count", "-".into())),
+        (LIST.replace("05/28", "28/05"), Fault::BadDate("28/05/2024".into())),
         (LIST.replace("<uid>27307</uid>", ""), Fault::Missing("uid")),
-        (
-            LIST.replace("27307", "25308"),
-            Fault::PartyDiffers("25308".into()),
-        ),
+        (LIST.replace("27307", "25308"), Fault::PartyDiffers("25308".into())),
         (
             LIST.replace("sdnList", "Sanctions"),
-            Fault::WrongRoot {
-                expected: "sdnList",
-                found: "Sanctions".into(),
-            },
+            Fault::WrongRoot { expected: "sdnList", found: "Sanctions".into() },
         ),
-        (
-            LIST.replace("<uid>36", "<uid>&#x110000;"),
-            Fault::Syntax(String::new()),
-        ),
+        (LIST.replace("<uid>36", "<uid>&#x110000;"), Fault::Syntax(String::new())),
     ];
     for (text, want) in cases {
         let (at, fault) = refused(Format::OfacSdn, &text, &Bounds::default());

@@ -31,11 +31,8 @@ fn wallets_and_their_holders_are_read() {
     ];
     assert_eq!(keys(&got), want);
     assert_eq!((got.duplicates, got.published), (1, None));
-    let names: Vec<(&str, &str, &str)> = got
-        .parties
-        .iter()
-        .map(|party| (&*party.uid, &*party.name, &*party.party_type))
-        .collect();
+    let names: Vec<(&str, &str, &str)> =
+        got.parties.iter().map(|party| (&*party.uid, &*party.name, &*party.party_type)).collect();
     let want = [
         ("gone", "", ""),
         ("laz", "Lazarus Group", "Organization"),
@@ -49,10 +46,7 @@ fn wallets_and_their_holders_are_read() {
     assert_eq!(lazarus.programs, ["DPRK3", "crime.cyber", "sanction"]);
     assert_eq!(lazarus.listed_on, []);
     let facts = &got.rows[4].1;
-    assert_eq!(
-        (&*facts.category, &*facts.reference),
-        ("sanction", "https://example.org")
-    );
+    assert_eq!((&*facts.category, &*facts.reference), ("sanction", "https://example.org"));
     assert_eq!(facts.listed_on, None);
 }
 
@@ -62,21 +56,13 @@ fn the_order_of_lines_does_not_matter() {
     let want = list(Format::OpenSanctions, LINES).unwrap();
     for turn in 0..lines.len() {
         let turned = [&lines[turn..], &lines[..turn]].concat().join("\n");
-        assert_eq!(
-            list(Format::OpenSanctions, &turned).unwrap(),
-            want,
-            "{turn}"
-        );
+        assert_eq!(list(Format::OpenSanctions, &turned).unwrap(), want, "{turn}");
     }
 }
 
 #[test]
 fn what_is_no_entity_is_refused() {
-    let bounds = Bounds {
-        max_rows: 3,
-        max_held: 1000,
-        ..Bounds::default()
-    };
+    let bounds = Bounds { max_rows: 3, max_held: 1000, ..Bounds::default() };
     let person = "{\"id\":\"a\",\"schema\":\"Person\",\"properties\":{}}\n";
     let wallet = |keys: &str| {
         format!("{{\"id\":\"w\",\"schema\":\"CryptoWallet\",\"properties\":{{{keys}}}}}\n")

@@ -54,13 +54,8 @@ fn tags_take_over_what_the_header_says() {
     for (_, found) in &got.rows {
         assert_eq!(*found, facts);
     }
-    let [archive, second] = &got.parties[..] else {
-        panic!("{:?}", got.parties)
-    };
-    assert_eq!(
-        (&*archive.uid, &*archive.name, &*archive.party_type),
-        ("Archive", "Archive", "")
-    );
+    let [archive, second] = &got.parties[..] else { panic!("{:?}", got.parties) };
+    assert_eq!((&*archive.uid, &*archive.name, &*archive.party_type), ("Archive", "Archive", ""));
     assert_eq!(archive.programs, ["donation", "ransomware", "scam"]);
     assert_eq!((&*second.uid, &*second.name), ("archive2", "Other, one"));
     assert_eq!(second.aliases, ["Second"]);
@@ -70,15 +65,9 @@ fn tags_take_over_what_the_header_says() {
 #[test]
 fn what_is_unsaid_stays_unsaid() {
     let got = list(Format::TagPack, "tags:\n- address: a\n- address: ''\n").unwrap();
-    assert_eq!(
-        keys(&got),
-        [("unattributed", "", ""), ("unattributed", "", "a")]
-    );
+    assert_eq!(keys(&got), [("unattributed", "", ""), ("unattributed", "", "a")]);
     assert_eq!((got.published, got.parties[0].name.as_str()), (None, ""));
-    assert_eq!(
-        list(Format::TagPack, "tags: []\n").unwrap(),
-        ReadList::default()
-    );
+    assert_eq!(list(Format::TagPack, "tags: []\n").unwrap(), ReadList::default());
 }
 
 #[test]
@@ -94,31 +83,15 @@ fn what_is_no_tag_pack_is_refused() {
         ("# nothing\n", 2, NO_PACK),
         ("tags:\n- address: a\n- label: b\n", 3, no_address.clone()),
         ("tags:\n- address: ~\n", 2, no_address),
-        (
-            "tags:\n- a\n",
-            2,
-            Fault::Misplaced("a tag that is no mapping"),
-        ),
+        ("tags:\n- a\n", 2, Fault::Misplaced("a tag that is no mapping")),
         ("tags: a\n", 1, Fault::Missing("the list of `tags`")),
         ("tags: []\ntags: []\n", 2, key.clone()),
         ("tags:\n- address: a\n  label: b\n  label: c\n", 4, key),
         ("tags:\n- address: &a b\n- address: *a\n", 2, Fault::Anchor),
         ("title: &a\n  b: c\ntags: []\n", 1, Fault::Anchor),
-        (
-            "tags: []\nlastmod: tomorrow\n",
-            2,
-            Fault::BadDate("tomorrow".into()),
-        ),
-        (
-            "tags: []\n---\ntags: []\n",
-            2,
-            Fault::Misplaced("a second document"),
-        ),
-        (
-            "tags:\n- address: [a]\n",
-            2,
-            Fault::BadValue("address", "a list or mapping".into()),
-        ),
+        ("tags: []\nlastmod: tomorrow\n", 2, Fault::BadDate("tomorrow".into())),
+        ("tags: []\n---\ntags: []\n", 2, Fault::Misplaced("a second document")),
+        ("tags:\n- address: [a]\n", 2, Fault::BadValue("address", "a list or mapping".into())),
         (
             "tags:\n- address: a\n  b: \0\n- address: c\n",
             3,
@@ -130,24 +103,13 @@ fn what_is_no_tag_pack_is_refused() {
         let (at, fault) = refused(Format::TagPack, text, &Bounds::default());
         assert_eq!((&fault, at), (&want, Position::Line(line)), "{text}");
     }
-    for text in [
-        "tags: [\n",
-        "tags:\n- address: 'a\n",
-        "tags:\n\t- address: a\n",
-    ] {
+    for text in ["tags: [\n", "tags:\n- address: 'a\n", "tags:\n\t- address: a\n"] {
         let (_, fault) = refused(Format::TagPack, text, &Bounds::default());
         assert!(matches!(fault, Fault::Syntax(_)), "{text}: {fault}");
     }
-    let bounds = Bounds {
-        max_field: 8,
-        max_rows: 2,
-        ..Bounds::default()
-    };
+    let bounds = Bounds { max_field: 8, max_rows: 2, ..Bounds::default() };
     for (text, want) in [
-        (
-            "tags: [{address: a}, {address: b}, {address: c}]",
-            Fault::TooManyRows(2),
-        ),
+        ("tags: [{address: a}, {address: b}, {address: c}]", Fault::TooManyRows(2)),
         ("tags: [{address: abcdefghi}]", Fault::FieldTooLong(8)),
     ] {
         assert_eq!(refused(Format::TagPack, text, &bounds).1, want);
@@ -184,17 +146,8 @@ fn every_real_pack_is_read() {
         let want = text.lines().filter(is_address).count() as u64;
         let got = read_file(&path, None, &Bounds::default());
         let got = got.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(
-            got.rows.len() as u64 + got.duplicates,
-            want,
-            "{}",
-            path.display()
-        );
-        assert!(
-            got.parties.iter().all(|party| !party.name.is_empty()),
-            "{}",
-            path.display()
-        );
+        assert_eq!(got.rows.len() as u64 + got.duplicates, want, "{}", path.display());
+        assert!(got.parties.iter().all(|party| !party.name.is_empty()), "{}", path.display());
         tags += want;
         dated += usize::from(got.published.is_some());
     }

@@ -26,9 +26,7 @@ impl Answer {
             204 | 304 => String::new(),
             _ => format!("Content-Length: {}\r\n", body.len()),
         };
-        Self::bytes(format!(
-            "HTTP/1.1 {status} So\r\nConnection: close\r\n{length}\r\n{body}"
-        ))
+        Self::bytes(format!("HTTP/1.1 {status} So\r\nConnection: close\r\n{length}\r\n{body}"))
     }
 
     /// 200 with exactly these header lines, and whatever body.
@@ -48,10 +46,7 @@ impl Answer {
 
     /// A body that comes a byte at a time and never ends by itself.
     pub fn drip() -> Self {
-        Self {
-            drip: true,
-            ..Self::raw("Content-Length: 90000", "")
-        }
+        Self { drip: true, ..Self::raw("Content-Length: 90000", "") }
     }
 
     /// With further header lines.
@@ -61,10 +56,7 @@ impl Answer {
     }
 
     fn bytes(text: String) -> Self {
-        Self {
-            bytes: text.into_bytes(),
-            drip: false,
-        }
+        Self { bytes: text.into_bytes(), drip: false }
     }
 }
 
@@ -110,14 +102,7 @@ impl Server {
         });
         let url = format!("http://{address}");
         let (stop_drip, thread) = (Some(stop_drip), Some(thread));
-        Self {
-            url,
-            address,
-            requests,
-            stopped,
-            stop_drip,
-            thread,
-        }
+        Self { url, address, requests, stopped, stop_drip, thread }
     }
 
     /// Its URL, without a path.

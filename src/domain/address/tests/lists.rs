@@ -24,15 +24,9 @@ fn one_key_under_eth_and_under_usdt_on_tron() {
     assert_eq!(eth.chains(), [Chain::Evm(1)]);
     assert_eq!(tron.chains(), [Chain::Tron]);
     assert_eq!(eth.checksum(), Checksum::Verified);
-    assert_eq!(
-        eth.canonical(),
-        "0xe950dc316b836e4eefb8308bf32bf7c72a1358ff"
-    );
+    assert_eq!(eth.canonical(), "0xe950dc316b836e4eefb8308bf32bf7c72a1358ff");
     assert!(finds("41e950dc316b836e4eefb8308bf32bf7c72a1358ff", &eth));
-    assert!(finds(
-        "eip155:56:0xe950dc316b836e4eefb8308bf32bf7c72a1358ff",
-        &tron
-    ));
+    assert!(finds("eip155:56:0xe950dc316b836e4eefb8308bf32bf7c72a1358ff", &tron));
 }
 
 #[test]
@@ -66,10 +60,7 @@ fn a_listed_bitcoin_address_is_found_by_its_other_forms() {
 fn a_listed_script_is_found_across_chains_and_a_p2wsh_by_its_nested_form() {
     let row = listed("3P14159f73E4gFr7JterCCQh9QjiTjiZrG", "XBT");
     let litecoin = parse("3P14159f73E4gFr7JterCCQh9QjiTjiZrG").other_forms();
-    let (_, _, m) = litecoin
-        .iter()
-        .find(|(chain, ..)| *chain == Chain::Litecoin)
-        .unwrap();
+    let (_, _, m) = litecoin.iter().find(|(chain, ..)| *chain == Chain::Litecoin).unwrap();
     assert!(m.starts_with('M') && finds(m, &row));
 
     let program = "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3";
@@ -107,37 +98,17 @@ fn tickers_narrow_the_chains_only_where_they_fit() {
     check(evm, "NEWCOIN", &[Chain::AnyEvm]);
     check(evm, "XBT", &[Chain::AnyEvm]);
     check(evm, "eip155:8453", &[Chain::Evm(8453)]);
-    check(
-        "bnb136ns6lfw4zs5hg4n85vdthaad7hq5m4gtkgf23",
-        "BNB",
-        &[Chain::BnbBeacon],
-    );
+    check("bnb136ns6lfw4zs5hg4n85vdthaad7hq5m4gtkgf23", "BNB", &[Chain::BnbBeacon]);
     let bitcoins = [Chain::Bitcoin, Chain::BitcoinCash, Chain::BitcoinSv];
-    check(
-        "12sjrrhoFEsedNRhtgwvvRqjFTh8fZTDX9",
-        "BSV",
-        &[Chain::BitcoinSv],
-    );
-    check(
-        "18M8bJWMzWHDBMxoLqjHHAffdRy4SrzkfB",
-        "BCH",
-        &[Chain::BitcoinCash],
-    );
+    check("12sjrrhoFEsedNRhtgwvvRqjFTh8fZTDX9", "BSV", &[Chain::BitcoinSv]);
+    check("18M8bJWMzWHDBMxoLqjHHAffdRy4SrzkfB", "BCH", &[Chain::BitcoinCash]);
     check("1KdXaqcBeoMAFVAPwTmYvDbEq6RnvNPF6J", "USDT", &bitcoins);
     check("1KdXaqcBeoMAFVAPwTmYvDbEq6RnvNPF6J", "", &bitcoins);
     check("DFFJhnQNZf8rf67tYnesPu7MuGUpYtzv7Z", "XVG", &[Chain::Verge]);
-    check(
-        "DFFJhnQNZf8rf67tYnesPu7MuGUpYtzv7Z",
-        "DOGE",
-        &[Chain::Dogecoin],
-    );
+    check("DFFJhnQNZf8rf67tYnesPu7MuGUpYtzv7Z", "DOGE", &[Chain::Dogecoin]);
     // OFAC lists a TRON address under XBT.
     check("TUCsTq7TofTCJRRoHk6RvhMoS2mJLm5Yzq", "XBT", &[Chain::Tron]);
-    check(
-        "42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi",
-        "SOL",
-        &[Chain::Solana],
-    );
+    check("42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi", "SOL", &[Chain::Solana]);
     check("rnXyVQzgxZe7TR1EPzTkGj2jxH4LMJYh66", "XRP", &[Chain::Xrp]);
 }
 
@@ -149,14 +120,8 @@ fn unknown_forms_are_verbatim_under_unknown_tickers_and_quarantined_under_known_
     assert_eq!(row.key_ids(), [KeyId::Verbatim(account.into())]);
     assert_eq!(row.encoding(), Encoding::Verbatim);
     let chain: Chain = "cip34:1-764824073".parse().unwrap();
-    assert_eq!(
-        listed(account, "cip34:1-764824073").chains(),
-        std::slice::from_ref(&chain)
-    );
-    assert_eq!(
-        Address::parse(account, Some(&chain)).unwrap().key_ids(),
-        row.key_ids()
-    );
+    assert_eq!(listed(account, "cip34:1-764824073").chains(), std::slice::from_ref(&chain));
+    assert_eq!(Address::parse(account, Some(&chain)).unwrap().key_ids(), row.key_ids());
 
     let xmr = "5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320";
     for (input, ticker) in [
@@ -168,10 +133,7 @@ fn unknown_forms_are_verbatim_under_unknown_tickers_and_quarantined_under_known_
         ("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", "XBT"),
     ] {
         let error = Address::parse_listed(input, ticker).unwrap_err();
-        assert!(
-            matches!(error, AddressError::NotUnderstood(_)),
-            "{input} {ticker}: {error}"
-        );
+        assert!(matches!(error, AddressError::NotUnderstood(_)), "{input} {ticker}: {error}");
     }
 }
 
@@ -205,10 +167,7 @@ fn addresses_that_nobody_controls_are_refused_on_lists_and_understood_elsewhere(
     ] {
         assert_eq!(parse(input).key_ids().len(), matches, "{input}");
         let error = Address::parse_listed(input, "").unwrap_err();
-        assert!(
-            matches!(error, AddressError::NobodysAddress(_)),
-            "{input}: {error}"
-        );
+        assert!(matches!(error, AddressError::NobodysAddress(_)), "{input}: {error}");
     }
     for somebodys in [
         "0x0000000000000000000000000000000000010000",
@@ -274,10 +233,7 @@ fn every_row_of_ofac_is_understood_but_one() {
     }
     assert_eq!(
         quarantined,
-        [(
-            "XMR",
-            "5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320"
-        )]
+        [("XMR", "5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320")]
     );
     assert_eq!(rows.len(), 761);
     let expected = [

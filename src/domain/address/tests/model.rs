@@ -11,6 +11,15 @@ use super::*;
 /// The chains whose own rule takes `input`.
 pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
     use Chain::*;
+    // CAIP-10: a chain that does not fit narrows nothing.
+    if let [namespace, reference, rest] = input.splitn(3, ':').collect::<Vec<_>>()[..] {
+        let written: Result<Chain, _> = format!("{namespace}:{reference}").parse();
+        if let Ok(written) = written {
+            let fitting = chains(rest);
+            let narrowed = fitting.contains(&written).then(|| BTreeSet::from([written]));
+            return narrowed.unwrap_or(fitting);
+        }
+    }
     let mut found = BTreeSet::new();
     let mut rule = |chain: Chain, fits: bool| {
         if fits {
@@ -21,10 +30,7 @@ pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
     let b58_2 = |version: [u8; 2]| base58check(input, &version, 20);
     let wit = |prefix: &str| witness(input, prefix);
 
-    rule(
-        AnyEvm,
-        input.len() == 42 && input.starts_with("0x") && is_hex(&input[2..]),
-    );
+    rule(AnyEvm, input.len() == 42 && input.starts_with("0x") && is_hex(&input[2..]));
     rule(Bitcoin, b58(&[0, 5]) || wit("bc"));
     for chain in [BitcoinTestnet, BitcoinTestnet4, BitcoinSignet] {
         rule(chain, b58(&[111, 196]) || wit("tb"));
@@ -36,10 +42,7 @@ pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
     rule(BitcoinSv, b58(&[0, 5]));
     rule(BitcoinGold, b58(&[38, 23]) || wit("btg"));
     rule(BitcoinGoldTestnet, b58(&[111, 196]) || wit("tbtg"));
-    rule(
-        Litecoin,
-        b58(&[48, 5, 50]) || wit("ltc") || bytes_of::<Bech32>(input, "ltcmweb", 66, 1),
-    );
+    rule(Litecoin, b58(&[48, 5, 50]) || wit("ltc") || bytes_of::<Bech32>(input, "ltcmweb", 66, 1));
     let ltc_test = wit("tltc") || wit("rltc") || bytes_of::<Bech32>(input, "tmweb", 66, 1);
     rule(LitecoinTestnet, b58(&[111, 196, 58]) || ltc_test);
     rule(Dogecoin, b58(&[30, 22]));
@@ -55,14 +58,8 @@ pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
     rule(Verge, b58(&[30, 33]));
     rule(VergeTestnet, b58(&[115, 198]));
     rule(Tron, b58(&[65]) || tron_hex(input));
-    rule(
-        Xrp,
-        ripple(input, &[0], 20) || ripple(input, &[5, 0x44], 29),
-    );
-    rule(
-        XrpTestnet,
-        ripple(input, &[0], 20) || ripple(input, &[4, 0x93], 29),
-    );
+    rule(Xrp, ripple(input, &[0], 20) || ripple(input, &[5, 0x44], 29));
+    rule(XrpTestnet, ripple(input, &[0], 20) || ripple(input, &[4, 0x93], 29));
     rule(Monero, monero(input, [18, 19, 42, 70]));
     rule(MoneroStagenet, monero(input, [24, 25, 36, 86]));
     rule(MoneroTestnet, monero(input, [53, 54, 63, 111]));
@@ -85,9 +82,8 @@ pub(super) fn chains(input: &str) -> BTreeSet<Chain> {
 /// Every prefix that the properties make up addresses with is in the model.
 pub(super) const ACCOUNT_PREFIXES: [&str; 7] =
     ["bnb", "tbnb", "cosmos", "osmo", "inj", "kava", "juno"];
-pub(super) const WITNESS_PREFIXES: [&str; 9] = [
-    "bc", "tb", "bcrt", "ltc", "tltc", "rltc", "btg", "tbtg", "vtc",
-];
+pub(super) const WITNESS_PREFIXES: [&str; 9] =
+    ["bc", "tb", "bcrt", "ltc", "tltc", "rltc", "btg", "tbtg", "vtc"];
 
 fn is_hex(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_hexdigit())
@@ -99,10 +95,7 @@ fn tron_hex(input: &str) -> bool {
 }
 
 fn checked(input: &str, alphabet: &bs58::Alphabet) -> Option<Vec<u8>> {
-    let mut bytes = bs58::decode(input)
-        .with_alphabet(alphabet)
-        .into_vec()
-        .ok()?;
+    let mut bytes = bs58::decode(input).with_alphabet(alphabet).into_vec().ok()?;
     let checksum = bytes.split_off(bytes.len().checked_sub(4)?);
     let hash = Sha256::digest(Sha256::digest(&bytes)).to_vec();
     (hash[..4] == checksum).then_some(bytes)
@@ -118,10 +111,7 @@ fn ripple(input: &str, version: &[u8], rest: usize) -> bool {
         let shaped = bytes.starts_with(version) && bytes.len() == version.len() + rest;
         let flags = rest == 20
             || shaped
-                && matches!(
-                    bytes[22..],
-                    [0, 0, 0, 0, 0, 0, 0, 0, 0] | [1, _, _, _, _, 0, 0, 0, 0]
-                );
+                && matches!(bytes[22..], [0, 0, 0, 0, 0, 0, 0, 0, 0] | [1, _, _, _, _, 0, 0, 0, 0]);
         shaped && flags
     })
 }
@@ -174,11 +164,7 @@ fn cash(input: &str, prefix: &str) -> bool {
     let payload = lower.strip_prefix(&format!("{prefix}:")).unwrap_or(&lower);
     let symbols: Option<Vec<u64>> = payload
         .chars()
-        .map(|c| {
-            "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-                .find(c)
-                .map(|value| value as u64)
-        })
+        .map(|c| "qpzry9x8gf2tvdw0s3jn54khce6mua7l".find(c).map(|value| value as u64))
         .collect();
     let Some(symbols) = symbols.filter(|symbols| matches!(symbols.len(), 42 | 61)) else {
         return false;
@@ -188,25 +174,17 @@ fn cash(input: &str, prefix: &str) -> bool {
     for d in prefix.chain([0]).chain(symbols.iter().copied()) {
         let c0 = c >> 35;
         c = ((c & 0x07ffffffff) << 5) ^ d;
-        for (bit, generator) in [
-            0x98f2bc8e61,
-            0x79b76d99e2,
-            0xf33e5fb3c4,
-            0xae2eabe2a8,
-            0x1e4f43e470u64,
-        ]
-        .iter()
-        .enumerate()
+        for (bit, generator) in
+            [0x98f2bc8e61, 0x79b76d99e2, 0xf33e5fb3c4, 0xae2eabe2a8, 0x1e4f43e470u64]
+                .iter()
+                .enumerate()
         {
             if c0 & (1 << bit) != 0 {
                 c ^= generator;
             }
         }
     }
-    let bits: String = symbols
-        .iter()
-        .map(|symbol| format!("{symbol:05b}"))
-        .collect();
+    let bits: String = symbols.iter().map(|symbol| format!("{symbol:05b}")).collect();
     let version = u8::from_str_radix(&bits[..8], 2).unwrap();
     let sized = match symbols.len() {
         42 => matches!(version, 0 | 8 | 16 | 24) && bits[168..170] == *"00",
@@ -220,9 +198,7 @@ fn monero(input: &str, [plain, integrated, sub, featured]: [u8; 4]) -> bool {
     let alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     let mut bytes = Vec::new();
     for block in input.as_bytes().chunks(11) {
-        let Some(size) = [0, 2, 3, 5, 6, 7, 9, 10, 11]
-            .iter()
-            .position(|n| *n == block.len())
+        let Some(size) = [0, 2, 3, 5, 6, 7, 9, 10, 11].iter().position(|n| *n == block.len())
         else {
             return false;
         };

@@ -20,11 +20,7 @@ struct Form {
 }
 
 fn checksummed(text: String) -> Form {
-    Form {
-        text,
-        checksummed: true,
-        canonical: true,
-    }
+    Form { text, checksummed: true, canonical: true }
 }
 
 const VERSIONS: [&[u8]; 25] = [
@@ -61,9 +57,7 @@ fn cut<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 fn mweb(prefix: &str, keys: &[u8]) -> String {
     let hrp = Hrp::parse(prefix).unwrap();
-    let symbols = [Fe32::Q]
-        .into_iter()
-        .chain(keys.iter().copied().bytes_to_fes());
+    let symbols = [Fe32::Q].into_iter().chain(keys.iter().copied().bytes_to_fes());
     symbols.with_checksum::<Bech32>(&hrp).chars().collect()
 }
 
@@ -125,17 +119,10 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
         4 => {
             let text = cashaddr::encode((choice % 2) as u8, &hash);
             let text = text.split_once(':').unwrap().1.to_owned();
-            Form {
-                text,
-                checksummed: true,
-                canonical: false,
-            }
+            Form { text, checksummed: true, canonical: false }
         }
         5 => checksummed(xrp::classic(&hash)),
-        6 => checksummed(xrp::x_address(
-            &hash,
-            choice.is_multiple_of(2).then_some(choice as u32),
-        )),
+        6 => checksummed(xrp::x_address(&hash, choice.is_multiple_of(2).then_some(choice as u32))),
         7 => checksummed(monero::encode(&monero_payload(choice, bytes))),
         8 => checksummed(mweb(prefix(&["ltcmweb", "tmweb"]), &bytes[..66])),
         9 => checksummed(zcash::sapling(&cut(bytes)).unwrap()),
@@ -144,38 +131,18 @@ fn form(kind: usize, choice: usize, bytes: &[u8]) -> Form {
             let hrp = Hrp::parse(prefix(&["tex", "textest", "texregtest"])).unwrap();
             checksummed(::bech32::encode::<Bech32m>(hrp, &hash).unwrap())
         }
-        12 => Form {
-            text: lower,
-            checksummed: false,
-            canonical: true,
-        },
-        13 => Form {
-            text: evm::checksummed(&hash),
-            checksummed: false,
-            canonical: false,
-        },
-        14 => Form {
-            text: tron::hex(&hash),
-            checksummed: false,
-            canonical: false,
-        },
+        12 => Form { text: lower, checksummed: false, canonical: true },
+        13 => Form { text: evm::checksummed(&hash), checksummed: false, canonical: false },
+        14 => Form { text: tron::hex(&hash), checksummed: false, canonical: false },
         15 => {
             let text = bs58::encode(&bytes[..32]).into_string();
-            Form {
-                text,
-                checksummed: false,
-                canonical: true,
-            }
+            Form { text, checksummed: false, canonical: true }
         }
         _ => {
             // Upper case is allowed for bech32 and CashAddr.
             let kind = [1, 2, 3, 8, 9, 10, 11][choice % 7];
             let text = form(kind, choice, bytes).text.to_uppercase();
-            Form {
-                text,
-                checksummed: true,
-                canonical: false,
-            }
+            Form { text, checksummed: true, canonical: false }
         }
     }
 }
@@ -188,8 +155,11 @@ fn any_form() -> impl Strategy<Value = Form> {
 /// What is found to fit, of the chains that the model knows.
 fn found(input: &str) -> BTreeSet<Chain> {
     match Address::parse(input, None) {
-        Ok(address) => address.chains().iter().cloned().collect(),
-        Err(_) => BTreeSet::new(),
+        // After an unknown chain (CAIP-10) anything is taken verbatim, by no chain's rule.
+        Ok(address) if address.encoding() != Encoding::Verbatim => {
+            address.chains().iter().cloned().collect()
+        }
+        _ => BTreeSet::new(),
     }
 }
 
@@ -197,16 +167,9 @@ fn found(input: &str) -> BTreeSet<Chain> {
 fn eip55(hex: &str) -> String {
     use sha3::Keccak256;
     let lower = hex.to_lowercase();
-    let hash: String = Keccak256::digest(&lower)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = Keccak256::digest(&lower).iter().map(|byte| format!("{byte:02x}")).collect();
     let case = |(letter, nibble): (char, char)| {
-        if nibble >= '8' {
-            letter.to_ascii_uppercase()
-        } else {
-            letter
-        }
+        if nibble >= '8' { letter.to_ascii_uppercase() } else { letter }
     };
     lower.chars().zip(hash.chars()).map(case).collect()
 }
@@ -248,9 +211,13 @@ proptest! {
         place in any::<prop::sample::Index>(), to in 33..127u8,
     ) {
         let text = change(&form.text, place.index(form.text.len()), to);
-        // A colon may split off what reads as a chain of its own (`bit:oincash:q...`, CAIP-10): the
-        // chain is no part of the checksum, and the key is the same.
+        // A second colon may split off what reads as a chain of its own (`bit:oincash:q...`,
+        // CAIP-10): the chain is no part of the checksum, and the key is the same, or the rest is
+        // verbatim on that chain.
         match Address::parse(&text, None) {
+            Ok(address) if address.encoding() == Encoding::Verbatim => {
+                prop_assert_eq!(to, b':');
+            }
             Ok(address) if to == b':' => {
                 let original = parse(&form.text);
                 prop_assert_eq!(address.key_ids(), original.key_ids(), "{}", text);
@@ -304,7 +271,7 @@ proptest! {
 
     #[test]
     fn hostile_text_never_panics_and_agrees_with_the_model(
-        text in "[!-~]{0,120}|0x[0-9a-fA-F]{38,42}|[1-9A-HJ-NP-Za-km-z]{20,50}|\\PC{0,40}|[a-z]{1,5}1[02-9ac-hj-np-z]{0,80}"
+        text in "[!-~]{0,120}|0x[0-9a-fA-F]{38,42}|[1-9A-HJ-NP-Za-km-z]{20,50}|[a-z]{2,9}:[a-z0-9]{0,33}:[!-~]{0,45}|\\PC{0,40}|[a-z]{1,5}1[02-9ac-hj-np-z]{0,80}"
     ) {
         prop_assert_eq!(found(&text), model::chains(&text));
         let _ = Address::parse_listed(&text, "ADA");
@@ -316,6 +283,15 @@ fn change(text: &str, place: usize, to: u8) -> String {
     let mut bytes = text.as_bytes().to_vec();
     bytes[place] = to;
     String::from_utf8(bytes).unwrap()
+}
+
+/// What the properties once stumbled on.
+#[test]
+fn a_colon_in_the_prefix_of_cash_addr_changes_no_key() {
+    let address = "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a";
+    let broken = change(address, 3, b':');
+    assert_eq!(parse(&broken).key_ids(), parse(address).key_ids());
+    assert_eq!(found(&broken), model::chains(&broken));
 }
 
 /// EIP-55 is 15 bits on average: some changes slip through. Every change of one digit of its

@@ -17,10 +17,7 @@ fn script_key(script: &[u8]) -> KeyId {
         [0x00, 0x14, hash @ ..] => KeyId::PublicKeyHash(hash.try_into().unwrap()),
         [version, length, program @ ..] if usize::from(*length) == program.len() => {
             let version = version.saturating_sub(0x50);
-            KeyId::WitnessProgram {
-                version,
-                program: Program::new(program).unwrap(),
-            }
+            KeyId::WitnessProgram { version, program: Program::new(program).unwrap() }
         }
         _ => panic!("{script:?}"),
     }
@@ -46,21 +43,13 @@ fn key_io_valid() {
     for (input, script, facts) in &vectors {
         if facts["isPrivkey"] == true {
             let error = Address::parse(input, None).unwrap_err();
-            assert_eq!(
-                error,
-                AddressError::NotUnderstood(Misfit::PrivateKey),
-                "{input}"
-            );
+            assert_eq!(error, AddressError::NotUnderstood(Misfit::PrivateKey), "{input}");
             *counts.entry("private keys").or_insert(0) += 1;
             continue;
         }
         if is_superseded(input) {
             let error = Address::parse(input, None).unwrap_err();
-            assert_eq!(
-                error,
-                AddressError::NotUnderstood(Misfit::Bech32Variant),
-                "{input}"
-            );
+            assert_eq!(error, AddressError::NotUnderstood(Misfit::Bech32Variant), "{input}");
             *counts.entry("superseded by BIP-350").or_insert(0) += 1;
             continue;
         }
@@ -80,11 +69,7 @@ fn key_io_valid() {
     }
     assert_eq!(
         counts,
-        BTreeMap::from([
-            ("addresses", 32),
-            ("private keys", 27),
-            ("superseded by BIP-350", 3)
-        ])
+        BTreeMap::from([("addresses", 32), ("private keys", 27), ("superseded by BIP-350", 3)])
     );
 }
 
@@ -109,11 +94,7 @@ fn key_io_invalid() {
             continue;
         };
         // Invalid for Bitcoin: a segwit program after a prefix that is not Bitcoin's.
-        assert_eq!(
-            address.chains(),
-            [Chain::Other("bech32:tc".into())],
-            "{input}"
-        );
+        assert_eq!(address.chains(), [Chain::Other("bech32:tc".into())], "{input}");
         other_prefix.push(input.as_str());
     }
     assert_eq!(other_prefix, ["tc1qw508d6qejxtdg4y5r3zarvary0c5xw7kg3g4ty"]);
@@ -122,10 +103,7 @@ fn key_io_invalid() {
 /// The strings in `<tt>` of the list that follows the line beginning with `heading`; a byte that is
 /// written as `0x20 +` or `+ 0xFF` is put in its place.
 fn bip_list(text: &str, heading: &str) -> Vec<Vec<String>> {
-    let tail = text
-        .split(heading)
-        .nth(1)
-        .unwrap_or_else(|| panic!("{heading}"));
+    let tail = text.split(heading).nth(1).unwrap_or_else(|| panic!("{heading}"));
     let items = tail.lines().skip_while(|line| !line.starts_with("* "));
     items
         .take_while(|line| line.starts_with("* "))
@@ -149,10 +127,7 @@ fn bip_list(text: &str, heading: &str) -> Vec<Vec<String>> {
 }
 
 fn bips() -> Option<(String, String)> {
-    Some((
-        text("vectors/bip-0173.mediawiki")?,
-        text("vectors/bip-0350.mediawiki")?,
-    ))
+    Some((text("vectors/bip-0173.mediawiki")?, text("vectors/bip-0350.mediawiki")?))
 }
 
 /// The checksum that the decoder finds; `None` for what is not bech32 at all.
@@ -161,10 +136,7 @@ fn variant(input: &str) -> Option<bech32::Variant> {
         return None;
     }
     let lower = input.to_ascii_lowercase();
-    bech32::decode(&lower)
-        .ok()
-        .flatten()
-        .map(|decoded| decoded.variant)
+    bech32::decode(&lower).ok().flatten().map(|decoded| decoded.variant)
 }
 
 #[test]
@@ -180,18 +152,10 @@ fn bip_173_and_350_checksums() {
     };
     let bech32 = bip_list(&bip173, "The following strings are valid Bech32:");
     check(bech32, 7, Some(bech32::Variant::Bech32));
-    check(
-        bip_list(&bip173, "The following string are not valid Bech32 "),
-        12,
-        None,
-    );
+    check(bip_list(&bip173, "The following string are not valid Bech32 "), 12, None);
     let bech32m = bip_list(&bip350, "The following strings are valid Bech32m:");
     check(bech32m, 7, Some(bech32::Variant::Bech32m));
-    check(
-        bip_list(&bip350, "The following string are not valid Bech32m "),
-        14,
-        None,
-    );
+    check(bip_list(&bip350, "The following string are not valid Bech32m "), 14, None);
 }
 
 #[test]
@@ -207,16 +171,10 @@ fn bip_173_and_350_strings_are_no_addresses_unless_of_the_shape_of_an_account() 
         (&bip350, "The following string are not valid Bech32m "),
     ] {
         let list = bip_list(bip, heading);
-        understood.extend(
-            list.into_iter()
-                .filter(|i| Address::parse(&i[0], None).is_ok()),
-        );
+        understood.extend(list.into_iter().filter(|i| Address::parse(&i[0], None).is_ok()));
     }
     // 20 bytes after a prefix: what a Cosmos-style account is.
-    assert_eq!(
-        understood,
-        [["abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw"]]
-    );
+    assert_eq!(understood, [["abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw"]]);
 }
 
 /// BIP-173 addresses of version 1 and above: bech32, where BIP-350 asks for bech32m since 2020.
@@ -240,20 +198,12 @@ fn bip_173_and_350_segwit_addresses() {
     for item in lists.iter().flatten() {
         if is_superseded(&item[0]) {
             let error = Address::parse(&item[0], None).unwrap_err();
-            assert_eq!(
-                error,
-                AddressError::NotUnderstood(Misfit::Bech32Variant),
-                "{item:?}"
-            );
+            assert_eq!(error, AddressError::NotUnderstood(Misfit::Bech32Variant), "{item:?}");
             continue;
         }
         let address = parse(&item[0]);
         let main = item[0].to_lowercase().starts_with("bc1");
-        let chain = if main {
-            Chain::Bitcoin
-        } else {
-            Chain::BitcoinTestnet
-        };
+        let chain = if main { Chain::Bitcoin } else { Chain::BitcoinTestnet };
         assert!(address.fits(&chain), "{item:?}");
         assert_eq!(address.key_ids(), [script_key(&hex(&item[1]))], "{item:?}");
         assert_eq!(address.canonical(), item[0].to_lowercase());
@@ -346,9 +296,7 @@ fn real_addresses_parse_and_print_as_written() {
         let Some(path) = data(file) else { return };
         let mut text = String::new();
         let file = std::fs::File::open(path).unwrap();
-        flate2::read::GzDecoder::new(file)
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
         let mut count = 0;
         for line in text.lines() {
             let address = parse(line);

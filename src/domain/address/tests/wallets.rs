@@ -20,10 +20,7 @@ fn claim(currency: &str, options: &str) -> Claim {
     use Chain::*;
     let known = |main: &[Chain], test: &[Chain]| Claim::Known(main.to_vec(), test.to_vec());
     let options = options.to_lowercase();
-    let chain_type = options
-        .split("chaintype: '")
-        .nth(1)
-        .and_then(|rest| rest.split('\'').next());
+    let chain_type = options.split("chaintype: '").nth(1).and_then(|rest| rest.split('\'').next());
     match chain_type {
         Some("tron") => return known(&[Tron], &[Tron]),
         Some("solana") => return known(&[Solana], &[Solana]),
@@ -89,9 +86,7 @@ fn claim(currency: &str, options: &str) -> Claim {
         | "flr"
         | "smilo"
         | "xsm" => known(&[AnyEvm], &[AnyEvm]),
-        other => Claim::Unknown(Chain::Other(
-            format!("ticker:{}", other.replace(' ', "-")).into(),
-        )),
+        other => Claim::Unknown(Chain::Other(format!("ticker:{}", other.replace(' ', "-")).into())),
     }
 }
 
@@ -122,10 +117,7 @@ fn accepted(row: &Row, main: &[Chain], test: &[Chain]) -> bool {
     let fits = |chains: &[Chain]| chains.iter().any(|chain| address.fits(chain));
     if options.contains("both") {
         fits(main) || fits(test)
-    } else if ["testnet", "regtest", "stagenet"]
-        .iter()
-        .any(|test| options.contains(test))
-    {
+    } else if ["testnet", "regtest", "stagenet"].iter().any(|test| options.contains(test)) {
         fits(test)
     } else {
         fits(main)
@@ -146,12 +138,7 @@ fn exception(row: &Row) -> Option<&'static str> {
 }
 
 /// Currencies, what the validator says, why it is wrong, and the addresses.
-type Exception = (
-    &'static [&'static str],
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-);
+type Exception = (&'static [&'static str], &'static str, &'static str, &'static [&'static str]);
 
 const EXCEPTIONS: [Exception; 8] = [
     (
@@ -211,10 +198,7 @@ const EXCEPTIONS: [Exception; 8] = [
         &["litecoin", "ltc"],
         "invalid",
         "Litecoin Core takes scripts with version 5 as well as 50 (SCRIPT_ADDRESS, SCRIPT_ADDRESS2)",
-        &[
-            "3FLj1iFqS359KvBXeaStPgqX7hgyifVKbN",
-            "3NJZLcZEEYBpxYEUGewU4knsQRn1WM5Fkt",
-        ],
+        &["3FLj1iFqS359KvBXeaStPgqX7hgyifVKbN", "3NJZLcZEEYBpxYEUGewU4knsQRn1WM5Fkt"],
     ),
     (
         &["trx"],
@@ -256,12 +240,7 @@ fn every_wallet_vector_gives_its_documented_result() {
         };
         *counts.entry(class).or_insert(0) += 1;
     }
-    assert!(
-        wrong.is_empty(),
-        "{} rows:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!(counts.values().sum::<usize>(), 928);
     let expected = [
         ("agrees", 436),

@@ -21,24 +21,11 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (
-        0..3_i64,
-        prop::collection::vec(prop::bool::weighted(0.7), NAMES.len()),
-    )
+    let step = (0..3_i64, prop::collection::vec(prop::bool::weighted(0.7), NAMES.len()))
         .prop_flat_map(|(days, rows)| {
-            (
-                Just(days),
-                Just(rows),
-                prop::bool::weighted(0.1),
-                any::<u64>(),
-            )
+            (Just(days), Just(rows), prop::bool::weighted(0.1), any::<u64>())
         })
-        .prop_map(|(days, rows, forced, order)| Step {
-            days,
-            rows,
-            forced,
-            order,
-        });
+        .prop_map(|(days, rows, forced, order)| Step { days, rows, forced, order });
     prop::collection::vec(step, 1..12)
 }
 
@@ -66,9 +53,7 @@ fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
                 continue;
             }
             let standing = known.iter().filter(|row| row.stands).count();
-            let missing = (0..NAMES.len())
-                .filter(|n| known[*n].stands && !step.rows[*n])
-                .count();
+            let missing = (0..NAMES.len()).filter(|n| known[*n].stands && !step.rows[*n]).count();
             for (row, present) in known.iter_mut().zip(&step.rows) {
                 if *present {
                     // In the first publication it counts from ever.
@@ -96,12 +81,8 @@ fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
 }
 
 fn incoming(step: &Step, day: Date) -> ReadList {
-    let names: Vec<&str> = NAMES
-        .iter()
-        .zip(&step.rows)
-        .filter(|(_, has)| **has)
-        .map(|(name, _)| *name)
-        .collect();
+    let names: Vec<&str> =
+        NAMES.iter().zip(&step.rows).filter(|(_, has)| **has).map(|(name, _)| *name).collect();
     let mut incoming = list(None, &names);
     incoming.published = Some(day);
     incoming.parties[0].listed_on.clear();
@@ -168,18 +149,11 @@ proptest! {
 fn check_shape(standings: &[Standing]) -> Result<(), TestCaseError> {
     prop_assert!(!standings.is_empty());
     for pair in standings.windows(2) {
-        prop_assert!(
-            pair[0].until.is_some() && pair[0].until <= pair[1].from,
-            "{:?}",
-            pair
-        );
+        prop_assert!(pair[0].until.is_some() && pair[0].until <= pair[1].from, "{:?}", pair);
         prop_assert_eq!(pair[1].basis, StartBasis::FirstSeen);
     }
     for standing in standings {
-        prop_assert_eq!(
-            standing.from.is_none(),
-            standing.basis == StartBasis::Unknown
-        );
+        prop_assert_eq!(standing.from.is_none(), standing.basis == StartBasis::Unknown);
         prop_assert!(standing.until.is_none() || standing.from <= standing.until);
     }
     Ok(())

@@ -1,0 +1,113 @@
+//! What the engine is asked and what it answers, where plain values do not do.
+
+use jiff::civil::Date;
+
+use crate::domain::list::{ListId, ListKind, ListingChange};
+use crate::refresh::{ListSettings, Report, SourceStatus};
+use crate::screening::snapshot::SnapshotList;
+use crate::source::Format;
+
+/// A file to publish by hand.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The list.
+    pub id: ListId,
+    /// What being on it means; `None`: as it has or is configured.
+    pub kind: Option<ListKind>,
+    /// The file's form; `None`: by content.
+    pub format: Option<Format>,
+    /// The file's name, for the record and as a hint at its form.
+    pub file_name: String,
+    /// Overrides the sanity gates, for this reason.
+    pub force_reason: Option<String>,
+    /// The day of publication where the file does not say it.
+    pub published: Option<Date>,
+}
+
+/// What a publication did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The list.
+    pub id: ListId,
+    /// False where the facts were those already loaded.
+    pub published: bool,
+    /// How many rows were newly listed.
+    pub added: u64,
+    /// How many rows' facts changed.
+    pub updated: u64,
+    /// How many rows were removed.
+    pub removed: u64,
+    /// How many removals newly wait to be confirmed.
+    pub removals_pending: u64,
+}
+
+/// A list as loaded or configured.
+#[derive(Clone, Debug)]
+pub struct ListOverview {
+    /// The list.
+    pub id: ListId,
+    /// Its configuration, where it has one.
+    pub settings: Option<ListSettings>,
+    /// Its version in force, where one is loaded.
+    pub loaded: Option<SnapshotList>,
+    /// How reading its source went, where it has one.
+    pub source: Option<SourceStatus>,
+    /// The source without credentials and query; empty where it has none.
+    pub source_name: String,
+}
+
+/// Where a listing of changes begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangesSince {
+    /// With the first version ever loaded.
+    Beginning,
+    /// Above this version.
+    Version(u64),
+    /// With versions published, or where undated loaded, on this day or later.
+    Day(Date),
+}
+
+/// A page of changes.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The changes, in order.
+    pub changes: Vec<DatedChange>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<[u64; 2]>,
+}
+
+/// A change with its version's day.
+#[derive(Clone, Debug)]
+pub struct DatedChange {
+    /// The list.
+    pub list: ListId,
+    /// The version that made it.
+    pub version: u64,
+    /// The day of publication of that version.
+    pub published: Option<Date>,
+    /// The change.
+    pub change: ListingChange,
+}
+
+impl From<Report> for Publication {
+    fn from(report: Report) -> Self {
+        match report {
+            Report::Published { list, added, updated, removed, pending, .. } => Self {
+                id: list,
+                published: true,
+                added,
+                updated,
+                removed,
+                removals_pending: pending,
+            },
+            Report::Unchanged { list } => Self {
+                id: list,
+                published: false,
+                added: 0,
+                updated: 0,
+                removed: 0,
+                removals_pending: 0,
+            },
+        }
+    }
+}
