@@ -157,11 +157,14 @@ impl Engine {
                 "loaded",
             );
             if list.is_stale_at(now) {
-                tracing::warn!(
-                    list = %list.id(),
-                    "STALE: until it is refreshed or imported anew, answers are INCOMPLETE and at \
-                     least REVIEW",
-                );
+                let meaning = match snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
+                    true => "STALE, and let pass because stale lists are allowed",
+                    false => {
+                        "STALE: until it is refreshed or imported anew, answers are INCOMPLETE \
+                         and at least REVIEW"
+                    }
+                };
+                tracing::warn!(list = %list.id(), "{meaning}");
             }
         }
         let missing = snapshot.as_deref().map(|snapshot| &snapshot.record().missing);

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -12,6 +13,12 @@ use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::client::Client;
 
+/// How long a command waits for a store that another process holds and nobody serves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it waits between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A client, connected. Where the store is served within the process, dropping the runtime that
 /// it was made on closes the store.
 pub async fn connect(global: &Global) -> Result<Client> {
@@ -19,10 +26,19 @@ pub async fn connect(global: &Global) -> Result<Client> {
         return Ok(Client::connect(url).await?);
     }
     let config = global.load_config()?;
-    match Engine::open(&config, Arc::new(jiff::Timestamp::now)) {
-        Ok(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
-        Err(error) if error.is_locked() => running(&config.data_dir).await,
-        Err(error) => Err(error).with_context(|| opening(&config.data_dir)),
+    let mut waited = Duration::ZERO;
+    loop {
+        match Engine::open(&config, Arc::new(jiff::Timestamp::now)) {
+            Ok(engine) => return Ok(Client::new(grpc::in_process(engine).await?)),
+            Err(error) if error.is_locked() => {}
+            Err(error) => return Err(error).with_context(|| opening(&config.data_dir)),
+        }
+        match running(&config.data_dir).await {
+            // Another command may hold the store, or a server that is about to serve.
+            Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
+            connected => return connected,
+        }
+        waited += PAUSE;
     }
 }
 

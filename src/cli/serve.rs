@@ -108,7 +108,7 @@ fn announce(config: &Config, bound: SocketAddr, url: &str) {
     }
     info!(%url, "listening");
     let data_dir = config.data_dir.display();
-    info!("ask it something: lazaretto --data-dir {data_dir} screen {EXAMPLE}");
+    info!("ask it something: lazaretto --data-dir '{data_dir}' screen {EXAMPLE}");
 }
 
 /// The signals that end the server.

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
@@ -31,6 +33,10 @@ pub const MAX_RESPONSE: usize = 64 << 20;
 /// The most calls under way on one connection.
 const MAX_CALLS_PER_CONNECTION: u32 = 1_000;
 
+/// How long calls under way may take to end once an end is asked for. A stream that its client
+/// keeps open would hold the server up for ever.
+const DRAIN: Duration = Duration::from_secs(30);
+
 /// The in-memory pipe's buffer, in bytes.
 const PIPE: usize = 1 << 20;
 
@@ -45,8 +51,8 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `engine` on `listener` until `shutdown`; then takes no more calls, ends those under way
-/// and returns.
+/// Serves `engine` on `listener` until `shutdown`; then takes no more calls, answers those under
+/// way, for 30 seconds at most, and returns.
 pub async fn serve(
     engine: Arc<Engine>,
     listener: TcpListener,
@@ -100,6 +106,12 @@ where
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let (asked, end_asked) = oneshot::channel();
+    let shutdown = async move {
+        shutdown.await;
+        // The other side lives as long as this call.
+        let _ = asked.send(());
+    };
     let server = Server::builder()
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
         .add_service(health_service)
@@ -111,6 +123,18 @@ where
     tokio::select! {
         ended = server => Ok(ended?),
         () = report_health(engine, health) => Ok(()),
+        () = drained_too_long(end_asked) => {
+            tracing::warn!("calls still under way after {} s are cut off", DRAIN.as_secs());
+            Ok(())
+        }
+    }
+}
+
+/// Ends [`DRAIN`] after an end was asked for.
+async fn drained_too_long(end_asked: oneshot::Receiver<()>) {
+    match end_asked.await {
+        Ok(()) => tokio::time::sleep(DRAIN).await,
+        Err(_) => std::future::pending().await,
     }
 }
 
