@@ -1,6 +1,8 @@
 //! The running whole: the publisher of lists, the snapshot in force, and the settings, put
 //! together. Everything above (gRPC, command line) asks here; no transport is known here.
 
+mod error;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use crate::refresh::{
 };
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord};
 use crate::source::{self, Bounds, CsvHead, Format};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+
+pub use error::EngineError;
 
 /// A list without a configured limit of its own is stale after this long, if its kind ages.
 const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(48);
@@ -38,48 +42,6 @@ const STARTER_LISTS: [(&str, ListKind, &str); 2] = [
     ("us-ofac-sdn", ListKind::Sanctions, include_str!("../data/us-ofac-sdn.csv")),
     ("lazarus-advisories", ListKind::Advisory, include_str!("../data/lazarus-advisories.csv")),
 ];
-
-/// Why something could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// No such list is loaded or configured.
-    #[error("list {0} is neither loaded nor configured")]
-    UnknownList(ListId),
-    /// The first import of an unconfigured list says no kind.
-    #[error("list {0} is new: say what being on it means (kind)")]
-    KindMissing(ListId),
-    /// The list has no configured source.
-    #[error("list {0} has no configured source")]
-    NoSource(ListId),
-    /// The program was told to contact nobody.
-    #[error("running offline: no source is contacted")]
-    Offline,
-    /// The file is malformed.
-    #[error(transparent)]
-    Malformed(#[from] source::SourceError),
-    /// A sanity gate refused the publication.
-    #[error("{0}")]
-    Refused(String),
-    /// The source could not be read.
-    #[error("{0}")]
-    Source(String),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A file of ours could not be read or written.
-    #[error("data directory: {0}")]
-    Io(#[from] io::Error),
-    /// Cannot happen unless the program is wrong.
-    #[error("internal: {0}")]
-    Internal(String),
-}
-
-impl EngineError {
-    /// Whether another process holds the store.
-    pub fn is_locked(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Locked { .. }))
-    }
-}
 
 /// A file to publish by hand.
 #[derive(Clone, Debug)]
@@ -479,18 +441,6 @@ fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
 
 fn internal(error: impl fmt::Display) -> EngineError {
     EngineError::Internal(error.to_string())
-}
-
-impl From<RefreshError> for EngineError {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
-            RefreshError::Store(error) => Self::Store(error),
-            RefreshError::UnknownList(id) => Self::UnknownList(id),
-            RefreshError::NoSource(id) => Self::NoSource(id),
-            error => Self::Source(error.to_string()),
-        }
-    }
 }
 
 impl From<Report> for Publication {

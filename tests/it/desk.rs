@@ -53,8 +53,7 @@ impl Answer {
 
     /// The only finding on this verbatim address and ticker.
     pub fn on(&self, address: &str, ticker: &str) -> Option<&Found> {
-        let mut found =
-            self.findings.iter().filter(|f| f.address == address && f.ticker == ticker);
+        let mut found = self.findings.iter().filter(|f| f.address == address && f.ticker == ticker);
         let first = found.next();
         assert!(found.next().is_none(), "two findings on {address}: {self:?}");
         first
@@ -71,11 +70,7 @@ pub struct Desk {
 
 /// A moment such as `2025-11-20T12:00:00Z`, or the noon (UTC) of a day.
 pub fn at(text: &str) -> Timestamp {
-    if text.contains('T') {
-        text.parse().unwrap()
-    } else {
-        at(&format!("{text}T12:00:00Z"))
-    }
+    if text.contains('T') { text.parse().unwrap() } else { at(&format!("{text}T12:00:00Z")) }
 }
 
 impl Desk {

@@ -89,6 +89,8 @@ struct Scanner {
     profiles: Vec<String>,
     facts: Facts,
     is_primary: bool,
+    /// Whether the name that is being read is the party's primary one.
+    in_primary: bool,
     part_groups: Vec<String>,
     groups: HashMap<String, bool>,
     ticker: Option<String>,
@@ -135,10 +137,16 @@ impl Scanner {
                 self.facts.sub_type = attribute(line, "PartySubTypeID");
             }
             "Alias" => self.is_primary = attribute(line, "Primary") == "true",
-            "DocumentedName" if !self.is_primary => self.facts.others.push(Vec::new()),
+            // The first spelling of the primary alias; others are in other scripts.
+            "DocumentedName" => {
+                self.in_primary = self.is_primary && self.facts.primary.is_empty();
+                if !self.in_primary {
+                    self.facts.others.push(Vec::new());
+                }
+            }
             "NamePartValue" => {
                 let part = text(line).to_owned();
-                if self.is_primary {
+                if self.in_primary {
                     self.facts.primary.push(part);
                     self.part_groups.push(attribute(line, "NamePartGroupID"));
                 } else {

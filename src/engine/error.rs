@@ -1,0 +1,62 @@
+//! Why the engine could not do what was asked. Decides nothing.
+
+use std::io;
+
+use crate::domain::list::ListId;
+use crate::refresh::RefreshError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such list is loaded or configured.
+    #[error("list {0} is neither loaded nor configured")]
+    UnknownList(ListId),
+    /// The first import of an unconfigured list says no kind.
+    #[error("list {0} is new: say what being on it means (kind)")]
+    KindMissing(ListId),
+    /// The list has no configured source.
+    #[error("list {0} has no configured source")]
+    NoSource(ListId),
+    /// The program was told to contact nobody.
+    #[error("running offline: no source is contacted")]
+    Offline,
+    /// The file is malformed.
+    #[error(transparent)]
+    Malformed(#[from] SourceError),
+    /// A sanity gate refused the publication.
+    #[error("{0}")]
+    Refused(String),
+    /// The source could not be read.
+    #[error("{0}")]
+    Source(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of ours could not be read or written.
+    #[error("data directory: {0}")]
+    Io(#[from] io::Error),
+    /// Cannot happen unless the program is wrong.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl EngineError {
+    /// Whether another process holds the store.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Locked { .. }))
+    }
+}
+
+impl From<RefreshError> for EngineError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
+            RefreshError::Store(error) => Self::Store(error),
+            RefreshError::UnknownList(id) => Self::UnknownList(id),
+            RefreshError::NoSource(id) => Self::NoSource(id),
+            error => Self::Source(error.to_string()),
+        }
+    }
+}
