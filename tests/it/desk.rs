@@ -39,6 +39,7 @@ pub struct Found {
     pub state: ListingState,
     pub score: u8,
     pub list: String,
+    pub party_uid: String,
     pub party_name: String,
     pub address: String,
     pub ticker: String,
@@ -53,9 +54,20 @@ impl Answer {
 
     /// The only finding on this verbatim address and ticker.
     pub fn on(&self, address: &str, ticker: &str) -> Option<&Found> {
-        let mut found = self.findings.iter().filter(|f| f.address == address && f.ticker == ticker);
+        self.only(|found| found.address == address && found.ticker == ticker)
+    }
+
+    /// The only finding on a row.
+    pub fn on_row(&self, uid: &str, address: &str, ticker: &str) -> Option<&Found> {
+        self.only(|found| {
+            found.party_uid == uid && found.address == address && found.ticker == ticker
+        })
+    }
+
+    fn only(&self, wanted: impl Fn(&Found) -> bool) -> Option<&Found> {
+        let mut found = self.findings.iter().filter(|found| wanted(found));
         let first = found.next();
-        assert!(found.next().is_none(), "two findings on {address}: {self:?}");
+        assert!(found.next().is_none(), "more than one such finding: {self:?}");
         first
     }
 }
@@ -171,6 +183,7 @@ impl Desk {
             state: finding.state,
             score: finding.score,
             list: finding.list.id().to_string(),
+            party_uid: finding.row.key.party_uid.clone(),
             party_name: finding.party.map(|party| party.name.clone()).unwrap_or_default(),
             address: finding.row.key.address.clone(),
             ticker: finding.row.key.ticker.clone(),
