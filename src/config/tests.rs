@@ -1,3 +1,5 @@
+//! Settings from every layer, and every mistake in them with where it was made.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The schedule and the settings of refreshing; the rest needs a server: tests/it/refresh.rs.
+
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 use jiff::Timestamp;

@@ -136,11 +136,11 @@ fn finding<'s>(
     })
 }
 
-/// Whether the listing is the address itself: written the same way, on a chain asked for. On EVM
+/// Whether the listing is the address itself: the same canonical form, on a chain asked for. On EVM
 /// chains the same bytes are the same address whatever the chain, a Cosmos-style account names its
 /// chain by its prefix, and of a verbatim string the chain is not known.
 fn is_exact(address: &Address<'_>, chain: Option<&Chain>, listing: &IndexedListing) -> bool {
-    if address.encoding() != listing.encoding() || address.canonical() != listing.canonical() {
+    if address.canonical() != listing.canonical() {
         return false;
     }
     if matches!(address.encoding(), Encoding::Evm | Encoding::Cosmos | Encoding::Verbatim) {

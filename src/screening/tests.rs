@@ -357,7 +357,7 @@ fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, Findi
                     }
                     let same_text = listed.canonical() == asked.canonical();
                     let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
-                    match same_text && same_chain && listed.encoding() == asked.encoding() {
+                    match same_text && same_chain {
                         true => FindingKind::Listed,
                         false => FindingKind::SameKey,
                     }

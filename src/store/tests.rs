@@ -1,3 +1,5 @@
+//! The store through its own interface: what is written is read back, whole or not at all.
+
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 use std::collections::BTreeMap;

@@ -1,10 +1,14 @@
 //! Tests through the public interface, one module a subject.
-#![allow(clippy::unwrap_used)] // a test that panics has failed
 
+mod architecture;
 mod cli;
 mod cli_end_to_end;
 mod crash;
+mod desk;
+mod durability;
 mod foreign_clients;
+mod ofac;
 mod program;
 mod refresh;
 mod support;
+mod tagpacks;

@@ -1,3 +1,5 @@
+//! Publications by example; against a naive model in `model`.
+
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod model;
