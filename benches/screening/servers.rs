@@ -95,7 +95,7 @@ pub fn tuned_program() -> PathBuf {
         let ours = message["target"]["name"] == "constant_tuned";
         ours.then(|| message["executable"].as_str().map(PathBuf::from))?
     });
-    programs.last().expect("cargo names the program that it built")
+    programs.next_back().expect("cargo names the program that it built")
 }
 
 /// A data directory in `parent` with a list of `count` EVM addresses, published today.
