@@ -82,6 +82,15 @@ fn wrapped(program: &Path, counter: Option<(Counter, &Path)>) -> Command {
 /// The program of the tuned constant server, built as this bench was.
 pub fn tuned_program() -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells the program that it runs would make build scripts run anew, and with them
+    // the whole build.
+    for (name, _) in std::env::vars_os() {
+        let told =
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if told.iter().any(|told| name.as_encoded_bytes().starts_with(told.as_bytes())) {
+            cargo.env_remove(name);
+        }
+    }
     cargo.args(["bench", "--no-run", "--quiet", "--bench", "constant_tuned"]);
     if cfg!(debug_assertions) {
         cargo.args(["--profile", "dev"]);
