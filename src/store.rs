@@ -44,6 +44,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use changes::{ChangePage, StoredChange};
 
@@ -159,6 +160,25 @@ struct Writer {
     broken: bool,
 }
 
+/// How often a locked database is tried, and the pause between two tries. The lock outlives its
+/// holder for a moment where that is just being ended or has just started a child process.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn open_patiently(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let is_lock = |error: &sled::Error| matches!(error, sled::Error::Io(e) if e.to_string().contains("could not acquire lock"));
+    let mut tries = 1;
+    loop {
+        match sled::Config::new().path(dir).cache_capacity(cache_bytes).open() {
+            Ok(db) => return Ok(db),
+            Err(error) if is_lock(&error) && tries < TRIES => std::thread::sleep(PAUSE),
+            Err(error) if is_lock(&error) => return Err(StoreError::Locked { dir: dir.into() }),
+            Err(source) => return Err(StoreError::Engine { doing: "opening the store", source }),
+        }
+        tries += 1;
+    }
+}
+
 impl Store {
     /// Opens the store under `data_dir`, made if absent and then readable by its owner only, with
     /// `cache_bytes` of page cache. Removes what unfinished publications left.
@@ -169,14 +189,7 @@ impl Store {
             move |source| StoreError::Io { path, source }
         };
         make_private(&dir).map_err(io(&dir))?;
-        let db = sled::Config::new().path(&dir).cache_capacity(cache_bytes).open().map_err(
-            |source| match source {
-                sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => {
-                    StoreError::Locked { dir: dir.clone() }
-                }
-                source => StoreError::Engine { doing: "opening the store", source },
-            },
-        )?;
+        let db = open_patiently(&dir, cache_bytes)?;
         check_schema(&db, &dir)?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(io(&path))?;

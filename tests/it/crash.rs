@@ -58,7 +58,7 @@ fn run_and_kill(dir: &Path, acknowledged: &mut BTreeMap<u64, String>) -> Option<
         .args(["--exact", NAME, "--nocapture"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
