@@ -268,6 +268,16 @@ pub struct ListCounts {
     pub duplicates: u64,
 }
 
+/// A span between the last moment at which a list was known to be current and the day of the
+/// publication that came next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The last moment of the version before ([`ListCheck::fresh_as_of`]).
+    pub from: Timestamp,
+    /// The first day that is known again.
+    pub until: Date,
+}
+
 /// One publication of a list as loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListVersion {
@@ -284,6 +294,9 @@ pub struct ListVersion {
     pub published: Option<Date>,
     /// The day of the first publication of this list that was ever loaded, where known.
     pub first_published: Option<Date>,
+    /// The spans of time before this version in which nobody looked: what stood then may be more
+    /// than is known.
+    pub uncovered: Vec<Gap>,
     /// When it was loaded.
     pub loaded_at: Timestamp,
     /// Where it came from.

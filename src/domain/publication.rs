@@ -187,6 +187,7 @@ pub fn apply(
             Some(state) => state.version.first_published,
             None => incoming.published,
         },
+        uncovered: Vec::new(),
         loaded_at: context.now,
         provenance: context.provenance.clone(),
         force_reason: forced.unwrap_or_default().to_owned(),

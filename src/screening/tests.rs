@@ -60,6 +60,7 @@ fn list(name: &str, kind: ListKind, published: Date, rows: Vec<TestRow>) -> Arc<
             digest: [7; 32],
             published: Some(published),
             first_published: Some(published),
+            uncovered: Vec::new(),
             loaded_at: now(),
             provenance: Provenance::Starter,
             force_reason: String::new(),

@@ -45,6 +45,7 @@ fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange
             digest: [0; 32],
             published: Some("2025-03-21".parse().unwrap()),
             first_published: None,
+            uncovered: Vec::new(),
             loaded_at: Timestamp::UNIX_EPOCH,
             provenance: Provenance::Import("file.xml".to_owned()),
             force_reason: String::new(),

@@ -165,6 +165,7 @@ fn publication(id: &ListId, version: u64, run: &str) -> ListState {
             digest: [0; 32],
             published: None,
             first_published: None,
+            uncovered: Vec::new(),
             loaded_at: Timestamp::UNIX_EPOCH,
             provenance: Provenance::Starter,
             force_reason: run.to_owned(),
