@@ -6,6 +6,8 @@ mod error;
 mod live;
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,10 +37,13 @@ use crate::store::Store;
 /// The largest file that an import takes, in bytes.
 pub const MAX_UPLOAD: u64 = 1 << 30;
 
+/// How the names of uploaded files begin.
+const UPLOAD: &str = "lazaretto-upload-";
+
 /// The starter lists that the binary carries: facts, with their sources in `data/README.md`.
-const STARTER_LISTS: [(&str, ListKind, &str); 2] = [
-    ("us-ofac-sdn", ListKind::Sanctions, include_str!("../data/us-ofac-sdn.csv")),
-    ("lazarus-advisories", ListKind::Advisory, include_str!("../data/lazarus-advisories.csv")),
+const STARTER_LISTS: [(&str, &str); 2] = [
+    ("us-ofac-sdn", include_str!("../data/us-ofac-sdn.csv")),
+    ("lazarus-advisories", include_str!("../data/lazarus-advisories.csv")),
 ];
 
 /// The running whole.
@@ -99,7 +104,7 @@ impl Engine {
             live,
             settings: config.lists.clone(),
             offline: config.offline,
-            uploads: fresh_dir(&config.data_dir.join("upload"))?,
+            uploads: upload_dir(config.data_dir.join("upload"))?,
             clock: EngineClock(clock),
         };
         if config.starter_lists {
@@ -111,18 +116,21 @@ impl Engine {
 
     /// A starter list is loaded where its list is not, or only as an earlier starter.
     fn load_starter_lists(&self) -> Result<(), EngineError> {
-        for (id, kind, csv) in STARTER_LISTS {
+        for (id, csv) in STARTER_LISTS {
             let id: ListId = id.parse().map_err(internal)?;
+            let Some(settings) = self.settings(&id) else { continue };
             let state = self.publisher.list(&id);
             if state.is_some_and(|state| state.version.provenance != Provenance::Starter) {
                 continue;
             }
             let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
-            let settings = self.settings(&id).cloned().unwrap_or_else(|| unconfigured(id, kind));
-            match self.publisher.publish_list(&settings, &list, &Provenance::Starter, None) {
+            match self.publisher.publish_list(settings, &list, &Provenance::Starter, None) {
                 Ok(_) => {}
                 // The store knows a later starter list: another version of the program ran on it.
                 Err(RefreshError::Refused(Refused::Older { .. })) => {}
+                Err(RefreshError::Refused(refused)) => {
+                    tracing::warn!(list = %id, %refused, "the starter list is not loaded");
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -197,7 +205,10 @@ impl Engine {
         let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let ending: String = file_name.chars().rev().take(32).filter(safe).collect();
         let ending: String = ending.chars().rev().collect();
-        Ok(tempfile::Builder::new().suffix(&format!("-{ending}")).tempfile_in(&self.uploads)?)
+        Ok(tempfile::Builder::new()
+            .prefix(UPLOAD)
+            .suffix(&format!("-{ending}"))
+            .tempfile_in(&self.uploads)?)
     }
 
     /// Publishes a file by hand. Blocks.
@@ -221,6 +232,9 @@ impl Engine {
 
     /// Reads a list's configured source now. Blocks.
     pub fn refresh(&self, id: &ListId) -> Result<Publication, EngineError> {
+        if self.settings(id).is_none() && self.publisher.list(id).is_none() {
+            return Err(EngineError::UnknownList(id.clone()));
+        }
         if self.offline {
             return Err(EngineError::Offline);
         }
@@ -324,19 +338,24 @@ impl Engine {
     }
 }
 
-/// Leftovers of a killed process are removed.
-fn fresh_dir(dir: &Path) -> io::Result<PathBuf> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir(dir)?,
+/// The directory of uploads: made if absent, readable by its owner only; leftovers of a killed
+/// process are removed, and nothing else.
+fn upload_dir(dir: PathBuf) -> io::Result<PathBuf> {
+    DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+    for entry in std::fs::read_dir(&dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UPLOAD) {
+            std::fs::remove_file(entry.path())?;
+        }
     }
-    Ok(dir.to_owned())
+    Ok(dir)
 }
 
 fn terms_of(settings: &ListSettings) -> ListTerms {
     let max_age = settings.max_age.filter(|_| !settings.is_static);
     ListTerms {
         id: settings.id.clone(),
+        kind: Some(settings.kind),
         required: settings.required,
         max_age: max_age.map(|age| SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX)),
     }

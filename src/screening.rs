@@ -15,7 +15,7 @@ use snapshot::{Snapshot, SnapshotList};
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding};
 use crate::domain::chain::Chain;
-use crate::domain::list::ListId;
+use crate::domain::list::{Gap, ListId};
 
 /// Why a screening is INCOMPLETE, and so never ALLOW.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,14 @@ pub enum Incomplete {
         list: ListId,
         /// The day of that publication; `None` where it is unknown.
         first_published: Option<Date>,
+    },
+    /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
+    /// those days may be dated later than it was.
+    AsOfNotCovered {
+        /// The list.
+        list: ListId,
+        /// The span in which nobody looked.
+        gap: Gap,
     },
 }
 
@@ -116,7 +124,7 @@ impl<'s> Scope<'s> {
         let selected = select(snapshot, lists)?;
         let day = as_of.map(|at| at.to_zoned(TimeZone::UTC).date());
         let mut scope = Self { snapshot, selected, day, incomplete: Vec::new() };
-        scope.incomplete = scope.shortcomings(as_of.unwrap_or(now));
+        scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
         Ok(scope)
     }
 
@@ -186,22 +194,13 @@ impl<'s> Scope<'s> {
         chain: Option<&Chain>,
         findings: &mut Vec<Finding<'s>>,
     ) {
-        // Nearly every address has one key id; only a Zcash unified address has more.
-        let mut first = [0];
-        let rest: Vec<u64>;
-        let hashes: &[u64] = match address.key_ids() {
-            [] => &[],
-            [key] => {
-                first[0] = self.snapshot.hash(key);
-                &first
-            }
-            keys => {
-                rest = keys.iter().map(|key| self.snapshot.hash(key)).collect();
-                &rest
-            }
-        };
+        let nested = address.nested_key_ids();
         for list in self.lists() {
-            matching::match_keys(list, address, chain, hashes, self.day, findings);
+            let first = findings.len();
+            for key in address.key_ids().iter().chain(&nested) {
+                let hash = self.snapshot.hash(key);
+                matching::match_key(list, address, chain, (key, hash), self.day, first, findings);
+            }
         }
     }
 
@@ -214,7 +213,7 @@ impl<'s> Scope<'s> {
         })
     }
 
-    fn shortcomings(&self, at: Timestamp) -> Vec<Incomplete> {
+    fn shortcomings(&self, at: Timestamp, now: Timestamp) -> Vec<Incomplete> {
         let mut found: Vec<_> = self
             .snapshot
             .record()
@@ -224,7 +223,7 @@ impl<'s> Scope<'s> {
             .map(Incomplete::RequiredListMissing)
             .collect();
         for list in self.lists() {
-            if list.is_stale_at(at) && !self.snapshot.stale_allowed() {
+            if (list.is_stale_at(at) || list.is_ahead_of(now)) && !self.snapshot.stale_allowed() {
                 found.push(Incomplete::ListStale {
                     list: list.id().clone(),
                     age_seconds: list.age_at(at).map(|age| age.as_secs().unsigned_abs()),
@@ -236,9 +235,12 @@ impl<'s> Scope<'s> {
             }
             let first_published = list.state().version.first_published;
             let before = |day: Date| first_published.is_none_or(|first| day < first);
-            if list.terms().max_age.is_some() && self.day.is_some_and(before) {
+            if self.day.is_some_and(before) {
                 let list = list.id().clone();
                 found.push(Incomplete::AsOfBeforeFirstPublication { list, first_published });
+            } else if let Some(gap) = self.day.and_then(|day| list.gap_at(at, day)) {
+                let list = list.id().clone();
+                found.push(Incomplete::AsOfNotCovered { list, gap: gap.clone() });
             }
         }
         if let Some(selected) = &self.selected {
@@ -276,7 +278,9 @@ fn doubts(address: &Address<'_>, chain: Option<&Chain>, incomplete: &mut Vec<Inc
     if address.checksum() == Checksum::Wrong {
         incomplete.push(Incomplete::ChecksumWrong);
     }
-    if let Some(chain) = chain.filter(|chain| !address.fits(chain)) {
+    let mismatch =
+        [chain, address.written_chain()].into_iter().flatten().find(|c| !address.fits(c));
+    if let Some(chain) = mismatch {
         incomplete.push(Incomplete::ChainMismatch(chain.clone()));
     } else if address.encoding() == Encoding::Verbatim {
         incomplete.extend(address.chains().first().cloned().map(Incomplete::ChainNotKnown));

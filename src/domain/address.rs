@@ -59,6 +59,7 @@ pub struct Address<'a> {
     checksum: Checksum,
     chains: Cow<'static, [Chain]>,
     keys: Keys,
+    written_chain: Option<Chain>,
     tag: Option<u32>,
     payment_id: Option<[u8; 8]>,
 }
@@ -114,6 +115,7 @@ impl<'a> Address<'a> {
         if let Some((chain, rest)) = split_caip10(input) {
             let mut address = understand(rest, Some(&chain))?;
             address.narrow(&chain);
+            address.written_chain = Some(chain);
             return Ok(address);
         }
         Ok(understand(input, chain)?)
@@ -138,7 +140,10 @@ impl<'a> Address<'a> {
             }
             hint => hint,
         };
-        let mut address = Self::parse(text, hint.as_ref())?;
+        let mut address = match evm::respelt(text) {
+            Some(spelt) => Address::parse(&spelt, hint.as_ref())?.into_owned(),
+            None => Self::parse(text, hint.as_ref())?,
+        };
         if let Some(why) = nobody::why(&address) {
             return Err(AddressError::NobodysAddress(why));
         }
@@ -208,9 +213,15 @@ impl<'a> Address<'a> {
     /// wrongly. Nothing nests a P2TR output (BIP-341) nor an EVM account.
     pub fn listing_key_ids(&self) -> Vec<KeyId> {
         let mut keys = self.key_ids().to_vec();
-        let nested: Vec<KeyId> = keys.iter().filter_map(nested).collect();
-        keys.extend(nested);
+        keys.extend(self.nested_key_ids());
         keys
+    }
+
+    /// The script hashes of the nested segwit outputs that its owner surely controls
+    /// ([`Address::listing_key_ids`]). A screened key is looked up under them too: a list may name
+    /// the nested `3...` alone.
+    pub fn nested_key_ids(&self) -> Vec<KeyId> {
+        self.key_ids().iter().filter_map(nested).collect()
     }
 
     /// Its other forms: the same key written for other encodings and chains, for people. Each form
@@ -218,6 +229,11 @@ impl<'a> Address<'a> {
     /// only; empty where the key has no other form.
     pub fn other_forms(&self) -> Vec<(Chain, Encoding, String)> {
         forms::others(self)
+    }
+
+    /// The chain that the address was written with (CAIP-10), whether or not its form fits it.
+    pub fn written_chain(&self) -> Option<&Chain> {
+        self.written_chain.as_ref()
     }
 
     /// The destination tag of an XRP X-address, where it carries one.
@@ -244,6 +260,7 @@ impl<'a> Address<'a> {
             checksum,
             chains: Cow::Borrowed(chains),
             keys: if key.is_null() { Keys::None } else { Keys::One(key) },
+            written_chain: None,
             tag: None,
             payment_id: None,
         }
@@ -260,6 +277,10 @@ impl<'a> Address<'a> {
             }
         };
         self
+    }
+
+    fn into_owned<'b>(self) -> Address<'b> {
+        Address { canonical: Cow::Owned(self.canonical.into_owned()), ..self }
     }
 
     fn verbatim(input: &'a str, chain: &Chain) -> Self {

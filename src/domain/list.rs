@@ -66,7 +66,7 @@ impl fmt::Display for ListId {
     }
 }
 
-/// What being on a list means.
+/// What being on a list means, the strictest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ListKind {

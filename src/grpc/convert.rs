@@ -208,11 +208,7 @@ pub fn screening(
         score: screening.score.into(),
         level: v1::RiskLevel::from(screening.level).into(),
         address: screening.address.as_ref().map(understood),
-        findings: screening
-            .findings
-            .iter()
-            .map(|found| finding(found, screening.address.as_ref()))
-            .collect(),
+        findings: screening.findings.iter().map(finding).collect(),
         incomplete_reasons: reasons.map(incomplete).collect(),
         evaluated_at: Some(timestamp(now)),
     }
@@ -227,8 +223,7 @@ fn understood(address: &Address<'_>) -> v1::UnderstoodAddress {
     }
 }
 
-fn finding(finding: &Finding<'_>, address: Option<&Address<'_>>) -> v1::Finding {
-    let shared = finding.key.and_then(|place| address?.key_ids().get(place));
+fn finding(finding: &Finding<'_>) -> v1::Finding {
     let row = ListedRow {
         list: finding.list,
         row: finding.row,
@@ -239,7 +234,7 @@ fn finding(finding: &Finding<'_>, address: Option<&Address<'_>>) -> v1::Finding 
         kind: v1::FindingKind::from(finding.kind).into(),
         score: finding.score.into(),
         listing: Some(listing(&row, finding.state, finding.standing)),
-        key_id: shared.map(ToString::to_string).unwrap_or_default(),
+        key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -323,6 +318,13 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
                 None => format!("the first publication of {list} loaded has no date"),
             };
             (Code::AsOfBeforeFirstPublication, Some(list), detail)
+        }
+        Incomplete::AsOfNotCovered { list, gap } => {
+            let detail = format!(
+                "nobody looked at {list} between {} and the publication of {}",
+                gap.from, gap.until
+            );
+            (Code::AsOfNotCovered, Some(list), detail)
         }
     };
     v1::IncompleteReason {

@@ -4,6 +4,7 @@ use super::policy;
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
+use crate::domain::key_id::KeyId;
 use crate::domain::list::{Party, Row, Standing};
 use jiff::civil::Date;
 
@@ -30,7 +31,7 @@ pub enum ListingState {
 }
 
 /// One reason in a screening, borrowing its evidence from the snapshot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Finding<'s> {
     /// What ties the address to the listing.
     pub kind: FindingKind,
@@ -48,8 +49,8 @@ pub struct Finding<'s> {
     pub standing: Option<&'s Standing>,
     /// What was understood of the row; `None` for [`FindingKind::ListedVerbatim`].
     pub listing: Option<&'s IndexedListing>,
-    /// The place of the shared key id among the screened address's key ids.
-    pub key: Option<usize>,
+    /// The key id that both addresses share; `None` for [`FindingKind::ListedVerbatim`].
+    pub key: Option<KeyId>,
 }
 
 /// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
@@ -70,32 +71,31 @@ pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &Standing
     Some((state, standing))
 }
 
-/// Adds what `list` says of `address`. `hashes` are the hashes of its key ids, in their order.
-pub(super) fn match_keys<'s>(
+/// Adds what `list` says of `address` by one of its key ids, given with its hash. Listings among the
+/// findings from `first` on are known already.
+pub(super) fn match_key<'s>(
     list: &'s SnapshotList,
     address: &Address<'_>,
     chain: Option<&Chain>,
-    hashes: &[u64],
+    (key, hash): (&KeyId, u64),
     day: Option<Date>,
+    first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
-    let first = findings.len();
-    for (place, (key, &hash)) in address.key_ids().iter().zip(hashes).enumerate() {
-        for listing in list.index().by_key(hash, key) {
-            let known = |f: &Finding<'_>| f.listing.is_some_and(|l| std::ptr::eq(l, listing));
-            if findings[first..].iter().any(known) {
-                continue;
-            }
-            let exact = is_exact(address, chain, listing);
-            let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
-            let (row, party) = list.index().listed_row(listing);
-            let found = finding(list, kind, row, party, day);
-            findings.extend(found.map(|found| Finding {
-                listing: Some(listing),
-                key: Some(place),
-                ..found
-            }));
+    for listing in list.index().by_key(hash, key) {
+        let known = |f: &Finding<'_>| f.listing.is_some_and(|l| std::ptr::eq(l, listing));
+        if findings[first..].iter().any(known) {
+            continue;
         }
+        let exact = is_exact(address, chain, listing);
+        let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
+        let (row, party) = list.index().listed_row(listing);
+        let found = finding(list, kind, row, party, day);
+        findings.extend(found.map(|found| Finding {
+            listing: Some(listing),
+            key: Some(key.clone()),
+            ..found
+        }));
     }
 }
 

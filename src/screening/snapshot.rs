@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,7 @@ use super::policy;
 use crate::domain::address::{Address, AddressError, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{ListId, ListKind, ListState, Party, Row};
+use crate::domain::list::{Gap, ListId, ListKind, ListState, Party, Row};
 
 /// The version of this program, as answers name it.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -85,14 +86,14 @@ impl ListIndex {
         let mut quarantine = Vec::new();
         let mut postings = Vec::new();
         let mut verbatim: HashMap<Box<str>, Vec<u32>> = HashMap::new();
-        for (place, row) in (0..).zip(state.rows.iter()) {
+        for (at, row) in (0..).zip(state.rows.iter()) {
             let party = parties.get(row.key.party_uid.as_str()).copied().unwrap_or(u32::MAX);
             match Address::parse_listed(&row.key.address, &row.key.ticker) {
                 Ok(address) => {
                     let listing = listings.len() as u32;
                     postings.extend(address.listing_key_ids().into_iter().map(|k| (k, listing)));
                     listings.push(IndexedListing {
-                        row: place,
+                        row: at,
                         party,
                         canonical: address.canonical().into(),
                         encoding: address.encoding(),
@@ -100,11 +101,16 @@ impl ListIndex {
                     });
                 }
                 Err(reason) => {
-                    verbatim
-                        .entry(row.key.address.trim_ascii().into())
-                        .or_default()
-                        .push(quarantine.len() as u32);
-                    quarantine.push(QuarantinedRow { row: place, party, reason });
+                    let text = row.key.address.trim_ascii();
+                    let place = quarantine.len() as u32;
+                    verbatim.entry(text.into()).or_default().push(place);
+                    // What is understood but nobody's (a burn address) is found in any case.
+                    if let Ok(address) = Address::parse(text, None)
+                        && address.canonical() != text
+                    {
+                        verbatim.entry(address.canonical().into()).or_default().push(place);
+                    }
+                    quarantine.push(QuarantinedRow { row: at, party, reason });
                 }
             }
         }
@@ -168,6 +174,8 @@ impl ListIndex {
 pub struct ListTerms {
     /// The list.
     pub id: ListId,
+    /// What being on it means, by the configuration; `None` where it does not name the list.
+    pub kind: Option<ListKind>,
     /// Whether a screening without it is INCOMPLETE.
     pub required: bool,
     /// The age from which it is stale; `None` for a list that does not age.
@@ -200,9 +208,10 @@ impl SnapshotList {
         &self.state.version.id
     }
 
-    /// Its kind.
+    /// Its kind: the stricter of the version's and the configured one.
     pub fn kind(&self) -> ListKind {
-        self.state.version.kind
+        let loaded = self.state.version.kind;
+        self.terms.kind.map_or(loaded, |configured| configured.min(loaded))
     }
 
     /// The version, its rows and the last look at its source.
@@ -228,6 +237,22 @@ impl SnapshotList {
     /// Its age at `at`; zero where it was known to be current later than that.
     pub fn age_at(&self, at: Timestamp) -> Option<SignedDuration> {
         self.current_at.map(|current| at.duration_since(current).max(SignedDuration::ZERO))
+    }
+
+    /// Whether it says that it was looked at, or published, more than a day after `now`: the clock
+    /// was wrong then or is now, and its age is not known.
+    pub fn is_ahead_of(&self, now: Timestamp) -> bool {
+        let ahead =
+            |current: Timestamp| current.duration_since(now) > SignedDuration::from_hours(24);
+        self.terms.max_age.is_some() && self.current_at.is_some_and(ahead)
+    }
+
+    /// The span in which nobody looked at the list, if `at`, which is on `day`, lies in it by more
+    /// than its limit.
+    pub fn gap_at(&self, at: Timestamp, day: Date) -> Option<&Gap> {
+        let max_age = self.terms.max_age?;
+        let gaps = &self.state.version.uncovered;
+        gaps.iter().find(|gap| day < gap.until && at.duration_since(gap.from) > max_age)
     }
 
     /// Whether it is older than its limit at `at`.
@@ -273,7 +298,7 @@ pub struct SnapshotListRecord {
     /// The version's digest.
     pub digest: [u8; 32],
     /// The latest day of publication seen.
-    pub published: Option<jiff::civil::Date>,
+    pub published: Option<Date>,
     /// When it was last known to be current.
     pub current_at: Option<Timestamp>,
     /// The age from which it is stale, in seconds.
@@ -332,7 +357,7 @@ impl Snapshot {
                 let id = &state.version.id;
                 let terms = terms.iter().find(|t| t.id == *id).cloned().unwrap_or_else(|| {
                     let max_age = state.version.kind.ages().then_some(default_max_age);
-                    ListTerms { id: id.clone(), required: false, max_age }
+                    ListTerms { id: id.clone(), kind: None, required: false, max_age }
                 });
                 SnapshotList::new(index, state.clone(), terms)
             })

@@ -10,7 +10,7 @@ use super::policy::Decision;
 use super::snapshot::{ListTerms, Snapshot};
 use super::*;
 use crate::domain::list::{
-    ListCheck, ListCounts, ListKind, ListState, ListVersion, Party, Provenance, Row, RowFacts,
+    Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, Party, Provenance, Row, RowFacts,
     RowKey, Standing, StartBasis,
 };
 
@@ -77,7 +77,7 @@ fn sanctions(rows: Vec<TestRow>) -> Arc<ListState> {
 }
 
 fn terms(name: &str, required: bool) -> ListTerms {
-    ListTerms { id: id(name), required, max_age: Some(SignedDuration::from_hours(48)) }
+    ListTerms { id: id(name), kind: None, required, max_age: Some(SignedDuration::from_hours(48)) }
 }
 
 fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapshot {
@@ -164,6 +164,85 @@ fn the_same_key_is_found_in_other_forms() {
         let said = ask(&snapshot, &text, None, None);
         let expected = if text == listed { "Listed" } else { "SameKey" };
         assert_eq!(said, format!("Block 100 {expected}:Standing"), "{text} {encoding} {chain}");
+    }
+}
+
+#[test]
+fn a_key_is_found_by_its_listed_nested_form() {
+    // HASH160 of the nested script of the BIP-173 key, P2WPKH and P2WSH.
+    let rows = vec![
+        row("3JvL6Ymt8MVWiCNHC7oWU6nLeHNJKLZGLN", "XBT"),
+        row("3NVZWnhKt53ukKw4Qm217Zk57FE8VnKjH2", "XBT"),
+    ];
+    let snapshot = snapshot(&[sanctions(rows)], &[]);
+    for address in [
+        "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+        "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH",
+        "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+    ] {
+        assert_eq!(ask(&snapshot, address, None, None), "Block 100 SameKey:Standing", "{address}");
+    }
+}
+
+#[test]
+fn a_chain_written_with_the_address_counts_as_asked_for() {
+    let snapshot = snapshot(&[sanctions(vec![row(RONIN, "ETH")])], &[]);
+    let on = |chain: &str| ask(&snapshot, &format!("{chain}:{CLEAN}"), None, None);
+    assert_eq!(on("eip155:1"), "Allow 0");
+    assert_eq!(on("tron:0x2b6653dc"), "Review 0 !ChainMismatch");
+    assert_eq!(on("starknet:SN_MAIN"), "Review 0 !ChainMismatch");
+    let twice = ask(&snapshot, &format!("eip155:1:{CLEAN}"), Some("eip155:137"), None);
+    assert_eq!(twice, "Review 0 !ChainMismatch", "two chains that differ");
+}
+
+#[test]
+fn listed_evm_addresses_are_understood_in_every_spelling() {
+    for spelling in [RONIN.replace("0x", "0X"), RONIN.replace("0x", "xdc"), RONIN[2..].to_owned()] {
+        let snapshot = snapshot(&[sanctions(vec![row(&spelling, "ETH")])], &[]);
+        assert_eq!(ask(&snapshot, RONIN, None, None), "Block 100 Listed:Standing", "{spelling}");
+    }
+    let burn = "0x000000000000000000000000000000000000dEaD";
+    let snapshot = snapshot(&[sanctions(vec![row(burn, "ETH")])], &[]);
+    let said = ask(&snapshot, &burn.to_lowercase(), None, None);
+    assert_eq!(said, "Review 75 ListedVerbatim:Standing", "quarantined, in another case");
+}
+
+#[test]
+fn as_of_a_day_on_which_nobody_looked_is_incomplete() {
+    let mut state = Arc::unwrap_or_clone(sanctions(vec![row(RONIN, "ETH")]));
+    state.version.first_published = Some(date(2024, 1, 1));
+    let from = "2024-01-01T00:00:00Z".parse().expect("a timestamp");
+    state.version.uncovered = vec![Gap { from, until: date(2025, 11, 19) }];
+    let snapshot = snapshot(&[Arc::new(state)], &[]);
+    let clean = |as_of| ask(&snapshot, CLEAN, None, Some(as_of));
+    assert_eq!(clean("2024-01-02T12:00:00Z"), "Allow 0", "within the limit of 48 hours");
+    assert_eq!(clean("2024-01-03T00:00:01Z"), "Review 0 !AsOfNotCovered");
+    assert_eq!(clean("2025-11-18T23:59:59Z"), "Review 0 !AsOfNotCovered");
+    assert_eq!(clean("2025-11-19T00:00:00Z"), "Allow 0");
+}
+
+#[test]
+fn a_list_from_the_future_is_of_unknown_age() {
+    let ahead = |day| {
+        let state = list("us-ofac-sdn", ListKind::Sanctions, day, vec![]);
+        ask(&snapshot(&[state], &[]), CLEAN, None, None)
+    };
+    assert_eq!(ahead(date(2025, 11, 21)), "Allow 0", "tomorrow, east of here");
+    assert_eq!(ahead(date(2025, 11, 22)), "Review 0 !ListStale");
+}
+
+#[test]
+fn the_stricter_of_the_loaded_and_the_configured_kind_counts() {
+    let advisory = list("mine", ListKind::Advisory, date(2025, 11, 19), vec![row(RONIN, "ETH")]);
+    let mut terms = terms("mine", false);
+    for (kind, said) in [
+        (None, "Review 75 Listed:Standing"),
+        (Some(ListKind::Attribution), "Review 75 Listed:Standing"),
+        (Some(ListKind::Sanctions), "Block 100 Listed:Standing"),
+    ] {
+        terms.kind = kind;
+        let snapshot = snapshot(std::slice::from_ref(&advisory), std::slice::from_ref(&terms));
+        assert_eq!(ask(&snapshot, RONIN, None, None), said, "{kind:?}");
     }
 }
 
@@ -353,7 +432,10 @@ fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, Findi
                 }
                 (Ok(listed), Ok(asked)) => {
                     let keys = listed.listing_key_ids();
-                    if !asked.key_ids().iter().any(|key| keys.contains(key)) {
+                    let mut asked_keys = asked.key_ids().iter().cloned();
+                    if !asked_keys.any(|key| keys.contains(&key))
+                        && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
+                    {
                         continue;
                     }
                     let same_text = listed.canonical() == asked.canonical();

@@ -44,6 +44,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::ChainNotKnown => {
             "the chain is not known: only letter-for-letter matches can be found"
         }
+        Code::AsOfNotCovered => "nobody looked at a list on that day",
         Code::AsOfBeforeFirstPublication => {
             "the day asked for is before the first publication ever loaded"
         }

@@ -92,6 +92,7 @@ fn account(
         checksum: Checksum::Verified,
         chains: Cow::Owned(vec![chain]),
         keys: super::Keys::None,
+        written_chain: None,
         tag: None,
         payment_id: None,
     }

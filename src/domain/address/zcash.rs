@@ -67,6 +67,7 @@ fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, Misfit> {
         return Err(Misfit::Unified("its padding"));
     }
     let mut keys = Vec::new();
+    let mut unknown = Vec::new();
     let mut last = None;
     while !items.is_empty() {
         let cut_short = Misfit::Unified("a receiver is cut short");
@@ -78,15 +79,27 @@ fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, Misfit> {
         if (last, typecode) == (Some(0), 1) {
             return Err(Misfit::Unified("both P2PKH and P2SH"));
         }
-        keys.extend(receiver_key(typecode, receiver)?);
+        match receiver_key(typecode, receiver)? {
+            Some(key) => keys.push(key),
+            None => unknown.push(unknown_receiver(typecode, receiver)),
+        }
         last = Some(typecode);
         items = rest;
     }
     match last {
         None | Some(0 | 1) => Err(Misfit::Unified("no shielded receiver")),
         _ if keys.is_empty() => Err(Misfit::Unified("no receiver of a known kind")),
-        _ => Ok(keys),
+        _ => {
+            keys.extend(unknown);
+            Ok(keys)
+        }
     }
+}
+
+/// A receiver of a kind that we do not know may be listed too, in another unified address.
+fn unknown_receiver(typecode: u64, receiver: &[u8]) -> KeyId {
+    let hex: String = receiver.iter().map(|byte| format!("{byte:02x}")).collect();
+    KeyId::Verbatim(format!("zcash-receiver:{typecode}:{hex}").into())
 }
 
 /// The key id of one receiver; `None` for a kind that we do not know.
