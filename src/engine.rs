@@ -25,7 +25,7 @@ use crate::refresh::{
 };
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotList, SnapshotRecord};
 use crate::source::{self, Bounds, CsvHead, Format};
-use crate::store::{Store, StoreError};
+use crate::store::{MAX_SNAPSHOT_ID, Store, StoreError};
 
 /// A list without a configured limit of its own is stale after this long, if its kind ages.
 const DEFAULT_MAX_AGE: SignedDuration = SignedDuration::from_hours(48);
@@ -435,6 +435,9 @@ impl Engine {
 
     /// What a snapshot id that was once in force stands for.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
+        if id.is_empty() || id.len() > MAX_SNAPSHOT_ID {
+            return Ok(None);
+        }
         let stored = self.publisher.store().snapshot(id)?;
         let read = |bytes: Vec<u8>| SnapshotRecord::decode(&bytes);
         stored.map(read).transpose().map_err(internal)

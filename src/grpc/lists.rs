@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::convert::{self, ListedRow, day};
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
@@ -26,6 +26,9 @@ const EXPORT_CHUNK: usize = 256 << 10;
 
 /// The largest part of an import, in bytes.
 const MAX_IMPORT_CHUNK: usize = 1 << 20;
+
+/// The longest reason to override the gates, in bytes: it is kept with the version.
+const MAX_FORCE_REASON: usize = 1_024;
 
 /// The service over the engine.
 #[derive(Clone, Debug)]
@@ -56,7 +59,8 @@ impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         let (code, reason) = match &error {
             EngineError::UnknownList(_) => (Code::NotFound, ErrorReason::UnknownList),
-            EngineError::KindMissing(_) => (Code::InvalidArgument, ErrorReason::InvalidField),
+            // Only an import asks for a kind.
+            EngineError::KindMissing(_) => return invalid_field("header.kind", error),
             EngineError::Offline | EngineError::NoSource(_) => {
                 (Code::FailedPrecondition, ErrorReason::NoSource)
             }
@@ -260,6 +264,9 @@ impl SanctionsListService for Lists {
                 convert::set_ages(&mut message, &current, engine.now());
                 return Ok(Response::new(v1::GetSnapshotResponse { snapshot: Some(message) }));
             }
+            if id.is_empty() {
+                return Err(not_loaded());
+            }
             let stored = engine.stored_snapshot(&id)?.ok_or_else(|| {
                 let message = format!("no snapshot {id:?}");
                 Refusal::new(Code::NotFound, ErrorReason::NotFound, message)
@@ -282,6 +289,10 @@ fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
         text => Some(parse_day("header.published", text)?),
     };
     let force_reason = header.force_reason.trim().to_owned();
+    if force_reason.len() > MAX_FORCE_REASON {
+        let message = format!("{} bytes, at most {MAX_FORCE_REASON}", force_reason.len());
+        return Err(invalid_field("header.force_reason", message));
+    }
     Ok(Import {
         id: parse_list_id("header.list_id", &header.list_id)?,
         kind,

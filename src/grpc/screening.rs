@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
@@ -53,10 +53,7 @@ impl Screenings {
     }
 
     fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
-        self.engine.snapshot().ok_or_else(|| {
-            let message = "no list is loaded yet";
-            Refusal::new(Code::Unavailable, ErrorReason::NotLoaded, message)
-        })
+        self.engine.snapshot().ok_or_else(status::not_loaded)
     }
 
     fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
