@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod crash;
+mod grpc;
 mod refresh;
