@@ -32,7 +32,7 @@ use crate::refresh::{
 };
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, span};
 use crate::source::{self, Bounds, CsvHead, Format};
-use crate::store::Store;
+use crate::store::{MAX_SNAPSHOT_ID, Store};
 
 /// The largest file that an import takes, in bytes.
 pub const MAX_UPLOAD: u64 = 1 << 30;
@@ -332,6 +332,9 @@ impl Engine {
 
     /// What a snapshot id that was once in force stands for.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
+        if id.is_empty() || id.len() > MAX_SNAPSHOT_ID {
+            return Ok(None);
+        }
         let stored = self.publisher.store().snapshot(id)?;
         let read = |bytes: Vec<u8>| SnapshotRecord::decode(&bytes);
         stored.map(read).transpose().map_err(internal)

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::text::Style;
+use super::text::{Style, escape_json};
 
 /// In which form to show an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -24,7 +24,7 @@ impl Output {
     pub fn show<M: Serialize>(self, message: &M, text: impl FnOnce(Style) -> String) -> Result<()> {
         let shown = match self {
             Self::Text => text(Style::of_stdout()),
-            Self::Json => format!("{}\n", serde_json::to_string_pretty(message)?),
+            Self::Json => format!("{}\n", escape_json(&serde_json::to_string_pretty(message)?)),
         };
         Ok(write(shown.as_bytes())?)
     }

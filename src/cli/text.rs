@@ -23,6 +23,25 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     escape_where(text, |character| character != '\n' && is_hostile(character))
 }
 
+/// As [`escape_lines`], in JSON: there such characters stand in strings only.
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    let hostile = |character: char| character != '\n' && is_hostile(character);
+    if !json.contains(hostile) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 8);
+    for character in json.chars() {
+        if hostile(character) {
+            let mut units = [0; 2];
+            let units = character.encode_utf16(&mut units);
+            escaped.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 fn escape_where(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&hostile) {
         return Cow::Borrowed(text);
@@ -87,6 +106,7 @@ mod tests {
         check("a\u{1b}[2Jb", "a\\u{1b}[2Jb");
         check("a\r\nb\tc", "a\\r\\nb\\tc");
         check("\u{9b}31m", "\\u{9b}31m");
+        assert_eq!(escape_json("\"a\u{9b}\u{e0001}\"\n"), "\"a\\u009b\\udb40\\udc01\"\n");
         check("\u{202e}txt\u{200b}", "\\u{202e}txt\\u{200b}");
         check("\0\u{7f}", "\\u{0}\\u{7f}");
         assert_eq!(escape_lines("a\nb\u{7}"), "a\nb\\u{7}");

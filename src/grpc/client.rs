@@ -87,6 +87,8 @@ impl From<Status> for CallError {
         let fields = details.bad_request().map_or_else(Vec::new, |bad| {
             bad.field_violations
                 .iter()
+                // The message of this service names its field already.
+                .filter(|field| !status.message().starts_with(&field.field))
                 .map(|field| (field.field.clone(), field.description.clone()))
                 .collect()
         });

@@ -10,7 +10,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::convert::{self, ListedRow, day};
 use super::page;
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
@@ -26,6 +26,9 @@ const EXPORT_CHUNK: usize = 256 << 10;
 
 /// The largest part of an import, in bytes.
 const MAX_IMPORT_CHUNK: usize = 1 << 20;
+
+/// The longest reason to override the gates, in bytes: it is kept with the version.
+const MAX_FORCE_REASON: usize = 1_024;
 
 /// The service over the engine.
 #[derive(Clone, Debug)]
@@ -56,7 +59,8 @@ impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         let (code, reason) = match &error {
             EngineError::UnknownList(_) => (Code::NotFound, ErrorReason::UnknownList),
-            EngineError::KindMissing(_) => (Code::InvalidArgument, ErrorReason::InvalidField),
+            // Only an import asks for a kind.
+            EngineError::KindMissing(_) => return invalid_field("header.kind", error),
             EngineError::Offline | EngineError::NoSource(_) => {
                 (Code::FailedPrecondition, ErrorReason::NoSource)
             }
@@ -75,11 +79,23 @@ fn parse_list_id(field: &str, text: &str) -> Result<ListId, Refusal> {
     text.parse().map_err(|error| invalid_field(field, error))
 }
 
-fn parse_list_filter(text: &str) -> Result<Option<ListId>, Refusal> {
-    if text.is_empty() { Ok(None) } else { parse_list_id("list_id", text).map(Some) }
+/// The list to which a question is narrowed; a list that is neither loaded nor configured is
+/// refused, since nothing found on it would read as clean.
+fn parse_list_filter(engine: &Engine, text: &str) -> Result<Option<ListId>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = parse_list_id("list_id", text)?;
+    match engine.overview().iter().any(|list| list.id == id) {
+        true => Ok(Some(id)),
+        false => Err(EngineError::UnknownList(id).into()),
+    }
 }
 
 fn parse_day(field: &str, text: &str) -> Result<jiff::civil::Date, Refusal> {
+    if text.len() != "YYYY-MM-DD".len() {
+        return Err(invalid_field(field, "not a day written as YYYY-MM-DD"));
+    }
     text.parse().map_err(|error| invalid_field(field, error))
 }
 
@@ -103,7 +119,7 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
         let request = request.into_inner();
         self.blocking(move |engine| {
-            let list = parse_list_filter(&request.list_id)?;
+            let list = parse_list_filter(engine, &request.list_id)?;
             let from = page::place(&request.page_token)?.map_or(0, |[_, place]| place);
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
@@ -128,7 +144,7 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::ListListingChangesResponse>, Status> {
         let request = request.into_inner();
         self.blocking(move |engine| {
-            let list = parse_list_filter(&request.list_id)?;
+            let list = parse_list_filter(engine, &request.list_id)?;
             let after = page::place(&request.page_token)?;
             let since = match request.since {
                 None => ChangesSince::Beginning,
@@ -163,7 +179,7 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::LookUpPartyResponse>, Status> {
         let v1::LookUpPartyRequest { list_id, party_uid } = request.into_inner();
         self.blocking(move |engine| {
-            let list = parse_list_filter(&list_id)?;
+            let list = parse_list_filter(engine, &list_id)?;
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
             let parties: Vec<_> = lists
@@ -260,6 +276,9 @@ impl SanctionsListService for Lists {
                 convert::set_ages(&mut message, &current, engine.now());
                 return Ok(Response::new(v1::GetSnapshotResponse { snapshot: Some(message) }));
             }
+            if id.is_empty() {
+                return Err(not_loaded());
+            }
             let stored = engine.stored_snapshot(&id)?.ok_or_else(|| {
                 let message = format!("no snapshot {id:?}");
                 Refusal::new(Code::NotFound, ErrorReason::NotFound, message)
@@ -282,6 +301,10 @@ fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
         text => Some(parse_day("header.published", text)?),
     };
     let force_reason = header.force_reason.trim().to_owned();
+    if force_reason.len() > MAX_FORCE_REASON {
+        let message = format!("{} bytes, at most {MAX_FORCE_REASON}", force_reason.len());
+        return Err(invalid_field("header.force_reason", message));
+    }
     Ok(Import {
         id: parse_list_id("header.list_id", &header.list_id)?,
         kind,

@@ -26,8 +26,10 @@ pub fn place(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
         return Ok(None);
     }
     let half = |range| token.get(range).and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    match (token.len(), half(0..16), half(16..32)) {
-        (32, Some(high), Some(low)) => Ok(Some([high, low])),
+    let parts = [half(0..16), half(16..32)];
+    match parts {
+        // What it would not be written as itself, such as a sign, is no token.
+        [Some(high), Some(low)] if self::token([high, low]) == token => Ok(Some([high, low])),
         _ => Err(invalid_field("page_token", "not a token of this service")),
     }
 }

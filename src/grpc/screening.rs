@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
@@ -53,10 +53,7 @@ impl Screenings {
     }
 
     fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
-        self.engine.snapshot().ok_or_else(|| {
-            let message = "no list is loaded yet";
-            Refusal::new(Code::Unavailable, ErrorReason::NotLoaded, message)
-        })
+        self.engine.snapshot().ok_or_else(status::not_loaded)
     }
 
     fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
@@ -183,7 +180,11 @@ impl ScreeningService for Screenings {
         let v1::BatchScreenAddressesRequest { queries, options } = request.into_inner();
         if queries.is_empty() || queries.len() > MAX_BATCH {
             let message = format!("{} addresses, 1 to {MAX_BATCH}", queries.len());
-            return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
+            let reason = match queries.is_empty() {
+                true => ErrorReason::InvalidField,
+                false => ErrorReason::TooManyItems,
+            };
+            return Err(Refusal::invalid(reason, "queries", message).into());
         }
         let options = Options::check(options.as_ref())?;
         let snapshot = self.snapshot()?;
@@ -208,7 +209,7 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<Answers>, Status> {
         let mut session = Session {
             service: self.clone(),
-            options: Options::default(),
+            options: Ok(Options::default()),
             snapshot_id: String::new(),
         };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
@@ -221,7 +222,9 @@ impl ScreeningService for Screenings {
 /// What one stream remembers between its questions.
 struct Session {
     service: Screenings,
-    options: Options,
+    /// Options that were refused stay in force as a refusal: to go on with those before would
+    /// answer another question than was asked.
+    options: Result<Options, Refusal>,
     snapshot_id: String,
 }
 
@@ -231,13 +234,21 @@ impl Session {
         question: v1::StreamScreenAddressesRequest,
     ) -> Result<v1::StreamScreenAddressesResponse, Status> {
         if question.options.is_some() {
-            self.options = Options::check(question.options.as_ref())?;
+            self.options = Options::check(question.options.as_ref());
         }
-        let query = question.query.ok_or_else(|| status::invalid_field("query", "missing"))?;
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();
-        let scope = self.options.scope(&snapshot, now)?;
-        let item = item(&scope, query, now);
+        let query = question.query.unwrap_or_default();
+        let scope = match &self.options {
+            Ok(options) => options.scope(&snapshot, now),
+            Err(refusal) => Err(refusal.clone()),
+        };
+        let item = match scope {
+            Ok(scope) => item(&scope, query, now),
+            Err(refusal) => v1::ScreeningItem {
+                outcome: Some(Outcome::Error(refusal.into_item_error(query.request_id))),
+            },
+        };
         let fresh = self.snapshot_id != snapshot.id();
         if fresh {
             snapshot.id().clone_into(&mut self.snapshot_id);

@@ -37,6 +37,14 @@ const MAX_CALLS_PER_CONNECTION: u32 = 1_000;
 /// keeps open would hold the server up for ever.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How much of one call's messages is taken before they are looked at, in bytes: what a client
+/// that does not read its answers can make wait here.
+const CALL_WINDOW: u32 = 256 << 10;
+
+/// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
+/// which wait for their reader do not keep the others on the connection from being heard.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
 /// The in-memory pipe's buffer, in bytes.
 const PIPE: usize = 1 << 20;
 
@@ -103,6 +111,11 @@ where
     let screening = ScreeningServiceServer::new(Screenings::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let farewell = health.clone();
+    let shutdown = async {
+        shutdown.await;
+        end_health(farewell).await;
+    };
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
@@ -114,6 +127,8 @@ where
     };
     let server = Server::builder()
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
+        .initial_stream_window_size(CALL_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -155,5 +170,13 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
         if loaded.changed().await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+/// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
+async fn end_health(mut health: HealthReporter) {
+    for service in ["", SCREENING, LISTS] {
+        health.set_service_status(service, ServingStatus::NotServing).await;
+        health.clear_service_status(service).await;
     }
 }

@@ -8,6 +8,10 @@ use super::v1::{ErrorReason, ScreeningError};
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const ERROR_DOMAIN: &str = "lazaretto.v1";
 
+/// The most bytes of a message. Messages quote what was sent, and a status travels in headers,
+/// twice (encoded in `grpc-message` and in the details), of which clients take 16 KiB.
+const MAX_MESSAGE: usize = 1_000;
+
 /// Why a call or an item was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -20,7 +24,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that is about no field.
     pub fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { code, reason, field: String::new(), message: message.into() }
+        Self { code, reason, field: String::new(), message: cut(message.into()) }
     }
 
     /// INVALID_ARGUMENT because of `field`, a path such as `queries[3].address`.
@@ -29,7 +33,7 @@ impl Refusal {
         field: impl Into<String>,
         message: impl Into<String>,
     ) -> Self {
-        let (field, message) = (field.into(), message.into());
+        let (field, message) = (field.into(), cut(message.into()));
         Self { code: Code::InvalidArgument, reason, field, message }
     }
 
@@ -61,6 +65,19 @@ impl From<Refusal> for Status {
         }
         Status::with_error_details(refusal.code, refusal.text(), details)
     }
+}
+
+fn cut(mut message: String) -> String {
+    if message.len() > MAX_MESSAGE {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.push_str("...");
+    }
+    message
+}
+
+/// UNAVAILABLE: there is nothing to answer from.
+pub fn not_loaded() -> Refusal {
+    Refusal::new(Code::Unavailable, ErrorReason::NotLoaded, "no list is loaded yet")
 }
 
 /// INVALID_ARGUMENT because of `field`, for a reason that has no name of its own.

@@ -7,6 +7,7 @@ mod crash;
 mod desk;
 mod durability;
 mod foreign_clients;
+mod grpc;
 mod ofac;
 mod program;
 mod refresh;

@@ -243,11 +243,16 @@ fn zcash_unified_addresses() {
     let mut receivers = 0;
     for row in rows {
         let bytes = |place: usize| row[place].as_str().map(hex);
+        let unknown = bytes(5).map(|b| {
+            let hex: String = b.iter().map(|byte| format!("{byte:02x}")).collect();
+            KeyId::Verbatim(format!("zcash-receiver:{}:{hex}", row[4]).into())
+        });
         let expected: Vec<KeyId> = [
             bytes(0).map(|b| KeyId::PublicKeyHash(b.try_into().unwrap())),
             bytes(1).map(|b| KeyId::ScriptHash(b.try_into().unwrap())),
             bytes(2).map(|b| KeyId::Sapling(b.try_into().unwrap())),
             bytes(3).map(|b| KeyId::Orchard(b.try_into().unwrap())),
+            unknown,
         ]
         .into_iter()
         .flatten()
