@@ -66,7 +66,7 @@ fn pages_join_to_the_whole_from_every_point() {
             (date("2025-11-20"), |change| change.version > 3),
         ];
         for (since, keep) in points {
-            for list in ["", OFAC, "other", "unknown"] {
+            for list in ["", OFAC, "other"] {
                 let expected: Vec<_> = all
                     .iter()
                     .filter(|change| keep(change) && (list.is_empty() || change.list_id == list))

@@ -192,7 +192,9 @@ fn a_party_with_all_its_listings() {
                 ("no address".to_owned(), standing, String::new(), String::new()),
             ]
         );
-        for (list, uid) in [("", "9"), ("other", "8"), ("unknown", "7"), ("", "")] {
+        let refusal = (Code::NotFound, "UNKNOWN_LIST", "", "list unknown");
+        check_refused(look_up("unknown", "7").await, refusal);
+        for (list, uid) in [("", "9"), ("other", "8"), ("", "")] {
             let not_found = (Code::NotFound, "NOT_FOUND", "", "no loaded list names party");
             check_refused(look_up(list, uid).await, not_found);
         }

@@ -74,11 +74,14 @@ fn questions_that_are_refused() {
                 refusal,
             );
         }
-        for (count, words) in [(0, "0 addresses, 1 to 10000"), (10_001, "10001 addresses")] {
+        for (count, reason, words) in [
+            (0, "INVALID_FIELD", "0 addresses, 1 to 10000"),
+            (10_001, "TOO_MANY_ITEMS", "10001 addresses"),
+        ] {
             let queries = vec![query(CLEAN); count];
             let batch = v1::BatchScreenAddressesRequest { queries, options: None };
             let outcome = desk.client.screening.clone().batch_screen_addresses(batch).await;
-            check_refused(outcome, (INVALID, "TOO_MANY_ITEMS", "queries", words));
+            check_refused(outcome, (INVALID, reason, "queries", words));
         }
         let limits = [query_with(&"x".repeat(128), ""), query(&"1".repeat(1_024))];
         for query in limits {
