@@ -25,7 +25,7 @@ mod servers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lazaretto::grpc::v1;
 use lazaretto::grpc::v1::screening_item::Outcome;
@@ -67,7 +67,7 @@ struct Size {
 }
 
 const FULL: Size =
-    Size { stores: &[1_000, 1_000_000], round: Duration::from_millis(250), rounds: 5, gates: true };
+    Size { stores: &[1_000, 1_000_000], round: Duration::from_millis(200), rounds: 5, gates: true };
 const QUICK: Size =
     Size { stores: &[1_000], round: Duration::from_millis(20), rounds: 2, gates: false };
 
@@ -82,6 +82,8 @@ fn main() {
 }
 
 async fn bench(size: Size) {
+    let started = Instant::now();
+    let took = || println!("[{:.0} s]\n", started.elapsed().as_secs_f64());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let programs = Programs {
         default: std::env::current_exe().expect("this program has a path"),
@@ -96,12 +98,15 @@ async fn bench(size: Size) {
         let others = if place == 0 { &Family::OTHERS[..] } else { &[Family::EvmListed] };
         let cases = cases(others);
         println!("{} listed addresses", thousands(count));
+        took();
         let ours = servers::ours(&data_dir, None);
         check(ours.endpoint(), count).await;
         fetch_answers(ours.endpoint(), &programs.answers).await;
         gates.extend(throughput(&programs, ours, &cases, size).await);
+        took();
         if let Some(counter) = counter {
             gates.extend(instructions(&programs, &data_dir, counter, &cases).await);
+            took();
         }
     }
     if !size.gates {
