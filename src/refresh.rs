@@ -7,7 +7,9 @@ mod schedule;
 mod settings;
 mod status;
 
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,6 +52,14 @@ pub enum RefreshError {
     Changed {
         /// Path.
         file: String,
+    },
+    /// The program failed while the source was read.
+    #[error("{file}: the program failed while reading it: {what}")]
+    Panicked {
+        /// Path or URL.
+        file: String,
+        /// What the panic said.
+        what: String,
     },
     /// The publication did not pass a gate.
     #[error(transparent)]
@@ -111,13 +121,18 @@ impl Refresher {
     }
 
     /// Refreshes every source on its schedule until `stop` is set. Blocks; a thread of its own is
-    /// the place for it. A static list is read until it was read once.
+    /// the place for it. A static list is read until it was read once from the source that is
+    /// configured now; and any source that was not, at once.
     pub fn run(&self, stop: &Stop) {
         let start = Instant::now();
         let mut timetable: Vec<(Instant, Schedule, &Source)> = Vec::new();
         for source in self.sources.iter().filter(|source| source.settings.source_name().is_some()) {
             let schedule = Schedule::new(source.settings.refresh_interval);
-            let since = lock(&source.status).last_success.map(|last| {
+            let state = self.publisher.list(&source.settings.id);
+            let mark = Some(source.settings.source_mark());
+            let known = state.is_some_and(|state| state.check.source == mark);
+            let last_success = lock(&source.status).last_success.filter(|_| known);
+            let since = last_success.map(|last| {
                 let since = self.publisher.now().duration_since(last);
                 Duration::try_from(since).unwrap_or_default()
             });
@@ -155,7 +170,7 @@ impl Refresher {
         let _reading = lock(&source.reading);
         let mut trusted = true;
         let result = loop {
-            match self.attempt(&source.settings, &name, trusted) {
+            match self.attempt_safely(&source.settings, &name, trusted) {
                 Ok(Some(report)) => break Ok(report),
                 // What was compared with is no longer what stands: read the source whole.
                 Ok(None) => trusted = false,
@@ -176,6 +191,24 @@ impl Refresher {
             None => {}
         }
         result
+    }
+
+    /// As [`Self::attempt`], and a panic is an error like others: it ends neither the run nor the
+    /// reading of other sources.
+    fn attempt_safely(
+        &self,
+        settings: &ListSettings,
+        name: &str,
+        trusted: bool,
+    ) -> Result<Option<Report>, RefreshError> {
+        // Nothing is half changed: lists are replaced whole, after the store has them, and a
+        // store whose write did not end takes no more.
+        let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusted));
+        catch_unwind(attempt).unwrap_or_else(|panic| {
+            let what = panic_text(panic.as_ref());
+            tracing::error!(list = %settings.id, source = name, panic = what, "reading a source panicked");
+            Err(RefreshError::Panicked { file: name.to_owned(), what: what.to_owned() })
+        })
     }
 
     /// One look at the source. With `trusted`, a source that says that it is unchanged is
@@ -249,6 +282,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// `delay` after `now`, or a day where the clock cannot count that far.
 fn after(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or(now + LONGEST_WAIT)
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
 /// What a thread that panicked left is used as it is: nothing guarded here is ever half written.

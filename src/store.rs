@@ -24,17 +24,23 @@
 //! # What is atomic
 //!
 //! A publication writes the new version's rows, header and changes beside the current ones and
-//! syncs; then it writes the one key of the list in `lists` and syncs again; only then is it
-//! acknowledged. Killed at any moment, the store opens with the old or the new version whole:
+//! syncs; then it writes the one key of the list in `lists` and syncs again; then is it
+//! then the file `heads` in `store/` is replaced, which says the newest version of each list; and
+//! only then is it acknowledged. Killed at any moment, the store opens with the old or the new version whole:
 //! what no pointer leads to is removed on opening. Version numbers count over all lists; the
 //! next one is that after the greatest that a pointer names, so that the number of an
 //! acknowledged version never comes again.
+//!
+//! sled takes damage in its log for the log's end and forgets silently what follows. That is
+//! noticed on opening, before anything is removed: every list in `heads` must be there in that
+//! version or a later one. Checks and snapshots since the last publication are not guarded so.
 //!
 //! There is one writer: a mutex inside, which reading whole lists takes as well, because a
 //! publication deletes the rows that it supersedes. After an error in the middle of a write the
 //! store refuses all further writes until it is opened anew.
 
 mod changes;
+mod heads;
 mod lists;
 mod value;
 
@@ -94,6 +100,35 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
+    /// A list that was acknowledged is gone, or back at an earlier version.
+    #[error(
+        "{dir}: version {version} of list {list} was stored here, but the database has {found}: it is damaged; \
+         restore the directory from a backup, or move it away and import the lists again",
+        dir = .dir.display(),
+        found = .found.map_or_else(|| "no version of it".to_owned(), |found| format!("version {found} only"))
+    )]
+    Lost {
+        /// The database directory.
+        dir: PathBuf,
+        /// The list; the first by id where several are lost.
+        list: crate::domain::list::ListId,
+        /// The version that was acknowledged.
+        version: u64,
+        /// The version that is there; `None` if none is.
+        found: Option<u64>,
+    },
+    /// The file that names the newest versions is not what was written.
+    #[error(
+        "{path}, line {line}: the file is damaged; restore the directory from a backup, or move it away and \
+         import the lists again",
+        path = .path.display()
+    )]
+    Heads {
+        /// The file.
+        path: PathBuf,
+        /// The first line that is wrong or missing, from 1.
+        line: usize,
+    },
     /// A publication that does not carry the next version number.
     #[error("version {found} cannot be published: the next is {next}")]
     OutOfOrder {
@@ -148,6 +183,8 @@ pub struct Store {
     snapshots: sled::Tree,
     file: File,
     path: PathBuf,
+    /// The database directory.
+    dir: PathBuf,
     /// The greatest version number that a durable pointer names; 0 before the first.
     acknowledged: AtomicU64,
     writer: Mutex<Writer>,
@@ -190,7 +227,8 @@ impl Store {
         };
         make_private(&dir).map_err(io(&dir))?;
         let db = open_patiently(&dir, cache_bytes)?;
-        check_schema(&db, &dir)?;
+        let heads = heads::read(&dir)?;
+        check_schema(&db, &dir, heads.as_ref())?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(io(&path))?;
         for made in [&dir, data_dir] {
@@ -206,9 +244,11 @@ impl Store {
             db,
             file,
             path,
+            dir,
             acknowledged: AtomicU64::new(0),
             writer: Mutex::default(),
         };
+        store.check_heads(heads.as_ref())?;
         store.recover()?;
         Ok(store)
     }
@@ -286,8 +326,9 @@ fn make_private(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes the schema into an empty database; refuses one that has another, or none.
-fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
+/// Writes the schema into an empty database; refuses one that has another, or none. One that is
+/// empty though there are `heads` was not always so.
+fn check_schema(db: &sled::Db, dir: &Path, heads: Option<&heads::Heads>) -> Result<(), StoreError> {
     let failed = StoreError::engine;
     // Names of trees are read first: opening a tree makes it.
     let names = db.tree_names();
@@ -304,8 +345,12 @@ fn check_schema(db: &sled::Db, dir: &Path) -> Result<(), StoreError> {
             let found = number.map_or_else(|_| "unknown".to_owned(), |number| number.to_string());
             Err(StoreError::Schema { dir: dir.to_owned(), found })
         }
+        None if let Some((list, version)) = heads.and_then(heads::Heads::first_key_value) => {
+            let (dir, list) = (dir.to_owned(), list.clone());
+            Err(StoreError::Lost { dir, list, version: *version, found: None })
+        }
         // sled's default tree is always there; a process killed right here leaves `meta` empty.
-        None if names.len() == 1 + usize::from(known) && db.is_empty() => {
+        None if heads.is_none() && names.len() == 1 + usize::from(known) && db.is_empty() => {
             meta()?
                 .insert(SCHEMA_KEY, &SCHEMA.to_be_bytes())
                 .map_err(failed("writing the schema"))?;

@@ -2,8 +2,10 @@
 //! the version that comes of it. Pure: no clock, no file, no storage.
 //!
 //! A publication counts from its *day*: the day that it states, or else the day (UTC) on which it
-//! is loaded. A removal that the gate does not let pass at once stays pending: the row goes on to
-//! stand until a later publication, at least [`Gates::confirm_after`] later, still lacks it.
+//! is loaded, but never from a later day than that. A removal that the gate does not let pass at
+//! once stays pending: the row goes on to stand until the very publication that lacks it is seen
+//! again unchanged at least [`Gates::confirm_after`] later, or until a removal is forced. Another
+//! publication that lacks the row too begins the waiting anew.
 
 mod digest;
 mod merge;
@@ -16,8 +18,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::domain::address::Address;
 use crate::domain::list::{
-    ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, Party,
-    Provenance, ReadList, Row,
+    Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, Party,
+    Provenance, ReadList, Row, RowKey,
 };
 
 pub use digest::{digest, standing_digest};
@@ -31,7 +33,7 @@ pub struct Gates {
     pub max_shrink: f64,
     /// How long a pending removal waits for its confirmation.
     pub confirm_after: SignedDuration,
-    /// Whether a publication without rows is believed.
+    /// Whether a publication is believed that has no rows, or none that is an address.
     pub allow_empty: bool,
 }
 
@@ -107,6 +109,16 @@ pub enum Refused {
         /// The list.
         id: ListId,
     },
+    /// Rows, but not one that can be understood: an error message, perhaps, or another format.
+    #[error(
+        "list {id}: {rows} rows, none of which is an address; the publication replaces nothing unless empty is allowed or it is forced"
+    )]
+    NothingUnderstood {
+        /// The list.
+        id: ListId,
+        /// How many rows there are.
+        rows: usize,
+    },
     /// An earlier day than the latest that was seen.
     #[error(
         "list {id}: the publication of {incoming} is older than that of {loaded}, which is loaded"
@@ -120,7 +132,7 @@ pub enum Refused {
         loaded: Date,
     },
     /// A day that has not come yet, beyond what time zones explain: believed, the list would not
-    /// age and later publications would look old.
+    /// age and later publications would look old. Holds even when forced.
     #[error("list {id}: the publication is dated {incoming}, but today is {today}")]
     Future {
         /// The list.
@@ -151,14 +163,20 @@ pub fn apply(
 ) -> Result<Outcome, Refused> {
     let forced = context.force.filter(|reason| !reason.trim().is_empty());
     let today = utc_day(context.now);
+    if let Some(incoming) = incoming.published
+        && incoming > today.saturating_add(1.day())
+    {
+        return Err(Refused::Future { id: context.id.clone(), incoming, today });
+    }
     if forced.is_none() {
-        gate(current, incoming, context, today)?;
+        gate(current, incoming, context)?;
     }
     let parties = unique(&incoming.parties, |party| &party.uid);
     let rows = unique(&incoming.rows, |row| &row.0);
     let digest = digest(parties.iter().copied(), rows.iter().map(|(key, facts)| (key, facts)));
+    let same = current.is_some_and(|state| state.version.digest == digest);
     if let Some(state) = current
-        && state.version.digest == digest
+        && same
         && state.version.kind == context.kind
         && !matures(state, context, forced.is_some())
     {
@@ -167,9 +185,15 @@ pub fn apply(
 
     let (parties, party_changed) =
         merge_parties(current.map_or(&[][..], |state| &state.parties), &parties);
+    let day = incoming.published.unwrap_or(today).min(today);
+    // What an older publication (forced) lacks stood nonetheless until now.
+    let dated_back =
+        incoming.published.is_some() && incoming.published < current.and_then(latest_day);
     let merge = Merge {
         first: current.is_none(),
-        day: incoming.published.unwrap_or(today),
+        same,
+        day,
+        ends: if dated_back { today } else { day },
         now: context.now,
         gates: context.gates,
         forced: forced.is_some(),
@@ -187,7 +211,7 @@ pub fn apply(
             Some(state) => state.version.first_published,
             None => incoming.published,
         },
-        uncovered: Vec::new(),
+        uncovered: current.map_or_else(Vec::new, |state| uncovered(state, day)),
         loaded_at: context.now,
         provenance: context.provenance.clone(),
         force_reason: forced.unwrap_or_default().to_owned(),
@@ -207,6 +231,24 @@ pub fn removal_due(state: &ListState, now: Timestamp, confirm_after: SignedDurat
     state.rows.iter().any(|row| row.stands() && row.removal_pending_since.is_some_and(due))
 }
 
+/// The latest day of publication that was seen of a list.
+fn latest_day(state: &ListState) -> Option<Date> {
+    state.check.published.max(state.version.published)
+}
+
+/// The gaps of the version before, and that between its last moment and the beginning (UTC) of
+/// the day from which the next publication counts, if there is one.
+fn uncovered(state: &ListState, day: Date) -> Vec<Gap> {
+    let mut gaps = state.version.uncovered.clone();
+    let begins = day.to_zoned(TimeZone::UTC).ok().map(|begins| begins.timestamp());
+    if let (Some(from), Some(begins)) = (state.check.fresh_as_of(), begins)
+        && begins > from
+    {
+        gaps.push(Gap { from, until: day });
+    }
+    gaps
+}
+
 fn matures(state: &ListState, context: &Context<'_>, forced: bool) -> bool {
     if forced {
         return state.rows.iter().any(|row| row.removal_pending_since.is_some());
@@ -218,24 +260,25 @@ fn gate(
     current: Option<&ListState>,
     incoming: &ReadList,
     context: &Context<'_>,
-    today: Date,
 ) -> Result<(), Refused> {
     let id = || context.id.clone();
     if incoming.rows.is_empty() && !context.gates.allow_empty {
         return Err(Refused::Empty { id: id() });
     }
-    if let Some(incoming) = incoming.published
-        && incoming > today.saturating_add(1.day())
+    let understood =
+        |(key, _): &(RowKey, _)| Address::parse_listed(&key.address, &key.ticker).is_ok();
+    if !incoming.rows.is_empty()
+        && !context.gates.allow_empty
+        && !incoming.rows.iter().any(understood)
     {
-        return Err(Refused::Future { id: id(), incoming, today });
+        return Err(Refused::NothingUnderstood { id: id(), rows: incoming.rows.len() });
     }
     let Some(state) = current else { return Ok(()) };
     if state.version.kind != context.kind {
         let (incoming, loaded) = (context.kind, state.version.kind);
         return Err(Refused::Kind { id: id(), incoming, loaded });
     }
-    let latest = state.check.published.max(state.version.published);
-    if let (Some(incoming), Some(loaded)) = (incoming.published, latest)
+    if let (Some(incoming), Some(loaded)) = (incoming.published, latest_day(state))
         && incoming < loaded
     {
         return Err(Refused::Older { id: id(), incoming, loaded });
@@ -254,26 +297,19 @@ fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>)
 }
 
 /// The look that goes with a new version. After an import by hand the last answer of the source
-/// is not what stands, so it must be read whole next time; and where the import has no date, or
-/// an older one (forced), the last look at the source says nothing of its age any more.
+/// is not what stands, so it must be read whole next time, and the last look at the source says
+/// nothing of its age: that counts from the day of publication alone.
 fn check_published(
     last: Option<&ListCheck>,
     incoming: &ReadList,
     context: &Context<'_>,
 ) -> ListCheck {
     let seen = last.and_then(|check| check.published);
-    let older = incoming.published < seen;
-    let dated_back = older && incoming.published.is_some();
+    let dated_back = incoming.published.is_some() && incoming.published < seen;
     let published = if dated_back { incoming.published } else { incoming.published.max(seen) };
     match &context.source {
         Some(mark) => checked(mark, published, context.now),
-        None => ListCheck {
-            succeeded_at: last
-                .and_then(|check| check.succeeded_at)
-                .filter(|_| incoming.published.is_some() && !older),
-            published,
-            ..ListCheck::default()
-        },
+        None => ListCheck { published, ..ListCheck::default() },
     }
 }
 

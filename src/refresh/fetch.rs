@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use ureq::http::header::{self, HeaderMap, HeaderName};
-use ureq::http::{StatusCode, Uri};
+use ureq::http::{StatusCode, Uri, Version};
 
 use super::fetch_dir;
 use crate::domain::list::ListCheck;
@@ -85,6 +85,15 @@ pub enum FetchError {
         url: String,
         /// How many arrived.
         got: u64,
+    },
+    /// A body that ends with its connection: cut short, it would look whole.
+    #[error(
+        "{url}: the server says neither the file's length nor its end (no Content-Length, not chunked), \
+         so that a file cut short would look whole"
+    )]
+    Unbounded {
+        /// What was asked for.
+        url: String,
     },
     /// No bytes.
     #[error("{url}: the file is empty")]
@@ -210,6 +219,9 @@ impl Fetcher {
         if length.is_some_and(|length| length > self.limits.max_bytes) {
             return Err(self.too_large(url));
         }
+        if length.is_none() && !says_its_end(answer.version(), answer.headers()) {
+            return Err(FetchError::Unbounded { url: shown_url(url) });
+        }
         let file = self.spool(url, answer.body_mut().as_reader(), length)?;
         Ok(Fetched::File { file, etag, last_modified })
     }
@@ -297,6 +309,14 @@ fn refuse_web_page(url: &str, headers: &HeaderMap) -> Result<(), FetchError> {
         return Err(FetchError::ContentType { url: shown_url(url), found: kind.to_owned() });
     }
     Ok(())
+}
+
+/// Whether a body without a known length says its own end: it is chunked, or there is none.
+fn says_its_end(version: Version, headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let last = text(header::TRANSFER_ENCODING).rsplit(',').next().unwrap_or_default();
+    let chunked = last.trim().eq_ignore_ascii_case("chunked") && version == Version::HTTP_11;
+    chunked || text(header::CONTENT_LENGTH).trim() == "0"
 }
 
 /// A header that can be sent back as it is.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreError, value};
+use super::{Store, StoreError, heads, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, ListingChange};
 
 /// Rows or parties under one key.
@@ -50,6 +50,7 @@ impl Store {
             self.sync()?;
             self.write_pointer(id, &pointer)?;
             self.sync()?;
+            self.write_heads()?;
             self.acknowledged.store(version, Ordering::Release);
             Ok(())
         })?;
@@ -93,6 +94,32 @@ impl Store {
             Ok(true)
         })?;
         Ok(headers)
+    }
+
+    /// Refuses a database that is behind what was acknowledged; then brings the file up to it.
+    pub(super) fn check_heads(&self, known: Option<&heads::Heads>) -> Result<(), StoreError> {
+        let found = self.heads()?;
+        for (list, version) in known.into_iter().flatten() {
+            let found = found.get(list).copied();
+            if found.is_none_or(|found| found < *version) {
+                let (dir, list, version) = (self.dir.clone(), list.clone(), *version);
+                return Err(StoreError::Lost { dir, list, version, found });
+            }
+        }
+        if known != Some(&found) {
+            self.sync()?;
+            heads::write(&self.dir, &found)?;
+        }
+        Ok(())
+    }
+
+    fn write_heads(&self) -> Result<(), StoreError> {
+        heads::write(&self.dir, &self.heads()?)
+    }
+
+    fn heads(&self) -> Result<heads::Heads, StoreError> {
+        let pointers = self.pointers()?.into_iter();
+        Ok(pointers.map(|(id, pointer)| (id, pointer.version)).collect())
     }
 
     /// Removes what no pointer leads to and learns the greatest acknowledged version.

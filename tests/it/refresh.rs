@@ -4,17 +4,19 @@ mod server;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lazaretto::domain::list::{ListId, ListKind, Provenance};
+use lazaretto::domain::list::{ListId, ListKind, ListState, Provenance};
 use lazaretto::refresh::{
-    FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
+    FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, SourceStatus,
+    Stop,
 };
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
 
+use super::program::{Said, program};
 use server::{Answer, Server};
 
 const A: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96\n";
@@ -171,7 +173,8 @@ fn a_failing_source_changes_nothing() {
     let html = "Content-Type: text/html; charset=utf-8";
     let big = "1\n".repeat(60_000);
     let chunked = "Transfer-Encoding: chunked";
-    let table: [(Answer, &str); 12] = [
+    let unbounded = "the server says neither the file's length nor its end (no Content-Length, not chunked), so that a file cut short would look whole";
+    let table: [(Answer, &str); 16] = [
         (Answer::status(500, "oops"), "the server answered with status 500"),
         (Answer::status(404, "oops"), "the server answered with status 404"),
         (Answer::status(204, ""), "the server answered with status 204"),
@@ -184,7 +187,17 @@ fn a_failing_source_changes_nothing() {
         ),
         (Answer::ok(""), "the file is empty"),
         (Answer::ok(&big), "the file has more than 100000 bytes"),
-        (Answer::raw("Connection: close", &big), "the file has more than 100000 bytes"),
+        (
+            Answer::raw(chunked, &format!("{:x}\r\n{big}\r\n0\r\n\r\n", big.len())),
+            "the file has more than 100000 bytes",
+        ),
+        (Answer::raw("Connection: close", "0x02\n"), unbounded),
+        (Answer::raw("Connection: close\r\nTransfer-Encoding: identity", "0x02\n"), unbounded),
+        (Answer::old(chunked, "5\r\n0x02\n\r\n0\r\n\r\n"), unbounded),
+        (
+            Answer::ok("Service Unavailable\n"),
+            "list test: 1 rows, none of which is an address; the publication replaces nothing unless empty is allowed or it is forced",
+        ),
         (
             Answer::redirect("ftp://example.org/list?sig=secret"),
             "redirected to what is no http or https URL",
@@ -197,7 +210,12 @@ fn a_failing_source_changes_nothing() {
         desk.refresh().unwrap();
         let before = desk.publisher.list(&id()).unwrap();
         desk.pass(10);
-        assert_eq!(desk.failure(), format!("{}/list.txt: {want}", server.url()));
+        let named = if want.starts_with("list test: ") {
+            String::new()
+        } else {
+            format!("{}/list.txt: ", server.url())
+        };
+        assert_eq!(desk.failure(), format!("{named}{want}"));
         assert_eq!(desk.publisher.list(&id()).unwrap(), before, "{want}");
         assert_eq!(desk.succeeded(), Some(0), "{want}");
         let status = desk.refresher.status(&id()).unwrap();
@@ -211,6 +229,13 @@ fn a_failing_source_changes_nothing() {
         assert_eq!(desk.refresher.status(&id()).unwrap().consecutive_failures, 0);
         desk.check_no_leftovers();
     }
+}
+
+#[test]
+fn a_chunked_body_is_whole_with_its_last_chunk() {
+    let body = format!("{:x}\r\n{A}\r\n0\r\n\r\n", A.len());
+    let (_server, desk) = over_http([Answer::raw("Transfer-Encoding: Chunked", &body)]);
+    assert_eq!(desk.refresh().unwrap(), "v1 1: +1 -0 ?0 =0");
 }
 
 #[test]
@@ -281,10 +306,10 @@ fn a_port_that_nobody_hears_is_a_failure_that_names_it() {
 
 #[test]
 fn a_file_that_shrank_is_asked_for_whole_until_its_removals_are_confirmed() {
-    let all = "0x01\n0x02\n0x03\n0x04\n";
-    let cut = || Answer::ok("0x01\n0x02\n0x05\n").with("ETag: \"cut\"");
+    let all = format!("{A}0x02\n0x03\n0x04\n");
+    let cut = || Answer::ok(&format!("{A}0x02\n0x05\n")).with("ETag: \"cut\"");
     let (server, desk) = over_http([
-        Answer::ok(all).with("ETag: \"all\""),
+        Answer::ok(&all).with("ETag: \"all\""),
         cut(),
         Answer::status(304, ""),
         cut(),
@@ -374,21 +399,40 @@ fn leftovers_of_a_killed_process_are_removed() {
     Desk::at(dir, settings(None, None), limits()).check_no_leftovers();
 }
 
-/// Runs the refresher on `path` until `work` is done, which gets what was published, in order.
+/// Runs the refresher until `work` is done, which gets what was published, in order.
 fn run(desk: Desk, work: impl FnOnce(&mut dyn FnMut() -> Report)) {
+    run_in(&desk.dir.path().join("run"), desk.settings, |_, _| {}, work);
+}
+
+/// As `run`, on a data directory; `first` is told each report before `work`. Gives how the source
+/// fares at the end.
+fn run_in(
+    data_dir: &Path,
+    settings: ListSettings,
+    first: impl FnMut(&[Arc<ListState>], &Report) + Send + 'static,
+    work: impl FnOnce(&mut dyn FnMut() -> Report),
+) -> SourceStatus {
     let (tell, heard) = mpsc::channel();
     let stop = Arc::new(Stop::default());
-    let store = Arc::new(Store::open(&desk.dir.path().join("run"), DEFAULT_CACHE).unwrap());
-    let hook = move |_: &[_], report: &Report| drop(tell.send(report.clone()));
+    let store = Arc::new(Store::open(data_dir, DEFAULT_CACHE).unwrap());
+    let first = Mutex::new(first);
+    let hook = move |lists: &[_], report: &Report| {
+        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        first(lists, report);
+        drop(tell.send(report.clone()));
+    };
     let publisher =
         Publisher::open(store, Bounds::default(), Arc::new(Timestamp::now), hook).unwrap();
-    let fetcher = Fetcher::new(&desk.dir.path().join("run"), limits()).unwrap();
-    let refresher = Refresher::new(Arc::new(publisher), fetcher, &[desk.settings]);
+    let fetcher = Fetcher::new(data_dir, limits()).unwrap();
+    let refresher = Refresher::new(Arc::new(publisher), fetcher, &[settings]);
     let until = Arc::clone(&stop);
-    let thread = std::thread::spawn(move || refresher.run(&until));
-    work(&mut || heard.recv_timeout(Duration::from_secs(60)).unwrap());
-    stop.set();
-    thread.join().unwrap();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| refresher.run(&until));
+        work(&mut || heard.recv_timeout(Duration::from_secs(60)).unwrap());
+        stop.set();
+        thread.join().unwrap();
+    });
+    refresher.status(&id()).unwrap()
 }
 
 #[test]
@@ -424,4 +468,94 @@ fn a_static_list_is_read_once() {
     });
     // The failure was tried again, the success was not.
     assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn a_static_list_is_read_again_from_another_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(vec![Answer::ok(A), Answer::ok(&format!("{A}0x02\n"))]);
+    let of = |path: &str| {
+        let url = format!("{}/{path}", server.url());
+        let mut settings = settings(Some(&url), None);
+        settings.is_static = true;
+        settings.refresh_interval = Duration::from_secs(1_000_000);
+        settings
+    };
+    for (path, want) in [("one", Some(1)), ("one", None), ("other", Some(2)), ("other", None)] {
+        let before = server.requests().len();
+        run_in(
+            dir.path(),
+            of(path),
+            |_, _| {},
+            |next| {
+                if let Some(want) = want {
+                    let report = next();
+                    assert!(matches!(report, Report::Published { version, .. } if version == want));
+                }
+            },
+        );
+        let asked = server.requests().len() - before;
+        assert_eq!(asked, usize::from(want.is_some()), "{path}");
+    }
+}
+
+#[test]
+fn a_panic_ends_neither_the_run_nor_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.txt");
+    std::fs::write(&path, A).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let mut calls = 0;
+    let panic_once = move |_: &[_], _: &Report| {
+        calls += 1;
+        assert!(calls > 1, "once");
+    };
+    let status = run_in(data.path(), settings(None, Some(&path)), panic_once, |next| {
+        assert!(matches!(next(), Report::Unchanged { .. }));
+    });
+    assert_eq!((status.last_error, status.consecutive_failures), (None, 0));
+    // By hand it is an error with a name.
+    let store = Arc::new(Store::open(&dir.path().join("data"), DEFAULT_CACHE).unwrap());
+    let hook = |_: &[_], _: &Report| panic!("the hook is {}", "ill");
+    let publisher =
+        Publisher::open(store, Bounds::default(), Arc::new(Timestamp::now), hook).unwrap();
+    let fetcher = Fetcher::new(&dir.path().join("data"), limits()).unwrap();
+    let refresher = Refresher::new(Arc::new(publisher), fetcher, &[settings(None, Some(&path))]);
+    let want = format!("{}: the program failed while reading it: the hook is ill", path.display());
+    assert_eq!(refresher.refresh(&id()).unwrap_err().to_string(), want);
+    assert_eq!(refresher.status(&id()).unwrap().last_error, Some(want));
+}
+
+/// The program itself on a host that no name server knows, with what a proxy would be asked for.
+#[test]
+fn a_proxy_from_the_environment_is_asked() {
+    const LISTED: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
+    let csv = format!("address,ticker,party_uid,party_name\n{LISTED},ETH,u1,Evil Party\n");
+    for (variable, no_proxy, asked) in
+        [("HTTP_PROXY", "", true), ("ALL_PROXY", "", true), ("HTTP_PROXY", "lists.invalid", false)]
+    {
+        let proxy = Server::start(vec![Answer::tunnel(Answer::ok(&csv))]);
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("lazaretto.toml");
+        let lists = "starter_lists = false\n\
+                     [lists.mine]\nkind = \"SANCTIONS\"\nformat = \"csv\"\n\
+                     url = \"http://lists.invalid/list.csv\"\n";
+        std::fs::write(&config, lists).unwrap();
+        let run = |arguments: &[&str]| -> Said {
+            let mut command = program(&dir.path().join("data"));
+            command.args(arguments).env("LAZARETTO_CONFIG", &config).env(variable, proxy.url());
+            command.env("NO_PROXY", no_proxy).output().unwrap().into()
+        };
+        let refreshed = run(&["lists", "refresh", "mine"]);
+        let told = format!("{variable} {no_proxy}: {}{}", refreshed.out, refreshed.err);
+        assert_eq!(refreshed.status == 0, asked, "{told}");
+        let requests = proxy.requests();
+        let lines: Vec<&str> =
+            requests.iter().filter_map(|request| request.lines().next()).collect();
+        let want = ["connect lists.invalid:80 http/1.1", "get /list.csv http/1.1"];
+        assert_eq!(lines, if asked { &want[..] } else { &[] }, "{told}");
+        let screened = run(&["screen", LISTED]);
+        let shown = format!("{told}{}{}", screened.out, screened.err);
+        assert_eq!(screened.out.contains("Evil Party"), asked, "{shown}");
+    }
 }

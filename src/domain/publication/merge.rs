@@ -15,8 +15,12 @@ use crate::domain::list::{
 pub(super) struct Merge<'a> {
     /// Whether it is the first of its list that is loaded.
     pub first: bool,
+    /// Whether it says what the publication before said.
+    pub same: bool,
     /// The day that it counts from.
     pub day: Date,
+    /// The day from which what it lacks no longer counts.
+    pub ends: Date,
     /// Now.
     pub now: Timestamp,
     /// The limits.
@@ -113,7 +117,8 @@ impl Merge<'_> {
     }
 
     /// A row that is not in the publication. A removal that is pending goes only by confirmation
-    /// or force, even if the gate would let it pass by now.
+    /// or force, even if the gate would let it pass by now; another publication that lacks it too
+    /// does not confirm it but has to be confirmed itself.
     fn missing(&self, old: &Row, within_gate: bool) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
         if !old.stands() {
@@ -121,19 +126,23 @@ impl Merge<'_> {
         }
         let goes = self.forced
             || match old.removal_pending_since {
-                Some(since) => self.now.duration_since(since) >= self.gates.confirm_after,
+                Some(since) => {
+                    self.same && self.now.duration_since(since) >= self.gates.confirm_after
+                }
                 None => within_gate,
             };
         if goes {
             row.removal_pending_since = None;
             if let Some(last) = row.standings.last_mut() {
-                // A forced older publication ends no standing before it began.
-                last.until = Some(last.from.map_or(self.day, |from| from.max(self.day)));
+                // A forced publication ends no standing before it began.
+                last.until = Some(last.from.map_or(self.ends, |from| from.max(self.ends)));
             }
             return (row, Some(ChangeKind::Removed));
         }
-        if old.removal_pending_since.is_none() {
+        if !self.same || old.removal_pending_since.is_none() {
             row.removal_pending_since = Some(self.now);
+        }
+        if old.removal_pending_since.is_none() {
             return (row, Some(ChangeKind::RemovalPending));
         }
         let updated = self.party_changed(&row.key.party_uid).then_some(ChangeKind::Updated);

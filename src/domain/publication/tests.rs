@@ -21,8 +21,26 @@ fn id() -> ListId {
     "test".parse().unwrap()
 }
 
+/// The key of a row that is called `name`: one or two ASCII letters or digits make a proper
+/// address, anything else is taken verbatim.
 fn key(name: &str) -> RowKey {
-    RowKey { party_uid: "p".to_owned(), address: name.to_owned(), ticker: "ETH".to_owned() }
+    let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let address = if name.len() > 2 { name.to_owned() } else { format!("0x{hex:1>40}") };
+    RowKey { party_uid: "p".to_owned(), address, ticker: "ETH".to_owned() }
+}
+
+/// What the row of an address is called.
+fn name_of(address: &str) -> String {
+    let digits = address.strip_prefix("0x").map(|digits| digits.trim_start_matches('1'));
+    let number = digits.filter(|digits| digits.len() <= 4);
+    let number = number.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    number.map_or_else(
+        || address.to_owned(),
+        |number| {
+            let bytes = number.to_be_bytes();
+            String::from_utf8_lossy(&bytes).trim_start_matches('\0').to_owned()
+        },
+    )
 }
 
 /// A publication of `rows` under one party that was listed on 2020-01-01.
@@ -79,7 +97,10 @@ impl Book {
             Outcome::Published { state, changes } => {
                 assert_eq!(standing_digest(&state), state.version.digest);
                 self.state = Some(state);
-                changes.iter().map(|c| format!("{:?} {}", c.kind, c.key.address)).collect()
+                changes
+                    .iter()
+                    .map(|c| format!("{:?} {}", c.kind, name_of(&c.key.address)))
+                    .collect()
             }
         }
     }
@@ -89,7 +110,7 @@ impl Book {
     }
 
     fn row(&self, name: &str) -> &Row {
-        self.state().rows.iter().find(|row| row.key.address == name).unwrap()
+        self.state().rows.iter().find(|row| row.key == key(name)).unwrap()
     }
 
     /// The standings of a row: `from..until basis`.
@@ -193,15 +214,119 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
 
     // Not yet confirmed: nothing new, even one second short.
     assert_eq!(book.take(&cut, "2025-01-02T23:59:59Z"), ["unchanged"]);
-    // `d` is back, `c` waits on from its first time.
+    // `d` is back; another list still lacks `c`, which begins to wait anew.
     let back = list(Some("2025-01-02"), &["a", "b", "d", "e"]);
     assert_eq!(book.take(&back, "2025-01-02T23:59:59Z"), ["RemovalCancelled d"]);
+    assert_eq!(book.take(&back, "2025-01-03T00:00:00Z"), ["unchanged"]);
     // The same file confirms; the removal counts from its day of publication.
-    assert!(removal_due(book.state(), at("2025-01-03T00:00:00Z"), book.gates.confirm_after));
-    assert_eq!(book.take(&back, "2025-01-03T00:00:00Z"), ["Removed c"]);
+    assert!(removal_due(book.state(), at("2025-01-03T23:59:59Z"), book.gates.confirm_after));
+    assert_eq!(book.take(&back, "2025-01-03T23:59:59Z"), ["Removed c"]);
     assert_eq!(book.standings("c"), ["2020-01-01..2025-01-02 PartyDate"]);
     assert_eq!(book.row("c").removal_pending_since, None);
     assert_eq!(book.take(&back, "2025-02-03T00:00:00Z"), ["unchanged"]);
+}
+
+#[test]
+fn only_the_very_publication_confirms_its_removals() {
+    let mut book = Book::new();
+    book.take(&list(None, &["a", "b", "c", "d"]), "2025-01-01T00:00:00Z");
+    let cut = list(None, &["a", "b"]);
+    let want = ["RemovalPending c", "RemovalPending d"];
+    assert_eq!(book.take(&cut, "2025-01-02T00:00:00Z"), want);
+    // Every day another list that lacks them: none of them is seen again.
+    let names = ["e", "f", "g"];
+    for n in 1..=names.len() {
+        let mut other = cut.clone();
+        other.rows.extend(names[..n].iter().map(|name| (key(name), RowFacts::default())));
+        let now = format!("2025-02-0{n}T00:00:00Z");
+        assert_eq!(book.take(&other, &now), [format!("Added {}", names[n - 1])]);
+        for name in ["c", "d"] {
+            assert!(book.row(name).stands());
+            assert_eq!(book.row(name).removal_pending_since, Some(at(&now)));
+        }
+        assert!(!removal_due(book.state(), at(&now), book.gates.confirm_after));
+    }
+    let mut last = cut.clone();
+    last.rows.extend(names.iter().map(|name| (key(name), RowFacts::default())));
+    assert_eq!(book.take(&last, "2025-02-03T23:59:59Z"), ["unchanged"]);
+    assert_eq!(book.take(&last, "2025-02-04T00:00:00Z"), ["Removed c", "Removed d"]);
+}
+
+#[test]
+fn what_nothing_is_understood_of_is_not_believed() {
+    let page = list(None, &["Service Unavailable", "Try again later."]);
+    let want = "list test: 2 rows, none of which is an address; the publication replaces nothing \
+                unless empty is allowed or it is forced";
+    for loaded in [false, true] {
+        let mut book = Book::new();
+        if loaded {
+            book.take(&list(None, &["a"]), NOW);
+        }
+        let before = book.state.clone();
+        assert_eq!(book.apply(&page, NOW).unwrap_err().to_string(), want);
+        assert_eq!(book.state, before);
+        // One row that is understood is enough, and so is a word of the operator.
+        let mut one = page.clone();
+        one.rows.push((key("a"), RowFacts::default()));
+        assert!(book.apply(&one, NOW).is_ok());
+        book.gates.allow_empty = true;
+        assert!(book.apply(&page, NOW).is_ok());
+        book.gates.allow_empty = false;
+        book.force = Some("the operator knows");
+        assert!(book.apply(&page, NOW).is_ok());
+    }
+}
+
+#[test]
+fn a_publication_of_tomorrow_counts_from_today() {
+    let mut book = Book::new();
+    book.take(&list(Some("2025-05-31"), &["a", "b", "c", "d"]), NOW);
+    let tomorrow = list(Some("2025-06-02"), &["a", "b", "c", "e"]);
+    assert_eq!(book.take(&tomorrow, NOW), ["Removed d", "Added e"]);
+    assert_eq!(book.standings("e"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(book.standings("d"), ["2020-01-01..2025-06-01 PartyDate"]);
+    assert_eq!(book.state().version.published, Some(day("2025-06-02")));
+    // A day later is refused, whatever the operator says.
+    for force in [None, Some("the operator knows")] {
+        book.force = force;
+        let refused = book.apply(&list(Some("2025-06-03"), &["a"]), NOW);
+        assert!(matches!(refused, Err(Refused::Future { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn gaps_lie_between_the_last_moment_and_the_next_day_of_publication() {
+    // What the list was published and checked, and what the next publication states.
+    let gap = |from: &str, until: &str| vec![Gap { from: at(from), until: day(until) }];
+    let noon = "2025-03-01T12:00:00Z";
+    let table = [
+        // Checked at noon of the day, whatever is published that day leaves no gap.
+        (Some("2025-02-01"), true, Some("2025-03-01"), vec![]),
+        (Some("2025-02-01"), true, Some("2025-03-02"), gap(noon, "2025-03-02")),
+        (Some("2025-02-01"), true, Some("2025-05-01"), gap(noon, "2025-05-01")),
+        // Undated: it counts from the day of loading.
+        (None, true, None, gap(noon, "2025-06-01")),
+        // By hand: known on the day of publication, from its beginning.
+        (Some("2025-02-01"), false, Some("2025-02-01"), vec![]),
+        (Some("2025-02-01"), false, Some("2025-02-02"), gap("2025-02-01T00:00:00Z", "2025-02-02")),
+        // Never known to be current: no gap, for it has no beginning.
+        (None, false, Some("2025-05-01"), vec![]),
+    ];
+    for (n, (first, from_source, next, want)) in table.into_iter().enumerate() {
+        let mut book = Book::new();
+        book.source = from_source.then(SourceMark::default);
+        book.take(&list(first, &["a"]), noon);
+        assert_eq!(book.state().version.uncovered, []);
+        book.take(&list(next, &["a", "b"]), NOW);
+        assert_eq!(book.state().version.uncovered, want, "{n}");
+        // The next version takes it over and adds its own.
+        book.source = None;
+        book.take(&list(Some("2025-06-02"), &["a", "b", "c"]), "2025-06-02T12:00:00Z");
+        let gaps = &book.state().version.uncovered;
+        assert_eq!(gaps[..want.len()], want, "{n}");
+        assert_eq!(gaps.len(), want.len() + 1, "{n}");
+        assert_eq!(gaps[want.len()].until, day("2025-06-02"), "{n}");
+    }
 }
 
 #[test]
@@ -266,12 +391,16 @@ fn gates_refuse_and_a_reason_overrides() {
         }
         assert_eq!(*book.state(), before);
         book.force = Some("the operator knows");
+        if *incoming == future {
+            assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
+            continue;
+        }
         book.take(incoming, NOW);
         let version = &book.state().version;
         if *incoming == older {
             // The same rows: only the look at the list is new, and the latest day stays.
             assert_eq!(book.state().check.published, Some(day("2025-02-01")));
-        } else if *incoming != future {
+        } else {
             assert_eq!(version.force_reason, "the operator knows", "{want}");
             assert_eq!(version.kind, kind);
         }
@@ -294,9 +423,9 @@ fn forced_removals_go_at_once() {
     // Even the unchanged file.
     let changes = book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
     assert_eq!(changes, ["Removed b", "Removed c"]);
-    // An older one ends no standing before it began.
+    // What an older one lacks stood until today: no standing ends in the past.
     assert_eq!(book.take(&list(Some("2025-01-15"), &["a"]), NOW), ["Removed d"]);
-    assert_eq!(book.standings("d"), ["2025-02-02..2025-02-02 FirstSeen"]);
+    assert_eq!(book.standings("d"), ["2025-02-02..2025-06-01 FirstSeen"]);
     assert_eq!(book.state().check.published, Some(day("2025-01-15")));
     assert_eq!(book.take(&list(Some("2025-02-03"), &[]), NOW), ["Removed a"]);
 }
@@ -325,7 +454,8 @@ fn a_look_at_the_source_is_kept_apart_from_an_import() {
     // What stands is no longer what the source last said.
     book.take(&list(Some("2025-02-04"), &["a", "b"]), NOW);
     assert_eq!(book.state().check.etag, None);
-    assert_eq!(book.state().check.succeeded_at, Some(at(later)));
+    assert_eq!(book.state().check.succeeded_at, None);
+    assert_eq!(book.state().check.fresh_as_of(), Some(at("2025-02-04T00:00:00Z")));
     // Of what age is this?
     book.take(&list(None, &["a", "b", "c"]), NOW);
     assert_eq!(book.state().check.succeeded_at, None);
@@ -351,7 +481,8 @@ fn a_party_that_changes_updates_its_standing_rows() {
 
 #[test]
 fn the_digest_says_what_the_facts_say() {
-    let base = list(Some("2025-01-01"), &["a", "b"]);
+    let mut base = list(Some("2025-01-01"), &["a", "b"]);
+    base.rows.iter_mut().zip(["a", "b"]).for_each(|(row, name)| row.0.address = name.to_owned());
     let of = |list: &ReadList| digest(&list.parties, list.rows.iter().map(|(k, f)| (k, f)));
     let mut same = base.clone();
     same.published = None;

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Answer {
     bytes: Vec<u8>,
     drip: bool,
+    /// What is sent for the next request on the same connection.
+    inside: Option<Box<Answer>>,
 }
 
 impl Answer {
@@ -34,6 +36,11 @@ impl Answer {
         Self::bytes(format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n{body}"))
     }
 
+    /// As `raw`, of the version of HTTP that knows no chunks.
+    pub fn old(headers: &str, body: &str) -> Self {
+        Self::bytes(format!("HTTP/1.0 200 OK\r\n{headers}\r\n\r\n{body}"))
+    }
+
     /// 302.
     pub fn redirect(to: &str) -> Self {
         Self::status(302, "").with(&format!("Location: {to}"))
@@ -49,6 +56,13 @@ impl Answer {
         Self { drip: true, ..Self::raw("Content-Length: 90000", "") }
     }
 
+    /// Of a proxy that was asked for a tunnel: there is one, and `answer` comes out of it.
+    pub fn tunnel(answer: Self) -> Self {
+        let mut tunnel = Self::bytes("HTTP/1.1 200 Connection established\r\n\r\n".to_owned());
+        tunnel.inside = Some(Box::new(answer));
+        tunnel
+    }
+
     /// With further header lines.
     pub fn with(self, headers: &str) -> Self {
         let text = String::from_utf8(self.bytes).unwrap();
@@ -56,7 +70,7 @@ impl Answer {
     }
 
     fn bytes(text: String) -> Self {
-        Self { bytes: text.into_bytes(), drip: false }
+        Self { bytes: text.into_bytes(), drip: false, inside: None }
     }
 }
 
@@ -92,6 +106,10 @@ impl Server {
                 };
                 // A client that has seen enough hangs up.
                 let _ = stream.write_all(&answer.bytes);
+                if let Some(inside) = &answer.inside {
+                    noted.lock().unwrap().push(read_request(&stream));
+                    let _ = stream.write_all(&inside.bytes);
+                }
                 while answer.drip && stream.write_all(b"1").is_ok() {
                     let beat = dripping.recv_timeout(Duration::from_millis(20));
                     if beat != Err(mpsc::RecvTimeoutError::Timeout) {

@@ -43,7 +43,7 @@ struct Known {
 /// a mark for each row that stands.
 fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
     let mut known: Vec<Known> = NAMES.iter().map(|_| Known::default()).collect();
-    let mut loaded = false;
+    let mut loaded: Option<&[bool]> = None;
     for today in 0..=last_day {
         let mut when = 0;
         for step in steps {
@@ -57,21 +57,23 @@ fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
             for (row, present) in known.iter_mut().zip(&step.rows) {
                 if *present {
                     // In the first publication it counts from ever.
-                    if !loaded {
+                    if loaded.is_none() {
                         row.stood.extend(-10..today);
                     }
                     (row.stands, row.ever, row.pending) = (true, true, None);
                 } else if row.stands {
                     let at_once = row.pending.is_none() && missing * 4 <= standing;
-                    let confirmed = row.pending.is_some_and(|since| today > since);
+                    // The very same rows again, at least a day later.
+                    let same = loaded == Some(&step.rows[..]);
+                    let confirmed = same && row.pending.is_some_and(|since| today > since);
                     if step.forced || at_once || confirmed {
                         (row.stands, row.pending) = (false, None);
                     } else {
-                        row.pending = row.pending.or(Some(today));
+                        row.pending = row.pending.filter(|_| same).or(Some(today));
                     }
                 }
             }
-            loaded = true;
+            loaded = Some(&step.rows);
         }
         for row in known.iter_mut().filter(|row| row.stands) {
             row.stood.insert(today);

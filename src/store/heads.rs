@@ -1,0 +1,83 @@
+//! The newest version of each list that was acknowledged, in a small file beside the database.
+//! Knows nothing of what a version holds.
+//!
+//! sled takes a damaged record of its log for the log's end, and cuts off silently what follows.
+//! A list, or all of them, could so go back to an earlier version or vanish. The file says what
+//! must be there; it is written after the database is synced and before a version is
+//! acknowledged, so that the database may be ahead of it, but never behind.
+//!
+//! The file is text: `lazaretto heads 1`, a line `<list id> <version>` for each list by id, and
+//! `= <number of lists>`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use crate::domain::list::ListId;
+
+const FIRST_LINE: &str = "lazaretto heads 1";
+
+/// How the last line begins; no list is called so.
+const END: &str = "=";
+
+/// The newest acknowledged version of each list.
+pub(super) type Heads = BTreeMap<ListId, u64>;
+
+/// Where the file lies in the database's directory.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join("heads")
+}
+
+/// What the file says; `None` if there is none.
+pub(super) fn read(dir: &Path) -> Result<Option<Heads>, StoreError> {
+    let path = path(dir);
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StoreError::Io { path, source }),
+    };
+    parse(&text).map(Some).map_err(|line| StoreError::Heads { path, line })
+}
+
+/// Replaces the file, durably and at once.
+pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
+    let mut text = format!("{FIRST_LINE}\n");
+    for (id, version) in heads {
+        text.push_str(&format!("{id} {version}\n"));
+    }
+    text.push_str(&format!("{END} {}\n", heads.len()));
+    let (path, new) = (path(dir), dir.join("heads.new"));
+    let replace = || {
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    replace().map_err(|source| StoreError::Io { path: path.clone(), source })
+}
+
+/// The heads, or the number of the line that is wrong, from 1.
+fn parse(text: &str) -> Result<Heads, usize> {
+    let mut heads = Heads::new();
+    let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n')).zip(1..);
+    if lines.next().is_none_or(|(line, _)| line != Some(FIRST_LINE)) {
+        return Err(1);
+    }
+    let mut last = 1;
+    while let Some((line, number)) = lines.next() {
+        last = number;
+        let (name, value) = line.and_then(|line| line.split_once(' ')).ok_or(number)?;
+        let value: u64 = value.parse().map_err(|_| number)?;
+        if name == END {
+            let whole = value == heads.len() as u64 && lines.next().is_none();
+            return if whole { Ok(heads) } else { Err(number) };
+        }
+        if heads.insert(name.parse().map_err(|_| number)?, value).is_some() {
+            return Err(number);
+        }
+    }
+    Err(last + 1)
+}
