@@ -112,9 +112,12 @@ pub struct Bounds {
     pub max_depth: usize,
     /// Rows, repeated ones among them: 5 million.
     pub max_rows: usize,
-    /// Bytes of entities that an OpenSanctions file makes us hold because they could be holders of
-    /// wallets: 256 MiB.
+    /// Bytes of entities that an OpenSanctions file makes us hold, wallets and what could be their
+    /// holders: 256 MiB.
     pub max_held: usize,
+    /// Bytes of text of the parties and rows that are kept, each counted as often as it is copied:
+    /// 512 MiB.
+    pub max_kept: usize,
 }
 
 impl Default for Bounds {
@@ -126,6 +129,7 @@ impl Default for Bounds {
             max_depth: 64,
             max_rows: 5_000_000,
             max_held: 256 << 20,
+            max_kept: 512 << 20,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Parties and rows into one [`ReadList`]: folds repeated rows, bounds their number, and gives
+//! Parties and rows into one [`ReadList`]: folds repeated rows, bounds their number and size, and gives
 //! the canonical order (parties by uid, rows by key). Must not judge addresses: every string is
 //! kept as it was read.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use jiff::civil::Date;
 
@@ -14,13 +15,21 @@ use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
 /// The uid of the party of rows that name none.
 pub(super) const UNATTRIBUTED: &str = "unattributed";
 
+/// The longest uid, ticker and category, in bytes: they are copied into every row.
+const MAX_TAG: usize = 1 << 10;
+
+/// The longest reference, in bytes.
+const MAX_REFERENCE: usize = 8 << 10;
+
 /// A list in the making.
 pub(super) struct Assembly {
     parties: BTreeMap<String, Party>,
     rows: BTreeMap<RowKey, RowFacts>,
     duplicates: u64,
     seen: usize,
-    max_rows: usize,
+    /// Bytes of text in parties and rows.
+    kept: usize,
+    bounds: Bounds,
 }
 
 impl Assembly {
@@ -30,7 +39,8 @@ impl Assembly {
             rows: BTreeMap::new(),
             duplicates: 0,
             seen: 0,
-            max_rows: bounds.max_rows,
+            kept: 0,
+            bounds: bounds.clone(),
         }
     }
 
@@ -39,25 +49,34 @@ impl Assembly {
         self.seen
     }
 
-    /// The party, made empty where it is new.
-    pub(super) fn party(&mut self, uid: &str) -> &mut Party {
+    /// Counts bytes that are about to be kept, and refuses them beyond the bound.
+    pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.kept = self.kept.saturating_add(bytes);
+        if self.kept > self.bounds.max_kept {
+            return Err(Fault::TooMuchKept(self.bounds.max_kept));
+        }
+        Ok(())
+    }
+
+    /// The party, made empty where it is new. What is added to it must be told to
+    /// [`Self::keep`] before.
+    pub(super) fn party(&mut self, uid: &str) -> Result<&mut Party, Fault> {
         if !self.parties.contains_key(uid) {
+            no_longer(uid, MAX_TAG)?;
+            self.keep(2 * uid.len())?;
             let party = Party { uid: uid.to_owned(), ..Party::default() };
             self.parties.insert(uid.to_owned(), party);
         }
-        self.parties.get_mut(uid).expect("it was inserted above where it was missing")
+        Ok(self.parties.get_mut(uid).expect("it was inserted above where it was missing"))
     }
 
     /// Adds a party that must not be there yet.
     pub(super) fn new_party(&mut self, mut party: Party) -> Result<(), Fault> {
         normalise(&mut party);
-        match self.parties.entry(party.uid.clone()) {
-            Entry::Occupied(_) => Err(Fault::PartyDiffers(excerpt(&party.uid))),
-            Entry::Vacant(place) => {
-                place.insert(party);
-                Ok(())
-            }
+        if self.parties.contains_key(&party.uid) {
+            return Err(Fault::PartyDiffers(excerpt(&party.uid)));
         }
+        self.insert_party(party)
     }
 
     /// Adds a party, or finds it there with the very same facts.
@@ -66,38 +85,49 @@ impl Assembly {
         match self.parties.get(&party.uid) {
             Some(known) if *known == party => Ok(()),
             Some(_) => Err(Fault::PartyDiffers(excerpt(&party.uid))),
-            None => {
-                self.parties.insert(party.uid.clone(), party);
-                Ok(())
-            }
+            None => self.insert_party(party),
         }
     }
 
-    /// Adds a row. Where its key is there already the two are folded: the earlier facts stand,
-    /// what they leave unsaid is filled in, and the earlier of two dates is taken.
+    fn insert_party(&mut self, party: Party) -> Result<(), Fault> {
+        no_longer(&party.uid, MAX_TAG)?;
+        self.keep(party_size(&party))?;
+        self.parties.insert(party.uid.clone(), party);
+        Ok(())
+    }
+
+    /// Adds a row. Where its key is there already the two are folded, with the same result
+    /// whichever stands first: see [`fold`].
     pub(super) fn row(&mut self, key: RowKey, facts: RowFacts) -> Result<(), Fault> {
         self.seen += 1;
-        if self.seen > self.max_rows {
-            return Err(Fault::TooManyRows(self.max_rows));
+        if self.seen > self.bounds.max_rows {
+            return Err(Fault::TooManyRows(self.bounds.max_rows));
         }
+        for tag in [&key.party_uid, &key.ticker, &facts.category] {
+            no_longer(tag, MAX_TAG)?;
+        }
+        no_longer(&facts.reference, MAX_REFERENCE)?;
         match self.rows.entry(key) {
             Entry::Vacant(place) => {
+                let key = place.key();
+                let size = key.party_uid.len() + key.address.len() + key.ticker.len();
+                let size = size + facts.category.len() + facts.reference.len();
                 place.insert(facts);
+                self.keep(size)
             }
             Entry::Occupied(mut place) => {
                 self.duplicates += 1;
                 let known = place.get_mut();
-                known.listed_on = known.listed_on.into_iter().chain(facts.listed_on).min();
-                for (old, new) in
-                    [(&mut known.category, facts.category), (&mut known.reference, facts.reference)]
-                {
-                    if old.is_empty() {
-                        *old = new;
-                    }
+                let before = known.category.len() + known.reference.len();
+                fold(known, facts);
+                let after = known.category.len() + known.reference.len();
+                if known.category.len() > MAX_TAG {
+                    return Err(Fault::FieldTooLong(MAX_TAG));
                 }
+                self.kept = self.kept.saturating_sub(before);
+                self.keep(after)
             }
         }
-        Ok(())
     }
 
     /// The list.
@@ -111,6 +141,43 @@ impl Assembly {
             duplicates: self.duplicates,
         }
     }
+}
+
+fn no_longer(text: &str, max: usize) -> Result<(), Fault> {
+    if text.len() > max { Err(Fault::FieldTooLong(max)) } else { Ok(()) }
+}
+
+/// Adds what another row of the same key says: the earlier of two dates, the lesser of two
+/// references, and where the categories differ each of them once, sorted and joined by `,`.
+fn fold(known: &mut RowFacts, other: RowFacts) {
+    known.listed_on = known.listed_on.into_iter().chain(other.listed_on).min();
+    if known.reference.is_empty()
+        || (!other.reference.is_empty() && other.reference < known.reference)
+    {
+        known.reference = other.reference;
+    }
+    if known.category.is_empty() {
+        known.category = other.category;
+    } else if !other.category.is_empty() && other.category != known.category {
+        let both = known.category.split(',').chain(other.category.split(','));
+        let each: BTreeSet<&str> = both.filter(|one| !one.is_empty()).collect();
+        let joined = each.into_iter().collect::<Vec<_>>().join(",");
+        known.category = match joined.is_empty() {
+            true => other.category.min(mem::take(&mut known.category)),
+            false => joined,
+        };
+    }
+}
+
+/// Bytes that a party takes, its uid being the key as well.
+fn party_size(party: &Party) -> usize {
+    let texts = party.aliases.iter().chain(&party.programs);
+    let texts: usize = texts.map(|text| text.len() + size_of::<String>()).sum();
+    2 * party.uid.len()
+        + party.name.len()
+        + party.party_type.len()
+        + texts
+        + party.listed_on.len() * size_of::<Date>()
 }
 
 /// Programs and dates sorted and each once; other names each once, and none that is empty or the

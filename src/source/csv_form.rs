@@ -4,7 +4,9 @@
 //! `#` lines at the top carry `# lazaretto list 1`, `# published: 2025-11-19`, `# rows: 42` (which
 //! must then be the number of rows) and free comments. The header line names the columns, in any
 //! order, of which only `address` is required. Several values in a cell are joined by `|`; a
-//! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise.
+//! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise, but a
+//! line break in a cell is refused without `# rows`: two stray quotes would swallow the rows between
+//! them, which only the number of rows shows.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
@@ -49,6 +51,9 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         }
         let line = preamble.lines + record.position().map_or(0, csv::Position::line);
         let at = |fault: Fault| fault.at_line(Format::Csv, line);
+        if preamble.rows.is_none() && record.iter().any(|cell| cell.contains(['\n', '\r'])) {
+            return Err(at(Fault::LineBreak));
+        }
         match &columns {
             None => columns = Some(header(&record).map_err(at)?),
             Some(columns) => {

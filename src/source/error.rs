@@ -112,8 +112,11 @@ pub enum Fault {
     #[error("more than {0} rows")]
     TooManyRows(usize),
     /// More than [`super::Bounds::max_held`] bytes would have to be held in memory.
-    #[error("more than {0} bytes of possible holders")]
+    #[error("more than {0} bytes of wallets and possible holders")]
     TooMuchHeld(usize),
+    /// More than [`super::Bounds::max_kept`] bytes of parties and rows.
+    #[error("more than {0} bytes of parties and rows")]
+    TooMuchKept(usize),
     /// Something that the format demands is not there.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -140,6 +143,12 @@ pub enum Fault {
     /// Two rows describe the same party differently.
     #[error("party {0:?} is described differently in an earlier row")]
     PartyDiffers(String),
+    /// A line break in a cell of a CSV that does not state its number of rows.
+    #[error("a line break in a cell (a stray quote?), which is refused without `# rows: N`")]
+    LineBreak,
+    /// An id that stands in none of the file's reference values; the attribute and its value.
+    #[error("{0} {1:?} is not among the file's reference values")]
+    UnknownId(&'static str, String),
     /// A YAML anchor or alias.
     #[error("YAML anchors and aliases are refused")]
     Anchor,
@@ -157,6 +166,16 @@ impl Fault {
     /// The fault at a byte.
     pub(super) fn at_byte(self, format: Format, offset: u64) -> SourceError {
         SourceError::Malformed { format, at: Position::Byte(offset), fault: self }
+    }
+
+    /// What `serde_json` says of a line: its own line number is always 1 and is left out.
+    pub(super) fn json(error: serde_json::Error) -> Self {
+        let said = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        match said.strip_suffix(&place) {
+            Some(said) => Self::Syntax(format!("{} (column {})", excerpt(said), error.column())),
+            None => Self::Syntax(excerpt(&said)),
+        }
     }
 
     /// A parser's complaint, shortened.

@@ -63,13 +63,13 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
 }
 
 fn head(line: &str) -> Result<(Option<jiff::civil::Date>, Option<u64>), Fault> {
-    let head: Head = serde_json::from_str(line).map_err(Fault::syntax)?;
+    let head: Head = serde_json::from_str(line).map_err(Fault::json)?;
     check_version(head.lazaretto_list)?;
     Ok((head.published.as_deref().map(day).transpose()?, head.rows))
 }
 
 fn row(line: &str) -> Result<OwnRow, Fault> {
-    let line: Line = serde_json::from_str(line).map_err(Fault::syntax)?;
+    let line: Line = serde_json::from_str(line).map_err(Fault::json)?;
     let days = line.party_listed_on.unwrap_or_default();
     Ok(OwnRow {
         key: RowKey {

@@ -7,7 +7,7 @@
 //! in `VersionDetail`; `SanctionsEntry` holds days and programs of a profile and stands behind the
 //! parties. Only parties with addresses are kept, the others are passed by.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::mem;
 
 use jiff::civil::Date;
@@ -54,17 +54,19 @@ const SECTIONS: &str = "DateOfIssue, ReferenceValueSets, DistinctParties or Sanc
 /// What the file's own reference values say.
 #[derive(Default)]
 struct References {
-    /// Feature type to ticker, digital currencies only.
-    tickers: HashMap<String, String>,
+    /// Feature type to ticker, which only digital currencies have.
+    feature_types: HashMap<String, Option<String>>,
     party_types: HashMap<String, String>,
     /// Party sub type to party type and text.
     party_sub_types: HashMap<String, (String, String)>,
     name_part_types: HashMap<String, String>,
-    /// Sanctions types whose comment names a program.
-    program_types: HashSet<String>,
+    /// Sanctions type to whether its comment names a program.
+    sanctions_types: HashMap<String, bool>,
     /// The id, and the party type, of the value that is being read.
     id: String,
     party_type: String,
+    /// Bytes of all these.
+    held: usize,
 }
 
 /// One `DistinctParty` until it is known whether it has addresses.
@@ -85,6 +87,8 @@ struct Candidate {
     addresses: Vec<(String, String)>,
     /// Addresses before the feature that is being read.
     before: usize,
+    /// Bytes of all these.
+    held: usize,
 }
 
 /// One `DocumentedName`.
@@ -133,6 +137,7 @@ struct Advanced {
     entry: String,
     in_event: bool,
     day: DayParts,
+    max_held: usize,
     list: Assembly,
 }
 
@@ -147,6 +152,7 @@ impl Advanced {
             entry: String::new(),
             in_event: false,
             day: DayParts::default(),
+            max_held: bounds.max_kept,
             list: Assembly::new(bounds),
         }
     }
@@ -162,7 +168,10 @@ impl Advanced {
             Section::Before => Ok(Step::Skip),
             Section::Issue => Ok(date_part(tag.name())),
             Section::References => self.references.start(depth, tag),
-            Section::Parties => self.party.start(tag, &self.references),
+            Section::Parties => {
+                let step = self.party.start(tag, &self.references)?;
+                self.check_held().map(|()| step)
+            }
             Section::Entries => self.entry_start(tag),
         }
     }
@@ -196,16 +205,32 @@ impl Advanced {
                 if self.section != Section::Entries {
                     return Err(Fault::Missing("DistinctParties or SanctionsEntries"));
                 }
+                if self.published.is_none() {
+                    return Err(Fault::Missing("DateOfIssue"));
+                }
             }
             Section::Before => {}
             Section::Issue if depth == 2 => self.published = Some(mem::take(&mut self.day).date()?),
             Section::Issue => self.day.set(name, text)?,
-            Section::References => self.references.end(name, text),
+            Section::References => {
+                self.references.end(name, text)?;
+                self.check_held()?;
+            }
             Section::Parties if name == "DistinctParty" => self.keep_party()?,
-            Section::Parties => self.party.end(name, text),
+            Section::Parties => {
+                self.party.end(name, text);
+                self.check_held()?;
+            }
             Section::Entries => self.entry_end(name, text)?,
         }
         Ok(Step::Into)
+    }
+
+    fn check_held(&self) -> Result<(), Fault> {
+        if self.references.held.saturating_add(self.party.held) > self.max_held {
+            return Err(Fault::TooMuchKept(self.max_held));
+        }
+        Ok(())
     }
 
     /// Takes the party over if it has addresses.
@@ -219,7 +244,7 @@ impl Advanced {
             uid: found.uid.clone(),
             name,
             aliases,
-            party_type: self.references.party_type_of(&found.sub_type),
+            party_type: self.references.party_type_of(&found.sub_type)?,
             ..Party::default()
         })?;
         for (ticker, address) in found.addresses {
@@ -227,7 +252,10 @@ impl Advanced {
             self.list.row(key, RowFacts::default())?;
         }
         let uid = found.uid;
-        self.profiles.extend(found.profiles.into_iter().map(|profile| (profile, uid.clone())));
+        for profile in found.profiles {
+            self.list.keep(profile.len() + uid.len())?;
+            self.profiles.insert(profile, uid.clone());
+        }
         Ok(())
     }
 
@@ -247,7 +275,11 @@ impl Advanced {
             "Date" if self.in_event => Step::Into,
             "SanctionsMeasure" => {
                 let kind = tag.attribute("SanctionsTypeID")?;
-                if self.references.program_types.contains(&*kind) { Step::Into } else { Step::Skip }
+                match self.references.sanctions_types.get(&*kind) {
+                    Some(true) => Step::Into,
+                    Some(false) => Step::Skip,
+                    None => return Err(Fault::UnknownId("SanctionsTypeID", excerpt(&kind))),
+                }
             }
             "Comment" if !self.in_event => Step::Text,
             name if self.in_event => date_part(name),
@@ -260,9 +292,13 @@ impl Advanced {
             "EntryEvent" => self.in_event = false,
             "Date" => {
                 let day = mem::take(&mut self.day).date()?;
-                self.list.party(&self.entry).listed_on.push(day);
+                self.list.keep(size_of::<Date>())?;
+                self.list.party(&self.entry)?.listed_on.push(day);
             }
-            "Comment" => self.list.party(&self.entry).programs.push(text.trim().to_owned()),
+            "Comment" => {
+                self.list.keep(text.len() + size_of::<String>())?;
+                self.list.party(&self.entry)?.programs.push(text.trim().to_owned());
+            }
             _ => self.day.set(name, text)?,
         }
         Ok(())
@@ -290,53 +326,52 @@ impl References {
         Ok(Step::Text)
     }
 
-    fn end(&mut self, name: &str, text: &str) {
+    fn end(&mut self, name: &str, text: &str) -> Result<(), Fault> {
         let id = mem::take(&mut self.id);
-        match name {
+        self.held += id.len() + self.party_type.len() + text.len() + size_of::<[String; 3]>();
+        let text = text.trim();
+        let twice = match name {
             "FeatureType" => {
-                if let Some(ticker) = ticker(text) {
-                    self.tickers.insert(id, ticker.to_owned());
-                }
+                self.feature_types.insert(id, ticker(text).map(str::to_owned)).is_some()
             }
-            "PartyType" => {
-                self.party_types.insert(id, text.trim().to_owned());
-            }
+            "PartyType" => self.party_types.insert(id, text.to_owned()).is_some(),
             "PartySubType" => {
                 let kind = mem::take(&mut self.party_type);
-                self.party_sub_types.insert(id, (kind, text.trim().to_owned()));
+                self.party_sub_types.insert(id, (kind, text.to_owned())).is_some()
             }
-            "NamePartType" => {
-                self.name_part_types.insert(id, text.trim().to_owned());
-            }
-            "SanctionsType" if text.trim() == "Program" => {
-                self.program_types.insert(id);
-            }
-            _ => {}
-        }
+            "NamePartType" => self.name_part_types.insert(id, text.to_owned()).is_some(),
+            "SanctionsType" => self.sanctions_types.insert(id, text == "Program").is_some(),
+            _ => false,
+        };
+        if twice { Err(Fault::Misplaced("an id of the reference values")) } else { Ok(()) }
     }
 
     /// `Individual`, `Entity`, `Vessel`, `Aircraft`: the sub type's text, or its type's where the
     /// sub type is `Unknown`; the words of `sdnType` in `SDN.XML`.
-    fn party_type_of(&self, sub_type: &str) -> String {
+    fn party_type_of(&self, sub_type: &str) -> Result<String, Fault> {
+        let unknown = |name, id| Fault::UnknownId(name, excerpt(id));
         let Some((kind, text)) = self.party_sub_types.get(sub_type) else {
-            return String::new();
+            return Err(unknown("PartySubTypeID", sub_type));
         };
         if text != "Unknown" && !text.is_empty() {
-            return text.clone();
+            return Ok(text.clone());
         }
-        self.party_types.get(kind).cloned().unwrap_or_default()
+        self.party_types.get(kind).cloned().ok_or_else(|| unknown("PartyTypeID", kind))
     }
 }
 
 impl Candidate {
     fn start(&mut self, tag: &Tag<'_>, references: &References) -> Result<Step, Fault> {
+        self.held += size_of::<Name>();
         Ok(match tag.name() {
             "DistinctParty" => {
                 self.uid = tag.attribute("FixedRef")?.into_owned();
                 Step::Into
             }
             "Profile" => {
-                self.profiles.push(tag.attribute("ID")?.into_owned());
+                let id = tag.attribute("ID")?.into_owned();
+                self.held += id.len();
+                self.profiles.push(id);
                 self.sub_type = tag.attribute("PartySubTypeID")?.into_owned();
                 Step::Into
             }
@@ -354,18 +389,24 @@ impl Candidate {
             }
             "NamePartGroup" => {
                 let kind = tag.attribute("NamePartTypeID")?.into_owned();
-                self.groups.insert(tag.attribute("ID")?.into_owned(), kind);
+                let id = tag.attribute("ID")?.into_owned();
+                self.held += id.len() + kind.len();
+                self.groups.insert(id, kind);
                 Step::Skip
             }
-            "Feature" => match references.tickers.get(&*tag.attribute("FeatureTypeID")?) {
-                Some(ticker) if !self.uid.is_empty() => {
-                    self.ticker.clone_from(ticker);
-                    self.before = self.addresses.len();
-                    Step::Into
+            "Feature" => {
+                let id = tag.attribute("FeatureTypeID")?;
+                match references.feature_types.get(&*id) {
+                    Some(None) => Step::Skip,
+                    Some(Some(_)) if self.uid.is_empty() => return Err(Fault::Missing("FixedRef")),
+                    Some(Some(ticker)) => {
+                        self.ticker.clone_from(ticker);
+                        self.before = self.addresses.len();
+                        Step::Into
+                    }
+                    None => return Err(Fault::UnknownId("FeatureTypeID", excerpt(&id))),
                 }
-                Some(_) => return Err(Fault::Missing("FixedRef")),
-                None => Step::Skip,
-            },
+            }
             "VersionDetail" => Step::Text,
             "Identity"
             | "DocumentedNamePart"
@@ -379,14 +420,19 @@ impl Candidate {
     fn end(&mut self, name: &str, text: &str) {
         match name {
             "NamePartValue" => {
+                self.held += self.group.len() + text.len();
                 let part = (mem::take(&mut self.group), text.to_owned());
                 if let Some(name) = self.names.last_mut() {
                     name.parts.push(part);
                 }
             }
-            "VersionDetail" => self.addresses.push((self.ticker.clone(), text.to_owned())),
+            "VersionDetail" => {
+                self.held += self.ticker.len() + text.len();
+                self.addresses.push((self.ticker.clone(), text.to_owned()));
+            }
             // An address feature without any address must still be seen.
             "Feature" if self.addresses.len() == self.before => {
+                self.held += self.ticker.len();
                 self.addresses.push((self.ticker.clone(), String::new()));
             }
             _ => {}

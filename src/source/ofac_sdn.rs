@@ -64,6 +64,9 @@ struct Sdn {
     id_number: String,
     /// Ticker and address.
     addresses: Vec<(String, String)>,
+    /// Bytes of the entry that is being read.
+    held: usize,
+    max_held: usize,
     list: Assembly,
 }
 
@@ -80,6 +83,8 @@ impl Sdn {
             id_type: String::new(),
             id_number: String::new(),
             addresses: Vec::new(),
+            held: 0,
+            max_held: bounds.max_kept,
             list: Assembly::new(bounds),
         }
     }
@@ -100,6 +105,10 @@ impl Sdn {
     }
 
     fn end(&mut self, depth: usize, name: &str, text: &str) -> Result<Step, Fault> {
+        self.held += text.len() + size_of::<Name>();
+        if self.held > self.max_held {
+            return Err(Fault::TooMuchKept(self.max_held));
+        }
         match (self.group, depth, name) {
             (_, 1, _) => self.check_count()?,
             (_, 2, "sdnEntry") => self.keep_entry()?,
@@ -137,6 +146,7 @@ impl Sdn {
 
     fn keep_entry(&mut self) -> Result<(), Fault> {
         self.entries += 1;
+        self.held = 0;
         let name = mem::take(&mut self.name).spelled();
         let party = Party { name, ..mem::take(&mut self.party) };
         let addresses = mem::take(&mut self.addresses);
@@ -156,11 +166,15 @@ impl Sdn {
     }
 
     fn check_count(&self) -> Result<(), Fault> {
+        if self.published.is_none() {
+            return Err(Fault::Missing("publshInformation/Publish_Date"));
+        }
         match self.record_count {
+            None => Err(Fault::Missing("publshInformation/Record_Count")),
             Some(stated) if stated != self.entries => {
                 Err(Fault::Count { stated, found: self.entries })
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
         }
     }
 }

@@ -7,12 +7,14 @@
 //! `holder`, which may stand before or behind it: one pass, in which every entity that could be a
 //! holder is held compactly (id and names), bounded by [`super::Bounds::max_held`]. A wallet
 //! without a holder is its own party; one without a public key gives its account ids, and without
-//! these an empty address, so that it is seen. `first_seen` and `last_seen` are no days of listing,
+//! these an empty address, so that it is seen. Entities may be nested in the values of properties,
+//! as in OpenSanctions' nested exports. `first_seen` and `last_seen` are no days of listing,
 //! and the form states no day of publication.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::assembly::{Assembly, bounded};
 use super::error::{Fault, SourceError};
@@ -59,7 +61,8 @@ enum Holder {
 /// A wallet that waits for its holder.
 struct Wallet {
     line: u64,
-    keys: Vec<(String, String)>,
+    addresses: Vec<String>,
+    tickers: Vec<String>,
     holders: Vec<String>,
     facts: RowFacts,
 }
@@ -73,9 +76,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         if line.trim().is_empty() {
             continue;
         }
-        let taken = serde_json::from_str::<Entity>(line)
-            .map_err(Fault::syntax)
-            .and_then(|entity| entities.take(number, entity));
+        let taken = entities.read(number, line);
         taken.map_err(|fault| lines.fault(fault))?;
     }
     entities.assemble()
@@ -85,12 +86,46 @@ struct Entities<'a> {
     bounds: &'a Bounds,
     wallets: Vec<Wallet>,
     held: HashMap<String, Party>,
-    /// Bytes of text in `held`.
+    /// Bytes of text in `held` and `wallets`.
     size: usize,
     rows: usize,
 }
 
 impl Entities<'_> {
+    fn read(&mut self, number: u64, line: &str) -> Result<(), Fault> {
+        let entity: Entity = serde_json::from_str(line).map_err(Fault::json)?;
+        self.take(number, entity)?;
+        // Only a line that names wallets (with an escape perhaps) can have one nested in it.
+        if line.contains("CryptoWallet") || line.contains("\\u") {
+            let whole: Value = serde_json::from_str(line).map_err(Fault::json)?;
+            self.take_nested(number, &whole)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the entities that stand in the values of another's properties. A wallet without a
+    /// holder among somebody's `cryptoWallets` is theirs.
+    fn take_nested(&mut self, line: u64, outer: &Value) -> Result<(), Fault> {
+        let Some(properties) = outer["properties"].as_object() else {
+            return Ok(());
+        };
+        for (name, values) in properties {
+            let values = values.as_array().map_or(std::slice::from_ref(values), Vec::as_slice);
+            for inner in values.iter().filter(|value| value["schema"].is_string()) {
+                let mut entity = Entity::deserialize(inner).map_err(Fault::json)?;
+                if name == "cryptoWallets"
+                    && entity.properties.holder.is_empty()
+                    && let Some(id) = outer["id"].as_str()
+                {
+                    entity.properties.holder.push(Holder::Id(id.to_owned()));
+                }
+                self.take(line, entity)?;
+                self.take_nested(line, inner)?;
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, line: u64, mut entity: Entity) -> Result<(), Fault> {
         bounded(&entity.id, self.bounds)?;
         if entity.schema != "CryptoWallet" {
@@ -133,12 +168,22 @@ impl Entities<'_> {
         if self.rows > self.bounds.max_rows {
             return Err(Fault::TooManyRows(self.bounds.max_rows));
         }
-        let mut keys = Vec::new();
-        for address in addresses {
-            bounded(&address, self.bounds)?;
-            keys.extend(tickers.iter().map(|ticker| (address.clone(), ticker.clone())));
+        for address in &addresses {
+            bounded(address, self.bounds)?;
         }
-        self.wallets.push(Wallet { line, keys, holders, facts });
+        let texts = addresses.iter().chain(&tickers).chain(&holders);
+        let texts: usize = texts.map(|text| text.len() + size_of::<String>()).sum();
+        self.count(texts + facts.category.len() + facts.reference.len() + size_of::<Wallet>())?;
+        self.wallets.push(Wallet { line, addresses, tickers, holders, facts });
+        Ok(())
+    }
+
+    /// Counts bytes that wait for the end of the file, and refuses them beyond the bound.
+    fn count(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.size = self.size.saturating_add(bytes);
+        if self.size > self.bounds.max_held {
+            return Err(Fault::TooMuchHeld(self.bounds.max_held));
+        }
         Ok(())
     }
 
@@ -161,10 +206,7 @@ impl Entities<'_> {
             listed_on: Vec::new(),
         };
         let texts = party.aliases.iter().chain(&party.programs).map(|text| text.len() + 24);
-        self.size += texts.sum::<usize>() + party.uid.len() * 2 + party.name.len() + 256;
-        if self.size > self.bounds.max_held {
-            return Err(Fault::TooMuchHeld(self.bounds.max_held));
-        }
+        self.count(texts.sum::<usize>() + party.uid.len() * 2 + party.name.len() + 256)?;
         self.held.insert(party.uid.clone(), party);
         Ok(())
     }
@@ -178,16 +220,18 @@ impl Entities<'_> {
                     Some(party) => list.new_party(party).map_err(at)?,
                     // Taken over before, or a reference to an entity that the file does not hold.
                     None => {
-                        list.party(&holder);
+                        list.party(&holder).map_err(at)?;
                     }
                 }
-                for (address, ticker) in &wallet.keys {
-                    let key = RowKey {
-                        party_uid: holder.clone(),
-                        address: address.clone(),
-                        ticker: ticker.clone(),
-                    };
-                    list.row(key, wallet.facts.clone()).map_err(at)?;
+                for address in &wallet.addresses {
+                    for ticker in &wallet.tickers {
+                        let key = RowKey {
+                            party_uid: holder.clone(),
+                            address: address.clone(),
+                            ticker: ticker.clone(),
+                        };
+                        list.row(key, wallet.facts.clone()).map_err(at)?;
+                    }
                 }
             }
         }

@@ -27,7 +27,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         list.row(key, RowFacts::default()).map_err(at)?;
     }
     if list.seen() > 0 {
-        list.party(UNATTRIBUTED);
+        list.party(UNATTRIBUTED).map_err(|fault| lines.fault(fault))?;
     }
     Ok(list.finish(None))
 }

@@ -6,18 +6,18 @@
 //!
 //! The party is the tag's `actor`, else its `label`. Its name is the first label, further labels
 //! are its other names. `category` and `abuse` are its programs; the row's category is `category`,
-//! else `abuse`. `lastmod` says when a tag was changed, not since when the address is listed: the
-//! largest counts as the pack's day of publication.
+//! else `abuse`. `lastmod` says when a tag was changed, neither since when the address is listed nor
+//! when the pack was published (the newest tag may be taken out again): it is passed by, and a pack
+//! has no day of publication.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::BufRead;
 use std::rc::Rc;
 
-use jiff::civil::Date;
 use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle};
 
-use super::assembly::{Assembly, UNATTRIBUTED, bounded, day};
+use super::assembly::{Assembly, UNATTRIBUTED, bounded};
 use super::error::{Fault, SourceError};
 use super::unpack::Input;
 use super::{Bounds, Format};
@@ -37,7 +37,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         strings: HashSet::new(),
         header: Fields::default(),
         tags: Vec::new(),
-        last: None,
+        held: 0,
     };
     pack.document().map_err(|fault| fault.at_line(Format::TagPack, pack.line))?;
     pack.assemble().map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
@@ -141,8 +141,12 @@ struct Pack<'a, 'b, 'c> {
     strings: HashSet<Rc<str>>,
     header: Fields,
     tags: Vec<Tag>,
-    last: Option<Date>,
+    /// Bytes in `strings`, `header` and `tags`.
+    held: usize,
 }
+
+/// The most bytes of the values of one `category` or `abuse`, their separators among them.
+const MAX_SEVERAL: usize = 1 << 10;
 
 const NO_PACK: Fault = Fault::Missing("a mapping with `tags`");
 
@@ -258,6 +262,7 @@ impl Pack<'_, '_, '_> {
         if self.tags.len() >= self.bounds.max_rows {
             return Err(Fault::TooManyRows(self.bounds.max_rows));
         }
+        self.hold(address.len())?;
         self.tags.push(Tag { line, address, fields });
         Ok(())
     }
@@ -272,12 +277,6 @@ impl Pack<'_, '_, '_> {
             "actor" => fields.actor = self.shared("actor")?,
             "category" => fields.category = self.several("category")?,
             "abuse" => fields.abuse = self.several("abuse")?,
-            "lastmod" => {
-                if let Some(text) = self.one("lastmod")? {
-                    let date = text.get(..10).unwrap_or(&text);
-                    self.last = self.last.max(Some(day(date)?));
-                }
-            }
             _ => self.pass_by()?,
         }
         Ok(())
@@ -293,19 +292,26 @@ impl Pack<'_, '_, '_> {
     }
 
     fn shared(&mut self, name: &'static str) -> Result<Option<Rc<str>>, Fault> {
-        Ok(self.one(name)?.filter(|text| !text.is_empty()).map(|text| self.intern(text)))
+        let text = self.one(name)?.filter(|text| !text.is_empty());
+        text.map(|text| self.intern(text)).transpose()
     }
 
     /// A value that may be one text or a list of texts.
     fn several(&mut self, name: &'static str) -> Result<Vec<Rc<str>>, Fault> {
         let mut values = Vec::new();
+        let mut length = 0;
         let mut in_list = false;
         loop {
             match self.next()? {
                 Event::Scalar(text, style, ..) => {
                     bounded(&text, self.bounds)?;
                     if !is_null(&text, style) && !text.is_empty() {
-                        values.push(self.intern(text.into_owned()));
+                        length += text.len() + 1;
+                        if length > MAX_SEVERAL {
+                            return Err(Fault::FieldTooLong(MAX_SEVERAL));
+                        }
+                        self.hold(size_of::<Rc<str>>())?;
+                        values.push(self.intern(text.into_owned())?);
                     }
                 }
                 Event::SequenceStart(..) if !in_list => in_list = true,
@@ -318,13 +324,23 @@ impl Pack<'_, '_, '_> {
         }
     }
 
-    fn intern(&mut self, text: String) -> Rc<str> {
-        if let Some(known) = self.strings.get(text.as_str()) {
-            return Rc::clone(known);
+    /// Counts bytes that wait for the end of the document, and refuses them beyond the bound.
+    fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.held = self.held.saturating_add(bytes);
+        if self.held > self.bounds.max_kept {
+            return Err(Fault::TooMuchKept(self.bounds.max_kept));
         }
+        Ok(())
+    }
+
+    fn intern(&mut self, text: String) -> Result<Rc<str>, Fault> {
+        if let Some(known) = self.strings.get(text.as_str()) {
+            return Ok(Rc::clone(known));
+        }
+        self.hold(text.len())?;
         let shared: Rc<str> = text.into();
         self.strings.insert(Rc::clone(&shared));
-        shared
+        Ok(shared)
     }
 
     fn pass_by(&mut self) -> Result<(), Fault> {
@@ -341,7 +357,8 @@ impl Pack<'_, '_, '_> {
     fn assemble(&mut self) -> Result<ReadList, (u64, Fault)> {
         let header = &self.header;
         let mut list = Assembly::new(self.bounds);
-        let mut met = HashSet::new();
+        let unattributed: Rc<str> = UNATTRIBUTED.into();
+        let (mut labels, mut programs) = (HashSet::new(), HashSet::new());
         for Tag { line, address, fields } in self.tags.drain(..) {
             let either =
                 |own: &Option<Rc<str>>, from: &Option<Rc<str>>| own.clone().or(from.clone());
@@ -356,29 +373,33 @@ impl Pack<'_, '_, '_> {
             let category = or(fields.category, &header.category);
             let abuse = or(fields.abuse, &header.abuse);
 
-            let label = label.as_deref().unwrap_or_default();
-            let uid = actor.as_deref().unwrap_or(label);
-            let uid = if uid.is_empty() { UNATTRIBUTED } else { uid };
-            let party = list.party(uid);
-            if !label.is_empty() && met.insert((uid.to_owned(), label.to_owned())) {
+            let at = |fault: Fault| (line, fault);
+            let uid = actor.or(label.clone()).unwrap_or_else(|| Rc::clone(&unattributed));
+            list.party(&uid).map_err(at)?;
+            if let Some(label) = label
+                && labels.insert((Rc::clone(&uid), Rc::clone(&label)))
+            {
+                list.keep(label.len() + size_of::<String>()).map_err(at)?;
+                let party = list.party(&uid).map_err(at)?;
                 if party.name.is_empty() {
-                    label.clone_into(&mut party.name);
+                    (*label).clone_into(&mut party.name);
                 } else {
-                    party.aliases.push(label.to_owned());
+                    party.aliases.push((*label).to_owned());
                 }
             }
             for program in category.iter().chain(&abuse) {
-                if !party.programs.iter().any(|known| **known == **program) {
-                    party.programs.push(program.to_string());
+                if programs.insert((Rc::clone(&uid), Rc::clone(program))) {
+                    list.keep(program.len() + size_of::<String>()).map_err(at)?;
+                    list.party(&uid).map_err(at)?.programs.push((**program).to_owned());
                 }
             }
-            let key = RowKey { party_uid: uid.to_owned(), address, ticker: text(ticker) };
+            let key = RowKey { party_uid: (*uid).to_owned(), address, ticker: text(ticker) };
             let category = if category.is_empty() { abuse } else { category };
             let facts =
                 RowFacts { listed_on: None, category: category.join(","), reference: text(source) };
-            list.row(key, facts).map_err(|fault| (line, fault))?;
+            list.row(key, facts).map_err(at)?;
         }
-        Ok(list.finish(self.last))
+        Ok(list.finish(None))
     }
 }
 

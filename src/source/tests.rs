@@ -316,6 +316,103 @@ fn the_digest_is_that_of_the_bytes() {
     assert!(file_digest(Path::new("/nonexistent")).is_err());
 }
 
+/// Reads a text that takes over ten times its size in memory unless that is refused.
+fn check_swelling(format: Format, text: &str, want: &Fault) {
+    let bounds = Bounds { max_kept: 1 << 20, max_held: 1 << 20, ..Bounds::default() };
+    assert!(text.len() < 1 << 20, "{format}: {} bytes", text.len());
+    assert_eq!(refused(format, text, &bounds).1, *want, "{format}");
+}
+
+#[test]
+fn a_small_file_does_not_fill_the_memory() {
+    let (kib, eight) = ("x".repeat(1 << 10), "x".repeat(8 << 10));
+    let long = "x".repeat(60_000);
+    let tags = |head: &str, tag: &str| {
+        let tags: String = (0..2000).map(|at| format!("- {{address: {at}{tag}}}\n")).collect();
+        format!("{head}\ntags:\n{tags}")
+    };
+    let actors: String = (0..2000).map(|at| format!("- {{address: a, actor: {at}}}\n")).collect();
+    let programs: Vec<String> = (0..200).map(|at| format!("{at}")).collect();
+    let programs = format!("abuse: [{}]\ntags:\n{actors}", programs.join(","));
+    let entry = |id: &str| {
+        format!("<sdnList><sdnEntry><uid>{id}</uid><idList>{}</idList></sdnEntry></sdnList>",
+        "<id><idType>Digital Currency Address - X</idType></id>".repeat(2)
+            + &(0..2000).map(|at| format!("<id><idType>Digital Currency Address - X</idType><idNumber>{at}</idNumber></id>")).collect::<String>())
+    };
+    let advanced = |uid: &str, ticker: &str| {
+        format!(
+            "<Sanctions><ReferenceValueSets><A><PartySubType ID='1' PartyTypeID='1'>Entity</PartySubType><FeatureType ID='1'>Digital Currency Address - {ticker}</FeatureType></A></ReferenceValueSets><DistinctParties><DistinctParty FixedRef='{uid}'><Profile ID='1' PartySubTypeID='1'>{}</Profile></DistinctParty></DistinctParties></Sanctions>",
+            (0..2000)
+                .map(|at| format!(
+                    "<Feature FeatureTypeID='1'><VersionDetail>{at}</VersionDetail></Feature>"
+                ))
+                .collect::<String>()
+        )
+    };
+    let many: Vec<String> = (0..1000).map(|at| format!("\"{at}{}\"", "y".repeat(300))).collect();
+    let wallet = |keys: &str, currency: &str| {
+        format!(
+            "{{\"id\":\"w\",\"schema\":\"CryptoWallet\",\"properties\":{{\"publicKey\":[{keys}],\"currency\":[{currency}]}}}}\n"
+        )
+    };
+    let json: String = (0..2000)
+        .map(|at| format!("{{\"address\":\"{at}\",\"reference\":\"{}\"}}\n", &eight[..100]))
+        .collect();
+    let kept = Fault::TooMuchKept(1 << 20);
+    let cases = [
+        (Format::TagPack, tags(&format!("source: {long}"), ""), Fault::FieldTooLong(8 << 10)),
+        (Format::TagPack, tags(&format!("source: {eight}"), ""), kept.clone()),
+        (Format::TagPack, tags(&format!("label: {long}"), ""), Fault::FieldTooLong(1 << 10)),
+        (Format::TagPack, tags(&format!("label: {long}\nactor: a"), ""), Fault::TooMuchKept(0)),
+        (Format::TagPack, format!("label: {long}\ntags:\n{actors}"), kept.clone()),
+        (Format::TagPack, tags(&format!("category: [{kib}, b]"), ""), Fault::FieldTooLong(1 << 10)),
+        (Format::TagPack, programs, kept.clone()),
+        (Format::OfacSdn, entry(&long), Fault::FieldTooLong(1 << 10)),
+        (Format::OfacSdn, entry(&kib), kept.clone()),
+        (Format::OfacAdvanced, advanced(&long, "X"), Fault::FieldTooLong(1 << 10)),
+        (Format::OfacAdvanced, advanced(&kib, "X"), kept.clone()),
+        (Format::OfacAdvanced, advanced("1", &long), kept.clone()),
+        (Format::OpenSanctions, wallet(&many.join(","), &many[..300].join(",")), kept.clone()),
+        (Format::OpenSanctions, wallet(&many.join(","), "").repeat(3), Fault::TooMuchHeld(1 << 20)),
+    ];
+    for (format, text, want) in cases {
+        if want == Fault::TooMuchKept(0) {
+            // One party has the label once, however many tags there are.
+            list(format, &text).unwrap();
+        } else if text.len() < 1 << 20 {
+            check_swelling(format, &text, &want);
+        }
+    }
+    let _ = json;
+}
+
+#[test]
+fn folded_rows_are_the_same_in_any_order() {
+    let rows = [
+        ("ransomware", "https://b", "2021-01-01"),
+        ("exchange", "https://a", ""),
+        ("exchange,defi", "", "2020-01-01"),
+        ("", "https://c", "2022-01-01"),
+    ];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [1, 0, 2, 3]];
+    for order in orders {
+        let lines: String = order
+            .iter()
+            .map(|at| {
+                let (category, reference, day) = rows[*at];
+                format!("a,\"{category}\",{reference},{day}\n")
+            })
+            .collect();
+        let text = format!("address,category,reference,listed_on\n{lines}");
+        let got = list(Format::Csv, &text).unwrap();
+        let facts = &got.rows[0].1;
+        assert_eq!((got.rows.len(), got.duplicates), (1, 3));
+        assert_eq!(facts.category, "defi,exchange,ransomware", "{order:?}");
+        assert_eq!(facts.reference, "https://a", "{order:?}");
+        assert_eq!(facts.listed_on, Some(jiff::civil::date(2020, 1, 1)), "{order:?}");
+    }
+}
+
 /// Pieces of every format.
 const PIECES: [&[u8]; 26] = [
     b"<Sanctions>",

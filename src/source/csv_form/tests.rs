@@ -9,14 +9,14 @@ use crate::source::{Position, read};
 #[test]
 fn what_is_not_right_is_refused() {
     let long = format!("address\n{}\n", "a".repeat((64 << 10) + 1));
-    let cases: [(&str, u64, Fault); 20] = [
+    let cases: [(&str, u64, Fault); 23] = [
         ("# only a comment\n", 2, Fault::Missing("the header line")),
         ("ticker\nXBT\n", 1, Fault::Missing("the column address")),
         ("# x\naddress,colour\n", 2, Fault::UnknownField("colour".into())),
         ("address,ticker,address\n", 1, Fault::Misplaced("address")),
         ("address,ticker\na\n", 2, Fault::Syntax("1 fields where the header has 2".into())),
         (
-            "# x\naddress\na\n\"b\nc\"\nd,e\n",
+            "# rows: 9\naddress\na\n\"b\nc\"\nd,e\n",
             6,
             Fault::Syntax("2 fields where the header has 1".into()),
         ),
@@ -40,7 +40,14 @@ fn what_is_not_right_is_refused() {
         ("# rows: 2\naddress\na\n", 4, Fault::Count { stated: 2, found: 1 }),
         ("# rows: 1\naddress\na\na\n", 5, Fault::Count { stated: 1, found: 2 }),
         ("# rows: many\naddress\n", 1, Fault::BadValue("the number of rows", "many".into())),
-        ("address\n\"a\nb\n", 4, Fault::Truncated("a quoted field is not closed")),
+        ("# rows: 1\naddress\n\"a\nb\n", 5, Fault::Truncated("a quoted field is not closed")),
+        ("address,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n", 2, Fault::LineBreak),
+        ("# x\naddress\na\n\"b\rc\"\n", 4, Fault::LineBreak),
+        (
+            "# rows: 3\naddress,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n",
+            6,
+            Fault::Count { stated: 3, found: 1 },
+        ),
         (&long, 2, Fault::FieldTooLong(64 << 10)),
     ];
     for (text, line, want) in cases {
@@ -53,7 +60,7 @@ fn what_is_not_right_is_refused() {
 
 #[test]
 fn a_row_is_kept_whatever_its_address() {
-    let text = "address\n a \n#b\n\"\"\n\"c\r\nd,\"\"e\"\n\u{200b}f\n";
+    let text = "# rows: 5\naddress\n a \n#b\n\"\"\n\"c\r\nd,\"\"e\"\n\u{200b}f\n";
     let got = list(Format::Csv, text).unwrap();
     let addresses: Vec<&str> = got.rows.iter().map(|(key, _)| key.address.as_str()).collect();
     assert_eq!(addresses, ["", " a ", "#b", "c\r\nd,\"e", "\u{200b}f"]);

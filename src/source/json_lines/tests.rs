@@ -71,6 +71,8 @@ fn what_is_not_right_is_refused() {
         ("{\"address\":\"a\"}\n{\"address\":[\"a\"]}", "invalid type"),
         ("{\"address\":\"a\"}\n{\"lazaretto_list\":1}", "lazaretto_list"),
     ];
+    let error = list(Format::JsonLines, broken[3].0).unwrap_err().to_string();
+    assert_eq!(error, "jsonl: EOF while parsing a string (column 12) at line 2");
     for (text, said) in broken {
         let (at, fault) = refused(Format::JsonLines, text, &Bounds::default());
         assert_eq!(at, Position::Line(2), "{text}");

@@ -177,6 +177,19 @@ fn what_is_not_whole_or_not_right_is_refused() {
             whole.replace("<VersionDetail DetailTypeID='1432'>a", "<VersionDetail><b/>"),
             Fault::Misplaced("an element inside of a text"),
         ),
+        (whole.replace(ISSUE, ""), Fault::Missing("DateOfIssue")),
+        (
+            whole.replace("PartySubTypeID='4'", "PartySubTypeID='9'"),
+            Fault::UnknownId("PartySubTypeID", "9".into()),
+        ),
+        (
+            whole.replace("PartyType ID=\"1\"", "PartyType ID=\"7\""),
+            Fault::UnknownId("PartyTypeID", "1".into()),
+        ),
+        (
+            whole.replace("<FeatureType ID=\"8\"", "<FeatureType ID=\"77\""),
+            Fault::Misplaced("an id of the reference values"),
+        ),
         (whole.replace(TYPES, ""), Fault::Missing("ReferenceValueSets")),
         (whole.replace(TYPES, &(TYPES.to_owned() + TYPES)), Fault::Misplaced(SECTIONS)),
         (
@@ -215,6 +228,23 @@ fn what_is_not_whole_or_not_right_is_refused() {
     let (at, fault) = refused(Format::OfacAdvanced, &two, &bounds);
     assert_eq!(at, Position::Byte(two.find("</Locatoins>").unwrap() as u64));
     assert!(matches!(fault, Fault::Syntax(_)), "{fault}");
+}
+
+#[test]
+fn an_id_that_the_file_does_not_explain_is_refused() {
+    let bounds = Bounds::default();
+    // A party with no other address, which would be passed by in silence.
+    let entries = entry("p1", &[], &[("9", "A"), ("99", "B")]);
+    let cases = [
+        (document(&party("1", "4", "", &feature("99", "a")), ""), "FeatureTypeID"),
+        (document(&party("1", "4", "", &feature("77", "a")), &entries), "SanctionsTypeID"),
+    ];
+    for (text, name) in cases {
+        let (at, fault) = refused(Format::OfacAdvanced, &text, &bounds);
+        assert_eq!(fault, Fault::UnknownId(name, "99".into()));
+        let attribute = text.find(&format!("{name}='99'")).unwrap();
+        assert_eq!(at, Position::Byte(text[..attribute].rfind('<').unwrap() as u64));
+    }
 }
 
 #[test]

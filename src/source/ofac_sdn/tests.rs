@@ -75,6 +75,18 @@ fn entries_with_addresses_are_read() {
 fn what_is_not_whole_or_not_right_is_refused() {
     let cases = [
         (LIST.replace(">3<", ">4<"), Fault::Count { stated: 4, found: 3 }),
+        (
+            LIST.replace("<Record_Count>3</Record_Count>", ""),
+            Fault::Missing("publshInformation/Record_Count"),
+        ),
+        (
+            LIST.replace("<Publish_Date>05/28/2024</Publish_Date>", ""),
+            Fault::Missing("publshInformation/Publish_Date"),
+        ),
+        (
+            LIST.replace("publshInformation>", "publishInformation>"),
+            Fault::Missing("publshInformation/Publish_Date"),
+        ),
         (LIST.replace(">3<", ">-<"), Fault::BadValue("Record_Count", "-".into())),
         (LIST.replace("05/28", "28/05"), Fault::BadDate("28/05/2024".into())),
         (LIST.replace("<uid>27307</uid>", ""), Fault::Missing("uid")),

@@ -51,6 +51,43 @@ fn wallets_and_their_holders_are_read() {
 }
 
 #[test]
+fn nested_wallets_are_read() {
+    let wallet = |id: &str, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"schema\":\"CryptoWallet\",\"properties\":{{\"publicKey\":[\"{id}1\"]{more}}}}}"
+        )
+    };
+    let person = |id: &str, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"schema\":\"Person\",\"caption\":\"{id}!\",\"properties\":{{{more}}}}}"
+        )
+    };
+    let two = format!("{},{}", wallet("v", ""), wallet("w", ",\"holder\":[\"other\"]"));
+    let whole = person("jo", &format!("\"cryptoWallets\":[{two}]"));
+    let deep =
+        format!("{{\"id\":\"o\",\"schema\":\"Ownership\",\"properties\":{{\"owner\":[{whole}]}}}}");
+    let holder = wallet("x", &format!(",\"holder\":[{whole}]"));
+    let elsewhere = format!(
+        "{{\"id\":\"s\",\"schema\":\"Sanction\",\"properties\":{{\"entity\":[{}]}}}}",
+        wallet("u", "")
+    );
+    let of_jo = vec![("jo", "", "v1"), ("other", "", "w1")];
+    let cases = [
+        (whole.clone(), of_jo.clone()),
+        (whole.replace("CryptoWallet\"", "Crypto\\u0057allet\""), of_jo.clone()),
+        (deep, of_jo),
+        (holder, vec![("jo", "", "v1"), ("jo", "", "x1"), ("other", "", "w1")]),
+        (elsewhere, vec![("u", "", "u1")]),
+    ];
+    for (text, want) in cases {
+        let got = list(Format::OpenSanctions, &text).unwrap();
+        assert_eq!(keys(&got), want, "{text}");
+        let jo = got.parties.iter().find(|party| party.uid == "jo");
+        assert!(jo.is_none_or(|jo| jo.name == "jo!"), "{text}");
+    }
+}
+
+#[test]
 fn the_order_of_lines_does_not_matter() {
     let lines: Vec<&str> = LINES.lines().collect();
     let want = list(Format::OpenSanctions, LINES).unwrap();
