@@ -108,7 +108,7 @@ fn pages_of_the_quarantine_join_to_the_whole() {
         let good = made_up(0..40);
         desk.sanction(OFAC, csv("2025-11-19", &[&good[..], &rows(0, 11)].concat())).await;
         desk.sanction(OFAC, csv("2025-11-20", &[&good[..], &rows(1, 11)].concat())).await;
-        desk.sanction("other", csv("2025-11-20", &rows(0, 8))).await;
+        desk.sanction("other", csv("2025-11-20", &[&good[..1], &rows(0, 8)].concat())).await;
         let mut client = desk.client.lists.clone();
         for (list, page_size, count, pages) in
             [("", 0, 18, 1), ("", 7, 18, 3), ("", 6, 18, 3), (OFAC, 3, 10, 4), ("other", 100, 8, 1)]

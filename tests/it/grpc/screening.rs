@@ -209,6 +209,7 @@ fn what_is_said_to_what() {
     let listed = "BLOCK 100 SEVERE LISTED:STANDING@us-ofac-sdn";
     let pending = "BLOCK 100 SEVERE LISTED:REMOVAL_PENDING@cut";
     let gone = "ALLOW 0 NONE LISTED:REMOVED@us-ofac-sdn";
+    let unlooked = " !AS_OF_NOT_COVERED@cut !AS_OF_NOT_COVERED@us-ofac-sdn";
     let clean = "ALLOW 0 NONE";
     let wrong = RONIN.replace("0x098B", "0x098b");
     let wrong_clean = CLEAN.replace("9ab5", "9Ab5");
@@ -244,9 +245,12 @@ fn what_is_said_to_what() {
         Case(RONIN, "", &["cut"], None, "REVIEW 0 NONE !NARROWED@us-ofac-sdn"),
         Case(RONIN, "", &["cut", OFAC, OFAC], None, listed),
         // As of an earlier day.
-        Case(&removed, "", &[], Some("2025-11-19T23:59:59Z"), listed),
+        Case(&removed, "", &[], Some("2025-11-11T23:59:59Z"), listed),
+        Case(&removed, "", &[], Some("2025-11-19T23:59:59Z"), &format!("{listed}{unlooked}")),
         Case(&removed, "", &[], Some("2025-11-20T00:00:00Z"), gone),
-        Case(&new, "", &[], Some("2025-11-19T23:59:59Z"), clean),
+        Case(&new, "", &[], Some("2025-11-11T23:59:59Z"), clean),
+        // Nobody looked between the publications of the 10th and the 20th.
+        Case(&new, "", &[], Some("2025-11-19T23:59:59Z"), &format!("REVIEW 0 NONE{unlooked}")),
         Case(&new, "", &[], Some("2025-11-20T00:00:00Z"), listed),
         Case(RONIN, "", &[], Some(NOW), listed),
         Case(&new, "", &[], Some("2025-11-09T23:59:59Z"), early),
