@@ -69,8 +69,12 @@ struct Size {
     gates: bool,
 }
 
-const FULL: Size =
-    Size { stores: &[1_000, 1_000_000], round: Duration::from_millis(200), rounds: 5, gates: true };
+const FULL: Size = Size {
+    stores: &[1_000, 1_000_000],
+    round: Duration::from_millis(100),
+    rounds: (10, 4),
+    gates: true,
+};
 const QUICK: Size =
     Size { stores: &[1_000], round: Duration::from_millis(10), rounds: (1, 1), gates: false };
 
@@ -184,7 +188,12 @@ async fn throughput(
     for &(family, load) in cases {
         let messages = messages((family, load));
         // Warms the connection, and tells how many messages fill a round.
-        let tried = if load.method == Method::Batch { 16 } else { 4_096 };
+        let tried = match (load.method, size.gates) {
+            (Method::Batch, true) => 16,
+            (Method::Batch, false) => 2,
+            (_, true) => 4_096,
+            (_, false) => 256,
+        };
         connections[0].run(load, &messages, tried).await;
         let took = connections[0].run(load, &messages, tried).await;
         let fill = size.round.as_secs_f64() / took.as_secs_f64();

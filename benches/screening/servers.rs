@@ -85,8 +85,7 @@ pub fn tuned_program() -> PathBuf {
     // What cargo tells the program that it runs would make build scripts run anew, and with them
     // the whole build.
     for (name, _) in std::env::vars_os() {
-        let told =
-            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "OUT_DIR"];
         if told.iter().any(|told| name.as_encoded_bytes().starts_with(told.as_bytes())) {
             cargo.env_remove(name);
         }
@@ -99,7 +98,7 @@ pub fn tuned_program() -> PathBuf {
     let built = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
     assert!(built.status.success(), "{cargo:?} failed");
     let messages = String::from_utf8(built.stdout).expect("cargo prints JSON");
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let ours = message["target"]["name"] == "constant_tuned";
         ours.then(|| message["executable"].as_str().map(PathBuf::from))?
