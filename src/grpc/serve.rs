@@ -45,6 +45,12 @@ const CALL_WINDOW: u32 = 256 << 10;
 /// which wait for their reader do not keep the others on the connection from being heard.
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a silent connection is asked whether it lives, and how long it has to answer.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
+
 /// The in-memory pipe's buffer, in bytes.
 const PIPE: usize = 1 << 20;
 
@@ -66,14 +72,22 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let connections = TcpListenerStream::new(listener).map(|accepted| {
-        // With Nagle's algorithm on, small answers wait for 40 ms.
-        accepted.and_then(|connection: TcpStream| {
-            connection.set_nodelay(true)?;
-            Ok(connection)
-        })
+    let connections = TcpListenerStream::new(listener).then(async |accepted| match accepted {
+        Ok(connection) => ready(connection),
+        Err(error) => {
+            // Out of file descriptors, most likely: to try again at once would fail at once.
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            Err(error)
+        }
     });
     serve_connections(engine, connections, shutdown).await
+}
+
+fn ready(connection: TcpStream) -> io::Result<TcpStream> {
+    // With Nagle's algorithm on, small answers wait for 40 ms.
+    connection.set_nodelay(true)?;
+    Ok(connection)
 }
 
 /// A channel to the services over an in-memory pipe, served in the background of this runtime.
@@ -127,6 +141,8 @@ where
     };
     let server = Server::builder()
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .initial_stream_window_size(CALL_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(health_service)
