@@ -1,4 +1,5 @@
 //! Tests through the public interface, one module a subject.
+#![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod architecture;
 mod cli;

@@ -522,7 +522,7 @@ fn shrunk(desk: &Desk, day: &str) -> (String, Vec<String>) {
         into.push(line);
     }
     assert_eq!(rows.len(), 760, "no cell holds a line break");
-    let is_cut = |place: &usize| place % 3 == 0;
+    let is_cut = |place: &usize| place.is_multiple_of(3);
     let address = |row: &str| row.split(',').next().unwrap().to_owned();
     let cut = (0..rows.len()).filter(is_cut).map(|place| address(rows[place])).collect();
     let mut kept: Vec<String> = (0..rows.len())
