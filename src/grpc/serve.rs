@@ -48,9 +48,6 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often a silent connection is asked whether it lives, and how long it has to answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(20));
-
 /// The in-memory pipe's buffer, in bytes.
 const PIPE: usize = 1 << 20;
 
@@ -141,8 +138,6 @@ where
     };
     let server = Server::builder()
         .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
-        .http2_keepalive_interval(Some(KEEPALIVE.0))
-        .http2_keepalive_timeout(Some(KEEPALIVE.1))
         .initial_stream_window_size(CALL_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(health_service)
