@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 3] =
-    ["lazaretto/v1/errors.proto", "lazaretto/v1/lists.proto", "lazaretto/v1/screening.proto"];
+const PROTOS: [&str; 4] = [
+    "lazaretto/v1/errors.proto",
+    "lazaretto/v1/lists.proto",
+    "lazaretto/v1/screening.proto",
+    "lazaretto/v1/transfers.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

@@ -1,8 +1,11 @@
-//! The words of the field as types: chains, addresses, key ids, lists and their publication.
+//! The words of the field as types: chains, addresses, key ids, lists and their publication,
+//! transfers.
 //! Pure and deterministic: no clock, no randomness, no I/O.
 
 pub mod address;
 pub mod chain;
 pub mod key_id;
 pub mod list;
+pub mod packed_key;
 pub mod publication;
+pub mod transfer;

@@ -63,7 +63,7 @@ fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions
         seconds: moment.as_second(),
         nanos: moment.subsec_nanosecond(),
     });
-    Ok(v1::ScreeningOptions { lists: arguments.lists.clone(), as_of })
+    Ok(v1::ScreeningOptions { lists: arguments.lists.clone(), as_of, ..Default::default() })
 }
 
 async fn screen(

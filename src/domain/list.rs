@@ -80,12 +80,21 @@ pub enum ListKind {
     IssuerFreeze,
     /// Somebody attributes the address to an actor (a GraphSense TagPack).
     Attribution,
+    /// The address belongs to a service such as an exchange: paths of exposure end there, and it is
+    /// no reason for suspicion by itself.
+    Service,
 }
 
 impl ListKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [Self; 5] =
-        [Self::Sanctions, Self::Advisory, Self::Seizure, Self::IssuerFreeze, Self::Attribution];
+    pub const ALL: [Self; 6] = [
+        Self::Sanctions,
+        Self::Advisory,
+        Self::Seizure,
+        Self::IssuerFreeze,
+        Self::Attribution,
+        Self::Service,
+    ];
 
     /// The name used in files, flags and the proto: `SANCTIONS`, `ISSUER_FREEZE`, ...
     pub fn as_str(self) -> &'static str {
@@ -95,6 +104,7 @@ impl ListKind {
             Self::Seizure => "SEIZURE",
             Self::IssuerFreeze => "ISSUER_FREEZE",
             Self::Attribution => "ATTRIBUTION",
+            Self::Service => "SERVICE",
         }
     }
 
@@ -107,7 +117,9 @@ impl ListKind {
 
 /// A string that names no list kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no list kind: SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE or ATTRIBUTION")]
+#[error(
+    "{0:?} is no list kind: SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE"
+)]
 pub struct ListKindError(String);
 
 impl FromStr for ListKind {

@@ -45,6 +45,7 @@ impl From<ListKind> for v1::ListKind {
             ListKind::Seizure => Self::Seizure,
             ListKind::IssuerFreeze => Self::IssuerFreeze,
             ListKind::Attribution => Self::Attribution,
+            ListKind::Service => Self::Service,
         }
     }
 }
@@ -58,6 +59,7 @@ pub fn from_list_kind(kind: v1::ListKind) -> Option<ListKind> {
         v1::ListKind::Seizure => Some(ListKind::Seizure),
         v1::ListKind::IssuerFreeze => Some(ListKind::IssuerFreeze),
         v1::ListKind::Attribution => Some(ListKind::Attribution),
+        v1::ListKind::Service => Some(ListKind::Service),
     }
 }
 
@@ -211,6 +213,7 @@ pub fn screening(
         findings: screening.findings.iter().map(finding).collect(),
         incomplete_reasons: reasons.map(incomplete).collect(),
         evaluated_at: Some(timestamp(now)),
+        exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
     }
 }
 
@@ -235,6 +238,7 @@ fn finding(finding: &Finding<'_>) -> v1::Finding {
         score: finding.score.into(),
         listing: Some(listing(&row, finding.state, finding.standing)),
         key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        exposure: None,
     }
 }
 
@@ -358,6 +362,7 @@ pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
         engine_version: record.engine_version.clone(),
         policy_version: record.policy_version.clone(),
         stale_allowed: record.stale_allowed,
+        ..Default::default()
     }
 }
 

@@ -201,6 +201,13 @@ impl ScreeningService for Screenings {
         Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
     }
 
+    async fn trace_exposure(
+        &self,
+        _: Request<v1::TraceExposureRequest>,
+    ) -> Result<Response<v1::TraceExposureResponse>, Status> {
+        Err(Status::unimplemented("in the making"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(

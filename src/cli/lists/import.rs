@@ -32,7 +32,7 @@ pub struct Arguments {
     /// The list
     #[arg(long, value_name = "ID")]
     list: ListId,
-    /// SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE or ATTRIBUTION [default: the list's kind]
+    /// SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE [default: the list's kind]
     #[arg(long)]
     kind: Option<ListKind>,
     /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
@@ -83,6 +83,7 @@ fn header(arguments: Arguments, path: &Path) -> v1::ImportListHeader {
         ListKind::Seizure => v1::ListKind::Seizure,
         ListKind::IssuerFreeze => v1::ListKind::IssuerFreeze,
         ListKind::Attribution => v1::ListKind::Attribution,
+        ListKind::Service => v1::ListKind::Service,
     });
     v1::ImportListHeader {
         list_id: arguments.list.into(),

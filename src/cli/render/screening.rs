@@ -193,6 +193,9 @@ fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> Str
             "letter for letter a listed string that could not be understood as an address"
                 .to_owned()
         }
+        v1::FindingKind::ReceivedFrom => "funds came from it".to_owned(),
+        v1::FindingKind::SentTo => "funds went to it".to_owned(),
+        v1::FindingKind::HubExposure => "the other end is a hub that deals with it".to_owned(),
         v1::FindingKind::Unspecified => "a tie that this program does not know".to_owned(),
     }
 }

@@ -67,6 +67,7 @@ fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Findi
         score,
         listing: Some(listing),
         key_id: text("evm:098b716b8aaf21512996dc57eb0615e2383e2f96"),
+        ..Default::default()
     }
 }
 

@@ -48,6 +48,12 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::AsOfBeforeFirstPublication => {
             "the day asked for is before the first publication ever loaded"
         }
+        Code::TransfersMissing => "a chain that must have transfers has none",
+        Code::TransfersGapped => "the transfers of a chain lack blocks in between",
+        Code::TransfersStale => "the transfers of a chain end too long ago",
+        Code::ExposureBehind => "exposure does not know the lists in force yet",
+        Code::SearchCutShort => "the search for exposure was cut short",
+        Code::DepthNarrowed => "the request asks for fewer hops than are configured",
         Code::Unspecified => "a reason that this program does not know",
     }
 }

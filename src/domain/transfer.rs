@@ -1,0 +1,220 @@
+//! Transfers: value moving between holders in a transaction, as a chain records it. Facts only: no
+//! parsing of files, no storage, no opinion on what counts for exposure.
+
+use std::fmt;
+use std::hash::Hash;
+
+pub use ethnum::U256 as Amount;
+
+use super::address::{Address, AddressError};
+use super::chain::Chain;
+use super::key_id::KeyId;
+
+/// The latest moment that a transfer may have, in Unix seconds: the year 2514.
+pub const MAX_TIME: u64 = (1 << 34) - 1;
+
+/// The largest block height.
+pub const MAX_HEIGHT: u64 = (1 << 40) - 1;
+
+/// The largest index of a transaction in its block.
+pub const MAX_TX_INDEX: u32 = (1 << 24) - 2;
+
+/// The longest transaction id or asset name that is no 32-byte hash or contract, in bytes.
+pub const MAX_NAME: usize = 128;
+
+/// The most inputs, and the most outputs, of a transaction on a UTXO chain.
+pub const MAX_LEGS: usize = 100_000;
+
+/// Who holds funds at one end of a transfer: an address in its canonical form. Equal addresses are
+/// equal holders; what controls them is [`Holder::key_ids`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Holder {
+    /// An address of an EVM chain: by far the most, and kept without heap.
+    Evm([u8; 20]),
+    /// Any other address in its canonical text ([`Address::canonical`]).
+    Other(Box<str>),
+}
+
+impl Holder {
+    /// Understands an address as it stands in transfer data on `chain`. The checksum of a
+    /// mixed-case EVM address is not looked at: exporters write what they please.
+    pub fn parse(text: &str, chain: &Chain) -> Result<Self, AddressError> {
+        let text = text.trim_ascii();
+        let address = Address::parse(text, Some(chain))?;
+        Ok(match (address.key_ids(), address.encoding()) {
+            ([KeyId::Evm(bytes)], super::address::Encoding::Evm) => Self::Evm(*bytes),
+            // The null address has no key ids.
+            ([], super::address::Encoding::Evm) => Self::Evm([0; 20]),
+            _ => Self::Other(address.canonical().into()),
+        })
+    }
+
+    /// What controls the holder's funds: usually one key id; several for an address with several
+    /// receivers; none for an all-zero key.
+    pub fn key_ids(&self, chain: &Chain) -> Vec<KeyId> {
+        match self {
+            Self::Evm(bytes) if *bytes == [0; 20] => Vec::new(),
+            Self::Evm(bytes) => vec![KeyId::Evm(*bytes)],
+            Self::Other(text) => match Address::parse(text, Some(chain)) {
+                Ok(address) => address.key_ids().to_vec(),
+                // Not reached for what `parse` made; letter for letter is the closest truth.
+                Err(_) => vec![KeyId::Verbatim(text.clone())],
+            },
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evm(bytes) => {
+                f.write_str("0x")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is moved, on the transfer's chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Asset {
+    /// The chain's own coin.
+    Native,
+    /// A token of an EVM chain, by its contract.
+    Contract([u8; 20]),
+    /// Any other token, by the name that its chain gives it (a TRON contract, a Solana mint, a
+    /// TRC-10 id): 1 to [`MAX_NAME`] bytes of visible ASCII, canonical where it is an address.
+    Named(Box<str>),
+}
+
+impl fmt::Display for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str("native"),
+            Self::Contract(bytes) => Holder::Evm(*bytes).fmt(f),
+            Self::Named(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The name of a transaction on its chain.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TxId {
+    /// 32 bytes, written in hex (with `0x` on EVM chains).
+    Hash([u8; 32]),
+    /// Anything else: 1 to [`MAX_NAME`] bytes of visible ASCII.
+    Text(Box<str>),
+}
+
+impl fmt::Display for TxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for TxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where in its chain a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The block's height, up to [`MAX_HEIGHT`].
+    pub height: u64,
+    /// The transaction's index in its block, from 0, up to [`MAX_TX_INDEX`].
+    pub tx_index: u32,
+    /// The transfer's place in its transaction: tells the transfers of one transaction apart, and
+    /// says nothing of their order. By convention an EVM transaction's own value is 0, a log with
+    /// index n is 1 + 2n, a trace with index n is 2 + 2n; a UTXO transaction is 0.
+    pub index: u32,
+}
+
+/// Whether a transaction took effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TxStatus {
+    /// The data do not say: it counts as having succeeded.
+    #[default]
+    Unknown,
+    /// It did.
+    Succeeded,
+    /// It did not: nothing moved.
+    Failed,
+}
+
+/// A movement of value, as loaded: one transfer of an account chain, or one whole transaction of a
+/// UTXO chain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transfer {
+    /// The chain: never a family such as `eip155:*`.
+    pub chain: Chain,
+    /// When its block was made, in Unix seconds, up to [`MAX_TIME`].
+    pub time: u64,
+    /// Where it stands in its chain; `None` where the data do not say, and then time alone orders
+    /// it.
+    pub position: Option<Position>,
+    /// The block's hash, where given.
+    pub block_hash: Option<[u8; 32]>,
+    /// The transaction, where given.
+    pub tx: Option<TxId>,
+    /// Whether it took effect.
+    pub status: TxStatus,
+    /// What moved.
+    pub movement: Movement,
+}
+
+/// What moved in a [`Transfer`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Movement {
+    /// One transfer of an account chain.
+    Account(AccountMovement),
+    /// A transaction of a UTXO chain.
+    Utxo(Box<UtxoMovement>),
+}
+
+/// One asset from one holder to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AccountMovement {
+    /// The sender; `None` where there is none (a block reward).
+    pub from: Option<Holder>,
+    /// The receiver; `None` where there is none (a contract creation that names no contract).
+    pub to: Option<Holder>,
+    /// What moved.
+    pub asset: Asset,
+    /// How much, in the asset's smallest unit.
+    pub amount: Amount,
+    /// The value in US dollars at the time, in millionths, where the data say it.
+    pub usd_micros: Option<u64>,
+}
+
+/// The inputs and outputs of a transaction, in the chain's own coin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct UtxoMovement {
+    /// Whether it makes new coins: it then has no inputs.
+    pub coinbase: bool,
+    /// Where the coins come from.
+    pub inputs: Vec<Leg>,
+    /// Where they go.
+    pub outputs: Vec<Leg>,
+}
+
+/// An input or output of a UTXO transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Leg {
+    /// Who holds it: usually one; several for a bare multi-signature output; none where the data
+    /// do not say or nobody can know (a shielded value).
+    pub holders: Vec<Holder>,
+    /// How much, in the coin's smallest unit; `None` where the data do not say.
+    pub amount: Option<u64>,
+}
