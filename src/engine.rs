@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -30,6 +30,7 @@ use crate::domain::publication::{Gates, Refused};
 use crate::refresh::{
     Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
 };
+use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, span};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::{MAX_SNAPSHOT_ID, Store};
@@ -87,7 +88,12 @@ impl Engine {
             loaded: watch::Sender::new(false),
             terms: config.lists.iter().map(terms_of).collect(),
             stale_allowed: config.allow_stale,
+            categories: Arc::new(Categories {
+                service: config.exposure.service_categories.clone(),
+                risk: config.exposure.risk_categories.clone(),
+            }),
             store: store.clone(),
+            exposure: Mutex::default(),
         });
         let on_change = {
             let live = live.clone();

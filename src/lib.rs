@@ -18,6 +18,8 @@ pub mod domain;
 
 pub mod source;
 
+pub mod exposure;
+
 pub mod store;
 
 pub mod screening;
