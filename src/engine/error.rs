@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
 use crate::refresh::RefreshError;
 use crate::source;
@@ -34,6 +35,15 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The string is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Stored transfers are being read in, as after a start.
+    #[error("transfers are being read in: try again in a few seconds")]
+    TransfersLoading,
+    /// Exposure can no longer be kept up to date.
+    #[error("exposure can no longer be kept up to date: {0}")]
+    Exposure(String),
     /// A file of ours could not be read or written.
     #[error("data directory: {0}")]
     Io(#[from] io::Error),

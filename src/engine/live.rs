@@ -73,4 +73,21 @@ impl Live {
         }
         *published = (exposure, basis);
     }
+
+    /// Says from now on that exposure is behind.
+    pub(super) fn fall_behind(&self) {
+        let (exposure, basis) =
+            self.exposure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.expose(ExposureState { behind: true, ..exposure }, basis);
+    }
+
+    /// Exposure as last published.
+    pub(super) fn exposure(&self) -> ExposureState {
+        self.exposure.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Whether the snapshot in force says that exposure is behind.
+    pub(super) fn is_behind(&self) -> bool {
+        self.snapshot.load().as_ref().is_some_and(|snapshot| snapshot.exposure().behind)
+    }
 }
