@@ -22,6 +22,8 @@ pub mod exposure;
 
 pub mod store;
 
+pub mod ingest;
+
 pub mod screening;
 
 pub mod refresh;

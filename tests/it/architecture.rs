@@ -7,10 +7,11 @@
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.
-const IMPORTS: [(&str, &[&str]); 9] = [
+const IMPORTS: [(&str, &[&str]); 10] = [
     ("domain", &[]),
     ("source", &["domain"]),
     ("store", &["domain"]),
+    ("ingest", &["domain", "store"]),
     ("screening", &["domain"]),
     ("refresh", &["domain", "source", "store"]),
     ("telemetry", &[]),
@@ -23,8 +24,9 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("sled", &["store"]),
+    ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     // The well-known types of the proto, which the command line fills in and prints.
