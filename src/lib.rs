@@ -20,6 +20,8 @@ pub mod source;
 
 pub mod store;
 
+pub mod exposure;
+
 pub mod screening;
 
 pub mod refresh;
