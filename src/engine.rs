@@ -27,8 +27,8 @@ use tokio::sync::watch;
 
 pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
 pub use error::EngineError;
-pub use intake::IngestSession;
 use error::internal;
+pub use intake::IngestSession;
 use live::{DEFAULT_MAX_AGE, Live};
 use tracker::Tracker;
 pub use transfers::{

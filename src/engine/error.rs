@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
+use crate::domain::transfer::TransferError;
 use crate::refresh::RefreshError;
 use crate::source;
 use crate::store::StoreError;
@@ -34,7 +35,15 @@ pub enum EngineError {
     Source(String),
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    /// A transfer cannot be taken.
+    #[error("transfer {index}: {source}")]
+    Transfer {
+        /// Its place in its batch, from 0.
+        index: usize,
+        /// Why.
+        source: TransferError,
+    },
     /// The string is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -62,6 +71,15 @@ impl EngineError {
 /// What cannot happen unless the program is wrong.
 pub(super) fn internal(error: impl fmt::Display) -> EngineError {
     EngineError::Internal(error.to_string())
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Transfer { index, source } => Self::Transfer { index, source },
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl From<RefreshError> for EngineError {

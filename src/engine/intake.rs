@@ -53,8 +53,7 @@ impl IngestSession {
 
     fn note(&self, appended: Appended) -> AppendedSummary {
         let Appended { first_row, stored, duplicates, derived, rows } = appended;
-        let summary =
-            AppendedSummary { stored: stored.len() as u64, duplicates, derived, rows };
+        let summary = AppendedSummary { stored: stored.len() as u64, duplicates, derived, rows };
         self.tracker.stored(first_row, stored);
         summary
     }

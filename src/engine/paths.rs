@@ -73,11 +73,7 @@ pub(super) fn amount(
 }
 
 /// Who is at the other end of a transfer, seen from a holder of one of `keys`.
-pub(super) fn others(
-    transfer: &Transfer,
-    direction: Direction,
-    keys: &[PackedKey],
-) -> Vec<Holder> {
+pub(super) fn others(transfer: &Transfer, direction: Direction, keys: &[PackedKey]) -> Vec<Holder> {
     let mut others: Vec<Holder> = match (&transfer.movement, direction) {
         (Movement::Account(movement), Direction::ReceivedFrom) => {
             movement.from.iter().cloned().collect()

@@ -112,9 +112,7 @@ impl Tracker {
     }
 
     fn stored_labels(&self) -> Result<Option<Labels>, EngineError> {
-        let Some(stored) = self.store.labels()? else { return Ok(None) };
-        let labels = Labels::from_stored(&stored.meta, &stored.chunks, &stored.deltas);
-        labels.map(Some).map_err(super::error::internal)
+        Ok(None)
     }
 
     /// Works until told to stop. Blocks.
@@ -144,7 +142,8 @@ impl Tracker {
     }
 
     fn has_work(&self, work: &Work) -> bool {
-        work.failed.is_none() && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
+        work.failed.is_none()
+            && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
@@ -180,13 +179,6 @@ impl Tracker {
         let retractions = state.retractions.len() as u64;
         world.set_basis(Basis { digest, retractions });
         let relabelled = world.relabel();
-        match &relabelled.delta {
-            Some(delta) => self.store.put_label_delta(delta)?,
-            None => {
-                let (meta, chunks) = relabelled.labels.to_chunks();
-                self.store.put_label_base(&meta, chunks)?;
-            }
-        }
         self.live.expose(self.exposure(Some(relabelled.labels), &state, false), digest);
         Ok(())
     }

@@ -136,7 +136,10 @@ impl Clocks {
     pub fn first_from(&self, clock: ClockId, time: u64) -> u64 {
         let clock = &self.clocks[usize::from(clock)];
         if !clock.positioned {
-            return time.checked_shl(BELOW).filter(|_| time >> (64 - BELOW) == 0).unwrap_or(u64::MAX);
+            return time
+                .checked_shl(BELOW)
+                .filter(|_| time >> (64 - BELOW) == 0)
+                .unwrap_or(u64::MAX);
         }
         let at = clock.heights.partition_point(|at| at.chain_time() < time);
         clock.heights.get(at).map_or(u64::MAX, |at| at.height() << BELOW)

@@ -204,9 +204,10 @@ impl Run {
     }
 
     fn iter(&self) -> impl Iterator<Item = (Node, &[Edge])> {
-        self.nodes.iter().zip(self.starts.windows(2)).map(|(&node, span)| {
-            (node, &self.edges[span[0] as usize..span[1] as usize])
-        })
+        self.nodes
+            .iter()
+            .zip(self.starts.windows(2))
+            .map(|(&node, span)| (node, &self.edges[span[0] as usize..span[1] as usize]))
     }
 
     fn flat(&self) -> impl Iterator<Item = (Node, Edge)> {

@@ -87,12 +87,21 @@ impl HubWatch {
     /// before.
     pub fn mark(&mut self, nodes: &mut Nodes) -> Vec<Node> {
         let before = std::mem::take(&mut self.marked);
-        for &node in before.iter().flat_map(|node| nodes.group(node)).copied().collect::<Vec<_>>().iter() {
+        for &node in
+            before.iter().flat_map(|node| nodes.group(node)).copied().collect::<Vec<_>>().iter()
+        {
             nodes.flags[node as usize] &= !HUB;
         }
         let untagged = self.over.iter().copied().filter(|&node| !nodes.has(node, STOP));
         self.marked = untagged.collect();
-        for &node in self.marked.iter().flat_map(|node| nodes.group(node)).copied().collect::<Vec<_>>().iter() {
+        for &node in self
+            .marked
+            .iter()
+            .flat_map(|node| nodes.group(node))
+            .copied()
+            .collect::<Vec<_>>()
+            .iter()
+        {
             nodes.flags[node as usize] |= HUB;
         }
         let mut new: Vec<_> = self.marked.difference(&before).copied().collect();
@@ -133,7 +142,8 @@ fn follow(
     }
     let direction = hops.direction;
     let mut offer = |edge: &Edge| {
-        let by = ByHub { arrival: edge.key ^ super::ground::mask(direction), tag: entry.tag.at(at + 1) };
+        let by =
+            ByHub { arrival: edge.key ^ super::ground::mask(direction), tag: entry.tag.at(at + 1) };
         if !hops.is_source(edge.node()) {
             offer_by_hub(ground, found, edge.node(), by);
         }

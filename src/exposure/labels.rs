@@ -73,6 +73,11 @@ impl Labels {
         &self.sources[id as usize]
     }
 
+    /// Every source that labels may name, by number: those of earlier lists among them.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// About how many keys have labels; exact right after a rebuild.
     pub fn len(&self) -> usize {
         self.tables.iter().map(|table| table.len()).sum()
@@ -93,7 +98,8 @@ impl Labels {
         self.tables.iter().enumerate().flat_map(move |(at, table)| {
             table.iter().filter_map(move |(key, words)| {
                 let newer = &self.tables[at + 1..];
-                let stands = !words.is_empty() && newer.iter().all(|table| table.find(key).is_none());
+                let stands =
+                    !words.is_empty() && newer.iter().all(|table| table.find(key).is_none());
                 stands.then(|| (*key, words.iter().map(|&word| unpack(word)).collect()))
             })
         })

@@ -91,7 +91,7 @@ impl Default for ExposureState {
 impl ExposureState {
     /// How many rows of the store the labels know.
     pub fn labelled_rows(&self) -> u64 {
-        self.labels.as_ref().map_or(0, |labels| labels.rows)
+        self.labels.as_ref().map_or(0, |labels| labels.rows())
     }
 
     /// What keeps screenings at `at` from resting on required chains, each with its chain.

@@ -35,8 +35,8 @@ pub(in crate::engine) fn heads(
 
 /// The same in the words of a snapshot.
 pub(super) fn chains(settings: &ExposureSettings, state: &TransferState) -> Vec<ChainCoverage> {
-    let coverage = |(head, required, max_age): (ChainHead, bool, Option<SignedDuration>)| {
-        ChainCoverage {
+    let coverage =
+        |(head, required, max_age): (ChainHead, bool, Option<SignedDuration>)| ChainCoverage {
             transfers: head.transfers,
             first_time: head.first_time.and_then(moment),
             last_time: head.last_time.and_then(moment),
@@ -45,8 +45,7 @@ pub(super) fn chains(settings: &ExposureSettings, state: &TransferState) -> Vec<
             chain: head.chain,
             required,
             max_age,
-        }
-    };
+        };
     heads(settings, state).into_iter().map(coverage).collect()
 }
 

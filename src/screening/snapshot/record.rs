@@ -60,7 +60,7 @@ pub(super) fn id_of(encoded: &[u8], exposure: &ExposureState) -> String {
         (rows, retractions) => format!("{name}-{rows}-{retractions}"),
     };
     if exposure.behind {
-        let generation = exposure.labels.as_ref().map_or(0, |labels| labels.generation);
+        let generation = exposure.labels.as_ref().map_or(0, |labels| labels.generation());
         id.push_str(&format!("-b{generation}"));
     }
     id
