@@ -68,6 +68,8 @@ pub struct Step<'a> {
     pub to: usize,
     /// The transaction, a place in [`Picture::transactions`].
     pub tx: Option<usize>,
+    /// Whether it was before the listing, where it is the transfer at the listed address.
+    pub timing: Option<v1::DesignationTiming>,
     /// As answered.
     pub hop: &'a v1::Hop,
 }
@@ -117,8 +119,13 @@ impl<'a> Picture<'a> {
         let mut drawn = Vec::new();
         for path in paths {
             let mut steps = Vec::new();
-            for hop in &path.hops {
+            let listed = match path.direction() {
+                v1::ExposureDirection::SentTo => path.hops.len().saturating_sub(1),
+                _ => 0,
+            };
+            for (place, hop) in path.hops.iter().enumerate() {
                 steps.push(Step {
+                    timing: (place == listed).then(|| path.timing()),
                     from: directory.number(end(&hop.from)),
                     to: directory.number(end(&hop.to)),
                     tx: (!hop.tx.is_empty()).then(|| number(&mut transactions, hop.tx.as_str())),
@@ -149,15 +156,6 @@ impl<'a> Picture<'a> {
             step.to = renamed[step.to];
         }
     }
-
-    /// Whether the steps lie on more than one chain.
-    pub fn chains(&self) -> Vec<&'a str> {
-        let mut chains = Vec::new();
-        for step in self.paths.iter().flat_map(|path| &path.steps) {
-            number(&mut chains, step.hop.chain.as_str());
-        }
-        chains
-    }
 }
 
 /// The place of `item` among the `known`, added where it is new.
@@ -180,7 +178,8 @@ struct Directory {
 
 impl Directory {
     fn number(&mut self, address: &str) -> usize {
-        let known = self.places.iter().position(|place| place.addresses.iter().any(|a| a == address));
+        let known =
+            self.places.iter().position(|place| place.addresses.iter().any(|a| a == address));
         known.unwrap_or_else(|| {
             let addresses = vec![address.to_owned()];
             self.places.push(Place { addresses, listed: None, is_stop: false });
@@ -274,7 +273,8 @@ fn timing(path: &Path<'_>) -> &'static str {
 fn listing_words(listing: &v1::Listing) -> String {
     let party = listing.party.as_ref().map_or("", |party| &party.name);
     let party = if party.is_empty() { "no party named" } else { party };
-    let listed_on = if listing.listed_on.is_empty() { "an unknown day" } else { &listing.listed_on };
+    let listed_on =
+        if listing.listed_on.is_empty() { "an unknown day" } else { &listing.listed_on };
     format!(
         "{party} ({}, {} version {}, listed on {listed_on})",
         words::kind(listing.list_kind()),

@@ -7,7 +7,7 @@ use crate::grpc::v1;
 const MAX_DECIMALS: u32 = 80;
 
 /// The longest symbol or asset name in a short amount, in characters.
-const SHORT_NAME: usize = 13;
+const SHORT_NAME: usize = 8;
 
 /// Decimals in a short amount.
 const SHORT_DECIMALS: usize = 4;
@@ -36,10 +36,8 @@ pub fn short(hop: &v1::Hop) -> String {
             amount => format!("{} {name}", shortened(amount, SHORT_NAME)),
         };
     };
-    let unit = match (hop.decimals, hop.symbol.is_empty()) {
-        (None, true) => format!("u. {name}"),
-        _ => name,
-    };
+    // How much a smallest unit is worth is told by the asset, which the exact amount names.
+    let unit = if hop.decimals.is_some() { name } else { "units".to_owned() };
     if whole.len() > SHORT_DIGITS {
         let power = whole.len() - 1;
         return format!("≈{}.{}e{power} {unit}", &whole[..1], &whole[1..3]);
@@ -127,7 +125,7 @@ mod tests {
         check("3456789", Some(8), "BTC", ["0.03456789 BTC", "≈0.0345 BTC"]);
         check("100000000", Some(8), "BTC", ["1 BTC", "1 BTC"]);
         check("123456712345678", Some(8), "BTC", ["1,234,567.12345678 BTC", "≈1,234,567.1234 BTC"]);
-        check("1234", None, "", ["1,234 smallest units of native", "1,234 u. native"]);
+        check("1234", None, "", ["1,234 smallest units of native", "1,234 units"]);
         check("", Some(8), "BTC", ["amount unknown, BTC", "? BTC"]);
         check("12x", Some(8), "BTC", ["12x BTC", "12x BTC"]);
         let large = format!("1{}", "0".repeat(40));

@@ -52,9 +52,8 @@ fn node(picture: &Picture<'_>, place: usize) -> String {
 /// A quoted string of several lines. Within quotes, Graphviz gives a meaning to the quote, the
 /// backslash and the ampersand only.
 fn quoted(lines: &[&str]) -> String {
-    let harmless = |line: &&str| {
-        escape(line).replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\"")
-    };
+    let harmless =
+        |line: &&str| escape(line).replace('&', "&amp;").replace('\\', "\\\\").replace('"', "\\\"");
     let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(harmless).collect();
     format!("\"{}\"", lines.join("\\n"))
 }

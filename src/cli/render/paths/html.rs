@@ -18,8 +18,12 @@ overflow-wrap:anywhere}\
 .drawing{overflow-x:auto;border:1px solid #d5d9e0;border-radius:6px}.drawing svg{display:block}\
 table{border-collapse:collapse;width:100%;font-size:.87rem}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9e0}\
-th{font-weight:600}td.number{white-space:nowrap}table.facts{width:auto}\
+th{font-weight:600}table.facts{width:auto}\
 table.facts th{white-space:nowrap}\
+table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
+.hops th:nth-child(1){width:1.2rem}.hops th:nth-child(4){width:12%}.hops th:nth-child(5){width:10.5rem}\
+.hops td:nth-child(5){white-space:nowrap}\
+.hops th:nth-child(6){width:26%}\
 .listed{color:#9c1216;font-weight:600}.asked{color:#124a8e;font-weight:600}\
 .stop{color:#6f4e00;font-weight:600}\
 @media screen and (prefers-color-scheme:dark){\
@@ -48,8 +52,10 @@ pub fn html(response: &v1::TraceExposureResponse, asked: &[(&str, String)]) -> S
     if !picture.paths.is_empty() {
         page.push_str(
             "<h2>The paths in one drawing</h2>\n<p class=\"dim\">Funds moved from left to right. \
-             Columns count hops from the address asked about. t1, t2, ... are the transactions \
-             below. Times are UTC.</p>\n<div class=\"drawing\">\n",
+             Columns count hops from the address asked about; an address that stands at several \
+             distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
+             transactions below; BEFORE and AFTER compare the transfer at the listed address with \
+             its designation. Times are UTC.</p>\n<div class=\"drawing\">\n",
         );
         page.push_str(&element(&picture, &response.snapshot_id, Key::Elsewhere));
         page.push_str("</div>\n<h2>Every hop</h2>\n");
@@ -110,7 +116,7 @@ fn facts(page: &mut String, response: &v1::TraceExposureResponse, asked: &[(&str
 fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>) {
     let listing = path.message.listing.clone().unwrap_or_default();
     page.push_str(&format!(
-        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n<table>\n<tr><th></th><th>From</th>\
+        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n<table class=\"hops\">\n<tr><th></th><th>From</th>\
          <th>To</th><th>Amount</th><th>Time (UTC)</th><th>Transaction</th></tr>\n",
         headline(path),
         xml(&listing_words(&listing))
@@ -121,7 +127,7 @@ fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>
             None => "not in the data".to_owned(),
         };
         page.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"number\">{}</td>\
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
             place + 1,
             holder(picture, step.from),
@@ -137,15 +143,16 @@ fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>
 /// Every writing of a place, and what it is.
 fn holder(picture: &Picture<'_>, place: usize) -> String {
     let shown = &picture.places[place];
-    let addresses: Vec<_> =
-        shown.addresses.iter().map(|address| format!("<code>{}</code>", xml(address))).collect();
+    let code = |address: &String| format!("<code>{}</code>", xml(address));
+    let addresses: Vec<_> = shown.addresses.iter().map(code).collect();
+    let addresses = format!("a{} {}", place + 1, addresses.join("<br>"));
     let class = match legend::part(picture, place) {
         legend::Part::Listed => "listed",
         legend::Part::Asked => "asked",
         legend::Part::Stop => "stop",
-        legend::Part::Passed => return addresses.join("<br>"),
+        legend::Part::Passed => return addresses,
     };
     let marks = xml(&legend::marks(picture, place));
     let name = xml(shown.listed.as_deref().unwrap_or_default());
-    format!("{}<br><span class=\"{class}\">{marks}</span> {name}", addresses.join("<br>"))
+    format!("{addresses}<br><span class=\"{class}\">{marks}</span> {name}")
 }

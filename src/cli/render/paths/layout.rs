@@ -2,23 +2,21 @@
 //! order in which funds moved. Geometry only: no text, no colour. Labels are items of their own
 //! between the columns, stacked like the nodes, so that nothing ever overlaps.
 
-use super::Picture;
+use super::{Picture, Step};
 use crate::grpc::v1::ExposureDirection;
 
 /// Sizes, in the units of the drawing.
-pub const NODE_WIDTH: f64 = 152.0;
+pub const NODE_WIDTH: f64 = 144.0;
 /// The height of a node.
 pub const NODE_HEIGHT: f64 = 44.0;
 /// The width of a label on an edge.
-pub const LABEL_WIDTH: f64 = 146.0;
+pub const LABEL_WIDTH: f64 = 148.0;
 /// The height of a label.
 pub const LABEL_HEIGHT: f64 = 36.0;
-/// The height that an edge takes where it only passes a column.
-const PASS_HEIGHT: f64 = 8.0;
 /// The least gap between two items of a column.
 const GAP: f64 = 14.0;
 /// The width between two columns, in which edges bend.
-const CHANNEL: f64 = 26.0;
+const CHANNEL: f64 = 24.0;
 /// Sweeps over the columns, for their order and again for their heights.
 const SWEEPS: usize = 12;
 
@@ -37,8 +35,6 @@ pub enum What {
         /// The step in it.
         step: usize,
     },
-    /// An edge on its way through a column.
-    Pass,
 }
 
 /// A part of the drawing.
@@ -73,9 +69,8 @@ pub struct Layout {
 
 /// Lays a picture out.
 pub fn layout(picture: &Picture<'_>) -> Layout {
-    let graph = Graph::new(picture);
-    let mut layout = graph.items();
-    let mut layers = vec![Vec::new(); layout.items.iter().map(|item| item.layer + 1).max().unwrap_or(0)];
+    let mut layout = items(picture);
+    let mut layers = vec![Vec::new(); 2 * layout.columns.len() - 1];
     for (item, Item { layer, .. }) in layout.items.iter().enumerate() {
         layers[*layer].push(item);
     }
@@ -95,133 +90,52 @@ fn half(item: &Item) -> f64 {
     match item.what {
         What::Node { .. } => NODE_HEIGHT / 2.0,
         What::Label { .. } => LABEL_HEIGHT / 2.0,
-        What::Pass => PASS_HEIGHT / 2.0,
     }
 }
 
-/// Drawn nodes and edges, before they have a place.
-struct Graph {
-    /// The side of the address asked about on which it stands, and the place. The first is the
-    /// address asked about.
-    nodes: Vec<(ExposureDirection, usize)>,
-    /// From and to as nodes, with path and step.
-    edges: Vec<(usize, usize, What)>,
-    /// Hops from the address asked about, negative where funds come from.
-    columns: Vec<i32>,
-}
-
-impl Graph {
-    fn new(picture: &Picture<'_>) -> Self {
-        let asked = (ExposureDirection::Unspecified, picture.asked);
-        let mut graph = Self { nodes: vec![asked], edges: Vec::new(), columns: Vec::new() };
-        for (number, path) in picture.paths.iter().enumerate() {
-            let sent = path.message.direction() == ExposureDirection::SentTo;
-            let side =
-                if sent { ExposureDirection::SentTo } else { ExposureDirection::ReceivedFrom };
-            let mut inner = 0;
-            // From the address asked about outwards.
-            for place in 0..path.steps.len() {
-                let step = if sent { place } else { path.steps.len() - 1 - place };
-                let outer = if sent { path.steps[step].to } else { path.steps[step].from };
-                let outer = graph.outer(inner, (side, outer));
-                let (from, to) = if sent { (inner, outer) } else { (outer, inner) };
-                let known = graph.edges.iter().any(|(f, t, what)| {
-                    (*f, *t) == (from, to) && hop(picture, *what) == Some(path.steps[step].hop)
-                });
-                if !known {
-                    graph.edges.push((from, to, What::Label { path: number, step }));
-                }
-                inner = outer;
+/// Nodes and labels in layers: nodes in the even ones. A place stands once in each column in which
+/// paths have it, on each side of the address asked about.
+fn items(picture: &Picture<'_>) -> Layout {
+    let mut nodes = vec![(0, picture.asked)];
+    let mut edges: Vec<(usize, usize, What)> = Vec::new();
+    for (number, path) in picture.paths.iter().enumerate() {
+        let sent = path.message.direction() == ExposureDirection::SentTo;
+        let mut inner = 0;
+        // From the address asked about outwards.
+        for (place, hops) in (0..path.steps.len()).zip(1..) {
+            let step = if sent { place } else { path.steps.len() - 1 - place };
+            let Step { from, to, hop, .. } = &path.steps[step];
+            let node = if sent { (hops, *to) } else { (-hops, *from) };
+            let outer = nodes.iter().position(|known| *known == node).unwrap_or_else(|| {
+                nodes.push(node);
+                nodes.len() - 1
+            });
+            let (from, to) = if sent { (inner, outer) } else { (outer, inner) };
+            let same = |what| {
+                matches!(what, What::Label { path, step }
+                if picture.paths[path].steps[step].hop == *hop)
+            };
+            if !edges.iter().any(|edge| (edge.0, edge.1) == (from, to) && same(edge.2)) {
+                edges.push((from, to, What::Label { path: number, step }));
             }
+            inner = outer;
         }
-        graph.columns = graph.columns();
-        graph
     }
-
-    /// The node for a place next to `inner`: the one that is there, unless an edge to it would
-    /// close a circle; then the place is drawn again.
-    fn outer(&mut self, inner: usize, node: (ExposureDirection, usize)) -> usize {
-        let found =
-            (1..self.nodes.len()).find(|at| self.nodes[*at] == node && !self.is_beyond(*at, inner));
-        found.unwrap_or_else(|| {
-            self.nodes.push(node);
-            self.nodes.len() - 1
-        })
+    let first = nodes.iter().map(|(column, _)| *column).min().unwrap_or(0);
+    let last = nodes.iter().map(|(column, _)| *column).max().unwrap_or(0);
+    let layer = |column: i32| column.abs_diff(first) as usize * 2;
+    let mut layout = Layout::default();
+    for (column, place) in &nodes {
+        layout.items.push(item(What::Node { place: *place }, layer(*column)));
     }
-
-    /// Whether `inner` is `node` or lies outwards of it.
-    fn is_beyond(&self, node: usize, inner: usize) -> bool {
-        let mut seen = vec![false; self.nodes.len()];
-        let mut open = vec![node];
-        while let Some(at) = open.pop() {
-            if at == inner {
-                return true;
-            }
-            if std::mem::replace(&mut seen[at], true) {
-                continue;
-            }
-            open.extend(self.outwards().filter(|(from, _)| *from == at).map(|(_, to)| to));
-        }
-        false
+    for (from, to, label) in edges {
+        layout.items.push(item(label, layer(nodes[from].0) + 1));
+        let label = layout.items.len() - 1;
+        layout.bends.extend([(from, label), (label, to)]);
     }
-
-    /// The edges, each from its inner to its outer end.
-    fn outwards(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        self.edges.iter().map(|(from, to, _)| {
-            let sent = [*from, *to].iter().any(|at| self.nodes[*at].0 == ExposureDirection::SentTo);
-            if sent { (*from, *to) } else { (*to, *from) }
-        })
-    }
-
-    /// The most hops from the address asked about; there are no circles.
-    fn columns(&self) -> Vec<i32> {
-        let mut far = vec![0; self.nodes.len()];
-        let mut settled = false;
-        while !settled {
-            settled = true;
-            for (inner, outer) in self.outwards() {
-                if far[outer] <= far[inner] {
-                    far[outer] = far[inner] + 1;
-                    settled = false;
-                }
-            }
-        }
-        let sign = |at: usize| if self.nodes[at].0 == ExposureDirection::SentTo { 1 } else { -1 };
-        far.iter().enumerate().map(|(at, hops)| sign(at) * hops).collect()
-    }
-
-    /// Nodes, labels and passes in layers: nodes in the even ones.
-    fn items(&self) -> Layout {
-        let first = self.columns.iter().copied().min().unwrap_or(0);
-        let last = self.columns.iter().copied().max().unwrap_or(0);
-        let layer = |node: usize| (self.columns[node] - first) as usize * 2;
-        let mut layout = Layout::default();
-        for (node, (_, place)) in self.nodes.iter().enumerate() {
-            layout.items.push(item(What::Node { place: *place }, layer(node)));
-        }
-        for (from, to, label) in &self.edges {
-            let mut before = *from;
-            for between in layer(*from) + 1..layer(*to) {
-                let what = if between == layer(*from) + 1 { *label } else { What::Pass };
-                layout.items.push(item(what, between));
-                layout.bends.push((before, layout.items.len() - 1));
-                before = layout.items.len() - 1;
-            }
-            layout.bends.push((before, *to));
-        }
-        layout.columns = (first..=last)
-            .map(|hops| (left((hops - first) as usize * 2), hops))
-            .collect();
-        layout.width = left((last - first) as usize * 2) + NODE_WIDTH;
-        layout
-    }
-}
-
-fn hop<'a>(picture: &Picture<'a>, what: What) -> Option<&'a crate::grpc::v1::Hop> {
-    match what {
-        What::Label { path, step } => Some(picture.paths[path].steps[step].hop),
-        What::Node { .. } | What::Pass => None,
-    }
+    layout.columns = (first..=last).map(|column| (left(layer(column)), column)).collect();
+    layout.width = left(layer(last)) + NODE_WIDTH;
+    layout
 }
 
 /// The left side of a layer.

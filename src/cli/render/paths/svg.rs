@@ -3,7 +3,9 @@
 
 use std::fmt::Write;
 
-use super::layout::{Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout};
+use super::layout::{
+    Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
+};
 use super::legend::{Part, marks, part};
 use super::{Picture, Step, shortened};
 use crate::cli::render::words;
@@ -23,8 +25,8 @@ const LINE: f64 = 17.0;
 const KEY_WIDTH: f64 = 620.0;
 
 /// The longest line in a node, and of a label, in characters.
-const NODE_TEXT: usize = 26;
-const LABEL_TEXT: usize = 24;
+const NODE_TEXT: usize = 20;
+const LABEL_TEXT: usize = 22;
 
 /// Colours: paper and ink by the reader's scheme, and always light on paper.
 const STYLE: &str = "\
@@ -36,7 +38,8 @@ const STYLE: &str = "\
 .lz-edge{fill:none;stroke:#5b6472;stroke-width:1.4}.lz-head{fill:#5b6472}\
 .lz-text{font:12px ui-sans-serif,\"Liberation Sans\",Arial,sans-serif;fill:#1b1f26}\
 .lz-mono{font-family:ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace}\
-.lz-small{font-size:10.5px}.lz-dim{fill:#4d5562}.lz-strong{font-weight:600}\
+.lz-small{font-size:10px}.lz-dim{fill:#4d5562}.lz-strong{font-weight:600}\
+.lz-mark{fill:#4d5562}.lz-listed .lz-mark,.lz-asked .lz-mark,.lz-stop .lz-mark{font-weight:600}\
 .lz-listed .lz-mark{fill:#9c1216}.lz-asked .lz-mark{fill:#124a8e}.lz-stop .lz-mark{fill:#6f4e00}\
 @media screen and (prefers-color-scheme:dark){\
 .lz-paper{fill:#14171c}.lz-band{fill:#1b1f26}\
@@ -45,7 +48,7 @@ const STYLE: &str = "\
 .lz-asked .lz-node{fill:#162d4a;stroke:#79b4ff}\
 .lz-stop .lz-node{fill:#3a2f10;stroke:#e5bd54}\
 .lz-edge{stroke:#9aa4b2}.lz-head{fill:#9aa4b2}\
-.lz-text{fill:#e8ebf0}.lz-dim{fill:#b4bcc8}\
+.lz-text{fill:#e8ebf0}.lz-dim,.lz-mark{fill:#b4bcc8}\
 .lz-listed .lz-mark{fill:#ffb0b0}.lz-asked .lz-mark{fill:#b5d5ff}.lz-stop .lz-mark{fill:#f2d98f}}";
 
 /// Whether the full addresses and transactions stand below the drawing.
@@ -80,10 +83,13 @@ pub fn element(picture: &Picture<'_>, snapshot_id: &str, key: Key) -> String {
         "Paths of funds between {} and listed addresses",
         picture.places[picture.asked].address()
     ));
-    line(&mut svg, &format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
+    line(
+        &mut svg,
+        &format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
          height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">"
-    ));
+        ),
+    );
     line(&mut svg, &format!("<title>{title}</title>"));
     line(&mut svg, &format!("<style>{STYLE}</style>"));
     line(&mut svg, "<rect class=\"lz-paper\" width=\"100%\" height=\"100%\"/>");
@@ -97,14 +103,16 @@ pub fn element(picture: &Picture<'_>, snapshot_id: &str, key: Key) -> String {
             What::Label { path, step } => {
                 label(&mut svg, picture, item, &picture.paths[path].steps[step]);
             }
-            What::Pass => {}
         }
     }
     line(&mut svg, "</g>");
     for (place, (class, words)) in key.iter().enumerate() {
         let y = drawn + MARGIN / 2.0 + (place as f64 + 0.5) * LINE;
         let words = xml(words);
-        line(&mut svg, &format!("<text class=\"lz-text {class}\" x=\"{MARGIN}\" y=\"{y}\">{words}</text>"));
+        line(
+            &mut svg,
+            &format!("<text class=\"lz-text {class}\" x=\"{MARGIN}\" y=\"{y}\">{words}</text>"),
+        );
     }
     svg.push_str("</svg>\n");
     svg
@@ -119,16 +127,22 @@ fn columns(svg: &mut String, graph: &Layout, bottom: f64) {
         let x = x + MARGIN;
         let (left, top, height) = (x - 8.0, MARGIN / 2.0, bottom - MARGIN / 2.0);
         let width = NODE_WIDTH + 16.0;
-        line(svg, &format!(
-            "<rect class=\"lz-band\" x=\"{left}\" y=\"{top}\" width=\"{width}\" \
+        line(
+            svg,
+            &format!(
+                "<rect class=\"lz-band\" x=\"{left}\" y=\"{top}\" width=\"{width}\" \
              height=\"{height:.1}\" rx=\"6\"/>"
-        ));
+            ),
+        );
         let middle = x + NODE_WIDTH / 2.0;
-        line(svg, &format!(
-            "<text class=\"lz-text lz-small lz-dim\" x=\"{middle}\" y=\"{}\" \
+        line(
+            svg,
+            &format!(
+                "<text class=\"lz-text lz-small lz-dim\" x=\"{middle}\" y=\"{}\" \
              text-anchor=\"middle\">{caption}</text>",
-            MARGIN + 8.0
-        ));
+                MARGIN + 8.0
+            ),
+        );
     }
 }
 
@@ -139,19 +153,22 @@ fn edges(svg: &mut String, graph: &Layout) {
         let (x1, y1) = (from.x + from.width, from.y);
         let (x2, y2) = (if ends { to.x - 6.0 } else { to.x }, to.y);
         let middle = (x1 + x2) / 2.0;
-        line(svg, &format!(
-            "<path class=\"lz-edge\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
-        ));
+        line(
+            svg,
+            &format!(
+                "<path class=\"lz-edge\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
+            ),
+        );
         if ends {
-            line(svg, &format!(
-                "<path class=\"lz-head\" d=\"M{:.1} {:.1}l-8 -4v8z\"/>",
-                to.x - 1.0, to.y
-            ));
+            line(
+                svg,
+                &format!("<path class=\"lz-head\" d=\"M{:.1} {:.1}l-8 -4v8z\"/>", to.x - 1.0, to.y),
+            );
         } else {
-            line(svg, &format!(
-                "<path class=\"lz-edge\" d=\"M{:.1} {y2:.1}h{:.1}\"/>",
-                to.x, to.width
-            ));
+            line(
+                svg,
+                &format!("<path class=\"lz-edge\" d=\"M{:.1} {y2:.1}h{:.1}\"/>", to.x, to.width),
+            );
         }
     }
 }
@@ -172,38 +189,51 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
         // Eight corners: known from signs as the shape that says stop.
         Part::Listed => {
             let (w, h, c) = (NODE_WIDTH, NODE_HEIGHT, 11.0);
-            line(svg, &format!(
-                "<path class=\"lz-node\" d=\"M{:.1} {top:.1}h{:.1}l{c} {c}v{:.1}l-{c} {c}h-{:.1}l-{c} -{c}v-{:.1}z\"/>",
-                x + c, w - 2.0 * c, h - 2.0 * c, w - 2.0 * c, h - 2.0 * c
-            ));
+            line(
+                svg,
+                &format!(
+                    "<path class=\"lz-node\" d=\"M{:.1} {top:.1}h{:.1}l{c} {c}v{:.1}l-{c} {c}h-{:.1}l-{c} -{c}v-{:.1}z\"/>",
+                    x + c,
+                    w - 2.0 * c,
+                    h - 2.0 * c,
+                    w - 2.0 * c,
+                    h - 2.0 * c
+                ),
+            );
         }
-        _ => line(svg, &format!(
-            "<rect class=\"lz-node\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{NODE_WIDTH}\" \
+        _ => line(
+            svg,
+            &format!(
+                "<rect class=\"lz-node\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{NODE_WIDTH}\" \
              height=\"{NODE_HEIGHT}\" rx=\"{corner}\"/>"
-        )),
+            ),
+        ),
     }
     let marks = match (part(picture, place), shown.listed.as_deref()) {
         (Part::Listed, Some(name)) if place == picture.asked => format!("ASKED, LISTED {name}"),
         (Part::Listed, Some(name)) => format!("LISTED {name}"),
         (Part::Stop, _) => "STOP".to_owned(),
         (Part::Asked, _) => "ASKED ABOUT".to_owned(),
-        _ => marks(picture, place),
+        (Part::Listed | Part::Passed, _) => format!("a{}", place + 1),
     };
     let address = xml(&shortened(shown.address(), 15));
-    let baseline = if marks.is_empty() { item.y + 4.0 } else { item.y - 3.0 };
-    line(svg, &format!(
-        "<text class=\"lz-text lz-mono\" x=\"{middle:.1}\" y=\"{baseline:.1}\" \
+    let baseline = item.y - 3.0;
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-mono\" x=\"{middle:.1}\" y=\"{baseline:.1}\" \
          text-anchor=\"middle\">{address}</text>"
-    ));
-    if !marks.is_empty() {
-        let marks = xml(&shortened(marks.trim(), NODE_TEXT - 4));
-        line(svg, &format!(
-            "<text class=\"lz-text lz-small lz-strong lz-mark\" x=\"{middle:.1}\" y=\"{:.1}\" \
-             text-anchor=\"middle\">{marks}</text>",
+        ),
+    );
+    let marks = xml(&shortened(marks.trim(), NODE_TEXT));
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-small lz-mark\" x=\"{middle:.1}\" y=\"{:.1}\" \
+         text-anchor=\"middle\">{marks}</text></g>",
             item.y + 13.0
-        ));
-    }
-    line(svg, "</g>");
+        ),
+    );
 }
 
 fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) {
@@ -217,26 +247,37 @@ fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) 
         _ => moment,
     };
     let amount = xml(&shortened(&step.short_amount(), LABEL_TEXT));
-    let below = xml(&shortened(&format!("{minute}  {number}"), LABEL_TEXT));
+    let below = xml(&shortened(&format!("{minute} {number}"), LABEL_TEXT));
+    let timing = match step.timing {
+        Some(v1::DesignationTiming::Before) => " <tspan class=\"lz-strong\">BEFORE</tspan>",
+        Some(v1::DesignationTiming::After) => " <tspan class=\"lz-strong\">AFTER</tspan>",
+        Some(v1::DesignationTiming::Unspecified) | None => "",
+    };
     let third = LABEL_HEIGHT / 3.0;
     line(svg, &format!("<g><title>{}</title>", xml(&full)));
-    line(svg, &format!(
-        "<text class=\"lz-text lz-strong\" x=\"{middle:.1}\" y=\"{:.1}\" \
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-strong\" x=\"{middle:.1}\" y=\"{:.1}\" \
          text-anchor=\"middle\">{amount}</text>",
-        item.y - 5.0
-    ));
-    line(svg, &format!(
-        "<text class=\"lz-text lz-small lz-dim\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{below}</text></g>",
-        item.y + third + 2.0
-    ));
+            item.y - 5.0
+        ),
+    );
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-small lz-dim\" x=\"{middle:.1}\" y=\"{:.1}\" \
+         text-anchor=\"middle\">{below}{timing}</text></g>",
+            item.y + third + 2.0
+        ),
+    );
 }
 
 /// The full addresses and transactions, each line with its class.
 fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, String)> {
     let mut lines = vec![("lz-strong", "Addresses".to_owned())];
     for (place, shown) in picture.places.iter().enumerate() {
-        let mut words = shown.addresses.join("  =  ");
+        let mut words = format!("a{:<3} {}", place + 1, shown.addresses.join("  =  "));
         let marks = marks(picture, place);
         if !marks.is_empty() {
             let _ = write!(words, "  {marks}");
@@ -252,7 +293,9 @@ fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, Str
     for (place, tx) in picture.transactions.iter().enumerate() {
         lines.push(("lz-small lz-mono", format!("t{:<3} {tx}", place + 1)));
     }
-    lines.push(("lz-small lz-dim", format!("Times are UTC. Rests on snapshot {snapshot_id}.")));
+    let note = "BEFORE, AFTER: the transfer at the listed address against its designation. Times \
+                are UTC. Rests on snapshot";
+    lines.push(("lz-small lz-dim", format!("{note} {snapshot_id}.")));
     lines
 }
 

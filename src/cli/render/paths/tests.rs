@@ -250,7 +250,6 @@ fn half(item: &Item) -> f64 {
     match item.what {
         What::Node { .. } => NODE_HEIGHT / 2.0,
         What::Label { .. } => LABEL_HEIGHT / 2.0,
-        What::Pass => 0.0,
     }
 }
 

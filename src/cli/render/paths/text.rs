@@ -144,7 +144,9 @@ impl Drawing<'_> {
     }
 
     fn line(&self, text: &mut String, line: &str) {
-        text.push_str(&format!("{:indent$} {line}", "", indent = self.indent).trim_end().to_owned());
+        text.push_str(
+            &format!("{:indent$} {line}", "", indent = self.indent).trim_end().to_owned(),
+        );
         text.push('\n');
     }
 
