@@ -1,6 +1,7 @@
 //! The configuration: built-in defaults, then a TOML file, then the environment, then flags,
 //! checked whole before anything starts. Opens nothing but the configuration file.
 
+mod exposure;
 mod given;
 mod layers;
 mod lists;
@@ -10,6 +11,8 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use exposure::ExposureDraft;
+pub use exposure::{ChainTerms, ExposureSettings};
 use given::Given;
 use layers::Setting;
 use lists::Drafts;
@@ -18,8 +21,8 @@ pub use origin::{ConfigError, Origin, Problem};
 use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat};
 
-/// The keys at the top, in the order of the example file; `lists` holds the tables of the lists.
-const KEYS: [&str; 9] = [
+/// The keys at the top, in the order of the example file; the last four hold tables.
+const KEYS: [&str; 12] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -29,6 +32,9 @@ const KEYS: [&str; 9] = [
     "log_format",
     "cache_mib",
     "lists",
+    "exposure",
+    "chains",
+    "assets",
 ];
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
@@ -55,6 +61,8 @@ pub struct Config {
     pub cache_mib: u64,
     /// The configured lists, in the order of their ids.
     pub lists: Vec<ListSettings>,
+    /// What exposure rests on.
+    pub exposure: ExposureSettings,
 }
 
 /// What the command line says.
@@ -114,6 +122,7 @@ impl Config {
             draft.config.data_dir.clone_from(path);
         }
         draft.config.lists = draft.lists.finish(&mut problems);
+        draft.config.exposure = draft.exposure.finish(&mut problems);
         if problems.is_empty() { Ok(draft.config) } else { Err(ConfigError { problems }) }
     }
 }
@@ -122,6 +131,7 @@ impl Config {
 struct Draft {
     config: Config,
     lists: Drafts,
+    exposure: ExposureDraft,
 }
 
 impl Draft {
@@ -136,8 +146,9 @@ impl Draft {
             log_format: LogFormat::Text,
             cache_mib: 64,
             lists: Vec::new(),
+            exposure: ExposureDraft::new().finish(&mut Vec::new()),
         };
-        Self { config, lists: Drafts::built_in() }
+        Self { config, lists: Drafts::built_in(), exposure: ExposureDraft::new() }
     }
 
     fn apply(&mut self, setting: &Setting) -> Result<(), String> {
@@ -152,6 +163,21 @@ impl Draft {
                 let applied = self.lists.apply(id, Some(key), setting);
                 return if known { applied.map_err(in_key) } else { applied };
             }
+            ["exposure", key] if exposure::KEYS.contains(key) => {
+                return self.exposure.apply(key, given).map_err(in_key);
+            }
+            ["chains", chain] => {
+                return table(given)
+                    .and_then(|()| exposure::one_chain(chain).map(drop))
+                    .map_err(in_key);
+            }
+            ["chains", chain, key] if exposure::CHAIN_KEYS.contains(key) => {
+                return self.exposure.apply_chain(chain, key, given).map_err(in_key);
+            }
+            ["assets", _] | ["assets", _, _] => return table(given).map_err(in_key),
+            ["assets", chain, asset, key] if exposure::ASSET_KEYS.contains(key) => {
+                return self.exposure.apply_asset(chain, asset, key, setting).map_err(in_key);
+            }
             [key] if KEYS.contains(key) => {}
             _ => return Err(format!("unknown key \"{}\"", setting.key.join("."))),
         }
@@ -164,12 +190,17 @@ impl Draft {
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),
-            _ => match given {
-                Given::Table => Ok(()),
-                _ => Err("must hold a table for each list".to_owned()),
-            },
+            _ => table(given),
         };
         applied.map_err(in_key)
+    }
+}
+
+/// A key that holds further keys.
+fn table(given: &Given) -> Result<(), String> {
+    match given {
+        Given::Table => Ok(()),
+        _ => Err("must be a table".to_owned()),
     }
 }
 

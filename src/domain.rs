@@ -3,6 +3,7 @@
 //! Pure and deterministic: no clock, no randomness, no I/O.
 
 pub mod address;
+pub mod asset;
 pub mod chain;
 pub mod key_id;
 pub mod list;

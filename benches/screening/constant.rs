@@ -79,6 +79,13 @@ impl ScreeningService for Constant {
         Ok(Response::new(self.batch.clone()))
     }
 
+    async fn trace_exposure(
+        &self,
+        _: Request<v1::TraceExposureRequest>,
+    ) -> Result<Response<v1::TraceExposureResponse>, Status> {
+        Err(Status::unimplemented("the bench does not trace"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(

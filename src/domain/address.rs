@@ -236,6 +236,12 @@ impl<'a> Address<'a> {
         self.written_chain.as_ref()
     }
 
+    /// Whether nobody controls it: a null, burn, precompile or system address. What is sent there
+    /// goes to nobody, and what comes from there is new.
+    pub fn is_nobodys(&self) -> bool {
+        nobody::why(self).is_some()
+    }
+
     /// The destination tag of an XRP X-address, where it carries one.
     pub fn tag(&self) -> Option<u32> {
         self.tag

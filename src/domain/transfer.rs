@@ -64,6 +64,14 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// Whether nobody controls it: a null, burn, precompile or system address.
+    pub fn is_nobodys(&self, chain: &Chain) -> bool {
+        let text = self.to_string();
+        Address::parse(&text, Some(chain)).is_ok_and(|address| address.is_nobodys())
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
