@@ -1,5 +1,7 @@
 //! The program's words as proto messages. No decisions are made here.
 
+pub mod transfer;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
