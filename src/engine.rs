@@ -4,6 +4,7 @@
 mod dialogue;
 mod error;
 mod live;
+mod transfers;
 
 use std::collections::HashMap;
 use std::fs::DirBuilder;
@@ -23,6 +24,7 @@ pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Pub
 pub use error::EngineError;
 use error::internal;
 use live::{DEFAULT_MAX_AGE, Live};
+pub use transfers::*;
 
 use crate::config::Config;
 use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};

@@ -20,6 +20,9 @@ pub mod source;
 
 pub mod store;
 
+pub mod exposure;
+pub mod ingest;
+
 pub mod screening;
 
 pub mod refresh;
