@@ -8,8 +8,8 @@ use crate::domain::address::Address;
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, MAX_HEIGHT, MAX_LEGS, MAX_NAME, MAX_TIME,
-    MAX_TX_INDEX, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_LEGS, MAX_NAME, MAX_TIME, MAX_TX_INDEX,
+    Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
 };
 
 /// The longest text that stands for an amount, in bytes: 2^256 - 1 has 78 digits.
@@ -33,7 +33,7 @@ impl Misfit {
     }
 
     /// The misfit of a part, seen from what it is a part of.
-    fn within(mut self, whole: &str) -> Self {
+    pub fn within(mut self, whole: &str) -> Self {
         self.field = if self.field.is_empty() {
             whole.to_owned()
         } else {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use v1::transfer::Movement as Part;
 
 use super::*;
+use crate::domain::transfer::Asset;
 
 const EVM: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
 
