@@ -7,6 +7,8 @@ mod page;
 mod screening;
 pub mod serve;
 mod status;
+mod trace;
+mod transfers;
 
 pub use serve::in_process;
 

@@ -4,6 +4,7 @@
 pub mod changes;
 pub mod lists;
 pub mod party;
+pub mod paths;
 pub mod screening;
 pub mod snapshot;
 mod words;

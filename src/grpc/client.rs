@@ -1,4 +1,4 @@
-//! The client side, for the command line: both services on one channel, and errors put in words.
+//! The client side, for the command line: the services on one channel, and errors put in words.
 //! Knows no command and prints nothing.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tonic_types::StatusExt;
 
 use super::v1::sanctions_list_service_client::SanctionsListServiceClient;
 use super::v1::screening_service_client::ScreeningServiceClient;
+use super::v1::transfer_service_client::TransferServiceClient;
 
 /// The largest answer that is taken, in bytes: a batch of 10,000 addresses with many findings.
 const MAX_ANSWER: usize = 64 << 20;
@@ -16,13 +17,15 @@ const MAX_ANSWER: usize = 64 << 20;
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Both services of one server.
+/// The services of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// `lazaretto.v1.ScreeningService`.
     pub screening: ScreeningServiceClient<Channel>,
     /// `lazaretto.v1.SanctionsListService`.
     pub lists: SanctionsListServiceClient<Channel>,
+    /// `lazaretto.v1.TransferService`.
+    pub transfers: TransferServiceClient<Channel>,
 }
 
 /// Why there is no connection.
@@ -42,12 +45,14 @@ pub enum ConnectError {
 }
 
 impl Client {
-    /// Both services on `channel`.
+    /// The services on `channel`.
     pub fn new(channel: Channel) -> Self {
         Self {
             screening: ScreeningServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            lists: SanctionsListServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
+            lists: SanctionsListServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_ANSWER),
+            transfers: TransferServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The program's words as proto messages. No decisions are made here.
 
 mod exposure;
+pub mod trace;
+pub mod transfer;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -226,7 +228,8 @@ pub fn screening(
     }
 }
 
-fn understood(address: &Address<'_>) -> v1::UnderstoodAddress {
+/// What was understood of an address.
+pub fn understood(address: &Address<'_>) -> v1::UnderstoodAddress {
     v1::UnderstoodAddress {
         canonical: address.canonical().to_owned(),
         encoding: v1::AddressEncoding::from(address.encoding()).into(),

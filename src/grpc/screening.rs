@@ -13,7 +13,7 @@ use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{convert, status};
+use super::{convert, status, trace};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
@@ -212,9 +212,10 @@ impl ScreeningService for Screenings {
 
     async fn trace_exposure(
         &self,
-        _: Request<v1::TraceExposureRequest>,
+        request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
-        Err(Status::unimplemented("in the making"))
+        let response = trace::trace(self.engine.clone(), request.into_inner()).await?;
+        Ok(Response::new(response))
     }
 
     type StreamScreenAddressesStream = Answers;

@@ -18,14 +18,20 @@ use tonic_health::server::HealthReporter;
 
 use super::lists::Lists;
 use super::screening::Screenings;
+use super::transfers::Transfers;
 use super::v1;
 use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
 use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
+use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
 use crate::engine::Engine;
 
 /// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
 /// in practice, twice over.
 pub const MAX_REQUEST: usize = 4 << 20;
+
+/// The largest batch of transfers taken, in bytes: one transaction of a UTXO chain with the most
+/// inputs and outputs that there may be, or 10,000 transfers.
+pub const MAX_INGEST: usize = 16 << 20;
 
 /// The largest message sent, in bytes: a batch of 10,000 answers with findings.
 pub const MAX_RESPONSE: usize = 64 << 20;
@@ -130,6 +136,9 @@ where
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let transfers = TransferServiceServer::new(Transfers::new(engine.clone()))
+        .max_decoding_message_size(MAX_INGEST)
+        .max_encoding_message_size(MAX_RESPONSE);
     let (asked, end_asked) = oneshot::channel();
     let shutdown = async move {
         shutdown.await;
@@ -145,6 +154,7 @@ where
         .add_service(reflection().build_v1alpha()?)
         .add_service(screening)
         .add_service(lists)
+        .add_service(transfers)
         .serve_with_incoming_shutdown(connections, shutdown);
     tokio::select! {
         ended = server => Ok(ended?),
@@ -176,8 +186,10 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
         for service in ["", SCREENING] {
             health.set_service_status(service, status).await;
         }
-        // Lists can be imported before any is loaded.
-        health.set_service_status(LISTS, ServingStatus::Serving).await;
+        // Lists and transfers can be imported before any list is loaded.
+        for service in [LISTS, TRANSFERS] {
+            health.set_service_status(service, ServingStatus::Serving).await;
+        }
         if loaded.changed().await.is_err() {
             std::future::pending().await
         }
@@ -186,7 +198,7 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
 
 /// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
 async fn end_health(mut health: HealthReporter) {
-    for service in ["", SCREENING, LISTS] {
+    for service in ["", SCREENING, LISTS, TRANSFERS] {
         health.set_service_status(service, ServingStatus::NotServing).await;
         health.clear_service_status(service).await;
     }

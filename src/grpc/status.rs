@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::v1::{ErrorReason, ScreeningError};
+use super::v1::{ErrorReason, IngestError, ScreeningError};
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const ERROR_DOMAIN: &str = "lazaretto.v1";
@@ -43,6 +43,17 @@ impl Refusal {
             request_id,
             code: self.code as i32,
             reason: self.reason.into(),
+            message: self.text(),
+        }
+    }
+
+    /// The form that a stream of transfers carries; `index` is the place of the transfer that it
+    /// is about.
+    pub fn into_ingest_error(self, index: Option<u32>) -> IngestError {
+        IngestError {
+            code: self.code as i32,
+            reason: self.reason.into(),
+            index,
             message: self.text(),
         }
     }

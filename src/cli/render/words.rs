@@ -58,6 +58,15 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
     }
 }
 
+/// Whether funds moved at the listed address before it was listed.
+pub fn timing(timing: v1::DesignationTiming) -> &'static str {
+    match timing {
+        v1::DesignationTiming::Before => "BEFORE the designation",
+        v1::DesignationTiming::After => "AFTER the designation",
+        v1::DesignationTiming::Unspecified => "the day of designation unknown",
+    }
+}
+
 /// The band of a score.
 pub fn level(level: v1::RiskLevel) -> String {
     short(level.as_str_name(), "RISK_LEVEL_").to_lowercase()

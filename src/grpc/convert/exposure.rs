@@ -1,30 +1,10 @@
 //! Exposure in the words of the proto, and back. Translation only.
 
 use super::{hex, timestamp};
-use crate::exposure::{Direction, Timing};
 use crate::grpc::v1;
 use crate::screening::coverage::SnapshotChainRecord;
 use crate::screening::snapshot::SnapshotRecord;
 use crate::screening::{Incomplete, Near};
-
-impl From<Direction> for v1::ExposureDirection {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::ReceivedFrom => Self::ReceivedFrom,
-            Direction::SentTo => Self::SentTo,
-        }
-    }
-}
-
-impl From<Timing> for v1::DesignationTiming {
-    fn from(timing: Timing) -> Self {
-        match timing {
-            Timing::Unknown => Self::Unspecified,
-            Timing::Before => Self::Before,
-            Timing::After => Self::After,
-        }
-    }
-}
 
 /// How near a listing is; without evidence.
 pub fn exposure(near: &Near) -> v1::Exposure {

@@ -1,0 +1,158 @@
+//! Paths as a page to file: what was asked, the drawing, and every hop in full. Self-contained, no
+//! script; hostile names are text in it and nothing else.
+
+use super::svg::{Key, element, xml};
+use super::{Path, Picture, headline, legend, listing_words};
+use crate::cli::render::words;
+use crate::grpc::v1;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{font:15px/1.5 ui-sans-serif,\"Liberation Sans\",Arial,sans-serif;margin:2rem auto;\
+max-width:76rem;padding:0 1.25rem;color:#1b1f26;background:#fff}\
+h1{font-size:1.45rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}\
+h3{font-size:1rem;margin:1.4rem 0 .2rem}\
+code{font:.86em ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace;\
+overflow-wrap:anywhere}\
+.dim{color:#4d5562}.warning{border-left:4px solid #b3161b;padding:.3rem .8rem;background:#fde7e7}\
+.drawing{overflow-x:auto;border:1px solid #d5d9e0;border-radius:6px}.drawing svg{display:block}\
+table{border-collapse:collapse;width:100%;font-size:.87rem}\
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9e0}\
+th{font-weight:600}table.facts{width:auto}\
+table.facts th{white-space:nowrap}\
+table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
+.hops th:nth-child(1){width:1.2rem}.hops th:nth-child(4){width:12%}.hops th:nth-child(5){width:10.5rem}\
+.hops td:nth-child(5){white-space:nowrap}\
+.hops th:nth-child(6){width:26%}\
+.listed{color:#9c1216;font-weight:600}.asked{color:#124a8e;font-weight:600}\
+.stop{color:#6f4e00;font-weight:600}\
+@media screen and (prefers-color-scheme:dark){\
+body{color:#e8ebf0;background:#14171c}.dim{color:#b4bcc8}\
+.warning{background:#45171a;border-color:#ff7b7b}\
+.drawing,th,td{border-color:#39404b}\
+.listed{color:#ffb0b0}.asked{color:#b5d5ff}.stop{color:#f2d98f}}\
+@media print{@page{size:A4 landscape;margin:12mm}body{margin:0;max-width:none;font-size:10pt}\
+.drawing{overflow:visible;border:0}.drawing svg{max-width:100%;height:auto}\
+tr,h3{break-inside:avoid}h2,h3{break-after:avoid}}";
+
+/// The page of an answer; `asked` says what was asked, as names and values.
+pub fn html(response: &v1::TraceExposureResponse, asked: &[(&str, String)]) -> String {
+    let picture = Picture::new(response);
+    let subject = xml(picture.places[picture.asked].address());
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'\">\n\
+         <title>Paths of funds: {subject}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <h1>Paths of funds between <code>{subject}</code> and listed addresses</h1>\n"
+    );
+    summary(&mut page, response, &picture);
+    facts(&mut page, response, asked);
+    if !picture.paths.is_empty() {
+        page.push_str(
+            "<h2>The paths in one drawing</h2>\n<p class=\"dim\">Funds moved from left to right. \
+             Columns count hops from the address asked about; an address that stands at several \
+             distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
+             transactions below; BEFORE and AFTER compare the transfer at the listed address with \
+             its designation. Times are UTC.</p>\n<div class=\"drawing\">\n",
+        );
+        page.push_str(&element(&picture, &response.snapshot_id, Key::Elsewhere));
+        page.push_str("</div>\n<h2>Every hop</h2>\n");
+    }
+    for (place, path) in picture.paths.iter().enumerate() {
+        hops(&mut page, &picture, place + 1, path);
+    }
+    if !response.stops_met.is_empty() {
+        page.push_str(
+            "<h2>Stops met and not passed</h2>\n<p class=\"dim\">Services, hubs and token \
+             contracts: paths through them are not followed.</p>\n<ul>\n",
+        );
+        for stop in &response.stops_met {
+            page.push_str(&format!("<li><code>{}</code></li>\n", xml(stop)));
+        }
+        page.push_str("</ul>\n");
+    }
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+fn summary(page: &mut String, response: &v1::TraceExposureResponse, picture: &Picture<'_>) {
+    let fewest = picture.paths.iter().map(|path| path.steps.len()).min();
+    let found = match fewest {
+        None => "No path was found.".to_owned(),
+        Some(hops) => format!(
+            "{} found; the shortest has {}.",
+            words::count(picture.paths.len(), "path was", "paths were"),
+            words::count(hops, "hop", "hops")
+        ),
+    };
+    page.push_str(&format!("<p>{found}</p>\n"));
+    if response.cut_short {
+        page.push_str(
+            "<p class=\"warning\">The search was cut short: more paths may exist than are shown \
+             here.</p>\n",
+        );
+    }
+}
+
+fn facts(page: &mut String, response: &v1::TraceExposureResponse, asked: &[(&str, String)]) {
+    page.push_str("<h2>What was asked, and of what data</h2>\n<table class=\"facts\">\n");
+    let mut fact = |name: &str, value: &str| {
+        page.push_str(&format!("<tr><th>{name}</th><td>{value}</td></tr>\n"));
+    };
+    for (name, value) in asked {
+        fact(&xml(name), &xml(value));
+    }
+    if let Some(address) = &response.address {
+        fact("understood as", &format!("<code>{}</code>", xml(&address.canonical)));
+        fact("chains", &xml(&address.chains.join(", ")));
+    }
+    fact("snapshot", &format!("<code>{}</code>", xml(&words::or_dash(&response.snapshot_id))));
+    fact("transfers looked at", &response.transfers_examined.to_string());
+    page.push_str("</table>\n");
+}
+
+fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>) {
+    let listing = path.message.listing.clone().unwrap_or_default();
+    page.push_str(&format!(
+        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n<table class=\"hops\">\n<tr><th></th><th>From</th>\
+         <th>To</th><th>Amount</th><th>Time (UTC)</th><th>Transaction</th></tr>\n",
+        headline(path),
+        xml(&listing_words(&listing))
+    ));
+    for (place, step) in path.steps.iter().enumerate() {
+        let tx = match step.tx {
+            Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
+            None => "not in the data".to_owned(),
+        };
+        page.push_str(&format!(
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
+            place + 1,
+            holder(picture, step.from),
+            holder(picture, step.to),
+            xml(&step.amount()),
+            xml(&step.time()),
+            xml(&step.place()),
+        ));
+    }
+    page.push_str("</table>\n");
+}
+
+/// Every writing of a place, and what it is.
+fn holder(picture: &Picture<'_>, place: usize) -> String {
+    let shown = &picture.places[place];
+    let code = |address: &String| format!("<code>{}</code>", xml(address));
+    let addresses: Vec<_> = shown.addresses.iter().map(code).collect();
+    let addresses = format!("a{} {}", place + 1, addresses.join("<br>"));
+    let class = match legend::part(picture, place) {
+        legend::Part::Listed => "listed",
+        legend::Part::Asked => "asked",
+        legend::Part::Stop => "stop",
+        legend::Part::Passed => return addresses,
+    };
+    let marks = xml(&legend::marks(picture, place));
+    let name = xml(shown.listed.as_deref().unwrap_or_default());
+    format!("{addresses}<br><span class=\"{class}\">{marks}</span> {name}")
+}

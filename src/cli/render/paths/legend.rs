@@ -1,0 +1,41 @@
+//! What stands at a place of a picture, in words that every form uses. No layout.
+
+use super::{Picture, Place};
+
+/// The part that a place plays, in the order in which forms mark it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A listed address.
+    Listed,
+    /// The address asked about.
+    Asked,
+    /// An end that paths do not pass.
+    Stop,
+    /// Any other address.
+    Passed,
+}
+
+/// The part of the place with number `place`. An address asked about that is listed itself is
+/// shown as listed: that weighs more.
+pub fn part(picture: &Picture<'_>, place: usize) -> Part {
+    let Place { listed, is_stop, .. } = &picture.places[place];
+    match (listed, place == picture.asked, is_stop) {
+        (Some(_), _, _) => Part::Listed,
+        (None, true, _) => Part::Asked,
+        (None, false, true) => Part::Stop,
+        (None, false, false) => Part::Passed,
+    }
+}
+
+/// What is to be said of the place: `LISTED, asked about`, with the party's name apart. Empty for
+/// an address that is only passed.
+pub fn marks(picture: &Picture<'_>, place: usize) -> String {
+    let Place { listed, is_stop, .. } = &picture.places[place];
+    let marks = [
+        (listed.is_some(), "LISTED"),
+        (place == picture.asked, "asked about"),
+        (*is_stop, "stop: paths end here"),
+    ];
+    let marks: Vec<_> = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).collect();
+    marks.join(", ")
+}

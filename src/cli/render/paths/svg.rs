@@ -1,0 +1,323 @@
+//! Paths as one self-contained SVG, from left to right as funds moved: hostile names are text in it
+//! and nothing else. Refers to nothing outside itself and runs nothing.
+
+use std::fmt::Write;
+
+use super::layout::{
+    Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
+};
+use super::legend::{Part, marks, part};
+use super::{Picture, Step, shortened};
+use crate::cli::render::words;
+use crate::cli::text::escape;
+use crate::grpc::v1;
+
+/// White space around the drawing.
+const MARGIN: f64 = 20.0;
+
+/// The height of the captions above the columns.
+const HEAD: f64 = 34.0;
+
+/// The distance between two lines of the key.
+const LINE: f64 = 17.0;
+
+/// The least width of a drawing with its key: a full transaction id beside its number.
+const KEY_WIDTH: f64 = 620.0;
+
+/// The longest line in a node, and of a label, in characters.
+const NODE_TEXT: usize = 20;
+const LABEL_TEXT: usize = 22;
+
+/// Colours: paper and ink by the reader's scheme, and always light on paper.
+const STYLE: &str = "\
+.lz-paper{fill:#fff}.lz-band{fill:#f4f5f7}\
+.lz-node{fill:#fff;stroke:#5b6472;stroke-width:1.2}\
+.lz-listed .lz-node{fill:#fde7e7;stroke:#b3161b;stroke-width:2.2}\
+.lz-asked .lz-node{fill:#e4effc;stroke:#1558a8;stroke-width:2.2}\
+.lz-stop .lz-node{fill:#fff6dd;stroke:#8a6100;stroke-dasharray:5 3}\
+.lz-edge{fill:none;stroke:#5b6472;stroke-width:1.4}.lz-head{fill:#5b6472}\
+.lz-text{font:12px ui-sans-serif,\"Liberation Sans\",Arial,sans-serif;fill:#1b1f26}\
+.lz-mono{font-family:ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace}\
+.lz-small{font-size:10px}.lz-dim{fill:#4d5562}.lz-strong{font-weight:600}\
+.lz-mark{fill:#4d5562}.lz-listed .lz-mark,.lz-asked .lz-mark,.lz-stop .lz-mark{font-weight:600}\
+.lz-listed .lz-mark{fill:#9c1216}.lz-asked .lz-mark{fill:#124a8e}.lz-stop .lz-mark{fill:#6f4e00}\
+@media screen and (prefers-color-scheme:dark){\
+.lz-paper{fill:#14171c}.lz-band{fill:#1b1f26}\
+.lz-node{fill:#20252d;stroke:#9aa4b2}\
+.lz-listed .lz-node{fill:#45171a;stroke:#ff7b7b}\
+.lz-asked .lz-node{fill:#162d4a;stroke:#79b4ff}\
+.lz-stop .lz-node{fill:#3a2f10;stroke:#e5bd54}\
+.lz-edge{stroke:#9aa4b2}.lz-head{fill:#9aa4b2}\
+.lz-text{fill:#e8ebf0}.lz-dim,.lz-mark{fill:#b4bcc8}\
+.lz-listed .lz-mark{fill:#ffb0b0}.lz-asked .lz-mark{fill:#b5d5ff}.lz-stop .lz-mark{fill:#f2d98f}}";
+
+/// Whether the full addresses and transactions stand below the drawing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// They do.
+    Below,
+    /// They stand elsewhere on the page.
+    Elsewhere,
+}
+
+/// The drawing of an answer, as a file.
+pub fn svg(response: &v1::TraceExposureResponse) -> String {
+    let mut svg = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    svg.push_str(&element(&Picture::new(response), &response.snapshot_id, Key::Below));
+    svg
+}
+
+/// The drawing as an element.
+pub fn element(picture: &Picture<'_>, snapshot_id: &str, key: Key) -> String {
+    let graph = layout(picture);
+    let key = match key {
+        Key::Below => key_lines(picture, snapshot_id),
+        Key::Elsewhere => Vec::new(),
+    };
+    let least = if key.is_empty() { 0.0 } else { KEY_WIDTH };
+    let width = graph.width.max(least) + 2.0 * MARGIN;
+    let drawn = MARGIN + HEAD + graph.height + MARGIN;
+    let height = drawn + key.len() as f64 * LINE + if key.is_empty() { 0.0 } else { MARGIN };
+    let mut svg = String::new();
+    let title = xml(&format!(
+        "Paths of funds between {} and listed addresses",
+        picture.places[picture.asked].address()
+    ));
+    line(
+        &mut svg,
+        &format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">"
+        ),
+    );
+    line(&mut svg, &format!("<title>{title}</title>"));
+    line(&mut svg, &format!("<style>{STYLE}</style>"));
+    line(&mut svg, "<rect class=\"lz-paper\" width=\"100%\" height=\"100%\"/>");
+    let shift = MARGIN + HEAD;
+    columns(&mut svg, &graph, drawn - MARGIN / 2.0);
+    line(&mut svg, &format!("<g transform=\"translate({MARGIN} {shift})\">"));
+    edges(&mut svg, &graph);
+    for item in &graph.items {
+        match item.what {
+            What::Node { place } => node(&mut svg, picture, item, place),
+            What::Label { path, step } => {
+                label(&mut svg, picture, item, &picture.paths[path].steps[step]);
+            }
+        }
+    }
+    line(&mut svg, "</g>");
+    for (place, (class, words)) in key.iter().enumerate() {
+        let y = drawn + MARGIN / 2.0 + (place as f64 + 0.5) * LINE;
+        let words = xml(words);
+        line(
+            &mut svg,
+            &format!("<text class=\"lz-text {class}\" x=\"{MARGIN}\" y=\"{y}\">{words}</text>"),
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn columns(svg: &mut String, graph: &Layout, bottom: f64) {
+    for (x, hops) in &graph.columns {
+        let caption = match hops {
+            0 => "asked about".to_owned(),
+            hops => words::count(hops.unsigned_abs() as usize, "hop", "hops"),
+        };
+        let x = x + MARGIN;
+        let (left, top, height) = (x - 8.0, MARGIN / 2.0, bottom - MARGIN / 2.0);
+        let width = NODE_WIDTH + 16.0;
+        line(
+            svg,
+            &format!(
+                "<rect class=\"lz-band\" x=\"{left}\" y=\"{top}\" width=\"{width}\" \
+             height=\"{height:.1}\" rx=\"6\"/>"
+            ),
+        );
+        let middle = x + NODE_WIDTH / 2.0;
+        line(
+            svg,
+            &format!(
+                "<text class=\"lz-text lz-small lz-dim\" x=\"{middle}\" y=\"{}\" \
+             text-anchor=\"middle\">{caption}</text>",
+                MARGIN + 8.0
+            ),
+        );
+    }
+}
+
+fn edges(svg: &mut String, graph: &Layout) {
+    for (from, to) in &graph.bends {
+        let (from, to) = (&graph.items[*from], &graph.items[*to]);
+        let ends = matches!(to.what, What::Node { .. });
+        let (x1, y1) = (from.x + from.width, from.y);
+        let (x2, y2) = (if ends { to.x - 6.0 } else { to.x }, to.y);
+        let middle = (x1 + x2) / 2.0;
+        line(
+            svg,
+            &format!(
+                "<path class=\"lz-edge\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
+            ),
+        );
+        if ends {
+            line(
+                svg,
+                &format!("<path class=\"lz-head\" d=\"M{:.1} {:.1}l-8 -4v8z\"/>", to.x - 1.0, to.y),
+            );
+        } else {
+            line(
+                svg,
+                &format!("<path class=\"lz-edge\" d=\"M{:.1} {y2:.1}h{:.1}\"/>", to.x, to.width),
+            );
+        }
+    }
+}
+
+fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
+    let (class, corner) = match part(picture, place) {
+        Part::Listed => ("lz-listed", 0.0),
+        Part::Asked => ("lz-asked", NODE_HEIGHT / 2.0),
+        Part::Stop => ("lz-stop", 4.0),
+        Part::Passed => ("lz-passed", 4.0),
+    };
+    let (x, top) = (item.x, item.y - NODE_HEIGHT / 2.0);
+    let middle = x + NODE_WIDTH / 2.0;
+    let shown = &picture.places[place];
+    let full = xml(&shown.addresses.join(", "));
+    line(svg, &format!("<g class=\"{class}\"><title>{full}</title>"));
+    match part(picture, place) {
+        // Eight corners: known from signs as the shape that says stop.
+        Part::Listed => {
+            let (w, h, c) = (NODE_WIDTH, NODE_HEIGHT, 11.0);
+            line(
+                svg,
+                &format!(
+                    "<path class=\"lz-node\" d=\"M{:.1} {top:.1}h{:.1}l{c} {c}v{:.1}l-{c} {c}h-{:.1}l-{c} -{c}v-{:.1}z\"/>",
+                    x + c,
+                    w - 2.0 * c,
+                    h - 2.0 * c,
+                    w - 2.0 * c,
+                    h - 2.0 * c
+                ),
+            );
+        }
+        _ => line(
+            svg,
+            &format!(
+                "<rect class=\"lz-node\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{NODE_WIDTH}\" \
+             height=\"{NODE_HEIGHT}\" rx=\"{corner}\"/>"
+            ),
+        ),
+    }
+    let marks = match (part(picture, place), shown.listed.as_deref()) {
+        (Part::Listed, Some(name)) if place == picture.asked => format!("ASKED, LISTED {name}"),
+        (Part::Listed, Some(name)) => format!("LISTED {name}"),
+        (Part::Stop, _) => "STOP".to_owned(),
+        (Part::Asked, _) => "ASKED ABOUT".to_owned(),
+        (Part::Listed | Part::Passed, _) => format!("a{}", place + 1),
+    };
+    let address = xml(&shortened(shown.address(), 15));
+    let baseline = item.y - 3.0;
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-mono\" x=\"{middle:.1}\" y=\"{baseline:.1}\" \
+         text-anchor=\"middle\">{address}</text>"
+        ),
+    );
+    let marks = xml(&shortened(marks.trim(), NODE_TEXT));
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-small lz-mark\" x=\"{middle:.1}\" y=\"{:.1}\" \
+         text-anchor=\"middle\">{marks}</text></g>",
+            item.y + 13.0
+        ),
+    );
+}
+
+fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) {
+    let middle = item.x + LABEL_WIDTH / 2.0;
+    let tx = step.tx.map_or("not in the data", |tx| picture.transactions[tx]);
+    let full = format!("{}, {}, {}, tx {tx}", step.amount(), step.time(), step.place());
+    let number = step.tx.map_or_else(|| "no tx".to_owned(), |tx| format!("t{}", tx + 1));
+    let moment = step.time();
+    let minute = match moment.get(..16) {
+        Some(minute) if moment.len() == 20 => minute.replace('T', " "),
+        _ => moment,
+    };
+    let amount = xml(&shortened(&step.short_amount(), LABEL_TEXT));
+    let below = xml(&shortened(&format!("{minute} {number}"), LABEL_TEXT));
+    let timing = match step.timing {
+        Some(v1::DesignationTiming::Before) => " <tspan class=\"lz-strong\">BEFORE</tspan>",
+        Some(v1::DesignationTiming::After) => " <tspan class=\"lz-strong\">AFTER</tspan>",
+        Some(v1::DesignationTiming::Unspecified) | None => "",
+    };
+    let third = LABEL_HEIGHT / 3.0;
+    line(svg, &format!("<g><title>{}</title>", xml(&full)));
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-strong\" x=\"{middle:.1}\" y=\"{:.1}\" \
+         text-anchor=\"middle\">{amount}</text>",
+            item.y - 5.0
+        ),
+    );
+    line(
+        svg,
+        &format!(
+            "<text class=\"lz-text lz-small lz-dim\" x=\"{middle:.1}\" y=\"{:.1}\" \
+         text-anchor=\"middle\">{below}{timing}</text></g>",
+            item.y + third + 2.0
+        ),
+    );
+}
+
+/// The full addresses and transactions, each line with its class.
+fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("lz-strong", "Addresses".to_owned())];
+    for (place, shown) in picture.places.iter().enumerate() {
+        let mut words = format!("a{:<3} {}", place + 1, shown.addresses.join("  =  "));
+        let marks = marks(picture, place);
+        if !marks.is_empty() {
+            let _ = write!(words, "  {marks}");
+        }
+        if let Some(name) = shown.listed.as_deref().filter(|name| !name.is_empty()) {
+            let _ = write!(words, "  {name}");
+        }
+        lines.push(("lz-small lz-mono", words));
+    }
+    if !picture.transactions.is_empty() {
+        lines.push(("lz-strong", "Transactions".to_owned()));
+    }
+    for (place, tx) in picture.transactions.iter().enumerate() {
+        lines.push(("lz-small lz-mono", format!("t{:<3} {tx}", place + 1)));
+    }
+    let note = "BEFORE, AFTER: the transfer at the listed address against its designation. Times \
+                are UTC. Rests on snapshot";
+    lines.push(("lz-small lz-dim", format!("{note} {snapshot_id}.")));
+    lines
+}
+
+/// A text that is nothing but text in XML and HTML.
+pub fn xml(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in escape(text).chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // No characters of XML 1.0.
+            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
+            character => safe.push(character),
+        }
+    }
+    safe
+}
+
+fn line(svg: &mut String, line: &str) {
+    svg.push_str(line);
+    svg.push('\n');
+}

@@ -1,0 +1,310 @@
+//! Goldens of every form, hostile names, and that no form leaves an address or transaction out.
+
+use pbjson_types::Timestamp;
+use proptest::prelude::*;
+
+use super::layout::{Item, LABEL_HEIGHT, NODE_HEIGHT, What, layout};
+use super::{Picture, dot, html, svg, text};
+use crate::cli::render::tests::check;
+use crate::cli::text::Style;
+use crate::grpc::v1;
+
+const ASKED: &str = "0xd90e2f925da726b50c4ed8d0fb90ad053324f31b";
+const LISTED: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
+const MIXER: &str = "0x722122df12d4e14e13ac3b6895a86e84145b6967";
+
+fn address(number: u64) -> String {
+    format!("0x{:040x}", u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060)
+}
+
+fn tx(number: u64) -> String {
+    format!("{:064x}", u128::from(number + 1) * 0xc2b2_ae3d_27d4_eb4f_1656_67b1)
+}
+
+fn end(address: &str) -> Option<v1::HopEnd> {
+    Some(v1::HopEnd { address: address.to_owned(), is_stop: false })
+}
+
+fn hop(from: &str, to: &str, number: u64, eth: f64) -> v1::Hop {
+    v1::Hop {
+        from: end(from),
+        to: end(to),
+        chain: "eip155:1".to_owned(),
+        tx: tx(number),
+        position: Some(v1::ChainPosition {
+            height: 14_442_835 + number,
+            tx_index: number as u32 % 200,
+            index: 0,
+        }),
+        time: Some(Timestamp { seconds: 1_648_036_840 + 86_400 * number as i64, nanos: 0 }),
+        asset: "native".to_owned(),
+        symbol: "ETH".to_owned(),
+        amount: format!("{}", (eth * 1e6) as u128 * 1_000_000_000_000),
+        decimals: Some(18),
+    }
+}
+
+fn listing(canonical: &str, name: &str) -> Option<v1::Listing> {
+    Some(v1::Listing {
+        list_id: "us-ofac-sdn".to_owned(),
+        list_kind: v1::ListKind::Sanctions.into(),
+        list_version: 3,
+        party: Some(v1::Party { name: name.to_owned(), ..Default::default() }),
+        address: canonical.to_owned(),
+        canonical_address: canonical.to_owned(),
+        listed_on: "2022-04-14".to_owned(),
+        ..Default::default()
+    })
+}
+
+/// The path over these addresses, in the order in which funds moved.
+fn path(over: &[&str], first_tx: u64, sent: bool) -> v1::ExposurePath {
+    let hops: Vec<_> = over
+        .windows(2)
+        .enumerate()
+        .map(|(place, pair)| {
+            let number = first_tx + place as u64;
+            hop(pair[0], pair[1], number, 1_733.123_456 / (number + 1) as f64)
+        })
+        .collect();
+    let (direction, theirs) = match sent {
+        true => (v1::ExposureDirection::SentTo, over[over.len() - 1]),
+        false => (v1::ExposureDirection::ReceivedFrom, over[0]),
+    };
+    let name = if theirs == LISTED { "LAZARUS GROUP" } else { "TORNADO CASH" };
+    let timing = match first_tx % 2 {
+        0 => v1::DesignationTiming::Before,
+        _ => v1::DesignationTiming::After,
+    };
+    v1::ExposurePath {
+        direction: direction.into(),
+        listing: listing(theirs, name),
+        timing: timing.into(),
+        hops,
+    }
+}
+
+fn response(paths: Vec<v1::ExposurePath>) -> v1::TraceExposureResponse {
+    v1::TraceExposureResponse {
+        address: Some(v1::UnderstoodAddress {
+            canonical: ASKED.to_owned(),
+            chains: vec!["eip155:*".to_owned()],
+            ..Default::default()
+        }),
+        snapshot_id: "8f3a61c09b2e".to_owned(),
+        paths,
+        cut_short: false,
+        transfers_examined: 1_204,
+        stops_met: vec![address(77)],
+    }
+}
+
+/// Both directions, a shared address, a transfer without transaction or position, a stop.
+fn both_ways() -> v1::TraceExposureResponse {
+    let (one, two) = (address(1), address(2));
+    let mut stopped = path(&[LISTED, &two, ASKED], 10, false);
+    stopped.hops[1].tx = String::new();
+    stopped.hops[1].position = None;
+    stopped.hops[1].decimals = None;
+    stopped.hops[1].symbol = String::new();
+    stopped.hops[1].asset = address(500);
+    let mut hub = path(&[ASKED, MIXER], 20, true);
+    hub.hops[0].to.as_mut().unwrap().is_stop = true;
+    response(vec![
+        path(&[LISTED, ASKED], 0, false),
+        stopped,
+        path(&[LISTED, &one, &two, ASKED], 5, false),
+        hub,
+        path(&[ASKED, &one, &address(3), MIXER], 31, true),
+    ])
+}
+
+/// Ten paths of up to eight hops that share addresses here and there, one of them in another order.
+fn large() -> v1::TraceExposureResponse {
+    let paths = (0..10_u64).map(|number| {
+        let hops = 8 - number % 3;
+        let mut over = vec![if number % 4 == 3 { MIXER.to_owned() } else { LISTED.to_owned() }];
+        for step in 1..hops {
+            let shared = (number * step) % 5 < 2;
+            over.push(address(if shared { 1_000 + step } else { 100 * (number + 1) + step }));
+        }
+        if number == 9 {
+            over[1..].reverse();
+        }
+        over.push(ASKED.to_owned());
+        let over: Vec<_> = over.iter().map(String::as_str).collect();
+        path(&over, 50 * number, false)
+    });
+    response(paths.collect())
+}
+
+fn asked() -> Vec<(&'static str, String)> {
+    vec![("address", ASKED.to_owned()), ("direction", "both".to_owned())]
+}
+
+/// Every form of an answer.
+fn forms(response: &v1::TraceExposureResponse) -> [(&'static str, String); 4] {
+    [
+        ("txt", text::text(response, 100, Style::PLAIN)),
+        ("dot", dot::dot(response)),
+        ("svg", svg::svg(response)),
+        ("html", html::html(response, &asked())),
+    ]
+}
+
+#[test]
+fn goldens() {
+    for (ending, form) in forms(&both_ways()) {
+        check(&format!("trace-both.{ending}"), &form);
+    }
+    check("trace-large.svg", &svg::svg(&large()));
+    check("trace-narrow.txt", &text::text(&both_ways(), 50, Style::PLAIN));
+    let none = response(Vec::new());
+    check("trace-none.txt", &text::text(&none, 100, Style::PLAIN));
+}
+
+/// Names that try to leave their place in every form.
+#[test]
+fn hostile_names_stay_text() {
+    let evil = "\"]; evil -> x [label=\"</text><script>alert(1)</script>&amp;'\\\u{1b}[2J\u{202e}\n<img src=//e onerror=1>";
+    let mut answer = response(vec![path(&[evil, evil, ASKED], 0, false)]);
+    answer.address.as_mut().unwrap().canonical = evil.to_owned();
+    answer.address.as_mut().unwrap().chains = vec![evil.to_owned()];
+    answer.snapshot_id = evil.to_owned();
+    answer.stops_met = vec![evil.to_owned()];
+    let path = &mut answer.paths[0];
+    path.listing = listing(evil, evil);
+    let listing = path.listing.as_mut().unwrap();
+    listing.list_id = evil.to_owned();
+    listing.listed_on = evil.to_owned();
+    for hop in &mut path.hops {
+        for field in [&mut hop.chain, &mut hop.tx, &mut hop.asset, &mut hop.symbol, &mut hop.amount]
+        {
+            *field = evil.to_owned();
+        }
+        hop.time = Some(Timestamp { seconds: i64::MAX, nanos: -1 });
+    }
+    let asked = [(evil, evil.to_owned())];
+    let [text, dot, svg, html] = [
+        text::text(&answer, 80, Style::PLAIN),
+        dot::dot(&answer),
+        svg::svg(&answer),
+        html::html(&answer, &asked),
+    ];
+    for form in [&text, &dot, &svg, &html] {
+        assert!(!form.contains(['\u{1b}', '\u{202e}']), "{form}");
+    }
+    for markup in [&svg, &html] {
+        assert!(!markup.contains("<script") && !markup.contains("<img"), "{markup}");
+    }
+    well_formed(&svg);
+    // Outside of quotes nothing of the name is left.
+    let mut quoted = false;
+    let mut bare = String::new();
+    let mut characters = dot.chars();
+    while let Some(character) = characters.next() {
+        match (quoted, character) {
+            (true, '\\') => drop(characters.next()),
+            (_, '"') => quoted = !quoted,
+            (false, character) => bare.push(character),
+            (true, _) => {}
+        }
+    }
+    assert!(!quoted && !bare.contains("evil") && !bare.contains("script"), "{bare}");
+}
+
+fn well_formed(xml: &str) {
+    let mut reader = quick_xml::Reader::from_str(xml);
+    loop {
+        match reader.read_event() {
+            Ok(quick_xml::events::Event::Eof) => return,
+            Ok(_) => {}
+            Err(error) => panic!("{error}: {xml}"),
+        }
+    }
+}
+
+/// The numbers of a cell or key line may stand between; the strings themselves may not be cut.
+fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
+    let hops = answer.paths.iter().flat_map(|path| &path.hops);
+    let mut strings: Vec<String> = vec![ASKED.to_owned()];
+    for hop in hops {
+        let ends = [&hop.from, &hop.to].into_iter().flatten();
+        strings.extend(ends.map(|end| end.address.clone()));
+        strings.push(hop.tx.clone());
+    }
+    for (ending, form) in forms(answer) {
+        for string in &strings {
+            assert!(form.contains(string.as_str()), "{ending} lacks {string}:\n{form}");
+        }
+    }
+    for width in [0, 40, 60, 79, 200] {
+        let drawn = text::text(answer, width, Style::PLAIN);
+        for string in &strings {
+            assert!(drawn.contains(string.as_str()), "width {width} lacks {string}:\n{drawn}");
+        }
+    }
+}
+
+fn half(item: &Item) -> f64 {
+    match item.what {
+        What::Node { .. } => NODE_HEIGHT / 2.0,
+        What::Label { .. } => LABEL_HEIGHT / 2.0,
+    }
+}
+
+fn nothing_overlaps(answer: &v1::TraceExposureResponse) {
+    let picture = Picture::new(answer);
+    let layout = layout(&picture);
+    for (at, one) in layout.items.iter().enumerate() {
+        assert!(one.y - half(one) > -0.01 && one.y + half(one) < layout.height + 0.01, "{one:?}");
+        assert!(one.x >= 0.0 && one.x + one.width <= layout.width + 0.01, "{one:?}");
+        for other in &layout.items[at + 1..] {
+            let apart = (one.x - other.x).abs() >= one.width.max(other.width)
+                || (one.y - other.y).abs() >= half(one) + half(other) - 0.01;
+            assert!(apart, "{one:?} {other:?}");
+        }
+    }
+    for (from, to) in &layout.bends {
+        let (from, to) = (&layout.items[*from], &layout.items[*to]);
+        assert!(from.x + from.width < to.x, "funds move to the right: {from:?} {to:?}");
+    }
+}
+
+#[test]
+fn the_large_one_is_whole_and_apart() {
+    for answer in [both_ways(), large(), response(Vec::new())] {
+        leaves_nothing_out(&answer);
+        nothing_overlaps(&answer);
+        well_formed(&svg::svg(&answer));
+    }
+}
+
+prop_compose! {
+    /// Paths over few addresses: many are shared, in any order, also within a path.
+    fn any_answer()(
+        paths in prop::collection::vec((prop::collection::vec(0_u64..7, 0..7), any::<bool>(), 0_u64..9), 0..8)
+    ) -> v1::TraceExposureResponse {
+        let paths = paths.into_iter().map(|(inner, sent, first)| {
+            let inner: Vec<String> = inner.into_iter().map(address).collect();
+            let mut over: Vec<&str> = vec![LISTED];
+            over.extend(inner.iter().map(String::as_str));
+            over.push(ASKED);
+            if sent {
+                over.reverse();
+            }
+            path(&over, first, sent)
+        });
+        response(paths.collect())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_answer_is_drawn_whole(answer in any_answer()) {
+        leaves_nothing_out(&answer);
+        nothing_overlaps(&answer);
+    }
+}

@@ -1,0 +1,86 @@
+//! Paths of exposure as proto messages. Translation only.
+
+use super::{ListedRow, transfer};
+use crate::domain::transfer::{Asset, Movement};
+use crate::engine::{EndEvidence, HopEvidence, PathEvidence};
+use crate::exposure::{Direction, Source, Timing};
+use crate::grpc::v1;
+use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList};
+
+impl From<Direction> for v1::ExposureDirection {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::ReceivedFrom => Self::ReceivedFrom,
+            Direction::SentTo => Self::SentTo,
+        }
+    }
+}
+
+impl From<Timing> for v1::DesignationTiming {
+    fn from(timing: Timing) -> Self {
+        match timing {
+            Timing::Unknown => Self::Unspecified,
+            Timing::Before => Self::Before,
+            Timing::After => Self::After,
+        }
+    }
+}
+
+/// A path, with its listing as `snapshot` has it.
+pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
+    v1::ExposurePath {
+        direction: v1::ExposureDirection::from(path.direction).into(),
+        listing: Some(listing(snapshot, &path.source)),
+        timing: v1::DesignationTiming::from(path.timing).into(),
+        hops: path.hops.iter().map(hop).collect(),
+    }
+}
+
+/// The listing of a source; of one that the snapshot does not know, what the source says itself.
+fn listing(snapshot: &Snapshot, source: &Source) -> v1::Listing {
+    let list = snapshot.list(&source.list);
+    if let Some((list, listing)) = list.and_then(|list| Some((list, find(list, source)?))) {
+        let (row, party) = list.index().listed_row(listing);
+        return ListedRow { list, row, party, understood: Some(listing) }.now();
+    }
+    v1::Listing {
+        list_id: source.list.to_string(),
+        list_kind: v1::ListKind::from(source.kind).into(),
+        address: source.listing.address.clone(),
+        ticker: source.listing.ticker.clone(),
+        ..Default::default()
+    }
+}
+
+/// Listings stand in the order of their rows, and rows in that of their keys.
+fn find<'s>(list: &'s SnapshotList, source: &Source) -> Option<&'s IndexedListing> {
+    let index = list.index();
+    let listings = index.listings();
+    let found =
+        listings.binary_search_by(|it| index.listed_row(it).0.key.cmp(&source.listing)).ok()?;
+    Some(&listings[found])
+}
+
+fn hop(hop: &HopEvidence) -> v1::Hop {
+    let moved = &hop.transfer;
+    let asset = match &moved.movement {
+        Movement::Account(account) => account.asset.to_string(),
+        Movement::Utxo(_) => Asset::Native.to_string(),
+    };
+    v1::Hop {
+        from: Some(end(&hop.from)),
+        to: Some(end(&hop.to)),
+        chain: moved.chain.to_string(),
+        tx: transfer::tx(moved.tx.as_ref(), &moved.chain),
+        position: moved.position.map(transfer::position),
+        time: Some(transfer::time(moved.time)),
+        asset,
+        symbol: hop.symbol.clone().unwrap_or_default(),
+        amount: hop.amount.map(|amount| amount.to_string()).unwrap_or_default(),
+        decimals: hop.decimals.map(u32::from),
+    }
+}
+
+fn end(end: &EndEvidence) -> v1::HopEnd {
+    v1::HopEnd { address: end.address.to_string(), is_stop: end.is_stop }
+}

@@ -1,0 +1,295 @@
+//! Transfers as proto messages, and back: messages come from outside, so that every field is
+//! checked and the first misfit named. No opinion on what counts for exposure.
+
+use std::fmt;
+
+use super::{hex, v1};
+use crate::domain::address::Address;
+use crate::domain::asset::AssetTable;
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_LEGS, MAX_NAME, MAX_TIME, MAX_TX_INDEX,
+    Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+};
+
+/// The longest text that stands for an amount, in bytes: 2^256 - 1 has 78 digits.
+const MAX_AMOUNT: usize = 78;
+
+/// The most holders of one input or output: a bare multi-signature has at most 20 keys.
+const MAX_HOLDERS: usize = 20;
+
+/// What is wrong with a transfer: the field, as a path in its message, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field, such as `utxo.inputs[3].amount`; empty where it is about the whole.
+    pub field: String,
+    /// Why.
+    pub message: String,
+}
+
+impl Misfit {
+    fn new(field: &str, message: impl fmt::Display) -> Self {
+        Self { field: field.to_owned(), message: message.to_string() }
+    }
+
+    /// The misfit of a part, seen from what it is a part of.
+    pub fn within(mut self, whole: &str) -> Self {
+        self.field = if self.field.is_empty() {
+            whole.to_owned()
+        } else {
+            format!("{whole}.{}", self.field)
+        };
+        self
+    }
+}
+
+/// A transfer as its message.
+pub fn message(transfer: &Transfer) -> v1::Transfer {
+    use v1::transfer::Movement as Part;
+    v1::Transfer {
+        chain: transfer.chain.to_string(),
+        time: Some(time(transfer.time)),
+        position: transfer.position.map(position),
+        block_hash: transfer.block_hash.map(|hash| hex(&hash)).unwrap_or_default(),
+        tx: tx(transfer.tx.as_ref(), &transfer.chain),
+        status: v1::TransactionStatus::from(transfer.status).into(),
+        movement: Some(match &transfer.movement {
+            Movement::Account(account) => Part::Account(v1::AccountMovement {
+                from: holder(account.from.as_ref()),
+                to: holder(account.to.as_ref()),
+                asset: account.asset.to_string(),
+                amount: account.amount.to_string(),
+                usd_micros: account.usd_micros,
+            }),
+            Movement::Utxo(utxo) => Part::Utxo(v1::UtxoMovement {
+                coinbase: utxo.coinbase,
+                inputs: utxo.inputs.iter().map(leg).collect(),
+                outputs: utxo.outputs.iter().map(leg).collect(),
+            }),
+        }),
+    }
+}
+
+/// Seconds since 1970 as a moment.
+pub fn time(seconds: u64) -> pbjson_types::Timestamp {
+    // At most MAX_TIME.
+    pbjson_types::Timestamp { seconds: seconds.cast_signed(), nanos: 0 }
+}
+
+/// A place in a chain.
+pub fn position(position: Position) -> v1::ChainPosition {
+    let Position { height, tx_index, index } = position;
+    v1::ChainPosition { height, tx_index, index }
+}
+
+/// A transaction as its chain writes it; empty where the data had none.
+pub fn tx(tx: Option<&TxId>, chain: &Chain) -> String {
+    match (tx, chain) {
+        (None, _) => String::new(),
+        (Some(tx @ TxId::Hash(_)), Chain::Evm(_)) => format!("0x{tx}"),
+        (Some(tx), _) => tx.to_string(),
+    }
+}
+
+fn holder(holder: Option<&Holder>) -> String {
+    holder.map(ToString::to_string).unwrap_or_default()
+}
+
+fn leg(leg: &Leg) -> v1::UtxoLeg {
+    v1::UtxoLeg {
+        addresses: leg.holders.iter().map(ToString::to_string).collect(),
+        amount: leg.amount,
+    }
+}
+
+impl From<TxStatus> for v1::TransactionStatus {
+    fn from(status: TxStatus) -> Self {
+        match status {
+            TxStatus::Unknown => Self::Unspecified,
+            TxStatus::Succeeded => Self::Succeeded,
+            TxStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A chain that transfers may stand on: one, not a family.
+pub fn from_chain(text: &str) -> Result<Chain, String> {
+    let chain: Chain =
+        text.parse().map_err(|error: crate::domain::chain::ChainError| error.to_string())?;
+    match chain {
+        Chain::AnyEvm | Chain::AnyCosmos => Err(format!("{chain} is a family of chains: name one")),
+        chain => Ok(chain),
+    }
+}
+
+/// A message as the transfer that it says, or the first field that is wrong.
+pub fn from_message(message: v1::Transfer) -> Result<Transfer, Misfit> {
+    use v1::transfer::Movement as Part;
+    let chain = from_chain(&message.chain).map_err(|error| Misfit::new("chain", error))?;
+    let status = match message.status.try_into() {
+        Ok(v1::TransactionStatus::Unspecified) => TxStatus::Unknown,
+        Ok(v1::TransactionStatus::Succeeded) => TxStatus::Succeeded,
+        Ok(v1::TransactionStatus::Failed) => TxStatus::Failed,
+        Err(_) => return Err(Misfit::new("status", format!("{} is no status", message.status))),
+    };
+    let movement = match message.movement {
+        None => return Err(Misfit::new("", "neither account nor utxo")),
+        Some(Part::Account(account)) => {
+            let account = from_account(&account, &chain).map_err(|it| it.within("account"))?;
+            Movement::Account(account)
+        }
+        Some(Part::Utxo(utxo)) => {
+            let utxo = from_utxo(&utxo, &chain).map_err(|it| it.within("utxo"))?;
+            Movement::Utxo(Box::new(utxo))
+        }
+    };
+    Ok(Transfer {
+        time: from_time(message.time.as_ref()).map_err(|error| Misfit::new("time", error))?,
+        position: message.position.map(from_position).transpose()?,
+        block_hash: match message.block_hash.as_str() {
+            "" => None,
+            text => Some(from_hash(text).ok_or_else(|| {
+                Misfit::new("block_hash", format!("{text:?} is not 32 bytes in hex"))
+            })?),
+        },
+        tx: from_tx(&message.tx).map_err(|error| Misfit::new("tx", error))?,
+        status,
+        chain,
+        movement,
+    })
+}
+
+fn from_time(time: Option<&pbjson_types::Timestamp>) -> Result<u64, String> {
+    let time = time.ok_or("missing")?;
+    let sub_second = (0..1_000_000_000).contains(&time.nanos);
+    match u64::try_from(time.seconds) {
+        Ok(seconds) if seconds <= MAX_TIME && sub_second => Ok(seconds),
+        _ => Err(format!("not between 1970 and {MAX_TIME} s after it")),
+    }
+}
+
+fn from_position(position: v1::ChainPosition) -> Result<Position, Misfit> {
+    let v1::ChainPosition { height, tx_index, index } = position;
+    if height > MAX_HEIGHT {
+        return Err(Misfit::new("position.height", format!("{height}, at most {MAX_HEIGHT}")));
+    }
+    if tx_index > MAX_TX_INDEX {
+        let message = format!("{tx_index}, at most {MAX_TX_INDEX}");
+        return Err(Misfit::new("position.tx_index", message));
+    }
+    Ok(Position { height, tx_index, index })
+}
+
+/// 32 bytes in hex, with or without `0x`.
+fn from_hash(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != 32 || !rest.is_empty() {
+        return None;
+    }
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut hash = [0; 32];
+    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+        *byte = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
+    }
+    Some(hash)
+}
+
+fn from_tx(text: &str) -> Result<Option<TxId>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(hash) = from_hash(text) {
+        return Ok(Some(TxId::Hash(hash)));
+    }
+    if text.len() > MAX_NAME {
+        return Err(format!("{} bytes, at most {MAX_NAME}", text.len()));
+    }
+    match text.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(Some(TxId::Text(text.into()))),
+        false => Err(format!("{text:?} is not visible ASCII")),
+    }
+}
+
+fn from_account(account: &v1::AccountMovement, chain: &Chain) -> Result<AccountMovement, Misfit> {
+    let end = |field: &str, text: &str| match text {
+        "" => Ok(None),
+        text => from_holder(text, chain).map(Some).map_err(|error| Misfit::new(field, error)),
+    };
+    let (from, to) = (end("from", &account.from)?, end("to", &account.to)?);
+    if from.is_none() && to.is_none() {
+        return Err(Misfit::new("", "neither sender nor receiver"));
+    }
+    let asset = AssetTable::asset(&account.asset, chain).ok_or_else(|| {
+        let shown: String = account.asset.chars().take(MAX_NAME).collect();
+        Misfit::new("asset", format!("{shown:?} is no asset of {chain}"))
+    })?;
+    let amount = from_amount(&account.amount).map_err(|error| Misfit::new("amount", error))?;
+    Ok(AccountMovement { from, to, asset, amount, usd_micros: account.usd_micros })
+}
+
+/// An address as transfers have it: one that cannot stand on the chain is a mistake of the sender.
+fn from_holder(text: &str, chain: &Chain) -> Result<Holder, String> {
+    let holder = Holder::parse(text, chain).map_err(|error| error.to_string())?;
+    let fits = match (&holder, chain) {
+        (Holder::Evm(_), Chain::Evm(_)) | (_, Chain::Other(_)) => true,
+        (Holder::Evm(_), _) => false,
+        (Holder::Other(canonical), chain) => {
+            Address::parse(canonical, Some(chain)).is_ok_and(|address| address.fits(chain))
+        }
+    };
+    match fits {
+        true => Ok(holder),
+        false => Err(format!("{holder} cannot stand on {chain}")),
+    }
+}
+
+/// Decimal digits and nothing else.
+fn from_amount(text: &str) -> Result<Amount, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let amount =
+        (digits && text.len() <= MAX_AMOUNT).then(|| Amount::from_str_radix(text, 10).ok());
+    amount.flatten().ok_or_else(|| {
+        let shown: String = text.chars().take(MAX_AMOUNT + 1).collect();
+        format!("{shown:?} is not an amount: decimal digits, below 2^256")
+    })
+}
+
+fn from_utxo(utxo: &v1::UtxoMovement, chain: &Chain) -> Result<UtxoMovement, Misfit> {
+    if utxo.coinbase && !utxo.inputs.is_empty() {
+        return Err(Misfit::new("inputs", "a coinbase transaction has none"));
+    }
+    if utxo.inputs.is_empty() && utxo.outputs.is_empty() {
+        return Err(Misfit::new("", "neither inputs nor outputs"));
+    }
+    let legs = |field: &str, legs: &[v1::UtxoLeg]| {
+        if legs.len() > MAX_LEGS {
+            return Err(Misfit::new(field, format!("{} of them, at most {MAX_LEGS}", legs.len())));
+        }
+        let leg = |(place, leg)| {
+            from_leg(leg, chain).map_err(|it: Misfit| it.within(&format!("{field}[{place}]")))
+        };
+        legs.iter().enumerate().map(leg).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(UtxoMovement {
+        coinbase: utxo.coinbase,
+        inputs: legs("inputs", &utxo.inputs)?,
+        outputs: legs("outputs", &utxo.outputs)?,
+    })
+}
+
+fn from_leg(leg: &v1::UtxoLeg, chain: &Chain) -> Result<Leg, Misfit> {
+    if leg.addresses.len() > MAX_HOLDERS {
+        let message = format!("{} of them, at most {MAX_HOLDERS}", leg.addresses.len());
+        return Err(Misfit::new("addresses", message));
+    }
+    let holder = |(place, text): (usize, &String)| {
+        let named = |error| Misfit::new(&format!("addresses[{place}]"), error);
+        from_holder(text, chain).map_err(named)
+    };
+    let holders = leg.addresses.iter().enumerate().map(holder).collect::<Result<_, _>>()?;
+    Ok(Leg { holders, amount: leg.amount })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! `TraceExposure`: what is asked, checked, and the engine's paths as messages. Translation only;
+//! the search is the engine's.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tonic::Status;
+
+use super::convert;
+use super::status::{Refusal, invalid_field};
+use super::transfers::check_address;
+use super::v1::{self, ErrorReason};
+use crate::domain::address::Address;
+use crate::domain::chain::Chain;
+use crate::engine::{Engine, TraceQuery};
+use crate::exposure::Direction;
+
+/// The most hops of a path.
+const MAX_HOPS: u32 = 8;
+
+/// The paths in each direction where none are asked for, and at most.
+const DEFAULT_PATHS: usize = 10;
+const MAX_PATHS: usize = 100;
+
+/// Answers a request; the search runs on the blocking pool.
+pub async fn trace(
+    engine: Arc<Engine>,
+    request: v1::TraceExposureRequest,
+) -> Result<v1::TraceExposureResponse, Status> {
+    let query = query(request)?;
+    let work = tokio::task::spawn_blocking(move || answer(&engine, &query));
+    match work.await {
+        Ok(answer) => answer.map_err(Status::from),
+        Err(error) => Err(Status::internal(format!("the work ended early: {error}"))),
+    }
+}
+
+fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {
+    let trace = engine.trace(query)?;
+    let address = Address::parse(&query.address, query.chain.as_ref()).ok();
+    let path = |path| convert::trace::path(&trace.snapshot, path);
+    Ok(v1::TraceExposureResponse {
+        address: address.as_ref().map(convert::understood),
+        snapshot_id: trace.snapshot.id().to_owned(),
+        paths: trace.paths.iter().map(path).collect(),
+        cut_short: trace.cut_short,
+        transfers_examined: trace.examined,
+        stops_met: trace.stops_met.iter().map(ToString::to_string).collect(),
+    })
+}
+
+fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
+    let chain = match request.chain.as_str() {
+        "" => None,
+        text => Some(text.parse::<Chain>().map_err(|error| {
+            Refusal::invalid(ErrorReason::InvalidChain, "chain", error.to_string())
+        })?),
+    };
+    check_address("address", &request.address, chain.as_ref())?;
+    let direction = match request.direction.try_into() {
+        Ok(v1::ExposureDirection::Unspecified) => None,
+        Ok(v1::ExposureDirection::ReceivedFrom) => Some(Direction::ReceivedFrom),
+        Ok(v1::ExposureDirection::SentTo) => Some(Direction::SentTo),
+        Err(_) => {
+            let message = format!("{} is no direction", request.direction);
+            return Err(invalid_field("direction", message));
+        }
+    };
+    let mut kinds = Vec::new();
+    for (place, kind) in request.list_kinds.iter().enumerate() {
+        let known = v1::ListKind::try_from(*kind).ok().and_then(convert::from_list_kind);
+        let kind = known.ok_or_else(|| {
+            invalid_field(&format!("list_kinds[{place}]"), format!("{kind} is no kind of list"))
+        })?;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let max_hops = match request.max_hops {
+        0 => None,
+        hops @ 1..=MAX_HOPS => u8::try_from(hops).ok(),
+        hops => {
+            return Err(invalid_field("max_hops", format!("{hops}, at most {MAX_HOPS}")));
+        }
+    };
+    let max_paths = match request.max_paths as usize {
+        0 => DEFAULT_PATHS,
+        paths if paths <= MAX_PATHS => paths,
+        paths => return Err(invalid_field("max_paths", format!("{paths}, at most {MAX_PATHS}"))),
+    };
+    let from_time = moment("from_time", request.from_time.as_ref())?;
+    let to_time = moment("to_time", request.to_time.as_ref())?;
+    if let (Some(from), Some(to)) = (from_time, to_time)
+        && from > to
+    {
+        return Err(invalid_field("to_time", "before from_time"));
+    }
+    Ok(TraceQuery {
+        address: request.address,
+        chain,
+        direction,
+        kinds,
+        max_hops,
+        max_paths,
+        from_time,
+        to_time,
+        min_usd_micros: request.min_usd_micros,
+    })
+}
+
+fn moment(
+    field: &str,
+    moment: Option<&pbjson_types::Timestamp>,
+) -> Result<Option<Timestamp>, Refusal> {
+    let Some(moment) = moment else { return Ok(None) };
+    match convert::from_timestamp(moment) {
+        Some(moment) => Ok(Some(moment)),
+        None => Err(invalid_field(field, "not a valid timestamp")),
+    }
+}
