@@ -46,6 +46,7 @@ mod labels;
 mod nodes;
 mod parties;
 mod publish;
+pub mod search;
 mod shares;
 mod table;
 mod world;
