@@ -212,3 +212,6 @@ fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     sealed.truncate(sealed.len() - CHECKSUM);
     Ok(sealed)
 }
+
+#[cfg(test)]
+mod tests;

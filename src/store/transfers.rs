@@ -264,11 +264,16 @@ impl Store {
             let packed = codec::encode(part);
             let key = segment_key(id);
             pieces::write(&self.segments, &key, &packed)?;
-            let checksum = pieces::checksum(&key, &packed);
-            let (rows, bytes, chains) =
-                (part.len() as u32, packed.len() as u64, log::summaries(part));
-            headers.push((next_row, Header { id, rows, bytes, checksum, chains }));
-            next_row += u64::from(rows);
+            let header = Header {
+                id,
+                rows: part.len() as u32,
+                bytes: packed.len() as u64,
+                weight: part.iter().map(|row| weight_of(row) as u64).sum(),
+                checksum: pieces::checksum(&key, &packed),
+                chains: log::summaries(part),
+            };
+            headers.push((next_row, header));
+            next_row += part.len() as u64;
             id += 1;
         }
         if !headers.is_empty() {
@@ -382,17 +387,19 @@ impl Change {
     }
 }
 
-/// The small segments at the end, if the new rows complete them; else none.
+/// The small segments at the end, if the new rows complete them; else none. Of what is then written
+/// anew only the last part can be small again.
 fn small_end(log: &Log, rows: &[Transfer]) -> Vec<Segment> {
     let is_small = |segment: &&Segment| {
-        (segment.rows as usize) < SEGMENT / 2 && (segment.bytes as usize) < SEGMENT_BYTES / 4
+        (segment.rows as usize) < SEGMENT / 2 && (segment.weight as usize) < SEGMENT_BYTES / 2
     };
     let small = log.segments.iter().rev().take_while(is_small);
     let mut small: Vec<Segment> = small.cloned().collect();
     small.reverse();
     let held: usize = small.iter().map(|segment| segment.rows as usize).sum();
-    let bytes: usize = small.iter().map(|segment| segment.bytes as usize).sum();
-    let complete = held + rows.len() >= SEGMENT || bytes >= SEGMENT_BYTES;
+    let weight: usize = small.iter().map(|segment| segment.weight as usize).sum();
+    let complete = || weight + rows.iter().map(weight_of).sum::<usize>() >= SEGMENT_BYTES;
+    let complete = held + rows.len() >= SEGMENT || complete();
     if complete && !rows.is_empty() { small } else { Vec::new() }
 }
 
@@ -402,7 +409,7 @@ fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Tran
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |row: &&Transfer| {
-            bytes += weight(row);
+            bytes += weight_of(row);
             bytes <= SEGMENT_BYTES
         };
         let count = rest.iter().take(SEGMENT).copied().take_while(fits).count();
@@ -413,7 +420,7 @@ fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Tran
 }
 
 /// About how many bytes a row takes.
-fn weight(row: &Transfer) -> usize {
+fn weight_of(row: &Transfer) -> usize {
     match &row.movement {
         Movement::Account(_) => 100,
         Movement::Utxo(utxo) => {

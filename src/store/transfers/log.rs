@@ -28,6 +28,8 @@ pub(super) struct Header {
     pub rows: u32,
     /// Of its packed form.
     pub bytes: u64,
+    /// About how many bytes its rows would take by themselves: what says whether it is small.
+    pub weight: u64,
     /// Of its packed form, with its number.
     pub checksum: u64,
     pub chains: Vec<Summary>,
@@ -169,6 +171,7 @@ pub(in crate::store) struct Segment {
     pub rows: u32,
     pub id: u64,
     pub bytes: u64,
+    pub weight: u64,
     pub checksum: u64,
     pub reaches: Box<[Reach]>,
 }
@@ -213,9 +216,9 @@ impl Log {
             let chain = self.chain(&chain)?;
             reaches.push(Reach { chain, rows, times, heights, loose });
         }
-        let Header { id, rows, bytes, checksum, .. } = header;
+        let Header { id, rows, bytes, weight, checksum, .. } = header;
         let reaches = reaches.into();
-        self.segments.push(Segment { first_row, rows, id, bytes, checksum, reaches });
+        self.segments.push(Segment { first_row, rows, id, bytes, weight, checksum, reaches });
         self.next_id = self.next_id.max(id + 1);
         Some(())
     }

@@ -183,10 +183,36 @@ fn large_rows_make_short_segments() {
     store.append_transfers(&all, &[]).unwrap();
     assert_eq!(read(&store, 0).unwrap(), all);
     let sizes: Vec<u32> = store.log().segments.iter().map(|segment| segment.rows).collect();
-    assert_eq!(sizes, [1, 2, 3]);
+    assert_eq!(sizes, [1, 2, 1, 2]);
     drop(store);
     assert_eq!(read(&open(dir.path()), 0).unwrap(), all);
     assert_eq!(std::fs::read_dir(dir.path().join("store/blobs")).unwrap().count(), 0);
+}
+
+/// Rows that take much less room than they could must not be written again and again.
+#[test]
+fn what_was_merged_is_not_merged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let legs = vec![Leg { holders: vec![Holder::Evm([7; 20])], amount: None }; 20];
+    let same = |n: u64| Transfer {
+        movement: Movement::Utxo(Box::new(UtxoMovement {
+            coinbase: false,
+            inputs: legs.clone(),
+            outputs: legs.clone(),
+        })),
+        ..row(n)
+    };
+    for n in 0..60 {
+        let batch: Vec<_> = (n * 150..n * 150 + 150).map(same).collect();
+        store.append_transfers(&batch, &[]).unwrap();
+    }
+    let log = store.log();
+    // Each append writes one segment of its own, and each whole one once.
+    assert!(log.segments.len() < 30, "{}", log.segments.len());
+    assert!(log.next_id < 90, "{} segments were written", log.next_id);
+    drop(log);
+    assert_eq!(read(&store, 0).unwrap(), (0..9000).map(same).collect::<Vec<_>>());
 }
 
 #[test]
