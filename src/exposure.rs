@@ -45,6 +45,7 @@ mod hubs;
 mod labels;
 mod nodes;
 mod parties;
+mod persist;
 mod publish;
 mod shares;
 mod table;
@@ -55,6 +56,7 @@ mod world;
 mod tests;
 
 pub use labels::{Basis, Labels};
+pub use persist::LabelsError;
 pub use shares::NotCounted;
 pub use world::{Relabelled, Was, World};
 
