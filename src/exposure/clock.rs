@@ -102,11 +102,6 @@ impl Clocks {
         self.by_chain.get(chain)?[usize::from(positioned)]
     }
 
-    /// How many clocks there are.
-    pub fn count(&self) -> ClockId {
-        self.clocks.len() as ClockId
-    }
-
     /// The chain of a clock.
     pub fn chain(&self, clock: ClockId) -> &Chain {
         &self.clocks[usize::from(clock)].chain

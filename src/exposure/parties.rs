@@ -103,11 +103,6 @@ impl Parties {
         }
     }
 
-    /// Whether a source, just as it is, is in force.
-    pub fn is_in_force(&self, source: &Source) -> bool {
-        self.ids.get(source).is_some_and(|&id| self.rank(id) != u32::MAX)
-    }
-
     /// Every source that ever was, by number.
     pub fn registry(&self) -> &[Source] {
         &self.registry

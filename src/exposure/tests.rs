@@ -3,5 +3,5 @@
 mod change;
 mod given;
 mod model;
-mod search;
+mod searches;
 mod small;
