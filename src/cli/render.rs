@@ -7,6 +7,7 @@ pub mod party;
 pub mod paths;
 pub mod screening;
 pub mod snapshot;
+pub mod transfers;
 mod words;
 
 #[cfg(test)]
