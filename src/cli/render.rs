@@ -2,6 +2,7 @@
 //! [`super::text::escape`]. Asks nothing and prints nothing.
 
 pub mod changes;
+mod exposure;
 pub mod lists;
 pub mod party;
 pub mod paths;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
 use super::output::Output;
@@ -67,8 +67,10 @@ fn list_of(file: &std::path::Path) -> Result<ListId> {
     let stem = name.trim_start_matches('.').split('.').next().unwrap_or_default();
     let id: String =
         stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let id = format!("tags-{}", id.trim_matches('-'));
-    id.parse().with_context(|| format!("{id:?} made of the file's name: give --list"))
+    let id = id.trim_matches('-');
+    ensure!(!id.is_empty(), "the file's name makes no id of a list: give --list");
+    let id = format!("tags-{id}");
+    id.parse().with_context(|| format!("{id:?}, made of the file's name: give --list"))
 }
 
 #[cfg(test)]

@@ -74,7 +74,10 @@ fn covered(head: &v1::TransferHead) -> String {
     let span = format!("{}-{}", last.from, last.to);
     match head.covered_spans {
         0 | 1 => span,
-        spans => format!("{span}, {} gaps before", spans - 1),
+        spans => {
+            let gaps = words::count((spans - 1) as usize, "gap", "gaps");
+            format!("{span}, {gaps} before")
+        }
     }
 }
 
