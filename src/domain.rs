@@ -5,6 +5,7 @@
 pub mod address;
 pub mod asset;
 pub mod chain;
+pub mod coverage;
 pub mod key_id;
 pub mod list;
 pub mod packed_key;

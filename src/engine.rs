@@ -3,14 +3,19 @@
 
 mod dialogue;
 mod error;
+mod intake;
 mod live;
+mod near;
+mod paths;
+mod tracker;
 mod transfers;
 
 use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -23,16 +28,24 @@ use tokio::sync::watch;
 pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
 pub use error::EngineError;
 use error::internal;
+pub use intake::IngestSession;
 use live::{DEFAULT_MAX_AGE, Live};
-pub use transfers::*;
+use tracker::Tracker;
+pub use transfers::{
+    AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,
+    EndEvidence, Evidence, HeadOverview, HopEvidence, PathEvidence, Trace, TraceQuery,
+    TransferHeads,
+};
 
 use crate::config::Config;
 use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};
 use crate::domain::publication::{Gates, Refused};
+use crate::ingest::Ingestor;
 use crate::refresh::{
     Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
 };
-use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, span};
+use crate::screening::parties::Categories;
+use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::{MAX_SNAPSHOT_ID, Store};
 
@@ -54,6 +67,10 @@ pub struct Engine {
     publisher: Arc<Publisher>,
     refresher: Arc<Refresher>,
     live: Arc<Live>,
+    ingestor: Ingestor,
+    tracker: Arc<Tracker>,
+    /// Where the tracker works; it holds the store until it ends.
+    tracking: Option<JoinHandle<()>>,
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
@@ -66,6 +83,17 @@ struct EngineClock(Clock);
 impl fmt::Debug for EngineClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.tracker.stop();
+        if let Some(tracking) = self.tracking.take()
+            && tracking.join().is_err()
+        {
+            tracing::error!("the thread of exposure panicked");
+        }
     }
 }
 
@@ -89,21 +117,36 @@ impl Engine {
             loaded: watch::Sender::new(false),
             terms: config.lists.iter().map(terms_of).collect(),
             stale_allowed: config.allow_stale,
+            categories: Arc::new(Categories {
+                service: config.exposure.service_categories.clone(),
+                risk: config.exposure.risk_categories.clone(),
+            }),
             store: store.clone(),
+            exposure: Mutex::default(),
         });
+        let now = clock.clone();
+        let ingestor = Ingestor::open(store.clone(), move || now());
+        let exposure = config.exposure.clone();
+        let tracker = Arc::new(Tracker::open(store.clone(), live.clone(), exposure)?);
         let on_change = {
-            let live = live.clone();
-            move |states: &[Arc<ListState>], _: &Report| live.put_in_force(states)
+            let (live, tracker) = (live.clone(), tracker.clone());
+            move |states: &[Arc<ListState>], _: &Report| {
+                live.put_in_force(states);
+                tracker.lists_changed();
+            }
         };
         let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
         let publisher = Arc::new(publisher);
         let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
             .map_err(|error| EngineError::Source(error.to_string()))?;
         let refresher = Refresher::new(publisher.clone(), fetcher, &config.lists);
-        let engine = Self {
+        let mut engine = Self {
             publisher,
             refresher: Arc::new(refresher),
             live,
+            ingestor,
+            tracker,
+            tracking: None,
             settings: config.lists.clone(),
             offline: config.offline,
             uploads: upload_dir(config.data_dir.join("upload"))?,
@@ -113,7 +156,24 @@ impl Engine {
             engine.load_starter_lists()?;
         }
         engine.live.put_in_force(&engine.publisher.lists());
+        if engine.live.is_behind() {
+            engine.tracker.lists_changed();
+        }
+        let tracker = engine.tracker.clone();
+        let thread = std::thread::Builder::new().name("exposure".to_owned());
+        engine.tracking = Some(thread.spawn(move || tracker.run())?);
         Ok(Arc::new(engine))
+    }
+
+    /// Waits until exposure knows the lists in force and all transfers; with `graph` until paths
+    /// can be searched too. Blocks.
+    pub fn settle_exposure(&self, graph: bool) -> Result<(), EngineError> {
+        self.tracker.settle(graph)
+    }
+
+    /// Begins to read the stored transfers in, so that paths can be searched.
+    pub fn want_graph(&self) {
+        self.tracker.want_graph();
     }
 
     /// A starter list is loaded where its list is not, or only as an earlier starter.
@@ -334,12 +394,13 @@ impl Engine {
 
     /// What a snapshot id that was once in force stands for.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
-        if id.is_empty() || id.len() > MAX_SNAPSHOT_ID {
-            return Ok(None);
-        }
-        let stored = self.publisher.store().snapshot(id)?;
-        let read = |bytes: Vec<u8>| SnapshotRecord::decode(&bytes);
-        stored.map(read).transpose().map_err(internal)
+        let parts = parse_id(id).filter(|(name, ..)| name.len() <= MAX_SNAPSHOT_ID);
+        let Some((name, rows, retractions)) = parts else { return Ok(None) };
+        let Some(stored) = self.publisher.store().snapshot(name)? else { return Ok(None) };
+        let mut record = SnapshotRecord::decode(&stored).map_err(internal)?;
+        record.transfers.rows = rows;
+        record.transfers.retractions = retractions;
+        Ok(Some(record))
     }
 }
 

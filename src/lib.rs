@@ -7,7 +7,12 @@
 //!         | domain::publication: rows + the list as it stands -> gates -> next version
 //!         | store: durable, one key switches          (refresh: fetch, back off, publish)
 //!         | screening::snapshot: understood, indexed by key id, swapped whole
-//!         | screening: match + policy -> decision with evidence
+//!         |
+//!         |   transfer files and streams
+//!         |         | source::transfers: bytes -> transfers; ingest: each once; store: durable
+//!         |         | exposure: the graph in memory -> labels: hops to listed keys
+//!         v         v
+//!         | screening: match + exposure + policy -> decision with evidence
 //!         | engine: all of the above, put together
 //!       grpc  <----  cli: every command is a client
 //! ```
@@ -20,8 +25,9 @@ pub mod source;
 
 pub mod store;
 
-pub mod exposure;
 pub mod ingest;
+
+pub mod exposure;
 
 pub mod screening;
 

@@ -1,7 +1,9 @@
 //! Answers one question: what do the lists say of this address? Pure given a snapshot and the
 //! moment of evaluation; no I/O, no clock.
 
+pub mod coverage;
 mod matching;
+pub mod parties;
 pub mod policy;
 pub mod snapshot;
 
@@ -9,13 +11,17 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-pub use matching::{Finding, FindingKind, ListingState, standing};
+use matching::Sight;
+pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use policy::{Decision, RiskLevel};
 use snapshot::{Snapshot, SnapshotList};
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding};
 use crate::domain::chain::Chain;
-use crate::domain::list::{Gap, ListId};
+use crate::domain::key_id::KeyId;
+use crate::domain::list::{Gap, ListId, ListKind};
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::Source;
 
 /// Why a screening is INCOMPLETE, and so never ALLOW.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +54,35 @@ pub enum Incomplete {
         /// The day of that publication; `None` where it is unknown.
         first_published: Option<Date>,
     },
+    /// The chain must have transfers and has none, or none that early.
+    TransfersMissing(Chain),
+    /// The chain's transfers lack blocks in between: they are in so many spans.
+    TransfersGapped {
+        /// The chain.
+        chain: Chain,
+        /// The spans of covered blocks.
+        spans: u64,
+    },
+    /// The chain's transfers end longer ago than their limit.
+    TransfersStale {
+        /// The chain.
+        chain: Chain,
+        /// The age of the last one at the evaluation, in seconds.
+        age_seconds: u64,
+        /// Its limit.
+        max_age_seconds: u64,
+    },
+    /// The labels of exposure do not know the lists in force yet, or not all transfers.
+    ExposureBehind,
+    /// Exposure was looked for by a search, which was cut short; and why.
+    SearchCutShort(&'static str),
+    /// The request asks for fewer hops than are configured.
+    DepthNarrowed {
+        /// What was asked for.
+        asked: u8,
+        /// What is configured.
+        configured: u8,
+    },
     /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
     /// those days may be dated later than it was.
     AsOfNotCovered {
@@ -75,12 +110,29 @@ pub struct Screening<'a> {
     pub scope_incomplete: &'a [Incomplete],
     /// Why it is INCOMPLETE because of this address.
     pub address_incomplete: Vec<Incomplete>,
+    /// Whether transfers of a chain that the address fits are loaded.
+    pub covered: bool,
 }
 
 impl Screening<'_> {
     /// Whether the question was answered whole.
     pub fn is_complete(&self) -> bool {
         self.scope_incomplete.is_empty() && self.address_incomplete.is_empty()
+    }
+}
+
+/// Which lists of a kind were chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chosen {
+    All,
+    Some,
+    None,
+}
+
+impl Searched {
+    /// No search is at hand.
+    fn unavailable() -> Self {
+        Self { found: Vec::new(), cut_short: Some("transfers are being read in") }
     }
 }
 
@@ -106,26 +158,101 @@ pub struct Scope<'s> {
     snapshot: &'s Snapshot,
     /// Places in the snapshot's lists; `None` for all.
     selected: Option<Vec<usize>>,
+    as_of: Option<Timestamp>,
     day: Option<Date>,
+    max_hops: u8,
     incomplete: Vec<Incomplete>,
+    /// What is wrong with the transfers of required chains, for addresses that fit them.
+    chains: Vec<(Chain, Incomplete)>,
+}
+
+/// What narrows or dates questions.
+#[derive(Clone, Debug, Default)]
+pub struct Narrowing {
+    /// Only these lists; none: all.
+    pub lists: Vec<ListId>,
+    /// A past moment; `None`: now.
+    pub as_of: Option<Timestamp>,
+    /// At most so many hops of exposure; `None`: as configured.
+    pub max_hops: Option<u8>,
+}
+
+/// What a search for exposure found, where labels do not answer the question.
+#[derive(Clone, Debug, Default)]
+pub struct Searched {
+    /// The nearest source in each direction and kind.
+    pub found: Vec<(Near, Source)>,
+    /// Why it was cut short; `None` where it was not.
+    pub cut_short: Option<&'static str>,
 }
 
 impl<'s> Scope<'s> {
-    /// Narrows `snapshot` to `lists` (none: all) as of a past moment (`None`: now).
+    /// Narrows `snapshot`.
     pub fn new(
         snapshot: &'s Snapshot,
-        lists: &[ListId],
-        as_of: Option<Timestamp>,
+        narrowing: &Narrowing,
         now: Timestamp,
     ) -> Result<Self, ScopeError> {
+        let as_of = narrowing.as_of;
         if let Some(as_of) = as_of.filter(|as_of| *as_of > now) {
             return Err(ScopeError::AsOfInFuture { as_of, now });
         }
-        let selected = select(snapshot, lists)?;
+        let selected = select(snapshot, &narrowing.lists)?;
         let day = as_of.map(|at| at.to_zoned(TimeZone::UTC).date());
-        let mut scope = Self { snapshot, selected, day, incomplete: Vec::new() };
+        let configured = snapshot.exposure().max_hops;
+        let asked = narrowing.max_hops.unwrap_or(configured);
+        let mut scope = Self {
+            snapshot,
+            selected,
+            as_of,
+            day,
+            max_hops: asked.min(configured),
+            incomplete: Vec::new(),
+            chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now)),
+        };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
+        if asked < configured {
+            scope.incomplete.push(Incomplete::DepthNarrowed { asked, configured });
+        }
+        if snapshot.exposure().behind {
+            scope.incomplete.push(Incomplete::ExposureBehind);
+        }
         Ok(scope)
+    }
+
+    /// Whether labels cannot answer, and exposure has to be searched for: a past moment, or a
+    /// choice of lists that tears a kind apart.
+    pub fn needs_search(&self) -> bool {
+        let exposure = self.snapshot.exposure();
+        let torn = || ListKind::ALL.into_iter().any(|kind| self.chosen(kind) == Chosen::Some);
+        exposure.labels.is_some() && (self.as_of.is_some() || torn())
+    }
+
+    /// The moment up to which transfers count; `None`: now.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
+    }
+
+    /// The most hops asked for, no more than configured.
+    pub fn max_hops(&self) -> u8 {
+        self.max_hops
+    }
+
+    /// Who begins the paths of exposure in this scope.
+    pub fn sources(&self) -> Vec<Source> {
+        parties::parties(self.lists(), self.snapshot.categories(), self.day).0
+    }
+
+    fn chosen(&self, kind: ListKind) -> Chosen {
+        let Some(selected) = &self.selected else { return Chosen::All };
+        let lists = self.snapshot.lists().iter().enumerate();
+        let mut chosen =
+            lists.filter(|(_, l)| l.kind() == kind).map(|(place, _)| selected.contains(&place));
+        match (chosen.clone().all(|c| c), chosen.any(|c| c)) {
+            (true, _) => Chosen::All,
+            (false, true) => Chosen::Some,
+            (false, false) => Chosen::None,
+        }
     }
 
     /// The snapshot asked.
@@ -133,12 +260,24 @@ impl<'s> Scope<'s> {
         self.snapshot
     }
 
-    /// Screens `input`. An address that cannot be understood is an answer; an error is an input
+    /// Screens `input` by labels ([`Scope::needs_search`] tells where they do not suffice: then the
+    /// answer is INCOMPLETE). An address that cannot be understood is an answer; an error is an input
     /// that no address could ever be: empty, too long, not printable ASCII.
     pub fn screen<'a>(
         &'a self,
         input: &'a str,
         chain: Option<&Chain>,
+    ) -> Result<Screening<'a>, AddressError> {
+        self.screen_with(input, chain, None)
+    }
+
+    /// As [`Scope::screen`]; where labels do not suffice, `search` is asked with the key ids of the
+    /// address.
+    pub fn screen_with<'a>(
+        &'a self,
+        input: &'a str,
+        chain: Option<&Chain>,
+        search: Option<&dyn Fn(&[PackedKey]) -> Searched>,
     ) -> Result<Screening<'a>, AddressError> {
         let text = input.trim_ascii();
         let mut findings = Vec::new();
@@ -164,18 +303,21 @@ impl<'s> Scope<'s> {
         };
         if let Some(address) = &address {
             self.match_address(address, chain, &mut findings);
+            self.match_exposure(address, search, &mut findings, &mut incomplete);
             doubts(address, chain, &mut incomplete);
         }
         for list in self.lists() {
-            matching::match_verbatim(list, text, self.day, &mut findings);
+            matching::match_verbatim(list, text, self.sight(), &mut findings);
             if let Some(address) = address.as_ref().filter(|a| a.canonical() != text) {
-                matching::match_verbatim(list, address.canonical(), self.day, &mut findings);
+                let text = address.canonical();
+                matching::match_verbatim(list, text, self.sight(), &mut findings);
             }
         }
         if findings.len() > 1 {
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         }
         let score = findings.first().map_or(0, |finding| finding.score);
+        let covered = address.as_ref().is_some_and(|a| self.snapshot.exposure().covers(a));
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
         Ok(Screening {
             address,
@@ -185,7 +327,49 @@ impl<'s> Scope<'s> {
             findings,
             scope_incomplete: &self.incomplete,
             address_incomplete: incomplete,
+            covered,
         })
+    }
+
+    fn sight(&self) -> Sight<'s> {
+        Sight { day: self.day, categories: self.snapshot.categories() }
+    }
+
+    fn match_exposure(
+        &self,
+        address: &Address<'_>,
+        search: Option<&dyn Fn(&[PackedKey]) -> Searched>,
+        findings: &mut Vec<Finding<'s>>,
+        incomplete: &mut Vec<Incomplete>,
+    ) {
+        let unfit = self.chains.iter().filter(|(chain, _)| address.fits(chain));
+        incomplete.extend(unfit.map(|(_, reason)| reason.clone()));
+        let Some(labels) = &self.snapshot.exposure().labels else { return };
+        if self.needs_search() {
+            let keys = address.key_ids().iter().map(PackedKey::from);
+            let keys: Vec<_> =
+                keys.chain(address.nested_key_ids().iter().map(PackedKey::from)).collect();
+            let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
+            for (near, source) in searched.found {
+                if let Some(listing) = matching::listing_of(self.snapshot, &source) {
+                    matching::match_label(listing, near, self.sight(), findings);
+                }
+            }
+            incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
+            return;
+        }
+        let mut look = |key: &KeyId| {
+            let key = PackedKey::from(key);
+            for label in labels.of(&key) {
+                let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
+                if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
+                    let near = Near::new(key, &label);
+                    matching::match_label(listing, near, self.sight(), findings);
+                }
+            }
+        };
+        address.key_ids().iter().for_each(&mut look);
+        address.nested_key_ids().iter().for_each(&mut look);
     }
 
     fn match_address(
@@ -199,7 +383,8 @@ impl<'s> Scope<'s> {
             let first = findings.len();
             for key in address.key_ids().iter().chain(&nested) {
                 let hash = self.snapshot.hash(key);
-                matching::match_key(list, address, chain, (key, hash), self.day, first, findings);
+                let (key, sight) = ((key, hash), self.sight());
+                matching::match_key(list, address, chain, key, sight, first, findings);
             }
         }
     }

@@ -41,7 +41,10 @@
 
 mod changes;
 mod heads;
+mod labels;
 mod lists;
+mod pieces;
+mod transfers;
 mod value;
 
 use std::fmt;
@@ -49,13 +52,21 @@ use std::fs::{DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use changes::{ChangePage, StoredChange};
+pub use labels::{LabelChunks, StoredLabels};
+pub use transfers::Clock;
 
-/// The schema that this program reads and writes.
-pub const SCHEMA: u32 = 1;
+use crate::domain::transfer::TransferError;
+
+/// The schema that this program reads and writes. Schema 1 had no transfers and no labels: such a
+/// store is opened as it is, and has this schema from then on.
+pub const SCHEMA: u32 = 2;
+
+/// The schema without transfers.
+const SCHEMA_OF_LISTS: u32 = 1;
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
@@ -70,7 +81,7 @@ const SCHEMA_KEY: &[u8] = b"schema";
 pub enum StoreError {
     /// Written by another version of this program, or by something else.
     #[error(
-        "{dir}: the store has schema {found}, but this version reads schema {SCHEMA} only: run the version that \
+        "{dir}: the store has schema {found}, but this version reads schemas {SCHEMA_OF_LISTS} and {SCHEMA} only: run the version that \
          wrote it, or move the directory away and import the lists again",
         dir = .dir.display()
     )]
@@ -117,6 +128,58 @@ pub enum StoreError {
         /// The version that is there; `None` if none is.
         found: Option<u64>,
     },
+    /// Transfers that were acknowledged are gone.
+    #[error(
+        "{dir}: {stored} transfers were stored here by {changes} changes, but the database has {found} by \
+         {found_changes}: it is damaged; restore the directory from a backup, or move it away and import the \
+         lists and transfers again",
+        dir = .dir.display()
+    )]
+    LostTransfers {
+        /// The database directory.
+        dir: PathBuf,
+        /// The rows that were acknowledged.
+        stored: u64,
+        /// The changes that were.
+        changes: u64,
+        /// The rows that are there.
+        found: u64,
+        /// The changes that are.
+        found_changes: u64,
+    },
+    /// A transfer that cannot be taken.
+    #[error("transfer {index} of the batch, {source}")]
+    Transfer {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// The field, and what is wrong with it.
+        source: TransferError,
+    },
+    /// A declaration of coverage, or a retraction, that cannot be taken.
+    #[error("{field}: {what}")]
+    Heights {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// More chains than the store takes.
+    #[error("the store holds transfers of at most {most} chains, and {0} would be one more", most = transfers::MAX_CHAINS)]
+    TooManyChains(crate::domain::chain::Chain),
+    /// More rows than can be numbered.
+    #[error("the store holds at most {most} transfers", most = transfers::MAX_ROWS)]
+    TooManyRows,
+    /// A row that is not there.
+    #[error("there is no transfer {row}: {rows} are stored")]
+    NoRow {
+        /// Its number.
+        row: u64,
+        /// How many there are.
+        rows: u64,
+    },
+    /// A delta of labels without a base.
+    #[error("there are no labels that this could be a delta of")]
+    NoLabels,
     /// The file that names the newest versions is not what was written.
     #[error(
         "{path}, line {line}: the file is damaged; restore the directory from a backup, or move it away and \
@@ -181,6 +244,9 @@ pub struct Store {
     rows: sled::Tree,
     changes: sled::Tree,
     snapshots: sled::Tree,
+    transfers: sled::Tree,
+    segments: sled::Tree,
+    labels: sled::Tree,
     file: File,
     path: PathBuf,
     /// The database directory.
@@ -188,6 +254,12 @@ pub struct Store {
     /// The greatest version number that a durable pointer names; 0 before the first.
     acknowledged: AtomicU64,
     writer: Mutex<Writer>,
+    /// What the headers of the transfers say.
+    log: RwLock<transfers::Log>,
+    /// Segments that were unpacked last.
+    unpacked: Mutex<transfers::Unpacked>,
+    /// Held by whoever writes labels.
+    label_writer: Mutex<()>,
 }
 
 /// Held by whoever writes.
@@ -241,15 +313,23 @@ impl Store {
             rows: tree("rows")?,
             changes: tree("changes")?,
             snapshots: tree("snapshots")?,
+            transfers: tree("transfers")?,
+            segments: tree("segments")?,
+            labels: tree("labels")?,
             db,
             file,
             path,
             dir,
             acknowledged: AtomicU64::new(0),
             writer: Mutex::default(),
+            log: RwLock::default(),
+            unpacked: Mutex::default(),
+            label_writer: Mutex::default(),
         };
         store.check_heads(heads.as_ref())?;
         store.recover()?;
+        store.recover_transfers()?;
+        store.recover_labels()?;
         Ok(store)
     }
 
@@ -340,25 +420,37 @@ fn check_schema(db: &sled::Db, dir: &Path, heads: Option<&heads::Heads>) -> Resu
     };
     match found {
         Some(found) if *found == SCHEMA.to_be_bytes() => Ok(()),
+        // The new trees are made empty; what is there stays as it is.
+        Some(found) if *found == SCHEMA_OF_LISTS.to_be_bytes() => write_schema(db, &meta()?),
         Some(found) => {
             let number = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
             let found = number.map_or_else(|_| "unknown".to_owned(), |number| number.to_string());
             Err(StoreError::Schema { dir: dir.to_owned(), found })
         }
-        None if let Some((list, version)) = heads.and_then(heads::Heads::first_key_value) => {
+        None if let Some((list, version)) =
+            heads.and_then(|heads| heads.lists.first_key_value()) =>
+        {
             let (dir, list) = (dir.to_owned(), list.clone());
             Err(StoreError::Lost { dir, list, version: *version, found: None })
         }
+        None if let Some(heads) = heads.filter(|heads| heads.transfers.changes > 0) => {
+            let heads::Ledger { changes, rows: stored } = heads.transfers;
+            let (dir, found, found_changes) = (dir.to_owned(), 0, 0);
+            Err(StoreError::LostTransfers { dir, stored, changes, found, found_changes })
+        }
         // sled's default tree is always there; a process killed right here leaves `meta` empty.
         None if heads.is_none() && names.len() == 1 + usize::from(known) && db.is_empty() => {
-            meta()?
-                .insert(SCHEMA_KEY, &SCHEMA.to_be_bytes())
-                .map_err(failed("writing the schema"))?;
-            db.flush().map_err(failed("writing the schema"))?;
-            Ok(())
+            write_schema(db, &meta()?)
         }
         None => Err(StoreError::Schema { dir: dir.to_owned(), found: "unknown".to_owned() }),
     }
+}
+
+fn write_schema(db: &sled::Db, meta: &sled::Tree) -> Result<(), StoreError> {
+    let failed = StoreError::engine;
+    meta.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(failed("writing the schema"))?;
+    db.flush().map_err(failed("writing the schema"))?;
+    Ok(())
 }
 
 fn snapshot_key(id: &str) -> Result<Vec<u8>, StoreError> {

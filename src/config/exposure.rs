@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem};
@@ -54,6 +56,19 @@ pub struct ExposureSettings {
     pub chains: Vec<ChainTerms>,
     /// The valued assets.
     pub assets: AssetTable,
+}
+
+impl ExposureSettings {
+    /// SHA-256 over all that labels depend on: hops, hub limit, categories, assets.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(format!(
+            "{} {} {:?} {:?}\n",
+            self.max_hops, self.hub_limit, self.service_categories, self.risk_categories
+        ));
+        digest.update(self.assets.digest());
+        digest.finalize().into()
+    }
 }
 
 /// What a chain's transfers must be for a screening to be COMPLETE.

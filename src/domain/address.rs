@@ -98,6 +98,21 @@ pub enum AddressError {
     NobodysAddress(&'static str),
 }
 
+/// The key ids of known burn and system addresses, for tables of keys; [`is_system_key`] tells the
+/// rest of the EVM ones.
+pub fn nobodys_keys() -> Vec<KeyId> {
+    nobody::BY_TEXT
+        .iter()
+        .filter_map(|(text, _)| Address::parse(text, None).ok())
+        .flat_map(|address| address.key_ids().to_vec())
+        .collect()
+}
+
+/// Whether the key is that of an EVM precompile, system contract or predeploy, or of 0x...dEaD.
+pub fn is_system_key(key: &KeyId) -> bool {
+    nobody::system_account(key).is_some()
+}
+
 impl<'a> Address<'a> {
     /// Understands `input`; surrounding white space must have been cut by the caller.
     ///

@@ -25,6 +25,12 @@ pub const MAX_NAME: usize = 128;
 /// The most inputs, and the most outputs, of a transaction on a UTXO chain.
 pub const MAX_LEGS: usize = 100_000;
 
+/// The most holders of one input or output: the most keys of a bare multi-signature.
+pub const MAX_HOLDERS: usize = 20;
+
+/// How far a transfer may lie after now, in seconds: blocks may be dated two hours ahead.
+pub const MAX_AHEAD: u64 = 2 * 60 * 60;
+
 /// Who holds funds at one end of a transfer: an address in its canonical form. Equal addresses are
 /// equal holders; what controls them is [`Holder::key_ids`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -226,3 +232,7 @@ pub struct Leg {
     /// How much, in the coin's smallest unit; `None` where the data do not say.
     pub amount: Option<u64>,
 }
+
+mod check;
+
+pub use check::TransferError;

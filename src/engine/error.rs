@@ -2,7 +2,9 @@
 
 use std::{fmt, io};
 
+use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
+use crate::domain::transfer::TransferError;
 use crate::refresh::RefreshError;
 use crate::source;
 use crate::store::StoreError;
@@ -33,7 +35,24 @@ pub enum EngineError {
     Source(String),
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+    /// A transfer cannot be taken.
+    #[error("transfer {index}: {source}")]
+    Transfer {
+        /// Its place in its batch, from 0.
+        index: usize,
+        /// Why.
+        source: TransferError,
+    },
+    /// The string is no address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Stored transfers are being read in, as after a start.
+    #[error("transfers are being read in: try again in a few seconds")]
+    TransfersLoading,
+    /// Exposure can no longer be kept up to date.
+    #[error("exposure can no longer be kept up to date: {0}")]
+    Exposure(String),
     /// A file of ours could not be read or written.
     #[error("data directory: {0}")]
     Io(#[from] io::Error),
@@ -52,6 +71,15 @@ impl EngineError {
 /// What cannot happen unless the program is wrong.
 pub(super) fn internal(error: impl fmt::Display) -> EngineError {
     EngineError::Internal(error.to_string())
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Transfer { index, source } => Self::Transfer { index, source },
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl From<RefreshError> for EngineError {

@@ -1,149 +1,214 @@
-//! STUB of the signatures until the engine's part lands.
-#![allow(missing_docs)]
+//! What the engine is asked about transfers and exposure, and what it answers. The words only;
+//! the work is in `tracker` and `paths`.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, EngineError};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::transfer::{Amount, Holder, Transfer};
 use crate::exposure::{Direction, Source, Timing};
-use crate::ingest::{ChainHead, Covered};
+use crate::ingest::ChainHead;
 use crate::screening::snapshot::Snapshot;
 
-pub struct IngestSession;
-
-#[derive(Clone, Debug)]
+/// What storing a batch did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppendedSummary {
+    /// How many of its transfers are new.
     pub stored: u64,
+    /// How many were stored before.
     pub duplicates: u64,
+    /// How many have no transaction or position.
     pub derived: u64,
+    /// The number of transfers in the store, this batch among them.
     pub rows: u64,
 }
 
+/// What is loaded of a chain, and what must be.
 #[derive(Clone, Debug)]
 pub struct HeadOverview {
+    /// What is loaded.
     pub head: ChainHead,
+    /// Whether screenings need the chain.
     pub required: bool,
+    /// The age of the last transfer from which it is stale; `None` where it does not age.
     pub max_age: Option<SignedDuration>,
 }
 
+/// What transfers are loaded.
 #[derive(Clone, Debug)]
 pub struct TransferHeads {
+    /// Chain by chain, in the order of their CAIP-2 ids; required ones that have nothing among
+    /// them.
     pub heads: Vec<HeadOverview>,
+    /// The number of transfers in the store, retracted ones among them.
     pub rows: u64,
+    /// How many of them the labels know.
     pub labelled_rows: u64,
+    /// The generation of labels.
     pub label_generation: u64,
 }
 
+/// Asks who dealt with an address.
 #[derive(Clone, Debug)]
 pub struct CounterpartyQuery {
+    /// The address.
     pub address: String,
+    /// The chain; `None`: every chain.
     pub chain: Option<Chain>,
+    /// Which way, seen from the address; `None`: both.
     pub direction: Option<Direction>,
+    /// Where the page before ended.
     pub after: Option<[u64; 2]>,
+    /// At most so many.
     pub limit: usize,
 }
 
-#[derive(Clone, Debug)]
-pub struct CounterpartyPage {
-    pub rows: Vec<CounterpartyRow>,
-    pub next: Option<[u64; 2]>,
-}
-
+/// One transfer, seen from an address.
 #[derive(Clone, Debug)]
 pub struct CounterpartyRow {
+    /// Which way value moved.
     pub direction: Direction,
+    /// Who was at the other end.
     pub others: Vec<Holder>,
+    /// The transfer.
     pub transfer: Transfer,
+    /// Why it does not count for exposure; `None` where it counts.
     pub not_counted: Option<&'static str>,
 }
 
+/// A page of transfers.
+#[derive(Clone, Debug)]
+pub struct CounterpartyPage {
+    /// The transfers, in the order of their rows.
+    pub rows: Vec<CounterpartyRow>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<[u64; 2]>,
+}
+
+/// Asks for paths.
 #[derive(Clone, Debug)]
 pub struct TraceQuery {
+    /// The address.
     pub address: String,
+    /// The chain; `None`: every chain that the form fits.
     pub chain: Option<Chain>,
+    /// Which way; `None`: both.
     pub direction: Option<Direction>,
+    /// Only these kinds of lists; none: all that begin paths.
     pub kinds: Vec<ListKind>,
+    /// Paths of at most so many hops, 1 to 8; `None`: as configured.
     pub max_hops: Option<u8>,
+    /// At most so many paths in each direction.
     pub max_paths: usize,
+    /// Only transfers from this moment on.
     pub from_time: Option<Timestamp>,
+    /// Only transfers up to this moment.
     pub to_time: Option<Timestamp>,
+    /// Only transfers of at least this value in millionths of a US dollar, as their data say it;
+    /// 0: all.
     pub min_usd_micros: u64,
 }
 
-#[derive(Clone, Debug)]
-pub struct Trace {
-    pub snapshot: Arc<Snapshot>,
-    pub paths: Vec<PathEvidence>,
-    pub cut_short: bool,
-    pub examined: u64,
-    pub stops_met: Vec<Holder>,
-}
-
-#[derive(Clone, Debug)]
-pub struct PathEvidence {
-    pub direction: Direction,
-    pub kind: ListKind,
-    pub source: Source,
-    pub timing: Timing,
-    pub hops: Vec<HopEvidence>,
-}
-
-#[derive(Clone, Debug)]
-pub struct HopEvidence {
-    pub transfer: Transfer,
-    pub from: EndEvidence,
-    pub to: EndEvidence,
-    pub symbol: Option<String>,
-    pub decimals: Option<u8>,
-    pub amount: Option<Amount>,
-}
-
-#[derive(Clone, Debug)]
+/// One end of a hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndEvidence {
+    /// The address.
     pub address: Holder,
+    /// Whether paths do not pass it.
     pub is_stop: bool,
 }
 
-fn missing<T>() -> Result<T, EngineError> {
-    Err(EngineError::Internal("in the making".to_owned()))
+/// One hop of a path.
+#[derive(Clone, Debug)]
+pub struct HopEvidence {
+    /// The transfer, or the whole UTXO transaction.
+    pub transfer: Transfer,
+    /// The sender on the path.
+    pub from: EndEvidence,
+    /// The receiver on the path.
+    pub to: EndEvidence,
+    /// The asset's symbol, where it is in the table.
+    pub symbol: Option<String>,
+    /// The decimals of its display unit, where it is in the table.
+    pub decimals: Option<u8>,
+    /// How much reached the receiver; `None` where unknown.
+    pub amount: Option<Amount>,
 }
 
-impl Engine {
-    pub fn begin_ingest(self: &Arc<Self>) -> IngestSession {
-        IngestSession
-    }
-
-    pub fn retract(&self, _: &Chain, _: u64, _: &str) -> Result<u64, EngineError> {
-        missing()
-    }
-
-    pub fn transfer_heads(&self) -> TransferHeads {
-        TransferHeads { heads: Vec::new(), rows: 0, labelled_rows: 0, label_generation: 0 }
-    }
-
-    pub fn counterparties(&self, _: &CounterpartyQuery) -> Result<CounterpartyPage, EngineError> {
-        missing()
-    }
-
-    pub fn trace(&self, _: &TraceQuery) -> Result<Trace, EngineError> {
-        missing()
-    }
+/// A path between a listing and an address, in the order in which funds moved.
+#[derive(Clone, Debug)]
+pub struct PathEvidence {
+    /// Which way funds went, seen from the address asked about.
+    pub direction: Direction,
+    /// The kind of list.
+    pub kind: ListKind,
+    /// The listed end.
+    pub source: Source,
+    /// Whether the transfer at the listing was before its first day.
+    pub timing: Timing,
+    /// The hops, one or more.
+    pub hops: Vec<HopEvidence>,
 }
 
-impl IngestSession {
-    pub fn append(
-        &mut self,
-        _: Vec<Transfer>,
-        _: &[Covered],
-    ) -> Result<AppendedSummary, EngineError> {
-        missing()
-    }
+/// What a search for paths found.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// What the answer rests on.
+    pub snapshot: Arc<Snapshot>,
+    /// The paths, the fewest hops first, then the first to arrive.
+    pub paths: Vec<PathEvidence>,
+    /// Whether the search was cut short.
+    pub cut_short: bool,
+    /// How many transfers were looked at.
+    pub examined: u64,
+    /// Stops that were met and not passed.
+    pub stops_met: Vec<Holder>,
+}
 
-    pub fn finish(self) -> Result<(), EngineError> {
-        missing()
-    }
+/// Dealings of an address with listed ones of one kind, in one asset and direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectValue {
+    /// The chain.
+    pub chain: Chain,
+    /// `native` or the token.
+    pub asset: String,
+    /// The asset's symbol.
+    pub symbol: Option<String>,
+    /// The decimals of its display unit.
+    pub decimals: Option<u8>,
+    /// The sum of transfers with listed addresses, in the smallest unit.
+    pub sum: Amount,
+    /// How many those are.
+    pub count: u64,
+    /// The sum of all that the address received (or sent) in the asset.
+    pub total: Amount,
+    /// `sum` of `total`, in basis points.
+    pub share: u32,
+}
+
+/// What an exposure rests on.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The path of the fewest hops that arrived first.
+    pub path: Option<PathEvidence>,
+    /// The hops when the order of time is ignored.
+    pub plain_hops: u32,
+    /// The first transfer between the address and an address on a shortest path.
+    pub first_time: Option<Timestamp>,
+    /// The last one.
+    pub last_time: Option<Timestamp>,
+    /// Dealings with listed addresses themselves.
+    pub direct_values: Vec<DirectValue>,
+    /// Transfers of assets that are not in the table.
+    pub unvalued: u64,
+    /// Transfers whose other end is not known.
+    pub unknown: u64,
+    /// Stops at the other end of its transfers.
+    pub stops_met: Vec<Holder>,
+    /// Untagged hubs among them.
+    pub hubs_met: Vec<Holder>,
+    /// Whether the search was cut short.
+    pub cut_short: bool,
 }

@@ -1,10 +1,11 @@
 //! The program's words as proto messages. No decisions are made here.
 
+mod exposure;
 pub mod trace;
 pub mod transfer;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
@@ -105,6 +106,9 @@ impl From<FindingKind> for v1::FindingKind {
             FindingKind::Listed => Self::Listed,
             FindingKind::SameKey => Self::SameKey,
             FindingKind::ListedVerbatim => Self::ListedVerbatim,
+            FindingKind::ReceivedFrom => Self::ReceivedFrom,
+            FindingKind::SentTo => Self::SentTo,
+            FindingKind::HubExposure => Self::HubExposure,
         }
     }
 }
@@ -204,6 +208,10 @@ pub fn screening(
         true => v1::ScreeningStatus::Complete,
         false => v1::ScreeningStatus::Incomplete,
     };
+    let coverage = match screening.covered {
+        true => v1::ExposureCoverage::Covered,
+        false => v1::ExposureCoverage::NotCovered,
+    };
     let reasons = screening.scope_incomplete.iter().chain(&screening.address_incomplete);
     v1::Screening {
         request_id,
@@ -216,7 +224,7 @@ pub fn screening(
         findings: screening.findings.iter().map(finding).collect(),
         incomplete_reasons: reasons.map(incomplete).collect(),
         evaluated_at: Some(timestamp(now)),
-        exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
+        exposure_coverage: coverage.into(),
     }
 }
 
@@ -242,7 +250,7 @@ fn finding(finding: &Finding<'_>) -> v1::Finding {
         score: finding.score.into(),
         listing: Some(listing(&row, finding.state, finding.standing)),
         key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        exposure: None,
+        exposure: finding.exposure.as_ref().map(exposure::exposure),
     }
 }
 
@@ -334,6 +342,10 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
             );
             (Code::AsOfNotCovered, Some(list), detail)
         }
+        other => match exposure::incomplete(other) {
+            Some((code, detail)) => (code, None, detail),
+            None => (Code::Unspecified, None, format!("{other:?}")),
+        },
     };
     v1::IncompleteReason {
         code: code.into(),
@@ -344,7 +356,7 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
 
 /// The data versions in full, with ages as of `at` where given.
 pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
-    v1::Snapshot {
+    let mut message = v1::Snapshot {
         id: id.to_owned(),
         lists: record
             .lists
@@ -367,7 +379,9 @@ pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
         policy_version: record.policy_version.clone(),
         stale_allowed: record.stale_allowed,
         ..Default::default()
-    }
+    };
+    exposure::add_transfers(&mut message, record);
+    message
 }
 
 /// Fills the ages of `message`, made of `snapshot` by [`snapshot`], as of `at`.
@@ -375,5 +389,10 @@ pub fn set_ages(message: &mut v1::Snapshot, snapshot: &Snapshot, at: Timestamp) 
     for (message, list) in message.lists.iter_mut().zip(snapshot.lists()) {
         message.age_seconds = list.age_at(at).map(|age| age.as_secs().unsigned_abs());
         message.stale = list.is_stale_at(at);
+    }
+    for chain in &mut message.transfers {
+        let last = chain.last_time.as_ref().and_then(from_timestamp);
+        let age = last.map(|last| at.duration_since(last).max(SignedDuration::ZERO));
+        chain.age_seconds = age.map(|age| age.as_secs().unsigned_abs());
     }
 }

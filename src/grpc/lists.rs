@@ -67,9 +67,13 @@ impl From<EngineError> for Refusal {
             EngineError::Malformed(_) => (Code::InvalidArgument, ErrorReason::MalformedFile),
             EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
             EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
-            EngineError::Store(_) | EngineError::Io(_) | EngineError::Internal(_) => {
-                (Code::Internal, ErrorReason::StoreFailed)
-            }
+            EngineError::Address(_) => (Code::InvalidArgument, ErrorReason::InvalidAddress),
+            EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
+            EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
+            EngineError::Store(_)
+            | EngineError::Exposure(_)
+            | EngineError::Io(_)
+            | EngineError::Internal(_) => (Code::Internal, ErrorReason::StoreFailed),
         };
         Refusal::new(code, reason, error.to_string())
     }

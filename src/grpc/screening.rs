@@ -18,7 +18,7 @@ use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
 use crate::screening::snapshot::Snapshot;
-use crate::screening::{Scope, ScopeError};
+use crate::screening::{Narrowing, Scope, ScopeError};
 
 /// The most addresses in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -75,8 +75,8 @@ impl Screenings {
 /// Options as checked, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]
 struct Options {
-    lists: Vec<ListId>,
-    as_of: Option<Timestamp>,
+    narrowing: Narrowing,
+    evidence: bool,
 }
 
 impl Options {
@@ -90,7 +90,15 @@ impl Options {
             id.parse()
                 .map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
         });
-        let lists = lists.collect::<Result<_, _>>()?;
+        let lists: Vec<ListId> = lists.collect::<Result<_, _>>()?;
+        let max_hops = match options.max_hops {
+            0 => None,
+            hops @ 1..=8 => u8::try_from(hops).ok(),
+            hops => {
+                let message = format!("{hops} hops, 1 to 8");
+                return Err(status::invalid_field("options.max_hops", message));
+            }
+        };
         let as_of =
             match &options.as_of {
                 None => None,
@@ -98,11 +106,12 @@ impl Options {
                     status::invalid_field("options.as_of", "not a valid timestamp")
                 })?),
             };
-        Ok(Self { lists, as_of })
+        let narrowing = Narrowing { lists, as_of, max_hops };
+        Ok(Self { narrowing, evidence: options.include_evidence })
     }
 
     fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
-        Scope::new(snapshot, &self.lists, self.as_of, now).map_err(|error| match error {
+        Scope::new(snapshot, &self.narrowing, now).map_err(|error| match error {
             ScopeError::UnknownList(_) => {
                 Refusal::invalid(ErrorReason::UnknownList, "options.lists", error.to_string())
             }

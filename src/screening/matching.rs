@@ -1,11 +1,14 @@
 //! Which listings an address touches, and how. Does not score beyond asking the policy.
 
+use super::parties::{Categories, Role};
 use super::policy;
-use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
+use super::snapshot::{IndexedListing, QuarantinedRow, Snapshot, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{Party, Row, Standing};
+use crate::domain::list::{ListKind, Party, Row, Standing};
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::{Direction, Label, Source, Timing};
 use jiff::civil::Date;
 
 /// What ties an address to a listing.
@@ -17,6 +20,12 @@ pub enum FindingKind {
     SameKey,
     /// A quarantined string is, letter for letter, this one.
     ListedVerbatim,
+    /// Funds came from a listed address.
+    ReceivedFrom,
+    /// Funds went to a listed address.
+    SentTo,
+    /// The other end of the address's own transfer is an untagged hub with exposure of its own.
+    HubExposure,
 }
 
 /// Whether a listing counts at the moment asked for.
@@ -49,8 +58,47 @@ pub struct Finding<'s> {
     pub standing: Option<&'s Standing>,
     /// What was understood of the row; `None` for [`FindingKind::ListedVerbatim`].
     pub listing: Option<&'s IndexedListing>,
-    /// The key id that both addresses share; `None` for [`FindingKind::ListedVerbatim`].
+    /// The key id that both addresses share; `None` for [`FindingKind::ListedVerbatim`] and
+    /// exposure.
     pub key: Option<KeyId>,
+    /// How near the listing is; set for exposure alone.
+    pub exposure: Option<Near>,
+}
+
+/// How near a listing is over transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near {
+    /// The key id of the address that it was found under.
+    pub key: PackedKey,
+    /// Which way funds went.
+    pub direction: Direction,
+    /// The kind of list.
+    pub kind: ListKind,
+    /// The fewest hops.
+    pub hops: u8,
+    /// Whether funds moved at the listing before its first day.
+    pub timing: Timing,
+    /// The largest direct share over the assets, in basis points.
+    pub direct_share: u16,
+    /// Whether an untagged hub lies between.
+    pub hub: bool,
+}
+
+impl Near {
+    /// What a label under `key` says.
+    pub fn new(key: PackedKey, label: &Label) -> Self {
+        let Label { direction, kind, hops, timing, direct_share, hub, .. } = *label;
+        Self { key, direction, kind, hops, timing, direct_share, hub }
+    }
+}
+
+/// What rows are looked at with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<'s> {
+    /// The day asked for; `None` for now.
+    pub(super) day: Option<Date>,
+    /// What the categories of ATTRIBUTION lists mean.
+    pub(super) categories: &'s Categories,
 }
 
 /// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
@@ -78,7 +126,7 @@ pub(super) fn match_key<'s>(
     address: &Address<'_>,
     chain: Option<&Chain>,
     (key, hash): (&KeyId, u64),
-    day: Option<Date>,
+    sight: Sight<'_>,
     first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
@@ -90,7 +138,7 @@ pub(super) fn match_key<'s>(
         let exact = is_exact(address, chain, listing);
         let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
         let (row, party) = list.index().listed_row(listing);
-        let found = finding(list, kind, row, party, day);
+        let found = finding(list, kind, (row, party), sight);
         findings.extend(found.map(|found| Finding {
             listing: Some(listing),
             key: Some(key.clone()),
@@ -103,25 +151,25 @@ pub(super) fn match_key<'s>(
 pub(super) fn match_verbatim<'s>(
     list: &'s SnapshotList,
     text: &str,
-    day: Option<Date>,
+    sight: Sight<'_>,
     findings: &mut Vec<Finding<'s>>,
 ) {
     for quarantined in list.index().by_verbatim(text) {
         let quarantined: &QuarantinedRow = quarantined;
         let (row, party) = list.index().quarantined_row(quarantined);
-        findings.extend(finding(list, FindingKind::ListedVerbatim, row, party, day));
+        findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), sight));
     }
 }
 
 fn finding<'s>(
     list: &'s SnapshotList,
     kind: FindingKind,
-    row: &'s Row,
-    party: Option<&'s Party>,
-    day: Option<Date>,
+    (row, party): (&'s Row, Option<&'s Party>),
+    sight: Sight<'_>,
 ) -> Option<Finding<'s>> {
-    let (state, standing) = standing(row, day)?;
-    let counts = state != ListingState::Removed;
+    let (state, standing) = standing(row, sight.day)?;
+    let service = sight.categories.role(list.kind(), &row.facts) == Role::Stop;
+    let counts = state != ListingState::Removed && !service;
     let score = if counts { policy::score(kind, list.kind()) } else { 0 };
     Some(Finding {
         kind,
@@ -133,7 +181,49 @@ fn finding<'s>(
         standing: Some(standing),
         listing: None,
         key: None,
+        exposure: None,
     })
+}
+
+/// Adds what a label says; of two that say the same of two keys of one address, the nearer stays.
+/// Nothing is added for a source that its list no longer holds.
+pub(super) fn match_label<'s>(
+    (list, listing): (&'s SnapshotList, &'s IndexedListing),
+    near: Near,
+    sight: Sight<'_>,
+    findings: &mut Vec<Finding<'s>>,
+) {
+    let same = |f: &Finding<'_>| {
+        f.exposure.is_some_and(|known| {
+            (known.direction, known.kind, known.hub) == (near.direction, near.kind, near.hub)
+        })
+    };
+    if let Some(place) = findings.iter().position(same) {
+        if findings[place].exposure.is_some_and(|known| known.hops <= near.hops) {
+            return;
+        }
+        findings.remove(place);
+    }
+    let kind = match (near.hub, near.direction) {
+        (true, _) => FindingKind::HubExposure,
+        (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
+        (false, Direction::SentTo) => FindingKind::SentTo,
+    };
+    let Some(found) = finding(list, kind, list.index().listed_row(listing), sight) else { return };
+    let score = match found.state {
+        ListingState::Removed => 0,
+        _ => policy::exposure_score(near.kind, near.hops, near.hub),
+    };
+    findings.push(Finding { score, listing: Some(listing), exposure: Some(near), ..found });
+}
+
+/// A source of exposure that a search found, in the lists.
+pub(super) fn listing_of<'s>(
+    snapshot: &'s Snapshot,
+    source: &Source,
+) -> Option<(&'s SnapshotList, &'s IndexedListing)> {
+    let list = snapshot.list(&source.list)?;
+    Some((list, list.index().listing(&source.listing)?))
 }
 
 /// Whether the listing is the address itself: the same canonical form, on a chain asked for. On EVM

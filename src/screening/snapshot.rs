@@ -6,14 +6,19 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::policy;
+mod record;
+
+pub use record::{SnapshotListRecord, SnapshotRecord, TransfersRecord, parse_id};
+
+use super::coverage::ExposureState;
+use super::parties::Categories;
 use crate::domain::address::{Address, AddressError, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{Gap, ListId, ListKind, ListState, Party, Row};
+use crate::domain::list::{Gap, ListId, ListKind, ListState, Party, Row, RowKey};
+use crate::exposure::Source;
 
 /// The version of this program, as answers name it.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -128,6 +133,11 @@ impl ListIndex {
         Self { rows, parties, listings, quarantine, postings, runs, verbatim }
     }
 
+    /// Every key id with each listing that it is indexed under.
+    pub(super) fn postings(&self) -> impl Iterator<Item = (&KeyId, &IndexedListing)> {
+        self.postings.iter().map(|(key, at)| (key, &self.listings[*at as usize]))
+    }
+
     /// The listings that stand under `key`, whose hash is `hash` ([`Snapshot::hash`]).
     pub(super) fn by_key(&self, hash: u64, key: &KeyId) -> impl Iterator<Item = &IndexedListing> {
         let run = self.runs.find(hash, |&at| self.postings[at as usize].0 == *key);
@@ -156,6 +166,16 @@ impl ListIndex {
 
     fn row(&self, row: u32, party: u32) -> (&Row, Option<&Party>) {
         (&self.rows[row as usize], self.parties.get(party as usize))
+    }
+
+    /// The listing of the row with that key, where its address is understood.
+    pub(super) fn listing(&self, key: &RowKey) -> Option<&IndexedListing> {
+        self.place(key).map(|place| &self.listings[place])
+    }
+
+    fn place(&self, key: &RowKey) -> Option<usize> {
+        let row = self.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
+        self.listings.binary_search_by_key(&(row as u32), |listing| listing.row).ok()
     }
 
     /// Every row whose address cannot be understood, in the order of the keys.
@@ -271,67 +291,18 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// What a snapshot id stands for, as kept in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotRecord {
-    /// The list versions, in the order of their ids.
-    pub lists: Vec<SnapshotListRecord>,
-    /// Required lists that are not loaded.
-    pub missing: Vec<ListId>,
-    /// [`ENGINE_VERSION`].
-    pub engine_version: String,
-    /// [`policy::VERSION`].
-    pub policy_version: String,
-    /// Whether stale lists were let pass.
-    pub stale_allowed: bool,
-}
-
-/// One list version in a [`SnapshotRecord`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotListRecord {
-    /// The list.
-    pub id: ListId,
-    /// What being on it means.
-    pub kind: ListKind,
-    /// The version.
-    pub version: u64,
-    /// The version's digest.
-    pub digest: [u8; 32],
-    /// The latest day of publication seen.
-    pub published: Option<Date>,
-    /// When it was last known to be current.
-    pub current_at: Option<Timestamp>,
-    /// The age from which it is stale, in seconds.
-    pub max_age_seconds: Option<u64>,
-    /// Whether a screening without it is INCOMPLETE.
-    pub required: bool,
-}
-
-impl SnapshotRecord {
-    /// The record as JSON, as it is stored.
-    fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings, numbers and lists always have a JSON form")
-    }
-
-    /// Reads a stored record.
-    pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(stored)
-    }
-}
-
-/// The short name of what is stored: the first 8 bytes of its SHA-256, in hex.
-fn short_name(stored: &[u8]) -> String {
-    Sha256::digest(stored)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// All lists in force at one moment, immutable.
 #[derive(Debug)]
 pub struct Snapshot {
     id: String,
     record: SnapshotRecord,
-    encoded_record: Vec<u8>,
-    lists: Vec<SnapshotList>,
+    encoded_record: Arc<[u8]>,
+    lists: Arc<[SnapshotList]>,
     hasher: DefaultHashBuilder,
+    categories: Arc<Categories>,
+    exposure: ExposureState,
+    /// Where each source of the labels stands: list and row, by the source's number.
+    sources: Arc<[Option<(u32, u32)>]>,
 }
 
 impl Snapshot {
@@ -343,6 +314,7 @@ impl Snapshot {
         terms: &[ListTerms],
         default_max_age: SignedDuration,
         stale_allowed: bool,
+        (categories, exposure): (Arc<Categories>, ExposureState),
         previous: Option<&Self>,
     ) -> Self {
         let hasher = previous.map_or_else(DefaultHashBuilder::default, |p| p.hasher.clone());
@@ -363,9 +335,33 @@ impl Snapshot {
             })
             .collect();
         lists.sort_by(|a, b| a.id().cmp(b.id()));
-        let record = record_of(&lists, terms, stale_allowed);
-        let encoded_record = record.encode();
-        Self { id: short_name(&encoded_record), record, encoded_record, lists, hasher }
+        let record = record::record_of(&lists, terms, stale_allowed, &exposure);
+        let encoded_record: Arc<[u8]> = record.encode().into();
+        let id = record::id_of(&encoded_record, &exposure);
+        let sources = places(&lists, &exposure);
+        let lists = lists.into();
+        Self { id, record, encoded_record, lists, hasher, categories, exposure, sources }
+    }
+
+    /// The same lists with exposure as it stands now: other labels, other transfers, the same
+    /// settings and required chains.
+    pub fn with_exposure(&self, exposure: ExposureState) -> Self {
+        let known = exposure.labels.as_ref().map_or(0, |labels| labels.sources().len());
+        let sources = match known == self.sources.len() {
+            true => self.sources.clone(),
+            false => places(&self.lists, &exposure),
+        };
+        let transfers = TransfersRecord::of(&exposure);
+        Self {
+            id: record::id_of(&self.encoded_record, &exposure),
+            record: SnapshotRecord { transfers, ..self.record.clone() },
+            encoded_record: self.encoded_record.clone(),
+            lists: self.lists.clone(),
+            hasher: self.hasher.clone(),
+            categories: self.categories.clone(),
+            exposure,
+            sources,
+        }
     }
 
     /// The short name that answers carry.
@@ -376,6 +372,22 @@ impl Snapshot {
     /// What the id stands for.
     pub fn record(&self) -> &SnapshotRecord {
         &self.record
+    }
+
+    /// The name under which the record is stored: the first part of the id.
+    pub fn record_name(&self) -> &str {
+        self.id.split('-').next().unwrap_or(&self.id)
+    }
+
+    /// What labels rest on beside transfers: SHA-256 over the list versions, their kinds, and the
+    /// settings of exposure.
+    pub fn basis(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for list in &self.record.lists {
+            digest.update(format!("{} {} {}\n", list.id, list.kind, list.version));
+        }
+        digest.update(self.record.exposure_settings);
+        digest.finalize().into()
     }
 
     /// The record in its stored form, from which the id is made.
@@ -398,37 +410,35 @@ impl Snapshot {
         self.record.stale_allowed
     }
 
+    /// What the categories of ATTRIBUTION lists mean.
+    pub fn categories(&self) -> &Categories {
+        &self.categories
+    }
+
+    /// Exposure as the snapshot holds it.
+    pub fn exposure(&self) -> &ExposureState {
+        &self.exposure
+    }
+
+    /// The listing of a source of the labels; `None` where its list no longer holds it.
+    pub fn source(&self, id: u32) -> Option<(&SnapshotList, &IndexedListing)> {
+        let (list, listing) = (*self.sources.get(id as usize)?)?;
+        let list = &self.lists[list as usize];
+        Some((list, &list.index().listings()[listing as usize]))
+    }
+
     /// The hash of `key`, the same for every list.
     pub(super) fn hash(&self, key: &KeyId) -> u64 {
         self.hasher.hash_one(key)
     }
 }
 
-fn record_of(lists: &[SnapshotList], terms: &[ListTerms], stale_allowed: bool) -> SnapshotRecord {
-    let loaded = |id: &ListId| lists.iter().any(|list| list.id() == id);
-    let mut missing: Vec<_> =
-        terms.iter().filter(|t| t.required && !loaded(&t.id)).map(|t| t.id.clone()).collect();
-    missing.sort();
-    SnapshotRecord {
-        lists: lists
-            .iter()
-            .map(|list| {
-                let state = list.state();
-                SnapshotListRecord {
-                    id: list.id().clone(),
-                    kind: list.kind(),
-                    version: state.version.version,
-                    digest: state.version.digest,
-                    published: state.check.published,
-                    current_at: list.current_at,
-                    max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
-                    required: list.terms.required,
-                }
-            })
-            .collect(),
-        missing,
-        engine_version: ENGINE_VERSION.to_owned(),
-        policy_version: policy::VERSION.to_owned(),
-        stale_allowed,
-    }
+/// Where the sources of the labels stand: places in `lists` and in the list's understood rows.
+fn places(lists: &[SnapshotList], exposure: &ExposureState) -> Arc<[Option<(u32, u32)>]> {
+    let sources = exposure.labels.as_ref().map_or(&[][..], |labels| labels.sources());
+    let place = |source: &Source| {
+        let at = lists.iter().position(|list| *list.id() == source.list)?;
+        Some((at as u32, lists[at].index().place(&source.listing)? as u32))
+    };
+    sources.iter().map(place).collect()
 }

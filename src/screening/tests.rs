@@ -82,13 +82,17 @@ fn terms(name: &str, required: bool) -> ListTerms {
 
 fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapshot {
     let default_max_age = SignedDuration::from_hours(48);
-    Snapshot::build(states, terms, default_max_age, false, None)
+    Snapshot::build(states, terms, default_max_age, false, Default::default(), None)
+}
+
+fn narrowing(lists: &[ListId], as_of: Option<Timestamp>) -> Narrowing {
+    Narrowing { lists: lists.to_vec(), as_of, max_hops: None }
 }
 
 /// What a screening says, in short: decision, score, kinds of findings, reasons.
 fn ask(snapshot: &Snapshot, address: &str, chain: Option<&str>, as_of: Option<&str>) -> String {
     let as_of = as_of.map(|text| text.parse().expect("a timestamp"));
-    let scope = Scope::new(snapshot, &[], as_of, now()).expect("a scope");
+    let scope = Scope::new(snapshot, &narrowing(&[], as_of), now()).expect("a scope");
     let chain = chain.map(|text| text.parse::<Chain>().expect("a chain"));
     let screening = scope.screen(address, chain.as_ref()).expect("an answer");
     let mut said = format!("{:?} {}", screening.decision, screening.score);
@@ -136,7 +140,7 @@ fn a_wrong_checksum_or_an_unknown_form_is_never_allowed() {
 #[test]
 fn input_that_no_address_could_be_is_an_error() {
     let snapshot = snapshot(&[sanctions(vec![])], &[]);
-    let scope = Scope::new(&snapshot, &[], None, now()).expect("a scope");
+    let scope = Scope::new(&snapshot, &Narrowing::default(), now()).expect("a scope");
     assert_eq!(scope.screen("", None).map(|_| ()), Err(AddressError::Empty));
     assert_eq!(scope.screen("  ", None).map(|_| ()), Err(AddressError::Empty));
     let zero_width = format!("{}\u{200b}{}", &RONIN[..10], &RONIN[10..]);
@@ -291,7 +295,14 @@ fn stale_missing_and_narrowed_lists_are_named_and_never_allowed() {
     let old = list("us-ofac-sdn", ListKind::Sanctions, date(2025, 11, 17), vec![]);
     let stale = snapshot(std::slice::from_ref(&old), &[terms("us-ofac-sdn", true)]);
     assert_eq!(ask(&stale, CLEAN, None, None), "Review 0 !ListStale");
-    let trusted = Snapshot::build(&[old], &[], SignedDuration::from_hours(48), true, None);
+    let trusted = Snapshot::build(
+        &[old],
+        &[],
+        SignedDuration::from_hours(48),
+        true,
+        Default::default(),
+        None,
+    );
     assert_eq!(ask(&trusted, CLEAN, None, None), "Allow 0");
 
     let missing = snapshot(&[sanctions(vec![])], &[terms("eu-fsf", true)]);
@@ -299,11 +310,11 @@ fn stale_missing_and_narrowed_lists_are_named_and_never_allowed() {
 
     let other = list("mine", ListKind::Advisory, date(2025, 1, 1), vec![]);
     let both = snapshot(&[sanctions(vec![]), other], &[terms("us-ofac-sdn", true)]);
-    let scope = Scope::new(&both, &[id("mine")], None, now()).expect("a scope");
+    let scope = Scope::new(&both, &narrowing(&[id("mine")], None), now()).expect("a scope");
     let narrowed = scope.screen(CLEAN, None).expect("an answer");
     assert_eq!(narrowed.decision, Decision::Review);
     assert_eq!(narrowed.scope_incomplete, [Incomplete::Narrowed(id("us-ofac-sdn"))]);
-    let unknown = Scope::new(&both, &[id("nobody")], None, now()).map(|_| ());
+    let unknown = Scope::new(&both, &narrowing(&[id("nobody")], None), now()).map(|_| ());
     assert_eq!(unknown, Err(ScopeError::UnknownList(id("nobody"))));
 }
 
@@ -337,7 +348,7 @@ fn as_of_takes_the_listings_of_that_day() {
     let before = ask(&snapshot, CLEAN, None, Some("2025-11-18T12:00:00Z"));
     assert_eq!(before, "Block 100 Listed:Standing !AsOfBeforeFirstPublication");
     let future = "2025-11-20T12:00:01Z".parse().expect("a timestamp");
-    let refused = Scope::new(&snapshot, &[], Some(future), now()).map(|_| ());
+    let refused = Scope::new(&snapshot, &narrowing(&[], Some(future)), now()).map(|_| ());
     assert_eq!(refused, Err(ScopeError::AsOfInFuture { as_of: future, now: now() }));
 }
 
@@ -352,7 +363,14 @@ fn a_pending_removal_still_counts() {
 fn the_snapshot_id_stands_for_all_that_an_answer_rests_on() {
     let base = || sanctions(vec![row(RONIN, "ETH")]);
     let build = |state: Arc<ListState>, terms: &[ListTerms], stale: bool| {
-        let built = Snapshot::build(&[state], terms, SignedDuration::from_hours(48), stale, None);
+        let built = Snapshot::build(
+            &[state],
+            terms,
+            SignedDuration::from_hours(48),
+            stale,
+            Default::default(),
+            None,
+        );
         built.id().to_owned()
     };
     let same = build(base(), &[], false);
@@ -380,7 +398,8 @@ fn tables_are_shared_between_snapshots_of_the_same_version() {
     let first = snapshot(std::slice::from_ref(&state), &[]);
     let limit = SignedDuration::from_hours(48);
     let extra = list("mine", ListKind::Advisory, date(2025, 1, 1), vec![row(CLEAN, "ETH")]);
-    let second = Snapshot::build(&[state, extra], &[], limit, false, Some(&first));
+    let second =
+        Snapshot::build(&[state, extra], &[], limit, false, Default::default(), Some(&first));
     let sdn = id("us-ofac-sdn");
     let (before, after) = (first.list(&sdn).expect("there"), second.list(&sdn).expect("there"));
     assert!(std::ptr::eq(before.index(), after.index()));
@@ -478,7 +497,7 @@ proptest! {
             .map(|((n, rows), kind)| list(&format!("list-{n}"), kind, date(2025, 11, 19), rows))
             .collect();
         let snapshot = snapshot(&lists, &[]);
-        let scope = Scope::new(&snapshot, &[], None, now()).expect("a scope");
+        let scope = Scope::new(&snapshot, &Narrowing::default(), now()).expect("a scope");
         let questions = questions();
         for place in asked {
             let question = place.get(&questions);

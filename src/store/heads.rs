@@ -1,13 +1,14 @@
-//! The newest version of each list that was acknowledged, in a small file beside the database.
-//! Knows nothing of what a version holds.
+//! The newest version of each list and the newest change of the transfers that were acknowledged,
+//! in a small file beside the database. Knows nothing of what they hold.
 //!
 //! sled takes a damaged record of its log for the log's end, and cuts off silently what follows.
-//! A list, or all of them, could so go back to an earlier version or vanish. The file says what
-//! must be there; it is written after the database is synced and before a version is
-//! acknowledged, so that the database may be ahead of it, but never behind.
+//! A list, or all of them, could so go back to an earlier version or vanish, and so could the last
+//! transfers. The file says what must be there; it is written after the database is synced and
+//! before a version or a change is acknowledged, so that the database may be ahead of it, but
+//! never behind.
 //!
-//! The file is text: `lazaretto heads 1`, a line `<list id> <version>` for each list by id, and
-//! `= <number of lists>`.
+//! The file is text: `lazaretto heads 1`, a line `<list id> <version>` for each list by id, where
+//! there are transfers a line `.transfers <changes> <rows>`, and `= <number of lists>`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,8 +23,26 @@ const FIRST_LINE: &str = "lazaretto heads 1";
 /// How the last line begins; no list is called so.
 const END: &str = "=";
 
-/// The newest acknowledged version of each list.
-pub(super) type Heads = BTreeMap<ListId, u64>;
+/// How the line of the transfers begins; no list is called so.
+const TRANSFERS: &str = ".transfers";
+
+/// What was acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heads {
+    /// The newest version of each list.
+    pub lists: BTreeMap<ListId, u64>,
+    /// The number of changes to the transfers, and of rows after the last.
+    pub transfers: Ledger,
+}
+
+/// How far the transfers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Ledger {
+    /// Appends, retractions and declarations, each of which counts one.
+    pub changes: u64,
+    /// Rows.
+    pub rows: u64,
+}
 
 /// Where the file lies in the database's directory.
 pub(super) fn path(dir: &Path) -> PathBuf {
@@ -44,10 +63,14 @@ pub(super) fn read(dir: &Path) -> Result<Option<Heads>, StoreError> {
 /// Replaces the file, durably and at once.
 pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
     let mut text = format!("{FIRST_LINE}\n");
-    for (id, version) in heads {
+    for (id, version) in &heads.lists {
         text.push_str(&format!("{id} {version}\n"));
     }
-    text.push_str(&format!("{END} {}\n", heads.len()));
+    if heads.transfers != Ledger::default() {
+        let Ledger { changes, rows } = heads.transfers;
+        text.push_str(&format!("{TRANSFERS} {changes} {rows}\n"));
+    }
+    text.push_str(&format!("{END} {}\n", heads.lists.len()));
     let (path, new) = (path(dir), dir.join("heads.new"));
     let replace = || {
         let mut file = File::create(&new)?;
@@ -61,7 +84,7 @@ pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
 
 /// The heads, or the number of the line that is wrong, from 1.
 fn parse(text: &str) -> Result<Heads, usize> {
-    let mut heads = Heads::new();
+    let mut heads = Heads::default();
     let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n')).zip(1..);
     if lines.next().is_none_or(|(line, _)| line != Some(FIRST_LINE)) {
         return Err(1);
@@ -70,12 +93,18 @@ fn parse(text: &str) -> Result<Heads, usize> {
     while let Some((line, number)) = lines.next() {
         last = number;
         let (name, value) = line.and_then(|line| line.split_once(' ')).ok_or(number)?;
+        if name == TRANSFERS && heads.transfers == Ledger::default() {
+            let (changes, rows) = value.split_once(' ').ok_or(number)?;
+            heads.transfers.changes = changes.parse().map_err(|_| number)?;
+            heads.transfers.rows = rows.parse().map_err(|_| number)?;
+            continue;
+        }
         let value: u64 = value.parse().map_err(|_| number)?;
         if name == END {
-            let whole = value == heads.len() as u64 && lines.next().is_none();
+            let whole = value == heads.lists.len() as u64 && lines.next().is_none();
             return if whole { Ok(heads) } else { Err(number) };
         }
-        if heads.insert(name.parse().map_err(|_| number)?, value).is_some() {
+        if heads.lists.insert(name.parse().map_err(|_| number)?, value).is_some() {
             return Err(number);
         }
     }

@@ -99,8 +99,18 @@ impl Store {
     /// Refuses a database that is behind what was acknowledged; then brings the file up to it.
     pub(super) fn check_heads(&self, known: Option<&heads::Heads>) -> Result<(), StoreError> {
         let found = self.heads()?;
-        for (list, version) in known.into_iter().flatten() {
-            let found = found.get(list).copied();
+        if let Some(known) = known.filter(|known| known.transfers.changes > found.transfers.changes)
+        {
+            return Err(StoreError::LostTransfers {
+                dir: self.dir.clone(),
+                stored: known.transfers.rows,
+                changes: known.transfers.changes,
+                found: found.transfers.rows,
+                found_changes: found.transfers.changes,
+            });
+        }
+        for (list, version) in known.into_iter().flat_map(|known| &known.lists) {
+            let found = found.lists.get(list).copied();
             if found.is_none_or(|found| found < *version) {
                 let (dir, list, version) = (self.dir.clone(), list.clone(), *version);
                 return Err(StoreError::Lost { dir, list, version, found });
@@ -113,13 +123,14 @@ impl Store {
         Ok(())
     }
 
-    fn write_heads(&self) -> Result<(), StoreError> {
+    pub(super) fn write_heads(&self) -> Result<(), StoreError> {
         heads::write(&self.dir, &self.heads()?)
     }
 
     fn heads(&self) -> Result<heads::Heads, StoreError> {
         let pointers = self.pointers()?.into_iter();
-        Ok(pointers.map(|(id, pointer)| (id, pointer.version)).collect())
+        let lists = pointers.map(|(id, pointer)| (id, pointer.version)).collect();
+        Ok(heads::Heads { lists, transfers: self.ledger()? })
     }
 
     /// Removes what no pointer leads to and learns the greatest acknowledged version.

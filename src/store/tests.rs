@@ -302,7 +302,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 2])), Some("schema 2,")),
+        (Box::new(meta(&[0, 0, 0, 3])), Some("schema 3,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

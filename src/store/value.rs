@@ -68,6 +68,36 @@ pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), S
     Ok(())
 }
 
+/// Adds to `batch` what puts a value in pieces in the place of the one under `key`, if there is
+/// one.
+pub(super) fn replace(
+    tree: &sled::Tree,
+    batch: &mut sled::Batch,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<(), StoreError> {
+    remove_in(tree, batch, key)?;
+    for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
+        batch.insert([key, &(number as u32).to_be_bytes()].concat(), piece);
+    }
+    Ok(())
+}
+
+/// Adds to `batch` what removes the value in pieces under `key`.
+pub(super) fn remove_in(
+    tree: &sled::Tree,
+    batch: &mut sled::Batch,
+    key: &[u8],
+) -> Result<(), StoreError> {
+    for found in tree.scan_prefix(key).keys() {
+        let found = found.map_err(StoreError::engine("reading a key"))?;
+        if found.len() == key.len() + NUMBER {
+            batch.remove(found);
+        }
+    }
+    Ok(())
+}
+
 /// Reads the value in pieces under exactly `key`.
 pub(super) fn read(
     tree: &sled::Tree,

@@ -10,7 +10,7 @@ use lazaretto::domain::list::{ChangeKind, ListId, ListKind};
 use lazaretto::engine::{ChangesSince, Engine, EngineError, Import, Publication};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotList;
-use lazaretto::screening::{FindingKind, Incomplete, ListingState, Scope, ScopeError};
+use lazaretto::screening::{FindingKind, Incomplete, ListingState, Narrowing, Scope, ScopeError};
 
 /// A file of the real data; `None`, with a word about it, where the data is not there at all.
 pub fn data(path: &str) -> Option<PathBuf> {
@@ -175,7 +175,10 @@ impl Desk {
 
     pub fn try_screen(&self, address: &str, as_of: Option<&str>) -> Result<Answer, ScopeError> {
         let snapshot = self.engine.snapshot().unwrap();
-        let scope = Scope::new(&snapshot, &[], as_of.map(at), self.engine.now())?;
+        let scope = {
+            let narrowing = Narrowing { as_of: as_of.map(at), ..Narrowing::default() };
+            Scope::new(&snapshot, &narrowing, self.engine.now())
+        }?;
         let screening = scope.screen(address, None).unwrap();
         let (complete, score) = (screening.is_complete(), screening.score);
         let findings = screening.findings.iter().map(|finding| Found {

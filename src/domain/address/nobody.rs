@@ -63,7 +63,7 @@ pub(super) fn why(address: &Address<'_>) -> Option<&'static str> {
 
 /// Small numbers, and the predeploys of OP Stack chains (0x4200...0000 to 0x4200...ffff), as an
 /// EVM or TRON account.
-fn system_account(key: &KeyId) -> Option<&'static str> {
+pub(super) fn system_account(key: &KeyId) -> Option<&'static str> {
     let KeyId::Evm(hash) = key else { return None };
     let (head, tail) = hash.split_last_chunk::<8>()?;
     let number = u64::from_be_bytes(*tail);

@@ -41,7 +41,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         }],
         missing_lists: Vec::new(),
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-        policy_version: "builtin-1".to_owned(),
+        policy_version: "builtin-2".to_owned(),
         stale_allowed: false,
         ..Default::default()
     }

@@ -1,0 +1,250 @@
+//! Whether a transfer keeps within what a transfer can be. Looks at one transfer, never at what is
+//! stored.
+
+use super::{
+    Asset, Holder, Leg, MAX_AHEAD, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
+    MAX_TX_INDEX, Movement, Transfer, TxId, UtxoMovement,
+};
+use crate::domain::address::MAX_ADDRESS;
+use crate::domain::chain::Chain;
+
+/// Why a transfer cannot be taken: the field, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// A family such as `eip155:*`.
+    #[error("chain: {0} is a family of chains, not one chain")]
+    Family(Chain),
+    /// A chain whose id is another chain's, or none.
+    #[error("chain: {0} is not the id of a chain")]
+    Chain(Chain),
+    /// A time beyond [`MAX_TIME`] or more than [`MAX_AHEAD`] after now.
+    #[error("time: {time} (Unix seconds) is more than {MAX_AHEAD} seconds after now, {now}")]
+    Time {
+        /// The transfer's time.
+        time: u64,
+        /// The moment it was compared with.
+        now: u64,
+    },
+    /// A height beyond [`MAX_HEIGHT`].
+    #[error("position.height: {0} is above {MAX_HEIGHT}")]
+    Height(u64),
+    /// A transaction index beyond [`MAX_TX_INDEX`].
+    #[error("position.tx_index: {0} is above {MAX_TX_INDEX}")]
+    TxIndex(u32),
+    /// A text that is empty, too long, or not visible ASCII.
+    #[error("{field}: {found:?} is not 1 to {most} bytes of visible ASCII")]
+    Text {
+        /// The field.
+        field: &'static str,
+        /// The beginning of what it says.
+        found: String,
+        /// The most bytes that it may have.
+        most: usize,
+    },
+    /// Inputs of a transaction that makes new coins.
+    #[error("inputs: a coinbase transaction has none, not {0}")]
+    Coinbase(usize),
+    /// More inputs or outputs than [`MAX_LEGS`].
+    #[error("{field}: {found} are more than {MAX_LEGS}")]
+    Legs {
+        /// `inputs` or `outputs`.
+        field: &'static str,
+        /// How many there are.
+        found: usize,
+    },
+    /// More holders of one input or output than [`MAX_HOLDERS`].
+    #[error("{field}[{leg}].holders: {found} are more than {MAX_HOLDERS}")]
+    Holders {
+        /// `inputs` or `outputs`.
+        field: &'static str,
+        /// Its place among them, from 0.
+        leg: usize,
+        /// How many holders it has.
+        found: usize,
+    },
+}
+
+impl Transfer {
+    /// Whether every field is within its bounds, and the time no more than [`MAX_AHEAD`] after
+    /// `now` (Unix seconds). Says the first field that is not.
+    pub fn check(&self, now: u64) -> Result<(), TransferError> {
+        TransferError::check_chain(&self.chain)?;
+        if self.time > MAX_TIME || self.time > now.saturating_add(MAX_AHEAD) {
+            return Err(TransferError::Time { time: self.time, now });
+        }
+        if let Some(position) = self.position {
+            if position.height > MAX_HEIGHT {
+                return Err(TransferError::Height(position.height));
+            }
+            if position.tx_index > MAX_TX_INDEX {
+                return Err(TransferError::TxIndex(position.tx_index));
+            }
+        }
+        if let Some(TxId::Text(text)) = &self.tx {
+            check_text("tx", text, MAX_NAME)?;
+        }
+        match &self.movement {
+            Movement::Account(account) => {
+                for (field, holder) in [("from", &account.from), ("to", &account.to)] {
+                    holder.as_ref().map_or(Ok(()), |holder| check_holder(field, holder))?;
+                }
+                match &account.asset {
+                    Asset::Named(text) => check_text("asset", text, MAX_NAME),
+                    Asset::Native | Asset::Contract(_) => Ok(()),
+                }
+            }
+            Movement::Utxo(utxo) => check_utxo(utxo),
+        }
+    }
+}
+
+impl TransferError {
+    /// Whether `chain` is one chain by its own id, and no family.
+    pub fn check_chain(chain: &Chain) -> Result<(), Self> {
+        let fits = match chain {
+            Chain::AnyEvm | Chain::AnyCosmos => return Err(Self::Family(chain.clone())),
+            Chain::Evm(id) => *id > 0,
+            Chain::Cosmos(_) | Chain::Other(_) => chain.caip2().parse().as_ref() == Ok(chain),
+            _ => true,
+        };
+        if fits { Ok(()) } else { Err(Self::Chain(chain.clone())) }
+    }
+}
+
+fn check_utxo(utxo: &UtxoMovement) -> Result<(), TransferError> {
+    if utxo.coinbase && !utxo.inputs.is_empty() {
+        return Err(TransferError::Coinbase(utxo.inputs.len()));
+    }
+    check_legs("inputs", &utxo.inputs)?;
+    check_legs("outputs", &utxo.outputs)
+}
+
+fn check_legs(field: &'static str, legs: &[Leg]) -> Result<(), TransferError> {
+    if legs.len() > MAX_LEGS {
+        return Err(TransferError::Legs { field, found: legs.len() });
+    }
+    for (leg, Leg { holders, .. }) in legs.iter().enumerate() {
+        if holders.len() > MAX_HOLDERS {
+            return Err(TransferError::Holders { field, leg, found: holders.len() });
+        }
+        holders.iter().try_for_each(|holder| check_holder(field, holder))?;
+    }
+    Ok(())
+}
+
+fn check_holder(field: &'static str, holder: &Holder) -> Result<(), TransferError> {
+    match holder {
+        Holder::Evm(_) => Ok(()),
+        Holder::Other(text) => check_text(field, text, MAX_ADDRESS),
+    }
+}
+
+fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), TransferError> {
+    if (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(TransferError::Text { field, found: text.chars().take(40).collect(), most })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::transfer::{AccountMovement, Amount, Position, TxStatus};
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn account() -> Transfer {
+        Transfer {
+            chain: Chain::Evm(1),
+            time: NOW,
+            position: Some(Position {
+                height: MAX_HEIGHT,
+                tx_index: MAX_TX_INDEX,
+                index: u32::MAX,
+            }),
+            block_hash: Some([1; 32]),
+            tx: Some(TxId::Text("x".repeat(MAX_NAME).into())),
+            status: TxStatus::Unknown,
+            movement: Movement::Account(AccountMovement {
+                from: Some(Holder::Other("a".repeat(MAX_ADDRESS).into())),
+                to: None,
+                asset: Asset::Named("b".into()),
+                amount: Amount::MAX,
+                usd_micros: Some(u64::MAX),
+            }),
+        }
+    }
+
+    fn utxo(utxo: UtxoMovement) -> Transfer {
+        Transfer { movement: Movement::Utxo(Box::new(utxo)), ..account() }
+    }
+
+    fn legs(count: usize, holders: usize) -> Vec<Leg> {
+        vec![Leg { holders: vec![Holder::Evm([1; 20]); holders], amount: None }; count]
+    }
+
+    fn check(transfer: &Transfer, want: &str) {
+        let found = transfer.check(NOW).map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(found.starts_with(want) && found.is_empty() == want.is_empty(), "{found} {want}");
+    }
+
+    #[test]
+    fn what_is_within_its_bounds_is_taken() {
+        check(&account(), "");
+        check(&Transfer { time: NOW + MAX_AHEAD, ..account() }, "");
+        check(&Transfer { chain: Chain::Other("cip34:1-764824073".into()), ..account() }, "");
+        check(&utxo(UtxoMovement { coinbase: true, inputs: vec![], outputs: legs(1, 0) }), "");
+        let full = legs(MAX_LEGS, 1);
+        check(&utxo(UtxoMovement { coinbase: false, inputs: full.clone(), outputs: full }), "");
+        let outputs = legs(1, MAX_HOLDERS);
+        check(&utxo(UtxoMovement { outputs, ..UtxoMovement::default() }), "");
+    }
+
+    #[test]
+    fn what_is_beyond_its_bounds_is_refused_by_its_field() {
+        let chain = |chain: Chain, want| check(&Transfer { chain, ..account() }, want);
+        chain(Chain::AnyEvm, "chain: eip155:* is a family");
+        chain(Chain::AnyCosmos, "chain: cosmos:* is a family");
+        chain(Chain::Evm(0), "chain: eip155:0 is not");
+        chain(Chain::Other("eip155:1".into()), "chain: eip155:1 is not");
+        chain(Chain::Cosmos("no such".into()), "chain: cosmos:no such is not");
+        check(&Transfer { time: NOW + MAX_AHEAD + 1, ..account() }, "time: 1700007201");
+        let late = Transfer { time: MAX_TIME + 1, ..account() };
+        assert!(matches!(late.check(u64::MAX), Err(TransferError::Time { .. })));
+        let position = |height, tx_index, want| {
+            let position = Some(Position { height, tx_index, index: 0 });
+            check(&Transfer { position, ..account() }, want);
+        };
+        position(MAX_HEIGHT + 1, 0, "position.height: 1099511627776");
+        position(0, MAX_TX_INDEX + 1, "position.tx_index: 16777215");
+        for text in ["", "a b", "\u{200b}", &"x".repeat(MAX_NAME + 1)] {
+            let tx = Some(TxId::Text(text.into()));
+            check(&Transfer { tx, ..account() }, "tx: ");
+        }
+        let moved = |change: fn(&mut AccountMovement), want| {
+            let mut transfer = account();
+            let Movement::Account(account) = &mut transfer.movement else { unreachable!() };
+            change(account);
+            check(&transfer, want);
+        };
+        moved(|account| account.asset = Asset::Named("".into()), "asset: \"\"");
+        moved(|account| account.from = Some(Holder::Other("é".into())), "from: \"é\"");
+        let long = |account: &mut AccountMovement| {
+            account.to = Some(Holder::Other("x".repeat(MAX_ADDRESS + 1).into()));
+        };
+        moved(long, "to: \"xxx");
+        let legs = |inputs, outputs, coinbase, want| {
+            check(&utxo(UtxoMovement { coinbase, inputs, outputs }), want);
+        };
+        legs(legs_of(1), vec![], true, "inputs: a coinbase transaction has none, not 1");
+        legs(legs_of(MAX_LEGS + 1), vec![], false, "inputs: 100001 are more");
+        legs(vec![], legs_of(MAX_LEGS + 1), false, "outputs: 100001 are more");
+        legs(vec![], self::legs(2, MAX_HOLDERS + 1), false, "outputs[0].holders: 21 are more");
+        let unseen = Leg { holders: vec![Holder::Other(" ".into())], amount: None };
+        legs(vec![], vec![unseen], false, "outputs: \" \"");
+    }
+
+    fn legs_of(count: usize) -> Vec<Leg> {
+        legs(count, 0)
+    }
+}

@@ -1,0 +1,307 @@
+//! Edges in both directions, per node in the order of their keys: a large base, a few runs of what
+//! came since, and a tail that is not sorted yet. Knows nothing of what an edge means.
+//!
+//! 16 bytes an edge and direction. A tail as large as the base is folded into it, so that an import
+//! costs about two counting sorts in all; a smaller one becomes a run when it is to be read, and
+//! runs are merged when the newer is a quarter of the older, so that a node is looked for in few.
+
+use super::nodes::Node;
+
+/// In [`Edge::other`]: the edge does not count for exposure.
+pub(super) const UNCOUNTED: u32 = 1 << 31;
+
+/// A tail is not folded into the base before it has so many edges.
+const SMALLEST_FOLD: usize = 1 << 20;
+
+/// One end's view of a transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Edge {
+    /// When, on the clock of both ends.
+    pub key: u64,
+    /// The node at the other end, and [`UNCOUNTED`].
+    other: u32,
+    /// The row of an account transfer, or the leg of a UTXO transaction.
+    pub id: u32,
+}
+
+impl Edge {
+    /// The node at the other end.
+    #[inline]
+    pub fn node(&self) -> Node {
+        self.other & !UNCOUNTED
+    }
+
+    /// Whether it counts for exposure.
+    #[inline]
+    pub fn counts(&self) -> bool {
+        self.other & UNCOUNTED == 0
+    }
+}
+
+/// An edge that was appended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Appended {
+    /// When.
+    pub key: u64,
+    /// Where from; may be a node that stands for nobody.
+    pub from: Node,
+    /// Where to, and [`UNCOUNTED`].
+    to: u32,
+    /// As [`Edge::id`].
+    pub id: u32,
+}
+
+impl Appended {
+    pub fn new(key: u64, from: Node, to: Node, id: u32, counts: bool) -> Self {
+        Self { key, from, to: if counts { to } else { to | UNCOUNTED }, id }
+    }
+
+    /// Where to.
+    pub fn to(&self) -> Node {
+        self.to & !UNCOUNTED
+    }
+
+    /// Whether it counts for exposure.
+    pub fn counts(&self) -> bool {
+        self.to & UNCOUNTED == 0
+    }
+
+    /// The node at whose place it stands in a direction, and how it looks from there.
+    fn seen(&self, forwards: bool) -> (Node, Edge) {
+        let flag = self.to & UNCOUNTED;
+        let (at, other) = if forwards { (self.from, self.to()) } else { (self.to(), self.from) };
+        (at, Edge { key: self.key, other: other | flag, id: self.id })
+    }
+}
+
+/// All edges.
+#[derive(Debug, Default)]
+pub(super) struct Edges {
+    /// By where they come from.
+    pub out: Adjacency,
+    /// By where they go.
+    pub into: Adjacency,
+    tail: Vec<Appended>,
+}
+
+impl Edges {
+    /// Appends an edge; not seen before [`Edges::settle`].
+    pub fn push(&mut self, edge: Appended, nodes: usize) {
+        self.tail.push(edge);
+        if self.tail.len() >= SMALLEST_FOLD.max(self.out.base.edges.len()) {
+            self.fold(nodes);
+        }
+    }
+
+    /// Makes what was appended visible.
+    pub fn settle(&mut self, nodes: usize) {
+        if self.tail.is_empty() {
+            return;
+        }
+        let total = self.out.len() + self.tail.len();
+        if total / 4 > self.out.base.edges.len() {
+            self.fold(nodes);
+            return;
+        }
+        self.out.add_run(&self.tail, true);
+        self.into.add_run(&self.tail, false);
+        self.tail.clear();
+    }
+
+    /// Folds everything into the base.
+    pub fn fold(&mut self, nodes: usize) {
+        let Self { out, into, tail } = self;
+        std::thread::scope(|scope| {
+            scope.spawn(|| out.fold(tail, true, nodes));
+            into.fold(tail, false, nodes);
+        });
+        self.tail = Vec::new();
+    }
+
+    /// Keeps only the edges of which `keep` says so, given the node at whose place it stands.
+    pub fn retain(&mut self, nodes: usize, keep: impl Fn(Node, &Edge) -> bool) {
+        self.fold(nodes);
+        self.out.base.retain(&keep);
+        self.into.base.retain(&keep);
+    }
+
+    /// The number of edges, each counted once (an end that stands for nobody has none).
+    pub fn len(&self) -> usize {
+        self.out.len().max(self.into.len()) + self.tail.len()
+    }
+}
+
+/// The edges of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Adjacency {
+    base: Base,
+    runs: Vec<Run>,
+}
+
+/// Edges of all nodes: those of node n are at `starts[n]..starts[n + 1]`.
+#[derive(Debug, Default)]
+struct Base {
+    starts: Vec<u32>,
+    edges: Vec<Edge>,
+}
+
+/// Edges of some nodes, ascending: those of the n-th are at `starts[n]..starts[n + 1]`.
+#[derive(Debug)]
+struct Run {
+    nodes: Vec<Node>,
+    starts: Vec<u32>,
+    edges: Vec<Edge>,
+}
+
+impl Base {
+    fn of(&self, node: Node) -> &[Edge] {
+        match self.starts.get(node as usize..node as usize + 2) {
+            Some(&[start, end]) => &self.edges[start as usize..end as usize],
+            _ => &[],
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(Node, &Edge) -> bool) {
+        let (mut kept, mut start) = (0, 0);
+        for node in 0..self.starts.len().saturating_sub(1) {
+            let end = self.starts[node + 1] as usize;
+            self.starts[node] = kept as u32;
+            for at in start..end {
+                if keep(node as Node, &self.edges[at]) {
+                    self.edges[kept] = self.edges[at];
+                    kept += 1;
+                }
+            }
+            start = end;
+        }
+        if let Some(last) = self.starts.last_mut() {
+            *last = kept as u32;
+        }
+        self.edges.truncate(kept);
+    }
+}
+
+impl Run {
+    fn new(mut seen: Vec<(Node, Edge)>) -> Self {
+        seen.sort_unstable();
+        let mut run = Self { nodes: Vec::new(), starts: Vec::new(), edges: Vec::new() };
+        for (node, edge) in seen {
+            if run.nodes.last() != Some(&node) {
+                run.nodes.push(node);
+                run.starts.push(run.edges.len() as u32);
+            }
+            run.edges.push(edge);
+        }
+        run.starts.push(run.edges.len() as u32);
+        run
+    }
+
+    fn of(&self, node: Node) -> &[Edge] {
+        match self.nodes.binary_search(&node) {
+            Ok(at) => &self.edges[self.starts[at] as usize..self.starts[at + 1] as usize],
+            Err(_) => &[],
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Node, &[Edge])> {
+        self.nodes
+            .iter()
+            .zip(self.starts.windows(2))
+            .map(|(&node, span)| (node, &self.edges[span[0] as usize..span[1] as usize]))
+    }
+
+    fn flat(&self) -> impl Iterator<Item = (Node, Edge)> {
+        self.iter().flat_map(|(node, edges)| edges.iter().map(move |edge| (node, *edge)))
+    }
+}
+
+impl Adjacency {
+    fn len(&self) -> usize {
+        self.base.edges.len() + self.runs.iter().map(|run| run.edges.len()).sum::<usize>()
+    }
+
+    /// The edges of a node in one or more sorted pieces.
+    #[inline]
+    pub fn pieces(&self, node: Node) -> impl Iterator<Item = &[Edge]> {
+        std::iter::once(self.base.of(node)).chain(self.runs.iter().map(move |run| run.of(node)))
+    }
+
+    /// The edges of a node with keys in `from..=to`, in pieces.
+    #[inline]
+    pub fn between(&self, node: Node, from: u64, to: u64) -> impl Iterator<Item = &[Edge]> {
+        self.pieces(node).map(move |piece| {
+            let start = if from == 0 { 0 } else { piece.partition_point(|edge| edge.key < from) };
+            let rest = &piece[start..];
+            let end = match rest.last() {
+                Some(last) if last.key > to => rest.partition_point(|edge| edge.key <= to),
+                _ => rest.len(),
+            };
+            &rest[..end]
+        })
+    }
+
+    /// How many edges a node has.
+    pub fn degree(&self, node: Node) -> usize {
+        self.pieces(node).map(<[Edge]>::len).sum()
+    }
+
+    fn add_run(&mut self, tail: &[Appended], forwards: bool) {
+        let seen = tail.iter().map(|edge| edge.seen(forwards));
+        self.runs.push(Run::new(seen.filter(|&(node, _)| node >= super::nodes::FIRST).collect()));
+        while let [.., older, newer] = self.runs.as_slice()
+            && older.edges.len() <= 4 * newer.edges.len()
+        {
+            let merged = Run::new(older.flat().chain(newer.flat()).collect());
+            self.runs.truncate(self.runs.len() - 2);
+            self.runs.push(merged);
+        }
+    }
+
+    /// A counting sort of everything by node; keys mostly come in order and are sorted only where
+    /// not.
+    fn fold(&mut self, tail: &[Appended], forwards: bool, nodes: usize) {
+        if tail.is_empty() && self.runs.is_empty() && self.base.starts.len() == nodes + 1 {
+            return;
+        }
+        let seen = || {
+            let seen = tail.iter().map(move |edge| edge.seen(forwards));
+            seen.filter(|&(node, _)| node >= super::nodes::FIRST)
+        };
+        let mut starts = vec![0_u32; nodes + 1];
+        for node in 0..self.base.starts.len().saturating_sub(1) {
+            starts[node + 1] = self.base.starts[node + 1] - self.base.starts[node];
+        }
+        for (node, edges) in self.runs.iter().flat_map(Run::iter) {
+            starts[node as usize + 1] += edges.len() as u32;
+        }
+        for (node, _) in seen() {
+            starts[node as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            starts[node + 1] += starts[node];
+        }
+        let mut edges = vec![Edge::default(); starts[nodes] as usize];
+        let mut next = starts.clone();
+        for node in 0..self.base.starts.len().saturating_sub(1) {
+            let from = self.base.of(node as Node);
+            let at = next[node] as usize;
+            edges[at..at + from.len()].copy_from_slice(from);
+            next[node] += from.len() as u32;
+        }
+        self.base = Base::default();
+        for (node, edge) in self.runs.iter().flat_map(Run::flat).chain(seen()) {
+            let at = &mut next[node as usize];
+            edges[*at as usize] = edge;
+            *at += 1;
+        }
+        self.runs.clear();
+        drop(next);
+        for span in starts.windows(2) {
+            let list = &mut edges[span[0] as usize..span[1] as usize];
+            if !list.is_sorted() {
+                list.sort_unstable();
+            }
+        }
+        self.base = Base { starts, edges };
+    }
+}

@@ -1,0 +1,112 @@
+//! What labels are built on: nodes, clocks, edges and parties, and the steps that funds can take
+//! from a node in one direction. Reads only.
+//!
+//! Times are "folded": complemented where funds are followed backwards, so that the least is the
+//! best in both directions, 0 is "at any time" and [`u64::MAX`] is never.
+
+use super::clock::{ClockId, Clocks};
+use super::edges::{Adjacency, Edge, Edges};
+use super::nodes::{HUB, Node, Nodes, STOP, TX};
+use super::parties::Parties;
+use super::{Direction, Timing};
+
+/// The graph and the parties, as they stand.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub nodes: &'a Nodes,
+    pub clocks: &'a Clocks,
+    pub edges: &'a Edges,
+    pub parties: &'a Parties,
+    pub max_hops: u8,
+}
+
+impl<'a> Ground<'a> {
+    /// The edges by which funds are followed in a direction.
+    pub fn onward(&self, direction: Direction) -> &'a Adjacency {
+        match direction {
+            Direction::ReceivedFrom => &self.edges.out,
+            Direction::SentTo => &self.edges.into,
+        }
+    }
+
+    /// The edges the other way.
+    pub fn back(&self, direction: Direction) -> &'a Adjacency {
+        match direction {
+            Direction::ReceivedFrom => &self.edges.into,
+            Direction::SentTo => &self.edges.out,
+        }
+    }
+
+    /// A folded time on another clock: departures there that are allowed after it.
+    pub fn convert(&self, direction: Direction, folded: u64, from: ClockId, to: ClockId) -> u64 {
+        if from == to || folded == 0 || folded == u64::MAX {
+            return folded;
+        }
+        match direction {
+            Direction::ReceivedFrom => self.clocks.first_from(to, self.clocks.time(from, folded)),
+            Direction::SentTo => !self.clocks.last_until(to, self.clocks.time(from, !folded)),
+        }
+    }
+
+    /// The edges onward from a node and its twins, in pieces: folded keys from `from` to below
+    /// `below`, both on the node's clock. The node at whose place they stand comes with them.
+    pub fn departures(
+        &self,
+        direction: Direction,
+        node: Node,
+        from: u64,
+        below: u64,
+        mut visit: impl FnMut(Node, &'a [Edge]),
+    ) {
+        let clock = self.nodes.clock(node);
+        let edges = self.onward(direction);
+        // `node` must live as long as the group.
+        for &twin in self.nodes.group(&node) {
+            let to = self.nodes.clock(twin);
+            let from = self.convert(direction, from, clock, to);
+            let below = self.convert(direction, below, clock, to);
+            if let Some((first, last)) = span(direction, from, below) {
+                edges.between(twin, first, last).for_each(|piece| visit(twin, piece));
+            }
+        }
+    }
+
+    /// Whether funds that reached the node may go on; a source's own always do.
+    #[inline]
+    pub fn passes(&self, node: Node, hops: u8) -> bool {
+        hops == 0 || !self.nodes.has(node, STOP | HUB)
+    }
+
+    /// Whether the transfer at a source was before its listing.
+    pub fn timing(&self, source: u32, clock: ClockId, key: u64) -> Timing {
+        match self.parties.designated(source) {
+            None => Timing::Unknown,
+            Some(day) if self.clocks.time(clock, key) >= day => Timing::After,
+            Some(_) => Timing::Before,
+        }
+    }
+
+    /// Whether the node is a transaction, which is passed without a hop.
+    #[inline]
+    pub fn is_tx(&self, node: Node) -> bool {
+        self.nodes.has(node, TX)
+    }
+}
+
+/// The mask that folds the keys of a direction.
+#[inline]
+pub(super) fn mask(direction: Direction) -> u64 {
+    match direction {
+        Direction::ReceivedFrom => 0,
+        Direction::SentTo => u64::MAX,
+    }
+}
+
+/// The keys whose folded forms are from `from` to below `below`, both ends included.
+pub(super) fn span(direction: Direction, from: u64, below: u64) -> Option<(u64, u64)> {
+    if from >= below {
+        return None;
+    }
+    let (first, last) = (from ^ mask(direction), (below - 1) ^ mask(direction));
+    Some((first.min(last), first.max(last)))
+}

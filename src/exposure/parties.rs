@@ -1,0 +1,139 @@
+//! Who paths begin from and what ends them, as the lists say it. Knows no transfers.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Source, StopReason};
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+
+/// The most sources that a registry holds over its life.
+pub(super) const MAX_SOURCES: usize = 1 << 26;
+
+/// Sources and stops in force, and every source that ever was, by its number.
+#[derive(Debug, Default)]
+pub(super) struct Parties {
+    registry: Vec<Source>,
+    ids: HashMap<Source, u32>,
+    /// By number: the place among the sources in force; [`u32::MAX`] where it is not.
+    ranks: Vec<u32>,
+    /// The first source in force of each key and kind.
+    by_key: HashMap<PackedKey, [Option<u32>; KINDS]>,
+    stops: HashMap<PackedKey, StopReason>,
+}
+
+/// How many kinds sources have: all but services.
+pub(super) const KINDS: usize = ListKind::ALL.len() - 1;
+
+/// The place of a kind among those that sources have; services have none.
+pub(super) fn kind_index(kind: ListKind) -> Option<usize> {
+    ListKind::ALL[..KINDS].iter().position(|&other| other == kind)
+}
+
+/// What a new set of parties changes.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// Keys and kinds that have another first source than before; those that had none among them.
+    pub added: Vec<(PackedKey, usize)>,
+    /// Kinds of which a key that was a source is none any more.
+    pub removed: [bool; KINDS],
+    /// Keys that became stops, ceased to be or are stops for another reason.
+    pub stops: Vec<PackedKey>,
+}
+
+impl Parties {
+    /// Puts full sets in place of those in force. Services and what exceeds the registry make no
+    /// sources.
+    pub fn set(
+        &mut self,
+        mut sources: Vec<Source>,
+        stops: Vec<(PackedKey, StopReason)>,
+    ) -> Difference {
+        sources.retain(|source| kind_index(source.kind).is_some());
+        sources.sort_unstable();
+        sources.dedup();
+        let mut difference = Difference::default();
+        self.ranks = vec![u32::MAX; self.ranks.len()];
+        let before = std::mem::take(&mut self.by_key);
+        for (rank, source) in sources.into_iter().enumerate() {
+            let Some(kind) = kind_index(source.kind) else { continue };
+            let key = source.key;
+            let Some(id) = self.register(source) else { continue };
+            self.ranks[id as usize] = rank as u32;
+            // They come in order: the first stands.
+            self.by_key.entry(key).or_default()[kind].get_or_insert(id);
+        }
+        for (key, now) in &self.by_key {
+            let old = before.get(key).copied().unwrap_or_default();
+            let new = (0..KINDS).filter(|&kind| now[kind].is_some() && now[kind] != old[kind]);
+            difference.added.extend(new.map(|kind| (*key, kind)));
+        }
+        for (key, old) in &before {
+            let now = self.by_key.get(key).copied().unwrap_or_default();
+            for kind in 0..KINDS {
+                difference.removed[kind] |= old[kind].is_some() && now[kind].is_none();
+            }
+        }
+        difference.added.sort_unstable();
+        let stops: HashMap<_, _> = stops.into_iter().collect();
+        let keys: HashSet<_> = stops.keys().chain(self.stops.keys()).copied().collect();
+        difference.stops.extend(keys.iter().filter(|key| stops.get(key) != self.stops.get(key)));
+        difference.stops.sort_unstable();
+        self.stops = stops;
+        difference
+    }
+
+    fn register(&mut self, source: Source) -> Option<u32> {
+        if let Some(&id) = self.ids.get(&source) {
+            return Some(id);
+        }
+        if self.registry.len() >= MAX_SOURCES {
+            return None;
+        }
+        let id = self.registry.len() as u32;
+        self.ids.insert(source.clone(), id);
+        self.registry.push(source);
+        self.ranks.push(u32::MAX);
+        Some(id)
+    }
+
+    /// Takes the numbers of an earlier registry over; nothing must be registered yet.
+    pub fn resume(&mut self, registry: &[Source]) {
+        for source in registry {
+            self.register(source.clone());
+        }
+    }
+
+    /// Every source that ever was, by number.
+    pub fn registry(&self) -> &[Source] {
+        &self.registry
+    }
+
+    /// The order of a source among those in force.
+    #[inline]
+    pub fn rank(&self, source: u32) -> u32 {
+        self.ranks[source as usize]
+    }
+
+    /// The first day of a source's listing.
+    pub fn designated(&self, source: u32) -> Option<u64> {
+        self.registry[source as usize].designated
+    }
+
+    /// The first source in force of a key, of each kind.
+    pub fn sources(&self, key: &PackedKey) -> Option<&[Option<u32>; KINDS]> {
+        self.by_key.get(key)
+    }
+
+    /// Every key with its first source of a kind, by key.
+    pub fn of_kind(&self, kind: usize) -> Vec<(PackedKey, u32)> {
+        let found = self.by_key.iter().filter_map(|(key, of)| Some((*key, of[kind]?)));
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Why a key ends paths, as the lists say.
+    pub fn stop(&self, key: &PackedKey) -> Option<StopReason> {
+        self.stops.get(key).copied()
+    }
+}

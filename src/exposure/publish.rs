@@ -1,0 +1,149 @@
+//! Turns working labels into what is shown of keys: one label a direction and kind over all clocks,
+//! with the direct share, and those by hubs. Computes no hops.
+
+use super::ground::{Ground, mask};
+use super::hops::{Hops, NONE, Tag};
+use super::labels::pack;
+use super::nodes::{FIRST, Node};
+use super::shares::{Totals, basis_points};
+use super::table::{Builder, Table};
+use super::{Direction, Label};
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+
+/// What labels are shown from.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'a> {
+    pub ground: Ground<'a>,
+    pub tiers: &'a [Hops],
+    pub received: &'a Totals,
+    pub sent: &'a Totals,
+}
+
+impl Shown<'_> {
+    /// The words of the key whose first node it is, appended to `words`.
+    pub fn words(&self, first: Node, words: &mut Vec<u64>) {
+        for hops in self.tiers {
+            for hub in [false, true] {
+                words.extend(self.label(hops, first, hub).and_then(pack));
+            }
+        }
+    }
+
+    fn label(&self, hops: &Hops, first: Node, hub: bool) -> Option<Label> {
+        let ground = self.ground;
+        let group = ground.nodes.group(&first);
+        let found = group.iter().filter_map(|&node| {
+            let (arrival, tag) = if hub {
+                let by = hops.by_hub.get(&node)?;
+                (by.arrival, by.tag)
+            } else {
+                let entry = hops.first(node)?;
+                (entry.arrival, entry.tag)
+            };
+            Some((node, arrival, tag))
+        });
+        let (_, _, tag) = found.min_by_key(|&(node, arrival, tag)| {
+            // Only several nodes need a common measure.
+            let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
+            (tag.hops(), time, ground.parties.rank(tag.source()), tag.timing())
+        })?;
+        (tag.hops() > 0).then(|| Label {
+            direction: hops.direction,
+            kind: ListKind::ALL[hops.kind],
+            hub,
+            hops: tag.hops(),
+            source: tag.source(),
+            timing: tag.timing(),
+            direct_share: self.share(hops, group, tag, hub),
+        })
+    }
+
+    /// The chain time of an arrival, folded.
+    fn time(&self, hops: &Hops, node: Node, arrival: u64) -> u64 {
+        let fold = mask(hops.direction);
+        self.ground.clocks.time(self.ground.nodes.clock(node), arrival ^ fold) ^ fold
+    }
+
+    fn share(&self, hops: &Hops, group: &[Node], tag: Tag, hub: bool) -> u16 {
+        if tag.hops() != 1 || hub {
+            return 0;
+        }
+        let totals = match hops.direction {
+            Direction::ReceivedFrom => self.received,
+            Direction::SentTo => self.sent,
+        };
+        let direct = |node: Node| hops.direct.range((node, 0)..=(node, u16::MAX));
+        let assets = group.iter().flat_map(|&node| direct(node).map(|((_, asset), _)| *asset));
+        let shares = assets.map(|asset| {
+            let of = |node: &Node| hops.direct.get(&(*node, asset)).copied().unwrap_or(0);
+            let part = group.iter().map(of).fold(0, u64::saturating_add);
+            let total = group.iter().map(|&node| totals.of(node, asset));
+            basis_points(part, total.fold(0, u64::saturating_add))
+        });
+        shares.max().unwrap_or(0)
+    }
+
+    /// The table of every key that has a label.
+    pub fn table(&self) -> Table {
+        let nodes = self.ground.nodes;
+        let mut labelled = vec![false; nodes.len()];
+        for hops in self.tiers {
+            for (at, &head) in hops.heads.iter().enumerate() {
+                labelled[at] |= head != NONE;
+            }
+            hops.by_hub.keys().for_each(|&node| labelled[node as usize] = true);
+        }
+        let mut firsts = Vec::new();
+        for node in FIRST..nodes.len() as Node {
+            if labelled[node as usize] && !self.ground.is_tx(node) {
+                firsts.push(nodes.first(node));
+            }
+        }
+        if nodes.has_twins() {
+            firsts.sort_unstable();
+            firsts.dedup();
+        }
+        self.sorted(firsts)
+    }
+
+    /// A table of keys by their first nodes: put in order by their first bits, then among those.
+    fn sorted(&self, firsts: Vec<Node>) -> Table {
+        let nodes = self.ground.nodes;
+        let bits = firsts.len().max(2).ilog2().clamp(1, 22);
+        let bucket = |key: &PackedKey| {
+            (u32::from_be_bytes([key.0[1], key.0[2], key.0[3], key.0[4]]) >> (32 - bits)) as usize
+        };
+        let mut next = vec![0_u32; (1 << bits) + 1];
+        for &node in &firsts {
+            next[bucket(nodes.key(node)) + 1] += 1;
+        }
+        for at in 1..next.len() {
+            next[at] += next[at - 1];
+        }
+        let mut sorted = vec![(PackedKey([0; 21]), 0); firsts.len()];
+        for node in firsts {
+            let key = nodes.key(node);
+            let at = &mut next[bucket(key)];
+            sorted[*at as usize] = (*key, node);
+            *at += 1;
+        }
+        let mut start = 0;
+        for &end in &next[..1 << bits] {
+            let end = end as usize;
+            sorted[start..end]
+                .sort_unstable_by(|(a, _), (b, _)| (&a.0[1..], a.0[0]).cmp(&(&b.0[1..], b.0[0])));
+            start = end;
+        }
+        let mut builder = Builder::new(sorted.len(), sorted.len());
+        let mut words = Vec::new();
+        for (key, node) in sorted {
+            words.clear();
+            self.words(node, &mut words);
+            if !words.is_empty() {
+                builder.push(key, &words);
+            }
+        }
+        builder.finish()
+    }
+}

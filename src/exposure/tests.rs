@@ -1,0 +1,6 @@
+//! The exposure core against a slow, obvious model: labels after every change, paths, restarts.
+
+mod change;
+mod given;
+mod model;
+mod small;

@@ -1,0 +1,142 @@
+//! Small random worlds: transfers, sources and stops with every oddity that real ones have.
+
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::domain::asset::{AssetRule, AssetTable};
+use crate::domain::chain::Chain;
+use crate::domain::list::{ListKind, RowKey};
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, Position, Transfer, TxStatus,
+    UtxoMovement,
+};
+use crate::exposure::{Settings, Source, StopReason};
+
+/// How many keys there are on the EVM chains, and as many on Bitcoin.
+pub const KEYS: u8 = 6;
+
+/// The valued token of [`settings`].
+pub const TOKEN: [u8; 20] = [0x77; 20];
+
+pub fn settings(max_hops: u8, hub_limit: u32) -> Settings {
+    let mut assets = AssetTable::default();
+    let rule = |decimals, floor: u32| AssetRule {
+        symbol: "X".into(),
+        decimals,
+        floor: Amount::from(floor),
+    };
+    assets.set(Chain::Evm(1), Asset::Native, rule(9, 20));
+    assets.set(Chain::Evm(56), Asset::Native, rule(8, 2));
+    assets.set(Chain::Bitcoin, Asset::Native, rule(8, 2));
+    assets.set(Chain::Evm(1), Asset::Contract(TOKEN), rule(6, 2));
+    Settings { max_hops, hub_limit, assets }
+}
+
+/// The holder of a number on a chain; 0 is null on EVM chains.
+pub fn holder(number: u8, chain: &Chain) -> Holder {
+    match chain {
+        Chain::Bitcoin => {
+            let mut payload = vec![0];
+            payload.extend([number; 20]);
+            let check = Sha256::digest(Sha256::digest(&payload));
+            payload.extend(&check[..4]);
+            Holder::Other(bs58::encode(payload).into_string().into())
+        }
+        _ => Holder::Evm([number; 20]),
+    }
+}
+
+pub fn key(number: u8, chain: &Chain) -> PackedKey {
+    PackedKey::from(&holder(number, chain).key_ids(chain)[0])
+}
+
+fn amount() -> impl Strategy<Value = u64> {
+    prop_oneof![1 => Just(0), 1 => Just(1), 1 => Just(20), 6 => 20_u64..400]
+}
+
+fn status() -> impl Strategy<Value = TxStatus> {
+    prop_oneof![
+        8 => Just(TxStatus::Unknown),
+        4 => Just(TxStatus::Succeeded),
+        1 => Just(TxStatus::Failed)
+    ]
+}
+
+/// Chain, position and time; one in `unpositioned` of 8 without a position.
+fn when() -> impl Strategy<Value = (Option<Position>, u64)> {
+    (0_u64..6, 0_u32..2, 0_u64..14, 0_u8..8).prop_map(|(height, tx_index, jitter, positioned)| {
+        let position = Position { height, tx_index, index: 0 };
+        ((positioned > 1).then_some(position), height * 10 + jitter)
+    })
+}
+
+fn account() -> impl Strategy<Value = Transfer> {
+    let ends = (prop::option::weighted(0.95, 0..=KEYS), prop::option::weighted(0.95, 0..=KEYS));
+    let what = prop_oneof![
+        6 => Just(Asset::Native),
+        2 => Just(Asset::Contract(TOKEN)),
+        1 => Just(Asset::Contract([0x78; 20]))
+    ];
+    (when(), any::<bool>(), ends, what, amount(), status()).prop_map(
+        |((position, time), first, (from, to), asset, amount, status)| {
+            let chain = if first { Chain::Evm(1) } else { Chain::Evm(56) };
+            let holder = |number| holder(number, &chain);
+            let movement = AccountMovement {
+                from: from.map(holder),
+                to: to.map(holder),
+                asset,
+                amount: Amount::from(amount),
+                usd_micros: None,
+            };
+            let movement = Movement::Account(movement);
+            Transfer { chain, time, position, block_hash: None, tx: None, status, movement }
+        },
+    )
+}
+
+fn utxo() -> impl Strategy<Value = Transfer> {
+    let leg = (prop::collection::vec(1..=KEYS, 0..3), prop::option::weighted(0.8, amount()));
+    let leg = leg.prop_map(|(mut numbers, amount): (Vec<u8>, _)| {
+        // One holder most often.
+        numbers.truncate(if numbers.len() == 2 && numbers[0] > 2 { 1 } else { 2 });
+        numbers.dedup();
+        let holders = numbers.into_iter().map(|number| holder(number, &Chain::Bitcoin)).collect();
+        Leg { holders, amount }
+    });
+    let leg = leg.boxed();
+    let legs = || prop::collection::vec(leg.clone(), 0..4);
+    (when(), legs(), legs(), status()).prop_map(|((position, time), inputs, outputs, status)| {
+        let movement = UtxoMovement { coinbase: inputs.is_empty(), inputs, outputs };
+        let movement = Movement::Utxo(Box::new(movement));
+        let chain = Chain::Bitcoin;
+        Transfer { chain, time, position, block_hash: None, tx: None, status, movement }
+    })
+}
+
+/// Any transfer: of an account chain three times in four.
+pub fn transfer() -> impl Strategy<Value = Transfer> {
+    prop_oneof![3 => account(), 1 => utxo()]
+}
+
+/// A chain of the ones used, by the flag.
+fn chain(bitcoin: bool) -> Chain {
+    if bitcoin { Chain::Bitcoin } else { Chain::Evm(1) }
+}
+
+pub fn source() -> impl Strategy<Value = Source> {
+    let designated = prop::option::weighted(0.7, 0_u64..70);
+    (1..=KEYS, any::<bool>(), any::<bool>(), 0_u8..2, designated).prop_map(
+        |(number, bitcoin, sanctions, list, designated)| {
+            let kind = if sanctions { ListKind::Sanctions } else { ListKind::Advisory };
+            let listing = RowKey { address: format!("{number} {bitcoin}"), ..RowKey::default() };
+            let list = format!("{}-{list}", if sanctions { "s" } else { "a" }).parse().unwrap();
+            Source { list, listing, key: key(number, &chain(bitcoin)), kind, designated }
+        },
+    )
+}
+
+pub fn stop() -> impl Strategy<Value = (PackedKey, StopReason)> {
+    (1..=KEYS, any::<bool>())
+        .prop_map(|(number, bitcoin)| (key(number, &chain(bitcoin)), StopReason::Service))
+}

@@ -1,0 +1,463 @@
+//! The labels by their definition, as plainly as can be: every pair of addresses of a transaction a
+//! hop of its own, every state recomputed from all hops, walks enumerated one by one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::domain::chain::Chain;
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer, TxStatus};
+use crate::exposure::{Direction, Labels, Settings, Source, StopReason, Timing};
+
+/// What is known: rows by number, with retracted ones left out.
+pub struct Model<'a> {
+    pub settings: &'a Settings,
+    pub rows: Vec<(u64, &'a Transfer)>,
+    pub sources: &'a [Source],
+    pub stops: &'a [(PackedKey, StopReason)],
+}
+
+/// A clock: the chain, and whether positions are known.
+pub type Clock = (String, bool);
+
+/// A counting transfer between two keys, seen in a direction: funds go from `from` to `to` and
+/// later is greater, or both the other way round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub row: u64,
+    pub from: PackedKey,
+    pub to: PackedKey,
+    pub clock: Clock,
+    pub at: i128,
+    pub time: i128,
+}
+
+/// What is compared of a label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shown {
+    pub direction: Direction,
+    pub kind: ListKind,
+    pub hub: bool,
+    pub hops: u8,
+    pub source: Source,
+    pub timing: Timing,
+    pub share: u16,
+}
+
+/// An arrival: when, whose, and whether before the listing.
+type Arrival = (i128, Source, Timing);
+
+/// By key and clock, the arrivals over 0, 1, ... hops; those kept.
+pub type States = HashMap<(PackedKey, Clock), Vec<Option<Arrival>>>;
+
+pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
+    let all = labels.iter().map(|(key, found)| {
+        let mut shown: Vec<_> = found
+            .into_iter()
+            .map(|label| Shown {
+                direction: label.direction,
+                kind: label.kind,
+                hub: label.hub,
+                hops: label.hops,
+                source: labels.source(label.source).clone(),
+                timing: label.timing,
+                share: label.direct_share,
+            })
+            .collect();
+        shown.sort();
+        (key, shown)
+    });
+    all.collect()
+}
+
+fn keys(holders: &[Holder], chain: &Chain) -> Vec<PackedKey> {
+    let ids = holders.iter().flat_map(|holder| holder.key_ids(chain));
+    ids.map(|id| PackedKey::from(&id)).collect()
+}
+
+impl Model<'_> {
+    fn counts(&self, transfer: &Transfer, asset: &Asset, amount: Option<Amount>) -> bool {
+        let Some(rule) = self.settings.assets.rule(&transfer.chain, asset) else { return false };
+        transfer.status != TxStatus::Failed
+            && amount.is_none_or(|amount| amount > 0 && amount >= rule.floor)
+    }
+
+    /// Every pair of row and keys between which it counts, funds going from the first to the
+    /// second.
+    fn pairs(&self, transfer: &Transfer) -> Vec<(PackedKey, PackedKey)> {
+        let (from, to) = match &transfer.movement {
+            Movement::Account(of) => {
+                if !self.counts(transfer, &of.asset, Some(of.amount)) {
+                    return Vec::new();
+                }
+                (keys(of.from.as_slice(), &transfer.chain), keys(of.to.as_slice(), &transfer.chain))
+            }
+            Movement::Utxo(of) => {
+                let keys = |legs: &[Leg]| {
+                    let counts = |leg: &&Leg| {
+                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
+                    };
+                    let legs = legs.iter().filter(counts);
+                    legs.flat_map(|leg| keys(&leg.holders, &transfer.chain)).collect::<Vec<_>>()
+                };
+                (keys(&of.inputs), keys(&of.outputs))
+            }
+        };
+        let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+        pairs.filter(|(from, to)| from != to).collect()
+    }
+
+    fn clock(transfer: &Transfer) -> Clock {
+        (transfer.chain.caip2().into_owned(), transfer.position.is_some())
+    }
+
+    /// The running maximum of the times of the chain's blocks up to the transfer's.
+    pub fn chain_time(&self, transfer: &Transfer) -> u64 {
+        let Some(position) = transfer.position else { return transfer.time };
+        let same = self.rows.iter().filter(|(_, other)| other.chain == transfer.chain);
+        let before = same.filter(|(_, other)| {
+            other.position.is_some_and(|other| other.height <= position.height)
+        });
+        before.map(|(_, other)| other.time).max().unwrap()
+    }
+
+    pub fn steps(&self, direction: Direction) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for &(row, transfer) in &self.rows {
+            let at = match transfer.position {
+                Some(at) => (i128::from(at.height) << 32) + i128::from(at.tx_index),
+                None => i128::from(transfer.time),
+            };
+            let time = i128::from(self.chain_time(transfer));
+            let clock = Self::clock(transfer);
+            for (from, to) in self.pairs(transfer) {
+                let clock = clock.clone();
+                steps.push(match direction {
+                    Direction::ReceivedFrom => Step { row, from, to, clock, at, time },
+                    Direction::SentTo => {
+                        Step { row, from: to, to: from, clock, at: -at, time: -time }
+                    }
+                });
+            }
+        }
+        steps
+    }
+
+    fn is_stop(&self, key: &PackedKey) -> bool {
+        self.stops.iter().any(|(stop, _)| stop == key)
+            || self.settings.assets.is_token_contract(key)
+            || self.is_hub(key)
+    }
+
+    /// More distinct counterparties than the limit, and no tag.
+    pub fn is_hub(&self, key: &PackedKey) -> bool {
+        if self.stops.iter().any(|(stop, _)| stop == key)
+            || self.settings.assets.is_token_contract(key)
+        {
+            return false;
+        }
+        let mut others: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for (row, transfer) in &self.rows {
+            match &transfer.movement {
+                Movement::Account(_) => {
+                    for (from, to) in self.pairs(transfer) {
+                        if from == *key {
+                            others.insert(to.0.to_vec());
+                        }
+                        if to == *key {
+                            others.insert(from.0.to_vec());
+                        }
+                    }
+                }
+                Movement::Utxo(of) => {
+                    let mut legs = of.inputs.iter().chain(&of.outputs);
+                    let its = legs.any(|leg| {
+                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
+                            && keys(&leg.holders, &transfer.chain).contains(key)
+                    });
+                    if its {
+                        others.insert(row.to_le_bytes().to_vec());
+                    }
+                }
+            }
+        }
+        others.len() > self.settings.hub_limit as usize
+    }
+
+    /// The first source of each key of a kind.
+    fn firsts(&self, kind: ListKind) -> BTreeMap<PackedKey, Source> {
+        let mut sources: Vec<_> = self.sources.iter().filter(|of| of.kind == kind).collect();
+        sources.sort();
+        let mut firsts = BTreeMap::new();
+        for source in sources {
+            firsts.entry(source.key).or_insert_with(|| source.clone());
+        }
+        firsts
+    }
+
+    fn timing(source: &Source, step: &Step) -> Timing {
+        match source.designated {
+            None => Timing::Unknown,
+            Some(day) if step.time.unsigned_abs() >= u128::from(day) => Timing::After,
+            Some(_) => Timing::Before,
+        }
+    }
+
+    /// Whether a departure is allowed after an arrival.
+    fn follows(arrival: (&Clock, i128, i128), departure: &Step) -> bool {
+        let (clock, at, time) = arrival;
+        if *clock == departure.clock { departure.at >= at } else { departure.time >= time }
+    }
+
+    /// The states by the recursive definition.
+    pub fn states(&self, direction: Direction, kind: ListKind) -> States {
+        let steps = self.steps(direction);
+        let firsts = self.firsts(kind);
+        let time_of = |clock: &Clock, at: i128| {
+            steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
+        };
+        let mut states = States::new();
+        for hops in 1..=usize::from(self.settings.max_hops) {
+            let mut found: HashMap<(PackedKey, Clock), Arrival> = HashMap::new();
+            for step in steps.iter().filter(|step| !firsts.contains_key(&step.to)) {
+                let mut arrivals: Vec<(Source, Timing)> = Vec::new();
+                if hops == 1 {
+                    if let Some(source) = firsts.get(&step.from) {
+                        arrivals.push((source.clone(), Self::timing(source, step)));
+                    }
+                } else if !self.is_stop(&step.from) {
+                    for ((key, clock), of) in &states {
+                        if let (true, Some(Some((at, source, timing)))) =
+                            (*key == step.from, of.get(hops - 1))
+                            && Self::follows((clock, *at, time_of(clock, *at)), step)
+                        {
+                            arrivals.push((source.clone(), *timing));
+                        }
+                    }
+                }
+                for (source, timing) in arrivals {
+                    let arrival = (step.at, source, timing);
+                    let best =
+                        found.entry((step.to, step.clock.clone())).or_insert(arrival.clone());
+                    if arrival < *best {
+                        *best = arrival;
+                    }
+                }
+            }
+            for (node, arrival) in found {
+                let of = states.entry(node).or_default();
+                if of.iter().flatten().all(|(at, ..)| arrival.0 < *at) {
+                    of.resize(hops, None);
+                    of.push(Some(arrival));
+                }
+            }
+        }
+        states
+    }
+
+    /// The units of a row or leg.
+    fn units(&self, chain: &Chain, asset: &Asset, amount: Amount) -> u64 {
+        let Some(rule) = self.settings.assets.rule(chain, asset) else { return 0 };
+        let beyond = u32::from(rule.decimals.saturating_sub(8));
+        (amount / Amount::from(10_u64.pow(beyond))).as_u64()
+    }
+
+    /// The direct share of a key.
+    fn share(&self, key: &PackedKey, direction: Direction, kind: ListKind) -> u16 {
+        let firsts = self.firsts(kind);
+        let mut sums: HashMap<(String, Asset), (u64, u64, bool)> = HashMap::new();
+        for (_, transfer) in &self.rows {
+            if transfer.status == TxStatus::Failed {
+                continue;
+            }
+            let chain = &transfer.chain;
+            let mut add = |asset: &Asset, amount: Amount, direct: bool| {
+                if self.settings.assets.rule(chain, asset).is_some() {
+                    let sum = sums.entry((chain.to_string(), asset.clone())).or_default();
+                    let units = self.units(chain, asset, amount);
+                    sum.0 += if direct { units } else { 0 };
+                    sum.1 += units;
+                    sum.2 |= direct;
+                }
+            };
+            match &transfer.movement {
+                Movement::Account(of) => {
+                    let (from, to) =
+                        (keys(of.from.as_slice(), chain), keys(of.to.as_slice(), chain));
+                    let (near, far) = match direction {
+                        Direction::ReceivedFrom => (to, from),
+                        Direction::SentTo => (from, to),
+                    };
+                    if near.contains(key) && !far.contains(key) {
+                        let counts = self.counts(transfer, &of.asset, Some(of.amount));
+                        let direct = counts && far.iter().any(|far| firsts.contains_key(far));
+                        add(&of.asset, of.amount, direct);
+                    }
+                }
+                Movement::Utxo(of) => {
+                    let (near, far) = match direction {
+                        Direction::ReceivedFrom => (&of.outputs, &of.inputs),
+                        Direction::SentTo => (&of.inputs, &of.outputs),
+                    };
+                    let counts = |leg: &Leg| {
+                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
+                    };
+                    let is_source = |leg: &Leg| {
+                        keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
+                    };
+                    let direct = far.iter().any(|leg| counts(leg) && is_source(leg));
+                    for leg in near.iter().filter(|leg| keys(&leg.holders, chain).contains(key)) {
+                        let amount = Amount::from(leg.amount.unwrap_or(0));
+                        add(&Asset::Native, amount, direct && counts(leg));
+                    }
+                }
+            }
+        }
+        let direct = sums.values().filter(|(_, _, direct)| *direct);
+        let shares = direct.map(|&(part, total, _)| {
+            if part >= total { 10_000 } else { u128::from(part) * 10_000 / u128::from(total) }
+        });
+        shares.max().unwrap_or(0) as u16
+    }
+
+    /// Every label of every key.
+    pub fn labels(&self) -> BTreeMap<PackedKey, Vec<Shown>> {
+        let mut labels: BTreeMap<PackedKey, Vec<Shown>> = BTreeMap::new();
+        let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
+        for direction in Direction::ALL {
+            for &kind in &kinds {
+                let states = self.states(direction, kind);
+                for hub in [false, true] {
+                    let found = match hub {
+                        false => self.by_hops(direction, &states),
+                        true => self.by_hubs(direction, kind, &states),
+                    };
+                    for (key, (hops, _, source, timing)) in found {
+                        let share = match (hops, hub) {
+                            (1, false) => self.share(&key, direction, kind),
+                            _ => 0,
+                        };
+                        let shown = Shown { direction, kind, hub, hops, source, timing, share };
+                        labels.entry(key).or_default().push(shown);
+                    }
+                }
+            }
+        }
+        labels.values_mut().for_each(|shown| shown.sort());
+        labels
+    }
+
+    /// By key: the fewest hops, then the first in chain time, over clocks.
+    fn by_hops(
+        &self,
+        direction: Direction,
+        states: &States,
+    ) -> BTreeMap<PackedKey, (u8, i128, Source, Timing)> {
+        let steps = self.steps(direction);
+        let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
+        for ((key, clock), of) in states {
+            let first =
+                of.iter().enumerate().find_map(|(hops, arrival)| Some((hops, arrival.as_ref()?)));
+            let (hops, (at, source, timing)) = first.unwrap();
+            let step = steps.iter().find(|step| step.clock == *clock && step.at == *at).unwrap();
+            let found = (hops as u8, step.time, source.clone(), *timing);
+            let best = best.entry(*key).or_insert(found.clone());
+            if found < *best {
+                *best = found;
+            }
+        }
+        best
+    }
+
+    fn by_hubs(
+        &self,
+        direction: Direction,
+        kind: ListKind,
+        states: &States,
+    ) -> BTreeMap<PackedKey, (u8, i128, Source, Timing)> {
+        let steps = self.steps(direction);
+        let firsts = self.firsts(kind);
+        let time_of = |clock: &Clock, at: i128| {
+            steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
+        };
+        // First by clock, where positions compare.
+        let mut by_clock: HashMap<(PackedKey, Clock), (u8, i128, Source, Timing)> = HashMap::new();
+        for ((hub, clock), of) in states.iter().filter(|((key, _), _)| self.is_hub(key)) {
+            for (hops, arrival) in of.iter().enumerate() {
+                let Some((at, source, timing)) = arrival else { continue };
+                if hops >= usize::from(self.settings.max_hops) {
+                    continue;
+                }
+                for step in steps.iter().filter(|step| step.from == *hub) {
+                    if firsts.contains_key(&step.to)
+                        || !Self::follows((clock, *at, time_of(clock, *at)), step)
+                    {
+                        continue;
+                    }
+                    let found = (hops as u8 + 1, step.at, source.clone(), *timing);
+                    let node = (step.to, step.clock.clone());
+                    let best = by_clock.entry(node).or_insert(found.clone());
+                    if found < *best {
+                        *best = found;
+                    }
+                }
+            }
+        }
+        let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
+        for ((key, clock), (hops, at, source, timing)) in by_clock {
+            let found = (hops, time_of(&clock, at), source, timing);
+            let best = best.entry(key).or_insert(found.clone());
+            if found < *best {
+                *best = found;
+            }
+        }
+        best
+    }
+
+    /// Every walk from a source in order of time that passes no stop and no row twice: each as its
+    /// steps.
+    pub fn walks(&self, direction: Direction, kind: ListKind) -> Vec<Vec<Step>> {
+        let steps = self.steps(direction);
+        let firsts = self.firsts(kind);
+        let mut walks = Vec::new();
+        let mut open: Vec<Vec<Step>> = vec![Vec::new()];
+        while let Some(walk) = open.pop() {
+            if walk.len() == usize::from(self.settings.max_hops) || walks.len() > 200_000 {
+                continue;
+            }
+            for step in &steps {
+                let goes_on = match walk.last() {
+                    None => firsts.contains_key(&step.from),
+                    Some(last) => {
+                        last.to == step.from
+                            && !self.is_stop(&step.from)
+                            && !firsts.contains_key(&step.from)
+                            && !walk.iter().any(|before| before.row == step.row)
+                            && Self::follows((&last.clock, last.at, last.time), step)
+                    }
+                };
+                if goes_on {
+                    let mut longer = walk.clone();
+                    longer.push(step.clone());
+                    walks.push(longer.clone());
+                    open.push(longer);
+                }
+            }
+        }
+        walks
+    }
+
+    /// The fewest hops of each key by its walks.
+    pub fn hops_by_walks(&self, direction: Direction, kind: ListKind) -> BTreeMap<PackedKey, u8> {
+        let firsts: HashSet<_> = self.firsts(kind).into_keys().collect();
+        let mut hops: BTreeMap<PackedKey, u8> = BTreeMap::new();
+        for walk in self.walks(direction, kind) {
+            let end = walk.last().unwrap().to;
+            if !firsts.contains(&end) {
+                let best = hops.entry(end).or_insert(u8::MAX);
+                *best = (*best).min(walk.len() as u8);
+            }
+        }
+        hops
+    }
+}

@@ -1,0 +1,1 @@
+//! Single cases with their figures written out.

@@ -1,0 +1,291 @@
+//! The graph and its labels as the one writer holds them: takes transfers, retractions and parties
+//! in, and brings labels to what a build from nothing gives. Decides between changing and building.
+
+use std::sync::Arc;
+
+use super::build::build;
+use super::clock::Clocks;
+use super::edges::{Appended, Edges};
+use super::ground::Ground;
+use super::hops::Hops;
+use super::hubs::{HubWatch, by_hubs};
+use super::labels::Basis;
+use super::nodes::{Node, Nodes};
+use super::parties::{Difference, KINDS, Parties};
+use super::publish::Shown;
+use super::shares::{Fact, Judge, Totals};
+use super::{Direction, Labels, Settings, Source, StopReason};
+use crate::domain::packed_key::PackedKey;
+
+mod append;
+mod direct;
+
+/// The graph of transfers with its working labels. Writing needs it alone; searches share it.
+#[derive(Debug)]
+pub struct World {
+    pub(super) max_hops: u8,
+    hub_limit: u32,
+    pub(super) judge: Judge,
+    pub(super) clocks: Clocks,
+    pub(super) nodes: Nodes,
+    pub(super) edges: Edges,
+    pub(super) moves: Moves,
+    received: Totals,
+    sent: Totals,
+    pub(super) parties: Parties,
+    pub(super) tiers: Vec<Hops>,
+    watch: HubWatch,
+    /// Stops whatever the lists say.
+    nobody: std::collections::HashSet<PackedKey>,
+    rows: u64,
+    pending: Pending,
+    labels: Labels,
+}
+
+/// What rows (account transfers) and legs (of UTXO transactions) are worth.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    rows: Worth,
+    legs: Worth,
+}
+
+/// 10 bytes each.
+#[derive(Debug, Default)]
+pub(super) struct Worth {
+    units: Vec<u64>,
+    facts: Vec<Fact>,
+}
+
+impl Worth {
+    fn push(&mut self, fact: Fact, units: u64) {
+        self.units.push(units);
+        self.facts.push(fact);
+    }
+}
+
+impl Moves {
+    /// What a row, or a leg, is worth.
+    pub fn of(&self, is_leg: bool, id: u32) -> (Fact, u64) {
+        let worth = if is_leg { &self.legs } else { &self.rows };
+        (worth.facts[id as usize], worth.units[id as usize])
+    }
+}
+
+/// What changed since labels were made.
+#[derive(Debug, Default)]
+struct Pending {
+    /// Everything must be built.
+    all: bool,
+    /// Edges appended since, unless `all`.
+    fresh: Vec<Appended>,
+    /// Hubs must be counted anew.
+    recount: bool,
+    parties: Difference,
+}
+
+/// What [`World::relabel`] did.
+#[derive(Debug)]
+pub struct Relabelled {
+    /// The labels now.
+    pub labels: Arc<Labels>,
+    /// What to add to the persisted form; `None` where the base is new and must be written whole.
+    pub delta: Option<Vec<u8>>,
+    /// How.
+    pub was: Was,
+    /// Keys that became hubs, which queued the building.
+    pub new_hubs: Vec<PackedKey>,
+}
+
+/// How labels were brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Was {
+    /// From what changed.
+    Incremental,
+    /// From nothing: a new generation.
+    Rebuilt,
+}
+
+impl World {
+    /// An empty graph.
+    pub fn new(settings: Settings) -> Self {
+        let nobody = crate::domain::address::nobodys_keys();
+        Self {
+            max_hops: settings.max_hops.clamp(1, super::MAX_HOPS),
+            hub_limit: settings.hub_limit,
+            judge: Judge::new(settings.assets),
+            clocks: Clocks::default(),
+            nodes: Nodes::default(),
+            edges: Edges::default(),
+            moves: Moves::default(),
+            received: Totals::default(),
+            sent: Totals::default(),
+            parties: Parties::default(),
+            tiers: Vec::new(),
+            watch: HubWatch::default(),
+            nobody: nobody.iter().map(PackedKey::from).collect(),
+            rows: 0,
+            pending: Pending { all: true, recount: true, ..Pending::default() },
+            labels: Labels::default(),
+        }
+    }
+
+    /// Goes on after labels that were persisted: with their numbers of sources and the generation
+    /// after theirs. To be called before anything else.
+    pub fn resume(&mut self, labels: &Labels) {
+        self.parties.resume(&labels.sources);
+        self.labels.generation = labels.generation;
+        self.labels.sources = Arc::clone(&labels.sources);
+    }
+
+    /// How many rows were appended; retracted ones among them.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Says what the lists and settings in force are, for [`Labels::basis`].
+    pub fn set_basis(&mut self, basis: Basis) {
+        self.labels.basis = basis;
+    }
+
+    /// Puts full sets of sources and stops in place of those in force.
+    pub fn set_parties(&mut self, sources: Vec<Source>, stops: Vec<(PackedKey, StopReason)>) {
+        let difference = self.parties.set(sources, stops);
+        for key in &difference.stops {
+            let nodes = self.nodes.of_key(key);
+            let stops = self.stop_reason(key).is_some();
+            for &node in &nodes {
+                self.nodes.set_stop(node, stops);
+            }
+            // A tag makes a hub no hub.
+            self.pending.all |= !nodes.is_empty();
+        }
+        let pending = &mut self.pending.parties;
+        pending.added.extend(difference.added);
+        for kind in 0..KINDS {
+            pending.removed[kind] |= difference.removed[kind];
+        }
+    }
+
+    /// Why paths end at a key, beside that it may be a hub.
+    fn stop_reason(&self, key: &PackedKey) -> Option<StopReason> {
+        let nobody = || {
+            let is_evm = key.0[0] == 0;
+            let evm = || {
+                let mut bytes = [0; 20];
+                bytes.copy_from_slice(&key.0[1..]);
+                crate::domain::address::is_system_key(&crate::domain::key_id::KeyId::Evm(bytes))
+            };
+            (self.nobody.contains(key) || is_evm && evm()).then_some(StopReason::Nobody)
+        };
+        let contract =
+            || self.judge.assets().is_token_contract(key).then_some(StopReason::TokenContract);
+        self.parties.stop(key).or_else(contract).or_else(nobody)
+    }
+
+    /// Why paths end at a key; `None` where they do not.
+    pub fn stop(&self, key: &PackedKey) -> Option<StopReason> {
+        let is_hub = || {
+            let nodes = self.nodes.of_key(key);
+            nodes.iter().any(|&node| self.nodes.has(node, super::nodes::HUB))
+        };
+        self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
+    }
+
+    pub(super) fn ground(&self) -> Ground<'_> {
+        Ground {
+            nodes: &self.nodes,
+            clocks: &self.clocks,
+            edges: &self.edges,
+            parties: &self.parties,
+            max_hops: self.max_hops,
+        }
+    }
+
+    /// Brings labels to what a build from nothing gives. Until then searches do not see what was
+    /// appended, retracted or set since.
+    pub fn relabel(&mut self) -> Relabelled {
+        let mut all = self.clocks.settle();
+        self.edges.settle(self.nodes.len());
+        let new_hubs = self.find_hubs();
+        let pending = std::mem::take(&mut self.pending);
+        all |= pending.all || !new_hubs.is_empty();
+        let _ = all;
+        self.rebuild();
+        Relabelled {
+            labels: Arc::new(self.labels.clone()),
+            delta: None,
+            was: Was::Rebuilt,
+            new_hubs: new_hubs.iter().map(|&node| *self.nodes.key(node)).collect(),
+        }
+    }
+
+    /// Counts counterparties; gives the new hubs.
+    fn find_hubs(&mut self) -> Vec<Node> {
+        let mut watch = std::mem::take(&mut self.watch);
+        let recount = self.pending.recount;
+        if recount {
+            watch.count_all(self.ground(), self.hub_limit);
+        }
+        let crossed = match recount {
+            true => Vec::new(),
+            false => watch.note(self.ground(), &self.pending.fresh, self.hub_limit),
+        };
+        let new = if recount || self.pending.all || !crossed.is_empty() {
+            watch.mark(&mut self.nodes)
+        } else {
+            Vec::new()
+        };
+        self.watch = watch;
+        new
+    }
+
+    /// Builds every label from nothing.
+    fn rebuild(&mut self) {
+        self.tiers.clear();
+        let mut tiers = Vec::new();
+        for kind in 0..KINDS {
+            if self.parties.of_kind(kind).is_empty() {
+                continue;
+            }
+            let world = &*self;
+            let make = |direction| world.tier(direction, kind);
+            let (received, sent) = std::thread::scope(|scope| {
+                let sent = scope.spawn(|| make(Direction::SentTo));
+                (make(Direction::ReceivedFrom), sent.join())
+            });
+            tiers.push(received);
+            // A panic there is one here.
+            tiers.push(sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        tiers.sort_by_key(|hops| (hops.direction, hops.kind));
+        self.tiers = tiers;
+        let table = self.shown().table();
+        self.labels.generation += 1;
+        self.labels.tables = vec![Arc::new(table)];
+        self.note_labels();
+    }
+
+    fn tier(&self, direction: Direction, kind: usize) -> Hops {
+        let mut hops = build(self.ground(), direction, kind);
+        by_hubs(self.ground(), &mut hops);
+        self.sum_direct(&mut hops);
+        hops
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            ground: self.ground(),
+            tiers: &self.tiers,
+            received: &self.received,
+            sent: &self.sent,
+        }
+    }
+
+    fn note_labels(&mut self) {
+        self.labels.rows = self.rows;
+        self.labels.max_hops = self.max_hops;
+        if self.labels.sources.len() != self.parties.registry().len() {
+            self.labels.sources = Arc::new(self.parties.registry().to_vec());
+        }
+    }
+}

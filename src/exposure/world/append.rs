@@ -1,0 +1,244 @@
+//! Takes transfers into the graph and out of it. Makes no labels.
+
+use super::super::clock::ClockId;
+use super::super::edges::Appended;
+use super::super::nodes::{FIRST, NULL, Node, TX, UNKNOWN};
+use super::super::shares::{Fact, NotCounted, Totals};
+use super::World;
+use crate::domain::chain::Chain;
+use crate::domain::packed_key::{PACKED_KEY, PackedKey};
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, Transfer, UtxoMovement,
+};
+
+/// With more edges appended at once than this part of the graph, building costs less than changing.
+const LARGE_PART: usize = 16;
+
+/// Up to so many are always changed.
+const SMALL: usize = 20_000;
+
+impl World {
+    /// Appends rows, the first of which is number `first_row`: after all that were appended, or
+    /// else those known are passed over. What labels say does not change before
+    /// [`World::relabel`].
+    ///
+    /// # Panics
+    ///
+    /// Beyond 2^32 - 2 rows, 2^31 keys and transactions or 2^32 edges, which memory does not hold.
+    pub fn append(&mut self, first_row: u64, transfers: &[Transfer]) {
+        for (row, transfer) in (first_row..).zip(transfers) {
+            if row < self.rows {
+                continue;
+            }
+            let row = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
+            while self.moves.rows.facts.len() < row as usize {
+                self.moves.rows.push(Fact::default(), 0);
+            }
+            self.take(row, transfer);
+            self.rows = u64::from(row) + 1;
+        }
+        let pending = &mut self.pending;
+        if !pending.all && pending.fresh.len() > SMALL.max(self.edges.len() / LARGE_PART) {
+            pending.all = true;
+            pending.recount = true;
+        }
+        if pending.all {
+            pending.fresh = Vec::new();
+        }
+    }
+
+    fn take(&mut self, row: u32, transfer: &Transfer) {
+        let (clock, key) = self.clocks.place(transfer);
+        match &transfer.movement {
+            Movement::Account(movement) => self.take_account(row, clock, key, transfer, movement),
+            Movement::Utxo(movement) => self.take_utxo(row, clock, key, transfer, movement),
+        }
+    }
+
+    fn take_account(
+        &mut self,
+        row: u32,
+        clock: ClockId,
+        key: u64,
+        transfer: &Transfer,
+        movement: &AccountMovement,
+    ) {
+        let from = self.ends(movement.from.as_slice(), &transfer.chain, clock, NULL);
+        let to = self.ends(movement.to.as_slice(), &transfer.chain, clock, UNKNOWN);
+        let ends = if from.iter().any(|node| *node >= FIRST && to.contains(node)) {
+            Some(NotCounted::SelfTransfer)
+        } else {
+            wrong_end(&from).or_else(|| wrong_end(&to))
+        };
+        let AccountMovement { asset, amount, .. } = movement;
+        let (fact, units) =
+            self.judge.judge(&transfer.chain, asset, Some(*amount), transfer.status, ends);
+        self.moves.rows.push(fact, units);
+        for &from in &from {
+            for &to in &to {
+                self.add(Appended::new(key, from, to, row, fact.why().is_none()), fact, units);
+            }
+        }
+    }
+
+    fn take_utxo(
+        &mut self,
+        row: u32,
+        clock: ClockId,
+        key: u64,
+        transfer: &Transfer,
+        movement: &UtxoMovement,
+    ) {
+        self.moves.rows.push(Fact::default(), 0);
+        let tx = self.nodes.transaction(row, clock);
+        for (legs, is_input) in [(&movement.inputs, true), (&movement.outputs, false)] {
+            for leg in legs {
+                let nodes = self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN);
+                self.take_leg(tx, key, transfer, leg, &nodes, is_input);
+            }
+        }
+    }
+
+    fn take_leg(
+        &mut self,
+        tx: Node,
+        key: u64,
+        transfer: &Transfer,
+        leg: &Leg,
+        nodes: &[Node],
+        is_input: bool,
+    ) {
+        let id = u32::try_from(self.moves.legs.facts.len()).expect("fewer than 2^32 legs");
+        let amount = leg.amount.map(Amount::from);
+        let (Transfer { chain, status, .. }, ends) = (transfer, wrong_end(nodes));
+        let (fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
+        self.moves.legs.push(fact, units);
+        for &node in nodes {
+            let (from, to) = if is_input { (node, tx) } else { (tx, node) };
+            self.add(Appended::new(key, from, to, id, fact.why().is_none()), fact, units);
+        }
+    }
+
+    fn add(&mut self, edge: Appended, fact: Fact, units: u64) {
+        if fact.why() != Some(NotCounted::SelfTransfer) {
+            for (totals, node) in [(&mut self.sent, edge.from), (&mut self.received, edge.to())] {
+                if !self.nodes.has(node, TX) {
+                    totals.add(node, fact.asset(), units);
+                }
+            }
+        }
+        self.edges.push(edge, self.nodes.len());
+        if !self.pending.all {
+            self.pending.fresh.push(edge);
+        }
+    }
+
+    /// The nodes of holders; `nobody` where there are none, [`NULL`] where they have no key.
+    fn ends(
+        &mut self,
+        holders: &[Holder],
+        chain: &Chain,
+        clock: ClockId,
+        nobody: Node,
+    ) -> Vec<Node> {
+        let mut nodes = Vec::with_capacity(1);
+        for holder in holders {
+            if let Holder::Evm(bytes) = holder {
+                let mut key = [0; PACKED_KEY];
+                key[1..].copy_from_slice(bytes);
+                let is_null = *bytes == [0; 20];
+                nodes.push(if is_null { NULL } else { self.node(PackedKey(key), clock) });
+                continue;
+            }
+            let keys = holder.key_ids(chain);
+            let known = keys.iter().filter(|key| !key.is_null());
+            let before = nodes.len();
+            nodes.extend(known.map(|key| self.node(PackedKey::from(key), clock)));
+            if nodes.len() == before {
+                nodes.push(NULL);
+            }
+        }
+        if nodes.is_empty() {
+            nodes.push(nobody);
+        }
+        if nodes.len() > 1 {
+            nodes.sort_unstable();
+            nodes.dedup();
+            // Beside somebody, nobody is not there.
+            let somebody = nodes.iter().any(|&node| node >= FIRST);
+            nodes.retain(|&node| !somebody || node >= FIRST);
+        }
+        nodes
+    }
+
+    fn node(&mut self, key: PackedKey, clock: ClockId) -> Node {
+        let (node, is_new) = self.nodes.intern(&key, clock);
+        if is_new {
+            if self.stop_reason(&key).is_some() {
+                self.nodes.set_stop(node, true);
+            }
+            self.note_new_source(&key);
+        }
+        node
+    }
+
+    /// A source is seen on a clock for the first time: as if it were a new one.
+    fn note_new_source(&mut self, key: &PackedKey) {
+        if let Some(kinds) = self.parties.sources(key) {
+            let found = kinds.iter().enumerate().filter(|(_, source)| source.is_some());
+            self.pending.parties.added.extend(found.map(|(kind, _)| (*key, kind)));
+        }
+    }
+
+    /// Takes the positioned rows below `below_row` of a chain from a height on out of the graph.
+    /// Retractions and appends come in the order in which they were made.
+    pub fn retract(&mut self, chain: &Chain, from_height: u64, below_row: u64) {
+        let Some(clock) = self.clocks.find(chain, true) else { return };
+        let Some(from) = from_height.checked_shl(24).filter(|key| key >> 24 == from_height) else {
+            return;
+        };
+        self.clocks.settle();
+        if below_row >= self.rows {
+            self.clocks.cut(clock, from_height);
+        }
+        let nodes = &self.nodes;
+        let row = |node: Node, edge: &super::super::edges::Edge| {
+            let tx = [node, edge.node()].into_iter().find(|&end| nodes.has(end, TX));
+            u64::from(tx.map_or(edge.id, |tx| nodes.row(tx)))
+        };
+        self.edges.retain(nodes.len(), |node, edge| {
+            nodes.clock(node) != clock || edge.key < from || row(node, edge) >= below_row
+        });
+        self.sum_totals();
+        self.pending.all = true;
+        self.pending.recount = true;
+        self.pending.fresh = Vec::new();
+    }
+
+    /// Sums anew what nodes received and sent.
+    fn sum_totals(&mut self) {
+        let (mut received, mut sent) = (Totals::default(), Totals::default());
+        let sides = [(&self.edges.out, &mut sent), (&self.edges.into, &mut received)];
+        for (edges, totals) in sides {
+            for node in (FIRST..self.nodes.len() as Node).filter(|&node| !self.nodes.has(node, TX))
+            {
+                for edge in edges.pieces(node).flatten() {
+                    let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
+                    if fact.why() != Some(NotCounted::SelfTransfer) {
+                        totals.add(node, fact.asset(), units);
+                    }
+                }
+            }
+        }
+        (self.received, self.sent) = (received, sent);
+    }
+}
+
+/// Nobody, or somebody unknown, among the nodes of an end.
+fn wrong_end(nodes: &[Node]) -> Option<NotCounted> {
+    match nodes.iter().min() {
+        Some(&NULL) => Some(NotCounted::NullAddress),
+        Some(&UNKNOWN) => Some(NotCounted::UnknownCounterparty),
+        _ => None,
+    }
+}

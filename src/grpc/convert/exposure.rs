@@ -1,0 +1,71 @@
+//! Exposure in the words of the proto, and back. Translation only.
+
+use super::{hex, timestamp};
+use crate::grpc::v1;
+use crate::screening::coverage::SnapshotChainRecord;
+use crate::screening::snapshot::SnapshotRecord;
+use crate::screening::{Incomplete, Near};
+
+/// How near a listing is; without evidence.
+pub fn exposure(near: &Near) -> v1::Exposure {
+    v1::Exposure {
+        direction: v1::ExposureDirection::from(near.direction).into(),
+        list_kind: v1::ListKind::from(near.kind).into(),
+        hops: near.hops.into(),
+        timing: v1::DesignationTiming::from(near.timing).into(),
+        direct_share_basis_points: near.direct_share.into(),
+        evidence: None,
+    }
+}
+
+/// The code and the words of a reason that is about exposure; `None` for the others.
+pub(super) fn incomplete(reason: &Incomplete) -> Option<(v1::IncompleteReasonCode, String)> {
+    use v1::IncompleteReasonCode as Code;
+    Some(match reason {
+        Incomplete::TransfersMissing(chain) => {
+            (Code::TransfersMissing, format!("no transfers of {chain} are loaded for that time"))
+        }
+        Incomplete::TransfersGapped { chain, spans } => {
+            let gaps = spans.saturating_sub(1);
+            (Code::TransfersGapped, format!("the transfers of {chain} have {gaps} gaps"))
+        }
+        Incomplete::TransfersStale { chain, age_seconds, max_age_seconds } => {
+            let (age, limit) = (super::span(*age_seconds), super::span(*max_age_seconds));
+            let detail = format!("the last transfer of {chain} is {age} old, limit {limit}");
+            (Code::TransfersStale, detail)
+        }
+        Incomplete::ExposureBehind => {
+            let detail = "exposure does not know the lists in force, or all transfers, yet";
+            (Code::ExposureBehind, detail.to_owned())
+        }
+        Incomplete::SearchCutShort(why) => {
+            (Code::SearchCutShort, format!("the search for exposure was cut short: {why}"))
+        }
+        Incomplete::DepthNarrowed { asked, configured } => {
+            (Code::DepthNarrowed, format!("{asked} hops asked for, {configured} configured"))
+        }
+        _ => return None,
+    })
+}
+
+/// Fills in what a snapshot says of transfers.
+pub(super) fn add_transfers(message: &mut v1::Snapshot, record: &SnapshotRecord) {
+    message.transfers = record.transfers.chains.iter().map(chain).collect();
+    message.labelled_rows = record.transfers.rows;
+    message.retractions = record.transfers.retractions;
+    message.max_hops = record.max_hops.into();
+    message.exposure_settings = hex(&record.exposure_settings);
+}
+
+fn chain(record: &SnapshotChainRecord) -> v1::SnapshotTransfers {
+    v1::SnapshotTransfers {
+        chain: record.chain.clone(),
+        transfers: record.transfers,
+        last_height: record.last_height,
+        last_time: record.last_time.map(timestamp),
+        covered_spans: record.spans,
+        required: record.required,
+        max_age_seconds: record.max_age_seconds,
+        age_seconds: None,
+    }
+}

@@ -1,0 +1,204 @@
+//! Whether a row is stored already: fingerprints of stored rows, verified against the rows
+//! themselves. Reads the store, writes nothing.
+//!
+//! The index holds the segments that rows were compared with, and grows by those that another
+//! comparison needs: a live stream needs the last, a file sent again all. 13 to 26 bytes a row.
+
+use std::hash::{BuildHasher, Hash};
+use std::ops::{Range, RangeInclusive};
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{Position, Transfer, TxId};
+use crate::store::{Clock, Store, StoreError};
+
+/// An index of more rows than this is dropped when the next comparison needs less than a quarter
+/// of it.
+const KEPT_ROWS: usize = 4 << 20;
+
+/// What makes two rows the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity<'a> {
+    Placed(&'a Chain, Option<&'a [u8; 32]>, Option<&'a TxId>, Position),
+    Content(&'a Transfer),
+}
+
+fn identity(row: &Transfer) -> Identity<'_> {
+    match row.position {
+        Some(position) => {
+            Identity::Placed(&row.chain, row.block_hash.as_ref(), row.tx.as_ref(), position)
+        }
+        None => Identity::Content(row),
+    }
+}
+
+/// Fingerprints of stored rows, keyed anew in each process.
+#[derive(Default)]
+pub(super) struct Index {
+    hasher: DefaultHashBuilder,
+    /// The fingerprint in two halves, and the row.
+    rows: HashTable<([u32; 2], u32)>,
+    learned: Taken,
+}
+
+impl Index {
+    pub(super) fn fingerprint(&self, row: &Transfer) -> u64 {
+        self.hasher.hash_one(identity(row))
+    }
+
+    /// Learns every stored row that one of `rows` could be the same as.
+    pub(super) fn learn<'a>(
+        &mut self,
+        store: &Store,
+        rows: impl Iterator<Item = &'a Transfer>,
+    ) -> Result<(), StoreError> {
+        let mut spans: HashMap<(&Chain, Clock), RangeInclusive<u64>> = HashMap::new();
+        for row in rows {
+            let (clock, at) = match row.position {
+                Some(position) => (Clock::Heights, position.height),
+                None => (Clock::Times, row.time),
+            };
+            let span = spans.entry((&row.chain, clock)).or_insert(at..=at);
+            *span = at.min(*span.start())..=at.max(*span.end());
+        }
+        let mut segments: Vec<(u64, u32)> = spans
+            .iter()
+            .flat_map(|((chain, clock), span)| store.reaching(chain, *clock, span))
+            .collect();
+        segments.sort_unstable();
+        segments.dedup();
+        let needed: usize = segments.iter().map(|(_, rows)| *rows as usize).sum();
+        if self.rows.len() > KEPT_ROWS && needed < self.rows.len() / 4 {
+            (self.rows, self.learned) = (HashTable::new(), Taken::default());
+        }
+        for (first, count) in segments {
+            let all = first..first + u64::from(count);
+            let numbers: Vec<u64> = all.clone().filter(|row| !self.learned.holds(*row)).collect();
+            for (number, row) in store.rows(&numbers)? {
+                let fingerprint = self.fingerprint(&row);
+                let entry = (halves(fingerprint), number as u32);
+                self.rows.insert_unique(fingerprint, entry, |(known, _)| whole(*known));
+            }
+            self.learned.add(all);
+        }
+        Ok(())
+    }
+
+    /// The number of a stored row that is the same and is `wanted`.
+    pub(super) fn find(
+        &self,
+        store: &Store,
+        fingerprint: u64,
+        row: &Transfer,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<Option<u64>, StoreError> {
+        let halves = halves(fingerprint);
+        for (_, number) in self.rows.iter_hash(fingerprint).filter(|(known, _)| *known == halves) {
+            let number = u64::from(*number);
+            if wanted(number)
+                && let [(_, stored)] = &store.rows(&[number])?[..]
+                && identity(stored) == identity(row)
+            {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn halves(fingerprint: u64) -> [u32; 2] {
+    [(fingerprint >> 32) as u32, fingerprint as u32]
+}
+
+fn whole([high, low]: [u32; 2]) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// The fingerprints of the rows of a batch that are to be stored, by their places in it.
+#[derive(Default)]
+pub(super) struct Pending(HashTable<(u64, usize)>);
+
+impl Pending {
+    pub(super) fn add(&mut self, fingerprint: u64, place: usize) {
+        self.0.insert_unique(fingerprint, (fingerprint, place), |(known, _)| *known);
+    }
+
+    pub(super) fn holds(&self, fingerprint: u64, row: &Transfer, rows: &[Transfer]) -> bool {
+        let same = |(known, place): &(u64, usize)| {
+            *known == fingerprint && identity(&rows[*place]) == identity(row)
+        };
+        self.0.find(fingerprint, same).is_some()
+    }
+}
+
+/// Rows of a block of [`Taken`].
+const BLOCK: u64 = 1 << 16;
+
+/// A set of row numbers: a bit a row in blocks of 65,536.
+#[derive(Default)]
+pub(super) struct Taken(HashMap<u64, Box<[u64]>>);
+
+impl Taken {
+    pub(super) fn add(&mut self, rows: Range<u64>) {
+        for (block, word, mask) in words(rows) {
+            let empty = || vec![0; BLOCK as usize / 64].into_boxed_slice();
+            self.0.entry(block).or_insert_with(empty)[word] |= mask;
+        }
+    }
+
+    pub(super) fn holds(&self, row: u64) -> bool {
+        self.holds_all(row..row + 1)
+    }
+
+    pub(super) fn holds_all(&self, rows: Range<u64>) -> bool {
+        let holds = |(block, word, mask): (u64, usize, u64)| {
+            self.0.get(&block).is_some_and(|block| block[word] & mask == mask)
+        };
+        words(rows).all(holds)
+    }
+}
+
+/// The words of a range of rows: block, place in it, and the bits that are meant.
+fn words(rows: Range<u64>) -> impl Iterator<Item = (u64, usize, u64)> {
+    let mut next = rows.start;
+    std::iter::from_fn(move || {
+        if next >= rows.end {
+            return None;
+        }
+        let end = (next / 64 + 1).saturating_mul(64).min(rows.end);
+        let mask = (u64::MAX >> (64 - (end - next))) << (next % 64);
+        let word = (next / BLOCK, (next % BLOCK / 64) as usize, mask);
+        next = end;
+        Some(word)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_taken_are_a_set_of_numbers(
+            ranges in prop::collection::vec((0_u64..400, 0_u64..150), 0..8),
+            asked in (0_u64..600, 0_u64..200),
+            far in prop::bool::ANY,
+        ) {
+            let base = if far { BLOCK * 3 - 200 } else { 0 };
+            let (mut taken, mut model) = (Taken::default(), BTreeSet::new());
+            for (start, length) in ranges {
+                let range = base + start..base + start + length;
+                taken.add(range.clone());
+                model.extend(range);
+            }
+            let asked = base + asked.0..base + asked.0 + asked.1;
+            prop_assert_eq!(taken.holds_all(asked.clone()), asked.clone().all(|row| model.contains(&row)));
+            prop_assert_eq!(taken.holds(asked.start), model.contains(&asked.start));
+        }
+    }
+}

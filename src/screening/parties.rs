@@ -1,0 +1,90 @@
+//! Who begins and who ends the paths of exposure, by the lists of a snapshot. Knows no transfer.
+//!
+//! Sources are the listings that stand on lists of kind SANCTIONS, ADVISORY, SEIZURE and
+//! ISSUER_FREEZE, and those of ATTRIBUTION lists whose category is configured as risk. Stops are
+//! the addresses on lists of kind SERVICE, and those of ATTRIBUTION lists whose category is
+//! configured as service and not as risk.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::matching::{ListingState, standing};
+use super::snapshot::SnapshotList;
+use crate::domain::list::{ListKind, RowFacts};
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::{Source, StopReason};
+
+/// Which categories of ATTRIBUTION lists mean what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Categories {
+    /// Services, sorted.
+    pub service: Vec<String>,
+    /// Risks, sorted; they win.
+    pub risk: Vec<String>,
+}
+
+/// What a listing is to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Paths begin there.
+    Source,
+    /// Paths end there.
+    Stop,
+    /// Neither.
+    None,
+}
+
+impl Categories {
+    /// What a row of a list of `kind` is to a path.
+    pub fn role(&self, kind: ListKind, facts: &RowFacts) -> Role {
+        let has = |names: &[String]| {
+            let mut given = facts.category.split(',').map(str::trim);
+            given.any(|name| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok())
+        };
+        match kind {
+            ListKind::Service => Role::Stop,
+            ListKind::Attribution if has(&self.risk) => Role::Source,
+            ListKind::Attribution if has(&self.service) => Role::Stop,
+            ListKind::Attribution => Role::None,
+            _ => Role::Source,
+        }
+    }
+}
+
+/// The sources and stops of `lists`, as they stood on `day` (`None`: as they stand now). A listing
+/// is a source under every key id that it is indexed under.
+pub fn parties<'s>(
+    lists: impl Iterator<Item = &'s SnapshotList>,
+    categories: &Categories,
+    day: Option<Date>,
+) -> (Vec<Source>, Vec<(PackedKey, StopReason)>) {
+    let (mut sources, mut stops) = (Vec::new(), Vec::new());
+    for list in lists {
+        for (key, listing) in list.index().postings() {
+            let (row, _) = list.index().listed_row(listing);
+            let Some((state, standing)) = standing(row, day) else { continue };
+            if state == ListingState::Removed {
+                continue;
+            }
+            let key = PackedKey::from(key);
+            match categories.role(list.kind(), &row.facts) {
+                Role::Source => sources.push(Source {
+                    key,
+                    kind: list.kind(),
+                    list: list.id().clone(),
+                    listing: row.key.clone(),
+                    designated: standing.from.and_then(first_second),
+                }),
+                Role::Stop => stops.push((key, StopReason::Service)),
+                Role::None => {}
+            }
+        }
+    }
+    (sources, stops)
+}
+
+/// The first second of a day, UTC, in Unix seconds; `None` before 1970.
+fn first_second(day: Date) -> Option<u64> {
+    let start = day.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+    u64::try_from(start).ok()
+}

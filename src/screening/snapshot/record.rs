@@ -1,0 +1,175 @@
+//! What a snapshot id stands for: its record, its form and its name. Builds no snapshot.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::super::coverage::{ExposureState, SnapshotChainRecord};
+use super::super::policy;
+use super::{ENGINE_VERSION, ListTerms, SnapshotList};
+use crate::domain::list::{ListId, ListKind};
+
+/// What a snapshot id stands for, as kept in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRecord {
+    /// The list versions, in the order of their ids.
+    pub lists: Vec<SnapshotListRecord>,
+    /// Required lists that are not loaded.
+    pub missing: Vec<ListId>,
+    /// [`ENGINE_VERSION`].
+    pub engine_version: String,
+    /// [`policy::VERSION`].
+    pub policy_version: String,
+    /// Whether stale lists were let pass.
+    pub stale_allowed: bool,
+    /// The most hops that exposure is looked for; 0 in records of versions that knew none.
+    #[serde(default)]
+    pub max_hops: u8,
+    /// SHA-256 of the settings that exposure rests on.
+    #[serde(default)]
+    pub exposure_settings: [u8; 32],
+    /// The chains on which transfers are required, CAIP-2, each with its limit of age in seconds.
+    #[serde(default)]
+    pub required_chains: Vec<(String, Option<u64>)>,
+    /// What the rest of the id stands for.
+    #[serde(skip)]
+    pub transfers: TransfersRecord,
+}
+
+/// The transfers that a snapshot's labels know. Not stored with the record: the store's rows are
+/// kept for ever, and the id names how many of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransfersRecord {
+    /// How many rows.
+    pub rows: u64,
+    /// How many times transfers had been taken back.
+    pub retractions: u64,
+    /// Chain by chain, in the order of their CAIP-2 ids.
+    pub chains: Vec<SnapshotChainRecord>,
+}
+
+/// What follows the name of the stored record in a snapshot id: rows and retractions, in decimal;
+/// and `b` with the generation of labels where they are behind the lists or the rows.
+pub(super) fn id_of(encoded: &[u8], exposure: &ExposureState) -> String {
+    let name = short_name(encoded);
+    let rows = exposure.labelled_rows();
+    let mut id = match (rows, exposure.retractions) {
+        (0, 0) => name,
+        (rows, 0) => format!("{name}-{rows}"),
+        (rows, retractions) => format!("{name}-{rows}-{retractions}"),
+    };
+    if exposure.behind {
+        let generation = exposure.labels.as_ref().map_or(0, |labels| labels.generation());
+        id.push_str(&format!("-b{generation}"));
+    }
+    id
+}
+
+/// The parts of a snapshot id: the name of the stored record, rows, retractions. `None` where it
+/// is none.
+pub fn parse_id(id: &str) -> Option<(&str, u64, u64)> {
+    let mut parts = id.split('-');
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    let mut numbers = [0; 2];
+    for (place, part) in parts.enumerate() {
+        match part.strip_prefix('b') {
+            Some(generation) => drop(generation.parse::<u64>().ok()?),
+            None => *numbers.get_mut(place)? = part.parse().ok()?,
+        }
+    }
+    Some((name, numbers[0], numbers[1]))
+}
+
+/// One list version in a [`SnapshotRecord`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotListRecord {
+    /// The list.
+    pub id: ListId,
+    /// What being on it means.
+    pub kind: ListKind,
+    /// The version.
+    pub version: u64,
+    /// The version's digest.
+    pub digest: [u8; 32],
+    /// The latest day of publication seen.
+    pub published: Option<Date>,
+    /// When it was last known to be current.
+    pub current_at: Option<Timestamp>,
+    /// The age from which it is stale, in seconds.
+    pub max_age_seconds: Option<u64>,
+    /// Whether a screening without it is INCOMPLETE.
+    pub required: bool,
+}
+
+impl SnapshotRecord {
+    /// The record as JSON, as it is stored.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings, numbers and lists always have a JSON form")
+    }
+
+    /// Reads a stored record.
+    pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(stored)
+    }
+}
+
+/// The short name of what is stored: the first 8 bytes of its SHA-256, in hex.
+fn short_name(stored: &[u8]) -> String {
+    Sha256::digest(stored)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn record_of(
+    lists: &[SnapshotList],
+    terms: &[ListTerms],
+    stale_allowed: bool,
+    exposure: &ExposureState,
+) -> SnapshotRecord {
+    let loaded = |id: &ListId| lists.iter().any(|list| list.id() == id);
+    let mut missing: Vec<_> =
+        terms.iter().filter(|t| t.required && !loaded(&t.id)).map(|t| t.id.clone()).collect();
+    missing.sort();
+    SnapshotRecord {
+        lists: lists
+            .iter()
+            .map(|list| {
+                let state = list.state();
+                SnapshotListRecord {
+                    id: list.id().clone(),
+                    kind: list.kind(),
+                    version: state.version.version,
+                    digest: state.version.digest,
+                    published: state.check.published,
+                    current_at: list.current_at,
+                    max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
+                    required: list.terms.required,
+                }
+            })
+            .collect(),
+        missing,
+        engine_version: ENGINE_VERSION.to_owned(),
+        policy_version: policy::VERSION.to_owned(),
+        stale_allowed,
+        max_hops: exposure.max_hops,
+        exposure_settings: exposure.settings_digest,
+        required_chains: required_chains(exposure),
+        transfers: TransfersRecord::of(exposure),
+    }
+}
+
+fn required_chains(exposure: &ExposureState) -> Vec<(String, Option<u64>)> {
+    let required = exposure.chains.iter().filter(|coverage| coverage.required);
+    let seconds = |age: jiff::SignedDuration| age.as_secs().unsigned_abs();
+    required.map(|c| (c.chain.caip2().into_owned(), c.max_age.map(seconds))).collect()
+}
+
+impl TransfersRecord {
+    /// What the labels of `exposure` know.
+    pub(super) fn of(exposure: &ExposureState) -> Self {
+        Self {
+            rows: exposure.labelled_rows(),
+            retractions: exposure.retractions,
+            chains: exposure.chains.iter().map(SnapshotChainRecord::from).collect(),
+        }
+    }
+}

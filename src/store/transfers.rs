@@ -1,0 +1,455 @@
+//! Transfers: rows in packed segments, numbered for ever, with what is loaded of each chain. Does
+//! not ask whether a row was stored before.
+//!
+//! # Layout
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `segments` | number of the segment (8), piece (4) | 6 KiB of its packed form ([`codec`]) |
+//! | `transfers` | `s`, its first row (8) | header: number, rows, bytes, checksum, what it reaches |
+//! | | `c`, CAIP-2 id, 0 | the head of a chain, its covered heights, its greatest position |
+//! | | `r`, number (8) | a retraction, kept for ever |
+//! | | `g`, number of a segment (8) | that its pieces are to be removed |
+//! | | `n` | the ledger: the number of changes, and of rows |
+//!
+//! A segment has about 4,096 rows, fewer where they are large: about 1 MiB at most, but for one
+//! row that is larger. Its checksum is XXH3 over its number and form ([`super::pieces`]). The values of
+//! `transfers` are sealed and cut as all others are.
+//!
+//! # What is atomic
+//!
+//! A change writes the pieces of new segments and syncs; then all that it changes in `transfers`
+//! as one batch of sled's, which is whole or absent, and syncs; then `heads`; and only then is it
+//! acknowledged. A segment is there if its header is. Pieces with a greater number than any header
+//! has are what a killed change left, and go on opening.
+//!
+//! Small appends make small segments. Once those at the end and the new rows come to a whole
+//! segment, the change writes them anew together: the same batch takes the small headers away,
+//! puts the large one there, and notes which pieces are to go. Rows keep their numbers and order.
+
+mod codec;
+mod log;
+mod read;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLockReadGuard};
+
+use hashbrown::HashMap;
+use jiff::Timestamp;
+
+use self::log::{HeadForm, Header, RetractionForm, Segment};
+use super::heads::Ledger;
+use super::{Store, StoreError, pieces, value};
+use crate::domain::chain::Chain;
+use crate::domain::coverage::{self, ChainHead, Covered, RetractionRecord, TransferState};
+use crate::domain::transfer::{MAX_HEIGHT, Movement, Position, Transfer, TransferError};
+
+pub(super) use self::log::Log;
+pub(super) use self::read::Unpacked;
+
+/// The most chains with transfers.
+pub(super) const MAX_CHAINS: usize = 256;
+
+/// The most rows: their numbers fit 32 bits in memory.
+pub(super) const MAX_ROWS: u64 = u32::MAX as u64 - 1;
+
+/// Rows of a whole segment. What is left over at the end of a change and is less than half makes
+/// a small one.
+pub(super) const SEGMENT: usize = 4096;
+
+/// The most bytes of a segment's rows, roughly.
+const SEGMENT_BYTES: usize = 1024 * 1024;
+
+/// The longest reason for a retraction, in bytes.
+const MAX_REASON: usize = 1024;
+
+/// What the rows of a chain are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// Rows with a position: their heights.
+    Heights,
+    /// Rows without one: their times.
+    Times,
+}
+
+/// What a change does to `transfers`, beside the segments that it adds.
+struct Change {
+    state: TransferState,
+    /// Chains whose heads it changes.
+    touched: Vec<Chain>,
+    tops: HashMap<String, Position>,
+    ledger: Ledger,
+}
+
+impl Store {
+    /// Stores `rows` after those that are there, and notes the blocks that were looked at whole.
+    /// When this returns all of it is durable; if it fails, all or nothing is there on the next
+    /// opening. Gives the number of the first row. Rows must have been checked
+    /// ([`Transfer::check`]).
+    pub fn append_transfers(
+        &self,
+        rows: &[Transfer],
+        covered: &[Covered],
+    ) -> Result<u64, StoreError> {
+        let check = || self.plan(rows, covered);
+        let (first_row, superseded) = self.write(check, |change| match change {
+            Some(change) => {
+                let first_row = change.ledger.rows - rows.len() as u64;
+                Ok((first_row, self.commit(rows, None, change)?))
+            }
+            None => Ok((self.log().ledger.rows, Vec::new())),
+        })?;
+        self.remove_segments(&superseded);
+        Ok(first_row)
+    }
+
+    /// Takes back every row of a chain from a height on, durably; gives how many no longer count.
+    pub fn retract_transfers(
+        &self,
+        chain: &Chain,
+        from_height: u64,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(u64, RetractionRecord), StoreError> {
+        if reason.is_empty() || reason.len() > MAX_REASON {
+            let what = format!("it has 1 to {MAX_REASON} bytes, not {}", reason.len());
+            return Err(StoreError::Heights { field: "reason", what });
+        }
+        check_chain(chain)?;
+        check_height("from_height", from_height)?;
+        let plan = || {
+            let state = self.transfer_state();
+            let record = RetractionRecord {
+                chain: chain.clone(),
+                from_height,
+                rows: state.rows,
+                at,
+                reason: reason.to_owned(),
+            };
+            let (taken, change) = self.plan_retraction(&state, &record)?;
+            Ok((taken, record, change))
+        };
+        self.write(plan, |(taken, record, change)| {
+            self.commit(&[], Some(&record), change)?;
+            Ok((taken, record))
+        })
+    }
+
+    fn log(&self) -> RwLockReadGuard<'_, Log> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the stored transfers are.
+    pub(super) fn ledger(&self) -> Result<Ledger, StoreError> {
+        let stored = value::read(&self.transfers, "transfers", log::LEDGER)?;
+        let read = |bytes: Vec<u8>| value::decode("transfers", log::LEDGER, &bytes);
+        stored.map_or_else(|| Ok(Ledger::default()), read)
+    }
+
+    /// What an append changes; `None` if nothing.
+    fn plan(&self, rows: &[Transfer], covered: &[Covered]) -> Result<Option<Change>, StoreError> {
+        let log = self.log();
+        let mut change = Change::after(&log);
+        let mut heights: BTreeMap<&Chain, Vec<u64>> = BTreeMap::new();
+        for run in rows.chunk_by(|a, b| a.chain == b.chain) {
+            let chain = &run[0].chain;
+            change.touch(chain)?;
+            let head = change.head(chain);
+            head.transfers += run.len() as u64;
+            run.iter().for_each(|row| head.add_time(row.time));
+            let positions = run.iter().filter_map(|row| row.position);
+            head.unpositioned += (run.len() - positions.clone().count()) as u64;
+            let seen = heights.entry(chain).or_default();
+            for position in positions.clone() {
+                if seen.last() != Some(&position.height) {
+                    seen.push(position.height);
+                }
+            }
+            if let Some(top) = positions.max() {
+                change.raise(chain, top);
+            }
+        }
+        for (chain, seen) in heights {
+            change.cover(chain, &coverage::spans_of(seen));
+        }
+        for Covered { chain, heights } in covered {
+            if heights.is_empty() {
+                let what = format!("{} to {} holds no block", heights.start(), heights.end());
+                return Err(StoreError::Heights { field: "covered", what });
+            }
+            check_chain(chain)?;
+            check_height("covered", *heights.end())?;
+            change.touch(chain)?;
+            change.cover(chain, std::slice::from_ref(heights));
+        }
+        change.state.rows += rows.len() as u64;
+        change.ledger.rows = change.state.rows;
+        if change.state.rows > MAX_ROWS {
+            return Err(StoreError::TooManyRows);
+        }
+        Ok((change.state != *log.state).then_some(change))
+    }
+
+    /// What a retraction changes, and how many rows it takes back.
+    fn plan_retraction(
+        &self,
+        state: &TransferState,
+        record: &RetractionRecord,
+    ) -> Result<(u64, Change), StoreError> {
+        let chain = &record.chain;
+        let (mut change, place, segments) = {
+            let log = self.log();
+            let place = log.chains.iter().position(|known| known == chain);
+            (Change::after(&log), place, log.segments.clone())
+        };
+        change.touch(chain)?;
+        let known = change.head(chain).clone();
+        let mut head = ChainHead::new(chain.clone());
+        head.covered = coverage::below(&known.covered, record.from_height);
+        head.unpositioned = known.unpositioned;
+        let least = state.retractions.iter().filter(|other| other.chain == *chain);
+        let least = least.map(|other| other.from_height).min();
+        let least = least.unwrap_or(record.from_height).min(record.from_height);
+        let mut left = 0;
+        for segment in &segments {
+            let Some(reach) = segment.reaches.iter().find(|reach| Some(reach.chain) == place)
+            else {
+                continue;
+            };
+            if reach.heights.is_none_or(|(_, most)| most < least) {
+                left += u64::from(reach.rows);
+                head.add_time(reach.times.0);
+                head.add_time(reach.times.1);
+                continue;
+            }
+            for (number, row) in (segment.first_row..).zip(self.unpack(segment)?) {
+                let taken = row.position.is_some_and(|position| {
+                    position.height >= record.from_height
+                        || state.is_retracted(number, chain, position.height)
+                });
+                if row.chain == *chain && !taken {
+                    left += 1;
+                    head.add_time(row.time);
+                }
+            }
+        }
+        let taken = known.transfers - left;
+        head.transfers = left;
+        head.retracted = known.retracted + taken;
+        *change.head(chain) = head;
+        change.state.retractions.push(record.clone());
+        Ok((taken, change))
+    }
+
+    /// Makes a change durable and current; gives the numbers of segments that it superseded.
+    fn commit(
+        &self,
+        rows: &[Transfer],
+        retraction: Option<&RetractionRecord>,
+        change: Change,
+    ) -> Result<Vec<u64>, StoreError> {
+        let (small, mut id) = {
+            let log = self.log();
+            (small_end(&log, rows), log.next_id)
+        };
+        let mut old: Vec<Transfer> = Vec::new();
+        for segment in &small {
+            old.extend(self.unpack(segment)?);
+        }
+        let first_row = change.ledger.rows - (old.len() + rows.len()) as u64;
+        let all: Vec<&Transfer> = old.iter().chain(rows).collect();
+        let mut headers: Vec<(u64, Header)> = Vec::new();
+        let mut next_row = first_row;
+        for part in parts(&all) {
+            let packed = codec::encode(part);
+            let key = segment_key(id);
+            pieces::write(&self.segments, &key, &packed)?;
+            let checksum = pieces::checksum(&key, &packed);
+            let (rows, bytes, chains) =
+                (part.len() as u32, packed.len() as u64, log::summaries(part));
+            headers.push((next_row, Header { id, rows, bytes, checksum, chains }));
+            next_row += u64::from(rows);
+            id += 1;
+        }
+        if !headers.is_empty() {
+            self.sync()?;
+        }
+        let batch = self.batch(&small, &headers, retraction, &change)?;
+        self.transfers.apply_batch(batch).map_err(StoreError::engine("writing the transfers"))?;
+        self.sync()?;
+        self.write_heads()?;
+
+        let mut log = self.log.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = log.segments.len() - small.len();
+        log.segments.truncate(kept);
+        for (first_row, header) in headers {
+            log.push(first_row, header).expect("the chain of a stored row has an id");
+        }
+        log.ledger = change.ledger;
+        log.tops.extend(change.tops);
+        log.state = Arc::new(change.state);
+        Ok(small.into_iter().map(|segment| segment.id).collect())
+    }
+
+    fn batch(
+        &self,
+        small: &[Segment],
+        headers: &[(u64, Header)],
+        retraction: Option<&RetractionRecord>,
+        change: &Change,
+    ) -> Result<sled::Batch, StoreError> {
+        let tree = &self.transfers;
+        let mut batch = sled::Batch::default();
+        for segment in small {
+            value::remove_in(tree, &mut batch, &numbered(log::HEADER, segment.first_row))?;
+            value::replace(tree, &mut batch, &numbered(log::GARBAGE, segment.id), &[])?;
+        }
+        // After the removals: the first of them may take the place of one that goes.
+        for (first_row, header) in headers {
+            let key = numbered(log::HEADER, *first_row);
+            value::replace(tree, &mut batch, &key, &value::encode(header)?)?;
+        }
+        for chain in &change.touched {
+            let name = chain.caip2();
+            let top = change.tops.get(&*name);
+            let form = HeadForm::new(&change.state.chains[&*name], top);
+            value::replace(tree, &mut batch, &head_key(chain), &value::encode(&form)?)?;
+        }
+        if let Some(record) = retraction {
+            let number = change.state.retractions.len() as u64 - 1;
+            let form = value::encode(&RetractionForm::new(record))?;
+            value::replace(tree, &mut batch, &numbered(log::RETRACTION, number), &form)?;
+        }
+        value::replace(tree, &mut batch, log::LEDGER, &value::encode(&change.ledger)?)?;
+        Ok(batch)
+    }
+
+    /// Removes the pieces of superseded segments. What fails is done on the next opening.
+    fn remove_segments(&self, ids: &[u64]) {
+        if ids.is_empty() {
+            return;
+        }
+        let removal = |()| {
+            for id in ids {
+                value::remove(&self.segments, &segment_key(*id))?;
+            }
+            for id in ids {
+                value::remove(&self.transfers, &numbered(log::GARBAGE, *id))?;
+            }
+            Ok(())
+        };
+        if let Err(error) = self.write(|| Ok(()), removal) {
+            tracing::warn!(%error, "superseded segments were not removed");
+        }
+    }
+}
+
+impl Change {
+    /// One that changes nothing yet.
+    fn after(log: &Log) -> Self {
+        let ledger = Ledger { changes: log.ledger.changes + 1, rows: log.ledger.rows };
+        let state = TransferState::clone(&log.state);
+        Self { state, touched: Vec::new(), tops: log.tops.clone(), ledger }
+    }
+
+    fn touch(&mut self, chain: &Chain) -> Result<(), StoreError> {
+        if self.touched.contains(chain) {
+            return Ok(());
+        }
+        let name = chain.to_string();
+        let chains = &mut self.state.chains;
+        if chains.len() >= MAX_CHAINS && !chains.contains_key(&name) {
+            return Err(StoreError::TooManyChains(chain.clone()));
+        }
+        chains.entry(name).or_insert_with(|| ChainHead::new(chain.clone()));
+        self.touched.push(chain.clone());
+        Ok(())
+    }
+
+    /// The head of a chain that was touched.
+    fn head(&mut self, chain: &Chain) -> &mut ChainHead {
+        self.state.chains.get_mut(&*chain.caip2()).expect("it was touched")
+    }
+
+    fn cover(&mut self, chain: &Chain, spans: &[std::ops::RangeInclusive<u64>]) {
+        let head = self.head(chain);
+        head.covered = coverage::union(&head.covered, spans);
+    }
+
+    fn raise(&mut self, chain: &Chain, position: Position) {
+        let top = self.tops.entry_ref(&*chain.caip2()).or_insert(position);
+        *top = (*top).max(position);
+    }
+}
+
+/// The small segments at the end, if the new rows complete them; else none.
+fn small_end(log: &Log, rows: &[Transfer]) -> Vec<Segment> {
+    let is_small = |segment: &&Segment| {
+        (segment.rows as usize) < SEGMENT / 2 && (segment.bytes as usize) < SEGMENT_BYTES / 4
+    };
+    let small = log.segments.iter().rev().take_while(is_small);
+    let mut small: Vec<Segment> = small.cloned().collect();
+    small.reverse();
+    let held: usize = small.iter().map(|segment| segment.rows as usize).sum();
+    let bytes: usize = small.iter().map(|segment| segment.bytes as usize).sum();
+    let complete = held + rows.len() >= SEGMENT || bytes >= SEGMENT_BYTES;
+    if complete && !rows.is_empty() { small } else { Vec::new() }
+}
+
+/// The rows by segment: about [`SEGMENT`] each, fewer where they are large.
+fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Transfer]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |row: &&Transfer| {
+            bytes += weight(row);
+            bytes <= SEGMENT_BYTES
+        };
+        let count = rest.iter().take(SEGMENT).copied().take_while(fits).count();
+        let (part, after) = rest.split_at(count.max(1).min(rest.len()));
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// About how many bytes a row takes.
+fn weight(row: &Transfer) -> usize {
+    match &row.movement {
+        Movement::Account(_) => 100,
+        Movement::Utxo(utxo) => {
+            let legs = utxo.inputs.iter().chain(&utxo.outputs);
+            100 + legs.map(|leg| 16 + leg.holders.len() * 40).sum::<usize>()
+        }
+    }
+}
+
+fn check_chain(chain: &Chain) -> Result<(), StoreError> {
+    let refused =
+        |error: TransferError| StoreError::Heights { field: "chain", what: error.to_string() };
+    TransferError::check_chain(chain).map_err(refused)
+}
+
+fn check_height(field: &'static str, height: u64) -> Result<(), StoreError> {
+    if height > MAX_HEIGHT {
+        let what = format!("{height} is above {MAX_HEIGHT}");
+        return Err(StoreError::Heights { field, what });
+    }
+    Ok(())
+}
+
+fn segment_key(id: u64) -> [u8; 8] {
+    id.to_be_bytes()
+}
+
+fn numbered(kind: u8, number: u64) -> Vec<u8> {
+    [&[kind][..], &number.to_be_bytes()].concat()
+}
+
+fn head_key(chain: &Chain) -> Vec<u8> {
+    [&[log::HEAD], chain.caip2().as_bytes(), &[0]].concat()
+}
+
+mod recover;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Transfers read back: in order by segment, or by their numbers through a few unpacked segments.
+//! Writes nothing.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::{Arc, PoisonError};
+
+use super::super::{Store, StoreError, pieces, value};
+use super::log::{Segment, Span};
+use super::{Clock, codec, segment_key};
+use crate::domain::chain::Chain;
+use crate::domain::coverage::TransferState;
+use crate::domain::transfer::{Position, Transfer};
+
+/// How many unpacked segments are kept: of 4,096 rows of some 300 bytes each.
+const KEPT: usize = 16;
+
+/// Segments by their numbers, the one that was asked for last at the end.
+#[derive(Default)]
+pub(in crate::store) struct Unpacked(Vec<(u64, Arc<Vec<Transfer>>)>);
+
+impl Unpacked {
+    fn find(&mut self, id: u64) -> Option<Arc<Vec<Transfer>>> {
+        let place = self.0.iter().position(|(known, _)| *known == id)?;
+        self.0[place..].rotate_left(1);
+        self.0.last().map(|(_, rows)| Arc::clone(rows))
+    }
+
+    fn keep(&mut self, id: u64, rows: &Arc<Vec<Transfer>>) {
+        if self.0.iter().any(|(known, _)| *known == id) {
+            return;
+        }
+        if self.0.len() == KEPT {
+            self.0.remove(0);
+        }
+        self.0.push((id, Arc::clone(rows)));
+    }
+}
+
+impl Store {
+    /// What is loaded: always what is durable.
+    pub fn transfer_state(&self) -> Arc<TransferState> {
+        Arc::clone(&self.log().state)
+    }
+
+    /// The greatest position that any row of a chain ever had.
+    pub fn top_position(&self, chain: &Chain) -> Option<Position> {
+        self.log().tops.get(&*chain.caip2()).copied()
+    }
+
+    /// The first row and the number of rows of each segment that may hold rows of a chain whose
+    /// heights, or whose times where they have no position, lie in a span.
+    pub fn reaching(
+        &self,
+        chain: &Chain,
+        clock: Clock,
+        span: &RangeInclusive<u64>,
+    ) -> Vec<(u64, u32)> {
+        let log = self.log();
+        let Some(chain) = log.chains.iter().position(|known| known == chain) else {
+            return Vec::new();
+        };
+        let meets = |found: Option<Span>| {
+            found.is_some_and(|(least, most)| least <= *span.end() && most >= *span.start())
+        };
+        let reaches = |segment: &&Segment| {
+            segment.reaches.iter().any(|reach| {
+                let found = if clock == Clock::Heights { reach.heights } else { reach.loose };
+                reach.chain == chain && meets(found)
+            })
+        };
+        let found = log.segments.iter().filter(reaches);
+        found.map(|segment| (segment.first_row, segment.rows)).collect()
+    }
+
+    /// Hands every row from number `from` on to `visit`, by segment and in order, with the number
+    /// of the first; until that breaks off. Rows stored meanwhile may or may not be among them.
+    pub fn read_rows(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(u64, Vec<Transfer>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut next = from;
+        while let Some((segment, mut rows)) = self.unpack_at(next, Self::unpack)? {
+            let skipped = (next - segment.first_row) as usize;
+            rows.drain(..skipped);
+            if visit(next, rows).is_break() {
+                break;
+            }
+            next = segment.end();
+        }
+        Ok(())
+    }
+
+    /// The rows with these numbers, which must ascend. One that is not there is an error.
+    pub fn rows(&self, rows: &[u64]) -> Result<Vec<(u64, Transfer)>, StoreError> {
+        let mut found = Vec::with_capacity(rows.len());
+        let mut current: Option<(Segment, Arc<Vec<Transfer>>)> = None;
+        for &row in rows {
+            let inside = |segment: &Segment| (segment.first_row..segment.end()).contains(&row);
+            if !current.as_ref().is_some_and(|(segment, _)| inside(segment)) {
+                current = self.unpack_at(row, Self::unpack_kept)?;
+            }
+            let Some((segment, unpacked)) = &current else {
+                return Err(StoreError::NoRow { row, rows: self.log().ledger.rows });
+            };
+            found.push((row, unpacked[(row - segment.first_row) as usize].clone()));
+        }
+        Ok(found)
+    }
+
+    /// The segment with a row, by `unpack`. A segment that was put into a larger one meanwhile is
+    /// looked for again.
+    fn unpack_at<T>(
+        &self,
+        row: u64,
+        unpack: impl Fn(&Self, &Segment) -> Result<T, StoreError>,
+    ) -> Result<Option<(Segment, T)>, StoreError> {
+        loop {
+            let Some(segment) = self.log().segment_of(row).cloned() else { return Ok(None) };
+            let unpacked = unpack(self, &segment);
+            let moved = || self.log().segment_of(row).is_none_or(|now| now.id != segment.id);
+            match unpacked {
+                Err(_) if moved() => {}
+                Err(error) => return Err(error),
+                Ok(rows) => return Ok(Some((segment, rows))),
+            }
+        }
+    }
+
+    fn unpack_kept(&self, segment: &Segment) -> Result<Arc<Vec<Transfer>>, StoreError> {
+        let kept = || self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = kept().find(segment.id);
+        if let Some(rows) = known {
+            return Ok(rows);
+        }
+        let rows = Arc::new(self.unpack(segment)?);
+        kept().keep(segment.id, &rows);
+        Ok(rows)
+    }
+
+    /// The rows of a segment, read and checked.
+    pub(super) fn unpack(&self, segment: &Segment) -> Result<Vec<Transfer>, StoreError> {
+        let key = segment_key(segment.id);
+        let wrong = |what: &dyn std::fmt::Display| {
+            let (first, last) = (segment.first_row, segment.end() - 1);
+            value::corrupt("segments", &key, format_args!("transfers {first} to {last}: {what}"))
+        };
+        let bytes = pieces::read(&self.segments, "segments", &key, segment.bytes as usize)?;
+        if pieces::checksum(&key, &bytes) != segment.checksum {
+            return Err(wrong(&"the checksum does not fit"));
+        }
+        let rows = codec::decode(&bytes).map_err(|error| wrong(&error))?;
+        match rows.len() as u64 == u64::from(segment.rows) {
+            true => Ok(rows),
+            false => Err(wrong(&format_args!("there are {}, not {}", rows.len(), segment.rows))),
+        }
+    }
+}

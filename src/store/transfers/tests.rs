@@ -1,0 +1,459 @@
+//! Stored transfers through the store's own interface: what was acknowledged is read back, or the
+//! damage is named.
+
+#![allow(clippy::unwrap_used)] // a test that panics has failed
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::*;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Leg, TxStatus, UtxoMovement,
+};
+use crate::store::DEFAULT_CACHE;
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, DEFAULT_CACHE).unwrap()
+}
+
+/// The row that stands at `n` in every test.
+fn row(n: u64) -> Transfer {
+    let holder = |n: u64| {
+        let mut bytes = [0; 20];
+        bytes[12..].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        Some(Holder::Evm(bytes))
+    };
+    Transfer {
+        chain: if n % 7 == 3 { Chain::Tron } else { Chain::Evm(1) },
+        time: 1_600_000_000 + n,
+        position: (n % 5 != 4).then_some(Position {
+            height: n / 10,
+            tx_index: (n % 10) as u32,
+            index: 0,
+        }),
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: holder(n % 50),
+            to: holder(n),
+            asset: Asset::Native,
+            amount: Amount::from(n),
+            usd_micros: None,
+        }),
+    }
+}
+
+fn rows(range: std::ops::Range<u64>) -> Vec<Transfer> {
+    range.map(row).collect()
+}
+
+fn append(store: &Store, range: std::ops::Range<u64>) {
+    let first = range.start;
+    assert_eq!(store.append_transfers(&rows(range), &[]).unwrap(), first);
+}
+
+fn read(store: &Store, from: u64) -> Result<Vec<Transfer>, StoreError> {
+    let mut all = Vec::new();
+    store.read_rows(from, |first, rows| {
+        assert_eq!(first, from + all.len() as u64);
+        all.extend(rows);
+        ControlFlow::Continue(())
+    })?;
+    Ok(all)
+}
+
+/// The state by counting.
+fn state(store: &Store) -> TransferState {
+    let mut state = TransferState {
+        retractions: store.transfer_state().retractions.clone(),
+        ..TransferState::default()
+    };
+    let mut heights: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (number, row) in (0..).zip(read(store, 0).unwrap()) {
+        state.rows += 1;
+        let name = row.chain.to_string();
+        let new = || ChainHead::new(row.chain.clone());
+        let head = state.chains.entry(name.clone()).or_insert_with(new);
+        let taken = row.position.is_some_and(|at| {
+            let retractions = &store.transfer_state().retractions;
+            retractions
+                .iter()
+                .any(|r| r.chain == row.chain && number < r.rows && at.height >= r.from_height)
+        });
+        if taken {
+            head.retracted += 1;
+            continue;
+        }
+        head.transfers += 1;
+        head.unpositioned += u64::from(row.position.is_none());
+        head.add_time(row.time);
+        heights.entry(name).or_default().extend(row.position.map(|at| at.height));
+    }
+    for (name, heights) in heights {
+        state.chains.get_mut(&name).unwrap().covered = coverage::spans_of(heights);
+    }
+    state
+}
+
+#[test]
+fn rows_keep_their_numbers_through_merges_and_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let mut next = 0;
+    let mut segments = Vec::new();
+    for size in [1, 1000, 1500, 1, 1500, 900, 4096, 10_000, 2, 4095, 1, 0, 3000, 5000, 7] {
+        append(&store, next..next + size);
+        next += size;
+        assert_eq!(*store.transfer_state(), state(&store), "after {next}");
+        segments.push(store.log().segments.len());
+        if size % 2 == 0 {
+            drop(store);
+            store = open(dir.path());
+            assert_eq!(*store.transfer_state(), state(&store), "after {next}, reopened");
+        }
+    }
+    assert_eq!(read(&store, 0).unwrap(), rows(0..next));
+    assert_eq!(read(&store, next - 9).unwrap(), rows(next - 9..next));
+    assert_eq!(read(&store, next).unwrap(), []);
+    assert!(segments.windows(2).any(|pair| pair[1] < pair[0]), "{segments:?}");
+    // No pieces but those of the segments.
+    let ids: std::collections::BTreeSet<u64> = store
+        .segments
+        .iter()
+        .keys()
+        .map(|key| u64::from_be_bytes(key.unwrap()[..8].try_into().unwrap()))
+        .collect();
+    let log = store.log();
+    assert_eq!(ids, log.segments.iter().map(|segment| segment.id).collect());
+    assert!(log.segments.iter().all(|segment| segment.rows as usize <= SEGMENT));
+}
+
+#[test]
+fn rows_are_found_by_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..9000);
+    append(&store, 9000..9500);
+    for wanted in [vec![], vec![0], vec![5, 5, 4095, 4096, 8999, 9000, 9499]] {
+        let want: Vec<_> = wanted.iter().map(|n| (*n, row(*n))).collect();
+        assert_eq!(store.rows(&wanted).unwrap(), want);
+    }
+    let error = store.rows(&[3, 9500]).unwrap_err().to_string();
+    assert_eq!(error, "there is no transfer 9500: 9500 are stored");
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..200 {
+        let n = random.u64(0..9500);
+        assert_eq!(store.rows(&[n]).unwrap(), [(n, row(n))]);
+    }
+}
+
+#[test]
+fn reading_can_be_broken_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..9000);
+    let mut seen = Vec::new();
+    let visit = |first, rows: Vec<Transfer>| {
+        seen.push((first, rows.len()));
+        if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    store.read_rows(100, visit).unwrap();
+    assert_eq!(seen, [(100, 3996), (4096, 4096)]);
+}
+
+#[test]
+fn large_rows_make_short_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let leg = |n: u64| Leg {
+        holders: vec![Holder::Other(format!("bc1q{n:036}").into())],
+        amount: Some(n),
+    };
+    let large = |n: u64| Transfer {
+        movement: Movement::Utxo(Box::new(UtxoMovement {
+            coinbase: false,
+            inputs: (0..n).map(leg).collect(),
+            outputs: (n..2 * n).map(leg).collect(),
+        })),
+        chain: Chain::Bitcoin,
+        ..row(n)
+    };
+    let all: Vec<_> = [100_000, 1, 5000, 5000, 5000, 2].map(large).to_vec();
+    store.append_transfers(&all, &[]).unwrap();
+    assert_eq!(read(&store, 0).unwrap(), all);
+    let sizes: Vec<u32> = store.log().segments.iter().map(|segment| segment.rows).collect();
+    assert_eq!(sizes, [1, 2, 3]);
+    drop(store);
+    assert_eq!(read(&open(dir.path()), 0).unwrap(), all);
+    assert_eq!(std::fs::read_dir(dir.path().join("store/blobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_retraction_counts_what_it_takes_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..10_000);
+    let evm = Chain::Evm(1);
+    let at = Timestamp::UNIX_EPOCH;
+    let (first, record) = store.retract_transfers(&evm, 900, "a fork", at).unwrap();
+    assert!(first > 0);
+    assert_eq!((record.rows, record.from_height), (10_000, 900));
+    assert_eq!(*store.transfer_state(), state(&store));
+    // Again, and from below: what was taken is not taken twice.
+    assert_eq!(store.retract_transfers(&evm, 950, "a fork", at).unwrap().0, 0);
+    let (second, _) = store.retract_transfers(&evm, 500, "a deeper one", at).unwrap();
+    assert!(second > 0);
+    append(&store, 10_000..10_500);
+    assert_eq!(*store.transfer_state(), state(&store));
+    let tron = store.retract_transfers(&Chain::Tron, 0, "all", at).unwrap().0;
+    assert!(tron > 0);
+    // A chain of which nothing is known, for what may yet come of it does count.
+    assert_eq!(store.retract_transfers(&Chain::Evm(5), 0, "nothing", at).unwrap().0, 0);
+    let mut want = state(&store);
+    want.chains.insert("eip155:5".into(), ChainHead::new(Chain::Evm(5)));
+    assert_eq!(*store.transfer_state(), want);
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(*store.transfer_state(), want);
+    let reasons: Vec<&str> = want.retractions.iter().map(|record| record.reason.as_str()).collect();
+    assert_eq!(reasons, ["a fork", "a fork", "a deeper one", "all", "nothing"]);
+    for reason in ["", &"x".repeat(MAX_REASON + 1)] {
+        assert!(store.retract_transfers(&evm, 0, reason, at).is_err());
+    }
+    assert!(store.retract_transfers(&Chain::AnyEvm, 0, "x", at).is_err());
+    assert!(store.retract_transfers(&evm, MAX_HEIGHT + 1, "x", at).is_err());
+}
+
+#[test]
+fn declared_blocks_are_covered_and_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let covered = |chain: Chain, heights| [Covered { chain, heights }];
+    let evm = || Chain::Evm(1);
+    store.append_transfers(&[], &covered(evm(), 10..=20)).unwrap();
+    append(&store, 0..3);
+    let of = |store: &Store| store.transfer_state().chains["eip155:1"].covered.clone();
+    assert_eq!(of(&store), [0..=0, 10..=20]);
+    store.append_transfers(&[], &covered(evm(), 1..=9)).unwrap();
+    // A chain that is the beginning of another.
+    store.append_transfers(&[], &covered(Chain::Evm(15), 7..=7)).unwrap();
+    store.append_transfers(&[], &covered(evm(), 30..=40)).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(of(&store), [0..=20, 30..=40]);
+    store.retract_transfers(&evm(), 15, "a fork", Timestamp::UNIX_EPOCH).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(of(&store), [0..=14]);
+    assert_eq!(store.transfer_state().chains["eip155:15"].covered, [7..=7]);
+    let changes = store.log().ledger.changes;
+    store.append_transfers(&[], &covered(evm(), 3..=4)).unwrap();
+    assert_eq!(store.log().ledger.changes, changes, "nothing new is no change");
+    for (chain, heights) in [
+        (evm(), std::ops::RangeInclusive::new(5, 4)),
+        (evm(), 0..=MAX_HEIGHT + 1),
+        (Chain::AnyEvm, 1..=2),
+    ] {
+        assert!(store.append_transfers(&rows(0..9), &covered(chain, heights)).is_err());
+    }
+    assert_eq!(store.transfer_state().rows, 3, "a refused batch changes nothing");
+}
+
+#[test]
+fn there_are_not_too_many_chains() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let of = |chain: u64| Transfer { chain: Chain::Evm(chain), ..row(chain) };
+    let most = MAX_CHAINS as u64;
+    store.append_transfers(&(1..=most).map(of).collect::<Vec<_>>(), &[]).unwrap();
+    let error = store.append_transfers(&[of(1), of(most + 1)], &[]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the store holds transfers of at most 256 chains, and eip155:257 would be one more"
+    );
+    store.append_transfers(&[of(1)], &[]).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(store.transfer_state().rows, most + 1);
+    assert_eq!(*store.transfer_state(), state(&store));
+}
+
+/// Damages a store of three segments, the last of them small, and reads all of it.
+fn damaged(damage: impl Fn(&sled::Tree, &sled::Tree)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..9000);
+    drop(store);
+    let db = sled::open(dir.path().join("store")).unwrap();
+    damage(&db.open_tree("transfers").unwrap(), &db.open_tree("segments").unwrap());
+    drop(db);
+    let found = Store::open(dir.path(), DEFAULT_CACHE).and_then(|store| {
+        let random = store.rows(&[4100]).map(drop);
+        let whole = read(&store, 0).map(drop);
+        random.and(whole)
+    });
+    found.unwrap_err().to_string()
+}
+
+#[test]
+fn damage_is_named_and_never_a_gap() {
+    let piece = |id: u64, number: u32| [&id.to_be_bytes()[..], &number.to_be_bytes()].concat();
+    let header = |first: u64| [&numbered(log::HEADER, first)[..], &[0; 4]].concat();
+    let flip = |tree: &sled::Tree, key: &[u8]| {
+        let mut value = tree.get(key).unwrap().unwrap().to_vec();
+        let last = value.len() - 1;
+        value[last] ^= 1;
+        tree.insert(key, value).unwrap();
+    };
+    type Damage = Box<dyn Fn(&sled::Tree, &sled::Tree)>;
+    let table: Vec<(Damage, &str)> = vec![
+        (
+            Box::new(move |_, s| flip(s, &piece(1, 2))),
+            r"tree segments, key \x00\x00\x00\x00\x00\x00\x00\x01: the stored value is damaged: transfers 4096 to 8191: the checksum does not fit",
+        ),
+        (
+            Box::new(move |_, s| drop(s.remove(piece(1, 0)).unwrap())),
+            r"\x01\x00\x00\x00\x00: the stored value is damaged: the piece is missing",
+        ),
+        (
+            Box::new(move |_, s| drop(s.remove(piece(1, 3)).unwrap())),
+            r"\x01\x00\x00\x00\x03: the stored value is damaged: the piece is missing",
+        ),
+        (
+            Box::new(move |_, s| {
+                let last = s.scan_prefix(1_u64.to_be_bytes()).keys().next_back().unwrap().unwrap();
+                s.remove(last).unwrap();
+            }),
+            "the piece is missing: ",
+        ),
+        (
+            Box::new(move |_, s| drop(s.insert(piece(1, 3), b"short").unwrap())),
+            "tree segments, key ",
+        ),
+        (
+            Box::new(move |_, s| drop(s.insert(piece(1, 999), b"more").unwrap())),
+            "tree segments, key ",
+        ),
+        (
+            Box::new(move |_, s| {
+                for key in s.scan_prefix(1_u64.to_be_bytes()).keys() {
+                    s.remove(key.unwrap()).unwrap();
+                }
+            }),
+            "the piece is missing: 0 of ",
+        ),
+        // A segment in the place of another.
+        (
+            Box::new(move |_, s| {
+                for item in s.scan_prefix(0_u64.to_be_bytes()) {
+                    let (key, value) = item.unwrap();
+                    let number = u32::from_be_bytes(key[8..].try_into().unwrap());
+                    s.insert(piece(1, number), value).unwrap();
+                }
+            }),
+            "tree segments, key ",
+        ),
+        (
+            Box::new(move |t, _| flip(t, &header(4096))),
+            r"tree transfers, key s\x00\x00\x00\x00\x00\x00\x10\x00: the stored value is damaged: its checksum does not fit",
+        ),
+        (
+            Box::new(move |t, _| drop(t.remove(header(4096)).unwrap())),
+            r"tree transfers, key s\x00\x00\x00\x00\x00\x00 \x00: the stored value is damaged: the header of transfer 4096 is missing before it",
+        ),
+        (
+            Box::new(move |t, _| drop(t.remove(header(0)).unwrap())),
+            "the header of transfer 0 is missing before it",
+        ),
+        (
+            Box::new(move |t, _| drop(t.remove(header(8192)).unwrap())),
+            "the headers of transfers 8192 to 8999 are missing",
+        ),
+        (
+            Box::new(move |t, _| t.clear().unwrap()),
+            "9000 transfers were stored here by 1 changes, but the database has 0 by 0: it is damaged;",
+        ),
+        (
+            Box::new(move |t, _| {
+                for key in t.scan_prefix([log::HEAD]).keys() {
+                    t.remove(key.unwrap()).unwrap();
+                }
+            }),
+            "it counts 0 transfers, but the headers have ",
+        ),
+        (
+            Box::new(move |t, _| flip(t, b"n\0\0\0\0")),
+            "tree transfers, key n: the stored value is damaged: its checksum does not fit",
+        ),
+    ];
+    for (number, (damage, want)) in table.iter().enumerate() {
+        let found = damaged(damage);
+        assert!(found.contains(want), "{number}: {found}\n{want}");
+    }
+}
+
+#[test]
+fn what_killed_changes_left_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..1000);
+    append(&store, 1000..2000);
+    // Pieces without a header; a superseded segment whose pieces are still there.
+    pieces::write(&store.segments, &segment_key(2), &[7; 20_000]).unwrap();
+    pieces::write(&store.segments, &segment_key(9), &[7; 20_000]).unwrap();
+    let garbage = numbered(log::GARBAGE, 77);
+    value::write(&store.transfers, &garbage, &[]).unwrap();
+    let pieces = store.segments.len();
+    drop(store);
+    let store = open(dir.path());
+    assert!(store.segments.len() < pieces);
+    assert_eq!(store.transfers.scan_prefix(&garbage).count(), 0);
+    append(&store, 2000..7000);
+    drop(store);
+    assert_eq!(read(&open(dir.path()), 0).unwrap(), rows(0..7000));
+}
+
+#[test]
+fn a_failed_change_is_the_last_until_reopening_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, 0..5000);
+    let heads = dir.path().join("store/heads.new");
+    // The last step of a change fails: a directory is in the way.
+    std::fs::create_dir(&heads).unwrap();
+    assert!(matches!(store.append_transfers(&rows(5000..6000), &[]), Err(StoreError::Io { .. })));
+    assert_eq!(store.transfer_state().rows, 5000, "what was not acknowledged is not shown");
+    std::fs::remove_dir(&heads).unwrap();
+    assert!(matches!(store.append_transfers(&rows(5000..6000), &[]), Err(StoreError::Broken)));
+    assert_eq!(read(&store, 0).unwrap().len(), 5000);
+    drop(store);
+    let store = open(dir.path());
+    let there = store.transfer_state().rows;
+    assert!(there == 5000 || there == 6000, "{there}");
+    assert_eq!(read(&store, 0).unwrap(), rows(0..there));
+}
+
+#[test]
+fn a_store_of_lists_only_is_opened_and_has_the_new_schema_then() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let schema = || {
+        let db = sled::open(dir.path().join("store")).unwrap();
+        (db.open_tree("meta").unwrap(), db)
+    };
+    let (meta, db) = schema();
+    meta.insert("schema", &1_u32.to_be_bytes()).unwrap();
+    for tree in ["transfers", "segments", "labels"] {
+        db.drop_tree(tree).unwrap();
+    }
+    drop((meta, db));
+    let store = open(dir.path());
+    assert_eq!(store.transfer_state().rows, 0);
+    append(&store, 0..10);
+    drop(store);
+    let (meta, db) = schema();
+    assert_eq!(meta.get("schema").unwrap().unwrap(), &2_u32.to_be_bytes());
+    drop((meta, db));
+    assert_eq!(open(dir.path()).transfer_state().rows, 10);
+}
