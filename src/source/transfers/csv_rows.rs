@@ -159,7 +159,8 @@ mod tests {
         let mut records = Vec::new();
         while rows.advance()? {
             records.push(rows.fields().map(|(text, spans)| {
-                let field = |&(from, to): &Span| String::from_utf8(text[from..to].to_vec()).unwrap();
+                let field =
+                    |&(from, to): &Span| String::from_utf8(text[from..to].to_vec()).unwrap();
                 spans.iter().map(field).collect()
             }));
         }

@@ -44,12 +44,7 @@ struct Moved {
 }
 
 impl Context {
-    fn stand(
-        &mut self,
-        height: &[u8],
-        time: &[u8],
-        block_hash: &[u8],
-    ) -> Result<Stand, RowFault> {
+    fn stand(&mut self, height: &[u8], time: &[u8], block_hash: &[u8]) -> Result<Stand, RowFault> {
         let height = needed("block_number", fields::height(height))?;
         let time = fields::time(time).map_err(|fault| fault.of("block_timestamp"))?;
         let hash = fields::hash(block_hash).map_err(|fault| fault.of("block_hash"))?;
@@ -253,9 +248,7 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood,
     };
     let stand = context.stand(row.of(0), row.of(13), row.of(12))?;
     let tx = match kind {
-        Kind::Call | Kind::Suicide => {
-            Some(needed("transaction_hash", fields::hash(row.of(1)))?)
-        }
+        Kind::Call | Kind::Suicide => Some(needed("transaction_hash", fields::hash(row.of(1)))?),
         Kind::Reward | Kind::Genesis => None,
     };
     let receipt = context.receipt(tx);
@@ -285,9 +278,8 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood,
 
 /// What a trace is, or why it moves nothing.
 fn kind(trace_type: &[u8], call_type: &[u8]) -> Result<Result<Kind, LeftOut>, RowFault> {
-    let unknown = |what, text| {
-        Err(RowFault::UnknownTrace(what, excerpt(&String::from_utf8_lossy(text))))
-    };
+    let unknown =
+        |what, text| Err(RowFault::UnknownTrace(what, excerpt(&String::from_utf8_lossy(text))));
     Ok(match (trace_type, call_type) {
         (b"call", b"call") | (b"create", _) => Ok(Kind::Call),
         (b"call", b"delegatecall") => Err(LeftOut::DelegateCall),
@@ -306,7 +298,9 @@ fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
     let fault = |fault: FieldFault| fault.of("trace_address");
     let path = match (row.of(8), row.of(9)) {
         (b"", b"") if !row.has(8) => None,
-        (b"", id) if !id.is_empty() => path_of_id(id).map(|path| trace_path(path, b'_')).transpose().map_err(fault)?,
+        (b"", id) if !id.is_empty() => {
+            path_of_id(id).map(|path| trace_path(path, b'_')).transpose().map_err(fault)?
+        }
         (path, _) => {
             let inner = path.strip_prefix(b"[").and_then(|path| path.strip_suffix(b"]"));
             Some(trace_path(inner.unwrap_or(path), b',').map_err(fault)?)
@@ -340,7 +334,9 @@ fn trace_path(text: &[u8], separator: u8) -> Result<Vec<u32>, FieldFault> {
         return Ok(Vec::new());
     }
     let parts = text.split(|byte| *byte == separator);
-    parts.map(|part| fields::number32(part.trim_ascii(), MAX_INDEX)?.ok_or(FieldFault::Missing)).collect()
+    parts
+        .map(|part| fields::number32(part.trim_ascii(), MAX_INDEX)?.ok_or(FieldFault::Missing))
+        .collect()
 }
 
 /// A number of at most 30 bits that no other path has: each step of it, one higher, in Elias' gamma

@@ -101,7 +101,8 @@ impl Blocks {
 
 fn block(table: &mut Table) -> Result<Block, RowFault> {
     let cells = table.cells()?;
-    let number = fields::height(cells.of(NUMBER)).and_then(|value| value.ok_or(FieldFault::Missing));
+    let number =
+        fields::height(cells.of(NUMBER)).and_then(|value| value.ok_or(FieldFault::Missing));
     let time = fields::time(cells.of(TIMESTAMP)).and_then(|value| value.ok_or(FieldFault::Missing));
     let hash = fields::hash(cells.of(BLOCK_HASH));
     Ok(Block {

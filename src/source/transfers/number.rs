@@ -192,7 +192,13 @@ mod tests {
         }
         assert!(scaled("1e1001", 18).is_err());
         assert!(scaled("1e78", 0).is_err());
-        assert!(scaled("115792089237316195423570985008687907853269984665640564039457584007913129639936", 0).is_err());
+        assert!(
+            scaled(
+                "115792089237316195423570985008687907853269984665640564039457584007913129639936",
+                0
+            )
+            .is_err()
+        );
         assert!(scaled(&"1".repeat(300), 0).is_err());
         assert_eq!(scaled("1.23", 1), Err(FieldFault::TooFine("1.23".into(), 1)));
         assert_eq!(scaled("1e-400", 18), Err(FieldFault::TooFine("1e-400".into(), 18)));

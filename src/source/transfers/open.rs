@@ -74,9 +74,7 @@ pub(super) fn open(path: &Path, limit: u64) -> Result<Opened, ReadTransfersError
 }
 
 /// What the data are called in an error, and the data themselves.
-fn unpack<R: Read + 'static>(
-    mut bytes: BufReader<R>,
-) -> io::Result<(&'static str, Box<dyn Read>)> {
+fn unpack<R: Read + 'static>(mut bytes: BufReader<R>) -> io::Result<(&'static str, Box<dyn Read>)> {
     Ok(match bytes.fill_buf()? {
         [0x1f, 0x8b, ..] => {
             ("the gzip data", Box::new(flate2::bufread::MultiGzDecoder::new(bytes)))

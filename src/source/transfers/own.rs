@@ -87,7 +87,8 @@ impl<'a> Own<'a> {
         let asset = asset(row.of(ASSET), chain).map_err(|fault| fault.of("asset"))?;
         let time = fields::time(row.of(TIME)).and_then(|time| time.ok_or(FieldFault::Missing));
         let tx = fields::tx(row.of(TX), chain).map_err(|fault| fault.of("tx"))?;
-        let block_hash = fields::hash(row.of(BLOCK_HASH)).map_err(|fault| fault.of("block_hash"))?;
+        let block_hash =
+            fields::hash(row.of(BLOCK_HASH)).map_err(|fault| fault.of("block_hash"))?;
         let usd_micros = usd_micros(row.of(USD_VALUE)).map_err(|fault| fault.of("usd_value"))?;
         let status = status(row.of(STATUS)).map_err(|fault| fault.of("status"))?;
         let written = number::amount(row.of(AMOUNT)).map_err(|fault| fault.of("amount"))?;
@@ -252,7 +253,8 @@ fn status(text: &[u8]) -> Result<TxStatus, FieldFault> {
     match text {
         b"success" => Ok(TxStatus::Succeeded),
         b"failed" => Ok(TxStatus::Failed),
-        text => fields::status(text)
-            .map_err(|_| FieldFault::not_a("success, failed, 1 or 0", text)),
+        text => {
+            fields::status(text).map_err(|_| FieldFault::not_a("success, failed, 1 or 0", text))
+        }
     }
 }

@@ -62,20 +62,16 @@ impl ParquetFile {
 
     /// The rows, with the wanted columns; refuses row groups whose wanted columns are larger than
     /// `max_row_group` bytes unpacked, or packed in a way that we cannot unpack.
-    pub(super) fn rows(
-        self,
-        columns: &Columns,
-        max_row_group: u64,
-    ) -> Result<ParquetRows, String> {
+    pub(super) fn rows(self, columns: &Columns, max_row_group: u64) -> Result<ParquetRows, String> {
         let metadata = self.reader.metadata();
         check(metadata, columns, max_row_group)?;
         let total = metadata.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
         let schema = metadata.file_metadata().schema();
-        let wanted = schema.get_fields().iter().filter(|field| columns.find(field.name()).is_some());
+        let wanted =
+            schema.get_fields().iter().filter(|field| columns.find(field.name()).is_some());
         let wanted: Vec<Arc<Type>> = wanted.cloned().collect();
         let name = schema.name().to_owned();
-        let projection =
-            guarded(|| Type::group_type_builder(&name).with_fields(wanted).build())?;
+        let projection = guarded(|| Type::group_type_builder(&name).with_fields(wanted).build())?;
         let reader = Box::new(self.reader);
         let rows = guarded(|| RowIter::from_file_into(reader).project(Some(projection)))?;
         let total = u64::try_from(total).map_err(|_| "damaged: a negative number of rows")?;

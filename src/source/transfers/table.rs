@@ -343,7 +343,8 @@ impl Table {
 
     fn look_at_headings(&mut self, mark: usize) -> Result<(), ReadTransfersError> {
         let empty = Lines::new(Box::new(std::io::empty()), 0);
-        let Source::Json(mut lines) = std::mem::replace(&mut self.source, Source::Json(empty)) else {
+        let Source::Json(mut lines) = std::mem::replace(&mut self.source, Source::Json(empty))
+        else {
             return Ok(());
         };
         lines.skip(mark);

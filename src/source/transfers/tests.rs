@@ -107,7 +107,8 @@ fn read_text(text: impl AsRef<[u8]>) -> Outcome {
 /// What is said of a file that is refused, without its path.
 fn refusal_with(bytes: impl AsRef<[u8]>, settings: &ReadSettings) -> String {
     let written = write(bytes);
-    let error = read_path(&written.path, settings, false).map(|outcome| outcome.report).unwrap_err();
+    let error =
+        read_path(&written.path, settings, false).map(|outcome| outcome.report).unwrap_err();
     error.to_string().replace(&format!("{}: ", written.path.display()), "")
 }
 

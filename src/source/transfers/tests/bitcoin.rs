@@ -63,10 +63,9 @@ fn holders_may_be_none_one_or_several() {
 
 #[test]
 fn a_coinbase_has_no_inputs_and_may_have_no_index() {
-    let text = row(
-        ",\"index\":null,\"is_coinbase\":true,\"inputs\":[{\"addresses\":[],\"value\":null}],\
-         \"outputs\":[{\"addresses\":[],\"value\":1}]",
-    );
+    let text =
+        row(",\"index\":null,\"is_coinbase\":true,\"inputs\":[{\"addresses\":[],\"value\":null}],\
+         \"outputs\":[{\"addresses\":[],\"value\":1}]");
     let outcome = read_text(text);
     assert!(outcome.utxo(0).coinbase);
     assert_eq!((outcome.utxo(0).inputs.len(), outcome.utxo(0).outputs.len()), (0, 1));
@@ -75,9 +74,8 @@ fn a_coinbase_has_no_inputs_and_may_have_no_index() {
 
 #[test]
 fn a_shielded_balance_below_zero_is_of_the_other_side() {
-    let text = row(
-        ",\"inputs\":[{\"addresses\":[],\"value\":-7,\"type\":\"shielded\"}],\"outputs\":[]",
-    );
+    let text =
+        row(",\"inputs\":[{\"addresses\":[],\"value\":-7,\"type\":\"shielded\"}],\"outputs\":[]");
     let settings = ReadSettings { chain: Some(Chain::Zcash), ..ReadSettings::default() };
     let outcome = read_with(text, &settings).unwrap();
     assert_eq!(outcome.transfers[0].chain, Chain::Zcash);

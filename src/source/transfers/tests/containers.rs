@@ -117,14 +117,18 @@ fn texts_are_bounded() {
             match read_with(packed, &settings) {
                 Ok(_) => assert!(fits),
                 Err(error) => {
-                    assert!(!fits && matches!(error, ReadTransfersError::TooLarge { .. }), "{error}");
+                    assert!(
+                        !fits && matches!(error, ReadTransfersError::TooLarge { .. }),
+                        "{error}"
+                    );
                 }
             }
         }
     };
     check(size, true);
     check(size - 1, false);
-    let long = format!("chain,time,from,to,asset,amount,x_long\neth,1,{A},{B},,1,{}\n", "y".repeat(5000));
+    let long =
+        format!("chain,time,from,to,asset,amount,x_long\neth,1,{A},{B},,1,{}\n", "y".repeat(5000));
     let short = bounded(TransferBounds { max_csv_record: 5000, ..TransferBounds::default() });
     assert!(refusal_with(&long, &short).contains("line 2 is longer than 5000 bytes"));
     let line = json().replace("\"eth\"", &format!("\"eth\",\"x_long\":\"{}\"", "y".repeat(5000)));

@@ -7,7 +7,11 @@ const TRANSACTIONS: &str = "hash,nonce,block_hash,block_number,transaction_index
 
 fn settings(blocks: Option<&Written>, receipts: Option<&Written>) -> ReadSettings {
     let path = |file: &Written| file.path.clone();
-    ReadSettings { blocks: blocks.map(path), receipts: receipts.map(path), ..ReadSettings::default() }
+    ReadSettings {
+        blocks: blocks.map(path),
+        receipts: receipts.map(path),
+        ..ReadSettings::default()
+    }
 }
 
 fn blocks() -> Written {
@@ -38,9 +42,8 @@ fn transactions_are_read() {
 
 #[test]
 fn the_status_comes_from_a_column_or_from_receipts() {
-    let row = |status: &str| {
-        format!("{TRANSACTIONS},{status}\n{},0,,7,3,{A},{B},1,700,0\n", hash("01"))
-    };
+    let row =
+        |status: &str| format!("{TRANSACTIONS},{status}\n{},0,,7,3,{A},{B},1,700,0\n", hash("01"));
     let status = |text: String| read_text(text).transfers[0].status;
     assert_eq!(status(row("receipt_status")), TxStatus::Failed);
     assert_eq!(status(row("status")), TxStatus::Failed);
@@ -68,10 +71,8 @@ fn the_status_comes_from_a_column_or_from_receipts() {
 
 #[test]
 fn a_created_contract_is_the_receiver_where_it_is_named() {
-    let text = format!(
-        "{TRANSACTIONS},receipt_contract_address\n{},0,,7,3,{A},,1,700,{B}\n",
-        hash("01")
-    );
+    let text =
+        format!("{TRANSACTIONS},receipt_contract_address\n{},0,,7,3,{A},,1,700,{B}\n", hash("01"));
     assert_eq!(read_text(text).account(0).to, evm(B));
 }
 
@@ -192,7 +193,8 @@ const TRACES: &str = "block_number,transaction_hash,transaction_index,from_addre
 
 /// A trace: its type, call type, address and index.
 fn trace(kind: &str, call: &str, address: &str, index: &str) -> String {
-    let tx = if matches!(kind, "reward" | "genesis" | "daofork") { String::new() } else { hash("01") };
+    let tx =
+        if matches!(kind, "reward" | "genesis" | "daofork") { String::new() } else { hash("01") };
     let place = if tx.is_empty() { "" } else { "3" };
     let from = if tx.is_empty() { "" } else { A };
     format!("7,{tx},{place},{from},{B},5,{kind},{call},,{address},1,,{index}")
@@ -219,7 +221,8 @@ fn traces_that_move_value_are_kept_and_the_others_counted() {
         trace("call", "staticcall", "6", "20"),
     ]);
     assert_eq!(outcome.report.format, TransferFormat::EthereumTraces);
-    let left_out: Vec<_> = outcome.report.left_out.iter().map(|(why, count)| (*why, *count)).collect();
+    let left_out: Vec<_> =
+        outcome.report.left_out.iter().map(|(why, count)| (*why, *count)).collect();
     let expected = [(LeftOut::DelegateCall, 1), (LeftOut::CallCode, 1), (LeftOut::StaticCall, 2)];
     assert_eq!(left_out, expected);
     let places: Vec<_> = outcome
@@ -239,8 +242,7 @@ fn traces_that_move_value_are_kept_and_the_others_counted() {
 #[test]
 fn the_top_trace_is_the_transaction() {
     let (tx, block) = (hash("01"), hash("b7"));
-    let transaction =
-        read_text(format!("{TRANSACTIONS}\n{tx},0,{block},7,3,{A},{B},5,700\n"));
+    let transaction = read_text(format!("{TRANSACTIONS}\n{tx},0,{block},7,3,{A},{B},5,700\n"));
     let mut trace = traces(&[trace("call", "call", "", "10")]);
     // The trace says whether it took effect, the transaction does not.
     assert_eq!(trace.transfers[0].status, TxStatus::Succeeded);
@@ -280,7 +282,10 @@ fn failed_traces_are_kept_as_failed() {
 fn unknown_traces_are_refused() {
     let said = |row: String| refusal(format!("{TRACES}\n{row}\n"));
     assert_eq!(said(trace("burn", "", "", "")), "line 2: trace_type \"burn\" is not known");
-    assert_eq!(said(trace("call", "authcall", "", "")), "line 2: call_type \"authcall\" is not known");
+    assert_eq!(
+        said(trace("call", "authcall", "", "")),
+        "line 2: call_type \"authcall\" is not known"
+    );
     let text = format!("{TRACES}\n{}\n", trace("call", "call", "0;1", ""));
     let said = refusal_with(text, &settings(Some(&blocks()), None));
     assert!(said.starts_with("line 2: trace_address: "), "{said}");
