@@ -28,7 +28,7 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
@@ -39,6 +39,8 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
+    ("parquet", &["source/transfers"]),
+    ("ruzstd", &["source/transfers"]),
     ("clap", &["cli", "main"]),
 ];
 

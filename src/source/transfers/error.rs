@@ -185,6 +185,9 @@ pub enum FieldFault {
     /// An address that cannot be understood.
     #[error("{0}")]
     Address(String),
+    /// An address of another chain.
+    #[error("{0:?} is no address of {1}")]
+    NotOf(String, String),
     /// A family of chains where one must be named.
     #[error("{0:?} is a family of chains: name one")]
     Family(String),

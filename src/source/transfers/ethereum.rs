@@ -297,8 +297,8 @@ fn kind(trace_type: &[u8], call_type: &[u8]) -> Result<Result<Kind, LeftOut>, Ro
 fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
     let fault = |fault: FieldFault| fault.of("trace_address");
     let path = match (row.of(8), row.of(9)) {
-        (b"", b"") => None,
-        (b"", id) => {
+        (b"", b"") if !row.has(8) => None,
+        (b"", id) if !id.is_empty() => {
             path_of_id(id).map(|path| trace_path(path, b'_')).transpose().map_err(fault)?
         }
         (path, _) => {
@@ -306,9 +306,11 @@ fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
             Some(trace_path(inner.unwrap_or(path), b',').map_err(fault)?)
         }
     };
-    let is_top = matches!(&path, Some(path) if path.is_empty());
-    if kind == Kind::Call && is_top {
-        return Ok(Some(0));
+    // Without it, the transaction's own value could not be told from another.
+    match (kind, &path) {
+        (Kind::Call, None) => return Err(fault(FieldFault::Missing)),
+        (Kind::Call, Some(path)) if path.is_empty() => return Ok(Some(0)),
+        _ => {}
     }
     let trace_index = fields::number32(row.of(10), MAX_INDEX);
     let number = match trace_index.map_err(|fault| fault.of("trace_index"))? {

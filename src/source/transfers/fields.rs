@@ -4,10 +4,12 @@ use jiff::Timestamp;
 
 use super::error::FieldFault;
 use super::number::{self, Written};
+use crate::domain::address::{Address, AddressError};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     Amount, Holder, MAX_HEIGHT, MAX_NAME, MAX_TIME, MAX_TX_INDEX, TxId, TxStatus,
 };
+use crate::source::error::excerpt;
 
 /// What a byte that is no hex digit is in [`DIGITS`].
 const NO_DIGIT: u8 = 0xff;
@@ -62,7 +64,11 @@ pub(super) fn holder(text: &[u8], chain: &Chain) -> Result<Option<Holder>, Field
 
 fn any_holder(text: &[u8], chain: &Chain) -> Result<Holder, FieldFault> {
     let text = utf8(text)?;
-    Holder::parse(text, chain).map_err(|error| FieldFault::Address(error.to_string()))
+    let refused = |error: AddressError| FieldFault::Address(error.to_string());
+    if !Address::parse(text.trim_ascii(), Some(chain)).map_err(refused)?.fits(chain) {
+        return Err(FieldFault::NotOf(excerpt(text), chain.to_string()));
+    }
+    Holder::parse(text, chain).map_err(refused)
 }
 
 /// Text of UTF-8.

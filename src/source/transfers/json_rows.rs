@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::csv_rows::Span;
 use super::error::RowFault;
-use super::table::Columns;
+use super::table::{ABSENT, Columns};
 use crate::source::error::{Fault, excerpt};
 
 /// The wanted values of one object.
@@ -26,7 +26,7 @@ impl Values {
     pub(super) fn pick(&mut self, object: &[u8], columns: &Columns) -> Result<(), RowFault> {
         self.text.clear();
         self.spans.clear();
-        self.spans.resize(columns.list.len(), (0, 0));
+        self.spans.resize(columns.list.len(), ABSENT);
         self.fault = None;
         let mut json = serde_json::Deserializer::from_slice(object);
         let picked = json.deserialize_map(Pick { values: self, columns });
@@ -90,10 +90,12 @@ impl<'de> Visitor<'de> for Pick<'_> {
                 }
                 Ok(column) => {
                     seen |= 1 << column;
-                    let start = self.values.text.len();
-                    append(map.next_value::<&RawValue>()?.get(), &mut self.values.text)
-                        .map_err(A::Error::custom)?;
-                    self.values.spans[column] = (start, self.values.text.len());
+                    let raw = map.next_value::<&RawValue>()?.get();
+                    if raw != "null" {
+                        let start = self.values.text.len();
+                        append(raw, &mut self.values.text).map_err(A::Error::custom)?;
+                        self.values.spans[column] = (start, self.values.text.len());
+                    }
                     continue;
                 }
                 Err(None) => {
@@ -112,7 +114,6 @@ impl<'de> Visitor<'de> for Pick<'_> {
 /// The value as text behind what is there.
 fn append(raw: &str, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match raw.as_bytes() {
-        b"null" => {}
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => text.extend_from_slice(inner),
         [b'"', ..] => text.extend_from_slice(serde_json::from_str::<String>(raw)?.as_bytes()),
         raw => text.extend_from_slice(raw),

@@ -58,6 +58,9 @@ impl Columns {
     }
 }
 
+/// Where a value stands that is not there.
+pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
+
 /// The values of one row.
 #[derive(Clone, Copy)]
 pub(super) struct Cells<'a> {
@@ -72,9 +75,14 @@ impl<'a> Cells<'a> {
     #[inline]
     pub(super) fn of(&self, column: usize) -> &'a [u8] {
         match self.spans.get(self.columns[column]) {
-            Some(&(from, to)) => &self.text[from..to],
+            Some(&(from, to)) => self.text.get(from..to).unwrap_or_default(),
             None => b"",
         }
+    }
+
+    /// Whether there is a value in a column, though it may be empty.
+    pub(super) fn has(&self, column: usize) -> bool {
+        self.spans.get(self.columns[column]).is_some_and(|span| *span != ABSENT)
     }
 }
 
