@@ -28,13 +28,13 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     // The well-known types of the proto, which the command line fills in and prints.
-    ("pbjson", &["grpc", "cli/screen", "cli/render"]),
+    ("pbjson", &["grpc", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),

@@ -97,7 +97,10 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<()> {
         };
         let imported = import(reading, &mut sink, &mut line).await;
         line.clear();
-        let (report, kept) = imported?;
+        let (report, kept) = match imported {
+            Ok(imported) => imported,
+            Err(error) => return Err(stopped(error, sink).await),
+        };
         rejects = kept;
         summary.read += report.rows_read;
         summary.rejected += report.rejected;
@@ -119,6 +122,17 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<()> {
     summary.rows = rows;
     summary.labelled_rows = labelled_rows;
     arguments.output.show(&summary, |_| text(&summary))
+}
+
+/// An import that ends early: what was read before is stored all the same.
+async fn stopped(error: anyhow::Error, sink: Sink) -> anyhow::Error {
+    match sink.finish().await {
+        Ok(Outcome { done, .. }) if done.stored > 0 => {
+            error.context(format!("{} transfers before it are stored", grouped(done.stored)))
+        }
+        // A store or server that failed has been told of.
+        Ok(_) | Err(_) => error,
+    }
 }
 
 /// What the reading thread needs.

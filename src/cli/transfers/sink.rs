@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::cli::connect::Reached;
 use crate::domain::transfer::Transfer;
-use crate::engine::{Engine, IngestSession};
+use crate::engine::{AppendedSummary, Engine, IngestSession};
 use crate::grpc::client::ingest::{IngestStream, Ingested};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
@@ -81,8 +81,13 @@ impl Sink {
     pub async fn finish(self) -> Result<Outcome> {
         match self {
             Self::Held { engine, session, done } => {
-                let session = session.ok_or_else(lost)?;
-                blocking(move || session.finish()).await??;
+                let mut session = session.ok_or_else(lost)?;
+                let rest = blocking(move || {
+                    let rest = session.flush()?;
+                    session.finish().map(|()| rest)
+                });
+                let mut done = done;
+                add(&mut done, rest.await??);
                 let heads = engine.transfer_heads();
                 Ok(Outcome { done, rows: heads.rows, labelled_rows: heads.labelled_rows })
             }
@@ -104,16 +109,21 @@ async fn append(
 ) -> Result<()> {
     let mut ours = session.take().ok_or_else(lost)?;
     let (ours, appended) = blocking(move || {
-        let appended = ours.append(batch, &covered);
+        let appended = ours.append_many(batch, &covered);
         (ours, appended)
     })
     .await?;
     *session = Some(ours);
-    let appended = appended?;
+    add(done, appended?);
+    Ok(())
+}
+
+/// Adds what was stored; nothing while it waits to be stored with others.
+fn add(done: &mut Ingested, appended: Option<AppendedSummary>) {
+    let appended = appended.unwrap_or_default();
     done.stored += appended.stored;
     done.duplicates += appended.duplicates;
     done.derived += appended.derived;
-    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
