@@ -7,7 +7,7 @@
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.
-const IMPORTS: [(&str, &[&str]); 10] = [
+const IMPORTS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("source", &["domain"]),
     ("store", &["domain"]),
