@@ -105,7 +105,7 @@ pub struct TransferBounds {
     pub max_row_group: u64,
     /// Blocks of a blocks file: 20 million, 48 bytes each.
     pub max_blocks: usize,
-    /// Transactions of a receipts file: 50 million, about 40 bytes each.
+    /// Transactions of a receipts file: 25 million, 60 to 90 bytes each.
     pub max_receipts: usize,
 }
 
@@ -117,7 +117,7 @@ impl Default for TransferBounds {
             max_json_line: 64 << 20,
             max_row_group: 2 << 30,
             max_blocks: 20_000_000,
-            max_receipts: 50_000_000,
+            max_receipts: 25_000_000,
         }
     }
 }
@@ -134,8 +134,8 @@ pub struct ReadSettings {
     /// of rows that do not say them.
     pub blocks: Option<PathBuf>,
     /// An ethereum-etl receipts or transactions file (`transaction_hash` or `hash`, with `status`
-    /// or `receipt_status`, `transaction_index`): the status, and the index, of transactions whose
-    /// rows do not say them.
+    /// or `receipt_status`, `transaction_index`, `contract_address`): the status, the index and the
+    /// created contract of transactions whose rows do not say them.
     pub receipts: Option<PathBuf>,
     /// What a file may ask for at most.
     pub bounds: TransferBounds,

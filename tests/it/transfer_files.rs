@@ -106,13 +106,13 @@ fn ethereum_etl_transactions_are_the_same_in_csv_and_json() {
     // The stream knows the status; as a receipts file it tells the others.
     let (_, streamed) = read_file(&stream, &ReadSettings::default());
     let failed = streamed.iter().filter(|transfer| transfer.status == TxStatus::Failed).count();
-    assert_eq!((streamed.len(), failed), (298, 6));
+    assert_eq!((streamed.len(), failed), (298, 9));
     let receipts = ReadSettings { receipts: Some(stream), ..ReadSettings::default() };
     assert_eq!(read_file(&csv, &receipts).1, streamed);
 
     let zero = |transfer: &&Transfer| account(transfer).amount == Amount::ZERO;
     let created = from_csv.iter().filter(|transfer| account(transfer).to.is_none()).count();
-    assert_eq!((from_csv.iter().filter(zero).count(), created), (213, 0));
+    assert_eq!((from_csv.iter().filter(zero).count(), created), (163, 1));
 }
 
 #[test]
@@ -125,8 +125,10 @@ fn ethereum_etl_token_transfers_have_a_time_or_get_one() {
     let (report, transfers) = read_file(&stream, &ReadSettings::default());
     assert_eq!(report.format, TransferFormat::EthereumTokenTransfers);
     assert_eq!((report.rows_read, report.kept, report.unpositioned), (291, 291, 291));
-    let large =
-        transfers.iter().filter(|transfer| account(transfer).amount > u64::MAX.into()).count();
+    let large = transfers
+        .iter()
+        .filter(|transfer| account(transfer).amount > Amount::from(u64::MAX))
+        .count();
     assert!(large > 50, "{large} values exceed 64 bits");
     let receipts = stream.with_file_name("expected_transactions.json");
     let positioned = ReadSettings { receipts: Some(receipts), ..ReadSettings::default() };
@@ -195,10 +197,10 @@ fn bitcoin_etl_files_are_read() {
     check("bitcoin/stream_50001_50002", Chain::Bitcoin, 4, [3, 0, 4, 0]);
     check("bitcoin_cash/block_with_duplicate_txid", Chain::BitcoinCash, 1, [0, 0, 1, 0]);
     check("dogecoin/block_without_transactions", Chain::Dogecoin, 1, [0, 0, 1, 0]);
-    check("dogecoin/block_with_float_precision_loss", Chain::Dogecoin, 6, [6, 6, 19, 0]);
+    check("dogecoin/block_with_float_precision_loss", Chain::Dogecoin, 6, [6, 6, 20, 0]);
     check("zcash/block_0", Chain::Zcash, 1, [0, 0, 1, 0]);
-    check("zcash/block_with_shielded_addresses", Chain::Zcash, 4, [3, 3, 4, 1]);
-    check("zcash/block_with_value_balance", Chain::Zcash, 10, [13, 13, 17, 1]);
+    check("zcash/block_with_shielded_addresses", Chain::Zcash, 4, [5, 5, 7, 1]);
+    check("zcash/block_with_value_balance", Chain::Zcash, 10, [10, 10, 17, 1]);
 }
 
 /// `eth-blocks` in our own form: a heading for each column, `ethereum` as it stands.
@@ -212,16 +214,18 @@ fn eth_blocks_load_in_our_own_form() {
         let (height, index) = (of("block_number"), of("tx_index"));
         let (tx, time, from, to) =
             (of("tx_hash"), of("timestamp"), of("from_address"), of("to_address"));
-        let (chain, value) = (of("chain"), of("value_wei"));
+        // RISE is a chain without a name here.
+        let chain = if of("chain") == "rise" { "eip155:4153" } else { of("chain") };
+        let value = of("value_wei");
         writeln!(text, "{chain},{tx},{height}:{index},{time},{from},{to},native,{value}").unwrap();
     }
     let made = Made::new(&text);
     let (report, transfers) = read_file(made.path(), &ReadSettings::default());
     assert_eq!(report.format, TransferFormat::Own);
     assert_eq!((report.rows_read, report.kept, report.unpositioned), (24_920, 24_920, 0));
-    let heights: HashSet<u64> =
-        transfers.iter().map(|transfer| transfer.position.unwrap().height).collect();
-    assert_eq!(heights.len(), 85);
+    let block = |transfer: &Transfer| (transfer.chain.clone(), transfer.position.unwrap().height);
+    let blocks: HashSet<_> = transfers.iter().map(block).collect();
+    assert_eq!(blocks.len(), 86, "85 of Ethereum and one of RISE");
     for (row, transfer) in rows.iter().zip(&transfers) {
         let movement = account(transfer);
         assert_eq!(movement.amount.to_string(), row["value_wei"]);
@@ -243,7 +247,7 @@ fn eth_blocks_load_in_our_own_form() {
     assert_eq!(creations, expected(&|row| row["to_address"].is_empty()));
     assert_eq!(zero, expected(&|row| row["value_wei"] == "0"));
     assert_eq!(own, expected(&|row| row["from_address"] == row["to_address"]));
-    assert!(creations > 0 && zero > 10_000 && own > 0, "{creations} {zero} {own}");
+    assert_eq!((creations, zero, own), (33, 8_306, 111));
 }
 
 /// `btc-blocks` put together to the rows of bitcoin-etl; the blocks are numbered from 0.
@@ -336,6 +340,14 @@ fn lazarus_transfers_load_in_our_own_form() {
     assert!(error.to_string().contains("the decimals of its asset are not known"), "{error}");
 }
 
+/// Some values there are written `199e17`.
+fn without_exponent(value: &str) -> String {
+    match value.split_once('e') {
+        Some((digits, zeros)) => digits.to_owned() + &"0".repeat(zeros.parse().unwrap()),
+        None => value.to_owned(),
+    }
+}
+
 /// The files of GraphSense, which name their columns in their own way, in that of ethereum-etl.
 #[test]
 fn graphsense_traces_and_transactions_agree() {
@@ -383,7 +395,7 @@ fn graphsense_traces_and_transactions_agree() {
             of("txHash"),
             of("fromAddress"),
             of("toAddress"),
-            of("value"),
+            &without_exponent(of("value")),
             kind,
             of("callType"),
             of("traceId"),
@@ -410,8 +422,10 @@ fn graphsense_traces_and_transactions_agree() {
     let (report, from_transactions) = read_file(transactions.path(), &ReadSettings::default());
     assert_eq!((report.rows_read, report.kept), (332, 332));
     let place = |transfer: &Transfer| (transfer.block_hash, transfer.tx.clone(), transfer.position);
-    let places: HashSet<_> = from_traces.iter().map(place).collect();
-    assert_eq!(places.len(), from_traces.len(), "every trace has a place of its own");
+    // Not every transaction of a trace is in the file of transactions.
+    let positioned = from_traces.iter().filter(|transfer| transfer.position.is_some());
+    let places: HashSet<_> = positioned.clone().map(place).collect();
+    assert_eq!(places.len(), positioned.count(), "every positioned trace has a place of its own");
     let by_place: HashMap<_, _> =
         from_traces.iter().map(|transfer| (place(transfer), account(transfer))).collect();
     let mut shared = 0;

@@ -142,7 +142,10 @@ pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<Under
     let status = known(said.map_err(|fault| fault.of("receipt_status"))?, receipt.status);
     let to = match row.of(4) {
         // The contract that it creates.
-        b"" => context.holder("receipt_contract_address", row.of(10))?,
+        b"" => match context.holder("receipt_contract_address", row.of(10))? {
+            None => context.receipts.as_ref().and_then(|of| of.created(&tx)).map(Holder::Evm),
+            contract => contract,
+        },
         text => context.holder("to_address", text)?,
     };
     let from = context.holder("from_address", row.of(3))?;

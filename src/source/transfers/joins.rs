@@ -1,10 +1,9 @@
 //! What other files say of the rows of an ethereum-etl file: the time and hash of blocks, the
 //! status and index of transactions. Held in memory, within bounds.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-
-use std::collections::HashMap;
 
 use super::error::{FieldFault, ReadTransfersError, RowFault};
 use super::table::{Columns, Table, optional, required};
@@ -26,6 +25,8 @@ const HASH: usize = 1;
 const STATUS: usize = 2;
 const RECEIPT_STATUS: usize = 3;
 const TRANSACTION_INDEX: usize = 4;
+const CONTRACT: usize = 5;
+const RECEIPT_CONTRACT: usize = 6;
 
 static RECEIPT_COLUMNS: Columns = Columns {
     read_as: "ethereum-etl receipts",
@@ -35,6 +36,8 @@ static RECEIPT_COLUMNS: Columns = Columns {
         optional("status"),
         optional("receipt_status"),
         optional("transaction_index"),
+        optional("contract_address"),
+        optional("receipt_contract_address"),
     ],
     closed: false,
 };
@@ -121,9 +124,12 @@ pub(super) struct Receipt {
     pub(super) tx_index: Option<u32>,
 }
 
-/// The transactions of a receipts file, by the first 16 bytes of their hashes: two that share them
-/// are beyond anybody's means.
-pub(super) struct Receipts(HashMap<[u8; 16], Receipt>);
+/// The transactions of a receipts file, by their hashes.
+pub(super) struct Receipts {
+    receipts: HashMap<[u8; 32], Receipt>,
+    /// The contracts that the few which create one create.
+    created: HashMap<[u8; 32], [u8; 20]>,
+}
 
 impl Receipts {
     /// Reads a receipts file, or a transactions file that says the same.
@@ -138,13 +144,14 @@ impl Receipts {
             return Err(table.no_column(&RECEIPT_COLUMNS, "status"));
         }
         let mut receipts = HashMap::new();
+        let mut created = HashMap::new();
         while table.advance()? {
-            let (hash, receipt) = match receipt(&mut table) {
+            let (hash, receipt, contract) = match receipt(&mut table) {
                 Ok(row) => row,
                 Err(fault) => return Err(table.fault(fault)),
             };
             let full = receipts.len() == bounds.max_receipts;
-            match receipts.entry(half(&hash)) {
+            match receipts.entry(hash) {
                 Entry::Occupied(found) if *found.get() == receipt => {}
                 Entry::Occupied(_) => {
                     let fault = RowFault::Syntax("the transaction stands twice and differs".into());
@@ -156,25 +163,27 @@ impl Receipts {
                 }
                 Entry::Vacant(place) => {
                     place.insert(receipt);
+                    created.extend(contract.map(|contract| (hash, contract)));
                 }
             }
         }
-        Ok(Self(receipts))
+        Ok(Self { receipts, created })
     }
 
     /// What is known of a transaction.
     pub(super) fn find(&self, hash: &[u8; 32]) -> Receipt {
-        self.0.get(&half(hash)).copied().unwrap_or_default()
+        self.receipts.get(hash).copied().unwrap_or_default()
+    }
+
+    /// The contract that a transaction creates.
+    pub(super) fn created(&self, hash: &[u8; 32]) -> Option<[u8; 20]> {
+        self.created.get(hash).copied()
     }
 }
 
-fn half(hash: &[u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash[..16]);
-    half
-}
+type ReceiptRow = ([u8; 32], Receipt, Option<[u8; 20]>);
 
-fn receipt(table: &mut Table) -> Result<([u8; 32], Receipt), RowFault> {
+fn receipt(table: &mut Table) -> Result<ReceiptRow, RowFault> {
     let cells = table.cells()?;
     let either = |first: usize, second: usize| match cells.of(first) {
         b"" => cells.of(second),
@@ -188,5 +197,11 @@ fn receipt(table: &mut Table) -> Result<([u8; 32], Receipt), RowFault> {
         status: status.map_err(|fault| fault.of("status"))?,
         tx_index: tx_index.map_err(|fault| fault.of("transaction_index"))?,
     };
-    Ok((hash.map_err(|fault| fault.of("transaction_hash"))?, receipt))
+    let contract = match either(CONTRACT, RECEIPT_CONTRACT) {
+        b"" => None,
+        text => Some(fields::evm(text).ok_or_else(|| {
+            FieldFault::not_a("a contract: 0x and 40 hex digits", text).of("contract_address")
+        })?),
+    };
+    Ok((hash.map_err(|fault| fault.of("transaction_hash"))?, receipt, contract))
 }
