@@ -38,14 +38,19 @@ use crate::domain::packed_key::PackedKey;
 
 mod build;
 mod clock;
+mod cone;
+mod counterparties;
 mod edges;
+mod evidence;
 mod ground;
 mod hops;
 mod hubs;
 mod labels;
 mod nodes;
 mod parties;
+mod persist;
 mod publish;
+mod search;
 mod shares;
 mod table;
 mod world;
@@ -54,7 +59,11 @@ mod world;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+pub use counterparties::{Dealing, Dealings};
+pub use evidence::Evidence;
 pub use labels::{Basis, Labels};
+pub use persist::LabelsError;
+pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use world::{Relabelled, Was, World};
 

@@ -177,6 +177,16 @@ pub enum StoreError {
         /// How many there are.
         rows: u64,
     },
+    /// A file of the store is not what was written.
+    #[error("{path}, byte {place}: the file is damaged: {what}", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where the damaged part begins.
+        place: u64,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A delta of labels without a base.
     #[error("there are no labels that this could be a delta of")]
     NoLabels,
@@ -246,6 +256,7 @@ pub struct Store {
     snapshots: sled::Tree,
     transfers: sled::Tree,
     segments: sled::Tree,
+    segment_file: transfers::SegmentFile,
     labels: sled::Tree,
     file: File,
     path: PathBuf,
@@ -303,6 +314,7 @@ impl Store {
         check_schema(&db, &dir, heads.as_ref())?;
         let path = dir.join("db");
         let file = File::open(&path).map_err(io(&path))?;
+        let segment_file = transfers::SegmentFile::open(&dir)?;
         for made in [&dir, data_dir] {
             File::open(made).and_then(|dir| dir.sync_all()).map_err(io(made))?;
         }
@@ -315,6 +327,7 @@ impl Store {
             snapshots: tree("snapshots")?,
             transfers: tree("transfers")?,
             segments: tree("segments")?,
+            segment_file,
             labels: tree("labels")?,
             db,
             file,

@@ -2,6 +2,7 @@
 //! change, and puts new labels into force. One thread works; readers look at labels without a lock
 //! and at the graph under a shared one.
 
+mod saved;
 pub(super) mod terms;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 
 use super::EngineError;
 use super::live::Live;
+use saved::Saved;
 use crate::config::ExposureSettings;
 use crate::domain::coverage::{RetractionRecord, TransferState};
 use crate::domain::transfer::Transfer;
@@ -112,13 +114,22 @@ impl Tracker {
     }
 
     fn stored_labels(&self) -> Result<Option<Labels>, EngineError> {
-        Ok(None)
+        let Some(stored) = self.store.labels()? else { return Ok(None) };
+        let chunks = stored.chunks.collect::<Result<Vec<_>, _>>()?;
+        let labels = Labels::from_chunks(&stored.meta, chunks, stored.deltas);
+        labels.map(Some).map_err(super::error::internal)
     }
 
     /// Works until told to stop. Blocks.
     pub(super) fn run(&self) {
+        let mut saved = Saved::default();
         loop {
             let mut work = self.work();
+            if !self.has_work(&work) {
+                drop(work);
+                saved.flush(&self.store);
+                work = self.work();
+            }
             while !work.stop && !self.has_work(&work) {
                 work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
@@ -128,7 +139,7 @@ impl Tracker {
             let taken = work.take();
             drop(work);
             self.bell.notify_all();
-            let done = self.catch_up(taken);
+            let done = self.catch_up(taken, &mut saved);
             let mut work = self.work();
             work.busy = false;
             if let Err(error) = done {
@@ -147,7 +158,7 @@ impl Tracker {
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(&self, taken: Work) -> Result<(), EngineError> {
+    fn catch_up(&self, taken: Work, saved: &mut Saved) -> Result<(), EngineError> {
         let mut world = self.world_mut();
         let fresh = world.is_none();
         let known = match &*world {
@@ -179,8 +190,12 @@ impl Tracker {
         let retractions = state.retractions.len() as u64;
         world.set_basis(Basis { digest, retractions });
         let relabelled = world.relabel();
-        self.live.expose(self.exposure(Some(relabelled.labels), &state, false), digest);
-        Ok(())
+        for key in &relabelled.new_hubs {
+            tracing::info!(?key, "a hub: paths end there from now on");
+        }
+        let labels = relabelled.labels;
+        self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
+        saved.note(&self.store, &labels, relabelled.delta)
     }
 
     /// Reads every stored transfer into a new graph, and returns how many.

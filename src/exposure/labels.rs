@@ -148,6 +148,12 @@ fn unpack(word: u64) -> Label {
         },
         hub: word >> 10 & 1 == 1,
         direct_share: (word >> 11 & 0x3fff) as u16,
-        source: (word >> 32) as u32,
+        source: source_of(word),
     }
+}
+
+/// The source of a word that [`pack`] made.
+#[inline]
+pub(super) fn source_of(word: u64) -> u32 {
+    (word >> 32) as u32
 }

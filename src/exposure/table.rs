@@ -94,9 +94,9 @@ impl Table {
         self.keys.len()
     }
 
-    /// How many words it has.
-    pub fn words(&self) -> usize {
-        self.words.len()
+    /// The words of every key.
+    pub fn all_words(&self) -> &[u64] {
+        &self.words
     }
 
     /// Keys and words in order.

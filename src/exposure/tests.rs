@@ -3,4 +3,5 @@
 mod change;
 mod given;
 mod model;
+mod searches;
 mod small;

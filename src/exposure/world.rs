@@ -210,13 +210,19 @@ impl World {
         let pending = std::mem::take(&mut self.pending);
         all |= pending.all || !new_hubs.is_empty();
         let _ = all;
-        self.rebuild();
+        self.make_all();
         Relabelled {
             labels: Arc::new(self.labels.clone()),
             delta: None,
             was: Was::Rebuilt,
             new_hubs: new_hubs.iter().map(|&node| *self.nodes.key(node)).collect(),
         }
+    }
+
+    /// As [`World::relabel`], from nothing whatever changed.
+    pub fn rebuild(&mut self) -> Relabelled {
+        self.pending.all = true;
+        self.relabel()
     }
 
     /// Counts counterparties; gives the new hubs.
@@ -240,7 +246,7 @@ impl World {
     }
 
     /// Builds every label from nothing.
-    fn rebuild(&mut self) {
+    fn make_all(&mut self) {
         self.tiers.clear();
         let mut tiers = Vec::new();
         for kind in 0..KINDS {

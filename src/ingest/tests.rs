@@ -1,1 +1,294 @@
-//! empty for now
+//! What is stored of any interleaving of sessions, against a list that is looked through row by
+//! row.
+
+#![allow(clippy::unwrap_used)] // a test that panics has failed
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::transfer::{AccountMovement, Amount, Asset, Holder, Movement, TxId, TxStatus};
+use crate::store::DEFAULT_CACHE;
+
+const NOW: i64 = 1_700_000_000;
+
+fn open(dir: &Path) -> Ingestor {
+    let store = Arc::new(Store::open(dir, DEFAULT_CACHE).unwrap());
+    Ingestor::open(store, || Timestamp::from_second(NOW).unwrap())
+}
+
+/// A transfer on Ethereum, with a position if a height is given and with a transaction if so.
+fn transfer(time: u64, height: Option<u64>, tx: Option<u8>, content: u64) -> Transfer {
+    Transfer {
+        chain: Chain::Evm(1),
+        time,
+        position: height.map(|n| Position { height: n / 4, tx_index: (n % 4) as u32, index: 0 }),
+        block_hash: None,
+        tx: tx.map(|byte| TxId::Hash([byte; 32])),
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: Some(Holder::Evm([1; 20])),
+            to: Some(Holder::Evm([2; 20])),
+            asset: Asset::Native,
+            amount: Amount::from(content),
+            usd_micros: None,
+        }),
+    }
+}
+
+fn all(ingestor: &Ingestor) -> Vec<Transfer> {
+    let mut all = Vec::new();
+    let visit = |_, rows| {
+        all.extend(rows);
+        std::ops::ControlFlow::Continue(())
+    };
+    ingestor.shared.store.read_rows(0, visit).unwrap();
+    all
+}
+
+/// The rules told slowly: every row with who stored it.
+#[derive(Default)]
+struct Model {
+    rows: Vec<(Transfer, usize)>,
+    retracted: Vec<bool>,
+    /// Of each session the rows that it matched.
+    matched: Vec<(usize, usize)>,
+}
+
+impl Model {
+    fn append(&mut self, session: usize, row: &Transfer) -> bool {
+        let known = (0..self.rows.len()).find(|&at| {
+            let (other, by) = &self.rows[at];
+            match (row.position, other.position) {
+                (Some(a), Some(b)) => {
+                    !self.retracted[at]
+                        && a == b
+                        && row.tx == other.tx
+                        && row.block_hash == other.block_hash
+                        && row.chain == other.chain
+                }
+                (None, None) => {
+                    row == other && *by != session && !self.matched.contains(&(session, at))
+                }
+                _ => false,
+            }
+        });
+        match known {
+            Some(at) if row.position.is_none() => self.matched.push((session, at)),
+            Some(_) => {}
+            None => {
+                self.rows.push((row.clone(), session));
+                self.retracted.push(false);
+            }
+        }
+        known.is_none()
+    }
+
+    fn retract(&mut self, chain: &Chain, height: u64) {
+        for ((row, _), retracted) in self.rows.iter().zip(&mut self.retracted) {
+            *retracted |= row.chain == *chain && row.position.is_some_and(|at| at.height >= height);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append(usize, Vec<Transfer>),
+    Many(usize, Vec<Transfer>),
+    /// A session begins anew.
+    Begin(usize),
+    Retract(u64),
+    Reopen,
+}
+
+fn rows() -> impl Strategy<Value = Vec<Transfer>> {
+    let row = (0_u64..4, proptest::option::of(0_u64..20), proptest::option::of(0_u8..2), 0_u64..2)
+        .prop_map(|(time, height, tx, content)| transfer(time, height, tx, content));
+    let hashed = (row, proptest::option::of(0_u8..2), prop::bool::weighted(0.2)).prop_map(
+        |(row, hash, tron)| Transfer {
+            block_hash: hash.map(|byte| [byte; 32]),
+            chain: if tron { Chain::Tron } else { Chain::Evm(1) },
+            ..row
+        },
+    );
+    prop::collection::vec(hashed, 0..12)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_usize..3, rows()).prop_map(|(session, rows)| Step::Append(session, rows)),
+        2 => (0_usize..3, rows()).prop_map(|(session, rows)| Step::Many(session, rows)),
+        2 => (0_usize..3).prop_map(Step::Begin),
+        1 => (0_u64..6).prop_map(Step::Retract),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_interleaving_stores_what_the_model_does(
+        steps in prop::collection::vec(step(), 1..25),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ingestor = open(dir.path());
+        let mut model = Model::default();
+        let mut sessions: Vec<(usize, Session)> = (0..3).map(|n| (n, ingestor.begin())).collect();
+        let mut begun = 3;
+        for step in steps {
+            match step {
+                Step::Append(session, batch) => {
+                    let (number, session) = &mut sessions[session];
+                    let want: Vec<Transfer> =
+                        batch.iter().filter(|row| model.append(*number, row)).cloned().collect();
+                    let count = batch.len();
+                    let done = session.append(batch, &[]).unwrap();
+                    prop_assert_eq!(done.duplicates as usize, count - want.len());
+                    prop_assert_eq!(done.stored, want);
+                    prop_assert_eq!(done.rows as usize, model.rows.len());
+                }
+                Step::Many(session, batch) => {
+                    let (number, session) = &mut sessions[session];
+                    for row in &batch {
+                        model.append(*number, row);
+                    }
+                    prop_assert_eq!(session.append_many(batch, &[]).unwrap(), None);
+                    session.finish().unwrap();
+                }
+                Step::Begin(session) => {
+                    sessions[session] = (begun, ingestor.begin());
+                    begun += 1;
+                }
+                Step::Retract(height) => {
+                    model.retract(&Chain::Evm(1), height);
+                    let at = Timestamp::UNIX_EPOCH;
+                    ingestor.retract(&Chain::Evm(1), height, "a fork", at).unwrap();
+                }
+                Step::Reopen => {
+                    sessions.clear();
+                    drop(ingestor);
+                    ingestor = open(dir.path());
+                    sessions = (begun..begun + 3).map(|n| (n, ingestor.begin())).collect();
+                    begun += 3;
+                }
+            }
+        }
+        let want: Vec<Transfer> = model.rows.iter().map(|(row, _)| row.clone()).collect();
+        prop_assert_eq!(all(&ingestor), want);
+        let heads = ingestor.heads();
+        let retracted: u64 = heads.chains.values().map(|head| head.retracted).sum();
+        prop_assert_eq!(retracted as usize, model.retracted.iter().filter(|gone| **gone).count());
+    }
+}
+
+/// Files of more than a segment: in order, positioned and not.
+fn files() -> [Vec<Transfer>; 3] {
+    let positioned = (0..10_000).map(|n| transfer(n, Some(n), None, n)).collect();
+    let loose = (0..10_000).map(|n| transfer(n / 3, None, None, n / 2 % 5)).collect();
+    let mut shuffled: Vec<_> =
+        (0..9000).map(|n| transfer(n, (n % 2 == 0).then_some(n), Some(1), n % 7)).collect();
+    fastrand::Rng::with_seed(3).shuffle(&mut shuffled);
+    [positioned, loose, shuffled]
+}
+
+#[test]
+fn nothing_is_stored_twice_however_it_is_sent_again() {
+    for (number, file) in files().into_iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ingestor = open(dir.path());
+        let send = |ingestor: &Ingestor, rows: &[Transfer], batch: usize| {
+            let mut session = ingestor.begin();
+            let batches = rows.chunks(batch);
+            batches
+                .map(|rows| session.append(rows.to_vec(), &[]).unwrap().stored.len())
+                .sum::<usize>()
+        };
+        // It breaks after 5,000 rows and is sent again from the start.
+        assert_eq!(send(&ingestor, &file[..5000], 1000), 5000, "file {number}");
+        assert_eq!(send(&ingestor, &file, 4096), file.len() - 5000, "file {number}");
+        ingestor = {
+            drop(ingestor);
+            open(dir.path())
+        };
+        assert_eq!(send(&ingestor, &file, 3000), 0, "file {number}, whole");
+        assert_eq!(send(&ingestor, &file[..4000], 999), 0, "file {number}, the beginning");
+        assert_eq!(send(&ingestor, &file[7000..], 999), 0, "file {number}, the end");
+        let mut bulk = ingestor.begin();
+        assert_eq!(bulk.append_many(file.clone(), &[]).unwrap(), None);
+        assert_eq!(bulk.finish().unwrap().unwrap().stored, [], "file {number}, in bulk");
+        assert_eq!(bulk.finish().unwrap(), None);
+        assert_eq!(all(&ingestor), file, "file {number}");
+    }
+}
+
+#[test]
+fn a_first_load_looks_nothing_up() {
+    for file in &files()[..2] {
+        let dir = tempfile::tempdir().unwrap();
+        let ingestor = open(dir.path());
+        let mut session = ingestor.begin();
+        for batch in file.chunks(1000) {
+            assert!(session.doubtful(batch).iter().all(|doubtful| !doubtful));
+            session.append(batch.to_vec(), &[]).unwrap();
+        }
+        let mut again = ingestor.begin();
+        let doubtful = again.doubtful(&file[..1000]);
+        assert!(doubtful.iter().all(|doubtful| *doubtful));
+        assert_eq!(again.append(file[..1000].to_vec(), &[]).unwrap().duplicates, 1000);
+    }
+}
+
+#[test]
+fn orphaned_blocks_can_be_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let block = |height: u64| (height * 4..height * 4 + 4).map(|n| transfer(n, Some(n), None, n));
+    let blocks: Vec<Transfer> = (0..100).flat_map(block).collect();
+    let covered = [Covered { chain: Chain::Evm(1), heights: 0..=120 }];
+    ingestor.begin().append(blocks.clone(), &covered).unwrap();
+    let at = Timestamp::UNIX_EPOCH;
+    let retraction = ingestor.retract(&Chain::Evm(1), 90, "a fork", at).unwrap();
+    assert_eq!((retraction.retracted, retraction.record.rows), (40, 400));
+    let head = ingestor.heads().chains["eip155:1"].clone();
+    assert_eq!((head.transfers, head.retracted, head.covered), (360, 40, vec![0..=89]));
+    assert_eq!((head.first_time, head.last_time), (Some(0), Some(359)));
+    // The same transactions in the blocks that took their place, with equal content.
+    let mut session = ingestor.begin();
+    let again = session.append(blocks.clone(), &[]).unwrap();
+    assert_eq!((again.stored, again.duplicates), (blocks[360..].to_vec(), 360));
+    let more = session.append(blocks, &[]).unwrap();
+    assert_eq!((more.stored.len(), more.rows), (0, 440));
+    assert_eq!(ingestor.heads().chains["eip155:1"].transfers, 400);
+}
+
+#[test]
+fn what_cannot_be_taken_is_named_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let mut session = ingestor.begin();
+    let good = || transfer(1, None, None, 1);
+    let late = Transfer { time: NOW as u64 + 7201, ..good() };
+    let family = Transfer { chain: Chain::AnyEvm, ..good() };
+    for (bad, want) in [
+        (
+            late,
+            "transfer 2 of the batch, time: 1700007201 (Unix seconds) is more than 7200 seconds after now",
+        ),
+        (family, "transfer 2 of the batch, chain: eip155:* is a family"),
+    ] {
+        let batch = vec![good(), good(), bad];
+        for error in [
+            session.append(batch.clone(), &[]).unwrap_err(),
+            session.append_many(batch, &[]).unwrap_err(),
+        ] {
+            assert!(error.to_string().starts_with(want), "{error}");
+        }
+    }
+    assert_eq!(session.finish().unwrap(), None);
+    assert_eq!(ingestor.heads().rows, 0);
+    let in_time = Transfer { time: NOW as u64 + 7200, ..good() };
+    let done = session.append(vec![in_time, transfer(2, Some(2), Some(1), 1)], &[]).unwrap();
+    assert_eq!((done.derived, done.rows, done.first_row), (1, 2, 0));
+}

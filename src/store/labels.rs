@@ -140,10 +140,10 @@ impl Store {
 
     /// Removes what no manifest leads to.
     pub(super) fn recover_labels(&self) -> Result<(), StoreError> {
-        let generation = self.manifest()?.map_or(0, |manifest| manifest.generation);
+        let current = self.manifest()?.map(|manifest| manifest.generation);
         for kind in [BASE, DELTA] {
-            self.remove_labels(kind, 0, generation)?;
-            self.remove_labels(kind, generation + 1, u64::MAX)?;
+            self.remove_labels(kind, 0, current.unwrap_or(0))?;
+            self.remove_labels(kind, current.map_or(0, |current| current + 1), u64::MAX)?;
         }
         Ok(())
     }
@@ -212,3 +212,6 @@ fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     sealed.truncate(sealed.len() - CHECKSUM);
     Ok(sealed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,31 +3,35 @@
 //!
 //! # Layout
 //!
-//! | tree | key | value |
+//! | where | key | value |
 //! |---|---|---|
-//! | `segments` | number of the segment (8), piece (4) | 6 KiB of its packed form ([`codec`]) |
-//! | `transfers` | `s`, its first row (8) | header: number, rows, bytes, checksum, what it reaches |
+//! | file `segments` | | the packed forms ([`codec`]) of whole segments, one after the other |
+//! | tree `segments` | number of a small segment (8), piece (4) | 6 KiB of its packed form |
+//! | tree `transfers` | `s`, a segment's first row (8) | header: number, place, rows, bytes, checksum, reach |
 //! | | `c`, CAIP-2 id, 0 | the head of a chain, its covered heights, its greatest position |
 //! | | `r`, number (8) | a retraction, kept for ever |
 //! | | `g`, number of a segment (8) | that its pieces are to be removed |
 //! | | `n` | the ledger: the number of changes, and of rows |
 //!
-//! A segment has about 4,096 rows, fewer where they are large: about 1 MiB at most, but for one
-//! row that is larger. Its checksum is XXH3 over its number and form ([`super::pieces`]). The values of
-//! `transfers` are sealed and cut as all others are.
+//! A whole segment has about 4,096 rows, fewer where they are large: about 1 MiB at most, but for
+//! one row that is larger. Its checksum is XXH3 over its number and form ([`super::pieces`]). The
+//! values of `transfers` are sealed and cut as all others are. Whole segments stand in a file of
+//! their own because sled would write each byte of them four times ([`file`] has the figures).
 //!
 //! # What is atomic
 //!
-//! A change writes the pieces of new segments and syncs; then all that it changes in `transfers`
-//! as one batch of sled's, which is whole or absent, and syncs; then `heads`; and only then is it
-//! acknowledged. A segment is there if its header is. Pieces with a greater number than any header
-//! has are what a killed change left, and go on opening.
+//! A change writes new segments and syncs; then all that it changes in `transfers` as one batch of
+//! sled's, which is whole or absent, and syncs; then `heads`; and only then is it acknowledged. A
+//! segment is there if its header is. What stands in the file after the last place that a header
+//! names, and pieces with a greater number than any header has, are what a killed change left, and
+//! go on opening.
 //!
 //! Small appends make small segments. Once those at the end and the new rows come to a whole
 //! segment, the change writes them anew together: the same batch takes the small headers away,
 //! puts the large one there, and notes which pieces are to go. Rows keep their numbers and order.
 
 mod codec;
+mod file;
 mod log;
 mod read;
 
@@ -44,6 +48,7 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::{self, ChainHead, Covered, RetractionRecord, TransferState};
 use crate::domain::transfer::{MAX_HEIGHT, Movement, Position, Transfer, TransferError};
 
+pub(super) use self::file::SegmentFile;
 pub(super) use self::log::Log;
 pub(super) use self::read::Unpacked;
 
@@ -248,9 +253,9 @@ impl Store {
         retraction: Option<&RetractionRecord>,
         change: Change,
     ) -> Result<Vec<u64>, StoreError> {
-        let (small, mut id) = {
+        let (small, mut id, mut end) = {
             let log = self.log();
-            (small_end(&log, rows), log.next_id)
+            (small_end(&log, rows), log.next_id, log.file_end)
         };
         let mut old: Vec<Transfer> = Vec::new();
         for segment in &small {
@@ -263,15 +268,32 @@ impl Store {
         for part in parts(&all) {
             let packed = codec::encode(part);
             let key = segment_key(id);
-            pieces::write(&self.segments, &key, &packed)?;
-            let checksum = pieces::checksum(&key, &packed);
-            let (rows, bytes, chains) =
-                (part.len() as u32, packed.len() as u64, log::summaries(part));
-            headers.push((next_row, Header { id, rows, bytes, checksum, chains }));
-            next_row += u64::from(rows);
+            let weight = part.iter().map(|row| weight_of(row)).sum();
+            let place = (!is_small(part.len(), weight)).then_some(end);
+            match place {
+                None => pieces::write(&self.segments, &key, &packed)?,
+                Some(place) => {
+                    self.segment_file.write(place, &packed)?;
+                    end += packed.len() as u64;
+                }
+            }
+            let header = Header {
+                id,
+                place,
+                rows: part.len() as u32,
+                bytes: packed.len() as u64,
+                weight: weight as u64,
+                checksum: pieces::checksum(&key, &packed),
+                chains: log::summaries(part),
+            };
+            headers.push((next_row, header));
+            next_row += part.len() as u64;
             id += 1;
         }
-        if !headers.is_empty() {
+        if headers.iter().any(|(_, header)| header.place.is_some()) {
+            self.segment_file.sync()?;
+        }
+        if headers.iter().any(|(_, header)| header.place.is_none()) {
             self.sync()?;
         }
         let batch = self.batch(&small, &headers, retraction, &change)?;
@@ -382,18 +404,23 @@ impl Change {
     }
 }
 
-/// The small segments at the end, if the new rows complete them; else none.
+/// The small segments at the end, if the new rows complete them; else none. Of what is then written
+/// anew only the last part can be small again.
 fn small_end(log: &Log, rows: &[Transfer]) -> Vec<Segment> {
-    let is_small = |segment: &&Segment| {
-        (segment.rows as usize) < SEGMENT / 2 && (segment.bytes as usize) < SEGMENT_BYTES / 4
-    };
-    let small = log.segments.iter().rev().take_while(is_small);
+    let small = log.segments.iter().rev();
+    let small = small.take_while(|segment| segment.place.is_none());
     let mut small: Vec<Segment> = small.cloned().collect();
     small.reverse();
     let held: usize = small.iter().map(|segment| segment.rows as usize).sum();
-    let bytes: usize = small.iter().map(|segment| segment.bytes as usize).sum();
-    let complete = held + rows.len() >= SEGMENT || bytes >= SEGMENT_BYTES;
+    let weight: usize = small.iter().map(|segment| segment.weight as usize).sum();
+    let complete = || weight + rows.iter().map(weight_of).sum::<usize>() >= SEGMENT_BYTES;
+    let complete = held + rows.len() >= SEGMENT || complete();
     if complete && !rows.is_empty() { small } else { Vec::new() }
+}
+
+/// Whether a segment is written anew with what follows it.
+fn is_small(rows: usize, weight: usize) -> bool {
+    rows < SEGMENT / 2 && weight < SEGMENT_BYTES / 2
 }
 
 /// The rows by segment: about [`SEGMENT`] each, fewer where they are large.
@@ -402,7 +429,7 @@ fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Tran
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |row: &&Transfer| {
-            bytes += weight(row);
+            bytes += weight_of(row);
             bytes <= SEGMENT_BYTES
         };
         let count = rest.iter().take(SEGMENT).copied().take_while(fits).count();
@@ -413,7 +440,7 @@ fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Tran
 }
 
 /// About how many bytes a row takes.
-fn weight(row: &Transfer) -> usize {
+fn weight_of(row: &Transfer) -> usize {
     match &row.movement {
         Movement::Account(_) => 100,
         Movement::Utxo(utxo) => {

@@ -7,7 +7,7 @@ use super::model::{Model, shown};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Settings, Source, StopReason, World};
+use crate::exposure::{Labels, Settings, Source, StopReason, World};
 
 /// What happens to a world.
 #[derive(Clone, Debug)]
@@ -84,7 +84,12 @@ impl Known {
 
     /// Labels are written and read back, and answer as before; then the graph is made anew.
     fn restart(&mut self) {
+        let labels = self.world.relabel().labels;
+        let (meta, chunks) = labels.to_chunks();
+        let stored = Labels::from_chunks(&meta, chunks, []).unwrap();
+        assert_eq!(shown(&stored), shown(&labels));
         let mut world = World::new(self.settings.clone());
+        world.resume(&stored);
         let mut row = 0;
         for (chain, height, below) in &self.retractions {
             world.append(row, &self.rows[row as usize..*below as usize]);
@@ -113,7 +118,7 @@ impl Known {
     }
 }
 
-fn cases(default: u32) -> ProptestConfig {
+pub fn cases(default: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
     ProptestConfig { cases: cases.unwrap_or(default), ..ProptestConfig::default() }
 }

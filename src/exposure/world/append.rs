@@ -40,9 +40,9 @@ impl World {
         let pending = &mut self.pending;
         if !pending.all && pending.fresh.len() > SMALL.max(self.edges.len() / LARGE_PART) {
             pending.all = true;
-            pending.recount = true;
         }
         if pending.all {
+            pending.recount = true;
             pending.fresh = Vec::new();
         }
     }

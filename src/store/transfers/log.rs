@@ -23,11 +23,15 @@ pub(super) const LEDGER: &[u8] = b"n";
 /// The header of a segment, as stored.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// Its number, under which its pieces are; never given twice.
+    /// Its number; never given twice.
     pub id: u64,
+    /// Where it begins in the file; `None` for a small one, whose pieces are under its number.
+    pub place: Option<u64>,
     pub rows: u32,
     /// Of its packed form.
     pub bytes: u64,
+    /// About how many bytes its rows would take by themselves: what says whether it is small.
+    pub weight: u64,
     /// Of its packed form, with its number.
     pub checksum: u64,
     pub chains: Vec<Summary>,
@@ -168,7 +172,9 @@ pub(in crate::store) struct Segment {
     pub first_row: u64,
     pub rows: u32,
     pub id: u64,
+    pub place: Option<u64>,
     pub bytes: u64,
+    pub weight: u64,
     pub checksum: u64,
     pub reaches: Box<[Reach]>,
 }
@@ -197,6 +203,8 @@ pub(in crate::store) struct Log {
     /// In the order of their rows, without a gap.
     pub segments: Vec<Segment>,
     pub next_id: u64,
+    /// The end of the last segment in the file.
+    pub file_end: u64,
     pub ledger: Ledger,
     pub state: Arc<TransferState>,
     /// The greatest position of each chain.
@@ -205,7 +213,7 @@ pub(in crate::store) struct Log {
 }
 
 impl Log {
-    /// Puts a segment at the end; `None` if it names no chain.
+    /// Puts a segment at the end; `None` if it names no chain, or a place beyond all numbers.
     pub(super) fn push(&mut self, first_row: u64, header: Header) -> Option<()> {
         let mut reaches = Vec::with_capacity(header.chains.len());
         for summary in header.chains {
@@ -213,9 +221,13 @@ impl Log {
             let chain = self.chain(&chain)?;
             reaches.push(Reach { chain, rows, times, heights, loose });
         }
-        let Header { id, rows, bytes, checksum, .. } = header;
+        let Header { id, place, rows, bytes, weight, checksum, .. } = header;
         let reaches = reaches.into();
-        self.segments.push(Segment { first_row, rows, id, bytes, checksum, reaches });
+        let segment = Segment { first_row, rows, id, place, bytes, weight, checksum, reaches };
+        self.segments.push(segment);
+        if let Some(place) = place {
+            self.file_end = self.file_end.max(place.checked_add(bytes)?);
+        }
         self.next_id = self.next_id.max(id + 1);
         Some(())
     }

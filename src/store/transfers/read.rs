@@ -141,11 +141,19 @@ impl Store {
     /// The rows of a segment, read and checked.
     pub(super) fn unpack(&self, segment: &Segment) -> Result<Vec<Transfer>, StoreError> {
         let key = segment_key(segment.id);
+        let length = segment.bytes as usize;
         let wrong = |what: &dyn std::fmt::Display| {
             let (first, last) = (segment.first_row, segment.end() - 1);
-            value::corrupt("segments", &key, format_args!("transfers {first} to {last}: {what}"))
+            let what = format_args!("transfers {first} to {last}: {what}");
+            match segment.place {
+                Some(place) => self.segment_file.damaged(place, what),
+                None => value::corrupt("segments", &key, what),
+            }
         };
-        let bytes = pieces::read(&self.segments, "segments", &key, segment.bytes as usize)?;
+        let bytes = match segment.place {
+            Some(place) => self.segment_file.read(place, length)?,
+            None => pieces::read(&self.segments, "segments", &key, length)?,
+        };
         if pieces::checksum(&key, &bytes) != segment.checksum {
             return Err(wrong(&"the checksum does not fit"));
         }

@@ -46,7 +46,8 @@ impl Store {
             }
             let header: Header = value::decode(TREE, key, bytes)?;
             next += u64::from(header.rows);
-            log.push(first, header).ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))
+            log.push(first, header)
+                .ok_or_else(|| value::corrupt(TREE, key, "it names no chain or no place"))
         })?;
         Ok(log)
     }
@@ -91,7 +92,7 @@ impl Store {
     fn remove_leftovers(&self, log: &Log) -> Result<(), StoreError> {
         let doing = "removing what an unfinished change of transfers left";
         let failed = StoreError::engine;
-        let mut removed = 0_u64;
+        let mut removed = u64::from(self.segment_file.end_at(log.file_end)?);
         for key in self.segments.range(log.next_id.to_be_bytes()..).keys() {
             self.segments.remove(key.map_err(failed(doing))?).map_err(failed(doing))?;
             removed += 1;

@@ -148,7 +148,8 @@ fn a_row_is_small() {
     let address = |random: &mut fastrand::Rng| {
         let mut bytes = [0; 20];
         // About a third of the ends of transfers come back within a segment.
-        bytes[..8].copy_from_slice(&(random.u64(0..1 << random.u32(5..24))).to_be_bytes());
+        let bits = random.u32(5..24);
+        bytes[..8].copy_from_slice(&random.u64(0..1 << bits).to_be_bytes());
         Some(Holder::Evm(bytes))
     };
     let mut rows = Vec::new();

@@ -1,0 +1,300 @@
+//! The bounded search: every transfer by which funds can have come to a key (or gone from it), level
+//! by level backwards from it, and the labels over just those. Exact where it was not cut short.
+//!
+//! Whatever first arrives somewhere on a path to the key came by transfers that are in the cone
+//! too, so that labels over the cone are those of the whole graph at the key.
+
+use std::collections::{HashMap, HashSet};
+
+use super::ground::{Ground, mask};
+use super::hops::Hops;
+use super::nodes::{HUB, Node, STOP};
+use super::{Direction, Source, Timing};
+use crate::domain::packed_key::PackedKey;
+
+/// What is looked for.
+pub(super) struct Aim<'a> {
+    pub direction: Direction,
+    /// By key: the order and the source; of one kind.
+    pub sources: &'a HashMap<PackedKey, (u32, &'a Source)>,
+    /// Labels of at least these sources over at least the whole time, which say where nothing is.
+    pub known: Option<&'a Hops>,
+    pub max_hops: u8,
+    /// Stop at the first level that has a source.
+    pub nearest: bool,
+    /// Chain time of every transfer, both ends included.
+    pub window: (u64, u64),
+    /// Whether a row may be on a path.
+    pub allows: &'a dyn Fn(u64) -> bool,
+}
+
+/// A transfer in the cone: onward from `tail` to `head` in the direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    pub head: Node,
+    /// Folded.
+    pub at: u64,
+    pub row: u64,
+    pub tail: Node,
+}
+
+/// The arrival at a node over some hops: when (folded), whose by order, timing.
+pub(super) type Arrival = (u64, u32, Timing);
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Cone {
+    /// Sorted.
+    pub links: Vec<Link>,
+    pub stops_met: HashSet<PackedKey>,
+    pub examined: u64,
+    pub cut_short: bool,
+}
+
+/// A search under way.
+struct Search<'a> {
+    ground: Ground<'a>,
+    aim: &'a Aim<'a>,
+    budget: u64,
+    cone: Cone,
+    /// By node: up to when (folded) what arrives can still go on to the key.
+    limits: HashMap<Node, u64>,
+    hit: bool,
+}
+
+/// Finds the cone of the nodes; looks at no more than `budget` edges.
+pub(super) fn cone(ground: Ground<'_>, aim: &Aim<'_>, targets: &[Node], budget: u64) -> Cone {
+    let mut search = Search {
+        ground,
+        aim,
+        budget,
+        cone: Cone::default(),
+        limits: HashMap::new(),
+        hit: false,
+    };
+    // Nodes with the limit up to which their edges were looked at, and the new one.
+    let mut open: Vec<(Node, Option<u64>, u64)> = Vec::new();
+    for &target in targets {
+        search.limits.insert(target, u64::MAX);
+        open.push((target, None, u64::MAX));
+    }
+    for depth in 1..=aim.max_hops {
+        let mut next: HashMap<Node, Option<u64>> = HashMap::new();
+        for (node, done, limit) in std::mem::take(&mut open) {
+            search.look(node, done, limit, aim.max_hops - depth, targets, &mut next);
+        }
+        if search.cone.cut_short || (aim.nearest && search.hit) {
+            break;
+        }
+        let limits = &search.limits;
+        open = next.into_iter().map(|(node, done)| (node, done, limits[&node])).collect();
+        open.sort_unstable();
+    }
+    search.cone.links.sort_unstable();
+    search.cone.links.dedup();
+    search.cone
+}
+
+impl Search<'_> {
+    /// Looks at what came to a node after `done` and up to `limit`.
+    fn look(
+        &mut self,
+        node: Node,
+        done: Option<u64>,
+        limit: u64,
+        left: u8,
+        targets: &[Node],
+        next: &mut HashMap<Node, Option<u64>>,
+    ) {
+        let (ground, direction) = (self.ground, self.aim.direction);
+        let clock = ground.nodes.clock(node);
+        let fold = mask(direction);
+        let first = done.map_or(0, |done| done.saturating_add(1));
+        let (a, b) = (first ^ fold, limit ^ fold);
+        let from = a.min(b).max(ground.clocks.first_from(clock, self.aim.window.0));
+        let to = a.max(b).min(ground.clocks.last_until(clock, self.aim.window.1));
+        if first > limit || from > to {
+            return;
+        }
+        for edge in ground.back(direction).between(node, from, to).flatten() {
+            if !self.spend() {
+                return;
+            }
+            if !edge.counts() {
+                continue;
+            }
+            let at = edge.key ^ fold;
+            if !ground.is_tx(edge.node()) {
+                let row = u64::from(edge.id);
+                self.link(Link { head: node, at, row, tail: edge.node() }, left, targets, next);
+                continue;
+            }
+            let row = u64::from(ground.nodes.row(edge.node()));
+            for leg in ground.back(direction).pieces(edge.node()).flatten() {
+                if !self.spend() {
+                    return;
+                }
+                if leg.counts() && leg.node() != node {
+                    let link = Link { head: node, at, row, tail: leg.node() };
+                    self.link(link, left, targets, next);
+                }
+            }
+        }
+    }
+
+    /// Counts an edge that is looked at.
+    fn spend(&mut self) -> bool {
+        self.cone.cut_short |= self.cone.examined >= self.budget;
+        self.cone.examined += u64::from(!self.cone.cut_short);
+        !self.cone.cut_short
+    }
+
+    fn link(
+        &mut self,
+        link: Link,
+        left: u8,
+        targets: &[Node],
+        next: &mut HashMap<Node, Option<u64>>,
+    ) {
+        let (ground, direction) = (self.ground, self.aim.direction);
+        if targets.contains(&link.tail) || !(self.aim.allows)(link.row) {
+            return;
+        }
+        let key = ground.nodes.key(link.tail);
+        if self.aim.sources.contains_key(key) {
+            self.hit = true;
+            self.cone.links.push(link);
+            return;
+        }
+        if ground.nodes.has(link.tail, STOP | HUB) {
+            self.cone.stops_met.insert(*key);
+            return;
+        }
+        if left == 0 || !self.may_lead(link, left) {
+            return;
+        }
+        self.cone.links.push(link);
+        let from = ground.nodes.clock(link.tail);
+        for &twin in ground.nodes.group(&link.tail) {
+            let to = ground.nodes.clock(twin);
+            let limit = self.latest(direction, link.at, from, to);
+            let known = self.limits.get(&twin).copied();
+            if limit.is_some_and(|limit| known.is_none_or(|known| limit > known)) {
+                // What stood before this level is what was looked at.
+                next.entry(twin).or_insert(known);
+                self.limits.extend(limit.map(|limit| (twin, limit)));
+            }
+        }
+    }
+
+    /// Whether the known labels leave it open that a source's funds came to the tail in time.
+    fn may_lead(&self, link: Link, left: u8) -> bool {
+        let Some(known) = self.aim.known else { return true };
+        let (ground, direction) = (self.ground, self.aim.direction);
+        let to = ground.nodes.clock(link.tail);
+        ground.nodes.group(&link.tail).iter().any(|&twin| {
+            let from = ground.nodes.clock(twin);
+            known.of(twin).any(|entry| {
+                entry.tag.hops() <= left
+                    && ground.convert(direction, entry.arrival, from, to) <= link.at
+            })
+        })
+    }
+
+    /// The latest arrival on clock `to` after which a departure on `from` is allowed; folded.
+    fn latest(&self, direction: Direction, at: u64, from: u16, to: u16) -> Option<u64> {
+        if from == to {
+            return Some(at);
+        }
+        let clocks = self.ground.clocks;
+        match direction {
+            Direction::ReceivedFrom => {
+                Some(clocks.last_until(to, clocks.time(from, at))).filter(|&key| key > 0)
+            }
+            Direction::SentTo => {
+                let key = clocks.first_from(to, clocks.time(from, !at));
+                (key < u64::MAX).then_some(!key)
+            }
+        }
+    }
+}
+
+/// The labels over a cone: by node, the arrivals over 1, 2, ... hops that improve on fewer.
+#[derive(Debug, Default)]
+pub(super) struct States(HashMap<Node, Vec<Option<Arrival>>>);
+
+impl States {
+    /// Finds them by the definition, hop by hop.
+    pub fn over(cone: &Cone, ground: Ground<'_>, aim: &Aim<'_>) -> Self {
+        let mut states = Self::default();
+        for hops in 1..=aim.max_hops {
+            let mut found: HashMap<Node, Arrival> = HashMap::new();
+            for link in &cone.links {
+                let Some(arrival) = states.departure(*link, hops - 1, ground, aim) else { continue };
+                let best = found.entry(link.head).or_insert(arrival);
+                *best = arrival.min(*best);
+            }
+            for (node, arrival) in found {
+                let of = states.0.entry(node).or_default();
+                if of.iter().flatten().all(|(at, ..)| arrival.0 < *at) {
+                    of.resize(usize::from(hops) - 1, None);
+                    of.push(Some(arrival));
+                }
+            }
+        }
+        states
+    }
+
+    /// What a link brings over so many hops before it; the best of the tail's clocks.
+    pub fn departure(
+        &self,
+        link: Link,
+        hops: u8,
+        ground: Ground<'_>,
+        aim: &Aim<'_>,
+    ) -> Option<Arrival> {
+        if let Some((rank, source)) = aim.sources.get(ground.nodes.key(link.tail)) {
+            return (hops == 0)
+                .then(|| (link.at, *rank, timing(ground, source, aim.direction, link)));
+        }
+        let to = ground.nodes.clock(link.head);
+        let arrivals = ground.nodes.group(&link.tail).iter().filter_map(|&twin| {
+            let from = ground.nodes.clock(twin);
+            let (at, rank, timing) = self.at(twin, hops)?;
+            let allowed = ground.convert(aim.direction, at, from, to) <= link.at;
+            allowed.then_some((link.at, rank, timing))
+        });
+        arrivals.min()
+    }
+
+    /// The arrival at a node over exactly so many hops.
+    pub fn at(&self, node: Node, hops: u8) -> Option<Arrival> {
+        *self.0.get(&node)?.get(usize::from(hops).checked_sub(1)?)?
+    }
+
+    /// The fewest hops at a node.
+    pub fn fewest(&self, node: Node) -> Option<u8> {
+        let of = self.0.get(&node)?;
+        of.iter().position(Option::is_some).map(|at| at as u8 + 1)
+    }
+
+    /// Whether funds can have come to the tail of a link in time over at most so many hops.
+    pub fn leads(&self, link: Link, most: u8, ground: Ground<'_>, aim: &Aim<'_>) -> bool {
+        (0..=most).any(|hops| self.departure(link, hops, ground, aim).is_some())
+    }
+}
+
+/// Whether a transfer at a source was before its listing.
+pub(super) fn timing(
+    ground: Ground<'_>,
+    source: &Source,
+    direction: Direction,
+    link: Link,
+) -> Timing {
+    let key = link.at ^ mask(direction);
+    match source.designated {
+        None => Timing::Unknown,
+        Some(day) if ground.clocks.time(ground.nodes.clock(link.tail), key) >= day => Timing::After,
+        Some(_) => Timing::Before,
+    }
+}

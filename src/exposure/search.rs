@@ -1,0 +1,384 @@
+//! Searches that callers ask for: exposure as of a moment or for other sources, and paths. Bounded;
+//! says where it was cut short. Changes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
+use super::ground::{Ground, mask};
+use super::nodes::Node;
+use super::parties::kind_index;
+use super::{Direction, Source, Timing, World};
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+
+/// One hop of a path, in the order in which funds moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HopRef {
+    /// The row.
+    pub row: u64,
+    /// The sender; of a UTXO transaction the one on the path.
+    pub from: PackedKey,
+    /// The receiver.
+    pub to: PackedKey,
+    /// The chain time, in Unix seconds.
+    pub time: u64,
+}
+
+/// A path between a key and a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Which way funds went, seen from the key.
+    pub direction: Direction,
+    /// The source at the other end.
+    pub source: Source,
+    /// Whether the transfer at the source was before its listing.
+    pub timing: Timing,
+    /// One hop or more, in the order in which funds moved.
+    pub hops: Vec<HopRef>,
+}
+
+/// The nearest source of a direction and kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// A path of the fewest hops, of those the one that the labels' rule takes.
+    pub path: Path,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search<T> {
+    /// What was found.
+    pub found: Vec<T>,
+    /// Whether the budget ran out: what was found need not be all, or the nearest.
+    pub cut_short: bool,
+    /// Edges that were looked at.
+    pub examined: u64,
+    /// Stops, hubs among them, that were met and not passed.
+    pub stops_met: Vec<PackedKey>,
+}
+
+/// Which paths are asked for.
+pub struct PathQuery<'a> {
+    /// Only this direction; `None` for both.
+    pub direction: Option<Direction>,
+    /// Only sources of these kinds; empty for all.
+    pub kinds: &'a [ListKind],
+    /// At most so many hops, 1 to [`super::MAX_HOPS`].
+    pub max_hops: u8,
+    /// At most so many paths in each direction.
+    pub max_paths: usize,
+    /// Chain time of every transfer, in Unix seconds, both ends included.
+    pub window: (u64, u64),
+    /// Whether a row may be on a path.
+    pub allows: &'a dyn Fn(u64) -> bool,
+    /// Instead of the sources in force.
+    pub sources: Option<&'a [Source]>,
+    /// At most so many edges are looked at, over all.
+    pub budget: u64,
+}
+
+/// Sources of one kind by key, each with its order.
+type ByKey<'a> = HashMap<PackedKey, (u32, &'a Source)>;
+
+impl World {
+    /// Hops, source and timing of the keys (of one address) with the transfers up to a moment, in
+    /// Unix seconds; for the sources in force or others. Exact unless cut short.
+    pub fn exposure_as_of(
+        &self,
+        keys: &[PackedKey],
+        until: u64,
+        sources: Option<&[Source]>,
+        budget: u64,
+    ) -> Search<Nearest> {
+        let mut all = Search::new();
+        let targets = self.targets(keys);
+        let by_kind = self.by_kind(sources);
+        for direction in Direction::ALL {
+            for (&kind, sources) in &by_kind {
+                if keys.iter().any(|key| sources.contains_key(key)) {
+                    continue;
+                }
+                let aim = Aim {
+                    direction,
+                    known: self.known(direction, kind, sources),
+                    sources,
+                    max_hops: self.max_hops,
+                    nearest: true,
+                    window: (0, until),
+                    allows: &|_| true,
+                };
+                let found = cone(self.ground(), &aim, &targets, budget - all.examined);
+                let states = States::over(&found, self.ground(), &aim);
+                let nearest = nearest(self.ground(), &aim, &found, &states, &targets);
+                all.found.extend(nearest.map(|path| Nearest { kind, path }));
+                all.note(found);
+            }
+        }
+        all.stops_met.sort_unstable();
+        all.stops_met.dedup();
+        all
+    }
+
+    /// Distinct paths between the keys (of one address) and sources: by direction, fewest hops
+    /// first, then the first to arrive (sent-to: the last to leave).
+    pub fn paths(&self, keys: &[PackedKey], query: &PathQuery<'_>) -> Search<Path> {
+        let mut all = Search::new();
+        let targets = self.targets(keys);
+        let mut by_kind = self.by_kind(query.sources);
+        by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
+        let directions = Direction::ALL.into_iter();
+        for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
+            let mut found: Vec<(u64, Path)> = Vec::new();
+            for (&kind, sources) in &by_kind {
+                let mut aim = Aim {
+                    direction,
+                    known: None,
+                    sources,
+                    max_hops: query.max_hops.clamp(1, super::MAX_HOPS),
+                    nearest: false,
+                    window: query.window,
+                    allows: query.allows,
+                };
+                if aim.max_hops <= self.max_hops {
+                    aim.known = self.known(direction, kind, sources);
+                }
+                let left = query.budget - all.examined;
+                let mut within = cone(self.ground(), &aim, &targets, left);
+                let states = States::over(&within, self.ground(), &aim);
+                let mut walk = Walk {
+                    ground: self.ground(),
+                    aim: &aim,
+                    cone: &within,
+                    states: &states,
+                    left: query.budget - all.examined - within.examined,
+                    most: query.max_paths,
+                    found: Vec::new(),
+                };
+                walk.all(&targets);
+                let cut_short = walk.left == 0;
+                found.append(&mut walk.found);
+                within.cut_short |= cut_short;
+                all.note(within);
+            }
+            found.sort_by(|(at, a), (bt, b)| {
+                let rows = |path: &Path| path.hops.iter().map(|hop| hop.row).collect::<Vec<_>>();
+                (a.hops.len(), at, rows(a)).cmp(&(b.hops.len(), bt, rows(b)))
+            });
+            let path = |(_, path)| path;
+            all.found.extend(found.into_iter().map(path).take(query.max_paths));
+        }
+        all.stops_met.sort_unstable();
+        all.stops_met.dedup();
+        all
+    }
+
+    /// Every node of the keys.
+    pub(super) fn targets(&self, keys: &[PackedKey]) -> Vec<Node> {
+        let mut nodes: Vec<_> = keys.iter().flat_map(|key| self.nodes.of_key(key)).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+
+    /// Sources by kind and key, the first of each.
+    fn by_kind<'a>(&'a self, sources: Option<&'a [Source]>) -> BTreeMap<ListKind, ByKey<'a>> {
+        let mut by_kind: BTreeMap<ListKind, ByKey<'_>> = BTreeMap::new();
+        let mut add = |rank: u32, source: &'a Source| {
+            by_kind.entry(source.kind).or_default().entry(source.key).or_insert((rank, source));
+        };
+        match sources {
+            Some(sources) => {
+                let mut sorted: Vec<_> = sources.iter().collect();
+                sorted.sort_unstable();
+                (0..).zip(sorted).for_each(|(rank, source)| add(rank, source));
+            }
+            None => {
+                for kind in 0..super::parties::KINDS {
+                    for (_, id) in self.parties.of_kind(kind) {
+                        add(self.parties.rank(id), &self.parties.registry()[id as usize]);
+                    }
+                }
+            }
+        }
+        by_kind.retain(|&kind, _| kind_index(kind).is_some());
+        by_kind
+    }
+
+    /// The working labels, where they are of all these sources.
+    fn known(
+        &self,
+        direction: Direction,
+        kind: ListKind,
+        sources: &ByKey<'_>,
+    ) -> Option<&super::hops::Hops> {
+        let kind = kind_index(kind)?;
+        let is_known = |key: &PackedKey| {
+            self.parties.sources(key).is_some_and(|kinds| kinds[kind].is_some())
+        };
+        let tier = self.tiers.iter().find(|of| of.direction == direction && of.kind == kind)?;
+        sources.keys().all(is_known).then_some(tier)
+    }
+}
+
+impl<T> Search<T> {
+    fn new() -> Self {
+        Self { found: Vec::new(), cut_short: false, examined: 0, stops_met: Vec::new() }
+    }
+
+    fn note(&mut self, cone: Cone) {
+        self.cut_short |= cone.cut_short;
+        self.examined += cone.examined;
+        self.stops_met.extend(cone.stops_met);
+    }
+}
+
+/// Links from the key's end to the source's, as a path.
+fn path(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link]) -> Option<Path> {
+    let last = links.last()?;
+    let (_, source) = *aim.sources.get(ground.nodes.key(last.tail))?;
+    let fold = mask(aim.direction);
+    let mut hops: Vec<_> = links
+        .iter()
+        .map(|link| {
+            let (tail, head) = (*ground.nodes.key(link.tail), *ground.nodes.key(link.head));
+            let (from, to) = match aim.direction {
+                Direction::ReceivedFrom => (tail, head),
+                Direction::SentTo => (head, tail),
+            };
+            let time = ground.clocks.time(ground.nodes.clock(link.head), link.at ^ fold);
+            HopRef { row: link.row, from, to, time }
+        })
+        .collect();
+    if aim.direction == Direction::ReceivedFrom {
+        hops.reverse();
+    }
+    let timing = timing(ground, source, aim.direction, *last);
+    Some(Path { direction: aim.direction, source: source.clone(), timing, hops })
+}
+
+/// The links of a node.
+fn links_to(cone: &Cone, head: Node) -> &[Link] {
+    let start = cone.links.partition_point(|link| link.head < head);
+    let end = cone.links.partition_point(|link| link.head <= head);
+    &cone.links[start..end]
+}
+
+/// The path that the label of the targets stands for.
+fn nearest(
+    ground: Ground<'_>,
+    aim: &Aim<'_>,
+    cone: &Cone,
+    states: &States,
+    targets: &[Node],
+) -> Option<Path> {
+    let fold = mask(aim.direction);
+    let best = targets.iter().filter_map(|&node| {
+        let hops = states.fewest(node)?;
+        let arrival = states.at(node, hops)?;
+        let time = ground.clocks.time(ground.nodes.clock(node), arrival.0 ^ fold) ^ fold;
+        Some((hops, time, arrival.1, arrival.2, node))
+    });
+    let (mut hops, _, _, _, mut node) = best.min()?;
+    let mut links = Vec::new();
+    while hops > 0 {
+        let arrival: Arrival = states.at(node, hops)?;
+        let found = links_to(cone, node).iter().find(|link| {
+            link.at == arrival.0
+                && states.departure(**link, hops - 1, ground, aim) == Some(arrival)
+        })?;
+        links.push(*found);
+        hops -= 1;
+        if hops > 0 {
+            // The clock on which it arrived with that source.
+            let same = |twin: &&Node| {
+                let from = ground.nodes.clock(**twin);
+                states.at(**twin, hops).is_some_and(|(at, rank, timing)| {
+                    (rank, timing) == (arrival.1, arrival.2)
+                        && ground.convert(aim.direction, at, from, ground.nodes.clock(node))
+                            <= found.at
+                })
+            };
+            node = *ground.nodes.group(&found.tail).iter().find(same)?;
+        }
+    }
+    path(ground, aim, &links)
+}
+
+/// The enumeration of paths within a cone.
+struct Walk<'a> {
+    ground: Ground<'a>,
+    aim: &'a Aim<'a>,
+    cone: &'a Cone,
+    states: &'a States,
+    /// Steps that may still be made.
+    left: u64,
+    most: usize,
+    /// With the arrival at the key, in folded chain time.
+    found: Vec<(u64, Path)>,
+}
+
+impl Walk<'_> {
+    /// Every path to the targets, hop count by hop count, until there are enough.
+    fn all(&mut self, targets: &[Node]) {
+        let fold = mask(self.aim.direction);
+        for hops in 1..=self.aim.max_hops {
+            if self.found.len() >= self.most {
+                return;
+            }
+            let time = |link: &Link| {
+                let clock = self.ground.nodes.clock(link.head);
+                self.ground.clocks.time(clock, link.at ^ fold) ^ fold
+            };
+            let links = targets.iter().flat_map(|&node| links_to(self.cone, node));
+            let mut links: Vec<_> = links.map(|link| (time(link), *link)).collect();
+            links.sort_unstable_by_key(|(time, link)| (*time, link.at, link.row, link.tail));
+            for (time, link) in links {
+                self.extend(&mut vec![link], hops - 1, time);
+            }
+        }
+    }
+
+    /// Goes on from the last link, over exactly so many more.
+    fn extend(&mut self, links: &mut Vec<Link>, left: u8, time: u64) {
+        let Some(&last) = links.last() else { return };
+        if self.found.len() >= self.most || self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        let (ground, aim) = (self.ground, self.aim);
+        let is_source = aim.sources.contains_key(ground.nodes.key(last.tail));
+        if left == 0 || is_source {
+            if left == 0 && is_source {
+                let path = path(ground, aim, links).filter(|path| {
+                    let rows = |path: &Path| -> Vec<_> { path.hops.iter().map(|hop| hop.row).collect() };
+                    !self.found.iter().any(|(_, other)| rows(other) == rows(path))
+                });
+                self.found.extend(path.map(|path| (time, path)));
+            }
+            return;
+        }
+        if !self.states.leads(last, left, ground, aim) {
+            return;
+        }
+        let cone = self.cone;
+        for &twin in ground.nodes.group(&last.tail) {
+            let (from, to) = (ground.nodes.clock(twin), ground.nodes.clock(last.head));
+            for link in links_to(cone, twin) {
+                let seen = |before: &Link| {
+                    before.row == link.row
+                        || ground.nodes.key(before.head) == ground.nodes.key(link.tail)
+                };
+                if ground.convert(aim.direction, link.at, from, to) > last.at {
+                    break;
+                }
+                if !links.iter().any(seen) {
+                    links.push(*link);
+                    self.extend(links, left - 1, time);
+                    links.pop();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Whole segments one after the other in a file beside the database. Knows bytes and places only.
+//!
+//! sled writes a leaf of sixteen values anew after ten changes and at every split: a segment cut
+//! into pieces is written 4.4 times, takes twice its size on disk, and 1.2 to 1.4 us a row went
+//! into waiting for that (0.15 us without). Whole segments are never changed or removed, so that a
+//! file that only grows holds them as well; what is small or changes stays in the database.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::super::StoreError;
+
+/// The file, open for as long as the store is.
+pub(in crate::store) struct SegmentFile {
+    file: Mutex<File>,
+    path: PathBuf,
+}
+
+impl SegmentFile {
+    /// Opens the file in the database's directory, made if absent.
+    pub(in crate::store) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("segments");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        match file {
+            Ok(file) => Ok(Self { file: Mutex::new(file), path }),
+            Err(source) => Err(StoreError::Io { path, source }),
+        }
+    }
+
+    /// Writes `bytes` at a place.
+    pub(super) fn write(&self, place: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut file = self.lock();
+        let done = file.seek(SeekFrom::Start(place)).and_then(|_| file.write_all(bytes));
+        done.map_err(|source| self.failed(source))
+    }
+
+    /// What was written is durable when this returns.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.lock().sync_all().map_err(|source| self.failed(source))
+    }
+
+    /// Reads `length` bytes from a place.
+    pub(super) fn read(&self, place: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = vec![0; length];
+        let mut file = self.lock();
+        let done = file.seek(SeekFrom::Start(place)).and_then(|_| file.read_exact(&mut bytes));
+        match done {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(self.damaged(place, format_args!("it ends within {length} bytes from here")))
+            }
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    /// Cuts off what stands after `end`; says whether that was anything. A file that ends before is
+    /// damaged.
+    pub(super) fn end_at(&self, end: u64) -> Result<bool, StoreError> {
+        let file = self.lock();
+        let length = file.metadata().map_err(|source| self.failed(source))?.len();
+        if length < end {
+            return Err(self
+                .damaged(length, format_args!("it ends here, but transfers reach to byte {end}")));
+        }
+        if length == end {
+            return Ok(false);
+        }
+        file.set_len(end).and_then(|()| file.sync_all()).map_err(|source| self.failed(source))?;
+        Ok(true)
+    }
+
+    /// The error that names the place of damage.
+    pub(super) fn damaged(&self, place: u64, what: impl ToString) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), place, what: what.to_string() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, File> {
+        // Every use seeks first.
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, source: io::Error) -> StoreError {
+        StoreError::Io { path: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,214 @@
+//! A store that is killed at any moment of an append has every acknowledged transfer, the rest of
+//! a batch whole or not at all, and takes what is sent again without doubling it; labels are of one
+//! generation.
+//!
+//! As in `crash`, the test runs itself as a child, which sends a fixed sequence of batches from
+//! wherever the store is, and says on its output what was acknowledged.
+
+use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lazaretto::domain::chain::Chain;
+use lazaretto::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
+};
+use lazaretto::ingest::{Covered, Ingestor};
+use lazaretto::store::Store;
+
+/// Names the data directory to the child; that it is set makes a child.
+const DIR: &str = "LAZARETTO_TRANSFERS_CRASH_TEST_DIR";
+const CACHE: u64 = 8 * 1024 * 1024;
+const KILLS: usize = 25;
+
+/// The size of batch `n`: small ones, which are merged, and large ones.
+fn size(n: u64) -> u64 {
+    [1, 300, 700, 1, 2500, 40, 9000][(n % 7) as usize]
+}
+
+/// Row `n` of the stream. Every third has no position.
+fn row(n: u64) -> Transfer {
+    let holder = |n: u64| {
+        let mut bytes = [0; 20];
+        bytes[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        Some(Holder::Evm(bytes))
+    };
+    let position = Position { height: n / 8, tx_index: (n % 8) as u32, index: 0 };
+    Transfer {
+        chain: Chain::Evm(1),
+        time: n / 8,
+        position: (n % 3 != 0).then_some(position),
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: holder(n / 5),
+            to: holder(n),
+            asset: Asset::Native,
+            amount: Amount::from(n % 2),
+            usd_micros: None,
+        }),
+    }
+}
+
+/// The batch with row `n` in it, from its beginning: its number and first row.
+fn batch_at(n: u64) -> (u64, u64) {
+    let (mut number, mut first) = (0, 0);
+    while first + size(number) <= n {
+        first += size(number);
+        number += 1;
+    }
+    (number, first)
+}
+
+fn ingestor(dir: &Path) -> (Arc<Store>, Ingestor) {
+    let store = Arc::new(Store::open(dir, CACHE).unwrap());
+    let ingestor =
+        Ingestor::open(Arc::clone(&store), || Timestamp::from_second(1_700_000_000).unwrap());
+    (store, ingestor)
+}
+
+#[test]
+fn acknowledged_transfers_survive_kill() {
+    let name = "transfers_crash::acknowledged_transfers_survive_kill";
+    if let Some(dir) = std::env::var_os(DIR) {
+        return append_without_end(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (mut acknowledged, mut unacknowledged) = (0, 0);
+    for kill in 0..KILLS {
+        for line in run_and_kill(name, dir.path()) {
+            if let Some(rows) = line.strip_prefix("appended ") {
+                acknowledged = rows.parse().unwrap();
+            }
+        }
+        let (store, ingestor) = ingestor(dir.path());
+        let heads = ingestor.heads();
+        assert!(heads.rows >= acknowledged, "kill {kill}: {} of {acknowledged}", heads.rows);
+        let (_, first) = batch_at(heads.rows);
+        assert_eq!(first, heads.rows, "kill {kill}: a part of a batch");
+        unacknowledged += u64::from(heads.rows > acknowledged);
+        let mut next = 0;
+        store
+            .read_rows(0, |first, rows| {
+                assert_eq!(first, next);
+                for found in rows {
+                    assert_eq!(found, row(next), "row {next}");
+                    next += 1;
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(next, heads.rows);
+        // What a batch declares is there with it.
+        let covered = &heads.chains.get("eip155:1").map(|head| head.covered.clone());
+        let want = covered.as_ref().map(|_| vec![0..=next / 8 + 100]);
+        assert_eq!(*covered, want, "kill {kill}");
+        acknowledged = heads.rows;
+    }
+    assert!(acknowledged > 20_000, "too few rows to show anything: {acknowledged}");
+    eprintln!("{acknowledged} rows, {unacknowledged} kills between sync and acknowledgement");
+}
+
+/// Sends what came before the end again, and goes on.
+fn append_without_end(dir: &Path) {
+    let (_store, ingestor) = ingestor(dir);
+    let mut session = ingestor.begin();
+    let mut out = std::io::stdout();
+    let rows = ingestor.heads().rows;
+    let (mut number, mut first) = batch_at(rows.saturating_sub(4000));
+    loop {
+        let next = first + size(number);
+        let covered = [Covered { chain: Chain::Evm(1), heights: 0..=next / 8 + 100 }];
+        let done = session.append((first..next).map(row).collect(), &covered).unwrap();
+        assert!(done.stored.is_empty() || done.first_row == first);
+        assert_eq!(done.rows, next.max(rows), "doubled or lost");
+        writeln!(out, "\nappended {}", done.rows).unwrap();
+        (number, first) = (number + 1, next);
+    }
+}
+
+#[test]
+fn labels_are_of_one_generation_after_kill() {
+    let name = "transfers_crash::labels_are_of_one_generation_after_kill";
+    if let Some(dir) = std::env::var_os(DIR) {
+        return label_without_end(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = (0_u64, 0_u64);
+    for kill in 0..KILLS {
+        for line in run_and_kill(name, dir.path()) {
+            if let Some((base, deltas)) =
+                line.strip_prefix("labelled ").and_then(|line| line.split_once(' '))
+            {
+                acknowledged = (base.parse().unwrap(), deltas.parse().unwrap());
+            }
+        }
+        let store = Store::open(dir.path(), CACHE).unwrap();
+        let labels = store.labels().unwrap().unwrap();
+        let base = u64::from_be_bytes(labels.meta[..].try_into().unwrap());
+        let found = (base, labels.deltas.len() as u64);
+        assert!(found >= acknowledged, "kill {kill}: {found:?} after {acknowledged:?}");
+        let chunks: Vec<_> = labels.chunks.map(Result::unwrap).collect();
+        assert_eq!(chunks, base_of(base), "kill {kill}");
+        let deltas: Vec<_> = (0..found.1).map(|n| delta_of(base, n)).collect();
+        assert_eq!(labels.deltas, deltas, "kill {kill}");
+        acknowledged = found;
+    }
+    assert!(acknowledged.0 > KILLS as u64, "too few generations: {acknowledged:?}");
+}
+
+fn base_of(base: u64) -> Vec<Vec<u8>> {
+    (0..20).map(|n| vec![(base + n) as u8; 10_000 + n as usize]).collect()
+}
+
+fn delta_of(base: u64, number: u64) -> Vec<u8> {
+    vec![(base ^ number) as u8; 100 + 5000 * number as usize]
+}
+
+fn label_without_end(dir: &Path) {
+    let store = Store::open(dir, CACHE).unwrap();
+    let mut out = std::io::stdout();
+    let known = store.labels().unwrap().map(|labels| labels.meta);
+    let mut base = known.map_or(0, |meta| u64::from_be_bytes(meta[..].try_into().unwrap()));
+    loop {
+        base += 1;
+        store.put_label_base(&base.to_be_bytes(), base_of(base).into_iter()).unwrap();
+        writeln!(out, "\nlabelled {base} 0").unwrap();
+        for number in 0..4 {
+            store.put_label_delta(&delta_of(base, number)).unwrap();
+            writeln!(out, "\nlabelled {base} {}", number + 1).unwrap();
+        }
+    }
+}
+
+/// Starts a child, kills it at a random moment after its first words, and gives all that it said.
+fn run_and_kill(test: &str, dir: &Path) -> Vec<String> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(DIR, dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    let wait_for = fastrand::usize(1..12);
+    let mut seen = 0;
+    while seen < wait_for {
+        let line = lines.next().expect("the child goes on until it is killed").unwrap();
+        seen += usize::from(line.starts_with("appended ") || line.starts_with("labelled "));
+        said.push(line);
+    }
+    for turn in 0..fastrand::u32(0..2_000_000) {
+        std::hint::black_box(turn);
+        std::hint::spin_loop();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    said.extend(lines.map(Result::unwrap));
+    said
+}
