@@ -12,7 +12,10 @@ mod screen;
 mod serve;
 mod snapshot;
 mod table;
+mod tags;
 mod text;
+mod trace;
+mod transfers;
 
 use std::path::PathBuf;
 
@@ -68,6 +71,12 @@ enum Command {
     Screen(screen::Arguments),
     /// The lists: what is loaded, what changed, import and export
     Lists(lists::Arguments),
+    /// Transfers: import, what is loaded, who dealt with whom
+    Transfers(transfers::Arguments),
+    /// Attribution tags and services: import
+    Tags(tags::Arguments),
+    /// The paths of transfers between an address and listed ones
+    Trace(trace::Arguments),
     /// What an address is: its form, chains, checksum, key ids and other forms
     Address(address::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
@@ -85,6 +94,9 @@ impl Cli {
             Command::Serve(arguments) => serve::run(arguments, &global),
             Command::Screen(arguments) => screen::run(&arguments, &global),
             Command::Lists(arguments) => lists::run(arguments, &global),
+            Command::Transfers(arguments) => transfers::run(arguments, &global),
+            Command::Tags(arguments) => tags::run(arguments, &global),
+            Command::Trace(arguments) => trace::run(&arguments, &global),
             Command::Address(arguments) => address::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
         }

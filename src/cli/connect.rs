@@ -19,24 +19,40 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Who answers.
+pub enum Reached {
+    /// This process: it holds the store.
+    Held(Arc<Engine>),
+    /// A server.
+    Served(Client),
+}
+
 /// A client, connected. Where the store is served within the process, dropping the runtime that
 /// it was made on closes the store.
 pub async fn connect(global: &Global) -> Result<Client> {
+    match reach(global).await? {
+        Reached::Held(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
+        Reached::Served(client) => Ok(client),
+    }
+}
+
+/// The server or the store, for a command that can use either.
+pub async fn reach(global: &Global) -> Result<Reached> {
     if let Some(url) = &global.server {
-        return Ok(Client::connect(url).await?);
+        return Ok(Reached::Served(Client::connect(url).await?));
     }
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
     loop {
         match Engine::open(&config, Arc::new(jiff::Timestamp::now)) {
-            Ok(engine) => return Ok(Client::new(grpc::in_process(engine).await?)),
+            Ok(engine) => return Ok(Reached::Held(engine)),
             Err(error) if error.is_locked() => {}
             Err(error) => return Err(error).with_context(|| opening(&config.data_dir)),
         }
         match running(&config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
             Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
-            connected => return connected,
+            connected => return connected.map(Reached::Served),
         }
         waited += PAUSE;
     }

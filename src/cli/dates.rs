@@ -1,7 +1,7 @@
 //! Dates on the command line. Takes the present moment as an argument: no clock of its own.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// Where `lists changes` begins.
@@ -40,14 +40,61 @@ pub fn as_of(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if date > now.to_zoned(TimeZone::UTC).date() {
         return Err(future());
     }
-    let end = date.at(23, 59, 59, 0).to_zoned(TimeZone::UTC);
-    let end = end.map_err(|error| error.to_string())?.timestamp();
+    let end = end(text)?;
     Ok(end.min(now))
+}
+
+/// A moment in RFC 3339, or the first second of a day (UTC).
+pub fn start(text: &str) -> Result<Timestamp, String> {
+    moment(text, |date| date.at(0, 0, 0, 0))
+}
+
+/// A moment in RFC 3339, or the last second of a day (UTC).
+pub fn end(text: &str) -> Result<Timestamp, String> {
+    moment(text, |date| date.at(23, 59, 59, 0))
+}
+
+fn moment(text: &str, of_day: impl Fn(Date) -> DateTime) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let date = day(text).map_err(|error| format!("{error}, and no RFC 3339 date and time"))?;
+    let moment = of_day(date).to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?;
+    Ok(moment.timestamp())
+}
+
+/// A moment as the proto has it.
+pub fn message(moment: Timestamp) -> pbjson_types::Timestamp {
+    // The proto counts nanoseconds forwards from the second below.
+    let nanos = moment.as_nanosecond();
+    pbjson_types::Timestamp {
+        seconds: nanos.div_euclid(1_000_000_000) as i64,
+        nanos: nanos.rem_euclid(1_000_000_000) as i32,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_have_a_start_and_an_end() {
+        let check = |text: &str, want: Option<[&str; 2]>| {
+            let found = [start(text), end(text)].map(|moment| moment.map(|it| it.to_string()));
+            let [Ok(start), Ok(end)] = found else { return assert_eq!(want, None, "{text:?}") };
+            assert_eq!(Some([start.as_str(), end.as_str()]), want, "{text:?}");
+        };
+        check("2022-03-23", Some(["2022-03-23T00:00:00Z", "2022-03-23T23:59:59Z"]));
+        check("2022-03-23T13:29:09+01:00", Some(["2022-03-23T12:29:09Z"; 2]));
+        check("2022-3-23", None);
+        check("1648036840", None);
+    }
+
+    #[test]
+    fn moments_before_1970_count_forwards() {
+        let message = message("1969-12-31T23:59:59.25Z".parse().unwrap());
+        assert_eq!((message.seconds, message.nanos), (-1, 250_000_000));
+    }
 
     #[test]
     fn as_of_is_the_end_of_the_day_or_now() {

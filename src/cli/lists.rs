@@ -1,7 +1,7 @@
 //! `lists`: the commands on lists, and those that need one call only.
 
 mod export;
-mod import;
+pub(super) mod import;
 mod pages;
 mod refresh;
 

@@ -2,11 +2,13 @@
 //! [`super::text::escape`]. Asks nothing and prints nothing.
 
 pub mod changes;
+mod exposure;
 pub mod lists;
 pub mod party;
 pub mod paths;
 pub mod screening;
 pub mod snapshot;
+pub mod transfers;
 mod words;
 
 #[cfg(test)]

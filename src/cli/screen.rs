@@ -32,6 +32,12 @@ pub struct Arguments {
     /// With the listings of that day (YYYY-MM-DD, its end in UTC) or moment (RFC 3339)
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
+    /// Exposure over at most so many hops, 1 to 8; fewer than configured is INCOMPLETE
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    max_hops: Option<u32>,
+    /// With the evidence of exposures: path, times, sums; a search for each address
+    #[arg(long)]
+    evidence: bool,
     /// How to show the answers
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -59,11 +65,12 @@ fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions
         Some(text) => Some(dates::as_of(text, now).map_err(|error| anyhow!("--as-of: {error}"))?),
         None => None,
     };
-    let as_of = as_of.map(|moment| pbjson_types::Timestamp {
-        seconds: moment.as_second(),
-        nanos: moment.subsec_nanosecond(),
-    });
-    Ok(v1::ScreeningOptions { lists: arguments.lists.clone(), as_of, ..Default::default() })
+    Ok(v1::ScreeningOptions {
+        lists: arguments.lists.clone(),
+        as_of: as_of.map(dates::message),
+        max_hops: arguments.max_hops.unwrap_or_default(),
+        include_evidence: arguments.evidence,
+    })
 }
 
 async fn screen(

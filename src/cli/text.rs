@@ -1,7 +1,7 @@
 //! Text for a terminal: hostile characters made harmless, and colour. Knows no message.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 /// Whether a terminal might obey or hide the character: control characters, and those that turn
 /// the writing direction or have no width (Unicode 16, categories Cc, Cf, Zl, Zp).
@@ -57,6 +57,15 @@ fn escape_where(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// How wide drawings are where standard output is no terminal, in characters.
+const DEFAULT_WIDTH: usize = 100;
+
+/// The width of the terminal on standard output, in characters.
+pub fn width() -> usize {
+    let known = terminal_size::terminal_size_of(io::stdout());
+    known.map_or(DEFAULT_WIDTH, |(terminal_size::Width(width), _)| usize::from(width))
+}
+
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
@@ -76,7 +85,6 @@ pub enum Colour {
 
 impl Style {
     /// No colour.
-    #[cfg(test)]
     pub const PLAIN: Self = Self { colour: false };
 
     /// Colour.
@@ -86,7 +94,7 @@ impl Style {
     /// Colour where standard output is a terminal and `NO_COLOR` (no-color.org) is not set.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: !refused && std::io::stdout().is_terminal() }
+        Self { colour: !refused && io::stdout().is_terminal() }
     }
 
     /// `text`, which is harmless already, in a colour.

@@ -1,6 +1,8 @@
 //! The client side, for the command line: the services on one channel, and errors put in words.
 //! Knows no command and prints nothing.
 
+pub mod ingest;
+
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};

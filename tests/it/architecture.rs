@@ -7,7 +7,7 @@
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.
-const IMPORTS: [(&str, &[&str]); 10] = [
+const IMPORTS: [(&str, &[&str]); 11] = [
     ("domain", &[]),
     ("source", &["domain"]),
     ("store", &["domain"]),
@@ -28,17 +28,19 @@ const IMPORTS: [(&str, &[&str]); 10] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     // The well-known types of the proto, which the command line fills in and prints.
-    ("pbjson", &["grpc", "cli/screen", "cli/render"]),
+    ("pbjson", &["grpc", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
+    ("parquet", &["source/transfers"]),
+    ("ruzstd", &["source/transfers"]),
     ("clap", &["cli", "main"]),
 ];
 

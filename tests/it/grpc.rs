@@ -10,6 +10,7 @@ mod refusals;
 mod screening;
 mod serving;
 mod stream;
+mod transfers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lazaretto::config::Config;
+use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::ListKind;
 use lazaretto::engine::Engine;
 use lazaretto::grpc::client::Client;
@@ -78,6 +79,7 @@ async fn bounded<T>(work: impl Future<Output = T>) -> T {
 impl Desk {
     async fn start(edit: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let built_in = Config::load(&Flags::default(), Vec::new()).unwrap();
         let mut config = Config {
             data_dir: dir.path().to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -88,6 +90,7 @@ impl Desk {
             log_format: LogFormat::Text,
             cache_mib: 16,
             lists: Vec::new(),
+            exposure: built_in.exposure,
         };
         edit(&mut config);
         let clock = Arc::new(AtomicI64::new(moment(NOW).as_second()));

@@ -15,4 +15,5 @@ mod program;
 mod refresh;
 mod support;
 mod tagpacks;
+mod transfer_files;
 mod transfers_crash;

@@ -49,6 +49,20 @@ pub struct Arguments {
     output: Output,
 }
 
+impl Arguments {
+    /// Those of an import of tags.
+    pub fn of_tags(
+        file: PathBuf,
+        list: ListId,
+        kind: ListKind,
+        format: Option<Format>,
+        force: Option<String>,
+        output: Output,
+    ) -> Self {
+        Self { file, list, kind: Some(kind), format, force, published: None, output }
+    }
+}
+
 /// Imports a file.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let path = arguments.file.clone();
@@ -77,14 +91,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
 }
 
 fn header(arguments: Arguments, path: &Path) -> v1::ImportListHeader {
-    let kind = arguments.kind.map_or(v1::ListKind::Unspecified, |kind| match kind {
-        ListKind::Sanctions => v1::ListKind::Sanctions,
-        ListKind::Advisory => v1::ListKind::Advisory,
-        ListKind::Seizure => v1::ListKind::Seizure,
-        ListKind::IssuerFreeze => v1::ListKind::IssuerFreeze,
-        ListKind::Attribution => v1::ListKind::Attribution,
-        ListKind::Service => v1::ListKind::Service,
-    });
+    let kind = arguments.kind.map_or(v1::ListKind::Unspecified, v1::ListKind::from);
     v1::ImportListHeader {
         list_id: arguments.list.into(),
         kind: kind.into(),

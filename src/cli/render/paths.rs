@@ -13,6 +13,8 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 
+pub use amount::Amount;
+
 use super::words;
 use crate::grpc::v1;
 
@@ -77,12 +79,12 @@ pub struct Step<'a> {
 impl Step<'_> {
     /// The amount to the last digit.
     pub fn amount(&self) -> String {
-        amount::exact(self.hop)
+        Amount::from(self.hop).exact()
     }
 
     /// The amount, shortened to what fits beside an arrow.
     pub fn short_amount(&self) -> String {
-        amount::short(self.hop)
+        Amount::from(self.hop).short()
     }
 
     /// When.

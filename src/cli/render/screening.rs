@@ -59,12 +59,23 @@ fn screening(
     }
     for found in &answer.findings {
         text.push('\n');
-        finding(text, asked, found, snapshot, style);
+        match &found.exposure {
+            Some(exposure) => {
+                let canonical = answer.address.as_ref().map(|address| address.canonical.as_str());
+                let asked = canonical.unwrap_or(asked);
+                super::exposure::finding(text, asked, found, exposure, style);
+            }
+            None => finding(text, asked, found, snapshot, style),
+        }
     }
     if !answer.findings.is_empty() {
         text.push('\n');
     }
     status(text, answer, style);
+    if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {
+        let why = "not covered: no transfers of a chain that it fits are loaded";
+        line(text, 2, "exposure", why);
+    }
     let rests = format!("snapshot {}", or_dash(&answer.snapshot_id));
     let at = words::moment(answer.evaluated_at.as_ref());
     line(text, 2, "rests on", &format!("{rests}, evaluated at {at}"));
@@ -193,6 +204,7 @@ fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> Str
             "letter for letter a listed string that could not be understood as an address"
                 .to_owned()
         }
+        // Told by their exposure; these words are for an answer that lacks it.
         v1::FindingKind::ReceivedFrom => "funds came from it".to_owned(),
         v1::FindingKind::SentTo => "funds went to it".to_owned(),
         v1::FindingKind::HubExposure => "the other end is a hub that deals with it".to_owned(),

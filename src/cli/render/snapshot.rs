@@ -20,8 +20,16 @@ pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
     }
     if snapshot.lists.is_empty() {
         line(&mut text, 2, "lists", "none");
-        return text;
+    } else {
+        text.push_str(&lists(snapshot, style));
     }
+    if !snapshot.transfers.is_empty() {
+        text.push_str(&transfers(snapshot, style));
+    }
+    text
+}
+
+fn lists(snapshot: &v1::Snapshot, style: Style) -> String {
     let heading = [
         ("  list", Side::Left),
         ("kind", Side::Left),
@@ -42,7 +50,42 @@ pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
             format!("{}{required}", age(list, style)),
         ]);
     }
-    text.push_str(&table.to_string());
+    table.to_string()
+}
+
+fn transfers(snapshot: &v1::Snapshot, style: Style) -> String {
+    let mut table = Table::new([
+        ("  transfers of", Side::Left),
+        ("count", Side::Right),
+        ("last block", Side::Right),
+        ("gaps", Side::Right),
+        ("age", Side::Left),
+    ]);
+    for chain in &snapshot.transfers {
+        let required = if chain.required { ", required" } else { "" };
+        let stale = matches!((chain.age_seconds, chain.max_age_seconds),
+            (Some(age), Some(limit)) if age > limit);
+        let age = match (&chain.last_time, chain.age_seconds) {
+            (None, _) => "nothing loaded".to_owned(),
+            (Some(last), None) => format!("up to {}", words::moment(Some(last))),
+            (Some(_), age) => words::age(age, chain.max_age_seconds, stale),
+        };
+        let missing = chain.required && chain.last_time.is_none();
+        let warn = stale || missing;
+        let age = if warn { style.paint(Colour::Doubtful, &age) } else { age };
+        let height = chain.last_height.map_or_else(|| "-".to_owned(), |height| height.to_string());
+        table.push([
+            format!("  {}", or_dash(&chain.chain)),
+            chain.transfers.to_string(),
+            height,
+            chain.covered_spans.saturating_sub(1).to_string(),
+            format!("{age}{required}"),
+        ]);
+    }
+    let mut text = table.to_string();
+    let hops = words::count(snapshot.max_hops as usize, "hop", "hops");
+    let known = words::count(snapshot.labelled_rows as usize, "transfer", "transfers");
+    line(&mut text, 2, "exposure", &format!("over at most {hops}, of {known}"));
     text
 }
 

@@ -211,6 +211,156 @@ fn several_answers_of_every_sort() {
     check("screen-several.txt", &answers(items, old));
 }
 
+fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
+    v1::Finding {
+        key_id: String::new(),
+        exposure: Some(v1::Exposure {
+            direction: v1::ExposureDirection::ReceivedFrom.into(),
+            list_kind: v1::ListKind::Sanctions.into(),
+            hops: 1,
+            timing: v1::DesignationTiming::Before.into(),
+            direct_share_basis_points: 1_234,
+            evidence,
+        }),
+        ..finding(v1::FindingKind::ReceivedFrom, 75, listing())
+    }
+}
+
+#[test]
+fn exposures() {
+    let asked = "0xd90e2f925da726b50c4ed8d0fb90ad053324f31b";
+    let end = |address: &str| Some(v1::HopEnd { address: text(address), is_stop: false });
+    let hop = v1::Hop {
+        from: end(&ETHER.to_lowercase()),
+        to: end(asked),
+        chain: text("eip155:1"),
+        tx: format!("0x{}", "5e".repeat(32)),
+        position: Some(v1::ChainPosition { height: 14_442_835, tx_index: 7, index: 0 }),
+        time: at(1_648_036_840),
+        asset: text("native"),
+        symbol: text("ETH"),
+        amount: text("12500000000000000000"),
+        decimals: Some(18),
+    };
+    let path = v1::ExposurePath {
+        direction: v1::ExposureDirection::ReceivedFrom.into(),
+        listing: Some(listing()),
+        timing: v1::DesignationTiming::Before.into(),
+        hops: vec![hop],
+    };
+    let value = v1::DirectValue {
+        chain: text("eip155:1"),
+        asset: text("native"),
+        symbol: text("ETH"),
+        decimals: Some(18),
+        sum: text("12500000000000000000"),
+        count: 1,
+        total: text("101300000000000000000"),
+        share_basis_points: 1_234,
+    };
+    let evidence = v1::ExposureEvidence {
+        path: Some(path),
+        plain_hops: 1,
+        first_time: at(1_648_036_840),
+        last_time: at(1_648_123_240),
+        direct_values: vec![value],
+        unvalued_transfers: 17,
+        unknown_counterparties: 2,
+        stops_met: vec![text("0x28c6c06298d514db089934071355e5743bf21d60"); 9],
+        hubs_met: vec![text("0x21a31ee1afc51d94c2efccaa2092ad1028285549")],
+        cut_short: true,
+    };
+    let mut hub = exposed(None);
+    hub.kind = v1::FindingKind::HubExposure.into();
+    let found = vec![exposed(Some(evidence)), exposed(None), hub];
+    let mut review = screening(v1::Decision::Review, 75, found);
+    review.address = understood(asked);
+    review.exposure_coverage = v1::ExposureCoverage::Covered.into();
+    let mut allow = screening(v1::Decision::Allow, 0, Vec::new());
+    allow.exposure_coverage = v1::ExposureCoverage::NotCovered.into();
+    let mut rests = snapshot();
+    rests.max_hops = 5;
+    rests.labelled_rows = 1_234;
+    rests.transfers = vec![
+        v1::SnapshotTransfers {
+            chain: text("bip122:000000000019d6689c085ae165831e93"),
+            required: true,
+            ..Default::default()
+        },
+        v1::SnapshotTransfers {
+            chain: text("eip155:1"),
+            transfers: 1_234,
+            last_height: Some(14_442_835),
+            last_time: at(1_648_036_840),
+            covered_spans: 3,
+            required: true,
+            max_age_seconds: Some(172_800),
+            age_seconds: Some(400_000),
+        },
+    ];
+    let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
+    check("screen-exposure.txt", &answers(items, rests));
+}
+
+#[test]
+fn transfers() {
+    let head = |chain: &str| v1::TransferHead { chain: text(chain), ..Default::default() };
+    let heads = vec![
+        v1::TransferHead { required: true, ..head("bip122:000000000019d6689c085ae165831e93") },
+        v1::TransferHead {
+            transfers: 1_234_567,
+            retracted: 3,
+            unpositioned: 4,
+            first_time: at(1_648_036_840),
+            last_time: at(1_648_123_240),
+            covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
+            covered_spans: 2,
+            age_seconds: 400_000,
+            ..head("eip155:1")
+        },
+    ];
+    let response = v1::ListTransferHeadsResponse {
+        heads,
+        rows: 1_234_574,
+        labelled_rows: 1_234_000,
+        label_generation: 17,
+    };
+    let mut shown = super::transfers::heads(&response, Style::PLAIN);
+    shown += &super::transfers::heads(&v1::ListTransferHeadsResponse::default(), Style::PLAIN);
+    check("transfers-heads.txt", &shown);
+
+    let account = v1::transfer::Movement::Account(v1::AccountMovement {
+        asset: text("native"),
+        amount: text("12500000000000000000"),
+        ..Default::default()
+    });
+    let row = v1::Counterparty {
+        direction: v1::TransferDirection::Received.into(),
+        addresses: vec![text(ETHER)],
+        transfer: Some(v1::Transfer {
+            chain: text("eip155:1"),
+            time: at(1_648_036_840),
+            tx: format!("0x{}", "5e".repeat(32)),
+            movement: Some(account),
+            ..Default::default()
+        }),
+        counts: true,
+        not_counted_because: String::new(),
+    };
+    let mut spend = row.clone();
+    spend.direction = v1::TransferDirection::Sent.into();
+    spend.addresses = vec![text("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"), text("x"), text("y")];
+    spend.counts = false;
+    spend.not_counted_because = text("DUST");
+    spend.transfer.as_mut().unwrap().movement =
+        Some(v1::transfer::Movement::Utxo(v1::UtxoMovement::default()));
+    let response = v1::ListCounterpartiesResponse {
+        counterparties: vec![row, spend],
+        next_page_token: text("7"),
+    };
+    check("transfers-counterparties.txt", &super::transfers::counterparties(&response));
+}
+
 /// A list and a server that try to clear the screen, to fake a line and to hide text.
 #[test]
 fn hostile_strings_stay_text() {
@@ -263,6 +413,7 @@ fn hostile_strings_stay_text() {
     rests.lists[0].published = text(evil);
     let items = vec![(evil, Outcome::Result(answer)), (evil, Outcome::Error(refusal))];
     let mut shown = answers(items, rests);
+    shown += &hostile_transfers(evil);
     let listed = v1::ListedParty {
         list_id: text(evil),
         party: Some(party),
@@ -299,6 +450,69 @@ fn hostile_strings_stay_text() {
     shown += &super::lists::report(&report, Style::PLAIN);
     assert!(!shown.contains('\u{202e}'));
     check("hostile.txt", &shown);
+}
+
+/// Exposure, heads and counterparties that say nothing else.
+fn hostile_transfers(evil: &str) -> String {
+    let end = || Some(v1::HopEnd { address: text(evil), is_stop: true });
+    let hop = v1::Hop {
+        from: end(),
+        to: end(),
+        chain: text(evil),
+        tx: text(evil),
+        asset: text(evil),
+        symbol: text(evil),
+        amount: text(evil),
+        ..Default::default()
+    };
+    let value = v1::DirectValue {
+        chain: text(evil),
+        symbol: text(evil),
+        sum: text(evil),
+        total: text(evil),
+        ..Default::default()
+    };
+    let evidence = v1::ExposureEvidence {
+        path: Some(v1::ExposurePath { hops: vec![hop], ..Default::default() }),
+        direct_values: vec![value],
+        stops_met: vec![text(evil)],
+        hubs_met: vec![text(evil)],
+        ..Default::default()
+    };
+    let mut found = exposed(Some(evidence));
+    found.listing = Some(v1::Listing {
+        list_id: text(evil),
+        address: text(evil),
+        listed_on: text(evil),
+        ..Default::default()
+    });
+    let answer = screening(v1::Decision::Review, 50, vec![found]);
+    let rests = v1::Snapshot {
+        transfers: vec![v1::SnapshotTransfers { chain: text(evil), ..Default::default() }],
+        ..Default::default()
+    };
+    let mut shown = answers(vec![(evil, Outcome::Result(answer))], rests);
+    let heads = v1::ListTransferHeadsResponse {
+        heads: vec![v1::TransferHead { chain: text(evil), ..Default::default() }],
+        ..Default::default()
+    };
+    shown += &super::transfers::heads(&heads, Style::PLAIN);
+    let account =
+        v1::AccountMovement { asset: text(evil), amount: text(evil), ..Default::default() };
+    let row = v1::Counterparty {
+        addresses: vec![text(evil), text(evil)],
+        transfer: Some(v1::Transfer {
+            chain: text(evil),
+            tx: text(evil),
+            movement: Some(v1::transfer::Movement::Account(account)),
+            ..Default::default()
+        }),
+        not_counted_because: text(evil),
+        ..Default::default()
+    };
+    let response =
+        v1::ListCounterpartiesResponse { counterparties: vec![row], ..Default::default() };
+    shown + &super::transfers::counterparties(&response)
 }
 
 fn sdn() -> v1::SanctionsList {

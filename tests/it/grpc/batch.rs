@@ -67,7 +67,10 @@ fn options_apply_to_all_items() {
         desk.sanction("other", csv("2025-11-20", &made_up(1..2))).await;
         let request = v1::BatchScreenAddressesRequest {
             queries: vec![query(&evm(0)), query(&evm(1))],
-            options: Some(v1::ScreeningOptions { lists: vec!["other".to_owned()], as_of: None }),
+            options: Some(v1::ScreeningOptions {
+                lists: vec!["other".to_owned()],
+                ..Default::default()
+            }),
         };
         let mut client = desk.client.screening.clone();
         let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();

@@ -11,7 +11,7 @@ const INVALID: Code = Code::InvalidArgument;
 fn options(list: &str, as_of: Option<(i64, i32)>) -> Option<v1::ScreeningOptions> {
     let lists = Some(list).filter(|list| !list.is_empty()).map(str::to_owned);
     let as_of = as_of.map(|(seconds, nanos)| pbjson_types::Timestamp { seconds, nanos });
-    Some(v1::ScreeningOptions { lists: lists.into_iter().collect(), as_of })
+    Some(v1::ScreeningOptions { lists: lists.into_iter().collect(), as_of, ..Default::default() })
 }
 
 #[test]
@@ -58,7 +58,10 @@ fn questions_that_are_refused() {
             (options("", Some((i64::MIN, 0))), ("INVALID_FIELD", "options.as_of", "timestamp")),
             (options("", Some((i64::MAX, 0))), ("INVALID_FIELD", "options.as_of", "timestamp")),
             (
-                Some(v1::ScreeningOptions { lists: vec![OFAC.to_owned(); 1_001], as_of: None }),
+                Some(v1::ScreeningOptions {
+                    lists: vec![OFAC.to_owned(); 1_001],
+                    ..Default::default()
+                }),
                 ("TOO_MANY_ITEMS", "options.lists", "1001 lists, at most 1000"),
             ),
         ];
@@ -153,7 +156,8 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
         (String::new(), CLEAN.to_owned(), other(), Some(own())),
     ] {
         let query = v1::AddressQuery { request_id, address, chain };
-        let options = list.map(|list| v1::ScreeningOptions { lists: vec![list], as_of: None });
+        let options =
+            list.map(|list| v1::ScreeningOptions { lists: vec![list], ..Default::default() });
         let batch = v1::BatchScreenAddressesRequest {
             queries: vec![query.clone()],
             options: options.clone(),

@@ -103,9 +103,11 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 score: 100,
                 listing: Some(full_listing()),
                 key_id: format!("evm:{}", &RONIN.to_lowercase()[2..]),
+                exposure: None,
             }],
             incomplete_reasons: Vec::new(),
             evaluated_at: Some(proto_time(NOW)),
+            exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
         };
         let snapshot = Some(full_snapshot(&id, &digest));
         assert_eq!(answer, v1::ScreenAddressResponse { screening: Some(screening), snapshot });
@@ -134,6 +136,7 @@ fn every_field_of_the_answer_to_a_clean_address() {
             findings: Vec::new(),
             incomplete_reasons: Vec::new(),
             evaluated_at: Some(proto_time(NOW)),
+            exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
         };
         assert_eq!(answer.screening, Some(screening));
         assert_eq!(snapshot, full_snapshot(&snapshot.id, &snapshot.lists[0].digest));
@@ -180,6 +183,7 @@ impl Case<'_> {
             options: Some(v1::ScreeningOptions {
                 lists: strings(lists),
                 as_of: as_of.map(proto_time),
+                ..Default::default()
             }),
         };
         let answer = desk.ask(request).await.unwrap().screening.unwrap();

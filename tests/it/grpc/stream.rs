@@ -103,7 +103,7 @@ fn options_hold_until_they_are_set_again() {
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..4))).await;
         desk.sanction("other", csv("2025-11-20", &made_up(4..5))).await;
         let mut talk = Talk::start(&desk.client).await;
-        let narrow = v1::ScreeningOptions { lists: vec!["other".to_owned()], as_of: None };
+        let narrow = v1::ScreeningOptions { lists: vec!["other".to_owned()], ..Default::default() };
         let whole = "BLOCK 100 SEVERE LISTED:STANDING@us-ofac-sdn";
         let narrowed = "REVIEW 0 NONE !NARROWED@us-ofac-sdn";
         for (options, expected) in [
@@ -135,7 +135,7 @@ fn a_refused_item_does_not_end_the_stream() {
         assert_eq!(talk.say(CLEAN, None).await.0, "ALLOW 0 NONE");
         // Options that cannot be applied refuse what follows, until others are set: no question is
         // answered under options that it was not asked under.
-        let bad = v1::ScreeningOptions { lists: vec!["unknown".to_owned()], as_of: None };
+        let bad = v1::ScreeningOptions { lists: vec!["unknown".to_owned()], ..Default::default() };
         let question =
             v1::StreamScreenAddressesRequest { options: Some(bad), ..numbered(1, CLEAN) };
         let refused = async |talk: &mut Talk, question| {

@@ -1,0 +1,117 @@
+//! Findings by exposure: how near which listing is, in a few lines, and the evidence where it was
+//! asked for.
+
+use super::paths::{Amount, text as drawing};
+use super::words::{self, line, or_dash};
+use crate::cli::text::{self, Colour, Style, escape};
+use crate::grpc::v1;
+
+/// The most stops and hubs that are named.
+const SHOWN: usize = 3;
+
+/// A finding with its exposure.
+pub fn finding(
+    out: &mut String,
+    asked: &str,
+    finding: &v1::Finding,
+    exposure: &v1::Exposure,
+    style: Style,
+) {
+    let listing = finding.listing.clone().unwrap_or_default();
+    let party = listing.party.as_ref().map_or("", |party| &party.name);
+    let kind = words::short(finding.kind().as_str_name(), "FINDING_KIND_");
+    let kind = style.paint(Colour::Bad, kind);
+    out.push_str(&format!("  {kind}  score {}  {}\n", finding.score, or_dash(party)));
+    let hops = words::count(exposure.hops as usize, "hop", "hops");
+    let way = match (finding.kind(), exposure.direction()) {
+        (v1::FindingKind::HubExposure, _) => "through a hub that nobody has tagged, with",
+        (_, v1::ExposureDirection::SentTo) => "to",
+        (_, v1::ExposureDirection::ReceivedFrom) => "from",
+        (_, v1::ExposureDirection::Unspecified) => "with",
+    };
+    let timing = words::timing(exposure.timing());
+    line(out, 4, "exposure", &format!("{hops} {way} {}, {timing}", or_dash(&listing.address)));
+    let listed = format!(
+        "{}, {} version {}, listed on {}",
+        words::kind(exposure.list_kind()),
+        or_dash(&listing.list_id),
+        listing.list_version,
+        or_dash(&listing.listed_on)
+    );
+    line(out, 4, "nearest", &listed);
+    if exposure.direct_share_basis_points > 0 {
+        let of = match exposure.direction() {
+            v1::ExposureDirection::SentTo => "sent",
+            _ => "received",
+        };
+        let share = share(exposure.direct_share_basis_points);
+        line(out, 4, "direct", &format!("{share} of what it {of} in the asset that has the most"));
+    }
+    if let Some(evidence) = &exposure.evidence {
+        show(out, asked, evidence, exposure.hops, style);
+    }
+}
+
+fn show(out: &mut String, asked: &str, evidence: &v1::ExposureEvidence, hops: u32, style: Style) {
+    if evidence.plain_hops > 0 && evidence.plain_hops < hops {
+        let plain = words::count(evidence.plain_hops as usize, "hop", "hops");
+        line(out, 4, "plain", &format!("{plain} where the order of time is ignored"));
+    }
+    if let (Some(first), Some(last)) = (&evidence.first_time, &evidence.last_time) {
+        let (first, last) = (words::moment(Some(first)), words::moment(Some(last)));
+        line(out, 4, "dealings", &format!("{first} to {last}"));
+    }
+    for value in &evidence.direct_values {
+        line(out, 4, "value", &direct(value));
+    }
+    let unvalued = evidence.unvalued_transfers;
+    if unvalued > 0 {
+        let note = "of assets that are not in the asset table";
+        line(out, 4, "unvalued", &format!("{unvalued} of its transfers, {note}"));
+    }
+    let unknown = evidence.unknown_counterparties;
+    if unknown > 0 {
+        line(out, 4, "unknown", &format!("{unknown} of its transfers have no known other end"));
+    }
+    for (name, stops) in [("stops met", &evidence.stops_met), ("hubs met", &evidence.hubs_met)] {
+        if let Some(stops) = some_of(stops) {
+            line(out, 4, name, &stops);
+        }
+    }
+    if evidence.cut_short {
+        let warning = "the search was cut short: more may be true";
+        line(out, 4, "warning", &style.paint(Colour::Doubtful, warning));
+    }
+    if let Some(path) = &evidence.path {
+        out.push('\n');
+        out.push_str(&drawing::evidence(asked, path, text::width(), 4, style));
+    }
+}
+
+/// `12.5 ETH of 100 ETH (12.50 %), in 3 transfers with listed addresses`
+fn direct(value: &v1::DirectValue) -> String {
+    let amount = |digits: &str| {
+        let amount =
+            Amount { digits, decimals: value.decimals, symbol: &value.symbol, asset: &value.asset };
+        escape(&amount.exact()).into_owned()
+    };
+    format!(
+        "{} of {} ({}), in {} with listed addresses on {}",
+        amount(&value.sum),
+        amount(&value.total),
+        share(value.share_basis_points),
+        words::count(value.count as usize, "transfer", "transfers"),
+        or_dash(&value.chain)
+    )
+}
+
+/// Hundredths of a percent as a percentage.
+fn share(basis_points: u32) -> String {
+    format!("{}.{:02} %", basis_points / 100, basis_points % 100)
+}
+
+fn some_of(addresses: &[String]) -> Option<String> {
+    let (shown, left) = addresses.split_at(addresses.len().min(SHOWN));
+    let shown = (!shown.is_empty()).then(|| words::joined(shown, ", "))?;
+    Some(if left.is_empty() { shown } else { format!("{shown}, and {} more", left.len()) })
+}

@@ -1,0 +1,138 @@
+//! How far an import is, on standard error: one line redrawn on a terminal, a plain line now and
+//! then elsewhere. Counts nothing itself.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::source::transfers::Progress;
+
+/// How often the line on a terminal is redrawn at most.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// How often a line is written elsewhere.
+const LINE: Duration = Duration::from_secs(5);
+
+/// The width of the bar, in characters.
+const BAR: usize = 20;
+
+/// The line of one import.
+#[derive(Debug)]
+pub struct ProgressLine {
+    terminal: bool,
+    started: Instant,
+    shown: Instant,
+    /// A bar stands on the terminal's last line.
+    drawn: bool,
+}
+
+impl ProgressLine {
+    /// Of an import that begins now.
+    pub fn start() -> Self {
+        let now = Instant::now();
+        Self { terminal: io::stderr().is_terminal(), started: now, shown: now, drawn: false }
+    }
+
+    /// How long the import takes so far.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Shows how far the file `name` is, if it is time to.
+    pub fn show(&mut self, name: &str, file_started: Instant, progress: Progress) {
+        let now = Instant::now();
+        let pause = if self.terminal { REDRAW } else { LINE };
+        if now.duration_since(self.shown) < pause {
+            return;
+        }
+        self.shown = now;
+        let line = words(progress, now.duration_since(file_started), self.terminal);
+        // A standard error that is gone is no reason to stop importing.
+        let _ = match self.terminal {
+            true => write!(io::stderr(), "\r\u{1b}[K{name}  {line}"),
+            false => writeln!(io::stderr(), "{name}  {line}"),
+        };
+        self.drawn = self.terminal;
+    }
+
+    /// Takes the bar away, for what else is to be written.
+    pub fn clear(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}
+
+/// `[########------------]  41 %  1,234,567 rows  98,765 rows/s  12 s left`
+fn words(progress: Progress, elapsed: Duration, bar: bool) -> String {
+    let Progress { rows, bytes, total_bytes } = progress;
+    let mut words = String::new();
+    let share = total_bytes.filter(|total| *total > 0).map(|total| {
+        // Bytes read ahead may pass the end.
+        (bytes.min(total) as f64 / total as f64).clamp(0.0, 1.0)
+    });
+    if let Some(share) = share {
+        if bar {
+            let full = (share * BAR as f64) as usize;
+            words.push_str(&format!("[{}{}]  ", "#".repeat(full), "-".repeat(BAR - full)));
+        }
+        words.push_str(&format!("{:3.0} %  ", share * 100.0));
+    }
+    let seconds = elapsed.as_secs_f64();
+    let speed = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+    words.push_str(&format!("{} rows  {} rows/s", grouped(rows), grouped(speed as u64)));
+    if let Some(share) = share.filter(|share| *share > 0.0) {
+        let left = seconds / share - seconds;
+        words.push_str(&format!("  {} left", span(left as u64)));
+    }
+    words
+}
+
+/// A number in groups of three digits.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A span of time: `7 s`, `12 min 30 s`, `2 h 5 min`.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines() {
+        let check = |rows, bytes, total_bytes, seconds, bar, want: &str| {
+            let progress = Progress { rows, bytes, total_bytes };
+            assert_eq!(words(progress, Duration::from_secs(seconds), bar), want);
+        };
+        check(0, 0, None, 0, true, "0 rows  0 rows/s");
+        check(1_234_567, 9, None, 10, true, "1,234,567 rows  123,456 rows/s");
+        let half = "[##########----------]   50 %  1,000 rows  100 rows/s  10 s left";
+        check(1_000, 50, Some(100), 10, true, &half.replace("   50", "   50"));
+        check(1_000, 25, Some(100), 250, false, " 25 %  1,000 rows  4 rows/s  12 min 30 s left");
+        check(1, 200, Some(100), 1, false, "100 %  1 rows  1 rows/s  0 s left");
+        check(1, 1, Some(0), 1, false, "1 rows  1 rows/s");
+    }
+
+    #[test]
+    fn spans() {
+        let check = |seconds, want: &str| assert_eq!(span(seconds), want);
+        check(59, "59 s");
+        check(61, "1 min 1 s");
+        check(7_500, "2 h 5 min");
+    }
+}

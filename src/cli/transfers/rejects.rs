@@ -1,0 +1,53 @@
+//! The file of rejected rows: JSON lines with the file, the position, the reason and the row as it
+//! stands. Rejects nothing itself.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::source::transfers::Reject;
+
+/// The file, while it is written.
+#[derive(Debug)]
+pub struct Rejects {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+/// A line of it.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    position: String,
+    reason: String,
+    /// With the replacement character for what is no UTF-8.
+    row: &'a str,
+}
+
+impl Rejects {
+    /// Begins the file anew.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+    }
+
+    /// Adds a row.
+    pub fn add(&mut self, reject: &Reject<'_>) -> io::Result<()> {
+        let line = Line {
+            file: &reject.path.to_string_lossy(),
+            position: reject.place.to_string(),
+            reason: reject.fault.to_string(),
+            row: &String::from_utf8_lossy(reject.verbatim),
+        };
+        serde_json::to_writer(&mut self.file, &line)?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Writes what is left.
+    pub fn finish(mut self) -> Result<()> {
+        self.file.flush().with_context(|| format!("writing {}", self.path.display()))
+    }
+}

@@ -1,0 +1,136 @@
+//! Where an import's transfers go: straight into the store that this process holds, or to a server,
+//! several batches in flight. Reads no file.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::cli::connect::Reached;
+use crate::domain::transfer::Transfer;
+use crate::engine::{AppendedSummary, Engine, IngestSession};
+use crate::grpc::client::ingest::{IngestStream, Ingested};
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+use crate::ingest::Covered;
+
+/// Takes transfers.
+pub enum Sink {
+    /// This process holds the store: no message is made of a transfer.
+    Held {
+        /// The engine on the store.
+        engine: Arc<Engine>,
+        /// `None` while it is at work.
+        session: Option<IngestSession>,
+        /// The sum so far.
+        done: Ingested,
+    },
+    /// A server holds it.
+    Served {
+        /// The server.
+        client: Client,
+        /// Its stream.
+        stream: IngestStream,
+    },
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The sum over its transfers.
+    pub done: Ingested,
+    /// Transfers in the store.
+    pub rows: u64,
+    /// Transfers that the labels of exposure know.
+    pub labelled_rows: u64,
+}
+
+impl Sink {
+    /// Into what was reached; needs a runtime around it.
+    pub fn open(reached: Reached) -> Self {
+        match reached {
+            Reached::Held(engine) => {
+                let session = Some(engine.begin_ingest());
+                Self::Held { engine, session, done: Ingested::default() }
+            }
+            Reached::Served(client) => {
+                let stream = IngestStream::open(&client);
+                Self::Served { client, stream }
+            }
+        }
+    }
+
+    /// Takes transfers: they are durable, or on their way.
+    pub async fn put(&mut self, batch: Vec<Transfer>) -> Result<()> {
+        match self {
+            Self::Held { session, done, .. } => append(session, done, batch, Vec::new()).await,
+            Self::Served { stream, .. } => Ok(stream.send(&batch).await?),
+        }
+    }
+
+    /// Takes the word that these blocks are whole in what was put before.
+    pub async fn cover(&mut self, covered: Covered) -> Result<()> {
+        match self {
+            Self::Held { session, done, .. } => {
+                append(session, done, Vec::new(), vec![covered]).await
+            }
+            Self::Served { stream, .. } => Ok(stream.cover(&covered).await?),
+        }
+    }
+
+    /// Waits until all is durable and the labels know it.
+    pub async fn finish(self) -> Result<Outcome> {
+        match self {
+            Self::Held { engine, session, done } => {
+                let mut session = session.ok_or_else(lost)?;
+                let rest = blocking(move || {
+                    let rest = session.flush()?;
+                    session.finish().map(|()| rest)
+                });
+                let mut done = done;
+                add(&mut done, rest.await??);
+                let heads = engine.transfer_heads();
+                Ok(Outcome { done, rows: heads.rows, labelled_rows: heads.labelled_rows })
+            }
+            Self::Served { mut client, stream } => {
+                let done = stream.finish().await?;
+                let request = v1::ListTransferHeadsRequest {};
+                let heads = answer(client.transfers.list_transfer_heads(request).await)?;
+                Ok(Outcome { done, rows: heads.rows, labelled_rows: heads.labelled_rows })
+            }
+        }
+    }
+}
+
+async fn append(
+    session: &mut Option<IngestSession>,
+    done: &mut Ingested,
+    batch: Vec<Transfer>,
+    covered: Vec<Covered>,
+) -> Result<()> {
+    let mut ours = session.take().ok_or_else(lost)?;
+    let (ours, appended) = blocking(move || {
+        let appended = ours.append_many(batch, &covered);
+        (ours, appended)
+    })
+    .await?;
+    *session = Some(ours);
+    add(done, appended?);
+    Ok(())
+}
+
+/// Adds what was stored; nothing while it waits to be stored with others.
+fn add(done: &mut Ingested, appended: Option<AppendedSummary>) {
+    let appended = appended.unwrap_or_default();
+    done.stored += appended.stored;
+    done.duplicates += appended.duplicates;
+    done.derived += appended.derived;
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.context("the storing task")
+}
+
+/// A session that went to work and did not come back: the error was told then.
+fn lost() -> anyhow::Error {
+    anyhow!("the storing task ended early")
+}

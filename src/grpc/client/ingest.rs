@@ -1,0 +1,143 @@
+//! Transfers to a server: one stream with several batches in flight, and the sum of what became of
+//! them. Reads no file.
+
+use prost::Message;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{CallError, Client};
+use crate::domain::transfer::Transfer;
+use crate::grpc::convert::transfer::message;
+use crate::grpc::{transfers, v1};
+use crate::ingest::Covered;
+use v1::ingest_transfers_response::Outcome;
+
+/// How many batches wait to be sent; more are on their way.
+const BATCHES_AHEAD: usize = 4;
+
+/// About how large a batch is made, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What became of transfers that were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// How many are new.
+    pub stored: u64,
+    /// How many were stored before.
+    pub duplicates: u64,
+    /// How many are told apart by their content, or ordered by time alone.
+    pub derived: u64,
+}
+
+/// A stream of transfers.
+#[derive(Debug)]
+pub struct IngestStream {
+    requests: mpsc::Sender<v1::IngestTransfersRequest>,
+    answers: JoinHandle<Result<(Ingested, u64), CallError>>,
+    sent: u64,
+}
+
+impl IngestStream {
+    /// Opens a stream; needs a runtime around it.
+    pub fn open(client: &Client) -> Self {
+        let (requests, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let mut client = client.transfers.clone();
+        let answers = tokio::spawn(async move {
+            let call = client.ingest_transfers(ReceiverStream::new(receiver)).await?;
+            let mut answers = call.into_inner();
+            let (mut done, mut count) = (Ingested::default(), 0);
+            while let Some(answer) = answers.message().await? {
+                match answer.outcome {
+                    Some(Outcome::Acknowledgement(taken)) => {
+                        done.stored += taken.stored;
+                        done.duplicates += taken.duplicates;
+                        done.derived += taken.derived;
+                        count += 1;
+                    }
+                    Some(Outcome::Error(error)) => return Err(refused(error)),
+                    None => return Err(broken("the server gave an answer without an outcome")),
+                }
+            }
+            Ok((done, count))
+        });
+        Self { requests, answers, sent: 0 }
+    }
+
+    /// Sends transfers; waits while enough are on their way.
+    pub async fn send(&mut self, batch: &[Transfer]) -> Result<(), CallError> {
+        let mut request = v1::IngestTransfersRequest::default();
+        let mut size = 0;
+        for transfer in batch {
+            let transfer = message(transfer);
+            let length = transfer.encoded_len();
+            let full = request.transfers.len() >= transfers::MAX_BATCH;
+            if full || (size > 0 && size + length > BATCH_BYTES) {
+                self.request(std::mem::take(&mut request)).await?;
+                size = 0;
+            }
+            size += length;
+            request.transfers.push(transfer);
+        }
+        match request.transfers.is_empty() {
+            true => Ok(()),
+            false => self.request(request).await,
+        }
+    }
+
+    /// Says that the blocks are whole in what was sent before.
+    pub async fn cover(&mut self, covered: &Covered) -> Result<(), CallError> {
+        let heights =
+            v1::HeightRange { from: *covered.heights.start(), to: *covered.heights.end() };
+        let covered =
+            v1::CoveredBlocks { chain: covered.chain.to_string(), heights: Some(heights) };
+        self.request(v1::IngestTransfersRequest { covered: vec![covered], ..Default::default() })
+            .await
+    }
+
+    async fn request(&mut self, mut request: v1::IngestTransfersRequest) -> Result<(), CallError> {
+        request.batch_id = self.sent.to_string();
+        if self.requests.send(request).await.is_ok() {
+            self.sent += 1;
+            return Ok(());
+        }
+        // Nobody takes requests any more: the answers say why.
+        match (&mut self.answers).await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) => Err(broken("the server ended the stream early")),
+            Err(error) => Err(broken(&error.to_string())),
+        }
+    }
+
+    /// Ends the stream, and waits until the server has taken all of it.
+    pub async fn finish(self) -> Result<Ingested, CallError> {
+        let Self { requests, answers, sent } = self;
+        drop(requests);
+        match answers.await {
+            Ok(Ok((done, answered))) if answered == sent => Ok(done),
+            Ok(Ok((_, answered))) => {
+                let message = format!("the server answered {answered} of {sent} batches");
+                Err(broken(&message))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(error) => Err(broken(&error.to_string())),
+        }
+    }
+}
+
+/// The error of a batch, in the form of that of a call.
+fn refused(error: v1::IngestError) -> CallError {
+    let reason = error.reason().as_str_name();
+    CallError {
+        code: error.code,
+        reason: reason.strip_prefix("ERROR_REASON_").unwrap_or(reason).to_owned(),
+        message: error.message,
+        fields: Vec::new(),
+    }
+}
+
+/// What a server of this service does not do.
+fn broken(message: &str) -> CallError {
+    let code = tonic::Code::Unknown as i32;
+    CallError { code, reason: String::new(), message: message.to_owned(), fields: Vec::new() }
+}
