@@ -28,12 +28,25 @@ pub enum Reached {
 }
 
 /// A client, connected. Where the store is served within the process, dropping the runtime that
-/// it was made on closes the store.
+/// it was made on closes the store, and answers wait until exposure knows all that is stored.
 pub async fn connect(global: &Global) -> Result<Client> {
-    match reach(global).await? {
-        Reached::Held(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
-        Reached::Served(client) => Ok(client),
-    }
+    connect_for(global, false).await
+}
+
+/// As [`connect`], for questions about paths: where the store is served within the process, its
+/// transfers are read in first.
+pub async fn connect_for_paths(global: &Global) -> Result<Client> {
+    connect_for(global, true).await
+}
+
+async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
+    let engine = match reach(global).await? {
+        Reached::Held(engine) => engine,
+        Reached::Served(client) => return Ok(client),
+    };
+    let settling = engine.clone();
+    tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
+    Ok(Client::new(grpc::in_process(engine).await?))
 }
 
 /// The server or the store, for a command that can use either.
