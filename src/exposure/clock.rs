@@ -25,7 +25,6 @@ pub(super) struct Clocks {
 /// A clock; `heights` is empty where keys are times.
 #[derive(Debug)]
 struct Clock {
-    chain: Chain,
     positioned: bool,
     /// Ascending by height.
     heights: Vec<Height>,
@@ -87,12 +86,7 @@ impl Clocks {
             return found;
         }
         let id = ClockId::try_from(self.clocks.len()).expect("fewer chains than clock ids");
-        self.clocks.push(Clock {
-            chain: chain.clone(),
-            positioned,
-            heights: Vec::new(),
-            late: Vec::new(),
-        });
+        self.clocks.push(Clock { positioned, heights: Vec::new(), late: Vec::new() });
         self.by_chain.entry(chain.clone()).or_default()[usize::from(positioned)] = Some(id);
         id
     }
@@ -100,11 +94,6 @@ impl Clocks {
     /// The clock of a chain, if transfers of it were seen.
     pub fn find(&self, chain: &Chain, positioned: bool) -> Option<ClockId> {
         self.by_chain.get(chain)?[usize::from(positioned)]
-    }
-
-    /// The chain of a clock.
-    pub fn chain(&self, clock: ClockId) -> &Chain {
-        &self.clocks[usize::from(clock)].chain
     }
 
     /// Brings chain times in order after transfers were placed. Whether that of a height that was
@@ -136,7 +125,10 @@ impl Clocks {
     pub fn first_from(&self, clock: ClockId, time: u64) -> u64 {
         let clock = &self.clocks[usize::from(clock)];
         if !clock.positioned {
-            return time.checked_shl(BELOW).filter(|_| time >> (64 - BELOW) == 0).unwrap_or(u64::MAX);
+            return time
+                .checked_shl(BELOW)
+                .filter(|_| time >> (64 - BELOW) == 0)
+                .unwrap_or(u64::MAX);
         }
         let at = clock.heights.partition_point(|at| at.chain_time() < time);
         clock.heights.get(at).map_or(u64::MAX, |at| at.height() << BELOW)

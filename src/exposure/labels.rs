@@ -93,7 +93,8 @@ impl Labels {
         self.tables.iter().enumerate().flat_map(move |(at, table)| {
             table.iter().filter_map(move |(key, words)| {
                 let newer = &self.tables[at + 1..];
-                let stands = !words.is_empty() && newer.iter().all(|table| table.find(key).is_none());
+                let stands =
+                    !words.is_empty() && newer.iter().all(|table| table.find(key).is_none());
                 stands.then(|| (*key, words.iter().map(|&word| unpack(word)).collect()))
             })
         })

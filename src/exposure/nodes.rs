@@ -74,9 +74,8 @@ impl Nodes {
         let twin =
             self.table.iter_hash(hash).copied().find(|&node| self.keys[node as usize] == *key);
         let node = self.push(*key, clock, 0);
-        self.table.insert_unique(hash, node, |&node| {
-            self.hasher.hash_one(self.keys[node as usize])
-        });
+        self.table
+            .insert_unique(hash, node, |&node| self.hasher.hash_one(self.keys[node as usize]));
         if let Some(twin) = twin {
             let group = self.groups.entry(*key).or_insert_with(|| vec![twin]);
             group.push(node);

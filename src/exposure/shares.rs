@@ -205,8 +205,7 @@ impl Totals {
         if *first == 0 {
             *first = asset;
         }
-        let sum =
-            if *first == asset { sum } else { self.others.entry((node, asset)).or_default() };
+        let sum = if *first == asset { sum } else { self.others.entry((node, asset)).or_default() };
         *sum = sum.saturating_add(units);
     }
 

@@ -237,7 +237,8 @@ impl Model<'_> {
                 }
                 for (source, timing) in arrivals {
                     let arrival = (step.at, source, timing);
-                    let best = found.entry((step.to, step.clock.clone())).or_insert(arrival.clone());
+                    let best =
+                        found.entry((step.to, step.clock.clone())).or_insert(arrival.clone());
                     if arrival < *best {
                         *best = arrival;
                     }
@@ -281,7 +282,8 @@ impl Model<'_> {
             };
             match &transfer.movement {
                 Movement::Account(of) => {
-                    let (from, to) = (keys(of.from.as_slice(), chain), keys(of.to.as_slice(), chain));
+                    let (from, to) =
+                        (keys(of.from.as_slice(), chain), keys(of.to.as_slice(), chain));
                     let (near, far) = match direction {
                         Direction::ReceivedFrom => (to, from),
                         Direction::SentTo => (from, to),
@@ -354,7 +356,8 @@ impl Model<'_> {
         let steps = self.steps(direction);
         let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
         for ((key, clock), of) in states {
-            let first = of.iter().enumerate().find_map(|(hops, arrival)| Some((hops, arrival.as_ref()?)));
+            let first =
+                of.iter().enumerate().find_map(|(hops, arrival)| Some((hops, arrival.as_ref()?)));
             let (hops, (at, source, timing)) = first.unwrap();
             let step = steps.iter().find(|step| step.clock == *clock && step.at == *at).unwrap();
             let found = (hops as u8, step.time, source.clone(), *timing);

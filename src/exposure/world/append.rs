@@ -121,9 +121,7 @@ impl World {
 
     fn add(&mut self, edge: Appended, fact: Fact, units: u64) {
         if fact.why() != Some(NotCounted::SelfTransfer) {
-            for (totals, node) in
-                [(&mut self.sent, edge.from), (&mut self.received, edge.to())]
-            {
+            for (totals, node) in [(&mut self.sent, edge.from), (&mut self.received, edge.to())] {
                 if !self.nodes.has(node, TX) {
                     totals.add(node, fact.asset(), units);
                 }
@@ -222,7 +220,8 @@ impl World {
         let (mut received, mut sent) = (Totals::default(), Totals::default());
         let sides = [(&self.edges.out, &mut sent), (&self.edges.into, &mut received)];
         for (edges, totals) in sides {
-            for node in (FIRST..self.nodes.len() as Node).filter(|&node| !self.nodes.has(node, TX)) {
+            for node in (FIRST..self.nodes.len() as Node).filter(|&node| !self.nodes.has(node, TX))
+            {
                 for edge in edges.pieces(node).flatten() {
                     let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
                     if fact.why() != Some(NotCounted::SelfTransfer) {
@@ -243,4 +242,3 @@ fn wrong_end(nodes: &[Node]) -> Option<NotCounted> {
         _ => None,
     }
 }
-

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
+use super::super::Direction;
 use super::super::edges::{Appended, Edge};
 use super::super::hops::Hops;
 use super::super::nodes::{Node, TX};
 use super::super::shares::AssetId;
 use super::World;
-use super::super::Direction;
 
 impl World {
     /// Sums for every source of the labels' kind.
