@@ -25,6 +25,7 @@ mod own;
 mod plain;
 mod sniff;
 mod tagpack;
+pub mod transfers;
 mod unpack;
 mod xml;
 

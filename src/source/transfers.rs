@@ -1,0 +1,245 @@
+//! Files of transfers to [`crate::domain::transfer::Transfer`], batch by batch, or an error with
+//! its position. Must not store anything or judge what counts for exposure: a row that is no
+//! movement at all is left out and counted, every other one is kept.
+//!
+//! Every reader streams, in bounded memory. `docs/transfer-formats.md` says what each format holds.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{Asset, Transfer};
+
+mod bitcoin;
+mod csv_rows;
+mod error;
+mod ethereum;
+mod fields;
+mod input;
+mod joins;
+mod json_rows;
+mod number;
+mod open;
+mod own;
+mod parquet_rows;
+mod run;
+mod table;
+
+pub use self::error::{FieldFault, Place, ReadTransfersError, RowFault};
+
+/// A form in which transfers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransferFormat {
+    /// ethereum-etl transactions: `ethereum-transactions`.
+    EthereumTransactions,
+    /// ethereum-etl token transfers: `ethereum-token-transfers`.
+    EthereumTokenTransfers,
+    /// ethereum-etl traces: `ethereum-traces`.
+    EthereumTraces,
+    /// bitcoin-etl transactions: `bitcoin-transactions`.
+    BitcoinTransactions,
+    /// Our own form: `own`.
+    Own,
+}
+
+impl TransferFormat {
+    /// Every format.
+    pub const ALL: [Self; 5] = [
+        Self::EthereumTransactions,
+        Self::EthereumTokenTransfers,
+        Self::EthereumTraces,
+        Self::BitcoinTransactions,
+        Self::Own,
+    ];
+
+    /// The name used in flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EthereumTransactions => "ethereum-transactions",
+            Self::EthereumTokenTransfers => "ethereum-token-transfers",
+            Self::EthereumTraces => "ethereum-traces",
+            Self::BitcoinTransactions => "bitcoin-transactions",
+            Self::Own => "own",
+        }
+    }
+}
+
+impl fmt::Display for TransferFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A string that names no format of transfers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no format of transfers: ethereum-transactions, ethereum-token-transfers, \
+     ethereum-traces, bitcoin-transactions or own"
+)]
+pub struct TransferFormatError(String);
+
+impl FromStr for TransferFormat {
+    type Err = TransferFormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|format| format.as_str() == text);
+        known.ok_or_else(|| TransferFormatError(super::error::excerpt(text)))
+    }
+}
+
+/// What a file may ask for at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferBounds {
+    /// Bytes of a file, unpacked: 1 TiB. It is streamed; the bound ends what never ends.
+    pub max_unpacked: u64,
+    /// Bytes of a CSV record: 4 MiB (the input of a transaction is among its columns).
+    pub max_csv_record: usize,
+    /// Bytes of a line of JSON, and of a Parquet row written as one: 64 MiB.
+    pub max_json_line: usize,
+    /// Bytes of a Parquet row group, unpacked, over the columns that are read: 2 GiB. One page of
+    /// each column is held at a time.
+    pub max_row_group: u64,
+    /// Blocks of a blocks file: 20 million, 48 bytes each.
+    pub max_blocks: usize,
+    /// Transactions of a receipts file: 25 million, 60 to 90 bytes each.
+    pub max_receipts: usize,
+}
+
+impl Default for TransferBounds {
+    fn default() -> Self {
+        Self {
+            max_unpacked: 1 << 40,
+            max_csv_record: 4 << 20,
+            max_json_line: 64 << 20,
+            max_row_group: 2 << 30,
+            max_blocks: 20_000_000,
+            max_receipts: 25_000_000,
+        }
+    }
+}
+
+/// How a file of transfers is to be read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadSettings {
+    /// The format; `None` tells it from the names of the columns.
+    pub format: Option<TransferFormat>,
+    /// The chain, for formats that do not say it; `None` is Ethereum or Bitcoin. Our own form takes
+    /// it only for rows without a `chain`.
+    pub chain: Option<Chain>,
+    /// An ethereum-etl blocks file (`number`, `timestamp`, `hash`): the time, and the block's hash,
+    /// of rows that do not say them.
+    pub blocks: Option<PathBuf>,
+    /// An ethereum-etl receipts or transactions file (`transaction_hash` or `hash`, with `status`
+    /// or `receipt_status`, `transaction_index`, `contract_address`): the status, the index and the
+    /// created contract of transactions whose rows do not say them.
+    pub receipts: Option<PathBuf>,
+    /// What a file may ask for at most.
+    pub bounds: TransferBounds,
+}
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows read, of whatever fate.
+    pub rows: u64,
+    /// Bytes read of the file as it is stored.
+    pub bytes: u64,
+    /// The file's size as it is stored, where it has one (a pipe has none).
+    pub total_bytes: Option<u64>,
+}
+
+/// Why a row is no movement of value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LeftOut {
+    /// A call that runs another contract's code in the caller's place.
+    DelegateCall,
+    /// The older form of it, whose value stays with the caller.
+    CallCode,
+    /// A call that can move nothing.
+    StaticCall,
+    /// A transaction with neither inputs nor outputs: all of it is shielded.
+    NoLegs,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DelegateCall => "no value moved: delegatecall trace",
+            Self::CallCode => "no value moved: callcode trace",
+            Self::StaticCall => "no value moved: staticcall trace",
+            Self::NoLegs => "no value seen: neither inputs nor outputs",
+        })
+    }
+}
+
+/// What was read of a file. `rows_read` is the sum of `kept`, `left_out` and `rejected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadReport {
+    /// The format that it was read as.
+    pub format: TransferFormat,
+    /// Rows read.
+    pub rows_read: u64,
+    /// Transfers handed on.
+    pub kept: u64,
+    /// Rows that are no movement of value, by reason.
+    pub left_out: BTreeMap<LeftOut, u64>,
+    /// Rows that could not be understood and went to the rejects.
+    pub rejected: u64,
+    /// Transfers without a position, which time alone orders.
+    pub unpositioned: u64,
+    /// Transfers without a transaction.
+    pub without_tx: u64,
+}
+
+/// A row that could not be understood.
+#[derive(Clone, Debug)]
+pub struct Reject<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Where in the file the row begins.
+    pub place: Place,
+    /// Why.
+    pub fault: &'a RowFault,
+    /// The row as it stands, without the end of its line; of Parquet, as a line of JSON.
+    pub verbatim: &'a [u8],
+}
+
+/// Takes the rows that could not be understood; an error of it stops the reading.
+pub type RejectSink<'a> = &'a mut dyn FnMut(&Reject<'_>) -> io::Result<()>;
+
+/// How many decimals an asset has, where that is known.
+pub type AssetDecimals<'a> = &'a dyn Fn(&Chain, &Asset) -> Option<u8>;
+
+/// The most transfers handed on at once.
+pub const BATCH: usize = 4_096;
+
+/// Reads the transfers of a file (CSV, JSON lines or Parquet; the first two may be packed by gzip,
+/// zstd or bzip2: all told by content) and hands them to `sink` in batches of at most [`BATCH`], in
+/// the order of the file. `sink` is also called, with nothing, while rows are left out.
+///
+/// A row that cannot be understood stops the reading, or goes to `reject` where that is given.
+/// Batches handed on before an error stay handed on.
+///
+/// # Errors
+///
+/// Where a file cannot be read or unpacked, is beyond a bound, is of no known or another format,
+/// says a row that cannot be understood and there is no `reject`; and what `sink` or `reject` say.
+pub fn read<E: Into<Box<dyn Error + Send + Sync>>>(
+    path: &Path,
+    settings: &ReadSettings,
+    asset_decimals: AssetDecimals<'_>,
+    reject: Option<RejectSink<'_>>,
+    sink: &mut dyn FnMut(Vec<Transfer>, Progress) -> Result<(), E>,
+) -> Result<ReadReport, ReadTransfersError> {
+    let mut sink = |batch: Vec<Transfer>, progress: Progress| {
+        sink(batch, progress).map_err(|error| ReadTransfersError::Sink(error.into()))
+    };
+    run::read(path, settings, asset_decimals, reject, &mut sink)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Why a file of transfers, or one row of it, is refused, and where. Must not quote more than a
+//! short excerpt of the input, which is hostile.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use super::TransferFormat;
+use crate::source::error::excerpt;
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The row, from 1, headings not counted.
+    pub row: u64,
+    /// The line on which it begins, from 1; `None` in Parquet.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}"),
+            None => write!(f, "row {}", self.row),
+        }
+    }
+}
+
+/// Why a file of transfers could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadTransfersError {
+    /// The file cannot be opened.
+    #[error("{path}: cannot be opened: {source}")]
+    Open {
+        /// The path as given.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bytes cannot be read, or what packs them is broken or ends early.
+    #[error("{path}: {what} cannot be read: {source}")]
+    Read {
+        /// The path as given.
+        path: String,
+        /// Such as `the gzip data`.
+        what: &'static str,
+        /// What the system or the decoder said.
+        source: io::Error,
+    },
+    /// More bytes than [`super::TransferBounds::max_unpacked`].
+    #[error("{path}: more than {limit} bytes unpacked")]
+    TooLarge {
+        /// The path as given.
+        path: String,
+        /// The bound.
+        limit: u64,
+    },
+    /// The file as a whole is not what it must be.
+    #[error("{path}: {what}")]
+    Unfit {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// No format was named, and the names of the columns fit several.
+    #[error("{path}: the columns fit several formats: {}: name one", candidates.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        /// The path as given.
+        path: String,
+        /// Those that fit.
+        candidates: Vec<TransferFormat>,
+    },
+    /// A column is missing.
+    #[error("{path}: read as {read_as}, but there is no column {column:?}")]
+    NoColumn {
+        /// The path as given.
+        path: String,
+        /// What the file was read as.
+        read_as: &'static str,
+        /// The column.
+        column: String,
+    },
+    /// A chain on which there are no transfers of the format.
+    #[error("{format} cannot be of chain {chain}")]
+    Chain {
+        /// The format.
+        format: TransferFormat,
+        /// The chain asked for.
+        chain: String,
+    },
+    /// A row cannot be understood.
+    #[error("{path}: {place}: {fault}")]
+    Row {
+        /// The path as given.
+        path: String,
+        /// Where.
+        place: Place,
+        /// Why.
+        fault: RowFault,
+    },
+    /// What takes the transfers failed.
+    #[error("the transfers cannot be taken: {0}")]
+    Sink(Box<dyn Error + Send + Sync>),
+    /// What takes the rejected rows failed.
+    #[error("the rejected rows cannot be written: {0}")]
+    Reject(io::Error),
+}
+
+/// Why a row cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowFault {
+    /// A value of it.
+    #[error("{field}: {fault}")]
+    Field {
+        /// The column.
+        field: &'static str,
+        /// What is wrong with the value.
+        fault: FieldFault,
+    },
+    /// A row with more or fewer fields than the headings.
+    #[error("{found} fields where the headings have {expected}")]
+    FieldCount {
+        /// The fields of the row.
+        found: usize,
+        /// The headings.
+        expected: usize,
+    },
+    /// The grammar of the row is broken.
+    #[error("{0}")]
+    Syntax(String),
+    /// A key that the format does not know.
+    #[error("{0:?} is no field of this format")]
+    UnknownKey(String),
+    /// A key that stands twice in an object.
+    #[error("{0:?} stands twice")]
+    RepeatedKey(String),
+    /// Neither a sender nor a receiver.
+    #[error("neither from nor to is given")]
+    NoHolder,
+    /// Two rows that stand at one position.
+    #[error(
+        "stands at {0} as the row before: the third part of the position (height:tx_index:index) \
+         tells the transfers of a transaction apart"
+    )]
+    SamePosition(String),
+    /// Amounts with and without a fraction.
+    #[error(
+        "amounts with and without a fraction in one file: whether {0:?} is in whole or in smallest \
+         units cannot be told"
+    )]
+    MixedAmounts(String),
+    /// A time that neither the row nor a blocks file gives.
+    #[error("no block_timestamp, {0}")]
+    NoTime(&'static str),
+    /// More inputs or outputs than a transaction may have.
+    #[error("more than {0} inputs or outputs")]
+    TooManyLegs(usize),
+    /// A trace of which it is not known whether it moves value.
+    #[error("{0} {1:?} is not known")]
+    UnknownTrace(&'static str, String),
+}
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldFault {
+    /// It is not there.
+    #[error("is missing")]
+    Missing,
+    /// It is not of the form expected; what is, and the value's beginning.
+    #[error("{1:?} is not {0}")]
+    NotA(&'static str, String),
+    /// It is larger than may be.
+    #[error("{1} is more than {0}")]
+    TooLarge(String, String),
+    /// An amount with a fraction or an exponent, of an asset whose decimals are not known.
+    #[error("{0:?} has a fraction or an exponent, and the decimals of its asset are not known")]
+    NoDecimals(String),
+    /// An amount with more digits after the point than its asset has decimals.
+    #[error("{0:?} has more digits after the point than the {1} decimals of its asset")]
+    TooFine(String, u8),
+    /// Decimals that are not those of the asset table.
+    #[error("{0} decimals, but this asset has {1}")]
+    OtherDecimals(u8, u8),
+    /// An address that cannot be understood.
+    #[error("{0}")]
+    Address(String),
+    /// An address of another chain.
+    #[error("{0:?} is no address of {1}")]
+    NotOf(String, String),
+    /// A family of chains where one must be named.
+    #[error("{0:?} is a family of chains: name one")]
+    Family(String),
+}
+
+impl FieldFault {
+    /// The fault of a value that is not `what`.
+    pub(super) fn not_a(what: &'static str, value: &[u8]) -> Self {
+        Self::NotA(what, excerpt(&String::from_utf8_lossy(value)))
+    }
+
+    /// The fault of a value that is larger than `most`.
+    pub(super) fn too_large(most: impl fmt::Display, value: impl fmt::Display) -> Self {
+        Self::TooLarge(most.to_string(), excerpt(&value.to_string()))
+    }
+
+    /// The fault in the column `field`.
+    pub(super) fn of(self, field: &'static str) -> RowFault {
+        RowFault::Field { field, fault: self }
+    }
+}

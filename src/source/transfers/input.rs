@@ -1,0 +1,184 @@
+//! The lines of a text in a buffer of its own, without copying each. Must not interpret them.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use memchr::memchr;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// Lines of bytes from a reader.
+pub(super) struct Lines<'a> {
+    reader: Box<dyn Read + 'a>,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The line that was gone to last.
+    line: Range<usize>,
+    at_end: bool,
+    /// Lines gone to so far.
+    count: u64,
+    max: usize,
+}
+
+/// Why the next line cannot be had.
+#[derive(Debug)]
+pub(super) enum LineError {
+    /// The bytes cannot be read.
+    Io(io::Error),
+    /// It is longer than the bound.
+    TooLong {
+        /// The line, from 1.
+        line: u64,
+        /// The bound, in bytes.
+        max: usize,
+    },
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `reader`, none longer than `max` bytes.
+    pub(super) fn new(reader: Box<dyn Read + 'a>, max: usize) -> Self {
+        let buffer = vec![0; CHUNK];
+        Self { reader, buffer, start: 0, end: 0, line: 0..0, at_end: false, count: 0, max }
+    }
+
+    /// The same lines under another bound.
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
+    /// The number of the line, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.count
+    }
+
+    /// The beginning of what is left, `least` bytes of it or all.
+    pub(super) fn head(&mut self, least: usize) -> io::Result<&[u8]> {
+        while self.end - self.start < least && self.fill()? {}
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    /// Drops `count` bytes that [`Lines::head`] has shown.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    /// Goes to the next line; whether there is one.
+    pub(super) fn advance(&mut self) -> Result<bool, LineError> {
+        let mut seen = 0;
+        let length = loop {
+            match memchr(b'\n', &self.buffer[self.start + seen..self.end]) {
+                Some(found) => break seen + found,
+                None => {
+                    seen = self.end - self.start;
+                    self.check(seen)?;
+                    if !self.fill().map_err(LineError::Io)? {
+                        break seen;
+                    }
+                }
+            }
+        };
+        let terminated = self.start + length < self.end;
+        if length == 0 && !terminated {
+            return Ok(false);
+        }
+        self.check(length)?;
+        self.line = self.start..self.start + length;
+        self.start += length + usize::from(terminated);
+        self.count += 1;
+        if terminated && self.line().ends_with(b"\r") {
+            self.line.end -= 1;
+        }
+        Ok(true)
+    }
+
+    /// The line, without its end (`\n` or `\r\n`).
+    pub(super) fn line(&self) -> &[u8] {
+        &self.buffer[self.line.clone()]
+    }
+
+    fn check(&self, length: usize) -> Result<(), LineError> {
+        if length <= self.max {
+            return Ok(());
+        }
+        Err(LineError::TooLong { line: self.count + 1, max: self.max })
+    }
+
+    /// Reads more behind what is left; whether there was more.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.at_end {
+            return Ok(false);
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.at_end = true,
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(!self.at_end);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives at most a few bytes at once.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buf.len());
+            buf[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn lines(text: &[u8], step: usize, max: usize) -> Result<Vec<Vec<u8>>, LineError> {
+        let mut lines = Lines::new(Box::new(Slow(text, step)), max);
+        let mut all = Vec::new();
+        while lines.advance()? {
+            all.push(lines.line().to_vec());
+        }
+        assert_eq!(lines.number(), all.len() as u64);
+        Ok(all)
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_those_of_the_standard_library(
+            text in "([a-c]{0,5}\r?\n?){0,20}",
+            step in 1usize..20,
+        ) {
+            let expected: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+            prop_assert_eq!(lines(text.as_bytes(), step, 1000).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn long_lines_are_given_up_to_the_bound() {
+        let long = "x".repeat(3 * CHUNK);
+        let text = format!("a\n{long}\nb");
+        let all = lines(text.as_bytes(), 1 << 20, long.len()).unwrap();
+        assert_eq!(all, [b"a".to_vec(), long.clone().into_bytes(), b"b".to_vec()]);
+        let error = lines(text.as_bytes(), 1 << 20, long.len() - 1).unwrap_err();
+        assert!(matches!(error, LineError::TooLong { line: 2, .. }), "{error:?}");
+        let endless = "y".repeat(2 * CHUNK);
+        assert!(matches!(lines(endless.as_bytes(), 1 << 20, 10), Err(LineError::TooLong { .. })));
+    }
+}

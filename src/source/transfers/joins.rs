@@ -1,0 +1,207 @@
+//! What other files say of the rows of an ethereum-etl file: the time and hash of blocks, the
+//! status and index of transactions. Held in memory, within bounds.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+
+use super::error::{FieldFault, ReadTransfersError, RowFault};
+use super::table::{Columns, Table, optional, required};
+use super::{TransferBounds, fields};
+use crate::domain::transfer::TxStatus;
+
+const NUMBER: usize = 0;
+const TIMESTAMP: usize = 1;
+const BLOCK_HASH: usize = 2;
+
+static BLOCK_COLUMNS: Columns = Columns {
+    read_as: "ethereum-etl blocks",
+    list: &[required("number"), required("timestamp"), optional("hash")],
+    closed: false,
+};
+
+const TRANSACTION_HASH: usize = 0;
+const HASH: usize = 1;
+const STATUS: usize = 2;
+const RECEIPT_STATUS: usize = 3;
+const TRANSACTION_INDEX: usize = 4;
+const CONTRACT: usize = 5;
+const RECEIPT_CONTRACT: usize = 6;
+
+static RECEIPT_COLUMNS: Columns = Columns {
+    read_as: "ethereum-etl receipts",
+    list: &[
+        optional("transaction_hash"),
+        optional("hash"),
+        optional("status"),
+        optional("receipt_status"),
+        optional("transaction_index"),
+        optional("contract_address"),
+        optional("receipt_contract_address"),
+    ],
+    closed: false,
+};
+
+/// What is known of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Block {
+    number: u64,
+    /// In Unix seconds.
+    pub(super) time: u64,
+    hash: [u8; 32],
+}
+
+impl Block {
+    /// Its hash, where the file gives it.
+    pub(super) fn hash(&self) -> Option<[u8; 32]> {
+        (self.hash != [0; 32]).then_some(self.hash)
+    }
+}
+
+/// The blocks of a blocks file, in order.
+pub(super) struct Blocks {
+    sorted: Vec<Block>,
+    /// Where the last one was found: rows mostly stand in the order of their blocks.
+    last: usize,
+}
+
+impl Blocks {
+    /// Reads a blocks file.
+    pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
+        let mut table = Table::open(path, bounds)?;
+        table.select(&BLOCK_COLUMNS)?;
+        let mut sorted = Vec::new();
+        while table.advance()? {
+            if sorted.len() == bounds.max_blocks {
+                return Err(table.unfit(format!("more than {} blocks", bounds.max_blocks)));
+            }
+            match block(&mut table) {
+                Ok(block) => sorted.push(block),
+                Err(fault) => return Err(table.fault(fault)),
+            }
+        }
+        sorted.sort_unstable();
+        sorted.dedup();
+        match sorted.windows(2).find(|pair| pair[0].number == pair[1].number) {
+            Some(pair) => {
+                Err(table.unfit(format!("block {} stands twice and differs", pair[0].number)))
+            }
+            None => Ok(Self { sorted, last: 0 }),
+        }
+    }
+
+    /// What is known of a block.
+    pub(super) fn find(&mut self, number: u64) -> Option<Block> {
+        let near = [self.last, self.last + 1];
+        let at = near
+            .into_iter()
+            .find(|at| self.sorted.get(*at).is_some_and(|block| block.number == number))
+            .or_else(|| self.sorted.binary_search_by_key(&number, |block| block.number).ok())?;
+        self.last = at;
+        Some(self.sorted[at])
+    }
+}
+
+fn block(table: &mut Table) -> Result<Block, RowFault> {
+    let cells = table.cells()?;
+    let number =
+        fields::height(cells.of(NUMBER)).and_then(|value| value.ok_or(FieldFault::Missing));
+    let time = fields::time(cells.of(TIMESTAMP)).and_then(|value| value.ok_or(FieldFault::Missing));
+    let hash = fields::hash(cells.of(BLOCK_HASH));
+    Ok(Block {
+        number: number.map_err(|fault| fault.of("number"))?,
+        time: time.map_err(|fault| fault.of("timestamp"))?,
+        hash: hash.map_err(|fault| fault.of("hash"))?.unwrap_or_default(),
+    })
+}
+
+/// What is known of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Receipt {
+    /// Whether it took effect.
+    pub(super) status: TxStatus,
+    /// Its index in its block.
+    pub(super) tx_index: Option<u32>,
+}
+
+/// The transactions of a receipts file, by their hashes.
+pub(super) struct Receipts {
+    receipts: HashMap<[u8; 32], Receipt>,
+    /// The contracts that the few which create one create.
+    created: HashMap<[u8; 32], [u8; 20]>,
+}
+
+impl Receipts {
+    /// Reads a receipts file, or a transactions file that says the same.
+    pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
+        let mut table = Table::open(path, bounds)?;
+        table.select(&RECEIPT_COLUMNS)?;
+        let has = |name: &str| table.names().iter().any(|column| column == name);
+        if !has("transaction_hash") && !has("hash") {
+            return Err(table.no_column(&RECEIPT_COLUMNS, "transaction_hash"));
+        }
+        if !has("status") && !has("receipt_status") && !has("transaction_index") {
+            return Err(table.no_column(&RECEIPT_COLUMNS, "status"));
+        }
+        let mut receipts = HashMap::new();
+        let mut created = HashMap::new();
+        while table.advance()? {
+            let (hash, receipt, contract) = match receipt(&mut table) {
+                Ok(row) => row,
+                Err(fault) => return Err(table.fault(fault)),
+            };
+            let full = receipts.len() == bounds.max_receipts;
+            match receipts.entry(hash) {
+                Entry::Occupied(found) if *found.get() == receipt => {}
+                Entry::Occupied(_) => {
+                    let fault = RowFault::Syntax("the transaction stands twice and differs".into());
+                    return Err(table.fault(fault));
+                }
+                Entry::Vacant(_) if full => {
+                    let most = bounds.max_receipts;
+                    return Err(table.unfit(format!("more than {most} transactions")));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(receipt);
+                    created.extend(contract.map(|contract| (hash, contract)));
+                }
+            }
+        }
+        Ok(Self { receipts, created })
+    }
+
+    /// What is known of a transaction.
+    pub(super) fn find(&self, hash: &[u8; 32]) -> Receipt {
+        self.receipts.get(hash).copied().unwrap_or_default()
+    }
+
+    /// The contract that a transaction creates.
+    pub(super) fn created(&self, hash: &[u8; 32]) -> Option<[u8; 20]> {
+        self.created.get(hash).copied()
+    }
+}
+
+type ReceiptRow = ([u8; 32], Receipt, Option<[u8; 20]>);
+
+fn receipt(table: &mut Table) -> Result<ReceiptRow, RowFault> {
+    let cells = table.cells()?;
+    let either = |first: usize, second: usize| match cells.of(first) {
+        b"" => cells.of(second),
+        text => text,
+    };
+    let hash = fields::hash(either(TRANSACTION_HASH, HASH));
+    let hash = hash.and_then(|value| value.ok_or(FieldFault::Missing));
+    let status = fields::status(either(STATUS, RECEIPT_STATUS));
+    let tx_index = fields::tx_index(cells.of(TRANSACTION_INDEX));
+    let receipt = Receipt {
+        status: status.map_err(|fault| fault.of("status"))?,
+        tx_index: tx_index.map_err(|fault| fault.of("transaction_index"))?,
+    };
+    let contract = match either(CONTRACT, RECEIPT_CONTRACT) {
+        b"" => None,
+        text => Some(fields::evm(text).ok_or_else(|| {
+            FieldFault::not_a("a contract: 0x and 40 hex digits", text).of("contract_address")
+        })?),
+    };
+    Ok((hash.map_err(|fault| fault.of("transaction_hash"))?, receipt, contract))
+}

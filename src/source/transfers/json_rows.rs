@@ -1,0 +1,149 @@
+//! The wanted values of a JSON object as text, numbers digit by digit as they stand. Must not
+//! interpret them.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::csv_rows::Span;
+use super::error::RowFault;
+use super::table::{ABSENT, Columns};
+use crate::source::error::{Fault, excerpt};
+
+/// The wanted values of one object.
+#[derive(Default)]
+pub(super) struct Values {
+    text: Vec<u8>,
+    spans: Vec<Span>,
+    fault: Option<RowFault>,
+}
+
+impl Values {
+    /// Takes the values of `columns` out of an object; null is the same as absent, strings are
+    /// unescaped, arrays and objects stand as they are.
+    pub(super) fn pick(&mut self, object: &[u8], columns: &Columns) -> Result<(), RowFault> {
+        self.text.clear();
+        self.spans.clear();
+        self.spans.resize(columns.list.len(), ABSENT);
+        self.fault = None;
+        let mut json = serde_json::Deserializer::from_slice(object);
+        let picked = json.deserialize_map(Pick { values: self, columns });
+        match picked.and_then(|()| json.end()) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fault.take().unwrap_or_else(|| syntax(error))),
+        }
+    }
+
+    /// The text that the spans are of, and where each column's value stands.
+    pub(super) fn fields(&self) -> (&[u8], &[Span]) {
+        (&self.text, &self.spans)
+    }
+}
+
+/// What `serde_json` says of a row.
+pub(super) fn syntax(error: serde_json::Error) -> RowFault {
+    RowFault::Syntax(Fault::json(error).to_string())
+}
+
+/// The keys of an object, in its order.
+pub(super) fn keys(object: &[u8]) -> Result<Vec<String>, RowFault> {
+    struct Keys;
+    impl<'de> Visitor<'de> for Keys {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut keys = Vec::new();
+            while let Some(key) = map.next_key()? {
+                keys.push(key);
+                map.next_value::<IgnoredAny>()?;
+            }
+            Ok(keys)
+        }
+    }
+    serde_json::Deserializer::from_slice(object).deserialize_map(Keys).map_err(syntax)
+}
+
+struct Pick<'a> {
+    values: &'a mut Values,
+    columns: &'a Columns,
+}
+
+impl<'de> Visitor<'de> for Pick<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = 0u64;
+        while let Some(key) = map.next_key_seed(Key(self.columns))? {
+            let fault = match key {
+                Ok(column) if seen & (1 << column) != 0 => {
+                    RowFault::RepeatedKey(self.columns.list[column].name.to_owned())
+                }
+                Ok(column) => {
+                    seen |= 1 << column;
+                    let raw = map.next_value::<&RawValue>()?.get();
+                    if raw != "null" {
+                        let start = self.values.text.len();
+                        append(raw, &mut self.values.text).map_err(A::Error::custom)?;
+                        self.values.spans[column] = (start, self.values.text.len());
+                    }
+                    continue;
+                }
+                Err(None) => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                Err(Some(unknown)) => RowFault::UnknownKey(unknown),
+            };
+            self.values.fault = Some(fault);
+            return Err(A::Error::custom("refused"));
+        }
+        Ok(())
+    }
+}
+
+/// The value as text behind what is there.
+fn append(raw: &str, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    match raw.as_bytes() {
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => text.extend_from_slice(inner),
+        [b'"', ..] => text.extend_from_slice(serde_json::from_str::<String>(raw)?.as_bytes()),
+        raw => text.extend_from_slice(raw),
+    }
+    Ok(())
+}
+
+/// A key's column; else the key, if it must be known.
+struct Key<'a>(&'a Columns);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Result<usize, Option<String>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Result<usize, Option<String>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(match self.0.find(key) {
+            Some(column) => Ok(column),
+            None if self.0.refuses(key) => Err(Some(excerpt(key))),
+            None => Err(None),
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! The bytes of a file of transfers, unpacked and counted against the bound. Must not look at what
+//! they say, beyond the marks by which packed data are told.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use super::ReadTransfersError;
+
+/// How much is read from a file at once, in bytes.
+const BUFFER: usize = 256 << 10;
+
+/// The first bytes of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
+/// An opened file.
+pub(super) enum Opened {
+    /// A Parquet file: it is read from wherever its parts stand.
+    Parquet(File),
+    /// A text, as a stream.
+    Text(Box<dyn Read>, Meter),
+}
+
+/// What is known of the bytes that a stream has given.
+#[derive(Clone)]
+pub(super) struct Meter {
+    stored: Rc<Cell<u64>>,
+    failure: Rc<RefCell<Option<ReadTransfersError>>>,
+    total: Option<u64>,
+}
+
+impl Meter {
+    /// Bytes read of the file as it is stored.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored.get()
+    }
+
+    /// The file's size as it is stored, where it is a file.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Why reading failed, if it did.
+    pub(super) fn failure(&self) -> Option<ReadTransfersError> {
+        self.failure.borrow_mut().take()
+    }
+}
+
+/// Opens `path`, tells by its first bytes how it is packed, and gives at most `limit` bytes.
+pub(super) fn open(path: &Path, limit: u64) -> Result<Opened, ReadTransfersError> {
+    let shown = path.display().to_string();
+    let failed = |source| ReadTransfersError::Open { path: shown.clone(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let total = metadata.is_file().then_some(metadata.len());
+    let again = file.try_clone().map_err(failed)?;
+    let stored = Rc::new(Cell::new(0));
+    let counted = Counted { inner: file, count: Rc::clone(&stored) };
+    let mut bytes = BufReader::with_capacity(BUFFER, counted);
+    let head = bytes.fill_buf().map_err(failed)?;
+    if head.starts_with(PARQUET) {
+        return Ok(Opened::Parquet(again));
+    }
+    let (what, unpacked) = unpack(bytes).map_err(failed)?;
+    let meter = Meter { stored, failure: Rc::default(), total };
+    let failure = Rc::clone(&meter.failure);
+    let limited = Limited { inner: unpacked, path: shown, what, limit, taken: 0, failure };
+    Ok(Opened::Text(Box::new(limited), meter))
+}
+
+/// What the data are called in an error, and the data themselves.
+fn unpack<R: Read + 'static>(mut bytes: BufReader<R>) -> io::Result<(&'static str, Box<dyn Read>)> {
+    Ok(match bytes.fill_buf()? {
+        [0x1f, 0x8b, ..] => {
+            ("the gzip data", Box::new(flate2::bufread::MultiGzDecoder::new(bytes)))
+        }
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            ("the bzip2 data", Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)))
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            ("the zstd data", Box::new(Zstd::new(bytes)))
+        }
+        _ => ("the file", Box::new(bytes)),
+    })
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.count.set(self.count.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// Stops at the bound, and remembers why reading failed: a parser reports it in its own way.
+struct Limited {
+    inner: Box<dyn Read>,
+    path: String,
+    what: &'static str,
+    limit: u64,
+    taken: u64,
+    failure: Rc<RefCell<Option<ReadTransfersError>>>,
+}
+
+impl Read for Limited {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let path = || self.path.clone();
+        let failure = match self.inner.read(buf) {
+            Ok(count) => {
+                self.taken += count as u64;
+                if self.taken <= self.limit {
+                    return Ok(count);
+                }
+                ReadTransfersError::TooLarge { path: path(), limit: self.limit }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+            Err(source) => ReadTransfersError::Read { path: path(), what: self.what, source },
+        };
+        *self.failure.borrow_mut() = Some(failure);
+        Err(io::Error::other("the input cannot be read"))
+    }
+}
+
+/// The frames of a zstd file, one after the other. Frames whose window is larger than 128 MiB are
+/// refused, and checksums are looked at.
+struct Zstd<R> {
+    source: BufReader<R>,
+    decoder: FrameDecoder,
+    in_frame: bool,
+}
+
+impl<R: Read> Zstd<R> {
+    fn new(source: BufReader<R>) -> Self {
+        Self { source, decoder: FrameDecoder::new(), in_frame: false }
+    }
+
+    /// Begins the next frame; whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        while !self.source.fill_buf()?.is_empty() {
+            match self.decoder.reset(&mut self.source) {
+                Ok(()) => {
+                    self.in_frame = true;
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => self.skip(length)?,
+                Err(error) => return Err(io::Error::other(error)),
+            }
+        }
+        Ok(false)
+    }
+
+    fn skip(&mut self, length: u32) -> io::Result<()> {
+        let length = u64::from(length);
+        let skipped = io::copy(&mut self.source.by_ref().take(length), &mut io::sink())?;
+        if skipped < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.in_frame = false;
+        let stated = self.decoder.get_checksum_from_data();
+        if stated.is_some() && stated != self.decoder.get_calculated_checksum() {
+            return Err(io::Error::other("the checksum is another"));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if !self.in_frame && !self.begin()? {
+                return Ok(0);
+            }
+            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
+                    .map_err(io::Error::other)?;
+            }
+            match self.decoder.read(buf)? {
+                0 => self.finish()?,
+                count => return Ok(count),
+            }
+        }
+    }
+}

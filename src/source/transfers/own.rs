@@ -1,0 +1,260 @@
+//! Rows of our own form (`chain, tx, position, time, from, to, asset, amount`, ...) to transfers.
+//! Must not read files.
+//!
+//! This is the form for millions of rows: what a row before it said of its chain is not understood
+//! again, and nothing is put on the heap for a row of an EVM chain.
+
+use super::AssetDecimals;
+use super::error::{FieldFault, RowFault};
+use super::fields;
+use super::number::{self, Decimal, MAX_DECIMALS, Written};
+use super::run::Understood;
+use super::table::{Cells, Columns, optional, required};
+use crate::domain::address::Address;
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Movement, Position, Transfer, TxStatus,
+};
+use crate::source::error::excerpt;
+
+const CHAIN: usize = 0;
+const TX: usize = 1;
+const POSITION: usize = 2;
+const TIME: usize = 3;
+const FROM: usize = 4;
+const TO: usize = 5;
+const ASSET: usize = 6;
+const AMOUNT: usize = 7;
+const DECIMALS: usize = 8;
+const USD_VALUE: usize = 9;
+const STATUS: usize = 10;
+const BLOCK_HASH: usize = 11;
+
+pub(super) static TRANSFERS: Columns = Columns {
+    read_as: "own",
+    list: &[
+        optional("chain"),
+        optional("tx"),
+        optional("position"),
+        required("time"),
+        required("from"),
+        required("to"),
+        required("asset"),
+        required("amount"),
+        optional("decimals"),
+        optional("usd_value"),
+        optional("status"),
+        optional("block_hash"),
+    ],
+    closed: true,
+};
+
+/// How the amounts of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// In smallest units.
+    Whole,
+    /// With a fraction or an exponent: in whole units.
+    Decimal,
+}
+
+/// What is kept from row to row.
+pub(super) struct Own<'a> {
+    asset_decimals: AssetDecimals<'a>,
+    /// The chain of rows that name none.
+    default_chain: Option<Chain>,
+    /// The chain of the row before, and how it was written.
+    chain: Option<(Vec<u8>, Chain)>,
+    style: Option<Style>,
+    /// The block and transaction of the row before, where it said no third part.
+    last_short: Option<(Chain, u64, u32)>,
+}
+
+impl<'a> Own<'a> {
+    pub(super) fn new(default_chain: Option<Chain>, asset_decimals: AssetDecimals<'a>) -> Self {
+        Self { asset_decimals, default_chain, chain: None, style: None, last_short: None }
+    }
+
+    /// A row of our own form.
+    pub(super) fn transfer(&mut self, row: Cells<'_>) -> Result<Understood, RowFault> {
+        self.look_at_chain(row.of(CHAIN)).map_err(|fault| fault.of("chain"))?;
+        let (_, chain) = self.chain.as_ref().expect("it was just looked at");
+        let from = fields::holder(row.of(FROM), chain).map_err(|fault| fault.of("from"))?;
+        let to = fields::holder(row.of(TO), chain).map_err(|fault| fault.of("to"))?;
+        if from.is_none() && to.is_none() {
+            return Err(RowFault::NoHolder);
+        }
+        let asset = asset(row.of(ASSET), chain).map_err(|fault| fault.of("asset"))?;
+        let time = fields::time(row.of(TIME)).and_then(|time| time.ok_or(FieldFault::Missing));
+        let tx = fields::tx(row.of(TX), chain).map_err(|fault| fault.of("tx"))?;
+        let block_hash =
+            fields::hash(row.of(BLOCK_HASH)).map_err(|fault| fault.of("block_hash"))?;
+        let usd_micros = usd_micros(row.of(USD_VALUE)).map_err(|fault| fault.of("usd_value"))?;
+        let status = status(row.of(STATUS)).map_err(|fault| fault.of("status"))?;
+        let written = number::amount(row.of(AMOUNT)).map_err(|fault| fault.of("amount"))?;
+        let chain = chain.clone();
+        let amount = self.amount(written, row, &chain, &asset)?;
+        let position = self.position(row.of(POSITION), &chain)?;
+        Ok(Understood::Transfer(Transfer {
+            chain,
+            time: time.map_err(|fault| fault.of("time"))?,
+            position,
+            block_hash,
+            tx,
+            status,
+            movement: Movement::Account(AccountMovement { from, to, asset, amount, usd_micros }),
+        }))
+    }
+
+    fn look_at_chain(&mut self, text: &[u8]) -> Result<(), FieldFault> {
+        if self.chain.as_ref().is_some_and(|(last, _)| last == text) {
+            return Ok(());
+        }
+        let chain = match (text, &self.default_chain) {
+            (b"", Some(chain)) => chain.clone(),
+            (b"", None) => return Err(FieldFault::Missing),
+            _ => fields::utf8(text)?
+                .parse()
+                .map_err(|_| FieldFault::not_a("a chain: a CAIP-2 id or a common name", text))?,
+        };
+        check_chain(&chain)?;
+        self.chain = Some((text.to_vec(), chain));
+        Ok(())
+    }
+
+    #[inline]
+    fn amount(
+        &mut self,
+        written: Written<'_>,
+        row: Cells<'_>,
+        chain: &Chain,
+        asset: &Asset,
+    ) -> Result<Amount, RowFault> {
+        let fault = |fault: FieldFault| fault.of("amount");
+        let decimals = fields::number32(row.of(DECIMALS), u32::from(MAX_DECIMALS));
+        let decimals = decimals.map_err(|fault| fault.of("decimals"))?;
+        let (style, amount) = match written {
+            Written::Whole(amount) => (Style::Whole, amount),
+            Written::Decimal(value) => {
+                // At most `MAX_DECIMALS`.
+                let given = decimals.and_then(|decimals| u8::try_from(decimals).ok());
+                let amount = self.in_smallest_units(value, row.of(AMOUNT), given, chain, asset);
+                (Style::Decimal, amount.map_err(fault)?)
+            }
+        };
+        // Nothing is nothing in whichever unit.
+        if amount != Amount::ZERO {
+            if self.style.is_some_and(|other| other != style) {
+                let text = String::from_utf8_lossy(row.of(AMOUNT));
+                return Err(RowFault::MixedAmounts(excerpt(&text)));
+            }
+            self.style = Some(style);
+        }
+        Ok(amount)
+    }
+
+    fn in_smallest_units(
+        &self,
+        value: Decimal<'_>,
+        text: &[u8],
+        given: Option<u8>,
+        chain: &Chain,
+        asset: &Asset,
+    ) -> Result<Amount, FieldFault> {
+        let known = (self.asset_decimals)(chain, asset);
+        match (given, known) {
+            (Some(given), Some(known)) if given != known => {
+                Err(FieldFault::OtherDecimals(given, known))
+            }
+            (Some(decimals), _) | (None, Some(decimals)) => value.scaled(decimals),
+            (None, None) => Err(FieldFault::NoDecimals(excerpt(&String::from_utf8_lossy(text)))),
+        }
+    }
+
+    /// `height:tx_index` or `height:tx_index:index`. The short form is the transaction's own value;
+    /// two rows of it at one place would be taken for one movement.
+    #[inline]
+    fn position(&mut self, text: &[u8], chain: &Chain) -> Result<Option<Position>, RowFault> {
+        if text.is_empty() {
+            self.last_short = None;
+            return Ok(None);
+        }
+        let (position, is_short) = position(text).map_err(|fault| fault.of("position"))?;
+        let Position { height, tx_index, .. } = position;
+        if !is_short {
+            self.last_short = None;
+            return Ok(Some(position));
+        }
+        if let Some((last_chain, last_height, last_index)) = &self.last_short
+            && (*last_height, *last_index) == (height, tx_index)
+            && last_chain == chain
+        {
+            return Err(RowFault::SamePosition(format!("{height}:{tx_index}")));
+        }
+        self.last_short = Some((chain.clone(), height, tx_index));
+        Ok(Some(position))
+    }
+}
+
+/// Refuses families of chains.
+pub(super) fn check_chain(chain: &Chain) -> Result<(), FieldFault> {
+    match chain {
+        Chain::AnyEvm | Chain::AnyCosmos => Err(FieldFault::Family(chain.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn position(text: &[u8]) -> Result<(Position, bool), FieldFault> {
+    let refused = || FieldFault::not_a("height:tx_index or height:tx_index:index", text);
+    let mut parts = text.splitn(3, |byte| *byte == b':');
+    let mut part = || parts.next().filter(|part| !part.is_empty());
+    let (height, tx_index) = (part().ok_or_else(refused)?, part().ok_or_else(refused)?);
+    let height = fields::height(height)?.ok_or_else(refused)?;
+    let tx_index = fields::tx_index(tx_index)?.ok_or_else(refused)?;
+    let index = match parts.next() {
+        None => None,
+        Some(index) => Some(fields::number32(index, u32::MAX)?.ok_or_else(refused)?),
+    };
+    let position = Position { height, tx_index, index: index.unwrap_or(0) };
+    Ok((position, index.is_none()))
+}
+
+#[inline]
+fn asset(text: &[u8], chain: &Chain) -> Result<Asset, FieldFault> {
+    if text.is_empty() || text == b"native" {
+        return Ok(Asset::Native);
+    }
+    if matches!(chain, Chain::Evm(_)) {
+        let contract = fields::evm(text).map(Asset::Contract);
+        return contract.ok_or_else(|| {
+            FieldFault::not_a("native, or a contract of 0x and 40 hex digits", text)
+        });
+    }
+    let name = fields::name(text)?;
+    Ok(Asset::Named(match Address::parse(&name, Some(chain)) {
+        Ok(address) => address.canonical().into(),
+        Err(_) => name,
+    }))
+}
+
+#[inline]
+fn usd_micros(text: &[u8]) -> Result<Option<u64>, FieldFault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let micros = number::decimal(text)?.cut(6)?;
+    match u64::try_from(micros) {
+        Ok(micros) => Ok(Some(micros)),
+        Err(_) => Err(FieldFault::too_large("2^64 - 1 millionths", String::from_utf8_lossy(text))),
+    }
+}
+
+fn status(text: &[u8]) -> Result<TxStatus, FieldFault> {
+    match text {
+        b"success" => Ok(TxStatus::Succeeded),
+        b"failed" => Ok(TxStatus::Failed),
+        text => {
+            fields::status(text).map_err(|_| FieldFault::not_a("success, failed, 1 or 0", text))
+        }
+    }
+}

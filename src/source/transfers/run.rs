@@ -1,0 +1,225 @@
+//! From the rows of one file to batches of transfers: which format it is, what becomes of each row,
+//! and the count of it. Must not know what any column means.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::error::{FieldFault, ReadTransfersError, RowFault};
+use super::ethereum::{self, Context};
+use super::joins::{Blocks, Receipts};
+use super::own::{self, Own};
+use super::table::{Columns, Table};
+use super::{
+    AssetDecimals, BATCH, LeftOut, Progress, ReadReport, ReadSettings, Reject, RejectSink,
+    TransferFormat, bitcoin,
+};
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{Movement, Transfer};
+
+/// The most rows that are left out or rejected before the sink is told how far the reading is.
+const QUIET_ROWS: u64 = 65_536;
+
+/// The most inputs and outputs of the transactions of a batch, but for its last transaction.
+const MAX_BATCH_LEGS: usize = 1 << 18;
+
+/// What a row is.
+#[expect(clippy::large_enum_variant, reason = "nearly every row is a transfer, and none is kept")]
+pub(super) enum Understood {
+    /// A transfer.
+    Transfer(Transfer),
+    /// No movement of value.
+    LeftOut(LeftOut),
+}
+
+/// Takes batches.
+type Sink<'a> = &'a mut dyn FnMut(Vec<Transfer>, Progress) -> Result<(), ReadTransfersError>;
+
+/// Who understands the rows.
+enum Reader<'a> {
+    Transactions(Context),
+    TokenTransfers(Context),
+    Traces(Context),
+    Bitcoin(Chain),
+    Own(Own<'a>),
+}
+
+fn columns(format: TransferFormat) -> &'static Columns {
+    match format {
+        TransferFormat::EthereumTransactions => &ethereum::TRANSACTIONS,
+        TransferFormat::EthereumTokenTransfers => &ethereum::TOKEN_TRANSFERS,
+        TransferFormat::EthereumTraces => &ethereum::TRACES,
+        TransferFormat::BitcoinTransactions => &bitcoin::TRANSACTIONS,
+        TransferFormat::Own => &own::TRANSFERS,
+    }
+}
+
+/// The columns by which a format is told: never null, and not all of them in another.
+fn marks(format: TransferFormat) -> &'static [&'static str] {
+    match format {
+        TransferFormat::EthereumTransactions => &["hash", "block_number", "from_address", "value"],
+        TransferFormat::EthereumTokenTransfers => &["token_address", "transaction_hash", "value"],
+        TransferFormat::EthereumTraces => &["trace_type", "block_number", "value"],
+        TransferFormat::BitcoinTransactions => &["hash", "block_number", "inputs", "outputs"],
+        TransferFormat::Own => &["time", "asset", "amount"],
+    }
+}
+
+fn tell_format(table: &Table, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
+    let has = |mark: &&str| table.names().iter().any(|name| name == mark);
+    let fits = |format: &TransferFormat| marks(*format).iter().all(has);
+    let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
+    match candidates[..] {
+        [format] => Ok(format),
+        [] => Err(table.unfit(
+            "the columns are of no known format (docs/transfer-formats.md): name it to learn which \
+             are missing",
+        )),
+        _ => Err(ReadTransfersError::Ambiguous { path: path.display().to_string(), candidates }),
+    }
+}
+
+/// Reads a file; see [`super::read`].
+pub(super) fn read(
+    path: &Path,
+    settings: &ReadSettings,
+    asset_decimals: AssetDecimals<'_>,
+    reject: Option<RejectSink<'_>>,
+    sink: Sink<'_>,
+) -> Result<ReadReport, ReadTransfersError> {
+    let mut table = Table::open(path, &settings.bounds)?;
+    let format = match settings.format {
+        Some(format) => format,
+        None => tell_format(&table, path)?,
+    };
+    if format == TransferFormat::BitcoinTransactions && table.is_csv() {
+        return Err(table.unfit("inputs and outputs do not fit in CSV: give JSON lines or Parquet"));
+    }
+    table.select(columns(format))?;
+    let reader = Reader::new(format, settings, asset_decimals)?;
+    Run { path, table, reader, reject, report: ReadReport::new(format) }.all(sink)
+}
+
+impl ReadReport {
+    fn new(format: TransferFormat) -> Self {
+        Self {
+            format,
+            rows_read: 0,
+            kept: 0,
+            left_out: BTreeMap::new(),
+            rejected: 0,
+            unpositioned: 0,
+            without_tx: 0,
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        format: TransferFormat,
+        settings: &ReadSettings,
+        asset_decimals: AssetDecimals<'a>,
+    ) -> Result<Self, ReadTransfersError> {
+        let chain = settings.chain.clone();
+        let misfit = |chain: &Chain| ReadTransfersError::Chain { format, chain: chain.to_string() };
+        match format {
+            TransferFormat::Own => {
+                if let Some(chain) = &chain {
+                    own::check_chain(chain).map_err(|_: FieldFault| misfit(chain))?;
+                }
+                return Ok(Self::Own(Own::new(chain, asset_decimals)));
+            }
+            TransferFormat::BitcoinTransactions => {
+                let chain = chain.unwrap_or(Chain::Bitcoin);
+                if !chain.caip2().starts_with("bip122:") {
+                    return Err(misfit(&chain));
+                }
+                return Ok(Self::Bitcoin(chain));
+            }
+            TransferFormat::EthereumTransactions
+            | TransferFormat::EthereumTokenTransfers
+            | TransferFormat::EthereumTraces => {}
+        }
+        let chain = chain.unwrap_or(Chain::Evm(1));
+        if !matches!(chain, Chain::Evm(_)) {
+            return Err(misfit(&chain));
+        }
+        let bounds = &settings.bounds;
+        let blocks = settings.blocks.as_deref().map(|path| Blocks::read(path, bounds));
+        let receipts = settings.receipts.as_deref().map(|path| Receipts::read(path, bounds));
+        let context =
+            Context { chain, blocks: blocks.transpose()?, receipts: receipts.transpose()? };
+        Ok(match format {
+            TransferFormat::EthereumTransactions => Self::Transactions(context),
+            TransferFormat::EthereumTokenTransfers => Self::TokenTransfers(context),
+            _ => Self::Traces(context),
+        })
+    }
+
+    #[inline]
+    fn understand(&mut self, table: &mut Table) -> Result<Understood, RowFault> {
+        match self {
+            Self::Own(own) => own.transfer(table.cells()?),
+            Self::Transactions(context) => ethereum::transaction(table.cells()?, context),
+            Self::TokenTransfers(context) => ethereum::token_transfer(table.cells()?, context),
+            Self::Traces(context) => ethereum::trace(table.cells()?, context),
+            Self::Bitcoin(chain) => bitcoin::transaction(table.verbatim(), chain),
+        }
+    }
+}
+
+/// The reading of one file.
+struct Run<'a, 'r> {
+    path: &'a Path,
+    table: Table,
+    reader: Reader<'a>,
+    reject: Option<RejectSink<'r>>,
+    report: ReadReport,
+}
+
+impl Run<'_, '_> {
+    fn all(mut self, sink: Sink<'_>) -> Result<ReadReport, ReadTransfersError> {
+        let mut batch = Vec::with_capacity(BATCH);
+        let (mut quiet, mut legs) = (0, 0);
+        while self.table.advance()? {
+            self.report.rows_read += 1;
+            match self.reader.understand(&mut self.table) {
+                Ok(Understood::Transfer(transfer)) => {
+                    self.count(&transfer);
+                    if let Movement::Utxo(movement) = &transfer.movement {
+                        legs += movement.inputs.len() + movement.outputs.len();
+                    }
+                    batch.push(transfer);
+                }
+                Ok(Understood::LeftOut(reason)) => {
+                    *self.report.left_out.entry(reason).or_default() += 1;
+                }
+                Err(fault) => self.reject(fault)?,
+            }
+            quiet += 1;
+            if batch.len() == BATCH || legs > MAX_BATCH_LEGS || quiet == QUIET_ROWS {
+                (quiet, legs) = (0, 0);
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                sink(full, self.table.progress())?;
+            }
+        }
+        sink(batch, self.table.progress())?;
+        Ok(self.report)
+    }
+
+    fn count(&mut self, transfer: &Transfer) {
+        self.report.kept += 1;
+        self.report.unpositioned += u64::from(transfer.position.is_none());
+        self.report.without_tx += u64::from(transfer.tx.is_none());
+    }
+
+    /// Hands a row that cannot be understood to the rejects, or stops.
+    fn reject(&mut self, fault: RowFault) -> Result<(), ReadTransfersError> {
+        let Some(reject) = &mut self.reject else {
+            return Err(self.table.fault(fault));
+        };
+        self.report.rejected += 1;
+        let (place, verbatim) = (self.table.place(), self.table.verbatim());
+        reject(&Reject { path: self.path, place, fault: &fault, verbatim })
+            .map_err(ReadTransfersError::Reject)
+    }
+}

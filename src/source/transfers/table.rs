@@ -1,0 +1,394 @@
+//! The rows of a file, whatever contains them (CSV, JSON lines, Parquet), as the text of wanted
+//! columns. Must not know what the columns mean.
+
+use std::path::Path;
+
+use super::csv_rows::{CsvRows, Span};
+use super::error::{Place, ReadTransfersError, RowFault};
+use super::input::{LineError, Lines};
+use super::json_rows::{self, Values};
+use super::open::{self, Meter, Opened};
+use super::parquet_rows::{ParquetFile, ParquetRows};
+use super::{Progress, TransferBounds};
+use crate::source::error::excerpt;
+
+/// UTF-8's byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// How much of a text is looked at to tell what it is, in bytes.
+const HEAD: usize = 4 << 10;
+
+/// A column that is looked for.
+pub(super) struct Column {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Whether the headings must have it.
+    pub(super) required: bool,
+}
+
+/// A column that must be there.
+pub(super) const fn required(name: &'static str) -> Column {
+    Column { name, required: true }
+}
+
+/// A column that may be there.
+pub(super) const fn optional(name: &'static str) -> Column {
+    Column { name, required: false }
+}
+
+/// The columns that are looked for.
+pub(super) struct Columns {
+    /// What they are called in an error.
+    pub(super) read_as: &'static str,
+    /// Each; at most 64.
+    pub(super) list: &'static [Column],
+    /// Whether there may be no others, but those that begin with `x_`.
+    pub(super) closed: bool,
+}
+
+impl Columns {
+    /// The column of that name.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.list.iter().position(|column| column.name == name)
+    }
+
+    /// Whether a column of that name must not be there.
+    pub(super) fn refuses(&self, name: &str) -> bool {
+        self.closed && !name.starts_with("x_") && self.find(name).is_none()
+    }
+}
+
+/// Where a value stands that is not there.
+pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
+
+/// The values of one row.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    text: &'a [u8],
+    spans: &'a [Span],
+    /// Where among the spans each column stands.
+    columns: &'a [usize],
+}
+
+impl<'a> Cells<'a> {
+    /// The value in a column; empty where there is none.
+    #[inline]
+    pub(super) fn of(&self, column: usize) -> &'a [u8] {
+        match self.spans.get(self.columns[column]) {
+            Some(&(from, to)) => self.text.get(from..to).unwrap_or_default(),
+            None => b"",
+        }
+    }
+
+    /// Whether there is a value in a column, though it may be empty.
+    pub(super) fn has(&self, column: usize) -> bool {
+        self.spans.get(self.columns[column]).is_some_and(|span| *span != ABSENT)
+    }
+}
+
+enum Source {
+    Csv(CsvRows<'static>),
+    Json(Lines<'static>),
+    Parquet(Option<ParquetFile>),
+    ParquetRows(ParquetRows),
+}
+
+/// A file, its columns, and one row at a time.
+pub(super) struct Table {
+    path: String,
+    source: Source,
+    meter: Option<Meter>,
+    bounds: TransferBounds,
+    names: Vec<String>,
+    columns: Option<&'static Columns>,
+    /// Where among the fields each column stands.
+    places: Vec<usize>,
+    values: Values,
+    rows: u64,
+    /// Whether the first row of JSON was gone to for its keys and is still to be given.
+    peeked: bool,
+}
+
+impl Table {
+    /// Opens a file and looks at the names of its columns: the headings of CSV, the schema of
+    /// Parquet, the keys of the first line of JSON.
+    pub(super) fn open(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
+        let shown = path.display().to_string();
+        let (source, meter) = match open::open(path, bounds.max_unpacked)? {
+            Opened::Parquet(file) => {
+                let file = ParquetFile::open(file)
+                    .map_err(|what| ReadTransfersError::Unfit { path: shown.clone(), what })?;
+                (Source::Parquet(Some(file)), None)
+            }
+            Opened::Text(text, meter) => {
+                let lines = Lines::new(text, bounds.max_csv_record);
+                (Source::Json(lines), Some(meter))
+            }
+        };
+        let mut table = Self {
+            path: shown,
+            source,
+            meter,
+            bounds: bounds.clone(),
+            names: Vec::new(),
+            columns: None,
+            places: Vec::new(),
+            values: Values::default(),
+            rows: 0,
+            peeked: false,
+        };
+        table.look_at_names()?;
+        Ok(table)
+    }
+
+    /// The names of the columns; of JSON, those of the first line.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether the file is a CSV.
+    pub(super) fn is_csv(&self) -> bool {
+        matches!(self.source, Source::Csv(_))
+    }
+
+    /// Whether the names are all that any row has, as those of JSON are not.
+    fn has_headings(&self) -> bool {
+        !matches!(self.source, Source::Json(_))
+    }
+
+    /// Sets which columns are looked for.
+    pub(super) fn select(&mut self, columns: &'static Columns) -> Result<(), ReadTransfersError> {
+        if self.has_headings() {
+            self.check_headings(columns)?;
+        }
+        self.places = match &self.source {
+            Source::Csv(_) => {
+                let place = |name| self.names.iter().position(|heading| heading == name);
+                let places = columns.list.iter().map(|column| place(column.name));
+                places.map(|place| place.unwrap_or(usize::MAX)).collect()
+            }
+            _ => (0..columns.list.len()).collect(),
+        };
+        if let Source::Parquet(file) = &mut self.source
+            && let Some(file) = file.take()
+        {
+            let rows = file.rows(columns, self.bounds.max_row_group);
+            self.source = Source::ParquetRows(rows.map_err(|what| self.unfit(what))?);
+        }
+        self.columns = Some(columns);
+        Ok(())
+    }
+
+    fn check_headings(&self, columns: &Columns) -> Result<(), ReadTransfersError> {
+        for column in columns.list {
+            let count = self.names.iter().filter(|name| *name == column.name).count();
+            if count == 0 && column.required {
+                return Err(self.no_column(columns, column.name));
+            }
+            if count > 1 {
+                return Err(self.unfit(format!("the column {:?} stands twice", column.name)));
+            }
+        }
+        match self.names.iter().find(|name| columns.refuses(name)) {
+            Some(name) => {
+                let what = format!(
+                    "read as {}, {:?} is no column of it (those of your own begin with x_)",
+                    columns.read_as,
+                    excerpt(name)
+                );
+                Err(self.unfit(what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// That a column is missing.
+    pub(super) fn no_column(&self, columns: &Columns, column: &str) -> ReadTransfersError {
+        ReadTransfersError::NoColumn {
+            path: self.path.clone(),
+            read_as: columns.read_as,
+            column: column.to_owned(),
+        }
+    }
+
+    /// That the file is not what it must be.
+    pub(super) fn unfit(&self, what: impl Into<String>) -> ReadTransfersError {
+        ReadTransfersError::Unfit { path: self.path.clone(), what: what.into() }
+    }
+
+    /// The fault at the row.
+    pub(super) fn fault(&self, fault: RowFault) -> ReadTransfersError {
+        ReadTransfersError::Row { path: self.path.clone(), place: self.place(), fault }
+    }
+
+    /// Goes to the next row; whether there is one.
+    pub(super) fn advance(&mut self) -> Result<bool, ReadTransfersError> {
+        if std::mem::take(&mut self.peeked) {
+            self.rows += 1;
+            return Ok(true);
+        }
+        let advanced = match &mut self.source {
+            Source::Csv(rows) => rows.advance(),
+            Source::Json(lines) => next_object(lines),
+            Source::Parquet(_) => Ok(false),
+            Source::ParquetRows(rows) => {
+                let advanced = rows.advance(self.bounds.max_json_line);
+                let advanced = advanced.map_err(|what| self.unfit(what))?;
+                self.rows += u64::from(advanced);
+                return Ok(advanced);
+            }
+        };
+        let advanced = advanced.map_err(|error| self.line_error(error))?;
+        self.rows += u64::from(advanced);
+        Ok(advanced)
+    }
+
+    /// Where the row stands.
+    pub(super) fn place(&self) -> Place {
+        let line = match &self.source {
+            Source::Csv(rows) => Some(rows.line()),
+            Source::Json(lines) => Some(lines.number()),
+            Source::Parquet(_) | Source::ParquetRows(_) => None,
+        };
+        Place { row: self.rows, line }
+    }
+
+    /// The row as it stands.
+    pub(super) fn verbatim(&self) -> &[u8] {
+        match &self.source {
+            Source::Csv(rows) => rows.verbatim(),
+            Source::Json(lines) => lines.line(),
+            Source::Parquet(_) => b"",
+            Source::ParquetRows(rows) => rows.object(),
+        }
+    }
+
+    /// The row's values in the columns that were selected.
+    #[inline]
+    pub(super) fn cells(&mut self) -> Result<Cells<'_>, RowFault> {
+        let (text, spans) = match &self.source {
+            Source::Csv(rows) => {
+                let (text, spans) = rows.fields()?;
+                let (found, expected) = (spans.len(), self.names.len());
+                if found != expected {
+                    return Err(RowFault::FieldCount { found, expected });
+                }
+                (text, spans)
+            }
+            _ => {
+                let columns = self.columns.expect("columns are selected before rows are read");
+                let object = match &self.source {
+                    Source::Json(lines) => lines.line(),
+                    Source::ParquetRows(rows) => rows.object(),
+                    Source::Csv(_) | Source::Parquet(_) => b"",
+                };
+                self.values.pick(object, columns)?;
+                self.values.fields()
+            }
+        };
+        Ok(Cells { text, spans, columns: &self.places })
+    }
+
+    /// How far the file has been read.
+    pub(super) fn progress(&self) -> Progress {
+        let (bytes, total_bytes) = match (&self.source, &self.meter) {
+            (Source::ParquetRows(rows), _) => {
+                let (read, size) = rows.progress();
+                (read, Some(size))
+            }
+            (_, Some(meter)) => (meter.stored(), meter.total()),
+            (_, None) => (0, None),
+        };
+        Progress { rows: self.rows, bytes, total_bytes }
+    }
+
+    fn look_at_names(&mut self) -> Result<(), ReadTransfersError> {
+        let lines = match &mut self.source {
+            Source::Parquet(Some(file)) => {
+                self.names = file.names();
+                return Ok(());
+            }
+            Source::Json(lines) => lines,
+            _ => return Ok(()),
+        };
+        let head = lines.head(HEAD).map(|head| {
+            let mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
+            let first = head[mark..].iter().copied().find(|byte| !byte.is_ascii_whitespace());
+            (mark, first, head[mark..].starts_with(b"PAR1"))
+        });
+        let (mark, first, is_parquet) =
+            head.map_err(|error| self.line_error(LineError::Io(error)))?;
+        match first {
+            None => Err(self.unfit("it is empty")),
+            Some(_) if is_parquet => Err(self.unfit("a Parquet file that is packed as a whole")),
+            Some(b'<') => Err(self.unfit("this is an HTML page or other markup")),
+            Some(b'[') => {
+                Err(self.unfit("a JSON array: JSON lines are read, one object to a line"))
+            }
+            Some(b'{') => self.look_at_keys(mark),
+            Some(_) => self.look_at_headings(mark),
+        }
+    }
+
+    fn look_at_keys(&mut self, mark: usize) -> Result<(), ReadTransfersError> {
+        let Source::Json(lines) = &mut self.source else { return Ok(()) };
+        lines.skip(mark);
+        lines.set_max(self.bounds.max_json_line);
+        let advanced = next_object(lines);
+        self.peeked = advanced.map_err(|error| self.line_error(error))?;
+        let keys = json_rows::keys(self.verbatim()).map_err(|fault| self.fault(fault));
+        self.names = keys?;
+        Ok(())
+    }
+
+    fn look_at_headings(&mut self, mark: usize) -> Result<(), ReadTransfersError> {
+        let empty = Lines::new(Box::new(std::io::empty()), 0);
+        let Source::Json(mut lines) = std::mem::replace(&mut self.source, Source::Json(empty))
+        else {
+            return Ok(());
+        };
+        lines.skip(mark);
+        let mut rows = CsvRows::new(lines, self.bounds.max_csv_record);
+        rows.advance().map_err(|error| self.line_error(error))?;
+        let named = rows.fields().map(|(text, spans)| {
+            let name = |&(from, to): &Span| {
+                String::from_utf8_lossy(text[from..to].trim_ascii()).into_owned()
+            };
+            spans.iter().map(name).collect()
+        });
+        self.source = Source::Csv(rows);
+        self.names = named.map_err(|fault| self.fault(fault))?;
+        if let [only] = self.names.as_slice()
+            && only.contains(['\t', ';', '|'])
+        {
+            return Err(self.unfit("the headings are not separated by commas"));
+        }
+        Ok(())
+    }
+
+    fn line_error(&self, error: LineError) -> ReadTransfersError {
+        match error {
+            LineError::Io(source) => {
+                let failure = self.meter.as_ref().and_then(Meter::failure);
+                failure.unwrap_or_else(|| ReadTransfersError::Read {
+                    path: self.path.clone(),
+                    what: "the file",
+                    source,
+                })
+            }
+            LineError::TooLong { line, max } => {
+                self.unfit(format!("line {line} is longer than {max} bytes"))
+            }
+        }
+    }
+}
+
+/// Goes to the next line that is not blank.
+fn next_object(lines: &mut Lines<'_>) -> Result<bool, LineError> {
+    while lines.advance()? {
+        if !lines.line().trim_ascii().is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,305 @@
+//! What contains the rows: CSV, JSON lines, Parquet; packed or not; told by content; bounded.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, GzipLevel};
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, Int64Type,
+};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+
+use super::*;
+
+fn csv() -> String {
+    format!("chain,time,from,to,asset,amount\neth,1,{A},{B},native,10\neth,2,{B},{A},native,11\n")
+}
+
+fn json() -> String {
+    let row = |time: u64, from: &str, to: &str, amount: u64| {
+        format!(
+            "{{\"chain\":\"eth\",\"time\":{time},\"from\":\"{from}\",\"to\":\"{to}\",\"asset\":\
+             \"native\",\"amount\":{amount}}}\n"
+        )
+    };
+    row(1, A, B, 10) + "\n" + &row(2, B, A, 11)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+#[test]
+fn texts_are_read_packed_or_not() {
+    let expected = read_text(csv()).transfers;
+    assert_eq!(expected.len(), 2);
+    for text in [csv(), json(), csv().replace('\n', "\r\n"), format!("\u{feff}{}", csv())] {
+        assert_eq!(read_text(&text).transfers, expected, "{text}");
+        for packed in [gzip(text.as_bytes()), bzip2(text.as_bytes()), zstd(text.as_bytes())] {
+            assert_eq!(read_text(&packed).transfers, expected);
+        }
+        // Several members, one after the other.
+        let (head, tail) = text.as_bytes().split_at(70);
+        for pack in [gzip, bzip2, zstd] {
+            assert_eq!(read_text([pack(head), pack(tail)].concat()).transfers, expected);
+        }
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd(text.as_bytes())];
+        assert_eq!(read_text(skipped.concat()).transfers, expected);
+    }
+}
+
+#[test]
+fn packed_data_that_end_early_are_an_error() {
+    for (packed, what) in [
+        (gzip(csv().as_bytes()), "the gzip data"),
+        (bzip2(csv().as_bytes()), "the bzip2 data"),
+        (zstd(csv().as_bytes()), "the zstd data"),
+    ] {
+        for length in [packed.len() / 2, packed.len() - 1] {
+            let said = refusal(&packed[..length]);
+            assert!(said.starts_with(what), "{what}, {length} bytes: {said}");
+        }
+    }
+    let mut wrong = zstd(csv().as_bytes());
+    *wrong.last_mut().unwrap() ^= 1;
+    assert!(refusal(wrong).contains("the checksum is another"));
+}
+
+#[test]
+fn what_is_told_by_content_is_told() {
+    let check = |text: &str, expected: &str| {
+        let said = refusal(text);
+        assert!(said.contains(expected), "{text:?}: {said}");
+    };
+    check("", "it is empty");
+    check(" \n", "it is empty");
+    check("<!DOCTYPE html>", "markup");
+    check("[{\"a\":1}]", "a JSON array");
+    check("a;b;c\n1;2;3\n", "not separated by commas");
+    check("a,b,c\n1,2,3\n", "of no known format");
+    check("{\"a\":1}\n", "of no known format");
+    check("{\"a\":\n1}\n", "line 1: ");
+    check(
+        "hash,block_number,from_address,value,time,asset,amount\n",
+        "fit several formats: ethereum-transactions, own: name one",
+    );
+}
+
+#[test]
+fn a_format_is_named_as_it_is_printed() {
+    for format in TransferFormat::ALL {
+        assert_eq!(format.to_string().parse(), Ok(format));
+    }
+    assert!("csv".parse::<TransferFormat>().is_err());
+}
+
+#[test]
+fn texts_are_bounded() {
+    let bounded = |bounds: TransferBounds| ReadSettings { bounds, ..ReadSettings::default() };
+    let size = csv().len() as u64;
+    let check = |max_unpacked: u64, fits: bool| {
+        let settings = bounded(TransferBounds { max_unpacked, ..TransferBounds::default() });
+        for packed in [csv().into_bytes(), gzip(csv().as_bytes()), zstd(csv().as_bytes())] {
+            match read_with(packed, &settings) {
+                Ok(_) => assert!(fits),
+                Err(error) => {
+                    assert!(
+                        !fits && matches!(error, ReadTransfersError::TooLarge { .. }),
+                        "{error}"
+                    );
+                }
+            }
+        }
+    };
+    check(size, true);
+    check(size - 1, false);
+    let long =
+        format!("chain,time,from,to,asset,amount,x_long\neth,1,{A},{B},,1,{}\n", "y".repeat(5000));
+    let short = bounded(TransferBounds { max_csv_record: 5000, ..TransferBounds::default() });
+    assert!(refusal_with(&long, &short).contains("line 2 is longer than 5000 bytes"));
+    let line = json().replace("\"eth\"", &format!("\"eth\",\"x_long\":\"{}\"", "y".repeat(5000)));
+    let short = bounded(TransferBounds { max_json_line: 5000, ..TransferBounds::default() });
+    assert!(refusal_with(&line, &short).contains("line 1 is longer than 5000 bytes"));
+    let deep = json().replace("\"eth\"", &format!("\"eth\",\"x_deep\":{}", "[".repeat(100_000)));
+    assert!(refusal(deep).starts_with("line 1: "), "no depth is a danger");
+}
+
+/// Writes a Parquet file of one row group.
+fn parquet(
+    schema: &str,
+    compression: Compression,
+    columns: impl FnOnce(&mut SerializedRowGroupWriter<'_, Vec<u8>>),
+) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    columns(&mut group);
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &[T::T],
+    definitions: Option<&[i16]>,
+    repetitions: Option<&[i16]>,
+) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<T>().write_batch(values, definitions, repetitions).unwrap();
+    column.close().unwrap();
+}
+
+fn texts(values: &[&str]) -> Vec<ByteArray> {
+    values.iter().map(|value| ByteArray::from(*value)).collect()
+}
+
+const OWN: &str = "message m {
+    required binary chain (utf8);
+    required int64 time (timestamp(millis, true));
+    optional binary from (utf8);
+    required binary to;
+    required int64 x_other;
+    required binary asset (utf8);
+    required fixed_len_byte_array(16) amount (decimal(38, 0));
+}";
+
+fn own(compression: Compression) -> Vec<u8> {
+    parquet(OWN, compression, |group| {
+        column::<ByteArrayType>(group, &texts(&["eth", "eth"]), None, None);
+        column::<Int64Type>(group, &[1_999, 2_000], None, None);
+        column::<ByteArrayType>(group, &texts(&[A]), Some(&[1, 0]), None);
+        let raw = ByteArray::from([vec![0; 19], vec![0xbb]].concat());
+        column::<ByteArrayType>(group, &[raw, ByteArray::from(A)], None, None);
+        column::<Int64Type>(group, &[7, 7], None, None);
+        column::<ByteArrayType>(group, &texts(&["native", "native"]), None, None);
+        let amount = |value: u128| ByteArray::from(value.to_be_bytes().to_vec()).into();
+        column::<FixedLenByteArrayType>(group, &[amount(10), amount(u128::MAX >> 1)], None, None);
+    })
+}
+
+#[test]
+fn parquet_is_read_with_its_types() {
+    for compression in
+        [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::GZIP(GzipLevel::default())]
+    {
+        let outcome = read_text(own(compression));
+        assert_eq!((outcome.transfers[0].time, outcome.transfers[1].time), (1, 2));
+        let (first, second) = (outcome.account(0), outcome.account(1));
+        assert_eq!((&first.from, &first.to, first.amount), (&evm(A), &evm(B), Amount::new(10)));
+        assert_eq!((&second.from, &second.to), (&None, &evm(A)));
+        assert_eq!(second.amount, Amount::new(u128::MAX >> 1));
+    }
+    let said = refusal(gzip(&own(Compression::SNAPPY)));
+    assert!(said.contains("a Parquet file that is packed as a whole"), "{said}");
+}
+
+#[test]
+fn floating_point_amounts_of_parquet_need_decimals() {
+    let file = |asset: &str| {
+        let schema = "message m { required binary chain; required int64 time; required binary from;
+            required binary to; required binary asset; required double amount; }";
+        parquet(schema, Compression::UNCOMPRESSED, |group| {
+            column::<ByteArrayType>(group, &texts(&["eth"; 2]), None, None);
+            column::<Int64Type>(group, &[1, 2], None, None);
+            column::<ByteArrayType>(group, &texts(&[A; 2]), None, None);
+            column::<ByteArrayType>(group, &texts(&[B; 2]), None, None);
+            column::<ByteArrayType>(group, &texts(&[asset; 2]), None, None);
+            column::<DoubleType>(group, &[0.1, 2.0], None, None);
+        })
+    };
+    let outcome = read_text(file("native"));
+    assert_eq!(outcome.account(0).amount.to_string(), "100000000000000000");
+    assert_eq!(outcome.account(1).amount.to_string(), "2000000000000000000", "whole units too");
+    let said = refusal(file(USDT));
+    assert!(said.starts_with("row 1: amount: ") && said.contains("decimals"), "{said}");
+}
+
+#[test]
+fn nested_parquet_is_read() {
+    let schema = "message m {
+        required binary hash (utf8);
+        required int64 block_number;
+        required int64 block_timestamp;
+        required boolean is_coinbase;
+        optional group inputs (list) { repeated group list { optional group element {
+            optional int64 value; } } }
+        required group outputs (list) { repeated group list { required group element {
+            required group addresses (list) { repeated group list { required binary element (utf8); } }
+            optional int64 value; } } }
+    }";
+    let address = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
+    let file = parquet(schema, Compression::SNAPPY, |group| {
+        column::<ByteArrayType>(group, &texts(&[&"01".repeat(32)]), None, None);
+        column::<Int64Type>(group, &[7], None, None);
+        column::<Int64Type>(group, &[700], None, None);
+        column::<BoolType>(group, &[true], None, None);
+        column::<Int64Type>(group, &[], Some(&[0]), Some(&[0]));
+        // Two outputs: one with two holders, one with none and no value.
+        let (definitions, repetitions) = ([2, 2, 1], [0, 2, 1]);
+        let addresses = texts(&[address, address]);
+        column::<ByteArrayType>(group, &addresses, Some(&definitions), Some(&repetitions));
+        column::<Int64Type>(group, &[50], Some(&[2, 1]), Some(&[0, 1]));
+    });
+    let outcome = read_text(file);
+    let movement = outcome.utxo(0);
+    assert!(movement.coinbase && movement.inputs.is_empty());
+    let found: Vec<_> =
+        movement.outputs.iter().map(|leg| (leg.holders.len(), leg.amount)).collect();
+    assert_eq!(found, [(2, Some(50)), (0, None)]);
+}
+
+#[test]
+fn parquet_is_bounded_and_checked() {
+    let file = own(Compression::SNAPPY);
+    let bounds = TransferBounds { max_row_group: 100, ..TransferBounds::default() };
+    let said = refusal_with(&file, &ReadSettings { bounds, ..ReadSettings::default() });
+    assert!(said.starts_with("row group 0 holds "), "{said}");
+    assert!(refusal(b"PAR1").starts_with("damaged: "));
+    assert!(refusal(&file[..file.len() - 1]).starts_with("damaged: "));
+    let schema = "message m { required int64 time; required int64 asset; required int64 amount;
+        required int64 from; required int64 to; required int64 memo; }";
+    let unknown = parquet(schema, Compression::UNCOMPRESSED, |group| {
+        (0..6).for_each(|_| column::<Int64Type>(group, &[1], None, None));
+    });
+    assert!(refusal(unknown).contains("\"memo\" is no column of it"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A damaged file is an error or other rows, never a crash.
+    #[test]
+    fn damaged_parquet_is_no_crash(at in 0.0..1.0f64, byte: u8) {
+        let mut file = own(Compression::SNAPPY);
+        let at = (at * file.len() as f64) as usize;
+        file[at] = byte;
+        let written = write(file);
+        drop(read_path(&written.path, &ReadSettings::default(), true));
+    }
+
+    #[test]
+    fn damaged_packed_data_are_no_crash(at in 0.0..1.0f64, byte: u8) {
+        for pack in [gzip, bzip2, zstd] {
+            let mut file = pack(csv().as_bytes());
+            let at = (at * file.len() as f64) as usize;
+            file[at] = byte;
+            let written = write(file);
+            drop(read_path(&written.path, &ReadSettings::default(), true));
+        }
+    }
+}
