@@ -23,7 +23,7 @@ const IMPORTS: [(&str, &[&str]); 9] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("sled", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
@@ -33,6 +33,8 @@ const HOMES: [(&str, &[&str]); 9] = [
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
+    ("parquet", &["source/transfers"]),
+    ("ruzstd", &["source/transfers"]),
     ("clap", &["cli", "main"]),
 ];
 

@@ -14,3 +14,4 @@ mod program;
 mod refresh;
 mod support;
 mod tagpacks;
+mod transfer_files;
