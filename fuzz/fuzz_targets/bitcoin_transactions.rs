@@ -8,4 +8,7 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../transfers.rs"]
 mod transfers;
 
-fuzz_target!(|bytes: &[u8]| transfers::read_bytes(bytes, Some(TransferFormat::BitcoinTransactions)));
+fuzz_target!(|bytes: &[u8]| transfers::read_bytes(
+    bytes,
+    Some(TransferFormat::BitcoinTransactions)
+));

@@ -138,7 +138,7 @@ impl<'a> Own<'a> {
             Written::Decimal(value) => {
                 // At most `MAX_DECIMALS`.
                 let given = decimals.and_then(|decimals| u8::try_from(decimals).ok());
-                let amount = self.from_whole_units(value, row.of(AMOUNT), given, chain, asset);
+                let amount = self.in_smallest_units(value, row.of(AMOUNT), given, chain, asset);
                 (Style::Decimal, amount.map_err(fault)?)
             }
         };
@@ -153,7 +153,7 @@ impl<'a> Own<'a> {
         Ok(amount)
     }
 
-    fn from_whole_units(
+    fn in_smallest_units(
         &self,
         value: Decimal<'_>,
         text: &[u8],

@@ -104,7 +104,7 @@ fn what_is_wrong_is_said_with_its_line_and_column() {
     check("status", "maybe", "status: \"maybe\" is not success, failed, 1 or 0");
     check("block_hash", "0x", "block_hash: ");
     check("block_hash", "ab", "block_hash: ");
-    let said = refusal(csv(&[format!("eth,,,1,,,native,1,,,,")]));
+    let said = refusal(csv(&["eth,,,1,,,native,1,,,,".into()]));
     assert_eq!(said, "line 2: neither from nor to is given");
     let said = refusal(csv(&["eth,,,1".into()]));
     assert_eq!(said, "line 2: 4 fields where the headings have 12");
@@ -114,7 +114,7 @@ fn what_is_wrong_is_said_with_its_line_and_column() {
 fn fractions_need_decimals() {
     let check = |asset: &str, amount: &str, decimals: &str, expected: Result<&str, &str>| {
         let row = format!("eth,,,1,{A},{B},{asset},{amount},{decimals},,,");
-        match (read_with(csv(&[row.clone()]), &ReadSettings::default()), expected) {
+        match (read_with(csv(std::slice::from_ref(&row)), &ReadSettings::default()), expected) {
             (Ok(outcome), Ok(expected)) => {
                 assert_eq!(outcome.account(0).amount.to_string(), expected, "{row}");
             }
