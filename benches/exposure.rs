@@ -60,7 +60,8 @@ impl Csr {
         for level in 1..=HOPS {
             let mut next = Vec::new();
             for node in open {
-                let span = self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize;
+                let span =
+                    self.starts[node as usize] as usize..self.starts[node as usize + 1] as usize;
                 for &other in &self.to[span] {
                     if hops[other as usize] == u8::MAX {
                         hops[other as usize] = level;
@@ -124,7 +125,9 @@ fn main() {
     let (millions, rounds) = (number(4), number(5));
     let transfers = millions << 20;
     let scale = (transfers / EDGE_FACTOR).max(2).ilog2();
-    println!("R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {HOPS} hops");
+    println!(
+        "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {HOPS} hops"
+    );
 
     let (before, _) = memory();
     let mut world = World::new(settings());
@@ -172,7 +175,10 @@ fn main() {
     let (before, _) = memory();
     let (time, _) = timed(|| world.relabel());
     let (after, _) = memory();
-    println!("relabel with sources: {time:.2?}; labels: {} MB", (after.saturating_sub(before)) >> 20);
+    println!(
+        "relabel with sources: {time:.2?}; labels: {} MB",
+        (after.saturating_sub(before)) >> 20
+    );
 
     let (mut plain, mut labels) = (Vec::new(), Vec::new());
     for round in 0..rounds {
@@ -204,25 +210,26 @@ fn main() {
             misses += u64::from(made.of(&key(number | 1 << 31)).next().is_none());
         }
     });
-    println!("a miss, with making the key: {:.0} ns ({misses})", time.as_nanos() as f64 / f64::from(looks));
+    println!(
+        "a miss, with making the key: {:.0} ns ({misses})",
+        time.as_nanos() as f64 / f64::from(looks)
+    );
     let ((time, _), (meta, chunks)) = (timed(|| ()), made.to_chunks());
     let _ = time;
     let chunks: Vec<_> = chunks.collect();
     let size: usize = chunks.iter().map(Vec::len).sum();
     let (time, read) = timed(|| lazaretto::exposure::Labels::from_chunks(&meta, &chunks, &[]));
-    println!("labels read back: {time:.2?}, {} MB, {} keys", size >> 20, read.expect("readable").len());
+    println!(
+        "labels read back: {time:.2?}, {} MB, {} keys",
+        size >> 20,
+        read.expect("readable").len()
+    );
 
     changes(&mut world, &sources, extra, transfers, pairs());
 }
 
 /// One source more and less, and appends in order.
-fn changes(
-    world: &mut World,
-    sources: &[Source],
-    extra: u32,
-    transfers: u64,
-    pairs: rmat::Rmat,
-) {
+fn changes(world: &mut World, sources: &[Source], extra: u32, transfers: u64, pairs: rmat::Rmat) {
     let mut more = sources.to_vec();
     more.push(source(extra));
     world.set_parties(more, Vec::new());

@@ -11,10 +11,16 @@ use anyhow::{Context, Result, anyhow};
 use super::{Global, endpoint};
 use crate::engine::Engine;
 use crate::grpc;
-use crate::grpc::client::Client;
+use crate::grpc::client::{CallError, Client};
 
 /// How long a command waits for a store that another process holds and nobody serves.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a command waits for transfers to be read in: a hundred million take a few minutes.
+const LOADING_PATIENCE: Duration = Duration::from_secs(600);
+
+/// The reason of a refusal while they are.
+const LOADING: &str = "TRANSFERS_LOADING";
 
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -58,6 +64,23 @@ pub async fn reach(global: &Global) -> Result<Reached> {
     }
 }
 
+/// Asks again while the server says that transfers are being read in, as it does after a start and
+/// so in a command that has just opened the store.
+pub async fn when_loaded<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match ask().await {
+            Err(error) if error.reason == LOADING && waited < LOADING_PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// What failed, for errors.
 pub fn opening(data_dir: &Path) -> String {
     format!("opening the data directory {}", data_dir.display())
@@ -88,6 +111,21 @@ pub fn locked(data_dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_loading_is_waited_for() {
+        let error = |reason: &str| CallError {
+            code: 14,
+            reason: reason.to_owned(),
+            message: String::new(),
+            fields: Vec::new(),
+        };
+        let mut answers = vec![Err(error("NOT_LOADED")), Ok(7), Err(error(LOADING))];
+        let mut ask = || answers.pop().unwrap();
+        let runtime = crate::cli::runtime().unwrap();
+        assert_eq!(runtime.block_on(when_loaded(async || ask())), Ok(7));
+        assert_eq!(runtime.block_on(when_loaded(async || ask())), Err(error("NOT_LOADED")));
+    }
 
     fn refusal(data_dir: &Path) -> String {
         let error = crate::cli::runtime().unwrap().block_on(running(data_dir)).unwrap_err();

@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 
 use super::EngineError;
 use super::live::Live;
-use saved::Saved;
 use crate::config::ExposureSettings;
 use crate::domain::coverage::{RetractionRecord, TransferState};
 use crate::domain::transfer::Transfer;
@@ -20,6 +19,7 @@ use crate::exposure::{Basis, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::parties;
 use crate::store::Store;
+use saved::Saved;
 
 /// The most stored transfers that wait to be labelled; who stores more waits.
 const MAX_WAITING: usize = 1 << 20;

@@ -64,14 +64,8 @@ struct Search<'a> {
 
 /// Finds the cone of the nodes; looks at no more than `budget` edges.
 pub(super) fn cone(ground: Ground<'_>, aim: &Aim<'_>, targets: &[Node], budget: u64) -> Cone {
-    let mut search = Search {
-        ground,
-        aim,
-        budget,
-        cone: Cone::default(),
-        limits: HashMap::new(),
-        hit: false,
-    };
+    let mut search =
+        Search { ground, aim, budget, cone: Cone::default(), limits: HashMap::new(), hit: false };
     // Nodes with the limit up to which their edges were looked at, and the new one.
     let mut open: Vec<(Node, Option<u64>, u64)> = Vec::new();
     for &target in targets {
@@ -230,7 +224,9 @@ impl States {
         for hops in 1..=aim.max_hops {
             let mut found: HashMap<Node, Arrival> = HashMap::new();
             for link in &cone.links {
-                let Some(arrival) = states.departure(*link, hops - 1, ground, aim) else { continue };
+                let Some(arrival) = states.departure(*link, hops - 1, ground, aim) else {
+                    continue;
+                };
                 let best = found.entry(link.head).or_insert(arrival);
                 *best = arrival.min(*best);
             }

@@ -55,7 +55,8 @@ impl World {
                     let is_tx = self.nodes.has(edge.node(), TX);
                     let row = u64::from(if is_tx { self.nodes.row(edge.node()) } else { edge.id });
                     let at = row * 2 + u64::from(is_received);
-                    let is_full = page.len() > limit && page.last_key_value().is_some_and(|(last, _)| at > *last);
+                    let is_full = page.len() > limit
+                        && page.last_key_value().is_some_and(|(last, _)| at > *last);
                     if at < cursor || is_full {
                         continue;
                     }

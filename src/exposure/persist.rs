@@ -114,9 +114,9 @@ impl Labels {
         let table = match self.tables.as_slice() {
             [table] => Arc::clone(table),
             tables => Arc::new(
-                tables.iter().fold(Table::default(), |below, table| {
-                    Table::merge(&below, table, true)
-                }),
+                tables
+                    .iter()
+                    .fold(Table::default(), |below, table| Table::merge(&below, table, true)),
             ),
         };
         let mut from = 0;

@@ -214,9 +214,8 @@ impl World {
         sources: &ByKey<'_>,
     ) -> Option<&super::hops::Hops> {
         let kind = kind_index(kind)?;
-        let is_known = |key: &PackedKey| {
-            self.parties.sources(key).is_some_and(|kinds| kinds[kind].is_some())
-        };
+        let is_known =
+            |key: &PackedKey| self.parties.sources(key).is_some_and(|kinds| kinds[kind].is_some());
         let tier = self.tiers.iter().find(|of| of.direction == direction && of.kind == kind)?;
         sources.keys().all(is_known).then_some(tier)
     }
@@ -285,8 +284,7 @@ fn nearest(
     while hops > 0 {
         let arrival: Arrival = states.at(node, hops)?;
         let found = links_to(cone, node).iter().find(|link| {
-            link.at == arrival.0
-                && states.departure(**link, hops - 1, ground, aim) == Some(arrival)
+            link.at == arrival.0 && states.departure(**link, hops - 1, ground, aim) == Some(arrival)
         })?;
         links.push(*found);
         hops -= 1;
@@ -352,7 +350,8 @@ impl Walk<'_> {
         if left == 0 || is_source {
             if left == 0 && is_source {
                 let path = path(ground, aim, links).filter(|path| {
-                    let rows = |path: &Path| -> Vec<_> { path.hops.iter().map(|hop| hop.row).collect() };
+                    let rows =
+                        |path: &Path| -> Vec<_> { path.hops.iter().map(|hop| hop.row).collect() };
                     !self.found.iter().any(|(_, other)| rows(other) == rows(path))
                 });
                 self.found.extend(path.map(|path| (time, path)));
