@@ -30,6 +30,7 @@ pub use error::EngineError;
 use error::internal;
 pub use intake::IngestSession;
 use live::{DEFAULT_MAX_AGE, Live};
+pub use near::Deep;
 use tracker::Tracker;
 pub use transfers::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,

@@ -131,7 +131,7 @@ enum Chosen {
 
 impl Searched {
     /// No search is at hand.
-    fn unavailable() -> Self {
+    pub fn unavailable() -> Self {
         Self { found: Vec::new(), cut_short: Some("transfers are being read in") }
     }
 }

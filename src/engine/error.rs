@@ -47,6 +47,9 @@ pub enum EngineError {
     /// The string is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// No list is loaded.
+    #[error("no list is loaded")]
+    NothingLoaded,
     /// Stored transfers are being read in, as after a start.
     #[error("transfers are being read in: try again in a few seconds")]
     TransfersLoading,

@@ -1,17 +1,358 @@
-//! Questions about the graph of transfers: who dealt with an address, and by which paths it is tied
-//! to listed ones. Searches are in `exposure`; this fetches what they found.
+//! Questions about the graph of transfers: who dealt with an address, by which paths it is tied to
+//! listed ones, and what an exposure rests on. The searches are in `exposure`; this asks them and
+//! fetches the transfers that they found.
 
-use super::transfers::{CounterpartyPage, CounterpartyQuery, Trace, TraceQuery};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+
+use super::paths::{self, Sums};
+use super::tracker::terms::moment;
+use super::transfers::{
+    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, PathEvidence, Trace, TraceQuery,
+};
 use super::{Engine, EngineError};
+use crate::domain::address::{Address, AddressError};
+use crate::domain::chain::Chain;
+use crate::domain::key_id::KeyId;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Holder, Movement, Transfer};
+use crate::exposure::{Direction, Label, NotCounted, Path, PathQuery, Source, World};
+use crate::screening::{Near, Scope, Screening, Searched};
+
+/// How many edges a search for one address may look at: a few tenths of a second.
+const BUDGET: u64 = 2_000_000;
+
+/// The most transfers of an address that are summed for its evidence.
+const MOST_SUMMED: usize = 20_000;
+
+/// The most stops that are named.
+const MOST_STOPS: usize = 20;
+
+/// A screening with what its exposures rest on, finding by finding.
+#[derive(Debug)]
+pub struct Deep<'a> {
+    /// The answer.
+    pub screening: Screening<'a>,
+    /// By finding; `None` where it is no exposure, or evidence was not asked for or not at hand.
+    pub evidence: Vec<Option<Evidence>>,
+}
+
+/// The key ids of an address in the form of tables.
+fn keys_of(address: &Address<'_>) -> Vec<PackedKey> {
+    address.key_ids().iter().map(PackedKey::from).collect()
+}
 
 impl Engine {
+    /// Screens an address, with searches where labels do not answer, and with evidence if asked
+    /// for. Where the graph is not at hand the answer is INCOMPLETE, or without evidence. Blocks.
+    pub fn screen_deep<'a>(
+        &self,
+        scope: &'a Scope<'_>,
+        address: &'a str,
+        chain: Option<&Chain>,
+        with_evidence: bool,
+    ) -> Result<Deep<'a>, AddressError> {
+        let guard = self.tracker.world();
+        let world = guard.as_ref();
+        if world.is_none() {
+            self.tracker.want_graph();
+        }
+        let searched_paths = RefCell::new(HashMap::new());
+        let sources = OnceCell::new();
+        let search = |keys: &[PackedKey]| {
+            let Some(world) = world else { return Searched::unavailable() };
+            let sources = sources.get_or_init(|| scope.sources());
+            let until = scope.as_of().map_or(u64::MAX, seconds);
+            let found = world.exposure_as_of(keys, until, Some(sources), BUDGET);
+            let mut searched = Searched {
+                found: Vec::new(),
+                cut_short: found.cut_short.then_some("too many transfers"),
+            };
+            for nearest in found
+                .found
+                .into_iter()
+                .filter(|n| n.path.hops.len() <= usize::from(scope.max_hops()))
+            {
+                let Path { direction, source, timing, hops } = &nearest.path;
+                let near = Near {
+                    key: keys.first().copied().unwrap_or(source.key),
+                    direction: *direction,
+                    kind: nearest.kind,
+                    hops: hops.len() as u8,
+                    timing: *timing,
+                    direct_share: 0,
+                    hub: false,
+                };
+                searched.found.push((near, source.clone()));
+                searched_paths.borrow_mut().insert((near.direction, near.kind), nearest.path);
+            }
+            self.add_hubs(scope, keys, sources, &mut searched);
+            searched
+        };
+        let screening = scope.screen_with(address, chain, Some(&search))?;
+        let mut evidence = Vec::new();
+        for finding in &screening.findings {
+            let near = finding.exposure.as_ref().filter(|_| with_evidence);
+            evidence.push(match (near, world) {
+                (Some(near), Some(world)) if scope.needs_search() => {
+                    let paths = searched_paths.borrow();
+                    let path = paths.get(&(near.direction, near.kind));
+                    path.and_then(|path| self.path_alone(world, path, near))
+                }
+                (Some(near), Some(world)) => self.evidence(world, scope, near),
+                _ => None,
+            });
+        }
+        Ok(Deep { screening, evidence })
+    }
+
+    /// Adds what hubs show today: which hubs there were at a past moment, and what they had then, is
+    /// not searched for, and to leave it out would be to clear.
+    fn add_hubs(
+        &self,
+        scope: &Scope<'_>,
+        keys: &[PackedKey],
+        sources: &[Source],
+        searched: &mut Searched,
+    ) {
+        let Some(labels) = &scope.snapshot().exposure().labels else { return };
+        for key in keys {
+            for label in labels.of(key).filter(|l| l.hub && l.hops <= scope.max_hops()) {
+                let source = labels.source(label.source);
+                if sources.iter().any(|asked| asked.kind == source.kind) {
+                    searched.found.push((Near::new(*key, &label), source.clone()));
+                }
+            }
+        }
+    }
+
+    /// The evidence of a search for a past moment: its path.
+    fn path_alone(&self, world: &World, path: &Path, near: &Near) -> Option<Evidence> {
+        let path = self.path(world, path)?;
+        let time = |hop: &super::transfers::HopEvidence| moment(hop.transfer.time);
+        let own = match near.direction {
+            Direction::ReceivedFrom => path.hops.last(),
+            Direction::SentTo => path.hops.first(),
+        };
+        let own = own.and_then(time);
+        Some(Evidence {
+            path: Some(path),
+            plain_hops: near.hops.into(),
+            first_time: own,
+            last_time: own,
+            direct_values: Vec::new(),
+            unvalued: 0,
+            unknown: 0,
+            stops_met: Vec::new(),
+            hubs_met: Vec::new(),
+            cut_short: true,
+        })
+    }
+
+    /// What a label in force rests on.
+    fn evidence(&self, world: &World, scope: &Scope<'_>, near: &Near) -> Option<Evidence> {
+        let labels = scope.snapshot().exposure().labels.clone()?;
+        let same = |label: &Label| {
+            (label.direction, label.kind, label.hub) == (near.direction, near.kind, near.hub)
+        };
+        let label = labels.of(&near.key).find(same)?;
+        let keys = [near.key];
+        let found = world.evidence(&keys, &label, BUDGET)?;
+        let source = labels.source(label.source).clone();
+        let Label { direction, timing, .. } = label;
+        let path = Path { direction, source, timing, hops: found.path };
+        let mut cut_short = found.cut_short;
+        let direct_values = match label.hops == 1 && !label.hub {
+            true => self.sums(world, &keys, direction, &found.direct_rows).unwrap_or_else(|| {
+                cut_short = true;
+                Vec::new()
+            }),
+            false => Vec::new(),
+        };
+        Some(Evidence {
+            path: self.path(world, &path),
+            plain_hops: found.plain_hops.into(),
+            first_time: found.first_time.and_then(moment),
+            last_time: found.last_time.and_then(moment),
+            direct_values,
+            unvalued: found.unvalued,
+            unknown: found.unknown,
+            stops_met: holders(&found.stops_met),
+            hubs_met: holders(&found.hubs_met),
+            cut_short,
+        })
+    }
+
+    /// Sums of what keys received or sent; `None` where that is more than is looked at.
+    fn sums(
+        &self,
+        world: &World,
+        keys: &[PackedKey],
+        direction: Direction,
+        direct_rows: &[u64],
+    ) -> Option<Vec<super::transfers::DirectValue>> {
+        let received = Some(direction == Direction::ReceivedFrom);
+        let dealings = world.transfers_of(keys, received, 0, MOST_SUMMED);
+        if dealings.next.is_some() {
+            return None;
+        }
+        let moved = |why: Option<NotCounted>| {
+            use NotCounted::{Failed, SelfTransfer, UnvaluedAsset, Zero};
+            !matches!(why, Some(Failed | Zero | SelfTransfer | UnvaluedAsset))
+        };
+        let rows = dealings.found.iter().filter(|dealing| moved(dealing.why_not));
+        let rows: Vec<u64> = rows.map(|dealing| dealing.row).collect();
+        let direct: HashSet<u64> = direct_rows.iter().copied().collect();
+        let mut sums = Sums::default();
+        for (row, transfer) in self.publisher.store().rows(&rows).ok()? {
+            sums.add(&transfer, direction, keys, direct.contains(&row));
+        }
+        Some(sums.finish(&self.tracker.settings().assets))
+    }
+
+    /// A path with its transfers; `None` where they cannot be read.
+    fn path(&self, world: &World, path: &Path) -> Option<PathEvidence> {
+        let mut rows: Vec<u64> = path.hops.iter().map(|hop| hop.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let found = match self.publisher.store().rows(&rows) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "the transfers of a path cannot be read");
+                return None;
+            }
+        };
+        let found: HashMap<u64, Transfer> = found.into_iter().collect();
+        let assets = &self.tracker.settings().assets;
+        let end = |key: PackedKey| (key, world.stop(&key).is_some());
+        let hop = |hop: &crate::exposure::HopRef| {
+            paths::hop(found.get(&hop.row)?.clone(), end(hop.from), end(hop.to), assets)
+        };
+        Some(PathEvidence {
+            direction: path.direction,
+            kind: path.source.kind,
+            source: path.source.clone(),
+            timing: path.timing,
+            hops: path.hops.iter().map(hop).collect::<Option<_>>()?,
+        })
+    }
+
     /// The transfers that an address took part in. Blocks.
-    pub fn counterparties(&self, _: &CounterpartyQuery) -> Result<CounterpartyPage, EngineError> {
-        Err(EngineError::TransfersLoading)
+    pub fn counterparties(
+        &self,
+        query: &CounterpartyQuery,
+    ) -> Result<CounterpartyPage, EngineError> {
+        let address = Address::parse(&query.address, query.chain.as_ref())?;
+        let keys = keys_of(&address);
+        let world = self.graph()?;
+        let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+        let received = query.direction.map(|direction| direction == Direction::ReceivedFrom);
+        let mut rows = Vec::new();
+        let mut next = Some(query.after.map_or(0, |[cursor, _]| cursor));
+        while let Some(cursor) = next.filter(|_| rows.len() < query.limit) {
+            let page = world.transfers_of(&keys, received, cursor, query.limit - rows.len());
+            next = page.next;
+            let mut wanted: Vec<u64> = page.found.iter().map(|dealing| dealing.row).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let found = self.publisher.store().rows(&wanted)?;
+            let found: HashMap<u64, Transfer> = found.into_iter().collect();
+            for dealing in page.found {
+                let Some(transfer) = found.get(&dealing.row) else { continue };
+                if query.chain.as_ref().is_some_and(|chain| *chain != transfer.chain) {
+                    continue;
+                }
+                let direction = match dealing.received {
+                    true => Direction::ReceivedFrom,
+                    false => Direction::SentTo,
+                };
+                rows.push(CounterpartyRow {
+                    direction,
+                    others: paths::others(transfer, direction, &keys),
+                    transfer: transfer.clone(),
+                    not_counted: dealing.why_not.map(NotCounted::as_str),
+                });
+            }
+        }
+        Ok(CounterpartyPage { rows, next: next.map(|cursor| [cursor, 0]) })
     }
 
     /// The paths between an address and listed ones. Blocks.
-    pub fn trace(&self, _: &TraceQuery) -> Result<Trace, EngineError> {
-        Err(EngineError::TransfersLoading)
+    pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
+        let address = Address::parse(&query.address, query.chain.as_ref())?;
+        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
+        let world = self.graph()?;
+        let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+        let known = RefCell::new(HashMap::new());
+        let allows = |row: u64| {
+            query.min_usd_micros == 0
+                || *known.borrow_mut().entry(row).or_insert_with(|| {
+                    let value = self.usd_micros(row);
+                    value.is_some_and(|value| value >= query.min_usd_micros)
+                })
+        };
+        let paths = PathQuery {
+            direction: query.direction,
+            kinds: &query.kinds,
+            max_hops: query.max_hops.unwrap_or(self.tracker.settings().max_hops),
+            max_paths: query.max_paths,
+            window: (query.from_time.map_or(0, seconds), query.to_time.map_or(u64::MAX, seconds)),
+            allows: &allows,
+            sources: None,
+            budget: BUDGET,
+        };
+        let found = world.paths(&keys_of(&address), &paths);
+        let unreadable = || EngineError::Internal("a path's transfers cannot be read".to_owned());
+        let path = |path| self.path(world, path).ok_or_else(unreadable);
+        Ok(Trace {
+            snapshot,
+            paths: found.found.iter().map(path).collect::<Result<_, _>>()?,
+            cut_short: found.cut_short,
+            examined: found.examined,
+            stops_met: holders(&found.stops_met),
+        })
     }
+
+    /// The value that a row's data give.
+    fn usd_micros(&self, row: u64) -> Option<u64> {
+        let rows = self.publisher.store().rows(&[row]).ok()?;
+        match &rows.first()?.1.movement {
+            Movement::Account(movement) => movement.usd_micros,
+            Movement::Utxo(_) => None,
+        }
+    }
+
+    /// The graph; asks for it where it is not read in.
+    fn graph(&self) -> Result<std::sync::RwLockReadGuard<'_, Option<World>>, EngineError> {
+        let world = self.tracker.world();
+        if world.is_none() {
+            self.tracker.want_graph();
+            return Err(EngineError::TransfersLoading);
+        }
+        Ok(world)
+    }
+}
+
+/// A moment in Unix seconds, cut; 0 before 1970.
+fn seconds(moment: Timestamp) -> u64 {
+    u64::try_from(moment.as_second()).unwrap_or(0)
+}
+
+/// Keys as addresses where their form does not depend on the chain, else as key ids.
+fn holders(keys: &[PackedKey]) -> Vec<Holder> {
+    let holder = |key: &PackedKey| {
+        let [tag, bytes @ ..] = key.0;
+        match tag {
+            0 => Holder::Evm(bytes),
+            1 => Holder::Other(KeyId::PublicKeyHash(bytes).to_string().into()),
+            2 => Holder::Other(KeyId::ScriptHash(bytes).to_string().into()),
+            _ => {
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                Holder::Other(format!("key:{hex}").into())
+            }
+        }
+    };
+    keys.iter().take(MOST_STOPS).map(holder).collect()
 }

@@ -1,6 +1,6 @@
 //! The program's words as proto messages. No decisions are made here.
 
-mod exposure;
+pub mod exposure;
 pub mod trace;
 pub mod transfer;
 

@@ -68,6 +68,7 @@ impl From<EngineError> for Refusal {
             EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
             EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
             EngineError::Address(_) => (Code::InvalidArgument, ErrorReason::InvalidAddress),
+            EngineError::NothingLoaded => (Code::Unavailable, ErrorReason::NotLoaded),
             EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
             EngineError::Store(_)

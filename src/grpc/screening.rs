@@ -14,6 +14,7 @@ use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
 use super::{convert, status, trace};
+use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
@@ -28,6 +29,9 @@ pub const MAX_REQUEST_ID: usize = 128;
 
 /// The most list ids in a request's options.
 const MAX_LISTS: usize = 1_000;
+
+/// The most addresses in one batch where each takes a search.
+const MAX_DEEP_BATCH: usize = 1_000;
 
 /// After so many items a batch lets other calls go on.
 const ITEMS_PER_TURN: usize = 256;
@@ -110,6 +114,11 @@ impl Options {
         Ok(Self { narrowing, evidence: options.include_evidence })
     }
 
+    /// Whether answers take a search.
+    fn is_deep(&self, scope: &Scope<'_>) -> bool {
+        self.evidence || scope.needs_search()
+    }
+
     fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
         Scope::new(snapshot, &self.narrowing, now).map_err(|error| match error {
             ScopeError::UnknownList(_) => {
@@ -120,12 +129,15 @@ impl Options {
     }
 }
 
-/// One item; the request id comes back with a refusal.
-fn answer(
-    scope: &Scope<'_>,
-    query: v1::AddressQuery,
-    now: Timestamp,
-) -> Result<v1::Screening, (String, Refusal)> {
+/// A question as checked: its id, its address and the chain that it wishes.
+struct Question {
+    request_id: String,
+    address: String,
+    chain: Option<Chain>,
+}
+
+/// Checks a question; the request id comes back with a refusal.
+fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> {
     let v1::AddressQuery { request_id, address, chain } = query;
     if request_id.len() > MAX_REQUEST_ID {
         let message = format!("{} bytes, at most {MAX_REQUEST_ID}", request_id.len());
@@ -143,17 +155,59 @@ fn answer(
             }
         },
     };
+    Ok(Question { request_id, address, chain })
+}
+
+fn not_an_address(request_id: String, error: &AddressError) -> (String, Refusal) {
+    let refusal = Refusal::invalid(ErrorReason::InvalidAddress, "query.address", error.to_string());
+    (request_id, refusal)
+}
+
+/// One answer, by labels.
+fn answer(
+    scope: &Scope<'_>,
+    query: v1::AddressQuery,
+    now: Timestamp,
+) -> Result<v1::Screening, (String, Refusal)> {
+    let Question { request_id, address, chain } = question(query)?;
     match scope.screen(&address, chain.as_ref()) {
         Ok(screening) => Ok(convert::screening(&screening, request_id, scope.snapshot(), now)),
-        Err(error) => {
-            let reason = ErrorReason::InvalidAddress;
-            Err((request_id, Refusal::invalid(reason, "query.address", error.to_string())))
-        }
+        Err(error) => Err(not_an_address(request_id, &error)),
     }
 }
 
-fn item(scope: &Scope<'_>, query: v1::AddressQuery, now: Timestamp) -> v1::ScreeningItem {
-    let outcome = match answer(scope, query, now) {
+/// One answer, with searches. Blocks.
+fn answer_deep(
+    engine: &Engine,
+    (scope, with_evidence): (&Scope<'_>, bool),
+    query: v1::AddressQuery,
+    now: Timestamp,
+) -> Result<v1::Screening, (String, Refusal)> {
+    let Question { request_id, address, chain } = question(query)?;
+    let snapshot = scope.snapshot();
+    let deep = match engine.screen_deep(scope, &address, chain.as_ref(), with_evidence) {
+        Ok(deep) => deep,
+        Err(error) => return Err(not_an_address(request_id, &error)),
+    };
+    let mut message = convert::screening(&deep.screening, request_id, snapshot, now);
+    for (finding, evidence) in message.findings.iter_mut().zip(&deep.evidence) {
+        if let (Some(exposure), Some(evidence)) = (&mut finding.exposure, evidence) {
+            exposure.evidence = Some(convert::exposure::evidence(snapshot, evidence));
+        }
+    }
+    Ok(message)
+}
+
+/// Does what needs searches away from the thread that serves.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Status::internal(format!("the work ended early: {error}")))
+}
+
+fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
+    let outcome = match outcome {
         Ok(screening) => Outcome::Result(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
     };
@@ -174,8 +228,18 @@ impl ScreeningService for Screenings {
         let options = Options::check(options.as_ref())?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
-        let scope = options.scope(&snapshot, now)?;
-        let screening = answer(&scope, query, now).map_err(|(_, refusal)| refusal)?;
+        let is_deep = options.is_deep(&options.scope(&snapshot, now)?);
+        let answered = if is_deep {
+            let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
+            blocking(move || {
+                let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
+                answer_deep(&engine, (&scope, options.evidence), query, now)
+            })
+            .await?
+        } else {
+            answer(&options.scope(&snapshot, now)?, query, now)
+        };
+        let screening = answered.map_err(|(_, refusal)| refusal)?;
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: Some(self.message(&snapshot, now)),
@@ -198,14 +262,34 @@ impl ScreeningService for Screenings {
         let options = Options::check(options.as_ref())?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
-        let scope = options.scope(&snapshot, now)?;
-        let mut items = Vec::with_capacity(queries.len());
-        for (place, query) in queries.into_iter().enumerate() {
-            if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
-                tokio::task::yield_now().await;
+        let items = if options.is_deep(&options.scope(&snapshot, now)?) {
+            if queries.len() > MAX_DEEP_BATCH {
+                let message = format!(
+                    "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
+                    queries.len()
+                );
+                return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
             }
-            items.push(item(&scope, query, now));
-        }
+            let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
+            blocking(move || {
+                let scope = options.scope(&snapshot, now)?;
+                let asked = (&scope, options.evidence);
+                let items = queries.into_iter();
+                let items = items.map(|query| item(answer_deep(&engine, asked, query, now)));
+                Ok::<_, Refusal>(items.collect::<Vec<_>>())
+            })
+            .await??
+        } else {
+            let scope = options.scope(&snapshot, now)?;
+            let mut items = Vec::with_capacity(queries.len());
+            for (place, query) in queries.into_iter().enumerate() {
+                if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
+                    tokio::task::yield_now().await;
+                }
+                items.push(item(answer(&scope, query, now)));
+            }
+            items
+        };
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
     }
@@ -231,7 +315,14 @@ impl ScreeningService for Screenings {
         };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
-        let answers = request.into_inner().map(move |question| session.answer(question?));
+        let answers = request.into_inner().map(move |question| session.prepare(question?));
+        let answers = answers.then(async |prepared| match prepared? {
+            Prepared::Ready(response) => Ok(*response),
+            Prepared::Deep(response, work) => {
+                let item = Some(blocking(work).await?);
+                Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+            }
+        });
         Ok(Response::new(Box::pin(answers)))
     }
 }
@@ -246,31 +337,43 @@ struct Session {
 }
 
 impl Session {
-    fn answer(
-        &mut self,
-        question: v1::StreamScreenAddressesRequest,
-    ) -> Result<v1::StreamScreenAddressesResponse, Status> {
+    fn prepare(&mut self, question: v1::StreamScreenAddressesRequest) -> Result<Prepared, Status> {
         if question.options.is_some() {
             self.options = Options::check(question.options.as_ref());
         }
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();
         let query = question.query.unwrap_or_default();
-        let scope = match &self.options {
-            Ok(options) => options.scope(&snapshot, now),
-            Err(refusal) => Err(refusal.clone()),
-        };
-        let item = match scope {
-            Ok(scope) => item(&scope, query, now),
-            Err(refusal) => v1::ScreeningItem {
-                outcome: Some(Outcome::Error(refusal.into_item_error(query.request_id))),
-            },
-        };
         let fresh = self.snapshot_id != snapshot.id();
         if fresh {
             snapshot.id().clone_into(&mut self.snapshot_id);
         }
         let message = fresh.then(|| self.service.message(&snapshot, now));
-        Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot: message })
+        let mut response = v1::StreamScreenAddressesResponse { item: None, snapshot: message };
+        let scope = match &self.options {
+            Ok(options) => options.scope(&snapshot, now).map(|scope| (scope, options)),
+            Err(refusal) => Err(refusal.clone()),
+        };
+        match scope {
+            Ok((scope, options)) if options.is_deep(&scope) => {
+                let options = options.clone();
+                drop(scope);
+                let engine = self.service.engine.clone();
+                let work = move || match options.scope(&snapshot, now) {
+                    Ok(scope) => item(answer_deep(&engine, (&scope, options.evidence), query, now)),
+                    Err(refusal) => item(Err((query.request_id, refusal))),
+                };
+                return Ok(Prepared::Deep(Box::new(response), Box::new(work)));
+            }
+            Ok((scope, _)) => response.item = Some(item(answer(&scope, query, now))),
+            Err(refusal) => response.item = Some(item(Err((query.request_id, refusal)))),
+        }
+        Ok(Prepared::Ready(Box::new(response)))
     }
+}
+
+/// An answer of a stream, or the search that it takes.
+enum Prepared {
+    Ready(Box<v1::StreamScreenAddressesResponse>),
+    Deep(Box<v1::StreamScreenAddressesResponse>, Box<dyn FnOnce() -> v1::ScreeningItem + Send>),
 }

@@ -1,9 +1,10 @@
 //! Exposure in the words of the proto, and back. Translation only.
 
 use super::{hex, timestamp};
+use crate::engine::{DirectValue, Evidence};
 use crate::grpc::v1;
 use crate::screening::coverage::SnapshotChainRecord;
-use crate::screening::snapshot::SnapshotRecord;
+use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 use crate::screening::{Incomplete, Near};
 
 /// How near a listing is; without evidence.
@@ -15,6 +16,35 @@ pub fn exposure(near: &Near) -> v1::Exposure {
         timing: v1::DesignationTiming::from(near.timing).into(),
         direct_share_basis_points: near.direct_share.into(),
         evidence: None,
+    }
+}
+
+/// What an exposure rests on.
+pub fn evidence(snapshot: &Snapshot, evidence: &Evidence) -> v1::ExposureEvidence {
+    v1::ExposureEvidence {
+        path: evidence.path.as_ref().map(|path| super::trace::path(snapshot, path)),
+        plain_hops: evidence.plain_hops,
+        first_time: evidence.first_time.map(timestamp),
+        last_time: evidence.last_time.map(timestamp),
+        direct_values: evidence.direct_values.iter().map(direct_value).collect(),
+        unvalued_transfers: evidence.unvalued,
+        unknown_counterparties: evidence.unknown,
+        stops_met: evidence.stops_met.iter().map(ToString::to_string).collect(),
+        hubs_met: evidence.hubs_met.iter().map(ToString::to_string).collect(),
+        cut_short: evidence.cut_short,
+    }
+}
+
+fn direct_value(value: &DirectValue) -> v1::DirectValue {
+    v1::DirectValue {
+        chain: value.chain.caip2().into_owned(),
+        asset: value.asset.clone(),
+        symbol: value.symbol.clone().unwrap_or_default(),
+        decimals: value.decimals.map(u32::from),
+        sum: value.sum.to_string(),
+        count: value.count,
+        total: value.total.to_string(),
+        share_basis_points: value.share,
     }
 }
 
