@@ -234,3 +234,98 @@ fn tags_are_a_list_of_their_own() {
         assert!(lists.contains(words), "{lists}");
     }
 }
+
+#[test]
+fn paths_in_every_form() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let on_path = [LISTED, NEAR, FAR, &format!("0x{:064x}", 100), &format!("0x{:064x}", 101)];
+    let trace = ["trace", FAR, "--direction", "received-from", "--max-hops", "3"];
+    for form in ["text", "json", "dot", "svg", "html"] {
+        let shown = place.says(&[&trace[..], &["--output", form]].concat());
+        assert_eq!((shown.status, shown.err.as_str()), (0, ""), "{form}");
+        for string in on_path.iter().chain(&["Evil Party"]) {
+            assert!(shown.out.contains(string), "{form} lacks {string}:\n{}", shown.out);
+        }
+        let out = place.dir.path().join(form);
+        let to_file = ["--output", form, "--out", out.to_str().unwrap()];
+        let told = place.says(&[&trace[..], &to_file].concat());
+        assert_eq!((told.status, told.out.as_str()), (0, ""), "{}", told.err);
+        assert_eq!(fs::read_to_string(out).unwrap(), shown.out, "{form}");
+    }
+    let message = place.json(&trace);
+    let path = &message["paths"][0];
+    assert_eq!(message["paths"].as_array().unwrap().len(), 1, "{message}");
+    assert_eq!(path["direction"], "EXPOSURE_DIRECTION_RECEIVED_FROM");
+    assert_eq!(path["listing"]["address"], LISTED);
+    assert_eq!(path["hops"].as_array().unwrap().len(), 2);
+    assert_eq!(path["hops"][0]["symbol"], "ETH");
+
+    // Narrowed until nothing is left: by time, by hops, by value, by direction, by kind.
+    for narrow in [
+        ["--to-time", "2025-01-01"],
+        ["--max-hops", "1"],
+        ["--min-usd", "0.01"],
+        ["--direction", "sent-to"],
+        ["--kind", "SEIZURE"],
+    ] {
+        let message = place.json(&[&["trace", FAR], &narrow[..]].concat());
+        assert!(message.get("paths").is_none(), "{narrow:?}: {message}");
+    }
+    let nothing = place.says(&["trace", SERVICE, "--direction", "sent-to"]);
+    assert_eq!(nothing.status, 0, "{}", nothing.err);
+    assert!(nothing.out.starts_with("0 paths between"), "{}", nothing.out);
+}
+
+#[test]
+fn counterparties_page_by_page() {
+    let place = Place::new();
+    let rows: Vec<(u64, &str, &str)> = (0..1_500).map(|height| (height, LISTED, NEAR)).collect();
+    let file = place.file("many.csv", &transfers(&rows));
+    place.json(&["transfers", "import", &file]);
+    let all = place.json(&["transfers", "counterparties", NEAR]);
+    let heights = |answer: &Value| -> Vec<String> {
+        let rows = answer["counterparties"].as_array().cloned().unwrap_or_default();
+        let height =
+            |row: &Value| row["transfer"]["position"]["height"].as_str().map(str::to_owned);
+        rows.iter().map(|row| height(row).unwrap_or_else(|| "0".to_owned())).collect()
+    };
+    let want: Vec<_> = (0..1_500).map(|height: u64| height.to_string()).collect();
+    assert_eq!(heights(&all), want);
+    assert_eq!(all["counterparties"][0]["addresses"], serde_json::json!([LISTED]));
+    assert_eq!(all["counterparties"][0]["counts"], true);
+    let first = place.json(&["transfers", "counterparties", NEAR, "--limit", "7"]);
+    assert_eq!(heights(&first), want[..7]);
+    let sent = place.json(&["transfers", "counterparties", NEAR, "--direction", "sent"]);
+    assert_eq!(heights(&sent), Vec::<String>::new());
+    let shown = place.says(&["transfers", "counterparties", NEAR, "--limit", "2"]);
+    assert!(
+        shown.out.contains("from") && shown.out.ends_with("and more: --limit\n"),
+        "{}",
+        shown.out
+    );
+}
+
+#[test]
+fn screenings_show_exposure_and_its_evidence() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let server = place.serve();
+    // The server has read the transfers in once it has answered this.
+    assert_eq!(place.says(&["trace", FAR]).status, 0);
+    let shown = place.says(&["screen", FAR, "--evidence"]);
+    assert_eq!(shown.status, 10, "{}{}", shown.out, shown.err);
+    for words in ["RECEIVED_FROM", "2 hops from", "Evil Party", NEAR, "│   1 ETH", "▼   tx 0x"]
+    {
+        assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
+    }
+    let near = place.says(&["screen", NEAR]);
+    assert!(near.out.contains("1 hop from") && near.out.contains("100.00 %"), "{}", near.out);
+    let narrow = place.says(&["screen", FAR, "--max-hops", "1"]);
+    assert_eq!(narrow.status, 10, "{}", narrow.out);
+    assert!(narrow.out.contains("fewer hops than are configured"), "{}", narrow.out);
+    server.signal("TERM");
+    assert_eq!(server.end().status, 0);
+}
