@@ -50,6 +50,7 @@ mod nodes;
 mod parties;
 mod persist;
 mod publish;
+mod relax;
 mod search;
 mod shares;
 mod table;

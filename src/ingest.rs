@@ -49,6 +49,17 @@ pub struct Session {
     taken: Taken,
     waiting: Vec<Transfer>,
     covered: Vec<Covered>,
+    counts: Counts,
+}
+
+/// Of the rows that wait, counted while they are at hand: to look at them all again takes longer
+/// than to pack them.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    /// Without a transaction or a position.
+    derived: u64,
+    /// Without a position.
+    loose: u64,
 }
 
 /// What is durable.
@@ -89,6 +100,7 @@ impl Ingestor {
             taken: Taken::default(),
             waiting: Vec::new(),
             covered: Vec::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -151,9 +163,13 @@ impl Session {
 
     fn collect(&mut self, batch: Vec<Transfer>, covered: &[Covered]) -> Result<(), StoreError> {
         let now = (self.shared.now)().as_second().try_into().unwrap_or(0);
+        let mut counts = self.counts;
         for (index, transfer) in batch.iter().enumerate() {
             transfer.check(now).map_err(|source| StoreError::Transfer { index, source })?;
+            counts.loose += u64::from(transfer.position.is_none());
+            counts.derived += u64::from(transfer.position.is_none() || transfer.tx.is_none());
         }
+        self.counts = counts;
         match self.waiting.is_empty() {
             true => self.waiting = batch,
             false => self.waiting.extend(batch),
@@ -167,31 +183,31 @@ impl Session {
         let mut index = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
         let batch = std::mem::take(&mut self.waiting);
         let covered = std::mem::take(&mut self.covered);
-        let is_derived = |row: &&Transfer| row.tx.is_none() || row.position.is_none();
-        let derived = batch.iter().filter(is_derived).count() as u64;
+        let Counts { derived, loose } = std::mem::take(&mut self.counts);
         let all = batch.len();
         let mut matched = Vec::new();
-        let stored = self.without_duplicates(&mut index, batch, &mut matched)?;
+        let doubtful = self.doubtful(&batch, loose > 0);
+        let stored = self.without_duplicates(&mut index, batch, doubtful, &mut matched)?;
         let first_row = shared.store.append_transfers(&stored, &covered)?;
         matched.into_iter().for_each(|row| self.taken.add(row..row + 1));
         let rows = first_row + stored.len() as u64;
-        if stored.iter().any(|row| row.position.is_none()) {
+        if loose > 0 {
             self.taken.add(first_row..rows);
         }
         let duplicates = (all - stored.len()) as u64;
         Ok(Appended { first_row, stored, duplicates, derived, rows })
     }
 
-    /// The rows that are not stored yet. `matched` are the rows without a position that stand for
+    /// The rows that are not stored yet; only the `doubtful` are looked up. `matched` are the rows without a position that stand for
     /// those dropped.
     fn without_duplicates(
         &self,
         index: &mut Index,
         batch: Vec<Transfer>,
+        doubtful: Vec<bool>,
         matched: &mut Vec<u64>,
     ) -> Result<Vec<Transfer>, StoreError> {
         let store = &self.shared.store;
-        let doubtful = self.doubtful(&batch);
         if doubtful.iter().all(|doubtful| !doubtful) {
             return Ok(batch);
         }
@@ -233,14 +249,15 @@ impl Session {
         Ok(stored)
     }
 
-    /// Of each row whether it might be stored already, or be in the batch before.
-    fn doubtful(&self, batch: &[Transfer]) -> Vec<bool> {
+    /// Of each row whether it might be stored already, or be in the batch before. `loose` says
+    /// whether there are any without a position.
+    fn doubtful(&self, batch: &[Transfer], loose: bool) -> Vec<bool> {
         let store = &self.shared.store;
         let mut doubtful = Vec::with_capacity(batch.len());
         let mut tops: HashMap<&Chain, Option<Position>> = HashMap::new();
         // Of each chain the times of the rows without a position, then whether others have such.
         let mut times: HashMap<&Chain, (u64, u64)> = HashMap::new();
-        for row in batch.iter().filter(|row| row.position.is_none()) {
+        for row in batch.iter().filter(|row| loose && row.position.is_none()) {
             let (first, last) = times.entry(&row.chain).or_insert((row.time, row.time));
             (*first, *last) = ((*first).min(row.time), (*last).max(row.time));
         }

@@ -1,5 +1,6 @@
-//! What is durable: list versions, their changes and snapshots, in one embedded sled database.
-//! The only home of sled. Decides nothing of what a publication means, and reads no clock.
+//! What is durable: list versions, their changes and snapshots, transfers and labels, in one
+//! embedded sled database and a file of segments beside it. The only home of sled. Decides nothing
+//! of what a publication or a transfer means, and reads no clock.
 //!
 //! # Layout
 //!
@@ -14,26 +15,29 @@
 //! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
 //! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
 //! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
+//! | `transfers`, `segments` | | [`transfers`], with the file `segments` |
+//! | `labels` | | [`labels`] |
 //!
 //! A value is 8 bytes of checksum and its [postcard] form; the checksum is the beginning of the
 //! SHA-256 over key and form, so that a damaged, missing or misplaced value is an error that
 //! names its key. All but those of `lists` are cut into pieces of 4 KiB, each under the key and
 //! its number (4): sled writes what is much larger into files of their own, which it does not
-//! sync.
+//! sync. Segments and labels have a faster checksum ([`pieces`]).
 //!
 //! # What is atomic
 //!
 //! A publication writes the new version's rows, header and changes beside the current ones and
-//! syncs; then it writes the one key of the list in `lists` and syncs again; then is it
-//! then the file `heads` in `store/` is replaced, which says the newest version of each list; and
-//! only then is it acknowledged. Killed at any moment, the store opens with the old or the new version whole:
-//! what no pointer leads to is removed on opening. Version numbers count over all lists; the
-//! next one is that after the greatest that a pointer names, so that the number of an
-//! acknowledged version never comes again.
+//! syncs; then it writes the one key of the list in `lists` and syncs again; then the file `heads`
+//! in `store/` is replaced, which says the newest version of each list and how far the transfers
+//! are; and only then is it acknowledged. Killed at any moment, the store opens with the old or the
+//! new version whole: what no pointer leads to is removed on opening. Version numbers count over
+//! all lists; the next one is that after the greatest that a pointer names, so that the number of
+//! an acknowledged version never comes again.
 //!
 //! sled takes damage in its log for the log's end and forgets silently what follows. That is
 //! noticed on opening, before anything is removed: every list in `heads` must be there in that
-//! version or a later one. Checks and snapshots since the last publication are not guarded so.
+//! version or a later one, and as many changes of transfers. Labels, and checks and snapshots since
+//! the last publication, are not guarded so.
 //!
 //! There is one writer: a mutex inside, which reading whole lists takes as well, because a
 //! publication deletes the rows that it supersedes. After an error in the middle of a write the

@@ -30,22 +30,35 @@ pub enum Reached {
     /// This process: it holds the store.
     Held(Arc<Engine>),
     /// A server.
-    Served(Client),
+    Served(Box<Client>),
 }
 
 /// A client, connected. Where the store is served within the process, dropping the runtime that
-/// it was made on closes the store.
+/// it was made on closes the store, and answers wait until exposure knows all that is stored.
 pub async fn connect(global: &Global) -> Result<Client> {
-    match reach(global).await? {
-        Reached::Held(engine) => Ok(Client::new(grpc::in_process(engine).await?)),
-        Reached::Served(client) => Ok(client),
-    }
+    connect_for(global, false).await
+}
+
+/// As [`connect`], for questions about paths: where the store is served within the process, its
+/// transfers are read in first.
+pub async fn connect_for_paths(global: &Global) -> Result<Client> {
+    connect_for(global, true).await
+}
+
+async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
+    let engine = match reach(global).await? {
+        Reached::Held(engine) => engine,
+        Reached::Served(client) => return Ok(*client),
+    };
+    let settling = engine.clone();
+    tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
+    Ok(Client::new(grpc::in_process(engine).await?))
 }
 
 /// The server or the store, for a command that can use either.
 pub async fn reach(global: &Global) -> Result<Reached> {
     if let Some(url) = &global.server {
-        return Ok(Reached::Served(Client::connect(url).await?));
+        return Ok(Reached::Served(Box::new(Client::connect(url).await?)));
     }
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
@@ -58,14 +71,13 @@ pub async fn reach(global: &Global) -> Result<Reached> {
         match running(&config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
             Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
-            connected => return connected.map(Reached::Served),
+            connected => return connected.map(|client| Reached::Served(Box::new(client))),
         }
         waited += PAUSE;
     }
 }
 
-/// Asks again while the server says that transfers are being read in, as it does after a start and
-/// so in a command that has just opened the store.
+/// Asks again while the server says that transfers are being read in, as it does after a start.
 pub async fn when_loaded<T>(
     mut ask: impl AsyncFnMut() -> Result<T, CallError>,
 ) -> Result<T, CallError> {

@@ -47,9 +47,14 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let options = options(arguments, Timestamp::now())?;
     runtime()?.block_on(async {
-        let mut client = connect::connect(global).await?;
+        let takes_search =
+            arguments.evidence || arguments.as_of.is_some() || !arguments.lists.is_empty();
+        let (mut client, batch) = match takes_search {
+            true => (connect::connect_for_paths(global).await?, BATCH.min(1_000)),
+            false => (connect::connect(global).await?, BATCH),
+        };
         let mut verdict = Verdict::Allow;
-        for addresses in arguments.addresses.chunks(BATCH) {
+        for addresses in arguments.addresses.chunks(batch) {
             let response = screen(&mut client, addresses, arguments, options.clone()).await?;
             arguments
                 .output

@@ -63,6 +63,7 @@ async fn serve(config: &Config) -> Result<()> {
     endpoint::write(&config.data_dir, &url)
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
+    engine.want_graph();
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
     engine.log_lists();
     announce(config, bound, &url);

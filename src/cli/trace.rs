@@ -83,7 +83,7 @@ enum Form {
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let request = request(arguments);
     runtime()?.block_on(async {
-        let mut client = connect::connect(global).await?;
+        let mut client = connect::connect_for_paths(global).await?;
         let ask = async || answer(client.screening.trace_exposure(request.clone()).await);
         let response = connect::when_loaded(ask).await?;
         let shown = shown(arguments, &response)?;

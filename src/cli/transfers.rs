@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
                 heads(&mut connect::connect(global).await?, output).await?;
             }
             Command::Counterparties(arguments) => {
-                counterparties(&mut connect::connect(global).await?, arguments).await?;
+                counterparties(&mut connect::connect_for_paths(global).await?, arguments).await?;
             }
             Command::Retract(arguments) => {
                 retract(&mut connect::connect(global).await?, arguments).await?;

@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::EngineError;
-use super::live::Live;
+use super::live::{Basis, Live};
 use crate::config::ExposureSettings;
 use crate::domain::coverage::{RetractionRecord, TransferState};
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Basis, Labels, Settings, World};
+use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::parties;
 use crate::store::Store;
@@ -54,6 +54,14 @@ struct Work {
     stop: bool,
     /// Why exposure can no longer be kept up to date.
     failed: Option<String>,
+}
+
+/// What the one thread that works keeps to itself.
+#[derive(Debug, Default)]
+struct Kept {
+    saved: Saved,
+    /// The lists whose sources and stops the graph has.
+    basis: Option<Basis>,
 }
 
 impl Work {
@@ -122,12 +130,12 @@ impl Tracker {
 
     /// Works until told to stop. Blocks.
     pub(super) fn run(&self) {
-        let mut saved = Saved::default();
+        let mut kept = Kept::default();
         loop {
             let mut work = self.work();
             if !self.has_work(&work) {
                 drop(work);
-                saved.flush(&self.store);
+                kept.saved.flush(&self.store);
                 work = self.work();
             }
             while !work.stop && !self.has_work(&work) {
@@ -139,7 +147,7 @@ impl Tracker {
             let taken = work.take();
             drop(work);
             self.bell.notify_all();
-            let done = self.catch_up(taken, &mut saved);
+            let done = self.catch_up(taken, &mut kept);
             let mut work = self.work();
             work.busy = false;
             if let Err(error) = done {
@@ -158,7 +166,7 @@ impl Tracker {
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(&self, taken: Work, saved: &mut Saved) -> Result<(), EngineError> {
+    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
         let mut world = self.world_mut();
         let fresh = world.is_none();
         let known = match &*world {
@@ -182,20 +190,21 @@ impl Tracker {
             world.retract(&record.chain, record.from_height, record.rows);
         }
         let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(()) };
-        if fresh || taken.lists_changed {
+        let digest = snapshot.basis();
+        if fresh || kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
+            kept.basis = Some(digest);
         }
-        let digest = snapshot.basis();
         let retractions = state.retractions.len() as u64;
-        world.set_basis(Basis { digest, retractions });
+        world.set_basis(exposure::Basis { digest, retractions });
         let relabelled = world.relabel();
         for key in &relabelled.new_hubs {
             tracing::info!(?key, "a hub: paths end there from now on");
         }
         let labels = relabelled.labels;
         self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
-        saved.note(&self.store, &labels, relabelled.delta)
+        kept.saved.note(&self.store, &labels, relabelled.delta)
     }
 
     /// Reads every stored transfer into a new graph, and returns how many.

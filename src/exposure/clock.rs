@@ -25,7 +25,6 @@ pub(super) struct Clocks {
 /// A clock; `heights` is empty where keys are times.
 #[derive(Debug)]
 struct Clock {
-    chain: Chain,
     positioned: bool,
     /// Ascending by height.
     heights: Vec<Height>,
@@ -87,12 +86,7 @@ impl Clocks {
             return found;
         }
         let id = ClockId::try_from(self.clocks.len()).expect("fewer chains than clock ids");
-        self.clocks.push(Clock {
-            chain: chain.clone(),
-            positioned,
-            heights: Vec::new(),
-            late: Vec::new(),
-        });
+        self.clocks.push(Clock { positioned, heights: Vec::new(), late: Vec::new() });
         self.by_chain.entry(chain.clone()).or_default()[usize::from(positioned)] = Some(id);
         id
     }
@@ -100,11 +94,6 @@ impl Clocks {
     /// The clock of a chain, if transfers of it were seen.
     pub fn find(&self, chain: &Chain, positioned: bool) -> Option<ClockId> {
         self.by_chain.get(chain)?[usize::from(positioned)]
-    }
-
-    /// The chain of a clock.
-    pub fn chain(&self, clock: ClockId) -> &Chain {
-        &self.clocks[usize::from(clock)].chain
     }
 
     /// Brings chain times in order after transfers were placed. Whether that of a height that was

@@ -67,7 +67,7 @@ impl Appended {
     }
 
     /// The node at whose place it stands in a direction, and how it looks from there.
-    fn seen(&self, forwards: bool) -> (Node, Edge) {
+    pub fn seen(&self, forwards: bool) -> (Node, Edge) {
         let flag = self.to & UNCOUNTED;
         let (at, other) = if forwards { (self.from, self.to()) } else { (self.to(), self.from) };
         (at, Edge { key: self.key, other: other | flag, id: self.id })
@@ -238,11 +238,6 @@ impl Adjacency {
             };
             &rest[..end]
         })
-    }
-
-    /// How many edges a node has.
-    pub fn degree(&self, node: Node) -> usize {
-        self.pieces(node).map(<[Edge]>::len).sum()
     }
 
     fn add_run(&mut self, tail: &[Appended], forwards: bool) {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::edges::{Appended, Edge};
 use super::ground::Ground;
-use super::hops::{ByHub, Entry, Hops, NONE};
+use super::hops::{ByHub, Entry, Hops, Tag};
 use super::nodes::{FIRST, HUB, Node, Nodes, STOP, TX};
 
 /// Keys (by their first node) that have more edges than the limit but fewer counterparties, with
@@ -110,69 +110,67 @@ impl HubWatch {
     }
 }
 
-/// Finds what every counterparty of a labelled hub has by it.
-pub(super) fn by_hubs(ground: Ground<'_>, hops: &mut Hops) {
+/// Finds what every counterparty of a labelled hub has by it, anew.
+pub(super) fn by_hubs(ground: Ground<'_>, hops: &mut Hops, watch: &HubWatch) {
     hops.by_hub.clear();
-    let mut found = HashMap::new();
-    for node in 0..hops.heads.len() as Node {
-        if hops.heads[node as usize] == NONE || !ground.nodes.has(node, HUB) {
-            continue;
-        }
+    let mut ignored = HashSet::new();
+    for &hub in watch.marked.iter().flat_map(|first| ground.nodes.group(first)) {
+        let entries: Vec<_> = hops.of(hub).copied().collect();
         let mut before = u64::MAX;
-        for entry in hops.of(node) {
-            follow(ground, hops, node, entry, before, &mut found);
-            before = entry.arrival;
+        for Entry { arrival, tag, .. } in entries {
+            if tag.hops() > 0 && tag.hops() < ground.max_hops {
+                ground.departures(hops.direction, hub, arrival, before, |_, piece| {
+                    offer_edges(ground, hops, hub, tag, piece, &mut ignored);
+                });
+            }
+            before = arrival;
         }
     }
-    hops.by_hub = found;
 }
 
-/// Follows one arrival at a hub, to before its arrival with fewer hops.
-fn follow(
+/// Offers the counterparties at the other end of a hub's edges what the hub has, with one hop more;
+/// notes those to whom it is an improvement.
+pub(super) fn offer_edges(
     ground: Ground<'_>,
-    hops: &Hops,
+    hops: &mut Hops,
     hub: Node,
-    entry: &Entry,
-    before: u64,
-    found: &mut HashMap<Node, ByHub>,
+    tag: Tag,
+    piece: &[Edge],
+    improved: &mut HashSet<Node>,
 ) {
-    let at = entry.tag.hops();
-    if at == 0 || at >= ground.max_hops {
-        return;
-    }
-    let direction = hops.direction;
-    let mut offer = |edge: &Edge| {
-        let by =
-            ByHub { arrival: edge.key ^ super::ground::mask(direction), tag: entry.tag.at(at + 1) };
-        if !hops.is_source(edge.node()) {
-            offer_by_hub(ground, found, edge.node(), by);
+    let tag = tag.at(tag.hops() + 1);
+    let fold = super::ground::mask(hops.direction);
+    for edge in piece.iter().filter(|edge| edge.counts()) {
+        if !ground.is_tx(edge.node()) {
+            let by = ByHub { arrival: edge.key ^ fold, tag };
+            offer_by_hub(ground, hops, edge.node(), by, improved);
+            continue;
         }
-    };
-    ground.departures(direction, hub, entry.arrival, before, |_, piece| {
-        for edge in piece.iter().filter(|edge| edge.counts()) {
-            if !ground.is_tx(edge.node()) {
-                offer(edge);
-                continue;
+        for leg in ground.onward(hops.direction).pieces(edge.node()).flatten() {
+            if leg.counts() && !ground.nodes.group(&hub).contains(&leg.node()) {
+                let by = ByHub { arrival: leg.key ^ fold, tag };
+                offer_by_hub(ground, hops, leg.node(), by, improved);
             }
-            let legs = ground.onward(direction).pieces(edge.node()).flatten();
-            let hubs = ground.nodes.group(&hub);
-            legs.filter(|leg| leg.counts() && !hubs.contains(&leg.node())).for_each(&mut offer);
         }
-    });
+    }
 }
 
 /// Keeps the better of what a node has and what is offered: fewest hops, then first, then source.
-fn offer_by_hub(ground: Ground<'_>, found: &mut HashMap<Node, ByHub>, node: Node, by: ByHub) {
-    let order = |by: &ByHub| {
-        let tag = by.tag;
-        (tag.hops(), by.arrival, ground.parties.rank(tag.source()), tag.timing())
+fn offer_by_hub(
+    ground: Ground<'_>,
+    hops: &mut Hops,
+    node: Node,
+    by: ByHub,
+    improved: &mut HashSet<Node>,
+) {
+    let order = |ByHub { arrival, tag }: &ByHub| {
+        (tag.hops(), *arrival, ground.parties.rank(tag.source()), tag.timing())
     };
-    found
-        .entry(node)
-        .and_modify(|best| {
-            if order(&by) < order(best) {
-                *best = by;
-            }
-        })
-        .or_insert(by);
+    match hops.by_hub.get(&node) {
+        Some(best) if order(best) <= order(&by) => {}
+        _ => {
+            hops.by_hub.insert(node, by);
+            improved.insert(node);
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl Labels {
     /// The labels of a key, by direction, kind, and those by hubs after the others. None for
     /// hop 0: that a key is listed is not said here.
     #[inline]
-    pub fn of(&self, key: &PackedKey) -> impl Iterator<Item = Label> + '_ {
+    pub fn of<'a>(&'a self, key: &PackedKey) -> impl Iterator<Item = Label> + use<'a> {
         self.words(key).iter().map(|&word| unpack(word))
     }
 

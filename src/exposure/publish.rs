@@ -33,6 +33,9 @@ impl Shown<'_> {
     fn label(&self, hops: &Hops, first: Node, hub: bool) -> Option<Label> {
         let ground = self.ground;
         let group = ground.nodes.group(&first);
+        if hops.is_source(first) {
+            return None;
+        }
         let found = group.iter().filter_map(|&node| {
             let (arrival, tag) = if hub {
                 let by = hops.by_hub.get(&node)?;
@@ -48,7 +51,7 @@ impl Shown<'_> {
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
             (tag.hops(), time, ground.parties.rank(tag.source()), tag.timing())
         })?;
-        (tag.hops() > 0).then(|| Label {
+        Some(Label {
             direction: hops.direction,
             kind: ListKind::ALL[hops.kind],
             hub,

@@ -18,7 +18,11 @@ use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::packed_key::PackedKey;
 
 mod append;
+mod change;
 mod direct;
+
+/// So many entries may be out of use, beside half of all, before labels are built anew.
+const GARBAGE: usize = 1 << 20;
 
 /// The graph of transfers with its working labels. Writing needs it alone; searches share it.
 #[derive(Debug)]
@@ -204,17 +208,25 @@ impl World {
     /// Brings labels to what a build from nothing gives. Until then searches do not see what was
     /// appended, retracted or set since.
     pub fn relabel(&mut self) -> Relabelled {
-        let mut all = self.clocks.settle();
+        let times_changed = self.clocks.settle();
         self.edges.settle(self.nodes.len());
         let new_hubs = self.find_hubs();
         let pending = std::mem::take(&mut self.pending);
-        all |= pending.all || !new_hubs.is_empty();
-        let _ = all;
-        self.make_all();
+        let garbage = self.tiers.iter().any(|hops| hops.garbage > GARBAGE + hops.pool.len() / 2);
+        let all = pending.all || times_changed || garbage || !new_hubs.is_empty();
+        let (was, delta) = if all {
+            self.tiers.clear();
+            (Was::Rebuilt, None)
+        } else {
+            self.change(&pending)
+        };
+        if was == Was::Rebuilt {
+            self.make_missing();
+        }
         Relabelled {
             labels: Arc::new(self.labels.clone()),
-            delta: None,
-            was: Was::Rebuilt,
+            delta,
+            was,
             new_hubs: new_hubs.iter().map(|&node| *self.nodes.key(node)).collect(),
         }
     }
@@ -245,12 +257,11 @@ impl World {
         new
     }
 
-    /// Builds every label from nothing.
-    fn make_all(&mut self) {
-        self.tiers.clear();
-        let mut tiers = Vec::new();
+    /// Builds the labels of kinds that have none, and everything that is shown.
+    fn make_missing(&mut self) {
         for kind in 0..KINDS {
-            if self.parties.of_kind(kind).is_empty() {
+            let is_there = self.tiers.iter().any(|hops| hops.kind == kind);
+            if is_there || self.parties.of_kind(kind).is_empty() {
                 continue;
             }
             let world = &*self;
@@ -259,12 +270,11 @@ impl World {
                 let sent = scope.spawn(|| make(Direction::SentTo));
                 (make(Direction::ReceivedFrom), sent.join())
             });
-            tiers.push(received);
+            self.tiers.push(received);
             // A panic there is one here.
-            tiers.push(sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            self.tiers.push(sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
-        tiers.sort_by_key(|hops| (hops.direction, hops.kind));
-        self.tiers = tiers;
+        self.tiers.sort_by_key(|hops| (hops.direction, hops.kind));
         let table = self.shown().table();
         self.labels.generation += 1;
         self.labels.tables = vec![Arc::new(table)];
@@ -273,7 +283,7 @@ impl World {
 
     fn tier(&self, direction: Direction, kind: usize) -> Hops {
         let mut hops = build(self.ground(), direction, kind);
-        by_hubs(self.ground(), &mut hops);
+        by_hubs(self.ground(), &mut hops, &self.watch);
         self.sum_direct(&mut hops);
         hops
     }

@@ -230,11 +230,11 @@ fn a_first_load_looks_nothing_up() {
         let ingestor = open(dir.path());
         let mut session = ingestor.begin();
         for batch in file.chunks(1000) {
-            assert!(session.doubtful(batch).iter().all(|doubtful| !doubtful));
+            assert!(session.doubtful(batch, true).iter().all(|doubtful| !doubtful));
             session.append(batch.to_vec(), &[]).unwrap();
         }
         let mut again = ingestor.begin();
-        let doubtful = again.doubtful(&file[..1000]);
+        let doubtful = again.doubtful(&file[..1000], true);
         assert!(doubtful.iter().all(|doubtful| *doubtful));
         assert_eq!(again.append(file[..1000].to_vec(), &[]).unwrap().duplicates, 1000);
     }

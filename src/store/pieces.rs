@@ -1,5 +1,5 @@
-//! Large values of which there are many: in pieces without a checksum of their own, under one fast
-//! checksum that somebody else keeps. Knows no tree's meaning.
+//! Labels and small segments: in pieces without a checksum of their own, under one fast checksum
+//! that somebody else keeps. Knows no tree's meaning.
 //!
 //! The checksum is XXH3 in 64 bits (8 to 30 GB a second here), which tells damage of every kind
 //! but not forgery; SHA-256, as lists have it, is 0.2 to 1.5 GB a second, and labels and

@@ -159,20 +159,27 @@ impl Store {
         for run in rows.chunk_by(|a, b| a.chain == b.chain) {
             let chain = &run[0].chain;
             change.touch(chain)?;
-            let head = change.head(chain);
-            head.transfers += run.len() as u64;
-            run.iter().for_each(|row| head.add_time(row.time));
-            let positions = run.iter().filter_map(|row| row.position);
-            head.unpositioned += (run.len() - positions.clone().count()) as u64;
             let seen = heights.entry(chain).or_default();
-            for position in positions.clone() {
-                if seen.last() != Some(&position.height) {
-                    seen.push(position.height);
+            let (mut loose, mut top) = (0, None);
+            let (mut first, mut last) = (u64::MAX, 0);
+            for row in run {
+                (first, last) = (first.min(row.time), last.max(row.time));
+                match row.position {
+                    None => loose += 1,
+                    Some(position) => {
+                        top = top.max(Some(position));
+                        if seen.last() != Some(&position.height) {
+                            seen.push(position.height);
+                        }
+                    }
                 }
             }
-            if let Some(top) = positions.max() {
-                change.raise(chain, top);
-            }
+            top.into_iter().for_each(|top| change.raise(chain, top));
+            let head = change.head(chain);
+            head.transfers += run.len() as u64;
+            head.unpositioned += loose;
+            head.add_time(first);
+            head.add_time(last);
         }
         for (chain, seen) in heights {
             change.cover(chain, &coverage::spans_of(seen));

@@ -40,7 +40,7 @@ fn row(n: u64) -> Transfer {
     Transfer {
         chain: Chain::Evm(1),
         time: n / 8,
-        position: (n % 3 != 0).then_some(position),
+        position: (!n.is_multiple_of(3)).then_some(position),
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

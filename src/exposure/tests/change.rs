@@ -7,13 +7,14 @@ use super::model::{Model, shown};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Labels, Settings, Source, StopReason, World};
+use crate::exposure::{Labels, Settings, Source, StopReason, Was, World};
 
 /// What happens to a world.
 #[derive(Clone, Debug)]
 enum Change {
     Append(Vec<Transfer>),
     Sources(Vec<Source>),
+    MoreSources(Vec<Source>),
     Stops(Vec<(PackedKey, StopReason)>),
     Retract(u8, u64),
     Restart,
@@ -24,12 +25,13 @@ fn change() -> impl Strategy<Value = Change> {
     let many = prop::collection::vec(given::transfer(), 1..5);
     let retract = (0_u8..3, 0_u64..6);
     prop_oneof![
-        8 => many.prop_map(Change::Append),
-        4 => prop::collection::vec(given::source(), 0..5).prop_map(Change::Sources),
+        12 => many.prop_map(Change::Append),
+        2 => prop::collection::vec(given::source(), 0..5).prop_map(Change::Sources),
+        4 => prop::collection::vec(given::source(), 1..3).prop_map(Change::MoreSources),
         1 => prop::collection::vec(given::stop(), 0..2).prop_map(Change::Stops),
         1 => retract.prop_map(|(chain, height)| Change::Retract(chain, height)),
         1 => Just(Change::Restart),
-        8 => Just(Change::Relabel),
+        14 => Just(Change::Relabel),
     ]
 }
 
@@ -42,13 +44,17 @@ struct Known {
     sources: Vec<Source>,
     stops: Vec<(PackedKey, StopReason)>,
     world: World,
+    /// The persisted form: meta, chunks, deltas.
+    stored: (Vec<u8>, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    incremental: usize,
 }
 
 impl Known {
     fn new(settings: Settings) -> Self {
         let world = World::new(settings.clone());
         let (rows, gone, retractions) = (Vec::new(), Vec::new(), Vec::new());
-        Self { settings, rows, gone, retractions, sources: Vec::new(), stops: Vec::new(), world }
+        let (sources, stops, stored) = Default::default();
+        Self { settings, rows, gone, retractions, sources, stops, world, stored, incremental: 0 }
     }
 
     fn apply(&mut self, change: Change) {
@@ -60,6 +66,10 @@ impl Known {
             }
             Change::Sources(sources) => {
                 self.sources = sources;
+                self.world.set_parties(self.sources.clone(), self.stops.clone());
+            }
+            Change::MoreSources(sources) => {
+                self.sources.extend(sources);
                 self.world.set_parties(self.sources.clone(), self.stops.clone());
             }
             Change::Stops(stops) => {
@@ -84,10 +94,9 @@ impl Known {
 
     /// Labels are written and read back, and answer as before; then the graph is made anew.
     fn restart(&mut self) {
-        let labels = self.world.relabel().labels;
-        let (meta, chunks) = labels.to_chunks();
-        let stored = Labels::from_chunks(&meta, chunks, []).unwrap();
-        assert_eq!(shown(&stored), shown(&labels));
+        self.check();
+        let (meta, chunks, deltas) = &self.stored;
+        let stored = Labels::from_chunks(meta, chunks, deltas).unwrap();
         let mut world = World::new(self.settings.clone());
         world.resume(&stored);
         let mut row = 0;
@@ -102,7 +111,20 @@ impl Known {
     }
 
     fn check(&mut self) {
-        let labels = self.world.relabel().labels;
+        let made = self.world.relabel();
+        let labels = made.labels;
+        self.incremental += usize::from(made.was == Was::Incremental);
+        match made.delta {
+            Some(delta) => self.stored.2.push(delta),
+            None => {
+                let (meta, chunks) = labels.to_chunks();
+                self.stored = (meta, chunks.collect(), Vec::new());
+            }
+        }
+        let (meta, chunks, deltas) = &self.stored;
+        let stored = Labels::from_chunks(meta, chunks, deltas).unwrap();
+        assert_eq!(shown(&stored), shown(&labels));
+        assert_eq!((stored.rows(), stored.generation()), (labels.rows(), labels.generation()));
         assert_eq!(labels.rows(), self.rows.len() as u64);
         let rows = (0_u64..).zip(&self.rows).zip(&self.gone);
         let model = Model {
@@ -144,8 +166,8 @@ proptest! {
     /// Any interleaving.
     #[test]
     fn changes_end_where_a_build_does(
-        changes in prop::collection::vec(change(), 1..16),
-        (max_hops, hub_limit) in (1_u8..=8, 2_u32..8),
+        changes in prop::collection::vec(change(), 1..24),
+        (max_hops, hub_limit) in (1_u8..=8, 2_u32..14),
     ) {
         let mut known = Known::new(settings(max_hops, hub_limit));
         for change in changes {

@@ -1,1 +1,249 @@
 //! Single cases with their figures written out.
+
+use super::given::{TOKEN, holder, key, settings};
+use crate::domain::chain::Chain;
+use crate::domain::list::{ListKind, RowKey};
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
+};
+use crate::exposure::{Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World};
+
+const ETH: Chain = Chain::Evm(1);
+
+/// `from` sends `amount` to `to` at a height, whose time is the same number.
+fn send(from: u8, to: u8, height: u64, amount: u64) -> Transfer {
+    Transfer {
+        chain: ETH,
+        time: height,
+        position: Some(Position { height, tx_index: 0, index: 0 }),
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: Some(holder(from, &ETH)),
+            to: Some(holder(to, &ETH)),
+            asset: Asset::Native,
+            amount: Amount::from(amount),
+            usd_micros: None,
+        }),
+    }
+}
+
+fn source(number: u8) -> Source {
+    Source {
+        list: "list".parse().unwrap(),
+        listing: RowKey::default(),
+        key: key(number, &ETH),
+        kind: ListKind::Sanctions,
+        designated: Some(15),
+    }
+}
+
+fn world(rows: &[Transfer], sources: &[u8]) -> World {
+    let mut world = World::new(settings(5, 100));
+    world.append(0, rows);
+    world.set_parties(sources.iter().map(|&number| source(number)).collect(), Vec::new());
+    world
+}
+
+fn hops(labels: &Labels, number: u8) -> Vec<(Direction, u8, Timing, u16)> {
+    let labels = labels.of(&key(number, &ETH));
+    labels.map(|label| (label.direction, label.hops, label.timing, label.direct_share)).collect()
+}
+
+const A: u8 = 1;
+const X: u8 = 2;
+const Y: u8 = 3;
+const S: u8 = 4;
+
+/// Two ways to a listed address: the later one leaves later, the earlier one is complete earlier.
+#[test]
+fn as_of_knows_what_was_complete() {
+    let rows = [send(A, X, 1, 100), send(X, S, 10, 100), send(A, Y, 5, 100), send(Y, S, 20, 100)];
+    let mut world = world(&rows, &[S]);
+    let labels = world.relabel().labels;
+    assert_eq!(hops(&labels, A), [(Direction::SentTo, 2, Timing::After, 0)]);
+    let as_of = |until| {
+        let found = world.exposure_as_of(&[key(A, &ETH)], until, None, 1_000);
+        assert!(!found.cut_short);
+        let path = found.found.into_iter().map(|nearest| nearest.path);
+        let rows = |path: &crate::exposure::Path| path.hops.iter().map(|hop| hop.row).collect();
+        path.map(|path| (rows(&path), path.timing)).collect::<Vec<(Vec<u64>, Timing)>>()
+    };
+    let none: Vec<(Vec<u64>, Timing)> = Vec::new();
+    assert_eq!(as_of(9), none);
+    assert_eq!(as_of(12), [(vec![0, 1], Timing::Before)]);
+    assert_eq!(as_of(20), [(vec![2, 3], Timing::After)]);
+    assert!(world.exposure_as_of(&[key(A, &ETH)], 12, None, 0).cut_short);
+}
+
+#[test]
+fn appended_in_order_is_incremental_with_shares() {
+    let mut world = world(&[send(S, A, 10, 300), send(X, A, 11, 100)], &[S]);
+    let labels = world.relabel().labels;
+    assert_eq!(hops(&labels, A), [(Direction::ReceivedFrom, 1, Timing::Before, 7_500)]);
+    // What came before the label does not go on.
+    world.append(2, &[send(Y, A, 12, 200), send(A, X, 13, 100)]);
+    let made = world.relabel();
+    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.labels.generation(), labels.generation());
+    assert_eq!(hops(&made.labels, A), [(Direction::ReceivedFrom, 1, Timing::Before, 5_000)]);
+    assert_eq!(hops(&made.labels, X), [(Direction::ReceivedFrom, 2, Timing::Before, 0)]);
+    assert_eq!(hops(&made.labels, S), []);
+    // What a reader holds does not change.
+    assert_eq!(hops(&labels, X), []);
+}
+
+#[test]
+fn transfers_are_paged_with_why_they_do_not_count() {
+    let mut failed = send(A, X, 3, 100);
+    failed.status = TxStatus::Failed;
+    let mut token = send(A, X, 4, 100);
+    let mut unvalued = token.clone();
+    for (transfer, contract) in [(&mut token, TOKEN), (&mut unvalued, [9; 20])] {
+        let Movement::Account(movement) = &mut transfer.movement else { unreachable!() };
+        movement.asset = Asset::Contract(contract);
+    }
+    let mut nowhere = send(A, X, 5, 100);
+    let Movement::Account(movement) = &mut nowhere.movement else { unreachable!() };
+    movement.to = None;
+    let rows = [
+        send(A, X, 1, 19),
+        send(A, X, 2, 0),
+        failed,
+        token,
+        unvalued,
+        nowhere,
+        send(A, A, 6, 100),
+        send(A, 0, 7, 100),
+        send(X, A, 8, 100),
+    ];
+    let mut world = world(&rows, &[]);
+    world.relabel();
+    let keys = [key(A, &ETH)];
+    let all = world.transfers_of(&keys, Some(false), 0, 100);
+    let why: Vec<_> = all.found.iter().map(|dealing| (dealing.row, dealing.why_not)).collect();
+    let wanted = [
+        (0, Some(NotCounted::Dust)),
+        (1, Some(NotCounted::Zero)),
+        (2, Some(NotCounted::Failed)),
+        (3, None),
+        (4, Some(NotCounted::UnvaluedAsset)),
+        (5, Some(NotCounted::UnknownCounterparty)),
+        (6, Some(NotCounted::SelfTransfer)),
+        (7, Some(NotCounted::NullAddress)),
+    ];
+    assert_eq!((why.as_slice(), all.next), (&wanted[..], None));
+    let (mut cursor, mut paged) = (Some(0), Vec::new());
+    while let Some(at) = cursor {
+        let page = world.transfers_of(&keys, None, at, 3);
+        assert!(page.found.len() <= 3);
+        paged.extend(page.found);
+        cursor = page.next;
+    }
+    let rows: Vec<_> = paged.iter().map(|dealing| (dealing.row, dealing.received)).collect();
+    let sent = (0..6).map(|row| (row, false));
+    let wanted: Vec<_> = sent.chain([(6, false), (6, true), (7, false), (8, true)]).collect();
+    assert_eq!(rows, wanted);
+    assert_eq!(paged[9].others, [key(X, &ETH)]);
+}
+
+#[test]
+fn a_utxo_transaction_is_one_hop() {
+    let chain = Chain::Bitcoin;
+    let leg = |number, amount| Leg { holders: vec![holder(number, &chain)], amount };
+    let movement = UtxoMovement {
+        coinbase: false,
+        inputs: vec![leg(S, Some(50)), leg(A, None), Leg::default()],
+        outputs: vec![leg(X, Some(40)), leg(A, Some(10)), leg(Y, Some(1))],
+    };
+    let transfer = Transfer {
+        chain: chain.clone(),
+        movement: Movement::Utxo(Box::new(movement)),
+        ..send(A, X, 1, 1)
+    };
+    let mut world = World::new(settings(5, 100));
+    world.append(0, &[transfer]);
+    let at = |number| key(number, &chain);
+    world.set_parties(vec![Source { key: at(S), ..source(S) }], Vec::new());
+    let labels = world.relabel().labels;
+    let of = |number| labels.of(&at(number)).map(|label| (label.hops, label.direct_share));
+    assert_eq!(of(X).collect::<Vec<_>>(), [(1, 10_000)]);
+    // Change of a co-spender came out of a transaction with the listed input.
+    assert_eq!(of(A).collect::<Vec<_>>(), [(1, 10_000)]);
+    assert_eq!(of(Y).next(), None, "dust");
+    let dealings = world.transfers_of(&[at(X)], None, 0, 10).found;
+    assert_eq!(dealings[0].others, [at(S), at(A)]);
+    let label = labels.of(&at(X)).next().unwrap();
+    assert_eq!(world.evidence(&[at(X)], &label, 100).unwrap().unknown, 1);
+}
+
+#[test]
+fn damaged_labels_are_refused() {
+    let rows: Vec<_> = (10..30).map(|to| send(S, to, 10, 300)).collect();
+    let mut world = world(&rows, &[S]);
+    let made = world.relabel().labels;
+    let (meta, chunks) = made.to_chunks();
+    let chunks: Vec<_> = chunks.collect();
+    assert_eq!(chunks.len(), 1);
+    world.append(20, &[send(10, Y, 12, 100)]);
+    let delta = world.relabel().delta.unwrap();
+    let read = |meta: &[u8], chunk: &[u8], delta: &[u8]| {
+        Labels::from_chunks(meta, [chunk], [delta]).map(|labels| labels.len())
+    };
+    assert_eq!(read(&meta, &chunks[0], &delta), Ok(21));
+    assert_eq!(read(&meta[1..], &chunks[0], &delta), Err(LabelsError::Meta));
+    assert_eq!(read(&meta, &chunks[0][..40], &delta), Err(LabelsError::Chunk(0)));
+    assert_eq!(read(&meta, &chunks[0], &delta[..30]), Err(LabelsError::Delta(0)));
+    for end in 0..delta.len() {
+        assert_eq!(read(&meta, &chunks[0], &delta[..end]), Err(LabelsError::Delta(0)));
+    }
+    let mut other = chunks[0].clone();
+    let last = other.len() - 1;
+    other[last] = 7;
+    assert!(matches!(read(&meta, &other, &delta), Err(LabelsError::Source(_))));
+}
+
+/// The hot table: found, not found, and no more than 40 bytes a key with one label.
+#[test]
+fn the_table_is_small() {
+    let many = 50_000_u32;
+    let own = |number: u32| {
+        let mut bytes = [0; 20];
+        bytes[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
+        bytes[16..].copy_from_slice(&number.to_be_bytes());
+        // Never null.
+        bytes[15] = 1;
+        bytes
+    };
+    let rows: Vec<_> = (0..many)
+        .map(|number| {
+            let mut transfer = send(S, A, 10, 300);
+            let Movement::Account(movement) = &mut transfer.movement else { unreachable!() };
+            movement.to = Some(crate::domain::transfer::Holder::Evm(own(number)));
+            transfer
+        })
+        .collect();
+    let mut world = World::new(settings(5, u32::MAX));
+    world.append(0, &rows);
+    world.set_parties(vec![source(S)], Vec::new());
+    let labels = world.relabel().labels;
+    assert_eq!(labels.len(), many as usize);
+    assert!(labels.bytes() <= 40 * labels.len(), "{}", labels.bytes());
+    for number in 0..many {
+        let mut key = [0; 21];
+        key[1..].copy_from_slice(&own(number));
+        assert_eq!(labels.of(&PackedKey(key)).count(), 1);
+        key[0] = 1;
+        assert_eq!(labels.of(&PackedKey(key)).count(), 0);
+    }
+    let (meta, chunks) = labels.to_chunks();
+    let chunks: Vec<_> = chunks.collect();
+    assert!(chunks.len() > 4);
+    let none: [Vec<u8>; 0] = [];
+    let read = Labels::from_chunks(&meta, chunks.clone(), none.clone()).unwrap();
+    assert_eq!(read.len(), labels.len());
+    let swapped = chunks.into_iter().rev();
+    assert_eq!(Labels::from_chunks(&meta, swapped, none).unwrap_err(), LabelsError::Chunk(1));
+}

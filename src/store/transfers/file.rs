@@ -1,9 +1,11 @@
 //! Whole segments one after the other in a file beside the database. Knows bytes and places only.
 //!
-//! sled writes a leaf of sixteen values anew after ten changes and at every split: a segment cut
-//! into pieces is written 4.4 times, takes twice its size on disk, and 1.2 to 1.4 us a row went
-//! into waiting for that (0.15 us without). Whole segments are never changed or removed, so that a
-//! file that only grows holds them as well; what is small or changes stays in the database.
+//! sled writes a leaf of sixteen values anew after ten changes and at every split: what is appended
+//! in pieces is written some four times (reckoned from its sources) and takes twice its size on
+//! disk. Measured with 4 M rows of R-MAT, scale 22: in pieces 98.9 bytes a row on disk, 155.6 with
+//! a transaction hash, the store opened in 118 and 237 ms; in this file 52.2 and 84.2 bytes, 18 and
+//! 12 ms. Whole segments are never changed or removed, so that a file that only grows holds them
+//! as well; what is small or changes stays in the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,0 +1,99 @@
+//! Brings labels up to date from what changed, where that was insertion only. Decides nothing but
+//! which kinds must be built.
+
+use std::collections::HashSet;
+
+use super::super::hops::Hops;
+use super::super::hubs::by_hubs;
+use super::super::nodes::{Node, TX};
+use super::super::parties::KINDS;
+use super::super::relax::{Inserted, relax};
+use super::super::table::Table;
+use super::{Pending, Was, World};
+use crate::domain::packed_key::PackedKey;
+
+impl World {
+    /// Changes labels by what is pending: gives what to add to the persisted form. Labels of kinds
+    /// that lost a source, or have their first, are left out and must be built.
+    pub(super) fn change(&mut self, pending: &Pending) -> (Was, Option<Vec<u8>>) {
+        let mut dirty = HashSet::new();
+        let tiers = std::mem::take(&mut self.tiers);
+        let first_source = self.labels.sources.len();
+        for mut hops in tiers {
+            if pending.parties.removed[hops.kind] {
+                continue;
+            }
+            self.change_tier(&mut hops, pending, &mut dirty);
+            self.tiers.push(hops);
+        }
+        let has_tier = |kind| self.tiers.iter().any(|hops| hops.kind == kind);
+        let misses =
+            (0..KINDS).any(|kind| !has_tier(kind) && !self.parties.of_kind(kind).is_empty());
+        if misses || pending.parties.removed.contains(&true) {
+            return (Was::Rebuilt, None);
+        }
+        for edge in &pending.fresh {
+            dirty.extend([edge.from, edge.to()].into_iter().filter(|&node| self.is_direct(node)));
+        }
+        let change = self.changed_keys(&dirty);
+        self.note_labels();
+        let delta = self.labels.delta(first_source, &change);
+        if change.len() == 0 {
+            return (Was::Incremental, Some(delta));
+        }
+        self.labels.changed(change);
+        let is_folded = self.labels.tables.len() == 1;
+        (Was::Incremental, (!is_folded).then_some(delta))
+    }
+
+    fn change_tier(&self, hops: &mut Hops, pending: &Pending, dirty: &mut HashSet<Node>) {
+        let added = pending.parties.added.iter().filter(|(_, kind)| *kind == hops.kind);
+        let sources: Vec<_> = added
+            .filter_map(|(key, kind)| Some((key, self.parties.sources(key)?[*kind]?)))
+            .flat_map(|(key, source)| {
+                self.nodes.of_key(key).into_iter().map(move |node| (node, source))
+            })
+            .collect();
+        let inserted = Inserted { edges: &pending.fresh, sources };
+        let (changed, hubs_changed) = relax(self.ground(), hops, &inserted);
+        dirty.extend(changed);
+        if hubs_changed {
+            dirty.extend(hops.by_hub.keys());
+            by_hubs(self.ground(), hops, &self.watch);
+            dirty.extend(hops.by_hub.keys());
+        }
+        if inserted.sources.is_empty() {
+            self.add_direct_of(hops, &pending.fresh);
+        } else {
+            self.sum_direct(hops);
+            dirty.extend(hops.direct.keys().map(|(node, _)| *node));
+        }
+    }
+
+    /// Whether the key of a node has a label of one hop, whose share may change with any transfer.
+    fn is_direct(&self, node: Node) -> bool {
+        !self.nodes.has(node, TX)
+            && self.nodes.group(&node).iter().any(|&twin| {
+                let is_one = |hops: &Hops| hops.first(twin).is_some_and(|of| of.tag.hops() == 1);
+                self.tiers.iter().any(is_one)
+            })
+    }
+
+    /// What is shown of the keys of nodes, where it is not what was shown before.
+    fn changed_keys(&self, dirty: &HashSet<Node>) -> Table {
+        let shown = self.shown();
+        let keys = dirty.iter().filter(|&&node| !self.nodes.has(node, TX));
+        let firsts: HashSet<_> = keys.map(|&node| self.nodes.first(node)).collect();
+        let mut rows: Vec<(PackedKey, Vec<u64>)> = Vec::new();
+        let mut words = Vec::new();
+        for first in firsts {
+            words.clear();
+            shown.words(first, &mut words);
+            let key = self.nodes.key(first);
+            if self.labels.words(key) != words {
+                rows.push((*key, words.clone()));
+            }
+        }
+        Table::from_unsorted(rows)
+    }
+}
