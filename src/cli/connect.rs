@@ -11,10 +11,16 @@ use anyhow::{Context, Result, anyhow};
 use super::{Global, endpoint};
 use crate::engine::Engine;
 use crate::grpc;
-use crate::grpc::client::Client;
+use crate::grpc::client::{CallError, Client};
 
 /// How long a command waits for a store that another process holds and nobody serves.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a command waits for transfers to be read in: a hundred million take a few minutes.
+const LOADING_PATIENCE: Duration = Duration::from_secs(600);
+
+/// The reason of a refusal while they are.
+const LOADING: &str = "TRANSFERS_LOADING";
 
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -24,7 +30,7 @@ pub enum Reached {
     /// This process: it holds the store.
     Held(Arc<Engine>),
     /// A server.
-    Served(Client),
+    Served(Box<Client>),
 }
 
 /// A client, connected. Where the store is served within the process, dropping the runtime that
@@ -42,7 +48,7 @@ pub async fn connect_for_paths(global: &Global) -> Result<Client> {
 async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
     let engine = match reach(global).await? {
         Reached::Held(engine) => engine,
-        Reached::Served(client) => return Ok(client),
+        Reached::Served(client) => return Ok(*client),
     };
     let settling = engine.clone();
     tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
@@ -52,7 +58,7 @@ async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
 /// The server or the store, for a command that can use either.
 pub async fn reach(global: &Global) -> Result<Reached> {
     if let Some(url) = &global.server {
-        return Ok(Reached::Served(Client::connect(url).await?));
+        return Ok(Reached::Served(Box::new(Client::connect(url).await?)));
     }
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
@@ -65,9 +71,25 @@ pub async fn reach(global: &Global) -> Result<Reached> {
         match running(&config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
             Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
-            connected => return connected.map(Reached::Served),
+            connected => return connected.map(|client| Reached::Served(Box::new(client))),
         }
         waited += PAUSE;
+    }
+}
+
+/// Asks again while the server says that transfers are being read in, as it does after a start.
+pub async fn when_loaded<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match ask().await {
+            Err(error) if error.reason == LOADING && waited < LOADING_PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -101,6 +123,21 @@ pub fn locked(data_dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_loading_is_waited_for() {
+        let error = |reason: &str| CallError {
+            code: 14,
+            reason: reason.to_owned(),
+            message: String::new(),
+            fields: Vec::new(),
+        };
+        let mut answers = vec![Err(error("NOT_LOADED")), Ok(7), Err(error(LOADING))];
+        let mut ask = || answers.pop().unwrap();
+        let runtime = crate::cli::runtime().unwrap();
+        assert_eq!(runtime.block_on(when_loaded(async || ask())), Ok(7));
+        assert_eq!(runtime.block_on(when_loaded(async || ask())), Err(error("NOT_LOADED")));
+    }
 
     fn refusal(data_dir: &Path) -> String {
         let error = crate::cli::runtime().unwrap().block_on(running(data_dir)).unwrap_err();

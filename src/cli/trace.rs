@@ -84,7 +84,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let request = request(arguments);
     runtime()?.block_on(async {
         let mut client = connect::connect_for_paths(global).await?;
-        let response = answer(client.screening.trace_exposure(request).await)?;
+        let ask = async || answer(client.screening.trace_exposure(request.clone()).await);
+        let response = connect::when_loaded(ask).await?;
         let shown = shown(arguments, &response)?;
         match &arguments.out {
             None => output::write(shown.as_bytes())?,

@@ -127,7 +127,8 @@ async fn counterparties(client: &mut Client, arguments: Counterparties) -> Resul
             page_size: i32::try_from(left).unwrap_or(PAGE).min(PAGE),
             page_token: all.next_page_token.clone(),
         };
-        let page = answer(client.transfers.list_counterparties(request).await)?;
+        let ask = async || answer(client.transfers.list_counterparties(request.clone()).await);
+        let page = connect::when_loaded(ask).await?;
         ensure!(
             page.next_page_token.is_empty() || page.next_page_token != all.next_page_token,
             "the server gives the page {:?} after itself",

@@ -16,7 +16,9 @@ use super::{convert, page};
 use crate::domain::address::Address;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::MAX_HEIGHT;
-use crate::engine::{CounterpartyQuery, CounterpartyRow, Engine, HeadOverview, IngestSession};
+use crate::engine::{
+    CounterpartyQuery, CounterpartyRow, Engine, EngineError, HeadOverview, IngestSession,
+};
 use crate::exposure::Direction;
 use crate::ingest::Covered;
 
@@ -75,9 +77,25 @@ struct Rejection {
     refusal: Refusal,
 }
 
-impl<E: Into<Refusal>> From<E> for Rejection {
-    fn from(error: E) -> Self {
-        Self { index: None, refusal: error.into() }
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self { index: None, refusal }
+    }
+}
+
+impl From<EngineError> for Rejection {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Transfer { index, source } => {
+                let field = format!("transfers[{index}]");
+                let reason = ErrorReason::InvalidTransfer;
+                Self {
+                    index: u32::try_from(index).ok(),
+                    refusal: Refusal::invalid(reason, field, source.to_string()),
+                }
+            }
+            error => Refusal::from(error).into(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod cli_end_to_end;
+mod cli_transfers;
 mod crash;
 mod desk;
 mod disk_full;

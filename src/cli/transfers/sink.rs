@@ -27,7 +27,7 @@ pub enum Sink {
     /// A server holds it.
     Served {
         /// The server.
-        client: Client,
+        client: Box<Client>,
         /// Its stream.
         stream: IngestStream,
     },

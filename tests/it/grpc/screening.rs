@@ -43,8 +43,17 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         policy_version: "builtin-2".to_owned(),
         stale_allowed: false,
-        ..Default::default()
+        transfers: Vec::new(),
+        labelled_rows: 0,
+        retractions: 0,
+        max_hops: 5,
+        exposure_settings: digest_of_settings(),
     }
+}
+
+fn digest_of_settings() -> String {
+    let config = Config::load(&Flags::default(), Vec::new()).unwrap();
+    config.exposure.digest().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn full_listing() -> v1::Listing {

@@ -12,6 +12,7 @@ use super::*;
 
 const SCREENING: &str = "lazaretto.v1.ScreeningService";
 const LISTS: &str = "lazaretto.v1.SanctionsListService";
+const TRANSFERS: &str = "lazaretto.v1.TransferService";
 
 async fn channel(desk: &Desk) -> Channel {
     Endpoint::from_shared(format!("http://{}", desk.address)).unwrap().connect().await.unwrap()
@@ -37,6 +38,7 @@ fn health_says_whether_a_list_is_loaded() {
             watches.push(watch);
         }
         assert_eq!(check(&mut health, LISTS).await.unwrap(), ServingStatus::Serving);
+        assert_eq!(check(&mut health, TRANSFERS).await.unwrap(), ServingStatus::Serving);
         assert_eq!(check(&mut health, "unknown").await.unwrap_err().code(), Code::NotFound);
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..1))).await;
         for (watch, service) in watches.iter_mut().zip(["", SCREENING]) {
@@ -88,7 +90,7 @@ fn reflection_lists_the_services() {
             (v1, "grpc.reflection.v1.ServerReflection"),
             (v1alpha, "grpc.reflection.v1alpha.ServerReflection"),
         ] {
-            assert_eq!(names, ["grpc.health.v1.Health", own, LISTS, SCREENING]);
+            assert_eq!(names, ["grpc.health.v1.Health", own, LISTS, SCREENING, TRANSFERS]);
         }
         for files in [files, files_alpha] {
             let text = files.iter().map(|file| String::from_utf8_lossy(file)).collect::<String>();

@@ -144,9 +144,8 @@ impl Drawing<'_> {
     }
 
     fn line(&self, text: &mut String, line: &str) {
-        text.push_str(
-            &format!("{:indent$} {line}", "", indent = self.indent).trim_end().to_owned(),
-        );
+        let line = format!("{:indent$} {line}", "", indent = self.indent);
+        text.push_str(line.trim_end());
         text.push('\n');
     }
 

@@ -1,0 +1,331 @@
+//! The commands on transfers against the real store and server: import, what is loaded, and what is
+//! wrong with a file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::program::{Running, Said, program};
+
+/// The listed one, one that took from it, one that took from that, and a service.
+const LISTED: &str = "0xbad0000000000000000000000000000000000001";
+const NEAR: &str = "0x0a00000000000000000000000000000000000011";
+const FAR: &str = "0x0b00000000000000000000000000000000000022";
+const SERVICE: &str = "0x0e00000000000000000000000000000000000044";
+
+const CONFIG: &str = r#"
+starter_lists = false
+offline = true
+lists.us-ofac-sdn.enabled = false
+lists.us-ofac-cons.enabled = false
+lists.lazarus-advisories.enabled = false
+[lists.sanctions]
+kind = "SANCTIONS"
+required = true
+"#;
+
+/// A data directory with its configuration and files.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    /// With a sanctions list of today.
+    fn new() -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        place.file("lazaretto.toml", CONFIG);
+        let row = format!("{LISTED},eip155:1,u1,Evil Party,2026-01-01\n");
+        let list = format!("address,ticker,party_uid,party_name,listed_on\n{row}");
+        let list = place.file("sanctions.csv", &list);
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+        let arguments =
+            ["lists", "import", &list, "--list", "sanctions", "--published", today.as_str()];
+        assert_eq!(place.says(&arguments).status, 0);
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Writes a file, and gives its path.
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = program(&self.data());
+        command.args(arguments).env("LAZARETTO_CONFIG", self.dir.path().join("lazaretto.toml"));
+        command
+    }
+
+    fn says(&self, arguments: &[&str]) -> Said {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// What a command that must succeed shows as JSON.
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        let shown = self.says(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(shown.status, 0, "{arguments:?}: {}", shown.err);
+        serde_json::from_str(&shown.out).unwrap()
+    }
+
+    /// A server on a free port, listening.
+    fn serve(&self) -> Running {
+        let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
+        server.wait_for("listening url=");
+        server
+    }
+}
+
+/// A file of our own form: one ether a row, a minute apart.
+fn transfers(rows: &[(u64, &str, &str)]) -> String {
+    let mut csv = String::from("chain,tx,position,time,from,to,asset,amount\n");
+    for (height, from, to) in rows {
+        let time = jiff::Timestamp::from_second(1_767_000_000 + *height as i64 * 60).unwrap();
+        let amount = "1000000000000000000";
+        csv += &format!("eip155:1,0x{height:064x},{height}:0,{time},{from},{to},native,{amount}\n");
+    }
+    csv
+}
+
+fn three() -> String {
+    transfers(&[(100, LISTED, NEAR), (101, NEAR, FAR), (103, LISTED, SERVICE)])
+}
+
+/// Counts of a summary.
+fn counts(summary: &Value) -> [u64; 5] {
+    ["read", "stored", "duplicates", "rejected", "rows"].map(|name| summary[name].as_u64().unwrap())
+}
+
+/// The import of the same files, whoever holds the store.
+fn check_imports(place: &Place) {
+    let one = place.file("one.csv", &three());
+    let two = place.file("two.csv", &transfers(&[(101, NEAR, FAR), (200, FAR, SERVICE)]));
+    let summary = place.json(&["transfers", "import", &one, &two]);
+    assert_eq!(counts(&summary), [5, 4, 1, 0, 4], "{summary}");
+    assert_eq!(summary["labelled_rows"], 4, "{summary}");
+    let again = place.json(&["transfers", "import", &one]);
+    assert_eq!(counts(&again), [3, 0, 3, 0, 4]);
+
+    let shown = place.says(&["transfers", "import", &two]);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    for words in ["read        2 rows of 1 file in", "duplicates  2, stored before", "knows 4 of 4"]
+    {
+        assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
+    }
+    let heads = place.json(&["transfers", "heads"]);
+    assert_eq!(heads["heads"][0]["chain"], "eip155:1");
+    assert_eq!(heads["heads"][0]["transfers"], "4");
+}
+
+#[test]
+fn files_are_imported_into_the_store_that_the_command_holds() {
+    check_imports(&Place::new());
+}
+
+#[test]
+fn files_are_imported_through_the_server_that_holds_the_store() {
+    let place = Place::new();
+    let server = place.serve();
+    check_imports(&place);
+    server.signal("TERM");
+    assert_eq!(server.end().status, 0);
+}
+
+#[test]
+fn a_bad_row_is_named_and_what_was_before_it_stays() {
+    let place = Place::new();
+    let good = place.file("good.csv", &three());
+    let bad = three().replace("101:0", "101:x");
+    let bad = place.file("bad.csv", &bad);
+    let shown = place.says(&["transfers", "import", &good, &bad]);
+    assert_eq!((shown.status, shown.out.as_str()), (1, ""), "{}", shown.err);
+    for words in ["bad.csv", "line 3", "position", "3 transfers before it are stored"] {
+        assert!(shown.err.contains(words), "{words:?} is not in {}", shown.err);
+    }
+    assert_eq!(place.json(&["transfers", "heads"])["rows"], "3");
+}
+
+#[test]
+fn bad_rows_are_rejected_where_a_file_takes_them() {
+    let place = Place::new();
+    let bad = place.file("bad.csv", &three().replace("101:0", "101:x"));
+    let rejects = place.dir.path().join("rejects.jsonl");
+    let to = rejects.to_str().unwrap();
+    let summary = place.json(&["transfers", "import", &bad, "--rejects", to]);
+    assert_eq!(counts(&summary), [3, 2, 0, 1, 2], "{summary}");
+    let lines = fs::read_to_string(&rejects).unwrap();
+    let line: Value = serde_json::from_str(lines.trim()).unwrap();
+    assert!(line["file"].as_str().unwrap().ends_with("bad.csv"), "{line}");
+    assert_eq!(line["position"], "line 3");
+    assert!(line["reason"].as_str().unwrap().contains("position"), "{line}");
+    assert!(line["row"].as_str().unwrap().starts_with("eip155:1,0x"), "{line}");
+}
+
+#[test]
+fn blocks_that_are_said_to_be_covered_are_no_gap() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    let import = ["transfers", "import", &file];
+    place.json(&import);
+    assert_eq!(place.json(&["transfers", "heads"])["heads"][0]["covered_spans"], "2");
+    let covering = [&import[..], &["--covers", "100-110", "--chain", "ethereum"]].concat();
+    place.json(&covering);
+    let heads = place.json(&["transfers", "heads"]);
+    assert_eq!(heads["heads"][0]["covered"], serde_json::json!([{"from": "100", "to": "110"}]));
+}
+
+#[test]
+fn transfers_are_taken_back() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let retract = ["transfers", "retract", "ethereum", "--from-height", "101", "--reason", "reorg"];
+    let shown = place.says(&retract);
+    assert_eq!(
+        (shown.status, shown.out.as_str()),
+        (0, "2 transfers taken back\n"),
+        "{}",
+        shown.err
+    );
+    let head = &place.json(&["transfers", "heads"])["heads"][0];
+    assert_eq!((&head["transfers"], &head["retracted"]), (&"1".into(), &"2".into()));
+}
+
+#[test]
+fn wrong_usage() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    let check = |arguments: &[&str], words: &str| {
+        let shown = place.says(arguments);
+        assert_eq!(shown.status, 1, "{arguments:?}: {}", shown.err);
+        assert!(shown.err.contains(words), "{words:?} is not in {}", shown.err);
+    };
+    check(&["transfers", "import"], "FILE");
+    check(&["transfers", "import", "/nowhere"], "/nowhere");
+    check(&["transfers", "import", &file, "--covers", "1-2"], "--chain");
+    check(&["transfers", "import", &file, "--chain", "eip155:*"], "family of chains");
+    check(&["transfers", "import", &file, "--format", "xml"], "no format of transfers");
+    check(&["transfers", "retract", "ethereum", "--from-height", "1"], "--reason");
+    check(&["trace", "nonsense!"], "INVALID_ADDRESS");
+    check(&["trace", NEAR, "--max-hops", "9"], "--max-hops");
+    check(&["trace", NEAR, "--min-usd", "much"], "US dollars");
+    check(&["trace", NEAR, "--from-time", "yesterday"], "YYYY-MM-DD");
+}
+
+#[test]
+fn tags_are_a_list_of_their_own() {
+    let place = Place::new();
+    let tags = "address,ticker,party_uid,party_name,category\n";
+    let tags = format!("{tags}{SERVICE},eip155:1,x,The Exchange,exchange\n");
+    let file = place.file("Exchanges 2026.csv", &tags);
+    let shown = place.says(&["tags", "import", &file]);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    assert!(shown.out.starts_with("tags-exchanges-2026: version"), "{}", shown.out);
+    let shown = place.says(&["tags", "import", &file, "--kind", "SERVICE", "--list", "services"]);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    let lists = place.says(&["lists", "ls"]).out;
+    for words in ["ATTRIBUTION", "SERVICE"] {
+        assert!(lists.contains(words), "{lists}");
+    }
+}
+
+#[test]
+fn paths_in_every_form() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let on_path = [LISTED, NEAR, FAR, &format!("0x{:064x}", 100), &format!("0x{:064x}", 101)];
+    let trace = ["trace", FAR, "--direction", "received-from", "--max-hops", "3"];
+    for form in ["text", "json", "dot", "svg", "html"] {
+        let shown = place.says(&[&trace[..], &["--output", form]].concat());
+        assert_eq!((shown.status, shown.err.as_str()), (0, ""), "{form}");
+        for string in on_path.iter().chain(&["Evil Party"]) {
+            assert!(shown.out.contains(string), "{form} lacks {string}:\n{}", shown.out);
+        }
+        let out = place.dir.path().join(form);
+        let to_file = ["--output", form, "--out", out.to_str().unwrap()];
+        let told = place.says(&[&trace[..], &to_file].concat());
+        assert_eq!((told.status, told.out.as_str()), (0, ""), "{}", told.err);
+        assert_eq!(fs::read_to_string(out).unwrap(), shown.out, "{form}");
+    }
+    let message = place.json(&trace);
+    let path = &message["paths"][0];
+    assert_eq!(message["paths"].as_array().unwrap().len(), 1, "{message}");
+    assert_eq!(path["direction"], "EXPOSURE_DIRECTION_RECEIVED_FROM");
+    assert_eq!(path["listing"]["address"], LISTED);
+    assert_eq!(path["hops"].as_array().unwrap().len(), 2);
+    assert_eq!(path["hops"][0]["symbol"], "ETH");
+
+    // Narrowed until nothing is left: by time, by hops, by value, by direction, by kind.
+    for narrow in [
+        ["--to-time", "2025-01-01"],
+        ["--max-hops", "1"],
+        ["--min-usd", "0.01"],
+        ["--direction", "sent-to"],
+        ["--kind", "SEIZURE"],
+    ] {
+        let message = place.json(&[&["trace", FAR], &narrow[..]].concat());
+        assert!(message.get("paths").is_none(), "{narrow:?}: {message}");
+    }
+    let nothing = place.says(&["trace", SERVICE, "--direction", "sent-to"]);
+    assert_eq!(nothing.status, 0, "{}", nothing.err);
+    assert!(nothing.out.starts_with("0 paths between"), "{}", nothing.out);
+}
+
+#[test]
+fn counterparties_page_by_page() {
+    let place = Place::new();
+    let rows: Vec<(u64, &str, &str)> = (0..1_500).map(|height| (height, LISTED, NEAR)).collect();
+    let file = place.file("many.csv", &transfers(&rows));
+    place.json(&["transfers", "import", &file]);
+    let all = place.json(&["transfers", "counterparties", NEAR]);
+    let heights = |answer: &Value| -> Vec<String> {
+        let rows = answer["counterparties"].as_array().cloned().unwrap_or_default();
+        let height =
+            |row: &Value| row["transfer"]["position"]["height"].as_str().map(str::to_owned);
+        rows.iter().map(|row| height(row).unwrap_or_else(|| "0".to_owned())).collect()
+    };
+    let want: Vec<_> = (0..1_500).map(|height: u64| height.to_string()).collect();
+    assert_eq!(heights(&all), want);
+    assert_eq!(all["counterparties"][0]["addresses"], serde_json::json!([LISTED]));
+    assert_eq!(all["counterparties"][0]["counts"], true);
+    let first = place.json(&["transfers", "counterparties", NEAR, "--limit", "7"]);
+    assert_eq!(heights(&first), want[..7]);
+    let sent = place.json(&["transfers", "counterparties", NEAR, "--direction", "sent"]);
+    assert_eq!(heights(&sent), Vec::<String>::new());
+    let shown = place.says(&["transfers", "counterparties", NEAR, "--limit", "2"]);
+    assert!(
+        shown.out.contains("from") && shown.out.ends_with("and more: --limit\n"),
+        "{}",
+        shown.out
+    );
+}
+
+#[test]
+fn screenings_show_exposure_and_its_evidence() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let server = place.serve();
+    // The server has read the transfers in once it has answered this.
+    assert_eq!(place.says(&["trace", FAR]).status, 0);
+    let shown = place.says(&["screen", FAR, "--evidence"]);
+    assert_eq!(shown.status, 10, "{}{}", shown.out, shown.err);
+    for words in ["RECEIVED_FROM", "2 hops from", "Evil Party", NEAR, "│   1 ETH", "▼   tx 0x"]
+    {
+        assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
+    }
+    let near = place.says(&["screen", NEAR]);
+    assert!(near.out.contains("1 hop from") && near.out.contains("100.00 %"), "{}", near.out);
+    let narrow = place.says(&["screen", FAR, "--max-hops", "1"]);
+    assert_eq!(narrow.status, 10, "{}", narrow.out);
+    assert!(narrow.out.contains("fewer hops than are configured"), "{}", narrow.out);
+    server.signal("TERM");
+    assert_eq!(server.end().status, 0);
+}
