@@ -183,7 +183,8 @@ impl Base {
 
 impl Run {
     fn new(mut seen: Vec<(Node, Edge)>) -> Self {
-        seen.sort_unstable();
+        // Stable, since what is merged comes in sorted pieces: that is found and costs one pass.
+        seen.sort();
         let mut run = Self { nodes: Vec::new(), starts: Vec::new(), edges: Vec::new() };
         for (node, edge) in seen {
             if run.nodes.last() != Some(&node) {
