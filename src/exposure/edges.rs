@@ -278,11 +278,12 @@ impl Adjacency {
         }
         let mut edges = vec![Edge::default(); starts[nodes] as usize];
         let mut next = starts.clone();
-        for node in 0..self.base.starts.len().saturating_sub(1) {
+        let known = self.base.starts.len().saturating_sub(1);
+        for (node, next) in next.iter_mut().enumerate().take(known) {
             let from = self.base.of(node as Node);
-            let at = next[node] as usize;
+            let at = *next as usize;
             edges[at..at + from.len()].copy_from_slice(from);
-            next[node] += from.len() as u32;
+            *next += from.len() as u32;
         }
         self.base = Base::default();
         for (node, edge) in self.runs.iter().flat_map(Run::flat).chain(seen()) {
