@@ -80,7 +80,7 @@ impl Build<'_> {
             }
             ground.departures(self.direction, node, arrival, before, |twin, piece| {
                 if level == 0 {
-                    self.from_source(twin, tag.source(), piece, deepest);
+                    self.leave_source(twin, tag.source(), piece, deepest);
                 } else {
                     self.offer_all(piece, tag, deepest);
                 }
@@ -95,7 +95,7 @@ impl Build<'_> {
     }
 
     /// The first hop, where it shows whether the transfer was before the listing.
-    fn from_source(&mut self, node: Node, source: u32, piece: &[Edge], deepest: bool) {
+    fn leave_source(&mut self, node: Node, source: u32, piece: &[Edge], deepest: bool) {
         let clock = self.ground.nodes.clock(node);
         for edge in piece {
             let timing = self.ground.timing(source, clock, edge.key);

@@ -183,7 +183,8 @@ impl Base {
 
 impl Run {
     fn new(mut seen: Vec<(Node, Edge)>) -> Self {
-        seen.sort_unstable();
+        // Stable, since what is merged comes in sorted pieces: that is found and costs one pass.
+        seen.sort();
         let mut run = Self { nodes: Vec::new(), starts: Vec::new(), edges: Vec::new() };
         for (node, edge) in seen {
             if run.nodes.last() != Some(&node) {
@@ -277,11 +278,12 @@ impl Adjacency {
         }
         let mut edges = vec![Edge::default(); starts[nodes] as usize];
         let mut next = starts.clone();
-        for node in 0..self.base.starts.len().saturating_sub(1) {
+        let known = self.base.starts.len().saturating_sub(1);
+        for (node, next) in next.iter_mut().enumerate().take(known) {
             let from = self.base.of(node as Node);
-            let at = next[node] as usize;
+            let at = *next as usize;
             edges[at..at + from.len()].copy_from_slice(from);
-            next[node] += from.len() as u32;
+            *next += from.len() as u32;
         }
         self.base = Base::default();
         for (node, edge) in self.runs.iter().flat_map(Run::flat).chain(seen()) {

@@ -6,7 +6,7 @@
 
 use super::clock::{ClockId, Clocks};
 use super::edges::{Adjacency, Edge, Edges};
-use super::nodes::{HUB, Node, Nodes, STOP, TX};
+use super::nodes::{HUB, Node, Nodes, STOP, TWIN, TX};
 use super::parties::Parties;
 use super::{Direction, Timing};
 
@@ -60,7 +60,12 @@ impl<'a> Ground<'a> {
     ) {
         let clock = self.nodes.clock(node);
         let edges = self.onward(direction);
-        // `node` must live as long as the group.
+        if !self.nodes.has(node, TWIN) {
+            if let Some((first, last)) = span(direction, from, below) {
+                edges.between(node, first, last).for_each(|piece| visit(node, piece));
+            }
+            return;
+        }
         for &twin in self.nodes.group(&node) {
             let to = self.nodes.clock(twin);
             let from = self.convert(direction, from, clock, to);

@@ -1,7 +1,9 @@
 //! The working labels of one direction and kind: for each node and hop count the first arrival
 //! that improves on fewer hops. Stores; does not search.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::nodes::Node;
 use super::shares::AssetId;

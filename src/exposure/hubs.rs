@@ -1,7 +1,7 @@
 //! Hubs: keys with more distinct counterparties than the limit; and what their counterparties have
 //! by them. Does not say what a hub means.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::edges::{Appended, Edge};
 use super::ground::Ground;

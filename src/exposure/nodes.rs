@@ -1,8 +1,9 @@
 //! Nodes: a number for each key on each clock, and for each UTXO transaction. Knows no edges.
 
-use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::clock::ClockId;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};

@@ -33,7 +33,7 @@ impl Shown<'_> {
     fn label(&self, hops: &Hops, first: Node, hub: bool) -> Option<Label> {
         let ground = self.ground;
         let group = ground.nodes.group(&first);
-        if hops.is_source(first) {
+        if (hub && hops.by_hub.is_empty()) || hops.is_source(first) {
             return None;
         }
         let found = group.iter().filter_map(|&node| {
@@ -138,15 +138,27 @@ impl Shown<'_> {
                 .sort_unstable_by(|(a, _), (b, _)| (&a.0[1..], a.0[0]).cmp(&(&b.0[1..], b.0[0])));
             start = end;
         }
+        let (head, tail) = sorted.split_at(sorted.len() / 2);
+        let (mut head, tail) = std::thread::scope(|scope| {
+            let tail = scope.spawn(|| self.rows(tail));
+            (self.rows(head), tail.join())
+        });
+        // A panic there is one here.
+        head.append(tail.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        head.finish()
+    }
+
+    /// The rows of keys that come in order, without those that have no label.
+    fn rows(&self, sorted: &[(PackedKey, Node)]) -> Builder {
         let mut builder = Builder::new(sorted.len(), sorted.len());
         let mut words = Vec::new();
-        for (key, node) in sorted {
+        for &(key, node) in sorted {
             words.clear();
             self.words(node, &mut words);
             if !words.is_empty() {
                 builder.push(key, &words);
             }
         }
-        builder.finish()
+        builder
     }
 }

@@ -7,7 +7,7 @@
 //! node whose arrival improved offers onward only the edges from the new arrival to the old one;
 //! where it is another's, all of its edges of that hop count.
 
-use std::collections::{BTreeMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::edges::{Appended, Edge};
 use super::ground::{Ground, mask};
@@ -30,9 +30,9 @@ struct Relax<'a> {
     direction: Direction,
     hops: &'a mut Hops,
     /// Nodes to be settled at the hop count that is next, with the best that is offered.
-    touched: BTreeMap<Node, u64>,
+    touched: HashMap<Node, u64>,
     /// Transactions to be settled at the hop count at hand.
-    transactions: BTreeMap<Node, u64>,
+    transactions: HashMap<Node, u64>,
     /// Nodes of which anything changed.
     dirty: HashSet<Node>,
     /// What counterparties have by hubs must be found anew.
@@ -60,8 +60,8 @@ pub(super) fn relax(
         ground,
         direction: hops.direction,
         hops,
-        touched: BTreeMap::new(),
-        transactions: BTreeMap::new(),
+        touched: HashMap::new(),
+        transactions: HashMap::new(),
         dirty: HashSet::new(),
         hubs_changed: false,
     };

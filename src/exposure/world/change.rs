@@ -1,7 +1,7 @@
 //! Brings labels up to date from what changed, where that was insertion only. Decides nothing but
 //! which kinds must be built.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use super::super::hops::Hops;
 use super::super::hubs::by_hubs;
