@@ -7,6 +7,7 @@ pub(super) mod terms;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -147,7 +148,9 @@ impl Tracker {
             let taken = work.take();
             drop(work);
             self.bell.notify_all();
-            let done = self.catch_up(taken, &mut kept);
+            // A panic must not leave labels in force that are never brought up to date again.
+            let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut kept)));
+            let done = done.unwrap_or_else(|_| Err(EngineError::Internal("a panic".to_owned())));
             let mut work = self.work();
             work.busy = false;
             if let Err(error) = done {
