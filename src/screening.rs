@@ -177,6 +177,9 @@ pub struct Narrowing {
     pub max_hops: Option<u8>,
 }
 
+/// Looks for exposure by the key ids of an address.
+pub type Search<'w> = dyn Fn(&[PackedKey]) -> Searched + 'w;
+
 /// What a search for exposure found, where labels do not answer the question.
 #[derive(Clone, Debug, Default)]
 pub struct Searched {
@@ -277,7 +280,7 @@ impl<'s> Scope<'s> {
         &'a self,
         input: &'a str,
         chain: Option<&Chain>,
-        search: Option<&dyn Fn(&[PackedKey]) -> Searched>,
+        search: Option<&Search<'_>>,
     ) -> Result<Screening<'a>, AddressError> {
         let text = input.trim_ascii();
         let mut findings = Vec::new();
@@ -338,7 +341,7 @@ impl<'s> Scope<'s> {
     fn match_exposure(
         &self,
         address: &Address<'_>,
-        search: Option<&dyn Fn(&[PackedKey]) -> Searched>,
+        search: Option<&Search<'_>>,
         findings: &mut Vec<Finding<'s>>,
         incomplete: &mut Vec<Incomplete>,
     ) {

@@ -142,7 +142,12 @@ impl Tracker {
             while !work.stop && !self.has_work(&work) {
                 work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
-            if work.stop {
+            // What waits is done before the end, so that a restart finds labels that know it; but
+            // nothing is read in for that.
+            let is_read_in = self.is_read_in.load(Ordering::Acquire);
+            if work.stop && !(is_read_in && self.has_work(&work)) {
+                drop(work);
+                kept.saved.flush(&self.store);
                 return;
             }
             let taken = work.take();
