@@ -73,7 +73,7 @@ impl Engine {
         reason: &str,
     ) -> Result<u64, EngineError> {
         let retraction = self.ingestor.retract(chain, from_height, reason, self.now())?;
-        self.tracker.retracted(retraction.record);
+        self.tracker.retracted();
         Ok(retraction.retracted)
     }
 

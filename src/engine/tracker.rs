@@ -5,7 +5,7 @@
 mod saved;
 pub(super) mod terms;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,10 +43,14 @@ pub(super) struct Tracker {
 /// What waits to be done.
 #[derive(Debug, Default)]
 struct Work {
-    /// Stored transfers, by the number of their first row.
-    appended: VecDeque<(u64, Vec<Transfer>)>,
+    /// Stored transfers by the number of their first row: who stores them may come here in another
+    /// order than that of the rows.
+    appended: BTreeMap<u64, Vec<Transfer>>,
+    /// The row that the graph takes next.
+    next: u64,
+    /// How many transfers wait.
     waiting: usize,
-    retracted: Vec<RetractionRecord>,
+    retracted: bool,
     lists_changed: bool,
     /// Somebody needs the graph.
     wanted: bool,
@@ -63,18 +67,40 @@ struct Kept {
     saved: Saved,
     /// The lists whose sources and stops the graph has.
     basis: Option<Basis>,
+    /// How many retractions the graph knows.
+    retractions: usize,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.appended.is_empty() && self.retracted.is_empty() && !self.lists_changed
+        self.appended.is_empty() && !self.retracted && !self.lists_changed
     }
 
-    /// What waits, and that somebody works on it.
-    fn take(&mut self) -> Self {
-        let taken = std::mem::take(self);
+    /// Whether the graph can go on: with the rows that follow those it has, or without any.
+    fn is_ready(&self) -> bool {
+        let follows = self.appended.first_key_value().is_some_and(|(first, _)| *first == self.next);
+        follows || self.retracted || self.lists_changed
+    }
+
+    /// Takes the rows that follow those the graph has, and says that somebody works on them.
+    fn take(&mut self) -> Vec<(u64, Vec<Transfer>)> {
+        let mut taken = Vec::new();
+        while let Some(entry) = self.appended.first_entry().filter(|e| *e.key() == self.next) {
+            let (first_row, rows) = entry.remove_entry();
+            self.next += rows.len() as u64;
+            self.waiting -= rows.len();
+            taken.push((first_row, rows));
+        }
+        (self.retracted, self.lists_changed, self.wanted) = (false, false, false);
         self.busy = true;
         taken
+    }
+
+    /// Says that the graph has all rows below a number.
+    fn has_rows(&mut self, rows: u64) {
+        self.appended = self.appended.split_off(&rows);
+        self.waiting = self.appended.values().map(Vec::len).sum();
+        self.next = rows;
     }
 }
 
@@ -170,66 +196,72 @@ impl Tracker {
 
     fn has_work(&self, work: &Work) -> bool {
         work.failed.is_none()
-            && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
+            && match self.is_read_in.load(Ordering::Acquire) {
+                true => work.is_ready(),
+                false => work.wanted || !work.is_empty(),
+            }
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
+    fn catch_up(
+        &self,
+        taken: Vec<(u64, Vec<Transfer>)>,
+        kept: &mut Kept,
+    ) -> Result<(), EngineError> {
         let mut world = self.world_mut();
-        let fresh = world.is_none();
-        let known = match &*world {
-            None => self.read_in(&mut world)?,
-            Some(_) => 0,
-        };
+        if world.is_none() {
+            let read = self.read_in(kept)?;
+            self.work().has_rows(read.rows());
+            *world = Some(read);
+            self.is_read_in.store(true, Ordering::Release);
+        }
         let Some(world) = &mut *world else { return Ok(()) };
-        for (first_row, rows) in taken.appended {
-            // What was stored while the others were read in was read with them.
-            let skip = usize::try_from(known.saturating_sub(first_row)).unwrap_or(usize::MAX);
-            if skip < rows.len() {
-                world.append(first_row + skip as u64, &rows[skip..]);
+        let state = self.store.transfer_state();
+        for (first_row, rows) in taken {
+            // What was stored before the others were read in was read with them.
+            if first_row >= world.rows() {
+                advance(world, &state.retractions, kept, first_row, &rows);
             }
         }
-        let state = self.store.transfer_state();
-        let retractions = match fresh {
-            true => &state.retractions[..],
-            false => &taken.retracted[..],
-        };
-        for record in retractions {
-            world.retract(&record.chain, record.from_height, record.rows);
-        }
+        retract(world, &state.retractions, kept, self.work().next);
         let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(()) };
         let digest = snapshot.basis();
-        if fresh || kept.basis != Some(digest) {
+        if kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
             kept.basis = Some(digest);
         }
-        let retractions = state.retractions.len() as u64;
-        world.set_basis(exposure::Basis { digest, retractions });
+        world.set_basis(exposure::Basis { digest, retractions: kept.retractions as u64 });
         let relabelled = world.relabel();
         for key in &relabelled.new_hubs {
             tracing::info!(?key, "a hub: paths end there from now on");
         }
         let labels = relabelled.labels;
-        self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
+        let mut exposure = self.exposure(Some(labels.clone()), &state, false);
+        exposure.retractions = kept.retractions as u64;
+        self.live.expose(exposure, digest);
         kept.saved.note(&self.store, &labels, relabelled.delta)
     }
 
-    /// Reads every stored transfer into a new graph, and returns how many.
-    fn read_in(&self, world: &mut Option<World>) -> Result<u64, EngineError> {
-        let mut fresh = World::new(self.world_settings());
+    /// Reads every stored transfer into a new graph.
+    fn read_in(&self, kept: &mut Kept) -> Result<World, EngineError> {
+        let mut world = World::new(self.world_settings());
         if let Some(labels) = &self.live.exposure().labels {
-            fresh.resume(labels);
+            world.resume(labels);
         }
-        let mut known = 0;
+        (kept.basis, kept.retractions) = (None, 0);
+        let state = self.store.transfer_state();
         self.store.read_rows(0, |first_row, rows| {
-            known = first_row + rows.len() as u64;
-            fresh.append(first_row, &rows);
-            ControlFlow::Continue(())
+            let most = usize::try_from(state.rows.saturating_sub(first_row)).unwrap_or(usize::MAX);
+            let rows = &rows[..rows.len().min(most)];
+            advance(&mut world, &state.retractions, kept, first_row, rows);
+            match first_row + rows.len() as u64 >= state.rows {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         })?;
-        *world = Some(fresh);
-        self.is_read_in.store(true, Ordering::Release);
-        Ok(known)
+        retract(&mut world, &state.retractions, kept, state.rows);
+        Ok(world)
     }
 
     /// Takes note of transfers that were stored. Waits while too many wait already.
@@ -242,14 +274,14 @@ impl Tracker {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         work.waiting += rows.len();
-        work.appended.push_back((first_row, rows));
+        work.appended.insert(first_row, rows);
         drop(work);
         self.bell.notify_all();
     }
 
-    /// Takes note of a retraction.
-    pub(super) fn retracted(&self, record: RetractionRecord) {
-        self.work().retracted.push(record);
+    /// Takes note that transfers were taken back.
+    pub(super) fn retracted(&self) {
+        self.work().retracted = true;
         self.bell.notify_all();
     }
 
@@ -272,7 +304,11 @@ impl Tracker {
         let mut work = self.work();
         work.wanted |= graph;
         self.bell.notify_all();
-        while !work.stop && (work.busy || self.has_work(&work)) {
+        let unsettled = |work: &Work| {
+            let unread = work.wanted && !self.is_read_in.load(Ordering::Acquire);
+            work.failed.is_none() && (work.busy || unread || !work.is_empty())
+        };
+        while !work.stop && unsettled(&work) {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         match &work.failed {
@@ -324,5 +360,32 @@ impl Tracker {
             max_hops: self.settings.max_hops,
             settings_digest: self.settings.digest(),
         }
+    }
+}
+
+/// Appends rows, with the retractions that were made before and between them, each at its place.
+fn advance(
+    world: &mut World,
+    retractions: &[RetractionRecord],
+    kept: &mut Kept,
+    first_row: u64,
+    rows: &[Transfer],
+) {
+    let mut at = 0;
+    while at < rows.len() {
+        retract(world, retractions, kept, first_row + at as u64);
+        let due = retractions.get(kept.retractions).map_or(u64::MAX, |record| record.rows);
+        let most = usize::try_from(due.saturating_sub(first_row)).unwrap_or(usize::MAX);
+        let end = rows.len().min(most).max(at + 1);
+        world.append(first_row + at as u64, &rows[at..end]);
+        at = end;
+    }
+}
+
+/// Takes back what was taken back before the row `next` was stored.
+fn retract(world: &mut World, retractions: &[RetractionRecord], kept: &mut Kept, next: u64) {
+    while let Some(record) = retractions.get(kept.retractions).filter(|r| r.rows <= next) {
+        world.retract(&record.chain, record.from_height, record.rows);
+        kept.retractions += 1;
     }
 }

@@ -9,6 +9,7 @@ mod crash;
 mod desk;
 mod disk_full;
 mod durability;
+mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod ofac;
