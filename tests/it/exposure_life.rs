@@ -198,7 +198,9 @@ fn run_and_kill(dir: &Path) -> u64 {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    lines.for_each(|line| drop(note(line.unwrap())));
+    for line in lines {
+        note(line.unwrap());
+    }
     stored
 }
 
