@@ -109,18 +109,24 @@ impl Store {
         })
     }
 
-    /// Adds a delta after the base in force and its deltas, durably.
-    pub fn put_label_delta(&self, bytes: &[u8]) -> Result<(), StoreError> {
+    /// Adds deltas after the base in force and its deltas, in order and durably: all of them or,
+    /// killed, none.
+    pub fn put_label_deltas(&self, deltas: &[Vec<u8>]) -> Result<(), StoreError> {
+        if deltas.is_empty() {
+            return Ok(());
+        }
         let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
         let place = || {
             let generation = self.manifest()?.ok_or(StoreError::NoLabels)?.generation;
             Ok((generation, self.last_delta(generation)?.map_or(0, |last| last + 1)))
         };
-        self.write(place, |(generation, number)| {
-            let key = key(DELTA, generation, number);
+        self.write(place, |(generation, first)| {
             let mut batch = sled::Batch::default();
-            for (key, piece) in pieces::cut(&key, &seal(&key, bytes.to_vec())) {
-                batch.insert(key, piece);
+            for (number, delta) in (first..).zip(deltas) {
+                let key = key(DELTA, generation, number);
+                for (key, piece) in pieces::cut(&key, &seal(&key, delta.clone())) {
+                    batch.insert(key, piece);
+                }
             }
             self.labels.apply_batch(batch).map_err(StoreError::engine("writing a delta"))?;
             self.sync()

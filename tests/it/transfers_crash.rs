@@ -179,7 +179,7 @@ fn label_without_end(dir: &Path) {
         store.put_label_base(&base.to_be_bytes(), base_of(base).into_iter()).unwrap();
         writeln!(out, "\nlabelled {base} 0").unwrap();
         for number in 0..4 {
-            store.put_label_delta(&delta_of(base, number)).unwrap();
+            store.put_label_deltas(&[delta_of(base, number)]).unwrap();
             writeln!(out, "\nlabelled {base} {}", number + 1).unwrap();
         }
     }

@@ -62,6 +62,7 @@ impl Saved {
     }
 
     fn write(&mut self, store: &Store) -> Result<(), StoreError> {
-        self.waiting.drain(..).try_for_each(|delta| store.put_label_delta(&delta))
+        let waiting = std::mem::take(&mut self.waiting);
+        store.put_label_deltas(&waiting)
     }
 }

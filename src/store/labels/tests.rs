@@ -33,14 +33,14 @@ fn put(store: &Store, seed: u8) {
 fn a_base_and_its_deltas_are_there_until_the_next_base() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    assert!(matches!(store.put_label_delta(b"x"), Err(StoreError::NoLabels)));
+    assert!(matches!(store.put_label_deltas(&[b"x".to_vec()]), Err(StoreError::NoLabels)));
     assert_eq!(found(&store).unwrap(), None);
     for seed in 1..4 {
         put(&store, seed);
         let mut deltas = Vec::new();
         for length in [0, 10, 20_000] {
             deltas.push(vec![seed; length]);
-            store.put_label_delta(&vec![seed; length]).unwrap();
+            store.put_label_deltas(&[vec![seed; length]]).unwrap();
             let want = (vec![seed; 3], chunks(seed), deltas.clone());
             assert_eq!(found(&store).unwrap(), Some(want));
         }
@@ -63,7 +63,7 @@ fn what_a_killed_write_left_goes() {
         let store = open(dir.path());
         if known {
             put(&store, 1);
-            store.put_label_delta(b"delta").unwrap();
+            store.put_label_deltas(&[b"delta".to_vec()]).unwrap();
         }
         let before = store.labels.len();
         for (kind, generation) in [(BASE, 2), (DELTA, 2), (BASE, 0), (DELTA, 0), (BASE, 7)] {
@@ -119,8 +119,7 @@ fn damage_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         put(&store, 1);
-        store.put_label_delta(b"small").unwrap();
-        store.put_label_delta(&[5; 30_000]).unwrap();
+        store.put_label_deltas(&[b"small".to_vec(), vec![5; 30_000]]).unwrap();
         damage(&store.labels);
         let error = found(&store).unwrap_err().to_string();
         assert!(
