@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 use super::EngineError;
 use super::live::{Basis, Live};
 use crate::config::ExposureSettings;
-use crate::domain::coverage::{RetractionRecord, TransferState};
-use crate::domain::transfer::Transfer;
+use crate::domain::coverage::TransferState;
+use crate::domain::transfer::{Position, Transfer};
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::parties;
@@ -45,7 +45,8 @@ struct Work {
     /// Stored transfers, by the number of their first row.
     appended: VecDeque<(u64, Vec<Transfer>)>,
     waiting: usize,
-    retracted: Vec<RetractionRecord>,
+    /// Something was taken back, or blocks were declared covered.
+    state_changed: bool,
     lists_changed: bool,
     /// Somebody needs the graph.
     wanted: bool,
@@ -62,11 +63,13 @@ struct Kept {
     saved: Saved,
     /// The lists whose sources and stops the graph has.
     basis: Option<Basis>,
+    /// How many of the stored retractions the graph knows.
+    retractions: usize,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.appended.is_empty() && self.retracted.is_empty() && !self.lists_changed
+        self.appended.is_empty() && !self.state_changed && !self.lists_changed
     }
 
     /// What waits, and that somebody works on it.
@@ -169,27 +172,18 @@ impl Tracker {
     fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
         let mut world = self.world_mut();
         let fresh = world.is_none();
-        let known = match &*world {
-            None => self.read_in(&mut world)?,
-            Some(_) => 0,
-        };
+        if fresh {
+            kept.retractions = self.read_in(&mut world)?;
+        }
         let Some(world) = &mut *world else { return Ok(()) };
-        for (first_row, rows) in taken.appended {
-            // What was stored while the others were read in was read with them.
-            let skip = usize::try_from(known.saturating_sub(first_row)).unwrap_or(usize::MAX);
-            if skip < rows.len() {
-                world.append(first_row + skip as u64, &rows[skip..]);
-            }
-        }
+        // Read after `taken`: what was taken back before any of its rows was stored is in it.
         let state = self.store.transfer_state();
-        let retractions = match fresh {
-            true => &state.retractions[..],
-            false => &taken.retracted[..],
+        self.append(world, taken.appended, &state, kept)?;
+        let Some(snapshot) = self.live.snapshot.load_full() else {
+            // The first list is not to be answered from without the labels that it asks for.
+            self.live.expose(self.exposure(None, &state, true), [0; 32]);
+            return Ok(());
         };
-        for record in retractions {
-            world.retract(&record.chain, record.from_height, record.rows);
-        }
-        let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(()) };
         let digest = snapshot.basis();
         if fresh || kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
@@ -207,21 +201,83 @@ impl Tracker {
         kept.saved.note(&self.store, &labels, relabelled.delta)
     }
 
-    /// Reads every stored transfer into a new graph, and returns how many.
-    fn read_in(&self, world: &mut Option<World>) -> Result<u64, EngineError> {
+    /// Takes what was stored and what was taken back, in the order in which that was done: sessions
+    /// say what they stored in no certain order, and retractions may be ahead of both.
+    fn append(
+        &self,
+        world: &mut World,
+        appended: VecDeque<(u64, Vec<Transfer>)>,
+        state: &TransferState,
+        kept: &mut Kept,
+    ) -> Result<(), EngineError> {
+        let mut appended = Vec::from(appended);
+        appended.sort_by_key(|(first_row, _)| *first_row);
+        let mut appended = appended.into_iter().peekable();
+        let retractions = state.retractions.get(kept.retractions..).unwrap_or_default();
+        let ends = retractions.iter().map(|record| (record.rows, Some(record)));
+        for (end, record) in ends.chain([(u64::MAX, None)]) {
+            while let Some((first_row, rows)) = appended.next_if(|(first_row, _)| *first_row < end)
+            {
+                self.read_up_to(world, first_row)?;
+                world.append(first_row, &rows);
+            }
+            if let Some(record) = record {
+                self.read_up_to(world, record.rows)?;
+                world.retract(&record.chain, record.from_height, record.rows);
+            }
+        }
+        kept.retractions = state.retractions.len();
+        Ok(())
+    }
+
+    /// Reads the rows below `end` that the graph does not have from the store: another session has
+    /// stored them and not said so yet.
+    fn read_up_to(&self, world: &mut World, end: u64) -> Result<(), EngineError> {
+        if world.rows() >= end {
+            return Ok(());
+        }
+        self.store.read_rows(world.rows(), |first_row, rows| {
+            let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
+            world.append(first_row, &rows[..wanted.min(rows.len())]);
+            match wanted > rows.len() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Reads the stored transfers that were not taken back into a new graph, and returns how many
+    /// retractions that heeds.
+    fn read_in(&self, world: &mut Option<World>) -> Result<usize, EngineError> {
         let mut fresh = World::new(self.world_settings());
         if let Some(labels) = &self.live.exposure().labels {
             fresh.resume(labels);
         }
-        let mut known = 0;
-        self.store.read_rows(0, |first_row, rows| {
-            known = first_row + rows.len() as u64;
-            fresh.append(first_row, &rows);
+        let state = self.store.transfer_state();
+        let counts = |row: u64, transfer: &Transfer| {
+            let taken_back = |at: Position| state.is_retracted(row, &transfer.chain, at.height);
+            !transfer.position.is_some_and(taken_back)
+        };
+        self.store.read_rows(0, |first_row, mut rows| {
+            // What is stored meanwhile will be said.
+            let wanted = usize::try_from(state.rows.saturating_sub(first_row));
+            rows.truncate(wanted.unwrap_or(usize::MAX));
+            if state.retractions.is_empty() {
+                fresh.append(first_row, &rows);
+                return ControlFlow::Continue(());
+            }
+            for (row, transfer) in (first_row..).zip(&rows) {
+                match counts(row, transfer) {
+                    true => fresh.append(row, std::slice::from_ref(transfer)),
+                    false => fresh.pass_over(row),
+                }
+            }
             ControlFlow::Continue(())
         })?;
         *world = Some(fresh);
         self.is_read_in.store(true, Ordering::Release);
-        Ok(known)
+        Ok(state.retractions.len())
     }
 
     /// Takes note of transfers that were stored. Waits while too many wait already.
@@ -239,9 +295,9 @@ impl Tracker {
         self.bell.notify_all();
     }
 
-    /// Takes note of a retraction.
-    pub(super) fn retracted(&self, record: RetractionRecord) {
-        self.work().retracted.push(record);
+    /// Takes note that something was taken back, or blocks were declared covered.
+    pub(super) fn state_changed(&self) {
+        self.work().state_changed = true;
         self.bell.notify_all();
     }
 

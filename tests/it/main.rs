@@ -4,14 +4,17 @@
 mod architecture;
 mod cli;
 mod cli_end_to_end;
+mod coverage;
 mod crash;
 mod desk;
 mod disk_full;
 mod durability;
+mod exposure_changes;
 mod foreign_clients;
 mod grpc;
 mod ofac;
 mod program;
+mod real_transfers;
 mod refresh;
 mod support;
 mod tagpacks;
