@@ -3,11 +3,13 @@
 
 mod graphsense;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use lazaretto::domain::asset::AssetTable;
 use lazaretto::domain::chain::Chain;
+use lazaretto::domain::list::ListKind;
+use lazaretto::domain::packed_key::PackedKey;
 use lazaretto::domain::transfer::{Amount, Asset, Holder, Movement, Transfer};
 use lazaretto::engine::{CounterpartyQuery, CounterpartyRow};
 use lazaretto::exposure::Direction;
@@ -245,7 +247,7 @@ fn screen_all(desk: &Desk, path: &Path, settings: &ReadSettings) -> usize {
     holders.len()
 }
 
-/// 86 whole blocks. Who dealt with an address that OFAC lists is at one hop of it.
+/// 86 whole blocks: who dealt with a listed address in value is at one hop of it, and nobody else.
 #[test]
 fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
     let Some(path) = real("eth-blocks/transactions.csv.gz") else { return };
@@ -264,30 +266,74 @@ fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
     let sdn: BTreeSet<String> =
         rows_of_list.map(|line| line.split(',').next().unwrap().to_lowercase()).collect();
     let floor = native_floor();
-    let (mut expected, mut seen) = (BTreeSet::new(), BTreeSet::new());
-    for row in rows.iter().filter(|row| row["chain"] == "ethereum") {
-        let [from, to] = ["from_address", "to_address"].map(|name| row[name].to_lowercase());
-        seen.extend([&from, &to].into_iter().filter(|end| sdn.contains(*end)).cloned());
-        let amount: Amount = row["value_wei"].parse().unwrap();
-        if amount < floor || from == to || to.is_empty() {
+    let ours: Vec<_> = rows.iter().filter(|row| row["chain"] == "ethereum").collect();
+    let ends = |row: &HashMap<String, String>| {
+        ["from_address", "to_address"].map(|name| row[name].to_lowercase())
+    };
+    let seen: BTreeSet<String> =
+        ours.iter().flat_map(|row| ends(row)).filter(|end| sdn.contains(end)).collect();
+    // What touches those moves nothing: nobody is near them, and why is said.
+    for listed in &seen {
+        for row in dealings(&desk, listed, None) {
+            assert_eq!(row.not_counted, Some("ZERO"));
+            let [other] = &row.others[..] else { panic!("{row:?}") };
+            assert!(desk.look(&other.to_string(), None).near.is_empty(), "{other}");
+        }
+    }
+    assert_eq!(seen.len(), 1);
+
+    // So that there is something to see, those who paid the most often are put on a list.
+    let mut payers: BTreeMap<String, usize> = BTreeMap::new();
+    for row in ours.iter().filter(|row| row["value_wei"].parse::<Amount>().unwrap() >= floor) {
+        *payers.entry(ends(row)[0].clone()).or_default() += 1;
+    }
+    let mut payers: Vec<_> = payers.into_iter().collect();
+    payers.sort_by_key(|(payer, count)| (std::cmp::Reverse(*count), payer.clone()));
+    let listed: BTreeSet<String> = payers.into_iter().take(5).map(|(payer, _)| payer).collect();
+    let mut csv = "address,ticker,party_uid\n".to_owned();
+    listed.iter().for_each(|payer| csv += &format!("{payer},ETH,payer\n"));
+    let list = Made::new(&csv);
+    desk.import("payers", Some(ListKind::Advisory), list.path(), None).unwrap();
+
+    let mut expected: BTreeMap<(String, Direction), BTreeSet<String>> = BTreeMap::new();
+    for row in &ours {
+        let [from, to] = ends(row);
+        if row["value_wei"].parse::<Amount>().unwrap() < floor || from == to || to.is_empty() {
             continue;
         }
-        if sdn.contains(&from) {
-            expected.insert((to.clone(), Direction::ReceivedFrom, from.clone()));
+        if listed.contains(&from) {
+            let entry = expected.entry((to.clone(), Direction::ReceivedFrom)).or_default();
+            entry.insert(from.clone());
         }
-        if sdn.contains(&to) {
-            expected.insert((from, Direction::SentTo, to));
+        if listed.contains(&to) {
+            expected.entry((from, Direction::SentTo)).or_default().insert(to);
         }
     }
-    eprintln!("eth-blocks: {} listed addresses, {} dealings in value", seen.len(), expected.len());
-    for (party, direction, listed) in &expected {
+    for ((party, direction), others) in &expected {
         let look = desk.look(party, None);
         let (exposed, evidence) = look.only(*direction).unwrap_or_else(|| panic!("{party}"));
-        assert_eq!((exposed.hops, &exposed.listed.1.to_lowercase()), (1, listed), "{look:?}");
-        let path = evidence.as_ref().unwrap().path.as_ref().unwrap();
-        assert_eq!(path.hops.len(), 1);
+        assert_eq!(exposed.hops, 1, "{look:?}");
+        assert!(others.contains(&exposed.listed.1.to_lowercase()), "{look:?}");
+        assert_eq!(evidence.as_ref().unwrap().path.as_ref().unwrap().hops.len(), 1);
     }
-    assert!(!seen.is_empty() && !expected.is_empty());
+    // And nobody else is at one hop.
+    let everybody: BTreeSet<String> = ours.iter().flat_map(|row| ends(row)).collect();
+    let snapshot = desk.engine().snapshot().unwrap();
+    let labels = snapshot.exposure().labels.clone().unwrap();
+    for party in everybody.iter().filter(|party| !party.is_empty()) {
+        let address = lazaretto::domain::address::Address::parse(party, None).unwrap();
+        for key in address.key_ids().iter().map(PackedKey::from) {
+            for label in labels.of(&key).filter(|label| label.hops == 1) {
+                assert!(expected.contains_key(&(party.clone(), label.direction)), "{party}");
+            }
+        }
+    }
+    eprintln!(
+        "eth-blocks: {} addresses at one hop of the {} who pay the most often",
+        expected.len(),
+        listed.len()
+    );
+    assert!(expected.len() > 500, "{}", expected.len());
     let screened = screen_all(&desk, made.path(), &ReadSettings::default());
     eprintln!("eth-blocks: {screened} addresses screened");
 }
@@ -315,7 +361,8 @@ fn files_of_the_exporters_load_and_load_again() {
     let ethereum = [
         (format!("{blocks}/expected_transactions.csv"), 298, 298),
         (format!("{blocks}/expected_transactions.json"), 298, 0),
-        (format!("{stream}/expected_transactions.json"), 298, 0),
+        // It names the contract that one of them created, so that this is another movement.
+        (format!("{stream}/expected_transactions.json"), 298, 1),
         (format!("{stream}/expected_token_transfers.json"), 291, 291),
         ("ethereum-etl/test_stream/blocks_508110_508110/expected_traces.json".to_owned(), 0, 0),
     ];
