@@ -181,7 +181,7 @@ impl Tracker {
         self.append(world, taken.appended, &state, kept)?;
         let Some(snapshot) = self.live.snapshot.load_full() else {
             // The first list is not to be answered from without the labels that it asks for.
-            self.live.expose(self.exposure(None, &state, true), [0; 32]);
+            self.live.expose(self.exposure(None, &state, state.rows > 0), [0; 32]);
             return Ok(());
         };
         let digest = snapshot.basis();
@@ -301,9 +301,10 @@ impl Tracker {
         self.bell.notify_all();
     }
 
-    /// Takes note that other lists are in force. Without transfers there is nothing to do.
+    /// Takes note that other lists are in force. Where there are neither transfers nor labels there
+    /// is nothing to do.
     pub(super) fn lists_changed(&self) {
-        if self.store.transfer_state().rows > 0 {
+        if self.store.transfer_state().rows > 0 || self.live.is_behind() {
             self.work().lists_changed = true;
             self.bell.notify_all();
         }

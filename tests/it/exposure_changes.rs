@@ -382,6 +382,27 @@ fn a_new_listing_is_in_force_or_said_to_be_behind() {
     assert_eq!(desk.look(&wallet(1), None).near.len(), 1);
 }
 
+/// A retraction where nothing is stored makes labels of nothing: lists do not leave them behind.
+#[test]
+fn lists_are_in_force_where_nothing_was_taken_back() {
+    for lists_first in [false, true] {
+        let desk = Desk::new(NOW, &with(&[]));
+        let import = |n: u8| {
+            let id = format!("adv-{n}");
+            desk.import(&id, Some(ListKind::Advisory), &list_of(n).1, None).unwrap();
+        };
+        if lists_first {
+            import(1);
+        }
+        desk.engine().retract(&Chain::Evm(1), 0, "test").unwrap();
+        desk.engine().settle_exposure(false).unwrap();
+        import(2);
+        import(3);
+        let look = desk.look(&wallet(9), None);
+        assert_eq!((look.decision, look.incomplete), (Decision::Allow, Vec::new()));
+    }
+}
+
 /// Sessions at once, many times: whatever the order in which they say what they stored, nothing is
 /// lost.
 #[test]
