@@ -4,6 +4,9 @@
 
 mod saved;
 pub(super) mod terms;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that panics has failed
+mod tests;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
