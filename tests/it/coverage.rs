@@ -197,6 +197,49 @@ fn a_choice_of_lists_is_answered_exactly() {
     assert_eq!(only(10, &[]), [from("adv", 1), sent]);
 }
 
+/// A listing that is removed ties nobody to it any longer, and still does as of the days on which it
+/// stood.
+#[test]
+fn a_removed_listing_counts_as_of_when_it_stood() {
+    let desk = desk(&[]);
+    import(&desk, "more", ListKind::Seizure, &[1, 2]);
+    let hops = [(1, 1, 10), (2, 10, 11)];
+    let hops = hops.map(|(height, a, b)| sends(height, &wallet(a), &wallet(b), start()));
+    desk.store(hops.to_vec(), &[]);
+    assert_eq!(desk.look(&wallet(11), None).near[0].0.hops, 2);
+    desk.set_clock("2025-11-22T12:00:00Z");
+    let csv = format!("address,ticker,party_uid\n{},ETH,p2\n", wallet(2));
+    desk.import_csv("more", &csv, Some("test")).unwrap();
+    let look = desk.look(&wallet(11), None);
+    assert_eq!((look.near.len(), look.decision), (0, Decision::Allow), "{look:?}");
+    let look = desk.look(&wallet(11), Some("2025-11-20T12:00:00Z"));
+    let (exposed, evidence) = look.only(Direction::ReceivedFrom).unwrap();
+    assert_eq!((exposed.hops, exposed.listed.1.clone()), (2, wallet(1)));
+    assert_eq!(evidence.as_ref().unwrap().path.as_ref().unwrap().hops.len(), 2);
+}
+
+/// A service ends paths, whether its tag comes before the transfers or after them; it is itself as
+/// near as it is.
+#[test]
+fn a_service_ends_paths() {
+    let desk = desk(&[]);
+    let hops = [(1, 0, 10), (2, 10, 11), (3, 11, 12)];
+    let hops = hops.map(|(height, a, b)| sends(height, &wallet(a), &wallet(b), start()));
+    desk.store(hops.to_vec(), &[]);
+    let near = |n: u8| {
+        let look = desk.look(&wallet(n), None);
+        assert_eq!(look.incomplete, []);
+        look.near.first().map(|(exposed, _)| exposed.hops)
+    };
+    assert_eq!([10, 11, 12].map(near), [Some(1), Some(2), Some(3)]);
+    import(&desk, "tags", ListKind::Service, &[11]);
+    assert_eq!([10, 11, 12].map(near), [Some(1), Some(2), None]);
+    desk.store(vec![sends(4, &wallet(11), &wallet(13), start())], &[]);
+    assert_eq!(near(13), None);
+    desk.store(vec![sends(5, &wallet(10), &wallet(13), start())], &[]);
+    assert_eq!(near(13), Some(2));
+}
+
 /// a sends x at 1, x sends the listed one at 10, a sends y at 5, y sends it at 20.
 #[test]
 fn exposure_is_exact_as_of_a_past_moment() {
