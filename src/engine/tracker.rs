@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -153,7 +154,12 @@ impl Tracker {
             let taken = work.take();
             drop(work);
             self.bell.notify_all();
-            let done = self.catch_up(taken, &mut kept);
+            let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut kept)));
+            let done = done.unwrap_or_else(|_| {
+                // Half of a change may be in it.
+                *self.world_mut() = None;
+                Err(EngineError::Internal("the thread of exposure panicked".to_owned()))
+            });
             let mut work = self.work();
             work.busy = false;
             if let Err(error) = done {

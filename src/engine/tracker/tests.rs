@@ -12,7 +12,7 @@ use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
 };
 use crate::engine::{Engine, Import};
-use crate::screening::{Narrowing, Scope};
+use crate::screening::{Incomplete, Narrowing, Scope};
 
 const NOW: i64 = 1_763_640_000;
 const LISTED: [u8; 20] = [0x11; 20];
@@ -92,6 +92,20 @@ fn a_session_may_say_what_it_stored_after_another() {
     assert_eq!(hops(&engine, None), Some(1));
     let heads = engine.transfer_heads();
     assert_eq!((heads.rows, heads.labelled_rows), (2, 2));
+}
+
+#[test]
+fn a_panic_leaves_exposure_behind_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = listing(dir.path());
+    // More rows than memory has numbers for.
+    engine.tracker.stored(1 << 40, vec![pays(LISTED, NEAR, 1, NOW - 100)]);
+    let error = engine.settle_exposure(true).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    let snapshot = engine.snapshot().unwrap();
+    let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now()).unwrap();
+    let screening = scope.screen("0x2222222222222222222222222222222222222222", None).unwrap();
+    assert!(screening.scope_incomplete.contains(&Incomplete::ExposureBehind));
 }
 
 /// A block is dated by what stands of it, whichever of its end and its successor is said first, and
