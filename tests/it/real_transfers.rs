@@ -95,6 +95,37 @@ fn wei(text: &str) -> u128 {
     }
 }
 
+/// With which of the eight somebody dealt, and in how much: received, then sent.
+type Sides = [Vec<(String, u128)>; 2];
+
+/// Who dealt with the eight, by the lines of the file.
+fn parties_of(text: &str, eight: &BTreeSet<String>) -> BTreeMap<String, Sides> {
+    let mut parties = BTreeMap::<String, Sides>::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<String> = line.split(',').map(|field| field.replace('\\', "0")).collect();
+        let [_, from, to, amount] = &fields[..] else { panic!("{line}") };
+        let amount = wei(amount);
+        assert!(eight.contains(from) || eight.contains(to), "{line}");
+        for (party, other, side) in [(to, from, 0), (from, to, 1)] {
+            if eight.contains(other) && !eight.contains(party) {
+                let entry = parties.entry(party.clone()).or_default();
+                entry[side].push((other.clone(), amount));
+            }
+        }
+    }
+    parties
+}
+
+/// Zero and dust do not count, and are said not to.
+fn check_reason(row: &CounterpartyRow, floor: u128) {
+    let why = match ends(&row.transfer).2.as_u128() {
+        0 => Some("ZERO"),
+        amount if amount < floor => Some("DUST"),
+        _ => None,
+    };
+    assert_eq!(row.not_counted, why, "{row:?}");
+}
+
 /// The transfers around the eight addresses that OFAC listed for Lazarus in 2022, counted from the
 /// file by itself: who dealt with one of them in more than dust is at one hop, by that transfer;
 /// who did not is at none, for a reason that is said.
@@ -111,21 +142,7 @@ fn lazarus_counterparties_are_at_one_hop() {
     assert_eq!(eight.len(), 8);
     let floor = native_floor().as_u128();
 
-    // Counterparty -> (amounts received from the eight, amounts sent to them).
-    let mut parties: BTreeMap<String, [Vec<(String, u128)>; 2]> = BTreeMap::new();
-    for line in text.lines().skip(1) {
-        let fields: Vec<String> = line.split(',').map(|field| field.replace('\\', "0")).collect();
-        let [_, from, to, amount] = &fields[..] else { panic!("{line}") };
-        let amount = wei(amount);
-        assert!(eight.contains(from) || eight.contains(to), "{line}");
-        for (party, other, side) in [(to, from, 0), (from, to, 1)] {
-            if eight.contains(other) && !eight.contains(party) {
-                let entry = parties.entry(party.clone()).or_default();
-                entry[side].push((other.clone(), amount));
-            }
-        }
-    }
-
+    let parties = parties_of(&text, &eight);
     let desk = Desk::new(NOW, &["starter_lists=true"]);
     let made = Made::new(&lazarus(&text));
     let loaded = load(
@@ -166,14 +183,7 @@ fn lazarus_counterparties_are_at_one_hop() {
         }
         let rows = dealings(&desk, party, None);
         assert_eq!(rows.len(), sides.iter().map(Vec::len).sum::<usize>(), "{party}");
-        for row in &rows {
-            let why = match ends(&row.transfer).2.as_u128() {
-                0 => Some("ZERO"),
-                amount if amount < floor => Some("DUST"),
-                _ => None,
-            };
-            assert_eq!(row.not_counted, why, "{party}: {row:?}");
-        }
+        rows.iter().for_each(|row| check_reason(row, floor));
         if valued == [false, false] {
             assert!(look.near.is_empty(), "{party}: {look:?}");
             let is_zero = rows.iter().all(|row| row.not_counted == Some("ZERO"));
@@ -247,6 +257,48 @@ fn screen_all(desk: &Desk, path: &Path, settings: &ReadSettings) -> usize {
     holders.len()
 }
 
+fn both_ends(row: &HashMap<String, String>) -> [String; 2] {
+    ["from_address", "to_address"].map(|name| row[name].to_lowercase())
+}
+
+/// The five who paid in value the most often.
+fn payers(rows: &[&HashMap<String, String>]) -> BTreeSet<String> {
+    let mut payers: BTreeMap<String, usize> = BTreeMap::new();
+    for row in
+        rows.iter().filter(|row| row["value_wei"].parse::<Amount>().unwrap() >= native_floor())
+    {
+        *payers.entry(both_ends(row)[0].clone()).or_default() += 1;
+    }
+    let mut payers: Vec<_> = payers.into_iter().collect();
+    payers.sort_by_key(|(payer, count)| (std::cmp::Reverse(*count), payer.clone()));
+    payers.into_iter().take(5).map(|(payer, _)| payer).collect()
+}
+
+/// Who dealt in value with one of `listed`, which way, and with whom.
+fn dealers(
+    rows: &[&HashMap<String, String>],
+    listed: &BTreeSet<String>,
+) -> BTreeMap<(String, Direction), BTreeSet<String>> {
+    let mut expected: BTreeMap<(String, Direction), BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let [from, to] = both_ends(row);
+        if row["value_wei"].parse::<Amount>().unwrap() < native_floor()
+            || from == to
+            || to.is_empty()
+        {
+            continue;
+        }
+        if listed.contains(&from) {
+            let entry = expected.entry((to.clone(), Direction::ReceivedFrom)).or_default();
+            entry.insert(from.clone());
+        }
+        if listed.contains(&to) {
+            expected.entry((from, Direction::SentTo)).or_default().insert(to);
+        }
+    }
+    expected
+}
+
 /// 86 whole blocks: who dealt with a listed address in value is at one hop of it, and nobody else.
 #[test]
 fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
@@ -265,13 +317,9 @@ fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
     let rows_of_list = sdn.lines().filter(|line| line.starts_with("0x"));
     let sdn: BTreeSet<String> =
         rows_of_list.map(|line| line.split(',').next().unwrap().to_lowercase()).collect();
-    let floor = native_floor();
     let ours: Vec<_> = rows.iter().filter(|row| row["chain"] == "ethereum").collect();
-    let ends = |row: &HashMap<String, String>| {
-        ["from_address", "to_address"].map(|name| row[name].to_lowercase())
-    };
     let seen: BTreeSet<String> =
-        ours.iter().flat_map(|row| ends(row)).filter(|end| sdn.contains(end)).collect();
+        ours.iter().flat_map(|row| both_ends(row)).filter(|end| sdn.contains(end)).collect();
     // What touches those moves nothing: nobody is near them, and why is said.
     for listed in &seen {
         for row in dealings(&desk, listed, None) {
@@ -283,32 +331,13 @@ fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
     assert_eq!(seen.len(), 1);
 
     // So that there is something to see, those who paid the most often are put on a list.
-    let mut payers: BTreeMap<String, usize> = BTreeMap::new();
-    for row in ours.iter().filter(|row| row["value_wei"].parse::<Amount>().unwrap() >= floor) {
-        *payers.entry(ends(row)[0].clone()).or_default() += 1;
-    }
-    let mut payers: Vec<_> = payers.into_iter().collect();
-    payers.sort_by_key(|(payer, count)| (std::cmp::Reverse(*count), payer.clone()));
-    let listed: BTreeSet<String> = payers.into_iter().take(5).map(|(payer, _)| payer).collect();
+    let listed = payers(&ours);
     let mut csv = "address,ticker,party_uid\n".to_owned();
     listed.iter().for_each(|payer| csv += &format!("{payer},ETH,payer\n"));
     let list = Made::new(&csv);
     desk.import("payers", Some(ListKind::Advisory), list.path(), None).unwrap();
 
-    let mut expected: BTreeMap<(String, Direction), BTreeSet<String>> = BTreeMap::new();
-    for row in &ours {
-        let [from, to] = ends(row);
-        if row["value_wei"].parse::<Amount>().unwrap() < floor || from == to || to.is_empty() {
-            continue;
-        }
-        if listed.contains(&from) {
-            let entry = expected.entry((to.clone(), Direction::ReceivedFrom)).or_default();
-            entry.insert(from.clone());
-        }
-        if listed.contains(&to) {
-            expected.entry((from, Direction::SentTo)).or_default().insert(to);
-        }
-    }
+    let expected = dealers(&ours, &listed);
     for ((party, direction), others) in &expected {
         let look = desk.look(party, None);
         let (exposed, evidence) = look.only(*direction).unwrap_or_else(|| panic!("{party}"));
@@ -317,7 +346,7 @@ fn eth_blocks_load_and_show_who_dealt_with_listed_addresses() {
         assert_eq!(evidence.as_ref().unwrap().path.as_ref().unwrap().hops.len(), 1);
     }
     // And nobody else is at one hop.
-    let everybody: BTreeSet<String> = ours.iter().flat_map(|row| ends(row)).collect();
+    let everybody: BTreeSet<String> = ours.iter().flat_map(|row| both_ends(row)).collect();
     let snapshot = desk.engine().snapshot().unwrap();
     let labels = snapshot.exposure().labels.clone().unwrap();
     for party in everybody.iter().filter(|party| !party.is_empty()) {
