@@ -15,6 +15,8 @@ use crate::ingest::{Appended, Session};
 pub struct IngestSession {
     session: Session,
     tracker: Arc<Tracker>,
+    /// Blocks were declared covered since something was last stored.
+    covers: bool,
 }
 
 impl IngestSession {
@@ -24,6 +26,7 @@ impl IngestSession {
         batch: Vec<Transfer>,
         covered: &[Covered],
     ) -> Result<AppendedSummary, EngineError> {
+        self.covers |= !covered.is_empty();
         let appended = self.session.append(batch, covered)?;
         Ok(self.note(appended))
     }
@@ -35,6 +38,7 @@ impl IngestSession {
         batch: Vec<Transfer>,
         covered: &[Covered],
     ) -> Result<Option<AppendedSummary>, EngineError> {
+        self.covers |= !covered.is_empty();
         let appended = self.session.append_many(batch, covered)?;
         Ok(appended.map(|appended| self.note(appended)))
     }
@@ -51,10 +55,13 @@ impl IngestSession {
         self.tracker.settle(false)
     }
 
-    fn note(&self, appended: Appended) -> AppendedSummary {
+    fn note(&mut self, appended: Appended) -> AppendedSummary {
         let Appended { first_row, stored, duplicates, derived, rows } = appended;
         let summary = AppendedSummary { stored: stored.len() as u64, duplicates, derived, rows };
         self.tracker.stored(first_row, stored);
+        if std::mem::take(&mut self.covers) {
+            self.tracker.state_changed();
+        }
         summary
     }
 }
@@ -62,7 +69,8 @@ impl IngestSession {
 impl Engine {
     /// Begins to take transfers in.
     pub fn begin_ingest(&self) -> IngestSession {
-        IngestSession { session: self.ingestor.begin(), tracker: self.tracker.clone() }
+        let (session, tracker) = (self.ingestor.begin(), self.tracker.clone());
+        IngestSession { session, tracker, covers: false }
     }
 
     /// Takes back every transfer of a chain from a height on, and returns how many. Blocks.
@@ -73,7 +81,7 @@ impl Engine {
         reason: &str,
     ) -> Result<u64, EngineError> {
         let retraction = self.ingestor.retract(chain, from_height, reason, self.now())?;
-        self.tracker.retracted();
+        self.tracker.state_changed();
         Ok(retraction.retracted)
     }
 

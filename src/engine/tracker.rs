@@ -4,8 +4,11 @@
 
 mod saved;
 pub(super) mod terms;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that panics has failed
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +17,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockRead
 use super::EngineError;
 use super::live::{Basis, Live};
 use crate::config::ExposureSettings;
-use crate::domain::coverage::{RetractionRecord, TransferState};
-use crate::domain::transfer::Transfer;
+use crate::domain::coverage::TransferState;
+use crate::domain::transfer::{Position, Transfer};
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::parties;
@@ -43,14 +46,11 @@ pub(super) struct Tracker {
 /// What waits to be done.
 #[derive(Debug, Default)]
 struct Work {
-    /// Stored transfers by the number of their first row: who stores them may come here in another
-    /// order than that of the rows.
-    appended: BTreeMap<u64, Vec<Transfer>>,
-    /// The row that the graph takes next.
-    next: u64,
-    /// How many transfers wait.
+    /// Stored transfers, by the number of their first row.
+    appended: VecDeque<(u64, Vec<Transfer>)>,
     waiting: usize,
-    retracted: bool,
+    /// Something was taken back, or blocks were declared covered.
+    state_changed: bool,
     lists_changed: bool,
     /// Somebody needs the graph.
     wanted: bool,
@@ -67,40 +67,20 @@ struct Kept {
     saved: Saved,
     /// The lists whose sources and stops the graph has.
     basis: Option<Basis>,
-    /// How many retractions the graph knows.
+    /// How many of the stored retractions the graph knows.
     retractions: usize,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.appended.is_empty() && !self.retracted && !self.lists_changed
+        self.appended.is_empty() && !self.state_changed && !self.lists_changed
     }
 
-    /// Whether the graph can go on: with the rows that follow those it has, or without any.
-    fn is_ready(&self) -> bool {
-        let follows = self.appended.first_key_value().is_some_and(|(first, _)| *first == self.next);
-        follows || self.retracted || self.lists_changed
-    }
-
-    /// Takes the rows that follow those the graph has, and says that somebody works on them.
-    fn take(&mut self) -> Vec<(u64, Vec<Transfer>)> {
-        let mut taken = Vec::new();
-        while let Some(entry) = self.appended.first_entry().filter(|e| *e.key() == self.next) {
-            let (first_row, rows) = entry.remove_entry();
-            self.next += rows.len() as u64;
-            self.waiting -= rows.len();
-            taken.push((first_row, rows));
-        }
-        (self.retracted, self.lists_changed, self.wanted) = (false, false, false);
+    /// What waits, and that somebody works on it.
+    fn take(&mut self) -> Self {
+        let taken = std::mem::take(self);
         self.busy = true;
         taken
-    }
-
-    /// Says that the graph has all rows below a number.
-    fn has_rows(&mut self, rows: u64) {
-        self.appended = self.appended.split_off(&rows);
-        self.waiting = self.appended.values().map(Vec::len).sum();
-        self.next = rows;
     }
 }
 
@@ -179,9 +159,12 @@ impl Tracker {
             let taken = work.take();
             drop(work);
             self.bell.notify_all();
-            // A panic must not leave labels in force that are never brought up to date again.
             let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut kept)));
-            let done = done.unwrap_or_else(|_| Err(EngineError::Internal("a panic".to_owned())));
+            let done = done.unwrap_or_else(|_| {
+                // Half of a change may be in it.
+                *self.world_mut() = None;
+                Err(EngineError::Internal("the thread of exposure panicked".to_owned()))
+            });
             let mut work = self.work();
             work.busy = false;
             if let Err(error) = done {
@@ -196,72 +179,119 @@ impl Tracker {
 
     fn has_work(&self, work: &Work) -> bool {
         work.failed.is_none()
-            && match self.is_read_in.load(Ordering::Acquire) {
-                true => work.is_ready(),
-                false => work.wanted || !work.is_empty(),
-            }
+            && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(
-        &self,
-        taken: Vec<(u64, Vec<Transfer>)>,
-        kept: &mut Kept,
-    ) -> Result<(), EngineError> {
+    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
         let mut world = self.world_mut();
-        if world.is_none() {
-            let read = self.read_in(kept)?;
-            self.work().has_rows(read.rows());
-            *world = Some(read);
-            self.is_read_in.store(true, Ordering::Release);
+        let fresh = world.is_none();
+        if fresh {
+            kept.retractions = self.read_in(&mut world)?;
         }
         let Some(world) = &mut *world else { return Ok(()) };
+        // Read after `taken`: what was taken back before any of its rows was stored is in it.
         let state = self.store.transfer_state();
-        for (first_row, rows) in taken {
-            // What was stored before the others were read in was read with them.
-            if first_row >= world.rows() {
-                advance(world, &state.retractions, kept, first_row, &rows);
-            }
-        }
-        retract(world, &state.retractions, kept, self.work().next);
-        let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(()) };
+        self.append(world, taken.appended, &state, kept)?;
+        let Some(snapshot) = self.live.snapshot.load_full() else {
+            // The first list is not to be answered from without the labels that it asks for.
+            self.live.expose(self.exposure(None, &state, state.rows > 0), [0; 32]);
+            return Ok(());
+        };
         let digest = snapshot.basis();
-        if kept.basis != Some(digest) {
+        if fresh || kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
             kept.basis = Some(digest);
         }
-        world.set_basis(exposure::Basis { digest, retractions: kept.retractions as u64 });
+        let retractions = state.retractions.len() as u64;
+        world.set_basis(exposure::Basis { digest, retractions });
         let relabelled = world.relabel();
         for key in &relabelled.new_hubs {
             tracing::info!(?key, "a hub: paths end there from now on");
         }
         let labels = relabelled.labels;
-        let mut exposure = self.exposure(Some(labels.clone()), &state, false);
-        exposure.retractions = kept.retractions as u64;
-        self.live.expose(exposure, digest);
+        self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
         kept.saved.note(&self.store, &labels, relabelled.delta)
     }
 
-    /// Reads every stored transfer into a new graph.
-    fn read_in(&self, kept: &mut Kept) -> Result<World, EngineError> {
-        let mut world = World::new(self.world_settings());
-        if let Some(labels) = &self.live.exposure().labels {
-            world.resume(labels);
+    /// Takes what was stored and what was taken back, in the order in which that was done: sessions
+    /// say what they stored in no certain order, and retractions may be ahead of both.
+    fn append(
+        &self,
+        world: &mut World,
+        appended: VecDeque<(u64, Vec<Transfer>)>,
+        state: &TransferState,
+        kept: &mut Kept,
+    ) -> Result<(), EngineError> {
+        let mut appended = Vec::from(appended);
+        appended.sort_by_key(|(first_row, _)| *first_row);
+        let mut appended = appended.into_iter().peekable();
+        let retractions = state.retractions.get(kept.retractions..).unwrap_or_default();
+        let ends = retractions.iter().map(|record| (record.rows, Some(record)));
+        for (end, record) in ends.chain([(u64::MAX, None)]) {
+            while let Some((first_row, rows)) = appended.next_if(|(first_row, _)| *first_row < end)
+            {
+                self.read_up_to(world, first_row)?;
+                world.append(first_row, &rows);
+            }
+            if let Some(record) = record {
+                self.read_up_to(world, record.rows)?;
+                world.retract(&record.chain, record.from_height, record.rows);
+            }
         }
-        (kept.basis, kept.retractions) = (None, 0);
-        let state = self.store.transfer_state();
-        self.store.read_rows(0, |first_row, rows| {
-            let most = usize::try_from(state.rows.saturating_sub(first_row)).unwrap_or(usize::MAX);
-            let rows = &rows[..rows.len().min(most)];
-            advance(&mut world, &state.retractions, kept, first_row, rows);
-            match first_row + rows.len() as u64 >= state.rows {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+        kept.retractions = state.retractions.len();
+        Ok(())
+    }
+
+    /// Reads the rows below `end` that the graph does not have from the store: another session has
+    /// stored them and not said so yet.
+    fn read_up_to(&self, world: &mut World, end: u64) -> Result<(), EngineError> {
+        if world.rows() >= end {
+            return Ok(());
+        }
+        self.store.read_rows(world.rows(), |first_row, rows| {
+            let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
+            world.append(first_row, &rows[..wanted.min(rows.len())]);
+            match wanted > rows.len() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             }
         })?;
-        retract(&mut world, &state.retractions, kept, state.rows);
-        Ok(world)
+        Ok(())
+    }
+
+    /// Reads the stored transfers that were not taken back into a new graph, and returns how many
+    /// retractions that heeds.
+    fn read_in(&self, world: &mut Option<World>) -> Result<usize, EngineError> {
+        let mut fresh = World::new(self.world_settings());
+        if let Some(labels) = &self.live.exposure().labels {
+            fresh.resume(labels);
+        }
+        let state = self.store.transfer_state();
+        let counts = |row: u64, transfer: &Transfer| {
+            let taken_back = |at: Position| state.is_retracted(row, &transfer.chain, at.height);
+            !transfer.position.is_some_and(taken_back)
+        };
+        self.store.read_rows(0, |first_row, mut rows| {
+            // What is stored meanwhile will be said.
+            let wanted = usize::try_from(state.rows.saturating_sub(first_row));
+            rows.truncate(wanted.unwrap_or(usize::MAX));
+            if state.retractions.is_empty() {
+                fresh.append(first_row, &rows);
+                return ControlFlow::Continue(());
+            }
+            for (row, transfer) in (first_row..).zip(&rows) {
+                match counts(row, transfer) {
+                    true => fresh.append(row, std::slice::from_ref(transfer)),
+                    false => fresh.pass_over(row),
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        *world = Some(fresh);
+        self.is_read_in.store(true, Ordering::Release);
+        Ok(state.retractions.len())
     }
 
     /// Takes note of transfers that were stored. Waits while too many wait already.
@@ -274,20 +304,21 @@ impl Tracker {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         work.waiting += rows.len();
-        work.appended.insert(first_row, rows);
+        work.appended.push_back((first_row, rows));
         drop(work);
         self.bell.notify_all();
     }
 
-    /// Takes note that transfers were taken back.
-    pub(super) fn retracted(&self) {
-        self.work().retracted = true;
+    /// Takes note that something was taken back, or blocks were declared covered.
+    pub(super) fn state_changed(&self) {
+        self.work().state_changed = true;
         self.bell.notify_all();
     }
 
-    /// Takes note that other lists are in force. Without transfers there is nothing to do.
+    /// Takes note that other lists are in force. Where there are neither transfers nor labels there
+    /// is nothing to do.
     pub(super) fn lists_changed(&self) {
-        if self.store.transfer_state().rows > 0 {
+        if self.store.transfer_state().rows > 0 || self.live.is_behind() {
             self.work().lists_changed = true;
             self.bell.notify_all();
         }
@@ -304,11 +335,7 @@ impl Tracker {
         let mut work = self.work();
         work.wanted |= graph;
         self.bell.notify_all();
-        let unsettled = |work: &Work| {
-            let unread = work.wanted && !self.is_read_in.load(Ordering::Acquire);
-            work.failed.is_none() && (work.busy || unread || !work.is_empty())
-        };
-        while !work.stop && unsettled(&work) {
+        while !work.stop && (work.busy || self.has_work(&work)) {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         match &work.failed {
@@ -360,32 +387,5 @@ impl Tracker {
             max_hops: self.settings.max_hops,
             settings_digest: self.settings.digest(),
         }
-    }
-}
-
-/// Appends rows, with the retractions that were made before and between them, each at its place.
-fn advance(
-    world: &mut World,
-    retractions: &[RetractionRecord],
-    kept: &mut Kept,
-    first_row: u64,
-    rows: &[Transfer],
-) {
-    let mut at = 0;
-    while at < rows.len() {
-        retract(world, retractions, kept, first_row + at as u64);
-        let due = retractions.get(kept.retractions).map_or(u64::MAX, |record| record.rows);
-        let most = usize::try_from(due.saturating_sub(first_row)).unwrap_or(usize::MAX);
-        let end = rows.len().min(most).max(at + 1);
-        world.append(first_row + at as u64, &rows[at..end]);
-        at = end;
-    }
-}
-
-/// Takes back what was taken back before the row `next` was stored.
-fn retract(world: &mut World, retractions: &[RetractionRecord], kept: &mut Kept, next: u64) {
-    while let Some(record) = retractions.get(kept.retractions).filter(|r| r.rows <= next) {
-        world.retract(&record.chain, record.from_height, record.rows);
-        kept.retractions += 1;
     }
 }

@@ -10,24 +10,37 @@ use std::ops::{Range, RangeInclusive};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{Position, Transfer, TxId};
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxId,
+};
 use crate::store::{Clock, Store, StoreError};
 
 /// An index of more rows than this is dropped when the next comparison needs less than a quarter
 /// of it.
 const KEPT_ROWS: usize = 4 << 20;
 
-/// What makes two rows the same.
+/// What makes two rows the same. Two movements of accounts that differ are two even where data give
+/// them one place: to drop the second would be to clear whom it ties to a listed address.
 #[derive(PartialEq, Eq, Hash)]
 enum Identity<'a> {
-    Placed(&'a Chain, Option<&'a [u8; 32]>, Option<&'a TxId>, Position),
+    Placed(&'a Chain, Option<&'a [u8; 32]>, Option<&'a TxId>, Position, Option<Moved<'a>>),
     Content(&'a Transfer),
 }
+
+/// Sender, receiver, asset and amount of a movement of accounts.
+type Moved<'a> = (Option<&'a Holder>, Option<&'a Holder>, &'a Asset, Amount);
 
 fn identity(row: &Transfer) -> Identity<'_> {
     match row.position {
         Some(position) => {
-            Identity::Placed(&row.chain, row.block_hash.as_ref(), row.tx.as_ref(), position)
+            let (hash, tx) = (row.block_hash.as_ref(), row.tx.as_ref());
+            let moved = match &row.movement {
+                Movement::Account(AccountMovement { from, to, asset, amount, .. }) => {
+                    Some((from.as_ref(), to.as_ref(), asset, *amount))
+                }
+                Movement::Utxo(_) => None,
+            };
+            Identity::Placed(&row.chain, hash, tx, position, moved)
         }
         None => Identity::Content(row),
     }

@@ -67,6 +67,7 @@ impl Model {
                         && row.tx == other.tx
                         && row.block_hash == other.block_hash
                         && row.chain == other.chain
+                        && row.movement == other.movement
                 }
                 (None, None) => {
                     row == other && *by != session && !self.matched.contains(&(session, at))
@@ -181,6 +182,25 @@ proptest! {
         let retracted: u64 = heads.chains.values().map(|head| head.retracted).sum();
         prop_assert_eq!(retracted as usize, model.retracted.iter().filter(|gone| **gone).count());
     }
+}
+
+/// A file of Ether and one of tokens may both call a place by its transaction alone.
+#[test]
+fn movements_that_differ_are_two_even_at_one_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let ether = transfer(1, Some(1), Some(1), 5);
+    let mut tokens = ether.clone();
+    let Movement::Account(movement) = &mut tokens.movement else { panic!() };
+    movement.asset = Asset::Contract([9; 20]);
+    let stored = |row: &Transfer| ingestor.begin().append(vec![row.clone()], &[]).unwrap().stored;
+    assert_eq!(stored(&ether).len(), 1);
+    assert_eq!(stored(&tokens).len(), 1);
+    assert_eq!((stored(&ether).len(), stored(&tokens).len()), (0, 0));
+    // What the data say of it beside that makes it no other movement.
+    let mut later = ether.clone();
+    (later.status, later.time) = (TxStatus::Failed, 2);
+    assert_eq!(stored(&later).len(), 0);
 }
 
 /// Files of more than a segment: in order, positioned and not.

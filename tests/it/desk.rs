@@ -1,5 +1,7 @@
 //! An engine on a data directory of its own, with a clock that is set by hand; and the real data.
 
+mod near;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,6 +13,8 @@ use lazaretto::engine::{ChangesSince, Engine, EngineError, Import, Publication};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotList;
 use lazaretto::screening::{FindingKind, Incomplete, ListingState, Narrowing, Scope, ScopeError};
+
+pub use near::{Exposed, Look, sends, unplaced, wallet};
 
 /// A file of the real data; `None`, with a word about it, where the data is not there at all.
 pub fn data(path: &str) -> Option<PathBuf> {

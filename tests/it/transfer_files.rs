@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::desk::data;
 
 /// A file of the real transfers.
-fn real(path: &str) -> Option<PathBuf> {
+pub fn real(path: &str) -> Option<PathBuf> {
     data(&format!("transfers/{path}"))
 }
 
@@ -48,22 +48,22 @@ fn settings(chain: Chain) -> ReadSettings {
 }
 
 /// A file written for a test, which goes with it.
-struct Made(tempfile::NamedTempFile);
+pub struct Made(tempfile::NamedTempFile);
 
 impl Made {
-    fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Self(file)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 }
 
 /// The records of a CSV, by name of column.
-fn records(path: &Path) -> Vec<HashMap<String, String>> {
+pub fn records(path: &Path) -> Vec<HashMap<String, String>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -203,13 +203,10 @@ fn bitcoin_etl_files_are_read() {
     check("zcash/block_with_value_balance", Chain::Zcash, 10, [10, 10, 17, 1]);
 }
 
-/// `eth-blocks` in our own form: a heading for each column, `ethereum` as it stands.
-#[test]
-fn eth_blocks_load_in_our_own_form() {
-    let Some(path) = real("eth-blocks/transactions.csv.gz") else { return };
-    let rows = records(&path);
+/// The rows of `eth-blocks` in our own form.
+pub fn eth_blocks(rows: &[HashMap<String, String>]) -> String {
     let mut text = "chain,tx,position,time,from,to,asset,amount\n".to_owned();
-    for row in &rows {
+    for row in rows {
         let of = |name: &str| row[name].as_str();
         let (height, index) = (of("block_number"), of("tx_index"));
         let (tx, time, from, to) =
@@ -219,7 +216,15 @@ fn eth_blocks_load_in_our_own_form() {
         let value = of("value_wei");
         writeln!(text, "{chain},{tx},{height}:{index},{time},{from},{to},native,{value}").unwrap();
     }
-    let made = Made::new(&text);
+    text
+}
+
+/// `eth-blocks` in our own form: a heading for each column, `ethereum` as it stands.
+#[test]
+fn eth_blocks_load_in_our_own_form() {
+    let Some(path) = real("eth-blocks/transactions.csv.gz") else { return };
+    let rows = records(&path);
+    let made = Made::new(&eth_blocks(&rows));
     let (report, transfers) = read_file(made.path(), &ReadSettings::default());
     assert_eq!(report.format, TransferFormat::Own);
     assert_eq!((report.rows_read, report.kept, report.unpositioned), (24_920, 24_920, 0));
@@ -250,14 +255,12 @@ fn eth_blocks_load_in_our_own_form() {
     assert_eq!((creations, zero, own), (33, 8_306, 111));
 }
 
-/// `btc-blocks` put together to the rows of bitcoin-etl; the blocks are numbered from 0.
-#[test]
-fn btc_blocks_load_as_bitcoin_etl_rows() {
-    let Some(path) = real("btc-blocks/outputs.csv.gz") else { return };
+/// The inputs and outputs of `btc-blocks`, beside each other, as lines of bitcoin-etl.
+pub fn btc_blocks(path: &Path) -> String {
     let mut rows: BTreeMap<(u64, u32), serde_json::Value> = BTreeMap::new();
     let mut blocks: Vec<String> = Vec::new();
     for (side, file) in
-        [("outputs", path.clone()), ("inputs", path.with_file_name("inputs.csv.gz"))]
+        [("outputs", path.to_owned()), ("inputs", path.with_file_name("inputs.csv.gz"))]
     {
         for record in records(&file) {
             let hash = &record["block_hash"];
@@ -280,11 +283,19 @@ fn btc_blocks_load_as_bitcoin_etl_rows() {
         }
     }
     let text: Vec<String> = rows.values().map(ToString::to_string).collect();
-    let made = Made::new(&text.join("\n"));
+    assert_eq!(blocks.len(), 3);
+    text.join("\n")
+}
+
+/// `btc-blocks` put together to the rows of bitcoin-etl; the blocks are numbered from 0.
+#[test]
+fn btc_blocks_load_as_bitcoin_etl_rows() {
+    let Some(path) = real("btc-blocks/outputs.csv.gz") else { return };
+    let made = Made::new(&btc_blocks(&path));
     let (report, transfers) = read_file(made.path(), &ReadSettings::default());
     assert_eq!(report.format, TransferFormat::BitcoinTransactions);
     assert_eq!((report.rows_read, report.kept, report.unpositioned), (4_354, 4_354, 0));
-    assert_eq!((blocks.len(), report.left_out.len()), (3, 0));
+    assert_eq!(report.left_out.len(), 0);
     let legs = |of: fn(&UtxoMovement) -> &Vec<lazaretto::domain::transfer::Leg>| {
         transfers.iter().map(|transfer| of(utxo(transfer)).len()).sum::<usize>()
     };
@@ -304,19 +315,25 @@ fn btc_blocks_load_as_bitcoin_etl_rows() {
     assert!(blank > 0);
 }
 
+/// The Lazarus transfers in our own form.
+pub fn lazarus(text: &str) -> String {
+    let (headings, rows) = text.split_once('\n').unwrap();
+    assert_eq!(headings.trim_end(), "block_time,from,to,total_eth");
+    format!("time,from,to,amount,asset\n{}", rows.replace('\\', "0"))
+        .lines()
+        .enumerate()
+        .map(|(at, line)| format!("{line}{}\n", if at == 0 { "" } else { ",native" }))
+        .collect()
+}
+
 /// The Lazarus transfers: addresses as Postgres writes bytes, amounts as floats of whole Ether, no
 /// transactions.
 #[test]
 fn lazarus_transfers_load_in_our_own_form() {
     let Some(path) = real("lazarus-eth-2022/LazarusTabularTxs1322519.csv") else { return };
     let text = std::fs::read_to_string(&path).unwrap();
-    let (headings, rows) = text.split_once('\n').unwrap();
-    assert_eq!(headings.trim_end(), "block_time,from,to,total_eth");
-    let renamed = format!("time,from,to,amount,asset\n{}", rows.replace('\\', "0"))
-        .lines()
-        .enumerate()
-        .map(|(at, line)| format!("{line}{}\n", if at == 0 { "" } else { ",native" }))
-        .collect::<String>();
+    let (_, rows) = text.split_once('\n').unwrap();
+    let renamed = lazarus(&text);
     let made = Made::new(&renamed);
     let (report, transfers) = read_file(made.path(), &settings(Chain::Evm(1)));
     assert_eq!((report.rows_read, report.kept), (436, 436));
@@ -341,10 +358,76 @@ fn lazarus_transfers_load_in_our_own_form() {
 }
 
 /// Some values there are written `199e17`.
-fn without_exponent(value: &str) -> String {
+pub fn without_exponent(value: &str) -> String {
     match value.split_once('e') {
         Some((digits, zeros)) => digits.to_owned() + &"0".repeat(zeros.parse().unwrap()),
         None => value.to_owned(),
+    }
+}
+
+/// Files of GraphSense in the way of ethereum-etl.
+pub struct GraphSense {
+    pub blocks: Made,
+    pub transactions: Made,
+    /// Those of the blocks that are there.
+    pub traces: Made,
+}
+
+impl GraphSense {
+    pub fn of(folder: &Path) -> Self {
+        let copy = |file: &str, columns: &[(&str, &str)]| {
+            let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+            let mut text = names.join(",") + "\n";
+            for record in records(&folder.join(file)) {
+                let fields: Vec<&str> =
+                    columns.iter().map(|(column, _)| record[*column].as_str()).collect();
+                text += &(fields.join(",") + "\n");
+            }
+            Made::new(&text)
+        };
+        let blocks = copy(
+            "blocks.csv",
+            &[("blockId", "number"), ("timestamp", "timestamp"), ("blockHash", "hash")],
+        );
+        let transactions = copy(
+            "transactions.csv",
+            &[
+                ("txHash", "hash"),
+                ("blockId", "block_number"),
+                ("blockHash", "block_hash"),
+                ("transactionIndex", "transaction_index"),
+                ("fromAddress", "from_address"),
+                ("toAddress", "to_address"),
+                ("value", "value"),
+                ("blockTimestamp", "block_timestamp"),
+            ],
+        );
+        // The type of a trace stands in its id only.
+        let mut text = "block_number,transaction_hash,from_address,to_address,value,trace_type,\
+                        call_type,trace_id,trace_index,status\n"
+            .to_owned();
+        let known: HashSet<String> =
+            records(&folder.join("blocks.csv")).iter().map(|row| row["blockId"].clone()).collect();
+        let traces = records(&folder.join("traces.csv"));
+        let traces = traces.iter().filter(|row| known.contains(&row["blockId"]));
+        for row in traces {
+            let of = |name: &str| row[name].as_str();
+            let kind = of("traceId").split('_').next().unwrap();
+            let fields = [
+                of("blockId"),
+                of("txHash"),
+                of("fromAddress"),
+                of("toAddress"),
+                &without_exponent(of("value")),
+                kind,
+                of("callType"),
+                of("traceId"),
+                of("traceIndex"),
+                of("status"),
+            ];
+            writeln!(text, "{}", fields.join(",")).unwrap();
+        }
+        Self { blocks, transactions, traces: Made::new(&text) }
     }
 }
 
@@ -352,59 +435,11 @@ fn without_exponent(value: &str) -> String {
 #[test]
 fn graphsense_traces_and_transactions_agree() {
     let Some(folder) = real("graphsense-reference/tokens") else { return };
-    let copy = |file: &str, columns: &[(&str, &str)]| {
-        let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
-        let mut text = names.join(",") + "\n";
-        for record in records(&folder.join(file)) {
-            let fields: Vec<&str> =
-                columns.iter().map(|(column, _)| record[*column].as_str()).collect();
-            text += &(fields.join(",") + "\n");
-        }
-        Made::new(&text)
-    };
-    let blocks = copy(
-        "blocks.csv",
-        &[("blockId", "number"), ("timestamp", "timestamp"), ("blockHash", "hash")],
-    );
-    let transactions = copy(
-        "transactions.csv",
-        &[
-            ("txHash", "hash"),
-            ("blockId", "block_number"),
-            ("blockHash", "block_hash"),
-            ("transactionIndex", "transaction_index"),
-            ("fromAddress", "from_address"),
-            ("toAddress", "to_address"),
-            ("value", "value"),
-            ("blockTimestamp", "block_timestamp"),
-        ],
-    );
-    // The type of a trace stands in its id only.
-    let mut text = "block_number,transaction_hash,from_address,to_address,value,trace_type,\
-                    call_type,trace_id,trace_index,status\n"
-        .to_owned();
+    let GraphSense { blocks, transactions, traces: made } = GraphSense::of(&folder);
     let known: HashSet<String> =
         records(&folder.join("blocks.csv")).iter().map(|row| row["blockId"].clone()).collect();
     let traces = records(&folder.join("traces.csv"));
     let traces = traces.iter().filter(|row| known.contains(&row["blockId"]));
-    for row in traces.clone() {
-        let of = |name: &str| row[name].as_str();
-        let kind = of("traceId").split('_').next().unwrap();
-        let fields = [
-            of("blockId"),
-            of("txHash"),
-            of("fromAddress"),
-            of("toAddress"),
-            &without_exponent(of("value")),
-            kind,
-            of("callType"),
-            of("traceId"),
-            of("traceIndex"),
-            of("status"),
-        ];
-        writeln!(text, "{}", fields.join(",")).unwrap();
-    }
-    let made = Made::new(&text);
     let joined = ReadSettings {
         blocks: Some(blocks.path().to_owned()),
         receipts: Some(transactions.path().to_owned()),

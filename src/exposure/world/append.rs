@@ -47,6 +47,16 @@ impl World {
         }
     }
 
+    /// Says that a row, the next after all that were appended, was taken back.
+    ///
+    /// # Panics
+    ///
+    /// As [`World::append`].
+    pub fn pass_over(&mut self, row: u64) {
+        let row = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
+        self.rows = self.rows.max(u64::from(row) + 1);
+    }
+
     fn take(&mut self, row: u32, transfer: &Transfer) {
         let (clock, key) = self.clocks.place(transfer);
         match &transfer.movement {
