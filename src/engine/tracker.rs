@@ -21,8 +21,8 @@ use crate::screening::parties::parties;
 use crate::store::Store;
 use saved::Saved;
 
-/// The most stored transfers that wait to be labelled; who stores more waits.
-const MAX_WAITING: usize = 1 << 20;
+/// The most stored transfers that wait for the graph, some 64 MB; who stores more waits.
+const MAX_WAITING: usize = 1 << 18;
 
 /// What keeps exposure up to date.
 #[derive(Debug)]
@@ -49,6 +49,12 @@ struct Work {
     lists_changed: bool,
     /// Somebody needs the graph.
     wanted: bool,
+    /// Labels of what was appended must not wait any longer.
+    urgent: bool,
+    /// The graph has, or is about to have, transfers that labels do not know yet.
+    deferred: bool,
+    /// Who searches the graph: as long as anybody does it has nothing that labels do not know.
+    searching: usize,
     /// The thread works on what it took.
     busy: bool,
     stop: bool,
@@ -69,11 +75,25 @@ impl Work {
         self.appended.is_empty() && self.retracted.is_empty() && !self.lists_changed
     }
 
+    /// Whether all there is to do is to take transfers of bulk loads into the graph. Labels are made
+    /// when the load ends: to make them in between would cost more than all the rest.
+    fn labels_can_wait(&self) -> bool {
+        let other = self.urgent || self.lists_changed || self.searching > 0;
+        !other && self.retracted.is_empty()
+    }
+
     /// What waits, and that somebody works on it.
     fn take(&mut self) -> Self {
         let taken = std::mem::take(self);
         self.busy = true;
+        self.searching = taken.searching;
+        self.deferred = taken.deferred || taken.labels_can_wait();
         taken
+    }
+
+    /// Says that labels must not wait, if there are any that do.
+    fn hurry(&mut self) {
+        self.urgent |= self.busy || self.deferred || !self.appended.is_empty();
     }
 }
 
@@ -150,10 +170,13 @@ impl Tracker {
             let done = self.catch_up(taken, &mut kept);
             let mut work = self.work();
             work.busy = false;
-            if let Err(error) = done {
-                tracing::error!(%error, "exposure can no longer be kept up to date");
-                work.failed = Some(error.to_string());
-                self.live.fall_behind();
+            match done {
+                Ok(deferred) => work.deferred = deferred,
+                Err(error) => {
+                    tracing::error!(%error, "exposure can no longer be kept up to date");
+                    work.failed = Some(error.to_string());
+                    self.live.fall_behind();
+                }
             }
             drop(work);
             self.bell.notify_all();
@@ -162,24 +185,31 @@ impl Tracker {
 
     fn has_work(&self, work: &Work) -> bool {
         work.failed.is_none()
-            && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
+            && (!work.is_empty()
+                || work.urgent && work.deferred
+                || work.wanted && !self.is_read_in.load(Ordering::Acquire))
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
+    /// Whether labels still wait.
+    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<bool, EngineError> {
         let mut world = self.world_mut();
         let fresh = world.is_none();
+        let labels_can_wait = !fresh && taken.labels_can_wait();
         let known = match &*world {
             None => self.read_in(&mut world)?,
             Some(_) => 0,
         };
-        let Some(world) = &mut *world else { return Ok(()) };
+        let Some(world) = &mut *world else { return Ok(false) };
         for (first_row, rows) in taken.appended {
             // What was stored while the others were read in was read with them.
             let skip = usize::try_from(known.saturating_sub(first_row)).unwrap_or(usize::MAX);
             if skip < rows.len() {
                 world.append(first_row + skip as u64, &rows[skip..]);
             }
+        }
+        if labels_can_wait {
+            return Ok(true);
         }
         let state = self.store.transfer_state();
         let retractions = match fresh {
@@ -189,7 +219,7 @@ impl Tracker {
         for record in retractions {
             world.retract(&record.chain, record.from_height, record.rows);
         }
-        let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(()) };
+        let Some(snapshot) = self.live.snapshot.load_full() else { return Ok(false) };
         let digest = snapshot.basis();
         if fresh || kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
@@ -204,7 +234,8 @@ impl Tracker {
         }
         let labels = relabelled.labels;
         self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
-        kept.saved.note(&self.store, &labels, relabelled.delta)
+        kept.saved.note(&self.store, &labels, relabelled.delta)?;
+        Ok(false)
     }
 
     /// Reads every stored transfer into a new graph, and returns how many.
@@ -224,8 +255,9 @@ impl Tracker {
         Ok(known)
     }
 
-    /// Takes note of transfers that were stored. Waits while too many wait already.
-    pub(super) fn stored(&self, first_row: u64, rows: Vec<Transfer>) {
+    /// Takes note of transfers that were stored; those of a bulk load are labelled when it ends
+    /// ([`Tracker::hurry`]). Waits while too many wait already.
+    pub(super) fn stored(&self, first_row: u64, rows: Vec<Transfer>, is_bulk: bool) {
         if rows.is_empty() {
             return;
         }
@@ -234,6 +266,7 @@ impl Tracker {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         work.waiting += rows.len();
+        work.urgent |= !is_bulk;
         work.appended.push_back((first_row, rows));
         drop(work);
         self.bell.notify_all();
@@ -263,6 +296,7 @@ impl Tracker {
     pub(super) fn settle(&self, graph: bool) -> Result<(), EngineError> {
         let mut work = self.work();
         work.wanted |= graph;
+        work.hurry();
         self.bell.notify_all();
         while !work.stop && (work.busy || self.has_work(&work)) {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
@@ -273,15 +307,32 @@ impl Tracker {
         }
     }
 
+    /// A bulk load ended: its transfers are to be labelled.
+    pub(super) fn hurry(&self) {
+        self.work().hurry();
+        self.bell.notify_all();
+    }
+
     /// Asks for the graph, which will be there some time later.
     pub(super) fn want_graph(&self) {
         self.work().wanted = true;
         self.bell.notify_all();
     }
 
-    /// The graph; `None` until the stored transfers are read in.
+    /// The graph; `None` until the stored transfers are read in. Waits until labels know all that
+    /// it has.
     pub(super) fn world(&self) -> RwLockReadGuard<'_, Option<World>> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner)
+        let mut work = self.work();
+        work.searching += 1;
+        work.hurry();
+        self.bell.notify_all();
+        while work.deferred && work.failed.is_none() && !work.stop {
+            work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(work);
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        self.work().searching -= 1;
+        world
     }
 
     /// The settings of exposure.
