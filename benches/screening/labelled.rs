@@ -29,8 +29,10 @@ const BATCH: u64 = 1_000;
 const BATCHES_A_SECOND: u32 = 20;
 
 fn text(number: u32) -> String {
-    let digits = address(number).map(|byte| format!("{byte:02x}"));
-    format!("0x{}", digits.concat())
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = address(number).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = nibbles.map(|nibble| char::from(DIGITS[usize::from(nibble)]));
+    "0x".chars().chain(digits).collect()
 }
 
 /// `count` of the `labelled` addresses, far apart.

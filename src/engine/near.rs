@@ -282,9 +282,10 @@ impl Engine {
     /// The paths between an address and listed ones. Blocks.
     pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
         let address = Address::parse(&query.address, query.chain.as_ref())?;
-        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+        // After the graph, with which it does not change.
+        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         let known = RefCell::new(HashMap::new());
         let allows = |row: u64| {
             query.min_usd_micros == 0

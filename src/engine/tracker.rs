@@ -369,3 +369,6 @@ impl Tracker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
