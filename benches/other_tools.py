@@ -43,7 +43,7 @@ class PostgreSQL:
         initdb = shutil.which("initdb") or (found[-1] if found else None)
         if not initdb:
             raise LookupError("no initdb: PostgreSQL is not installed")
-        self.programs = pathlib.Path(initdb).parent
+        self.programs = pathlib.Path(initdb).resolve().parent
         # Its server refuses to run as root.
         self.user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         self.user = self.user if os.getuid() == 0 else []
@@ -59,7 +59,14 @@ class PostgreSQL:
         options += " -c shared_buffers=2GB -c work_mem=512MB -c jit=off -c max_wal_size=4GB"
         log = self.data / "log"
         self.run("pg_ctl", "-D", self.data / "db", "-l", log, "-w", "-o", options, "start")
-        self.ask("CREATE UNLOGGED TABLE edges (source int, target int); CREATE TABLE seeds (node int);")
+        try:
+            self.load(folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, folder):
+        self.ask("CREATE UNLOGGED TABLE edges (source int, target int)", "CREATE TABLE seeds (node int)")
         for table in ("edges", "seeds"):
             self.ask(f"\\copy {table} FROM '{folder}/{table}.csv' WITH (FORMAT csv)")
         # Covering: the query reads nothing but the index.

@@ -38,7 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Listed addresses.
 const LISTED: usize = 500;
 /// Batches of the reader that wait to be stored, as in `transfers import`.
-const BATCHES_AHEAD: usize = 4;
+const BATCHES_AHEAD: usize = 64;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|it| it != "--bench").collect();

@@ -26,9 +26,10 @@ use crate::store::{Clock, Store, StoreError};
 
 pub use crate::domain::coverage::{ChainHead, Covered, RetractionRecord, TransferState};
 
-/// How many rows [`Session::append_many`] collects before it stores them: 8 whole segments, some
-/// 8 MB in memory, so that a pass over them does not fetch everything anew.
-pub const GROUP: usize = 32_768;
+/// How many rows [`Session::append_many`] collects before it stores them: 32 whole segments, some
+/// 40 MB in memory. Smaller groups would be read from nearer caches, but wait for the disk more
+/// often, which costs far more where it is busy.
+pub const GROUP: usize = 131_072;
 
 /// The only writer of transfers to a store.
 pub struct Ingestor {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lazaretto::grpc::v1;
+use lazaretto::grpc::v1::screening_service_client::ScreeningServiceClient;
 use lazaretto::grpc::v1::transfer_service_client::TransferServiceClient;
 use tokio_stream::wrappers::ReceiverStream;
 use v1::transfer::Movement;
@@ -44,6 +45,7 @@ pub fn exposed(labelled: usize, count: usize) -> Vec<String> {
 /// A data directory in `parent` with the list of [`servers::store`] and transfers that give
 /// `labelled` addresses an exposure over two hops, imported from a file.
 pub fn store(parent: &Path, labelled: usize) -> PathBuf {
+    std::fs::create_dir(parent).expect("the folder is writable");
     let data_dir = servers::store(parent, LISTED);
     let file = parent.join("transfers.csv");
     write(&file, labelled).expect("the folder is writable");
@@ -76,6 +78,22 @@ fn write(path: &Path, labelled: usize) -> Result<()> {
         }
     }
     file.into_inner()?.sync_all()
+}
+
+/// Waits until the server has read the stored transfers in, which it does when it starts.
+pub async fn graph_is_read_in(endpoint: &str, address: &str) {
+    let client = ScreeningServiceClient::connect(endpoint.to_owned()).await;
+    let mut client = client.expect("the server listens");
+    loop {
+        let query = Some(v1::AddressQuery { address: address.to_owned(), ..Default::default() });
+        let asked = v1::TraceExposureRequest { query, ..Default::default() };
+        match client.trace_exposure(asked).await {
+            Err(status) if status.code() == tonic::Code::Unavailable => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return drop(other.expect("it is answered")),
+        }
+    }
 }
 
 /// A stream of transfers into a server, from a thread of its own, until dropped.
