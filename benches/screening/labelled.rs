@@ -85,8 +85,8 @@ pub async fn graph_is_read_in(endpoint: &str, address: &str) {
     let client = ScreeningServiceClient::connect(endpoint.to_owned()).await;
     let mut client = client.expect("the server listens");
     loop {
-        let query = Some(v1::AddressQuery { address: address.to_owned(), ..Default::default() });
-        let asked = v1::TraceExposureRequest { query, ..Default::default() };
+        let address = address.to_owned();
+        let asked = v1::TraceExposureRequest { address, ..Default::default() };
         match client.trace_exposure(asked).await {
             Err(status) if status.code() == tonic::Code::Unavailable => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
