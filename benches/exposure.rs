@@ -1,12 +1,16 @@
 //! What labels cost: their rebuild against two plain breadth-first searches over a bare CSR of the
 //! same graph, side by side in one process; memory; one source more and less; appends.
 //!
-//! `cargo bench --bench exposure -- [millions of transfers] [rounds]`; 4 and 5 by default.
+//! `cargo bench --bench exposure -- [millions of transfers] [rounds] [hops]`; 4, 5 and 5 by default.
+//! With `--graph FOLDER` it writes the graph and the seeds there, for `other_tools.py`, and ends.
 
 #[path = "exposure/rmat.rs"]
 mod rmat;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lazaretto::domain::asset::AssetTable;
@@ -19,7 +23,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SEED: u64 = 42;
 const SOURCES: usize = 500;
-const HOPS: u8 = 5;
 /// Addresses are at most a sixteenth of the transfers, as in Graph500.
 const EDGE_FACTOR: u64 = 16;
 /// Transfers handed over at once, as an import does.
@@ -53,11 +56,11 @@ impl Csr {
     }
 
     /// Hops from the seeds; 255 where there are more.
-    fn search(&self, seeds: &[u32]) -> Vec<u8> {
+    fn search(&self, seeds: &[u32], max_hops: u8) -> Vec<u8> {
         let mut hops = vec![u8::MAX; self.starts.len() - 1];
         let mut open = seeds.to_vec();
         open.iter().for_each(|&node| hops[node as usize] = 0);
-        for level in 1..=HOPS {
+        for level in 1..=max_hops {
             let mut next = Vec::new();
             for node in open {
                 let span =
@@ -122,24 +125,28 @@ fn memory() -> (u64, u64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-fn settings() -> Settings {
-    Settings { max_hops: HOPS, hub_limit: u32::MAX, assets: AssetTable::built_in() }
+fn settings(max_hops: u8) -> Settings {
+    Settings { max_hops, hub_limit: u32::MAX, assets: AssetTable::built_in() }
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let mut arguments: Vec<_> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let graph = arguments.iter().position(|argument| argument == "--graph");
+    let graph = graph.map(|at| arguments.drain(at..at + 2).next_back().expect("a folder"));
+    let mut arguments = arguments.into_iter();
     let mut number = |default: u64| {
         arguments.next().map_or(default, |text| text.parse().expect("a whole number"))
     };
-    let (millions, rounds) = (number(4), number(5));
+    let (millions, rounds, hops) = (number(4), number(5), number(5));
+    let hops = u8::try_from(hops).expect("few hops");
     let transfers = millions << 20;
     let scale = (transfers / EDGE_FACTOR).max(2).ilog2();
     println!(
-        "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {HOPS} hops"
+        "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {hops} hops"
     );
 
     let (before, _) = memory();
-    let mut world = World::new(settings());
+    let mut world = World::new(settings(hops));
     let pairs = || rmat::Rmat::new(SEED, scale);
     let mut generated = Duration::ZERO;
     let (time, ()) = timed(|| {
@@ -179,6 +186,9 @@ fn main() {
     }
     let seeds: Vec<_> = seeds.into_iter().collect();
     let (seeds, extra) = (&seeds[..SOURCES], seeds[SOURCES]);
+    if let Some(folder) = graph {
+        return write(folder.as_ref(), pairs().take(transfers as usize), seeds).expect("written");
+    }
     let sources: Vec<_> = seeds.iter().map(|&seed| source(seed)).collect();
     world.set_parties(sources.clone(), Vec::new());
     let (before, _) = memory();
@@ -195,7 +205,7 @@ fn main() {
         let start = processor();
         let (bfs, reached) = timed(|| {
             let reached = |hops: Vec<u8>| hops.iter().filter(|&&hops| hops != u8::MAX).count();
-            (reached(out.search(seeds)), reached(into.search(seeds)))
+            (reached(out.search(seeds, hops)), reached(into.search(seeds, hops)))
         });
         let middle = processor();
         let (build, made) = timed(|| world.rebuild());
@@ -245,6 +255,21 @@ fn main() {
     );
 
     changes(&mut world, &sources, extra, transfers, pairs());
+}
+
+/// Writes the graph as lines of two numbers, and the seeds.
+fn write(
+    folder: &Path,
+    pairs: impl Iterator<Item = (u32, u32)>,
+    seeds: &[u32],
+) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(folder.join("edges.csv"))?);
+    for (from, to) in pairs {
+        writeln!(file, "{from},{to}")?;
+    }
+    file.into_inner()?.sync_all()?;
+    let lines: String = seeds.iter().map(|seed| format!("{seed}\n")).collect();
+    std::fs::write(folder.join("seeds.csv"), lines)
 }
 
 /// One source more and less, and appends in order.

@@ -68,6 +68,10 @@ pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use world::{Relabelled, Was, World};
 
+/// To be raised with every change of what labels say of the same transfers and parties: stored ones
+/// are then built anew.
+pub const REVISION: u32 = 1;
+
 /// The most hops that labels and searches can go.
 pub const MAX_HOPS: u8 = 8;
 

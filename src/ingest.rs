@@ -27,7 +27,8 @@ use crate::store::{Clock, Store, StoreError};
 pub use crate::domain::coverage::{ChainHead, Covered, RetractionRecord, TransferState};
 
 /// How many rows [`Session::append_many`] collects before it stores them: 32 whole segments, some
-/// 40 MB in memory.
+/// 40 MB in memory. Smaller groups would be read from nearer caches, but wait for the disk more
+/// often, which costs far more where it is busy.
 pub const GROUP: usize = 131_072;
 
 /// The only writer of transfers to a store.
@@ -172,7 +173,13 @@ impl Session {
         self.counts = counts;
         match self.waiting.is_empty() {
             true => self.waiting = batch,
-            false => self.waiting.extend(batch),
+            false => {
+                // All of it at once: to grow in steps would copy the rows twice.
+                if self.waiting.capacity() - self.waiting.len() < batch.len() {
+                    self.waiting.reserve_exact(GROUP.max(batch.len()));
+                }
+                self.waiting.extend(batch);
+            }
         }
         self.covered.extend_from_slice(covered);
         Ok(())
@@ -198,8 +205,8 @@ impl Session {
         Ok(Appended { first_row, stored, duplicates, derived, rows })
     }
 
-    /// The rows that are not stored yet; only the `doubtful` are looked up. `matched` are the rows without a position that stand for
-    /// those dropped.
+    /// The rows that are not stored yet; only the `doubtful` are looked up. `matched` are the rows
+    /// without a position that stand for those dropped.
     fn without_duplicates(
         &self,
         index: &mut Index,
@@ -257,9 +264,16 @@ impl Session {
         let mut tops: HashMap<&Chain, Option<Position>> = HashMap::new();
         // Of each chain the times of the rows without a position, then whether others have such.
         let mut times: HashMap<&Chain, (u64, u64)> = HashMap::new();
-        for row in batch.iter().filter(|row| loose && row.position.is_none()) {
-            let (first, last) = times.entry(&row.chain).or_insert((row.time, row.time));
-            (*first, *last) = ((*first).min(row.time), (*last).max(row.time));
+        let unpositioned = |row: &&Transfer| row.position.is_none();
+        for run in batch.chunk_by(|a, b| a.chain == b.chain).filter(|_| loose) {
+            let of_run = run.iter().filter(unpositioned).map(|row| row.time);
+            let Some((least, most)) =
+                of_run.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+            else {
+                continue;
+            };
+            let (first, last) = times.entry(&run[0].chain).or_insert((least, most));
+            (*first, *last) = ((*first).min(least), (*last).max(most));
         }
         let shared: HashMap<&Chain, bool> = times
             .into_iter()

@@ -7,6 +7,8 @@ pub mod parties;
 pub mod policy;
 pub mod snapshot;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -74,6 +76,8 @@ pub enum Incomplete {
     },
     /// The labels of exposure do not know the lists in force yet, or not all transfers.
     ExposureBehind,
+    /// The same, and they can no longer be brought up to date; and why.
+    ExposureFailed(Arc<str>),
     /// Exposure was looked for by a search, which was cut short; and why.
     SearchCutShort(&'static str),
     /// The request asks for fewer hops than are configured.
@@ -110,7 +114,7 @@ pub struct Screening<'a> {
     pub scope_incomplete: &'a [Incomplete],
     /// Why it is INCOMPLETE because of this address.
     pub address_incomplete: Vec<Incomplete>,
-    /// Whether transfers of a chain that the address fits are loaded.
+    /// Whether transfers of a chain that the address fits are loaded without gaps, and not stale.
     pub covered: bool,
 }
 
@@ -164,6 +168,8 @@ pub struct Scope<'s> {
     incomplete: Vec<Incomplete>,
     /// What is wrong with the transfers of required chains, for addresses that fit them.
     chains: Vec<(Chain, Incomplete)>,
+    /// Chains whose transfers are whole.
+    covered: Vec<Chain>,
 }
 
 /// What narrows or dates questions.
@@ -212,13 +218,17 @@ impl<'s> Scope<'s> {
             max_hops: asked.min(configured),
             incomplete: Vec::new(),
             chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now)),
+            covered: snapshot.exposure().covered(as_of.unwrap_or(now)),
         };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
         if asked < configured {
             scope.incomplete.push(Incomplete::DepthNarrowed { asked, configured });
         }
-        if snapshot.exposure().behind {
-            scope.incomplete.push(Incomplete::ExposureBehind);
+        let exposure = snapshot.exposure();
+        match &exposure.failed {
+            Some(why) => scope.incomplete.push(Incomplete::ExposureFailed(why.clone())),
+            None if exposure.behind => scope.incomplete.push(Incomplete::ExposureBehind),
+            None => {}
         }
         Ok(scope)
     }
@@ -320,7 +330,8 @@ impl<'s> Scope<'s> {
             findings.sort_by_key(|finding| std::cmp::Reverse(finding.score));
         }
         let score = findings.first().map_or(0, |finding| finding.score);
-        let covered = address.as_ref().is_some_and(|a| self.snapshot.exposure().covers(a));
+        let covered =
+            address.as_ref().is_some_and(|a| self.covered.iter().any(|chain| a.fits(chain)));
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
         Ok(Screening {
             address,

@@ -10,6 +10,7 @@ pub enum Family {
     EvmLower,
     EvmEip55,
     EvmListed,
+    EvmExposed,
     P2pkh,
     P2wpkh,
     Tron,
@@ -27,6 +28,7 @@ impl Family {
             Self::EvmLower => "EVM lower-case",
             Self::EvmEip55 => "EVM EIP-55",
             Self::EvmListed => "EVM listed",
+            Self::EvmExposed => "EVM exposed",
             Self::P2pkh => "P2PKH base58",
             Self::P2wpkh => "P2WPKH bech32",
             Self::Tron => "TRON base58",
@@ -34,13 +36,13 @@ impl Family {
         }
     }
 
-    /// `count` addresses; the listed ones are the first of `listed`, over and over.
+    /// `count` addresses; the listed, or exposed, ones are the first of `listed`, over and over.
     pub fn addresses(self, count: usize, listed: &[String]) -> Vec<String> {
         let mut random = fastrand::Rng::with_seed(0x4c61_7a61_7265 + self as u64);
         let mut next = |place: usize| match self {
             Self::EvmLower => evm(&mut random),
             Self::EvmEip55 => eip55(&evm(&mut random)),
-            Self::EvmListed => listed[place % listed.len()].clone(),
+            Self::EvmListed | Self::EvmExposed => listed[place % listed.len()].clone(),
             Self::P2pkh => base58check(0x00, bytes(&mut random)),
             Self::P2wpkh => bech32::segwit::encode_v0(bech32::hrp::BC, &bytes::<20>(&mut random))
                 .expect("20 bytes are a program of witness version 0"),

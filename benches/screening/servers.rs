@@ -11,7 +11,7 @@ use crate::counter::Counter;
 use crate::server::{self, ServerChild};
 
 /// Only what the bench imports is loaded, and nothing that it lacks is required.
-const SETTINGS: [&str; 8] = [
+pub const SETTINGS: [&str; 8] = [
     "--set",
     "starter_lists=false",
     "--set",

@@ -13,8 +13,8 @@ use super::key_id::KeyId;
 /// The latest moment that a transfer may have, in Unix seconds: the year 2514.
 pub const MAX_TIME: u64 = (1 << 34) - 1;
 
-/// The largest block height.
-pub const MAX_HEIGHT: u64 = (1 << 40) - 1;
+/// The largest block height: a position beyond it would have the number that stands for never.
+pub const MAX_HEIGHT: u64 = (1 << 40) - 2;
 
 /// The largest index of a transaction in its block.
 pub const MAX_TX_INDEX: u32 = (1 << 24) - 2;

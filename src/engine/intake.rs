@@ -17,6 +17,16 @@ pub struct IngestSession {
     tracker: Arc<Tracker>,
     /// Blocks were declared covered since something was last stored.
     covers: bool,
+    /// Whether [`Self::append_many`] was called: labels then wait until this ends.
+    is_bulk: bool,
+}
+
+impl Drop for IngestSession {
+    fn drop(&mut self) {
+        if self.is_bulk {
+            self.tracker.hurry();
+        }
+    }
 }
 
 impl IngestSession {
@@ -28,25 +38,26 @@ impl IngestSession {
     ) -> Result<AppendedSummary, EngineError> {
         self.covers |= !covered.is_empty();
         let appended = self.session.append(batch, covered)?;
-        Ok(self.note(appended))
+        Ok(self.note(appended, false))
     }
 
     /// Takes a batch of a bulk load, which is stored with others: `None` while it waits and would
-    /// be lost with the session.
+    /// be lost with the session. Exposure knows it when the session has ended, or is asked for it.
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
         covered: &[Covered],
     ) -> Result<Option<AppendedSummary>, EngineError> {
         self.covers |= !covered.is_empty();
+        self.is_bulk = true;
         let appended = self.session.append_many(batch, covered)?;
-        Ok(appended.map(|appended| self.note(appended)))
+        Ok(appended.map(|appended| self.note(appended, true)))
     }
 
     /// Stores what waits of a bulk load.
     pub fn flush(&mut self) -> Result<Option<AppendedSummary>, EngineError> {
         let appended = self.session.finish()?;
-        Ok(appended.map(|appended| self.note(appended)))
+        Ok(appended.map(|appended| self.note(appended, true)))
     }
 
     /// Waits until the labels of exposure know all that was stored.
@@ -55,10 +66,10 @@ impl IngestSession {
         self.tracker.settle(false)
     }
 
-    fn note(&mut self, appended: Appended) -> AppendedSummary {
+    fn note(&mut self, appended: Appended, is_bulk: bool) -> AppendedSummary {
         let Appended { first_row, stored, duplicates, derived, rows } = appended;
         let summary = AppendedSummary { stored: stored.len() as u64, duplicates, derived, rows };
-        self.tracker.stored(first_row, stored);
+        self.tracker.stored(first_row, stored, is_bulk);
         if std::mem::take(&mut self.covers) {
             self.tracker.state_changed();
         }
@@ -70,7 +81,7 @@ impl Engine {
     /// Begins to take transfers in.
     pub fn begin_ingest(&self) -> IngestSession {
         let (session, tracker) = (self.ingestor.begin(), self.tracker.clone());
-        IngestSession { session, tracker, covers: false }
+        IngestSession { session, tracker, covers: false, is_bulk: false }
     }
 
     /// Takes back every transfer of a chain from a height on, and returns how many. Blocks.

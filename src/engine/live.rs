@@ -74,11 +74,11 @@ impl Live {
         *published = (exposure, basis);
     }
 
-    /// Says from now on that exposure is behind.
-    pub(super) fn fall_behind(&self) {
+    /// Says from now on that exposure is behind and stays so, and why.
+    pub(super) fn fail(&self, why: Arc<str>) {
         let (exposure, basis) =
             self.exposure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.expose(ExposureState { behind: true, ..exposure }, basis);
+        self.expose(ExposureState { behind: true, failed: Some(why), ..exposure }, basis);
     }
 
     /// Exposure as last published.

@@ -18,7 +18,7 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Transfer};
-use crate::exposure::{Direction, Label, NotCounted, Path, PathQuery, Source, World};
+use crate::exposure::{Direction, Label, NotCounted, Path, PathQuery, Source, StopReason, World};
 use crate::screening::{Near, Scope, Screening, Searched};
 
 /// How many edges a search for one address may look at: a few tenths of a second.
@@ -86,9 +86,11 @@ impl Engine {
                     hub: false,
                 };
                 searched.found.push((near, source.clone()));
-                searched_paths.borrow_mut().insert((near.direction, near.kind), nearest.path);
+                searched_paths
+                    .borrow_mut()
+                    .insert((near.direction, near.kind), nearest.path.clone());
             }
-            self.add_hubs(scope, keys, sources, &mut searched);
+            Self::add_hubs(world, scope, keys, sources, &found.stops_met, &mut searched);
             searched
         };
         let screening = scope.screen_with(address, chain, Some(&search))?;
@@ -96,6 +98,7 @@ impl Engine {
         for finding in &screening.findings {
             let near = finding.exposure.as_ref().filter(|_| with_evidence);
             evidence.push(match (near, world) {
+                (Some(near), Some(_)) if near.hub && scope.needs_search() => None,
                 (Some(near), Some(world)) if scope.needs_search() => {
                     let paths = searched_paths.borrow();
                     let path = paths.get(&(near.direction, near.kind));
@@ -108,21 +111,45 @@ impl Engine {
         Ok(Deep { screening, evidence })
     }
 
-    /// Adds what hubs show today: which hubs there were at a past moment, and what they had then, is
-    /// not searched for, and to leave it out would be to clear.
+    /// Adds what untagged hubs show that the keys dealt with: a search does not pass them, and to
+    /// leave out what lies behind would be to clear. When the hub had it, before or after it dealt
+    /// with the keys, is not looked at.
     fn add_hubs(
-        &self,
+        world: &World,
         scope: &Scope<'_>,
         keys: &[PackedKey],
         sources: &[Source],
+        stops: &[PackedKey],
         searched: &mut Searched,
     ) {
-        let Some(labels) = &scope.snapshot().exposure().labels else { return };
-        for key in keys {
-            for label in labels.of(key).filter(|l| l.hub && l.hops <= scope.max_hops()) {
-                let source = labels.source(label.source);
-                if sources.iter().any(|asked| asked.kind == source.kind) {
-                    searched.found.push((Near::new(*key, &label), source.clone()));
+        let until = scope.as_of().map_or(u64::MAX, seconds);
+        let is_hub = |key: &&PackedKey| world.stop(key) == Some(StopReason::Hub);
+        let hubs: Vec<_> = stops.iter().filter(is_hub).collect();
+        if hubs.is_empty() {
+            return;
+        }
+        let dealings = world.transfers_of(keys, None, 0, MOST_SUMMED);
+        for hub in hubs {
+            let found = world.exposure_as_of(&[*hub], until, Some(sources), BUDGET);
+            if found.cut_short {
+                searched.cut_short = Some("too many transfers of a hub");
+            }
+            for nearest in found.found {
+                let Path { direction, source, timing, hops } = &nearest.path;
+                let received = *direction == Direction::ReceivedFrom;
+                let dealt = dealings.found.iter().any(|dealing| {
+                    dealing.received == received
+                        && dealing.why_not.is_none()
+                        && dealing.others.contains(hub)
+                });
+                let hops = hops.len() as u8 + 1;
+                // Of very many dealings not all are looked at.
+                if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
+                    let key = keys.first().copied().unwrap_or(*hub);
+                    let (direction, kind, timing) = (*direction, nearest.kind, *timing);
+                    let near =
+                        Near { key, direction, kind, hops, timing, direct_share: 0, hub: true };
+                    searched.found.push((near, source.clone()));
                 }
             }
         }
@@ -260,7 +287,7 @@ impl Engine {
             let found = self.publisher.store().rows(&wanted)?;
             let found: HashMap<u64, Transfer> = found.into_iter().collect();
             for dealing in page.found {
-                let Some(transfer) = found.get(&dealing.row) else { continue };
+                let transfer = found.get(&dealing.row).ok_or_else(unreadable)?;
                 if query.chain.as_ref().is_some_and(|chain| *chain != transfer.chain) {
                     continue;
                 }
@@ -282,15 +309,20 @@ impl Engine {
     /// The paths between an address and listed ones. Blocks.
     pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
         let address = Address::parse(&query.address, query.chain.as_ref())?;
-        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+        // After the graph, with which it does not change.
+        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         let known = RefCell::new(HashMap::new());
+        let failed = RefCell::new(None);
         let allows = |row: u64| {
             query.min_usd_micros == 0
-                || *known.borrow_mut().entry(row).or_insert_with(|| {
-                    let value = self.usd_micros(row);
-                    value.is_some_and(|value| value >= query.min_usd_micros)
+                || *known.borrow_mut().entry(row).or_insert_with(|| match self.usd_micros(row) {
+                    Ok(value) => value.is_some_and(|value| value >= query.min_usd_micros),
+                    Err(error) => {
+                        failed.borrow_mut().get_or_insert(error);
+                        false
+                    }
                 })
         };
         let paths = PathQuery {
@@ -304,7 +336,9 @@ impl Engine {
             budget: BUDGET,
         };
         let found = world.paths(&keys_of(&address), &paths);
-        let unreadable = || EngineError::Internal("a path's transfers cannot be read".to_owned());
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
         let path = |path| self.path(world, path).ok_or_else(unreadable);
         Ok(Trace {
             snapshot,
@@ -316,16 +350,20 @@ impl Engine {
     }
 
     /// The value that a row's data give.
-    fn usd_micros(&self, row: u64) -> Option<u64> {
-        let rows = self.publisher.store().rows(&[row]).ok()?;
-        match &rows.first()?.1.movement {
+    fn usd_micros(&self, row: u64) -> Result<Option<u64>, EngineError> {
+        let rows = self.publisher.store().rows(&[row])?;
+        let (_, transfer) = rows.first().ok_or_else(unreadable)?;
+        Ok(match &transfer.movement {
             Movement::Account(movement) => movement.usd_micros,
             Movement::Utxo(_) => None,
-        }
+        })
     }
 
     /// The graph; asks for it where it is not read in.
     fn graph(&self) -> Result<std::sync::RwLockReadGuard<'_, Option<World>>, EngineError> {
+        if let Some(why) = self.tracker.failed() {
+            return Err(EngineError::Exposure(why.to_string()));
+        }
         let world = self.tracker.world();
         if world.is_none() {
             self.tracker.want_graph();
@@ -333,6 +371,11 @@ impl Engine {
         }
         Ok(world)
     }
+}
+
+/// A row that the graph has and the store does not give.
+fn unreadable() -> EngineError {
+    EngineError::Internal("a stored transfer cannot be read".to_owned())
 }
 
 /// A moment in Unix seconds, cut; 0 before 1970.

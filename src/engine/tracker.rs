@@ -8,7 +8,6 @@ pub(super) mod terms;
 #[allow(clippy::unwrap_used)] // a test that panics has failed
 mod tests;
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +24,8 @@ use crate::screening::parties::parties;
 use crate::store::Store;
 use saved::Saved;
 
-/// The most stored transfers that wait to be labelled; who stores more waits.
-const MAX_WAITING: usize = 1 << 20;
+/// The most stored transfers that wait for the graph, some 64 MB; who stores more waits.
+const MAX_WAITING: usize = 1 << 18;
 
 /// What keeps exposure up to date.
 #[derive(Debug)]
@@ -46,19 +45,24 @@ pub(super) struct Tracker {
 /// What waits to be done.
 #[derive(Debug, Default)]
 struct Work {
-    /// Stored transfers, by the number of their first row.
-    appended: VecDeque<(u64, Vec<Transfer>)>,
+    /// Stored transfers, by the number of their first row, in no certain order.
+    appended: Vec<(u64, Vec<Transfer>)>,
+    /// How many transfers wait.
     waiting: usize,
     /// Something was taken back, or blocks were declared covered.
     state_changed: bool,
     lists_changed: bool,
     /// Somebody needs the graph.
     wanted: bool,
+    /// Labels of what was appended must not wait until a bulk load ends.
+    urgent: bool,
+    /// The graph has transfers of a bulk load that labels do not know yet.
+    deferred: bool,
     /// The thread works on what it took.
     busy: bool,
     stop: bool,
     /// Why exposure can no longer be kept up to date.
-    failed: Option<String>,
+    failed: Option<Arc<str>>,
 }
 
 /// What the one thread that works keeps to itself.
@@ -67,20 +71,33 @@ struct Kept {
     saved: Saved,
     /// The lists whose sources and stops the graph has.
     basis: Option<Basis>,
-    /// How many of the stored retractions the graph knows.
+    /// How many retractions the graph heeds.
     retractions: usize,
 }
 
 impl Work {
     fn is_empty(&self) -> bool {
-        self.appended.is_empty() && !self.state_changed && !self.lists_changed
+        let labels_wait = self.urgent && self.deferred;
+        self.appended.is_empty() && !self.state_changed && !self.lists_changed && !labels_wait
+    }
+
+    /// Whether all there is to do is to take transfers of bulk loads into the graph: to make labels
+    /// in between would cost more than all the rest.
+    fn labels_can_wait(&self) -> bool {
+        !self.urgent && !self.state_changed && !self.lists_changed
     }
 
     /// What waits, and that somebody works on it.
     fn take(&mut self) -> Self {
+        let stop = self.stop;
         let taken = std::mem::take(self);
-        self.busy = true;
+        (self.busy, self.stop, self.deferred) = (true, stop, taken.deferred);
         taken
+    }
+
+    /// Says that labels of what there is must not wait.
+    fn hurry(&mut self) {
+        self.urgent |= self.busy || self.deferred || !self.appended.is_empty();
     }
 }
 
@@ -151,6 +168,9 @@ impl Tracker {
             // What waits is done before the end, so that a restart finds labels that know it; but
             // nothing is read in for that.
             let is_read_in = self.is_read_in.load(Ordering::Acquire);
+            if work.stop {
+                work.hurry();
+            }
             if work.stop && !(is_read_in && self.has_work(&work)) {
                 drop(work);
                 kept.saved.flush(&self.store);
@@ -167,10 +187,15 @@ impl Tracker {
             });
             let mut work = self.work();
             work.busy = false;
-            if let Err(error) = done {
-                tracing::error!(%error, "exposure can no longer be kept up to date");
-                work.failed = Some(error.to_string());
-                self.live.fall_behind();
+            match done {
+                Ok(deferred) => work.deferred = deferred,
+                Err(error) => {
+                    tracing::error!(%error, "exposure can no longer be kept up to date");
+                    let why: Arc<str> = error.to_string().into();
+                    let (failed, stop) = (Some(why.clone()), work.stop);
+                    *work = Work { failed, stop, ..Work::default() };
+                    self.live.fail(why);
+                }
             }
             drop(work);
             self.bell.notify_all();
@@ -183,23 +208,35 @@ impl Tracker {
     }
 
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<(), EngineError> {
-        let mut world = self.world_mut();
-        let fresh = world.is_none();
-        if fresh {
-            kept.retractions = self.read_in(&mut world)?;
+    /// Whether labels still wait.
+    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<bool, EngineError> {
+        let is_fresh = !self.is_read_in.load(Ordering::Acquire);
+        if is_fresh {
+            // Nobody waits for the graph meanwhile: it is not there.
+            let (world, retractions) = self.read_in()?;
+            *self.world_mut() = Some(world);
+            (kept.basis, kept.retractions) = (None, retractions);
+            self.is_read_in.store(true, Ordering::Release);
         }
-        let Some(world) = &mut *world else { return Ok(()) };
+        let can_wait = !is_fresh && taken.labels_can_wait();
+        let mut guard = self.world_mut();
+        let Some(world) = &mut *guard else { return Ok(false) };
         // Read after `taken`: what was taken back before any of its rows was stored is in it.
         let state = self.store.transfer_state();
         self.append(world, taken.appended, &state, kept)?;
+        if can_wait {
+            return Ok(true);
+        }
+        // Labels then know exactly the rows that the heads in force count.
+        self.read_up_to(world, state.rows)?;
         let Some(snapshot) = self.live.snapshot.load_full() else {
             // The first list is not to be answered from without the labels that it asks for.
+            world.relabel();
             self.live.expose(self.exposure(None, &state, state.rows > 0), [0; 32]);
-            return Ok(());
+            return Ok(false);
         };
         let digest = snapshot.basis();
-        if fresh || kept.basis != Some(digest) {
+        if kept.basis != Some(digest) {
             let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
             kept.basis = Some(digest);
@@ -212,7 +249,9 @@ impl Tracker {
         }
         let labels = relabelled.labels;
         self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
-        kept.saved.note(&self.store, &labels, relabelled.delta)
+        drop(guard);
+        kept.saved.note(&self.store, &labels, relabelled.delta)?;
+        Ok(false)
     }
 
     /// Takes what was stored and what was taken back, in the order in which that was done: sessions
@@ -220,11 +259,10 @@ impl Tracker {
     fn append(
         &self,
         world: &mut World,
-        appended: VecDeque<(u64, Vec<Transfer>)>,
+        mut appended: Vec<(u64, Vec<Transfer>)>,
         state: &TransferState,
         kept: &mut Kept,
     ) -> Result<(), EngineError> {
-        let mut appended = Vec::from(appended);
         appended.sort_by_key(|(first_row, _)| *first_row);
         let mut appended = appended.into_iter().peekable();
         let retractions = state.retractions.get(kept.retractions..).unwrap_or_default();
@@ -261,9 +299,9 @@ impl Tracker {
         Ok(())
     }
 
-    /// Reads the stored transfers that were not taken back into a new graph, and returns how many
+    /// Reads the stored transfers that were not taken back into a new graph, and tells how many
     /// retractions that heeds.
-    fn read_in(&self, world: &mut Option<World>) -> Result<usize, EngineError> {
+    fn read_in(&self) -> Result<(World, usize), EngineError> {
         let mut fresh = World::new(self.world_settings());
         if let Some(labels) = &self.live.exposure().labels {
             fresh.resume(labels);
@@ -289,22 +327,22 @@ impl Tracker {
             }
             ControlFlow::Continue(())
         })?;
-        *world = Some(fresh);
-        self.is_read_in.store(true, Ordering::Release);
-        Ok(state.retractions.len())
+        Ok((fresh, state.retractions.len()))
     }
 
-    /// Takes note of transfers that were stored. Waits while too many wait already.
-    pub(super) fn stored(&self, first_row: u64, rows: Vec<Transfer>) {
-        if rows.is_empty() {
+    /// Takes note of transfers that were stored; those of a bulk load are labelled when it ends
+    /// ([`Tracker::hurry`]). Waits while too many wait already.
+    pub(super) fn stored(&self, first_row: u64, rows: Vec<Transfer>, is_bulk: bool) {
+        let mut work = self.work();
+        if rows.is_empty() || work.failed.is_some() {
             return;
         }
-        let mut work = self.work();
         while work.waiting > MAX_WAITING && work.failed.is_none() && !work.stop {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         work.waiting += rows.len();
-        work.appended.push_back((first_row, rows));
+        work.urgent |= !is_bulk;
+        work.appended.push((first_row, rows));
         drop(work);
         self.bell.notify_all();
     }
@@ -334,14 +372,26 @@ impl Tracker {
     pub(super) fn settle(&self, graph: bool) -> Result<(), EngineError> {
         let mut work = self.work();
         work.wanted |= graph;
+        work.hurry();
         self.bell.notify_all();
         while !work.stop && (work.busy || self.has_work(&work)) {
             work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         match &work.failed {
-            Some(why) => Err(EngineError::Exposure(why.clone())),
+            Some(why) => Err(EngineError::Exposure(why.to_string())),
             None => Ok(()),
         }
+    }
+
+    /// A bulk load ended: its transfers are to be labelled.
+    pub(super) fn hurry(&self) {
+        self.work().hurry();
+        self.bell.notify_all();
+    }
+
+    /// Why exposure can no longer be kept up to date.
+    pub(super) fn failed(&self) -> Option<Arc<str>> {
+        self.work().failed.clone()
     }
 
     /// Asks for the graph, which will be there some time later.
@@ -383,6 +433,7 @@ impl Tracker {
             labels,
             chains: terms::chains(&self.settings, state),
             behind,
+            failed: None,
             retractions: state.retractions.len() as u64,
             max_hops: self.settings.max_hops,
             settings_digest: self.settings.digest(),

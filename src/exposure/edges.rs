@@ -2,8 +2,9 @@
 //! came since, and a tail that is not sorted yet. Knows nothing of what an edge means.
 //!
 //! 16 bytes an edge and direction. A tail as large as the base is folded into it, so that an import
-//! costs about two counting sorts in all; a smaller one becomes a run when it is to be read, and
-//! runs are merged when the newer is a quarter of the older, so that a node is looked for in few.
+//! costs about two counting sorts in all, or a quarter as large when it is to be read; a smaller one
+//! then becomes a run, and runs are merged when the newer is a quarter of the older, so that a node
+//! is looked for in few.
 
 use super::nodes::Node;
 
@@ -98,8 +99,9 @@ impl Edges {
         if self.tail.is_empty() {
             return;
         }
-        let total = self.out.len() + self.tail.len();
-        if total / 4 > self.out.base.edges.len() {
+        let (total, base) = (self.out.len() + self.tail.len(), self.out.base.edges.len());
+        // To sort a large tail costs more than to count all.
+        if total / 4 > base || self.tail.len() > base / 4 {
             self.fold(nodes);
             return;
         }

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Incomplete;
-use crate::domain::address::Address;
 use crate::domain::chain::Chain;
 use crate::exposure::Labels;
 
@@ -66,6 +65,8 @@ pub struct ExposureState {
     /// Whether the labels do not know the lists in force, or not all transfers that were loaded
     /// when the program started.
     pub behind: bool,
+    /// Why labels can no longer be brought up to date; they are behind then.
+    pub failed: Option<Arc<str>>,
     /// How many times transfers were taken back.
     pub retractions: u64,
     /// The most hops.
@@ -81,6 +82,7 @@ impl Default for ExposureState {
             labels: None,
             chains: Vec::new(),
             behind: false,
+            failed: None,
             retractions: 0,
             max_hops: 5,
             settings_digest: [0; 32],
@@ -102,9 +104,10 @@ impl ExposureState {
             .collect()
     }
 
-    /// Whether transfers of a chain that the address fits are loaded.
-    pub(super) fn covers(&self, address: &Address<'_>) -> bool {
-        self.chains.iter().any(|coverage| coverage.transfers > 0 && address.fits(&coverage.chain))
+    /// The chains whose transfers are loaded without gaps, and are not stale, at `at`.
+    pub(super) fn covered(&self, at: Timestamp) -> Vec<Chain> {
+        let whole = self.chains.iter().filter(|coverage| coverage.shortcoming(at).is_none());
+        whole.map(|coverage| coverage.chain.clone()).collect()
     }
 }
 

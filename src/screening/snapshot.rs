@@ -18,7 +18,7 @@ use crate::domain::address::{Address, AddressError, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{Gap, ListId, ListKind, ListState, Party, Row, RowKey};
-use crate::exposure::Source;
+use crate::exposure::{self, Source};
 
 /// The version of this program, as answers name it.
 pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -379,13 +379,14 @@ impl Snapshot {
         self.id.split('-').next().unwrap_or(&self.id)
     }
 
-    /// What labels rest on beside transfers: SHA-256 over the list versions, their kinds, and the
-    /// settings of exposure.
+    /// What labels rest on beside transfers: SHA-256 over the list versions, their kinds, the
+    /// settings of exposure, and the program that makes them.
     pub fn basis(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for list in &self.record.lists {
             digest.update(format!("{} {} {}\n", list.id, list.kind, list.version));
         }
+        digest.update(format!("{} {}\n", self.record.engine_version, exposure::REVISION));
         digest.update(self.record.exposure_settings);
         digest.finalize().into()
     }

@@ -25,8 +25,9 @@ use crate::source::transfers::{
     Progress, ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
 };
 
-/// How many batches of the reader wait to be stored.
-const BATCHES_AHEAD: usize = 4;
+/// How many batches of the reader wait to be stored, two groups of [`crate::ingest`]: the reader goes
+/// on while a group waits for the disk.
+const BATCHES_AHEAD: usize = 64;
 
 /// The arguments of `transfers import`.
 #[derive(Debug, Args)]

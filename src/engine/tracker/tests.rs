@@ -86,9 +86,9 @@ fn a_session_may_say_what_it_stored_after_another() {
     let store = |transfer| engine.ingestor.begin().append(vec![transfer], &[]).unwrap();
     let first = store(pays(LISTED, NEAR, 1, NOW - 100));
     let second = store(pays(OTHER, NEAR, 2, NOW - 90));
-    engine.tracker.stored(second.first_row, second.stored);
+    engine.tracker.stored(second.first_row, second.stored, false);
     assert_eq!(hops(&engine, None), Some(1), "the row before is there, and nobody has said so");
-    engine.tracker.stored(first.first_row, first.stored);
+    engine.tracker.stored(first.first_row, first.stored, false);
     assert_eq!(hops(&engine, None), Some(1));
     let heads = engine.transfer_heads();
     assert_eq!((heads.rows, heads.labelled_rows), (2, 2));
@@ -99,13 +99,14 @@ fn a_panic_leaves_exposure_behind_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let engine = listing(dir.path());
     // More rows than memory has numbers for.
-    engine.tracker.stored(1 << 40, vec![pays(LISTED, NEAR, 1, NOW - 100)]);
+    engine.tracker.stored(1 << 40, vec![pays(LISTED, NEAR, 1, NOW - 100)], false);
     let error = engine.settle_exposure(true).unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
     let snapshot = engine.snapshot().unwrap();
     let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now()).unwrap();
     let screening = scope.screen("0x2222222222222222222222222222222222222222", None).unwrap();
-    assert!(screening.scope_incomplete.contains(&Incomplete::ExposureBehind));
+    let failed = |reason: &Incomplete| matches!(reason, Incomplete::ExposureFailed(_));
+    assert!(screening.scope_incomplete.iter().any(failed));
 }
 
 /// A block is dated by what stands of it, whichever of its end and its successor is said first, and
@@ -121,7 +122,7 @@ fn blocks_taken_back_date_nothing() {
             (appended.first_row, appended.stored)
         };
         let (row, stored) = store(pays(OTHER, NEAR, 100, late));
-        engine.tracker.stored(row, stored);
+        engine.tracker.stored(row, stored, false);
         assert_eq!(hops(&engine, None), None);
         let now = engine.now();
         engine.ingestor.retract(&Chain::Evm(1), 100, "test", now).unwrap();
@@ -130,7 +131,7 @@ fn blocks_taken_back_date_nothing() {
             assert_eq!(hops(&engine, None), None);
         }
         let (row, stored) = store(pays(LISTED, NEAR, 100, early));
-        engine.tracker.stored(row, stored);
+        engine.tracker.stored(row, stored, false);
         engine.tracker.state_changed();
         assert_eq!(hops(&engine, Some(early - 1)), None);
         assert_eq!(hops(&engine, Some(early + 1)), Some(1), "{said_first}");
@@ -139,4 +140,36 @@ fn blocks_taken_back_date_nothing() {
         assert_eq!(hops(&engine, Some(early - 1)), None);
         assert_eq!(hops(&engine, Some(early + 1)), Some(1), "{said_first}, after a restart");
     }
+}
+
+#[test]
+fn a_bulk_load_is_labelled_when_it_ends_or_somebody_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = listing(dir.path());
+    let labelled = || engine.transfer_heads().labelled_rows;
+    // Stores a group of a bulk load, and waits until the graph has it.
+    let put = |session: &mut crate::engine::IngestSession, height: u64| {
+        let time = NOW - 1000 + i64::try_from(height).unwrap();
+        session.append_many(vec![pays(LISTED, NEAR, height, time)], &[]).unwrap();
+        session.flush().unwrap().unwrap();
+        let mut work = engine.tracker.work();
+        while work.busy || engine.tracker.has_work(&work) {
+            work = engine.tracker.bell.wait(work).unwrap();
+        }
+    };
+    let mut session = engine.begin_ingest();
+    put(&mut session, 1);
+    put(&mut session, 2);
+    assert_eq!(labelled(), 0, "it goes on");
+    session.finish().unwrap();
+    assert_eq!(labelled(), 2);
+    let mut session = engine.begin_ingest();
+    put(&mut session, 3);
+    assert_eq!(labelled(), 2, "it goes on");
+    engine.settle_exposure(false).unwrap();
+    assert_eq!(labelled(), 3);
+    put(&mut session, 4);
+    drop(session);
+    engine.settle_exposure(false).unwrap();
+    assert_eq!(labelled(), 4);
 }

@@ -73,19 +73,37 @@ impl World {
         transfer: &Transfer,
         movement: &AccountMovement,
     ) {
-        let from = self.ends(movement.from.as_slice(), &transfer.chain, clock, NULL);
-        let to = self.ends(movement.to.as_slice(), &transfer.chain, clock, UNKNOWN);
+        let chain = &transfer.chain;
+        if let (Some(Holder::Evm(from)), Some(Holder::Evm(to))) = (&movement.from, &movement.to) {
+            // By far the most, and nothing is put on the heap for them.
+            let (from, to) = (self.evm(from, clock), self.evm(to, clock));
+            self.take_between(row, key, transfer, movement, [&[from], &[to]]);
+            return;
+        }
+        let from = self.ends(movement.from.as_slice(), chain, clock, NULL);
+        let to = self.ends(movement.to.as_slice(), chain, clock, UNKNOWN);
+        self.take_between(row, key, transfer, movement, [&from, &to]);
+    }
+
+    fn take_between(
+        &mut self,
+        row: u32,
+        key: u64,
+        transfer: &Transfer,
+        movement: &AccountMovement,
+        [from, to]: [&[Node]; 2],
+    ) {
         let ends = if from.iter().any(|node| *node >= FIRST && to.contains(node)) {
             Some(NotCounted::SelfTransfer)
         } else {
-            wrong_end(&from).or_else(|| wrong_end(&to))
+            wrong_end(from).or_else(|| wrong_end(to))
         };
         let AccountMovement { asset, amount, .. } = movement;
         let (fact, units) =
             self.judge.judge(&transfer.chain, asset, Some(*amount), transfer.status, ends);
         self.moves.rows.push(fact, units);
-        for &from in &from {
-            for &to in &to {
+        for &from in from {
+            for &to in to {
                 self.add(Appended::new(key, from, to, row, fact.why().is_none()), fact, units);
             }
         }
@@ -154,10 +172,7 @@ impl World {
         let mut nodes = Vec::with_capacity(1);
         for holder in holders {
             if let Holder::Evm(bytes) = holder {
-                let mut key = [0; PACKED_KEY];
-                key[1..].copy_from_slice(bytes);
-                let is_null = *bytes == [0; 20];
-                nodes.push(if is_null { NULL } else { self.node(PackedKey(key), clock) });
+                nodes.push(self.evm(bytes, clock));
                 continue;
             }
             let keys = holder.key_ids(chain);
@@ -179,6 +194,16 @@ impl World {
             nodes.retain(|&node| !somebody || node >= FIRST);
         }
         nodes
+    }
+
+    /// The node of an address of an EVM chain.
+    fn evm(&mut self, bytes: &[u8; 20], clock: ClockId) -> Node {
+        if *bytes == [0; 20] {
+            return NULL;
+        }
+        let mut key = [0; PACKED_KEY];
+        key[1..].copy_from_slice(bytes);
+        self.node(PackedKey(key), clock)
     }
 
     fn node(&mut self, key: PackedKey, clock: ClockId) -> Node {

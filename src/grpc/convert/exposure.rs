@@ -68,6 +68,9 @@ pub(super) fn incomplete(reason: &Incomplete) -> Option<(v1::IncompleteReasonCod
             let detail = "exposure does not know the lists in force, or all transfers, yet";
             (Code::ExposureBehind, detail.to_owned())
         }
+        Incomplete::ExposureFailed(why) => {
+            (Code::ExposureBehind, format!("exposure can no longer be kept up to date: {why}"))
+        }
         Incomplete::SearchCutShort(why) => {
             (Code::SearchCutShort, format!("the search for exposure was cut short: {why}"))
         }

@@ -67,8 +67,11 @@ struct Last {
 
 /// The packed form of `rows`.
 pub(super) fn encode(rows: &[&Transfer]) -> Vec<u8> {
-    let mut encoder =
-        Encoder { out: Vec::with_capacity(16 + rows.len() * 48), ..Encoder::default() };
+    let mut encoder = Encoder {
+        out: Vec::with_capacity(16 + rows.len() * 48),
+        holders: HashMap::with_capacity(2 * rows.len()),
+        ..Encoder::default()
+    };
     encoder.out.push(VERSION);
     put(&mut encoder.out, rows.len() as u64);
     rows.iter().for_each(|row| encoder.row(row));
@@ -120,6 +123,8 @@ struct Encoder<'a> {
     chains: Vec<(&'a Chain, Last)>,
     assets: HashMap<&'a Asset, u64>,
     shapes: HashMap<(u64, usize, u64), u64>,
+    /// The shape of the row before, which is most often that of the next, and its code.
+    last_shape: Option<((u64, usize, Option<&'a Asset>), u64)>,
     holders: HashMap<&'a Holder, u64>,
 }
 
@@ -169,10 +174,17 @@ impl<'a> Encoder<'a> {
     }
 
     fn shape(&mut self, flags: u64, chain: usize, asset: Option<&'a Asset>) {
+        let wanted = (flags, chain, asset);
+        if let Some((last, code)) = self.last_shape
+            && last == wanted
+        {
+            return put(&mut self.out, code);
+        }
         let assets = self.assets.len() as u64;
         let code = asset.map_or(0, |asset| *self.assets.entry(asset).or_insert(assets));
         let shapes = self.shapes.len() as u64;
         let shape = *self.shapes.entry((flags, chain, code)).or_insert(shapes);
+        self.last_shape = Some((wanted, shape));
         put(&mut self.out, shape);
         if shape < shapes {
             return;
