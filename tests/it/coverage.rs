@@ -134,8 +134,12 @@ fn what_is_not_required_is_covered_or_not() {
     let desk = desk(&[]);
     let look = clean(&desk);
     assert_eq!((look.covered, look.incomplete), (false, Vec::new()));
-    // Gapped and old: it is loaded, and nobody asks for more.
-    desk.store(vec![block(1), block(9)], &[]);
+    // Gapped: nobody asks for more, and it does not pass for covered.
+    desk.store(vec![block(1), block(4)], &[]);
+    let look = clean(&desk);
+    assert_eq!((look.covered, look.incomplete), (false, Vec::new()));
+    desk.store(Vec::new(), &[cover(2..=3)]);
+    // Old: no limit was set.
     desk.set_clock("2025-11-21T12:00:00Z");
     let look = clean(&desk);
     assert_eq!((look.covered, look.incomplete), (true, Vec::new()));
