@@ -3,13 +3,14 @@
 //!
 //! A node with an arrival at h hops needs to offer onward only the edges from that arrival to
 //! before its arrival with fewer hops: later ones were offered then. So every edge is looked at
-//! once at most, as in a breadth-first search. At the deepest level only nodes without a label take
-//! one, since nothing goes on from there.
+//! once at most, as in a breadth-first search, and nothing is searched for: a node keeps how many of
+//! its edges are left, and goes on from there to the arrival. At the deepest level only nodes
+//! without a label take one, since nothing goes on from there.
 
 use super::edges::Edge;
 use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
-use super::nodes::Node;
+use super::nodes::{Node, TWIN};
 use super::{Direction, Timing};
 
 /// An entry that was made at a level, to be followed at the next.
@@ -20,23 +21,35 @@ struct Reached {
     before: u64,
 }
 
+/// What a build knows of a node, in one place: offers come to nodes at random.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The best arrival so far.
+    best: u64,
+    /// Its entry with the most hops.
+    tail: u32,
+    /// So many of its edges onward were not offered yet: those that are earliest, folded. Not kept
+    /// for keys with several nodes.
+    left: u32,
+}
+
 /// The work of a build.
 struct Build<'a> {
     ground: Ground<'a>,
     direction: Direction,
     mask: u64,
     hops: Hops,
-    /// By node: the best arrival so far.
-    best: Vec<u64>,
-    /// By node: its entry with the most hops.
-    tails: Vec<u32>,
+    /// By node.
+    slots: Vec<Slot>,
+    has_transactions: bool,
     /// Entries of the pool from here on are of the level being made.
     fresh: u32,
     addresses: Vec<Reached>,
     transactions: Vec<Reached>,
 }
 
-/// Builds the labels of a direction and kind; those by hubs and shares are not among them.
+/// Builds the labels of a direction and kind; those by hubs and shares are not among them. Edges
+/// must be folded.
 pub(super) fn build(ground: Ground<'_>, direction: Direction, kind: usize) -> Hops {
     let nodes = ground.nodes.len();
     let mut build = Build {
@@ -44,8 +57,8 @@ pub(super) fn build(ground: Ground<'_>, direction: Direction, kind: usize) -> Ho
         direction,
         mask: mask(direction),
         hops: Hops::new(direction, kind),
-        best: vec![u64::MAX; nodes],
-        tails: vec![NONE; nodes],
+        slots: vec![Slot { best: u64::MAX, tail: NONE, left: u32::MAX }; nodes],
+        has_transactions: ground.nodes.has_transactions(),
         fresh: 0,
         addresses: Vec::new(),
         transactions: Vec::new(),
@@ -78,6 +91,10 @@ impl Build<'_> {
             if !ground.passes(node, level) {
                 continue;
             }
+            if level > 0 && !ground.nodes.has(node, TWIN) {
+                self.leave(node, arrival, tag, deepest);
+                continue;
+            }
             ground.departures(self.direction, node, arrival, before, |twin, piece| {
                 if level == 0 {
                     self.leave_source(twin, tag.source(), piece, deepest);
@@ -94,6 +111,27 @@ impl Build<'_> {
         }
     }
 
+    /// Offers the edges that are left of a node that is alone, from an arrival on.
+    fn leave(&mut self, node: Node, arrival: u64, tag: Tag, deepest: bool) {
+        let edges = self.ground.onward(self.direction).folded(node);
+        let left = edges.len().min(self.slots[node as usize].left as usize);
+        let fold = self.mask;
+        let departs = |edge: &&Edge| edge.key ^ fold >= arrival;
+        let (piece, offered) = match self.direction {
+            Direction::ReceivedFrom => {
+                let offered = edges[..left].iter().rev().take_while(departs).count();
+                (&edges[left - offered..left], offered)
+            }
+            Direction::SentTo => {
+                let piece = &edges[edges.len() - left..];
+                let offered = piece.iter().take_while(departs).count();
+                (&piece[..offered], offered)
+            }
+        };
+        self.slots[node as usize].left = (left - offered) as u32;
+        self.offer_all(piece, tag, deepest);
+    }
+
     /// The first hop, where it shows whether the transfer was before the listing.
     fn leave_source(&mut self, node: Node, source: u32, piece: &[Edge], deepest: bool) {
         let clock = self.ground.nodes.clock(node);
@@ -103,39 +141,51 @@ impl Build<'_> {
         }
     }
 
-    /// Offers edges that depart from a node with that tag.
-    #[inline]
+    /// Offers edges that depart from a node with that tag. What is known of their other ends is
+    /// looked at for many at once and without a branch, since that is waited for the most; few are
+    /// any better.
     fn offer_all(&mut self, piece: &[Edge], tag: Tag, deepest: bool) {
-        for edge in piece {
-            if !edge.counts() {
-                continue;
+        for piece in piece.chunks(u64::BITS as usize) {
+            let mut better = 0_u64;
+            for (at, edge) in piece.iter().enumerate() {
+                let best = self.slots[edge.node() as usize].best;
+                better |= u64::from((edge.key ^ self.mask <= best) & edge.counts()) << at;
             }
-            let (node, arrival) = (edge.node(), edge.key ^ self.mask);
-            let best = self.best[node as usize];
-            if arrival > best {
-                continue;
+            while better != 0 {
+                self.offer(&piece[better.trailing_zeros() as usize], tag, deepest);
+                better &= better - 1;
             }
-            self.offer(node, arrival, best, tag, deepest);
         }
     }
 
-    fn offer(&mut self, node: Node, arrival: u64, best: u64, tag: Tag, deepest: bool) {
-        let at = self.tails[node as usize];
+    /// Offers an edge; one of the same piece may have gone to its other end before.
+    #[inline]
+    fn offer(&mut self, edge: &Edge, tag: Tag, deepest: bool) {
+        let (node, arrival) = (edge.node(), edge.key ^ self.mask);
+        let Slot { best, tail, .. } = self.slots[node as usize];
+        if arrival <= best && edge.counts() {
+            self.take(node, arrival, best, tail, tag, deepest);
+        }
+    }
+
+    /// Takes an arrival that is no later than the best of a node, if it is better.
+    fn take(&mut self, node: Node, arrival: u64, best: u64, at: u32, tag: Tag, deepest: bool) {
         let is_fresh = at != NONE && at >= self.fresh;
-        let is_tx = self.ground.is_tx(node);
+        let is_tx = self.has_transactions && self.ground.is_tx(node);
+        if !is_fresh && (arrival == best || (deepest && at != NONE && !is_tx)) {
+            return;
+        }
         let tag = if is_tx { tag } else { tag.at(tag.hops() + 1) };
         if is_fresh {
             let ranks = self.ground.parties;
             let entry = &mut self.hops.pool[at as usize];
             let rank = |tag: Tag| (ranks.rank(tag.source()), tag.timing());
-            if arrival < entry.arrival || rank(tag) < rank(entry.tag) {
+            // The best is the arrival of a fresh entry.
+            if arrival < best || rank(tag) < rank(entry.tag) {
                 entry.arrival = arrival;
                 entry.tag = tag;
-                self.best[node as usize] = arrival;
+                self.slots[node as usize].best = arrival;
             }
-            return;
-        }
-        if arrival == best || (deepest && at != NONE && !is_tx) {
             return;
         }
         let reached = self.push(node, arrival, tag);
@@ -149,11 +199,12 @@ impl Build<'_> {
     fn push(&mut self, node: Node, arrival: u64, tag: Tag) -> Reached {
         let at = self.hops.pool.len() as u32;
         self.hops.pool.push(Entry { arrival, next: NONE, tag });
-        match std::mem::replace(&mut self.tails[node as usize], at) {
+        let slot = &mut self.slots[node as usize];
+        let before = std::mem::replace(&mut slot.best, arrival);
+        match std::mem::replace(&mut slot.tail, at) {
             NONE => self.hops.heads[node as usize] = at,
             tail => self.hops.pool[tail as usize].next = at,
         }
-        let before = std::mem::replace(&mut self.best[node as usize], arrival);
         Reached { node, entry: at, before }
     }
 }

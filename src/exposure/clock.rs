@@ -20,11 +20,14 @@ const BELOW: u32 = 24;
 pub(super) struct Clocks {
     clocks: Vec<Clock>,
     by_chain: HashMap<Chain, [Option<ClockId>; 2]>,
+    /// The last one that was asked for, which is most often the next.
+    last: ClockId,
 }
 
 /// A clock; `heights` is empty where keys are times.
 #[derive(Debug)]
 struct Clock {
+    chain: Chain,
     positioned: bool,
     /// Ascending by height.
     heights: Vec<Height>,
@@ -82,11 +85,18 @@ impl Clocks {
     /// With more than 32,000 chains: their number is bounded by the forms of chains that we know
     /// and what the store lets in.
     fn clock(&mut self, chain: &Chain, positioned: bool) -> ClockId {
-        if let Some(found) = self.find(chain, positioned) {
-            return found;
+        let is_last = |last: &Clock| last.positioned == positioned && last.chain == *chain;
+        if !self.clocks.get(usize::from(self.last)).is_some_and(is_last) {
+            let found = self.find(chain, positioned);
+            self.last = found.unwrap_or_else(|| self.add(chain, positioned));
         }
+        self.last
+    }
+
+    fn add(&mut self, chain: &Chain, positioned: bool) -> ClockId {
         let id = ClockId::try_from(self.clocks.len()).expect("fewer chains than clock ids");
-        self.clocks.push(Clock { positioned, heights: Vec::new(), late: Vec::new() });
+        let (heights, late) = (Vec::new(), Vec::new());
+        self.clocks.push(Clock { chain: chain.clone(), positioned, heights, late });
         self.by_chain.entry(chain.clone()).or_default()[usize::from(positioned)] = Some(id);
         id
     }

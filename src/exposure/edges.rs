@@ -223,6 +223,13 @@ impl Adjacency {
         self.base.edges.len() + self.runs.iter().map(|run| run.edges.len()).sum::<usize>()
     }
 
+    /// The edges of a node: all of them right after [`Edges::fold`].
+    #[inline]
+    pub fn folded(&self, node: Node) -> &[Edge] {
+        debug_assert!(self.runs.is_empty(), "edges are folded");
+        self.base.of(node)
+    }
+
     /// The edges of a node in one or more sorted pieces.
     #[inline]
     pub fn pieces(&self, node: Node) -> impl Iterator<Item = &[Edge]> {

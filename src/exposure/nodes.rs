@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use super::clock::ClockId;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
@@ -30,13 +30,20 @@ pub(super) const TWIN: u8 = 8;
 /// The tag of a key slot that holds the row of a transaction: no [`PackedKey`] has it.
 const TX_TAG: u8 = 0xff;
 
-/// Every node. About 29 bytes each, without the numbers that others keep per node.
+/// A key on a clock, in 23 bytes: side by side, since both are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    key: PackedKey,
+    clock: [u8; 2],
+}
+
+/// Every node. About 38 bytes each, without the numbers that others keep per node.
 #[derive(Debug)]
 pub(super) struct Nodes {
-    keys: Vec<PackedKey>,
-    clocks: Vec<ClockId>,
+    places: Vec<Place>,
     pub flags: Vec<u8>,
-    table: HashTable<Node>,
+    index: Index,
+    has_transactions: bool,
     /// The nodes of keys with several, ascending, by the first.
     groups: HashMap<PackedKey, Vec<Node>>,
     /// Random per process against crafted collisions; nothing depends on it but speed.
@@ -47,10 +54,10 @@ impl Default for Nodes {
     fn default() -> Self {
         let nobody = PackedKey([0; PACKED_KEY]);
         Self {
-            keys: vec![nobody; 2],
-            clocks: vec![0; 2],
+            places: vec![Place { key: nobody, clock: [0; 2] }; 2],
             flags: vec![STOP; 2],
-            table: HashTable::new(),
+            index: Index::default(),
+            has_transactions: false,
             groups: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
         }
@@ -60,23 +67,42 @@ impl Default for Nodes {
 impl Nodes {
     /// How many numbers are in use.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.places.len()
     }
 
-    /// The node of a key on a clock, and whether it was made just now.
-    pub fn intern(&mut self, key: &PackedKey, clock: ClockId) -> (Node, bool) {
-        let hash = self.hasher.hash_one(key);
-        let found = self.table.find(hash, |&node| {
-            self.clocks[node as usize] == clock && self.keys[node as usize] == *key
-        });
-        if let Some(&node) = found {
+    /// The first node of each key, or [`NULL`] where it was not seen, for [`Nodes::intern`]. In
+    /// passes, so that many keys are waited for at once.
+    pub fn find_all(&self, keys: &[PackedKey], found: &mut Vec<Node>) {
+        found.clear();
+        found.extend(keys.iter().map(|key| self.index.first(self.hash(key))));
+        for (node, key) in found.iter_mut().zip(keys) {
+            if *node != NULL && self.key(*node) != key {
+                *node = self.find(key);
+            }
+        }
+    }
+
+    fn find(&self, key: &PackedKey) -> Node {
+        self.index.find(self.hash(key), |node| self.key(node) == key).unwrap_or(NULL)
+    }
+
+    fn hash(&self, key: &PackedKey) -> u32 {
+        self.hasher.hash_one(key.0) as u32
+    }
+
+    /// The node of a key on a clock, and whether it was made just now. `guess` may be any node.
+    pub fn intern(&mut self, key: &PackedKey, clock: ClockId, guess: Node) -> (Node, bool) {
+        let place = Place { key: *key, clock: clock.to_ne_bytes() };
+        if guess != NULL && self.places[guess as usize] == place {
+            return (guess, false);
+        }
+        let hash = self.hash(key);
+        if let Some(node) = self.index.find(hash, |node| self.places[node as usize] == place) {
             return (node, false);
         }
-        let twin =
-            self.table.iter_hash(hash).copied().find(|&node| self.keys[node as usize] == *key);
+        let twin = self.index.find(hash, |node| self.key(node) == key);
         let node = self.push(*key, clock, 0);
-        self.table
-            .insert_unique(hash, node, |&node| self.hasher.hash_one(self.keys[node as usize]));
+        self.index.insert(hash, node);
         if let Some(twin) = twin {
             let group = self.groups.entry(*key).or_insert_with(|| vec![twin]);
             group.push(node);
@@ -93,26 +119,26 @@ impl Nodes {
         let mut slot = [0; PACKED_KEY];
         slot[0] = TX_TAG;
         slot[1..5].copy_from_slice(&row.to_le_bytes());
+        self.has_transactions = true;
         self.push(PackedKey(slot), clock, TX)
     }
 
     fn push(&mut self, key: PackedKey, clock: ClockId, flags: u8) -> Node {
-        let node = Node::try_from(self.keys.len()).expect("rows bound the nodes below 2^31");
+        let node = Node::try_from(self.places.len()).expect("rows bound the nodes below 2^31");
         assert!(node < super::edges::UNCOUNTED, "more than 2^31 nodes");
-        self.keys.push(key);
-        self.clocks.push(clock);
+        self.places.push(Place { key, clock: clock.to_ne_bytes() });
         self.flags.push(flags);
         node
     }
 
     /// The key of a node that is no transaction.
     pub fn key(&self, node: Node) -> &PackedKey {
-        &self.keys[node as usize]
+        &self.places[node as usize].key
     }
 
     /// The clock of a node.
     pub fn clock(&self, node: Node) -> ClockId {
-        self.clocks[node as usize]
+        ClockId::from_ne_bytes(self.places[node as usize].clock)
     }
 
     /// Whether the node has one of the flags.
@@ -128,7 +154,7 @@ impl Nodes {
 
     /// The row of a transaction.
     pub fn row(&self, tx: Node) -> u32 {
-        let PackedKey(slot) = self.keys[tx as usize];
+        let PackedKey(slot) = self.key(tx);
         u32::from_le_bytes([slot[1], slot[2], slot[3], slot[4]])
     }
 
@@ -137,9 +163,8 @@ impl Nodes {
         if let Some(group) = self.groups.get(key) {
             return group.clone();
         }
-        let hash = self.hasher.hash_one(key);
-        let found = self.table.find(hash, |&node| self.keys[node as usize] == *key);
-        found.copied().into_iter().collect()
+        let found = self.index.find(self.hash(key), |node| self.key(node) == key);
+        found.into_iter().collect()
     }
 
     /// The nodes of the key of a node, ascending, itself among them.
@@ -155,8 +180,74 @@ impl Nodes {
         self.group(&node)[0]
     }
 
+    /// Whether any node is a transaction.
+    pub fn has_transactions(&self) -> bool {
+        self.has_transactions
+    }
+
     /// Whether any key has nodes on several clocks.
     pub fn has_twins(&self) -> bool {
         !self.groups.is_empty()
+    }
+}
+
+/// Nodes by the hash of their key, in open addressing: hash above, node below; 0 is empty. The hash
+/// stands beside the node so that few keys are looked at in vain, and none to grow.
+#[derive(Debug, Default)]
+struct Index {
+    slots: Vec<u64>,
+    used: usize,
+}
+
+/// Slots that an index begins with.
+const FIRST_SLOTS: usize = 1 << 10;
+
+impl Index {
+    /// The first node that has the hash, most likely; [`NULL`] where there is none at its place.
+    #[inline]
+    fn first(&self, hash: u32) -> Node {
+        let slot = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1));
+        slot.map_or(NULL, |&slot| slot as Node)
+    }
+
+    /// The first node that has the hash and is the one.
+    #[inline]
+    fn find(&self, hash: u32, is_it: impl Fn(Node) -> bool) -> Option<Node> {
+        let last = self.slots.len().checked_sub(1)?;
+        let mut at = hash as usize & last;
+        // There is always an empty one.
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return None;
+            }
+            if (slot >> 32) as u32 == hash && is_it(slot as Node) {
+                return Some(slot as Node);
+            }
+            at = (at + 1) & last;
+        }
+    }
+
+    fn insert(&mut self, hash: u32, node: Node) {
+        if self.used * 4 >= self.slots.len() * 3 {
+            self.grow();
+        }
+        self.used += 1;
+        self.put((u64::from(hash) << 32) | u64::from(node));
+    }
+
+    fn put(&mut self, slot: u64) {
+        let last = self.slots.len() - 1;
+        let mut at = (slot >> 32) as usize & last;
+        while self.slots[at] != 0 {
+            at = (at + 1) & last;
+        }
+        self.slots[at] = slot;
+    }
+
+    fn grow(&mut self) {
+        let twice = (self.slots.len() * 2).max(FIRST_SLOTS);
+        let before = std::mem::replace(&mut self.slots, vec![0; twice]);
+        before.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.put(slot));
     }
 }

@@ -107,28 +107,28 @@ impl Shown<'_> {
             firsts.sort_unstable();
             firsts.dedup();
         }
-        self.sorted(firsts)
+        self.sorted(&firsts)
     }
 
     /// A table of keys by their first nodes: put in order by their first bits, then among those.
-    fn sorted(&self, firsts: Vec<Node>) -> Table {
+    fn sorted(&self, firsts: &[Node]) -> Table {
         let nodes = self.ground.nodes;
         let bits = firsts.len().max(2).ilog2().clamp(1, 22);
         let bucket = |key: &PackedKey| {
             (u32::from_be_bytes([key.0[1], key.0[2], key.0[3], key.0[4]]) >> (32 - bits)) as usize
         };
         let mut next = vec![0_u32; (1 << bits) + 1];
-        for &node in &firsts {
+        for &node in firsts {
             next[bucket(nodes.key(node)) + 1] += 1;
         }
         for at in 1..next.len() {
             next[at] += next[at - 1];
         }
         let mut sorted = vec![(PackedKey([0; 21]), 0); firsts.len()];
-        for node in firsts {
+        for (number, &node) in firsts.iter().enumerate() {
             let key = nodes.key(node);
             let at = &mut next[bucket(key)];
-            sorted[*at as usize] = (*key, node);
+            sorted[*at as usize] = (*key, number);
             *at += 1;
         }
         let mut start = 0;
@@ -138,27 +138,48 @@ impl Shown<'_> {
                 .sort_unstable_by(|(a, _), (b, _)| (&a.0[1..], a.0[0]).cmp(&(&b.0[1..], b.0[0])));
             start = end;
         }
-        let (head, tail) = sorted.split_at(sorted.len() / 2);
-        let (mut head, tail) = std::thread::scope(|scope| {
+        let (head, tail) = firsts.split_at(firsts.len() / 2);
+        let (head, tail) = std::thread::scope(|scope| {
             let tail = scope.spawn(|| self.rows(tail));
             (self.rows(head), tail.join())
         });
         // A panic there is one here.
-        head.append(tail.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        head.finish()
-    }
-
-    /// The rows of keys that come in order, without those that have no label.
-    fn rows(&self, sorted: &[(PackedKey, Node)]) -> Builder {
-        let mut builder = Builder::new(sorted.len(), sorted.len());
-        let mut words = Vec::new();
-        for &(key, node) in sorted {
-            words.clear();
-            self.words(node, &mut words);
+        let tail = tail.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let count = head.words.len() + tail.words.len();
+        let mut builder = Builder::new(sorted.len(), count);
+        for (key, number) in sorted {
+            let words = match number.checked_sub(head.ends.len()) {
+                None => head.of(number),
+                Some(number) => tail.of(number),
+            };
             if !words.is_empty() {
-                builder.push(key, &words);
+                builder.push(key, words);
             }
         }
-        builder
+        builder.finish()
+    }
+
+    /// The words of keys by their first nodes, in that order: labels are read in the order in which
+    /// they lie, and only what is shown is put in that of keys.
+    fn rows(&self, firsts: &[Node]) -> Rows {
+        let (mut ends, mut words) = (Vec::with_capacity(firsts.len()), Vec::new());
+        for &node in firsts {
+            self.words(node, &mut words);
+            ends.push(words.len());
+        }
+        Rows { ends, words }
+    }
+}
+
+/// Words of keys, one after the other.
+struct Rows {
+    ends: Vec<usize>,
+    words: Vec<u64>,
+}
+
+impl Rows {
+    fn of(&self, number: usize) -> &[u64] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.words[start..self.ends[number]]
     }
 }

@@ -55,14 +55,6 @@ impl Builder {
         self.starts.push(self.words.len() as u32);
     }
 
-    /// Adds the rows of another one, whose keys are greater.
-    pub fn append(&mut self, other: Self) {
-        let before = self.words.len() as u32;
-        self.keys.extend(other.keys);
-        self.words.extend(other.words);
-        self.starts.extend(other.starts[1..].iter().map(|start| start + before));
-    }
-
     /// The table.
     pub fn finish(self) -> Table {
         let Self { mut keys, mut starts, mut words } = self;

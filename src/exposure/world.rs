@@ -221,6 +221,7 @@ impl World {
             self.change(&pending)
         };
         if was == Was::Rebuilt {
+            self.edges.fold(self.nodes.len());
             self.make_missing();
         }
         Relabelled {

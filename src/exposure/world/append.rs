@@ -17,6 +17,9 @@ const LARGE_PART: usize = 16;
 /// Up to so many are always changed.
 const SMALL: usize = 20_000;
 
+/// So many rows are taken at once: their keys are waited for together.
+const BLOCK: usize = 256;
+
 impl World {
     /// Appends rows, the first of which is number `first_row`: after all that were appended, or
     /// else those known are passed over. What labels say does not change before
@@ -26,16 +29,23 @@ impl World {
     ///
     /// Beyond 2^32 - 2 rows, 2^31 keys and transactions or 2^32 edges, which memory does not hold.
     pub fn append(&mut self, first_row: u64, transfers: &[Transfer]) {
-        for (row, transfer) in (first_row..).zip(transfers) {
-            if row < self.rows {
-                continue;
+        let known = usize::try_from(self.rows.saturating_sub(first_row)).unwrap_or(usize::MAX);
+        let fresh = transfers.get(known..).unwrap_or_default();
+        let mut row = first_row.max(self.rows);
+        let (mut keys, mut nodes) = (Vec::new(), Vec::new());
+        for block in fresh.chunks(BLOCK) {
+            keys.clear();
+            keys.extend(block.iter().flat_map(|transfer| evm_ends(transfer).map(evm_key)));
+            self.nodes.find_all(&keys, &mut nodes);
+            for (transfer, guesses) in block.iter().zip(nodes.as_chunks().0) {
+                let number = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
+                while self.moves.rows.facts.len() < number as usize {
+                    self.moves.rows.push(Fact::default(), 0);
+                }
+                self.take(number, transfer, guesses);
+                row += 1;
+                self.rows = row;
             }
-            let row = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
-            while self.moves.rows.facts.len() < row as usize {
-                self.moves.rows.push(Fact::default(), 0);
-            }
-            self.take(row, transfer);
-            self.rows = u64::from(row) + 1;
         }
         let pending = &mut self.pending;
         if !pending.all && pending.fresh.len() > SMALL.max(self.edges.len() / LARGE_PART) {
@@ -57,35 +67,29 @@ impl World {
         self.rows = self.rows.max(u64::from(row) + 1);
     }
 
-    fn take(&mut self, row: u32, transfer: &Transfer) {
+    /// Takes a row; the nodes of its EVM ends are guessed.
+    fn take(&mut self, row: u32, transfer: &Transfer, guesses: &[Node; 2]) {
         let (clock, key) = self.clocks.place(transfer);
         match &transfer.movement {
-            Movement::Account(movement) => self.take_account(row, clock, key, transfer, movement),
+            Movement::Account(movement) => {
+                if let (Some(Holder::Evm(from)), Some(Holder::Evm(to))) =
+                    (&movement.from, &movement.to)
+                {
+                    let from = self.evm_node(from, clock, guesses[0]);
+                    let to = self.evm_node(to, clock, guesses[1]);
+                    self.take_account(row, key, transfer, movement, [&[from], &[to]]);
+                } else {
+                    let chain = &transfer.chain;
+                    let from = self.ends(movement.from.as_slice(), chain, clock, NULL);
+                    let to = self.ends(movement.to.as_slice(), chain, clock, UNKNOWN);
+                    self.take_account(row, key, transfer, movement, [&from, &to]);
+                }
+            }
             Movement::Utxo(movement) => self.take_utxo(row, clock, key, transfer, movement),
         }
     }
 
     fn take_account(
-        &mut self,
-        row: u32,
-        clock: ClockId,
-        key: u64,
-        transfer: &Transfer,
-        movement: &AccountMovement,
-    ) {
-        let chain = &transfer.chain;
-        if let (Some(Holder::Evm(from)), Some(Holder::Evm(to))) = (&movement.from, &movement.to) {
-            // By far the most, and nothing is put on the heap for them.
-            let (from, to) = (self.evm(from, clock), self.evm(to, clock));
-            self.take_between(row, key, transfer, movement, [&[from], &[to]]);
-            return;
-        }
-        let from = self.ends(movement.from.as_slice(), chain, clock, NULL);
-        let to = self.ends(movement.to.as_slice(), chain, clock, UNKNOWN);
-        self.take_between(row, key, transfer, movement, [&from, &to]);
-    }
-
-    fn take_between(
         &mut self,
         row: u32,
         key: u64,
@@ -172,13 +176,13 @@ impl World {
         let mut nodes = Vec::with_capacity(1);
         for holder in holders {
             if let Holder::Evm(bytes) = holder {
-                nodes.push(self.evm(bytes, clock));
+                nodes.push(self.evm_node(bytes, clock, NULL));
                 continue;
             }
             let keys = holder.key_ids(chain);
             let known = keys.iter().filter(|key| !key.is_null());
             let before = nodes.len();
-            nodes.extend(known.map(|key| self.node(PackedKey::from(key), clock)));
+            nodes.extend(known.map(|key| self.node(PackedKey::from(key), clock, NULL)));
             if nodes.len() == before {
                 nodes.push(NULL);
             }
@@ -196,18 +200,13 @@ impl World {
         nodes
     }
 
-    /// The node of an address of an EVM chain.
-    fn evm(&mut self, bytes: &[u8; 20], clock: ClockId) -> Node {
-        if *bytes == [0; 20] {
-            return NULL;
-        }
-        let mut key = [0; PACKED_KEY];
-        key[1..].copy_from_slice(bytes);
-        self.node(PackedKey(key), clock)
+    /// The node of an EVM address, which is guessed.
+    fn evm_node(&mut self, bytes: &[u8; 20], clock: ClockId, guess: Node) -> Node {
+        if *bytes == [0; 20] { NULL } else { self.node(evm_key(bytes), clock, guess) }
     }
 
-    fn node(&mut self, key: PackedKey, clock: ClockId) -> Node {
-        let (node, is_new) = self.nodes.intern(&key, clock);
+    fn node(&mut self, key: PackedKey, clock: ClockId, guess: Node) -> Node {
+        let (node, is_new) = self.nodes.intern(&key, clock, guess);
         if is_new {
             if self.stop_reason(&key).is_some() {
                 self.nodes.set_stop(node, true);
@@ -267,6 +266,24 @@ impl World {
         }
         (self.received, self.sent) = (received, sent);
     }
+}
+
+/// The sender and the receiver where both are EVM addresses; else the null address twice.
+fn evm_ends(transfer: &Transfer) -> [&[u8; 20]; 2] {
+    match &transfer.movement {
+        Movement::Account(AccountMovement {
+            from: Some(Holder::Evm(from)),
+            to: Some(Holder::Evm(to)),
+            ..
+        }) => [from, to],
+        _ => [&[0; 20]; 2],
+    }
+}
+
+fn evm_key(bytes: &[u8; 20]) -> PackedKey {
+    let mut key = [0; PACKED_KEY];
+    key[1..].copy_from_slice(bytes);
+    PackedKey(key)
 }
 
 /// Nobody, or somebody unknown, among the nodes of an end.
