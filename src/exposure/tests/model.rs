@@ -82,6 +82,20 @@ impl Model<'_> {
             && amount.is_none_or(|amount| amount > 0 && amount >= rule.floor)
     }
 
+    /// Whether a leg counts: by what a holder of it has of the legs on its side together.
+    fn leg_counts(&self, transfer: &Transfer, side: &[Leg], leg: &Leg) -> bool {
+        let chain = &transfer.chain;
+        let amount = leg.amount.filter(|amount| *amount > 0).map(|own| {
+            let of = |key: PackedKey| {
+                let its = side.iter().filter(|other| keys(&other.holders, chain).contains(&key));
+                its.map(|other| other.amount.unwrap_or(0)).sum::<u64>()
+            };
+            keys(&leg.holders, chain).into_iter().map(of).max().unwrap_or(own)
+        });
+        let amount = if leg.amount == Some(0) { Some(0) } else { amount };
+        self.counts(transfer, &Asset::Native, amount.map(Amount::from))
+    }
+
     /// Every pair of row and keys between which it counts, funds going from the first to the
     /// second.
     fn pairs(&self, transfer: &Transfer) -> Vec<(PackedKey, PackedKey)> {
@@ -94,9 +108,7 @@ impl Model<'_> {
             }
             Movement::Utxo(of) => {
                 let keys = |legs: &[Leg]| {
-                    let counts = |leg: &&Leg| {
-                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
-                    };
+                    let counts = |leg: &&Leg| self.leg_counts(transfer, legs, leg);
                     let legs = legs.iter().filter(counts);
                     legs.flat_map(|leg| keys(&leg.holders, &transfer.chain)).collect::<Vec<_>>()
                 };
@@ -170,10 +182,11 @@ impl Model<'_> {
                     }
                 }
                 Movement::Utxo(of) => {
-                    let mut legs = of.inputs.iter().chain(&of.outputs);
-                    let its = legs.any(|leg| {
-                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
-                            && keys(&leg.holders, &transfer.chain).contains(key)
+                    let its = [&of.inputs, &of.outputs].into_iter().any(|side| {
+                        side.iter().any(|leg| {
+                            self.leg_counts(transfer, side, leg)
+                                && keys(&leg.holders, &transfer.chain).contains(key)
+                        })
                     });
                     if its {
                         others.insert(row.to_le_bytes().to_vec());
@@ -299,16 +312,14 @@ impl Model<'_> {
                         Direction::ReceivedFrom => (&of.outputs, &of.inputs),
                         Direction::SentTo => (&of.inputs, &of.outputs),
                     };
-                    let counts = |leg: &Leg| {
-                        self.counts(transfer, &Asset::Native, leg.amount.map(Amount::from))
-                    };
+                    let counts = |side: &[Leg], leg: &Leg| self.leg_counts(transfer, side, leg);
                     let is_source = |leg: &Leg| {
                         keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
                     };
-                    let direct = far.iter().any(|leg| counts(leg) && is_source(leg));
+                    let direct = far.iter().any(|leg| counts(far, leg) && is_source(leg));
                     for leg in near.iter().filter(|leg| keys(&leg.holders, chain).contains(key)) {
                         let amount = Amount::from(leg.amount.unwrap_or(0));
-                        add(&Asset::Native, amount, direct && counts(leg));
+                        add(&Asset::Native, amount, direct && counts(near, leg));
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! Takes transfers into the graph and out of it. Makes no labels.
 
+use std::collections::HashMap;
+
 use super::super::clock::ClockId;
 use super::super::edges::Appended;
 use super::super::nodes::{FIRST, NULL, Node, TX, UNKNOWN};
@@ -113,6 +115,8 @@ impl World {
         }
     }
 
+    /// A leg counts by what its holder has of the transaction's inputs, or outputs, together: a
+    /// value that is cut into dust is none.
     fn take_utxo(
         &mut self,
         row: u32,
@@ -124,9 +128,14 @@ impl World {
         self.moves.rows.push(Fact::default(), 0);
         let tx = self.nodes.transaction(row, clock);
         for (legs, is_input) in [(&movement.inputs, true), (&movement.outputs, false)] {
-            for leg in legs {
-                let nodes = self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN);
-                self.take_leg(tx, key, transfer, leg, &nodes, is_input);
+            let nodes: Vec<Vec<Node>> = legs
+                .iter()
+                .map(|leg| self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN))
+                .collect();
+            let sums = sums(legs, &nodes);
+            for (leg, nodes) in legs.iter().zip(&nodes) {
+                let sum = nodes.iter().filter_map(|node| sums.get(node)).max().copied();
+                self.take_leg(tx, key, transfer, (leg, sum.unwrap_or(0)), nodes, is_input);
             }
         }
     }
@@ -136,14 +145,18 @@ impl World {
         tx: Node,
         key: u64,
         transfer: &Transfer,
-        leg: &Leg,
+        (leg, sum): (&Leg, u128),
         nodes: &[Node],
         is_input: bool,
     ) {
         let id = u32::try_from(self.moves.legs.facts.len()).expect("fewer than 2^32 legs");
         let amount = leg.amount.map(Amount::from);
         let (Transfer { chain, status, .. }, ends) = (transfer, wrong_end(nodes));
-        let (fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
+        let (mut fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
+        if fact.why() == Some(NotCounted::Dust) {
+            let sum = Some(Amount::from(sum));
+            (fact, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
+        }
         self.moves.legs.push(fact, units);
         for &node in nodes {
             let (from, to) = if is_input { (node, tx) } else { (tx, node) };
@@ -287,6 +300,18 @@ fn evm_key(bytes: &[u8; 20]) -> PackedKey {
 }
 
 /// Nobody, or somebody unknown, among the nodes of an end.
+
+/// What each node has of a transaction's inputs, or outputs, together; as far as it is known.
+fn sums(legs: &[Leg], nodes: &[Vec<Node>]) -> HashMap<Node, u128> {
+    let mut sums = HashMap::new();
+    for (leg, nodes) in legs.iter().zip(nodes) {
+        for &node in nodes {
+            *sums.entry(node).or_default() += u128::from(leg.amount.unwrap_or(0));
+        }
+    }
+    sums
+}
+
 fn wrong_end(nodes: &[Node]) -> Option<NotCounted> {
     match nodes.iter().min() {
         Some(&NULL) => Some(NotCounted::NullAddress),
