@@ -74,7 +74,8 @@ impl Nodes {
     /// passes, so that many keys are waited for at once.
     pub fn find_all(&self, keys: &[PackedKey], found: &mut Vec<Node>) {
         found.clear();
-        found.extend(keys.iter().map(|key| self.index.first(self.hash(key))));
+        found.extend(keys.iter().map(|key| self.hash(key)));
+        found.iter_mut().for_each(|place| *place = self.index.first(*place));
         for (node, key) in found.iter_mut().zip(keys) {
             if *node != NULL && self.key(*node) != key {
                 *node = self.find(key);

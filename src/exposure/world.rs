@@ -13,7 +13,7 @@ use super::labels::Basis;
 use super::nodes::{Node, Nodes};
 use super::parties::{Difference, KINDS, Parties};
 use super::publish::Shown;
-use super::shares::{Fact, Judge, Totals};
+use super::shares::{AssetId, Fact, Judge, Totals};
 use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::packed_key::PackedKey;
 
@@ -36,6 +36,8 @@ pub struct World {
     pub(super) moves: Moves,
     received: Totals,
     sent: Totals,
+    /// From, to, asset and units of what was appended just now and is not in the totals.
+    unsummed: Vec<(Node, Node, AssetId, u64)>,
     pub(super) parties: Parties,
     pub(super) tiers: Vec<Hops>,
     watch: HubWatch,
@@ -123,6 +125,7 @@ impl World {
             moves: Moves::default(),
             received: Totals::default(),
             sent: Totals::default(),
+            unsummed: Vec::new(),
             parties: Parties::default(),
             tiers: Vec::new(),
             watch: HubWatch::default(),

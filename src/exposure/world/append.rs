@@ -48,6 +48,7 @@ impl World {
                 row += 1;
                 self.rows = row;
             }
+            self.sum_new();
         }
         let pending = &mut self.pending;
         if !pending.all && pending.fresh.len() > SMALL.max(self.edges.len() / LARGE_PART) {
@@ -166,15 +167,22 @@ impl World {
 
     fn add(&mut self, edge: Appended, fact: Fact, units: u64) {
         if fact.why() != Some(NotCounted::SelfTransfer) {
-            for (totals, node) in [(&mut self.sent, edge.from), (&mut self.received, edge.to())] {
-                if !self.nodes.has(node, TX) {
-                    totals.add(node, fact.asset(), units);
-                }
-            }
+            self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.edges.push(edge, self.nodes.len());
         if !self.pending.all {
             self.pending.fresh.push(edge);
+        }
+    }
+
+    /// Brings what nodes received and sent up to date.
+    fn sum_new(&mut self) {
+        for (from, to, asset, units) in self.unsummed.drain(..) {
+            for (totals, node) in [(&mut self.sent, from), (&mut self.received, to)] {
+                if !self.nodes.has(node, TX) {
+                    totals.add(node, asset, units);
+                }
+            }
         }
     }
 
