@@ -307,8 +307,6 @@ fn evm_key(bytes: &[u8; 20]) -> PackedKey {
     PackedKey(key)
 }
 
-/// Nobody, or somebody unknown, among the nodes of an end.
-
 /// What each node has of a transaction's inputs, or outputs, together; as far as it is known.
 fn sums(legs: &[Leg], nodes: &[Vec<Node>]) -> HashMap<Node, u128> {
     let mut sums = HashMap::new();
@@ -320,6 +318,7 @@ fn sums(legs: &[Leg], nodes: &[Vec<Node>]) -> HashMap<Node, u128> {
     sums
 }
 
+/// Nobody, or somebody unknown, among the nodes of an end.
 fn wrong_end(nodes: &[Node]) -> Option<NotCounted> {
     match nodes.iter().min() {
         Some(&NULL) => Some(NotCounted::NullAddress),

@@ -117,6 +117,9 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// What a row is like beside its values: flags, chain and asset.
+type LastShape<'a> = (u64, usize, Option<&'a Asset>);
+
 #[derive(Default)]
 struct Encoder<'a> {
     out: Vec<u8>,
@@ -124,7 +127,7 @@ struct Encoder<'a> {
     assets: HashMap<&'a Asset, u64>,
     shapes: HashMap<(u64, usize, u64), u64>,
     /// The shape of the row before, which is most often that of the next, and its code.
-    last_shape: Option<((u64, usize, Option<&'a Asset>), u64)>,
+    last_shape: Option<(LastShape<'a>, u64)>,
     holders: HashMap<&'a Holder, u64>,
 }
 
