@@ -73,7 +73,7 @@ fn screening(
     }
     status(text, answer, style);
     if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {
-        let why = "not covered: no transfers of a chain that it fits are loaded";
+        let why = "not covered: no chain that it fits has its transfers loaded without gaps";
         line(text, 2, "exposure", why);
     }
     let rests = format!("snapshot {}", or_dash(&answer.snapshot_id));
