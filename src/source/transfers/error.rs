@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use super::TransferFormat;
+use crate::domain::transfer::TransferError;
 use crate::source::error::excerpt;
 
 /// Where a row stands.
@@ -30,7 +31,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadTransfersError {
     /// The file cannot be opened.
-    #[error("{path}: cannot be opened: {source}")]
+    #[error("{path}: cannot be opened")]
     Open {
         /// The path as given.
         path: String,
@@ -38,7 +39,7 @@ pub enum ReadTransfersError {
         source: io::Error,
     },
     /// The bytes cannot be read, or what packs them is broken or ends early.
-    #[error("{path}: {what} cannot be read: {source}")]
+    #[error("{path}: {what} cannot be read")]
     Read {
         /// The path as given.
         path: String,
@@ -156,6 +157,9 @@ pub enum RowFault {
     /// More inputs or outputs than a transaction may have.
     #[error("more than {0} inputs or outputs")]
     TooManyLegs(usize),
+    /// Beyond what a transfer can be.
+    #[error("{0}")]
+    Transfer(TransferError),
     /// A trace of which it is not known whether it moves value.
     #[error("{0} {1:?} is not known")]
     UnknownTrace(&'static str, String),

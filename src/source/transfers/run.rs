@@ -96,7 +96,8 @@ pub(super) fn read(
     }
     table.select(columns(format))?;
     let reader = Reader::new(format, settings, asset_decimals)?;
-    Run { path, table, reader, reject, report: ReadReport::new(format) }.all(sink)
+    let report = ReadReport::new(format);
+    Run { path, table, reader, reject, now: settings.now, report }.all(sink)
 }
 
 impl ReadReport {
@@ -173,6 +174,8 @@ struct Run<'a, 'r> {
     table: Table,
     reader: Reader<'a>,
     reject: Option<RejectSink<'r>>,
+    /// In Unix seconds.
+    now: u64,
     report: ReadReport,
 }
 
@@ -182,7 +185,7 @@ impl Run<'_, '_> {
         let (mut quiet, mut legs) = (0, 0);
         while self.table.advance()? {
             self.report.rows_read += 1;
-            match self.reader.understand(&mut self.table) {
+            match self.understand() {
                 Ok(Understood::Transfer(transfer)) => {
                     self.count(&transfer);
                     if let Movement::Utxo(movement) = &transfer.movement {
@@ -204,6 +207,15 @@ impl Run<'_, '_> {
         }
         sink(batch, self.table.progress())?;
         Ok(self.report)
+    }
+
+    #[inline]
+    fn understand(&mut self) -> Result<Understood, RowFault> {
+        let understood = self.reader.understand(&mut self.table)?;
+        if let Understood::Transfer(transfer) = &understood {
+            transfer.check(self.now).map_err(RowFault::Transfer)?;
+        }
+        Ok(understood)
     }
 
     fn count(&mut self, transfer: &Transfer) {
