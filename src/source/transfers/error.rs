@@ -180,6 +180,16 @@ pub enum FieldFault {
     /// An amount with a fraction or an exponent, of an asset whose decimals are not known.
     #[error("{0:?} has a fraction or an exponent, and the decimals of its asset are not known")]
     NoDecimals(String),
+    /// An amount with an exponent above zero: `1e18` is how floating-point numbers are printed, and
+    /// as often smallest units as whole ones.
+    #[error(
+        "{0:?} has an exponent above zero: it went through floating point, and may be meant in \
+         smallest units: write its digits out"
+    )]
+    Raised(String),
+    /// A time too late for Unix seconds.
+    #[error("{0} is too late for Unix seconds: milliseconds? give seconds or RFC 3339")]
+    NotSeconds(u64),
     /// An amount with more digits after the point than its asset has decimals.
     #[error("{0:?} has more digits after the point than the {1} decimals of its asset")]
     TooFine(String, u8),

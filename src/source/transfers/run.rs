@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
+use crate::source::error::excerpt;
 
 /// The most rows that are left out or rejected before the sink is told how far the reading is.
 const QUIET_ROWS: u64 = 65_536;
@@ -70,10 +71,11 @@ fn tell_format(table: &Table, path: &Path) -> Result<TransferFormat, ReadTransfe
     let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
     match candidates[..] {
         [format] => Ok(format),
-        [] => Err(table.unfit(
-            "the columns are of no known format (docs/transfer-formats.md): name it to learn which \
-             are missing",
-        )),
+        [] => Err(table.unfit(format!(
+            "the columns are of no known format (docs/transfer-formats.md): {}: name it to learn \
+             which are missing",
+            excerpt(&table.names().join(", "))
+        ))),
         _ => Err(ReadTransfersError::Ambiguous { path: path.display().to_string(), candidates }),
     }
 }
