@@ -308,6 +308,16 @@ fn paths_in_every_form() {
     let nothing = place.says(&["trace", SERVICE, "--direction", "sent-to"]);
     assert_eq!(nothing.status, 0, "{}", nothing.err);
     assert!(nothing.out.starts_with("0 paths between"), "{}", nothing.out);
+
+    // One that is listed itself; and the page says what it rests on.
+    let itself = place.says(&["trace", LISTED]);
+    assert!(itself.out.contains("\nLISTED ITSELF: Evil Party (SANCTIONS, "), "{}", itself.out);
+    let page = place.says(&["trace", LISTED, "--output", "html"]).out;
+    for words in
+        ["LISTED ITSELF: Evil Party", "most hops as configured</th><td>", "eip155:1</td><td>3"]
+    {
+        assert!(page.contains(words), "{words:?} is not in\n{page}");
+    }
 }
 
 #[test]
