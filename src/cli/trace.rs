@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use super::text::{Style, escape_json};
 use super::{Global, connect, dates, output, render, runtime, text};
 use crate::domain::list::ListKind;
-use crate::grpc::client::answer;
+use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
-use render::paths;
+use render::paths::{self, standing::Standing};
 
 /// The arguments of `trace`.
 #[derive(Debug, Args)]
@@ -86,7 +86,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
         let mut client = connect::connect_for_paths(global).await?;
         let ask = async || answer(client.screening.trace_exposure(request.clone()).await);
         let response = connect::when_loaded(ask).await?;
-        let shown = shown(arguments, &response)?;
+        let standing = match arguments.output {
+            Form::Text | Form::Html => standing(&mut client, arguments, &response).await?,
+            Form::Json | Form::Dot | Form::Svg => Standing::default(),
+        };
+        let shown = shown(arguments, &response, &standing)?;
         match &arguments.out {
             None => output::write(shown.as_bytes())?,
             Some(file) => std::fs::write(file, shown)
@@ -94,6 +98,30 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
         }
         Ok(0)
     })
+}
+
+/// Whether the address is listed itself, and the snapshot of the trace in full.
+async fn standing(
+    client: &mut Client,
+    arguments: &Arguments,
+    traced: &v1::TraceExposureResponse,
+) -> Result<Standing> {
+    let query = v1::AddressQuery {
+        request_id: String::new(),
+        address: arguments.address.clone(),
+        chain: arguments.chain.clone().unwrap_or_default(),
+    };
+    let request = v1::ScreenAddressRequest { query: Some(query), options: None };
+    let screened = answer(client.screening.screen_address(request).await)?;
+    // Lists or transfers may have changed in between.
+    let snapshot = match screened.snapshot.filter(|snapshot| snapshot.id == traced.snapshot_id) {
+        None => {
+            let request = v1::GetSnapshotRequest { id: traced.snapshot_id.clone() };
+            answer(client.lists.get_snapshot(request).await)?.snapshot
+        }
+        snapshot => snapshot,
+    };
+    Ok(Standing { screening: screened.screening.unwrap_or_default(), snapshot })
 }
 
 fn request(arguments: &Arguments) -> v1::TraceExposureRequest {
@@ -115,17 +143,21 @@ fn request(arguments: &Arguments) -> v1::TraceExposureRequest {
     }
 }
 
-fn shown(arguments: &Arguments, response: &v1::TraceExposureResponse) -> Result<String> {
+fn shown(
+    arguments: &Arguments,
+    response: &v1::TraceExposureResponse,
+    standing: &Standing,
+) -> Result<String> {
     let style = match arguments.out {
         None => Style::of_stdout(),
         Some(_) => Style::PLAIN,
     };
     Ok(match arguments.output {
-        Form::Text => paths::text::text(response, text::width(), style),
+        Form::Text => paths::text::text(response, standing, text::width(), style),
         Form::Json => format!("{}\n", escape_json(&serde_json::to_string_pretty(response)?)),
         Form::Dot => paths::dot::dot(response),
         Form::Svg => paths::svg::svg(response),
-        Form::Html => paths::html::html(response, &asked(arguments)),
+        Form::Html => paths::html::html(response, standing, &asked(arguments)),
     })
 }
 

@@ -25,8 +25,9 @@ pub const MAX_NAME: usize = 128;
 /// The most inputs, and the most outputs, of a transaction on a UTXO chain.
 pub const MAX_LEGS: usize = 100_000;
 
-/// The most holders of one input or output: the most keys of a bare multi-signature.
-pub const MAX_HOLDERS: usize = 20;
+/// The most holders of one input or output. A bare multi-signature has at most 20 keys; the rest is
+/// room for exports that name more.
+pub const MAX_HOLDERS: usize = 100;
 
 /// How far a transfer may lie after now, in seconds: blocks may be dated two hours ahead.
 pub const MAX_AHEAD: u64 = 2 * 60 * 60;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::status::{Refusal, invalid_field};
 use super::v1::ingest_transfers_response::Outcome;
@@ -252,6 +252,7 @@ impl TransferService for Transfers {
             return Err(invalid_field("reason", message).into());
         }
         self.blocking(move |engine| {
+            check_loaded(engine, &chain)?;
             let retracted = engine.retract(&chain, from_height, &reason)?;
             Ok(Response::new(v1::RetractTransfersResponse { retracted }))
         })
@@ -286,6 +287,18 @@ impl TransferService for Transfers {
         })
         .await
     }
+}
+
+/// A chain of which there is anything to take back, though it be taken back already: a retraction is
+/// kept for good, and one of a mistaken chain must not be.
+fn check_loaded(engine: &Engine, chain: &Chain) -> Result<(), Refusal> {
+    let heads = engine.transfer_heads().heads;
+    let stored = |head: &HeadOverview| head.head.transfers > 0 || head.head.retracted > 0;
+    if heads.iter().any(|head| head.head.chain == *chain && stored(head)) {
+        return Ok(());
+    }
+    let message = format!("no transfers of {chain}: there is nothing to take back");
+    Err(Refusal::new(Code::NotFound, ErrorReason::NotFound, message))
 }
 
 fn counterparty_query(

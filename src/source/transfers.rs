@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{Asset, Transfer};
+use crate::domain::transfer::{Asset, MAX_TIME, Transfer};
 
 mod bitcoin;
 mod csv_rows;
@@ -123,7 +123,7 @@ impl Default for TransferBounds {
 }
 
 /// How a file of transfers is to be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ReadSettings {
     /// The format; `None` tells it from the names of the columns.
     pub format: Option<TransferFormat>,
@@ -137,8 +137,26 @@ pub struct ReadSettings {
     /// or `receipt_status`, `transaction_index`, `contract_address`): the status, the index and the
     /// created contract of transactions whose rows do not say them.
     pub receipts: Option<PathBuf>,
+    /// Now, in Unix seconds: a transfer dated well after it ([`MAX_AHEAD`]) is refused. By default
+    /// the end of time.
+    ///
+    /// [`MAX_AHEAD`]: crate::domain::transfer::MAX_AHEAD
+    pub now: u64,
     /// What a file may ask for at most.
     pub bounds: TransferBounds,
+}
+
+impl Default for ReadSettings {
+    fn default() -> Self {
+        Self {
+            format: None,
+            chain: None,
+            blocks: None,
+            receipts: None,
+            now: MAX_TIME,
+            bounds: TransferBounds::default(),
+        }
+    }
 }
 
 /// How far a file has been read.

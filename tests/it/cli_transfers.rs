@@ -114,8 +114,11 @@ fn check_imports(place: &Place) {
 
     let shown = place.says(&["transfers", "import", &two]);
     assert_eq!(shown.status, 0, "{}", shown.err);
-    for words in ["read        2 rows of 1 file in", "duplicates  2, stored before", "knows 4 of 4"]
-    {
+    for words in [
+        "read        2 rows of 1 file in",
+        "duplicates  2, in the store or earlier in the files",
+        "knows 4 of 4 rows",
+    ] {
         assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
     }
     let heads = place.json(&["transfers", "heads"]);
@@ -168,6 +171,31 @@ fn bad_rows_are_rejected_where_a_file_takes_them() {
 }
 
 #[test]
+fn rows_beyond_what_a_transfer_can_be_are_bad_rows() {
+    let place = Place::new();
+    let late = three().replace("2025-12-29T11:01:00Z", "2100-01-01T00:00:00Z");
+    let late = place.file("late.csv", &late);
+    let shown = place.says(&["transfers", "import", &late]);
+    assert_eq!(shown.status, 1, "{}", shown.out);
+    let words = "late.csv: line 3: time: 4102444800 (Unix seconds) is more than 7200 seconds after";
+    assert_eq!(shown.err.matches(words).count(), 1, "{}", shown.err);
+    let rejects = place.dir.path().join("rejects.jsonl");
+    let rejecting = ["transfers", "import", &late, "--rejects", rejects.to_str().unwrap()];
+    assert_eq!(counts(&place.json(&rejecting)), [3, 2, 0, 1, 2]);
+    assert!(fs::read_to_string(&rejects).unwrap().contains("\"position\":\"line 3\""));
+}
+
+#[test]
+fn rejects_overwrite_nothing() {
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    let shown = place.says(&["transfers", "import", &file, "--rejects", &file]);
+    assert_eq!(shown.status, 1, "{}", shown.out);
+    assert!(shown.err.contains("three.csv: it exists already"), "{}", shown.err);
+    assert_eq!(fs::read_to_string(&file).unwrap(), three());
+}
+
+#[test]
 fn blocks_that_are_said_to_be_covered_are_no_gap() {
     let place = Place::new();
     let file = place.file("three.csv", &three());
@@ -195,6 +223,10 @@ fn transfers_are_taken_back() {
     );
     let head = &place.json(&["transfers", "heads"])["heads"][0];
     assert_eq!((&head["transfers"], &head["retracted"]), (&"1".into(), &"2".into()));
+    let nothing =
+        place.says(&["transfers", "retract", "tron", "--from-height", "1", "--reason", "x"]);
+    assert_eq!(nothing.status, 1, "{}", nothing.out);
+    assert!(nothing.err.contains("no transfers of tron:"), "{}", nothing.err);
 }
 
 #[test]
@@ -276,6 +308,16 @@ fn paths_in_every_form() {
     let nothing = place.says(&["trace", SERVICE, "--direction", "sent-to"]);
     assert_eq!(nothing.status, 0, "{}", nothing.err);
     assert!(nothing.out.starts_with("0 paths between"), "{}", nothing.out);
+
+    // One that is listed itself; and the page says what it rests on.
+    let itself = place.says(&["trace", LISTED]);
+    assert!(itself.out.contains("\nLISTED ITSELF: Evil Party (SANCTIONS, "), "{}", itself.out);
+    let page = place.says(&["trace", LISTED, "--output", "html"]).out;
+    for words in
+        ["LISTED ITSELF: Evil Party", "most hops as configured</th><td>", "eip155:1</td><td>3"]
+    {
+        assert!(page.contains(words), "{words:?} is not in\n{page}");
+    }
 }
 
 #[test]

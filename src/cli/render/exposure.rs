@@ -36,7 +36,7 @@ pub fn finding(
         words::kind(exposure.list_kind()),
         or_dash(&listing.list_id),
         listing.list_version,
-        or_dash(&listing.listed_on)
+        escape(words::day(&listing.listed_on))
     );
     line(out, 4, "nearest", &listed);
     if exposure.direct_share_basis_points > 0 {

@@ -98,7 +98,7 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     if !by_ticker.is_empty() {
         line(&mut text, 2, "by ticker", &by_ticker.join(", "));
     }
-    line(&mut text, 2, "published", &or_dash(&list.published));
+    line(&mut text, 2, "published", &escape(words::day(&list.published)));
     line(&mut text, 2, "age", &age(&list, style));
     line(&mut text, 2, "digest", &or_dash(&list.digest));
     if !list.origin_name.is_empty() {

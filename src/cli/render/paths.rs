@@ -7,6 +7,7 @@ pub mod dot;
 pub mod html;
 mod layout;
 mod legend;
+pub mod standing;
 pub mod svg;
 pub mod text;
 
@@ -275,8 +276,7 @@ fn timing(path: &Path<'_>) -> &'static str {
 fn listing_words(listing: &v1::Listing) -> String {
     let party = listing.party.as_ref().map_or("", |party| &party.name);
     let party = if party.is_empty() { "no party named" } else { party };
-    let listed_on =
-        if listing.listed_on.is_empty() { "an unknown day" } else { &listing.listed_on };
+    let listed_on = words::day(&listing.listed_on);
     format!(
         "{party} ({}, {} version {}, listed on {listed_on})",
         words::kind(listing.list_kind()),

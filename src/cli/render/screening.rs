@@ -140,7 +140,7 @@ fn finding(
     let ticker = or_dash(&listing.ticker);
     line(text, 4, "listed as", &format!("{} (ticker {ticker})", escape(&listing.address)));
     line(text, 4, "match", &match_words(asked, finding, &listing));
-    let listed_on = if listing.listed_on.is_empty() { "unknown" } else { &listing.listed_on };
+    let listed_on = words::day(&listing.listed_on);
     let basis = words::basis(listing.listed_on_basis());
     line(text, 4, "listed on", &format!("{} ({basis})", escape(listed_on)));
     match listing.state() {
@@ -175,6 +175,13 @@ fn some_of(aliases: &[String]) -> String {
     if left.is_empty() { shown } else { format!("{shown}; and {} more", left.len()) }
 }
 
+fn published(day: &str) -> String {
+    match day {
+        "" => "day of publication unknown".to_owned(),
+        day => format!("published {}", escape(day)),
+    }
+}
+
 fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> String {
     let mut words = format!(
         "{} ({}), version {}",
@@ -187,7 +194,7 @@ fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> S
     };
     if let Some(list) = snapshot.lists.iter().find(of_this) {
         let age = super::snapshot::age(list, style);
-        words.push_str(&format!(", published {}, {age}", or_dash(&list.published)));
+        words.push_str(&format!(", {}, {age}", published(&list.published)));
     }
     words
 }

@@ -127,6 +127,11 @@ pub fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { escape(text).into_owned() }
 }
 
+/// A day as it stands (it may be hostile), or that nobody knows it.
+pub fn day(text: &str) -> &str {
+    if text.is_empty() { "an unknown day" } else { text }
+}
+
 /// Harmless texts in a row, or a dash where there are none.
 pub fn joined(texts: &[String], separator: &str) -> String {
     if texts.is_empty() {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -48,7 +49,7 @@ pub struct Arguments {
     /// A receipts or transactions file of ethereum-etl: the status of rows that do not say it
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
-    /// Write rows that cannot be understood to this file (JSON lines) and go on
+    /// Write rows that cannot be understood to this new file (JSON lines) and go on
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// These blocks of --chain are whole in the files: those without transfers are no gap
@@ -83,6 +84,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<()> {
         chain: arguments.chain.clone(),
         blocks: arguments.blocks,
         receipts: arguments.receipts,
+        now: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
         ..ReadSettings::default()
     };
     let mut rejects = arguments.rejects.as_deref().map(Rejects::create).transpose()?;
@@ -217,7 +219,10 @@ fn text(summary: &Summary) -> String {
     let read = grouped(summary.read);
     line("read", format!("{read} rows of {files} in {took} ({} rows/s)", grouped(speed as u64)));
     line("stored", grouped(summary.stored));
-    line("duplicates", format!("{}, stored before", grouped(summary.duplicates)));
+    line(
+        "duplicates",
+        format!("{}, in the store or earlier in the files", grouped(summary.duplicates)),
+    );
     if summary.derived > 0 {
         let derived = grouped(summary.derived);
         line(
@@ -232,7 +237,10 @@ fn text(summary: &Summary) -> String {
         line("rejected", format!("{}, not understood", grouped(summary.rejected)));
     }
     let (known, rows) = (grouped(summary.labelled_rows), grouped(summary.rows));
-    line("exposure", format!("knows {known} of {rows} transfers in the store"));
+    line(
+        "exposure",
+        format!("knows {known} of {rows} rows in the store, those taken back among them"),
+    );
     text
 }
 
@@ -290,11 +298,11 @@ mod tests {
         let want = "\
 read        12,345 rows of 2 files in 2.5 s (4,938 rows/s)
 stored      11,000
-duplicates  100, stored before
+duplicates  100, in the store or earlier in the files
 derived     5, without transaction or position: told apart by content
 left out    1,234, no value moved: delegatecall trace
 rejected    11, not understood
-exposure    knows 99,999 of 99,999 transfers in the store
+exposure    knows 99,999 of 99,999 rows in the store, those taken back among them
 ";
         assert_eq!(text(&summary), want);
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::source::transfers::Reject;
@@ -28,9 +28,14 @@ struct Line<'a> {
 }
 
 impl Rejects {
-    /// Begins the file anew.
+    /// Makes the file. One that exists, such as a file that is to be read, is not overwritten.
     pub fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+        let file = match File::create_new(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("{}: it exists already: name a new file for the rejects", path.display());
+            }
+            created => created.with_context(|| format!("writing {}", path.display()))?,
+        };
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 

@@ -239,7 +239,7 @@ mod tests {
         legs(legs_of(1), vec![], true, "inputs: a coinbase transaction has none, not 1");
         legs(legs_of(MAX_LEGS + 1), vec![], false, "inputs: 100001 are more");
         legs(vec![], legs_of(MAX_LEGS + 1), false, "outputs: 100001 are more");
-        legs(vec![], self::legs(2, MAX_HOLDERS + 1), false, "outputs[0].holders: 21 are more");
+        legs(vec![], self::legs(2, MAX_HOLDERS + 1), false, "outputs[0].holders: 101 are more");
         let unseen = Leg { holders: vec![Holder::Other(" ".into())], amount: None };
         legs(vec![], vec![unseen], false, "outputs: \" \"");
     }

@@ -34,9 +34,13 @@ pub struct Ingested {
 #[derive(Debug)]
 pub struct IngestStream {
     requests: mpsc::Sender<v1::IngestTransfersRequest>,
-    answers: JoinHandle<Result<(Ingested, u64), CallError>>,
+    /// `None` once they have said why the stream failed.
+    answers: Option<JoinHandle<Answers>>,
     sent: u64,
 }
+
+/// The sum of the answers, and how many they were.
+type Answers = Result<(Ingested, u64), CallError>;
 
 impl IngestStream {
     /// Opens a stream; needs a runtime around it.
@@ -61,7 +65,7 @@ impl IngestStream {
             }
             Ok((done, count))
         });
-        Self { requests, answers, sent: 0 }
+        Self { requests, answers: Some(answers), sent: 0 }
     }
 
     /// Sends transfers; waits while enough are on their way.
@@ -102,10 +106,9 @@ impl IngestStream {
             return Ok(());
         }
         // Nobody takes requests any more: the answers say why.
-        match (&mut self.answers).await {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(_)) => Err(broken("the server ended the stream early")),
-            Err(error) => Err(broken(&error.to_string())),
+        match outcome(self.answers.take()).await {
+            Ok(_) => Err(broken("the server ended the stream early")),
+            Err(error) => Err(error),
         }
     }
 
@@ -113,15 +116,21 @@ impl IngestStream {
     pub async fn finish(self) -> Result<Ingested, CallError> {
         let Self { requests, answers, sent } = self;
         drop(requests);
-        match answers.await {
-            Ok(Ok((done, answered))) if answered == sent => Ok(done),
-            Ok(Ok((_, answered))) => {
+        match outcome(answers).await? {
+            (done, answered) if answered == sent => Ok(done),
+            (_, answered) => {
                 let message = format!("the server answered {answered} of {sent} batches");
                 Err(broken(&message))
             }
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(broken(&error.to_string())),
         }
+    }
+}
+
+/// What the answers came to.
+async fn outcome(answers: Option<JoinHandle<Answers>>) -> Answers {
+    match answers {
+        Some(answers) => answers.await.unwrap_or_else(|error| Err(broken(&error.to_string()))),
+        None => Err(broken("the stream failed before")),
     }
 }
 

@@ -8,15 +8,12 @@ use crate::domain::address::Address;
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_LEGS, MAX_NAME, MAX_TIME, MAX_TX_INDEX,
-    Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
+    MAX_TX_INDEX, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
 };
 
 /// The longest text that stands for an amount, in bytes: 2^256 - 1 has 78 digits.
 const MAX_AMOUNT: usize = 78;
-
-/// The most holders of one input or output: a bare multi-signature has at most 20 keys.
-const MAX_HOLDERS: usize = 20;
 
 /// What is wrong with a transfer: the field, as a path in its message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,11 +14,8 @@ use super::table::{Columns, optional, required};
 use super::{LeftOut, fields, json_rows, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    Holder, Leg, MAX_LEGS, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
 };
-
-/// The most holders of an input or output: a bare multi-signature has at most 20.
-const MAX_HOLDERS: usize = 100;
 
 /// What stands in the place of an address where a script has none.
 const PSEUDO_ADDRESS: &str = "nonstandard";

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use super::TransferFormat;
+use crate::domain::transfer::TransferError;
 use crate::source::error::excerpt;
 
 /// Where a row stands.
@@ -30,7 +31,7 @@ impl fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadTransfersError {
     /// The file cannot be opened.
-    #[error("{path}: cannot be opened: {source}")]
+    #[error("{path}: cannot be opened")]
     Open {
         /// The path as given.
         path: String,
@@ -38,7 +39,7 @@ pub enum ReadTransfersError {
         source: io::Error,
     },
     /// The bytes cannot be read, or what packs them is broken or ends early.
-    #[error("{path}: {what} cannot be read: {source}")]
+    #[error("{path}: {what} cannot be read")]
     Read {
         /// The path as given.
         path: String,
@@ -156,6 +157,9 @@ pub enum RowFault {
     /// More inputs or outputs than a transaction may have.
     #[error("more than {0} inputs or outputs")]
     TooManyLegs(usize),
+    /// Beyond what a transfer can be.
+    #[error("{0}")]
+    Transfer(TransferError),
     /// A trace of which it is not known whether it moves value.
     #[error("{0} {1:?} is not known")]
     UnknownTrace(&'static str, String),
@@ -176,6 +180,16 @@ pub enum FieldFault {
     /// An amount with a fraction or an exponent, of an asset whose decimals are not known.
     #[error("{0:?} has a fraction or an exponent, and the decimals of its asset are not known")]
     NoDecimals(String),
+    /// An amount with an exponent above zero: `1e18` is how floating-point numbers are printed, and
+    /// as often smallest units as whole ones.
+    #[error(
+        "{0:?} has an exponent above zero: it went through floating point, and may be meant in \
+         smallest units: write its digits out"
+    )]
+    Raised(String),
+    /// A time too late for Unix seconds.
+    #[error("{0} is too late for Unix seconds: milliseconds? give seconds or RFC 3339")]
+    NotSeconds(u64),
     /// An amount with more digits after the point than its asset has decimals.
     #[error("{0:?} has more digits after the point than the {1} decimals of its asset")]
     TooFine(String, u8),

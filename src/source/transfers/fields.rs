@@ -156,7 +156,7 @@ pub(super) fn time(text: &[u8]) -> Result<Option<u64>, FieldFault> {
         None => written_time(text)?,
     };
     if seconds > MAX_TIME {
-        return Err(FieldFault::too_large(MAX_TIME, seconds));
+        return Err(FieldFault::NotSeconds(seconds));
     }
     Ok(Some(seconds))
 }

@@ -111,6 +111,12 @@ impl Decimal<'_> {
         self.exponent == 0 && self.fraction.iter().all(|digit| *digit == b'0')
     }
 
+    /// Whether an exponent makes it larger than its digits say, as floating-point numbers are
+    /// printed.
+    pub(super) fn is_raised(&self) -> bool {
+        self.exponent > 0
+    }
+
     /// The number times 10^`decimals`, where that is whole and below 2^256.
     pub(super) fn scaled(&self, decimals: u8) -> Result<Amount, FieldFault> {
         let said = || excerpt(&String::from_utf8_lossy(self.text));

@@ -132,6 +132,11 @@ impl Read for Limited {
     }
 }
 
+/// An error whose text says all of its causes: it is not told with them again.
+fn whole(error: &FrameDecoderError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
 /// The frames of a zstd file, one after the other. Frames whose window is larger than 128 MiB are
 /// refused, and checksums are looked at.
 struct Zstd<R> {
@@ -157,7 +162,7 @@ impl<R: Read> Zstd<R> {
                     length,
                     ..
                 })) => self.skip(length)?,
-                Err(error) => return Err(io::Error::other(error)),
+                Err(error) => return Err(whole(&error)),
             }
         }
         Ok(false)
@@ -194,7 +199,7 @@ impl<R: Read> Read for Zstd<R> {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 self.decoder
                     .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(io::Error::other)?;
+                    .map_err(|error| whole(&error))?;
             }
             match self.decoder.read(buf)? {
                 0 => self.finish()?,

@@ -161,6 +161,9 @@ impl<'a> Own<'a> {
         chain: &Chain,
         asset: &Asset,
     ) -> Result<Amount, FieldFault> {
+        if value.is_raised() {
+            return Err(FieldFault::Raised(excerpt(&String::from_utf8_lossy(text))));
+        }
         let known = (self.asset_decimals)(chain, asset);
         match (given, known) {
             (Some(given), Some(known)) if given != known => {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use parquet::basic::Compression;
+use parquet::basic::{Compression, LogicalType, TimeUnit};
 use parquet::data_type::{ByteArray, Decimal};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -37,6 +37,9 @@ pub(super) struct ParquetRows {
     total: u64,
     size: u64,
     object: String,
+    /// How many units of the column make a second, where it is a timestamp that the library gives
+    /// as a bare number.
+    units: Vec<Option<i64>>,
 }
 
 /// Runs the library; its errors and panics as text.
@@ -70,12 +73,13 @@ impl ParquetFile {
         let wanted =
             schema.get_fields().iter().filter(|field| columns.find(field.name()).is_some());
         let wanted: Vec<Arc<Type>> = wanted.cloned().collect();
+        let units = wanted.iter().map(|column| timestamp_unit(column)).collect();
         let name = schema.name().to_owned();
         let projection = guarded(|| Type::group_type_builder(&name).with_fields(wanted).build())?;
         let reader = Box::new(self.reader);
         let rows = guarded(|| RowIter::from_file_into(reader).project(Some(projection)))?;
         let total = u64::try_from(total).map_err(|_| "damaged: a negative number of rows")?;
-        Ok(ParquetRows { rows, read: 0, total, size: self.size, object: String::new() })
+        Ok(ParquetRows { rows, read: 0, total, size: self.size, object: String::new(), units })
     }
 }
 
@@ -125,7 +129,7 @@ impl ParquetRows {
         };
         self.read += 1;
         self.object.clear();
-        object(&row, &mut self.object);
+        object(&row, &self.units, &mut self.object);
         if self.object.len() > max {
             return Err(format!("row {} is longer than {max} bytes", self.read));
         }
@@ -144,7 +148,20 @@ impl ParquetRows {
     }
 }
 
-fn object(row: &Row, text: &mut String) {
+/// The library knows the older notes on timestamps only, which nanoseconds and those without a time
+/// zone lack.
+fn timestamp_unit(column: &Type) -> Option<i64> {
+    match column.get_basic_info().logical_type_ref() {
+        Some(LogicalType::Timestamp(timestamp)) => Some(match timestamp.unit {
+            TimeUnit::MILLIS => 1_000,
+            TimeUnit::MICROS => 1_000_000,
+            TimeUnit::NANOS => 1_000_000_000,
+        }),
+        _ => None,
+    }
+}
+
+fn object(row: &Row, units: &[Option<i64>], text: &mut String) {
     text.push('{');
     for (at, (name, field)) in row.get_column_iter().enumerate() {
         if at > 0 {
@@ -152,7 +169,10 @@ fn object(row: &Row, text: &mut String) {
         }
         string(name, text);
         text.push(':');
-        value(field, text);
+        match (field, units.get(at).copied().flatten()) {
+            (Field::Long(moment), Some(unit)) => plain(moment.div_euclid(unit), text),
+            _ => value(field, text),
+        }
     }
     text.push('}');
 }
@@ -180,7 +200,7 @@ fn value(field: &Field, text: &mut String) {
         Field::Bytes(value) => string(&bytes(value), text),
         Field::TimestampMillis(value) => plain(value.div_euclid(1_000), text),
         Field::TimestampMicros(value) => plain(value.div_euclid(1_000_000), text),
-        Field::Group(row) => object(row, text),
+        Field::Group(row) => object(row, &[], text),
         Field::ListInternal(list) => {
             text.push('[');
             for (at, element) in list.elements().iter().enumerate() {

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
+use crate::source::error::excerpt;
 
 /// The most rows that are left out or rejected before the sink is told how far the reading is.
 const QUIET_ROWS: u64 = 65_536;
@@ -70,10 +71,11 @@ fn tell_format(table: &Table, path: &Path) -> Result<TransferFormat, ReadTransfe
     let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
     match candidates[..] {
         [format] => Ok(format),
-        [] => Err(table.unfit(
-            "the columns are of no known format (docs/transfer-formats.md): name it to learn which \
-             are missing",
-        )),
+        [] => Err(table.unfit(format!(
+            "the columns are of no known format (docs/transfer-formats.md): {}: name it to learn \
+             which are missing",
+            excerpt(&table.names().join(", "))
+        ))),
         _ => Err(ReadTransfersError::Ambiguous { path: path.display().to_string(), candidates }),
     }
 }
@@ -96,7 +98,8 @@ pub(super) fn read(
     }
     table.select(columns(format))?;
     let reader = Reader::new(format, settings, asset_decimals)?;
-    Run { path, table, reader, reject, report: ReadReport::new(format) }.all(sink)
+    let report = ReadReport::new(format);
+    Run { path, table, reader, reject, now: settings.now, report }.all(sink)
 }
 
 impl ReadReport {
@@ -173,6 +176,8 @@ struct Run<'a, 'r> {
     table: Table,
     reader: Reader<'a>,
     reject: Option<RejectSink<'r>>,
+    /// In Unix seconds.
+    now: u64,
     report: ReadReport,
 }
 
@@ -182,7 +187,7 @@ impl Run<'_, '_> {
         let (mut quiet, mut legs) = (0, 0);
         while self.table.advance()? {
             self.report.rows_read += 1;
-            match self.reader.understand(&mut self.table) {
+            match self.understand() {
                 Ok(Understood::Transfer(transfer)) => {
                     self.count(&transfer);
                     if let Movement::Utxo(movement) = &transfer.movement {
@@ -204,6 +209,15 @@ impl Run<'_, '_> {
         }
         sink(batch, self.table.progress())?;
         Ok(self.report)
+    }
+
+    #[inline]
+    fn understand(&mut self) -> Result<Understood, RowFault> {
+        let understood = self.reader.understand(&mut self.table)?;
+        if let Understood::Transfer(transfer) = &understood {
+            transfer.check(self.now).map_err(RowFault::Transfer)?;
+        }
+        Ok(understood)
     }
 
     fn count(&mut self, transfer: &Transfer) {

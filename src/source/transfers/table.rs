@@ -314,10 +314,13 @@ impl Table {
         let head = lines.head(HEAD).map(|head| {
             let mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
             let first = head[mark..].iter().copied().find(|byte| !byte.is_ascii_whitespace());
-            (mark, first, head[mark..].starts_with(b"PAR1"))
+            (mark, first, head[mark..].starts_with(b"PAR1"), no_text(head))
         });
-        let (mark, first, is_parquet) =
+        let (mark, first, is_parquet, no_text) =
             head.map_err(|error| self.line_error(LineError::Io(error)))?;
+        if let Some(what) = no_text.filter(|_| !is_parquet) {
+            return Err(self.unfit(what));
+        }
         match first {
             None => Err(self.unfit("it is empty")),
             Some(_) if is_parquet => Err(self.unfit("a Parquet file that is packed as a whole")),
@@ -358,6 +361,14 @@ impl Table {
         });
         self.source = Source::Csv(rows);
         self.names = named.map_err(|fault| self.fault(fault))?;
+        let is_text = |name: &String| {
+            !name.contains(|c: char| c.is_control() && c != '\t' || c == '\u{fffd}')
+        };
+        if !self.names.iter().all(is_text) {
+            return Err(
+                self.unfit("its first line is neither JSON nor the headings of a CSV: no text")
+            );
+        }
         if let [only] = self.names.as_slice()
             && only.contains(['\t', ';', '|'])
         {
@@ -381,6 +392,15 @@ impl Table {
             }
         }
     }
+}
+
+/// Why a text that begins so is none, or none of ours.
+fn no_text(head: &[u8]) -> Option<&'static str> {
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        return Some("this is UTF-16: write it as UTF-8");
+    }
+    head.contains(&0)
+        .then_some("this is no text: it has NUL bytes (UTF-16 without a mark, or binary data)")
 }
 
 /// Goes to the next line that is not blank.

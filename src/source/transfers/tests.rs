@@ -109,7 +109,8 @@ fn refusal_with(bytes: impl AsRef<[u8]>, settings: &ReadSettings) -> String {
     let written = write(bytes);
     let error =
         read_path(&written.path, settings, false).map(|outcome| outcome.report).unwrap_err();
-    error.to_string().replace(&format!("{}: ", written.path.display()), "")
+    // As the command line shows it, with its causes.
+    format!("{:#}", anyhow::Error::new(error)).replace(&format!("{}: ", written.path.display()), "")
 }
 
 fn refusal(bytes: impl AsRef<[u8]>) -> String {

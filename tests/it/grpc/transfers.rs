@@ -327,3 +327,48 @@ fn questions_about_paths_that_are_refused() {
         check_refused(outcome, (INVALID, "INVALID_FIELD", "to_time", "before from_time"));
     });
 }
+
+#[test]
+fn the_client_says_why_a_stream_failed() {
+    use lazaretto::domain::chain::Chain;
+    use lazaretto::domain::transfer::{
+        AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus,
+    };
+    use lazaretto::grpc::client::ingest::IngestStream;
+
+    let late = Transfer {
+        chain: Chain::Evm(1),
+        time: 4_102_444_800, // 2100-01-01
+        position: None,
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: Some(Holder::Evm([1; 20])),
+            to: Some(Holder::Evm([2; 20])),
+            asset: Asset::Native,
+            amount: Amount::new(1),
+            usd_micros: None,
+        }),
+    };
+    run(vec![ofac()], async |desk| {
+        // Refused while more is sent: the batch's error is told, and told once.
+        let mut stream = IngestStream::open(&desk.client);
+        let error = loop {
+            if let Err(error) = stream.send(std::slice::from_ref(&late)).await {
+                break error;
+            }
+        };
+        assert_eq!(error.reason, "INVALID_TRANSFER", "{error}");
+        assert!(error.message.starts_with("transfers[0]: time: 4102444800"), "{error}");
+        assert!(stream.send(std::slice::from_ref(&late)).await.is_err());
+        let again = stream.finish().await.unwrap_err();
+        assert_eq!(again.message, "the stream failed before");
+
+        // Refused at the end.
+        let mut stream = IngestStream::open(&desk.client);
+        stream.send(std::slice::from_ref(&late)).await.unwrap();
+        assert_eq!(stream.finish().await.unwrap_err().reason, "INVALID_TRANSFER");
+        assert_eq!(heads(desk).await.rows, 0);
+    });
+}

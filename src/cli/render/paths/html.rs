@@ -1,10 +1,15 @@
 //! Paths as a page to file: what was asked, the drawing, and every hop in full. Self-contained, no
 //! script; hostile names are text in it and nothing else.
 
+use super::layout::layout;
+use super::standing::Standing;
 use super::svg::{Key, element, xml};
 use super::{Path, Picture, headline, legend, listing_words};
 use crate::cli::render::words;
 use crate::grpc::v1;
+
+/// The most columns of a drawing that is shrunk to the page; more would be too small to read.
+const FIT_COLUMNS: usize = 5;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -15,10 +20,10 @@ h3{font-size:1rem;margin:1.4rem 0 .2rem}\
 code{font:.86em ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace;\
 overflow-wrap:anywhere}\
 .dim{color:#4d5562}.warning{border-left:4px solid #b3161b;padding:.3rem .8rem;background:#fde7e7}\
-.drawing{overflow-x:auto;border:1px solid #d5d9e0;border-radius:6px}.drawing svg{display:block}\
+.drawing{overflow-x:auto;border:1px solid #d5d9e0;border-radius:6px}.drawing svg{display:block}.drawing.fit svg{max-width:100%;height:auto}\
 table{border-collapse:collapse;width:100%;font-size:.87rem}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9e0}\
-th{font-weight:600}table.facts{width:auto}\
+th{font-weight:600}table.facts,table.heads{width:auto}\
 table.facts th{white-space:nowrap}\
 table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
 .hops th:nth-child(1){width:1.2rem}.hops th:nth-child(4){width:12%}.hops th:nth-child(5){width:10.5rem}\
@@ -36,7 +41,11 @@ body{color:#e8ebf0;background:#14171c}.dim{color:#b4bcc8}\
 tr,h3{break-inside:avoid}h2,h3{break-after:avoid}}";
 
 /// The page of an answer; `asked` says what was asked, as names and values.
-pub fn html(response: &v1::TraceExposureResponse, asked: &[(&str, String)]) -> String {
+pub fn html(
+    response: &v1::TraceExposureResponse,
+    standing: &Standing,
+    asked: &[(&str, String)],
+) -> String {
     let picture = Picture::new(response);
     let subject = xml(picture.places[picture.asked].address());
     let mut page = format!(
@@ -47,16 +56,18 @@ pub fn html(response: &v1::TraceExposureResponse, asked: &[(&str, String)]) -> S
          <title>Paths of funds: {subject}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
          <h1>Paths of funds between <code>{subject}</code> and listed addresses</h1>\n"
     );
-    summary(&mut page, response, &picture);
-    facts(&mut page, response, asked);
+    summary(&mut page, response, standing, &picture);
+    facts(&mut page, response, standing, asked);
     if !picture.paths.is_empty() {
         page.push_str(
             "<h2>The paths in one drawing</h2>\n<p class=\"dim\">Funds moved from left to right. \
              Columns count hops from the address asked about; an address that stands at several \
              distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
              transactions below; BEFORE and AFTER compare the transfer at the listed address with \
-             its designation. Times are UTC.</p>\n<div class=\"drawing\">\n",
+             its designation. Times are UTC.</p>\n",
         );
+        let fit = if layout(&picture).columns.len() <= FIT_COLUMNS { " fit" } else { "" };
+        page.push_str(&format!("<div class=\"drawing{fit}\">\n"));
         page.push_str(&element(&picture, &response.snapshot_id, Key::Elsewhere));
         page.push_str("</div>\n<h2>Every hop</h2>\n");
     }
@@ -77,7 +88,15 @@ pub fn html(response: &v1::TraceExposureResponse, asked: &[(&str, String)]) -> S
     page
 }
 
-fn summary(page: &mut String, response: &v1::TraceExposureResponse, picture: &Picture<'_>) {
+fn summary(
+    page: &mut String,
+    response: &v1::TraceExposureResponse,
+    standing: &Standing,
+    picture: &Picture<'_>,
+) {
+    for listing in standing.listings() {
+        page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(&listing)));
+    }
     let fewest = picture.paths.iter().map(|path| path.steps.len()).min();
     let found = match fewest {
         None => "No path was found.".to_owned(),
@@ -88,6 +107,9 @@ fn summary(page: &mut String, response: &v1::TraceExposureResponse, picture: &Pi
         ),
     };
     page.push_str(&format!("<p>{found}</p>\n"));
+    if let Some(hub) = standing.hub(response) {
+        page.push_str(&format!("<p class=\"warning\">{hub}.</p>\n"));
+    }
     if response.cut_short {
         page.push_str(
             "<p class=\"warning\">The search was cut short: more paths may exist than are shown \
@@ -96,7 +118,12 @@ fn summary(page: &mut String, response: &v1::TraceExposureResponse, picture: &Pi
     }
 }
 
-fn facts(page: &mut String, response: &v1::TraceExposureResponse, asked: &[(&str, String)]) {
+fn facts(
+    page: &mut String,
+    response: &v1::TraceExposureResponse,
+    standing: &Standing,
+    asked: &[(&str, String)],
+) {
     page.push_str("<h2>What was asked, and of what data</h2>\n<table class=\"facts\">\n");
     let mut fact = |name: &str, value: &str| {
         page.push_str(&format!("<tr><th>{name}</th><td>{value}</td></tr>\n"));
@@ -110,6 +137,38 @@ fn facts(page: &mut String, response: &v1::TraceExposureResponse, asked: &[(&str
     }
     fact("snapshot", &format!("<code>{}</code>", xml(&words::or_dash(&response.snapshot_id))));
     fact("transfers looked at", &response.transfers_examined.to_string());
+    if let moment @ Some(_) = standing.screening.evaluated_at.as_ref() {
+        fact("asked at (UTC)", &words::moment(moment));
+    }
+    if let Some(snapshot) = &standing.snapshot {
+        fact("most hops as configured", &snapshot.max_hops.to_string());
+    }
+    page.push_str("</table>\n");
+    if let Some(snapshot) = standing.snapshot.as_ref().filter(|it| !it.transfers.is_empty()) {
+        heads(page, snapshot);
+    }
+}
+
+/// The transfers that the snapshot holds, chain by chain.
+fn heads(page: &mut String, snapshot: &v1::Snapshot) {
+    page.push_str(
+        "<h3>Transfers of the snapshot</h3>\n<table class=\"heads\">\n<tr><th>Chain</th>\
+         <th>Transfers</th><th>Last block</th><th>Last moment (UTC)</th><th>Gaps</th></tr>\n",
+    );
+    for chain in &snapshot.transfers {
+        let height = chain.last_height.map_or_else(|| "-".to_owned(), |height| height.to_string());
+        let last = match &chain.last_time {
+            None if chain.required => "nothing loaded, though required".to_owned(),
+            None => "nothing loaded".to_owned(),
+            last => words::moment(last.as_ref()),
+        };
+        page.push_str(&format!(
+            "<tr><td>{}</td><td>{}</td><td>{height}</td><td>{last}</td><td>{}</td></tr>\n",
+            xml(&chain.chain),
+            chain.transfers,
+            chain.covered_spans.saturating_sub(1)
+        ));
+    }
     page.push_str("</table>\n");
 }
 

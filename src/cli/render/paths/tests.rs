@@ -4,6 +4,7 @@ use pbjson_types::Timestamp;
 use proptest::prelude::*;
 
 use super::layout::{Item, LABEL_HEIGHT, NODE_HEIGHT, What, layout};
+use super::standing::Standing;
 use super::{Picture, dot, html, svg, text};
 use crate::cli::render::tests::check;
 use crate::cli::text::Style;
@@ -145,10 +146,10 @@ fn asked() -> Vec<(&'static str, String)> {
 /// Every form of an answer.
 fn forms(response: &v1::TraceExposureResponse) -> [(&'static str, String); 4] {
     [
-        ("txt", text::text(response, 100, Style::PLAIN)),
+        ("txt", text::text(response, &Standing::default(), 100, Style::PLAIN)),
         ("dot", dot::dot(response)),
         ("svg", svg::svg(response)),
-        ("html", html::html(response, &asked())),
+        ("html", html::html(response, &standing(), &asked())),
     ]
 }
 
@@ -158,9 +159,41 @@ fn goldens() {
         check(&format!("trace-both.{ending}"), &form);
     }
     check("trace-large.svg", &svg::svg(&large()));
-    check("trace-narrow.txt", &text::text(&both_ways(), 50, Style::PLAIN));
+    check("trace-narrow.txt", &text::text(&both_ways(), &Standing::default(), 50, Style::PLAIN));
     let none = response(Vec::new());
-    check("trace-none.txt", &text::text(&none, 100, Style::PLAIN));
+    check("trace-none.txt", &text::text(&none, &Standing::default(), 100, Style::PLAIN));
+    check("trace-listed.txt", &text::text(&none, &standing(), 100, Style::PLAIN));
+    check("trace-listed.html", &html::html(&none, &standing(), &asked()));
+}
+
+/// Listed itself and behind a hub, with transfers that have gaps.
+fn standing() -> Standing {
+    let finding = |kind: v1::FindingKind| v1::Finding {
+        kind: kind.into(),
+        listing: listing(ASKED, "TORNADO CASH"),
+        ..Default::default()
+    };
+    let screening = v1::Screening {
+        findings: vec![finding(v1::FindingKind::Listed), finding(v1::FindingKind::HubExposure)],
+        evaluated_at: Some(Timestamp { seconds: 1_763_640_000, nanos: 0 }),
+        ..Default::default()
+    };
+    let ethereum = v1::SnapshotTransfers {
+        chain: "eip155:1".to_owned(),
+        transfers: 123_456,
+        last_height: Some(14_442_900),
+        last_time: Some(Timestamp { seconds: 1_763_553_600, nanos: 0 }),
+        covered_spans: 3,
+        ..Default::default()
+    };
+    let bitcoin = v1::SnapshotTransfers {
+        chain: "bip122:000000000019d6689c085ae165831e93".to_owned(),
+        required: true,
+        ..Default::default()
+    };
+    let transfers = vec![bitcoin, ethereum];
+    let snapshot = v1::Snapshot { max_hops: 4, transfers, ..Default::default() };
+    Standing { screening, snapshot: Some(snapshot) }
 }
 
 /// Names that try to leave their place in every form.
@@ -184,12 +217,15 @@ fn hostile_names_stay_text() {
         }
         hop.time = Some(Timestamp { seconds: i64::MAX, nanos: -1 });
     }
+    let mut beside = standing();
+    beside.screening.findings[0].listing = answer.paths[0].listing.clone();
+    beside.snapshot.as_mut().unwrap().transfers[0].chain = evil.to_owned();
     let asked = [(evil, evil.to_owned())];
     let [text, dot, svg, html] = [
-        text::text(&answer, 80, Style::PLAIN),
+        text::text(&answer, &beside, 80, Style::PLAIN),
         dot::dot(&answer),
         svg::svg(&answer),
-        html::html(&answer, &asked),
+        html::html(&answer, &beside, &asked),
     ];
     for form in [&text, &dot, &svg, &html] {
         assert!(!form.contains(['\u{1b}', '\u{202e}']), "{form}");
@@ -239,7 +275,7 @@ fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
         }
     }
     for width in [0, 40, 60, 79, 200] {
-        let drawn = text::text(answer, width, Style::PLAIN);
+        let drawn = text::text(answer, &Standing::default(), width, Style::PLAIN);
         for string in &strings {
             assert!(drawn.contains(string.as_str()), "width {width} lacks {string}:\n{drawn}");
         }

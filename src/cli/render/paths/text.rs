@@ -2,6 +2,7 @@
 //! is shortened and stands in full below.
 
 use super::legend::{Part, marks, part};
+use super::standing::Standing;
 use super::{Path, Picture, Step, headline, listing_words, shortened};
 use crate::cli::render::words;
 use crate::cli::text::{Colour, Style, escape};
@@ -14,12 +15,23 @@ const MIN_WIDTH: usize = 40;
 const SHORT: usize = 17;
 
 /// The answer to a trace, at most `width` characters wide but for names.
-pub fn text(response: &v1::TraceExposureResponse, width: usize, style: Style) -> String {
+pub fn text(
+    response: &v1::TraceExposureResponse,
+    standing: &Standing,
+    width: usize,
+    style: Style,
+) -> String {
     let picture = Picture::new(response);
     let mut text = String::new();
     let found = words::count(picture.paths.len(), "path", "paths");
     let asked = escape(picture.places[picture.asked].address()).into_owned();
     text.push_str(&format!("{found} between {asked} and listed addresses\n"));
+    for listing in standing.listings() {
+        text.push_str(&format!("{}\n", style.paint(Colour::Bad, &escape(&listing))));
+    }
+    if let Some(hub) = standing.hub(response) {
+        text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, hub)));
+    }
     if response.cut_short {
         let warning = "the search was cut short: more paths may exist";
         text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, warning)));

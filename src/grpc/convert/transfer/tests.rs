@@ -207,8 +207,8 @@ fn wrong_movements_are_named() {
     utxo(|m| *m = v1::UtxoMovement::default(), "utxo: neither inputs nor outputs");
     utxo(|m| m.inputs[0].addresses[0] = EVM.to_owned(), "utxo.inputs[0].addresses[0]: ");
     utxo(|m| m.outputs[0].addresses.push(String::new()), "utxo.outputs[0].addresses[1]: ");
-    let many = |m: &mut v1::UtxoMovement| m.outputs[0].addresses = vec![BITCOIN[0].to_owned(); 21];
-    utxo(many, "utxo.outputs[0].addresses: 21 of them");
+    let many = |m: &mut v1::UtxoMovement| m.outputs[0].addresses = vec![BITCOIN[0].to_owned(); 101];
+    utxo(many, "utxo.outputs[0].addresses: 101 of them");
     let legs = |m: &mut v1::UtxoMovement| m.inputs = vec![v1::UtxoLeg::default(); MAX_LEGS + 1];
     utxo(legs, "utxo.inputs: 100001 of them");
 }

@@ -90,9 +90,15 @@ fn what_is_told_by_content_is_told() {
     check("<!DOCTYPE html>", "markup");
     check("[{\"a\":1}]", "a JSON array");
     check("a;b;c\n1;2;3\n", "not separated by commas");
-    check("a,b,c\n1,2,3\n", "of no known format");
+    check("a,b,c\n1,2,3\n", "of no known format (docs/transfer-formats.md): a, b, c");
+    check("a\0b,c\n", "no text: it has NUL bytes");
+    check("\u{1},b\n", "its first line is neither JSON nor the headings of a CSV");
     check("{\"a\":1}\n", "of no known format");
     check("{\"a\":\n1}\n", "line 1: ");
+    let utf16 = "time,asset".encode_utf16().flat_map(u16::to_le_bytes);
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
+    assert_eq!(refusal(utf16), "this is UTF-16: write it as UTF-8");
+    assert!(refusal(b"time\xe9,asset\n").contains("neither JSON nor the headings"));
     check(
         "hash,block_number,from_address,value,time,asset,amount\n",
         "fit several formats: ethereum-transactions, own: name one",
@@ -227,6 +233,32 @@ fn floating_point_amounts_of_parquet_need_decimals() {
     assert_eq!(outcome.account(1).amount.to_string(), "2000000000000000000", "whole units too");
     let said = refusal(file(USDT));
     assert!(said.starts_with("row 1: amount: ") && said.contains("decimals"), "{said}");
+}
+
+#[test]
+fn timestamps_of_parquet_are_of_any_unit() {
+    for (unit, moment) in [
+        ("MILLIS,true", 1_700_000_000_999),
+        ("MILLIS,false", 1_700_000_000_999),
+        ("MICROS,false", 1_700_000_000_999_999),
+        ("NANOS,true", 1_700_000_000_999_999_999),
+        ("NANOS,false", 1_700_000_000_999_999_999),
+    ] {
+        let schema = format!(
+            "message m {{ required binary chain; required int64 time (TIMESTAMP({unit})); \
+             required binary from; required binary to; required binary asset; \
+             required int64 amount; }}"
+        );
+        let file = parquet(&schema, Compression::UNCOMPRESSED, |group| {
+            column::<ByteArrayType>(group, &texts(&["eth"]), None, None);
+            column::<Int64Type>(group, &[moment], None, None);
+            column::<ByteArrayType>(group, &texts(&[A]), None, None);
+            column::<ByteArrayType>(group, &texts(&[B]), None, None);
+            column::<ByteArrayType>(group, &texts(&["native"]), None, None);
+            column::<Int64Type>(group, &[1], None, None);
+        });
+        assert_eq!(read_text(file).transfers[0].time, 1_700_000_000, "{unit}");
+    }
 }
 
 #[test]

@@ -1,0 +1,45 @@
+//! What stands beside a trace: whether the address is listed itself, and what the answer rests on. In
+//! words that every form uses; no layout, and asks nobody.
+
+use super::listing_words;
+use crate::cli::render::words;
+use crate::grpc::v1;
+
+/// A screening of the traced address, and the snapshot of its trace; empty where nobody asked.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The screening.
+    pub screening: v1::Screening,
+    /// What the trace rests on.
+    pub snapshot: Option<v1::Snapshot>,
+}
+
+impl Standing {
+    /// The listings of the address itself, each in a line.
+    pub(super) fn listings(&self) -> Vec<String> {
+        let line = |finding: &v1::Finding| {
+            let what = match finding.kind() {
+                v1::FindingKind::Listed => "LISTED ITSELF",
+                v1::FindingKind::SameKey => "AN ADDRESS OF THE SAME KEY IS LISTED",
+                v1::FindingKind::ListedVerbatim => "LISTED ITSELF, letter for letter",
+                _ => return None,
+            };
+            let listing = finding.listing.clone().unwrap_or_default();
+            let removed = match listing.state() {
+                v1::ListingState::Removed => {
+                    format!(", removed on {}", words::day(&listing.removed_on))
+                }
+                _ => String::new(),
+            };
+            Some(format!("{what}: {}{removed}", listing_words(&listing)))
+        };
+        self.screening.findings.iter().filter_map(line).collect()
+    }
+
+    /// What a trace without a path does not tell: that a hub stands between.
+    pub(super) fn hub(&self, response: &v1::TraceExposureResponse) -> Option<&'static str> {
+        let is_hub = |finding: &v1::Finding| finding.kind() == v1::FindingKind::HubExposure;
+        (response.paths.is_empty() && self.screening.findings.iter().any(is_hub))
+            .then_some("HUB_EXPOSURE: paths end at a hub; see `screen --evidence`")
+    }
+}
