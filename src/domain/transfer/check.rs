@@ -215,7 +215,7 @@ mod tests {
             let position = Some(Position { height, tx_index, index: 0 });
             check(&Transfer { position, ..account() }, want);
         };
-        position(MAX_HEIGHT + 1, 0, "position.height: 1099511627776");
+        position(MAX_HEIGHT + 1, 0, "position.height: 1099511627775");
         position(0, MAX_TX_INDEX + 1, "position.tx_index: 16777215");
         for text in ["", "a b", "\u{200b}", &"x".repeat(MAX_NAME + 1)] {
             let tx = Some(TxId::Text(text.into()));

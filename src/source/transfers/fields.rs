@@ -238,8 +238,8 @@ mod tests {
     fn numbers_have_their_bounds() {
         assert_eq!(tx_index(b"16777214"), Ok(Some(MAX_TX_INDEX)));
         assert!(tx_index(b"16777215").is_err());
-        assert_eq!(height(b"1099511627775"), Ok(Some(MAX_HEIGHT)));
-        assert!(height(b"1099511627776").is_err());
+        assert_eq!(height(b"1099511627774"), Ok(Some(MAX_HEIGHT)));
+        assert!(height(b"1099511627775").is_err());
         assert!(height(b"1.0").is_err());
         assert_eq!(height(b""), Ok(None));
     }

@@ -282,7 +282,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read(
         amount: u128, time in 0..MAX_TIME, from: [u8; 20], to: [u8; 20], tx: [u8; 32],
-        height in 0u64..1 << 40, tx_index in 0..MAX_TX_INDEX, index: u32,
+        height in 0u64..(1 << 40) - 1, tx_index in 0..MAX_TX_INDEX, index: u32,
     ) {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let row = format!(
