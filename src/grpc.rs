@@ -1,5 +1,6 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
+mod blocking;
 pub mod client;
 mod convert;
 mod lists;

@@ -365,7 +365,7 @@ impl<'s> Scope<'s> {
                 keys.chain(address.nested_key_ids().iter().map(PackedKey::from)).collect();
             let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
             for (near, source) in searched.found {
-                if let Some(listing) = matching::listing_of(self.snapshot, &source) {
+                if let Some(listing) = self.snapshot.listing(&source) {
                     matching::match_label(listing, near, self.sight(), findings);
                 }
             }

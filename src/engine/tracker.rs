@@ -33,6 +33,8 @@ pub(super) struct Tracker {
     store: Arc<Store>,
     live: Arc<Live>,
     settings: ExposureSettings,
+    /// Of `settings`: every publication of labels names it.
+    settings_digest: [u8; 32],
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
     /// Whether it is.
@@ -112,6 +114,7 @@ impl Tracker {
         let tracker = Self {
             store,
             live,
+            settings_digest: settings.digest(),
             settings,
             world: RwLock::new(None),
             is_read_in: AtomicBool::new(false),
@@ -436,7 +439,7 @@ impl Tracker {
             failed: None,
             retractions: state.retractions.len() as u64,
             max_hops: self.settings.max_hops,
-            settings_digest: self.settings.digest(),
+            settings_digest: self.settings_digest,
         }
     }
 }

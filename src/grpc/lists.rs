@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::blocking::with_engine;
 use super::convert::{self, ListedRow, day};
 use super::page;
 use super::status::{Refusal, invalid_field, not_loaded};
@@ -40,18 +41,6 @@ impl Lists {
     /// The service over `engine`.
     pub fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
-    }
-
-    /// Runs `work` where it may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Arc<Engine>) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Status> {
-        let engine = self.engine.clone();
-        match tokio::task::spawn_blocking(move || work(&engine)).await {
-            Ok(done) => done.map_err(Status::from),
-            Err(error) => Err(Status::internal(format!("the work ended early: {error}"))),
-        }
     }
 }
 
@@ -110,7 +99,7 @@ impl SanctionsListService for Lists {
         &self,
         _: Request<v1::ListSanctionsListsRequest>,
     ) -> Result<Response<v1::ListSanctionsListsResponse>, Status> {
-        self.blocking(|engine| {
+        with_engine(&self.engine, |engine| {
             let now = engine.now();
             let lists = engine.overview().iter().map(|list| sanctions_list(list, now)).collect();
             Ok(Response::new(v1::ListSanctionsListsResponse { lists }))
@@ -123,7 +112,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::ListQuarantineRequest>,
     ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
         let request = request.into_inner();
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let list = parse_list_filter(engine, &request.list_id)?;
             let from = page::place(&request.page_token)?.map_or(0, |[_, place]| place);
             let snapshot = engine.snapshot();
@@ -148,7 +137,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::ListListingChangesRequest>,
     ) -> Result<Response<v1::ListListingChangesResponse>, Status> {
         let request = request.into_inner();
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let list = parse_list_filter(engine, &request.list_id)?;
             let after = page::place(&request.page_token)?;
             let since = match request.since {
@@ -183,7 +172,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::LookUpPartyRequest>,
     ) -> Result<Response<v1::LookUpPartyResponse>, Status> {
         let v1::LookUpPartyRequest { list_id, party_uid } = request.into_inner();
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let list = parse_list_filter(engine, &list_id)?;
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
@@ -228,7 +217,7 @@ impl SanctionsListService for Lists {
             // A page-cache write of at most 1 MiB: shorter than handing it to another thread.
             file.write_all(&chunk).map_err(|error| Refusal::from(EngineError::Io(error)))?;
         }
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let publication = engine.import(&import, file.path())?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::ImportListResponse { report }))
@@ -243,7 +232,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::ExportListRequest>,
     ) -> Result<Response<Self::ExportListStream>, Status> {
         let id = parse_list_id("list_id", &request.into_inner().list_id)?;
-        let csv = self.blocking(move |engine| Ok(engine.export(&id)?)).await?;
+        let csv = with_engine(&self.engine, move |engine| Ok(engine.export(&id)?)).await?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
             for chunk in csv.chunks(EXPORT_CHUNK) {
@@ -261,7 +250,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::RefreshListRequest>,
     ) -> Result<Response<v1::RefreshListResponse>, Status> {
         let id = parse_list_id("list_id", &request.into_inner().list_id)?;
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let publication = engine.refresh(&id)?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::RefreshListResponse { report }))
@@ -274,7 +263,7 @@ impl SanctionsListService for Lists {
         request: Request<v1::GetSnapshotRequest>,
     ) -> Result<Response<v1::GetSnapshotResponse>, Status> {
         let id = request.into_inner().id;
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let current = engine.snapshot();
             if let Some(current) = current.filter(|it| id.is_empty() || it.id() == id) {
                 let mut message = convert::snapshot(current.id(), current.record());

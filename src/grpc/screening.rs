@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use super::blocking::blocking;
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
@@ -144,18 +145,10 @@ fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> {
         let refusal = status::invalid_field("query.request_id", message);
         return Err((String::new(), refusal));
     }
-    let chain = match chain.as_str() {
-        "" => None,
-        text => match text.parse::<Chain>() {
-            Ok(chain) => Some(chain),
-            Err(error) => {
-                let reason = ErrorReason::InvalidChain;
-                let refusal = Refusal::invalid(reason, "query.chain", error.to_string());
-                return Err((request_id, refusal));
-            }
-        },
-    };
-    Ok(Question { request_id, address, chain })
+    match status::wished_chain("query.chain", &chain) {
+        Ok(chain) => Ok(Question { request_id, address, chain }),
+        Err(refusal) => Err((request_id, refusal)),
+    }
 }
 
 fn not_an_address(request_id: String, error: &AddressError) -> (String, Refusal) {
@@ -198,14 +191,6 @@ fn answer_deep(
     Ok(message)
 }
 
-/// Does what needs searches away from the thread that serves.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Status> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Status::internal(format!("the work ended early: {error}")))
-}
-
 fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
         Ok(screening) => Outcome::Result(screening),
@@ -228,8 +213,9 @@ impl ScreeningService for Screenings {
         let options = Options::check(options.as_ref())?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
-        let is_deep = options.is_deep(&options.scope(&snapshot, now)?);
-        let answered = if is_deep {
+        let scope = options.scope(&snapshot, now)?;
+        let answered = if options.is_deep(&scope) {
+            drop(scope);
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
             blocking(move || {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
@@ -237,7 +223,7 @@ impl ScreeningService for Screenings {
             })
             .await?
         } else {
-            answer(&options.scope(&snapshot, now)?, query, now)
+            answer(&scope, query, now)
         };
         let screening = answered.map_err(|(_, refusal)| refusal)?;
         Ok(Response::new(v1::ScreenAddressResponse {
@@ -262,7 +248,9 @@ impl ScreeningService for Screenings {
         let options = Options::check(options.as_ref())?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
-        let items = if options.is_deep(&options.scope(&snapshot, now)?) {
+        let scope = options.scope(&snapshot, now)?;
+        let items = if options.is_deep(&scope) {
+            drop(scope);
             if queries.len() > MAX_DEEP_BATCH {
                 let message = format!(
                     "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
@@ -280,7 +268,6 @@ impl ScreeningService for Screenings {
             })
             .await??
         } else {
-            let scope = options.scope(&snapshot, now)?;
             let mut items = Vec::with_capacity(queries.len());
             for (place, query) in queries.into_iter().enumerate() {
                 if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {

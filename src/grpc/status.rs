@@ -4,6 +4,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::v1::{ErrorReason, IngestError, ScreeningError};
+use crate::domain::chain::{Chain, ChainError};
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const ERROR_DOMAIN: &str = "lazaretto.v1";
@@ -94,4 +95,14 @@ pub fn not_loaded() -> Refusal {
 /// INVALID_ARGUMENT because of `field`, for a reason that has no name of its own.
 pub fn invalid_field(field: &str, message: impl ToString) -> Refusal {
     Refusal::invalid(ErrorReason::InvalidField, field, message.to_string())
+}
+
+/// The chain that a question wishes, a family of chains among them; empty: none.
+pub fn wished_chain(field: &str, text: &str) -> Result<Option<Chain>, Refusal> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|error: ChainError| {
+            Refusal::invalid(ErrorReason::InvalidChain, field, error.to_string())
+        }),
+    }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tonic::Status;
 
+use super::blocking::with_engine;
 use super::convert;
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, invalid_field, wished_chain};
 use super::transfers::check_address;
-use super::v1::{self, ErrorReason};
+use super::v1;
 use crate::domain::address::Address;
-use crate::domain::chain::Chain;
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::Direction;
 
@@ -28,11 +28,7 @@ pub async fn trace(
     request: v1::TraceExposureRequest,
 ) -> Result<v1::TraceExposureResponse, Status> {
     let query = query(request)?;
-    let work = tokio::task::spawn_blocking(move || answer(&engine, &query));
-    match work.await {
-        Ok(answer) => answer.map_err(Status::from),
-        Err(error) => Err(Status::internal(format!("the work ended early: {error}"))),
-    }
+    with_engine(&engine, move |engine| answer(engine, &query)).await
 }
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {
@@ -50,12 +46,7 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
 }
 
 fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
-    let chain = match request.chain.as_str() {
-        "" => None,
-        text => Some(text.parse::<Chain>().map_err(|error| {
-            Refusal::invalid(ErrorReason::InvalidChain, "chain", error.to_string())
-        })?),
-    };
+    let chain = wished_chain("chain", &request.chain)?;
     check_address("address", &request.address, chain.as_ref())?;
     let direction = match request.direction.try_into() {
         Ok(v1::ExposureDirection::Unspecified) => None,

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::blocking::{blocking, with_engine};
 use super::status::{Refusal, invalid_field};
 use super::v1::ingest_transfers_response::Outcome;
 use super::v1::transfer_service_server::TransferService;
@@ -52,22 +52,6 @@ impl Transfers {
     pub fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
     }
-
-    /// Runs `work` where it may block.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Arc<Engine>) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Status> {
-        let engine = self.engine.clone();
-        match tokio::task::spawn_blocking(move || work(&engine)).await {
-            Ok(done) => done.map_err(Status::from),
-            Err(error) => Err(ended_early(&error)),
-        }
-    }
-}
-
-fn ended_early(error: &JoinError) -> Status {
-    Status::internal(format!("the work ended early: {error}"))
 }
 
 /// A batch that cannot be taken: which transfer of it is wrong, where it is about one, and why.
@@ -119,14 +103,14 @@ async fn ingest(
                 return;
             }
         };
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             let (batch_id, outcome) = take(&mut session, batch);
             (session, batch_id, outcome)
         });
         let (kept, batch_id, outcome) = match work.await {
             Ok(done) => done,
-            Err(error) => {
-                answer(&answers, Err(ended_early(&error))).await;
+            Err(status) => {
+                answer(&answers, Err(status)).await;
                 return;
             }
         };
@@ -142,11 +126,8 @@ async fn ingest(
         }
     }
     // The end of the answers tells the caller that screenings know what was sent.
-    let finished = match tokio::task::spawn_blocking(move || session.finish()).await {
-        Ok(finished) => finished.map_err(|error| Status::from(Refusal::from(error))),
-        Err(error) => Err(ended_early(&error)),
-    };
-    if let Err(status) = finished {
+    let finished = blocking(move || session.finish().map_err(Refusal::from)).await;
+    if let Err(status) = finished.and_then(|done| done.map_err(Status::from)) {
         answer(&answers, Err(status)).await;
     }
 }
@@ -251,7 +232,7 @@ impl TransferService for Transfers {
             let message = format!("{} bytes, 1 to {MAX_REASON}", reason.len());
             return Err(invalid_field("reason", message).into());
         }
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             check_loaded(engine, &chain)?;
             let retracted = engine.retract(&chain, from_height, &reason)?;
             Ok(Response::new(v1::RetractTransfersResponse { retracted }))
@@ -278,7 +259,7 @@ impl TransferService for Transfers {
         request: Request<v1::ListCounterpartiesRequest>,
     ) -> Result<Response<v1::ListCounterpartiesResponse>, Status> {
         let query = counterparty_query(request.into_inner())?;
-        self.blocking(move |engine| {
+        with_engine(&self.engine, move |engine| {
             let page = engine.counterparties(&query)?;
             Ok(Response::new(v1::ListCounterpartiesResponse {
                 counterparties: page.rows.iter().map(counterparty).collect(),

@@ -2,13 +2,13 @@
 
 use super::parties::{Categories, Role};
 use super::policy;
-use super::snapshot::{IndexedListing, QuarantinedRow, Snapshot, SnapshotList};
+use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListKind, Party, Row, Standing};
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direction, Label, Source, Timing};
+use crate::exposure::{Direction, Label, Timing};
 use jiff::civil::Date;
 
 /// What ties an address to a listing.
@@ -215,15 +215,6 @@ pub(super) fn match_label<'s>(
         _ => policy::exposure_score(near.kind, near.hops, near.hub),
     };
     findings.push(Finding { score, listing: Some(listing), exposure: Some(near), ..found });
-}
-
-/// A source of exposure that a search found, in the lists.
-pub(super) fn listing_of<'s>(
-    snapshot: &'s Snapshot,
-    source: &Source,
-) -> Option<(&'s SnapshotList, &'s IndexedListing)> {
-    let list = snapshot.list(&source.list)?;
-    Some((list, list.index().listing(&source.listing)?))
 }
 
 /// Whether the listing is the address itself: the same canonical form, on a chain asked for. On EVM

@@ -168,11 +168,7 @@ impl ListIndex {
         (&self.rows[row as usize], self.parties.get(party as usize))
     }
 
-    /// The listing of the row with that key, where its address is understood.
-    pub(super) fn listing(&self, key: &RowKey) -> Option<&IndexedListing> {
-        self.place(key).map(|place| &self.listings[place])
-    }
-
+    /// Where the listing of the row with that key stands; `None` where it is not understood.
     fn place(&self, key: &RowKey) -> Option<usize> {
         let row = self.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
         self.listings.binary_search_by_key(&(row as u32), |listing| listing.row).ok()
@@ -426,6 +422,12 @@ impl Snapshot {
         let (list, listing) = (*self.sources.get(id as usize)?)?;
         let list = &self.lists[list as usize];
         Some((list, &list.index().listings()[listing as usize]))
+    }
+
+    /// The listing of a source that a search found; `None` where its list no longer holds it.
+    pub fn listing(&self, source: &Source) -> Option<(&SnapshotList, &IndexedListing)> {
+        let list = self.list(&source.list)?;
+        Some((list, &list.index().listings()[list.index().place(&source.listing)?]))
     }
 
     /// The hash of `key`, the same for every list.

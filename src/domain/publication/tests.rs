@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
+mod gates;
 mod model;
 
 use std::collections::BTreeMap;
@@ -327,107 +328,6 @@ fn gaps_lie_between_the_last_moment_and_the_next_day_of_publication() {
         assert_eq!(gaps.len(), want.len() + 1, "{n}");
         assert_eq!(gaps[want.len()].until, day("2025-06-02"), "{n}");
     }
-}
-
-#[test]
-fn additions_do_not_let_a_pending_removal_slip_through_the_gate() {
-    let mut book = Book::new();
-    book.take(&list(None, &["a", "b", "c"]), "2025-01-01T00:00:00Z");
-    book.take(&list(None, &["a", "b", "d", "e", "f"]), "2025-01-01T01:00:00Z");
-    assert!(book.row("c").removal_pending_since.is_some());
-    let more = list(None, &["a", "b", "d", "e", "f", "g"]);
-    assert_eq!(book.take(&more, "2025-01-01T02:00:00Z"), ["Added g"]);
-    assert!(book.row("c").stands());
-}
-
-#[test]
-fn the_gate_lets_its_own_limit_pass_and_nothing_if_it_is_no_number() {
-    for (max_shrink, want) in [
-        (0.25, "Removed d"),
-        (0.249, "RemovalPending d"),
-        (0.0, "RemovalPending d"),
-        (1.0, "Removed d"),
-        (f64::NAN, "RemovalPending d"),
-    ] {
-        let mut book = Book::new();
-        book.gates.max_shrink = max_shrink;
-        book.take(&list(None, &["a", "b", "c", "d"]), NOW);
-        assert_eq!(book.take(&list(None, &["a", "b", "c"]), NOW), [want], "{max_shrink}");
-    }
-}
-
-#[test]
-fn gates_refuse_and_a_reason_overrides() {
-    let empty = list(Some("2025-02-02"), &[]);
-    let older = list(Some("2025-01-31"), &["a"]);
-    let future = list(Some("2025-06-03"), &["a"]);
-    let other = list(Some("2025-02-01"), &["a"]);
-    let table: [(&ReadList, ListKind, &str); 4] = [
-        (
-            &empty,
-            ListKind::Sanctions,
-            "list test: the publication is empty; it replaces nothing unless empty is allowed or it is forced",
-        ),
-        (
-            &older,
-            ListKind::Sanctions,
-            "list test: the publication of 2025-01-31 is older than that of 2025-02-01, which is loaded",
-        ),
-        (
-            &future,
-            ListKind::Sanctions,
-            "list test: the publication is dated 2025-06-03, but today is 2025-06-01",
-        ),
-        (&other, ListKind::Advisory, "list test: the list is of kind SANCTIONS, not ADVISORY"),
-    ];
-    for (incoming, kind, want) in table {
-        let mut book = Book::new();
-        book.take(&list(Some("2025-02-01"), &["a"]), NOW);
-        book.kind = kind;
-        let before = book.state().clone();
-        for blank in [None, Some(""), Some("  ")] {
-            book.force = blank;
-            assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
-        }
-        assert_eq!(*book.state(), before);
-        book.force = Some("the operator knows");
-        if *incoming == future {
-            assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
-            continue;
-        }
-        book.take(incoming, NOW);
-        let version = &book.state().version;
-        if *incoming == older {
-            // The same rows: only the look at the list is new, and the latest day stays.
-            assert_eq!(book.state().check.published, Some(day("2025-02-01")));
-        } else {
-            assert_eq!(version.force_reason, "the operator knows", "{want}");
-            assert_eq!(version.kind, kind);
-        }
-    }
-    // Nothing loaded yet: an empty publication is refused too, unless the list may be empty.
-    let mut book = Book::new();
-    assert!(matches!(book.apply(&empty, NOW), Err(Refused::Empty { .. })));
-    book.gates.allow_empty = true;
-    assert_eq!(book.take(&empty, NOW), Vec::<String>::new());
-    assert_eq!(book.state().version.version, 1);
-}
-
-#[test]
-fn forced_removals_go_at_once() {
-    let mut book = Book::new();
-    book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW);
-    book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
-    assert!(book.row("b").removal_pending_since.is_some());
-    book.force = Some("confirmed by telephone");
-    // Even the unchanged file.
-    let changes = book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
-    assert_eq!(changes, ["Removed b", "Removed c"]);
-    // What an older one lacks stood until today: no standing ends in the past.
-    assert_eq!(book.take(&list(Some("2025-01-15"), &["a"]), NOW), ["Removed d"]);
-    assert_eq!(book.standings("d"), ["2025-02-02..2025-06-01 FirstSeen"]);
-    assert_eq!(book.state().check.published, Some(day("2025-01-15")));
-    assert_eq!(book.take(&list(Some("2025-02-03"), &[]), NOW), ["Removed a"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::domain::transfer::{Asset, Movement};
 use crate::engine::{EndEvidence, HopEvidence, PathEvidence};
 use crate::exposure::{Direction, Source, Timing};
 use crate::grpc::v1;
-use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList};
+use crate::screening::snapshot::Snapshot;
 
 impl From<Direction> for v1::ExposureDirection {
     fn from(direction: Direction) -> Self {
@@ -38,8 +38,7 @@ pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
 
 /// The listing of a source; of one that the snapshot does not know, what the source says itself.
 fn listing(snapshot: &Snapshot, source: &Source) -> v1::Listing {
-    let list = snapshot.list(&source.list);
-    if let Some((list, listing)) = list.and_then(|list| Some((list, find(list, source)?))) {
+    if let Some((list, listing)) = snapshot.listing(source) {
         let (row, party) = list.index().listed_row(listing);
         return ListedRow { list, row, party, understood: Some(listing) }.now();
     }
@@ -50,15 +49,6 @@ fn listing(snapshot: &Snapshot, source: &Source) -> v1::Listing {
         ticker: source.listing.ticker.clone(),
         ..Default::default()
     }
-}
-
-/// Listings stand in the order of their rows, and rows in that of their keys.
-fn find<'s>(list: &'s SnapshotList, source: &Source) -> Option<&'s IndexedListing> {
-    let index = list.index();
-    let listings = index.listings();
-    let found =
-        listings.binary_search_by(|it| index.listed_row(it).0.key.cmp(&source.listing)).ok()?;
-    Some(&listings[found])
 }
 
 fn hop(hop: &HopEvidence) -> v1::Hop {

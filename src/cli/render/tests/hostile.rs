@@ -1,0 +1,157 @@
+//! Strings made to mislead a terminal or a reader stay text.
+
+use super::*;
+
+/// A list and a server that try to clear the screen, to fake a line and to hide text.
+#[test]
+fn hostile_strings_stay_text() {
+    let evil = "\u{1b}[2J\u{1b}[1;32mALLOW\nALLOW  score 0\r\u{202e}x\u{9b}K";
+    let party = v1::Party {
+        uid: text(evil),
+        name: text(evil),
+        aliases: vec![text(evil)],
+        party_type: text(evil),
+        programs: vec![text(evil)],
+        listed_on: vec![text(evil)],
+    };
+    let listing = v1::Listing {
+        list_id: text(evil),
+        party: Some(party.clone()),
+        address: text(evil),
+        ticker: text(evil),
+        category: text(evil),
+        reference: text(evil),
+        listed_on: text(evil),
+        removed_on: text(evil),
+        state: v1::ListingState::Removed.into(),
+        ..v1::Listing::default()
+    };
+    let mut hostile = finding(v1::FindingKind::SameKey, 1, listing.clone());
+    hostile.key_id = text(evil);
+    let reason =
+        v1::IncompleteReason { list_id: text(evil), detail: text(evil), ..Default::default() };
+    let answer = v1::Screening {
+        snapshot_id: text(evil),
+        decision: 99,
+        address: Some(v1::UnderstoodAddress {
+            canonical: text(evil),
+            chains: vec![text(evil)],
+            ..Default::default()
+        }),
+        incomplete_reasons: vec![reason],
+        evaluated_at: at(i64::MIN),
+        findings: vec![hostile],
+        ..v1::Screening::default()
+    };
+    let refusal = v1::ScreeningError { message: text(evil), ..Default::default() };
+    let mut rests = snapshot();
+    rests.id = text(evil);
+    rests.engine_version = text(evil);
+    rests.policy_version = text(evil);
+    rests.missing_lists = vec![text(evil)];
+    rests.lists[0].list_id = text(evil);
+    rests.lists[0].digest = text(evil);
+    rests.lists[0].published = text(evil);
+    let items = vec![(evil, Outcome::Result(answer)), (evil, Outcome::Error(refusal))];
+    let mut shown = answers(items, rests);
+    shown += &hostile_transfers(evil);
+    let listed = v1::ListedParty {
+        list_id: text(evil),
+        party: Some(party),
+        listings: vec![listing.clone()],
+    };
+    shown += &super::super::party::text(&[listed]);
+    let change = v1::ListingChange {
+        list_id: text(evil),
+        published: text(evil),
+        party_uid: text(evil),
+        party_name: text(evil),
+        address: text(evil),
+        ticker: text(evil),
+        ..Default::default()
+    };
+    shown += &super::super::changes::changes(&[change]);
+    let row = v1::QuarantinedRow { listing: Some(listing), reason: text(evil) };
+    shown += &super::super::changes::quarantine(&[row]);
+    let list = v1::SanctionsList {
+        list_id: text(evil),
+        published: text(evil),
+        digest: text(evil),
+        origin_name: text(evil),
+        force_reason: text(evil),
+        last_error: text(evil),
+        counts: Some(v1::ListCounts {
+            by_ticker: vec![v1::TickerCount { ticker: text(evil), rows: 1 }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    shown += &super::super::lists::table(std::slice::from_ref(&list), Style::PLAIN);
+    let report = v1::PublicationReport { published: true, list: Some(list), ..Default::default() };
+    shown += &super::super::lists::report(&report, Style::PLAIN);
+    assert!(!shown.contains('\u{202e}'));
+    check("hostile.txt", &shown);
+}
+
+/// Exposure, heads and counterparties that say nothing else.
+fn hostile_transfers(evil: &str) -> String {
+    let end = || Some(v1::HopEnd { address: text(evil), is_stop: true });
+    let hop = v1::Hop {
+        from: end(),
+        to: end(),
+        chain: text(evil),
+        tx: text(evil),
+        asset: text(evil),
+        symbol: text(evil),
+        amount: text(evil),
+        ..Default::default()
+    };
+    let value = v1::DirectValue {
+        chain: text(evil),
+        symbol: text(evil),
+        sum: text(evil),
+        total: text(evil),
+        ..Default::default()
+    };
+    let evidence = v1::ExposureEvidence {
+        path: Some(v1::ExposurePath { hops: vec![hop], ..Default::default() }),
+        direct_values: vec![value],
+        stops_met: vec![text(evil)],
+        hubs_met: vec![text(evil)],
+        ..Default::default()
+    };
+    let mut found = exposed(Some(evidence));
+    found.listing = Some(v1::Listing {
+        list_id: text(evil),
+        address: text(evil),
+        listed_on: text(evil),
+        ..Default::default()
+    });
+    let answer = screening(v1::Decision::Review, 50, vec![found]);
+    let rests = v1::Snapshot {
+        transfers: vec![v1::SnapshotTransfers { chain: text(evil), ..Default::default() }],
+        ..Default::default()
+    };
+    let mut shown = answers(vec![(evil, Outcome::Result(answer))], rests);
+    let heads = v1::ListTransferHeadsResponse {
+        heads: vec![v1::TransferHead { chain: text(evil), ..Default::default() }],
+        ..Default::default()
+    };
+    shown += &super::super::transfers::heads(&heads, Style::PLAIN);
+    let account =
+        v1::AccountMovement { asset: text(evil), amount: text(evil), ..Default::default() };
+    let row = v1::Counterparty {
+        addresses: vec![text(evil), text(evil)],
+        transfer: Some(v1::Transfer {
+            chain: text(evil),
+            tx: text(evil),
+            movement: Some(v1::transfer::Movement::Account(account)),
+            ..Default::default()
+        }),
+        not_counted_because: text(evil),
+        ..Default::default()
+    };
+    let response =
+        v1::ListCounterpartiesResponse { counterparties: vec![row], ..Default::default() };
+    shown + &super::super::transfers::counterparties(&response)
+}
