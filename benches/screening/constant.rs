@@ -86,6 +86,13 @@ impl ScreeningService for Constant {
         Err(Status::unimplemented("the bench does not trace"))
     }
 
+    async fn screen_transfer(
+        &self,
+        _: Request<v1::ScreenTransferRequest>,
+    ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
+        Err(Status::unimplemented("the bench screens no payment"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(

@@ -225,6 +225,8 @@ pub fn screening(
         incomplete_reasons: reasons.map(incomplete).collect(),
         evaluated_at: Some(timestamp(now)),
         exposure_coverage: coverage.into(),
+        rule: None,
+        shadow: None,
     }
 }
 
@@ -251,6 +253,9 @@ fn finding(finding: &Finding<'_>) -> v1::Finding {
         listing: Some(listing(&row, finding.state, finding.standing)),
         key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
         exposure: finding.exposure.as_ref().map(exposure::exposure),
+        factors: None,
+        decision: v1::Decision::Unspecified.into(),
+        rule_id: String::new(),
     }
 }
 

@@ -289,6 +289,13 @@ impl ScreeningService for Screenings {
         Ok(Response::new(response))
     }
 
+    async fn screen_transfer(
+        &self,
+        _request: Request<v1::ScreenTransferRequest>,
+    ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
+        Err(Status::unimplemented("ScreenTransfer"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(
