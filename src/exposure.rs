@@ -128,6 +128,15 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::ReceivedFrom, Self::SentTo];
 }
 
+/// What a key dealt directly with sources of one kind, in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Direct {
+    /// The largest share over assets, in basis points; `None` where amounts are not known.
+    pub share: Option<u16>,
+    /// The value in dust floors, rounded up; `None` where it is not known, or beyond the scale.
+    pub value: Option<u64>,
+}
+
 /// Whether funds moved at the listed key before it was listed. Orders as ties are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timing {
@@ -137,6 +146,20 @@ pub enum Timing {
     Before,
     /// The first day is not known.
     Unknown,
+}
+
+impl Timing {
+    /// Every timing.
+    pub const ALL: [Self; 3] = [Self::After, Self::Before, Self::Unknown];
+
+    /// The name used in policies and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::After => "AFTER",
+            Self::Before => "BEFORE",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
 }
 
 /// How a key is tied to listed keys of one kind, in one direction.

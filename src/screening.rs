@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use matching::Sight;
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
-use policy::{Decision, RiskLevel};
+use policy::{By, Decision, Policy, RiskLevel};
 use snapshot::{Snapshot, SnapshotList};
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding};
@@ -80,12 +80,12 @@ pub enum Incomplete {
     ExposureFailed(Arc<str>),
     /// Exposure was looked for by a search, which was cut short; and why.
     SearchCutShort(&'static str),
-    /// The request asks for fewer hops than are configured.
+    /// The request asks for fewer hops than the policy requires.
     DepthNarrowed {
-        /// What was asked for.
+        /// Over how many hops was looked.
         asked: u8,
-        /// What is configured.
-        configured: u8,
+        /// What is required; as many as are configured, where the policy does not say.
+        required: u8,
     },
     /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
     /// those days may be dated later than it was.
@@ -108,6 +108,8 @@ pub struct Screening<'a> {
     pub level: RiskLevel,
     /// What to do.
     pub decision: Decision,
+    /// What decided.
+    pub decider: Decider,
     /// The highest score first, then by list and row.
     pub findings: Vec<Finding<'a>>,
     /// Why the screening is INCOMPLETE because of the data or the request's options.
@@ -116,9 +118,66 @@ pub struct Screening<'a> {
     pub address_incomplete: Vec<Incomplete>,
     /// Whether transfers of a chain that the address fits are loaded without gaps, and not stale.
     pub covered: bool,
+    /// What the shadow policy makes of the same question; `None` where there is none.
+    pub shadow: Option<Box<Screening<'a>>>,
+    sight: Sight<'a>,
 }
 
-impl Screening<'_> {
+/// What decided a screening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decider {
+    /// Nothing was found.
+    NoFinding,
+    /// What says so of the finding at that place.
+    Finding(usize),
+    /// The floor under an INCOMPLETE screening.
+    Incomplete,
+}
+
+/// What decided, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// What it takes, in the words of the policy's file.
+    pub threshold: String,
+    /// What was observed, in the same words.
+    pub observed: String,
+}
+
+impl<'a> Screening<'a> {
+    /// The policy that decided.
+    pub fn policy(&self) -> &'a Policy {
+        self.sight.policy
+    }
+
+    /// The id of what decided, as [`policy`] names it, and whether it is a floor that no rule
+    /// lifts.
+    pub fn rule(&self) -> (&'a str, bool) {
+        match self.decider {
+            Decider::NoFinding => (policy::NO_FINDING, false),
+            Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
+            Decider::Finding(place) => {
+                let by = self.findings[place].by;
+                (self.policy().rule_id(by), by == By::SanctionsFloor)
+            }
+        }
+    }
+
+    /// Why the rule decided so.
+    pub fn grounds(&self) -> Grounds {
+        let (threshold, observed) = match self.decider {
+            Decider::NoFinding => return Grounds::default(),
+            Decider::Incomplete => ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned()),
+            Decider::Finding(place) => {
+                let found = &self.findings[place];
+                let near = found.exposure.as_ref();
+                let row = (found.list, found.row);
+                let subject = self.sight.subject(found.kind, found.state, row, near);
+                self.policy().grounds(found.by, &subject, found.score)
+            }
+        };
+        Grounds { threshold, observed }
+    }
+
     /// Whether the question was answered whole.
     pub fn is_complete(&self) -> bool {
         self.scope_incomplete.is_empty() && self.address_incomplete.is_empty()
@@ -170,6 +229,8 @@ pub struct Scope<'s> {
     chains: Vec<(Chain, Incomplete)>,
     /// Chains whose transfers are whole.
     covered: Vec<Chain>,
+    /// The same by the shadow policy.
+    shadow: Option<Box<Self>>,
 }
 
 /// What narrows or dates questions.
@@ -209,20 +270,24 @@ impl<'s> Scope<'s> {
         let selected = select(snapshot, &narrowing.lists)?;
         let day = as_of.map(|at| at.to_zoned(TimeZone::UTC).date());
         let configured = snapshot.exposure().max_hops;
-        let asked = narrowing.max_hops.unwrap_or(configured);
+        let requirements = snapshot.policy().requirements();
+        let limit = requirements.transfers_max_age;
+        let shadow = snapshot.shadow().map(|shadow| Self::new(shadow, narrowing, now));
         let mut scope = Self {
             snapshot,
             selected,
             as_of,
             day,
-            max_hops: asked.min(configured),
+            max_hops: narrowing.max_hops.unwrap_or(configured).min(configured),
             incomplete: Vec::new(),
-            chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now)),
-            covered: snapshot.exposure().covered(as_of.unwrap_or(now)),
+            chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now), limit),
+            covered: snapshot.exposure().covered(as_of.unwrap_or(now), limit),
+            shadow: shadow.transpose()?.map(Box::new),
         };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
-        if asked < configured {
-            scope.incomplete.push(Incomplete::DepthNarrowed { asked, configured });
+        let (asked, required) = (scope.max_hops, requirements.max_hops.unwrap_or(configured));
+        if asked < required {
+            scope.incomplete.push(Incomplete::DepthNarrowed { asked, required });
         }
         let exposure = snapshot.exposure();
         match &exposure.failed {
@@ -333,20 +398,33 @@ impl<'s> Scope<'s> {
         let covered =
             address.as_ref().is_some_and(|a| self.covered.iter().any(|chain| a.fits(chain)));
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
+        let (decision, decider) = decide(&findings, complete);
+        let shadow = match &self.shadow {
+            Some(shadow) => Some(Box::new(shadow.screen_with(input, chain, search)?)),
+            None => None,
+        };
         Ok(Screening {
             address,
             score,
-            level: policy::level(score),
-            decision: policy::decide(score, complete),
+            level: self.snapshot.policy().level(score),
+            decision,
+            decider,
             findings,
             scope_incomplete: &self.incomplete,
             address_incomplete: incomplete,
             covered,
+            shadow,
+            sight: self.sight(),
         })
     }
 
     fn sight(&self) -> Sight<'s> {
-        Sight { day: self.day, categories: self.snapshot.categories() }
+        Sight {
+            day: self.day,
+            categories: self.snapshot.categories(),
+            policy: self.snapshot.policy(),
+            category_percent: self.snapshot.category_percent(),
+        }
     }
 
     fn match_exposure(
@@ -470,6 +548,21 @@ fn select(snapshot: &Snapshot, lists: &[ListId]) -> Result<Option<Vec<usize>>, S
     selected.sort_unstable();
     selected.dedup();
     Ok(Some(selected))
+}
+
+/// The worst decision of the findings, of equals that of the first, and the floor under what is not
+/// `complete`.
+fn decide(findings: &[Finding<'_>], complete: bool) -> (Decision, Decider) {
+    let mut worst = (Decision::Allow, Decider::NoFinding);
+    for (place, finding) in findings.iter().enumerate() {
+        if worst.1 == Decider::NoFinding || finding.decision > worst.0 {
+            worst = (finding.decision, Decider::Finding(place));
+        }
+    }
+    match complete || worst.0 >= Decision::Review {
+        true => worst,
+        false => (Decision::Review, Decider::Incomplete),
+    }
 }
 
 /// What keeps an understood address from a clean answer.

@@ -10,10 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
-use crate::screening::policy::{Decision, RiskLevel};
+use crate::screening::policy::{Decision, Factors, RiskLevel};
 use crate::screening::snapshot::span;
 use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList, SnapshotRecord};
-use crate::screening::{Finding, FindingKind, Incomplete, ListingState, Screening, standing};
+use crate::screening::{
+    Finding, FindingKind, Grounds, Incomplete, ListingState, Screening, standing,
+};
 
 /// A moment.
 pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
@@ -203,11 +205,6 @@ pub fn screening(
     snapshot: &Snapshot,
     now: Timestamp,
 ) -> v1::Screening {
-    let complete = screening.is_complete();
-    let status = match complete {
-        true => v1::ScreeningStatus::Complete,
-        false => v1::ScreeningStatus::Incomplete,
-    };
     let coverage = match screening.covered {
         true => v1::ExposureCoverage::Covered,
         false => v1::ExposureCoverage::NotCovered,
@@ -216,17 +213,43 @@ pub fn screening(
     v1::Screening {
         request_id,
         snapshot_id: snapshot.id().to_owned(),
-        status: status.into(),
+        status: status(screening).into(),
         decision: v1::Decision::from(screening.decision).into(),
         score: screening.score.into(),
         level: v1::RiskLevel::from(screening.level).into(),
         address: screening.address.as_ref().map(understood),
-        findings: screening.findings.iter().map(finding).collect(),
+        findings: screening.findings.iter().map(|found| finding(found, screening)).collect(),
         incomplete_reasons: reasons.map(incomplete).collect(),
         evaluated_at: Some(timestamp(now)),
         exposure_coverage: coverage.into(),
-        rule: None,
-        shadow: None,
+        rule: Some(deciding_rule(screening)),
+        shadow: screening.shadow.as_deref().map(shadow),
+    }
+}
+
+/// What decided.
+pub fn deciding_rule(screening: &Screening<'_>) -> v1::DecidingRule {
+    let (id, floor) = screening.rule();
+    let Grounds { threshold, observed } = screening.grounds();
+    v1::DecidingRule { id: id.to_owned(), floor, threshold, observed }
+}
+
+/// Whether a question was answered whole.
+pub fn status(screening: &Screening<'_>) -> v1::ScreeningStatus {
+    match screening.is_complete() {
+        true => v1::ScreeningStatus::Complete,
+        false => v1::ScreeningStatus::Incomplete,
+    }
+}
+
+fn shadow(screening: &Screening<'_>) -> v1::ShadowScreening {
+    v1::ShadowScreening {
+        policy_version: screening.policy().version().to_owned(),
+        status: status(screening).into(),
+        decision: v1::Decision::from(screening.decision).into(),
+        score: screening.score.into(),
+        level: v1::RiskLevel::from(screening.level).into(),
+        rule: Some(deciding_rule(screening)),
     }
 }
 
@@ -240,7 +263,8 @@ pub fn understood(address: &Address<'_>) -> v1::UnderstoodAddress {
     }
 }
 
-fn finding(finding: &Finding<'_>) -> v1::Finding {
+/// One finding of a screening.
+pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding {
     let row = ListedRow {
         list: finding.list,
         row: finding.row,
@@ -253,9 +277,20 @@ fn finding(finding: &Finding<'_>) -> v1::Finding {
         listing: Some(listing(&row, finding.state, finding.standing)),
         key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
         exposure: finding.exposure.as_ref().map(exposure::exposure),
-        factors: None,
-        decision: v1::Decision::Unspecified.into(),
-        rule_id: String::new(),
+        factors: finding.factors.map(factors),
+        decision: v1::Decision::from(finding.decision).into(),
+        rule_id: screening.policy().rule_id(finding.by).to_owned(),
+    }
+}
+
+fn factors(factors: Factors) -> v1::ScoreFactors {
+    v1::ScoreFactors {
+        base: factors.base.into(),
+        list_kind_percent: factors.list_kind.into(),
+        category_percent: factors.category.into(),
+        share_percent: factors.share.into(),
+        value_percent: factors.value.into(),
+        hub_percent: factors.hub.into(),
     }
 }
 
@@ -383,6 +418,11 @@ pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
         engine_version: record.engine_version.clone(),
         policy_version: record.policy_version.clone(),
         stale_allowed: record.stale_allowed,
+        policy_digest: if record.policy_digest == [0; 32] {
+            String::new()
+        } else {
+            hex(&record.policy_digest)
+        },
         ..Default::default()
     };
     exposure::add_transfers(&mut message, record);

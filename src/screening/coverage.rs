@@ -32,8 +32,9 @@ pub struct ChainCoverage {
 }
 
 impl ChainCoverage {
-    /// What keeps a screening at `at` from resting on the chain.
-    fn shortcoming(&self, at: Timestamp) -> Option<Incomplete> {
+    /// What keeps a screening at `at` from resting on the chain; `limit` is the policy's, which
+    /// holds where the chain is required and the limit is the stricter.
+    fn shortcoming(&self, at: Timestamp, limit: Option<SignedDuration>) -> Option<Incomplete> {
         let chain = || self.chain.clone();
         let (Some(first), Some(last)) = (self.first_time, self.last_time) else {
             return Some(Incomplete::TransfersMissing(chain()));
@@ -45,7 +46,8 @@ impl ChainCoverage {
             return Some(Incomplete::TransfersGapped { chain: chain(), spans: self.spans });
         }
         let age = at.duration_since(last);
-        let stale = self.max_age.filter(|limit| age > *limit)?;
+        let limit = limit.filter(|_| self.required);
+        let stale = self.max_age.into_iter().chain(limit).min().filter(|limit| age > *limit)?;
         Some(Incomplete::TransfersStale {
             chain: chain(),
             age_seconds: age.as_secs().unsigned_abs(),
@@ -97,16 +99,22 @@ impl ExposureState {
     }
 
     /// What keeps screenings at `at` from resting on required chains, each with its chain.
-    pub(super) fn shortcomings(&self, at: Timestamp) -> Vec<(Chain, Incomplete)> {
+    pub(super) fn shortcomings(
+        &self,
+        at: Timestamp,
+        limit: Option<SignedDuration>,
+    ) -> Vec<(Chain, Incomplete)> {
         let required = self.chains.iter().filter(|coverage| coverage.required);
-        required
-            .filter_map(|coverage| Some((coverage.chain.clone(), coverage.shortcoming(at)?)))
-            .collect()
+        let unfit = required.filter_map(|coverage| {
+            Some((coverage.chain.clone(), coverage.shortcoming(at, limit)?))
+        });
+        unfit.collect()
     }
 
     /// The chains whose transfers are loaded without gaps, and are not stale, at `at`.
-    pub(super) fn covered(&self, at: Timestamp) -> Vec<Chain> {
-        let whole = self.chains.iter().filter(|coverage| coverage.shortcoming(at).is_none());
+    pub(super) fn covered(&self, at: Timestamp, limit: Option<SignedDuration>) -> Vec<Chain> {
+        let whole =
+            self.chains.iter().filter(|coverage| coverage.shortcoming(at, limit).is_none());
         whole.map(|coverage| coverage.chain.clone()).collect()
     }
 }

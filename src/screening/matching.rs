@@ -1,14 +1,14 @@
 //! Which listings an address touches, and how. Does not score beyond asking the policy.
 
 use super::parties::{Categories, Role};
-use super::policy;
+use super::policy::{By, Decision, Exposed, Factors, Policy, Subject};
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListKind, Party, Row, Standing};
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direction, Label, Timing};
+use crate::exposure::{Direct, Direction, Label, Timing};
 use jiff::civil::Date;
 
 /// What ties an address to a listing.
@@ -28,6 +28,30 @@ pub enum FindingKind {
     HubExposure,
 }
 
+impl FindingKind {
+    /// Every kind, in the order of the proto.
+    pub const ALL: [Self; 6] = [
+        Self::Listed,
+        Self::SameKey,
+        Self::ListedVerbatim,
+        Self::ReceivedFrom,
+        Self::SentTo,
+        Self::HubExposure,
+    ];
+
+    /// The name used in policies and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Listed => "LISTED",
+            Self::SameKey => "SAME_KEY",
+            Self::ListedVerbatim => "LISTED_VERBATIM",
+            Self::ReceivedFrom => "RECEIVED_FROM",
+            Self::SentTo => "SENT_TO",
+            Self::HubExposure => "HUB_EXPOSURE",
+        }
+    }
+}
+
 /// Whether a listing counts at the moment asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ListingState {
@@ -39,6 +63,20 @@ pub enum ListingState {
     Removed,
 }
 
+impl ListingState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Standing, Self::RemovalPending, Self::Removed];
+
+    /// The name used in policies and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standing => "STANDING",
+            Self::RemovalPending => "REMOVAL_PENDING",
+            Self::Removed => "REMOVED",
+        }
+    }
+}
+
 /// One reason in a screening, borrowing its evidence from the snapshot.
 #[derive(Clone, Debug)]
 pub struct Finding<'s> {
@@ -46,6 +84,12 @@ pub struct Finding<'s> {
     pub kind: FindingKind,
     /// 0 to 100.
     pub score: u8,
+    /// What the score was made of; `None` where it is not scored.
+    pub factors: Option<Factors>,
+    /// What the policy makes of it alone.
+    pub decision: Decision,
+    /// What says so.
+    pub by: By,
     /// Whether the listing counts.
     pub state: ListingState,
     /// The list.
@@ -78,8 +122,8 @@ pub struct Near {
     pub hops: u8,
     /// Whether funds moved at the listing before its first day.
     pub timing: Timing,
-    /// The largest direct share over the assets, in basis points.
-    pub direct_share: u16,
+    /// What was dealt directly; `None` beyond one hop and by hubs.
+    pub direct: Option<Direct>,
     /// Whether an untagged hub lies between.
     pub hub: bool,
 }
@@ -87,8 +131,8 @@ pub struct Near {
 impl Near {
     /// What a label under `key` says.
     pub fn new(key: PackedKey, label: &Label) -> Self {
-        let Label { direction, kind, hops, timing, direct_share, hub, .. } = *label;
-        Self { key, direction, kind, hops, timing, direct_share, hub }
+        let Label { direction, kind, hops, timing, direct, hub, .. } = *label;
+        Self { key, direction, kind, hops, timing, direct, hub }
     }
 }
 
@@ -99,6 +143,37 @@ pub(super) struct Sight<'s> {
     pub(super) day: Option<Date>,
     /// What the categories of ATTRIBUTION lists mean.
     pub(super) categories: &'s Categories,
+    /// What judges.
+    pub(super) policy: &'s Policy,
+    /// [`Policy::exposure_category_percent`] of the categories.
+    pub(super) category_percent: u8,
+}
+
+impl Sight<'_> {
+    /// A finding as the policy sees it.
+    pub(super) fn subject<'a>(
+        &self,
+        kind: FindingKind,
+        state: ListingState,
+        (list, row): (&'a SnapshotList, &'a Row),
+        near: Option<&Near>,
+    ) -> Subject<'a> {
+        Subject {
+            kind,
+            state,
+            list: list.id(),
+            list_kind: list.kind(),
+            category: &row.facts.category,
+            service: self.categories.role(list.kind(), &row.facts) == Role::Stop,
+            exposure: near.map(|near| Exposed {
+                hops: near.hops,
+                direction: near.direction,
+                timing: near.timing,
+                direct: near.direct,
+                category_percent: self.category_percent,
+            }),
+        }
+    }
 }
 
 /// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
@@ -138,7 +213,7 @@ pub(super) fn match_key<'s>(
         let exact = is_exact(address, chain, listing);
         let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
         let (row, party) = list.index().listed_row(listing);
-        let found = finding(list, kind, (row, party), sight);
+        let found = finding(list, kind, (row, party), None, sight);
         findings.extend(found.map(|found| Finding {
             listing: Some(listing),
             key: Some(key.clone()),
@@ -157,7 +232,7 @@ pub(super) fn match_verbatim<'s>(
     for quarantined in list.index().by_verbatim(text) {
         let quarantined: &QuarantinedRow = quarantined;
         let (row, party) = list.index().quarantined_row(quarantined);
-        findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), sight));
+        findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), None, sight));
     }
 }
 
@@ -165,15 +240,17 @@ fn finding<'s>(
     list: &'s SnapshotList,
     kind: FindingKind,
     (row, party): (&'s Row, Option<&'s Party>),
+    near: Option<Near>,
     sight: Sight<'_>,
 ) -> Option<Finding<'s>> {
     let (state, standing) = standing(row, sight.day)?;
-    let service = sight.categories.role(list.kind(), &row.facts) == Role::Stop;
-    let counts = state != ListingState::Removed && !service;
-    let score = if counts { policy::score(kind, list.kind()) } else { 0 };
+    let judged = sight.policy.judge(&sight.subject(kind, state, (list, row), near.as_ref()));
     Some(Finding {
         kind,
-        score,
+        score: judged.score,
+        factors: judged.factors,
+        decision: judged.decision,
+        by: judged.by,
         state,
         list,
         row,
@@ -181,7 +258,7 @@ fn finding<'s>(
         standing: Some(standing),
         listing: None,
         key: None,
-        exposure: None,
+        exposure: near,
     })
 }
 
@@ -209,12 +286,8 @@ pub(super) fn match_label<'s>(
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
-    let Some(found) = finding(list, kind, list.index().listed_row(listing), sight) else { return };
-    let score = match found.state {
-        ListingState::Removed => 0,
-        _ => policy::exposure_score(near.kind, near.hops, near.hub),
-    };
-    findings.push(Finding { score, listing: Some(listing), exposure: Some(near), ..found });
+    let found = finding(list, kind, list.index().listed_row(listing), Some(near), sight);
+    findings.extend(found.map(|found| Finding { listing: Some(listing), ..found }));
 }
 
 /// Whether the listing is the address itself: the same canonical form, on a chain asked for. On EVM

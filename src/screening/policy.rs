@@ -1,32 +1,73 @@
-//! The built-in policy: from findings to a score, a level and a decision. Pure.
+//! The policy: from findings to scores and decisions, as a file says. Pure; reads no file and looks
+//! nothing up.
 //!
-//! | finding | score | decision |
-//! |---|---|---|
-//! | a standing listing of kind SANCTIONS, exact or by the same key | 100 | BLOCK |
-//! | a standing listing of another kind | 75 | REVIEW |
-//! | a standing quarantined string, letter for letter | 75 | REVIEW |
-//! | a removed listing, or one of a service | 0 | ALLOW |
-//! | exposure to a list of kind SANCTIONS over 1, 2, ... 8 hops | 80, 60, 45, 35, 25, 20, 15, 10 | REVIEW |
-//! | exposure to a list of another kind over 1, 2, ... 8 hops | 50, 40, 30, 25, 20, 15, 10, 5 | REVIEW |
-//! | the same through an untagged hub | half, at least 1 | REVIEW |
-//! | an INCOMPLETE screening | as its findings | at least REVIEW |
+//! Each finding is judged by itself: its score is a product of factors, its decision that of the
+//! first rule that fits it, and of a floor that no rule lifts. A screening takes the largest score
+//! and the worst decision of its findings, so that no finding hides another and none that is added
+//! makes an answer milder. `docs/policy.md` explains the file and the built-in policy.
 
-use super::FindingKind;
-use crate::domain::list::ListKind;
+mod consistency;
+mod file;
+mod rule;
+mod score;
+mod tables;
 
-/// The version that answers name.
-pub const VERSION: &str = "builtin-2";
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use jiff::SignedDuration;
+
+pub use file::{MAX_FILE, PolicyError, PolicyProblem};
+pub use rule::Rule;
+pub use score::Factors;
+use score::{Scale, Step};
+
+use super::parties::Categories;
+use super::{FindingKind, ListingState};
+use crate::domain::list::{ListId, ListKind};
+use crate::exposure::{Direct, Direction, Timing};
 
 /// The score of a certain sanctions match, the highest there is.
 pub const MAX_SCORE: u8 = 100;
 
-/// The score of any other standing match.
-const NOTABLE_SCORE: u8 = 75;
+/// The id of the floor under a standing listing of kind SANCTIONS.
+pub const SANCTIONS_FLOOR: &str = "sanctions";
+
+/// The id of the floor under an INCOMPLETE screening.
+pub const INCOMPLETE_FLOOR: &str = "incomplete";
+
+/// The id where nothing was found.
+pub const NO_FINDING: &str = "no-finding";
+
+/// The id where a listing was removed, and no rule asks for such.
+pub const REMOVED: &str = "removed";
+
+/// The id where no rule fits.
+pub const NO_RULE: &str = "no-rule";
+
+/// Ids that a rule must not have.
+const RESERVED: [&str; 5] = [SANCTIONS_FLOOR, INCOMPLETE_FLOOR, NO_FINDING, REMOVED, NO_RULE];
+
+/// The built-in policy, in the form of every other.
+static BUILT_IN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
+    let parsed = Policy::parse(include_str!("../../data/policy.toml"));
+    Arc::new(parsed.expect("the built-in policy is valid: a test reads it"))
+});
+
+/// How answers name a policy of that name and digest.
+fn name_of(name: &str, digest: &[u8; 32]) -> String {
+    let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{name}@{digits}")
+}
 
 /// What to do, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Decision {
-    /// Nothing found, on complete data.
+    /// Nothing that the policy minds, on complete data.
     Allow,
     /// A person has to look.
     Review,
@@ -34,107 +75,251 @@ pub enum Decision {
     Block,
 }
 
+impl Decision {
+    /// Every decision, from best to worst.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Review, Self::Block];
+
+    /// The name used in files and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "ALLOW",
+            Self::Review => "REVIEW",
+            Self::Block => "BLOCK",
+        }
+    }
+}
+
 /// The band of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RiskLevel {
-    /// 0.
+    /// Below all others.
     None,
-    /// 1 to 24.
+    /// The first.
     Low,
-    /// 25 to 49.
+    /// The second.
     Medium,
-    /// 50 to 84.
+    /// The third.
     High,
-    /// 85 to 100.
+    /// The last, up to 100.
     Severe,
 }
 
-/// The score of one standing finding of a listing, 0 to [`MAX_SCORE`].
-pub fn score(finding: FindingKind, list: ListKind) -> u8 {
-    match (finding, list) {
-        (_, ListKind::Service) => 0,
-        (FindingKind::Listed | FindingKind::SameKey, ListKind::Sanctions) => MAX_SCORE,
-        _ => NOTABLE_SCORE,
+/// The lowest scores of the bands LOW, MEDIUM, HIGH and SEVERE, ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bands(pub [u8; 4]);
+
+/// What a policy asks of data and requests, beside the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirements {
+    /// Lists without which a screening is INCOMPLETE, sorted.
+    pub lists: Vec<ListId>,
+    /// A screening over fewer hops is INCOMPLETE; `None`: fewer than configured.
+    pub max_hops: Option<u8>,
+    /// The age from which lists of a kind are stale; the stricter of it and the configured one
+    /// holds.
+    pub list_max_age: BTreeMap<ListKind, SignedDuration>,
+    /// The age of the last transfer from which required chains are stale; likewise.
+    pub transfers_max_age: Option<SignedDuration>,
+}
+
+/// A policy, valid and whole.
+#[derive(Debug)]
+pub struct Policy {
+    name: Box<str>,
+    version: Box<str>,
+    digest: [u8; 32],
+    text: Box<str>,
+    bands: Bands,
+    scale: Scale,
+    requirements: Requirements,
+    rules: Vec<Rule>,
+}
+
+/// A finding as a policy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// What ties the address to the listing.
+    pub kind: FindingKind,
+    /// How the listing stands.
+    pub state: ListingState,
+    /// The list.
+    pub list: &'a ListId,
+    /// Its kind.
+    pub list_kind: ListKind,
+    /// The row's categories, separated by commas.
+    pub category: &'a str,
+    /// Whether the listing is a service by its list or its category.
+    pub service: bool,
+    /// How near the listing is; `None` where the address itself is listed.
+    pub exposure: Option<Exposed>,
+}
+
+/// How near a listing is, as a policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exposed {
+    /// The fewest hops, from 1.
+    pub hops: u8,
+    /// Which way funds went.
+    pub direction: Direction,
+    /// Whether funds moved at the listing before its first day; exact for direct dealings.
+    pub timing: Timing,
+    /// What was dealt directly; `None` beyond one hop.
+    pub direct: Option<Direct>,
+    /// The largest weight that a category of its kind of list can have, in per cent: the nearest
+    /// listing must not hide a farther one of heavier category.
+    pub category_percent: u8,
+}
+
+/// What a policy makes of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// 0 to 100.
+    pub score: u8,
+    /// What the score was made of; `None` where it is not scored.
+    pub factors: Option<Factors>,
+    /// What to do.
+    pub decision: Decision,
+    /// What says so.
+    pub by: By,
+}
+
+/// What decided on a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A rule, by its place in the policy.
+    Rule(usize),
+    /// The floor under a standing listing of kind SANCTIONS.
+    SanctionsFloor,
+    /// The listing was removed, and no rule asks for such.
+    Removed,
+    /// No rule fits, so a person has to look.
+    NoRule,
+}
+
+impl Policy {
+    /// The policy where none is configured.
+    pub fn built_in() -> Arc<Self> {
+        BUILT_IN.clone()
     }
-}
 
-/// The scores of exposure over 1, 2, ... hops, to lists of kind SANCTIONS and of other kinds.
-const EXPOSURE_SCORES: [[u8; 8]; 2] =
-    [[80, 60, 45, 35, 25, 20, 15, 10], [50, 40, 30, 25, 20, 15, 10, 5]];
-
-/// The score of exposure over `hops` (from 1 on), through an untagged `hub` or not. Never rises
-/// with more hops.
-pub fn exposure_score(list: ListKind, hops: u8, hub: bool) -> u8 {
-    let scores = &EXPOSURE_SCORES[usize::from(list != ListKind::Sanctions)];
-    let place = usize::from(hops.saturating_sub(1)).min(scores.len() - 1);
-    if hub { scores[place].div_ceil(2) } else { scores[place] }
-}
-
-/// The band that `score` lies in.
-pub fn level(score: u8) -> RiskLevel {
-    match score {
-        0 => RiskLevel::None,
-        1..=24 => RiskLevel::Low,
-        25..=49 => RiskLevel::Medium,
-        50..=84 => RiskLevel::High,
-        _ => RiskLevel::Severe,
+    /// Its name, as its file gives it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
-}
 
-/// The decision for the largest score of a screening that is `complete` or not.
-pub fn decide(score: u8, complete: bool) -> Decision {
-    match score {
-        MAX_SCORE.. => Decision::Block,
-        1.. => Decision::Review,
-        0 if complete => Decision::Allow,
-        0 => Decision::Review,
+    /// How answers name it: its name, `@` and the first 16 hex digits of its digest.
+    pub fn version(&self) -> &str {
+        &self.version
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// SHA-256 of its file.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
 
-    #[test]
-    fn a_sanctions_listing_blocks_and_incomplete_never_allows() {
-        for list in ListKind::ALL {
-            for finding in [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim]
-            {
-                let certain = list == ListKind::Sanctions && finding != FindingKind::ListedVerbatim;
-                let expected = match (certain, list) {
-                    (true, _) => (100, Decision::Block),
-                    (false, ListKind::Service) => (0, Decision::Allow),
-                    (false, _) => (75, Decision::Review),
-                };
-                let score = score(finding, list);
-                assert_eq!((score, decide(score, true)), expected, "{finding:?} on {list}");
-                let incomplete = expected.1.max(Decision::Review);
-                assert_eq!(decide(score, false), incomplete, "{finding:?} on {list}, incomplete");
-            }
+    /// Its file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bands.
+    pub fn bands(&self) -> Bands {
+        self.bands
+    }
+
+    /// What it asks of data and requests.
+    pub fn requirements(&self) -> &Requirements {
+        &self.requirements
+    }
+
+    /// Its rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The band that `score` lies in.
+    pub fn level(&self, score: u8) -> RiskLevel {
+        let Bands([low, medium, high, severe]) = self.bands;
+        match score {
+            score if score >= severe => RiskLevel::Severe,
+            score if score >= high => RiskLevel::High,
+            score if score >= medium => RiskLevel::Medium,
+            score if score >= low => RiskLevel::Low,
+            _ => RiskLevel::None,
         }
-        assert_eq!(decide(0, true), Decision::Allow);
-        assert_eq!(decide(0, false), Decision::Review);
     }
 
-    #[test]
-    fn exposure_is_looked_at_and_never_scores_more_with_more_hops() {
-        for list in ListKind::ALL {
-            for hub in [false, true] {
-                let scores: Vec<_> = (1..=9).map(|hops| exposure_score(list, hops, hub)).collect();
-                assert!(scores.is_sorted_by(|a, b| a >= b), "{list} {scores:?}");
-                assert!(scores.iter().all(|&s| decide(s, true) == Decision::Review), "{scores:?}");
-            }
+    /// The largest weight of a category that paths begin at, in per cent.
+    pub fn exposure_category_percent(&self, categories: &Categories) -> u8 {
+        let weights = categories.risk.iter().map(|category| self.scale.category_percent(category));
+        weights.max().unwrap_or(100)
+    }
+
+    /// The score of a finding, what to do about it, and what says so.
+    pub fn judge(&self, subject: &Subject<'_>) -> Judgement {
+        let removed = subject.state == ListingState::Removed;
+        let certain = !removed
+            && subject.list_kind == ListKind::Sanctions
+            && matches!(subject.kind, FindingKind::Listed | FindingKind::SameKey);
+        let factors = (!removed && !subject.service).then(|| self.scale.factors(subject));
+        let score = match (certain, &factors) {
+            (true, _) => MAX_SCORE,
+            (false, Some(factors)) => factors.score(),
+            (false, None) => 0,
+        };
+        let fits = |rule: &Rule| rule.fits(subject, score);
+        let (decision, by) = match self.rules.iter().position(fits) {
+            Some(place) => (self.rules[place].decision(), By::Rule(place)),
+            None if removed => (Decision::Allow, By::Removed),
+            None => (Decision::Review, By::NoRule),
+        };
+        match certain && decision < Decision::Block {
+            true => Judgement { score, factors, decision: Decision::Block, by: By::SanctionsFloor },
+            false => Judgement { score, factors, decision, by },
         }
     }
 
-    #[test]
-    fn levels_follow_the_score() {
-        let levels: Vec<_> = (0..=100).map(level).collect();
-        assert!(levels.is_sorted());
-        let at = |score: usize| levels[score];
-        assert_eq!([at(0), at(1), at(24)], [RiskLevel::None, RiskLevel::Low, RiskLevel::Low]);
-        assert_eq!([at(25), at(49)], [RiskLevel::Medium, RiskLevel::Medium]);
-        assert_eq!([at(50), at(84)], [RiskLevel::High, RiskLevel::High]);
-        assert_eq!([at(85), at(100)], [RiskLevel::Severe, RiskLevel::Severe]);
+    /// What decided on a finding, as answers name it.
+    pub fn rule_id(&self, by: By) -> &str {
+        match by {
+            By::Rule(place) => self.rules[place].id(),
+            By::SanctionsFloor => SANCTIONS_FLOOR,
+            By::Removed => REMOVED,
+            By::NoRule => NO_RULE,
+        }
+    }
+
+    /// What it takes to be decided on so, in the words of the file, and what was observed.
+    pub fn grounds(&self, by: By, subject: &Subject<'_>, score: u8) -> (String, String) {
+        match by {
+            By::Rule(place) => {
+                let rule = &self.rules[place];
+                (rule.threshold(), rule.observed(subject, score))
+            }
+            By::SanctionsFloor => (
+                "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed".to_owned(),
+                format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
+            ),
+            By::Removed => {
+                ("state = REMOVED, and no rule for it".to_owned(), "state = REMOVED".to_owned())
+            }
+            By::NoRule => ("no rule fits".to_owned(), rule::all_observed(subject, score)),
+        }
+    }
+
+    /// The score table of exposure to a kind of list, without share and value: by hops from 1 on.
+    pub fn exposure_scores(
+        &self,
+        kind: FindingKind,
+        list_kind: ListKind,
+        category_percent: u8,
+    ) -> Vec<u8> {
+        self.scale.by_hops(kind, list_kind, category_percent)
+    }
+
+    /// The steps by which the share of direct dealings, in basis points, raises a score, in per
+    /// cent; and the same for their value, in dust floors.
+    pub fn steps(&self) -> [&[Step]; 2] {
+        self.scale.steps()
     }
 }

@@ -9,15 +9,18 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 mod record;
+mod terms;
 
 pub use record::{SnapshotListRecord, SnapshotRecord, TransfersRecord, parse_id};
+pub use terms::ListTerms;
 
 use super::coverage::ExposureState;
 use super::parties::Categories;
+use super::policy::Policy;
 use crate::domain::address::{Address, AddressError, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{Gap, ListId, ListKind, ListState, Party, Row, RowKey};
+use crate::domain::list::{Gap, ListId, ListKind, ListState, ListVersion, Party, Row, RowKey};
 use crate::exposure::{self, Source};
 
 /// The version of this program, as answers name it.
@@ -185,19 +188,6 @@ impl ListIndex {
     }
 }
 
-/// What the configuration says of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListTerms {
-    /// The list.
-    pub id: ListId,
-    /// What being on it means, by the configuration; `None` where it does not name the list.
-    pub kind: Option<ListKind>,
-    /// Whether a screening without it is INCOMPLETE.
-    pub required: bool,
-    /// The age from which it is stale; `None` for a list that does not age.
-    pub max_age: Option<SignedDuration>,
-}
-
 /// A list in a snapshot.
 #[derive(Clone, Debug)]
 pub struct SnapshotList {
@@ -226,8 +216,7 @@ impl SnapshotList {
 
     /// Its kind: the stricter of the version's and the configured one.
     pub fn kind(&self) -> ListKind {
-        let loaded = self.state.version.kind;
-        self.terms.kind.map_or(loaded, |configured| configured.min(loaded))
+        self.terms.kind_of(self.state.version.kind)
     }
 
     /// The version, its rows and the last look at its source.
@@ -287,6 +276,15 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
+/// What a snapshot rests on beside its lists and its policy.
+struct Base {
+    hasher: DefaultHashBuilder,
+    categories: Arc<Categories>,
+    exposure: ExposureState,
+    sources: Arc<[Option<(u32, u32)>]>,
+    configured: Arc<Configured>,
+}
+
 /// All lists in force at one moment, immutable.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -299,12 +297,36 @@ pub struct Snapshot {
     exposure: ExposureState,
     /// Where each source of the labels stands: list and row, by the source's number.
     sources: Arc<[Option<(u32, u32)>]>,
+    configured: Arc<Configured>,
+    policy: Arc<Policy>,
+    /// [`Policy::exposure_category_percent`] of the categories.
+    category_percent: u8,
+    /// The same by a policy that is reported and not acted upon.
+    shadow: Option<Arc<Snapshot>>,
+}
+
+/// What the configuration says, before any policy.
+#[derive(Debug)]
+struct Configured {
+    terms: Vec<ListTerms>,
+    default_max_age: SignedDuration,
+    stale_allowed: bool,
+}
+
+impl Configured {
+    fn terms_of(&self, state: &ListState, policy: &Policy) -> ListTerms {
+        let ListVersion { id, kind, .. } = &state.version;
+        let configured = self.terms.iter().find(|terms| terms.id == *id).cloned();
+        let terms = configured
+            .unwrap_or_else(|| ListTerms::unconfigured(id, *kind, self.default_max_age));
+        terms.under(policy, *kind)
+    }
 }
 
 impl Snapshot {
-    /// Puts `states` together under the `terms` of their configuration. A list without terms is
-    /// not required and ages by its kind (`default_max_age`). Tables of versions that `previous`
-    /// holds are shared with it.
+    /// Puts `states` together under the `terms` of their configuration and the built-in policy. A
+    /// list without terms is not required and ages by its kind (`default_max_age`). Tables of
+    /// versions that `previous` holds are shared with it.
     pub fn build(
         states: &[Arc<ListState>],
         terms: &[ListTerms],
@@ -313,6 +335,9 @@ impl Snapshot {
         (categories, exposure): (Arc<Categories>, ExposureState),
         previous: Option<&Self>,
     ) -> Self {
+        let policy = Policy::built_in();
+        let terms = terms.to_vec();
+        let configured = Arc::new(Configured { terms, default_max_age, stale_allowed });
         let hasher = previous.map_or_else(DefaultHashBuilder::default, |p| p.hasher.clone());
         let mut lists: Vec<_> = states
             .iter()
@@ -322,21 +347,55 @@ impl Snapshot {
                     Some(list) if list.state.version == state.version => list.index.clone(),
                     _ => Arc::new(ListIndex::build(state, &hasher)),
                 };
-                let id = &state.version.id;
-                let terms = terms.iter().find(|t| t.id == *id).cloned().unwrap_or_else(|| {
-                    let max_age = state.version.kind.ages().then_some(default_max_age);
-                    ListTerms { id: id.clone(), kind: None, required: false, max_age }
-                });
-                SnapshotList::new(index, state.clone(), terms)
+                SnapshotList::new(index, state.clone(), configured.terms_of(state, &policy))
             })
             .collect();
         lists.sort_by(|a, b| a.id().cmp(b.id()));
-        let record = record::record_of(&lists, terms, stale_allowed, &exposure);
-        let encoded_record: Arc<[u8]> = record.encode().into();
-        let id = record::id_of(&encoded_record, &exposure);
         let sources = places(&lists, &exposure);
-        let lists = lists.into();
-        Self { id, record, encoded_record, lists, hasher, categories, exposure, sources }
+        let base = Base { hasher, categories, exposure, sources, configured };
+        Self::of(lists.into(), base, policy)
+    }
+
+    fn of(lists: Arc<[SnapshotList]>, base: Base, policy: Arc<Policy>) -> Self {
+        let Base { hasher, categories, exposure, sources, configured } = base;
+        let stale_allowed = configured.stale_allowed;
+        let required = terms::required(&configured.terms, &policy);
+        let record = record::record_of(&lists, &required, stale_allowed, &exposure, &policy);
+        let encoded_record: Arc<[u8]> = record.encode().into();
+        Self {
+            id: record::id_of(&encoded_record, &exposure),
+            record,
+            encoded_record,
+            lists,
+            hasher,
+            category_percent: policy.exposure_category_percent(&categories),
+            categories,
+            exposure,
+            sources,
+            configured,
+            policy,
+            shadow: None,
+        }
+    }
+
+    /// The same lists and exposure by another policy, and by a shadow beside it.
+    pub fn with_policies(&self, policy: Arc<Policy>, shadow: Option<Arc<Policy>>) -> Self {
+        let by = |policy: Arc<Policy>| {
+            let lists = self.lists.iter().map(|list| {
+                let terms = self.configured.terms_of(&list.state, &policy);
+                SnapshotList::new(list.index.clone(), list.state.clone(), terms)
+            });
+            let base = Base {
+                hasher: self.hasher.clone(),
+                categories: self.categories.clone(),
+                exposure: self.exposure.clone(),
+                sources: self.sources.clone(),
+                configured: self.configured.clone(),
+            };
+            Self::of(lists.collect(), base, policy)
+        };
+        let shadow = shadow.map(|shadow| Arc::new(by(shadow)));
+        Self { shadow, ..by(policy) }
     }
 
     /// The same lists with exposure as it stands now: other labels, other transfers, the same
@@ -355,9 +414,28 @@ impl Snapshot {
             lists: self.lists.clone(),
             hasher: self.hasher.clone(),
             categories: self.categories.clone(),
+            shadow: self.shadow.as_ref().map(|s| Arc::new(s.with_exposure(exposure.clone()))),
             exposure,
             sources,
+            configured: self.configured.clone(),
+            policy: self.policy.clone(),
+            category_percent: self.category_percent,
         }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// The same by a policy that is reported and not acted upon; `None` where there is none.
+    pub fn shadow(&self) -> Option<&Self> {
+        self.shadow.as_deref()
+    }
+
+    /// The largest weight, in per cent, of a category at which paths begin.
+    pub(super) fn category_percent(&self) -> u8 {
+        self.category_percent
     }
 
     /// The short name that answers carry.

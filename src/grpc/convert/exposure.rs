@@ -74,8 +74,8 @@ pub(super) fn incomplete(reason: &Incomplete) -> Option<(v1::IncompleteReasonCod
         Incomplete::SearchCutShort(why) => {
             (Code::SearchCutShort, format!("the search for exposure was cut short: {why}"))
         }
-        Incomplete::DepthNarrowed { asked, configured } => {
-            (Code::DepthNarrowed, format!("{asked} hops asked for, {configured} configured"))
+        Incomplete::DepthNarrowed { asked, required } => {
+            (Code::DepthNarrowed, format!("{asked} hops asked for, {required} required"))
         }
         _ => return None,
     })

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::super::coverage::{ExposureState, SnapshotChainRecord};
-use super::super::policy;
-use super::{ENGINE_VERSION, ListTerms, SnapshotList};
+use super::super::policy::Policy;
+use super::{ENGINE_VERSION, SnapshotList};
 use crate::domain::list::{ListId, ListKind};
 
 /// What a snapshot id stands for, as kept in the store.
@@ -19,8 +19,11 @@ pub struct SnapshotRecord {
     pub missing: Vec<ListId>,
     /// [`ENGINE_VERSION`].
     pub engine_version: String,
-    /// [`policy::VERSION`].
+    /// [`Policy::version`].
     pub policy_version: String,
+    /// SHA-256 of the policy's file; zeros in records of versions that knew no such file.
+    #[serde(default)]
+    pub policy_digest: [u8; 32],
     /// Whether stale lists were let pass.
     pub stale_allowed: bool,
     /// The most hops that exposure is looked for; 0 in records of versions that knew none.
@@ -121,14 +124,12 @@ fn short_name(stored: &[u8]) -> String {
 
 pub(super) fn record_of(
     lists: &[SnapshotList],
-    terms: &[ListTerms],
+    required: &[ListId],
     stale_allowed: bool,
     exposure: &ExposureState,
+    policy: &Policy,
 ) -> SnapshotRecord {
     let loaded = |id: &ListId| lists.iter().any(|list| list.id() == id);
-    let mut missing: Vec<_> =
-        terms.iter().filter(|t| t.required && !loaded(&t.id)).map(|t| t.id.clone()).collect();
-    missing.sort();
     SnapshotRecord {
         lists: lists
             .iter()
@@ -146,9 +147,10 @@ pub(super) fn record_of(
                 }
             })
             .collect(),
-        missing,
+        missing: required.iter().filter(|id| !loaded(id)).cloned().collect(),
         engine_version: ENGINE_VERSION.to_owned(),
-        policy_version: policy::VERSION.to_owned(),
+        policy_version: policy.version().to_owned(),
+        policy_digest: *policy.digest(),
         stale_allowed,
         max_hops: exposure.max_hops,
         exposure_settings: exposure.settings_digest,

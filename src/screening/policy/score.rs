@@ -1,0 +1,152 @@
+//! The score of a finding: a product of factors. Decides nothing.
+//!
+//! What can only be said roughly counts in full: an unknown share or value takes the highest step,
+//! and products are rounded up. Bases do not rise with hops, and only direct dealings are raised by
+//! share and value, so that no farther exposure scores more than a nearer one.
+
+use std::collections::BTreeMap;
+
+use super::{FindingKind, MAX_SCORE, Subject};
+use crate::domain::list::ListKind;
+use crate::exposure::{Direction, MAX_HOPS};
+
+/// What a score was made of: a base of 0 to 100, and factors in per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factors {
+    /// By kind of finding, and by direction and hops for exposure.
+    pub base: u8,
+    /// The weight of the kind of list.
+    pub list_kind: u8,
+    /// The weight of the tag's category; 100 where the list is none of attributions.
+    pub category: u8,
+    /// By the share of direct dealings, from 100 on.
+    pub share: u16,
+    /// By their value, from 100 on.
+    pub value: u16,
+    /// Less where an untagged hub lies between.
+    pub hub: u8,
+}
+
+impl Factors {
+    /// The product, rounded up, at most [`MAX_SCORE`].
+    pub fn score(&self) -> u8 {
+        let percents = [
+            u64::from(self.list_kind),
+            u64::from(self.category),
+            u64::from(self.share),
+            u64::from(self.value),
+            u64::from(self.hub),
+        ];
+        // At most 100 * 100^3 * 1000^2: far below 64 bits.
+        let product = u64::from(self.base) * percents.iter().product::<u64>();
+        let whole = 100_u64.pow(percents.len() as u32);
+        product.div_ceil(whole).min(u64::from(MAX_SCORE)) as u8
+    }
+}
+
+/// From a threshold on, a score is raised to so many per cent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Basis points of share, or dust floors of value.
+    pub at_least: u64,
+    /// 100 or more.
+    pub percent: u16,
+}
+
+/// The numbers of a policy that make scores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    /// By [`ListKind::ALL`], in per cent.
+    pub list_kinds: [u8; ListKind::ALL.len()],
+    /// Categories of tags; those without a weight weigh 100.
+    pub categories: BTreeMap<String, u8>,
+    /// Of LISTED_VERBATIM; LISTED and SAME_KEY have 100.
+    pub verbatim: u8,
+    /// By hops from 1 on, not rising.
+    pub received_from: [u8; MAX_HOPS as usize],
+    /// The same the other way.
+    pub sent_to: [u8; MAX_HOPS as usize],
+    /// Where an untagged hub lies between, in per cent.
+    pub hub: u8,
+    /// Of the share of direct dealings, both columns rising.
+    pub shares: Vec<Step>,
+    /// Of their value, likewise.
+    pub values: Vec<Step>,
+}
+
+impl Scale {
+    /// What the score of a standing finding is made of.
+    pub fn factors(&self, subject: &Subject<'_>) -> Factors {
+        let tagged = subject.list_kind == ListKind::Attribution;
+        let category = match &subject.exposure {
+            _ if !tagged => 100,
+            Some(exposed) => exposed.category_percent,
+            None => self.category_percent(subject.category),
+        };
+        let mut factors = Factors {
+            base: match subject.kind {
+                FindingKind::ListedVerbatim => self.verbatim,
+                _ => MAX_SCORE,
+            },
+            list_kind: self.list_kind_percent(subject.list_kind),
+            category,
+            share: 100,
+            value: 100,
+            hub: 100,
+        };
+        let Some(exposed) = &subject.exposure else { return factors };
+        let place = usize::from(exposed.hops.saturating_sub(1)).min(self.sent_to.len() - 1);
+        let (received, sent) = (self.received_from[place], self.sent_to[place]);
+        factors.base = match subject.kind {
+            FindingKind::ReceivedFrom => received,
+            FindingKind::SentTo => sent,
+            _ => match exposed.direction {
+                Direction::ReceivedFrom => received,
+                Direction::SentTo => sent,
+            },
+        };
+        if subject.kind == FindingKind::HubExposure {
+            factors.hub = self.hub;
+        }
+        if let Some(direct) = exposed.direct {
+            factors.share = reached(&self.shares, direct.share.map(u64::from));
+            factors.value = reached(&self.values, direct.value);
+        }
+        factors
+    }
+
+    /// The weight of the heaviest of `categories`, which commas separate.
+    pub fn category_percent(&self, categories: &str) -> u8 {
+        let weights = categories.split(',').map(|category| self.categories.get(category.trim()));
+        weights.map(|weight| weight.copied().unwrap_or(100)).max().unwrap_or(100)
+    }
+
+    pub fn list_kind_percent(&self, kind: ListKind) -> u8 {
+        let place = ListKind::ALL.iter().position(|known| *known == kind);
+        place.map_or(100, |place| self.list_kinds[place])
+    }
+
+    pub fn by_hops(&self, kind: FindingKind, list_kind: ListKind, category: u8) -> Vec<u8> {
+        let bases = match kind {
+            FindingKind::SentTo => &self.sent_to,
+            _ => &self.received_from,
+        };
+        let hub = if kind == FindingKind::HubExposure { self.hub } else { 100 };
+        let category = if list_kind == ListKind::Attribution { category } else { 100 };
+        let list_kind = self.list_kind_percent(list_kind);
+        let score = |&base: &u8| {
+            Factors { base, list_kind, category, share: 100, value: 100, hub }.score()
+        };
+        bases.iter().map(score).collect()
+    }
+
+    pub fn steps(&self) -> [&[Step]; 2] {
+        [&self.shares, &self.values]
+    }
+}
+
+/// The percentage of the highest step that `found` reaches; the highest of all where it is unknown.
+fn reached(steps: &[Step], found: Option<u64>) -> u16 {
+    let fits = |step: &&Step| found.is_none_or(|found| step.at_least <= found);
+    steps.iter().rev().find(fits).map_or(100, |step| step.percent)
+}
