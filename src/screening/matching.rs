@@ -8,7 +8,7 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListKind, Party, Row, Standing};
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direction, Label, Timing};
+use crate::exposure::{Direct, Direction, Label, Timing};
 use jiff::civil::Date;
 
 /// What ties an address to a listing.
@@ -76,10 +76,11 @@ pub struct Near {
     pub kind: ListKind,
     /// The fewest hops.
     pub hops: u8,
-    /// Whether funds moved at the listing before its first day.
+    /// Whether funds moved at the listing before its first day: at one hop the gravest of all
+    /// direct dealings.
     pub timing: Timing,
-    /// The largest direct share over the assets, in basis points.
-    pub direct_share: u16,
+    /// What direct dealings come to; set at exactly one hop, and not for those by hubs.
+    pub direct: Option<Direct>,
     /// Whether an untagged hub lies between.
     pub hub: bool,
 }
@@ -87,8 +88,8 @@ pub struct Near {
 impl Near {
     /// What a label under `key` says.
     pub fn new(key: PackedKey, label: &Label) -> Self {
-        let Label { direction, kind, hops, timing, direct_share, hub, .. } = *label;
-        Self { key, direction, kind, hops, timing, direct_share, hub }
+        let Label { direction, kind, hops, timing, direct, hub, .. } = *label;
+        Self { key, direction, kind, hops, timing, direct, hub }
     }
 }
 
@@ -185,11 +186,12 @@ fn finding<'s>(
     })
 }
 
-/// Adds what a label says; of two that say the same of two keys of one address, the nearer stays.
-/// Nothing is added for a source that its list no longer holds.
+/// Adds what a label says; of two that say the same of two keys of one address, the nearer stays, of
+/// two direct ones the graver with what both come to. Nothing is added for a source that its list no
+/// longer holds.
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
-    near: Near,
+    mut near: Near,
     sight: Sight<'_>,
     findings: &mut Vec<Finding<'s>>,
 ) {
@@ -198,18 +200,26 @@ pub(super) fn match_label<'s>(
             (known.direction, known.kind, known.hub) == (near.direction, near.kind, near.hub)
         })
     };
-    if let Some(place) = findings.iter().position(same) {
-        if findings[place].exposure.is_some_and(|known| known.hops <= near.hops) {
-            return;
-        }
-        findings.remove(place);
-    }
     let kind = match (near.hub, near.direction) {
         (true, _) => FindingKind::HubExposure,
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
     let Some(found) = finding(list, kind, list.index().listed_row(listing), sight) else { return };
+    if let Some(place) = findings.iter().position(same)
+        && let Some(known) = &mut findings[place].exposure
+    {
+        if let (Some(a), Some(b)) = (known.direct, near.direct) {
+            (known.direct, near.direct) = (Some(a.with(b)), Some(a.with(b)));
+        }
+        let is_direct = near.direct.is_some();
+        if known.hops < near.hops
+            || known.hops == near.hops && !(is_direct && near.timing < known.timing)
+        {
+            return;
+        }
+        findings.remove(place);
+    }
     let score = match found.state {
         ListingState::Removed => 0,
         _ => policy::exposure_score(near.kind, near.hops, near.hub),

@@ -156,7 +156,8 @@ impl World {
         let (mut fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
         if fact.why() == Some(NotCounted::Dust) {
             let sum = Some(Amount::from(sum));
-            (fact, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
+            let (judged, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
+            fact = fact.judged_as(judged);
         }
         self.moves.legs.push(fact, units);
         for &node in nodes {
