@@ -149,8 +149,8 @@ pub enum Timing {
 /// What a key's direct dealings with sources of one kind come to, in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Direct {
-    /// The largest share, over assets, of all that the key received (or sent) that came from (or
-    /// went to) sources of the kind, in basis points, at most 10,000; `None` where the amount of
+    /// The largest share, over assets, of all but dust that the key received (or sent) that came
+    /// from (or went to) sources of the kind, in basis points, at most 10,000; `None` where the amount of
     /// any such transfer is not known.
     pub share: Option<u16>,
     /// What came from (or went to) them, in multiples of the asset's dust floor, summed over

@@ -228,8 +228,8 @@ impl Engine {
             return None;
         }
         let moved = |why: Option<NotCounted>| {
-            use NotCounted::{Failed, SelfTransfer, UnvaluedAsset, Zero};
-            !matches!(why, Some(Failed | Zero | SelfTransfer | UnvaluedAsset))
+            use NotCounted::{Dust, Failed, SelfTransfer, UnvaluedAsset, Zero};
+            !matches!(why, Some(Failed | Zero | SelfTransfer | UnvaluedAsset | Dust))
         };
         let rows = dealings.found.iter().filter(|dealing| moved(dealing.why_not));
         let rows: Vec<u64> = rows.map(|dealing| dealing.row).collect();

@@ -86,6 +86,12 @@ impl Fact {
         NotCounted::ALL.get(usize::from(self.0 >> 12 & 7).wrapping_sub(1)).copied()
     }
 
+    /// Whether it is part of all that its ends received, or sent. Dust and what goes to its sender are
+    /// not: nobody can make a share less by them.
+    pub fn is_summed(self) -> bool {
+        !matches!(self.why(), Some(NotCounted::SelfTransfer | NotCounted::Dust))
+    }
+
     /// The units of one that counts, rounded up; `None` where its amount is not known, or its asset
     /// is not told from others.
     pub fn at_most(self, units: u64) -> Option<u64> {

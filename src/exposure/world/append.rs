@@ -167,7 +167,7 @@ impl World {
     }
 
     fn add(&mut self, edge: Appended, fact: Fact, units: u64) {
-        if fact.why() != Some(NotCounted::SelfTransfer) {
+        if fact.is_summed() {
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.edges.push(edge, self.nodes.len());
@@ -280,7 +280,7 @@ impl World {
             {
                 for edge in edges.pieces(node).flatten() {
                     let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
-                    if fact.why() != Some(NotCounted::SelfTransfer) {
+                    if fact.is_summed() {
                         totals.add(node, fact.asset(), units);
                     }
                 }

@@ -65,7 +65,10 @@ impl Model<'_> {
                         Direction::ReceivedFrom => (to, from),
                         Direction::SentTo => (from, to),
                     };
-                    if near.contains(key) && !far.contains(key) {
+                    let floor = self.settings.assets.rule(chain, &of.asset).map(|rule| rule.floor);
+                    // Of an end that is nobody that is said, and not that it is dust.
+                    let is_dust = !far.is_empty() && floor.is_some_and(|floor| of.amount < floor);
+                    if near.contains(key) && !far.contains(key) && !is_dust {
                         let counts = self.counts(transfer, &of.asset, Some(of.amount));
                         let direct = counts && far.iter().any(|far| firsts.contains_key(far));
                         add(&of.asset, Some(of.amount), direct);
@@ -81,9 +84,11 @@ impl Model<'_> {
                         keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
                     };
                     let direct = far.iter().any(|leg| counts(far, leg) && is_source(leg));
-                    for leg in near.iter().filter(|leg| keys(&leg.holders, chain).contains(key)) {
+                    let own =
+                        |leg: &&Leg| keys(&leg.holders, chain).contains(key) && counts(near, leg);
+                    for leg in near.iter().filter(own) {
                         let amount = leg.amount.map(Amount::from);
-                        add(&Asset::Native, amount, direct && counts(near, leg));
+                        add(&Asset::Native, amount, direct);
                     }
                 }
             }
