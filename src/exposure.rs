@@ -19,6 +19,12 @@
 //! hops. Sent-to is the mirror: the position is complemented and edges are turned round, so that
 //! "first arrival" becomes "latest departure", and one code serves both.
 //!
+//! At one hop what is shown is of all counting transfers with sources of the kind: the gravest
+//! timing that any of them has, the first arrival of those that have it (its source, its path), and
+//! what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later
+//! one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
+//! another path of as many hops may have another.
+//!
 //! Sent-to keeps the latest departure only. What was known at an earlier moment cannot be told from
 //! it, nor from the earliest completion beside it (x sends to a listed address at 2, 10 and 30, a
 //! sends to x at 5: complete at 10), so `as_of` is answered by a bounded search in both directions.
@@ -70,7 +76,7 @@ pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;
 
 /// The most hops that labels and searches can go.
 pub const MAX_HOPS: u8 = 8;
@@ -128,24 +134,40 @@ impl Direction {
     pub const ALL: [Self; 2] = [Self::ReceivedFrom, Self::SentTo];
 }
 
-/// What a key dealt directly with sources of one kind, in one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Direct {
-    /// The largest share over assets, in basis points; `None` where amounts are not known.
-    pub share: Option<u16>,
-    /// The value in dust floors, rounded up; `None` where it is not known, or beyond the scale.
-    pub value: Option<u64>,
-}
-
-/// Whether funds moved at the listed key before it was listed. Orders as ties are broken.
+/// Whether funds moved at the listed key before it was listed. Orders by gravity: what is not known
+/// may have been after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timing {
     /// On the first day of the listing or later.
     After,
-    /// Before it.
-    Before,
     /// The first day is not known.
     Unknown,
+    /// Before it.
+    Before,
+}
+
+/// What a key's direct dealings with sources of one kind come to, in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Direct {
+    /// The largest share, over assets, of all but dust that the key received (or sent) that came
+    /// from (or went to) sources of the kind, in basis points, at most 10,000; `None` where the amount of
+    /// any such transfer is not known.
+    pub share: Option<u16>,
+    /// What came from (or went to) them, in multiples of the asset's dust floor, summed over
+    /// assets; each asset's multiple is rounded up, and in a label the sum up to the next of four
+    /// steps an octave: never less than it was. `None` where the amount of any such transfer is not
+    /// known, or the sum is more than a label holds (3,221,225,472).
+    pub value: Option<u64>,
+}
+
+impl Direct {
+    /// What two keys of one address have together, at most.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            share: self.share.zip(other.share).map(|(a, b)| a.max(b)),
+            value: self.value.zip(other.value).map(|(a, b)| a.saturating_add(b)),
+        }
+    }
 }
 
 impl Timing {
@@ -176,9 +198,9 @@ pub struct Label {
     pub hops: u8,
     /// The source at the other end: for [`Labels::source`].
     pub source: u32,
-    /// Whether the transfer at the source was before its listing.
+    /// Whether the transfer at the source was before its listing: at one hop the gravest of all,
+    /// beyond it that of the path that arrived first.
     pub timing: Timing,
-    /// The largest share, over assets, of all that the key received (or sent) that came from (or
-    /// went to) sources of the kind directly, in basis points; 0 beyond one hop.
-    pub direct_share: u16,
+    /// What direct dealings come to; set at exactly one hop, and not for labels by hubs.
+    pub direct: Option<Direct>,
 }

@@ -18,7 +18,9 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Transfer};
-use crate::exposure::{Direction, Label, NotCounted, Path, PathQuery, Source, StopReason, World};
+use crate::exposure::{
+    Direct, Direction, Label, NotCounted, Path, PathQuery, Source, StopReason, World,
+};
 use crate::screening::{Near, Scope, Screening, Searched};
 
 /// How many edges a search for one address may look at: a few tenths of a second.
@@ -82,7 +84,8 @@ impl Engine {
                     kind: nearest.kind,
                     hops: hops.len() as u8,
                     timing: *timing,
-                    direct_share: 0,
+                    // What they come to is in the labels alone.
+                    direct: (hops.len() == 1).then(Direct::default),
                     hub: false,
                 };
                 searched.found.push((near, source.clone()));
@@ -147,8 +150,7 @@ impl Engine {
                 if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
                     let key = keys.first().copied().unwrap_or(*hub);
                     let (direction, kind, timing) = (*direction, nearest.kind, *timing);
-                    let near =
-                        Near { key, direction, kind, hops, timing, direct_share: 0, hub: true };
+                    let near = Near { key, direction, kind, hops, timing, direct: None, hub: true };
                     searched.found.push((near, source.clone()));
                 }
             }
@@ -226,8 +228,8 @@ impl Engine {
             return None;
         }
         let moved = |why: Option<NotCounted>| {
-            use NotCounted::{Failed, SelfTransfer, UnvaluedAsset, Zero};
-            !matches!(why, Some(Failed | Zero | SelfTransfer | UnvaluedAsset))
+            use NotCounted::{Dust, Failed, SelfTransfer, UnvaluedAsset, Zero};
+            !matches!(why, Some(Failed | Zero | SelfTransfer | UnvaluedAsset | Dust))
         };
         let rows = dealings.found.iter().filter(|dealing| moved(dealing.why_not));
         let rows: Vec<u64> = rows.map(|dealing| dealing.row).collect();

@@ -84,11 +84,17 @@ impl World {
     fn start(&self, hops: &Hops, targets: &[Node], label: &Label) -> Option<At> {
         let fold = mask(hops.direction);
         let found = targets.iter().filter_map(|&node| {
-            let entry = if label.hub {
-                let by = hops.by_hub.get(&node)?;
-                Entry { arrival: by.arrival, next: super::hops::NONE, tag: by.tag }
-            } else {
-                *hops.first(node)?
+            let entry = |arrival, tag| Entry { arrival, next: super::hops::NONE, tag };
+            let entry = match label.hops {
+                _ if label.hub => {
+                    let by = hops.by_hub.get(&node)?;
+                    entry(by.arrival, by.tag)
+                }
+                1 => {
+                    let dealt = hops.dealt.get(&node)?;
+                    entry(dealt.arrival, dealt.tag)
+                }
+                _ => *hops.first(node)?,
             };
             let is_it = entry.tag == Tag::new(label.hops, label.timing, label.source);
             is_it.then_some(At { node, entry, by_hub: label.hub })

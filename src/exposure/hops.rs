@@ -30,7 +30,7 @@ impl Tag {
     pub fn timing(self) -> Timing {
         match (self.0 >> 26) & 3 {
             0 => Timing::After,
-            1 => Timing::Before,
+            2 => Timing::Before,
             _ => Timing::Unknown,
         }
     }
@@ -66,6 +66,17 @@ pub(super) struct ByHub {
     pub tag: Tag,
 }
 
+/// What is shown of a node's direct dealings with sources, beside their units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dealt {
+    /// The first arrival, folded, of those of the gravest timing.
+    pub arrival: u64,
+    /// Its source and timing, at one hop.
+    pub tag: Tag,
+    /// Whether the amount of each of them is known.
+    pub is_known: bool,
+}
+
 /// The working labels of one direction and kind.
 #[derive(Debug)]
 pub(super) struct Hops {
@@ -79,8 +90,10 @@ pub(super) struct Hops {
     pub garbage: usize,
     /// By counterparty of hubs.
     pub by_hub: HashMap<Node, ByHub>,
-    /// Units that came from, or went to, sources directly.
+    /// Units that came from, or went to, sources directly, where they are known; rounded up.
     pub direct: BTreeMap<(Node, AssetId), u64>,
+    /// By node that dealt with sources directly: every node with an entry of one hop.
+    pub dealt: HashMap<Node, Dealt>,
 }
 
 impl Hops {
@@ -93,6 +106,7 @@ impl Hops {
             garbage: 0,
             by_hub: HashMap::new(),
             direct: BTreeMap::new(),
+            dealt: HashMap::new(),
         }
     }
 
@@ -126,6 +140,7 @@ impl Hops {
     }
 
     /// Whether the node is a source.
+    #[inline]
     pub fn is_source(&self, node: Node) -> bool {
         self.first(node).is_some_and(|entry| entry.tag.hops() == 0)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::parties::{KINDS, kind_index};
 use super::table::Table;
-use super::{Direction, Label, Source, Timing};
+use super::{Direct, Direction, Label, Source, Timing};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -118,17 +118,57 @@ impl Labels {
     }
 }
 
-/// A label in 64 bits: hops 0-3, direction 4, kind 5-7, timing 8-9, hub 10, share 11-24, source
-/// 32-63.
+/// The share that stands for one that is not known.
+const UNKNOWN_SHARE: u16 = 0x3fff;
+
+/// The step that stands for a value that is not known, or more than the step before it.
+const UNKNOWN_VALUE: u8 = 0x7f;
+
+/// The value of a step: 4, 5, 6 or 7 quarters of a power of two.
+#[inline]
+const fn step_value(step: u8) -> u64 {
+    ((4 + (step as u64 & 3)) << (step >> 2)) >> 2
+}
+
+/// The least step whose value is no less.
+fn step_of(value: Option<u64>) -> u8 {
+    let Some(value) = value.filter(|&value| value <= step_value(UNKNOWN_VALUE - 1)) else {
+        return UNKNOWN_VALUE;
+    };
+    let octave = value.max(1).ilog2();
+    let rest = value.max(1) - (1 << octave);
+    // Four quarters are the next octave.
+    (octave * 4) as u8 + (rest * 4).div_ceil(1 << octave) as u8
+}
+
+/// Share and value in 21 bits; what is not there is not known.
+fn pack_direct(direct: Option<Direct>) -> u64 {
+    let Direct { share, value } = direct.unwrap_or_default();
+    let share = share.map_or(UNKNOWN_SHARE, |share| share.min(10_000));
+    u64::from(share) | (u64::from(step_of(value)) << 14)
+}
+
+#[inline]
+fn unpack_direct(bits: u64) -> Direct {
+    let (share, step) = ((bits & 0x3fff) as u16, (bits >> 14 & 0x7f) as u8);
+    Direct {
+        share: (share <= 10_000).then_some(share),
+        value: (step != UNKNOWN_VALUE).then(|| step_value(step)),
+    }
+}
+
+/// A label in 64 bits: hops 0-3, direction 4, kind 5-7, timing 8-9, hub 10, of direct dealings
+/// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-63.
 pub(super) fn pack(label: Label) -> Option<u64> {
     let kind = kind_index(label.kind)? as u64;
+    let direct = if label.hops == 1 && !label.hub { pack_direct(label.direct) } else { 0 };
     Some(
         u64::from(label.hops)
             | ((label.direction as u64) << 4)
             | (kind << 5)
             | ((label.timing as u64) << 8)
             | (u64::from(label.hub) << 10)
-            | (u64::from(label.direct_share) << 11)
+            | (direct << 11)
             | (u64::from(label.source) << 32),
     )
 }
@@ -137,17 +177,18 @@ pub(super) fn pack(label: Label) -> Option<u64> {
 #[inline]
 fn unpack(word: u64) -> Label {
     const { assert!(KINDS <= 8) };
+    let (hops, hub) = ((word & 0xf) as u8, word >> 10 & 1 == 1);
     Label {
-        hops: (word & 0xf) as u8,
+        hops,
         direction: Direction::ALL[(word >> 4 & 1) as usize],
         kind: ListKind::ALL[((word >> 5 & 7) as usize).min(KINDS - 1)],
         timing: match word >> 8 & 3 {
             0 => Timing::After,
-            1 => Timing::Before,
+            2 => Timing::Before,
             _ => Timing::Unknown,
         },
-        hub: word >> 10 & 1 == 1,
-        direct_share: (word >> 11 & 0x3fff) as u16,
+        hub,
+        direct: (hops == 1 && !hub).then(|| unpack_direct(word >> 11)),
         source: source_of(word),
     }
 }
@@ -156,4 +197,67 @@ fn unpack(word: u64) -> Label {
 #[inline]
 pub(super) fn source_of(word: u64) -> u32 {
     (word >> 32) as u32
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn kept(direct: Option<Direct>, hops: u8, hub: bool) -> Option<Direct> {
+        let label = Label {
+            direction: Direction::SentTo,
+            kind: ListKind::Sanctions,
+            hub,
+            hops,
+            source: u32::MAX,
+            timing: Timing::Before,
+            direct,
+        };
+        let back = unpack(pack(label).unwrap());
+        assert_eq!(Label { direct: None, ..back }, Label { direct: None, ..label });
+        back.direct
+    }
+
+    #[test]
+    fn a_value_is_rounded_up_by_a_quarter_of_an_octave_at_most() {
+        let kept = |value| kept(Some(Direct { share: Some(1), value }), 1, false).unwrap().value;
+        assert_eq!((kept(Some(0)), kept(Some(1)), kept(Some(9))), (Some(1), Some(1), Some(10)));
+        assert_eq!((kept(Some(12_287)), kept(Some(12_289))), (Some(12_288), Some(14_336)));
+        let most = 3_221_225_472;
+        assert_eq!((kept(Some(most)), kept(Some(most + 1))), (Some(most), None));
+        assert_eq!((kept(Some(u64::MAX)), kept(None)), (None, None));
+        let near = |bit: u32| {
+            let power = 1_u64 << bit;
+            (4..8).flat_map(move |quarters| {
+                let step = power / 4 * quarters;
+                [step - 1, step, step + 1]
+            })
+        };
+        let mut values: Vec<_> = (1..5_000).chain((5..32).flat_map(near)).collect();
+        values.sort_unstable();
+        let mut last = 0;
+        for value in values {
+            let Some(kept) = kept(Some(value)) else {
+                assert!(value > most, "{value}");
+                continue;
+            };
+            assert!(value <= kept && (kept - value) * 4 <= value, "{value} as {kept}");
+            assert!(last <= kept, "{value} as {kept}, after {last}");
+            last = kept;
+        }
+        assert_eq!(last, most);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_so() {
+        for share in [None, Some(0), Some(10_000)] {
+            for value in [None, Some(64)] {
+                let direct = Some(Direct { share, value });
+                assert_eq!(kept(direct, 1, false), direct);
+                assert_eq!((kept(direct, 2, false), kept(direct, 1, true)), (None, None));
+            }
+        }
+        assert_eq!(kept(None, 1, false), Some(Direct::default()));
+    }
 }

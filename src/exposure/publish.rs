@@ -1,13 +1,13 @@
 //! Turns working labels into what is shown of keys: one label a direction and kind over all clocks,
-//! with the direct share, and those by hubs. Computes no hops.
+//! with what direct dealings come to, and those by hubs. Computes no hops.
 
 use super::ground::{Ground, mask};
-use super::hops::{Hops, NONE, Tag};
+use super::hops::{Dealt, Hops, NONE};
 use super::labels::pack;
 use super::nodes::{FIRST, Node};
-use super::shares::{Totals, basis_points};
+use super::shares::{AssetId, Judge, Totals, basis_points};
 use super::table::{Builder, Table};
-use super::{Direction, Label};
+use super::{Direct, Direction, Label};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -18,6 +18,7 @@ pub(super) struct Shown<'a> {
     pub tiers: &'a [Hops],
     pub received: &'a Totals,
     pub sent: &'a Totals,
+    pub judge: &'a Judge,
 }
 
 impl Shown<'_> {
@@ -51,6 +52,9 @@ impl Shown<'_> {
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
             (tag.hops(), time, ground.parties.rank(tag.source()), tag.timing())
         })?;
+        let is_direct = tag.hops() == 1 && !hub;
+        let dealt = if is_direct { self.dealt(hops, group) } else { None };
+        let tag = dealt.map_or(tag, |dealt| dealt.tag);
         Some(Label {
             direction: hops.direction,
             kind: ListKind::ALL[hops.kind],
@@ -58,7 +62,7 @@ impl Shown<'_> {
             hops: tag.hops(),
             source: tag.source(),
             timing: tag.timing(),
-            direct_share: self.share(hops, group, tag, hub),
+            direct: is_direct.then(|| self.direct(hops, group)),
         })
     }
 
@@ -68,23 +72,45 @@ impl Shown<'_> {
         self.ground.clocks.time(self.ground.nodes.clock(node), arrival ^ fold) ^ fold
     }
 
-    fn share(&self, hops: &Hops, group: &[Node], tag: Tag, hub: bool) -> u16 {
-        if tag.hops() != 1 || hub {
-            return 0;
+    /// The first of the gravest direct dealings of a key's nodes.
+    fn dealt(&self, hops: &Hops, group: &[Node]) -> Option<Dealt> {
+        let dealt = group.iter().filter_map(|&node| Some((node, *hops.dealt.get(&node)?)));
+        let first = dealt.min_by_key(|&(node, Dealt { arrival, tag, .. })| {
+            let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
+            (tag.timing(), time, self.ground.parties.rank(tag.source()))
+        });
+        first.map(|(_, dealt)| dealt)
+    }
+
+    /// What the direct dealings of a key's nodes come to.
+    fn direct(&self, hops: &Hops, group: &[Node]) -> Direct {
+        let mut dealt = group.iter().filter_map(|node| hops.dealt.get(node));
+        if !dealt.all(|dealt| dealt.is_known) {
+            return Direct::default();
         }
         let totals = match hops.direction {
             Direction::ReceivedFrom => self.received,
             Direction::SentTo => self.sent,
         };
-        let direct = |node: Node| hops.direct.range((node, 0)..=(node, u16::MAX));
-        let assets = group.iter().flat_map(|&node| direct(node).map(|((_, asset), _)| *asset));
-        let shares = assets.map(|asset| {
-            let of = |node: &Node| hops.direct.get(&(*node, asset)).copied().unwrap_or(0);
-            let part = group.iter().map(of).fold(0, u64::saturating_add);
-            let total = group.iter().map(|&node| totals.of(node, asset));
-            basis_points(part, total.fold(0, u64::saturating_add))
-        });
-        shares.max().unwrap_or(0)
+        let mut all = Direct { share: Some(0), value: Some(0) };
+        for (at, &node) in group.iter().enumerate() {
+            for (&(_, asset), _) in hops.direct.range((node, 0)..=(node, AssetId::MAX)) {
+                let of = |node: &Node| hops.direct.get(&(*node, asset)).copied();
+                // It was summed at the first node that has it.
+                if group[..at].iter().any(|node| of(node).is_some()) {
+                    continue;
+                }
+                let part = group[at..].iter().filter_map(of).fold(0, u64::saturating_add);
+                let total = group.iter().map(|&node| totals.of(node, asset));
+                let share = basis_points(part, total.fold(0, u64::saturating_add));
+                let floors = self.judge.floors(asset, part);
+                all = Direct {
+                    share: all.share.max(Some(share)),
+                    value: all.value.zip(floors).map(|(a, b)| a.saturating_add(b)),
+                };
+            }
+        }
+        all
     }
 
     /// The table of every key that has a label.

@@ -42,7 +42,8 @@ pub struct Path {
 pub struct Nearest {
     /// The kind of list.
     pub kind: ListKind,
-    /// A path of the fewest hops, of those the one that the labels' rule takes.
+    /// A path of the fewest hops, of those the one that the labels' rule takes: at one hop the first
+    /// of the gravest timing.
     pub path: Path,
 }
 
@@ -264,6 +265,23 @@ fn links_to(cone: &Cone, head: Node) -> &[Link] {
     &cone.links[start..end]
 }
 
+/// The direct transfer that the label of the targets shows: the first of the gravest.
+fn gravest(ground: Ground<'_>, aim: &Aim<'_>, cone: &Cone, targets: &[Node]) -> Option<Link> {
+    let fold = mask(aim.direction);
+    let firsts = targets.iter().filter_map(|&node| {
+        let judged = links_to(cone, node).iter().filter_map(|link| {
+            let (rank, source) = *aim.sources.get(ground.nodes.key(link.tail))?;
+            Some((timing(ground, source, aim.direction, *link), link.at, rank, *link))
+        });
+        judged.min()
+    });
+    let first = firsts.min_by_key(|&(timing, at, rank, link)| {
+        let time = ground.clocks.time(ground.nodes.clock(link.head), at ^ fold) ^ fold;
+        (timing, time, rank)
+    });
+    first.map(|(.., link)| link)
+}
+
 /// The path that the label of the targets stands for.
 fn nearest(
     ground: Ground<'_>,
@@ -280,6 +298,9 @@ fn nearest(
         Some((hops, time, arrival.1, arrival.2, node))
     });
     let (mut hops, _, _, _, mut node) = best.min()?;
+    if hops == 1 {
+        return path(ground, aim, &[gravest(ground, aim, cone, targets)?]);
+    }
     let mut links = Vec::new();
     while hops > 0 {
         let arrival: Arrival = states.at(node, hops)?;

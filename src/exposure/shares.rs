@@ -64,7 +64,10 @@ const LAST_ASSET: AssetId = (1 << 12) - 1;
 /// Decimals that units keep.
 const UNIT_DECIMALS: u8 = 8;
 
-/// A transfer or leg, judged by itself: asset in the low 12 bits, reason above.
+/// In a [`Fact`]: the amount is a part of a unit more than its units.
+const FRACTION: u16 = 1 << 15;
+
+/// A transfer or leg, judged by itself: asset in the low 12 bits, reason above, [`FRACTION`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fact(u16);
 
@@ -80,7 +83,27 @@ impl Fact {
 
     /// Why it does not count; `None` where it does.
     pub fn why(self) -> Option<NotCounted> {
-        NotCounted::ALL.get(usize::from(self.0 >> 12).wrapping_sub(1)).copied()
+        NotCounted::ALL.get(usize::from(self.0 >> 12 & 7).wrapping_sub(1)).copied()
+    }
+
+    /// Whether it is part of all that its ends received, or sent. Dust and what goes to its sender are
+    /// not: nobody can make a share less by them.
+    pub fn is_summed(self) -> bool {
+        !matches!(self.why(), Some(NotCounted::SelfTransfer | NotCounted::Dust))
+    }
+
+    /// The units of one that counts, rounded up; `None` where its amount is not known, or its asset
+    /// is not told from others.
+    pub fn at_most(self, units: u64) -> Option<u64> {
+        let fraction = u64::from(self.0 & FRACTION != 0);
+        // Nothing that is known to be zero counts.
+        let is_known = self.asset() != LAST_ASSET && units.saturating_add(fraction) > 0;
+        is_known.then(|| units.saturating_add(fraction))
+    }
+
+    /// The same amount, judged as `judged`.
+    pub fn judged_as(self, judged: Self) -> Self {
+        Self((self.0 & FRACTION) | (judged.0 & !FRACTION))
     }
 }
 
@@ -117,7 +140,7 @@ impl Judge {
     }
 
     /// Judges an amount; `None` is an unknown one, which counts. `ends` is what is wrong with its
-    /// ends. Gives the fact and the units that moved.
+    /// ends. Gives the fact and the units that moved, rounded down.
     pub fn judge(
         &mut self,
         chain: &Chain,
@@ -138,13 +161,28 @@ impl Judge {
         } else {
             ends.or(dust.then_some(NotCounted::Dust))
         };
-        let units = match (valued, amount) {
+        let (units, has_fraction) = match (valued, amount) {
             (Some(valued), Some(amount)) if status != TxStatus::Failed => {
                 units(amount, valued.scale)
             }
-            _ => 0,
+            _ => (0, false),
         };
-        (Fact::new(id, why), units)
+        let fraction = if has_fraction { FRACTION } else { 0 };
+        (Fact(Fact::new(id, why).0 | fraction), units)
+    }
+
+    /// How many dust floors of an asset so many units are, rounded up; `None` where that is not
+    /// known, or more than a number holds.
+    pub fn floors(&self, asset: AssetId, units: u64) -> Option<u64> {
+        if units == u64::MAX {
+            return None;
+        }
+        let valued = self.known.get(usize::from(asset).checked_sub(1)?)?;
+        let smallest = u128::from(units) * u128::from(valued.scale);
+        match u128::try_from(valued.floor) {
+            Ok(floor) => u64::try_from(smallest.div_ceil(floor.max(1))).ok(),
+            Err(_) => Some(1),
+        }
     }
 
     fn valued(&mut self, chain: &Chain, asset: &Asset) -> Option<&Valued> {
@@ -173,13 +211,20 @@ impl Judge {
     }
 }
 
-fn units(amount: Amount, scale: u64) -> u64 {
-    match u64::try_from(amount) {
-        Ok(amount) => amount / scale,
-        Err(_) => match u128::try_from(amount) {
-            Ok(amount) => u64::try_from(amount / u128::from(scale)).unwrap_or(u64::MAX),
-            Err(_) => u64::try_from(amount / Amount::from(scale)).unwrap_or(u64::MAX),
-        },
+/// Whole units, and whether there is a part of one more.
+fn units(amount: Amount, scale: u64) -> (u64, bool) {
+    if let Ok(amount) = u64::try_from(amount) {
+        return (amount / scale, amount % scale != 0);
+    }
+    match u128::try_from(amount) {
+        Ok(amount) => {
+            let scale = u128::from(scale);
+            (u64::try_from(amount / scale).unwrap_or(u64::MAX), amount % scale != 0)
+        }
+        Err(_) => {
+            let scale = Amount::from(scale);
+            (u64::try_from(amount / scale).unwrap_or(u64::MAX), amount % scale != 0)
+        }
     }
 }
 
@@ -224,4 +269,61 @@ pub(super) fn basis_points(part: u64, total: u64) -> u16 {
         return 10_000;
     }
     (u128::from(part) * 10_000 / u128::from(total)) as u16
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::asset::AssetRule;
+
+    fn judge(decimals: u8, floor: Amount) -> Judge {
+        let mut assets = AssetTable::default();
+        let rule = AssetRule { symbol: "X".into(), decimals, floor };
+        assets.set(Chain::Evm(1), Asset::Native, rule);
+        Judge::new(assets)
+    }
+
+    /// The floors of amounts that are summed; `None` where one of them, or the sum, is unknown.
+    fn floors(decimals: u8, floor: Amount, amounts: &[Option<Amount>]) -> Option<u64> {
+        let mut judge = judge(decimals, floor);
+        let (mut asset, mut sum) = (0, Some(0_u64));
+        for &amount in amounts {
+            let (fact, units) =
+                judge.judge(&Chain::Evm(1), &Asset::Native, amount, TxStatus::Unknown, None);
+            assert_eq!(fact.why(), None);
+            asset = fact.asset();
+            sum = sum.zip(fact.at_most(units)).map(|(a, b)| a.saturating_add(b));
+        }
+        judge.floors(asset, sum?)
+    }
+
+    #[test]
+    fn floors_are_never_too_few() {
+        let amount = |number: u128| Some(Amount::from(number));
+        let ether = 1_000_000_000_000_000_000;
+        let floor = Amount::from(300_000_000_000_000_u128);
+        assert_eq!(floors(18, floor, &[amount(3 * ether)]), Some(10_000));
+        // One part in 10^18 more is a unit more.
+        assert_eq!(floors(18, floor, &[amount(3 * ether + 1)]), Some(10_001));
+        assert_eq!(floors(18, floor, &[amount(3 * ether), None]), None);
+        assert_eq!(floors(6, Amount::from(1_000_000_u32), &[amount(128_000_000)]), Some(128));
+        // A floor below a unit: the whole unit counts.
+        assert_eq!(floors(18, Amount::ONE, &[amount(1)]), Some(10_000_000_000));
+        assert_eq!(floors(36, Amount::ONE, &[amount(7)]), Some(u64::MAX));
+        // More than units, or floors, can say.
+        let huge = Amount::from(u128::MAX);
+        assert_eq!(floors(8, huge, &[Some(Amount::MAX)]), None);
+        assert_eq!(floors(18, Amount::ONE, &[amount(20_000_000_000 * ether / 10)]), None);
+        assert_eq!(floors(36, huge + Amount::ONE, &[Some(huge + Amount::ONE)]), None);
+    }
+
+    #[test]
+    fn a_share_is_whole_where_the_total_does_not_say() {
+        assert_eq!(
+            (basis_points(1, 3), basis_points(3, 3), basis_points(0, 0)),
+            (3_333, 10_000, 10_000)
+        );
+        assert_eq!(basis_points(u64::MAX - 1, u64::MAX), 9_999);
+    }
 }

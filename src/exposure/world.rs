@@ -298,6 +298,7 @@ impl World {
             tiers: &self.tiers,
             received: &self.received,
             sent: &self.sent,
+            judge: &self.judge,
         }
     }
 

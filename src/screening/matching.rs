@@ -120,9 +120,10 @@ pub struct Near {
     pub kind: ListKind,
     /// The fewest hops.
     pub hops: u8,
-    /// Whether funds moved at the listing before its first day.
+    /// Whether funds moved at the listing before its first day: at one hop the gravest of all
+    /// direct dealings.
     pub timing: Timing,
-    /// What was dealt directly; `None` beyond one hop and by hubs.
+    /// What direct dealings come to; set at exactly one hop, and not for those by hubs.
     pub direct: Option<Direct>,
     /// Whether an untagged hub lies between.
     pub hub: bool,
@@ -262,11 +263,12 @@ fn finding<'s>(
     })
 }
 
-/// Adds what a label says; of two that say the same of two keys of one address, the nearer stays.
-/// Nothing is added for a source that its list no longer holds.
+/// Adds what a label says; of two that say the same of two keys of one address, the nearer stays, of
+/// two direct ones the graver with what both come to. Nothing is added for a source that its list no
+/// longer holds.
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
-    near: Near,
+    mut near: Near,
     sight: Sight<'_>,
     findings: &mut Vec<Finding<'s>>,
 ) {
@@ -275,19 +277,30 @@ pub(super) fn match_label<'s>(
             (known.direction, known.kind, known.hub) == (near.direction, near.kind, near.hub)
         })
     };
-    if let Some(place) = findings.iter().position(same) {
-        if findings[place].exposure.is_some_and(|known| known.hops <= near.hops) {
-            return;
-        }
-        findings.remove(place);
-    }
     let kind = match (near.hub, near.direction) {
         (true, _) => FindingKind::HubExposure,
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
-    let found = finding(list, kind, list.index().listed_row(listing), Some(near), sight);
-    findings.extend(found.map(|found| Finding { listing: Some(listing), ..found }));
+    let judged = |list: &'s SnapshotList, listing: &'s IndexedListing, near: Near| {
+        let found = finding(list, kind, list.index().listed_row(listing), Some(near), sight)?;
+        Some(Finding { listing: Some(listing), ..found })
+    };
+    let Some(mut found) = judged(list, listing, near) else { return };
+    let known = findings.iter().position(same).map(|place| findings.remove(place));
+    if let Some(Finding { list: known_list, listing: Some(known_listing), exposure, .. }) = known
+        && let Some(mut known) = exposure
+    {
+        if let (Some(a), Some(b)) = (known.direct, near.direct) {
+            (known.direct, near.direct) = (Some(a.with(b)), Some(a.with(b)));
+        }
+        let graver = near.direct.is_some() && near.timing < known.timing;
+        let better = near.hops < known.hops || near.hops == known.hops && graver;
+        let best = if better { (list, listing, near) } else { (known_list, known_listing, known) };
+        let Some(again) = judged(best.0, best.1, best.2) else { return };
+        found = again;
+    }
+    findings.push(found);
 }
 
 /// Whether the listing is the address itself: the same canonical form, on a chain asked for. On EVM

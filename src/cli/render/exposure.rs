@@ -39,17 +39,39 @@ pub fn finding(
         escape(words::day(&listing.listed_on))
     );
     line(out, 4, "nearest", &listed);
-    if exposure.direct_share_basis_points > 0 {
-        let of = match exposure.direction() {
-            v1::ExposureDirection::SentTo => "sent",
-            _ => "received",
-        };
-        let share = share(exposure.direct_share_basis_points);
-        line(out, 4, "direct", &format!("{share} of what it {of} in the asset that has the most"));
+    if let Some(amounts) = amounts(exposure) {
+        line(out, 4, "directly", &amounts);
     }
     if let Some(evidence) = &exposure.evidence {
         show(out, asked, evidence, exposure.hops, style);
     }
+}
+
+/// `at most 12,288 dust floors (about dollars), 34.10 % of all it received in the asset that has the
+/// most`; `None` where nothing is said of direct dealings.
+fn amounts(exposure: &v1::Exposure) -> Option<String> {
+    let of = match exposure.direction() {
+        v1::ExposureDirection::SentTo => "sent",
+        _ => "received",
+    };
+    let mut said = Vec::new();
+    let floors = exposure.direct_value_floors;
+    if floors > 0 {
+        let unit =
+            if floors == 1 { "dust floor (about a dollar)" } else { "dust floors (about dollars)" };
+        said.push(format!("at most {} {unit}", words::grouped(floors)));
+    }
+    if exposure.direct_share_basis_points > 0 {
+        let share = share(exposure.direct_share_basis_points);
+        said.push(format!("{share} of all it {of} in the asset that has the most"));
+    }
+    if exposure.direct_amounts_unknown {
+        said.push(match said.is_empty() {
+            true => "how much is not known".to_owned(),
+            false => "the rest is not known".to_owned(),
+        });
+    }
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 fn show(out: &mut String, asked: &str, evidence: &v1::ExposureEvidence, hops: u32, style: Style) {

@@ -223,6 +223,8 @@ fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
             timing: v1::DesignationTiming::Before.into(),
             direct_share_basis_points: 1_234,
             evidence,
+            direct_value_floors: 12_288,
+            direct_amounts_unknown: false,
         }),
         ..finding(v1::FindingKind::ReceivedFrom, 75, listing())
     }
@@ -272,9 +274,16 @@ fn exposures() {
         hubs_met: vec![text("0x21a31ee1afc51d94c2efccaa2092ad1028285549")],
         cut_short: true,
     };
+    let mut unknown = exposed(None);
     let mut hub = exposed(None);
     hub.kind = v1::FindingKind::HubExposure.into();
-    let found = vec![exposed(Some(evidence)), exposed(None), hub];
+    for (finding, unknown) in [(&mut unknown, true), (&mut hub, false)] {
+        let exposure = finding.exposure.as_mut().unwrap();
+        exposure.direct_share_basis_points = 0;
+        exposure.direct_value_floors = 0;
+        exposure.direct_amounts_unknown = unknown;
+    }
+    let found = vec![exposed(Some(evidence)), unknown, hub];
     let mut review = screening(v1::Decision::Review, 75, found);
     review.address = understood(asked);
     review.exposure_coverage = v1::ExposureCoverage::Covered.into();

@@ -7,7 +7,9 @@ use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer, TxStatus};
-use crate::exposure::{Direction, Labels, Settings, Source, StopReason, Timing};
+use crate::exposure::{Direct, Direction, Labels, Settings, Source, StopReason, Timing};
+
+mod direct;
 
 /// What is known: rows by number, with retracted ones left out.
 pub struct Model<'a> {
@@ -41,7 +43,7 @@ pub struct Shown {
     pub hops: u8,
     pub source: Source,
     pub timing: Timing,
-    pub share: u16,
+    pub direct: Option<Direct>,
 }
 
 /// An arrival: when, whose, and whether before the listing.
@@ -61,7 +63,7 @@ pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
                 hops: label.hops,
                 source: labels.source(label.source).clone(),
                 timing: label.timing,
-                share: label.direct_share,
+                direct: label.direct,
             })
             .collect();
         shown.sort();
@@ -268,69 +270,6 @@ impl Model<'_> {
         states
     }
 
-    /// The units of a row or leg.
-    fn units(&self, chain: &Chain, asset: &Asset, amount: Amount) -> u64 {
-        let Some(rule) = self.settings.assets.rule(chain, asset) else { return 0 };
-        let beyond = u32::from(rule.decimals.saturating_sub(8));
-        (amount / Amount::from(10_u64.pow(beyond))).as_u64()
-    }
-
-    /// The direct share of a key.
-    fn share(&self, key: &PackedKey, direction: Direction, kind: ListKind) -> u16 {
-        let firsts = self.firsts(kind);
-        let mut sums: HashMap<(String, Asset), (u64, u64, bool)> = HashMap::new();
-        for (_, transfer) in &self.rows {
-            if transfer.status == TxStatus::Failed {
-                continue;
-            }
-            let chain = &transfer.chain;
-            let mut add = |asset: &Asset, amount: Amount, direct: bool| {
-                if self.settings.assets.rule(chain, asset).is_some() {
-                    let sum = sums.entry((chain.to_string(), asset.clone())).or_default();
-                    let units = self.units(chain, asset, amount);
-                    sum.0 += if direct { units } else { 0 };
-                    sum.1 += units;
-                    sum.2 |= direct;
-                }
-            };
-            match &transfer.movement {
-                Movement::Account(of) => {
-                    let (from, to) =
-                        (keys(of.from.as_slice(), chain), keys(of.to.as_slice(), chain));
-                    let (near, far) = match direction {
-                        Direction::ReceivedFrom => (to, from),
-                        Direction::SentTo => (from, to),
-                    };
-                    if near.contains(key) && !far.contains(key) {
-                        let counts = self.counts(transfer, &of.asset, Some(of.amount));
-                        let direct = counts && far.iter().any(|far| firsts.contains_key(far));
-                        add(&of.asset, of.amount, direct);
-                    }
-                }
-                Movement::Utxo(of) => {
-                    let (near, far) = match direction {
-                        Direction::ReceivedFrom => (&of.outputs, &of.inputs),
-                        Direction::SentTo => (&of.inputs, &of.outputs),
-                    };
-                    let counts = |side: &[Leg], leg: &Leg| self.leg_counts(transfer, side, leg);
-                    let is_source = |leg: &Leg| {
-                        keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
-                    };
-                    let direct = far.iter().any(|leg| counts(far, leg) && is_source(leg));
-                    for leg in near.iter().filter(|leg| keys(&leg.holders, chain).contains(key)) {
-                        let amount = Amount::from(leg.amount.unwrap_or(0));
-                        add(&Asset::Native, amount, direct && counts(near, leg));
-                    }
-                }
-            }
-        }
-        let direct = sums.values().filter(|(_, _, direct)| *direct);
-        let shares = direct.map(|&(part, total, _)| {
-            if part >= total { 10_000 } else { u128::from(part) * 10_000 / u128::from(total) }
-        });
-        shares.max().unwrap_or(0) as u16
-    }
-
     /// Every label of every key.
     pub fn labels(&self) -> BTreeMap<PackedKey, Vec<Shown>> {
         let mut labels: BTreeMap<PackedKey, Vec<Shown>> = BTreeMap::new();
@@ -343,12 +282,13 @@ impl Model<'_> {
                         false => self.by_hops(direction, &states),
                         true => self.by_hubs(direction, kind, &states),
                     };
-                    for (key, (hops, _, source, timing)) in found {
-                        let share = match (hops, hub) {
-                            (1, false) => self.share(&key, direction, kind),
-                            _ => 0,
-                        };
-                        let shown = Shown { direction, kind, hub, hops, source, timing, share };
+                    for (key, (hops, _, mut source, mut timing)) in found {
+                        let is_direct = hops == 1 && !hub;
+                        let direct = is_direct.then(|| self.direct(&key, direction, kind));
+                        if is_direct {
+                            (source, timing) = self.gravest(&key, direction, kind);
+                        }
+                        let shown = Shown { direction, kind, hub, hops, source, timing, direct };
                         labels.entry(key).or_default().push(shown);
                     }
                 }

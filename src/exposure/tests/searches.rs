@@ -8,7 +8,7 @@ use super::given::{self, settings};
 use super::model::{Model, Shown};
 use crate::domain::list::ListKind;
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Direction, HopRef, PathQuery, World};
+use crate::exposure::{Direction, HopRef, PathQuery, Timing, World};
 
 const BUDGET: u64 = 1_000_000;
 
@@ -161,6 +161,15 @@ proptest! {
                 prop_assert!(evidence.last_time.unwrap() >= own_time);
                 prop_assert!(evidence.path.windows(2).all(|pair| pair[0].to == pair[1].from));
                 let source = labels.source(label.source);
+                let at_source = match label.direction {
+                    Direction::ReceivedFrom => first.time,
+                    Direction::SentTo => last.time,
+                };
+                let timing = source.designated.map_or(Timing::Unknown, |day| match at_source {
+                    time if time >= day => Timing::After,
+                    _ => Timing::Before,
+                });
+                prop_assert_eq!(timing, label.timing);
                 let walks = walks(&model, label.direction, label.kind);
                 let rows = rows(&evidence.path);
                 if label.hub {

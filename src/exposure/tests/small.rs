@@ -7,7 +7,9 @@ use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
 };
-use crate::exposure::{Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World};
+use crate::exposure::{
+    Direct, Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World,
+};
 
 const ETH: Chain = Chain::Evm(1);
 
@@ -47,9 +49,13 @@ fn world(rows: &[Transfer], sources: &[u8]) -> World {
     world
 }
 
-fn hops(labels: &Labels, number: u8) -> Vec<(Direction, u8, Timing, u16)> {
+fn hops(labels: &Labels, number: u8) -> Vec<(Direction, u8, Timing, Option<Direct>)> {
     let labels = labels.of(&key(number, &ETH));
-    labels.map(|label| (label.direction, label.hops, label.timing, label.direct_share)).collect()
+    labels.map(|label| (label.direction, label.hops, label.timing, label.direct)).collect()
+}
+
+fn direct(share: u16, value: u64) -> Option<Direct> {
+    Some(Direct { share: Some(share), value: Some(value) })
 }
 
 const A: u8 = 1;
@@ -63,7 +69,7 @@ fn as_of_knows_what_was_complete() {
     let rows = [send(A, X, 1, 100), send(X, S, 10, 100), send(A, Y, 5, 100), send(Y, S, 20, 100)];
     let mut world = world(&rows, &[S]);
     let labels = world.relabel().labels;
-    assert_eq!(hops(&labels, A), [(Direction::SentTo, 2, Timing::After, 0)]);
+    assert_eq!(hops(&labels, A), [(Direction::SentTo, 2, Timing::After, None)]);
     let as_of = |until| {
         let found = world.exposure_as_of(&[key(A, &ETH)], until, None, 1_000);
         assert!(!found.cut_short);
@@ -82,17 +88,86 @@ fn as_of_knows_what_was_complete() {
 fn appended_in_order_is_incremental_with_shares() {
     let mut world = world(&[send(S, A, 10, 300), send(X, A, 11, 100)], &[S]);
     let labels = world.relabel().labels;
-    assert_eq!(hops(&labels, A), [(Direction::ReceivedFrom, 1, Timing::Before, 7_500)]);
+    assert_eq!(hops(&labels, A), [(Direction::ReceivedFrom, 1, Timing::Before, direct(7_500, 16))]);
     // What came before the label does not go on.
     world.append(2, &[send(Y, A, 12, 200), send(A, X, 13, 100)]);
     let made = world.relabel();
     assert_eq!(made.was, Was::Incremental);
     assert_eq!(made.labels.generation(), labels.generation());
-    assert_eq!(hops(&made.labels, A), [(Direction::ReceivedFrom, 1, Timing::Before, 5_000)]);
-    assert_eq!(hops(&made.labels, X), [(Direction::ReceivedFrom, 2, Timing::Before, 0)]);
+    assert_eq!(
+        hops(&made.labels, A),
+        [(Direction::ReceivedFrom, 1, Timing::Before, direct(5_000, 16))]
+    );
+    assert_eq!(hops(&made.labels, X), [(Direction::ReceivedFrom, 2, Timing::Before, None)]);
     assert_eq!(hops(&made.labels, S), []);
     // What a reader holds does not change.
     assert_eq!(hops(&labels, X), []);
+}
+
+/// A dealing after the listing is told whatever came before it, with its path, by label and search.
+#[test]
+fn the_gravest_direct_dealing_is_shown() {
+    let mut world = world(&[send(S, A, 10, 300), send(A, S, 30, 40)], &[S]);
+    let labels = world.relabel().labels;
+    let received = |timing, value| (Direction::ReceivedFrom, 1, timing, direct(10_000, value));
+    let sent = (Direction::SentTo, 1, Timing::After, direct(10_000, 2));
+    assert_eq!(hops(&labels, A), [received(Timing::Before, 16), sent]);
+    world.append(2, &[send(S, A, 20, 19), send(S, A, 21, 20), send(S, A, 22, 500)]);
+    let made = world.relabel();
+    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(hops(&made.labels, A), [received(Timing::After, 48), sent]);
+    let keys = [key(A, &ETH)];
+    let label = made.labels.of(&keys[0]).next().unwrap();
+    let evidence = world.evidence(&keys, &label, 100).unwrap();
+    let rows = |path: &[crate::exposure::HopRef]| path.iter().map(|hop| hop.row).collect();
+    let shown: Vec<u64> = rows(&evidence.path);
+    assert_eq!(shown, [3], "the first after the listing that is no dust");
+    assert_eq!((evidence.first_time, evidence.last_time), (Some(10), Some(22)));
+    assert_eq!(evidence.direct_rows, [0, 3, 4]);
+    for (until, wanted) in [(20, (0, Timing::Before)), (99, (3, Timing::After))] {
+        let found = world.exposure_as_of(&keys, until, None, 1_000).found;
+        let path = &found.iter().find(|of| of.path.direction == label.direction).unwrap().path;
+        let shown: Vec<u64> = rows(&path.hops);
+        assert_eq!((shown, path.timing), (vec![wanted.0], wanted.1), "as of {until}");
+    }
+    // One whose day is not known is graver than one before its day.
+    let unknown = Source { designated: None, ..source(X) };
+    let late = Source { designated: Some(50), ..source(S) };
+    world.append(5, &[send(X, A, 40, 100)]);
+    world.set_parties(vec![unknown, late], Vec::new());
+    let labels = world.relabel().labels;
+    let found: Vec<_> = labels.of(&keys[0]).collect();
+    assert_eq!((found[0].timing, found[1].timing), (Timing::Unknown, Timing::Before));
+    assert_eq!(labels.source(found[0].source).key, key(X, &ETH));
+}
+
+/// What a source got out of inputs of unknown value is not said to be nothing.
+#[test]
+fn an_unknown_amount_makes_share_and_value_unknown() {
+    let chain = Chain::Bitcoin;
+    let spend = |height, amount| {
+        let leg = |number, amount| Leg { holders: vec![holder(number, &chain)], amount };
+        let movement = UtxoMovement {
+            coinbase: false,
+            inputs: vec![leg(A, amount)],
+            outputs: vec![leg(S, Some(40)), leg(A, Some(10))],
+        };
+        let movement = Movement::Utxo(Box::new(movement));
+        Transfer { chain: chain.clone(), movement, ..send(A, S, height, 1) }
+    };
+    let mut world = World::new(settings(5, 100));
+    world.append(0, &[spend(1, Some(50))]);
+    world.set_parties(vec![Source { key: key(S, &chain), ..source(S) }], Vec::new());
+    let of = |labels: &Labels| {
+        labels.of(&key(A, &chain)).map(|label| (label.timing, label.direct)).collect::<Vec<_>>()
+    };
+    let labels = world.relabel().labels;
+    // 25 floors, and the next step is 28.
+    assert_eq!(of(&labels), [(Timing::Before, direct(10_000, 28))]);
+    world.append(1, &[spend(2, None)]);
+    let made = world.relabel();
+    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(of(&made.labels), [(Timing::Before, Some(Direct::default()))]);
 }
 
 #[test]
@@ -168,10 +243,10 @@ fn a_utxo_transaction_is_one_hop() {
     let at = |number| key(number, &chain);
     world.set_parties(vec![Source { key: at(S), ..source(S) }], Vec::new());
     let labels = world.relabel().labels;
-    let of = |number| labels.of(&at(number)).map(|label| (label.hops, label.direct_share));
-    assert_eq!(of(X).collect::<Vec<_>>(), [(1, 10_000)]);
+    let of = |number| labels.of(&at(number)).map(|label| (label.hops, label.direct));
+    assert_eq!(of(X).collect::<Vec<_>>(), [(1, direct(10_000, 20))]);
     // Change of a co-spender came out of a transaction with the listed input.
-    assert_eq!(of(A).collect::<Vec<_>>(), [(1, 10_000)]);
+    assert_eq!(of(A).collect::<Vec<_>>(), [(1, direct(10_000, 5))]);
     assert_eq!(of(Y).next(), None, "dust");
     let dealings = world.transfers_of(&[at(X)], None, 0, 10).found;
     assert_eq!(dealings[0].others, [at(S), at(A)]);

@@ -156,7 +156,8 @@ impl World {
         let (mut fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
         if fact.why() == Some(NotCounted::Dust) {
             let sum = Some(Amount::from(sum));
-            (fact, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
+            let (judged, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
+            fact = fact.judged_as(judged);
         }
         self.moves.legs.push(fact, units);
         for &node in nodes {
@@ -166,7 +167,7 @@ impl World {
     }
 
     fn add(&mut self, edge: Appended, fact: Fact, units: u64) {
-        if fact.why() != Some(NotCounted::SelfTransfer) {
+        if fact.is_summed() {
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.edges.push(edge, self.nodes.len());
@@ -279,7 +280,7 @@ impl World {
             {
                 for edge in edges.pieces(node).flatten() {
                     let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
-                    if fact.why() != Some(NotCounted::SelfTransfer) {
+                    if fact.is_summed() {
                         totals.add(node, fact.asset(), units);
                     }
                 }

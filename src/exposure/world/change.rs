@@ -66,11 +66,11 @@ impl World {
             self.add_direct_of(hops, &pending.fresh);
         } else {
             self.sum_direct(hops);
-            dirty.extend(hops.direct.keys().map(|(node, _)| *node));
+            dirty.extend(hops.dealt.keys());
         }
     }
 
-    /// Whether the key of a node has a label of one hop, whose share may change with any transfer.
+    /// Whether the key of a node has a label of one hop, what is shown of which may change with any transfer.
     fn is_direct(&self, node: Node) -> bool {
         !self.nodes.has(node, TX)
             && self.nodes.group(&node).iter().any(|&twin| {

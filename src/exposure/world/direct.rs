@@ -1,69 +1,107 @@
-//! Sums what nodes received from sources, or sent to them, directly. Makes no labels.
+//! Sums what nodes received from sources, or sent to them, directly, and keeps which of these
+//! dealings is shown. Makes no labels.
 
-use std::collections::HashSet;
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
-use super::super::Direction;
 use super::super::edges::{Appended, Edge};
-use super::super::hops::Hops;
+use super::super::ground::mask;
+use super::super::hops::{Dealt, Hops, Tag};
 use super::super::nodes::{Node, TX};
-use super::super::shares::AssetId;
+use super::super::{Direction, Timing};
 use super::World;
+
+/// UTXO transactions that sources take part in, each with its gravest source.
+type Transactions = HashMap<Node, Tag>;
 
 impl World {
     /// Sums for every source of the labels' kind.
     pub(super) fn sum_direct(&self, hops: &mut Hops) {
         hops.direct.clear();
+        hops.dealt.clear();
         let edges = self.ground().onward(hops.direction);
-        let mut transactions = HashSet::new();
-        for (key, _) in self.parties.of_kind(hops.kind) {
-            for source in self.nodes.of_key(&key) {
-                for edge in edges.pieces(source).flatten().filter(|edge| edge.counts()) {
-                    if self.nodes.has(edge.node(), TX) {
-                        transactions.insert(edge.node());
-                    } else {
-                        self.add_direct(hops, edge.node(), edge.id, false);
-                    }
+        let mut transactions = Transactions::new();
+        for (key, source) in self.parties.of_kind(hops.kind) {
+            for near in self.nodes.of_key(&key) {
+                for edge in edges.pieces(near).flatten().filter(|edge| edge.counts()) {
+                    self.take_direct(hops, source, edge, &mut transactions);
                 }
             }
         }
-        for tx in transactions {
-            self.add_legs(hops, tx);
-        }
+        self.add_legs(hops, &transactions);
     }
 
     /// Adds what appended edges bring; the labels' sources must know them.
     pub(super) fn add_direct_of(&self, hops: &mut Hops, edges: &[Appended]) {
-        let mut transactions = HashSet::new();
+        let mut transactions = Transactions::new();
         for edge in edges.iter().filter(|edge| edge.counts()) {
-            let (near, far) = match hops.direction {
-                Direction::ReceivedFrom => (edge.from, edge.to()),
-                Direction::SentTo => (edge.to(), edge.from),
-            };
-            if self.nodes.has(near, TX) || !hops.is_source(near) {
-                continue;
-            }
-            if self.nodes.has(far, TX) {
-                transactions.insert(far);
-            } else {
-                self.add_direct(hops, far, edge.id, false);
+            let (near, seen) = edge.seen(hops.direction == Direction::ReceivedFrom);
+            let entry = hops.first(near).filter(|entry| entry.tag.hops() == 0);
+            if let Some(source) = entry.map(|entry| entry.tag.source())
+                && !self.nodes.has(near, TX)
+            {
+                self.take_direct(hops, source, &seen, &mut transactions);
             }
         }
-        for tx in transactions {
-            self.add_legs(hops, tx);
+        self.add_legs(hops, &transactions);
+    }
+
+    /// Takes an edge of a source: a transfer, or its part in a transaction.
+    fn take_direct(&self, hops: &mut Hops, source: u32, edge: &Edge, within: &mut Transactions) {
+        let far = edge.node();
+        let clock = self.nodes.clock(far);
+        let tag = || Tag::new(1, self.ground().timing(source, clock, edge.key), source);
+        if !self.nodes.has(far, TX) {
+            self.add_direct(hops, edge, false, tag);
+            return;
+        }
+        let tag = tag();
+        let best = within.entry(far).or_insert(tag);
+        // All at one moment.
+        if self.gravity(0, tag) < self.gravity(0, *best) {
+            *best = tag;
         }
     }
 
-    fn add_legs(&self, hops: &mut Hops, tx: Node) {
-        let legs = self.ground().onward(hops.direction).pieces(tx).flatten();
-        for leg in legs.filter(|leg: &&Edge| leg.counts()) {
-            self.add_direct(hops, leg.node(), leg.id, true);
+    fn add_legs(&self, hops: &mut Hops, transactions: &Transactions) {
+        for (&tx, &tag) in transactions {
+            let legs = self.ground().onward(hops.direction).pieces(tx).flatten();
+            for leg in legs.filter(|leg| leg.counts()) {
+                self.add_direct(hops, leg, true, || tag);
+            }
         }
     }
 
-    fn add_direct(&self, hops: &mut Hops, node: Node, id: u32, is_leg: bool) {
-        let (fact, units): (_, u64) = self.moves.of(is_leg, id);
-        let asset: AssetId = fact.asset();
-        let sum = hops.direct.entry((node, asset)).or_default();
-        *sum = sum.saturating_add(units);
+    /// Adds a transfer, or leg, at the end of which is the node that dealt with a source.
+    fn add_direct(&self, hops: &mut Hops, edge: &Edge, is_leg: bool, tag: impl FnOnce() -> Tag) {
+        let (node, arrival) = (edge.node(), edge.key ^ mask(hops.direction));
+        let (fact, units) = self.moves.of(is_leg, edge.id);
+        let units = fact.at_most(units);
+        let is_known = units.is_some();
+        match hops.dealt.entry(node) {
+            Entry::Vacant(place) => {
+                place.insert(Dealt { arrival, tag: tag(), is_known });
+            }
+            Entry::Occupied(mut place) => {
+                let dealt = place.get_mut();
+                dealt.is_known &= is_known;
+                // A later one is not shown before the first of the gravest.
+                if dealt.tag.timing() != Timing::After || arrival <= dealt.arrival {
+                    let tag = tag();
+                    if self.gravity(arrival, tag) < self.gravity(dealt.arrival, dealt.tag) {
+                        (dealt.arrival, dealt.tag) = (arrival, tag);
+                    }
+                }
+            }
+        }
+        if let Some(units) = units {
+            let sum = hops.direct.entry((node, fact.asset())).or_default();
+            *sum = sum.saturating_add(units);
+        }
+    }
+
+    /// The least is shown: the gravest, the first of these, the first source by order.
+    fn gravity(&self, arrival: u64, tag: Tag) -> (Timing, u64, u32) {
+        (tag.timing(), arrival, self.parties.rank(tag.source()))
     }
 }

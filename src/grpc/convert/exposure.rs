@@ -9,13 +9,17 @@ use crate::screening::{Incomplete, Near};
 
 /// How near a listing is; without evidence.
 pub fn exposure(near: &Near) -> v1::Exposure {
+    let direct = near.direct.unwrap_or_default();
     v1::Exposure {
         direction: v1::ExposureDirection::from(near.direction).into(),
         list_kind: v1::ListKind::from(near.kind).into(),
         hops: near.hops.into(),
         timing: v1::DesignationTiming::from(near.timing).into(),
-        direct_share_basis_points: near.direct_share.into(),
+        direct_share_basis_points: direct.share.unwrap_or(0).into(),
         evidence: None,
+        direct_value_floors: direct.value.unwrap_or(0),
+        direct_amounts_unknown: near.direct.is_some()
+            && (direct.share.is_none() || direct.value.is_none()),
     }
 }
 

@@ -126,7 +126,7 @@ impl Desk {
                     hops: near.hops,
                     listed: (finding.list.id().to_string(), finding.row.key.address.clone()),
                     timing: near.timing,
-                    share: near.direct_share,
+                    share: near.direct.and_then(|direct| direct.share).unwrap_or(0),
                     hub: near.hub,
                 };
                 Some((exposed, evidence))

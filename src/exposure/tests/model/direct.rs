@@ -1,0 +1,159 @@
+//! What direct dealings come to, and which of them is shown, by looking at every row.
+
+use std::collections::HashMap;
+
+use super::{Model, keys};
+use crate::domain::chain::Chain;
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Amount, Asset, Leg, Movement, TxStatus};
+use crate::exposure::{Direct, Direction, Source, Timing};
+
+/// What a key moved in an asset.
+#[derive(Default)]
+struct Sum {
+    /// From or to sources, in units rounded up.
+    part: u64,
+    /// In all, in units rounded down.
+    total: u64,
+    is_direct: bool,
+}
+
+impl Model<'_> {
+    /// Whole units of an amount, and one more where there is a part of one.
+    fn units(&self, chain: &Chain, asset: &Asset, amount: Amount) -> (u64, u64) {
+        let rule = self.settings.assets.rule(chain, asset).unwrap();
+        let mut unit = Amount::ONE;
+        for _ in 8..rule.decimals {
+            unit *= 10;
+        }
+        let down = amount / unit;
+        (down.as_u64(), (down + Amount::from(u8::from(down * unit < amount))).as_u64())
+    }
+
+    /// The direct dealings of a key: what it moved in each asset, and whether the amount of each
+    /// that is with a source is known.
+    fn sums(
+        &self,
+        key: &PackedKey,
+        direction: Direction,
+        kind: ListKind,
+    ) -> (HashMap<(Chain, Asset), Sum>, bool) {
+        let firsts = self.firsts(kind);
+        let (mut sums, mut is_known) = (HashMap::new(), true);
+        for (_, transfer) in &self.rows {
+            let chain = &transfer.chain;
+            let mut add = |asset: &Asset, amount: Option<Amount>, direct: bool| {
+                if self.settings.assets.rule(chain, asset).is_none() {
+                    return;
+                }
+                let sum: &mut Sum = sums.entry((chain.clone(), asset.clone())).or_default();
+                sum.is_direct |= direct;
+                is_known &= amount.is_some() || !direct;
+                let (down, up) = self.units(chain, asset, amount.unwrap_or(Amount::ZERO));
+                sum.part += if direct { up } else { 0 };
+                sum.total += down;
+            };
+            if transfer.status == TxStatus::Failed {
+                continue;
+            }
+            match &transfer.movement {
+                Movement::Account(of) => {
+                    let (from, to) =
+                        (keys(of.from.as_slice(), chain), keys(of.to.as_slice(), chain));
+                    let (near, far) = match direction {
+                        Direction::ReceivedFrom => (to, from),
+                        Direction::SentTo => (from, to),
+                    };
+                    let floor = self.settings.assets.rule(chain, &of.asset).map(|rule| rule.floor);
+                    // Of an end that is nobody that is said, and not that it is dust.
+                    let is_dust = !far.is_empty() && floor.is_some_and(|floor| of.amount < floor);
+                    if near.contains(key) && !far.contains(key) && !is_dust {
+                        let counts = self.counts(transfer, &of.asset, Some(of.amount));
+                        let direct = counts && far.iter().any(|far| firsts.contains_key(far));
+                        add(&of.asset, Some(of.amount), direct);
+                    }
+                }
+                Movement::Utxo(of) => {
+                    let (near, far) = match direction {
+                        Direction::ReceivedFrom => (&of.outputs, &of.inputs),
+                        Direction::SentTo => (&of.inputs, &of.outputs),
+                    };
+                    let counts = |side: &[Leg], leg: &Leg| self.leg_counts(transfer, side, leg);
+                    let is_source = |leg: &Leg| {
+                        keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
+                    };
+                    let direct = far.iter().any(|leg| counts(far, leg) && is_source(leg));
+                    let own =
+                        |leg: &&Leg| keys(&leg.holders, chain).contains(key) && counts(near, leg);
+                    for leg in near.iter().filter(own) {
+                        let amount = leg.amount.map(Amount::from);
+                        add(&Asset::Native, amount, direct);
+                    }
+                }
+            }
+        }
+        (sums, is_known)
+    }
+
+    /// What the direct dealings of a key come to.
+    pub fn direct(&self, key: &PackedKey, direction: Direction, kind: ListKind) -> Direct {
+        let (sums, is_known) = self.sums(key, direction, kind);
+        if !is_known {
+            return Direct { share: None, value: None };
+        }
+        let (mut share, mut value) = (0, 0);
+        for ((chain, asset), Sum { part, total, is_direct }) in sums {
+            if !is_direct {
+                continue;
+            }
+            share = share.max(if part >= total { 10_000 } else { part * 10_000 / total });
+            let rule = self.settings.assets.rule(&chain, &asset).unwrap();
+            let unit = 10_u64.pow(u32::from(rule.decimals.max(8) - 8));
+            let (mut floors, mut held) = (0, Amount::ZERO);
+            while held < Amount::from(part * unit) {
+                held += rule.floor;
+                floors += 1;
+            }
+            value += floors;
+        }
+        Direct { share: Some(share as u16), value: Some(rounded(value)) }
+    }
+
+    /// Source and timing of the dealing that is shown: of those of the gravest timing the first on
+    /// its clock, and of these over clocks the first by chain time.
+    pub fn gravest(
+        &self,
+        key: &PackedKey,
+        direction: Direction,
+        kind: ListKind,
+    ) -> (Source, Timing) {
+        let firsts = self.firsts(kind);
+        let steps = self.steps(direction);
+        let direct: Vec<_> = steps
+            .iter()
+            .filter(|step| step.to == *key)
+            .filter_map(|step| {
+                let source = firsts.get(&step.from)?;
+                Some((step, source, Self::timing(source, step)))
+            })
+            .collect();
+        let has = |wanted| direct.iter().any(|(_, _, timing)| *timing == wanted);
+        let gravest = [Timing::After, Timing::Unknown].into_iter().find(|timing| has(*timing));
+        let gravest = gravest.unwrap_or(Timing::Before);
+        let mut firsts_of_clocks: HashMap<_, (i128, &Source, i128)> = HashMap::new();
+        for (step, source, _) in direct.iter().filter(|(_, _, timing)| *timing == gravest) {
+            let found = (step.at, *source, step.time);
+            let first = firsts_of_clocks.entry(&step.clock).or_insert(found);
+            *first = found.min(*first);
+        }
+        let first = firsts_of_clocks.values().min_by_key(|(_, source, time)| (*time, *source));
+        (first.unwrap().1.clone(), gravest)
+    }
+}
+
+/// The least of 4, 5, 6 or 7 quarters of a power of two that is no less.
+fn rounded(value: u64) -> u64 {
+    let steps = (0..32).flat_map(|octave| (4..8).map(move |quarters| (quarters << octave) / 4));
+    steps.filter(|step| *step >= value).min().unwrap()
+}
