@@ -166,7 +166,9 @@ impl<'a> Screening<'a> {
     pub fn grounds(&self) -> Grounds {
         let (threshold, observed) = match self.decider {
             Decider::NoFinding => return Grounds::default(),
-            Decider::Incomplete => ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned()),
+            Decider::Incomplete => {
+                ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned())
+            }
             Decider::Finding(place) => {
                 let found = &self.findings[place];
                 let near = found.exposure.as_ref();

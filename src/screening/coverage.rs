@@ -113,8 +113,7 @@ impl ExposureState {
 
     /// The chains whose transfers are loaded without gaps, and are not stale, at `at`.
     pub(super) fn covered(&self, at: Timestamp, limit: Option<SignedDuration>) -> Vec<Chain> {
-        let whole =
-            self.chains.iter().filter(|coverage| coverage.shortcoming(at, limit).is_none());
+        let whole = self.chains.iter().filter(|coverage| coverage.shortcoming(at, limit).is_none());
         whole.map(|coverage| coverage.chain.clone()).collect()
     }
 }

@@ -317,8 +317,8 @@ impl Configured {
     fn terms_of(&self, state: &ListState, policy: &Policy) -> ListTerms {
         let ListVersion { id, kind, .. } = &state.version;
         let configured = self.terms.iter().find(|terms| terms.id == *id).cloned();
-        let terms = configured
-            .unwrap_or_else(|| ListTerms::unconfigured(id, *kind, self.default_max_age));
+        let terms =
+            configured.unwrap_or_else(|| ListTerms::unconfigured(id, *kind, self.default_max_age));
         terms.under(policy, *kind)
     }
 }

@@ -157,7 +157,7 @@ fn fewer_hops_than_configured_are_said() {
         let narrowing = Narrowing { max_hops: Some(hops), ..Narrowing::default() };
         desk.look_narrowly(&wallet(n), &narrowing)
     };
-    let narrowed = |asked: u8| Incomplete::DepthNarrowed { asked, configured: 5 };
+    let narrowed = |asked: u8| Incomplete::DepthNarrowed { asked, required: 5 };
     let look = narrowly(2, 1);
     assert_eq!((look.near.len(), &look.incomplete[..]), (0, &[narrowed(1)][..]));
     assert_eq!(look.decision, Decision::Review, "not seeing it is not clearing it");

@@ -14,17 +14,25 @@ use crate::exposure::{Direct, Direction, MAX_HOPS, Timing};
 /// What is wrong, with the place of the rule that it is about.
 pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
     let Ok(list) = "any".parse::<ListId>() else { return Vec::new() };
-    let mut problems = Vec::new();
-    let kinds = [FindingKind::ReceivedFrom, FindingKind::SentTo, FindingKind::HubExposure];
-    for kind in kinds {
+    let mut problems: Vec<(Option<usize>, String)> = Vec::new();
+    let ties = [
+        (FindingKind::ReceivedFrom, Direction::ReceivedFrom),
+        (FindingKind::SentTo, Direction::SentTo),
+        (FindingKind::HubExposure, Direction::ReceivedFrom),
+        (FindingKind::HubExposure, Direction::SentTo),
+    ];
+    for (kind, direction) in ties {
         for list_kind in ListKind::ALL.into_iter().filter(|kind| *kind != ListKind::Service) {
             for category_percent in categories(policy, list_kind) {
-                let tried = Tried { policy, list: &list, kind, list_kind, category_percent };
+                let tried =
+                    Tried { policy, list: &list, kind, direction, list_kind, category_percent };
                 problems.extend(tried.problem());
             }
         }
     }
-    problems.dedup();
+    // One example a rule says enough.
+    let mut known = BTreeSet::new();
+    problems.retain(|(place, _)| known.insert(*place));
     problems
 }
 
@@ -42,6 +50,7 @@ struct Tried<'p> {
     policy: &'p Policy,
     list: &'p ListId,
     kind: FindingKind,
+    direction: Direction,
     list_kind: ListKind,
     category_percent: u8,
 }
@@ -81,21 +90,19 @@ impl Tried<'_> {
         let is_direct = hops == 1 && self.kind != FindingKind::HubExposure;
         let directs = if is_direct { self.directs() } else { vec![None] };
         directs.into_iter().flat_map(move |direct| {
-            Timing::ALL.into_iter().flat_map(move |timing| {
-                Direction::ALL.into_iter().map(move |direction| {
-                    let category_percent = self.category_percent;
-                    let exposed = Exposed { hops, direction, timing, direct, category_percent };
-                    let judged = self.policy.judge(&Subject {
-                        kind: self.kind,
-                        state: ListingState::Standing,
-                        list: self.list,
-                        list_kind: self.list_kind,
-                        category: "",
-                        service: false,
-                        exposure: Some(exposed),
-                    });
-                    (judged.decision, judged.by)
-                })
+            Timing::ALL.into_iter().map(move |timing| {
+                let Self { direction, category_percent, .. } = *self;
+                let exposed = Exposed { hops, direction, timing, direct, category_percent };
+                let judged = self.policy.judge(&Subject {
+                    kind: self.kind,
+                    state: ListingState::Standing,
+                    list: self.list,
+                    list_kind: self.list_kind,
+                    category: "",
+                    service: false,
+                    exposure: Some(exposed),
+                });
+                (judged.decision, judged.by)
             })
         })
     }

@@ -9,10 +9,10 @@ use toml::Spanned;
 
 use super::rule::{Conditions, Rule};
 use super::score::{Scale, Step};
-use super::{Bands, Decision, FindingKind, ListingState, Policy, RESERVED, Requirements};
 use super::tables::{
     BandsTable, File, RequiresTable, RuleTable, ShareStep, StalenessTable, ValueStep,
 };
+use super::{Bands, Decision, FindingKind, ListingState, Policy, RESERVED, Requirements};
 use super::{consistency, name_of};
 use crate::domain::list::{ListId, ListKind};
 use crate::exposure::{MAX_HOPS, Timing};
@@ -208,7 +208,12 @@ impl Reading<'_> {
     fn shares(&mut self, given: &[ShareStep]) -> Vec<Step> {
         let steps = given.iter().take(MAX_STEPS + 1).map(|step| {
             let at_least = self.basis_points("share.at_least_percent", &step.at_least_percent);
-            self.step("share", step.at_least_percent.span().start, at_least.into(), &step.score_percent)
+            self.step(
+                "share",
+                step.at_least_percent.span().start,
+                at_least.into(),
+                &step.score_percent,
+            )
         });
         let steps: Vec<_> = steps.collect();
         self.rising("share", steps)
@@ -239,7 +244,10 @@ impl Reading<'_> {
         for pair in steps.windows(2) {
             let [(_, before), (at, after)] = pair else { continue };
             if before.at_least >= after.at_least || before.percent > after.percent {
-                self.problem_at(*at, format!("{table}: more must come after less, and not score less"));
+                self.problem_at(
+                    *at,
+                    format!("{table}: more must come after less, and not score less"),
+                );
             }
         }
         if let Some((at, _)) = steps.get(MAX_STEPS) {
@@ -259,7 +267,8 @@ impl Reading<'_> {
             match exact(ListKind::ALL, ListKind::as_str, name.get_ref()) {
                 Some(kind) => drop(list_max_age.insert(kind, age)),
                 None => {
-                    let message = format!("staleness.list_kind.{}: is no list kind", name.get_ref());
+                    let message =
+                        format!("staleness.list_kind.{}: is no list kind", name.get_ref());
                     self.problem(name, message);
                 }
             }
@@ -284,7 +293,8 @@ impl Reading<'_> {
         let span = given.get_ref().parse::<Span>();
         let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
         age.ok().filter(|age| age.is_positive()).unwrap_or_else(|| {
-            let message = format!("{key}: must be a span of time such as \"90m\", \"6h\" or \"1d\"");
+            let message =
+                format!("{key}: must be a span of time such as \"90m\", \"6h\" or \"1d\"");
             self.problem(given, message);
             SignedDuration::MAX
         })
@@ -318,7 +328,8 @@ impl Reading<'_> {
             if !ids.insert(id.clone()) {
                 self.problem(&table.id, format!("id: another rule is called {id} too"));
             }
-            let decision = Decision::ALL.into_iter().find(|d| d.as_str() == table.decision.get_ref());
+            let decision =
+                Decision::ALL.into_iter().find(|d| d.as_str() == table.decision.get_ref());
             if decision.is_none() {
                 self.problem(&table.decision, "decision: must be ALLOW, REVIEW or BLOCK");
             }

@@ -121,8 +121,7 @@ pub(super) fn all_observed(subject: &Subject<'_>, score: u8) -> String {
     let mut words = Words::default();
     let (list, category, state, timing) = (true, true, true, true);
     let (hops, share, value, score_wanted) = (true, true, true, true);
-    let wanted =
-        Wanted { list, category, state, timing, hops, share, value, score: score_wanted };
+    let wanted = Wanted { list, category, state, timing, hops, share, value, score: score_wanted };
     words.observe(subject, score, &wanted);
     words.0
 }

@@ -134,9 +134,8 @@ impl Scale {
         let hub = if kind == FindingKind::HubExposure { self.hub } else { 100 };
         let category = if list_kind == ListKind::Attribution { category } else { 100 };
         let list_kind = self.list_kind_percent(list_kind);
-        let score = |&base: &u8| {
-            Factors { base, list_kind, category, share: 100, value: 100, hub }.score()
-        };
+        let score =
+            |&base: &u8| Factors { base, list_kind, category, share: 100, value: 100, hub }.score();
         bases.iter().map(score).collect()
     }
 

@@ -49,8 +49,7 @@ impl ListTerms {
 /// The lists that are required by the terms or by the policy, sorted, each once.
 pub(super) fn required(terms: &[ListTerms], policy: &Policy) -> Vec<ListId> {
     let configured = terms.iter().filter(|terms| terms.required).map(|terms| &terms.id);
-    let mut required: Vec<_> =
-        configured.chain(&policy.requirements().lists).cloned().collect();
+    let mut required: Vec<_> = configured.chain(&policy.requirements().lists).cloned().collect();
     required.sort();
     required.dedup();
     required

@@ -1,6 +1,7 @@
 //! `ScreenAddress`: every field of an answer, and what is answered to what.
 
 use super::*;
+use lazaretto::screening::policy::Policy;
 
 /// HASH160 of the public key of the private key 1, as P2PKH, P2WPKH and nested P2SH-P2WPKH.
 const P2PKH: &str = "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH";
@@ -41,19 +42,24 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         }],
         missing_lists: Vec::new(),
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
-        policy_version: "builtin-2".to_owned(),
+        policy_version: Policy::built_in().version().to_owned(),
         stale_allowed: false,
         transfers: Vec::new(),
         labelled_rows: 0,
         retractions: 0,
         max_hops: 5,
         exposure_settings: digest_of_settings(),
+        policy_digest: hex(Policy::built_in().digest()),
     }
 }
 
 fn digest_of_settings() -> String {
     let config = Config::load(&Flags::default(), Vec::new()).unwrap();
-    config.exposure.digest().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&config.exposure.digest())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn full_listing() -> v1::Listing {
@@ -113,10 +119,27 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 listing: Some(full_listing()),
                 key_id: format!("evm:{}", &RONIN.to_lowercase()[2..]),
                 exposure: None,
+                factors: Some(v1::ScoreFactors {
+                    base: 100,
+                    list_kind_percent: 100,
+                    category_percent: 100,
+                    share_percent: 100,
+                    value_percent: 100,
+                    hub_percent: 100,
+                }),
+                decision: v1::Decision::Block.into(),
+                rule_id: "sanctions-listing".to_owned(),
             }],
             incomplete_reasons: Vec::new(),
             evaluated_at: Some(proto_time(NOW)),
             exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
+            rule: Some(v1::DecidingRule {
+                id: "sanctions-listing".to_owned(),
+                floor: false,
+                threshold: "finding = LISTED or SAME_KEY, list_kind = SANCTIONS".to_owned(),
+                observed: "finding = LISTED, list_kind = SANCTIONS".to_owned(),
+            }),
+            shadow: None,
         };
         let snapshot = Some(full_snapshot(&id, &digest));
         assert_eq!(answer, v1::ScreenAddressResponse { screening: Some(screening), snapshot });
@@ -146,6 +169,8 @@ fn every_field_of_the_answer_to_a_clean_address() {
             incomplete_reasons: Vec::new(),
             evaluated_at: Some(proto_time(NOW)),
             exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
+            rule: Some(v1::DecidingRule { id: "no-finding".to_owned(), ..Default::default() }),
+            shadow: None,
         };
         assert_eq!(answer.screening, Some(screening));
         assert_eq!(snapshot, full_snapshot(&snapshot.id, &snapshot.lists[0].digest));

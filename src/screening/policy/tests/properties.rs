@@ -1,0 +1,239 @@
+//! What holds of every finding by every policy that is accepted.
+
+use proptest::prelude::*;
+
+use super::super::*;
+use crate::exposure::MAX_HOPS;
+
+/// A policy with other numbers: of any that `Policy::parse` accepts.
+fn policy() -> impl Strategy<Value = Policy> {
+    let falling = || {
+        prop::collection::vec(0_u8..=100, MAX_HOPS as usize).prop_map(|mut scores| {
+            scores.sort_unstable_by(|a, b| b.cmp(a));
+            scores
+        })
+    };
+    let rising = || {
+        prop::collection::btree_map(0_u64..=10_000, 100_u16..=1_000, 0..4).prop_map(|steps| {
+            let mut percents: Vec<_> = steps.values().copied().collect();
+            percents.sort_unstable();
+            steps.into_keys().zip(percents).collect::<Vec<_>>()
+        })
+    };
+    let weights = prop::collection::vec(0_u8..=100, 5);
+    let numbers = (falling(), falling(), rising(), rising(), weights, 0_u8..=100, 1_u8..=100);
+    numbers.prop_map(|(received, sent, shares, values, weights, hub, verbatim)| {
+        let mut text = format!(
+            "name = \"chance\"\n[bands]\nlow = 1\nmedium = 25\nhigh = 50\nsevere = 85\n\
+             [weights.list_kind]\nSANCTIONS = 100\nADVISORY = {}\nSEIZURE = {}\n\
+             ISSUER_FREEZE = {}\nATTRIBUTION = {}\nSERVICE = 0\n\
+             [weights.category]\nscam = {}\n\
+             [base]\nlisted_verbatim = {verbatim}\nreceived_from = {received:?}\n\
+             sent_to = {sent:?}\nhub_percent = {hub}\n",
+            weights[0], weights[1], weights[2], weights[3], weights[4]
+        );
+        for (at_least, percent) in shares {
+            let (whole, rest) = (at_least / 100, at_least % 100);
+            text += &format!(
+                "[[share]]\nat_least_percent = {whole}.{rest:02}\nscore_percent = {percent}\n"
+            );
+        }
+        for (at_least, percent) in values {
+            text +=
+                &format!("[[value]]\nat_least_floors = {at_least}\nscore_percent = {percent}\n");
+        }
+        text += "[[rules]]\nid = \"high\"\ndecision = \"REVIEW\"\nscore_at_least = 50\n\
+                 [[rules]]\nid = \"low\"\ndecision = \"ALLOW\"\nscore_below = 50\n";
+        Policy::parse(&text).expect("it is within all bounds")
+    })
+}
+
+fn any_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
+    prop::sample::select(all)
+}
+
+static KINDS: [ListKind; 6] = ListKind::ALL;
+static LISTED: [FindingKind; 3] =
+    [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim];
+static STATES: [ListingState; 3] = ListingState::ALL;
+static TIMINGS: [Timing; 3] = Timing::ALL;
+
+/// A listing of the address itself.
+fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
+    let category = any_of(&["", "scam", "exchange", "scam, exchange"]);
+    (any_of(&LISTED), any_of(&STATES), any_of(&KINDS), category).prop_map(
+        move |(kind, state, list_kind, category)| Subject {
+            kind,
+            state,
+            list,
+            list_kind,
+            category,
+            service: list_kind == ListKind::Service,
+            exposure: None,
+        },
+    )
+}
+
+/// A direct dealing or more hops.
+fn exposed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
+    let direct = prop::option::of((
+        prop::option::of(0_u16..=10_000),
+        prop::option::of(prop_oneof![0_u64..20_000, Just(u64::from(u32::MAX))]),
+    ));
+    let received = any::<bool>();
+    (direct, 2..=MAX_HOPS, received, any::<bool>(), any_of(&TIMINGS), any_of(&KINDS[..5])).prop_map(
+        move |(direct, hops, received, hub, timing, list_kind)| {
+            let direct = direct.filter(|_| !hub).map(|(share, value)| Direct { share, value });
+            let hops = if direct.is_some() { 1 } else { hops };
+            let direction = if received { Direction::ReceivedFrom } else { Direction::SentTo };
+            let kind = match (hub, received) {
+                (true, _) => FindingKind::HubExposure,
+                (false, true) => FindingKind::ReceivedFrom,
+                (false, false) => FindingKind::SentTo,
+            };
+            let exposed = Exposed { hops, direction, timing, direct, category_percent: 100 };
+            Subject {
+                kind,
+                state: ListingState::Standing,
+                list,
+                list_kind,
+                category: "",
+                service: false,
+                exposure: Some(exposed),
+            }
+        },
+    )
+}
+
+fn with<'a>(subject: Subject<'a>, change: impl Fn(&mut Exposed)) -> Subject<'a> {
+    let mut exposed = subject.exposure.unwrap();
+    change(&mut exposed);
+    Subject { exposure: Some(exposed), ..subject }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_standing_sanctions_listing_is_100_and_blocks(
+        policy in policy(),
+        subject in listed(&"a".parse().unwrap()),
+    ) {
+        let judged = policy.judge(&subject);
+        let standing = subject.state != ListingState::Removed;
+        let certain = standing
+            && subject.list_kind == ListKind::Sanctions
+            && subject.kind != FindingKind::ListedVerbatim;
+        if certain {
+            prop_assert_eq!((judged.score, judged.decision), (100, Decision::Block));
+        }
+        if !standing {
+            prop_assert_eq!((judged.score, judged.decision), (0, Decision::Allow));
+            prop_assert_eq!(judged.by, By::Removed);
+        }
+        // What a score is made of gives it, worked out anew.
+        if let Some(f) = judged.factors.filter(|_| !certain) {
+            let product = f64::from(f.base) * f64::from(f.list_kind) / 100.0
+                * f64::from(f.category) / 100.0 * f64::from(f.share) / 100.0
+                * f64::from(f.value) / 100.0 * f64::from(f.hub) / 100.0;
+            let expected = (product - 1e-9).ceil().clamp(0.0, 100.0);
+            prop_assert_eq!(f64::from(judged.score), expected);
+        }
+    }
+
+    #[test]
+    fn farther_is_never_worse_and_more_is_never_better(
+        policy in policy(),
+        subject in exposed(&"a".parse().unwrap()),
+        share in 0_u16..=10_000,
+        value in 0_u64..1_000_000,
+    ) {
+        let judged = policy.judge(&subject);
+        let farther = policy.judge(&with(subject, |e| {
+            (e.hops, e.direct) = (e.hops + 1, None);
+        }));
+        prop_assert!(farther.score <= judged.score, "{subject:?}");
+        prop_assert!(farther.decision <= judged.decision, "{subject:?}");
+        let Some(direct) = subject.exposure.unwrap().direct else { return Ok(()) };
+        let more = with(subject, |e| {
+            e.direct = Some(Direct {
+                share: direct.share.map(|s| s.saturating_add(share).min(10_000)),
+                value: direct.value.map(|v| v + value),
+            });
+        });
+        prop_assert!(policy.judge(&more).score >= judged.score, "{more:?}");
+        // What is not known counts as the most.
+        let unknown = with(subject, |e| e.direct = Some(Direct { share: None, value: None }));
+        prop_assert!(policy.judge(&unknown).score >= judged.score, "{unknown:?}");
+    }
+}
+
+#[test]
+fn the_first_rule_that_fits_wins_and_is_explained() {
+    let rules = "[[rules]]\nid = \"after\"\ndecision = \"BLOCK\"\ntiming = [\"AFTER\"]\n\
+                 hops_at_most = 1\nfinding = [\"SENT_TO\"]\nshare_at_least_percent = 0.5\n\
+                 [[rules]]\nid = \"gone\"\ndecision = \"REVIEW\"\nstate = [\"REMOVED\"]\n\
+                 finding = [\"LISTED\"]\nlist = [\"a\"]\n\
+                 [[rules]]\nid = \"far\"\ndecision = \"ALLOW\"\nhops_at_least = 4\n";
+    let policy = Policy::parse(&super::with_rules(rules)).unwrap();
+    let list: ListId = "a".parse().unwrap();
+    let exposed = Exposed {
+        hops: 1,
+        direction: Direction::SentTo,
+        timing: Timing::After,
+        direct: Some(Direct { share: Some(51), value: Some(7) }),
+        category_percent: 100,
+    };
+    let subject = Subject {
+        kind: FindingKind::SentTo,
+        state: ListingState::Standing,
+        list: &list,
+        list_kind: ListKind::Advisory,
+        category: "",
+        service: false,
+        exposure: Some(exposed),
+    };
+    let check = |subject: Subject<'_>, id: &str, decision: Decision, words: (&str, &str)| {
+        let judged = policy.judge(&subject);
+        assert_eq!((policy.rule_id(judged.by), judged.decision), (id, decision), "{subject:?}");
+        let found = policy.grounds(judged.by, &subject, judged.score);
+        assert_eq!((found.0.as_str(), found.1.as_str()), words, "{subject:?}");
+    };
+    let threshold = "finding = SENT_TO, timing = AFTER, hops_at_most = 1, \
+                     share_at_least_percent = 0.5";
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, hops = 1, \
+                    share_percent = 0.51";
+    check(subject, "after", Decision::Block, (threshold, observed));
+    let unknown = with(subject, |e| e.direct = Some(Direct { share: None, value: None }));
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, hops = 1, \
+                    share_percent = unknown";
+    check(unknown, "after", Decision::Block, (threshold, observed));
+    let small = with(subject, |e| e.direct = Some(Direct { share: Some(49), value: Some(7) }));
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, list = a, state = STANDING, \
+                    timing = AFTER, hops = 1, share_percent = 0.49, value_floors = 7, score = 45";
+    check(small, NO_RULE, Decision::Review, ("no rule fits", observed));
+    let far = with(subject, |e| (e.hops, e.direct) = (4, None));
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, hops = 4";
+    check(far, "far", Decision::Allow, ("hops_at_least = 4", observed));
+    let gone = Subject {
+        kind: FindingKind::Listed,
+        state: ListingState::Removed,
+        exposure: None,
+        ..subject
+    };
+    let observed = "finding = LISTED, list_kind = ADVISORY, list = a, state = REMOVED";
+    check(
+        gone,
+        "gone",
+        Decision::Review,
+        ("finding = LISTED, list = a, state = REMOVED", observed),
+    );
+    // No rule lifts the floor, and none fits a removed listing that does not ask for it.
+    let sanctioned = Subject { list_kind: ListKind::Sanctions, ..gone };
+    let standing = Subject { state: ListingState::Standing, ..sanctioned };
+    assert_eq!(policy.judge(&standing).by, By::SanctionsFloor);
+    assert_eq!(policy.judge(&standing).decision, Decision::Block);
+    let other: ListId = "b".parse().unwrap();
+    let removed = policy.judge(&Subject { list: &other, ..sanctioned });
+    assert_eq!((removed.by, removed.score), (By::Removed, 0));
+}
