@@ -22,7 +22,7 @@ use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat};
 
 /// The keys at the top, in the order of the example file; the last four hold tables.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -31,6 +31,8 @@ const KEYS: [&str; 12] = [
     "log",
     "log_format",
     "cache_mib",
+    "policy",
+    "shadow_policy",
     "lists",
     "exposure",
     "chains",
@@ -59,6 +61,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The store's cache, in MiB.
     pub cache_mib: u64,
+    /// The file of the policy; `None` for the built-in one.
+    pub policy: Option<PathBuf>,
+    /// The file of a policy that is evaluated beside it, and only reported.
+    pub shadow_policy: Option<PathBuf>,
     /// The configured lists, in the order of their ids.
     pub lists: Vec<ListSettings>,
     /// What exposure rests on.
@@ -145,6 +151,8 @@ impl Draft {
             log: Filter::default(),
             log_format: LogFormat::Text,
             cache_mib: 64,
+            policy: None,
+            shadow_policy: None,
             lists: Vec::new(),
             exposure: ExposureDraft::new().finish(&mut Vec::new()),
         };
@@ -190,6 +198,8 @@ impl Draft {
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),
+            "policy" => given.text().map(|text| config.policy = Some(text.into())),
+            "shadow_policy" => given.text().map(|text| config.shadow_policy = Some(text.into())),
             _ => table(given),
         };
         applied.map_err(in_key)

@@ -7,6 +7,7 @@ mod intake;
 mod live;
 mod near;
 mod paths;
+mod policies;
 mod tracker;
 mod transfers;
 
@@ -29,8 +30,10 @@ pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Pub
 pub use error::EngineError;
 use error::internal;
 pub use intake::IngestSession;
-use live::{DEFAULT_MAX_AGE, Live};
+use live::{DEFAULT_MAX_AGE, Live, Published};
 pub use near::Deep;
+use policies::Policies;
+pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
 use tracker::Tracker;
 pub use transfers::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,
@@ -48,7 +51,7 @@ use crate::refresh::{
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
 use crate::source::{self, Bounds, CsvHead, Format};
-use crate::store::{MAX_SNAPSHOT_ID, Store};
+use crate::store::{MAX_NAME, Store};
 
 /// The largest file that an import takes, in bytes.
 pub const MAX_UPLOAD: u64 = 1 << 30;
@@ -70,6 +73,7 @@ pub struct Engine {
     live: Arc<Live>,
     ingestor: Ingestor,
     tracker: Arc<Tracker>,
+    policies: Policies,
     /// Where the tracker works; it holds the store until it ends.
     tracking: Option<JoinHandle<()>>,
     settings: Vec<ListSettings>,
@@ -112,6 +116,8 @@ impl Engine {
     /// Opens the store, loads the starter lists where nothing newer is, and puts what is loaded
     /// into force.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
+        let paths = [config.policy.clone(), config.shadow_policy.clone()];
+        let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
         let live = Arc::new(Live {
             snapshot: ArcSwapOption::empty(),
@@ -123,8 +129,9 @@ impl Engine {
                 risk: config.exposure.risk_categories.clone(),
             }),
             store: store.clone(),
-            exposure: Mutex::default(),
+            published: Mutex::new(Published::by(policies.pair())),
         });
+        live.keep_policies()?;
         let now = clock.clone();
         let ingestor = Ingestor::open(store.clone(), move || now());
         let exposure = config.exposure.clone();
@@ -147,6 +154,7 @@ impl Engine {
             live,
             ingestor,
             tracker,
+            policies,
             tracking: None,
             settings: config.lists.clone(),
             offline: config.offline,
@@ -395,7 +403,7 @@ impl Engine {
 
     /// What a snapshot id that was once in force stands for.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
-        let parts = parse_id(id).filter(|(name, ..)| name.len() <= MAX_SNAPSHOT_ID);
+        let parts = parse_id(id).filter(|(name, ..)| name.len() <= MAX_NAME);
         let Some((name, rows, retractions)) = parts else { return Ok(None) };
         let Some(stored) = self.publisher.store().snapshot(name)? else { return Ok(None) };
         let mut record = SnapshotRecord::decode(&stored).map_err(internal)?;

@@ -5,6 +5,8 @@ pub mod client;
 mod convert;
 mod lists;
 mod page;
+mod policy;
+mod question;
 mod screening;
 pub mod serve;
 mod status;

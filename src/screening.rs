@@ -1,190 +1,31 @@
 //! Answers one question: what do the lists say of this address? Pure given a snapshot and the
 //! moment of evaluation; no I/O, no clock.
 
+mod answer;
 pub mod coverage;
+mod incomplete;
 mod matching;
 pub mod parties;
 pub mod policy;
 pub mod snapshot;
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use answer::decide;
+pub use answer::{Decider, Grounds, Screening};
+pub use incomplete::Incomplete;
 use matching::Sight;
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
-use policy::{By, Decision, Policy, RiskLevel};
 use snapshot::{Snapshot, SnapshotList};
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{Gap, ListId, ListKind};
+use crate::domain::list::{ListId, ListKind};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::Source;
-
-/// Why a screening is INCOMPLETE, and so never ALLOW.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Incomplete {
-    /// A required list is not loaded.
-    RequiredListMissing(ListId),
-    /// A list is older than its limit: the age (unknown: `None`) and the limit, in seconds.
-    ListStale {
-        /// The list.
-        list: ListId,
-        /// Its age at the evaluation; `None` where it is unknown.
-        age_seconds: Option<u64>,
-        /// Its limit.
-        max_age_seconds: u64,
-    },
-    /// The request leaves out a required list.
-    Narrowed(ListId),
-    /// The string fits no address form.
-    AddressNotUnderstood(AddressError),
-    /// The checksum is wrong; the bytes were screened all the same.
-    ChecksumWrong,
-    /// The form cannot stand on the chain asked for; it was screened by its form.
-    ChainMismatch(Chain),
-    /// The chain is not known: only letter-for-letter matches can be found.
-    ChainNotKnown(Chain),
-    /// The day asked for is before the list's first publication that was ever loaded.
-    AsOfBeforeFirstPublication {
-        /// The list.
-        list: ListId,
-        /// The day of that publication; `None` where it is unknown.
-        first_published: Option<Date>,
-    },
-    /// The chain must have transfers and has none, or none that early.
-    TransfersMissing(Chain),
-    /// The chain's transfers lack blocks in between: they are in so many spans.
-    TransfersGapped {
-        /// The chain.
-        chain: Chain,
-        /// The spans of covered blocks.
-        spans: u64,
-    },
-    /// The chain's transfers end longer ago than their limit.
-    TransfersStale {
-        /// The chain.
-        chain: Chain,
-        /// The age of the last one at the evaluation, in seconds.
-        age_seconds: u64,
-        /// Its limit.
-        max_age_seconds: u64,
-    },
-    /// The labels of exposure do not know the lists in force yet, or not all transfers.
-    ExposureBehind,
-    /// The same, and they can no longer be brought up to date; and why.
-    ExposureFailed(Arc<str>),
-    /// Exposure was looked for by a search, which was cut short; and why.
-    SearchCutShort(&'static str),
-    /// The request asks for fewer hops than the policy requires.
-    DepthNarrowed {
-        /// Over how many hops was looked.
-        asked: u8,
-        /// What is required; as many as are configured, where the policy does not say.
-        required: u8,
-    },
-    /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
-    /// those days may be dated later than it was.
-    AsOfNotCovered {
-        /// The list.
-        list: ListId,
-        /// The span in which nobody looked.
-        gap: Gap,
-    },
-}
-
-/// One answered question.
-#[derive(Debug)]
-pub struct Screening<'a> {
-    /// What was understood of the address.
-    pub address: Option<Address<'a>>,
-    /// The largest score of the findings.
-    pub score: u8,
-    /// Its band.
-    pub level: RiskLevel,
-    /// What to do.
-    pub decision: Decision,
-    /// What decided.
-    pub decider: Decider,
-    /// The highest score first, then by list and row.
-    pub findings: Vec<Finding<'a>>,
-    /// Why the screening is INCOMPLETE because of the data or the request's options.
-    pub scope_incomplete: &'a [Incomplete],
-    /// Why it is INCOMPLETE because of this address.
-    pub address_incomplete: Vec<Incomplete>,
-    /// Whether transfers of a chain that the address fits are loaded without gaps, and not stale.
-    pub covered: bool,
-    /// What the shadow policy makes of the same question; `None` where there is none.
-    pub shadow: Option<Box<Screening<'a>>>,
-    sight: Sight<'a>,
-}
-
-/// What decided a screening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decider {
-    /// Nothing was found.
-    NoFinding,
-    /// What says so of the finding at that place.
-    Finding(usize),
-    /// The floor under an INCOMPLETE screening.
-    Incomplete,
-}
-
-/// What decided, in words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grounds {
-    /// What it takes, in the words of the policy's file.
-    pub threshold: String,
-    /// What was observed, in the same words.
-    pub observed: String,
-}
-
-impl<'a> Screening<'a> {
-    /// The policy that decided.
-    pub fn policy(&self) -> &'a Policy {
-        self.sight.policy
-    }
-
-    /// The id of what decided, as [`policy`] names it, and whether it is a floor that no rule
-    /// lifts.
-    pub fn rule(&self) -> (&'a str, bool) {
-        match self.decider {
-            Decider::NoFinding => (policy::NO_FINDING, false),
-            Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
-            Decider::Finding(place) => {
-                let by = self.findings[place].by;
-                (self.policy().rule_id(by), by == By::SanctionsFloor)
-            }
-        }
-    }
-
-    /// Why the rule decided so.
-    pub fn grounds(&self) -> Grounds {
-        let (threshold, observed) = match self.decider {
-            Decider::NoFinding => return Grounds::default(),
-            Decider::Incomplete => {
-                ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned())
-            }
-            Decider::Finding(place) => {
-                let found = &self.findings[place];
-                let near = found.exposure.as_ref();
-                let row = (found.list, found.row);
-                let subject = self.sight.subject(found.kind, found.state, row, near);
-                self.policy().grounds(found.by, &subject, found.score)
-            }
-        };
-        Grounds { threshold, observed }
-    }
-
-    /// Whether the question was answered whole.
-    pub fn is_complete(&self) -> bool {
-        self.scope_incomplete.is_empty() && self.address_incomplete.is_empty()
-    }
-}
 
 /// Which lists of a kind were chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -550,21 +391,6 @@ fn select(snapshot: &Snapshot, lists: &[ListId]) -> Result<Option<Vec<usize>>, S
     selected.sort_unstable();
     selected.dedup();
     Ok(Some(selected))
-}
-
-/// The worst decision of the findings, of equals that of the first, and the floor under what is not
-/// `complete`.
-fn decide(findings: &[Finding<'_>], complete: bool) -> (Decision, Decider) {
-    let mut worst = (Decision::Allow, Decider::NoFinding);
-    for (place, finding) in findings.iter().enumerate() {
-        if worst.1 == Decider::NoFinding || finding.decision > worst.0 {
-            worst = (finding.decision, Decider::Finding(place));
-        }
-    }
-    match complete || worst.0 >= Decision::Review {
-        true => worst,
-        false => (Decision::Review, Decider::Incomplete),
-    }
 }
 
 /// What keeps an understood address from a clean answer.

@@ -15,6 +15,7 @@
 //! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
 //! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
 //! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
+//! | `policies` | length of the version (1), version | the file |
 //! | `transfers`, `segments` | | [`transfers`], with the file `segments` |
 //! | `labels` | | [`labels`] |
 //!
@@ -47,6 +48,7 @@ mod changes;
 mod heads;
 mod labels;
 mod lists;
+mod named;
 mod pieces;
 mod transfers;
 mod value;
@@ -61,6 +63,7 @@ use std::time::Duration;
 
 pub use changes::{ChangePage, StoredChange};
 pub use labels::{LabelChunks, StoredLabels};
+pub use named::MAX_NAME;
 pub use transfers::Clock;
 
 use crate::domain::transfer::TransferError;
@@ -74,9 +77,6 @@ const SCHEMA_OF_LISTS: u32 = 1;
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
-
-/// The longest snapshot id, in bytes.
-pub const MAX_SNAPSHOT_ID: usize = 64;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -217,9 +217,9 @@ pub enum StoreError {
     /// A check of a list that was never published.
     #[error("list {0} is not in the store")]
     UnknownList(crate::domain::list::ListId),
-    /// A snapshot id that is empty or too long.
-    #[error("a snapshot id has 1 to {MAX_SNAPSHOT_ID} bytes, not {0}")]
-    SnapshotId(usize),
+    /// A snapshot id or policy version that is empty or too long.
+    #[error("a snapshot id or policy version has 1 to {MAX_NAME} bytes, not {0}")]
+    Name(usize),
     /// An earlier write failed half way.
     #[error("an earlier write failed: the store takes no more until it is opened anew")]
     Broken,
@@ -258,6 +258,7 @@ pub struct Store {
     rows: sled::Tree,
     changes: sled::Tree,
     snapshots: sled::Tree,
+    policies: sled::Tree,
     transfers: sled::Tree,
     segments: sled::Tree,
     segment_file: transfers::SegmentFile,
@@ -329,6 +330,7 @@ impl Store {
             rows: tree("rows")?,
             changes: tree("changes")?,
             snapshots: tree("snapshots")?,
+            policies: tree("policies")?,
             transfers: tree("transfers")?,
             segments: tree("segments")?,
             segment_file,
@@ -353,27 +355,6 @@ impl Store {
     /// The number that the next version must carry.
     pub fn next_version(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire) + 1
-    }
-
-    /// Keeps what a snapshot id stands for, durably. The same id again replaces it.
-    pub fn save_snapshot(&self, id: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let key = snapshot_key(id)?;
-        let known = || value::read(&self.snapshots, "snapshots", &key);
-        self.write(known, |known| {
-            if known.as_deref() == Some(bytes) {
-                return Ok(());
-            }
-            value::remove(&self.snapshots, &key)?;
-            value::write(&self.snapshots, &key, bytes)?;
-            self.sync()
-        })
-    }
-
-    /// What was kept under a snapshot id; `None` if nothing was.
-    pub fn snapshot(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let key = snapshot_key(id)?;
-        let _writer = self.lock();
-        value::read(&self.snapshots, "snapshots", &key)
     }
 
     /// Runs a write as the only writer, after a check that may refuse it. If the write itself
@@ -468,15 +449,6 @@ fn write_schema(db: &sled::Db, meta: &sled::Tree) -> Result<(), StoreError> {
     meta.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes()).map_err(failed("writing the schema"))?;
     db.flush().map_err(failed("writing the schema"))?;
     Ok(())
-}
-
-fn snapshot_key(id: &str) -> Result<Vec<u8>, StoreError> {
-    if id.is_empty() || id.len() > MAX_SNAPSHOT_ID {
-        return Err(StoreError::SnapshotId(id.len()));
-    }
-    let mut key = vec![id.len() as u8];
-    key.extend_from_slice(id.as_bytes());
-    Ok(key)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ async fn serve(config: &Config) -> Result<()> {
 
     engine.want_graph();
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
+    let policies = engine.watch_policies()?;
     engine.log_lists();
     announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
@@ -76,7 +77,7 @@ async fn serve(config: &Config) -> Result<()> {
     let watch = tokio::spawn(signals.watch(ask, on_second));
     let served = grpc::serve::serve(engine, listener, async { drop(asked.await) }).await;
     watch.abort();
-    drop(refresh);
+    drop((refresh, policies));
     endpoint::remove(&config.data_dir, &url)
         .with_context(|| format!("removing {}", endpoint::path(&config.data_dir).display()))?;
     served.context("serving")?;

@@ -53,6 +53,9 @@ pub enum EngineError {
     /// Stored transfers are being read in, as after a start.
     #[error("transfers are being read in: try again in a few seconds")]
     TransfersLoading,
+    /// A policy is not valid: what is wrong, file by file.
+    #[error("{}", .0.join("\n"))]
+    Policy(Vec<String>),
     /// Exposure can no longer be kept up to date.
     #[error("exposure can no longer be kept up to date: {0}")]
     Exposure(String),

@@ -9,6 +9,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
+use super::v1::policy_service_client::PolicyServiceClient;
 use super::v1::sanctions_list_service_client::SanctionsListServiceClient;
 use super::v1::screening_service_client::ScreeningServiceClient;
 use super::v1::transfer_service_client::TransferServiceClient;
@@ -28,6 +29,8 @@ pub struct Client {
     pub lists: SanctionsListServiceClient<Channel>,
     /// `lazaretto.v1.TransferService`.
     pub transfers: TransferServiceClient<Channel>,
+    /// `lazaretto.v1.PolicyService`.
+    pub policies: PolicyServiceClient<Channel>,
 }
 
 /// Why there is no connection.
@@ -54,7 +57,9 @@ impl Client {
                 .max_decoding_message_size(MAX_ANSWER),
             lists: SanctionsListServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            transfers: TransferServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
+            transfers: TransferServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_ANSWER),
+            policies: PolicyServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
         }
     }
 

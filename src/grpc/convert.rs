@@ -209,7 +209,6 @@ pub fn screening(
         true => v1::ExposureCoverage::Covered,
         false => v1::ExposureCoverage::NotCovered,
     };
-    let reasons = screening.scope_incomplete.iter().chain(&screening.address_incomplete);
     v1::Screening {
         request_id,
         snapshot_id: snapshot.id().to_owned(),
@@ -219,12 +218,18 @@ pub fn screening(
         level: v1::RiskLevel::from(screening.level).into(),
         address: screening.address.as_ref().map(understood),
         findings: screening.findings.iter().map(|found| finding(found, screening)).collect(),
-        incomplete_reasons: reasons.map(incomplete).collect(),
+        incomplete_reasons: incomplete_reasons(screening),
         evaluated_at: Some(timestamp(now)),
         exposure_coverage: coverage.into(),
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
     }
+}
+
+/// Why a screening is INCOMPLETE.
+pub fn incomplete_reasons(screening: &Screening<'_>) -> Vec<v1::IncompleteReason> {
+    let reasons = screening.scope_incomplete.iter().chain(&screening.address_incomplete);
+    reasons.map(incomplete).collect()
 }
 
 /// What decided.

@@ -59,6 +59,7 @@ impl From<EngineError> for Refusal {
             EngineError::Address(_) => (Code::InvalidArgument, ErrorReason::InvalidAddress),
             EngineError::NothingLoaded => (Code::Unavailable, ErrorReason::NotLoaded),
             EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
+            EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
             EngineError::Store(_)
             | EngineError::Exposure(_)

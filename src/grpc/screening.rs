@@ -10,26 +10,18 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::blocking::blocking;
+use super::question::{Options, Question, not_an_address, question};
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
 use super::{convert, status, trace};
-use crate::domain::address::AddressError;
-use crate::domain::chain::Chain;
-use crate::domain::list::ListId;
 use crate::engine::Engine;
+use crate::screening::Scope;
 use crate::screening::snapshot::Snapshot;
-use crate::screening::{Narrowing, Scope, ScopeError};
 
 /// The most addresses in one batch.
 pub const MAX_BATCH: usize = 10_000;
-
-/// The most bytes in a request id.
-pub const MAX_REQUEST_ID: usize = 128;
-
-/// The most list ids in a request's options.
-const MAX_LISTS: usize = 1_000;
 
 /// The most addresses in one batch where each takes a search.
 const MAX_DEEP_BATCH: usize = 1_000;
@@ -77,94 +69,19 @@ impl Screenings {
     }
 }
 
-/// Options as checked, before they are applied to a snapshot.
-#[derive(Clone, Debug, Default)]
-struct Options {
-    narrowing: Narrowing,
-    evidence: bool,
-}
-
-impl Options {
-    fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
-        let Some(options) = options else { return Ok(Self::default()) };
-        if options.lists.len() > MAX_LISTS {
-            let message = format!("{} lists, at most {MAX_LISTS}", options.lists.len());
-            return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
-        }
-        let lists = options.lists.iter().enumerate().map(|(place, id)| {
-            id.parse()
-                .map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
-        });
-        let lists: Vec<ListId> = lists.collect::<Result<_, _>>()?;
-        let max_hops = match options.max_hops {
-            0 => None,
-            hops @ 1..=8 => u8::try_from(hops).ok(),
-            hops => {
-                let message = format!("{hops} hops, 1 to 8");
-                return Err(status::invalid_field("options.max_hops", message));
-            }
-        };
-        let as_of =
-            match &options.as_of {
-                None => None,
-                Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
-                    status::invalid_field("options.as_of", "not a valid timestamp")
-                })?),
-            };
-        let narrowing = Narrowing { lists, as_of, max_hops };
-        Ok(Self { narrowing, evidence: options.include_evidence })
-    }
-
-    /// Whether answers take a search.
-    fn is_deep(&self, scope: &Scope<'_>) -> bool {
-        self.evidence || scope.needs_search()
-    }
-
-    fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
-        Scope::new(snapshot, &self.narrowing, now).map_err(|error| match error {
-            ScopeError::UnknownList(_) => {
-                Refusal::invalid(ErrorReason::UnknownList, "options.lists", error.to_string())
-            }
-            ScopeError::AsOfInFuture { .. } => status::invalid_field("options.as_of", error),
-        })
-    }
-}
-
-/// A question as checked: its id, its address and the chain that it wishes.
-struct Question {
-    request_id: String,
-    address: String,
-    chain: Option<Chain>,
-}
-
-/// Checks a question; the request id comes back with a refusal.
-fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> {
-    let v1::AddressQuery { request_id, address, chain } = query;
-    if request_id.len() > MAX_REQUEST_ID {
-        let message = format!("{} bytes, at most {MAX_REQUEST_ID}", request_id.len());
-        let refusal = status::invalid_field("query.request_id", message);
-        return Err((String::new(), refusal));
-    }
-    match status::wished_chain("query.chain", &chain) {
-        Ok(chain) => Ok(Question { request_id, address, chain }),
-        Err(refusal) => Err((request_id, refusal)),
-    }
-}
-
-fn not_an_address(request_id: String, error: &AddressError) -> (String, Refusal) {
-    let refusal = Refusal::invalid(ErrorReason::InvalidAddress, "query.address", error.to_string());
-    (request_id, refusal)
-}
-
 /// One answer, by labels.
 fn answer(
+    engine: &Engine,
     scope: &Scope<'_>,
     query: v1::AddressQuery,
     now: Timestamp,
 ) -> Result<v1::Screening, (String, Refusal)> {
     let Question { request_id, address, chain } = question(query)?;
     match scope.screen(&address, chain.as_ref()) {
-        Ok(screening) => Ok(convert::screening(&screening, request_id, scope.snapshot(), now)),
+        Ok(screening) => {
+            engine.count_shadow(&screening);
+            Ok(convert::screening(&screening, request_id, scope.snapshot(), now))
+        }
         Err(error) => Err(not_an_address(request_id, &error)),
     }
 }
@@ -182,6 +99,7 @@ fn answer_deep(
         Ok(deep) => deep,
         Err(error) => return Err(not_an_address(request_id, &error)),
     };
+    engine.count_shadow(&deep.screening);
     let mut message = convert::screening(&deep.screening, request_id, snapshot, now);
     for (finding, evidence) in message.findings.iter_mut().zip(&deep.evidence) {
         if let (Some(exposure), Some(evidence)) = (&mut finding.exposure, evidence) {
@@ -223,7 +141,7 @@ impl ScreeningService for Screenings {
             })
             .await?
         } else {
-            answer(&scope, query, now)
+            answer(&self.engine, &scope, query, now)
         };
         let screening = answered.map_err(|(_, refusal)| refusal)?;
         Ok(Response::new(v1::ScreenAddressResponse {
@@ -273,7 +191,7 @@ impl ScreeningService for Screenings {
                 if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
                     tokio::task::yield_now().await;
                 }
-                items.push(item(answer(&scope, query, now)));
+                items.push(item(answer(&self.engine, &scope, query, now)));
             }
             items
         };
@@ -359,7 +277,9 @@ impl Session {
                 };
                 return Ok(Prepared::Deep(Box::new(response), Box::new(work)));
             }
-            Ok((scope, _)) => response.item = Some(item(answer(&scope, query, now))),
+            Ok((scope, _)) => {
+                response.item = Some(item(answer(&self.service.engine, &scope, query, now)));
+            }
             Err(refusal) => response.item = Some(item(Err((query.request_id, refusal)))),
         }
         Ok(Prepared::Ready(Box::new(response)))

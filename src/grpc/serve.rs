@@ -17,9 +17,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::lists::Lists;
+use super::policy::Policies;
 use super::screening::Screenings;
 use super::transfers::Transfers;
 use super::v1;
+use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLICIES};
 use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
 use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
 use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
@@ -139,6 +141,9 @@ where
     let transfers = TransferServiceServer::new(Transfers::new(engine.clone()))
         .max_decoding_message_size(MAX_INGEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let policies = PolicyServiceServer::new(Policies::new(engine.clone()))
+        .max_decoding_message_size(MAX_REQUEST)
+        .max_encoding_message_size(MAX_RESPONSE);
     let (asked, end_asked) = oneshot::channel();
     let shutdown = async move {
         shutdown.await;
@@ -155,6 +160,7 @@ where
         .add_service(screening)
         .add_service(lists)
         .add_service(transfers)
+        .add_service(policies)
         .serve_with_incoming_shutdown(connections, shutdown);
     tokio::select! {
         ended = server => Ok(ended?),
@@ -186,8 +192,8 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
         for service in ["", SCREENING] {
             health.set_service_status(service, status).await;
         }
-        // Lists and transfers can be imported before any list is loaded.
-        for service in [LISTS, TRANSFERS] {
+        // Lists and transfers can be imported before any list is loaded, and policies be read.
+        for service in [LISTS, TRANSFERS, POLICIES] {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
         if loaded.changed().await.is_err() {
@@ -198,7 +204,7 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
 
 /// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
 async fn end_health(mut health: HealthReporter) {
-    for service in ["", SCREENING, LISTS, TRANSFERS] {
+    for service in ["", SCREENING, LISTS, TRANSFERS, POLICIES] {
         health.set_service_status(service, ServingStatus::NotServing).await;
         health.clear_service_status(service).await;
     }

@@ -45,7 +45,7 @@ impl SourceStatus {
     }
 }
 
-/// Ends [`super::Refresher::run`].
+/// Ends [`super::Refresher::run`], or other work that is done from time to time.
 #[derive(Debug, Default)]
 pub struct Stop {
     set: Mutex<bool>,
@@ -60,7 +60,7 @@ impl Stop {
     }
 
     /// Waits for at most `time`; says whether it is set.
-    pub(super) fn wait(&self, time: Duration) -> bool {
+    pub fn wait(&self, time: Duration) -> bool {
         let unset = |set: &mut bool| !*set;
         let waited = self.changed.wait_timeout_while(lock(&self.set), time, unset);
         *waited.unwrap_or_else(PoisonError::into_inner).0

@@ -122,7 +122,7 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
     let error = store.record_check(&id("b"), &ListCheck::default()).unwrap_err();
     assert_eq!(error.to_string(), "list b is not in the store");
     for bad in ["", &"x".repeat(65)] {
-        assert!(matches!(store.save_snapshot(bad, b""), Err(StoreError::SnapshotId(_))));
+        assert!(matches!(store.save_snapshot(bad, b""), Err(StoreError::Name(_))));
     }
     publish(&store, "a", 2, 1);
 }
@@ -131,7 +131,7 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
 fn a_failed_write_is_the_last_until_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let failed = store.write(|| Ok(()), |()| Err::<(), _>(StoreError::SnapshotId(0)));
+    let failed = store.write(|| Ok(()), |()| Err::<(), _>(StoreError::Name(0)));
     assert!(failed.is_err());
     let (state, changes) = state("a", 1, 1);
     assert!(matches!(store.publish(&state, &changes), Err(StoreError::Broken)));

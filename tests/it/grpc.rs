@@ -88,6 +88,8 @@ impl Desk {
             allow_stale: false,
             log: Filter::default(),
             log_format: LogFormat::Text,
+            policy: None,
+            shadow_policy: None,
             cache_mib: 16,
             lists: Vec::new(),
             exposure: built_in.exposure,

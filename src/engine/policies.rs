@@ -1,0 +1,243 @@
+//! The policies in force: read from their files, put in force whole, read again when the files
+//! change. What a policy says is known in `screening`.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::live::Live;
+use super::{Engine, EngineError, internal};
+use crate::refresh::Stop;
+use crate::screening::Screening;
+use crate::screening::policy::{Decision, MAX_FILE, Policy};
+use crate::store::{MAX_NAME, Store};
+
+/// How long a changed file waits to be read.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A policy, since when it is in force (or the shadow), and the file that it was read from.
+#[derive(Clone, Debug)]
+pub struct StandingPolicy {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Since when, in this process.
+    pub since: Timestamp,
+    /// Its file; `None` for the built-in one.
+    pub path: Option<PathBuf>,
+}
+
+/// The policies as they stand.
+#[derive(Clone, Debug)]
+pub struct PolicyOverview {
+    /// The one in force.
+    pub live: StandingPolicy,
+    /// The one that is reported and not acted upon.
+    pub shadow: Option<StandingPolicy>,
+    /// How often live and shadow decided so since the shadow was read, but for what never happened.
+    pub shadow_counts: Vec<(Decision, Decision, u64)>,
+    /// What was wrong when a file was last read.
+    pub problems: Vec<String>,
+}
+
+/// The policies in force and where they come from.
+#[derive(Debug)]
+pub(super) struct Policies {
+    paths: [Option<PathBuf>; 2],
+    /// The most hops that are configured.
+    max_hops: u8,
+    state: Mutex<State>,
+    /// By the decisions of live and shadow.
+    counts: [AtomicU64; 9],
+}
+
+#[derive(Debug)]
+struct State {
+    live: StandingPolicy,
+    shadow: Option<StandingPolicy>,
+    problems: Vec<String>,
+}
+
+impl Policies {
+    /// Reads the configured files, of which a policy that requires more than `max_hops` is refused.
+    pub fn open(
+        paths: [Option<PathBuf>; 2],
+        max_hops: u8,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let read = |path: &Option<PathBuf>| {
+            let read = path.as_deref().map(|path| read(path, max_hops)).transpose();
+            read.map_err(|problem| EngineError::Policy(vec![problem]))
+        };
+        let standing = |policy, path: &Option<PathBuf>| StandingPolicy {
+            policy,
+            since: now,
+            path: path.clone(),
+        };
+        let live = read(&paths[0])?.unwrap_or_else(Policy::built_in);
+        let shadow = read(&paths[1])?.map(|policy| standing(policy, &paths[1]));
+        let live = standing(live, &paths[0]);
+        let state = Mutex::new(State { live, shadow, problems: Vec::new() });
+        Ok(Self { paths, max_hops, state, counts: Default::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy in force, and the shadow.
+    pub fn pair(&self) -> (Arc<Policy>, Option<Arc<Policy>>) {
+        let state = self.lock();
+        (state.live.policy.clone(), state.shadow.as_ref().map(|shadow| shadow.policy.clone()))
+    }
+
+    /// Reads the files again; says whether a policy is another now. All or nothing.
+    fn reload(&self, live: &Live, store: &Store, now: Timestamp) -> Result<bool, EngineError> {
+        let mut problems = Vec::new();
+        let mut read = |path: &Option<PathBuf>| {
+            let found = path.as_deref().map(|path| read(path, self.max_hops))?;
+            found.map_err(|problem| problems.push(problem)).ok()
+        };
+        let found = [read(&self.paths[0]), read(&self.paths[1])];
+        let mut state = self.lock();
+        if !problems.is_empty() {
+            if state.problems != problems {
+                let problems = problems.join("; ");
+                tracing::error!(%problems, "a policy is not valid: what was in force stays");
+            }
+            state.problems.clone_from(&problems);
+            return Err(EngineError::Policy(problems));
+        }
+        state.problems.clear();
+        let [found_live, found_shadow] = found;
+        let renewed = |standing: &StandingPolicy, found: Option<Arc<Policy>>| {
+            let policy = found.filter(|found| found.digest() != standing.policy.digest());
+            policy.map(|policy| StandingPolicy { policy, since: now, ..standing.clone() })
+        };
+        let new_live = renewed(&state.live, found_live);
+        let new_shadow = state.shadow.as_ref().and_then(|shadow| renewed(shadow, found_shadow));
+        if new_live.is_none() && new_shadow.is_none() {
+            return Ok(false);
+        }
+        for new in new_live.iter().chain(&new_shadow) {
+            store.save_policy(new.policy.version(), new.policy.text())?;
+            tracing::info!(policy = new.policy.version(), "read anew");
+        }
+        if new_shadow.is_some() {
+            self.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        }
+        state.live = new_live.unwrap_or_else(|| state.live.clone());
+        state.shadow = new_shadow.or_else(|| state.shadow.clone());
+        drop(state);
+        live.judge_by(self.pair());
+        Ok(true)
+    }
+}
+
+/// A file's policy, or what is wrong with it, in words that name the file.
+fn read(path: &Path, max_hops: u8) -> Result<Arc<Policy>, String> {
+    let named = |problem: String| format!("{}: {problem}", path.display());
+    let mut text = String::new();
+    let most = MAX_FILE as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.map_err(|error| named(error.to_string()))?;
+    let policy = Policy::parse(&text).map_err(|error| named(error.to_string()))?;
+    match policy.requirements().max_hops.filter(|required| *required > max_hops) {
+        Some(required) => {
+            let message = format!("requires {required} hops, and exposure.max_hops is {max_hops}");
+            Err(named(message))
+        }
+        None => Ok(Arc::new(policy)),
+    }
+}
+
+/// The watch over the files of policies; ends when dropped.
+#[derive(Debug)]
+pub struct PolicyWatch {
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for PolicyWatch {
+    fn drop(&mut self) {
+        self.stop.set();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of policies panicked");
+        }
+    }
+}
+
+impl Engine {
+    /// The policies as they stand.
+    pub fn policies(&self) -> PolicyOverview {
+        let state = self.policies.lock();
+        let mut shadow_counts = Vec::new();
+        for (place, count) in self.policies.counts.iter().enumerate() {
+            let count = count.load(Ordering::Relaxed);
+            if count > 0 {
+                let [live, shadow] = [place / 3, place % 3].map(|place| Decision::ALL[place]);
+                shadow_counts.push((live, shadow, count));
+            }
+        }
+        PolicyOverview {
+            live: state.live.clone(),
+            shadow: state.shadow.clone(),
+            shadow_counts,
+            problems: state.problems.clone(),
+        }
+    }
+
+    /// Reads the files of the policies again; says whether a policy is another now. Blocks.
+    pub fn reload_policies(&self) -> Result<bool, EngineError> {
+        self.policies.reload(&self.live, self.publisher.store(), self.now())
+    }
+
+    /// A policy that is or once was in force here, or the shadow; `None` where none was so named.
+    pub fn policy(&self, version: &str) -> Result<Option<Arc<Policy>>, EngineError> {
+        let (live, shadow) = self.policies.pair();
+        let known = [Some(live), shadow].into_iter().flatten();
+        if let Some(policy) = known.into_iter().find(|policy| policy.version() == version) {
+            return Ok(Some(policy));
+        }
+        if version.is_empty() || version.len() > MAX_NAME {
+            return Ok(None);
+        }
+        let Some(stored) = self.publisher.store().policy(version)? else { return Ok(None) };
+        let text = String::from_utf8(stored).map_err(internal)?;
+        Ok(Some(Arc::new(Policy::parse(&text).map_err(internal)?)))
+    }
+
+    /// Counts what live and shadow decided, where there is a shadow.
+    pub fn count_shadow(&self, screening: &Screening<'_>) {
+        if let Some(shadow) = &screening.shadow {
+            let place = screening.decision as usize * 3 + shadow.decision as usize;
+            self.policies.counts[place].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks at the files of policies every two seconds, on a thread of its own, until the watch is
+    /// dropped.
+    pub fn watch_policies(self: &Arc<Self>) -> Result<PolicyWatch, EngineError> {
+        let stop = Arc::new(Stop::default());
+        let (engine, until) = (self.clone(), stop.clone());
+        let work = move || {
+            while !until.wait(PAUSE) {
+                // What is wrong is logged there, and shown by GetPolicy.
+                if let Err(error) = engine.reload_policies()
+                    && !matches!(error, EngineError::Policy(_))
+                {
+                    tracing::error!(%error, "a policy could not be kept: what was in force stays");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("policies".to_owned()).spawn(work)?;
+        Ok(PolicyWatch { stop, thread: Some(thread) })
+    }
+}

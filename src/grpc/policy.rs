@@ -1,0 +1,233 @@
+//! `PolicyService`: shows, reloads and compares policies. Translation only; what a policy says is
+//! known in `screening`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tonic::{Code, Request, Response, Status};
+
+use super::blocking::with_engine;
+use super::question::{Options, Question, not_an_address, question};
+use super::screening::MAX_BATCH;
+use super::status::{Refusal, invalid_field};
+use super::v1::policy_service_server::PolicyService;
+use super::v1::policy_source::Source;
+use super::v1::{self, ErrorReason};
+use super::{convert, status};
+use crate::engine::{Engine, StandingPolicy};
+use crate::screening::policy::Policy;
+use crate::screening::snapshot::Snapshot;
+use crate::screening::{Scope, Screening};
+
+/// The most addresses in one comparison where each takes a search.
+const MAX_DEEP: usize = 1_000;
+
+/// The service over the engine.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    engine: Arc<Engine>,
+}
+
+impl Policies {
+    /// The service over `engine`.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+/// A policy that is neither in force nor the shadow.
+fn earlier(policy: &Policy) -> v1::Policy {
+    v1::Policy {
+        version: policy.version().to_owned(),
+        digest: convert::hex(policy.digest()),
+        name: policy.name().to_owned(),
+        toml: policy.text().to_owned(),
+        path: String::new(),
+        since: None,
+    }
+}
+
+fn standing(standing: &StandingPolicy) -> v1::Policy {
+    let path = standing.path.as_ref().map(|path| path.display().to_string());
+    v1::Policy {
+        path: path.unwrap_or_default(),
+        since: Some(convert::timestamp(standing.since)),
+        ..earlier(&standing.policy)
+    }
+}
+
+fn unknown(version: &str) -> Refusal {
+    let message = format!("no policy {version:?} was ever in force here");
+    Refusal::new(Code::NotFound, ErrorReason::NotFound, message)
+}
+
+/// The policy that a comparison names; none: the one in force.
+fn chosen(
+    engine: &Engine,
+    field: &str,
+    source: Option<v1::PolicySource>,
+) -> Result<Arc<Policy>, Refusal> {
+    match source.and_then(|source| source.source) {
+        Some(Source::Toml(text)) => match Policy::parse(&text) {
+            Ok(policy) => Ok(Arc::new(policy)),
+            Err(error) => {
+                let field = format!("{field}.toml");
+                Err(Refusal::invalid(ErrorReason::InvalidPolicy, field, error.to_string()))
+            }
+        },
+        Some(Source::Version(version)) if !version.is_empty() => {
+            engine.policy(&version)?.ok_or_else(|| unknown(&version))
+        }
+        _ => Ok(engine.policies().live.policy),
+    }
+}
+
+/// What a policy makes of an address.
+fn outcome(screening: &Screening<'_>) -> v1::PolicyOutcome {
+    let worst = screening.deciding_finding().or(screening.findings.first());
+    v1::PolicyOutcome {
+        status: convert::status(screening).into(),
+        decision: v1::Decision::from(screening.decision).into(),
+        score: screening.score.into(),
+        level: v1::RiskLevel::from(screening.level).into(),
+        rule: Some(convert::deciding_rule(screening)),
+        finding: worst.map(|found| convert::finding(found, screening)),
+        incomplete_reasons: convert::incomplete_reasons(screening),
+    }
+}
+
+/// Both policies on the same data.
+struct Comparison<'e> {
+    engine: &'e Engine,
+    options: Options,
+    now: Timestamp,
+    old: Snapshot,
+    new: Snapshot,
+}
+
+impl Comparison<'_> {
+    fn items(&self, queries: Vec<v1::AddressQuery>) -> Result<Vec<v1::ComparedItem>, Refusal> {
+        let old = self.options.scope(&self.old, self.now)?;
+        let new = self.options.scope(&self.new, self.now)?;
+        if old.needs_search() && queries.len() > MAX_DEEP {
+            let message = format!(
+                "{} addresses as of a past moment, or on some lists of a kind, at most {MAX_DEEP}",
+                queries.len()
+            );
+            return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message));
+        }
+        Ok(queries.into_iter().map(|query| self.item(&old, &new, query)).collect())
+    }
+
+    fn item(&self, old: &Scope<'_>, new: &Scope<'_>, query: v1::AddressQuery) -> v1::ComparedItem {
+        let refused = |(request_id, refusal): (String, Refusal)| v1::ComparedItem {
+            request_id: request_id.clone(),
+            error: Some(refusal.into_item_error(request_id)),
+            ..Default::default()
+        };
+        let Question { request_id, address, chain } = match question(query) {
+            Ok(question) => question,
+            Err(refusal) => return refused(refusal),
+        };
+        let by = |scope: &Scope<'_>| match scope.needs_search() {
+            true => {
+                let deep = self.engine.screen_deep(scope, &address, chain.as_ref(), false);
+                deep.map(|deep| outcome(&deep.screening))
+            }
+            false => scope.screen(&address, chain.as_ref()).map(|answer| outcome(&answer)),
+        };
+        match by(old).and_then(|old| Ok((old, by(new)?))) {
+            Ok((old, new)) => {
+                v1::ComparedItem { request_id, old: Some(old), new: Some(new), error: None }
+            }
+            Err(error) => refused(not_an_address(request_id, &error)),
+        }
+    }
+}
+
+fn compare(
+    engine: &Engine,
+    request: v1::ComparePoliciesRequest,
+) -> Result<v1::ComparePoliciesResponse, Refusal> {
+    let v1::ComparePoliciesRequest { old, new, queries, options } = request;
+    if queries.is_empty() || queries.len() > MAX_BATCH {
+        let message = format!("{} addresses, 1 to {MAX_BATCH}", queries.len());
+        return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message));
+    }
+    if new.as_ref().is_none_or(|new| new.source.is_none()) {
+        return Err(invalid_field("new", "missing"));
+    }
+    let options = Options { evidence: false, ..Options::check(options.as_ref())? };
+    let (old, new) = (chosen(engine, "old", old)?, chosen(engine, "new", new)?);
+    let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());
+    let snapshot = engine.snapshot().ok_or_else(status::not_loaded)?;
+    let comparison = Comparison {
+        engine,
+        options,
+        now: engine.now(),
+        old: snapshot.with_policies(old, None),
+        new: snapshot.with_policies(new, None),
+    };
+    Ok(v1::ComparePoliciesResponse {
+        items: comparison.items(queries)?,
+        old_version,
+        new_version,
+        snapshot_id: snapshot.id().to_owned(),
+    })
+}
+
+#[tonic::async_trait]
+impl PolicyService for Policies {
+    async fn get_policy(
+        &self,
+        request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        let version = request.into_inner().version;
+        let found = with_engine(&self.engine, move |engine| {
+            if !version.is_empty() {
+                let policy = engine.policy(&version)?.ok_or_else(|| unknown(&version))?;
+                let policy = Some(earlier(&policy));
+                return Ok(v1::GetPolicyResponse { policy, ..Default::default() });
+            }
+            let overview = engine.policies();
+            let counts = overview.shadow_counts.into_iter();
+            let counts = counts.map(|(live, shadow, count)| v1::ShadowCount {
+                live: v1::Decision::from(live).into(),
+                shadow: v1::Decision::from(shadow).into(),
+                count,
+            });
+            Ok(v1::GetPolicyResponse {
+                policy: Some(standing(&overview.live)),
+                shadow: overview.shadow.as_ref().map(standing),
+                shadow_counts: counts.collect(),
+                reload_problems: overview.problems,
+            })
+        });
+        Ok(Response::new(found.await?))
+    }
+
+    async fn reload_policy(
+        &self,
+        _: Request<v1::ReloadPolicyRequest>,
+    ) -> Result<Response<v1::ReloadPolicyResponse>, Status> {
+        let reloaded = with_engine(&self.engine, |engine| {
+            let changed = engine.reload_policies()?;
+            let overview = engine.policies();
+            Ok(v1::ReloadPolicyResponse {
+                policy: Some(standing(&overview.live)),
+                shadow: overview.shadow.as_ref().map(standing),
+                changed,
+            })
+        });
+        Ok(Response::new(reloaded.await?))
+    }
+
+    async fn compare_policies(
+        &self,
+        request: Request<v1::ComparePoliciesRequest>,
+    ) -> Result<Response<v1::ComparePoliciesResponse>, Status> {
+        let request = request.into_inner();
+        let compared = with_engine(&self.engine, move |engine| compare(engine, request));
+        Ok(Response::new(compared.await?))
+    }
+}

@@ -1,0 +1,119 @@
+//! One answered question: what was found, what was decided, and by what. Looks nothing up.
+
+use super::incomplete::Incomplete;
+use super::matching::{Finding, Sight};
+use super::policy::{self, By, Decision, Policy, RiskLevel};
+use crate::domain::address::Address;
+
+/// One answered question.
+#[derive(Debug)]
+pub struct Screening<'a> {
+    /// What was understood of the address.
+    pub address: Option<Address<'a>>,
+    /// The largest score of the findings.
+    pub score: u8,
+    /// Its band.
+    pub level: RiskLevel,
+    /// What to do.
+    pub decision: Decision,
+    /// What decided.
+    pub decider: Decider,
+    /// The highest score first, then by list and row.
+    pub findings: Vec<Finding<'a>>,
+    /// Why the screening is INCOMPLETE because of the data or the request's options.
+    pub scope_incomplete: &'a [Incomplete],
+    /// Why it is INCOMPLETE because of this address.
+    pub address_incomplete: Vec<Incomplete>,
+    /// Whether transfers of a chain that the address fits are loaded without gaps, and not stale.
+    pub covered: bool,
+    /// What the shadow policy makes of the same question; `None` where there is none.
+    pub shadow: Option<Box<Screening<'a>>>,
+    /// What rows were looked at with.
+    pub(super) sight: Sight<'a>,
+}
+
+/// What decided a screening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decider {
+    /// Nothing was found.
+    NoFinding,
+    /// What says so of the finding at that place.
+    Finding(usize),
+    /// The floor under an INCOMPLETE screening.
+    Incomplete,
+}
+
+/// What decided, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// What it takes, in the words of the policy's file.
+    pub threshold: String,
+    /// What was observed, in the same words.
+    pub observed: String,
+}
+
+impl<'a> Screening<'a> {
+    /// The policy that decided.
+    pub fn policy(&self) -> &'a Policy {
+        self.sight.policy
+    }
+
+    /// The id of what decided, as [`policy`] names it, and whether it is a floor that no rule
+    /// lifts.
+    pub fn rule(&self) -> (&'a str, bool) {
+        match self.decider {
+            Decider::NoFinding => (policy::NO_FINDING, false),
+            Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
+            Decider::Finding(place) => {
+                let by = self.findings[place].by;
+                (self.policy().rule_id(by), by == By::SanctionsFloor)
+            }
+        }
+    }
+
+    /// The finding that decided; `None` where none did.
+    pub fn deciding_finding(&self) -> Option<&Finding<'a>> {
+        match self.decider {
+            Decider::Finding(place) => self.findings.get(place),
+            Decider::NoFinding | Decider::Incomplete => None,
+        }
+    }
+
+    /// Why the rule decided so.
+    pub fn grounds(&self) -> Grounds {
+        let (threshold, observed) = match self.decider {
+            Decider::NoFinding => return Grounds::default(),
+            Decider::Incomplete => {
+                ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned())
+            }
+            Decider::Finding(place) => {
+                let found = &self.findings[place];
+                let near = found.exposure.as_ref();
+                let row = (found.list, found.row);
+                let subject = self.sight.subject(found.kind, found.state, row, near);
+                self.policy().grounds(found.by, &subject, found.score)
+            }
+        };
+        Grounds { threshold, observed }
+    }
+
+    /// Whether the question was answered whole.
+    pub fn is_complete(&self) -> bool {
+        self.scope_incomplete.is_empty() && self.address_incomplete.is_empty()
+    }
+}
+
+/// The worst decision of the findings, of equals that of the first, and the floor under what is not
+/// `complete`.
+pub(super) fn decide(findings: &[Finding<'_>], complete: bool) -> (Decision, Decider) {
+    let mut worst = (Decision::Allow, Decider::NoFinding);
+    for (place, finding) in findings.iter().enumerate() {
+        if worst.1 == Decider::NoFinding || finding.decision > worst.0 {
+            worst = (finding.decision, Decider::Finding(place));
+        }
+    }
+    match complete || worst.0 >= Decision::Review {
+        true => worst,
+        false => (Decision::Review, Decider::Incomplete),
+    }
+}

@@ -1,0 +1,81 @@
+//! Why a screening is INCOMPLETE. Finds nothing out.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::domain::address::AddressError;
+use crate::domain::chain::Chain;
+use crate::domain::list::{Gap, ListId};
+
+/// Why a screening is INCOMPLETE, and so never ALLOW.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incomplete {
+    /// A required list is not loaded.
+    RequiredListMissing(ListId),
+    /// A list is older than its limit: the age (unknown: `None`) and the limit, in seconds.
+    ListStale {
+        /// The list.
+        list: ListId,
+        /// Its age at the evaluation; `None` where it is unknown.
+        age_seconds: Option<u64>,
+        /// Its limit.
+        max_age_seconds: u64,
+    },
+    /// The request leaves out a required list.
+    Narrowed(ListId),
+    /// The string fits no address form.
+    AddressNotUnderstood(AddressError),
+    /// The checksum is wrong; the bytes were screened all the same.
+    ChecksumWrong,
+    /// The form cannot stand on the chain asked for; it was screened by its form.
+    ChainMismatch(Chain),
+    /// The chain is not known: only letter-for-letter matches can be found.
+    ChainNotKnown(Chain),
+    /// The day asked for is before the list's first publication that was ever loaded.
+    AsOfBeforeFirstPublication {
+        /// The list.
+        list: ListId,
+        /// The day of that publication; `None` where it is unknown.
+        first_published: Option<Date>,
+    },
+    /// The chain must have transfers and has none, or none that early.
+    TransfersMissing(Chain),
+    /// The chain's transfers lack blocks in between: they are in so many spans.
+    TransfersGapped {
+        /// The chain.
+        chain: Chain,
+        /// The spans of covered blocks.
+        spans: u64,
+    },
+    /// The chain's transfers end longer ago than their limit.
+    TransfersStale {
+        /// The chain.
+        chain: Chain,
+        /// The age of the last one at the evaluation, in seconds.
+        age_seconds: u64,
+        /// Its limit.
+        max_age_seconds: u64,
+    },
+    /// The labels of exposure do not know the lists in force yet, or not all transfers.
+    ExposureBehind,
+    /// The same, and they can no longer be brought up to date; and why.
+    ExposureFailed(Arc<str>),
+    /// Exposure was looked for by a search, which was cut short; and why.
+    SearchCutShort(&'static str),
+    /// The request asks for fewer hops than the policy requires.
+    DepthNarrowed {
+        /// Over how many hops was looked.
+        asked: u8,
+        /// What is required; as many as are configured, where the policy does not say.
+        required: u8,
+    },
+    /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
+    /// those days may be dated later than it was.
+    AsOfNotCovered {
+        /// The list.
+        list: ListId,
+        /// The span in which nobody looked.
+        gap: Gap,
+    },
+}
