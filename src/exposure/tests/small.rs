@@ -141,6 +141,24 @@ fn the_gravest_direct_dealing_is_shown() {
     assert_eq!(labels.source(found[0].source).key, key(X, &ETH));
 }
 
+/// The same where the dealings are on different clocks.
+#[test]
+fn the_gravest_direct_dealing_is_shown_over_clocks() {
+    let late = Transfer { position: None, ..send(S, A, 20, 100) };
+    let later = Transfer { position: None, ..send(S, A, 40, 100) };
+    let mut world = world(&[send(S, A, 10, 100), late, send(S, A, 12, 100), later], &[S]);
+    let labels = world.relabel().labels;
+    let wanted = (Direction::ReceivedFrom, 1, Timing::After, direct(10_000, 20));
+    assert_eq!(hops(&labels, A), [wanted]);
+    let keys = [key(A, &ETH)];
+    let label = labels.of(&keys[0]).next().unwrap();
+    assert_eq!(world.evidence(&keys, &label, 100).unwrap().path[0].row, 1);
+    for (until, row, timing) in [(10, 0, Timing::Before), (99, 1, Timing::After)] {
+        let found = world.exposure_as_of(&keys, until, None, 1_000).found;
+        assert_eq!((found[0].path.hops[0].row, found[0].path.timing), (row, timing));
+    }
+}
+
 /// What a source got out of inputs of unknown value is not said to be nothing.
 #[test]
 fn an_unknown_amount_makes_share_and_value_unknown() {
