@@ -159,6 +159,40 @@ fn the_gravest_direct_dealing_is_shown_over_clocks() {
     }
 }
 
+/// A key that a later list names with an earlier day is judged by that day too, and no other hop is
+/// changed by it.
+#[test]
+fn every_listing_of_a_key_is_asked_for_direct_dealings() {
+    let rows = [send(S, A, 10, 100), send(A, X, 11, 100), send(S, A, 12, 100)];
+    let mut world = world(&rows, &[S]);
+    let first = source(S);
+    let earlier = Source { list: "other".parse().unwrap(), designated: Some(12), ..source(S) };
+    let keys = [key(A, &ETH)];
+    let shown = |world: &mut World, was| {
+        let made = world.relabel();
+        assert_eq!(made.was, was);
+        let label = made.labels.of(&keys[0]).next().unwrap();
+        let evidence = world.evidence(&keys, &label, 100).unwrap();
+        let source = made.labels.source(label.source).clone();
+        let found = world.exposure_as_of(&keys, 99, None, 1_000).found.remove(0).path;
+        assert_eq!((&found.source, found.timing), (&source, label.timing));
+        assert_eq!(found.hops, evidence.path);
+        let beyond = made.labels.of(&key(X, &ETH)).next().unwrap();
+        assert_eq!((beyond.hops, beyond.timing), (2, Timing::Before));
+        assert_eq!(made.labels.source(beyond.source), &first);
+        (source.list.to_string(), evidence.path[0].row, label.timing)
+    };
+    let before = ("list".to_owned(), 0, Timing::Before);
+    let after = ("other".to_owned(), 2, Timing::After);
+    assert_eq!(shown(&mut world, Was::Rebuilt), before);
+    world.set_parties(vec![first.clone(), earlier.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), after);
+    world.set_parties(vec![first.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), before);
+    world.set_parties(vec![earlier, first.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), after);
+}
+
 /// What a source got out of inputs of unknown value is not said to be nothing.
 #[test]
 fn an_unknown_amount_makes_share_and_value_unknown() {
