@@ -20,8 +20,8 @@
 //! "first arrival" becomes "latest departure", and one code serves both.
 //!
 //! At one hop what is shown is of all counting transfers with sources of the kind: the gravest
-//! timing that any of them has, the first arrival of those that have it (its source, its path), and
-//! what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later
+//! timing that any of them has by any listing of the key, the first arrival of those that have it
+//! (its source, its path), and what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later
 //! one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
 //! another path of as many hops may have another.
 //!

@@ -163,8 +163,10 @@ impl World {
         let ground = self.ground();
         let clock = self.nodes.clock(at.node);
         if tag.hops() == 1 {
+            // At one hop it may be another source of the key than its first.
+            let source = self.parties.registry().get(tag.source() as usize)?;
             let is_it = hops.is_source(tail)
-                && hops.first(tail)?.tag.source() == tag.source()
+                && source.key == *self.nodes.key(tail)
                 && ground.timing(tag.source(), clock, key) == tag.timing();
             return is_it.then_some(None);
         }

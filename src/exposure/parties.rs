@@ -18,6 +18,8 @@ pub(super) struct Parties {
     ranks: Vec<u32>,
     /// The first source in force of each key and kind.
     by_key: HashMap<PackedKey, [Option<u32>; KINDS]>,
+    /// The others in force, in order, of keys that several lists or listings of a kind name.
+    further: HashMap<PackedKey, Vec<u32>>,
     stops: HashMap<PackedKey, StopReason>,
 }
 
@@ -32,7 +34,7 @@ pub(super) fn kind_index(kind: ListKind) -> Option<usize> {
 /// What a new set of parties changes.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Keys and kinds that have another first source than before; those that had none among them.
+    /// Keys and kinds that have other sources than before; those that had none among them.
     pub added: Vec<(PackedKey, usize)>,
     /// Kinds of which a key that was a source is none any more.
     pub removed: [bool; KINDS],
@@ -54,17 +56,22 @@ impl Parties {
         let mut difference = Difference::default();
         self.ranks = vec![u32::MAX; self.ranks.len()];
         let before = std::mem::take(&mut self.by_key);
+        let further = std::mem::take(&mut self.further);
         for (rank, source) in sources.into_iter().enumerate() {
             let Some(kind) = kind_index(source.kind) else { continue };
             let key = source.key;
             let Some(id) = self.register(source) else { continue };
             self.ranks[id as usize] = rank as u32;
             // They come in order: the first stands.
-            self.by_key.entry(key).or_default()[kind].get_or_insert(id);
+            if *self.by_key.entry(key).or_default()[kind].get_or_insert(id) != id {
+                self.further.entry(key).or_default().push(id);
+            }
         }
         for (key, now) in &self.by_key {
             let old = before.get(key).copied().unwrap_or_default();
-            let new = (0..KINDS).filter(|&kind| now[kind].is_some() && now[kind] != old[kind]);
+            let same = further.get(key) == self.further.get(key);
+            let is_new = |kind: usize| now[kind] != old[kind] || !same;
+            let new = (0..KINDS).filter(|&kind| now[kind].is_some() && is_new(kind));
             difference.added.extend(new.map(|kind| (*key, kind)));
         }
         for (key, old) in &before {
@@ -122,6 +129,14 @@ impl Parties {
     /// The first source in force of a key, of each kind.
     pub fn sources(&self, key: &PackedKey) -> Option<&[Option<u32>; KINDS]> {
         self.by_key.get(key)
+    }
+
+    /// Every source in force of a key, of a kind; the first of them first.
+    pub fn standing(&self, key: &PackedKey, kind: usize) -> impl Iterator<Item = u32> {
+        let first = self.sources(key).and_then(|kinds| kinds[kind]);
+        let further = self.further.get(key).into_iter().flatten().copied();
+        let is_of = move |id: &u32| kind_index(self.registry[*id as usize].kind) == Some(kind);
+        first.into_iter().chain(further.filter(is_of))
     }
 
     /// Every key with its first source of a kind, by key.

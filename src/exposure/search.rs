@@ -1,6 +1,7 @@
 //! Searches that callers ask for: exposure as of a moment or for other sources, and paths. Bounded;
 //! says where it was cut short. Changes nothing.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
@@ -83,6 +84,9 @@ pub struct PathQuery<'a> {
 /// Sources of one kind by key, each with its order.
 type ByKey<'a> = HashMap<PackedKey, (u32, &'a Source)>;
 
+/// The others of keys that several lists or listings of a kind name.
+type Further<'a> = HashMap<(PackedKey, ListKind), Vec<(u32, &'a Source)>>;
+
 impl World {
     /// Hops, source and timing of the keys (of one address) with the transfers up to a moment, in
     /// Unix seconds; for the sources in force or others. Exact unless cut short.
@@ -95,7 +99,7 @@ impl World {
     ) -> Search<Nearest> {
         let mut all = Search::new();
         let targets = self.targets(keys);
-        let by_kind = self.by_kind(sources);
+        let (by_kind, further) = self.by_kind(sources);
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
                 if keys.iter().any(|key| sources.contains_key(key)) {
@@ -112,7 +116,7 @@ impl World {
                 };
                 let found = cone(self.ground(), &aim, &targets, budget - all.examined);
                 let states = States::over(&found, self.ground(), &aim);
-                let nearest = nearest(self.ground(), &aim, &found, &states, &targets);
+                let nearest = nearest(self.ground(), &aim, &further, &found, &states, &targets);
                 all.found.extend(nearest.map(|path| Nearest { kind, path }));
                 all.note(found);
             }
@@ -127,7 +131,7 @@ impl World {
     pub fn paths(&self, keys: &[PackedKey], query: &PathQuery<'_>) -> Search<Path> {
         let mut all = Search::new();
         let targets = self.targets(keys);
-        let mut by_kind = self.by_kind(query.sources);
+        let (mut by_kind, _) = self.by_kind(query.sources);
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
         let directions = Direction::ALL.into_iter();
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
@@ -183,11 +187,24 @@ impl World {
         nodes
     }
 
-    /// Sources by kind and key, the first of each.
-    fn by_kind<'a>(&'a self, sources: Option<&'a [Source]>) -> BTreeMap<ListKind, ByKey<'a>> {
+    /// Sources by kind and key, the first of each, and the others.
+    fn by_kind<'a>(
+        &'a self,
+        sources: Option<&'a [Source]>,
+    ) -> (BTreeMap<ListKind, ByKey<'a>>, Further<'a>) {
         let mut by_kind: BTreeMap<ListKind, ByKey<'_>> = BTreeMap::new();
-        let mut add = |rank: u32, source: &'a Source| {
-            by_kind.entry(source.kind).or_default().entry(source.key).or_insert((rank, source));
+        let mut further = Further::new();
+        let mut add = |rank: u32, source: &'a Source| match by_kind
+            .entry(source.kind)
+            .or_default()
+            .entry(source.key)
+        {
+            Entry::Vacant(place) => {
+                place.insert((rank, source));
+            }
+            Entry::Occupied(_) => {
+                further.entry((source.key, source.kind)).or_default().push((rank, source));
+            }
         };
         match sources {
             Some(sources) => {
@@ -197,14 +214,16 @@ impl World {
             }
             None => {
                 for kind in 0..super::parties::KINDS {
-                    for (_, id) in self.parties.of_kind(kind) {
-                        add(self.parties.rank(id), &self.parties.registry()[id as usize]);
+                    for (key, _) in self.parties.of_kind(kind) {
+                        for id in self.parties.standing(&key, kind) {
+                            add(self.parties.rank(id), &self.parties.registry()[id as usize]);
+                        }
                     }
                 }
             }
         }
         by_kind.retain(|&kind, _| kind_index(kind).is_some());
-        by_kind
+        (by_kind, further)
     }
 
     /// The working labels, where they are of all these sources.
@@ -234,10 +253,14 @@ impl<T> Search<T> {
     }
 }
 
-/// Links from the key's end to the source's, as a path.
+/// Links from the key's end to the source's, as a path from the first source there.
 fn path(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link]) -> Option<Path> {
+    let (_, source) = *aim.sources.get(ground.nodes.key(links.last()?.tail))?;
+    path_of(ground, aim, links, source)
+}
+
+fn path_of(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link], source: &Source) -> Option<Path> {
     let last = links.last()?;
-    let (_, source) = *aim.sources.get(ground.nodes.key(last.tail))?;
     let fold = mask(aim.direction);
     let mut hops: Vec<_> = links
         .iter()
@@ -266,26 +289,37 @@ fn links_to(cone: &Cone, head: Node) -> &[Link] {
 }
 
 /// The direct transfer that the label of the targets shows: the first of the gravest.
-fn gravest(ground: Ground<'_>, aim: &Aim<'_>, cone: &Cone, targets: &[Node]) -> Option<Link> {
+fn gravest<'a>(
+    ground: Ground<'_>,
+    aim: &Aim<'a>,
+    further: &Further<'a>,
+    cone: &Cone,
+    targets: &[Node],
+) -> Option<(Link, &'a Source)> {
     let fold = mask(aim.direction);
     let firsts = targets.iter().filter_map(|&node| {
-        let judged = links_to(cone, node).iter().filter_map(|link| {
-            let (rank, source) = *aim.sources.get(ground.nodes.key(link.tail))?;
-            Some((timing(ground, source, aim.direction, *link), link.at, rank, *link))
+        let judged = links_to(cone, node).iter().flat_map(|link| {
+            let key = *ground.nodes.key(link.tail);
+            let first = aim.sources.get(&key);
+            let others = first.and_then(|(_, source)| further.get(&(key, source.kind)));
+            first.into_iter().chain(others.into_iter().flatten()).map(|&(rank, source)| {
+                (timing(ground, source, aim.direction, *link), link.at, rank, *link, source)
+            })
         });
         judged.min()
     });
-    let first = firsts.min_by_key(|&(timing, at, rank, link)| {
+    let first = firsts.min_by_key(|&(timing, at, rank, link, _)| {
         let time = ground.clocks.time(ground.nodes.clock(link.head), at ^ fold) ^ fold;
         (timing, time, rank)
     });
-    first.map(|(.., link)| link)
+    first.map(|(.., link, source)| (link, source))
 }
 
 /// The path that the label of the targets stands for.
-fn nearest(
+fn nearest<'a>(
     ground: Ground<'_>,
-    aim: &Aim<'_>,
+    aim: &Aim<'a>,
+    further: &Further<'a>,
     cone: &Cone,
     states: &States,
     targets: &[Node],
@@ -299,7 +333,8 @@ fn nearest(
     });
     let (mut hops, _, _, _, mut node) = best.min()?;
     if hops == 1 {
-        return path(ground, aim, &[gravest(ground, aim, cone, targets)?]);
+        let (link, source) = gravest(ground, aim, further, cone, targets)?;
+        return path_of(ground, aim, &[link], source);
     }
     let mut links = Vec::new();
     while hops > 0 {

@@ -135,6 +135,17 @@ impl Near {
         let Label { direction, kind, hops, timing, direct, hub, .. } = *label;
         Self { key, direction, kind, hops, timing, direct, hub }
     }
+
+    /// Whether it is shown in place of what another key of the address has, and not that: it is
+    /// nearer, or as direct and graver. Of two direct ones both then say what both come to.
+    fn replaces(&mut self, known: &mut Self) -> bool {
+        let (Some(own), Some(other)) = (self.direct, known.direct) else {
+            return self.hops < known.hops;
+        };
+        self.direct = Some(own.with(other));
+        known.direct = self.direct;
+        self.timing < known.timing
+    }
 }
 
 /// What rows are looked at with.
@@ -291,12 +302,10 @@ pub(super) fn match_label<'s>(
     if let Some(Finding { list: known_list, listing: Some(known_listing), exposure, .. }) = known
         && let Some(mut known) = exposure
     {
-        if let (Some(a), Some(b)) = (known.direct, near.direct) {
-            (known.direct, near.direct) = (Some(a.with(b)), Some(a.with(b)));
-        }
-        let graver = near.direct.is_some() && near.timing < known.timing;
-        let better = near.hops < known.hops || near.hops == known.hops && graver;
-        let best = if better { (list, listing, near) } else { (known_list, known_listing, known) };
+        let best = match near.replaces(&mut known) {
+            true => (list, listing, near),
+            false => (known_list, known_listing, known),
+        };
         let Some(again) = judged(best.0, best.1, best.2) else { return };
         found = again;
     }
@@ -316,5 +325,43 @@ fn is_exact(address: &Address<'_>, chain: Option<&Chain>, listing: &IndexedListi
     match chain.filter(|chain| address.fits(chain)) {
         Some(chain) => listing.chains().contains(chain),
         None => listing.chains().iter().any(|listed| address.chains().contains(listed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_keys_the_nearer_stays_and_the_graver_of_direct_ones() {
+        let near = |hops, timing, direct| Near {
+            key: PackedKey([1; 21]),
+            direction: Direction::SentTo,
+            kind: ListKind::Sanctions,
+            hops,
+            timing,
+            direct,
+            hub: false,
+        };
+        let direct = |share, value| Some(Direct { share: Some(share), value: Some(value) });
+        let pairs = [(Timing::Before, Timing::Before), (Timing::After, Timing::Before)];
+        for (known, timing) in pairs {
+            assert!(!near(2, timing, None).replaces(&mut near(2, known, None)));
+            assert!(!near(2, Timing::After, None).replaces(&mut near(1, known, direct(1, 1))));
+            assert!(near(1, timing, direct(1, 1)).replaces(&mut near(2, known, None)));
+        }
+        let gravity = [Timing::After, Timing::Unknown, Timing::Before];
+        for (a, graver) in gravity.iter().enumerate() {
+            for (b, timing) in gravity.iter().enumerate() {
+                let (mut new, mut known) =
+                    (near(1, *graver, direct(10, 4)), near(1, *timing, direct(20, 3)));
+                assert_eq!(new.replaces(&mut known), a < b);
+                assert_eq!((new.direct, known.direct), (direct(20, 7), direct(20, 7)));
+            }
+        }
+        let unknown = Some(Direct { share: None, value: Some(u64::MAX) });
+        let mut known = near(1, Timing::After, direct(20, 3));
+        assert!(!near(1, Timing::After, unknown).replaces(&mut known));
+        assert_eq!(known.direct, unknown);
     }
 }

@@ -141,6 +141,58 @@ fn the_gravest_direct_dealing_is_shown() {
     assert_eq!(labels.source(found[0].source).key, key(X, &ETH));
 }
 
+/// The same where the dealings are on different clocks.
+#[test]
+fn the_gravest_direct_dealing_is_shown_over_clocks() {
+    let late = Transfer { position: None, ..send(S, A, 20, 100) };
+    let later = Transfer { position: None, ..send(S, A, 40, 100) };
+    let mut world = world(&[send(S, A, 10, 100), late, send(S, A, 12, 100), later], &[S]);
+    let labels = world.relabel().labels;
+    let wanted = (Direction::ReceivedFrom, 1, Timing::After, direct(10_000, 20));
+    assert_eq!(hops(&labels, A), [wanted]);
+    let keys = [key(A, &ETH)];
+    let label = labels.of(&keys[0]).next().unwrap();
+    assert_eq!(world.evidence(&keys, &label, 100).unwrap().path[0].row, 1);
+    for (until, row, timing) in [(10, 0, Timing::Before), (99, 1, Timing::After)] {
+        let found = world.exposure_as_of(&keys, until, None, 1_000).found;
+        assert_eq!((found[0].path.hops[0].row, found[0].path.timing), (row, timing));
+    }
+}
+
+/// A key that a later list names with an earlier day is judged by that day too, and no other hop is
+/// changed by it.
+#[test]
+fn every_listing_of_a_key_is_asked_for_direct_dealings() {
+    let rows = [send(S, A, 10, 100), send(A, X, 11, 100), send(S, A, 12, 100)];
+    let mut world = world(&rows, &[S]);
+    let first = source(S);
+    let earlier = Source { list: "other".parse().unwrap(), designated: Some(12), ..source(S) };
+    let keys = [key(A, &ETH)];
+    let shown = |world: &mut World, was| {
+        let made = world.relabel();
+        assert_eq!(made.was, was);
+        let label = made.labels.of(&keys[0]).next().unwrap();
+        let evidence = world.evidence(&keys, &label, 100).unwrap();
+        let source = made.labels.source(label.source).clone();
+        let found = world.exposure_as_of(&keys, 99, None, 1_000).found.remove(0).path;
+        assert_eq!((&found.source, found.timing), (&source, label.timing));
+        assert_eq!(found.hops, evidence.path);
+        let beyond = made.labels.of(&key(X, &ETH)).next().unwrap();
+        assert_eq!((beyond.hops, beyond.timing), (2, Timing::Before));
+        assert_eq!(made.labels.source(beyond.source), &first);
+        (source.list.to_string(), evidence.path[0].row, label.timing)
+    };
+    let before = ("list".to_owned(), 0, Timing::Before);
+    let after = ("other".to_owned(), 2, Timing::After);
+    assert_eq!(shown(&mut world, Was::Rebuilt), before);
+    world.set_parties(vec![first.clone(), earlier.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), after);
+    world.set_parties(vec![first.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), before);
+    world.set_parties(vec![earlier, first.clone()], Vec::new());
+    assert_eq!(shown(&mut world, Was::Incremental), after);
+}
+
 /// What a source got out of inputs of unknown value is not said to be nothing.
 #[test]
 fn an_unknown_amount_makes_share_and_value_unknown() {

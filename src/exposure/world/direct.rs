@@ -21,10 +21,11 @@ impl World {
         hops.dealt.clear();
         let edges = self.ground().onward(hops.direction);
         let mut transactions = Transactions::new();
-        for (key, source) in self.parties.of_kind(hops.kind) {
+        for (key, _) in self.parties.of_kind(hops.kind) {
+            let sources: Vec<_> = self.parties.standing(&key, hops.kind).collect();
             for near in self.nodes.of_key(&key) {
                 for edge in edges.pieces(near).flatten().filter(|edge| edge.counts()) {
-                    self.take_direct(hops, source, edge, &mut transactions);
+                    self.take_direct(hops, &sources, edge, &mut transactions);
                 }
             }
         }
@@ -36,26 +37,35 @@ impl World {
         let mut transactions = Transactions::new();
         for edge in edges.iter().filter(|edge| edge.counts()) {
             let (near, seen) = edge.seen(hops.direction == Direction::ReceivedFrom);
-            let entry = hops.first(near).filter(|entry| entry.tag.hops() == 0);
-            if let Some(source) = entry.map(|entry| entry.tag.source())
-                && !self.nodes.has(near, TX)
-            {
-                self.take_direct(hops, source, &seen, &mut transactions);
+            if self.nodes.has(near, TX) || !hops.is_source(near) {
+                continue;
             }
+            let sources: Vec<_> = self.parties.standing(self.nodes.key(near), hops.kind).collect();
+            self.take_direct(hops, &sources, &seen, &mut transactions);
         }
         self.add_legs(hops, &transactions);
     }
 
-    /// Takes an edge of a source: a transfer, or its part in a transaction.
-    fn take_direct(&self, hops: &mut Hops, source: u32, edge: &Edge, within: &mut Transactions) {
+    /// Takes an edge of a key with these sources: a transfer, or its part in a transaction.
+    fn take_direct(
+        &self,
+        hops: &mut Hops,
+        sources: &[u32],
+        edge: &Edge,
+        within: &mut Transactions,
+    ) {
         let far = edge.node();
         let clock = self.nodes.clock(far);
-        let tag = || Tag::new(1, self.ground().timing(source, clock, edge.key), source);
+        let tag = || {
+            let timing = |source| self.ground().timing(source, clock, edge.key);
+            let tags = sources.iter().map(|&source| Tag::new(1, timing(source), source));
+            tags.min_by_key(|tag| self.gravity(0, *tag))
+        };
         if !self.nodes.has(far, TX) {
             self.add_direct(hops, edge, false, tag);
             return;
         }
-        let tag = tag();
+        let Some(tag) = tag() else { return };
         let best = within.entry(far).or_insert(tag);
         // All at one moment.
         if self.gravity(0, tag) < self.gravity(0, *best) {
@@ -67,28 +77,35 @@ impl World {
         for (&tx, &tag) in transactions {
             let legs = self.ground().onward(hops.direction).pieces(tx).flatten();
             for leg in legs.filter(|leg| leg.counts()) {
-                self.add_direct(hops, leg, true, || tag);
+                self.add_direct(hops, leg, true, || Some(tag));
             }
         }
     }
 
     /// Adds a transfer, or leg, at the end of which is the node that dealt with a source.
-    fn add_direct(&self, hops: &mut Hops, edge: &Edge, is_leg: bool, tag: impl FnOnce() -> Tag) {
+    fn add_direct(
+        &self,
+        hops: &mut Hops,
+        edge: &Edge,
+        is_leg: bool,
+        tag: impl FnOnce() -> Option<Tag>,
+    ) {
         let (node, arrival) = (edge.node(), edge.key ^ mask(hops.direction));
         let (fact, units) = self.moves.of(is_leg, edge.id);
         let units = fact.at_most(units);
         let is_known = units.is_some();
         match hops.dealt.entry(node) {
             Entry::Vacant(place) => {
-                place.insert(Dealt { arrival, tag: tag(), is_known });
+                let Some(tag) = tag() else { return };
+                place.insert(Dealt { arrival, tag, is_known });
             }
             Entry::Occupied(mut place) => {
                 let dealt = place.get_mut();
                 dealt.is_known &= is_known;
                 // A later one is not shown before the first of the gravest.
                 if dealt.tag.timing() != Timing::After || arrival <= dealt.arrival {
-                    let tag = tag();
-                    if self.gravity(arrival, tag) < self.gravity(dealt.arrival, dealt.tag) {
+                    let known = self.gravity(dealt.arrival, dealt.tag);
+                    if let Some(tag) = tag().filter(|tag| self.gravity(arrival, *tag) < known) {
                         (dealt.arrival, dealt.tag) = (arrival, tag);
                     }
                 }

@@ -128,16 +128,15 @@ impl Model<'_> {
         direction: Direction,
         kind: ListKind,
     ) -> (Source, Timing) {
-        let firsts = self.firsts(kind);
         let steps = self.steps(direction);
-        let direct: Vec<_> = steps
-            .iter()
-            .filter(|step| step.to == *key)
-            .filter_map(|step| {
-                let source = firsts.get(&step.from)?;
-                Some((step, source, Self::timing(source, step)))
-            })
-            .collect();
+        let mut direct = Vec::new();
+        for step in steps.iter().filter(|step| step.to == *key) {
+            // Every listing of the key, not the first alone.
+            let of = |source: &&Source| source.key == step.from && source.kind == kind;
+            for source in self.sources.iter().filter(of) {
+                direct.push((step, source, Self::timing(source, step)));
+            }
+        }
         let has = |wanted| direct.iter().any(|(_, _, timing)| *timing == wanted);
         let gravest = [Timing::After, Timing::Unknown].into_iter().find(|timing| has(*timing));
         let gravest = gravest.unwrap_or(Timing::Before);
