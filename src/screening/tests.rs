@@ -466,12 +466,13 @@ fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, Findi
                 }
                 _ => continue,
             };
-            let certain =
-                list.version.kind == ListKind::Sanctions && kind != FindingKind::ListedVerbatim;
-            let score = match (row.stands(), certain) {
-                (false, _) => 0,
-                (true, true) => 100,
-                (true, false) => 75,
+            let verbatim = kind == FindingKind::ListedVerbatim;
+            let score = match (row.stands(), list.version.kind, verbatim) {
+                (false, ..) => 0,
+                (true, ListKind::Sanctions, false) => 100,
+                (true, ListKind::Sanctions, true) | (true, _, false) => 75,
+                // 75 % of 75, rounded up.
+                (true, _, true) => 57,
             };
             found.push((list.version.id.to_string(), row.key.clone(), kind, score));
         }

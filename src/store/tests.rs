@@ -121,7 +121,7 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
     }
     let error = store.record_check(&id("b"), &ListCheck::default()).unwrap_err();
     assert_eq!(error.to_string(), "list b is not in the store");
-    for bad in ["", &"x".repeat(65)] {
+    for bad in ["", &"x".repeat(129)] {
         assert!(matches!(store.save_snapshot(bad, b""), Err(StoreError::Name(_))));
     }
     publish(&store, "a", 2, 1);
