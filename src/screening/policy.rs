@@ -14,7 +14,7 @@ mod tables;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,7 @@
 //! Screening against a slow obvious model, and the cases that the words of the design name.
 
+mod policies;
+
 use std::sync::Arc;
 
 use jiff::civil::{Date, date};

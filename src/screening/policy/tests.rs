@@ -1,7 +1,7 @@
 //! What every policy holds to, tried with policies by chance; and what files are refused for.
 
 mod files;
-mod properties;
+pub mod properties;
 
 use super::*;
 

@@ -11,6 +11,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use super::*;
 
 const SCREENING: &str = "lazaretto.v1.ScreeningService";
+const POLICIES: &str = "lazaretto.v1.PolicyService";
 const LISTS: &str = "lazaretto.v1.SanctionsListService";
 const TRANSFERS: &str = "lazaretto.v1.TransferService";
 
@@ -90,7 +91,8 @@ fn reflection_lists_the_services() {
             (v1, "grpc.reflection.v1.ServerReflection"),
             (v1alpha, "grpc.reflection.v1alpha.ServerReflection"),
         ] {
-            assert_eq!(names, ["grpc.health.v1.Health", own, LISTS, SCREENING, TRANSFERS]);
+            let services = ["grpc.health.v1.Health", own, POLICIES, LISTS, SCREENING, TRANSFERS];
+            assert_eq!(names, services);
         }
         for files in [files, files_alpha] {
             let text = files.iter().map(|file| String::from_utf8_lossy(file)).collect::<String>();

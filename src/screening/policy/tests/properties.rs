@@ -6,7 +6,7 @@ use super::super::*;
 use crate::exposure::MAX_HOPS;
 
 /// A policy with other numbers: of any that `Policy::parse` accepts.
-fn policy() -> impl Strategy<Value = Policy> {
+pub fn policy() -> impl Strategy<Value = Policy> {
     let falling = || {
         prop::collection::vec(0_u8..=100, MAX_HOPS as usize).prop_map(|mut scores| {
             scores.sort_unstable_by(|a, b| b.cmp(a));
