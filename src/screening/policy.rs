@@ -321,7 +321,12 @@ impl Policy {
 
     /// The score of a standing listing of the address itself, no service, whose category weighs
     /// `category_percent`.
-    pub fn listing_score(&self, kind: FindingKind, list_kind: ListKind, category_percent: u8) -> u8 {
+    pub fn listing_score(
+        &self,
+        kind: FindingKind,
+        list_kind: ListKind,
+        category_percent: u8,
+    ) -> u8 {
         self.scale.listing(kind, list_kind, category_percent)
     }
 

@@ -17,7 +17,10 @@ fn settings_that_differ_are_named_with_both_values() {
         ("hub_percent = 50", "hub_percent = 60"),
         ("at_least_floors = 1_000\n", "at_least_floors = 2_000\n"),
         ("[[share]]", "[requires]\nlists = [\"b\", \"a\"]\nmax_hops = 3\n\n[[share]]"),
-        ("[requires]", "[staleness]\ntransfers = \"1h\"\nlist_kind = { SANCTIONS = \"1d\" }\n[requires]"),
+        (
+            "[requires]",
+            "[staleness]\ntransfers = \"1h\"\nlist_kind = { SANCTIONS = \"1d\" }\n[requires]",
+        ),
     ]));
     let found = old.setting_differences(&new);
     let said: Vec<_> = found
