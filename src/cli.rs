@@ -1,5 +1,5 @@
-//! The command line: what can be asked, and who answers it. Every command but `address` and
-//! `serve` is a gRPC call, to a running server or to one within the process ([`connect`]).
+//! The command line: what can be asked, and who answers it. Every command but `address`, `serve` and
+//! what `policy` does with files alone is a gRPC call, to a running server or to one within the process ([`connect`]).
 
 mod address;
 mod connect;
@@ -7,6 +7,7 @@ mod dates;
 mod endpoint;
 mod lists;
 mod output;
+mod policy;
 mod render;
 mod screen;
 mod serve;
@@ -77,6 +78,8 @@ enum Command {
     Tags(tags::Arguments),
     /// The paths of transfers between an address and listed ones
     Trace(trace::Arguments),
+    /// Policies: check, explain, compare, show and reload them
+    Policy(policy::Arguments),
     /// What an address is: its form, chains, checksum, key ids and other forms
     Address(address::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
@@ -97,6 +100,7 @@ impl Cli {
             Command::Transfers(arguments) => transfers::run(arguments, &global),
             Command::Tags(arguments) => tags::run(arguments, &global),
             Command::Trace(arguments) => trace::run(&arguments, &global),
+            Command::Policy(arguments) => policy::run(arguments, &global),
             Command::Address(arguments) => address::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
         }

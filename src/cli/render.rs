@@ -2,10 +2,14 @@
 //! [`super::text::escape`]. Asks nothing and prints nothing.
 
 pub mod changes;
+mod decided;
 mod exposure;
 pub mod lists;
 pub mod party;
 pub mod paths;
+pub mod policy;
+pub mod policy_check;
+pub mod policy_diff;
 pub mod screening;
 pub mod snapshot;
 pub mod transfers;

@@ -7,6 +7,7 @@
 //! makes an answer milder. `docs/policy.md` explains the file and the built-in policy.
 
 mod consistency;
+mod difference;
 mod file;
 mod rule;
 mod score;
@@ -21,6 +22,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
 
+pub use difference::{RuleChange, RuleDifference, SettingDifference};
 pub use file::{MAX_FILE, PolicyError, PolicyProblem};
 pub use rule::Rule;
 pub use score::Factors;
@@ -315,6 +317,27 @@ impl Policy {
         category_percent: u8,
     ) -> Vec<u8> {
         self.scale.by_hops(kind, list_kind, category_percent)
+    }
+
+    /// The score of a standing listing of the address itself, no service, whose category weighs
+    /// `category_percent`.
+    pub fn listing_score(
+        &self,
+        kind: FindingKind,
+        list_kind: ListKind,
+        category_percent: u8,
+    ) -> u8 {
+        self.scale.listing(kind, list_kind, category_percent)
+    }
+
+    /// The categories of tags that are named, with their weights in per cent; others weigh 100.
+    pub fn category_weights(&self) -> impl Iterator<Item = (&str, u8)> {
+        self.scale.categories.iter().map(|(category, weight)| (category.as_str(), *weight))
+    }
+
+    /// What is left of a score where an untagged hub lies between, in per cent.
+    pub fn hub_percent(&self) -> u8 {
+        self.scale.hub
     }
 
     /// The steps by which the share of direct dealings, in basis points, raises a score, in per

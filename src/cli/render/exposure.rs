@@ -1,6 +1,7 @@
 //! Findings by exposure: how near which listing is, in a few lines, and the evidence where it was
 //! asked for.
 
+use super::decided;
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash};
 use crate::cli::text::{self, Colour, Style, escape};
@@ -22,6 +23,7 @@ pub fn finding(
     let kind = words::short(finding.kind().as_str_name(), "FINDING_KIND_");
     let kind = style.paint(Colour::Bad, kind);
     out.push_str(&format!("  {kind}  score {}  {}\n", finding.score, or_dash(party)));
+    decided::finding(out, finding);
     let hops = words::count(exposure.hops as usize, "hop", "hops");
     let way = match (finding.kind(), exposure.direction()) {
         (v1::FindingKind::HubExposure, _) => "through a hub that nobody has tagged, with",

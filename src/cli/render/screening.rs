@@ -1,5 +1,6 @@
 //! Answers to screenings: the decision first, then why, then what it rests on.
 
+use super::decided;
 use super::words::{self, line, or_dash};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
@@ -40,12 +41,7 @@ fn screening(
     snapshot: &v1::Snapshot,
     style: Style,
 ) {
-    let (decision, colour) = match answer.decision() {
-        v1::Decision::Allow => ("ALLOW", Colour::Good),
-        v1::Decision::Review => ("REVIEW", Colour::Doubtful),
-        v1::Decision::Block => ("BLOCK", Colour::Bad),
-        v1::Decision::Unspecified => ("BLOCK (no decision given)", Colour::Bad),
-    };
+    let (decision, colour) = (words::decision(answer.decision()), words::colour(answer.decision()));
     text.push_str(&format!(
         "{}  score {} ({})  {}\n",
         style.paint(colour, decision),
@@ -71,6 +67,7 @@ fn screening(
     if !answer.findings.is_empty() {
         text.push('\n');
     }
+    decided::screening(text, answer, style);
     status(text, answer, style);
     if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {
         let why = "not covered: no chain that it fits has its transfers loaded without gaps";
@@ -102,14 +99,7 @@ fn status(text: &mut String, answer: &v1::Screening, style: Style) {
     }
     line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE"));
     for reason in &answer.incomplete_reasons {
-        let mut why = words::incomplete(reason.code()).to_owned();
-        if !reason.list_id.is_empty() {
-            why.push_str(&format!(" [{}]", escape(&reason.list_id)));
-        }
-        if !reason.detail.is_empty() {
-            why.push_str(&format!(": {}", escape(&reason.detail)));
-        }
-        line(text, 2, "because", &why);
+        line(text, 2, "because", &words::reason(reason));
     }
 }
 
@@ -126,6 +116,7 @@ fn finding(
     let kind = words::short(kind, "FINDING_KIND_");
     let kind = style.paint(Colour::Bad, kind);
     text.push_str(&format!("  {kind}  score {}  {}\n", finding.score, or_dash(&party.name)));
+    decided::finding(text, finding);
     line(text, 4, "party", &who(&party));
     if !party.aliases.is_empty() {
         line(text, 4, "also known", &some_of(&party.aliases));

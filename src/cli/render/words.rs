@@ -2,7 +2,7 @@
 
 use pbjson_types::Timestamp;
 
-use crate::cli::text::escape;
+use crate::cli::text::{Colour, escape};
 use crate::grpc::v1;
 
 /// A list kind by its short name.
@@ -53,8 +53,52 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::TransfersStale => "the transfers of a chain end too long ago",
         Code::ExposureBehind => "exposure does not know the lists in force yet",
         Code::SearchCutShort => "the search for exposure was cut short",
-        Code::DepthNarrowed => "the request asks for fewer hops than are configured",
+        Code::DepthNarrowed => "the request asks for fewer hops than are required",
         Code::Unspecified => "a reason that this program does not know",
+    }
+}
+
+/// Why a screening is incomplete, with the list and the detail.
+pub fn reason(reason: &v1::IncompleteReason) -> String {
+    let mut why = incomplete(reason.code()).to_owned();
+    if !reason.list_id.is_empty() {
+        why.push_str(&format!(" [{}]", escape(&reason.list_id)));
+    }
+    if !reason.detail.is_empty() {
+        why.push_str(&format!(": {}", escape(&reason.detail)));
+    }
+    why
+}
+
+/// What to do; what is not said is the worst.
+pub fn decision(decision: v1::Decision) -> &'static str {
+    match decision {
+        v1::Decision::Allow => "ALLOW",
+        v1::Decision::Review => "REVIEW",
+        v1::Decision::Block => "BLOCK",
+        v1::Decision::Unspecified => "BLOCK (no decision given)",
+    }
+}
+
+/// The colour of a decision.
+pub fn colour(decision: v1::Decision) -> Colour {
+    match decision {
+        v1::Decision::Allow => Colour::Good,
+        v1::Decision::Review => Colour::Doubtful,
+        v1::Decision::Block | v1::Decision::Unspecified => Colour::Bad,
+    }
+}
+
+/// What decided, in one line without what was observed.
+pub fn deciding(rule: &v1::DecidingRule) -> String {
+    let what = match rule.id.as_str() {
+        "no-finding" => return "no-finding: nothing was found".to_owned(),
+        _ if rule.floor => "floor ",
+        _ => "rule ",
+    };
+    match rule.threshold.as_str() {
+        "" => format!("{what}{}", or_dash(&rule.id)),
+        threshold => format!("{what}{}: {}", or_dash(&rule.id), escape(threshold)),
     }
 }
 

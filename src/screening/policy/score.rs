@@ -139,6 +139,13 @@ impl Scale {
         bases.iter().map(score).collect()
     }
 
+    pub fn listing(&self, kind: FindingKind, list_kind: ListKind, category: u8) -> u8 {
+        let base = if kind == FindingKind::ListedVerbatim { self.verbatim } else { MAX_SCORE };
+        let category = if list_kind == ListKind::Attribution { category } else { 100 };
+        let list_kind = self.list_kind_percent(list_kind);
+        Factors { base, list_kind, category, share: 100, value: 100, hub: 100 }.score()
+    }
+
     pub fn steps(&self) -> [&[Step]; 2] {
         [&self.shares, &self.values]
     }

@@ -1,5 +1,6 @@
 //! What every policy holds to, tried with policies by chance; and what files are refused for.
 
+mod differences;
 mod files;
 pub mod properties;
 

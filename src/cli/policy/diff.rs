@@ -1,0 +1,341 @@
+//! `policy diff`: what differs between two policies, and whose decision changes over a sample. The
+//! server (or the store) screens; this only counts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde::Serialize;
+
+use super::file;
+use crate::cli::output::Output;
+use crate::cli::{Global, connect, render, runtime};
+use crate::grpc::client::{Client, answer};
+use crate::grpc::v1;
+use crate::screening::policy::{Policy, RuleDifference, SettingDifference};
+use crate::source::sample::{Asked, Sample, Sampled};
+use v1::policy_source::Source;
+
+/// How many lines go into one call.
+const CHUNK: usize = 1_000;
+
+/// `google.rpc.Code` INVALID_ARGUMENT, for lines that are refused before they are asked.
+const INVALID_ARGUMENT: i32 = 3;
+
+/// The arguments of `policy diff`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The policy that decides now: a FILE, a version such as name@0123456789abcdef, or `live`
+    old: String,
+    /// The one that may decide later, likewise
+    new: String,
+    /// Screen these addresses by both: one a line, or CSV with a column `address` (and `chain`);
+    /// `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    sample: Option<PathBuf>,
+    /// Show addresses whose decision stays too
+    #[arg(long, requires = "sample")]
+    all: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// A policy to compare, and how the server is told of it.
+struct Side {
+    policy: Policy,
+    source: v1::PolicySource,
+}
+
+/// What differs.
+#[derive(Debug, Serialize)]
+pub struct Differences {
+    /// The old policy's version.
+    pub old_version: String,
+    /// The new policy's version.
+    pub new_version: String,
+    /// The settings that differ.
+    pub settings: Vec<Setting>,
+    /// The rules that differ.
+    pub rules: Vec<Rule>,
+    /// What the sample showed; absent where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Compared>,
+}
+
+/// A setting that differs.
+#[derive(Debug, Serialize)]
+pub struct Setting {
+    pub key: String,
+    pub old: Option<String>,
+    pub new: Option<String>,
+}
+
+/// A rule that differs.
+#[derive(Debug, Serialize)]
+pub struct Rule {
+    pub id: String,
+    pub change: &'static str,
+    pub old: Option<String>,
+    pub new: Option<String>,
+}
+
+/// What a sample showed.
+#[derive(Debug, Default, Serialize)]
+pub struct Compared {
+    /// The snapshots that the answers rest on: several where data changed in between.
+    pub snapshot_ids: Vec<String>,
+    /// Addresses that were screened by both.
+    pub screened: u64,
+    /// Lines that were refused.
+    pub refused: u64,
+    pub decisions_changed: u64,
+    pub scores_changed: u64,
+    /// How often which decision became which.
+    pub matrix: Vec<Moved>,
+    /// Those whose decision changes and refused ones; all where asked for. In the sample's order.
+    pub items: Vec<Item>,
+}
+
+/// How often a decision became another, or stayed.
+#[derive(Debug, Serialize)]
+pub struct Moved {
+    pub old: v1::Decision,
+    pub new: v1::Decision,
+    pub count: u64,
+}
+
+/// A line of the sample.
+#[derive(Debug, Serialize)]
+pub struct Item {
+    /// From 1.
+    pub line: u64,
+    /// As it stands there; its beginning where the line is refused.
+    pub address: String,
+    pub chain: String,
+    pub comparison: v1::ComparedItem,
+}
+
+/// Compares.
+pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
+    let sample = arguments.sample.as_deref().map(open).transpose()?;
+    let differences = runtime()?.block_on(async {
+        let mut server = Lazily { global, client: None };
+        let old = side(&arguments.old, &mut server).await?;
+        let new = side(&arguments.new, &mut server).await?;
+        let mut differences = differences(&old.policy, &new.policy);
+        if let Some(sample) = sample {
+            let mut comparing = Comparing {
+                old,
+                new,
+                all: arguments.all,
+                counts: BTreeMap::new(),
+                found: Compared::default(),
+            };
+            comparing.sample(server.client().await?, sample).await?;
+            differences.sample = Some(comparing.finish());
+        }
+        anyhow::Ok(differences)
+    })?;
+    arguments.output.show(&differences, |style| render::policy_diff::text(&differences, style))?;
+    Ok(match &differences.sample {
+        Some(sample) if sample.refused > 0 => 1,
+        Some(sample) if sample.decisions_changed > 0 => 10,
+        _ => 0,
+    })
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// A client that is connected where it is needed: two files alone ask nobody.
+struct Lazily<'g> {
+    global: &'g Global,
+    client: Option<Client>,
+}
+
+impl Lazily<'_> {
+    async fn client(&mut self) -> Result<&mut Client> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => connect::connect(self.global).await?,
+        };
+        Ok(self.client.insert(client))
+    }
+}
+
+async fn side(named: &str, server: &mut Lazily<'_>) -> Result<Side> {
+    let version = match named {
+        "live" => Some(""),
+        named if is_version(named) => Some(named),
+        _ => None,
+    };
+    let Some(version) = version else {
+        let policy = file::read(Path::new(named))?;
+        let source = Source::Toml(policy.text().to_owned());
+        return Ok(Side { policy, source: v1::PolicySource { source: Some(source) } });
+    };
+    let (policy, _) = super::known(server.client().await?, version).await?;
+    // By its version even if `live`: it must not become another between two calls.
+    let source = Source::Version(policy.version().to_owned());
+    Ok(Side { policy, source: v1::PolicySource { source: Some(source) } })
+}
+
+/// Whether it is `name@` and 16 hex digits, as answers name a policy.
+fn is_version(text: &str) -> bool {
+    let Some((name, digits)) = text.split_once('@') else { return false };
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    !name.is_empty() && name.bytes().all(plain) && digits.len() == 16 && digits.bytes().all(hex)
+}
+
+fn differences(old: &Policy, new: &Policy) -> Differences {
+    let setting = |SettingDifference { key, old, new }| Setting { key, old, new };
+    let rule =
+        |RuleDifference { id, change, old, new }| Rule { id, change: change.as_str(), old, new };
+    Differences {
+        old_version: old.version().to_owned(),
+        new_version: new.version().to_owned(),
+        settings: old.setting_differences(new).into_iter().map(setting).collect(),
+        rules: old.rule_differences(new).into_iter().map(rule).collect(),
+        sample: None,
+    }
+}
+
+/// A comparison under way.
+struct Comparing {
+    old: Side,
+    new: Side,
+    all: bool,
+    counts: BTreeMap<(i32, i32), u64>,
+    found: Compared,
+}
+
+impl Comparing {
+    async fn sample(&mut self, client: &mut Client, input: Box<dyn BufRead>) -> Result<()> {
+        let mut lines = Sample::new(input);
+        loop {
+            let chunk: Vec<Sampled> =
+                lines.by_ref().take(CHUNK).collect::<Result<_, _>>().context("the sample")?;
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            self.chunk(client, chunk).await?;
+        }
+    }
+
+    async fn chunk(&mut self, client: &mut Client, chunk: Vec<Sampled>) -> Result<()> {
+        let queries: Vec<_> = chunk.iter().filter_map(query).collect();
+        let asked = queries.len();
+        let mut answers = Vec::new();
+        if asked > 0 {
+            let request = v1::ComparePoliciesRequest {
+                old: Some(self.old.source.clone()),
+                new: Some(self.new.source.clone()),
+                queries,
+                options: None,
+            };
+            let response = answer(client.policies.compare_policies(request).await)?;
+            let given = response.items.len();
+            ensure!(given == asked, "the server gave {given} answers to {asked} addresses");
+            let versions = [&response.old_version, &response.new_version];
+            let wanted = [self.old.policy.version(), self.new.policy.version()];
+            ensure!(versions == wanted, "the server compared {versions:?}, not {wanted:?}");
+            if !self.found.snapshot_ids.contains(&response.snapshot_id) {
+                self.found.snapshot_ids.push(response.snapshot_id);
+            }
+            answers = response.items;
+        }
+        let mut answers = answers.into_iter();
+        for Sampled { line, asked } in chunk {
+            let (address, chain, comparison) = match asked {
+                Ok(Asked { address, chain }) => {
+                    (address, chain, answers.next().unwrap_or_default())
+                }
+                Err(refused) => (refused.excerpt, String::new(), unasked(line, refused.why)),
+            };
+            self.take(Item { line, address, chain, comparison });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, item: Item) {
+        let found = &mut self.found;
+        let (Some(old), Some(new), None) =
+            (&item.comparison.old, &item.comparison.new, &item.comparison.error)
+        else {
+            found.refused += 1;
+            found.items.push(item);
+            return;
+        };
+        found.screened += 1;
+        let decisions = (i32::from(old.decision()), i32::from(new.decision()));
+        let changed = decisions.0 != decisions.1;
+        *self.counts.entry(decisions).or_default() += 1;
+        found.decisions_changed += u64::from(changed);
+        found.scores_changed += u64::from(old.score != new.score);
+        if changed || self.all {
+            found.items.push(item);
+        }
+    }
+
+    fn finish(self) -> Compared {
+        let decision = |number: i32| v1::Decision::try_from(number).unwrap_or_default();
+        let moved = self.counts.iter().map(|((old, new), count)| Moved {
+            old: decision(*old),
+            new: decision(*new),
+            count: *count,
+        });
+        Compared { matrix: moved.collect(), ..self.found }
+    }
+}
+
+fn query(sampled: &Sampled) -> Option<v1::AddressQuery> {
+    let Asked { address, chain } = sampled.asked.as_ref().ok()?;
+    Some(v1::AddressQuery {
+        request_id: sampled.line.to_string(),
+        address: address.clone(),
+        chain: chain.clone(),
+    })
+}
+
+/// A line that nobody was asked about.
+fn unasked(line: u64, why: &str) -> v1::ComparedItem {
+    let error = v1::ScreeningError {
+        request_id: line.to_string(),
+        code: INVALID_ARGUMENT,
+        reason: v1::ErrorReason::InvalidField.into(),
+        message: why.to_owned(),
+    };
+    v1::ComparedItem { request_id: line.to_string(), error: Some(error), ..Default::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_from_files() {
+        for version in ["built-in@0123456789abcdef", "a1@ffffffffffffffff"] {
+            assert!(is_version(version), "{version}");
+        }
+        let files = [
+            "policy.toml",
+            "a@b",
+            "@0123456789abcdef",
+            "A@0123456789abcdef",
+            "./a@0123456789abcdef",
+        ];
+        for file in files.into_iter().chain(["a@0123456789ABCDEF", "a@0123456789abcdef0"]) {
+            assert!(!is_version(file), "{file}");
+        }
+    }
+}
