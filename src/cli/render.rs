@@ -1,9 +1,10 @@
-//! Messages of the proto as text for people. Every string of a list or a server goes through
-//! [`super::text::escape`]. Asks nothing and prints nothing.
+//! Messages of the proto as text and pages for people. Every string of a list or a server goes
+//! through [`super::text::escape`]. Asks nothing and prints nothing.
 
 pub mod changes;
 mod exposure;
 pub mod lists;
+pub mod page;
 pub mod party;
 pub mod paths;
 pub mod screening;
