@@ -2,6 +2,7 @@
 //! `serve` is a gRPC call, to a running server or to one within the process ([`connect`]).
 
 mod address;
+mod batch;
 mod connect;
 mod dates;
 mod endpoint;
