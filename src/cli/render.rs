@@ -10,7 +10,7 @@ pub mod paths;
 pub mod screening;
 pub mod snapshot;
 pub mod transfers;
-mod words;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
