@@ -8,6 +8,7 @@ mod dates;
 mod endpoint;
 mod lists;
 mod output;
+mod progress;
 mod render;
 mod screen;
 mod serve;

@@ -57,11 +57,11 @@ impl Screenings {
         Self { engine, template: Arc::default() }
     }
 
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
         self.engine.snapshot().ok_or_else(status::not_loaded)
     }
 
-    fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
+    pub(super) fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
         let template = self.template.load();
         let mut message = match &*template {
             Some(template) if Arc::ptr_eq(&template.snapshot, snapshot) => template.message.clone(),
@@ -79,13 +79,13 @@ impl Screenings {
 
 /// Options as checked, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]
-struct Options {
+pub(super) struct Options {
     narrowing: Narrowing,
     evidence: bool,
 }
 
 impl Options {
-    fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
+    pub(super) fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
         if options.lists.len() > MAX_LISTS {
             let message = format!("{} lists, at most {MAX_LISTS}", options.lists.len());
@@ -116,11 +116,15 @@ impl Options {
     }
 
     /// Whether answers take a search.
-    fn is_deep(&self, scope: &Scope<'_>) -> bool {
+    pub(super) fn is_deep(&self, scope: &Scope<'_>) -> bool {
         self.evidence || scope.needs_search()
     }
 
-    fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
+    pub(super) fn scope<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        now: Timestamp,
+    ) -> Result<Scope<'s>, Refusal> {
         Scope::new(snapshot, &self.narrowing, now).map_err(|error| match error {
             ScopeError::UnknownList(_) => {
                 Refusal::invalid(ErrorReason::UnknownList, "options.lists", error.to_string())
@@ -157,7 +161,7 @@ fn not_an_address(request_id: String, error: &AddressError) -> (String, Refusal)
 }
 
 /// One answer, by labels.
-fn answer(
+pub(super) fn answer(
     scope: &Scope<'_>,
     query: v1::AddressQuery,
     now: Timestamp,
@@ -170,7 +174,7 @@ fn answer(
 }
 
 /// One answer, with searches. Blocks.
-fn answer_deep(
+pub(super) fn answer_deep(
     engine: &Engine,
     (scope, with_evidence): (&Scope<'_>, bool),
     query: v1::AddressQuery,
@@ -191,7 +195,8 @@ fn answer_deep(
     Ok(message)
 }
 
-fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
+/// An answer or a refusal as an item.
+pub(super) fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
         Ok(screening) => Outcome::Result(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),

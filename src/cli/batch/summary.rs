@@ -97,29 +97,37 @@ pub struct PartyCount {
 impl Counts {
     /// Counts a row.
     pub fn add(&mut self, row: &ResultRow) {
-        self.rows += 1;
-        *self.decisions.entry(row.decision).or_default() += 1;
-        if row.decision == RowDecision::Error {
-            self.errors += 1;
+        self.add_times(row, 1);
+    }
+
+    /// Counts `times` rows that say the same, but for what they have of the input.
+    pub fn add_times(&mut self, row: &ResultRow, times: u64) {
+        if times == 0 {
             return;
         }
-        count(&mut self.levels, &row.level, 1);
-        count(&mut self.statuses, &row.status, 1);
-        match row.hops {
-            Some(hops) => count(&mut self.hops, &hops.to_string(), 1),
-            None => count(&mut self.hops, NO_HOPS, 1),
+        self.rows += times;
+        *self.decisions.entry(row.decision).or_default() += times;
+        if row.decision == RowDecision::Error {
+            self.errors += times;
+            return;
         }
-        count(&mut self.findings, &row.finding, 1);
-        count(&mut self.rules, &row.rule, 1);
+        count(&mut self.levels, &row.level, times);
+        count(&mut self.statuses, &row.status, times);
+        match row.hops {
+            Some(hops) => count(&mut self.hops, &hops.to_string(), times),
+            None => count(&mut self.hops, NO_HOPS, times),
+        }
+        count(&mut self.findings, &row.finding, times);
+        count(&mut self.rules, &row.rule, times);
         let mut codes: Vec<&str> = row.incomplete().map(|(code, _)| code).collect();
         codes.sort_unstable();
         codes.dedup();
         for code in codes {
-            count(&mut self.incomplete, code, 1);
+            count(&mut self.incomplete, code, times);
         }
-        count(&mut self.lists, &row.list, 1);
+        count(&mut self.lists, &row.list, times);
         if !row.party.is_empty() || !row.list.is_empty() {
-            self.parties.add(&row.party, &row.list, row.decision);
+            self.parties.add(row, times);
         }
     }
 
@@ -178,12 +186,12 @@ impl Parties {
         parties
     }
 
-    fn add(&mut self, party: &str, list: &str, decision: RowDecision) {
-        let found = self.of(party, list);
-        match decision {
-            RowDecision::Allow => found.allow += 1,
-            RowDecision::Review => found.review += 1,
-            RowDecision::Block => found.block += 1,
+    fn add(&mut self, row: &ResultRow, times: u64) {
+        let found = self.of(&row.party, &row.list);
+        match row.decision {
+            RowDecision::Allow => found.allow += times,
+            RowDecision::Review => found.review += times,
+            RowDecision::Block => found.block += times,
             RowDecision::Error => {}
         }
     }
