@@ -10,6 +10,7 @@ mod lists;
 mod output;
 mod progress;
 mod render;
+mod report;
 mod screen;
 mod serve;
 mod snapshot;
@@ -79,6 +80,8 @@ enum Command {
     Tags(tags::Arguments),
     /// The paths of transfers between an address and listed ones
     Trace(trace::Arguments),
+    /// A batch's result as one page to file, with each BLOCK and REVIEW and its drawn path
+    Report(report::Arguments),
     /// What an address is: its form, chains, checksum, key ids and other forms
     Address(address::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
@@ -99,6 +102,7 @@ impl Cli {
             Command::Transfers(arguments) => transfers::run(arguments, &global),
             Command::Tags(arguments) => tags::run(arguments, &global),
             Command::Trace(arguments) => trace::run(&arguments, &global),
+            Command::Report(arguments) => report::run(&arguments),
             Command::Address(arguments) => address::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
         }
