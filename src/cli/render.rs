@@ -13,4 +13,4 @@ pub mod transfers;
 pub mod words;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

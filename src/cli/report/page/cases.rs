@@ -204,6 +204,7 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
         page.push_str(&format!("<p class=\"dim\">{why}</p>\n</article>\n"));
         return Ok(());
     }
+    bounded("an address", &row.address).context("column address")?;
     let path = path(&row.path).context("column path")?;
     let hops = crate::cli::render::words::count(path.hops.len(), "hop", "hops");
     page.push_str(&format!("<details open><summary>Path of funds, {hops}</summary>\n"));
@@ -212,15 +213,17 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
     Ok(())
 }
 
+/// Holds a text that is drawn whole to its bound.
+fn bounded(what: &str, text: &str) -> Result<()> {
+    ensure!(text.len() <= LONGEST, "{what} of {} bytes, of at most {LONGEST}", text.len());
+    Ok(())
+}
+
 /// A path as it stands in a result, of a size that can be drawn.
 fn path(json: &str) -> Result<v1::ExposurePath> {
     let mut path: v1::ExposurePath = serde_json::from_str(json)?;
     let hops = path.hops.len();
     ensure!((1..=usize::from(MAX_HOPS)).contains(&hops), "{hops} hops, of 1 to {MAX_HOPS}");
-    let bounded = |what: &str, text: &str| {
-        ensure!(text.len() <= LONGEST, "{what} of {} bytes, of at most {LONGEST}", text.len());
-        Ok(())
-    };
     for hop in &path.hops {
         for end in [&hop.from, &hop.to].into_iter().flatten() {
             bounded("an address", &end.address)?;
