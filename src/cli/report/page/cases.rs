@@ -199,6 +199,7 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
         let why = match row.hops {
             _ if !has_evidence => "No path is drawn: the batch was run without --evidence.",
             Some(0) => "No path: the address is listed itself.",
+            None if row.finding.is_empty() => "No path: no tie with a listed address was found.",
             _ => "No path came with this answer.",
         };
         page.push_str(&format!("<p class=\"dim\">{why}</p>\n</article>\n"));
