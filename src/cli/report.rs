@@ -84,9 +84,9 @@ fn made(arguments: &Arguments, made_at: Timestamp) -> Result<String> {
         );
     }
     let title = arguments.title.clone().unwrap_or_else(|| {
-        let of = beside.as_ref().map(|(_, summary)| summary.input.as_str());
-        let of = of.filter(|input| !["", "-"].contains(input)).unwrap_or(&file.name);
-        format!("Screening of {of}")
+        let input = beside.as_ref().map(|(_, summary)| name(Path::new(&summary.input)));
+        let input = input.filter(|input| !["", "-"].contains(&&**input));
+        format!("Screening of {}", input.as_ref().unwrap_or(&file.name))
     });
     page::html(&Report {
         title: &title,

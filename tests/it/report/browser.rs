@@ -118,6 +118,9 @@ fn a_browser_shows_what_the_rows_say() {
     {
         assert!(dom.contains(known), "{known}");
     }
+    assert!(dom.contains("<h1><bdi>Screening of customers &lt;march&gt;.csv</bdi></h1>"));
+    assert!(dom.contains("<code>/srv/&lt;in&gt;/customers &lt;march&gt;.csv</code>"));
+    assert!(!dom.contains("written as"), "it has its name still");
     // Hostile names were text.
     assert!(!dom.contains("<script") && !dom.contains("<img"));
     assert!(dom.contains("34&lt;script&gt;alert(1)&lt;/script&gt;"));

@@ -251,7 +251,8 @@ impl Sample {
             entry[decision] = json!(entry[decision].as_u64().unwrap() + 1);
         }
         json!({
-            "lazaretto_batch": 1, "input": "customers <march>.csv", "result": "customers.jsonl",
+            "lazaretto_batch": 1, "input": "/srv/<in>/customers <march>.csv",
+            "result": "/srv/out/customers.jsonl",
             "started_at": "2026-03-04T11:59:59Z", "finished_at": "2026-03-04T12:00:51Z",
             "rows": self.rows.len(), "errors": errors,
             "decisions": self.counts(text("decision")), "levels": self.counts(text("level")),

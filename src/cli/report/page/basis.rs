@@ -1,6 +1,8 @@
 //! What a result rests on: the files with their digests, the program, policies, and every snapshot
 //! with the versions of its lists and transfers.
 
+use std::path::Path;
+
 use super::Report;
 use super::words::{code, heading, number, or_dash, outside, rows};
 use crate::cli::batch::summary::Summary;
@@ -31,8 +33,10 @@ pub fn facts(page: &mut String, report: &Report<'_>) {
         format!("{}<br><span class=\"dim\">SHA-256</span> {}", code(&file.name), code(&file.sha256))
     };
     let mut result = file(&report.result);
-    if let Some(beside) = report.beside.iter().find(|it| it.summary.result != report.result.name) {
-        result.push_str(&format!("<br>written as {}", code(&beside.summary.result)));
+    let written = report.beside.as_ref().map(|beside| &beside.summary.result);
+    let renamed = |written: &&String| !Path::new(written).ends_with(&report.result.name);
+    if let Some(written) = written.filter(renamed) {
+        result.push_str(&format!("<br>written as {}", code(written)));
     }
     fact("Result", &result);
     match &report.beside {
