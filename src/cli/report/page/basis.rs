@@ -32,7 +32,7 @@ pub fn facts(page: &mut String, report: &Report<'_>) {
     let file = |file: &super::File| {
         format!("{}<br><span class=\"dim\">SHA-256</span> {}", code(&file.name), code(&file.sha256))
     };
-    let mut result = file(&report.result);
+    let mut result = file(report.result);
     let written = report.beside.as_ref().map(|beside| &beside.summary.result);
     let renamed = |written: &&String| !Path::new(written).ends_with(&report.result.name);
     if let Some(written) = written.filter(renamed) {
@@ -40,7 +40,7 @@ pub fn facts(page: &mut String, report: &Report<'_>) {
     }
     fact("Result", &result);
     match &report.beside {
-        Some(beside) => fact("Summary", &file(&beside.file)),
+        Some(beside) => fact("Summary", &file(beside.file)),
         None => fact("Summary", "none"),
     }
     fact("Rows", &number(report.gathered.counts.rows));

@@ -11,13 +11,11 @@ const MOST_PARTIES: usize = 40;
 /// The shortest part of a bar that stands for what is not nothing, in per cent of the longest bar.
 const SHORTEST: f64 = 1.5;
 
-/// The patterns of the bars, once on a page.
+/// The pattern of REVIEW, once on a page.
 pub const PATTERNS: &str = "\
 <svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>\n\
 <pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
-patternTransform=\"rotate(45)\"><path class=\"p-review\" d=\"M0 0v5\"/></pattern>\n\
-<pattern id=\"dots\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\">\
-<circle class=\"p-error\" cx=\"2\" cy=\"2\" r=\"1\"/></pattern>\n</defs></svg>\n";
+patternTransform=\"rotate(45)\"><path class=\"p-review\" d=\"M0 0v5\"/></pattern>\n</defs></svg>\n";
 
 /// Every chart.
 pub fn charts(page: &mut String, gathered: &Gathered) {

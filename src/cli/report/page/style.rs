@@ -5,9 +5,9 @@ use crate::cli::render::paths::{html, svg};
 
 /// Decisions are told apart by their words first, then by their pattern, and only then by colour.
 const STYLE: &str = "\
-:root{--block:#b3161b;--review:#8a6100;--allow:#5b6472;--error:#3f4754}\
+:root{--block:#b3161b;--review:#8a6100;--allow:#5b6472}\
 @media screen and (prefers-color-scheme:dark){\
-:root{--block:#ff7b7b;--review:#e5bd54;--allow:#9aa4b2;--error:#c5ccd6}}\
+:root{--block:#ff7b7b;--review:#e5bd54;--allow:#9aa4b2}}\
 body{max-width:62rem}\
 h1{font-size:1.6rem}h2{font-size:1.25rem;margin:2.6rem 0 .6rem;padding-top:.6rem;\
 border-top:2px solid var(--ink)}\
@@ -32,8 +32,8 @@ td.bar{width:38%}tbody td.bar{padding:.42rem .6rem;vertical-align:top}\
 svg.bar{display:block;width:100%;overflow:visible}svg.swatch{vertical-align:-.12em;margin-right:.35em}\
 .key{font-size:.87rem}.key span{margin-right:1.4rem;white-space:nowrap}\
 .f-block{fill:var(--block)}.f-review{fill:url(#hatch);stroke:var(--review)}\
-.f-allow{fill:var(--paper);stroke:var(--allow)}.f-error{fill:url(#dots);stroke:var(--error)}\
-.p-review{stroke:var(--review);stroke-width:2}.p-error{fill:var(--error)}\
+.f-allow{fill:var(--paper);stroke:var(--allow)}\
+.p-review{stroke:var(--review);stroke-width:2}\
 svg.patterns{position:absolute}\
 .tag{font-weight:700;letter-spacing:.03em}.t-block{color:var(--bad)}.t-review{color:var(--doubt)}\
 article{margin:1.1rem 0;padding:.9rem 1.1rem .7rem;border:1px solid var(--line);\
@@ -47,7 +47,9 @@ margin:.6rem 0;font-size:.87rem}\
 summary{cursor:pointer;font-weight:600;font-size:.87rem;margin:.4rem 0}\
 details p{font-size:.87rem}\
 :focus-visible{outline:2px solid var(--good);outline-offset:2px}\
-.hops th:nth-child(5){width:9.6rem}td.id{min-width:5.5rem}td.said{min-width:12rem}td.day{white-space:nowrap}\
+.hops th,.hops td{padding-left:.4rem;padding-right:.4rem}.hops th:nth-child(4){width:11%}\
+.hops th:nth-child(5){width:9.6rem}.hops th:nth-child(6){width:25%}\
+.overview td:nth-child(3){min-width:10.8rem}td.id{min-width:5.5rem}td.said{min-width:12rem}td.day{white-space:nowrap}\
 @media screen and (max-width:44rem){body{margin:1rem auto;padding:0 .8rem}\
 .totals{grid-template-columns:1fr 1fr}.totals div:nth-child(3){border-left:0}\
 .pairs{grid-template-columns:minmax(0,1fr)}\
@@ -61,8 +63,8 @@ article,.wide,.pairs>*,.totals,.facts{break-inside:avoid}.wide{overflow:visible}
 article{margin:.8rem 0;padding:.6rem .8rem .4rem}article p{margin:.3rem 0}\
 thead{display:table-header-group}a{text-decoration:none}\
 summary{list-style:none}details::details-content{content-visibility:visible;display:block}\
-table,dl.about,p.key,details p{font-size:8.5pt}table.fine,table.hops{font-size:7.5pt}\
-.hops th,.hops td{padding:.2rem .3rem}.hops th:nth-child(5){width:7rem}}";
+table,dl.about,p.key,summary,details p{font-size:8.5pt}caption small{font-size:8pt}table.fine,table.hops{font-size:7.5pt}\
+.overview td:nth-child(3){min-width:8.4rem}.hops th,.hops td{padding:.2rem .3rem}.hops th:nth-child(5){width:7rem}}";
 
 /// The style of a report; `running` stands at the head of each printed page.
 pub fn style(running: &str) -> String {

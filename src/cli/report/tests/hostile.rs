@@ -6,12 +6,11 @@ use super::{page_of, small_rows};
 use crate::cli::batch::row::ResultRow;
 
 /// Every element that a page may have.
-const ELEMENTS: [&str; 49] = [
-    "a", "article", "b", "bdi", "body", "br", "caption", "circle", "code", "dd", "defs", "details",
-    "div", "dl", "dt", "footer", "g", "h1", "h2", "h3", "head", "header", "html", "main", "meta",
-    "nav", "p", "path", "pattern", "rect", "section", "small", "span", "strong", "style",
-    "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "tspan", "ul",
-    "li", "footer",
+const ELEMENTS: [&str; 44] = [
+    "a", "article", "bdi", "body", "br", "caption", "code", "dd", "defs", "details", "div", "dl",
+    "dt", "footer", "g", "h1", "h2", "h3", "head", "header", "html", "main", "meta", "nav", "p",
+    "path", "pattern", "rect", "section", "small", "span", "strong", "style", "summary", "svg",
+    "table", "tbody", "td", "text", "th", "thead", "title", "tr", "tspan",
 ];
 
 /// The page of the small result, every text of which is `evil`, paths included.
