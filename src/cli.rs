@@ -1,4 +1,4 @@
-//! The command line: what can be asked, and who answers it. Every command but `address` and
+//! The command line: what can be asked, and who answers it. Every command but `address`, `report` and
 //! `serve` is a gRPC call, to a running server or to one within the process ([`connect`]).
 
 mod address;

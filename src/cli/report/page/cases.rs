@@ -155,10 +155,15 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
         outside(&row.level),
         or_dash(&row.rule)
     ));
-    page.push_str(&format!(
-        "<p class=\"reason\">{}</p>\n<dl class=\"about\">\n",
-        or_dash(&row.reason)
-    ));
+    page.push_str(&format!("<p class=\"reason\">{}</p>\n", or_dash(&row.reason)));
+    about(page, row);
+    drawn(page, row, has_evidence)?;
+    page.push_str("</article>\n");
+    Ok(())
+}
+
+/// What the row says, column by column.
+fn about(page: &mut String, row: &ResultRow) {
     let kind = if row.list_kind.is_empty() {
         String::new()
     } else {
@@ -190,11 +195,16 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
         ("Screened", outside(&row.evaluated_at), false),
         ("Policy", outside(&row.policy), true),
     ];
+    page.push_str("<dl class=\"about\">\n");
     for (name, value, whole) in about {
         let class = if whole { " class=\"all\"" } else { "" };
         page.push_str(&format!("<dt>{name}</dt><dd{class}>{value}</dd>\n"));
     }
     page.push_str("</dl>\n");
+}
+
+/// The path of funds, or why there is none.
+fn drawn(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
     if row.path.is_empty() {
         let why = match row.hops {
             _ if !has_evidence => "No path is drawn: the batch was run without --evidence.",
@@ -202,7 +212,7 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
             None if row.finding.is_empty() => "No path: no tie with a listed address was found.",
             _ => "No path came with this answer.",
         };
-        page.push_str(&format!("<p class=\"dim\">{why}</p>\n</article>\n"));
+        page.push_str(&format!("<p class=\"dim\">{why}</p>\n"));
         return Ok(());
     }
     bounded("an address", &row.address).context("column address")?;
@@ -210,7 +220,7 @@ fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
     let hops = crate::cli::render::words::count(path.hops.len(), "hop", "hops");
     page.push_str(&format!("<details open><summary>Path of funds, {hops}</summary>\n"));
     page.push_str(&html::evidence(&row.address, &path, COLUMNS));
-    page.push_str("</details>\n</article>\n");
+    page.push_str("</details>\n");
     Ok(())
 }
 
