@@ -1,14 +1,18 @@
-//! The command line: what can be asked, and who answers it. Every command but `address`, `serve` and
-//! what `policy` does with files alone is a gRPC call, to a running server or to one within the process ([`connect`]).
+//! The command line: what can be asked, and who answers it. Every command but `address`, `report`,
+//! `serve` and what `policy` does with files alone is a gRPC call, to a running server or to one
+//! within the process ([`connect`]).
 
 mod address;
+mod batch;
 mod connect;
 mod dates;
 mod endpoint;
 mod lists;
 mod output;
 mod policy;
+mod progress;
 mod render;
+mod report;
 mod screen;
 mod serve;
 mod snapshot;
@@ -80,6 +84,8 @@ enum Command {
     Trace(trace::Arguments),
     /// Policies: check, explain, compare, show and reload them
     Policy(policy::Arguments),
+    /// A batch's result as one page to file, with each BLOCK and REVIEW and its drawn path
+    Report(report::Arguments),
     /// What an address is: its form, chains, checksum, key ids and other forms
     Address(address::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
@@ -101,6 +107,7 @@ impl Cli {
             Command::Tags(arguments) => tags::run(arguments, &global),
             Command::Trace(arguments) => trace::run(&arguments, &global),
             Command::Policy(arguments) => policy::run(arguments, &global),
+            Command::Report(arguments) => report::run(&arguments),
             Command::Address(arguments) => address::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
         }

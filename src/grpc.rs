@@ -4,6 +4,7 @@ mod blocking;
 pub mod client;
 mod convert;
 mod lists;
+pub mod local;
 mod page;
 mod policy;
 mod question;

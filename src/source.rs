@@ -23,6 +23,7 @@ mod ofac_sdn;
 mod open_sanctions;
 mod own;
 mod plain;
+pub mod rows;
 pub mod sample;
 mod sniff;
 mod tagpack;

@@ -1,11 +1,15 @@
-//! Answers on standard output: text for people or JSON for machines. Builds neither text nor
-//! messages.
+//! Answers on standard output, text for people or JSON for machines, and files that appear whole or
+//! not at all. Builds neither text nor messages.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::text::{Style, escape_json};
 
@@ -37,4 +41,22 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// A new file beside its final name, which [`finish`] gives it.
+pub fn beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    tempfile::Builder::new()
+        // As a shell would create it: the umask takes away from this.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .with_context(|| format!("writing beside {}", path.display()))
+}
+
+/// Makes the file durable and puts it in its place, whatever stood there.
+pub fn finish(file: NamedTempFile, path: &Path) -> Result<()> {
+    let failed = || format!("writing {}", path.display());
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
 }

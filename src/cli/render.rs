@@ -1,10 +1,11 @@
-//! Messages of the proto as text for people. Every string of a list or a server goes through
-//! [`super::text::escape`]. Asks nothing and prints nothing.
+//! Messages of the proto as text and pages for people. Every string of a list or a server goes
+//! through [`super::text::escape`]. Asks nothing and prints nothing.
 
 pub mod changes;
 mod decided;
 mod exposure;
 pub mod lists;
+pub mod page;
 pub mod party;
 pub mod paths;
 pub mod policy;
@@ -13,7 +14,7 @@ pub mod policy_diff;
 pub mod screening;
 pub mod snapshot;
 pub mod transfers;
-mod words;
+pub mod words;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

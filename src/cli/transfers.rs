@@ -1,7 +1,6 @@
 //! `transfers`: the commands on transfers, and those that need few calls only.
 
 mod import;
-mod progress;
 mod rejects;
 mod sink;
 

@@ -49,11 +49,11 @@ impl Screenings {
         Self { engine, template: Arc::default() }
     }
 
-    fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
+    pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
         self.engine.snapshot().ok_or_else(status::not_loaded)
     }
 
-    fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
+    pub(super) fn message(&self, snapshot: &Arc<Snapshot>, at: Timestamp) -> v1::Snapshot {
         let template = self.template.load();
         let mut message = match &*template {
             Some(template) if Arc::ptr_eq(&template.snapshot, snapshot) => template.message.clone(),
@@ -70,7 +70,7 @@ impl Screenings {
 }
 
 /// One answer, by labels.
-fn answer(
+pub(super) fn answer(
     engine: &Engine,
     scope: &Scope<'_>,
     query: v1::AddressQuery,
@@ -87,7 +87,7 @@ fn answer(
 }
 
 /// One answer, with searches. Blocks.
-fn answer_deep(
+pub(super) fn answer_deep(
     engine: &Engine,
     (scope, with_evidence): (&Scope<'_>, bool),
     query: v1::AddressQuery,
@@ -109,7 +109,8 @@ fn answer_deep(
     Ok(message)
 }
 
-fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
+/// An answer or a refusal as an item.
+pub(super) fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
         Ok(screening) => Outcome::Result(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),

@@ -13,23 +13,18 @@ use std::str::FromStr;
 
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, MAX_TIME, Transfer};
+use crate::source::rows::{self, Place, Progress};
 
 mod bitcoin;
-mod csv_rows;
 mod error;
 mod ethereum;
 mod fields;
-mod input;
 mod joins;
-mod json_rows;
 mod number;
-mod open;
 mod own;
-mod parquet_rows;
 mod run;
-mod table;
 
-pub use self::error::{FieldFault, Place, ReadTransfersError, RowFault};
+pub use self::error::{FieldFault, ReadTransfersError, RowFault};
 
 /// A form in which transfers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +117,19 @@ impl Default for TransferBounds {
     }
 }
 
+impl TransferBounds {
+    /// What the reader of rows may take.
+    fn of_rows(&self) -> rows::Bounds {
+        rows::Bounds {
+            max_unpacked: self.max_unpacked,
+            max_csv_record: self.max_csv_record,
+            max_json_line: self.max_json_line,
+            max_row_group: self.max_row_group,
+            forgiving: false,
+        }
+    }
+}
+
 /// How a file of transfers is to be read.
 #[derive(Clone, Debug)]
 pub struct ReadSettings {
@@ -157,17 +165,6 @@ impl Default for ReadSettings {
             bounds: TransferBounds::default(),
         }
     }
-}
-
-/// How far a file has been read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Rows read, of whatever fate.
-    pub rows: u64,
-    /// Bytes read of the file as it is stored.
-    pub bytes: u64,
-    /// The file's size as it is stored, where it has one (a pipe has none).
-    pub total_bytes: Option<u64>,
 }
 
 /// Why a row is no movement of value.

@@ -34,13 +34,13 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     // The well-known types of the proto, which the command line fills in and prints.
-    ("pbjson", &["grpc", "cli/dates", "cli/render"]),
+    ("pbjson", &["grpc", "cli/batch/answer", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
-    ("parquet", &["source/transfers"]),
-    ("ruzstd", &["source/transfers"]),
+    ("parquet", &["source/rows", "cli/batch/parquet_file"]),
+    ("ruzstd", &["source/rows", "cli/batch/packing"]),
     ("clap", &["cli", "main"]),
 ];
 

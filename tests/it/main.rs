@@ -18,6 +18,7 @@ mod ofac;
 mod program;
 mod real_transfers;
 mod refresh;
+mod report;
 mod story;
 mod support;
 mod tagpacks;

@@ -13,7 +13,8 @@ use lazaretto::domain::packed_key::PackedKey;
 use lazaretto::domain::transfer::{Amount, Asset, Holder, Movement, Transfer};
 use lazaretto::engine::{CounterpartyQuery, CounterpartyRow};
 use lazaretto::exposure::Direction;
-use lazaretto::source::transfers::{Progress, ReadReport, ReadSettings, read};
+use lazaretto::source::rows::Progress;
+use lazaretto::source::transfers::{ReadReport, ReadSettings, read};
 
 use crate::desk::{Desk, data};
 use crate::transfer_files::{Made, btc_blocks, eth_blocks, lazarus, real, records};

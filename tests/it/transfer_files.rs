@@ -10,8 +10,9 @@ use lazaretto::domain::chain::Chain;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus, UtxoMovement,
 };
+use lazaretto::source::rows::{Progress, RowsError};
 use lazaretto::source::transfers::{
-    LeftOut, Progress, ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
+    LeftOut, ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
 };
 use serde_json::json;
 

@@ -2,7 +2,6 @@
 //! whole or not at all.
 
 use std::io::{IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -52,12 +51,7 @@ impl Target {
             let terminal = std::io::stdout().is_terminal();
             return Ok(if terminal { Self::Terminal(Vec::new()) } else { Self::Pipe });
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::Builder::new()
-            // As a shell would create it: the umask takes away from this.
-            .permissions(std::fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .with_context(|| format!("writing beside {}", path.display()))?;
+        let file = output::beside(path)?;
         Ok(Self::File(file, path.to_owned()))
     }
 
@@ -79,11 +73,7 @@ impl Target {
                 output::write(escape_lines(&text).as_bytes())?;
             }
             Self::Pipe => {}
-            Self::File(file, path) => {
-                let failed = || format!("writing {}", path.display());
-                file.as_file().sync_all().with_context(failed)?;
-                file.persist(&path).with_context(failed)?;
-            }
+            Self::File(file, path) => output::finish(file, &path)?,
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use v1::screening_item::Outcome;
 const ETHER: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
 /// Holds a text against its golden.
-pub(super) fn check(name: &str, text: &str) {
+pub(in crate::cli) fn check(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cli").join(name);
     if std::env::var_os("UPDATE_GOLDENS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

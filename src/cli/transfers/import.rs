@@ -12,18 +12,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::progress::{ProgressLine, grouped, span};
 use super::rejects::Rejects;
 use super::sink::{Outcome, Sink};
 use crate::cli::output::Output;
+use crate::cli::progress::{ProgressLine, grouped, span};
 use crate::cli::text::escape;
 use crate::cli::{Global, connect};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{MAX_HEIGHT, Transfer};
 use crate::ingest::Covered;
+use crate::source::rows::Progress;
 use crate::source::transfers::{
-    Progress, ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
+    ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
 };
 
 /// How many batches of the reader wait to be stored, two groups of [`crate::ingest`]: the reader goes

@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 
 use super::error::{FieldFault, RowFault};
 use super::run::Understood;
-use super::table::{Columns, optional, required};
-use super::{LeftOut, fields, json_rows, number};
+use super::{LeftOut, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
 };
+use crate::source::rows::{Columns, json_syntax, optional, required};
 
 /// What stands in the place of an address where a script has none.
 const PSEUDO_ADDRESS: &str = "nonstandard";
@@ -102,7 +102,7 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N>
 
 /// A row of `transactions.json`.
 pub(super) fn transaction(object: &[u8], chain: &Chain) -> Result<Understood, RowFault> {
-    let row: Row<'_> = serde_json::from_slice(object).map_err(json_rows::syntax)?;
+    let row: Row<'_> = serde_json::from_slice(object).map_err(json_syntax)?;
     let missing = |field| move || FieldFault::Missing.of(field);
     let hash = fields::hash(row.hash.as_deref().unwrap_or_default().as_bytes());
     let hash = hash.map_err(|fault| fault.of("hash"))?.ok_or_else(missing("hash"))?;

@@ -4,66 +4,19 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use super::TransferFormat;
 use crate::domain::transfer::TransferError;
 use crate::source::error::excerpt;
-
-/// Where a row stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The row, from 1, headings not counted.
-    pub row: u64,
-    /// The line on which it begins, from 1; `None` in Parquet.
-    pub line: Option<u64>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}"),
-            None => write!(f, "row {}", self.row),
-        }
-    }
-}
+use crate::source::rows::{Place, RowShapeFault, RowsError};
 
 /// Why a file of transfers could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadTransfersError {
-    /// The file cannot be opened.
-    #[error("{path}: cannot be opened")]
-    Open {
-        /// The path as given.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The bytes cannot be read, or what packs them is broken or ends early.
-    #[error("{path}: {what} cannot be read")]
-    Read {
-        /// The path as given.
-        path: String,
-        /// Such as `the gzip data`.
-        what: &'static str,
-        /// What the system or the decoder said.
-        source: io::Error,
-    },
-    /// More bytes than [`super::TransferBounds::max_unpacked`].
-    #[error("{path}: more than {limit} bytes unpacked")]
-    TooLarge {
-        /// The path as given.
-        path: String,
-        /// The bound.
-        limit: u64,
-    },
-    /// The file as a whole is not what it must be.
-    #[error("{path}: {what}")]
-    Unfit {
-        /// The path as given.
-        path: String,
-        /// What is wrong with it.
-        what: String,
-    },
+    /// It cannot be read row by row.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// No format was named, and the names of the columns fit several.
     #[error("{path}: the columns fit several formats: {}: name one", candidates.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(", "))]
     Ambiguous {
@@ -71,16 +24,6 @@ pub enum ReadTransfersError {
         path: String,
         /// Those that fit.
         candidates: Vec<TransferFormat>,
-    },
-    /// A column is missing.
-    #[error("{path}: read as {read_as}, but there is no column {column:?}")]
-    NoColumn {
-        /// The path as given.
-        path: String,
-        /// What the file was read as.
-        read_as: &'static str,
-        /// The column.
-        column: String,
     },
     /// A chain on which there are no transfers of the format.
     #[error("{format} cannot be of chain {chain}")]
@@ -108,6 +51,13 @@ pub enum ReadTransfersError {
     Reject(io::Error),
 }
 
+impl ReadTransfersError {
+    /// The fault of the row at `place`.
+    pub(super) fn of_row(path: &Path, place: Place, fault: RowFault) -> Self {
+        Self::Row { path: path.display().to_string(), place, fault }
+    }
+}
+
 /// Why a row cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowFault {
@@ -119,23 +69,9 @@ pub enum RowFault {
         /// What is wrong with the value.
         fault: FieldFault,
     },
-    /// A row with more or fewer fields than the headings.
-    #[error("{found} fields where the headings have {expected}")]
-    FieldCount {
-        /// The fields of the row.
-        found: usize,
-        /// The headings.
-        expected: usize,
-    },
-    /// The grammar of the row is broken.
-    #[error("{0}")]
-    Syntax(String),
-    /// A key that the format does not know.
-    #[error("{0:?} is no field of this format")]
-    UnknownKey(String),
-    /// A key that stands twice in an object.
-    #[error("{0:?} stands twice")]
-    RepeatedKey(String),
+    /// It cannot be taken apart.
+    #[error(transparent)]
+    Shape(#[from] RowShapeFault),
     /// Neither a sender nor a receiver.
     #[error("neither from nor to is given")]
     NoHolder,

@@ -6,7 +6,6 @@
 use super::error::{FieldFault, RowFault};
 use super::joins::{Blocks, Receipt, Receipts};
 use super::run::Understood;
-use super::table::{Cells, Columns, optional, required};
 use super::{LeftOut, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
@@ -14,6 +13,7 @@ use crate::domain::transfer::{
     TxStatus,
 };
 use crate::source::error::excerpt;
+use crate::source::rows::{Cells, Columns, optional, required};
 
 /// The largest index of a log or trace: it is doubled, and two are added.
 const MAX_INDEX: u32 = u32::MAX / 2 - 1;

@@ -6,9 +6,9 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::error::{FieldFault, ReadTransfersError, RowFault};
-use super::table::{Columns, Table, optional, required};
 use super::{TransferBounds, fields};
 use crate::domain::transfer::TxStatus;
+use crate::source::rows::{Columns, Origin, RowShapeFault, Table, optional, required};
 
 const NUMBER: usize = 0;
 const TIMESTAMP: usize = 1;
@@ -68,24 +68,26 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Reads a blocks file.
     pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
-        let mut table = Table::open(path, bounds)?;
+        let mut table = Table::open(Origin::File(path), None, &bounds.of_rows())?;
         table.select(&BLOCK_COLUMNS)?;
         let mut sorted = Vec::new();
         while table.advance()? {
             if sorted.len() == bounds.max_blocks {
-                return Err(table.unfit(format!("more than {} blocks", bounds.max_blocks)));
+                return Err(table.unfit(format!("more than {} blocks", bounds.max_blocks)).into());
             }
             match block(&mut table) {
                 Ok(block) => sorted.push(block),
-                Err(fault) => return Err(table.fault(fault)),
+                Err(fault) => {
+                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
+                }
             }
         }
         sorted.sort_unstable();
         sorted.dedup();
         match sorted.windows(2).find(|pair| pair[0].number == pair[1].number) {
-            Some(pair) => {
-                Err(table.unfit(format!("block {} stands twice and differs", pair[0].number)))
-            }
+            Some(pair) => Err(table
+                .unfit(format!("block {} stands twice and differs", pair[0].number))
+                .into()),
             None => Ok(Self { sorted, last: 0 }),
         }
     }
@@ -102,7 +104,7 @@ impl Blocks {
     }
 }
 
-fn block(table: &mut Table) -> Result<Block, RowFault> {
+fn block(table: &mut Table<'_>) -> Result<Block, RowFault> {
     let cells = table.cells()?;
     let number =
         fields::height(cells.of(NUMBER)).and_then(|value| value.ok_or(FieldFault::Missing));
@@ -134,32 +136,35 @@ pub(super) struct Receipts {
 impl Receipts {
     /// Reads a receipts file, or a transactions file that says the same.
     pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
-        let mut table = Table::open(path, bounds)?;
+        let mut table = Table::open(Origin::File(path), None, &bounds.of_rows())?;
         table.select(&RECEIPT_COLUMNS)?;
         let has = |name: &str| table.names().iter().any(|column| column == name);
         if !has("transaction_hash") && !has("hash") {
-            return Err(table.no_column(&RECEIPT_COLUMNS, "transaction_hash"));
+            return Err(table.no_column(&RECEIPT_COLUMNS, "transaction_hash").into());
         }
         if !has("status") && !has("receipt_status") && !has("transaction_index") {
-            return Err(table.no_column(&RECEIPT_COLUMNS, "status"));
+            return Err(table.no_column(&RECEIPT_COLUMNS, "status").into());
         }
         let mut receipts = HashMap::new();
         let mut created = HashMap::new();
         while table.advance()? {
             let (hash, receipt, contract) = match receipt(&mut table) {
                 Ok(row) => row,
-                Err(fault) => return Err(table.fault(fault)),
+                Err(fault) => {
+                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
+                }
             };
             let full = receipts.len() == bounds.max_receipts;
             match receipts.entry(hash) {
                 Entry::Occupied(found) if *found.get() == receipt => {}
                 Entry::Occupied(_) => {
-                    let fault = RowFault::Syntax("the transaction stands twice and differs".into());
-                    return Err(table.fault(fault));
+                    let twice = "the transaction stands twice and differs".to_owned();
+                    let fault = RowShapeFault::Syntax(twice).into();
+                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
                 }
                 Entry::Vacant(_) if full => {
                     let most = bounds.max_receipts;
-                    return Err(table.unfit(format!("more than {most} transactions")));
+                    return Err(table.unfit(format!("more than {most} transactions")).into());
                 }
                 Entry::Vacant(place) => {
                     place.insert(receipt);
@@ -183,7 +188,7 @@ impl Receipts {
 
 type ReceiptRow = ([u8; 32], Receipt, Option<[u8; 20]>);
 
-fn receipt(table: &mut Table) -> Result<ReceiptRow, RowFault> {
+fn receipt(table: &mut Table<'_>) -> Result<ReceiptRow, RowFault> {
     let cells = table.cells()?;
     let either = |first: usize, second: usize| match cells.of(first) {
         b"" => cells.of(second),

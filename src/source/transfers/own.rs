@@ -9,13 +9,13 @@ use super::error::{FieldFault, RowFault};
 use super::fields;
 use super::number::{self, Decimal, MAX_DECIMALS, Written};
 use super::run::Understood;
-use super::table::{Cells, Columns, optional, required};
 use crate::domain::address::Address;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Movement, Position, Transfer, TxStatus,
 };
 use crate::source::error::excerpt;
+use crate::source::rows::{Cells, Columns, optional, required};
 
 const CHAIN: usize = 0;
 const TX: usize = 1;

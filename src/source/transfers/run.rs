@@ -8,14 +8,14 @@ use super::error::{FieldFault, ReadTransfersError, RowFault};
 use super::ethereum::{self, Context};
 use super::joins::{Blocks, Receipts};
 use super::own::{self, Own};
-use super::table::{Columns, Table};
 use super::{
-    AssetDecimals, BATCH, LeftOut, Progress, ReadReport, ReadSettings, Reject, RejectSink,
-    TransferFormat, bitcoin,
+    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, TransferFormat,
+    bitcoin,
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
 use crate::source::error::excerpt;
+use crate::source::rows::{Columns, Origin, Progress, Table};
 
 /// The most rows that are left out or rejected before the sink is told how far the reading is.
 const QUIET_ROWS: u64 = 65_536;
@@ -44,7 +44,7 @@ enum Reader<'a> {
     Own(Own<'a>),
 }
 
-fn columns(format: TransferFormat) -> &'static Columns {
+fn columns(format: TransferFormat) -> &'static Columns<'static> {
     match format {
         TransferFormat::EthereumTransactions => &ethereum::TRANSACTIONS,
         TransferFormat::EthereumTokenTransfers => &ethereum::TOKEN_TRANSFERS,
@@ -65,17 +65,17 @@ fn marks(format: TransferFormat) -> &'static [&'static str] {
     }
 }
 
-fn tell_format(table: &Table, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
+fn tell_format(table: &Table<'_>, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
     let has = |mark: &&str| table.names().iter().any(|name| name == mark);
     let fits = |format: &TransferFormat| marks(*format).iter().all(has);
     let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
     match candidates[..] {
         [format] => Ok(format),
-        [] => Err(table.unfit(format!(
+        [] => Err(ReadTransfersError::Rows(table.unfit(format!(
             "the columns are of no known format (docs/transfer-formats.md): {}: name it to learn \
              which are missing",
             excerpt(&table.names().join(", "))
-        ))),
+        )))),
         _ => Err(ReadTransfersError::Ambiguous { path: path.display().to_string(), candidates }),
     }
 }
@@ -88,13 +88,14 @@ pub(super) fn read(
     reject: Option<RejectSink<'_>>,
     sink: Sink<'_>,
 ) -> Result<ReadReport, ReadTransfersError> {
-    let mut table = Table::open(path, &settings.bounds)?;
+    let mut table = Table::open(Origin::File(path), None, &settings.bounds.of_rows())?;
     let format = match settings.format {
         Some(format) => format,
         None => tell_format(&table, path)?,
     };
     if format == TransferFormat::BitcoinTransactions && table.is_csv() {
-        return Err(table.unfit("inputs and outputs do not fit in CSV: give JSON lines or Parquet"));
+        let what = "inputs and outputs do not fit in CSV: give JSON lines or Parquet";
+        return Err(table.unfit(what).into());
     }
     table.select(columns(format))?;
     let reader = Reader::new(format, settings, asset_decimals)?;
@@ -159,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn understand(&mut self, table: &mut Table) -> Result<Understood, RowFault> {
+    fn understand(&mut self, table: &mut Table<'_>) -> Result<Understood, RowFault> {
         match self {
             Self::Own(own) => own.transfer(table.cells()?),
             Self::Transactions(context) => ethereum::transaction(table.cells()?, context),
@@ -173,7 +174,7 @@ impl<'a> Reader<'a> {
 /// The reading of one file.
 struct Run<'a, 'r> {
     path: &'a Path,
-    table: Table,
+    table: Table<'static>,
     reader: Reader<'a>,
     reject: Option<RejectSink<'r>>,
     /// In Unix seconds.
@@ -229,7 +230,7 @@ impl Run<'_, '_> {
     /// Hands a row that cannot be understood to the rejects, or stops.
     fn reject(&mut self, fault: RowFault) -> Result<(), ReadTransfersError> {
         let Some(reject) = &mut self.reject else {
-            return Err(self.table.fault(fault));
+            return Err(ReadTransfersError::of_row(self.path, self.table.place(), fault));
         };
         self.report.rejected += 1;
         let (place, verbatim) = (self.table.place(), self.table.verbatim());

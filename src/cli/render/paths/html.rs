@@ -3,42 +3,29 @@
 
 use super::layout::layout;
 use super::standing::Standing;
-use super::svg::{Key, element, xml};
-use super::{Path, Picture, headline, legend, listing_words};
+use super::{Path, Picture, headline, legend, listing_words, svg};
+use crate::cli::render::page::{self, xml};
 use crate::cli::render::words;
 use crate::grpc::v1;
 
 /// The most columns of a drawing that is shrunk to the page; more would be too small to read.
 const FIT_COLUMNS: usize = 5;
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:15px/1.5 ui-sans-serif,\"Liberation Sans\",Arial,sans-serif;margin:2rem auto;\
-max-width:76rem;padding:0 1.25rem;color:#1b1f26;background:#fff}\
-h1{font-size:1.45rem;line-height:1.25;margin:0 0 .3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}\
-h3{font-size:1rem;margin:1.4rem 0 .2rem}\
-code{font:.86em ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace;\
-overflow-wrap:anywhere}\
-.dim{color:#4d5562}.warning{border-left:4px solid #b3161b;padding:.3rem .8rem;background:#fde7e7}\
-.drawing{overflow-x:auto;border:1px solid #d5d9e0;border-radius:6px}.drawing svg{display:block}.drawing.fit svg{max-width:100%;height:auto}\
-table{border-collapse:collapse;width:100%;font-size:.87rem}\
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9e0}\
-th{font-weight:600}table.facts,table.heads{width:auto}\
-table.facts th{white-space:nowrap}\
+/// The look of what [`evidence`] shows, beside [`page::STYLE`] and [`svg::STYLE`].
+pub const STYLE: &str = "\
+.drawing{overflow-x:auto;border:1px solid var(--line);border-radius:6px}\
+.drawing svg{display:block}.drawing.fit svg{max-width:100%;height:auto}\
 table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
 .hops th:nth-child(1){width:1.2rem}.hops th:nth-child(4){width:12%}.hops th:nth-child(5){width:10.5rem}\
 .hops td:nth-child(5){white-space:nowrap}\
 .hops th:nth-child(6){width:26%}\
-.listed{color:#9c1216;font-weight:600}.asked{color:#124a8e;font-weight:600}\
-.stop{color:#6f4e00;font-weight:600}\
-@media screen and (prefers-color-scheme:dark){\
-body{color:#e8ebf0;background:#14171c}.dim{color:#b4bcc8}\
-.warning{background:#45171a;border-color:#ff7b7b}\
-.drawing,th,td{border-color:#39404b}\
-.listed{color:#ffb0b0}.asked{color:#b5d5ff}.stop{color:#f2d98f}}\
-@media print{@page{size:A4 landscape;margin:12mm}body{margin:0;max-width:none;font-size:10pt}\
-.drawing{overflow:visible;border:0}.drawing svg{max-width:100%;height:auto}\
-tr,h3{break-inside:avoid}h2,h3{break-after:avoid}}";
+.listed{color:var(--bad);font-weight:600}.asked{color:var(--good);font-weight:600}\
+.stop{color:var(--doubt);font-weight:600}\
+@media print{.drawing{overflow:visible;border:0;break-inside:avoid}\
+.drawing svg{max-width:100%;height:auto}}";
+
+/// The paper of a page that is all drawing.
+const PAPER: &str = "@media print{@page{size:A4 landscape;margin:12mm}}";
 
 /// The page of an answer; `asked` says what was asked, as names and values.
 pub fn html(
@@ -47,15 +34,13 @@ pub fn html(
     asked: &[(&str, String)],
 ) -> String {
     let picture = Picture::new(response);
-    let subject = xml(picture.places[picture.asked].address());
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'unsafe-inline'\">\n\
-         <title>Paths of funds: {subject}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Paths of funds between <code>{subject}</code> and listed addresses</h1>\n"
-    );
+    let subject = picture.places[picture.asked].address();
+    let style = [page::STYLE, STYLE, svg::STYLE, PAPER].concat();
+    let mut page = page::head(&format!("Paths of funds: {subject}"), &style);
+    page.push_str(&format!(
+        "<h1>Paths of funds between <code>{}</code> and listed addresses</h1>\n",
+        xml(subject)
+    ));
     summary(&mut page, response, standing, &picture);
     facts(&mut page, response, standing, asked);
     if !picture.paths.is_empty() {
@@ -68,7 +53,7 @@ pub fn html(
         );
         let fit = if layout(&picture).columns.len() <= FIT_COLUMNS { " fit" } else { "" };
         page.push_str(&format!("<div class=\"drawing{fit}\">\n"));
-        page.push_str(&element(&picture, &response.snapshot_id, Key::Elsewhere));
+        page.push_str(&svg::element(&picture, usize::MAX));
         page.push_str("</div>\n<h2>Every hop</h2>\n");
     }
     for (place, path) in picture.paths.iter().enumerate() {
@@ -84,8 +69,29 @@ pub fn html(
         }
         page.push_str("</ul>\n");
     }
-    page.push_str("</body>\n</html>\n");
+    page.push_str(page::FOOT);
     page
+}
+
+/// The drawing of one path of the address `asked`, at most so many columns wide, and its hops in
+/// full: for a page with [`STYLE`].
+pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> String {
+    let picture = Picture::of(asked, std::slice::from_ref(path));
+    let mut page = String::new();
+    for path in &picture.paths {
+        let listing = path.message.listing.clone().unwrap_or_default();
+        let said = format!("{}: {}", headline(path), listing_words(&listing));
+        page.push_str(&format!("<p>{}.</p>\n<div class=\"drawing fit\">\n", capital(&xml(&said))));
+        page.push_str(&svg::element(&picture, most_columns));
+        page.push_str("</div>\n");
+        table(&mut page, &picture, path);
+    }
+    page
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn summary(
@@ -126,7 +132,7 @@ fn facts(
 ) {
     page.push_str("<h2>What was asked, and of what data</h2>\n<table class=\"facts\">\n");
     let mut fact = |name: &str, value: &str| {
-        page.push_str(&format!("<tr><th>{name}</th><td>{value}</td></tr>\n"));
+        page.push_str(&format!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
     };
     for (name, value) in asked {
         fact(&xml(name), &xml(value));
@@ -152,8 +158,9 @@ fn facts(
 /// The transfers that the snapshot holds, chain by chain.
 fn heads(page: &mut String, snapshot: &v1::Snapshot) {
     page.push_str(
-        "<h3>Transfers of the snapshot</h3>\n<table class=\"heads\">\n<tr><th>Chain</th>\
-         <th>Transfers</th><th>Last block</th><th>Last moment (UTC)</th><th>Gaps</th></tr>\n",
+        "<h3>Transfers of the snapshot</h3>\n<table class=\"heads\">\n<tr><th scope=\"col\">Chain</th>\
+         <th scope=\"col\">Transfers</th><th scope=\"col\">Last block</th>\
+         <th scope=\"col\">Last moment (UTC)</th><th scope=\"col\">Gaps</th></tr>\n",
     );
     for chain in &snapshot.transfers {
         let height = chain.last_height.map_or_else(|| "-".to_owned(), |height| height.to_string());
@@ -175,18 +182,27 @@ fn heads(page: &mut String, snapshot: &v1::Snapshot) {
 fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>) {
     let listing = path.message.listing.clone().unwrap_or_default();
     page.push_str(&format!(
-        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n<table class=\"hops\">\n<tr><th></th><th>From</th>\
-         <th>To</th><th>Amount</th><th>Time (UTC)</th><th>Transaction</th></tr>\n",
+        "<h3>Path {number}: {}</h3>\n<p class=\"dim\">{}</p>\n",
         headline(path),
         xml(&listing_words(&listing))
     ));
+    table(page, picture, path);
+}
+
+/// The hops of a path in full.
+fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
+    page.push_str(
+        "<table class=\"hops\">\n<thead><tr><th scope=\"col\" aria-label=\"Hop\"></th>\
+         <th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Amount</th>\
+         <th scope=\"col\">Time (UTC)</th><th scope=\"col\">Transaction</th></tr></thead>\n<tbody>\n",
+    );
     for (place, step) in path.steps.iter().enumerate() {
         let tx = match step.tx {
             Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
             None => "not in the data".to_owned(),
         };
         page.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
             place + 1,
             holder(picture, step.from),
@@ -196,7 +212,7 @@ fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>
             xml(&step.place()),
         ));
     }
-    page.push_str("</table>\n");
+    page.push_str("</tbody>\n</table>\n");
 }
 
 /// Every writing of a place, and what it is.

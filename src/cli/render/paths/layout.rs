@@ -86,6 +86,44 @@ pub fn layout(picture: &Picture<'_>) -> Layout {
     layout
 }
 
+impl Layout {
+    /// The drawing in rows of at most so many columns of nodes, two or more, to be drawn below each
+    /// other: the last node of a row is the first of the next. A drawing in which anything stands
+    /// above something else is not parted.
+    pub fn rows(self, most_columns: usize) -> Vec<Self> {
+        let count = self.columns.len();
+        if count <= most_columns || self.items.len() != 2 * count - 1 {
+            return vec![self];
+        }
+        let firsts = (0..count - 1).step_by(most_columns.max(2) - 1);
+        firsts.map(|first| self.part(first, (first + most_columns - 1).min(count - 1))).collect()
+    }
+
+    /// The columns of nodes from `first` to `last`.
+    fn part(&self, first: usize, last: usize) -> Self {
+        let shift = left(2 * first);
+        let within = |item: &&Item| (2 * first..=2 * last).contains(&item.layer);
+        let place = |item: usize| {
+            let item = &self.items[item];
+            let before = self.items.iter().filter(within).position(|each| each.layer == item.layer);
+            before.filter(|_| within(&item))
+        };
+        let bends = self.bends.iter().filter_map(|(from, to)| Some((place(*from)?, place(*to)?)));
+        Self {
+            bends: bends.collect(),
+            items: self
+                .items
+                .iter()
+                .filter(within)
+                .map(|item| Item { x: item.x - shift, ..item.clone() })
+                .collect(),
+            columns: self.columns[first..=last].iter().map(|(x, at)| (x - shift, *at)).collect(),
+            width: left(2 * (last - first)) + NODE_WIDTH,
+            height: self.height,
+        }
+    }
+}
+
 fn half(item: &Item) -> f64 {
     match item.what {
         What::Node { .. } => NODE_HEIGHT / 2.0,

@@ -8,8 +8,8 @@ use super::layout::{
 };
 use super::legend::{Part, marks, part};
 use super::{Picture, Step, shortened};
+use crate::cli::render::page::xml;
 use crate::cli::render::words;
-use crate::cli::text::escape;
 use crate::grpc::v1;
 
 /// White space around the drawing.
@@ -28,8 +28,9 @@ const KEY_WIDTH: f64 = 620.0;
 const NODE_TEXT: usize = 20;
 const LABEL_TEXT: usize = 22;
 
-/// Colours: paper and ink by the reader's scheme, and always light on paper.
-const STYLE: &str = "\
+/// Colours: paper and ink by the reader's scheme, and always light on paper. A file has it within; a
+/// page with drawings has it once.
+pub const STYLE: &str = "\
 .lz-paper{fill:#fff}.lz-band{fill:#f4f5f7}\
 .lz-node{fill:#fff;stroke:#5b6472;stroke-width:1.2}\
 .lz-listed .lz-node{fill:#fde7e7;stroke:#b3161b;stroke-width:2.2}\
@@ -51,61 +52,18 @@ const STYLE: &str = "\
 .lz-text{fill:#e8ebf0}.lz-dim,.lz-mark{fill:#b4bcc8}\
 .lz-listed .lz-mark{fill:#ffb0b0}.lz-asked .lz-mark{fill:#b5d5ff}.lz-stop .lz-mark{fill:#f2d98f}}";
 
-/// Whether the full addresses and transactions stand below the drawing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// They do.
-    Below,
-    /// They stand elsewhere on the page.
-    Elsewhere,
-}
-
-/// The drawing of an answer, as a file.
+/// The drawing of an answer, as a file: with its style, and every address and transaction in full
+/// below.
 pub fn svg(response: &v1::TraceExposureResponse) -> String {
-    let mut svg = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    svg.push_str(&element(&Picture::new(response), &response.snapshot_id, Key::Below));
-    svg
-}
-
-/// The drawing as an element.
-pub fn element(picture: &Picture<'_>, snapshot_id: &str, key: Key) -> String {
-    let graph = layout(picture);
-    let key = match key {
-        Key::Below => key_lines(picture, snapshot_id),
-        Key::Elsewhere => Vec::new(),
-    };
-    let least = if key.is_empty() { 0.0 } else { KEY_WIDTH };
-    let width = graph.width.max(least) + 2.0 * MARGIN;
+    let picture = Picture::new(response);
+    let graph = layout(&picture);
+    let key = key_lines(&picture, &response.snapshot_id);
+    let width = graph.width.max(KEY_WIDTH) + 2.0 * MARGIN;
     let drawn = MARGIN + HEAD + graph.height + MARGIN;
-    let height = drawn + key.len() as f64 * LINE + if key.is_empty() { 0.0 } else { MARGIN };
-    let mut svg = String::new();
-    let title = xml(&format!(
-        "Paths of funds between {} and listed addresses",
-        picture.places[picture.asked].address()
-    ));
-    line(
-        &mut svg,
-        &format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">"
-        ),
-    );
-    line(&mut svg, &format!("<title>{title}</title>"));
-    line(&mut svg, &format!("<style>{STYLE}</style>"));
-    line(&mut svg, "<rect class=\"lz-paper\" width=\"100%\" height=\"100%\"/>");
-    let shift = MARGIN + HEAD;
-    columns(&mut svg, &graph, drawn - MARGIN / 2.0);
-    line(&mut svg, &format!("<g transform=\"translate({MARGIN} {shift})\">"));
-    edges(&mut svg, &graph);
-    for item in &graph.items {
-        match item.what {
-            What::Node { place } => node(&mut svg, picture, item, place),
-            What::Label { path, step } => {
-                label(&mut svg, picture, item, &picture.paths[path].steps[step]);
-            }
-        }
-    }
-    line(&mut svg, "</g>");
+    let height = drawn + key.len() as f64 * LINE + MARGIN;
+    let mut svg = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    open(&mut svg, &picture, width, height, &format!("<style>{STYLE}</style>\n"));
+    row(&mut svg, &picture, &graph, 0.0);
     for (place, (class, words)) in key.iter().enumerate() {
         let y = drawn + MARGIN / 2.0 + (place as f64 + 0.5) * LINE;
         let words = xml(words);
@@ -118,14 +76,67 @@ pub fn element(picture: &Picture<'_>, snapshot_id: &str, key: Key) -> String {
     svg
 }
 
-fn columns(svg: &mut String, graph: &Layout, bottom: f64) {
+/// The drawing as an element of a page, which has [`STYLE`], and addresses and transactions in full
+/// elsewhere. A path of more columns than `most_columns` goes on in further rows.
+pub fn element(picture: &Picture<'_>, most_columns: usize) -> String {
+    let rows = layout(picture).rows(most_columns);
+    let width = rows.iter().map(|row| row.width).fold(0.0, f64::max) + 2.0 * MARGIN;
+    let tall = |row: &Layout| MARGIN + HEAD + row.height + MARGIN;
+    let mut svg = String::new();
+    open(&mut svg, picture, width, rows.iter().map(tall).sum(), "");
+    let mut top = 0.0;
+    for graph in &rows {
+        row(&mut svg, picture, graph, top);
+        top += tall(graph);
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// The opening of a drawing, and its name for those who do not see it.
+fn open(svg: &mut String, picture: &Picture<'_>, width: f64, height: f64, style: &str) {
+    let title = xml(&format!(
+        "Paths of funds between {} and listed addresses",
+        picture.places[picture.asked].address()
+    ));
+    line(
+        svg,
+        &format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">"
+        ),
+    );
+    line(svg, &format!("<title>{title}</title>"));
+    svg.push_str(style);
+    line(svg, "<rect class=\"lz-paper\" width=\"100%\" height=\"100%\"/>");
+}
+
+/// One row of columns, from the height `top` on.
+fn row(svg: &mut String, picture: &Picture<'_>, graph: &Layout, top: f64) {
+    columns(svg, graph, top, MARGIN + HEAD + graph.height + MARGIN / 2.0);
+    let shift = top + MARGIN + HEAD;
+    line(svg, &format!("<g transform=\"translate({MARGIN} {shift})\">"));
+    edges(svg, graph);
+    for item in &graph.items {
+        match item.what {
+            What::Node { place } => node(svg, picture, item, place),
+            What::Label { path, step } => {
+                label(svg, picture, item, &picture.paths[path].steps[step]);
+            }
+        }
+    }
+    line(svg, "</g>");
+}
+
+/// The bands behind the columns, down to `bottom` below `above`.
+fn columns(svg: &mut String, graph: &Layout, above: f64, bottom: f64) {
     for (x, hops) in &graph.columns {
         let caption = match hops {
             0 => "asked about".to_owned(),
             hops => words::count(hops.unsigned_abs() as usize, "hop", "hops"),
         };
         let x = x + MARGIN;
-        let (left, top, height) = (x - 8.0, MARGIN / 2.0, bottom - MARGIN / 2.0);
+        let (left, top, height) = (x - 8.0, above + MARGIN / 2.0, bottom - MARGIN / 2.0);
         let width = NODE_WIDTH + 16.0;
         line(
             svg,
@@ -140,7 +151,7 @@ fn columns(svg: &mut String, graph: &Layout, bottom: f64) {
             &format!(
                 "<text class=\"lz-text lz-small lz-dim\" x=\"{middle}\" y=\"{}\" \
              text-anchor=\"middle\">{caption}</text>",
-                MARGIN + 8.0
+                above + MARGIN + 8.0
             ),
         );
     }
@@ -297,24 +308,6 @@ fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, Str
                 are UTC. Rests on snapshot";
     lines.push(("lz-small lz-dim", format!("{note} {snapshot_id}.")));
     lines
-}
-
-/// A text that is nothing but text in XML and HTML.
-pub fn xml(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in escape(text).chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            // No characters of XML 1.0.
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            character => safe.push(character),
-        }
-    }
-    safe
 }
 
 fn line(svg: &mut String, line: &str) {

@@ -124,7 +124,11 @@ fn texts_are_bounded() {
                 Ok(_) => assert!(fits),
                 Err(error) => {
                     assert!(
-                        !fits && matches!(error, ReadTransfersError::TooLarge { .. }),
+                        !fits
+                            && matches!(
+                                error,
+                                ReadTransfersError::Rows(rows::RowsError::TooLarge { .. })
+                            ),
                         "{error}"
                     );
                 }

@@ -65,7 +65,11 @@ impl ParquetFile {
 
     /// The rows, with the wanted columns; refuses row groups whose wanted columns are larger than
     /// `max_row_group` bytes unpacked, or packed in a way that we cannot unpack.
-    pub(super) fn rows(self, columns: &Columns, max_row_group: u64) -> Result<ParquetRows, String> {
+    pub(super) fn rows(
+        self,
+        columns: &Columns<'_>,
+        max_row_group: u64,
+    ) -> Result<ParquetRows, String> {
         let metadata = self.reader.metadata();
         check(metadata, columns, max_row_group)?;
         let total = metadata.row_groups().iter().map(|group| group.num_rows()).sum::<i64>();
@@ -83,7 +87,7 @@ impl ParquetFile {
     }
 }
 
-fn check(metadata: &ParquetMetaData, columns: &Columns, most: u64) -> Result<(), String> {
+fn check(metadata: &ParquetMetaData, columns: &Columns<'_>, most: u64) -> Result<(), String> {
     for (at, group) in metadata.row_groups().iter().enumerate() {
         let size = wanted_size(group, columns)?;
         if size > most {
@@ -93,7 +97,7 @@ fn check(metadata: &ParquetMetaData, columns: &Columns, most: u64) -> Result<(),
     Ok(())
 }
 
-fn wanted_size(group: &RowGroupMetaData, columns: &Columns) -> Result<u64, String> {
+fn wanted_size(group: &RowGroupMetaData, columns: &Columns<'_>) -> Result<u64, String> {
     let mut size = 0u64;
     for chunk in group.columns() {
         let path = chunk.column_path().parts();
@@ -119,8 +123,8 @@ fn wanted_size(group: &RowGroupMetaData, columns: &Columns) -> Result<u64, Strin
 }
 
 impl ParquetRows {
-    /// Goes to the next row; whether there is one. A row is at most `max` bytes long.
-    pub(super) fn advance(&mut self, max: usize) -> Result<bool, String> {
+    /// Goes to the next row; whether there is one.
+    pub(super) fn advance(&mut self) -> Result<bool, String> {
         let Some(row) = guarded(|| self.rows.next().transpose())? else {
             if self.read < self.total {
                 return Err(format!("ends after {} of {} rows", self.read, self.total));
@@ -130,9 +134,6 @@ impl ParquetRows {
         self.read += 1;
         self.object.clear();
         object(&row, &self.units, &mut self.object);
-        if self.object.len() > max {
-            return Err(format!("row {} is longer than {max} bytes", self.read));
-        }
         Ok(true)
     }
 

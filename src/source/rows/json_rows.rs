@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::csv_rows::Span;
-use super::error::RowFault;
+use super::error::RowShapeFault;
 use super::table::{ABSENT, Columns};
 use crate::source::error::{Fault, excerpt};
 
@@ -17,16 +17,23 @@ use crate::source::error::{Fault, excerpt};
 pub(super) struct Values {
     text: Vec<u8>,
     spans: Vec<Span>,
-    fault: Option<RowFault>,
+    /// Which values are strings in the object, by column.
+    strings: u64,
+    fault: Option<RowShapeFault>,
 }
 
 impl Values {
     /// Takes the values of `columns` out of an object; null is the same as absent, strings are
     /// unescaped, arrays and objects stand as they are.
-    pub(super) fn pick(&mut self, object: &[u8], columns: &Columns) -> Result<(), RowFault> {
+    pub(super) fn pick(
+        &mut self,
+        object: &[u8],
+        columns: &Columns<'_>,
+    ) -> Result<(), RowShapeFault> {
         self.text.clear();
         self.spans.clear();
         self.spans.resize(columns.list.len(), ABSENT);
+        self.strings = 0;
         self.fault = None;
         let mut json = serde_json::Deserializer::from_slice(object);
         let picked = json.deserialize_map(Pick { values: self, columns });
@@ -40,15 +47,20 @@ impl Values {
     pub(super) fn fields(&self) -> (&[u8], &[Span]) {
         (&self.text, &self.spans)
     }
+
+    /// Which of the values are strings: bit by bit, the first column the lowest.
+    pub(super) fn strings(&self) -> u64 {
+        self.strings
+    }
 }
 
 /// What `serde_json` says of a row.
-pub(super) fn syntax(error: serde_json::Error) -> RowFault {
-    RowFault::Syntax(Fault::json(error).to_string())
+pub(in crate::source) fn syntax(error: serde_json::Error) -> RowShapeFault {
+    RowShapeFault::Syntax(Fault::json(error).to_string())
 }
 
 /// The keys of an object, in its order.
-pub(super) fn keys(object: &[u8]) -> Result<Vec<String>, RowFault> {
+pub(super) fn keys(object: &[u8]) -> Result<Vec<String>, RowShapeFault> {
     struct Keys;
     impl<'de> Visitor<'de> for Keys {
         type Value = Vec<String>;
@@ -71,7 +83,7 @@ pub(super) fn keys(object: &[u8]) -> Result<Vec<String>, RowFault> {
 
 struct Pick<'a> {
     values: &'a mut Values,
-    columns: &'a Columns,
+    columns: &'a Columns<'a>,
 }
 
 impl<'de> Visitor<'de> for Pick<'_> {
@@ -86,7 +98,7 @@ impl<'de> Visitor<'de> for Pick<'_> {
         while let Some(key) = map.next_key_seed(Key(self.columns))? {
             let fault = match key {
                 Ok(column) if seen & (1 << column) != 0 => {
-                    RowFault::RepeatedKey(self.columns.list[column].name.to_owned())
+                    RowShapeFault::RepeatedKey(self.columns.list[column].name.to_owned())
                 }
                 Ok(column) => {
                     seen |= 1 << column;
@@ -94,6 +106,7 @@ impl<'de> Visitor<'de> for Pick<'_> {
                     if raw != "null" {
                         let start = self.values.text.len();
                         append(raw, &mut self.values.text).map_err(A::Error::custom)?;
+                        self.values.strings |= u64::from(raw.starts_with('"')) << column;
                         self.values.spans[column] = (start, self.values.text.len());
                     }
                     continue;
@@ -102,7 +115,7 @@ impl<'de> Visitor<'de> for Pick<'_> {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
-                Err(Some(unknown)) => RowFault::UnknownKey(unknown),
+                Err(Some(unknown)) => RowShapeFault::UnknownKey(unknown),
             };
             self.values.fault = Some(fault);
             return Err(A::Error::custom("refused"));
@@ -122,7 +135,7 @@ fn append(raw: &str, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
 }
 
 /// A key's column; else the key, if it must be known.
-struct Key<'a>(&'a Columns);
+struct Key<'a>(&'a Columns<'a>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Result<usize, Option<String>>;

@@ -4,10 +4,12 @@
 //! Fields are separated by commas; one that begins with a quote goes on to the quote that is not
 //! doubled, over the ends of lines. A record without a quote, as nearly all are, is not copied.
 
+use std::io;
+
 use memchr::{memchr, memchr_iter};
 
-use super::error::RowFault;
-use super::input::{LineError, Lines};
+use super::error::RowShapeFault;
+use super::lines::{LineError, Lines};
 
 /// Where a field stands in the text of its record.
 pub(super) type Span = (usize, usize);
@@ -24,7 +26,7 @@ pub(super) struct CsvRows<'a> {
     /// A record with quotes: as it stands, and without them.
     verbatim: Vec<u8>,
     unquoted: Vec<u8>,
-    fault: Option<RowFault>,
+    fault: Option<RowShapeFault>,
 }
 
 /// Where in a record with quotes the splitting stands.
@@ -80,6 +82,15 @@ impl<'a> CsvRows<'a> {
         Ok(true)
     }
 
+    /// Leaves a record behind that was found to be longer than the bound; of one with an open quote
+    /// the lines up to the bound.
+    pub(super) fn skip_long(&mut self) -> io::Result<()> {
+        self.spans.clear();
+        self.lines.skip_long()?;
+        self.line = self.line.max(self.lines.number());
+        Ok(())
+    }
+
     /// The line that the record begins on, from 1.
     pub(super) fn line(&self) -> u64 {
         self.line
@@ -91,7 +102,7 @@ impl<'a> CsvRows<'a> {
     }
 
     /// The text that the spans are of, and the spans of the fields.
-    pub(super) fn fields(&self) -> Result<(&[u8], &[Span]), RowFault> {
+    pub(super) fn fields(&self) -> Result<(&[u8], &[Span]), RowShapeFault> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
             None if self.has_quotes => Ok((&self.unquoted, &self.spans)),
@@ -123,7 +134,8 @@ impl<'a> CsvRows<'a> {
                         At::Quoted
                     }
                     (At::Quote, _) => {
-                        self.fault = Some(RowFault::Syntax("text behind a closing quote".into()));
+                        self.fault =
+                            Some(RowShapeFault::Syntax("text behind a closing quote".into()));
                         At::Plain
                     }
                 };
@@ -136,7 +148,7 @@ impl<'a> CsvRows<'a> {
                 return Err(LineError::TooLong { line: self.line, max: self.max });
             }
             if !self.lines.advance()? {
-                self.fault = Some(RowFault::Syntax("a quote is not closed".into()));
+                self.fault = Some(RowShapeFault::Syntax("a quote is not closed".into()));
                 break;
             }
             self.verbatim.push(b'\n');
@@ -154,7 +166,10 @@ mod tests {
 
     use super::*;
 
-    fn records(text: &str, max: usize) -> Result<Vec<Result<Vec<String>, RowFault>>, LineError> {
+    fn records(
+        text: &str,
+        max: usize,
+    ) -> Result<Vec<Result<Vec<String>, RowShapeFault>>, LineError> {
         let mut rows = CsvRows::new(Lines::new(Box::new(text.as_bytes()), max), max);
         let mut records = Vec::new();
         while rows.advance()? {
@@ -205,9 +220,9 @@ mod tests {
     #[test]
     fn faults_are_of_their_record() {
         let read = records("a,\"b\"c\nd,e\n\"f", 1000).unwrap();
-        assert_eq!(read[0], Err(RowFault::Syntax("text behind a closing quote".into())));
+        assert_eq!(read[0], Err(RowShapeFault::Syntax("text behind a closing quote".into())));
         assert_eq!(read[1], Ok(vec!["d".into(), "e".into()]));
-        assert_eq!(read[2], Err(RowFault::Syntax("a quote is not closed".into())));
+        assert_eq!(read[2], Err(RowShapeFault::Syntax("a quote is not closed".into())));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The bytes of a file of transfers, unpacked and counted against the bound. Must not look at what
+//! The bytes of a file, unpacked and counted against the bound. Must not look at what
 //! they say, beyond the marks by which packed data are told.
 
 use std::cell::{Cell, RefCell};
@@ -10,13 +10,36 @@ use std::rc::Rc;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::ReadTransfersError;
+use super::RowsError;
 
 /// How much is read from a file at once, in bytes.
 const BUFFER: usize = 256 << 10;
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
+
+/// Where the bytes come from.
+pub enum Origin<'p> {
+    /// A file.
+    File(&'p Path),
+    /// What can be read once only.
+    Stream {
+        /// What it is called in an error.
+        name: &'p str,
+        /// The bytes.
+        bytes: Box<dyn Read>,
+    },
+}
+
+impl Origin<'_> {
+    /// What it is called in an error.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Stream { name, .. } => (*name).to_owned(),
+        }
+    }
+}
 
 /// An opened file.
 pub(super) enum Opened {
@@ -30,7 +53,7 @@ pub(super) enum Opened {
 #[derive(Clone)]
 pub(super) struct Meter {
     stored: Rc<Cell<u64>>,
-    failure: Rc<RefCell<Option<ReadTransfersError>>>,
+    failure: Rc<RefCell<Option<RowsError>>>,
     total: Option<u64>,
 }
 
@@ -46,25 +69,33 @@ impl Meter {
     }
 
     /// Why reading failed, if it did.
-    pub(super) fn failure(&self) -> Option<ReadTransfersError> {
+    pub(super) fn failure(&self) -> Option<RowsError> {
         self.failure.borrow_mut().take()
     }
 }
 
-/// Opens `path`, tells by its first bytes how it is packed, and gives at most `limit` bytes.
-pub(super) fn open(path: &Path, limit: u64) -> Result<Opened, ReadTransfersError> {
-    let shown = path.display().to_string();
-    let failed = |source| ReadTransfersError::Open { path: shown.clone(), source };
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let total = metadata.is_file().then_some(metadata.len());
-    let again = file.try_clone().map_err(failed)?;
+/// Opens `origin`, tells by its first bytes how it is packed, and gives at most `limit` bytes.
+pub(super) fn open(origin: Origin<'_>, limit: u64) -> Result<Opened, RowsError> {
+    let shown = origin.name();
+    let failed = |source| RowsError::Open { path: shown.clone(), source };
+    let (inner, again, total): (Box<dyn Read>, _, _) = match origin {
+        Origin::File(path) => {
+            let file = File::open(path).map_err(failed)?;
+            let metadata = file.metadata().map_err(failed)?;
+            let total = metadata.is_file().then_some(metadata.len());
+            let again = file.try_clone().map_err(failed)?;
+            (Box::new(file), Some(again), total)
+        }
+        Origin::Stream { bytes, .. } => (bytes, None, None),
+    };
     let stored = Rc::new(Cell::new(0));
-    let counted = Counted { inner: file, count: Rc::clone(&stored) };
+    let counted = Counted { inner, count: Rc::clone(&stored) };
     let mut bytes = BufReader::with_capacity(BUFFER, counted);
     let head = bytes.fill_buf().map_err(failed)?;
     if head.starts_with(PARQUET) {
-        return Ok(Opened::Parquet(again));
+        let what = "Parquet is read from wherever its parts stand: give a file, not a stream";
+        let again = again.ok_or_else(|| RowsError::Unfit { path: shown, what: what.to_owned() });
+        return again.map(Opened::Parquet);
     }
     let (what, unpacked) = unpack(bytes).map_err(failed)?;
     let meter = Meter { stored, failure: Rc::default(), total };
@@ -110,7 +141,7 @@ struct Limited {
     what: &'static str,
     limit: u64,
     taken: u64,
-    failure: Rc<RefCell<Option<ReadTransfersError>>>,
+    failure: Rc<RefCell<Option<RowsError>>>,
 }
 
 impl Read for Limited {
@@ -122,10 +153,10 @@ impl Read for Limited {
                 if self.taken <= self.limit {
                     return Ok(count);
                 }
-                ReadTransfersError::TooLarge { path: path(), limit: self.limit }
+                RowsError::TooLarge { path: path(), limit: self.limit }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(source) => ReadTransfersError::Read { path: path(), what: self.what, source },
+            Err(source) => RowsError::Read { path: path(), what: self.what, source },
         };
         *self.failure.borrow_mut() = Some(failure);
         Err(io::Error::other("the input cannot be read"))

@@ -20,6 +20,8 @@ pub(super) struct Lines<'a> {
     /// Lines gone to so far.
     count: u64,
     max: usize,
+    /// Whether the next line was found to be longer than the bound.
+    is_long: bool,
 }
 
 /// Why the next line cannot be had.
@@ -40,7 +42,17 @@ impl<'a> Lines<'a> {
     /// The lines of `reader`, none longer than `max` bytes.
     pub(super) fn new(reader: Box<dyn Read + 'a>, max: usize) -> Self {
         let buffer = vec![0; CHUNK];
-        Self { reader, buffer, start: 0, end: 0, line: 0..0, at_end: false, count: 0, max }
+        Self {
+            reader,
+            buffer,
+            start: 0,
+            end: 0,
+            line: 0..0,
+            at_end: false,
+            count: 0,
+            max,
+            is_long: false,
+        }
     }
 
     /// The same lines under another bound.
@@ -98,10 +110,30 @@ impl<'a> Lines<'a> {
         &self.buffer[self.line.clone()]
     }
 
-    fn check(&self, length: usize) -> Result<(), LineError> {
+    /// Drops the rest of a line that was found to be longer than the bound, and counts it.
+    pub(super) fn skip_long(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.is_long) {
+            return Ok(());
+        }
+        self.count += 1;
+        self.line = 0..0;
+        loop {
+            if let Some(found) = memchr(b'\n', &self.buffer[self.start..self.end]) {
+                self.start += found + 1;
+                return Ok(());
+            }
+            self.start = self.end;
+            if !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn check(&mut self, length: usize) -> Result<(), LineError> {
         if length <= self.max {
             return Ok(());
         }
+        self.is_long = true;
         Err(LineError::TooLong { line: self.count + 1, max: self.max })
     }
 
@@ -167,6 +199,33 @@ mod tests {
         ) {
             let expected: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
             prop_assert_eq!(lines(text.as_bytes(), step, 1000).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_line_can_be_left_behind() {
+        let long = "x".repeat(3 * CHUNK);
+        for (text, step) in [(format!("a\n{long}\nb\r\n{long}"), 1 << 20), (long.clone(), 1 << 10)]
+        {
+            let mut lines = Lines::new(Box::new(Slow(text.as_bytes(), step)), 10);
+            let mut all = Vec::new();
+            loop {
+                match lines.advance() {
+                    Ok(true) => all.push(String::from_utf8(lines.line().to_vec()).unwrap()),
+                    Ok(false) => break,
+                    Err(LineError::TooLong { line, .. }) => {
+                        lines.skip_long().unwrap();
+                        assert_eq!(lines.number(), line);
+                        all.push(format!("long {line}"));
+                    }
+                    Err(LineError::Io(error)) => panic!("{error}"),
+                }
+            }
+            match text.starts_with('a') {
+                true => assert_eq!(all, ["a", "long 2", "b", "long 4"]),
+                false => assert_eq!(all, ["long 1"]),
+            }
+            assert!(lines.buffer.len() <= 2 * CHUNK, "{}", lines.buffer.len());
         }
     }
 

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::source::transfers::Progress;
+use crate::source::rows::Progress;
 
 /// How often the line on a terminal is redrawn at most.
 const REDRAW: Duration = Duration::from_millis(100);

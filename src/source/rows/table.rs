@@ -1,15 +1,15 @@
 //! The rows of a file, whatever contains them (CSV, JSON lines, Parquet), as the text of wanted
 //! columns. Must not know what the columns mean.
 
-use std::path::Path;
+use std::io;
 
 use super::csv_rows::{CsvRows, Span};
-use super::error::{Place, ReadTransfersError, RowFault};
-use super::input::{LineError, Lines};
+use super::error::{Place, RowShapeFault, RowsError};
 use super::json_rows::{self, Values};
-use super::open::{self, Meter, Opened};
+use super::lines::{LineError, Lines};
+use super::open::{self, Meter, Opened, Origin};
 use super::parquet_rows::{ParquetFile, ParquetRows};
-use super::{Progress, TransferBounds};
+use super::{Bounds, Container, Progress};
 use crate::source::error::excerpt;
 
 /// UTF-8's byte order mark.
@@ -19,41 +19,41 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 const HEAD: usize = 4 << 10;
 
 /// A column that is looked for.
-pub(super) struct Column {
+pub struct Column<'a> {
     /// Its name.
-    pub(super) name: &'static str,
+    pub name: &'a str,
     /// Whether the headings must have it.
-    pub(super) required: bool,
+    pub required: bool,
 }
 
 /// A column that must be there.
-pub(super) const fn required(name: &'static str) -> Column {
+pub const fn required(name: &str) -> Column<'_> {
     Column { name, required: true }
 }
 
 /// A column that may be there.
-pub(super) const fn optional(name: &'static str) -> Column {
+pub const fn optional(name: &str) -> Column<'_> {
     Column { name, required: false }
 }
 
 /// The columns that are looked for.
-pub(super) struct Columns {
+pub struct Columns<'a> {
     /// What they are called in an error.
-    pub(super) read_as: &'static str,
+    pub read_as: &'a str,
     /// Each; at most 64.
-    pub(super) list: &'static [Column],
+    pub list: &'a [Column<'a>],
     /// Whether there may be no others, but those that begin with `x_`.
-    pub(super) closed: bool,
+    pub closed: bool,
 }
 
-impl Columns {
+impl Columns<'_> {
     /// The column of that name.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
+    pub fn find(&self, name: &str) -> Option<usize> {
         self.list.iter().position(|column| column.name == name)
     }
 
     /// Whether a column of that name must not be there.
-    pub(super) fn refuses(&self, name: &str) -> bool {
+    pub fn refuses(&self, name: &str) -> bool {
         self.closed && !name.starts_with("x_") && self.find(name).is_none()
     }
 }
@@ -63,25 +63,32 @@ pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
 
 /// The values of one row.
 #[derive(Clone, Copy)]
-pub(super) struct Cells<'a> {
+pub struct Cells<'a> {
     text: &'a [u8],
     spans: &'a [Span],
     /// Where among the spans each column stands.
     columns: &'a [usize],
+    /// Which values are strings, by column.
+    strings: u64,
 }
 
 impl<'a> Cells<'a> {
     /// The value in a column; empty where there is none.
     #[inline]
-    pub(super) fn of(&self, column: usize) -> &'a [u8] {
+    pub fn of(&self, column: usize) -> &'a [u8] {
         match self.spans.get(self.columns[column]) {
             Some(&(from, to)) => self.text.get(from..to).unwrap_or_default(),
             None => b"",
         }
     }
 
+    /// Whether the value in a column is a string, as all of CSV are, and not a number or an object.
+    pub fn is_string(&self, column: usize) -> bool {
+        self.strings & (1 << column) != 0
+    }
+
     /// Whether there is a value in a column, though it may be empty.
-    pub(super) fn has(&self, column: usize) -> bool {
+    pub fn has(&self, column: usize) -> bool {
         self.spans.get(self.columns[column]).is_some_and(|span| *span != ABSENT)
     }
 }
@@ -94,30 +101,41 @@ enum Source {
 }
 
 /// A file, its columns, and one row at a time.
-pub(super) struct Table {
+pub struct Table<'c> {
     path: String,
     source: Source,
     meter: Option<Meter>,
-    bounds: TransferBounds,
+    bounds: Bounds,
     names: Vec<String>,
-    columns: Option<&'static Columns>,
+    columns: Option<&'c Columns<'c>>,
     /// Where among the fields each column stands.
     places: Vec<usize>,
     values: Values,
     rows: u64,
     /// Whether the first row of JSON was gone to for its keys and is still to be given.
     peeked: bool,
+    /// What is wrong with a row that was left behind.
+    fault: Option<RowShapeFault>,
 }
 
-impl Table {
+impl<'c> Table<'c> {
     /// Opens a file and looks at the names of its columns: the headings of CSV, the schema of
-    /// Parquet, the keys of the first line of JSON.
-    pub(super) fn open(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
-        let shown = path.display().to_string();
-        let (source, meter) = match open::open(path, bounds.max_unpacked)? {
+    /// Parquet, the keys of the first line of JSON. What contains the rows is told by content where
+    /// no `container` is named.
+    pub fn open(
+        origin: Origin<'_>,
+        container: Option<Container>,
+        bounds: &Bounds,
+    ) -> Result<Self, RowsError> {
+        let shown = origin.name();
+        let (source, meter) = match open::open(origin, bounds.max_unpacked)? {
+            Opened::Parquet(_) if container.is_some_and(|named| named != Container::Parquet) => {
+                let what = "this is a Parquet file".to_owned();
+                return Err(RowsError::Unfit { path: shown, what });
+            }
             Opened::Parquet(file) => {
                 let file = ParquetFile::open(file)
-                    .map_err(|what| ReadTransfersError::Unfit { path: shown.clone(), what })?;
+                    .map_err(|what| RowsError::Unfit { path: shown.clone(), what })?;
                 (Source::Parquet(Some(file)), None)
             }
             Opened::Text(text, meter) => {
@@ -136,18 +154,19 @@ impl Table {
             values: Values::default(),
             rows: 0,
             peeked: false,
+            fault: None,
         };
-        table.look_at_names()?;
+        table.look_at_names(container)?;
         Ok(table)
     }
 
     /// The names of the columns; of JSON, those of the first line.
-    pub(super) fn names(&self) -> &[String] {
+    pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// Whether the file is a CSV.
-    pub(super) fn is_csv(&self) -> bool {
+    pub fn is_csv(&self) -> bool {
         matches!(self.source, Source::Csv(_))
     }
 
@@ -157,7 +176,7 @@ impl Table {
     }
 
     /// Sets which columns are looked for.
-    pub(super) fn select(&mut self, columns: &'static Columns) -> Result<(), ReadTransfersError> {
+    pub fn select(&mut self, columns: &'c Columns<'c>) -> Result<(), RowsError> {
         if self.has_headings() {
             self.check_headings(columns)?;
         }
@@ -179,7 +198,7 @@ impl Table {
         Ok(())
     }
 
-    fn check_headings(&self, columns: &Columns) -> Result<(), ReadTransfersError> {
+    fn check_headings(&self, columns: &Columns<'_>) -> Result<(), RowsError> {
         for column in columns.list {
             let count = self.names.iter().filter(|name| *name == column.name).count();
             if count == 0 && column.required {
@@ -203,48 +222,66 @@ impl Table {
     }
 
     /// That a column is missing.
-    pub(super) fn no_column(&self, columns: &Columns, column: &str) -> ReadTransfersError {
-        ReadTransfersError::NoColumn {
+    pub fn no_column(&self, columns: &Columns<'_>, column: &str) -> RowsError {
+        RowsError::NoColumn {
             path: self.path.clone(),
-            read_as: columns.read_as,
+            read_as: columns.read_as.to_owned(),
             column: column.to_owned(),
         }
     }
 
     /// That the file is not what it must be.
-    pub(super) fn unfit(&self, what: impl Into<String>) -> ReadTransfersError {
-        ReadTransfersError::Unfit { path: self.path.clone(), what: what.into() }
+    pub fn unfit(&self, what: impl Into<String>) -> RowsError {
+        RowsError::Unfit { path: self.path.clone(), what: what.into() }
     }
 
     /// The fault at the row.
-    pub(super) fn fault(&self, fault: RowFault) -> ReadTransfersError {
-        ReadTransfersError::Row { path: self.path.clone(), place: self.place(), fault }
+    fn fault(&self, fault: RowShapeFault) -> RowsError {
+        RowsError::Row { path: self.path.clone(), place: self.place(), fault }
     }
 
     /// Goes to the next row; whether there is one.
-    pub(super) fn advance(&mut self) -> Result<bool, ReadTransfersError> {
+    pub fn advance(&mut self) -> Result<bool, RowsError> {
         if std::mem::take(&mut self.peeked) {
             self.rows += 1;
             return Ok(true);
         }
+        self.fault = None;
         let advanced = match &mut self.source {
             Source::Csv(rows) => rows.advance(),
             Source::Json(lines) => next_object(lines),
             Source::Parquet(_) => Ok(false),
-            Source::ParquetRows(rows) => {
-                let advanced = rows.advance(self.bounds.max_json_line);
-                let advanced = advanced.map_err(|what| self.unfit(what))?;
-                self.rows += u64::from(advanced);
-                return Ok(advanced);
-            }
+            Source::ParquetRows(rows) => match rows.advance() {
+                Ok(true) if rows.object().len() > self.bounds.max_json_line => {
+                    Err(LineError::TooLong { line: self.rows + 1, max: self.bounds.max_json_line })
+                }
+                Ok(advanced) => Ok(advanced),
+                Err(what) => return Err(self.unfit(what)),
+            },
         };
-        let advanced = advanced.map_err(|error| self.line_error(error))?;
+        let advanced = match advanced {
+            Err(LineError::TooLong { max, .. }) if self.bounds.forgiving => {
+                self.leave_behind(max).map_err(|error| self.line_error(LineError::Io(error)))?;
+                true
+            }
+            advanced => advanced.map_err(|error| self.line_error(error))?,
+        };
         self.rows += u64::from(advanced);
         Ok(advanced)
     }
 
+    /// Goes past a row that is too long: it has a fault and no values.
+    fn leave_behind(&mut self, max: usize) -> io::Result<()> {
+        self.fault = Some(RowShapeFault::TooLong(max));
+        match &mut self.source {
+            Source::Csv(rows) => rows.skip_long(),
+            Source::Json(lines) => lines.skip_long(),
+            Source::Parquet(_) | Source::ParquetRows(_) => Ok(()),
+        }
+    }
+
     /// Where the row stands.
-    pub(super) fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         let line = match &self.source {
             Source::Csv(rows) => Some(rows.line()),
             Source::Json(lines) => Some(lines.number()),
@@ -254,7 +291,7 @@ impl Table {
     }
 
     /// The row as it stands.
-    pub(super) fn verbatim(&self) -> &[u8] {
+    pub fn verbatim(&self) -> &[u8] {
         match &self.source {
             Source::Csv(rows) => rows.verbatim(),
             Source::Json(lines) => lines.line(),
@@ -265,13 +302,17 @@ impl Table {
 
     /// The row's values in the columns that were selected.
     #[inline]
-    pub(super) fn cells(&mut self) -> Result<Cells<'_>, RowFault> {
+    pub fn cells(&mut self) -> Result<Cells<'_>, RowShapeFault> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let mut strings = u64::MAX;
         let (text, spans) = match &self.source {
             Source::Csv(rows) => {
                 let (text, spans) = rows.fields()?;
                 let (found, expected) = (spans.len(), self.names.len());
                 if found != expected {
-                    return Err(RowFault::FieldCount { found, expected });
+                    return Err(RowShapeFault::FieldCount { found, expected });
                 }
                 (text, spans)
             }
@@ -283,14 +324,15 @@ impl Table {
                     Source::Csv(_) | Source::Parquet(_) => b"",
                 };
                 self.values.pick(object, columns)?;
+                strings = self.values.strings();
                 self.values.fields()
             }
         };
-        Ok(Cells { text, spans, columns: &self.places })
+        Ok(Cells { text, spans, columns: &self.places, strings })
     }
 
     /// How far the file has been read.
-    pub(super) fn progress(&self) -> Progress {
+    pub fn progress(&self) -> Progress {
         let (bytes, total_bytes) = match (&self.source, &self.meter) {
             (Source::ParquetRows(rows), _) => {
                 let (read, size) = rows.progress();
@@ -302,7 +344,8 @@ impl Table {
         Progress { rows: self.rows, bytes, total_bytes }
     }
 
-    fn look_at_names(&mut self) -> Result<(), ReadTransfersError> {
+    fn look_at_names(&mut self, container: Option<Container>) -> Result<(), RowsError> {
+        let forgiving = self.bounds.forgiving;
         let lines = match &mut self.source {
             Source::Parquet(Some(file)) => {
                 self.names = file.names();
@@ -318,9 +361,24 @@ impl Table {
         });
         let (mark, first, is_parquet, no_text) =
             head.map_err(|error| self.line_error(LineError::Io(error)))?;
-        if let Some(what) = no_text.filter(|_| !is_parquet) {
+        // Of a forgiving reader, NUL bytes are a matter of the rows that have them.
+        if let Some(what) = no_text.filter(|_| !is_parquet && !forgiving) {
             return Err(self.unfit(what));
         }
+        match (first, container) {
+            (_, Some(Container::Parquet)) => Err(self.unfit("this is no Parquet file")),
+            (Some(_), Some(Container::Csv)) => self.look_at_headings(mark),
+            (Some(_), Some(Container::JsonLines)) => self.look_at_keys(mark),
+            (first, _) => self.look_at_text(first, is_parquet, mark),
+        }
+    }
+
+    fn look_at_text(
+        &mut self,
+        first: Option<u8>,
+        is_parquet: bool,
+        mark: usize,
+    ) -> Result<(), RowsError> {
         match first {
             None => Err(self.unfit("it is empty")),
             Some(_) if is_parquet => Err(self.unfit("a Parquet file that is packed as a whole")),
@@ -333,18 +391,25 @@ impl Table {
         }
     }
 
-    fn look_at_keys(&mut self, mark: usize) -> Result<(), ReadTransfersError> {
+    fn look_at_keys(&mut self, mark: usize) -> Result<(), RowsError> {
         let Source::Json(lines) = &mut self.source else { return Ok(()) };
         lines.skip(mark);
         lines.set_max(self.bounds.max_json_line);
-        let advanced = next_object(lines);
-        self.peeked = advanced.map_err(|error| self.line_error(error))?;
-        let keys = json_rows::keys(self.verbatim()).map_err(|fault| self.fault(fault));
-        self.names = keys?;
+        self.peeked = self.advance()?;
+        self.rows = 0;
+        let keys = match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => json_rows::keys(self.verbatim()),
+        };
+        match keys {
+            Ok(names) => self.names = names,
+            Err(_) if self.bounds.forgiving => {}
+            Err(fault) => return Err(self.fault(fault)),
+        }
         Ok(())
     }
 
-    fn look_at_headings(&mut self, mark: usize) -> Result<(), ReadTransfersError> {
+    fn look_at_headings(&mut self, mark: usize) -> Result<(), RowsError> {
         let empty = Lines::new(Box::new(std::io::empty()), 0);
         let Source::Json(mut lines) = std::mem::replace(&mut self.source, Source::Json(empty))
         else {
@@ -377,11 +442,11 @@ impl Table {
         Ok(())
     }
 
-    fn line_error(&self, error: LineError) -> ReadTransfersError {
+    fn line_error(&self, error: LineError) -> RowsError {
         match error {
             LineError::Io(source) => {
                 let failure = self.meter.as_ref().and_then(Meter::failure);
-                failure.unwrap_or_else(|| ReadTransfersError::Read {
+                failure.unwrap_or_else(|| RowsError::Read {
                     path: self.path.clone(),
                     what: "the file",
                     source,

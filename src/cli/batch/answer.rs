@@ -1,0 +1,324 @@
+//! From an answer to a row of the result: the one place where that is done, whoever answered. Must
+//! not decide: a decision that is not known counts as BLOCK.
+
+use jiff::Timestamp;
+
+use super::chunk::Asked;
+use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN};
+use crate::cli::text::escape;
+use crate::grpc::v1;
+use v1::screening_item::Outcome;
+
+/// What stands in a row where nothing was found and no rule says more.
+const NOTHING_FOUND: &str = "nothing found";
+
+/// The row of an address that was asked; `policy` is the version that the answer's snapshot names.
+pub fn row(asked: &Asked<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
+    match &item.outcome {
+        Some(Outcome::Result(answer)) => answered(asked, answer, policy),
+        Some(Outcome::Error(refusal)) => error(asked, &refusal.message),
+        None => error(asked, "no answer was given"),
+    }
+}
+
+/// The row of an address that could not be asked.
+pub fn error(asked: &Asked<'_>, why: &str) -> ResultRow {
+    ResultRow { decision: RowDecision::Error, reason: escape(why).into_owned(), ..of_input(asked) }
+}
+
+/// Whether the row of `item` shows a path, where paths are asked for: REVIEW or BLOCK, with an
+/// exposure.
+pub fn wants_path(item: &v1::ScreeningItem) -> bool {
+    match &item.outcome {
+        Some(Outcome::Result(answer)) => {
+            answer.decision() != v1::Decision::Allow
+                && answer.findings.iter().any(|finding| finding.exposure.is_some())
+        }
+        Some(Outcome::Error(_)) | None => false,
+    }
+}
+
+fn of_input(asked: &Asked<'_>) -> ResultRow {
+    ResultRow {
+        row: asked.row,
+        reference: asked.reference.to_owned(),
+        address: asked.address.to_owned(),
+        chain: asked.chain.to_owned(),
+        ..ResultRow::default()
+    }
+}
+
+fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRow {
+    let mut row = ResultRow {
+        decision: match answer.decision() {
+            v1::Decision::Allow => RowDecision::Allow,
+            v1::Decision::Review => RowDecision::Review,
+            v1::Decision::Block | v1::Decision::Unspecified => RowDecision::Block,
+        },
+        // A score beyond 100 must not pass for a small one.
+        score: Some(u8::try_from(answer.score).unwrap_or(u8::MAX)),
+        level: short(answer.level().as_str_name(), "RISK_LEVEL_"),
+        status: short(answer.status().as_str_name(), "SCREENING_STATUS_"),
+        hops: hops(answer),
+        rule: answer.rule.as_ref().map(|rule| rule.id.clone()).unwrap_or_default(),
+        reason: reason(answer),
+        coverage: short(answer.exposure_coverage().as_str_name(), "EXPOSURE_COVERAGE_"),
+        snapshot: answer.snapshot_id.clone(),
+        policy: policy.to_owned(),
+        evaluated_at: answer.evaluated_at.as_ref().map(seconds).unwrap_or_default(),
+        ..of_input(asked)
+    };
+    let deciding = deciding(answer);
+    if let Some(finding) = deciding {
+        add_finding(&mut row, finding);
+    }
+    row.path = path(deciding, answer);
+    row
+}
+
+fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
+    row.finding = short(finding.kind().as_str_name(), "FINDING_KIND_");
+    if let Some(exposure) = &finding.exposure {
+        row.timing = match exposure.timing() {
+            v1::DesignationTiming::Unspecified => String::new(),
+            timing => short(timing.as_str_name(), "DESIGNATION_TIMING_"),
+        };
+        let share = exposure.direct_share_basis_points;
+        row.share = (share > 0).then_some(Share(share));
+    }
+    if let Some(listing) = &finding.listing {
+        row.list = listing.list_id.clone();
+        row.list_kind = short(listing.list_kind().as_str_name(), "LIST_KIND_");
+        row.party = listing.party.as_ref().map(|party| party.name.clone()).unwrap_or_default();
+        row.listed_address = listing.address.clone();
+    }
+}
+
+/// The finding that decided: judged worst, of equals the largest score, then the first.
+fn deciding(answer: &v1::Screening) -> Option<&v1::Finding> {
+    // `max_by_key` gives the last of equals.
+    answer.findings.iter().rev().max_by_key(|finding| (finding.decision, finding.score))
+}
+
+/// The fewest hops over all findings that score.
+fn hops(answer: &v1::Screening) -> Option<u32> {
+    let scoring = answer.findings.iter().filter(|finding| finding.score > 0);
+    scoring.map(|finding| finding.exposure.as_ref().map_or(0, |exposure| exposure.hops)).min()
+}
+
+fn reason(answer: &v1::Screening) -> String {
+    let mut reason = String::new();
+    if answer.status() != v1::ScreeningStatus::Complete {
+        reason.push_str(INCOMPLETE);
+        for (place, why) in answer.incomplete_reasons.iter().enumerate() {
+            if place > 0 {
+                reason.push_str(AND);
+            }
+            reason.push_str(&short(why.code().as_str_name(), "INCOMPLETE_REASON_CODE_"));
+            if !why.list_id.is_empty() {
+                reason.push(' ');
+                reason.push_str(&why.list_id);
+            }
+        }
+    }
+    let (threshold, observed) = match &answer.rule {
+        Some(rule) => (rule.threshold.as_str(), rule.observed.as_str()),
+        None => ("", ""),
+    };
+    let said = match (threshold, observed) {
+        ("", "") if answer.findings.is_empty() && reason.is_empty() => NOTHING_FOUND.to_owned(),
+        ("", said) | (said, "") => said.to_owned(),
+        (threshold, observed) => format!("{threshold}: {observed}"),
+    };
+    if !reason.is_empty() && !said.is_empty() {
+        reason.push_str(THEN);
+    }
+    reason.push_str(&said);
+    escape(&reason).into_owned()
+}
+
+/// The path of the finding that decided, else the first there is.
+fn path(deciding: Option<&v1::Finding>, answer: &v1::Screening) -> String {
+    let of = |finding: &v1::Finding| finding.exposure.as_ref()?.evidence.as_ref()?.path.clone();
+    let path = deciding.and_then(of).or_else(|| answer.findings.iter().find_map(of));
+    path.map_or_else(String::new, |path| {
+        serde_json::to_string(&path).expect("a message of the proto is JSON")
+    })
+}
+
+fn short(name: &'static str, prefix: &str) -> String {
+    name.strip_prefix(prefix).unwrap_or(name).to_owned()
+}
+
+/// A moment in RFC 3339, in seconds; empty where it is none.
+fn seconds(at: &pbjson_types::Timestamp) -> String {
+    Timestamp::new(at.seconds, 0)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: Asked<'_> =
+        Asked { row: 3, reference: "r", address: "0xab", chain: "eth", fault: None };
+
+    fn finding(decision: v1::Decision, score: u32, hops: Option<u32>, uid: &str) -> v1::Finding {
+        let kind = if hops.is_some() { v1::FindingKind::SentTo } else { v1::FindingKind::Listed };
+        let listing = v1::Listing {
+            list_id: "us-ofac-sdn".to_owned(),
+            list_kind: v1::ListKind::Sanctions.into(),
+            party: Some(v1::Party { name: uid.to_owned(), ..Default::default() }),
+            address: "0xcd".to_owned(),
+            ..Default::default()
+        };
+        let exposure = hops.map(|hops| v1::Exposure {
+            hops,
+            timing: v1::DesignationTiming::After.into(),
+            direct_share_basis_points: 1_250,
+            ..Default::default()
+        });
+        v1::Finding {
+            kind: kind.into(),
+            score,
+            decision: decision.into(),
+            listing: Some(listing),
+            exposure,
+            ..Default::default()
+        }
+    }
+
+    fn answer(decision: v1::Decision, findings: Vec<v1::Finding>) -> v1::Screening {
+        v1::Screening {
+            snapshot_id: "s".to_owned(),
+            status: v1::ScreeningStatus::Complete.into(),
+            decision: decision.into(),
+            score: findings.iter().map(|finding| finding.score).max().unwrap_or(0),
+            level: v1::RiskLevel::Medium.into(),
+            findings,
+            evaluated_at: Some(pbjson_types::Timestamp { seconds: 1_763_510_400, nanos: 987 }),
+            exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
+            ..Default::default()
+        }
+    }
+
+    fn told(answer: v1::Screening) -> ResultRow {
+        row(&ASKED, &v1::ScreeningItem { outcome: Some(Outcome::Result(answer)) }, "p-1")
+    }
+
+    #[test]
+    fn the_finding_judged_worst_decides_then_the_largest_score_then_the_first() {
+        use v1::Decision::{Allow, Block, Review, Unspecified};
+        let check = |findings: Vec<v1::Finding>, party: &str, hops: Option<u32>| {
+            let row = told(answer(Review, findings));
+            assert_eq!((row.party.as_str(), row.hops), (party, hops), "{row:?}");
+        };
+        check(
+            vec![finding(Review, 80, Some(1), "a"), finding(Block, 10, Some(4), "b")],
+            "b",
+            Some(1),
+        );
+        check(
+            vec![finding(Review, 20, Some(1), "a"), finding(Review, 80, None, "b")],
+            "b",
+            Some(0),
+        );
+        check(
+            vec![finding(Review, 20, Some(3), "a"), finding(Review, 20, Some(2), "b")],
+            "a",
+            Some(2),
+        );
+        check(vec![finding(Allow, 0, None, "a"), finding(Unspecified, 0, None, "b")], "a", None);
+        check(Vec::new(), "", None);
+    }
+
+    #[test]
+    fn every_column_is_filled() {
+        let mut given =
+            answer(v1::Decision::Review, vec![finding(v1::Decision::Review, 60, Some(2), "P")]);
+        given.rule = Some(v1::DecidingRule {
+            id: "near".to_owned(),
+            threshold: "hops <= 2".to_owned(),
+            observed: "hops = 2".to_owned(),
+            floor: false,
+        });
+        let row = told(given.clone());
+        let want = ResultRow {
+            row: 3,
+            reference: "r".to_owned(),
+            address: "0xab".to_owned(),
+            chain: "eth".to_owned(),
+            decision: RowDecision::Review,
+            score: Some(60),
+            level: "MEDIUM".to_owned(),
+            status: "COMPLETE".to_owned(),
+            finding: "SENT_TO".to_owned(),
+            hops: Some(2),
+            timing: "AFTER".to_owned(),
+            share: Some(Share(1_250)),
+            list: "us-ofac-sdn".to_owned(),
+            list_kind: "SANCTIONS".to_owned(),
+            party: "P".to_owned(),
+            listed_address: "0xcd".to_owned(),
+            rule: "near".to_owned(),
+            reason: "hops <= 2: hops = 2".to_owned(),
+            coverage: "NOT_COVERED".to_owned(),
+            snapshot: "s".to_owned(),
+            policy: "p-1".to_owned(),
+            evaluated_at: "2025-11-19T00:00:00Z".to_owned(),
+            path: String::new(),
+        };
+        assert_eq!(row, want);
+
+        given.status = v1::ScreeningStatus::Incomplete.into();
+        let why = |code: v1::IncompleteReasonCode, list: &str| v1::IncompleteReason {
+            code: code.into(),
+            list_id: list.to_owned(),
+            detail: "more".to_owned(),
+        };
+        given.incomplete_reasons = vec![
+            why(v1::IncompleteReasonCode::ListStale, "us-ofac-sdn"),
+            why(v1::IncompleteReasonCode::ChecksumWrong, ""),
+        ];
+        let row = told(given);
+        let reason = "INCOMPLETE LIST_STALE us-ofac-sdn, CHECKSUM_WRONG; hops <= 2: hops = 2";
+        assert_eq!(row.reason, reason);
+        assert_eq!(row.incomplete().count(), 2);
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_clear() {
+        let mut given = answer(v1::Decision::Unspecified, Vec::new());
+        given.score = 1_000;
+        let row = told(given);
+        assert_eq!((row.decision, row.score), (RowDecision::Block, Some(255)));
+        let none = super::row(&ASKED, &v1::ScreeningItem { outcome: None }, "");
+        assert_eq!((none.decision, none.score), (RowDecision::Error, None));
+        let why = error(&ASKED, "a\nb\u{1b}");
+        assert_eq!((why.reason.as_str(), why.level.as_str()), ("a\\nb\\u{1b}", ""));
+        assert_eq!(told(answer(v1::Decision::Allow, Vec::new())).reason, "nothing found");
+    }
+
+    #[test]
+    fn the_path_is_that_of_the_finding_that_decided_else_the_first() {
+        let with = |mut finding: v1::Finding, tx: &str| {
+            let hops = vec![v1::Hop { tx: tx.to_owned(), ..Default::default() }];
+            let path = Some(v1::ExposurePath { hops, ..Default::default() });
+            let evidence = Some(v1::ExposureEvidence { path, ..Default::default() });
+            finding.exposure = finding.exposure.map(|it| v1::Exposure { evidence, ..it });
+            finding
+        };
+        let review = |hops| finding(v1::Decision::Review, 60, hops, "P");
+        let first = with(review(Some(2)), "first");
+        let second = with(finding(v1::Decision::Block, 20, Some(3), "Q"), "second");
+        let check = |findings: Vec<v1::Finding>, want: Option<&str>| {
+            let path = told(answer(v1::Decision::Review, findings)).path;
+            let Some(want) = want else { return assert_eq!(path, "") };
+            let path: v1::ExposurePath = serde_json::from_str(&path).unwrap();
+            assert_eq!(path.hops[0].tx, want);
+        };
+        check(vec![first.clone(), second], Some("second"));
+        check(vec![finding(v1::Decision::Block, 100, None, "L"), first], Some("first"));
+        check(vec![review(Some(2))], None);
+    }
+}

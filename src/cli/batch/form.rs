@@ -1,0 +1,280 @@
+//! The rows of a result as lines of text: CSV or JSON. Must not know where they go.
+
+use super::chunk::Asked;
+use super::row::{COLUMNS, ResultRow};
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Fields separated by commas, with headings.
+    Csv,
+    /// An object on each line; what is empty is left out.
+    Json,
+}
+
+/// Columns before `decision`, which rows have of the input.
+const OF_INPUT: usize = 4;
+
+/// Writes rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowForm {
+    /// How.
+    pub lines: Lines,
+    /// Whether there is a column `path`.
+    pub with_path: bool,
+}
+
+impl RowForm {
+    /// The columns.
+    pub fn columns(self) -> &'static [&'static str] {
+        &COLUMNS[..COLUMNS.len() - usize::from(!self.with_path)]
+    }
+
+    /// What stands before the first row.
+    pub fn head(self) -> Vec<u8> {
+        match self.lines {
+            Lines::Csv => format!("{}\n", self.columns().join(",")).into_bytes(),
+            Lines::Json => Vec::new(),
+        }
+    }
+
+    /// Adds a row.
+    pub fn row(self, row: &ResultRow, out: &mut Vec<u8>) {
+        let ResultRow { reference, address, chain, .. } = row;
+        self.begin(&Asked { row: row.row, reference, address, chain, fault: None }, out);
+        self.rest(row, out);
+    }
+
+    /// Adds the columns that a row has of the input.
+    #[inline]
+    pub fn begin(self, asked: &Asked<'_>, out: &mut Vec<u8>) {
+        let Asked { row, reference, address, chain, .. } = *asked;
+        match self.lines {
+            Lines::Csv => {
+                number(row, out);
+                for text in [reference, address, chain] {
+                    out.push(b',');
+                    csv_cell(text, out);
+                }
+            }
+            Lines::Json => {
+                out.extend_from_slice(b"{\"row\":");
+                number(row, out);
+                for (name, text) in COLUMNS[1..OF_INPUT].iter().zip([reference, address, chain]) {
+                    if !text.is_empty() || *name == "address" {
+                        json_key(name, out);
+                        json_text(text, out);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the columns behind those, and ends the line.
+    pub fn rest(self, row: &ResultRow, out: &mut Vec<u8>) {
+        let text = |text: &String| (text.clone(), true);
+        let plain = |number: Option<String>| (number.unwrap_or_default(), false);
+        let values = [
+            (row.decision.as_str().to_owned(), true),
+            plain(row.score.map(|score| score.to_string())),
+            text(&row.level),
+            text(&row.status),
+            text(&row.finding),
+            plain(row.hops.map(|hops| hops.to_string())),
+            text(&row.timing),
+            plain(row.share.map(|share| share.to_string())),
+            text(&row.list),
+            text(&row.list_kind),
+            text(&row.party),
+            text(&row.listed_address),
+            text(&row.rule),
+            text(&row.reason),
+            text(&row.coverage),
+            text(&row.snapshot),
+            text(&row.policy),
+            text(&row.evaluated_at),
+            // An object within the object of JSON.
+            (row.path.clone(), false),
+        ];
+        for (name, (value, is_text)) in self.columns()[OF_INPUT..].iter().zip(values) {
+            match self.lines {
+                Lines::Csv => {
+                    out.push(b',');
+                    csv_cell(&value, out);
+                }
+                Lines::Json if value.is_empty() => {}
+                Lines::Json => {
+                    json_key(name, out);
+                    match is_text {
+                        true => json_text(&value, out),
+                        false => out.extend_from_slice(value.as_bytes()),
+                    }
+                }
+            }
+        }
+        if self.lines == Lines::Json {
+            out.push(b'}');
+        }
+        out.push(b'\n');
+    }
+}
+
+/// What stands before a text that a spreadsheet would take for a formula.
+pub const QUOTE: char = '\'';
+
+/// Whether a spreadsheet would take a cell that begins so for a formula (OWASP, CSV injection), or a
+/// reader of ours the mark that it is none.
+fn is_formula(first: u8) -> bool {
+    matches!(first, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'')
+}
+
+/// Adds a field of CSV: in quotes where it must be; behind [`QUOTE`] where it would be a formula.
+#[inline]
+fn csv_cell(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let Some(first) = bytes.first() else { return };
+    let special = |found: bool, byte: &u8| {
+        found | (*byte == b',') | (*byte == b'"') | (*byte == b'\n') | (*byte == b'\r')
+    };
+    let formula = is_formula(*first);
+    if !bytes.iter().fold(false, special) {
+        if formula {
+            out.push(QUOTE as u8);
+        }
+        out.extend_from_slice(bytes);
+        return;
+    }
+    out.push(b'"');
+    if formula {
+        out.push(QUOTE as u8);
+    }
+    for byte in bytes {
+        if *byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}
+
+fn json_key(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+#[inline]
+fn json_text(text: &str, out: &mut Vec<u8>) {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+    if text.as_bytes().iter().all(plain) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, text).expect("a vector takes what is written");
+    }
+}
+
+/// Adds a number in decimal digits.
+#[inline]
+fn number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cli::batch::row::{RowDecision, Share};
+
+    fn csv_text(text: &str) -> String {
+        let mut out = Vec::new();
+        csv_cell(text, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn cells_are_quoted_and_no_formulas() {
+        let check = |text: &str, want: &str| assert_eq!(csv_text(text), want);
+        check("", "");
+        check("0xab", "0xab");
+        check("a,b", "\"a,b\"");
+        check("a\"b", "\"a\"\"b\"");
+        check("a\r\nb", "\"a\r\nb\"");
+        check("=1+1", "'=1+1");
+        check("-2,3", "\"'-2,3\"");
+        check("'quoted", "''quoted");
+        check("@SUM(A1)", "'@SUM(A1)");
+        check("\tx", "'\tx");
+    }
+
+    proptest! {
+        /// The csv crate reads the cells as they were, but for the mark against formulas.
+        #[test]
+        fn cells_are_read_back(texts in prop::collection::vec("[-=a'\",\r\n é]{0,5}", 2..5)) {
+            let mut line = Vec::new();
+            for (at, text) in texts.iter().enumerate() {
+                if at > 0 {
+                    line.push(b',');
+                }
+                csv_cell(text, &mut line);
+            }
+            line.push(b'\n');
+            let mut reader =
+                csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
+            let record = reader.records().next().unwrap().unwrap();
+            let read: Vec<_> =
+                record.iter().map(|cell| cell.strip_prefix(QUOTE).unwrap_or(cell)).collect();
+            prop_assert_eq!(read, texts);
+            for cell in record.iter() {
+                prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
+            }
+        }
+
+        #[test]
+        fn numbers_are_those_of_the_standard_library(value: u64) {
+            let mut out = Vec::new();
+            number(value, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+    }
+
+    /// JSON is what serde makes of the same row, but for the path, which is an object.
+    #[test]
+    fn json_is_that_of_serde() {
+        let row = ResultRow {
+            row: 12,
+            reference: "a \"b\" \u{1b}é".to_owned(),
+            address: "0xab".to_owned(),
+            decision: RowDecision::Review,
+            score: Some(60),
+            hops: Some(2),
+            share: Some(Share(1_250)),
+            level: "HIGH".to_owned(),
+            path: "{\"hops\":[]}".to_owned(),
+            ..ResultRow::default()
+        };
+        let mut out = Vec::new();
+        RowForm { lines: Lines::Json, with_path: true }.row(&row, &mut out);
+        let mut found: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(found["path"], serde_json::json!({"hops": []}));
+        found["path"] = row.path.clone().into();
+        assert_eq!(found, serde_json::to_value(&row).unwrap());
+        out.clear();
+        RowForm { lines: Lines::Csv, with_path: false }.row(&row, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        let want = "12,\"a \"\"b\"\" \u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,12.50,,,,,,,,,,\n";
+        assert_eq!(text, want);
+    }
+}

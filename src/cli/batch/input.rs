@@ -1,0 +1,164 @@
+//! The rows of a batch's input, chunk by chunk. Must not ask anybody: a row that cannot be asked is
+//! handed on with its fault, and only a file that is broken as a whole ends the reading.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::chunk::Chunk;
+use crate::source::rows::{
+    Bounds, Column, Columns, Container, Origin, Progress, Table, optional, required,
+};
+
+/// The name of standard input.
+pub const STDIN: &str = "-";
+
+/// The column of chains where none is named.
+const CHAIN: &str = "chain";
+
+/// The most bytes of a chunk's rows, but for its last.
+const MAX_BYTES: usize = 1 << 20;
+
+/// The most columns that an error names.
+const NAMED: usize = 40;
+
+/// What a row, a line and a row group may have at most. The file as a whole has no end that would be
+/// too far.
+const BOUNDS: Bounds = Bounds {
+    max_unpacked: u64::MAX,
+    max_csv_record: 256 << 10,
+    max_json_line: 1 << 20,
+    max_row_group: 2 << 30,
+    forgiving: true,
+};
+
+/// The place of the addresses among the columns.
+const ADDRESS: usize = 0;
+
+/// What to read, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file; [`STDIN`] for standard input.
+    pub path: PathBuf,
+    /// What contains the rows; `None` tells it from the content.
+    pub container: Option<Container>,
+    /// The column of the addresses.
+    pub address: String,
+    /// The column of the chains; `None` for [`CHAIN`] where there is one.
+    pub chain: Option<String>,
+    /// The column of the caller's references.
+    pub reference: Option<String>,
+}
+
+impl Settings {
+    /// Whether standard input is read.
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new(STDIN)
+    }
+
+    /// Opens the input and hands its rows to `then`; refuses columns that are not there.
+    pub fn open<T>(&self, then: impl FnOnce(&mut Rows<'_>) -> Result<T>) -> Result<T> {
+        let origin = match self.is_stdin() {
+            true => Origin::Stream { name: "standard input", bytes: Box::new(std::io::stdin()) },
+            false => Origin::File(&self.path),
+        };
+        let table = Table::open(origin, self.container, &BOUNDS)?;
+        let has = |name: &str| table.names().iter().any(|column| column == name);
+        let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
+        // A first line of JSON that is none has no names; then each row is asked for its own.
+        if !table.names().is_empty() {
+            for name in wanted.into_iter().flatten().filter(|name| !has(name)) {
+                return Err(no_column(name, table.names()));
+            }
+        }
+        let chain = self.chain.as_deref().or_else(|| has(CHAIN).then_some(CHAIN));
+        let mut list = vec![required(&self.address)];
+        let [chain, reference] = [chain, self.reference.as_deref()].map(|name| {
+            let place = name.map(|_| list.len());
+            list.extend(name.map(optional));
+            place
+        });
+        once(&list)?;
+        let columns = Columns { read_as: "addresses", list: &list, closed: false };
+        let mut rows = Rows { table, chain, reference, rows: 0 };
+        rows.table.select(&columns)?;
+        then(&mut rows)
+    }
+}
+
+fn once(list: &[Column<'_>]) -> Result<()> {
+    for (at, column) in list.iter().enumerate() {
+        if list[..at].iter().any(|before| before.name == column.name) {
+            bail!("the column {:?} cannot be two things", column.name);
+        }
+    }
+    Ok(())
+}
+
+fn no_column(name: &str, names: &[String]) -> anyhow::Error {
+    let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    anyhow!("the input has no column {name:?}; it has {}{more}", shown.join(", "))
+}
+
+/// The rows of an opened input.
+pub struct Rows<'c> {
+    table: Table<'c>,
+    /// Places among the columns.
+    chain: Option<usize>,
+    reference: Option<usize>,
+    rows: u64,
+}
+
+impl Rows<'_> {
+    /// Rows read so far.
+    pub fn count(&self) -> u64 {
+        self.rows
+    }
+
+    /// How far the input has been read.
+    pub fn progress(&self) -> Progress {
+        self.table.progress()
+    }
+
+    /// Adds the next row to `chunk`; whether there was one.
+    pub fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        let advanced = self.table.advance();
+        let advanced = advanced.with_context(|| match self.rows {
+            0 => "before the first row of the input".to_owned(),
+            rows => format!("after row {rows} of the input ({})", self.table.place()),
+        })?;
+        if !advanced {
+            return Ok(false);
+        }
+        self.rows += 1;
+        let cells = match self.table.cells() {
+            Ok(cells) => cells,
+            Err(fault) => {
+                chunk.push_fault(&fault.to_string());
+                return Ok(true);
+            }
+        };
+        let number = |column: usize| cells.has(column) && !cells.is_string(column);
+        let reference = self.reference.map_or(&b""[..], |column| cells.of(column));
+        if number(ADDRESS) || self.chain.is_some_and(number) {
+            let which = if number(ADDRESS) { "address" } else { "chain" };
+            chunk.push_fault(&format!("the {which} is not a string"));
+            return Ok(true);
+        }
+        let chain = self.chain.map_or(&b""[..], |column| cells.of(column));
+        chunk.push(reference, cells.of(ADDRESS), chain);
+        Ok(true)
+    }
+
+    /// Fills `chunk` with up to `most` rows; whether there may be more behind them. Of an input that
+    /// breaks, the rows before stand in it.
+    pub fn fill(&mut self, chunk: &mut Chunk, most: usize) -> Result<bool> {
+        let mut more = Ok(true);
+        while matches!(more, Ok(true)) && chunk.len() < most && chunk.bytes() < MAX_BYTES {
+            more = self.next(chunk);
+        }
+        chunk.progress = self.progress();
+        more
+    }
+}

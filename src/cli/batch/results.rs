@@ -1,0 +1,207 @@
+//! Reads results of batches: CSV, JSON lines or Parquet, packed or not. Must not write any.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::form::QUOTE;
+use super::row::{COLUMNS, ResultRow};
+use crate::source::rows::{Bounds, Cells, Column, Columns, Origin, Table, optional, required};
+
+/// A row has a path at most, of a few hundred bytes a hop.
+const BOUNDS: Bounds = Bounds {
+    max_unpacked: u64::MAX,
+    max_csv_record: 8 << 20,
+    max_json_line: 8 << 20,
+    max_row_group: 4 << 30,
+    forgiving: false,
+};
+
+/// The columns, each at its place in [`COLUMNS`]. Only the path may be missing.
+static LIST: LazyLock<Vec<Column<'static>>> = LazyLock::new(|| {
+    let column = |name: &'static str| if name == "path" { optional(name) } else { required(name) };
+    COLUMNS.into_iter().map(column).collect()
+});
+
+static WANTED: LazyLock<Columns<'static>> =
+    LazyLock::new(|| Columns { read_as: "a result of screen --input", list: &LIST, closed: false });
+
+/// The rows of a result.
+pub struct Results {
+    table: Table<'static>,
+    failed: bool,
+}
+
+/// Reads the rows of the result at `path`, in its order; a row that is none of a result is an error
+/// with its place, and ends the reading.
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<ResultRow>>> {
+    Results::open(Origin::File(path))
+}
+
+impl Results {
+    /// Opens a result.
+    pub fn open(origin: Origin<'_>) -> Result<Self> {
+        let mut table = Table::open(origin, None, &BOUNDS)?;
+        table.select(&WANTED)?;
+        Ok(Self { table, failed: false })
+    }
+
+    fn row(&mut self) -> Result<Option<ResultRow>> {
+        if !self.table.advance()? {
+            return Ok(None);
+        }
+        let (place, is_csv) = (self.table.place(), self.table.is_csv());
+        let cells = self.table.cells().map_err(anyhow::Error::from);
+        let row = cells.and_then(|cells| Reader { cells, is_csv }.row());
+        row.map(Some).with_context(|| place.to_string())
+    }
+}
+
+impl Iterator for Results {
+    type Item = Result<ResultRow>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let row = self.row().transpose();
+        self.failed = matches!(row, Some(Err(_)));
+        row
+    }
+}
+
+struct Reader<'c> {
+    cells: Cells<'c>,
+    is_csv: bool,
+}
+
+impl Reader<'_> {
+    fn row(&self) -> Result<ResultRow> {
+        let mut next = 0..COLUMNS.len();
+        let mut column = || next.next().expect("there are as many columns as are asked for");
+        Ok(ResultRow {
+            row: self.known(column())?.ok_or_else(|| anyhow!("row: is missing"))?,
+            reference: self.text(column())?,
+            address: self.text(column())?,
+            chain: self.text(column())?,
+            decision: {
+                let at = column();
+                let text = self.text(at)?;
+                text.parse().map_err(|()| wrong(at, &text))?
+            },
+            score: self.known(column())?,
+            level: self.text(column())?,
+            status: self.text(column())?,
+            finding: self.text(column())?,
+            hops: self.known(column())?,
+            timing: self.text(column())?,
+            share: {
+                let at = column();
+                let text = self.text(at)?;
+                match text.as_str() {
+                    "" => None,
+                    text => Some(text.parse().map_err(|()| wrong(at, text))?),
+                }
+            },
+            list: self.text(column())?,
+            list_kind: self.text(column())?,
+            party: self.text(column())?,
+            listed_address: self.text(column())?,
+            rule: self.text(column())?,
+            reason: self.text(column())?,
+            coverage: self.text(column())?,
+            snapshot: self.text(column())?,
+            policy: self.text(column())?,
+            evaluated_at: self.text(column())?,
+            path: self.text(column())?,
+        })
+    }
+
+    fn text(&self, column: usize) -> Result<String> {
+        let text = std::str::from_utf8(self.cells.of(column))
+            .map_err(|_| anyhow!("{}: is not UTF-8", COLUMNS[column]))?;
+        let text = match self.is_csv {
+            true => text.strip_prefix(QUOTE).unwrap_or(text),
+            false => text,
+        };
+        Ok(text.to_owned())
+    }
+
+    fn known<N: std::str::FromStr>(&self, column: usize) -> Result<Option<N>> {
+        match self.text(column)?.as_str() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| wrong(column, text)),
+        }
+    }
+}
+
+fn wrong(column: usize, text: &str) -> anyhow::Error {
+    let shown: String = text.chars().take(40).collect();
+    anyhow!("{}: {shown:?} is none", COLUMNS[column])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::batch::form::{Lines, RowForm};
+    use crate::cli::batch::row::{RowDecision, Share};
+
+    fn sample(row: u64) -> ResultRow {
+        ResultRow {
+            row,
+            reference: "=1+1, \"x\"\ny".to_owned(),
+            address: "0xab".to_owned(),
+            decision: RowDecision::Review,
+            score: Some(60),
+            hops: Some(2),
+            share: Some(Share(1_250)),
+            party: "'Kim".to_owned(),
+            path: "{\"hops\":[{\"tx\":\"a\"}]}".to_owned(),
+            ..ResultRow::default()
+        }
+    }
+
+    fn written(form: RowForm, rows: &[ResultRow]) -> tempfile::NamedTempFile {
+        let mut bytes = form.head();
+        rows.iter().for_each(|row| form.row(row, &mut bytes));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let rows = [sample(1), ResultRow { row: 2, address: "é".to_owned(), ..Default::default() }];
+        for lines in [Lines::Csv, Lines::Json] {
+            let file = written(RowForm { lines, with_path: true }, &rows);
+            let found: Result<Vec<_>> = read(file.path()).unwrap().collect();
+            assert_eq!(found.unwrap(), rows, "{lines:?}");
+        }
+        let file = written(RowForm { lines: Lines::Csv, with_path: false }, &rows[1..]);
+        assert_eq!(read(file.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>(), rows[1..]);
+    }
+
+    #[test]
+    fn what_is_no_result_is_refused_with_its_place() {
+        let form = RowForm { lines: Lines::Csv, with_path: false };
+        let head = String::from_utf8(form.head()).unwrap();
+        let check = |text: &str, want: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let said = match read(file.path()) {
+                Err(error) => format!("{error:#}"),
+                Ok(rows) => format!("{:#}", rows.last().unwrap().unwrap_err()),
+            };
+            assert!(said.contains(want), "{said}");
+        };
+        let commas = ",".repeat(17);
+        check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
+        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(16)), "score: \"300\" is none");
+        check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 22");
+        check("address\n0xab\n", "no column \"row\"");
+        check("{\"row\":1}\n", "decision: \"\" is none");
+        check("", "it is empty");
+    }
+}

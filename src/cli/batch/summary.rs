@@ -1,0 +1,288 @@
+//! What a batch came to: counts over all rows, and what the answers rest on. Must not ask anybody or
+//! read a file.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::row::{ResultRow, RowDecision};
+use crate::grpc::v1;
+
+/// The version of the form.
+pub const VERSION: u32 = 1;
+
+/// What `hops` counts rows under that have none.
+const NO_HOPS: &str = "none";
+
+/// A batch, summed up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The version of this form: [`VERSION`].
+    pub lazaretto_batch: u32,
+    /// The name of the input; `-` for standard input.
+    pub input: String,
+    /// The name of the result; `-` for standard output.
+    pub result: String,
+    /// When the batch began (of one that was resumed, the first time), RFC 3339.
+    pub started_at: String,
+    /// When it ended, RFC 3339.
+    pub finished_at: String,
+    /// Whether it was stopped before the input's end.
+    #[serde(default)]
+    pub interrupted: bool,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// What narrowed or dated the screenings.
+    #[serde(default)]
+    pub options: v1::ScreeningOptions,
+    /// The chain of rows that name none, as asked for; empty for none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub chain: String,
+    /// Every snapshot that answers rest on, in the order of their first answers.
+    #[serde(default)]
+    pub snapshots: Vec<v1::Snapshot>,
+}
+
+/// Counts over rows. Counts of levels, statuses, hops and rules leave out rows that are ERROR.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Rows, whatever they came to.
+    pub rows: u64,
+    /// Rows that are ERROR.
+    pub errors: u64,
+    /// By decision.
+    pub decisions: BTreeMap<RowDecision, u64>,
+    /// By level: NONE, LOW, ...
+    pub levels: BTreeMap<String, u64>,
+    /// By status: COMPLETE, INCOMPLETE.
+    pub statuses: BTreeMap<String, u64>,
+    /// By the fewest hops; `none` where nothing that scores was found.
+    pub hops: BTreeMap<String, u64>,
+    /// By the kind of the finding that decided; rows without one are not counted.
+    pub findings: BTreeMap<String, u64>,
+    /// By the deciding rule; rows that name none are not counted.
+    pub rules: BTreeMap<String, u64>,
+    /// By the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
+    pub incomplete: BTreeMap<String, u64>,
+    /// By the party of the finding that decided, worst first.
+    pub parties: Parties,
+    /// By the list of the finding that decided.
+    pub lists: BTreeMap<String, u64>,
+}
+
+/// Rows by the party, and the list that it stands on; written as an array, worst first: most BLOCK,
+/// then most REVIEW, then most ALLOW, then by name and list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parties(BTreeMap<(String, String), PartyCount>);
+
+/// How the rows of one party came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyCount {
+    /// The party's name.
+    pub party: String,
+    /// The list that it stands on.
+    pub list: String,
+    /// Rows that are ALLOW.
+    #[serde(rename = "ALLOW")]
+    pub allow: u64,
+    /// Rows that are REVIEW.
+    #[serde(rename = "REVIEW")]
+    pub review: u64,
+    /// Rows that are BLOCK.
+    #[serde(rename = "BLOCK")]
+    pub block: u64,
+}
+
+impl Counts {
+    /// Counts a row.
+    pub fn add(&mut self, row: &ResultRow) {
+        self.add_times(row, 1);
+    }
+
+    /// Counts `times` rows that say the same, but for what they have of the input.
+    pub fn add_times(&mut self, row: &ResultRow, times: u64) {
+        if times == 0 {
+            return;
+        }
+        self.rows += times;
+        *self.decisions.entry(row.decision).or_default() += times;
+        if row.decision == RowDecision::Error {
+            self.errors += times;
+            return;
+        }
+        count(&mut self.levels, &row.level, times);
+        count(&mut self.statuses, &row.status, times);
+        match row.hops {
+            Some(hops) => count(&mut self.hops, &hops.to_string(), times),
+            None => count(&mut self.hops, NO_HOPS, times),
+        }
+        count(&mut self.findings, &row.finding, times);
+        count(&mut self.rules, &row.rule, times);
+        let mut codes: Vec<&str> = row.incomplete().map(|(code, _)| code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        for code in codes {
+            count(&mut self.incomplete, code, times);
+        }
+        count(&mut self.lists, &row.list, times);
+        if !row.party.is_empty() || !row.list.is_empty() {
+            self.parties.add(row, times);
+        }
+    }
+
+    /// Adds the counts of other rows.
+    pub fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.errors += other.errors;
+        for (decision, rows) in other.decisions {
+            *self.decisions.entry(decision).or_default() += rows;
+        }
+        let counts = [
+            (&mut self.levels, other.levels),
+            (&mut self.statuses, other.statuses),
+            (&mut self.hops, other.hops),
+            (&mut self.findings, other.findings),
+            (&mut self.rules, other.rules),
+            (&mut self.incomplete, other.incomplete),
+            (&mut self.lists, other.lists),
+        ];
+        for (into, from) in counts {
+            from.iter().for_each(|(name, rows)| count(into, name, *rows));
+        }
+        for ((party, list), found) in other.parties.0 {
+            let into = self.parties.of(&party, &list);
+            into.allow += found.allow;
+            into.review += found.review;
+            into.block += found.block;
+        }
+    }
+
+    /// The worst decision of all rows: BLOCK, then ERROR, REVIEW, ALLOW; ALLOW of none.
+    pub fn worst(&self) -> RowDecision {
+        let found = self.decisions.iter().filter(|(_, rows)| **rows > 0);
+        found.map(|(decision, _)| *decision).max().unwrap_or(RowDecision::Allow)
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, name: &str, rows: u64) {
+    if name.is_empty() {
+        return;
+    }
+    match counts.get_mut(name) {
+        Some(count) => *count += rows,
+        None => {
+            counts.insert(name.to_owned(), rows);
+        }
+    }
+}
+
+impl Parties {
+    /// The parties, worst first.
+    pub fn worst_first(&self) -> Vec<&PartyCount> {
+        let mut parties: Vec<_> = self.0.values().collect();
+        // The sort is stable, and the map has them by name.
+        parties.sort_by_key(|party| std::cmp::Reverse((party.block, party.review, party.allow)));
+        parties
+    }
+
+    fn add(&mut self, row: &ResultRow, times: u64) {
+        let found = self.of(&row.party, &row.list);
+        match row.decision {
+            RowDecision::Allow => found.allow += times,
+            RowDecision::Review => found.review += times,
+            RowDecision::Block => found.block += times,
+            RowDecision::Error => {}
+        }
+    }
+
+    fn of(&mut self, party: &str, list: &str) -> &mut PartyCount {
+        let new = || PartyCount {
+            party: party.to_owned(),
+            list: list.to_owned(),
+            ..PartyCount::default()
+        };
+        self.0.entry((party.to_owned(), list.to_owned())).or_insert_with(new)
+    }
+}
+
+impl Serialize for Parties {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.worst_first())
+    }
+}
+
+impl<'de> Deserialize<'de> for Parties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let parties = Vec::<PartyCount>::deserialize(deserializer)?;
+        let named = |party: PartyCount| ((party.party.clone(), party.list.clone()), party);
+        Ok(Self(parties.into_iter().map(named).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(decision: RowDecision, party: &str, hops: Option<u32>) -> ResultRow {
+        let list = if party.is_empty() { "" } else { "us-ofac-sdn" };
+        ResultRow {
+            decision,
+            hops,
+            party: party.to_owned(),
+            list: list.to_owned(),
+            level: "HIGH".to_owned(),
+            status: "INCOMPLETE".to_owned(),
+            reason: "INCOMPLETE LIST_STALE a, LIST_STALE b, NARROWED c; x".to_owned(),
+            ..ResultRow::default()
+        }
+    }
+
+    fn counted(rows: &[ResultRow]) -> Counts {
+        let mut counts = Counts::default();
+        rows.iter().for_each(|row| counts.add(row));
+        counts
+    }
+
+    #[test]
+    fn counts_are_by_what_rows_say_and_leave_errors_out() {
+        let rows = [
+            row(RowDecision::Review, "B", Some(2)),
+            row(RowDecision::Error, "", None),
+            row(RowDecision::Block, "A", Some(0)),
+            row(RowDecision::Review, "B", Some(2)),
+            row(RowDecision::Review, "", None),
+        ];
+        let counts = counted(&rows);
+        assert_eq!((counts.rows, counts.errors, counts.worst()), (5, 1, RowDecision::Block));
+        let json = serde_json::to_value(&counts).unwrap();
+        assert_eq!(json["decisions"], serde_json::json!({"BLOCK": 1, "ERROR": 1, "REVIEW": 3}));
+        assert_eq!(json["levels"], serde_json::json!({"HIGH": 4}));
+        assert_eq!(json["hops"], serde_json::json!({"0": 1, "2": 2, "none": 1}));
+        assert_eq!(json["incomplete"], serde_json::json!({"LIST_STALE": 4, "NARROWED": 4}));
+        assert_eq!(json["lists"], serde_json::json!({"us-ofac-sdn": 3}));
+        let names: Vec<_> = counts.parties.worst_first().iter().map(|p| &*p.party).collect();
+        assert_eq!(names, ["A", "B"]);
+        // In parts as in whole.
+        let mut merged = counted(&rows[..2]);
+        merged.merge(counted(&rows[2..]));
+        assert_eq!(merged, counts);
+        assert_eq!(Counts::default().worst(), RowDecision::Allow);
+    }
+
+    #[test]
+    fn a_summary_is_read_back() {
+        let snapshot = v1::Snapshot { id: "0123".to_owned(), ..v1::Snapshot::default() };
+        let summary = Summary {
+            lazaretto_batch: VERSION,
+            input: "in.csv".to_owned(),
+            interrupted: true,
+            counts: counted(&[row(RowDecision::Review, "B", Some(2))]),
+            options: v1::ScreeningOptions { max_hops: 2, ..Default::default() },
+            snapshots: vec![snapshot],
+            ..Summary::default()
+        };
+        let json = serde_json::to_string_pretty(&summary).unwrap();
+        assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary, "{json}");
+    }
+}

@@ -1,0 +1,153 @@
+//! A batch's result as one page to file: self-contained, no script, the same bytes for the same
+//! result, summary and moment. Reads no file and no clock.
+
+mod basis;
+mod cases;
+mod charts;
+mod style;
+mod words;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use super::gathered::Gathered;
+use crate::cli::batch::row::RowDecision;
+use crate::cli::batch::summary::Summary;
+use crate::cli::render::page;
+use crate::grpc::v1;
+use words::{number, outside, rows};
+
+/// What a page shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// The result.
+    pub result: &'a File,
+    /// The summary; `None` where there is none.
+    pub beside: Option<Beside<'a>>,
+    /// What the rows say.
+    pub gathered: &'a Gathered,
+}
+
+/// A file that a report was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without its folder.
+    pub name: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+}
+
+/// The summary that stands beside a result, and agrees with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// Its file.
+    pub file: &'a File,
+    /// What it says.
+    pub summary: &'a Summary,
+}
+
+impl Report<'_> {
+    fn snapshots(&self) -> &[v1::Snapshot] {
+        self.beside.as_ref().map_or(&[], |beside| &beside.summary.snapshots)
+    }
+
+    /// Whether rows could come with paths.
+    fn has_evidence(&self) -> bool {
+        let asked = |beside: &Beside<'_>| beside.summary.options.include_evidence;
+        self.gathered.has_paths || self.beside.as_ref().is_some_and(asked)
+    }
+}
+
+/// The page.
+///
+/// # Errors
+/// Where the path of a row that is shown cannot be read.
+pub fn html(report: &Report<'_>) -> Result<String> {
+    let digest: String = report.result.sha256.chars().take(16).collect();
+    let title: String = crate::cli::render::paths::shortened(report.title, 60);
+    let running = format!("{title} · result SHA-256 {digest}");
+    let mut page = page::head(report.title, &style::style(&running));
+    page.push_str(charts::PATTERNS);
+    page.push_str(&format!("<header>\n<h1>{}</h1>\n", outside(report.title)));
+    warnings(&mut page, report);
+    let counts = &report.gathered.counts;
+    page.push_str(&format!(
+        "<p class=\"sub\">{} screened against lists of sanctioned and otherwise listed addresses.</p>\n",
+        rows(counts.rows)
+    ));
+    charts::totals(&mut page, report.gathered);
+    basis::facts(&mut page, report);
+    page.push_str("</header>\n<nav aria-label=\"Contents\"><p>");
+    let parts = [
+        ("figures", "Figures"),
+        ("block", "BLOCK"),
+        ("review", "REVIEW"),
+        ("error", "ERROR"),
+        ("basis", "Data"),
+    ];
+    let links = parts.map(|(id, name)| format!("<a href=\"#{id}\">{name}</a>"));
+    page.push_str(&format!("{}</p></nav>\n<main>\n", links.join(" · ")));
+    page.push_str(
+        "<section id=\"figures\" aria-labelledby=\"h-figures\">\n<h2 id=\"h-figures\">Figures</h2>\n",
+    );
+    charts::charts(&mut page, report.gathered);
+    charts::tables(&mut page, report.gathered);
+    page.push_str("</section>\n");
+    let gathered = report.gathered;
+    let sections = [
+        (RowDecision::Block, &gathered.blocked),
+        (RowDecision::Review, &gathered.reviewed),
+        (RowDecision::Error, &gathered.errors),
+    ];
+    for (decision, shown) in sections {
+        let has_evidence = report.has_evidence();
+        cases::section(&mut page, decision, shown, &report.result.name, has_evidence)?;
+    }
+    basis::snapshots(&mut page, report);
+    page.push_str(&format!(
+        "</main>\n<footer>\n<p class=\"dim\">Every count was made from the rows of the result; \
+         the summary was only compared with them. Decisions are those of the policy named above. \
+         In drawings funds moved from left to right, and columns count hops from the address that \
+         was screened. BEFORE and AFTER compare the transfer at the listed address with its \
+         designation. Times are UTC.</p>\n</footer>\n{}",
+        page::FOOT
+    ));
+    Ok(page)
+}
+
+/// What a reader must know before any number.
+fn warnings(page: &mut String, report: &Report<'_>) {
+    let mut warn = |text: &str| {
+        page.push_str(&format!("<p class=\"warning\">{text}</p>\n"));
+    };
+    match &report.beside {
+        None => warn(
+            "<strong>No summary stands beside this result.</strong> The batch was interrupted, or \
+             its summary was lost: rows of the input may be missing, and the versions of lists, \
+             transfers and policy are not known.",
+        ),
+        Some(beside) if beside.summary.interrupted => warn(&format!(
+            "<strong>The batch was interrupted.</strong> Only the first {} of the input were \
+             screened; nothing is said of the others.",
+            rows(report.gathered.counts.rows)
+        )),
+        Some(_) => {}
+    }
+    let errors = report.gathered.of(RowDecision::Error);
+    if errors > 0 {
+        warn(&format!(
+            "<strong>{} not screened.</strong> They are listed under ERROR.",
+            match errors {
+                1 => "1 row was".to_owned(),
+                errors => format!("{} rows were", number(errors)),
+            }
+        ));
+    }
+    if report.snapshots().iter().any(|snapshot| snapshot.stale_allowed) {
+        warn("<strong>Stale lists could give ALLOW:</strong> a trial setting, never to decide by.");
+    }
+}

@@ -1,0 +1,111 @@
+//! Numbers, names and table parts as a page has them. Every text from outside becomes harmless here.
+
+use crate::cli::render::page::xml;
+
+/// The longest text from outside that is shown whole, in characters.
+const LONGEST: usize = 320;
+
+/// How much of a longer one is shown, from its start.
+const START: usize = 240;
+
+/// A text from outside, in its own writing direction; of a very long one its start and length.
+pub fn outside(text: &str) -> String {
+    format!("<bdi>{}</bdi>", cut(text))
+}
+
+/// As [`outside`], for an address, a digest or an id; a dash where there is none.
+pub fn code(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { format!("<code>{}</code>", cut(text)) }
+}
+
+/// As [`outside`], or a dash where there is nothing.
+pub fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { outside(text) }
+}
+
+fn cut(text: &str) -> String {
+    // The bytes first: most texts are short.
+    let long = text.len() > LONGEST && text.chars().nth(LONGEST).is_some();
+    if !long {
+        return xml(text);
+    }
+    let start: String = text.chars().take(START).collect();
+    let length = number(text.chars().count() as u64);
+    format!("{}… ({length} characters; whole in the result file)", xml(&start))
+}
+
+/// A number in groups of three digits.
+pub fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A number of rows with its noun.
+pub fn rows(count: u64) -> String {
+    format!("{} {}", number(count), if count == 1 { "row" } else { "rows" })
+}
+
+/// A part of a whole in per cent, rounded to one decimal; what is not nothing is never shown as
+/// nothing, and what is not all never as all.
+pub fn per_cent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    let mille = (u128::from(part) * 2_000 + u128::from(whole)) / (2 * u128::from(whole));
+    match mille {
+        0 if part > 0 => "&lt; 0.1 %".to_owned(),
+        1_000 if part < whole => "&gt; 99.9 %".to_owned(),
+        mille => format!("{}.{} %", mille / 10, mille % 10),
+    }
+}
+
+/// The head of a table: its columns, `#` before those of numbers.
+pub fn heading(columns: &[&str]) -> String {
+    let cells = columns.iter().map(|column| match column.strip_prefix('#') {
+        Some(number) => format!("<th scope=\"col\" class=\"num\">{number}</th>"),
+        None => format!("<th scope=\"col\">{column}</th>"),
+    });
+    format!("<thead><tr>{}</tr></thead>\n", cells.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_whole() {
+        let check = |part, whole, want: &str| assert_eq!(per_cent(part, whole), want);
+        check(0, 10, "0.0 %");
+        check(1, 3, "33.3 %");
+        check(2, 3, "66.7 %");
+        check(1, 1_000_000, "&lt; 0.1 %");
+        check(999_999, 1_000_000, "&gt; 99.9 %");
+        check(10, 10, "100.0 %");
+        check(u64::MAX, u64::MAX, "100.0 %");
+        check(0, 0, "-");
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_say_so() {
+        assert_eq!(outside("<b>"), "<bdi>&lt;b&gt;</bdi>");
+        let long = outside(&"é".repeat(65_536));
+        assert!(long.len() < 700 && long.contains("(65,536 characters; whole in"), "{long}");
+        assert!(!outside(&"é".repeat(320)).contains("characters"));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        let check = |plain, want: &str| assert_eq!(number(plain), want);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1,000");
+        check(12_345_678, "12,345,678");
+    }
+}

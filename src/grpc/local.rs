@@ -1,0 +1,113 @@
+//! The answers of `ScreeningService` within the process that holds the store, on as many threads as
+//! ask: the same messages as a call gives, without a call. Must not decide or know a command.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::client::CallError;
+use super::question::Options;
+use super::screening::{self, Screenings};
+use super::v1;
+use crate::domain::chain::Chain;
+use crate::engine::Engine;
+use crate::screening::policy::Decision;
+use crate::screening::snapshot::Snapshot;
+use crate::screening::{Scope, Screening};
+
+/// Answers questions under the same options.
+#[derive(Clone, Debug)]
+pub struct Local {
+    engine: Arc<Engine>,
+    screenings: Screenings,
+    options: Options,
+}
+
+/// The moment and the data that answers rest on; taken anew for every few thousand questions.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+}
+
+/// A [`Ground`], narrowed and dated.
+#[derive(Debug)]
+pub struct Questions<'g> {
+    local: &'g Local,
+    ground: &'g Ground,
+    scope: Scope<'g>,
+}
+
+impl Ground {
+    /// The snapshot's id.
+    pub fn snapshot_id(&self) -> &str {
+        self.snapshot.id()
+    }
+}
+
+impl Local {
+    /// Answers by `engine`; refuses options as the service does.
+    pub fn new(
+        engine: Arc<Engine>,
+        options: Option<&v1::ScreeningOptions>,
+    ) -> Result<Self, CallError> {
+        let options = Options::check(options).map_err(refused)?;
+        let screenings = Screenings::new(engine.clone());
+        let local = Self { engine, screenings, options };
+        // Options that fit no snapshot are refused now, and not row by row.
+        local.questions(&local.ground()?)?;
+        Ok(local)
+    }
+
+    /// What is in force now.
+    pub fn ground(&self) -> Result<Ground, CallError> {
+        let snapshot = self.screenings.snapshot().map_err(refused)?;
+        Ok(Ground { snapshot, now: self.engine.now() })
+    }
+
+    /// Questions on `ground`.
+    pub fn questions<'g>(&'g self, ground: &'g Ground) -> Result<Questions<'g>, CallError> {
+        let scope = self.options.scope(&ground.snapshot, ground.now).map_err(refused)?;
+        Ok(Questions { local: self, ground, scope })
+    }
+
+    /// The data versions of `ground` in full.
+    pub fn snapshot(&self, ground: &Ground) -> v1::Snapshot {
+        self.screenings.message(&ground.snapshot, ground.now)
+    }
+}
+
+impl Questions<'_> {
+    /// Whether every answer takes a search.
+    pub fn take_searches(&self) -> bool {
+        self.scope.needs_search()
+    }
+
+    /// The answer, or why there is none. With `evidence`, or where the answer takes a search, this
+    /// blocks.
+    pub fn answer(&self, query: v1::AddressQuery, evidence: bool) -> v1::ScreeningItem {
+        let now = self.ground.now;
+        screening::item(match evidence || self.scope.needs_search() {
+            true => screening::answer_deep(&self.local.engine, (&self.scope, evidence), query, now),
+            false => screening::answer(&self.local.engine, &self.scope, query, now),
+        })
+    }
+
+    /// Whether nothing at all stands against the address or keeps the answer from being whole: then
+    /// whether transfers cover it. `None` where anything is to be told, or a search would be needed;
+    /// [`Questions::answer`] tells.
+    pub fn is_clean(&self, address: &str, chain: Option<&Chain>) -> Option<bool> {
+        if self.scope.needs_search() {
+            return None;
+        }
+        let screening = self.scope.screen(address, chain).ok().filter(Screening::is_complete)?;
+        let Screening { findings, covered, score, decision, shadow, .. } = screening;
+        let is_clean = findings.is_empty() && score == 0 && decision == Decision::Allow;
+        // What a shadow says is to be counted.
+        (is_clean && shadow.is_none()).then_some(covered)
+    }
+}
+
+fn refused(refusal: super::status::Refusal) -> CallError {
+    tonic::Status::from(refusal).into()
+}

@@ -1,0 +1,54 @@
+//! Files of rows, one at a time, as the text of wanted columns: CSV, JSON lines or Parquet, the first
+//! two packed or not, all told by content. Must not know what the columns mean.
+
+mod csv_rows;
+mod error;
+mod json_rows;
+mod lines;
+mod open;
+mod parquet_rows;
+mod table;
+
+pub(super) use json_rows::syntax as json_syntax;
+
+pub use error::{Place, RowShapeFault, RowsError};
+pub use open::Origin;
+pub use table::{Cells, Column, Columns, Table, optional, required};
+
+/// What contains the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Container {
+    /// Text with headings, fields separated by commas.
+    Csv,
+    /// Text with a JSON object on each line.
+    JsonLines,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// What a file may ask for at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of a file, unpacked.
+    pub max_unpacked: u64,
+    /// Bytes of a CSV record.
+    pub max_csv_record: usize,
+    /// Bytes of a line of JSON, and of a Parquet row written as one.
+    pub max_json_line: usize,
+    /// Bytes of a Parquet row group, unpacked, over the columns that are read.
+    pub max_row_group: u64,
+    /// Whether a row beyond its bound, NUL bytes, and a first line of JSON that is none are faults
+    /// of that row, and not of the file.
+    pub forgiving: bool,
+}
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows read, of whatever fate.
+    pub rows: u64,
+    /// Bytes read of the file as it is stored.
+    pub bytes: u64,
+    /// The file's size as it is stored, where it has one (a pipe has none).
+    pub total_bytes: Option<u64>,
+}
