@@ -38,6 +38,7 @@ use crate::source::rows::Container;
 
 /// The arguments of `screen` that are about files.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct Arguments {
     /// Screen the addresses of a file instead (CSV, JSON lines, Parquet, packed or not; - for
     /// standard input)
