@@ -7,12 +7,12 @@
 
 pub mod answer;
 pub mod chunk;
+mod columnar;
 pub mod form;
 pub mod input;
 mod local;
 mod output;
 mod packing;
-mod parquet_file;
 mod reading;
 mod remote;
 pub mod results;
@@ -36,7 +36,8 @@ use super::Global;
 use crate::grpc::v1;
 use crate::source::rows::Container;
 
-/// The arguments of `screen` that are about files.
+/// The arguments of `screen` that are about files. (That they need `--input` is said by what they
+/// cannot stand beside: one of both must be given.)
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct Arguments {
@@ -45,31 +46,31 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["addresses", "output"])]
     pub input: Option<PathBuf>,
     /// What contains the rows [default: by content]
-    #[arg(long, value_enum, value_name = "FORM", requires = "input")]
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "addresses")]
     input_format: Option<InputFormat>,
     /// The column of the addresses
-    #[arg(long, value_name = "NAME", default_value = "address", requires = "input")]
+    #[arg(long, value_name = "NAME", default_value = "address", conflicts_with = "addresses")]
     address_column: String,
     /// The column of the chains [default: chain, where there is one]
-    #[arg(long, value_name = "NAME", requires = "input")]
+    #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
     chain_column: Option<String>,
     /// A column of your own that comes back in the result
-    #[arg(long, value_name = "NAME", requires = "input")]
+    #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
     reference_column: Option<String>,
     /// The result: .csv, .jsonl, .ndjson (also .gz, .zst) or .parquet; - for CSV on standard output
-    #[arg(long, value_name = "FILE", requires = "input")]
+    #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
     out: Option<PathBuf>,
     /// Where the summary goes [default: beside the result, with .summary.json]
-    #[arg(long, value_name = "FILE", requires = "input")]
+    #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
     summary: Option<PathBuf>,
     /// Write a result that exists anew
-    #[arg(long, requires = "input", conflicts_with = "resume")]
+    #[arg(long, conflicts_with_all = ["addresses", "resume"])]
     overwrite: bool,
     /// Go on with the result of a batch that was stopped
-    #[arg(long, requires = "input")]
+    #[arg(long, conflicts_with = "addresses")]
     resume: bool,
     /// Do not show how far it is
-    #[arg(long, requires = "input")]
+    #[arg(long, conflicts_with = "addresses")]
     quiet: bool,
 }
 

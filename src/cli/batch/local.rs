@@ -15,7 +15,7 @@ use super::packing::Packing;
 use super::row::ResultRow;
 use super::stop::Stop;
 use crate::domain::chain::Chain;
-use crate::grpc::local::{Local, Questions};
+use crate::grpc::local::{Local, Plain, Questions};
 use crate::grpc::v1;
 
 /// How rows are asked and written, whoever answers.
@@ -90,7 +90,7 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
     let snapshot = local.snapshot(&ground);
     let mut out = std::mem::take(&mut chunk.out);
     let mut counts = std::mem::take(&mut chunk.counts);
-    let mut clean = Clean::default();
+    let mut said = Said::default();
     let mut chain = KnownChain::default();
     let searches = asking.evidence || questions.take_searches();
     for place in 0..chunk.len() {
@@ -100,22 +100,22 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
         }
         let asked = chunk.row(place);
         let known = asked.fault.is_none().then(|| chain.of(asking.chain_of(&asked))).flatten();
-        let covered = known.and_then(|chain| questions.is_clean(asked.address, chain));
-        if let Some(rest) = covered.and_then(|covered| clean.again(covered)) {
+        let plain = known.and_then(|chain| questions.plain(asked.address, chain));
+        if let Some(rest) = plain.and_then(|plain| said.again(plain)) {
             asking.form.begin(&asked, &mut out);
             out.extend_from_slice(rest);
             continue;
         }
         let row = row(&questions, asking, &asked, &snapshot.policy_version);
-        match covered {
-            Some(covered) => clean.first(covered, row, asking.form, &asked, &mut out),
+        match plain {
+            Some(plain) => said.first(plain, row, asking.form, &asked, &mut out),
             None => {
                 asking.form.row(&row, &mut out);
                 counts.add(&row);
             }
         }
     }
-    for (row, _, times) in clean.0.iter().flatten() {
+    for (_, row, _, times) in &said.0 {
         counts.add_times(row, *times);
     }
     if chunk.len() > 0 {
@@ -137,22 +137,22 @@ fn row(questions: &Questions<'_>, asking: &Asking, asked: &Asked<'_>, policy: &s
     answer::row(asked, &item, policy)
 }
 
-/// What clean rows say behind the columns of the input, by whether transfers cover the address: the
-/// same for all on one ground. Learned from the first, which is made as any row is.
+/// What rows say behind the columns of the input by which nothing was found: the same for all of a
+/// kind on one ground. Learned from the first, which is made as any row is.
 #[derive(Default)]
-struct Clean([Option<(ResultRow, Vec<u8>, u64)>; 2]);
+struct Said(Vec<(Plain, ResultRow, Vec<u8>, u64)>);
 
-impl Clean {
+impl Said {
     #[inline]
-    fn again(&mut self, covered: bool) -> Option<&[u8]> {
-        let (_, rest, times) = self.0[usize::from(covered)].as_mut()?;
+    fn again(&mut self, plain: Plain) -> Option<&[u8]> {
+        let (_, _, rest, times) = self.0.iter_mut().find(|(known, ..)| *known == plain)?;
         *times += 1;
         Some(rest)
     }
 
     fn first(
         &mut self,
-        covered: bool,
+        plain: Plain,
         row: ResultRow,
         form: RowForm,
         asked: &Asked<'_>,
@@ -162,7 +162,7 @@ impl Clean {
         form.rest(&row, &mut rest);
         form.begin(asked, out);
         out.extend_from_slice(&rest);
-        self.0[usize::from(covered)] = Some((row, rest, 1));
+        self.0.push((plain, row, rest, 1));
     }
 }
 

@@ -19,7 +19,7 @@ use super::row::RowDecision;
 use super::stop::{self, Stop};
 use super::summary::{Summary, VERSION};
 use super::target::{Existing, STDOUT, read_summary, write_summary};
-use super::{Plan, parquet_file, results, text};
+use super::{Plan, columnar, results, text};
 use crate::cli::Global;
 use crate::cli::connect::{self, Reached};
 use crate::cli::progress::ProgressLine;
@@ -237,7 +237,7 @@ impl Plan {
             self.target.work_file(),
         ) {
             let new = super::target::with_end(path, ".new");
-            parquet_file::write(&new, self.asking.form.with_path, results::read(&work_file)?)
+            columnar::write(&new, self.asking.form.with_path, results::read(&work_file)?)
                 .with_context(|| format!("writing {}", path.display()))?;
             std::fs::rename(&new, path)?;
             std::fs::remove_file(&work_file)?;

@@ -82,6 +82,9 @@ impl Target {
 
     /// Refuses a target that is the input, or is there already and may not be touched.
     pub fn check(&self, input: &Path, summary: Option<&Path>, existing: Existing) -> Result<()> {
+        if let Some(path) = summary.filter(|path| existing == Existing::Refuse && path.exists()) {
+            bail!("{} exists: --overwrite writes it anew", path.display());
+        }
         let Some(work_file) = self.work_file() else {
             ensure!(existing != Existing::Resume, "standard output cannot be gone on with");
             return self.check_other(input, summary);
@@ -198,6 +201,9 @@ mod tests {
             assert!(said.contains(want), "{out}: {said}");
         };
         check("new.csv", Existing::Refuse, "fine");
+        fs::write(at("old.csv.summary.json"), "").unwrap();
+        check("old.csv", Existing::Refuse, "old.csv.summary.json exists");
+        check("old.csv", Existing::Overwrite, "fine");
         check("new.csv", Existing::Resume, "fine");
         check("out.csv", Existing::Refuse, "exists");
         check("out.csv", Existing::Resume, "fine");

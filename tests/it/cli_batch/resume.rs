@@ -192,6 +192,26 @@ fn only_the_same_batch_is_gone_on_with() {
     check(&input, &["--evidence"], "has other columns");
 }
 
+#[test]
+fn a_signal_leaves_the_answers_of_a_server_too() {
+    let place = place();
+    let csv = csv_of(&rows(10_000));
+    let input = place.file("in.csv", &csv);
+    screened(&place, &input, "expected.csv", &[]);
+    let server = place.serve();
+    let fed = Fed::start(&place, "o.csv", &csv);
+    fed.signal("TERM");
+    let Fed { mut child, stdin, out } = fed;
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(stdin);
+    let marked = summary(&out);
+    assert_eq!(marked["interrupted"], true, "{marked}");
+    let said = resumed(&place, &input, &out, &[]);
+    drop(server);
+    assert_eq!(said.status, 11, "{}", said.err);
+    assert_eq!(masked(&out), masked(&beside(&place, "expected.csv")));
+}
+
 /// A server that goes away in the middle and comes back: no row is lost or doubled.
 #[test]
 fn a_server_that_comes_back_is_asked_for_the_rest() {
