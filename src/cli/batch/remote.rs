@@ -168,12 +168,11 @@ impl<'a> Remote<'a> {
             let wants_chunk =
                 !stopping && !self.is_read && unsent.is_none() && self.pending.len() < WINDOW;
             tokio::select! {
-                permit = questions.reserve(), if unsent.is_some() => {
-                    // A stream that has ended says why in its answers.
-                    if let (Ok(permit), Some(at)) = (permit, unsent) {
-                        permit.send(self.question(at, first.take()));
-                    }
-                }
+                permit = questions.reserve(), if unsent.is_some() => match (permit, unsent) {
+                    (Ok(permit), Some(at)) => permit.send(self.question(at, first.take())),
+                    // Nobody takes questions any more.
+                    _ => return Ok(Ended::Broken(ended_early())),
+                },
                 chunk = chunks.recv(), if wants_chunk => match chunk {
                     Some(chunk) => self.begin(chunk),
                     None => self.is_read = true,
