@@ -59,6 +59,13 @@ pub fn listed(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |_| evm(&mut random))
 }
 
+/// `count` random P2SH addresses of Bitcoin.
+#[allow(dead_code, reason = "only the bench of batches asks for them")]
+pub fn p2sh(count: usize) -> impl Iterator<Item = String> {
+    let mut random = fastrand::Rng::with_seed(0x7032_7368);
+    (0..count).map(move |_| base58check(0x05, bytes(&mut random)))
+}
+
 fn bytes<const N: usize>(random: &mut fastrand::Rng) -> [u8; N] {
     let mut bytes = [0; N];
     random.fill(&mut bytes);

@@ -77,6 +77,14 @@ pub async fn reach(global: &Global) -> Result<Reached> {
     }
 }
 
+/// The server that `--server` names, else the one that holds the store; opens no store.
+pub async fn server(global: &Global) -> Result<Client> {
+    match &global.server {
+        Some(url) => Ok(Client::connect(url).await?),
+        None => running(&global.load_config()?.data_dir).await,
+    }
+}
+
 /// Asks again while the server says that transfers are being read in, as it does after a start.
 pub async fn when_loaded<T>(
     mut ask: impl AsyncFnMut() -> Result<T, CallError>,

@@ -1,4 +1,4 @@
-//! How far an import is, on standard error: one line redrawn on a terminal, a plain line now and
+//! How far the reading of a file is, on standard error: one line redrawn on a terminal, a plain line now and
 //! then elsewhere. Counts nothing itself.
 
 use std::io::{self, IsTerminal, Write};
@@ -15,7 +15,7 @@ const LINE: Duration = Duration::from_secs(5);
 /// The width of the bar, in characters.
 const BAR: usize = 20;
 
-/// The line of one import.
+/// The line of one import or batch.
 #[derive(Debug)]
 pub struct ProgressLine {
     terminal: bool,
@@ -23,16 +23,29 @@ pub struct ProgressLine {
     shown: Instant,
     /// A bar stands on the terminal's last line.
     drawn: bool,
+    /// What was done before it began.
+    before: Progress,
 }
 
 impl ProgressLine {
-    /// Of an import that begins now.
+    /// Of work that begins now.
     pub fn start() -> Self {
-        let now = Instant::now();
-        Self { terminal: io::stderr().is_terminal(), started: now, shown: now, drawn: false }
+        Self::go_on(Progress::default())
     }
 
-    /// How long the import takes so far.
+    /// Of work that goes on now, after what was done `before`.
+    pub fn go_on(before: Progress) -> Self {
+        let now = Instant::now();
+        Self {
+            terminal: io::stderr().is_terminal(),
+            started: now,
+            shown: now,
+            drawn: false,
+            before,
+        }
+    }
+
+    /// How long it takes so far.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
@@ -45,8 +58,8 @@ impl ProgressLine {
             return;
         }
         self.shown = now;
-        let line = words(progress, now.duration_since(file_started), self.terminal);
-        // A standard error that is gone is no reason to stop importing.
+        let line = words(progress, self.before, now.duration_since(file_started), self.terminal);
+        // A standard error that is gone is no reason to stop.
         let _ = match self.terminal {
             true => write!(io::stderr(), "\r\u{1b}[K{name}  {line}"),
             false => writeln!(io::stderr(), "{name}  {line}"),
@@ -63,7 +76,7 @@ impl ProgressLine {
 }
 
 /// `[########------------]  41 %  1,234,567 rows  98,765 rows/s  12 s left`
-fn words(progress: Progress, elapsed: Duration, bar: bool) -> String {
+fn words(progress: Progress, before: Progress, elapsed: Duration, bar: bool) -> String {
     let Progress { rows, bytes, total_bytes } = progress;
     let mut words = String::new();
     let share = total_bytes.filter(|total| *total > 0).map(|total| {
@@ -78,10 +91,11 @@ fn words(progress: Progress, elapsed: Duration, bar: bool) -> String {
         words.push_str(&format!("{:3.0} %  ", share * 100.0));
     }
     let seconds = elapsed.as_secs_f64();
-    let speed = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+    let speed = if seconds > 0.0 { rows.saturating_sub(before.rows) as f64 / seconds } else { 0.0 };
     words.push_str(&format!("{} rows  {} rows/s", grouped(rows), grouped(speed as u64)));
-    if let Some(share) = share.filter(|share| *share > 0.0) {
-        let left = seconds / share - seconds;
+    let done = bytes.saturating_sub(before.bytes);
+    if let Some(total) = total_bytes.filter(|total| *total > 0 && done > 0) {
+        let left = seconds * total.saturating_sub(bytes) as f64 / done as f64;
         words.push_str(&format!("  {} left", span(left as u64)));
     }
     words
@@ -117,7 +131,8 @@ mod tests {
     fn lines() {
         let check = |rows, bytes, total_bytes, seconds, bar, want: &str| {
             let progress = Progress { rows, bytes, total_bytes };
-            assert_eq!(words(progress, Duration::from_secs(seconds), bar), want);
+            let none = Progress::default();
+            assert_eq!(words(progress, none, Duration::from_secs(seconds), bar), want);
         };
         check(0, 0, None, 0, true, "0 rows  0 rows/s");
         check(1_234_567, 9, None, 10, true, "1,234,567 rows  123,456 rows/s");
@@ -126,6 +141,10 @@ mod tests {
         check(1_000, 25, Some(100), 250, false, " 25 %  1,000 rows  4 rows/s  12 min 30 s left");
         check(1, 200, Some(100), 1, false, "100 %  1 rows  1 rows/s  0 s left");
         check(1, 1, Some(0), 1, false, "1 rows  1 rows/s");
+        let progress = Progress { rows: 1_000, bytes: 50, total_bytes: Some(100) };
+        let before = Progress { rows: 900, bytes: 40, total_bytes: None };
+        let resumed = " 50 %  1,000 rows  10 rows/s  50 s left";
+        assert_eq!(words(progress, before, Duration::from_secs(10), false), resumed);
     }
 
     #[test]

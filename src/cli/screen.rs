@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::output::Output;
-use super::{Global, connect, dates, render, runtime};
+use super::{Global, batch, connect, dates, render, runtime};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
@@ -21,7 +21,7 @@ const MAX_REQUEST_ID: usize = 128;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The addresses
-    #[arg(required = true, value_name = "ADDRESS")]
+    #[arg(required_unless_present = "input", value_name = "ADDRESS")]
     addresses: Vec<String>,
     /// The chain: a CAIP-2 id or a name such as bitcoin; else every chain that the form fits
     #[arg(long)]
@@ -41,11 +41,17 @@ pub struct Arguments {
     /// How to show the answers
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    batch: batch::Arguments,
 }
 
 /// Screens every address.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let options = options(arguments, Timestamp::now())?;
+    if let Some(input) = &arguments.batch.input {
+        let chain = arguments.chain.as_deref().unwrap_or_default();
+        return batch::run(input, &arguments.batch, (chain, options), global);
+    }
     runtime()?.block_on(async {
         let takes_search =
             arguments.evidence || arguments.as_of.is_some() || !arguments.lists.is_empty();

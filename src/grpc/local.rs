@@ -38,6 +38,13 @@ pub struct Questions<'g> {
     scope: Scope<'g>,
 }
 
+/// All that may differ between answers by which nothing was found, on one ground.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    covered: bool,
+    decision: Decision,
+}
+
 impl Ground {
     /// The snapshot's id.
     pub fn snapshot_id(&self) -> &str {
@@ -93,18 +100,20 @@ impl Questions<'_> {
         })
     }
 
-    /// Whether nothing at all stands against the address or keeps the answer from being whole: then
-    /// whether transfers cover it. `None` where anything is to be told, or a search would be needed;
-    /// [`Questions::answer`] tells.
-    pub fn is_clean(&self, address: &str, chain: Option<&Chain>) -> Option<bool> {
+    /// What there is to say of an address by which nothing was found and of which nothing is in
+    /// doubt: all such answers on one ground say the same. `None` where anything is to be told of
+    /// this address, or a search would be needed; [`Questions::answer`] tells.
+    #[inline]
+    pub fn plain(&self, address: &str, chain: Option<&Chain>) -> Option<Plain> {
         if self.scope.needs_search() {
             return None;
         }
-        let screening = self.scope.screen(address, chain).ok().filter(Screening::is_complete)?;
-        let Screening { findings, covered, score, decision, shadow, .. } = screening;
-        let is_clean = findings.is_empty() && score == 0 && decision == Decision::Allow;
+        let screening = self.scope.screen(address, chain).ok()?;
+        let Screening { findings, address_incomplete, covered, score, decision, shadow, .. } =
+            screening;
+        let is_plain = findings.is_empty() && address_incomplete.is_empty() && score == 0;
         // What a shadow says is to be counted.
-        (is_clean && shadow.is_none()).then_some(covered)
+        (is_plain && shadow.is_none()).then_some(Plain { covered, decision })
     }
 }
 

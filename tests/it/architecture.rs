@@ -39,7 +39,7 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("quick_xml", &["source"]),
     ("saphyr_parser", &["source"]),
     ("csv", &["source"]),
-    ("parquet", &["source/rows", "cli/batch/parquet_file"]),
+    ("parquet", &["source/rows", "cli/batch/columnar"]),
     ("ruzstd", &["source/rows", "cli/batch/packing"]),
     ("clap", &["cli", "main"]),
 ];

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::program::{Running, Said, program};
 
 /// The listed one, one that took from it, one that took from that, and a service.
-const LISTED: &str = "0xbad0000000000000000000000000000000000001";
-const NEAR: &str = "0x0a00000000000000000000000000000000000011";
-const FAR: &str = "0x0b00000000000000000000000000000000000022";
-const SERVICE: &str = "0x0e00000000000000000000000000000000000044";
+pub(super) const LISTED: &str = "0xbad0000000000000000000000000000000000001";
+pub(super) const NEAR: &str = "0x0a00000000000000000000000000000000000011";
+pub(super) const FAR: &str = "0x0b00000000000000000000000000000000000022";
+pub(super) const SERVICE: &str = "0x0e00000000000000000000000000000000000044";
 
 const CONFIG: &str = r#"
 starter_lists = false
@@ -26,13 +26,13 @@ required = true
 "#;
 
 /// A data directory with its configuration and files.
-struct Place {
+pub(super) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
     /// With a sanctions list of today.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let place = Self { dir: tempfile::tempdir().unwrap() };
         place.file("lazaretto.toml", CONFIG);
         let row = format!("{LISTED},eip155:1,u1,Evil Party,2026-01-01\n");
@@ -45,37 +45,37 @@ impl Place {
         place
     }
 
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// Writes a file, and gives its path.
-    fn file(&self, name: &str, content: &str) -> String {
+    pub(super) fn file(&self, name: &str, content: &str) -> String {
         let path = self.dir.path().join(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = program(&self.data());
         command.args(arguments).env("LAZARETTO_CONFIG", self.dir.path().join("lazaretto.toml"));
         command
     }
 
-    fn says(&self, arguments: &[&str]) -> Said {
+    pub(super) fn says(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().unwrap().into()
     }
 
     /// What a command that must succeed shows as JSON.
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let shown = self.says(&[arguments, &["--output", "json"]].concat());
         assert_eq!(shown.status, 0, "{arguments:?}: {}", shown.err);
         serde_json::from_str(&shown.out).unwrap()
     }
 
     /// A server on a free port, listening.
-    fn serve(&self) -> Running {
+    pub(super) fn serve(&self) -> Running {
         let mut server = Running::start(self.command(&["serve", "--listen", "127.0.0.1:0"]));
         server.wait_for("listening url=");
         server
@@ -83,7 +83,7 @@ impl Place {
 }
 
 /// A file of our own form: one ether a row, a minute apart.
-fn transfers(rows: &[(u64, &str, &str)]) -> String {
+pub(super) fn transfers(rows: &[(u64, &str, &str)]) -> String {
     let mut csv = String::from("chain,tx,position,time,from,to,asset,amount\n");
     for (height, from, to) in rows {
         let time = jiff::Timestamp::from_second(1_767_000_000 + *height as i64 * 60).unwrap();
@@ -93,7 +93,7 @@ fn transfers(rows: &[(u64, &str, &str)]) -> String {
     csv
 }
 
-fn three() -> String {
+pub(super) fn three() -> String {
     transfers(&[(100, LISTED, NEAR), (101, NEAR, FAR), (103, LISTED, SERVICE)])
 }
 

@@ -10,7 +10,7 @@ use lazaretto::domain::chain::Chain;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus, UtxoMovement,
 };
-use lazaretto::source::rows::{Progress, RowsError};
+use lazaretto::source::rows::Progress;
 use lazaretto::source::transfers::{
     LeftOut, ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
 };

@@ -47,6 +47,11 @@ impl Results {
         Ok(Self { table, failed: false })
     }
 
+    /// The names of the columns; of JSON those of the first row.
+    pub fn names(&self) -> &[String] {
+        self.table.names()
+    }
+
     fn row(&mut self) -> Result<Option<ResultRow>> {
         if !self.table.advance()? {
             return Ok(None);

@@ -1,0 +1,160 @@
+//! A result as a Parquet file, made of its rows in one go: groups of a fixed number of rows, Snappy.
+//! Must not judge what rows say.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use parquet::basic::Compression;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
+
+use super::row::{COLUMNS, ResultRow};
+
+/// The rows of a group.
+const GROUP: usize = 65_536;
+
+/// Writes `rows` to the file at `path`, which is replaced.
+pub fn write(
+    path: &Path,
+    with_path: bool,
+    rows: impl Iterator<Item = Result<ResultRow>>,
+) -> Result<()> {
+    let columns = &COLUMNS[..COLUMNS.len() - usize::from(!with_path)];
+    let fields = columns.iter().map(|name| match *name {
+        "row" => "required int64 row;".to_owned(),
+        "score" | "hops" => format!("optional int32 {name};"),
+        name => format!("optional binary {name} (UTF8);"),
+    });
+    let schema = format!("message result {{ {} }}", fields.collect::<Vec<_>>().join(" "));
+    let schema = Arc::new(parse_message_type(&schema)?);
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let file = BufWriter::new(File::create(path)?);
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
+    let mut group = Vec::with_capacity(GROUP);
+    for row in rows {
+        group.push(row?);
+        if group.len() == GROUP {
+            write_group(&mut writer, columns, &group)?;
+            group.clear();
+        }
+    }
+    if !group.is_empty() {
+        write_group(&mut writer, columns, &group)?;
+    }
+    let mut file = writer.into_inner()?;
+    file.flush()?;
+    file.get_ref().sync_all()?;
+    Ok(())
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<BufWriter<File>>,
+    columns: &[&str],
+    rows: &[ResultRow],
+) -> Result<()> {
+    let mut group = writer.next_row_group()?;
+    for name in columns {
+        let known = |value: fn(&ResultRow) -> Option<u32>| {
+            rows.iter().map(move |row| value(row).and_then(|value| i32::try_from(value).ok()))
+        };
+        match *name {
+            "row" => {
+                let numbers = rows.iter().map(|row| i64::try_from(row.row).ok());
+                column::<Int64Type>(&mut group, numbers, false)?;
+            }
+            "score" => {
+                let scores = known(|row| row.score.map(u32::from));
+                column::<Int32Type>(&mut group, scores, true)?;
+            }
+            "hops" => column::<Int32Type>(&mut group, known(|row| row.hops), true)?,
+            name => {
+                let texts = rows.iter().map(|row| text(row, name));
+                let texts = texts
+                    .map(|text| (!text.is_empty()).then(|| ByteArray::from(text.into_bytes())));
+                column::<ByteArrayType>(&mut group, texts, true)?;
+            }
+        }
+    }
+    group.close()?;
+    Ok(())
+}
+
+fn column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, BufWriter<File>>,
+    values: impl Iterator<Item = Option<T::T>>,
+    is_optional: bool,
+) -> Result<()> {
+    let mut definitions = Vec::new();
+    let mut found = Vec::new();
+    for value in values {
+        definitions.push(i16::from(value.is_some()));
+        found.extend(value);
+    }
+    let mut column = group.next_column()?.context("there are as many columns as in the schema")?;
+    let definitions = is_optional.then_some(definitions.as_slice());
+    column.typed::<T>().write_batch(&found, definitions, None)?;
+    Ok(column.close()?)
+}
+
+fn text(row: &ResultRow, column: &str) -> String {
+    match column {
+        "reference" => &row.reference,
+        "address" => &row.address,
+        "chain" => &row.chain,
+        "decision" => return row.decision.to_string(),
+        "level" => &row.level,
+        "status" => &row.status,
+        "finding" => &row.finding,
+        "timing" => &row.timing,
+        "share" => return row.share.map(|share| share.to_string()).unwrap_or_default(),
+        "list" => &row.list,
+        "list_kind" => &row.list_kind,
+        "party" => &row.party,
+        "listed_address" => &row.listed_address,
+        "rule" => &row.rule,
+        "reason" => &row.reason,
+        "coverage" => &row.coverage,
+        "snapshot" => &row.snapshot,
+        "policy" => &row.policy,
+        "evaluated_at" => &row.evaluated_at,
+        "path" => &row.path,
+        other => unreachable!("{other} is no column of text"),
+    }
+    .clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::batch::results;
+    use crate::cli::batch::row::{RowDecision, Share};
+
+    #[test]
+    fn what_is_written_is_read() {
+        let names: std::collections::BTreeMap<&str, String> =
+            COLUMNS.iter().map(|name| (*name, format!("the {name}"))).collect();
+        let mut full: serde_json::Value = serde_json::to_value(names).unwrap();
+        for (name, value) in [("row", 7), ("score", 60), ("hops", 2), ("share", 12)] {
+            full[name] = value.into();
+        }
+        full["decision"] = "REVIEW".into();
+        let full: ResultRow = serde_json::from_value(full).unwrap();
+        assert_eq!(full.share, Some(Share(1_200)));
+        let error = ResultRow { row: 8, decision: RowDecision::Error, ..Default::default() };
+        let mut rows: Vec<_> =
+            (0..GROUP as u64).map(|row| ResultRow { row, ..error.clone() }).collect();
+        rows.extend([full, error]);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.parquet");
+        write(&path, true, rows.iter().cloned().map(Ok)).unwrap();
+        let found: Result<Vec<_>> = results::read(&path).unwrap().collect();
+        assert_eq!(found.unwrap(), rows);
+        write(&path, false, std::iter::empty()).unwrap();
+        assert_eq!(results::read(&path).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,102 @@
+//! The thread that reads the input, after what a stopped batch has left. Must not ask or write.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use anyhow::Result;
+use tokio::sync::{mpsc, oneshot};
+
+use super::chunk::Chunk;
+use super::form::RowForm;
+use super::input::{Rows, Settings};
+use super::packing::Packing;
+use super::resume::{Resumed, resume};
+use super::stop::Stop;
+
+/// Reads the input.
+pub struct Reading {
+    /// What and how.
+    pub settings: Settings,
+    /// The result to go on with.
+    pub resume: Option<(PathBuf, RowForm, Packing)>,
+    /// The most rows of a chunk.
+    pub most: usize,
+    /// Where empty chunks come from.
+    pub free: Receiver<Chunk>,
+    /// Where full ones go.
+    pub full: mpsc::Sender<Chunk>,
+    /// Ends the reading.
+    pub stop: Arc<Stop>,
+}
+
+/// How far the input was read.
+#[derive(Debug)]
+pub struct Read {
+    /// Rows read, those of a result that was gone on with among them.
+    pub rows: u64,
+    /// Whether that is all; an error where the input is broken behind them.
+    pub whole: Result<bool>,
+}
+
+/// What the reading says of itself: first that the input is one, then how far it was read.
+pub struct Told {
+    /// What a stopped batch has left, once the columns are known to be there.
+    pub ready: oneshot::Receiver<Result<Resumed>>,
+    /// How far the input was read.
+    pub read: oneshot::Receiver<Read>,
+}
+
+impl Reading {
+    /// Begins on a thread of its own.
+    pub fn start(self) -> Result<Told> {
+        let (ready, is_ready) = oneshot::channel();
+        let (end, read) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("batch-input".to_owned());
+        thread.spawn(move || self.run(ready, end))?;
+        Ok(Told { ready: is_ready, read })
+    }
+
+    fn run(self, ready: oneshot::Sender<Result<Resumed>>, end: oneshot::Sender<Read>) {
+        let mut ready = Some(ready);
+        let settings = self.settings.clone();
+        let outcome = settings.open(|rows| {
+            let resumed = match &self.resume {
+                Some((path, form, packing)) => resume(path, *form, *packing, rows)?,
+                None => Resumed::default(),
+            };
+            // Whoever waited for it has failed where nobody takes it, and says why.
+            if let Some(ready) = ready.take() {
+                let _ = ready.send(Ok(resumed));
+            }
+            let whole = self.read(rows);
+            Ok(Read { rows: rows.count(), whole })
+        });
+        match (outcome, ready) {
+            (Ok(read), _) => drop(end.send(read)),
+            (Err(error), Some(ready)) => drop(ready.send(Err(error))),
+            (Err(error), None) => drop(end.send(Read { rows: 0, whole: Err(error) })),
+        }
+    }
+
+    /// Whether the input was read to its end.
+    fn read(&self, rows: &mut Rows<'_>) -> Result<bool> {
+        let mut sequence = 0;
+        while let Ok(mut chunk) = self.free.recv() {
+            chunk.begin(sequence, rows.count());
+            let more = rows.fill(&mut chunk, self.most);
+            // What is not on its way yet is read again another time.
+            if self.stop.is_told() {
+                return Ok(false);
+            }
+            sequence += 1;
+            if self.full.blocking_send(chunk).is_err() {
+                return Ok(false);
+            }
+            if !more? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,353 @@
+//! One batch from its first row to its summary: who reads, who answers, who writes, and what becomes
+//! of it where one of them fails. Must not know how any of them does it.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+
+use super::chunk::Chunk;
+use super::local;
+use super::output::{Output, Writer, Written};
+use super::reading::{Read, Reading, Told};
+use super::remote::Remote;
+use super::resume::Resumed;
+use super::row::RowDecision;
+use super::stop::{self, Stop};
+use super::summary::{Summary, VERSION};
+use super::target::{Existing, STDOUT, read_summary, write_summary};
+use super::{Plan, columnar, results, text};
+use crate::cli::Global;
+use crate::cli::connect::{self, Reached};
+use crate::cli::progress::ProgressLine;
+use crate::cli::text::escape;
+use crate::grpc::client::{Client, answer};
+use crate::grpc::local::Local;
+use crate::grpc::{self, v1};
+use crate::source::rows::Progress;
+
+/// Chunks on their way at once.
+const CHUNKS: usize = 16;
+
+/// The most rows of a chunk; of one whose rows take searches.
+const ROWS: usize = 4_096;
+const SEARCHED_ROWS: usize = 256;
+
+/// How long a reader that was stopped is waited for: it may stand at standard input.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The exit statuses of what a batch came to.
+fn exit_status(worst: RowDecision) -> u8 {
+    match worst {
+        RowDecision::Allow => 0,
+        RowDecision::Review => 10,
+        RowDecision::Error => 1,
+        RowDecision::Block => 11,
+    }
+}
+
+/// Runs a batch.
+pub async fn run(plan: Plan, global: &Global) -> Result<u8> {
+    let stop = Arc::new(Stop::default());
+    let signals = stop::on_signals(stop.clone())?;
+    let outcome = batch(&plan, global, &stop).await;
+    signals.abort();
+    outcome
+}
+
+async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
+    let before = plan.summary_before()?;
+    let (free, empty) = mpsc::channel();
+    let (full, chunks) = tokio::sync::mpsc::channel(CHUNKS);
+    let resume = plan.target.work_file().filter(|_| plan.existing == Existing::Resume);
+    let reading = Reading {
+        settings: plan.input.clone(),
+        resume: resume.map(|path| (path, plan.asking.form, plan.asking.packing)),
+        most: if plan.takes_searches() { SEARCHED_ROWS } else { ROWS },
+        free: empty,
+        full,
+        stop: stop.clone(),
+    };
+    let Told { ready, read } = reading.start()?;
+    let resumed = tokio::select! {
+        resumed = ready => resumed.context("the reading thread")??,
+        () = stop.wait() => return Ok(stop.status().unwrap_or(1)),
+    };
+    let reached = connect::reach(global).await?;
+    let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
+
+    let started = Started::now();
+    let mut summary = plan.begin_summary(&before, &started)?;
+    let path = plan.target.work_file();
+    let output = Output::open(path.as_deref(), resumed.bytes, &plan.head())?;
+    let old = Progress { rows: resumed.counts.rows, ..Progress::default() };
+    let writer = Writer {
+        output,
+        line: (!plan.quiet).then(|| ProgressLine::go_on(old)),
+        name: escape(&plan.input_name()).into_owned(),
+        free: free.clone(),
+        stop: stop.clone(),
+    };
+    let (done, answered) = mpsc::channel();
+    let writing = tokio::task::spawn_blocking(move || writer.run(&answered));
+    for _ in 0..CHUNKS {
+        let _ = free.send(Chunk::default());
+    }
+    drop(free);
+    let snapshots = answering.snapshots.clone();
+    let answers = answering.answer(plan, global, chunks, done, stop).await;
+    let written = writing.await.context("the writing thread")?;
+    let read = match tokio::time::timeout(LAST_WORDS, read).await {
+        Ok(read) => read.ok(),
+        Err(_) if stop.is_told() => None,
+        Err(_) => bail!("the reading thread does not end"),
+    };
+    let written = written?;
+    let rows = written.counts.rows;
+    let failed = plan.finish_summary(&mut summary, resumed, snapshots, written, read, stop);
+    answers?;
+    plan.end(&mut summary, rows, &started, failed, stop)
+}
+
+/// When a batch began.
+struct Started {
+    moment: Timestamp,
+    instant: Instant,
+}
+
+impl Started {
+    fn now() -> Self {
+        Self { moment: Timestamp::now(), instant: Instant::now() }
+    }
+}
+
+fn written_moment(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+impl Plan {
+    /// Whether every row may take a search.
+    fn takes_searches(&self) -> bool {
+        let options = &self.options;
+        options.include_evidence || options.as_of.is_some() || !options.lists.is_empty()
+    }
+
+    fn head(&self) -> Vec<u8> {
+        self.asking.packing.pack(self.asking.form.head())
+    }
+
+    fn input_name(&self) -> String {
+        self.input.path.display().to_string()
+    }
+
+    /// The summary of the batch that is gone on with; refuses to go on with other options.
+    fn summary_before(&self) -> Result<Option<Summary>> {
+        let Some(path) = self.summary.as_deref().filter(|_| self.existing == Existing::Resume)
+        else {
+            return Ok(None);
+        };
+        let before = read_summary(path)?;
+        if let Some(before) = &before {
+            ensure!(
+                before.options == self.options && before.chain == self.asking.chain,
+                "{}: begun with other options: go on with the same --chain, --list, --max-hops, \
+                 --as-of and --evidence",
+                path.display()
+            );
+        }
+        Ok(before)
+    }
+
+    /// The summary of a batch that is begun: marked as interrupted, and so written at once, so that
+    /// one that is killed can be gone on with.
+    fn begin_summary(&self, before: &Option<Summary>, started: &Started) -> Result<Summary> {
+        let result = self.target.path.as_deref().unwrap_or(Path::new(STDOUT));
+        let started_at = match before {
+            Some(before) => before.started_at.clone(),
+            None => written_moment(started.moment),
+        };
+        let summary = Summary {
+            lazaretto_batch: VERSION,
+            input: self.input_name(),
+            result: result.display().to_string(),
+            finished_at: started_at.clone(),
+            started_at,
+            interrupted: true,
+            options: self.options.clone(),
+            chain: self.asking.chain.clone(),
+            snapshots: before.as_ref().map(|it| it.snapshots.clone()).unwrap_or_default(),
+            ..Summary::default()
+        };
+        if let Some(path) = &self.summary {
+            write_summary(path, &summary)?;
+        }
+        Ok(summary)
+    }
+
+    /// Sums up what was written before and now; what is wrong with the input, if anything is.
+    fn finish_summary(
+        &self,
+        summary: &mut Summary,
+        resumed: Resumed,
+        snapshots: Vec<v1::Snapshot>,
+        written: Written,
+        read: Option<Read>,
+        stop: &Stop,
+    ) -> Option<anyhow::Error> {
+        summary.counts = resumed.counts;
+        summary.counts.merge(written.counts);
+        summary.snapshots = snapshots;
+        for snapshot in written.snapshots {
+            if !summary.snapshots.iter().any(|known| known.id == snapshot.id) {
+                summary.snapshots.push(snapshot);
+            }
+        }
+        let (rows, whole) = match read {
+            Some(Read { rows, whole: Ok(whole) }) => (rows, Ok(whole)),
+            Some(Read { rows, whole: Err(error) }) => (rows, Err(error)),
+            None => (u64::MAX, Ok(false)),
+        };
+        let complete = summary.counts.rows == rows && !written.is_cut;
+        summary.interrupted = !complete || !matches!(whole, Ok(true));
+        match whole {
+            Err(error) => Some(error),
+            Ok(true) if !complete && !stop.is_told() => {
+                Some(anyhow::anyhow!("{rows} rows were read, {} written", summary.counts.rows))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Writes the summary and, of Parquet, the file; the exit status.
+    fn end(
+        &self,
+        summary: &mut Summary,
+        rows: u64,
+        started: &Started,
+        failed: Option<anyhow::Error>,
+        stop: &Stop,
+    ) -> Result<u8> {
+        if let (false, true, Some(path), Some(work_file)) = (
+            summary.interrupted,
+            self.target.is_parquet,
+            &self.target.path,
+            self.target.work_file(),
+        ) {
+            let new = super::target::with_end(path, ".new");
+            columnar::write(&new, self.asking.form.with_path, results::read(&work_file)?)
+                .with_context(|| format!("writing {}", path.display()))?;
+            std::fs::rename(&new, path)?;
+            std::fs::remove_file(&work_file)?;
+        }
+        summary.finished_at = written_moment(Timestamp::now());
+        if let Some(path) = &self.summary {
+            write_summary(path, summary)?;
+        }
+        eprint!("{}", text::text(summary, rows, started.instant.elapsed()));
+        match (failed, stop.status()) {
+            (Some(error), _) => Err(error.context("the input cannot be read to its end")),
+            (None, Some(status)) if summary.interrupted => Ok(status),
+            // Whoever read standard output has gone away.
+            (None, _) => Ok(exit_status(summary.counts.worst())),
+        }
+    }
+}
+
+/// Who answers, and the snapshots that old rows rest on.
+struct Answering {
+    by: By,
+    snapshots: Vec<v1::Snapshot>,
+}
+
+enum By {
+    Held(Arc<Local>),
+    Served(Box<Client>),
+}
+
+impl Answering {
+    async fn prepare(
+        plan: &Plan,
+        reached: Reached,
+        resumed: &Resumed,
+        before: &Option<Summary>,
+    ) -> Result<Self> {
+        let (by, mut client) = match reached {
+            Reached::Served(client) => (By::Served(client.clone()), *client),
+            Reached::Held(engine) => {
+                let (settling, paths) = (engine.clone(), plan.takes_searches());
+                tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
+                let options =
+                    v1::ScreeningOptions { include_evidence: false, ..plan.options.clone() };
+                let local = Local::new(engine.clone(), Some(&options))?;
+                let client = Client::new(grpc::in_process(engine).await?);
+                (By::Held(Arc::new(local)), client)
+            }
+        };
+        let known = before.as_ref().map(|before| before.snapshots.clone()).unwrap_or_default();
+        let mut snapshots = Vec::new();
+        for id in &resumed.snapshots {
+            let known = known.iter().find(|snapshot| snapshot.id == *id).cloned();
+            snapshots.push(match known {
+                Some(snapshot) => snapshot,
+                None => of_old_row(&mut client, id).await?,
+            });
+        }
+        Ok(Self { by, snapshots })
+    }
+
+    async fn answer(
+        self,
+        plan: &Plan,
+        global: &Global,
+        chunks: tokio::sync::mpsc::Receiver<Chunk>,
+        done: mpsc::Sender<Chunk>,
+        stop: &Arc<Stop>,
+    ) -> Result<()> {
+        let local = match self.by {
+            By::Served(client) => {
+                let remote = Remote::new(global, &plan.asking, &plan.options, done, stop);
+                return remote.run(*client, chunks).await;
+            }
+            By::Held(local) => local,
+        };
+        let chunks = Arc::new(Mutex::new(chunks));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut working = Vec::new();
+        for _ in 0..threads {
+            let (local, asking) = (local.clone(), plan.asking.clone());
+            let (chunks, done, stop) = (chunks.clone(), done.clone(), stop.clone());
+            let runtime = tokio::runtime::Handle::current();
+            working.push(tokio::task::spawn_blocking(move || {
+                let worked = local::work(&local, &asking, (&runtime, &*chunks), &done, &stop);
+                if worked.is_err() {
+                    stop.tell();
+                }
+                worked
+            }));
+        }
+        drop((done, chunks));
+        let mut outcome = Ok(());
+        for worker in working {
+            let worked = worker.await.context("a thread that answers").flatten();
+            if worked.is_err() {
+                stop.tell();
+            }
+            outcome = outcome.and(worked);
+        }
+        outcome
+    }
+}
+
+/// A snapshot that rows of before rest on; where nobody knows it any more, its id.
+async fn of_old_row(client: &mut Client, id: &str) -> Result<v1::Snapshot> {
+    let request = v1::GetSnapshotRequest { id: id.to_owned() };
+    let unknown = || v1::Snapshot { id: id.to_owned(), ..v1::Snapshot::default() };
+    match answer(client.lists.get_snapshot(request).await) {
+        Ok(response) => Ok(response.snapshot.unwrap_or_else(unknown)),
+        Err(error) if error.reason == "NOT_FOUND" => Ok(unknown()),
+        Err(error) => Err(error.into()),
+    }
+}

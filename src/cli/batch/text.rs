@@ -1,0 +1,107 @@
+//! The summary of a batch for people.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::row::RowDecision;
+use super::summary::{Counts, Summary};
+use crate::cli::progress::{grouped, span};
+use crate::cli::text::escape;
+
+/// The parties that are named; the summary's file has them all.
+const PARTIES: usize = 10;
+
+/// What a batch came to; `rows` of it were screened now, in `elapsed`.
+pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
+    let counts = &summary.counts;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
+    let seconds = elapsed.as_secs_f64();
+    let speed = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+    let took = match elapsed.as_secs() {
+        0..10 => format!("{seconds:.1} s"),
+        whole => span(whole),
+    };
+    let before = match counts.rows - rows {
+        0 => String::new(),
+        before => format!(", after {} before", grouped(before)),
+    };
+    let rate = grouped(speed as u64);
+    line("screened", format!("{} rows in {took} ({rate} rows/s){before}", grouped(rows)));
+    if summary.interrupted {
+        line("", "INTERRUPTED: --resume goes on".to_owned());
+    }
+    line("decisions", decisions(counts));
+    line("levels", each(&counts.levels));
+    line("hops", each(&counts.hops));
+    for (name, counts) in [("incomplete", &counts.incomplete), ("rules", &counts.rules)] {
+        if !counts.is_empty() {
+            line(name, each(counts));
+        }
+    }
+    if !counts.lists.is_empty() {
+        line("lists", each(&counts.lists));
+    }
+    let parties = counts.parties.worst_first();
+    for party in parties.iter().take(PARTIES) {
+        let who = escape(&party.party);
+        let (block, review, allow) =
+            (grouped(party.block), grouped(party.review), grouped(party.allow));
+        let list = escape(&party.list);
+        line("party", format!("BLOCK {block}  REVIEW {review}  ALLOW {allow}  {who} [{list}]"));
+    }
+    if parties.len() > PARTIES {
+        line("", format!("and {} more parties", grouped((parties.len() - PARTIES) as u64)));
+    }
+    text
+}
+
+fn decisions(counts: &Counts) -> String {
+    let count = |decision: &RowDecision| counts.decisions.get(decision).copied().unwrap_or(0);
+    let shown = RowDecision::ALL.iter().map(|it| format!("{it} {}", grouped(count(it))));
+    shown.collect::<Vec<_>>().join("  ")
+}
+
+fn each(counts: &BTreeMap<String, u64>) -> String {
+    let shown = counts.iter().map(|(name, rows)| format!("{} {}", escape(name), grouped(*rows)));
+    match counts.is_empty() {
+        true => "-".to_owned(),
+        false => shown.collect::<Vec<_>>().join("  "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::batch::row::ResultRow;
+
+    #[test]
+    fn a_summary_in_words() {
+        let mut summary = Summary { interrupted: true, ..Summary::default() };
+        let clean = ResultRow {
+            decision: RowDecision::Allow,
+            level: "NONE".to_owned(),
+            ..ResultRow::default()
+        };
+        summary.counts.add_times(&clean, 12_000);
+        summary.counts.add(&ResultRow::default());
+        summary.counts.add(&ResultRow {
+            decision: RowDecision::Block,
+            level: "SEVERE".to_owned(),
+            hops: Some(0),
+            list: "us".to_owned(),
+            party: "A\u{1b}".to_owned(),
+            ..ResultRow::default()
+        });
+        let want = "\
+screened    12,001 rows in 2.5 s (4,800 rows/s), after 1 before
+            INTERRUPTED: --resume goes on
+decisions   ALLOW 12,000  REVIEW 0  ERROR 1  BLOCK 1
+levels      NONE 12,000  SEVERE 1
+hops        0 1  none 12,000
+lists       us 1
+party       BLOCK 1  REVIEW 0  ALLOW 0  A\\u{1b} [us]
+";
+        assert_eq!(text(&summary, 12_001, Duration::from_millis(2_500)), want);
+    }
+}

@@ -1,0 +1,236 @@
+//! Batches that are stopped, killed or cut off from their server, and gone on with: what comes out is
+//! what one in a single run gives.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Stdio};
+
+use super::*;
+
+/// A result unpacked.
+fn text_of(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap();
+    let mut text = String::new();
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("gz") => {
+            flate2::read::MultiGzDecoder::new(&*bytes).read_to_string(&mut text).unwrap();
+        }
+        Some("zst") => {
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap();
+                frame.read_to_string(&mut text).unwrap();
+            }
+        }
+        _ => text = String::from_utf8(bytes).unwrap(),
+    }
+    text
+}
+
+fn masked(path: &Path) -> String {
+    let text = text_of(path);
+    match text.starts_with('{') {
+        true => json_without_moments(&text).iter().map(|row| format!("{row}\n")).collect(),
+        false => without_moments(&text),
+    }
+}
+
+fn beside(place: &Place, name: &str) -> PathBuf {
+    place.data().with_file_name(name)
+}
+
+fn resumed(place: &Place, input: &str, out: &Path, more: &[&str]) -> Said {
+    let given = ["screen", "--input", input, "--reference-column", "ref", "--resume", "--out"];
+    place.says(&[&given[..], &[out.to_str().unwrap()], more].concat())
+}
+
+/// Wherever a result is cut off, going on gives the whole.
+#[test]
+fn a_result_cut_anywhere_is_gone_on_with() {
+    let place = place();
+    let input = place.file("in.csv", &csv_of(&rows(9_000)));
+    for name in ["o.csv", "o.jsonl", "o.csv.gz", "o.ndjson.zst"] {
+        screened(&place, &input, name, &[]);
+        let out = beside(&place, name);
+        let (whole, expected) = (fs::read(&out).unwrap(), masked(&out));
+        let before = summary(&out);
+        for length in [0, 1, 100, 301, 5_000, whole.len() / 2, whole.len() - 1, whole.len()] {
+            fs::write(&out, &whole[..length.min(whole.len())]).unwrap();
+            let said = resumed(&place, &input, &out, &[]);
+            assert_eq!(said.status, 11, "{name} {length}: {}", said.err);
+            assert_eq!(masked(&out), expected, "{name} {length}");
+            let after = summary(&out);
+            for count in ["rows", "errors", "decisions", "hops", "parties", "incomplete"] {
+                assert_eq!(after[count], before[count], "{name} {length} {count}");
+            }
+            assert_eq!(after["snapshots"].as_array().unwrap().len(), 1);
+        }
+    }
+}
+
+/// A batch that reads what the test writes, up to the first rows of its result.
+struct Fed {
+    child: Child,
+    stdin: ChildStdin,
+    out: PathBuf,
+}
+
+impl Fed {
+    fn start(place: &Place, name: &str, text: &str) -> Self {
+        let out = beside(place, name);
+        let given = ["screen", "--input", "-", "--reference-column", "ref", "--out"];
+        let mut command = place.command(&given);
+        command.arg(&out).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+        let mut fed = Self { child, stdin, out };
+        fed.wait_for_rows();
+        fed
+    }
+
+    /// Rows come while there is time: no clock is asked, the file grows or the program ends.
+    fn wait_for_rows(&mut self) {
+        let work_file = PathBuf::from(format!("{}.partial", self.out.display()));
+        let size = |path: &Path| fs::metadata(path).map_or(0, |found| found.len());
+        while size(&self.out).max(size(&work_file)) < 2_000 {
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended early");
+            std::thread::yield_now();
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn end(self) -> Said {
+        drop(self.stdin);
+        self.child.wait_with_output().unwrap().into()
+    }
+}
+
+#[test]
+fn a_signal_leaves_a_result_that_is_gone_on_with() {
+    let place = place();
+    let csv = csv_of(&rows(10_000));
+    let input = place.file("in.csv", &csv);
+    for (signal, status) in [("TERM", 143), ("INT", 130), ("KILL", -1)] {
+        for name in ["s.csv", "s.jsonl.gz", "s.parquet"] {
+            let is_parquet = name.ends_with("parquet");
+            screened(&place, &input, "expected.csv", &[]);
+            let expected = masked(&beside(&place, "expected.csv"));
+            let name = format!("{signal}-{name}");
+            let fed = Fed::start(&place, &name, &csv);
+            let out = fed.out.clone();
+            fed.signal(signal);
+            // Its standard input stays open: it is the signal that ends it.
+            let Fed { mut child, stdin, .. } = fed;
+            let ended = child.wait().unwrap();
+            assert_eq!(ended.code().unwrap_or(-1), status, "{name}");
+            drop(stdin);
+            assert_eq!(out.exists(), !is_parquet, "{name}");
+            let marked = summary(&out);
+            assert_eq!(marked["interrupted"], true, "{name}");
+            if signal != "KILL" && !is_parquet {
+                let rows = marked["rows"].as_u64().unwrap();
+                assert!((1..10_013).contains(&rows), "{name}: {rows}");
+            }
+            let said = resumed(&place, &input, &out, &[]);
+            assert_eq!(said.status, 11, "{name}: {}", said.err);
+            let after = summary(&out);
+            assert_eq!((&after["rows"], &after["interrupted"]), (&10_013.into(), &false.into()));
+            if is_parquet {
+                let back = place.says(&[
+                    "screen",
+                    "--input",
+                    out.to_str().unwrap(),
+                    "--reference-column",
+                    "reference",
+                    "--quiet",
+                ]);
+                let marks = |text: &str| text.replace("''=", "'=");
+                assert_eq!(marks(&without_moments(&back.out)), marks(&expected), "{name}");
+            } else if !name.contains("json") {
+                assert_eq!(masked(&out), expected, "{name}");
+            } else {
+                screened(&place, &input, "expected.jsonl", &[]);
+                assert_eq!(masked(&out), masked(&beside(&place, "expected.jsonl")), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_same_batch_is_gone_on_with() {
+    let place = place();
+    let all = rows(30);
+    let input = place.file("in.csv", &csv_of(&all));
+    screened(&place, &input, "o.csv", &[]);
+    let out = beside(&place, "o.csv");
+    let whole = fs::read(&out).unwrap();
+    let check = |input: &str, more: &[&str], want: &str| {
+        let said = resumed(&place, input, &out, more);
+        assert_eq!(said.status, 1, "{more:?}: {}", said.err);
+        assert!(said.err.contains(want), "{}", said.err);
+        assert_eq!(fs::read(&out).unwrap(), whole, "it is as it was");
+    };
+    let changed = |at: usize, column: usize| {
+        let mut rows = all.clone();
+        rows[at][column].push('1');
+        place.file("changed.csv", &csv_of(&rows))
+    };
+    check(&changed(20, 1), &[], "row 21 has another address");
+    check(&changed(20, 0), &[], "row 21 has another reference");
+    check(&changed(12, 2), &[], "row 13 has another chain");
+    check(&place.file("short.csv", &csv_of(&all[..20])), &[], "more rows than the input");
+    check(&input, &["--max-hops", "1"], "begun with other options");
+    check(&input, &["--evidence"], "begun with other options");
+    fs::remove_file(format!("{}.summary.json", out.display())).unwrap();
+    check(&input, &["--evidence"], "has other columns");
+}
+
+#[test]
+fn a_signal_leaves_the_answers_of_a_server_too() {
+    let place = place();
+    let csv = csv_of(&rows(10_000));
+    let input = place.file("in.csv", &csv);
+    screened(&place, &input, "expected.csv", &[]);
+    let server = place.serve();
+    let fed = Fed::start(&place, "o.csv", &csv);
+    fed.signal("TERM");
+    let Fed { mut child, stdin, out } = fed;
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(stdin);
+    let marked = summary(&out);
+    assert_eq!(marked["interrupted"], true, "{marked}");
+    let said = resumed(&place, &input, &out, &[]);
+    drop(server);
+    assert_eq!(said.status, 11, "{}", said.err);
+    assert_eq!(masked(&out), masked(&beside(&place, "expected.csv")));
+}
+
+/// A server that goes away in the middle and comes back: no row is lost or doubled.
+#[test]
+fn a_server_that_comes_back_is_asked_for_the_rest() {
+    let place = place();
+    let all = rows(12_000);
+    let csv = csv_of(&all);
+    let input = place.file("in.csv", &csv);
+    screened(&place, &input, "expected.csv", &[]);
+    let expected = masked(&beside(&place, "expected.csv"));
+    let middle = csv_of(&all[..9_000]).len();
+    let server = place.serve();
+    let mut fed = Fed::start(&place, "o.csv", &csv[..middle]);
+    server.signal("KILL");
+    drop(server);
+    let server = place.serve();
+    fed.stdin.write_all(&csv.as_bytes()[middle..]).unwrap();
+    let out = fed.out.clone();
+    let said = fed.end();
+    drop(server);
+    assert_eq!(said.status, 11, "{}", said.err);
+    assert_eq!(masked(&out), expected);
+}
