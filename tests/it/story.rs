@@ -42,14 +42,13 @@ fn steps(readme: &str) -> Vec<Step> {
     steps
 }
 
-/// Runs a command as a person would type it, on a store of its own.
-fn run(command: &str, data: &Path) -> (i32, String) {
+/// Runs a command as a person would type it, in a folder that has the project's `data`.
+fn run(command: &str, folder: &Path) -> (i32, String) {
     let lz = "lz() { \"$LZ\" --config data/example/lazaretto.toml \"$@\"; }\n";
     let output = Command::new("sh")
         .args(["-c", &format!("{lz}{command}")])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(folder)
         .env("LZ", env!("CARGO_BIN_EXE_lazaretto"))
-        .env("LAZARETTO_DATA_DIR", data)
         .env("NO_COLOR", "1")
         .output()
         .unwrap();
@@ -69,14 +68,15 @@ fn check(step: &Step, said: &str) {
 
 #[test]
 fn the_story_of_the_readme_happens_as_it_is_told() {
-    let readme =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
     let steps = steps(&readme);
     let shown = steps.iter().filter(|step| !step.shown.is_empty()).count();
     assert!(steps.len() >= 10 && shown >= 5, "{} steps, {shown} of them shown", steps.len());
-    let data = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(project.join("data"), folder.path().join("data")).unwrap();
     for step in &steps {
-        let (status, said) = run(&step.command, data.path());
+        let (status, said) = run(&step.command, folder.path());
         assert_eq!(status, step.status, "{}\n{said}", step.command);
         check(step, &said);
     }
