@@ -4,6 +4,7 @@
 mod architecture;
 mod cli;
 mod cli_end_to_end;
+mod cli_policy;
 mod cli_transfers;
 mod coverage;
 mod crash;
@@ -15,6 +16,7 @@ mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod ofac;
+mod policy_doc;
 mod program;
 mod real_transfers;
 mod refresh;
