@@ -32,6 +32,8 @@ impl Place {
         let place = Self::new();
         let (list, transfers) = (example("list.csv"), example("transfers.csv"));
         place.done(&["lists", "import", &list, "--list", "example", "--kind", "ADVISORY"]);
+        let tags = example("tags.csv");
+        place.done(&["tags", "import", &tags, "--list", "example-tags"]);
         let covers = "24000100-24007600";
         place.done(&["transfers", "import", &transfers, "--chain", "ethereum", "--covers", covers]);
         place
