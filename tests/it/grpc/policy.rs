@@ -371,8 +371,8 @@ fn screening(item: Option<v1::ScreeningItem>) -> v1::Screening {
 #[test]
 fn a_shadow_is_reported_and_changes_nothing() {
     let live = policy("live", &[]);
-    let blocks = format!("[requires]\nlists = [\"house\"]\n\n[[share]]");
-    let shadow = policy("shadow", &[BLOCKS, ("[[share]]", &blocks)]);
+    let blocks = "[requires]\nlists = [\"house\"]\n\n[[share]]";
+    let shadow = policy("shadow", &[BLOCKS, ("[[share]]", blocks)]);
     let files = Files::new(&live, &shadow);
     run_with_policies(&files, async |desk| {
         let advised = "REVIEW by other-listing, shadow BLOCK? by other-listing";
