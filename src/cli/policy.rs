@@ -49,7 +49,7 @@ enum Command {
     /// The file of a policy, as TOML
     Show {
         /// A version that is or was in force, as answers name it; without it, the one in force
-        #[arg(default_value = "")]
+        #[arg(id = "policy_version", value_name = "VERSION", default_value = "")]
         version: String,
         /// How to show it
         #[arg(long, value_enum, default_value_t)]

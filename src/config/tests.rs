@@ -85,9 +85,13 @@ fn the_example_file_shows_every_key_at_its_default() {
     let shown = file(&uncommented).unwrap();
     let defaults = Input::default().load().unwrap();
     assert_eq!(unchanged, defaults);
-    // The folder depends on the user: the example names the usual one.
+    // The folder depends on the user, and no policy file is named: the example names usual ones.
     assert_eq!(shown.data_dir, Path::new("/var/lib/lazaretto"));
-    assert_eq!(Config { data_dir: defaults.data_dir.clone(), ..shown }, defaults);
+    assert_eq!(shown.policy.as_deref(), Some(Path::new("/etc/lazaretto/policy.toml")));
+    let next = Path::new("/etc/lazaretto/next-policy.toml");
+    assert_eq!(shown.shadow_policy.as_deref(), Some(next));
+    let (data_dir, policy, shadow_policy) = (defaults.data_dir.clone(), None, None);
+    assert_eq!(Config { data_dir, policy, shadow_policy, ..shown }, defaults);
     let shows = |key: &str| uncommented.lines().any(|line| line.starts_with(&format!("{key} = ")));
     let tables = ["lists", "exposure", "chains", "assets"];
     for key in KEYS.into_iter().filter(|key| !tables.contains(key)).chain(exposure::KEYS) {

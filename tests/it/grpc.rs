@@ -6,6 +6,7 @@ mod changes;
 mod concurrency;
 mod exchange;
 mod lists;
+mod policy;
 mod refusals;
 mod screening;
 mod serving;

@@ -121,10 +121,11 @@ fn exposure(policy: &Explanation) -> String {
 
 fn categories(text: &mut String, policy: &Explanation) {
     text.push_str("\nWeights of categories, on lists of kind ATTRIBUTION\n");
-    for named in &policy.categories {
-        line(text, 2, &escape(&named.category), &format!(" {} %", named.percent));
+    let others = if policy.categories.is_empty() { "all" } else { "all others" };
+    let named = policy.categories.iter().map(|named| (named.category.as_str(), named.percent));
+    for (category, percent) in named.chain([(others, 100)]) {
+        text.push_str(&format!("  {percent:>3} %  {}\n", escape(category)));
     }
-    line(text, 2, if policy.categories.is_empty() { "all" } else { "all others" }, "100 %");
 }
 
 fn steps(text: &mut String, name: &str, steps: &[Step], from: impl Fn(f64) -> String) {

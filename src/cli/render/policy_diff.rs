@@ -14,11 +14,13 @@ const DECISIONS: [v1::Decision; 3] =
 pub fn text(found: &Differences, style: Style) -> String {
     let versions = [&found.old_version, &found.new_version].map(|version| or_dash(version));
     let mut text = format!("Policy {} -> {}\n", versions[0], versions[1]);
-    if found.settings.is_empty() && found.rules.is_empty() {
+    // The name is in the heading.
+    let settings: Vec<_> = found.settings.iter().filter(|setting| setting.key != "name").collect();
+    if settings.is_empty() && found.rules.is_empty() {
         text.push_str("  no setting and no rule differs\n");
     }
     let value = |value: &Option<String>| or_dash(value.as_deref().unwrap_or_default());
-    for setting in found.settings.iter().filter(|setting| setting.key != "name") {
+    for setting in settings {
         let (old, new) = (value(&setting.old), value(&setting.new));
         text.push_str(&format!("  {}: {old} -> {new}\n", escape(&setting.key)));
     }
