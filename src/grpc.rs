@@ -5,6 +5,7 @@ pub mod client;
 mod convert;
 mod lists;
 mod page;
+mod payment;
 mod policy;
 mod question;
 mod screening;
