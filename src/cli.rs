@@ -7,6 +7,7 @@ mod dates;
 mod endpoint;
 mod lists;
 mod output;
+mod payment;
 mod render;
 mod screen;
 mod serve;
@@ -69,6 +70,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Screen addresses: exit status 0 ALLOW, 10 REVIEW, 11 BLOCK, 1 error
     Screen(screen::Arguments),
+    /// Screen a payment as a whole, before it is made: exit status as `screen`
+    Payment(payment::Arguments),
     /// The lists: what is loaded, what changed, import and export
     Lists(lists::Arguments),
     /// Transfers: import, what is loaded, who dealt with whom
@@ -93,6 +96,7 @@ impl Cli {
         match command {
             Command::Serve(arguments) => serve::run(arguments, &global),
             Command::Screen(arguments) => screen::run(&arguments, &global),
+            Command::Payment(arguments) => payment::run(&arguments, &global),
             Command::Lists(arguments) => lists::run(arguments, &global),
             Command::Transfers(arguments) => transfers::run(arguments, &global),
             Command::Tags(arguments) => tags::run(arguments, &global),

@@ -6,6 +6,7 @@ mod exposure;
 pub mod lists;
 pub mod party;
 pub mod paths;
+pub mod payment;
 pub mod screening;
 pub mod snapshot;
 pub mod transfers;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::convert::transfer::from_amount;
 use super::convert::ListedRow;
+use super::convert::transfer::from_amount;
 use super::question::{MAX_REQUEST_ID, Options};
 use super::screening::{answer, answer_deep, item};
 use super::status::{self, Refusal};

@@ -15,6 +15,7 @@ mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod ofac;
+mod payment;
 mod program;
 mod real_transfers;
 mod refresh;
