@@ -116,15 +116,18 @@ impl<'s> LookUp<'_, 's> {
         for key in others.iter().flat_map(|other| &other.own) {
             passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment.direction));
         }
+        let own: Vec<Option<Keys>> =
+            payment.own().iter().map(|text| self.keys(text, payment)).collect();
+        self.pass_within(payment, &own, &others, &mut passed_on);
         let mut found = Vec::new();
-        for (place, text) in payment.own().iter().enumerate() {
-            let Some(keys) = self.keys(text, payment) else { continue };
+        for (place, keys) in own.iter().enumerate() {
+            let Some(keys) = keys else { continue };
             let (mut now, mut then) = (Vec::new(), Vec::new());
             for key in keys.own.iter().chain(&keys.nested) {
                 let packed = PackedKey::from(key);
                 let ties = self.ties(&packed, payment.direction);
                 let tied = match keys.own.contains(key) {
-                    true => self.tied(payment, (&keys, key), &ties, &others, &passed_on),
+                    true => self.tied(payment, (keys, key), &ties, &others, &passed_on),
                     false => ties.clone(),
                 };
                 now.push((packed, ties));
@@ -146,12 +149,44 @@ impl<'s> LookUp<'_, 's> {
         Some(Keys { own: known.cloned().collect(), nested: address.nested_key_ids() })
     }
 
-    /// What a key of the customer's has after the payment.
-    fn tied(
+    /// A hub on both sides gets something by the payment and passes it on by the same one: its
+    /// transfers are simultaneous. Of others that is never nearer than what they are dealt directly.
+    fn pass_within<'k>(
+        &self,
+        payment: &Payment,
+        own: &[Option<Keys>],
+        others: &'k [Keys],
+        passed_on: &mut HashMap<&'k KeyId, Vec<Tie>>,
+    ) {
+        let own: Vec<&KeyId> = own.iter().flatten().flat_map(|keys| &keys.own).collect();
+        let mut within = Vec::new();
+        for hub in others.iter().flat_map(|other| &other.own) {
+            if !own.contains(&hub) || self.stop(hub) != Some(StopReason::Hub) {
+                continue;
+            }
+            let keys = Keys { own: vec![hub.clone()], nested: Vec::new() };
+            let ties = self.dealt(payment, (&keys, hub), others, passed_on);
+            let before = self.ties(&PackedKey::from(hub), payment.direction);
+            for tie in ties.into_iter().filter(|tie| !tie.hub) {
+                let is_nearer =
+                    |known: &Tie| known.kind != tie.kind || known.hub || tie.hops < known.hops;
+                // The latest of what was sent, the first of what was received.
+                if payment.direction == Direction::SentTo || before.iter().all(is_nearer) {
+                    let hops = tie.hops.saturating_add(1);
+                    within.push((hub, Tie { hub: true, hops, direct: None, ..tie }));
+                }
+            }
+        }
+        for (hub, tie) in within {
+            passed_on.entry(hub).or_default().push(tie);
+        }
+    }
+
+    /// What the other ends pass on to a key of the customer's.
+    fn dealt(
         &self,
         payment: &Payment,
         (keys, key): (&Keys, &KeyId),
-        now: &[Tie],
         others: &[Keys],
         passed_on: &HashMap<&KeyId, Vec<Tie>>,
     ) -> Vec<Tie> {
@@ -164,7 +199,19 @@ impl<'s> LookUp<'_, 's> {
         let dealt = others.iter().filter(deals).flat_map(|other| &other.own);
         let ties = dealt.filter(|other| *other != key).filter_map(|other| passed_on.get(other));
         let ties = ties.flatten().filter(|tie| !listed.contains(&tie.kind));
-        let ties: Vec<_> = ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect();
+        ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect()
+    }
+
+    /// What a key of the customer's has after the payment.
+    fn tied(
+        &self,
+        payment: &Payment,
+        (keys, key): (&Keys, &KeyId),
+        now: &[Tie],
+        others: &[Keys],
+        passed_on: &HashMap<&KeyId, Vec<Tie>>,
+    ) -> Vec<Tie> {
+        let ties = self.dealt(payment, (keys, key), others, passed_on);
         let packed = PackedKey::from(key);
         let moved = (&payment.chain, &payment.asset, payment.own_amount());
         after(payment.direction, now, &ties, |kind| {

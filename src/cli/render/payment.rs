@@ -33,7 +33,11 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
         self::prospect(&mut text, prospect, style);
     }
     if response.prospective.is_empty() {
-        line(&mut text, 2, "changes", "nothing of the customer's exposure");
+        let changes = match response.prospective_incomplete {
+            true => "none were found",
+            false => "nothing of the customer's exposure",
+        };
+        line(&mut text, 2, "changes", changes);
     }
     if response.amount_split_unknown {
         line(&mut text, 2, "shares", "not known then: how the amount splits is not said");
@@ -137,12 +141,17 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
     );
     line(text, 4, "nearest", &listed);
     if prospect.hops_then == 1 {
-        let share = |share: Option<u32>| share.map_or("not known".to_owned(), exposure::share);
-        let now = match prospect.hops_now {
-            1 => share(prospect.direct_share_now_basis_points),
+        let share = |share: Option<u32>| {
+            let of_all =
+                |share| format!("{} of all in the asset that has the most", exposure::share(share));
+            share.map_or("not known".to_owned(), of_all)
+        };
+        let now = match (prospect.hops_now, prospect.direct_share_now_basis_points) {
+            (1, Some(now)) => exposure::share(now),
+            (1, None) => "not known".to_owned(),
             _ => "none".to_owned(),
         };
         let then = share(prospect.direct_share_then_basis_points);
-        line(text, 4, "share", &format!("{then} of all in the asset that has the most; now {now}"));
+        line(text, 4, "share", &format!("{then}; now {now}"));
     }
 }
