@@ -9,6 +9,7 @@ mod dates;
 mod endpoint;
 mod lists;
 mod output;
+mod payment;
 mod policy;
 mod progress;
 mod render;
@@ -74,6 +75,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Screen addresses: exit status 0 ALLOW, 10 REVIEW, 11 BLOCK, 1 error
     Screen(screen::Arguments),
+    /// Screen a payment as a whole, before it is made: exit status as `screen`
+    Payment(payment::Arguments),
     /// The lists: what is loaded, what changed, import and export
     Lists(lists::Arguments),
     /// Transfers: import, what is loaded, who dealt with whom
@@ -102,6 +105,7 @@ impl Cli {
         match command {
             Command::Serve(arguments) => serve::run(arguments, &global),
             Command::Screen(arguments) => screen::run(&arguments, &global),
+            Command::Payment(arguments) => payment::run(&arguments, &global),
             Command::Lists(arguments) => lists::run(arguments, &global),
             Command::Transfers(arguments) => transfers::run(arguments, &global),
             Command::Tags(arguments) => tags::run(arguments, &global),

@@ -7,6 +7,7 @@
 //!                   relabel  -> build, relax, hubs               (working labels)
 //!                            -> Labels: table + overlay          (what the hot path reads)
 //! World -> evidence, paths, exposure_as_of, transfers_of         (bounded searches)
+//!       -> arrival, direct_after; after   (one more payment, not stored)
 //! ```
 //!
 //! # What a label is
@@ -55,6 +56,7 @@ mod labels;
 mod nodes;
 mod parties;
 mod persist;
+mod prospect;
 mod publish;
 mod relax;
 mod search;
@@ -70,6 +72,7 @@ pub use counterparties::{Dealing, Dealings};
 pub use evidence::Evidence;
 pub use labels::{Basis, Labels};
 pub use persist::LabelsError;
+pub use prospect::{Tie, after};
 pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use world::{Relabelled, Was, World};

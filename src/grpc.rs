@@ -6,6 +6,7 @@ mod convert;
 mod lists;
 pub mod local;
 mod page;
+mod payment;
 mod policy;
 mod question;
 mod screening;

@@ -6,6 +6,7 @@ pub mod coverage;
 mod incomplete;
 mod matching;
 pub mod parties;
+pub mod payment;
 pub mod policy;
 pub mod snapshot;
 

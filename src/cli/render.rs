@@ -8,6 +8,7 @@ pub mod lists;
 pub mod page;
 pub mod party;
 pub mod paths;
+pub mod payment;
 pub mod policy;
 pub mod policy_check;
 pub mod policy_diff;

@@ -116,27 +116,37 @@ fn reference(address: &str) -> &str {
 
 /// What the exit status says; of several addresses, the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+pub enum Verdict {
+    /// Every answer is ALLOW.
     Allow,
+    /// One is REVIEW.
     Review,
+    /// One was refused, or did not come.
     Error,
+    /// One is BLOCK.
     Block,
 }
 
 impl Verdict {
-    fn of(item: &v1::ScreeningItem) -> Self {
+    /// Of one answer.
+    pub fn of(item: &v1::ScreeningItem) -> Self {
         match &item.outcome {
-            Some(Outcome::Result(screening)) => match screening.decision() {
-                v1::Decision::Allow => Self::Allow,
-                v1::Decision::Review => Self::Review,
-                // A decision that this program does not know must not pass for a milder one.
-                v1::Decision::Block | v1::Decision::Unspecified => Self::Block,
-            },
+            Some(Outcome::Result(screening)) => Self::of_decision(screening.decision()),
             Some(Outcome::Error(_)) | None => Self::Error,
         }
     }
 
-    fn exit_status(self) -> u8 {
+    /// Of a decision. One that this program does not know must not pass for a milder one.
+    pub fn of_decision(decision: v1::Decision) -> Self {
+        match decision {
+            v1::Decision::Allow => Self::Allow,
+            v1::Decision::Review => Self::Review,
+            v1::Decision::Block | v1::Decision::Unspecified => Self::Block,
+        }
+    }
+
+    /// The exit status of the process.
+    pub fn exit_status(self) -> u8 {
         match self {
             Self::Allow => 0,
             Self::Review => 10,

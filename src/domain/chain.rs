@@ -209,6 +209,24 @@ impl Chain {
         })
     }
 
+    /// Whether its own coin moves by transactions of inputs and outputs, not from account to account.
+    pub fn is_utxo(&self) -> bool {
+        use Chain::{
+            Bitcoin, BitcoinCash, BitcoinCashTestnet, BitcoinGold, BitcoinGoldTestnet,
+            BitcoinRegtest, BitcoinSignet, BitcoinSv, BitcoinTestnet, BitcoinTestnet4, Dash,
+            DashTestnet, Dogecoin, DogecoinTestnet, Litecoin, LitecoinTestnet, Monero,
+            MoneroStagenet, MoneroTestnet, Verge, VergeTestnet, Zcash, ZcashTestnet,
+        };
+        match self {
+            Bitcoin | BitcoinTestnet | BitcoinTestnet4 | BitcoinSignet | BitcoinRegtest => true,
+            BitcoinCash | BitcoinCashTestnet | BitcoinSv | BitcoinGold | BitcoinGoldTestnet => true,
+            Litecoin | LitecoinTestnet | Dogecoin | DogecoinTestnet | Dash | DashTestnet => true,
+            Zcash | ZcashTestnet | Verge | VergeTestnet => true,
+            Monero | MoneroStagenet | MoneroTestnet => true,
+            _ => false,
+        }
+    }
+
     /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
     /// token that stands on several chains (`USDT`) or nothing that we know. Only a hint: what an
     /// entry is follows from its form. `BNB` is taken for the BNB Smart Chain.

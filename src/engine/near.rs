@@ -16,15 +16,16 @@ use super::{Engine, EngineError};
 use crate::domain::address::{Address, AddressError};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
+use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Transfer};
 use crate::exposure::{
-    Direct, Direction, Label, NotCounted, Path, PathQuery, Source, StopReason, World,
+    Direct, Direction, Label, Nearest, NotCounted, Path, PathQuery, Source, StopReason, World,
 };
 use crate::screening::{Near, Scope, Screening, Searched};
 
 /// How many edges a search for one address may look at: a few tenths of a second.
-const BUDGET: u64 = 2_000_000;
+pub(super) const BUDGET: u64 = 2_000_000;
 
 /// The most transfers of an address that are summed for its evidence.
 const MOST_SUMMED: usize = 20_000;
@@ -66,34 +67,9 @@ impl Engine {
         let search = |keys: &[PackedKey]| {
             let Some(world) = world else { return Searched::unavailable() };
             let sources = sources.get_or_init(|| scope.sources());
-            let until = scope.as_of().map_or(u64::MAX, seconds);
-            let found = world.exposure_as_of(keys, until, Some(sources), BUDGET);
-            let mut searched = Searched {
-                found: Vec::new(),
-                cut_short: found.cut_short.then_some("too many transfers"),
-            };
-            for nearest in found
-                .found
-                .into_iter()
-                .filter(|n| n.path.hops.len() <= usize::from(scope.max_hops()))
-            {
-                let Path { direction, source, timing, hops } = &nearest.path;
-                let near = Near {
-                    key: keys.first().copied().unwrap_or(source.key),
-                    direction: *direction,
-                    kind: nearest.kind,
-                    hops: hops.len() as u8,
-                    timing: *timing,
-                    // What they come to is in the labels alone.
-                    direct: (hops.len() == 1).then(Direct::default),
-                    hub: false,
-                };
-                searched.found.push((near, source.clone()));
-                searched_paths
-                    .borrow_mut()
-                    .insert((near.direction, near.kind), nearest.path.clone());
-            }
-            Self::add_hubs(world, scope, keys, sources, &found.stops_met, &mut searched);
+            let (searched, paths, _) = Self::search(world, scope, keys, sources, BUDGET);
+            let slot = |path: (ListKind, Path)| ((path.1.direction, path.0), path.1);
+            searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
             searched
         };
         let screening = scope.screen_with(address, chain, Some(&search))?;
@@ -112,6 +88,42 @@ impl Engine {
             });
         }
         Ok(Deep { screening, evidence })
+    }
+
+    /// The nearest of a scope's sources, by a search of at most about so many edges, beside what hubs
+    /// show; the paths to them, by kind; and how many edges were looked at.
+    pub(super) fn search(
+        world: &World,
+        scope: &Scope<'_>,
+        keys: &[PackedKey],
+        sources: &[Source],
+        budget: u64,
+    ) -> (Searched, Vec<(ListKind, Path)>, u64) {
+        let until = scope.as_of().map_or(u64::MAX, seconds);
+        let found = world.exposure_as_of(keys, until, Some(sources), budget);
+        let mut searched = Searched {
+            found: Vec::new(),
+            cut_short: found.cut_short.then_some("too many transfers"),
+        };
+        let mut paths = Vec::new();
+        let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
+        for nearest in found.found.into_iter().filter(near_enough) {
+            let Path { direction, source, timing, hops } = &nearest.path;
+            let near = Near {
+                key: keys.first().copied().unwrap_or(source.key),
+                direction: *direction,
+                kind: nearest.kind,
+                hops: hops.len() as u8,
+                timing: *timing,
+                // What they come to is in the labels alone.
+                direct: (hops.len() == 1).then(Direct::default),
+                hub: false,
+            };
+            searched.found.push((near, source.clone()));
+            paths.push((nearest.kind, nearest.path));
+        }
+        Self::add_hubs(world, scope, keys, sources, &found.stops_met, &mut searched);
+        (searched, paths, found.examined)
     }
 
     /// Adds what untagged hubs show that the keys dealt with: a search does not pass them, and to
@@ -381,7 +393,7 @@ fn unreadable() -> EngineError {
 }
 
 /// A moment in Unix seconds, cut; 0 before 1970.
-fn seconds(moment: Timestamp) -> u64 {
+pub(super) fn seconds(moment: Timestamp) -> u64 {
     u64::try_from(moment.as_second()).unwrap_or(0)
 }
 

@@ -157,6 +157,11 @@ fn unpack_direct(bits: u64) -> Direct {
     }
 }
 
+/// What a label keeps of direct dealings.
+pub(super) fn kept(direct: Direct) -> Direct {
+    unpack_direct(pack_direct(Some(direct)))
+}
+
 /// A label in 64 bits: hops 0-3, direction 4, kind 5-7, timing 8-9, hub 10, of direct dealings
 /// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-63.
 pub(super) fn pack(label: Label) -> Option<u64> {

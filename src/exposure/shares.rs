@@ -109,7 +109,7 @@ impl Fact {
 
 /// What is known of an asset, for judging.
 #[derive(Clone, Debug)]
-struct Valued {
+pub(super) struct Valued {
     chain: Chain,
     asset: Asset,
     id: AssetId,
@@ -171,18 +171,28 @@ impl Judge {
         (Fact(Fact::new(id, why).0 | fraction), units)
     }
 
+    /// As [`Judge::judge`], of an amount that counts, whether or not any of its asset was judged
+    /// before; with what is known of the asset. `None` where it has no value.
+    pub fn weigh(
+        &self,
+        chain: &Chain,
+        asset: &Asset,
+        amount: Option<Amount>,
+    ) -> Option<(Fact, u64, Valued)> {
+        let known = self.ids.get(chain).and_then(|ids| ids.get(asset));
+        let valued = match known {
+            Some(&at) => self.known.get(at)?.clone(),
+            None => self.about(chain, asset)?,
+        };
+        let (units, has_fraction) = amount.map_or((0, false), |a| units(a, valued.scale));
+        let fraction = if has_fraction { FRACTION } else { 0 };
+        Some((Fact(Fact::new(valued.id, None).0 | fraction), units, valued))
+    }
+
     /// How many dust floors of an asset so many units are, rounded up; `None` where that is not
     /// known, or more than a number holds.
     pub fn floors(&self, asset: AssetId, units: u64) -> Option<u64> {
-        if units == u64::MAX {
-            return None;
-        }
-        let valued = self.known.get(usize::from(asset).checked_sub(1)?)?;
-        let smallest = u128::from(units) * u128::from(valued.scale);
-        match u128::try_from(valued.floor) {
-            Ok(floor) => u64::try_from(smallest.div_ceil(floor.max(1))).ok(),
-            Err(_) => Some(1),
-        }
+        self.known.get(usize::from(asset).checked_sub(1)?)?.floors(units)
     }
 
     fn valued(&mut self, chain: &Chain, asset: &Asset) -> Option<&Valued> {
@@ -198,16 +208,36 @@ impl Judge {
     }
 
     fn learn(&mut self, chain: &Chain, asset: &Asset) -> Option<usize> {
-        let rule = self.assets.rule(chain, asset)?;
+        let valued = self.about(chain, asset)?;
         let at = self.known.len();
-        let id = AssetId::try_from(at + 1).unwrap_or(LAST_ASSET).min(LAST_ASSET);
+        self.ids.entry(chain.clone()).or_default().insert(asset.clone(), at);
+        self.known.push(valued);
+        Some(at)
+    }
+
+    /// An asset that none was judged of yet, with the number that it would have.
+    fn about(&self, chain: &Chain, asset: &Asset) -> Option<Valued> {
+        let rule = self.assets.rule(chain, asset)?;
+        let id = AssetId::try_from(self.known.len() + 1).unwrap_or(LAST_ASSET).min(LAST_ASSET);
         let beyond = u32::from(rule.decimals.saturating_sub(UNIT_DECIMALS));
         // 36 decimals at most: 10^28 does not fit, but no amount of such an asset has a unit then.
         let scale = 10_u64.checked_pow(beyond).unwrap_or(u64::MAX);
         let (chain, asset, floor) = (chain.clone(), asset.clone(), rule.floor);
-        self.ids.entry(chain.clone()).or_default().insert(asset.clone(), at);
-        self.known.push(Valued { chain, asset, id, floor, scale });
-        Some(at)
+        Some(Valued { chain, asset, id, floor, scale })
+    }
+}
+
+impl Valued {
+    /// As [`Judge::floors`].
+    pub fn floors(&self, units: u64) -> Option<u64> {
+        if units == u64::MAX {
+            return None;
+        }
+        let smallest = u128::from(units) * u128::from(self.scale);
+        match u128::try_from(self.floor) {
+            Ok(floor) => u64::try_from(smallest.div_ceil(floor.max(1))).ok(),
+            Err(_) => Some(1),
+        }
     }
 }
 

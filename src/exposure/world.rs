@@ -292,6 +292,14 @@ impl World {
         hops
     }
 
+    /// All that a node received, or sent, in units of an asset.
+    pub(super) fn total(&self, direction: Direction, node: Node, asset: AssetId) -> u64 {
+        match direction {
+            Direction::ReceivedFrom => self.received.of(node, asset),
+            Direction::SentTo => self.sent.of(node, asset),
+        }
+    }
+
     fn shown(&self) -> Shown<'_> {
         Shown {
             ground: self.ground(),

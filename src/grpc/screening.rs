@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::blocking::blocking;
+use super::blocking::{blocking, with_engine};
+use super::payment::Asked;
 use super::question::{Options, Question, not_an_address, question};
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
@@ -70,7 +71,7 @@ impl Screenings {
 }
 
 /// One answer, by labels.
-pub(super) fn answer(
+pub fn answer(
     engine: &Engine,
     scope: &Scope<'_>,
     query: v1::AddressQuery,
@@ -87,7 +88,7 @@ pub(super) fn answer(
 }
 
 /// One answer, with searches. Blocks.
-pub(super) fn answer_deep(
+pub fn answer_deep(
     engine: &Engine,
     (scope, with_evidence): (&Scope<'_>, bool),
     query: v1::AddressQuery,
@@ -109,8 +110,8 @@ pub(super) fn answer_deep(
     Ok(message)
 }
 
-/// An answer or a refusal as an item.
-pub(super) fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
+/// An answer or a refusal, as batches carry it.
+pub fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
         Ok(screening) => Outcome::Result(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
@@ -210,9 +211,14 @@ impl ScreeningService for Screenings {
 
     async fn screen_transfer(
         &self,
-        _request: Request<v1::ScreenTransferRequest>,
+        request: Request<v1::ScreenTransferRequest>,
     ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
-        Err(Status::unimplemented("ScreenTransfer"))
+        let asked = Asked::check(request.into_inner())?;
+        let now = self.engine.now();
+        let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
+        let (response, snapshot) = with_engine(&self.engine, work).await?;
+        let snapshot = Some(self.message(&snapshot, now));
+        Ok(Response::new(v1::ScreenTransferResponse { snapshot, ..response }))
     }
 
     type StreamScreenAddressesStream = Answers;

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::matching::{ListingState, standing};
-use super::snapshot::SnapshotList;
+use super::snapshot::{IndexedListing, SnapshotList};
 use crate::domain::list::{ListKind, RowFacts};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{Source, StopReason};
@@ -61,26 +61,41 @@ pub fn parties<'s>(
     let (mut sources, mut stops) = (Vec::new(), Vec::new());
     for list in lists {
         for (key, listing) in list.index().postings() {
-            let (row, _) = list.index().listed_row(listing);
-            let Some((state, standing)) = standing(row, day) else { continue };
-            if state == ListingState::Removed {
-                continue;
-            }
             let key = PackedKey::from(key);
-            match categories.role(list.kind(), &row.facts) {
-                Role::Source => sources.push(Source {
-                    key,
-                    kind: list.kind(),
-                    list: list.id().clone(),
-                    listing: row.key.clone(),
-                    designated: standing.from.and_then(first_second),
-                }),
-                Role::Stop => stops.push((key, StopReason::Service)),
-                Role::None => {}
+            match party(list, key, listing, categories, day) {
+                Some(Ok(source)) => sources.push(source),
+                Some(Err(why)) => stops.push((key, why)),
+                None => {}
             }
         }
     }
     (sources, stops)
+}
+
+/// What a listing makes of a key that it is indexed under: a source, or a stop; `None` for neither.
+pub(super) fn party(
+    list: &SnapshotList,
+    key: PackedKey,
+    listing: &IndexedListing,
+    categories: &Categories,
+    day: Option<Date>,
+) -> Option<Result<Source, StopReason>> {
+    let (row, _) = list.index().listed_row(listing);
+    let (state, standing) = standing(row, day)?;
+    if state == ListingState::Removed {
+        return None;
+    }
+    match categories.role(list.kind(), &row.facts) {
+        Role::Source => Some(Ok(Source {
+            key,
+            kind: list.kind(),
+            list: list.id().clone(),
+            listing: row.key.clone(),
+            designated: standing.from.and_then(first_second),
+        })),
+        Role::Stop => Some(Err(StopReason::Service)),
+        Role::None => None,
+    }
 }
 
 /// The first second of a day, UTC, in Unix seconds; `None` before 1970.

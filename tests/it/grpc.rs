@@ -6,6 +6,7 @@ mod changes;
 mod concurrency;
 mod exchange;
 mod lists;
+mod payment;
 mod policy;
 mod refusals;
 mod screening;

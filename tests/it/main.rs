@@ -17,6 +17,7 @@ mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod ofac;
+mod payment;
 mod policy_doc;
 mod program;
 mod real_transfers;

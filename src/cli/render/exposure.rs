@@ -130,7 +130,7 @@ fn direct(value: &v1::DirectValue) -> String {
 }
 
 /// Hundredths of a percent as a percentage.
-fn share(basis_points: u32) -> String {
+pub fn share(basis_points: u32) -> String {
     format!("{}.{:02} %", basis_points / 100, basis_points % 100)
 }
 

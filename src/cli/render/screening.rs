@@ -15,17 +15,31 @@ pub fn text(
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
     for (address, item) in addresses.iter().zip(&response.items) {
-        match &item.outcome {
-            Some(Outcome::Result(answer)) => {
-                screening(&mut text, address, answer, &snapshot, style)
-            }
-            Some(Outcome::Error(refusal)) => error(&mut text, address, &refusal.message, style),
-            None => error(&mut text, address, "the server gave no answer", style),
-        }
+        self::item(&mut text, address, item, &snapshot, style);
         text.push('\n');
     }
     text.push_str(&super::snapshot::text(&snapshot, style));
     text
+}
+
+/// Adds the answer to one address.
+pub fn item(
+    text: &mut String,
+    address: &str,
+    item: &v1::ScreeningItem,
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    match &item.outcome {
+        Some(Outcome::Result(answer)) => screening(text, address, answer, snapshot, style),
+        Some(Outcome::Error(refusal)) => error(text, address, &refusal.message, style),
+        None => error(text, address, "the server gave no answer", style),
+    }
+}
+
+/// A decision in colour; one that is not known is the worst.
+pub fn decision(decision: v1::Decision, style: Style) -> String {
+    style.paint(words::colour(decision), words::decision(decision))
 }
 
 fn error(text: &mut String, address: &str, message: &str, style: Style) {
@@ -41,10 +55,9 @@ fn screening(
     snapshot: &v1::Snapshot,
     style: Style,
 ) {
-    let (decision, colour) = (words::decision(answer.decision()), words::colour(answer.decision()));
     text.push_str(&format!(
         "{}  score {} ({})  {}\n",
-        style.paint(colour, decision),
+        decision(answer.decision(), style),
         answer.score,
         words::level(answer.level()),
         words::asked(asked)

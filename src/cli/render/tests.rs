@@ -2,6 +2,7 @@
 //! render` writes them anew.
 
 mod hostile;
+mod payment;
 mod policy;
 
 use std::path::Path;

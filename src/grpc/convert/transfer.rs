@@ -242,7 +242,7 @@ fn from_holder(text: &str, chain: &Chain) -> Result<Holder, String> {
 }
 
 /// Decimal digits and nothing else.
-fn from_amount(text: &str) -> Result<Amount, String> {
+pub fn from_amount(text: &str) -> Result<Amount, String> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let amount =
         (digits && text.len() <= MAX_AMOUNT).then(|| Amount::from_str_radix(text, 10).ok());

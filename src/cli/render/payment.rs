@@ -1,0 +1,157 @@
+//! The answer to a payment: the whole first, then each address as `screen` shows it, then what the
+//! customer's address would be tied to.
+
+use super::paths::Amount;
+use super::words::{self, line, or_dash};
+use super::{exposure, screening};
+use crate::cli::text::{Colour, Style, escape};
+use crate::grpc::v1;
+
+/// What was asked, and what is known of its asset.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The question.
+    pub request: &'a v1::ScreenTransferRequest,
+    /// Of the asset's display unit; `None` where unknown.
+    pub decimals: Option<u32>,
+    /// Empty where unknown.
+    pub symbol: &'a str,
+}
+
+/// The answer.
+pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+    let snapshot = response.snapshot.clone().unwrap_or_default();
+    let mut text = String::new();
+    whole(&mut text, told, response, style);
+    for address in &response.addresses {
+        text.push_str(&format!("\n{}\n", place(address)));
+        let item = address.item.clone().unwrap_or_default();
+        screening::item(&mut text, asked(told.request, address), &item, &snapshot, style);
+    }
+    text.push_str("\nIF IT IS MADE\n");
+    for prospect in &response.prospective {
+        self::prospect(&mut text, prospect, style);
+    }
+    if response.prospective.is_empty() {
+        let changes = match response.prospective_incomplete {
+            true => "none were found",
+            false => "nothing of the customer's exposure",
+        };
+        line(&mut text, 2, "changes", changes);
+    }
+    if response.amount_split_unknown {
+        line(&mut text, 2, "shares", "not known then: how the amount splits is not said");
+    }
+    if response.prospective_incomplete {
+        let warning = "not everything could be looked at: more may be true";
+        line(&mut text, 2, "warning", &style.paint(Colour::Doubtful, warning));
+    }
+    text.push('\n');
+    text.push_str(&super::snapshot::text(&snapshot, style));
+    text
+}
+
+fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) {
+    let Told { request, decimals, symbol } = told;
+    let amount =
+        Amount { digits: &request.amount, decimals, symbol, asset: &request.asset }.exact();
+    let direction = words::short(request.direction().as_str_name(), "PAYMENT_DIRECTION_");
+    text.push_str(&format!(
+        "{}  score {} ({})  {} of {} on {}\n",
+        screening::decision(response.decision(), style),
+        response.score,
+        words::level(response.level()),
+        direction.to_lowercase(),
+        escape(&amount),
+        or_dash(&request.chain)
+    ));
+    if let Some(worst) = response.addresses.get(response.worst as usize) {
+        let address = words::asked(asked(request, worst));
+        line(text, 2, "decided by", &format!("{}, {address}", place(worst)));
+    }
+    if !response.customer_reference.is_empty() {
+        line(text, 2, "customer", &escape(&response.customer_reference));
+    }
+    if !request.tx.is_empty() {
+        line(text, 2, "transaction", &escape(&request.tx));
+    }
+    let effect = match response.effect() {
+        v1::PaymentEffect::Counts => "counts for exposure",
+        v1::PaymentEffect::UnvaluedAsset => {
+            "ties nobody to anybody: the asset is not in the asset table"
+        }
+        v1::PaymentEffect::Dust => "ties nobody to anybody: less than the asset's dust floor",
+        v1::PaymentEffect::Unspecified => "not said by the server",
+    };
+    line(text, 2, "effect", effect);
+    match response.status() {
+        v1::ScreeningStatus::Complete => line(text, 2, "status", "COMPLETE"),
+        _ => line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE")),
+    }
+}
+
+/// `source 2`
+fn place(address: &v1::PaymentAddress) -> String {
+    let side = words::short(address.side().as_str_name(), "PAYMENT_SIDE_").to_lowercase();
+    format!("{side} {}", u64::from(address.index) + 1)
+}
+
+/// The address as it was asked.
+fn asked<'a>(request: &'a v1::ScreenTransferRequest, address: &v1::PaymentAddress) -> &'a str {
+    let side = match address.side() {
+        v1::PaymentSide::Destination => &request.destinations,
+        v1::PaymentSide::Source | v1::PaymentSide::Unspecified => &request.sources,
+    };
+    side.get(address.index as usize).map_or("", |query| query.address.as_str())
+}
+
+fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style) {
+    let listing = prospect.listing.clone().unwrap_or_default();
+    let party = listing.party.as_ref().map_or("", |party| &party.name);
+    let (kind, way) = match (prospect.hub, prospect.direction()) {
+        (true, _) => ("HUB_EXPOSURE", "through a hub that nobody has tagged, with"),
+        (_, v1::ExposureDirection::SentTo) => ("SENT_TO", "to"),
+        (_, v1::ExposureDirection::ReceivedFrom) => ("RECEIVED_FROM", "from"),
+        (_, v1::ExposureDirection::Unspecified) => ("EXPOSURE", "with"),
+    };
+    text.push_str(&format!(
+        "  {}  score {} ({})  {}\n",
+        style.paint(Colour::Bad, kind),
+        prospect.score_then,
+        screening::decision(prospect.decision_then(), style),
+        or_dash(party)
+    ));
+    line(text, 4, "address", &words::asked(&prospect.address));
+    let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
+    let timing = words::timing(prospect.timing_then());
+    let then =
+        format!("{} {way} {}, {timing}", hops(prospect.hops_then), or_dash(&listing.address));
+    line(text, 4, "then", &then);
+    let now = match prospect.hops_now {
+        0 => "none".to_owned(),
+        now => hops(now),
+    };
+    line(text, 4, "now", &now);
+    let listed = format!(
+        "{}, {} version {}, listed on {}",
+        words::kind(prospect.list_kind()),
+        or_dash(&listing.list_id),
+        listing.list_version,
+        escape(words::day(&listing.listed_on))
+    );
+    line(text, 4, "nearest", &listed);
+    if prospect.hops_then == 1 {
+        let share = |share: Option<u32>| {
+            let of_all =
+                |share| format!("{} of all in the asset that has the most", exposure::share(share));
+            share.map_or("not known".to_owned(), of_all)
+        };
+        let now = match (prospect.hops_now, prospect.direct_share_now_basis_points) {
+            (1, Some(now)) => exposure::share(now),
+            (1, None) => "not known".to_owned(),
+            _ => "none".to_owned(),
+        };
+        let then = share(prospect.direct_share_then_basis_points);
+        line(text, 4, "share", &format!("{then}; now {now}"));
+    }
+}

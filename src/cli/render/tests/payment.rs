@@ -1,0 +1,99 @@
+//! Goldens of payments.
+
+use super::*;
+use crate::cli::render::payment::{Told, text as shown};
+
+fn address(side: v1::PaymentSide, index: u32, outcome: Outcome) -> v1::PaymentAddress {
+    let item = Some(v1::ScreeningItem { outcome: Some(outcome) });
+    v1::PaymentAddress { side: side.into(), index, item }
+}
+
+fn query(address: &str) -> v1::AddressQuery {
+    v1::AddressQuery { address: text(address), ..Default::default() }
+}
+
+#[test]
+fn a_deposit() {
+    let customer = "0xd90e2f925da726b50c4ed8d0fb90ad053324f31b";
+    let listed = finding(v1::FindingKind::Listed, 100, listing());
+    let block = screening(v1::Decision::Block, 100, vec![listed]);
+    let allow = screening(v1::Decision::Allow, 0, Vec::new());
+    let refused =
+        v1::ScreeningError { message: text("query.address: empty"), ..Default::default() };
+    let request = v1::ScreenTransferRequest {
+        sources: vec![query(ETHER), query("")],
+        destinations: vec![query(customer)],
+        chain: text("ethereum"),
+        asset: text("native"),
+        amount: text("1500000000000000000"),
+        tx: text("0x5e\u{1b}[2J"),
+        customer_reference: text("customer 17\u{7}"),
+        direction: v1::PaymentDirection::Deposit.into(),
+        options: None,
+    };
+    let prospect = v1::ProspectiveExposure {
+        address: text(customer),
+        direction: v1::ExposureDirection::ReceivedFrom.into(),
+        list_kind: v1::ListKind::Sanctions.into(),
+        hops_now: 3,
+        hops_then: 1,
+        direct_share_then_basis_points: None,
+        listing: Some(listing()),
+        score_then: 95,
+        timing_then: v1::DesignationTiming::After.into(),
+        decision_then: v1::Decision::Block.into(),
+        ..Default::default()
+    };
+    let share = v1::ProspectiveExposure {
+        hops_now: 1,
+        direct_share_now_basis_points: Some(1_234),
+        direct_share_then_basis_points: Some(5_678),
+        ..prospect.clone()
+    };
+    let hub = v1::ProspectiveExposure {
+        hub: true,
+        hops_now: 0,
+        hops_then: 4,
+        score_then: 19,
+        decision_then: v1::Decision::Review.into(),
+        ..prospect.clone()
+    };
+    let response = v1::ScreenTransferResponse {
+        customer_reference: request.customer_reference.clone(),
+        decision: v1::Decision::Block.into(),
+        status: v1::ScreeningStatus::Incomplete.into(),
+        score: 100,
+        level: v1::RiskLevel::Severe.into(),
+        addresses: vec![
+            address(v1::PaymentSide::Source, 0, Outcome::Result(block)),
+            address(v1::PaymentSide::Source, 1, Outcome::Error(refused)),
+            address(v1::PaymentSide::Destination, 0, Outcome::Result(allow)),
+        ],
+        worst: 0,
+        effect: v1::PaymentEffect::Counts.into(),
+        prospective: vec![prospect, share, hub],
+        snapshot: Some(snapshot()),
+        amount_split_unknown: true,
+        prospective_incomplete: true,
+    };
+    let told = Told { request: &request, decimals: Some(18), symbol: "ETH" };
+    check("payment-deposit.txt", &shown(told, &response, Style::PLAIN));
+
+    // Nothing changes; the program knows nothing of the asset, and the server says little.
+    let request = v1::ScreenTransferRequest {
+        asset: text("0x5eed"),
+        amount: text("7"),
+        tx: String::new(),
+        direction: v1::PaymentDirection::Withdrawal.into(),
+        ..request
+    };
+    let response = v1::ScreenTransferResponse {
+        decision: v1::Decision::Allow.into(),
+        status: v1::ScreeningStatus::Complete.into(),
+        effect: v1::PaymentEffect::UnvaluedAsset.into(),
+        worst: 17,
+        ..Default::default()
+    };
+    let told = Told { request: &request, decimals: None, symbol: "" };
+    check("payment-withdrawal.txt", &shown(told, &response, Style::PLAIN));
+}

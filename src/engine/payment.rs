@@ -1,0 +1,282 @@
+//! What a payment would change: looks its addresses up in lists, labels and the graph. What follows
+//! from that is decided in `exposure` and `screening`; nothing is stored.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLockReadGuard};
+
+use super::near::{BUDGET, seconds};
+use super::{Engine, EngineError};
+use crate::domain::address::{Address, is_system_key, nobodys_keys};
+use crate::domain::asset::AssetTable;
+use crate::domain::key_id::KeyId;
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::{Direct, Direction, Source, StopReason, Tie, World, after};
+use crate::screening::payment::{Effect, Payment, Prospect};
+use crate::screening::snapshot::Snapshot;
+use crate::screening::{Near, Scope};
+
+/// How many edges all searches for one payment may look at.
+const BUDGET_OF_ALL: u64 = 4 * BUDGET;
+
+/// Lists, labels and the graph, at one moment: the graph does not change while this is held, and
+/// what is stored meanwhile waits.
+#[derive(Debug)]
+pub struct AtHand<'e> {
+    engine: &'e Engine,
+    snapshot: Arc<Snapshot>,
+    world: RwLockReadGuard<'e, Option<World>>,
+}
+
+/// What a payment would change.
+#[derive(Clone, Debug, Default)]
+pub struct Prospective<'s> {
+    /// By the place of the address on the customer's side.
+    pub found: Vec<(usize, Prospect<'s>)>,
+    /// Whether more may be true, or less of now.
+    pub incomplete: bool,
+}
+
+/// An address of a payment, by its keys.
+struct Keys {
+    /// What transfers know it by.
+    own: Vec<KeyId>,
+    /// What its screening looks at beside.
+    nested: Vec<KeyId>,
+}
+
+/// The look-ups for one payment.
+struct LookUp<'a, 's> {
+    scope: &'a Scope<'s>,
+    world: Option<&'a World>,
+    assets: &'a AssetTable,
+    /// Of the scope, where labels do not answer.
+    sources: Option<Vec<Source>>,
+    now: u64,
+    budget: Cell<u64>,
+    incomplete: Cell<bool>,
+}
+
+impl Engine {
+    /// What there is to look payments up in; asks for the graph where it is not read in. Blocks, and
+    /// holds changes back while it is held.
+    pub fn at_hand(&self) -> Result<AtHand<'_>, EngineError> {
+        let world = self.tracker.world();
+        if world.is_none() {
+            self.tracker.want_graph();
+        }
+        // After the graph, with which labels do not change.
+        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
+        Ok(AtHand { engine: self, snapshot, world })
+    }
+
+    /// Whether a payment would tie anybody to anybody.
+    pub fn effect(&self, payment: &Payment) -> Effect {
+        let assets = &self.tracker.settings().assets;
+        Effect::of(assets.rule(&payment.chain, &payment.asset), payment.amount)
+    }
+}
+
+impl AtHand<'_> {
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// What the customer's side of a payment would be tied to, more than it is, in a scope of the
+    /// snapshot.
+    pub fn prospective<'s>(&self, scope: &Scope<'s>, payment: &Payment) -> Prospective<'s> {
+        if self.engine.effect(payment) != Effect::Counts {
+            return Prospective::default();
+        }
+        let exposure = self.snapshot.exposure();
+        let rows = exposure.labelled_rows();
+        // Of a bulk load the graph may know more than labels do.
+        let world = self.world.as_ref().filter(|world| world.rows() == rows);
+        let behind = exposure.behind || exposure.failed.is_some() || world.is_none();
+        let look_up = LookUp {
+            scope,
+            world,
+            assets: &self.engine.tracker.settings().assets,
+            sources: scope.needs_search().then(|| scope.sources()),
+            now: seconds(self.engine.now()),
+            budget: Cell::new(BUDGET_OF_ALL),
+            incomplete: Cell::new(behind),
+        };
+        let found = look_up.prospects(payment);
+        Prospective { found, incomplete: look_up.incomplete.get() }
+    }
+}
+
+impl<'s> LookUp<'_, 's> {
+    fn prospects(&self, payment: &Payment) -> Vec<(usize, Prospect<'s>)> {
+        let others: Vec<Keys> =
+            payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();
+        let mut passed_on: HashMap<&KeyId, Vec<Tie>> = HashMap::new();
+        for key in others.iter().flat_map(|other| &other.own) {
+            passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment.direction));
+        }
+        let own: Vec<Option<Keys>> =
+            payment.own().iter().map(|text| self.keys(text, payment)).collect();
+        self.pass_within(payment, &own, &others, &mut passed_on);
+        let mut found = Vec::new();
+        for (place, keys) in own.iter().enumerate() {
+            let Some(keys) = keys else { continue };
+            let (mut now, mut then) = (Vec::new(), Vec::new());
+            for key in keys.own.iter().chain(&keys.nested) {
+                let packed = PackedKey::from(key);
+                let ties = self.ties(&packed, payment.direction);
+                let tied = match keys.own.contains(key) {
+                    true => self.tied(payment, (keys, key), &ties, &others, &passed_on),
+                    false => ties.clone(),
+                };
+                now.push((packed, ties));
+                then.push((packed, tied));
+            }
+            let prospects = self.scope.prospects(payment.direction, &now, &then);
+            found.extend(prospects.into_iter().map(|prospect| (place, prospect)));
+        }
+        found
+    }
+
+    /// The keys of an address on the payment's chain; `None` where it is not understood.
+    fn keys(&self, text: &str, payment: &Payment) -> Option<Keys> {
+        let Ok(address) = Address::parse(text.trim_ascii(), Some(&payment.chain)) else {
+            self.incomplete.set(true);
+            return None;
+        };
+        let known = address.key_ids().iter().filter(|key| !key.is_null());
+        Some(Keys { own: known.cloned().collect(), nested: address.nested_key_ids() })
+    }
+
+    /// A hub on both sides gets something by the payment and passes it on by the same one: its
+    /// transfers are simultaneous. Of others that is never nearer than what they are dealt directly.
+    fn pass_within<'k>(
+        &self,
+        payment: &Payment,
+        own: &[Option<Keys>],
+        others: &'k [Keys],
+        passed_on: &mut HashMap<&'k KeyId, Vec<Tie>>,
+    ) {
+        let own: Vec<&KeyId> = own.iter().flatten().flat_map(|keys| &keys.own).collect();
+        let mut within = Vec::new();
+        for hub in others.iter().flat_map(|other| &other.own) {
+            if !own.contains(&hub) || self.stop(hub) != Some(StopReason::Hub) {
+                continue;
+            }
+            let keys = Keys { own: vec![hub.clone()], nested: Vec::new() };
+            let ties = self.dealt(payment, (&keys, hub), others, passed_on);
+            let before = self.ties(&PackedKey::from(hub), payment.direction);
+            for tie in ties.into_iter().filter(|tie| !tie.hub) {
+                let is_nearer =
+                    |known: &Tie| known.kind != tie.kind || known.hub || tie.hops < known.hops;
+                // The latest of what was sent, the first of what was received.
+                if payment.direction == Direction::SentTo || before.iter().all(is_nearer) {
+                    let hops = tie.hops.saturating_add(1);
+                    within.push((hub, Tie { hub: true, hops, direct: None, ..tie }));
+                }
+            }
+        }
+        for (hub, tie) in within {
+            passed_on.entry(hub).or_default().push(tie);
+        }
+    }
+
+    /// What the other ends pass on to a key of the customer's.
+    fn dealt(
+        &self,
+        payment: &Payment,
+        (keys, key): (&Keys, &KeyId),
+        others: &[Keys],
+        passed_on: &HashMap<&KeyId, Vec<Tie>>,
+    ) -> Vec<Tie> {
+        // Who is listed is tied to nobody of the kind.
+        let listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
+        // A transfer between two keys of one address is none; a transaction is from each to each.
+        let deals = |other: &&Keys| {
+            payment.is_utxo() || !other.own.iter().any(|other| keys.own.contains(other))
+        };
+        let dealt = others.iter().filter(deals).flat_map(|other| &other.own);
+        let ties = dealt.filter(|other| *other != key).filter_map(|other| passed_on.get(other));
+        let ties = ties.flatten().filter(|tie| !listed.contains(&tie.kind));
+        ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect()
+    }
+
+    /// What a key of the customer's has after the payment.
+    fn tied(
+        &self,
+        payment: &Payment,
+        (keys, key): (&Keys, &KeyId),
+        now: &[Tie],
+        others: &[Keys],
+        passed_on: &HashMap<&KeyId, Vec<Tie>>,
+    ) -> Vec<Tie> {
+        let ties = self.dealt(payment, (keys, key), others, passed_on);
+        let packed = PackedKey::from(key);
+        let moved = (&payment.chain, &payment.asset, payment.own_amount());
+        after(payment.direction, now, &ties, |kind| {
+            // A search knows no amounts, so that nothing can be added to them.
+            let world = self.world.filter(|_| self.sources.is_none());
+            world.map_or_else(Direct::default, |world| {
+                world.direct_after(&packed, payment.direction, kind, moved)
+            })
+        })
+    }
+
+    /// What somebody who deals with a key now is tied to by that.
+    fn passed_on(&self, key: &KeyId, direction: Direction) -> Vec<Tie> {
+        let sources = self.scope.sources_at(key);
+        let own = sources.into_iter().map(|source| Tie::to_source(source, self.now));
+        let mut passed_on: Vec<_> = own.collect();
+        let hub = match self.stop(key) {
+            None => false,
+            Some(StopReason::Hub) => true,
+            Some(_) => return passed_on,
+        };
+        // Nothing that the receiver sent was later.
+        if direction == Direction::SentTo {
+            return passed_on;
+        }
+        let packed = PackedKey::from(key);
+        for tie in self.ties(&packed, direction).into_iter().filter(|tie| !tie.hub) {
+            let first = self.world.filter(|_| self.sources.is_none());
+            let first = first.and_then(|world| world.arrival(&packed, tie.kind));
+            let (hops, source, timing) = first.unwrap_or((tie.hops, tie.source, tie.timing));
+            let hops = hops.saturating_add(1);
+            passed_on.push(Tie { kind: tie.kind, hub, hops, source, timing, direct: None });
+        }
+        passed_on
+    }
+
+    /// Why paths end at a key. Without the graph it is not known whether it is a hub.
+    fn stop(&self, key: &KeyId) -> Option<StopReason> {
+        let packed = PackedKey::from(key);
+        if let Some(world) = self.world {
+            return world.stop(&packed);
+        }
+        let is_stop = self.scope.is_service(key)
+            || self.assets.is_token_contract(&packed)
+            || is_system_key(key)
+            || nobodys_keys().contains(key);
+        is_stop.then_some(StopReason::Service)
+    }
+
+    /// What a key is tied to now: by labels, or by a search where they do not answer.
+    fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
+        let Some(sources) = &self.sources else { return self.scope.labelled(key, direction) };
+        let (Some(world), true) = (self.world, self.budget.get() > 0) else {
+            self.incomplete.set(true);
+            return Vec::new();
+        };
+        let budget = self.budget.get().min(BUDGET);
+        let (searched, _, examined) = Engine::search(world, self.scope, &[*key], sources, budget);
+        self.budget.set(self.budget.get().saturating_sub(examined));
+        self.incomplete.set(self.incomplete.get() || searched.cut_short.is_some());
+        let found = searched.found.into_iter().filter(|(near, _)| near.direction == direction);
+        let tie = |(near, source): (Near, Source)| {
+            let Near { kind, hub, hops, timing, direct, .. } = near;
+            Tie { kind, hub, hops, source, timing, direct }
+        };
+        found.map(tie).collect()
+    }
+}

@@ -1,0 +1,169 @@
+//! What labels would say of a key if one more payment were appended after all transfers. Changes
+//! nothing, and decides nothing on who takes part.
+//!
+//! The payment is the last transfer on every clock. So what its sender received goes on by it, while
+//! nothing that its receiver sent was later: of the receiver only that it is listed counts. As labels
+//! have it, received-from shows the first arrival and sent-to the latest departure.
+
+use std::collections::BTreeMap;
+
+use super::labels::kept;
+use super::parties::kind_index;
+use super::shares::{AssetId, basis_points};
+use super::{Direct, Direction, Source, Timing, World};
+use crate::domain::chain::Chain;
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Amount, Asset};
+
+/// How a key is tied to a listed one, in a direction: a label that is not made yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// Whether the other end of the key's own transfer is an untagged hub.
+    pub hub: bool,
+    /// The fewest hops, from 1.
+    pub hops: u8,
+    /// The source at the other end.
+    pub source: Source,
+    /// Whether the transfer at the source was before its listing.
+    pub timing: Timing,
+    /// What direct dealings come to; `None` beyond one hop.
+    pub direct: Option<Direct>,
+}
+
+impl Tie {
+    /// By dealing with a source itself, at `now` in Unix seconds; what that comes to is not known.
+    pub fn to_source(source: Source, now: u64) -> Self {
+        let timing = match source.designated {
+            None => Timing::Unknown,
+            Some(day) if now >= day => Timing::After,
+            Some(_) => Timing::Before,
+        };
+        let direct = Some(Direct::default());
+        Self { kind: source.kind, hub: false, hops: 1, source, timing, direct }
+    }
+
+    fn is_direct(&self) -> bool {
+        self.hops == 1 && !self.hub
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        (self.kind, self.hub) == (other.kind, other.hub)
+    }
+
+    /// Whether it is shown before another one of the same payment.
+    fn is_before(&self, other: &Self) -> bool {
+        let order = |tie: &Self| (tie.hops, tie.is_direct().then_some(tie.timing));
+        (order(self), &self.source, self.timing) < (order(other), &other.source, other.timing)
+    }
+}
+
+/// What a key has after a payment: what it had, and what the other ends pass on to it. `direct` says
+/// what its dealings with sources of a kind come to then.
+pub fn after(
+    direction: Direction,
+    now: &[Tie],
+    passed_on: &[Tie],
+    direct: impl Fn(ListKind) -> Direct,
+) -> Vec<Tie> {
+    let mut best: Vec<&Tie> = Vec::new();
+    for tie in passed_on {
+        match best.iter_mut().find(|known| known.is_of(tie)) {
+            Some(known) if tie.is_before(known) => *known = tie,
+            Some(_) => {}
+            None => best.push(tie),
+        }
+    }
+    let mut then = now.to_vec();
+    for tie in best {
+        let is_direct = tie.is_direct();
+        let tie = Tie { direct: is_direct.then(|| direct(tie.kind)), ..tie.clone() };
+        match then.iter_mut().find(|known| known.is_of(&tie)) {
+            None => then.push(tie),
+            Some(known) if tie.hops < known.hops => *known = tie,
+            Some(known) if is_direct && known.is_direct() => {
+                let is_shown = match direction {
+                    Direction::ReceivedFrom => tie.timing < known.timing,
+                    Direction::SentTo => tie.timing <= known.timing,
+                };
+                match is_shown {
+                    true => *known = tie,
+                    false => known.direct = tie.direct,
+                }
+            }
+            // It arrived before.
+            Some(_) => {}
+        }
+    }
+    then
+}
+
+impl World {
+    /// What a key received over the fewest hops, one or more, from sources of a kind, and would pass
+    /// on: the hops, and the source and timing of the first arrival, which need not be those that are
+    /// shown of it.
+    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<(u8, Source, Timing)> {
+        let kind = kind_index(kind)?;
+        let is_it = |tier: &&super::hops::Hops| {
+            (tier.direction, tier.kind) == (Direction::ReceivedFrom, kind)
+        };
+        let tier = self.tiers.iter().find(is_it)?;
+        let nodes = self.nodes.of_key(key);
+        let tags = nodes.iter().filter_map(|&node| tier.first(node).map(|entry| entry.tag));
+        let order =
+            |tag: &super::hops::Tag| (tag.hops(), self.parties.rank(tag.source()), tag.timing());
+        let tag = tags.min_by_key(order).filter(|tag| tag.hops() > 0)?;
+        let source = self.parties.registry().get(tag.source() as usize)?;
+        Some((tag.hops(), source.clone(), tag.timing()))
+    }
+
+    /// What a key's direct dealings with sources of a kind come to, as a label keeps it, with one
+    /// more of them, of an asset that has value; `None` is an amount that is not known.
+    pub fn direct_after(
+        &self,
+        key: &PackedKey,
+        direction: Direction,
+        kind: ListKind,
+        (chain, asset, amount): (&Chain, &Asset, Option<Amount>),
+    ) -> Direct {
+        let Some((fact, units, valued)) = self.judge.weigh(chain, asset, amount) else {
+            return Direct::default();
+        };
+        let group = self.nodes.of_key(key);
+        let kind = kind_index(kind);
+        let is_it =
+            |tier: &&super::hops::Hops| (tier.direction, Some(tier.kind)) == (direction, kind);
+        let tier = self.tiers.iter().find(is_it);
+        let mut parts: BTreeMap<AssetId, u64> = BTreeMap::new();
+        let mut add = |asset: AssetId, units: u64| {
+            let part = parts.entry(asset).or_default();
+            *part = part.saturating_add(units);
+        };
+        for (tier, &node) in tier.iter().flat_map(|tier| group.iter().map(move |n| (tier, n))) {
+            if tier.dealt.get(&node).is_some_and(|dealt| !dealt.is_known) {
+                return Direct::default();
+            }
+            for (&(_, asset), &units) in tier.direct.range((node, 0)..=(node, AssetId::MAX)) {
+                add(asset, units);
+            }
+        }
+        let Some(more) = fact.at_most(units) else { return Direct::default() };
+        add(fact.asset(), more);
+        let mut all = Direct { share: Some(0), value: Some(0) };
+        for (asset, part) in parts {
+            let is_moved = asset == fact.asset();
+            let before = group.iter().map(|&node| self.total(direction, node, asset));
+            let before = before.fold(0, u64::saturating_add);
+            let total = before.saturating_add(if is_moved { units } else { 0 });
+            let floors =
+                if is_moved { valued.floors(part) } else { self.judge.floors(asset, part) };
+            all = Direct {
+                share: all.share.max(Some(basis_points(part, total))),
+                value: all.value.zip(floors).map(|(a, b)| a.saturating_add(b)),
+            };
+        }
+        kept(all)
+    }
+}

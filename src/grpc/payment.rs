@@ -1,0 +1,253 @@
+//! `ScreenTransfer`: the addresses of a payment in, an answer on each and on the whole out. Checks
+//! and translates; the answers are those of `ScreenAddress`, and what would follow is looked up by
+//! the engine. The customer's reference is given back, and neither kept nor logged.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::convert::ListedRow;
+use super::convert::transfer::from_amount;
+use super::question::{MAX_REQUEST_ID, Options};
+use super::screening::{answer, answer_deep, item};
+use super::status::{self, Refusal};
+use super::v1::screening_item::Outcome;
+use super::v1::{self, ErrorReason};
+use crate::domain::asset::AssetTable;
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{Asset, TransferError};
+use crate::engine::{Engine, Prospective};
+use crate::exposure::Direction;
+use crate::screening::Scope;
+use crate::screening::payment::{Effect, Overall, Payment, Prospect};
+use crate::screening::policy::Decision;
+use crate::screening::snapshot::Snapshot;
+
+/// The most addresses on one side.
+const MAX_SIDE: usize = 100;
+
+/// The most bytes in a reference, and in the name of a transaction.
+const MAX_TEXT: usize = 128;
+
+/// A request, checked.
+pub struct Asked {
+    payment: Payment,
+    /// Sources first.
+    queries: Vec<(v1::PaymentSide, u32, v1::AddressQuery)>,
+    options: Options,
+    customer_reference: String,
+}
+
+impl Asked {
+    /// Checks a request; a refusal names the field.
+    pub fn check(request: v1::ScreenTransferRequest) -> Result<Self, Refusal> {
+        let direction = match request.direction() {
+            v1::PaymentDirection::Deposit => Direction::ReceivedFrom,
+            v1::PaymentDirection::Withdrawal => Direction::SentTo,
+            v1::PaymentDirection::Unspecified => {
+                let message = "missing or unknown: DEPOSIT or WITHDRAWAL";
+                return Err(status::invalid_field("direction", message));
+            }
+        };
+        bounded("tx", &request.tx, MAX_TEXT)?;
+        bounded("customer_reference", &request.customer_reference, MAX_TEXT)?;
+        let chain = one_chain(&request.chain)?;
+        let asset = one_asset(&request.asset, &chain)?;
+        let amount =
+            from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error))?;
+        let options = Options::check(request.options.as_ref())?;
+        if options.narrowing.as_of.is_some() {
+            let message = "a payment is made now: screen its addresses as of a past moment instead";
+            return Err(status::invalid_field("options.as_of", message));
+        }
+        let v1::ScreenTransferRequest { sources, destinations, customer_reference, .. } = request;
+        let sources = side("sources", sources, &chain)?;
+        let destinations = side("destinations", destinations, &chain)?;
+        let texts = |side: &[v1::AddressQuery]| side.iter().map(|q| q.address.clone()).collect();
+        let payment = Payment {
+            sources: texts(&sources),
+            destinations: texts(&destinations),
+            chain,
+            asset,
+            amount,
+            direction,
+        };
+        let sources = sources.into_iter().map(|query| (v1::PaymentSide::Source, query));
+        let destinations = destinations.into_iter().map(|q| (v1::PaymentSide::Destination, q));
+        let from = payment.sources.len();
+        let numbered = sources.chain(destinations).enumerate().map(|(place, (side, query))| {
+            let index = if place < from { place } else { place - from };
+            (side, index as u32, query)
+        });
+        Ok(Self { queries: numbered.collect(), payment, options, customer_reference })
+    }
+
+    /// Screens every address, and looks what the payment would change up. Blocks. The message lacks
+    /// its snapshot, which comes beside it.
+    pub fn answer(
+        self,
+        engine: &Engine,
+        now: Timestamp,
+    ) -> Result<(v1::ScreenTransferResponse, Arc<Snapshot>), Refusal> {
+        let Self { payment, queries, options, customer_reference } = self;
+        // One snapshot for all, and changes held back no longer than needed.
+        let (snapshot, prospective, incomplete) = {
+            let at_hand = engine.at_hand()?;
+            let snapshot = at_hand.snapshot().clone();
+            let scope = options.scope(&snapshot, now)?;
+            let Prospective { found, incomplete } = at_hand.prospective(&scope, &payment);
+            let of =
+                |(place, prospect): &(usize, Prospect<'_>)| message(&payment, *place, prospect);
+            let messages: Vec<_> = found.iter().map(of).collect();
+            drop(scope);
+            (snapshot, messages, incomplete)
+        };
+        let scope = options.scope(&snapshot, now)?;
+        let screen = |(side, index, query)| {
+            let item = item(screened(engine, &scope, &options, query, now));
+            v1::PaymentAddress { side: v1::PaymentSide::into(side), index, item: Some(item) }
+        };
+        let addresses: Vec<_> = queries.into_iter().map(screen).collect();
+        let overall = Overall::of(addresses.iter().map(said));
+        let status = match overall.complete {
+            true => v1::ScreeningStatus::Complete,
+            false => v1::ScreeningStatus::Incomplete,
+        };
+        let effect = engine.effect(&payment);
+        let response = v1::ScreenTransferResponse {
+            customer_reference,
+            decision: v1::Decision::from(overall.decision).into(),
+            status: status.into(),
+            score: overall.score.into(),
+            level: v1::RiskLevel::from(snapshot.policy().level(overall.score)).into(),
+            addresses,
+            worst: overall.worst as u32,
+            effect: v1::PaymentEffect::from(effect).into(),
+            prospective,
+            snapshot: None,
+            amount_split_unknown: effect == Effect::Counts && payment.own_amount().is_none(),
+            prospective_incomplete: incomplete,
+        };
+        drop(scope);
+        Ok((response, snapshot))
+    }
+}
+
+/// One address, as `ScreenAddress` answers.
+fn screened(
+    engine: &Engine,
+    scope: &Scope<'_>,
+    options: &Options,
+    query: v1::AddressQuery,
+    now: Timestamp,
+) -> Result<v1::Screening, (String, Refusal)> {
+    match options.is_deep(scope) {
+        true => answer_deep(engine, (scope, options.evidence), query, now),
+        false => answer(engine, scope, query, now),
+    }
+}
+
+/// An answer in short, for the overall one; `None` where the address was refused.
+fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
+    let Some(Outcome::Result(screening)) = address.item.as_ref()?.outcome.as_ref() else {
+        return None;
+    };
+    let decision = match screening.decision() {
+        v1::Decision::Allow => Decision::Allow,
+        v1::Decision::Review => Decision::Review,
+        v1::Decision::Block | v1::Decision::Unspecified => Decision::Block,
+    };
+    let complete = screening.status() == v1::ScreeningStatus::Complete;
+    Some((decision, u8::try_from(screening.score).unwrap_or(u8::MAX), complete))
+}
+
+fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::ProspectiveExposure {
+    let Prospect { now, then } = prospect;
+    let share = |direct: Option<crate::exposure::Direct>| direct.and_then(|d| d.share);
+    let near = then.exposure.as_ref();
+    let listed =
+        ListedRow { list: then.list, row: then.row, party: then.party, understood: then.listing };
+    let timing = near.map(|near| v1::DesignationTiming::from(near.timing));
+    v1::ProspectiveExposure {
+        address: payment.own().get(place).cloned().unwrap_or_default(),
+        index: place as u32,
+        direction: v1::ExposureDirection::from(payment.direction).into(),
+        list_kind: v1::ListKind::from(then.list.kind()).into(),
+        hops_now: now.map_or(0, |near| near.hops.into()),
+        hops_then: near.map_or(0, |near| near.hops.into()),
+        direct_share_now_basis_points: share(now.and_then(|near| near.direct)).map(u32::from),
+        direct_share_then_basis_points: share(near.and_then(|n| n.direct)).map(u32::from),
+        hub: near.is_some_and(|near| near.hub),
+        listing: Some(listed.now()),
+        score_then: then.score.into(),
+        timing_then: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
+        decision_then: v1::Decision::from(then.decision).into(),
+    }
+}
+
+impl From<Effect> for v1::PaymentEffect {
+    fn from(effect: Effect) -> Self {
+        match effect {
+            Effect::Counts => Self::Counts,
+            Effect::UnvaluedAsset => Self::UnvaluedAsset,
+            Effect::Dust => Self::Dust,
+        }
+    }
+}
+
+fn bounded(field: &str, text: &str, most: usize) -> Result<(), Refusal> {
+    match text.len() <= most {
+        true => Ok(()),
+        // What it says is not repeated.
+        false => Err(status::invalid_field(field, format!("{} bytes, at most {most}", text.len()))),
+    }
+}
+
+fn one_chain(text: &str) -> Result<Chain, Refusal> {
+    let refused = |message: String| Refusal::invalid(ErrorReason::InvalidChain, "chain", message);
+    let chain = status::wished_chain("chain", text)?;
+    let chain = chain.ok_or_else(|| refused("missing".to_owned()))?;
+    TransferError::check_chain(&chain).map_err(|error| {
+        let text = error.to_string();
+        refused(text.strip_prefix("chain: ").unwrap_or(&text).to_owned())
+    })?;
+    Ok(chain)
+}
+
+fn one_asset(text: &str, chain: &Chain) -> Result<Asset, Refusal> {
+    let refused = |message: String| status::invalid_field("asset", message);
+    if text.is_empty() {
+        return Err(refused("missing: `native`, or a token's contract or mint".to_owned()));
+    }
+    AssetTable::asset(text, chain).ok_or_else(|| {
+        let shown: String = text.chars().take(MAX_TEXT).collect();
+        refused(format!("{shown:?} is neither `native` nor a token of {chain}"))
+    })
+}
+
+/// The addresses of a side, each with the payment's chain.
+fn side(
+    field: &str,
+    queries: Vec<v1::AddressQuery>,
+    chain: &Chain,
+) -> Result<Vec<v1::AddressQuery>, Refusal> {
+    if queries.is_empty() || queries.len() > MAX_SIDE {
+        let message = format!("{} addresses, 1 to {MAX_SIDE}", queries.len());
+        let reason = match queries.is_empty() {
+            true => ErrorReason::InvalidField,
+            false => ErrorReason::TooManyItems,
+        };
+        return Err(Refusal::invalid(reason, field, message));
+    }
+    let checked = queries.into_iter().enumerate().map(|(place, query)| {
+        bounded(&format!("{field}[{place}].request_id"), &query.request_id, MAX_REQUEST_ID)?;
+        let field = format!("{field}[{place}].chain");
+        let own = status::wished_chain(&field, &query.chain)?;
+        if let Some(own) = own.filter(|own| own != chain) {
+            let message = format!("{own}, while the payment is on {chain}");
+            return Err(Refusal::invalid(ErrorReason::InvalidChain, field, message));
+        }
+        Ok(v1::AddressQuery { chain: chain.to_string(), ..query })
+    });
+    checked.collect()
+}

@@ -1,0 +1,305 @@
+//! A payment, not made yet: whether it would tie anybody to anybody, which of its answers decides,
+//! and what the lists say of its ends as ends of paths. Searches no transfers.
+
+use super::matching::{self, Finding, Near};
+use super::parties::party;
+use super::policy::Decision;
+use super::{Chosen, Scope};
+use crate::domain::asset::AssetRule;
+use crate::domain::chain::Chain;
+use crate::domain::key_id::KeyId;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Amount, Asset};
+use crate::exposure::{Direction, Source, Tie};
+
+/// A payment to be screened.
+#[derive(Clone, Debug)]
+pub struct Payment {
+    /// Where funds come from, as asked.
+    pub sources: Vec<String>,
+    /// Where they go to.
+    pub destinations: Vec<String>,
+    /// The chain: one, and no family.
+    pub chain: Chain,
+    /// What moves.
+    pub asset: Asset,
+    /// How much in all, in the asset's smallest unit.
+    pub amount: Amount,
+    /// What the customer's address would have done: received in a deposit, sent in a withdrawal.
+    pub direction: Direction,
+}
+
+impl Payment {
+    /// The customer's side.
+    pub fn own(&self) -> &[String] {
+        match self.direction {
+            Direction::ReceivedFrom => &self.destinations,
+            Direction::SentTo => &self.sources,
+        }
+    }
+
+    /// The other one.
+    pub fn others(&self) -> &[String] {
+        match self.direction {
+            Direction::ReceivedFrom => &self.sources,
+            Direction::SentTo => &self.destinations,
+        }
+    }
+
+    /// Whether it is one transaction, from every source to every destination.
+    pub fn is_utxo(&self) -> bool {
+        self.chain.is_utxo() && self.asset == Asset::Native
+    }
+
+    /// How much each address of the customer's side would have received, or sent; `None` where it is
+    /// not known how the amount splits.
+    pub fn own_amount(&self) -> Option<Amount> {
+        let is_whole = self.own().len() == 1 && (self.is_utxo() || self.others().len() == 1);
+        is_whole.then_some(self.amount)
+    }
+}
+
+/// Whether a payment would tie anybody to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It counts for exposure.
+    Counts,
+    /// Its asset has no known value.
+    UnvaluedAsset,
+    /// Its amount is zero or below the asset's floor.
+    Dust,
+}
+
+impl Effect {
+    /// That of an amount in all; `rule` is what is known of the asset.
+    pub fn of(rule: Option<&AssetRule>, amount: Amount) -> Self {
+        match rule {
+            _ if amount == 0 => Self::Dust,
+            None => Self::UnvaluedAsset,
+            Some(rule) if amount < rule.floor => Self::Dust,
+            Some(_) => Self::Counts,
+        }
+    }
+}
+
+/// What the answers on a payment's addresses come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overall {
+    /// The worst decision.
+    pub decision: Decision,
+    /// The largest score.
+    pub score: u8,
+    /// Whether every address was answered whole.
+    pub complete: bool,
+    /// The place of the first with the worst decision, and of those with the largest score.
+    pub worst: usize,
+}
+
+impl Overall {
+    /// Of answers in order: decision, score, and whether it is complete; `None` is an address that
+    /// was refused, which counts as REVIEW. Nothing at all is REVIEW too.
+    pub fn of(answers: impl IntoIterator<Item = Option<(Decision, u8, bool)>>) -> Self {
+        let none = Self { decision: Decision::Review, score: 0, complete: false, worst: 0 };
+        let mut all: Option<(Self, u8)> = None;
+        for (place, answer) in answers.into_iter().enumerate() {
+            let (decision, score, complete) = answer.unwrap_or((Decision::Review, 0, false));
+            let Some((all, worst_score)) = &mut all else {
+                all = Some((Self { decision, score, complete, worst: place }, score));
+                continue;
+            };
+            if (decision, score) > (all.decision, *worst_score) {
+                (all.decision, all.worst, *worst_score) = (decision, place, score);
+            }
+            all.score = all.score.max(score);
+            all.complete &= complete;
+        }
+        all.map_or(none, |(all, _)| all)
+    }
+}
+
+/// What an address would be tied to, more than it is.
+#[derive(Clone, Debug)]
+pub struct Prospect<'s> {
+    /// How near it is now; `None` where it is not.
+    pub now: Option<Near>,
+    /// The finding that there would be.
+    pub then: Finding<'s>,
+}
+
+impl<'s> Scope<'s> {
+    /// The sources that stand at a key, of the lists of the scope.
+    pub fn sources_at(&self, key: &KeyId) -> Vec<Source> {
+        let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
+        let (hash, categories) = (snapshot.hash(key), snapshot.categories());
+        let of = |list: &'s super::SnapshotList| {
+            let listings = list.index().by_key(hash, key);
+            listings.filter_map(move |of| party(list, packed, of, categories, self.day)?.ok())
+        };
+        self.lists().flat_map(of).collect()
+    }
+
+    /// Whether any list, of the scope or not, says that a key is a service, where paths end.
+    pub fn is_service(&self, key: &KeyId) -> bool {
+        let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
+        let (hash, categories) = (snapshot.hash(key), snapshot.categories());
+        snapshot.lists().iter().any(|list| {
+            let mut listings = list.index().by_key(hash, key);
+            let ends = |of| matches!(party(list, packed, of, categories, None), Some(Err(_)));
+            listings.any(ends)
+        })
+    }
+
+    /// What labels say of a key in a direction, as far as the scope wishes to know. None where labels
+    /// do not answer ([`Scope::needs_search`]).
+    pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
+        let labels = self.snapshot.exposure().labels.as_ref();
+        let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
+        let wanted = |label: &crate::exposure::Label| {
+            label.direction == direction
+                && label.hops <= self.max_hops
+                && self.chosen(label.kind) == Chosen::All
+        };
+        let tie = |label: crate::exposure::Label| Tie {
+            kind: label.kind,
+            hub: label.hub,
+            hops: label.hops,
+            source: labels.source(label.source).clone(),
+            timing: label.timing,
+            direct: label.direct,
+        };
+        labels.of(key).filter(wanted).map(tie).collect()
+    }
+
+    /// Where an address of such keys would be tied to more than it is: to something new or nearer,
+    /// by a graver timing, or directly by a larger share or value.
+    pub fn prospects(
+        &self,
+        direction: Direction,
+        now: &[(PackedKey, Vec<Tie>)],
+        then: &[(PackedKey, Vec<Tie>)],
+    ) -> Vec<Prospect<'s>> {
+        let now = self.findings(direction, now);
+        let then = self.findings(direction, then);
+        let more = then.into_iter().filter_map(|then| {
+            let near = then.exposure?;
+            let same = |known: &Near| (known.kind, known.hub) == (near.kind, near.hub);
+            let now = now.iter().filter_map(|found| found.exposure).find(same);
+            is_more(now.as_ref(), &near).then_some(Prospect { now, then })
+        });
+        more.collect()
+    }
+
+    /// The findings of an address whose keys are tied so.
+    fn findings(&self, direction: Direction, keys: &[(PackedKey, Vec<Tie>)]) -> Vec<Finding<'s>> {
+        let mut findings = Vec::new();
+        for (key, tie) in keys.iter().flat_map(|(key, ties)| ties.iter().map(move |t| (*key, t))) {
+            let Tie { kind, hub, hops, timing, direct, .. } = *tie;
+            let near = Near { key, direction, kind, hops, timing, direct, hub };
+            if let Some(listing) = self.snapshot.listing(&tie.source) {
+                matching::match_label(listing, near, self.sight(), &mut findings);
+            }
+        }
+        findings
+    }
+}
+
+/// Whether it is nearer, graver, or more; what is not known may be more than anything known.
+fn is_more(now: Option<&Near>, then: &Near) -> bool {
+    let Some(now) = now else { return true };
+    if then.hops != now.hops {
+        return then.hops < now.hops;
+    }
+    let (before, after) = (now.direct.unwrap_or_default(), then.direct.unwrap_or_default());
+    let grows = |before: Option<u64>, after: Option<u64>| {
+        before.is_some_and(|before| after.is_none_or(|after| after > before))
+    };
+    then.timing < now.timing
+        || then.direct.is_some()
+            && (grows(before.share.map(u64::from), after.share.map(u64::from))
+                || grows(before.value, after.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::list::ListKind;
+    use crate::exposure::{Direct, Timing};
+
+    #[test]
+    fn the_worst_answer_decides() {
+        use Decision::{Allow, Block, Review};
+        let check = |answers: &[Option<(Decision, u8, bool)>],
+                     want: (Decision, u8, bool, usize)| {
+            let Overall { decision, score, complete, worst } = Overall::of(answers.iter().copied());
+            assert_eq!((decision, score, complete, worst), want, "{answers:?}");
+        };
+        check(&[], (Review, 0, false, 0));
+        check(&[Some((Allow, 3, true)), Some((Allow, 9, true))], (Allow, 9, true, 1));
+        check(&[Some((Allow, 3, true)), None], (Review, 3, false, 1));
+        check(&[Some((Review, 0, true)), None], (Review, 0, false, 0));
+        check(&[None, Some((Block, 50, true))], (Block, 50, false, 1));
+        let three = [Some((Review, 10, true)), Some((Block, 5, true)), Some((Block, 5, false))];
+        check(&three, (Block, 10, false, 1));
+        let higher = [Some((Block, 5, true)), Some((Block, 90, true)), Some((Block, 90, true))];
+        check(&higher, (Block, 90, true, 1));
+    }
+
+    #[test]
+    fn what_ties_nobody() {
+        let rule = AssetRule { symbol: "X".into(), decimals: 8, floor: Amount::from(10_u8) };
+        let of = |rule, amount: u8| Effect::of(rule, Amount::from(amount));
+        assert_eq!((of(Some(&rule), 0), of(None, 0)), (Effect::Dust, Effect::Dust));
+        assert_eq!((of(Some(&rule), 9), of(Some(&rule), 10)), (Effect::Dust, Effect::Counts));
+        assert_eq!(of(None, 10), Effect::UnvaluedAsset);
+    }
+
+    #[test]
+    fn how_an_amount_splits() {
+        let check = |chain: Chain, asset: Asset, [from, to]: [usize; 2], want: [bool; 2]| {
+            let known = [Direction::ReceivedFrom, Direction::SentTo].map(|direction| {
+                let payment = Payment {
+                    sources: vec![String::new(); from],
+                    destinations: vec![String::new(); to],
+                    chain: chain.clone(),
+                    asset: asset.clone(),
+                    amount: Amount::ONE,
+                    direction,
+                };
+                payment.own_amount().is_some()
+            });
+            assert_eq!(known, want, "{chain} {asset} {from} {to}");
+        };
+        check(Chain::Evm(1), Asset::Native, [1, 1], [true, true]);
+        check(Chain::Evm(1), Asset::Native, [2, 1], [false, false]);
+        check(Chain::Evm(1), Asset::Native, [1, 2], [false, false]);
+        check(Chain::Bitcoin, Asset::Native, [2, 1], [true, false]);
+        check(Chain::Bitcoin, Asset::Native, [1, 2], [false, true]);
+        check(Chain::Bitcoin, Asset::Named("31".into()), [2, 1], [false, false]);
+    }
+
+    #[test]
+    fn what_is_more() {
+        let near = |hops, timing, direct: Option<(Option<u16>, Option<u64>)>| Near {
+            key: PackedKey([1; 21]),
+            direction: Direction::SentTo,
+            kind: ListKind::Sanctions,
+            hops,
+            timing,
+            direct: direct.map(|(share, value)| Direct { share, value }),
+            hub: false,
+        };
+        let direct = |share, value| near(1, Timing::After, Some((share, value)));
+        let known = direct(Some(5), Some(5));
+        assert!(is_more(None, &known));
+        assert!(is_more(Some(&near(2, Timing::After, None)), &known));
+        assert!(!is_more(Some(&known), &near(2, Timing::After, None)));
+        assert!(!is_more(Some(&known), &known));
+        assert!(!is_more(Some(&known), &direct(Some(4), Some(5))));
+        assert!(is_more(Some(&known), &direct(Some(6), Some(5))));
+        assert!(is_more(Some(&known), &direct(Some(5), Some(6))));
+        assert!(is_more(Some(&known), &direct(None, Some(5))));
+        assert!(!is_more(Some(&direct(None, None)), &direct(None, None)));
+        let before = near(1, Timing::Before, Some((Some(5), Some(5))));
+        assert!(is_more(Some(&before), &known) && !is_more(Some(&known), &before));
+    }
+}
