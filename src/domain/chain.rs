@@ -217,14 +217,32 @@ impl Chain {
             DashTestnet, Dogecoin, DogecoinTestnet, Litecoin, LitecoinTestnet, Monero,
             MoneroStagenet, MoneroTestnet, Verge, VergeTestnet, Zcash, ZcashTestnet,
         };
-        match self {
-            Bitcoin | BitcoinTestnet | BitcoinTestnet4 | BitcoinSignet | BitcoinRegtest => true,
-            BitcoinCash | BitcoinCashTestnet | BitcoinSv | BitcoinGold | BitcoinGoldTestnet => true,
-            Litecoin | LitecoinTestnet | Dogecoin | DogecoinTestnet | Dash | DashTestnet => true,
-            Zcash | ZcashTestnet | Verge | VergeTestnet => true,
-            Monero | MoneroStagenet | MoneroTestnet => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Bitcoin
+                | BitcoinTestnet
+                | BitcoinTestnet4
+                | BitcoinSignet
+                | BitcoinRegtest
+                | BitcoinCash
+                | BitcoinCashTestnet
+                | BitcoinSv
+                | BitcoinGold
+                | BitcoinGoldTestnet
+                | Litecoin
+                | LitecoinTestnet
+                | Dogecoin
+                | DogecoinTestnet
+                | Dash
+                | DashTestnet
+                | Zcash
+                | ZcashTestnet
+                | Verge
+                | VergeTestnet
+                | Monero
+                | MoneroStagenet
+                | MoneroTestnet
+        )
     }
 
     /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a

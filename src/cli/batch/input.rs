@@ -67,7 +67,7 @@ impl Settings {
         let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
         // A first line of JSON that is none has no names; then each row is asked for its own.
         if !table.names().is_empty() {
-            for name in wanted.into_iter().flatten().filter(|name| !has(name)) {
+            if let Some(name) = wanted.into_iter().flatten().find(|name| !has(name)) {
                 return Err(no_column(name, table.names()));
             }
         }
