@@ -159,7 +159,7 @@ fn words(rule: &Rule) -> String {
 }
 
 /// The longest rising part of distinct numbers, ascending: what need not move.
-fn longest_rising(numbers: &[usize]) -> Vec<usize> {
+pub(super) fn longest_rising(numbers: &[usize]) -> Vec<usize> {
     // Per place the length of the best part that ends there, and the place before it.
     let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(numbers.len());
     for (at, number) in numbers.iter().enumerate() {

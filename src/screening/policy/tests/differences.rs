@@ -1,6 +1,9 @@
 //! What differs between two policies, key by key and rule by rule.
 
+use proptest::prelude::*;
+
 use super::{edited, with_rules};
+use crate::screening::policy::difference::longest_rising;
 use crate::screening::policy::{Policy, RuleChange};
 
 fn parsed(text: &str) -> Policy {
@@ -71,4 +74,24 @@ fn a_changed_rule_is_said_in_the_words_of_the_file() {
     let found = rules(&[("a", "REVIEW")]).rule_differences(&rules(&[("a", "BLOCK")]));
     assert_eq!(found[0].old.as_deref(), Some("REVIEW if finding = LISTED"));
     assert_eq!(found[0].new.as_deref(), Some("BLOCK if finding = LISTED"));
+}
+
+proptest! {
+    #[test]
+    fn as_many_rules_as_can_be_count_as_unmoved(
+        numbers in Just((0..8).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        let rises = |part: &[usize]| part.is_sorted();
+        // Every part of the numbers, by the bits of a byte.
+        let parts = (0..=255_u8).map(|bits| {
+            let kept = numbers.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0);
+            kept.map(|(_, number)| *number).collect::<Vec<_>>()
+        });
+        let longest = parts.filter(|part| rises(part)).map(|part| part.len()).max().unwrap();
+        let found = longest_rising(&numbers);
+        prop_assert!(rises(&found));
+        prop_assert_eq!(found.len(), longest);
+        let mut rest = numbers.iter();
+        prop_assert!(found.iter().all(|number| rest.any(|other| other == number)), "in their order");
+    }
 }
