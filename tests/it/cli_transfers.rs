@@ -371,3 +371,46 @@ fn screenings_show_exposure_and_its_evidence() {
     server.signal("TERM");
     assert_eq!(server.end().status, 0);
 }
+
+#[test]
+fn a_payment_is_screened_whole_and_its_reference_is_not_logged() {
+    const CUSTOMER: &str = "0x0f00000000000000000000000000000000000077";
+    let place = Place::new();
+    let file = place.file("three.csv", &three());
+    place.json(&["transfers", "import", &file]);
+    let payment = |way: &str, from: &str, to: &str, amount: &str| {
+        let sides = ["payment", way, "--from", from, "--to", to, "--chain", "ethereum"];
+        let rest = ["--amount", amount, "--customer-reference", "secret-17"];
+        place.says(&[&sides[..], &rest].concat())
+    };
+    let check = |shown: &Said, status: i32, all: &[&str]| {
+        assert_eq!(shown.status, status, "{}{}", shown.out, shown.err);
+        for words in all {
+            assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
+        }
+    };
+    let listed = payment("withdrawal", CUSTOMER, LISTED, "1.5");
+    let whole = "BLOCK  score 100 (severe)  withdrawal of 1.5 ETH on ethereum";
+    check(&listed, 11, &[whole, "decided by    destination 1", "1 hop to", "100.00 % of all"]);
+    let near = payment("deposit", FAR, CUSTOMER, "2 ETH");
+    check(
+        &near,
+        10,
+        &["REVIEW", "decided by    source 1", "3 hops from", "customer      secret-17"],
+    );
+    let dust = payment("deposit", SERVICE, CUSTOMER, "1");
+    check(&dust, 10, &["dust floor", "nothing of the customer's exposure"]);
+    let none = payment("deposit", "", CUSTOMER, "2 ETH");
+    check(&none, 1, &["ERROR", "INCOMPLETE"]);
+    let bad = payment("deposit", FAR, CUSTOMER, "2 USDT");
+    assert_eq!(bad.status, 1);
+    assert!(bad.err.contains("the asset is ETH"), "{}", bad.err);
+
+    let mut server = Running::start(place.command(&["-vv", "serve", "--listen", "127.0.0.1:0"]));
+    server.wait_for("listening url=");
+    check(&payment("withdrawal", CUSTOMER, LISTED, "1.5"), 11, &[whole]);
+    server.signal("TERM");
+    let ended = server.end();
+    assert_eq!(ended.status, 0);
+    assert!(!ended.err.contains("secret-17"), "{}", ended.err);
+}

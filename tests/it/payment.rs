@@ -366,3 +366,39 @@ fn what_is_foretold_comes() {
     );
     assert!(told > 150 && farther > 20 && by_hub > 4 && searched > 10, "too little was foretold");
 }
+
+/// After a start labels answer at once: hops are told, and that shares are not known yet.
+#[test]
+fn while_transfers_are_read_in_the_answer_says_so() {
+    let set = ["lists.us-ofac-sdn.enabled=false"];
+    let desk = Desk::new(NOW, &set);
+    let csv = format!("address,ticker,party_uid,listed_on\n{},ETH,p,2025-11-01\n", wallet(0));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.csv");
+    std::fs::write(&path, csv).unwrap();
+    desk.import("adv", Some(ListKind::Advisory), &path, Some("test")).unwrap();
+    desk.store(vec![unplaced(1, at(START), &wallet(0), &wallet(1), ETHER)], &[]);
+    desk.engine().settle_exposure(true).unwrap();
+    let desk = Desk::on(desk.closed(), NOW, &set);
+    let payment = |from: u8| Payment {
+        sources: vec![wallet(from)],
+        destinations: vec![wallet(2)],
+        chain: Chain::Evm(1),
+        asset: Asset::Native,
+        amount: Amount::from(ETHER),
+        direction: Direction::ReceivedFrom,
+    };
+    let told = |from: u8| {
+        let at_hand = desk.engine().at_hand().unwrap();
+        let narrowing = Narrowing::default();
+        let scope = Scope::new(at_hand.snapshot(), &narrowing, desk.engine().now()).unwrap();
+        let prospective = at_hand.prospective(&scope, &payment(from));
+        let found = prospective.found.iter().filter_map(|(_, of)| Seen::of(&of.then));
+        let found: Vec<_> = found.map(|seen| (seen.hops, seen.share)).collect();
+        (prospective.incomplete, found)
+    };
+    assert_eq!(told(0), (true, vec![(1, None)]));
+    desk.engine().settle_exposure(true).unwrap();
+    assert_eq!(told(0), (false, vec![(1, Some(10_000))]));
+    assert_eq!(told(1), (false, vec![(2, None)]));
+}
