@@ -66,10 +66,10 @@ impl Settings {
         let has = |name: &str| table.names().iter().any(|column| column == name);
         let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
         // A first line of JSON that is none has no names; then each row is asked for its own.
-        if !table.names().is_empty() {
-            for name in wanted.into_iter().flatten().filter(|name| !has(name)) {
-                return Err(no_column(name, table.names()));
-            }
+        if !table.names().is_empty()
+            && let Some(name) = wanted.into_iter().flatten().find(|name| !has(name))
+        {
+            return Err(no_column(name, table.names()));
         }
         let chain = self.chain.as_deref().or_else(|| has(CHAIN).then_some(CHAIN));
         let mut list = vec![required(&self.address)];
