@@ -66,8 +66,9 @@ impl Settings {
         let has = |name: &str| table.names().iter().any(|column| column == name);
         let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
         // A first line of JSON that is none has no names; then each row is asked for its own.
-        let lacks = wanted.into_iter().flatten().find(|name| !has(name));
-        if let Some(name) = lacks.filter(|_| !table.names().is_empty()) {
+        if !table.names().is_empty()
+            && let Some(name) = wanted.into_iter().flatten().find(|name| !has(name))
+        {
             return Err(no_column(name, table.names()));
         }
         let chain = self.chain.as_deref().or_else(|| has(CHAIN).then_some(CHAIN));
