@@ -13,7 +13,7 @@ const EXPOSED_EVERY: usize = 1_000;
 pub fn evm(path: &Path, rows: usize, exposed: &[String]) -> Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     writeln!(file, "address")?;
-    let mut random = fastrand::Rng::with_seed(0x6261_7463_68);
+    let mut random = fastrand::Rng::with_seed(0x0062_6174_6368);
     for row in 0..rows {
         match row % EXPOSED_EVERY {
             0 => writeln!(file, "{}", exposed[row / EXPOSED_EVERY % exposed.len()])?,
