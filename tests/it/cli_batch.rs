@@ -167,7 +167,7 @@ fn rows_say_what_was_found() {
     };
     check(1, "BLOCK", "LISTED", "0", "Evil Party");
     check(2, "REVIEW", "RECEIVED_FROM", "1", "Evil Party");
-    check(3, "REVIEW", "RECEIVED_FROM", "1", "Evil Party");
+    check(3, "REVIEW", "SENT_TO", "1", "Second, \"quoted\"");
     assert_eq!(["decision", "hops"].map(|column| of(4, column)), ["REVIEW", "0"]);
     check(5, "BLOCK", "LISTED", "0", "Evil Party");
     check(6, "ERROR", "", "", "");

@@ -76,7 +76,7 @@ fn an_attribution_is_reviewed_and_never_blocks() {
     import(&desk, "lazarus", &path);
     for address in addresses(&path) {
         let answer = desk.screen(&address, None);
-        assert_eq!((answer.decision, answer.score), (Decision::Review, 57), "{address}");
+        assert_eq!((answer.decision, answer.score), (Decision::Review, 75), "{address}");
         assert!(answer.is_complete(), "{answer:?}");
         let [found] = answer.findings.as_slice() else { panic!("{answer:?}") };
         assert_eq!((found.kind, found.state), (FindingKind::Listed, ListingState::Standing));
