@@ -217,14 +217,29 @@ impl Chain {
             DashTestnet, Dogecoin, DogecoinTestnet, Litecoin, LitecoinTestnet, Monero,
             MoneroStagenet, MoneroTestnet, Verge, VergeTestnet, Zcash, ZcashTestnet,
         };
-        match self {
-            Bitcoin | BitcoinTestnet | BitcoinTestnet4 | BitcoinSignet | BitcoinRegtest => true,
-            BitcoinCash | BitcoinCashTestnet | BitcoinSv | BitcoinGold | BitcoinGoldTestnet => true,
-            Litecoin | LitecoinTestnet | Dogecoin | DogecoinTestnet | Dash | DashTestnet => true,
-            Zcash | ZcashTestnet | Verge | VergeTestnet => true,
-            Monero | MoneroStagenet | MoneroTestnet => true,
-            _ => false,
-        }
+        let is_bitcoin = matches!(
+            self,
+            Bitcoin | BitcoinTestnet | BitcoinTestnet4 | BitcoinSignet | BitcoinRegtest
+        );
+        let is_fork = matches!(
+            self,
+            BitcoinCash | BitcoinCashTestnet | BitcoinSv | BitcoinGold | BitcoinGoldTestnet
+        );
+        let is_kin = matches!(
+            self,
+            Litecoin
+                | LitecoinTestnet
+                | Dogecoin
+                | DogecoinTestnet
+                | Dash
+                | DashTestnet
+                | Zcash
+                | ZcashTestnet
+                | Verge
+                | VergeTestnet
+        );
+        let is_private = matches!(self, Monero | MoneroStagenet | MoneroTestnet);
+        is_bitcoin || is_fork || is_kin || is_private
     }
 
     /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
