@@ -217,19 +217,17 @@ impl Chain {
             DashTestnet, Dogecoin, DogecoinTestnet, Litecoin, LitecoinTestnet, Monero,
             MoneroStagenet, MoneroTestnet, Verge, VergeTestnet, Zcash, ZcashTestnet,
         };
-        matches!(
+        let is_bitcoin = matches!(
             self,
-            Bitcoin
-                | BitcoinTestnet
-                | BitcoinTestnet4
-                | BitcoinSignet
-                | BitcoinRegtest
-                | BitcoinCash
-                | BitcoinCashTestnet
-                | BitcoinSv
-                | BitcoinGold
-                | BitcoinGoldTestnet
-                | Litecoin
+            Bitcoin | BitcoinTestnet | BitcoinTestnet4 | BitcoinSignet | BitcoinRegtest
+        );
+        let is_fork = matches!(
+            self,
+            BitcoinCash | BitcoinCashTestnet | BitcoinSv | BitcoinGold | BitcoinGoldTestnet
+        );
+        let is_kin = matches!(
+            self,
+            Litecoin
                 | LitecoinTestnet
                 | Dogecoin
                 | DogecoinTestnet
@@ -239,10 +237,9 @@ impl Chain {
                 | ZcashTestnet
                 | Verge
                 | VergeTestnet
-                | Monero
-                | MoneroStagenet
-                | MoneroTestnet
-        )
+        );
+        let is_private = matches!(self, Monero | MoneroStagenet | MoneroTestnet);
+        is_bitcoin || is_fork || is_kin || is_private
     }
 
     /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
