@@ -140,3 +140,24 @@ fn what_takes_too_long_to_try_out_is_refused() {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].contains("than can be tried out"), "{found:#?}");
 }
+
+#[test]
+fn no_more_problems_are_named_than_somebody_reads() {
+    let finding = format!("finding = [{}]\n", "\"x\", ".repeat(1_000));
+    let rule = |at: usize| format!("[[rules]]\nid = \"r{at}\"\ndecision = \"ALLOW\"\n{finding}");
+    let found = problems(&with_rules(&(0..40).map(rule).collect::<String>()));
+    assert_eq!(found.len(), 100);
+    assert_eq!(found[0], "0: more is wrong than is named");
+    // A value that is not looked at would be one less that the rule fits.
+    for (key, value) in [("finding", "LISTED"), ("list", "a"), ("category", "a")] {
+        let values = format!("\"{value}\", ").repeat(1_001);
+        let rule = format!("[[rules]]\nid = \"a\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n");
+        let rule = match key {
+            "finding" => rule.replace("\"LISTED\"", &values),
+            _ => format!("{rule}{key} = [{values}]\n"),
+        };
+        let found = problems(&with_rules(&rule));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains(&format!("{key}: more than 1000")), "{found:#?}");
+    }
+}
