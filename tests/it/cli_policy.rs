@@ -30,7 +30,7 @@ impl Place {
     /// With the example's advisory and its transfers.
     fn loaded() -> Self {
         let place = Self::new();
-        let (list, transfers) = (example("list.csv"), example("transfers.csv"));
+        let (list, transfers) = (example("advisory.csv"), example("transfers.csv"));
         place.done(&["lists", "import", &list, "--list", "example", "--kind", "ADVISORY"]);
         let tags = example("tags.csv");
         place.done(&["tags", "import", &tags, "--list", "example-tags"]);

@@ -142,7 +142,7 @@ fn with(mut row: Value, values: Value) -> Value {
 fn found(number: u64, party: usize, hops: u64) -> Value {
     let party = &PARTIES[party % PARTIES.len()];
     let sent = number % 5 == 2;
-    let timing = if number % 2 == 0 { "BEFORE" } else { "AFTER" };
+    let timing = if number.is_multiple_of(2) { "BEFORE" } else { "AFTER" };
     let sanctions = party.kind == "SANCTIONS";
     let (decision, score, level, rule, reason) = match (hops, sanctions) {
         (0, true) => ("BLOCK", 100, "SEVERE", "sanctions", "a SANCTIONS listing of the address"),
