@@ -151,7 +151,7 @@ fn no_more_problems_are_named_than_somebody_reads() {
     // A value that is not looked at would be one less that the rule fits.
     for (key, value) in [("finding", "LISTED"), ("list", "a"), ("category", "a")] {
         let values = format!("\"{value}\", ").repeat(1_001);
-        let rule = format!("[[rules]]\nid = \"a\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n");
+        let rule = "[[rules]]\nid = \"a\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n";
         let rule = match key {
             "finding" => rule.replace("\"LISTED\"", &values),
             _ => format!("{rule}{key} = [{values}]\n"),
