@@ -111,12 +111,24 @@ impl<'s> Scope<'s> {
         if let Some(as_of) = as_of.filter(|as_of| *as_of > now) {
             return Err(ScopeError::AsOfInFuture { as_of, now });
         }
-        let selected = select(snapshot, &narrowing.lists)?;
+        Ok(Self::of(snapshot, select(snapshot, &narrowing.lists)?, narrowing, now))
+    }
+
+    /// The same of selected lists. A shadow has the same lists at the same places, and what it asks
+    /// for must not refuse a question.
+    fn of(
+        snapshot: &'s Snapshot,
+        selected: Option<Vec<usize>>,
+        narrowing: &Narrowing,
+        now: Timestamp,
+    ) -> Self {
+        let as_of = narrowing.as_of;
         let day = as_of.map(|at| at.to_zoned(TimeZone::UTC).date());
         let configured = snapshot.exposure().max_hops;
         let requirements = snapshot.policy().requirements();
         let limit = requirements.transfers_max_age;
-        let shadow = snapshot.shadow().map(|shadow| Self::new(shadow, narrowing, now));
+        let shadow =
+            snapshot.shadow().map(|shadow| Self::of(shadow, selected.clone(), narrowing, now));
         let mut scope = Self {
             snapshot,
             selected,
@@ -126,7 +138,7 @@ impl<'s> Scope<'s> {
             incomplete: Vec::new(),
             chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now), limit),
             covered: snapshot.exposure().covered(as_of.unwrap_or(now), limit),
-            shadow: shadow.transpose()?.map(Box::new),
+            shadow: shadow.map(Box::new),
         };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
         let (asked, required) = (scope.max_hops, requirements.max_hops.unwrap_or(configured));
@@ -139,7 +151,7 @@ impl<'s> Scope<'s> {
             None if exposure.behind => scope.incomplete.push(Incomplete::ExposureBehind),
             None => {}
         }
-        Ok(scope)
+        scope
     }
 
     /// Whether labels cannot answer, and exposure has to be searched for: a past moment, or a

@@ -63,6 +63,12 @@ struct State {
     problems: Vec<String>,
 }
 
+impl State {
+    fn pair(&self) -> (Arc<Policy>, Option<Arc<Policy>>) {
+        (self.live.policy.clone(), self.shadow.as_ref().map(|shadow| shadow.policy.clone()))
+    }
+}
+
 impl Policies {
     /// Reads the configured files, of which a policy that requires more than `max_hops` is refused.
     pub fn open(
@@ -71,7 +77,7 @@ impl Policies {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let read = |path: &Option<PathBuf>| {
-            let read = path.as_deref().map(|path| read(path, max_hops)).transpose();
+            let read = path.as_deref().map(|path| read(path, max_hops, None)).transpose();
             read.map_err(|problem| EngineError::Policy(vec![problem]))
         };
         let standing = |policy, path: &Option<PathBuf>| StandingPolicy {
@@ -92,19 +98,21 @@ impl Policies {
 
     /// The policy in force, and the shadow.
     pub fn pair(&self) -> (Arc<Policy>, Option<Arc<Policy>>) {
-        let state = self.lock();
-        (state.live.policy.clone(), state.shadow.as_ref().map(|shadow| shadow.policy.clone()))
+        self.lock().pair()
     }
 
     /// Reads the files again; says whether a policy is another now. All or nothing.
     fn reload(&self, live: &Live, store: &Store, now: Timestamp) -> Result<bool, EngineError> {
+        // Before the files are read: of two reloads the later one must have read the later files.
+        let mut state = self.lock();
         let mut problems = Vec::new();
-        let mut read = |path: &Option<PathBuf>| {
-            let found = path.as_deref().map(|path| read(path, self.max_hops))?;
+        let (live_now, shadow_now) = state.pair();
+        let mut read = |path: &Option<PathBuf>, known: Option<&Arc<Policy>>| {
+            let found = path.as_deref().map(|path| read(path, self.max_hops, known))?;
             found.map_err(|problem| problems.push(problem)).ok()
         };
-        let found = [read(&self.paths[0]), read(&self.paths[1])];
-        let mut state = self.lock();
+        let found =
+            [read(&self.paths[0], Some(&live_now)), read(&self.paths[1], shadow_now.as_ref())];
         if !problems.is_empty() {
             if state.problems != problems {
                 let problems = problems.join("; ");
@@ -133,19 +141,28 @@ impl Policies {
         }
         state.live = new_live.unwrap_or_else(|| state.live.clone());
         state.shadow = new_shadow.or_else(|| state.shadow.clone());
-        drop(state);
-        live.judge_by(self.pair());
+        // Under the lock: of two reloads the later one must be in force, as the state says.
+        live.judge_by(state.pair());
         Ok(true)
     }
 }
 
-/// A file's policy, or what is wrong with it, in words that name the file.
-fn read(path: &Path, max_hops: u8) -> Result<Arc<Policy>, String> {
+/// A file's policy, or what is wrong with it, in words that name the file. What it said when it was
+/// read before is not read into it again.
+fn read(path: &Path, max_hops: u8, known: Option<&Arc<Policy>>) -> Result<Arc<Policy>, String> {
     let named = |problem: String| format!("{}: {problem}", path.display());
     let mut text = String::new();
     let most = MAX_FILE as u64 + 1;
+    // To open a pipe would wait for somebody to write to it.
+    let found = std::fs::metadata(path).map_err(|error| named(error.to_string()))?;
+    if !found.is_file() {
+        return Err(named("is no file".to_owned()));
+    }
     let read = File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
     read.map_err(|error| named(error.to_string()))?;
+    if let Some(known) = known.filter(|known| known.text() == text) {
+        return Ok(known.clone());
+    }
     let policy = Policy::parse(&text).map_err(|error| named(error.to_string()))?;
     match policy.requirements().max_hops.filter(|required| *required > max_hops) {
         Some(required) => {

@@ -36,7 +36,8 @@ use crate::exposure::{Direct, Direction, Timing};
 /// The score of a certain sanctions match, the highest there is.
 pub const MAX_SCORE: u8 = 100;
 
-/// The id of the floor under a standing listing of kind SANCTIONS.
+/// The id of the floor under a standing listing of kind SANCTIONS: BLOCK, and REVIEW under a string
+/// of such a list that is matched letter for letter.
 pub const SANCTIONS_FLOOR: &str = "sanctions";
 
 /// The id of the floor under an INCOMPLETE screening.
@@ -275,8 +276,15 @@ impl Policy {
             None if removed => (Decision::Allow, By::Removed),
             None => (Decision::Review, By::NoRule),
         };
-        match certain && decision < Decision::Block {
-            true => Judgement { score, factors, decision: Decision::Block, by: By::SanctionsFloor },
+        let floor = match subject.kind {
+            _ if certain => Decision::Block,
+            FindingKind::ListedVerbatim if !removed && subject.list_kind == ListKind::Sanctions => {
+                Decision::Review
+            }
+            _ => Decision::Allow,
+        };
+        match decision < floor {
+            true => Judgement { score, factors, decision: floor, by: By::SanctionsFloor },
             false => Judgement { score, factors, decision, by },
         }
     }
@@ -299,7 +307,13 @@ impl Policy {
                 (rule.threshold(), rule.observed(subject, score))
             }
             By::SanctionsFloor => (
-                "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed".to_owned(),
+                match subject.kind {
+                    FindingKind::ListedVerbatim => {
+                        "finding = LISTED_VERBATIM, list_kind = SANCTIONS, not removed"
+                    }
+                    _ => "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed",
+                }
+                .to_owned(),
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
             ),
             By::Removed => {

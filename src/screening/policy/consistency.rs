@@ -3,7 +3,9 @@
 //! Of exposure the labels keep the fewest hops of a kind. Were a direct dealing of a small share
 //! ALLOW where two hops are REVIEW, a small dealing of one's own would hide all that lies behind
 //! it. So no exposure may be decided on more mildly than a farther one of its kind could be: tried
-//! out over every combination that the rules can tell apart.
+//! out over every combination that the rules can tell apart. And of direct dealings the labels say
+//! what all come to, and the gravest timing: were more of them milder, a further one would hide
+//! those that were there.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +13,24 @@ use super::{By, Decision, Exposed, FindingKind, ListingState, Policy, Subject};
 use crate::domain::list::{ListId, ListKind};
 use crate::exposure::{Direct, Direction, MAX_HOPS, Timing};
 
+/// The timings, from the mildest to the gravest.
+const BY_GRAVITY: [Timing; Timing::ALL.len()] = [Timing::Before, Timing::Unknown, Timing::After];
+
+/// The most rules that are asked while all is tried out: some tenths of a second.
+const MOST_ASKED: usize = 20_000_000;
+
 /// What is wrong, with the place of the rule that it is about.
 pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
     let Ok(list) = "any".parse::<ListId>() else { return Vec::new() };
     let mut problems: Vec<(Option<usize>, String)> = Vec::new();
+    let asked = asked(policy);
+    if asked > MOST_ASKED {
+        let message = format!(
+            "rules: tell more shares, values and categories apart than can be tried out: {asked} \
+             combinations times rules, at most {MOST_ASKED}"
+        );
+        return vec![(None, message)];
+    }
     let ties = [
         (FindingKind::ReceivedFrom, Direction::ReceivedFrom),
         (FindingKind::SentTo, Direction::SentTo),
@@ -34,6 +50,33 @@ pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
     let mut known = BTreeSet::new();
     problems.retain(|(place, _)| known.insert(*place));
     problems
+}
+
+/// How many rules are asked, at most, to try all out.
+fn asked(policy: &Policy) -> usize {
+    let (shares, values) = told_apart(policy);
+    let direct = shares.len().saturating_mul(values.len());
+    let combinations = direct.saturating_add(usize::from(MAX_HOPS)) * BY_GRAVITY.len();
+    let kinds = ListKind::ALL.into_iter().filter(|kind| *kind != ListKind::Service);
+    let weights: usize = kinds.map(|kind| categories(policy, kind).len()).sum();
+    // Four kinds of exposure.
+    let subjects = combinations.saturating_mul(4 * weights);
+    subjects.saturating_mul(policy.rules().len().max(1))
+}
+
+/// Every share and value that rules or steps can tell apart, from the smallest to the unknown.
+fn told_apart(policy: &Policy) -> (Vec<Option<u16>>, Vec<Option<u64>>) {
+    let [share_steps, value_steps] = policy.steps();
+    let (mut shares, mut values) = (BTreeSet::from([0]), BTreeSet::from([0]));
+    shares.extend(share_steps.iter().map(|step| step.at_least as u16));
+    values.extend(value_steps.iter().map(|step| step.at_least));
+    for rule in policy.rules() {
+        let asked = &rule.conditions;
+        shares.extend([asked.share_at_least, asked.share_below].into_iter().flatten());
+        values.extend([asked.value_at_least, asked.value_below].into_iter().flatten());
+    }
+    let shares = shares.into_iter().map(Some).chain([None]).collect();
+    (shares, values.into_iter().map(Some).chain([None]).collect())
 }
 
 /// The weights that the category of an exposure can have.
@@ -59,69 +102,113 @@ impl Tried<'_> {
     fn problem(&self) -> Option<(Option<usize>, String)> {
         // From far to near: what is nearer must be as bad at least as the worst so far.
         let mut worst: Option<(Decision, By, u8)> = None;
-        for hops in (1..=MAX_HOPS).rev() {
-            let found: Vec<_> = self.at(hops).collect();
-            for (decision, by) in &found {
-                if let Some((farther, farther_by, at)) = worst.filter(|worst| *decision < worst.0) {
-                    let message = format!(
-                        "{} of a {} list over {hops} {} can be {} by rule {}, while over {at} hops it is \
-                         {} by rule {}: the nearer would hide the farther",
-                        self.kind.as_str(),
-                        self.list_kind,
-                        if hops == 1 { "hop" } else { "hops" },
-                        decision.as_str(),
-                        self.policy.rule_id(*by),
-                        farther.as_str(),
-                        self.policy.rule_id(farther_by),
-                    );
-                    let place = if let By::Rule(place) = by { Some(*place) } else { None };
-                    return Some((place, message));
+        for hops in (2..=MAX_HOPS).rev() {
+            let found = BY_GRAVITY.map(|timing| self.judged(hops, timing, None));
+            for found in &found {
+                if let Some(problem) = self.hides(*found, hops, worst) {
+                    return Some(problem);
                 }
             }
-            let here = found.into_iter().max_by_key(|(decision, _)| *decision);
-            let here = here.map(|(decision, by)| (decision, by, hops));
+            let here = found.into_iter().map(|(decision, by)| (decision, by, hops));
             worst = worst.into_iter().chain(here).max_by_key(|(decision, ..)| *decision);
+        }
+        if self.kind == FindingKind::HubExposure {
+            let mut found = BY_GRAVITY.map(|timing| self.judged(1, timing, None)).into_iter();
+            return found.find_map(|found| self.hides(found, 1, worst));
+        }
+        self.problem_of_direct(worst)
+    }
+
+    /// What is wrong with direct dealings, where the worst of the farther is decided on so.
+    fn problem_of_direct(
+        &self,
+        worst: Option<(Decision, By, u8)>,
+    ) -> Option<(Option<usize>, String)> {
+        let (shares, values) = told_apart(self.policy);
+        // By timing and value, at the share before this one.
+        let mut smaller: Vec<(Decision, By)> = Vec::new();
+        for share in shares {
+            let mut here: Vec<(Decision, By)> = Vec::with_capacity(smaller.len());
+            for &value in &values {
+                for (at, timing) in BY_GRAVITY.into_iter().enumerate() {
+                    let found = self.judged(1, timing, Some(Direct { share, value }));
+                    if let Some(problem) = self.hides(found, 1, worst) {
+                        return Some(problem);
+                    }
+                    let place = here.len();
+                    let less = [
+                        (smaller.get(place), "with a smaller share"),
+                        (
+                            place.checked_sub(BY_GRAVITY.len()).map(|less| &here[less]),
+                            "with less value",
+                        ),
+                        (
+                            place.checked_sub(1).filter(|_| at > 0).map(|less| &here[less]),
+                            "with a milder timing",
+                        ),
+                    ];
+                    let milder = less.into_iter().find_map(|(known, words)| {
+                        known
+                            .filter(|(decision, _)| found.0 < *decision)
+                            .map(|known| (*known, words))
+                    });
+                    if let Some((known, words)) = milder {
+                        return Some(self.said(found, "dealt with directly", known, words));
+                    }
+                    here.push(found);
+                }
+            }
+            smaller = here;
         }
         None
     }
 
-    /// All that can be decided on over so many hops.
-    fn at(&self, hops: u8) -> impl Iterator<Item = (Decision, By)> {
-        let is_direct = hops == 1 && self.kind != FindingKind::HubExposure;
-        let directs = if is_direct { self.directs() } else { vec![None] };
-        directs.into_iter().flat_map(move |direct| {
-            Timing::ALL.into_iter().map(move |timing| {
-                let Self { direction, category_percent, .. } = *self;
-                let exposed = Exposed { hops, direction, timing, direct, category_percent };
-                let judged = self.policy.judge(&Subject {
-                    kind: self.kind,
-                    state: ListingState::Standing,
-                    list: self.list,
-                    list_kind: self.list_kind,
-                    category: "",
-                    service: false,
-                    exposure: Some(exposed),
-                });
-                (judged.decision, judged.by)
-            })
-        })
+    /// What is wrong where so many hops are decided on more mildly than more of them.
+    fn hides(
+        &self,
+        found: (Decision, By),
+        hops: u8,
+        worst: Option<(Decision, By, u8)>,
+    ) -> Option<(Option<usize>, String)> {
+        let (farther, by, at) = worst.filter(|worst| found.0 < worst.0)?;
+        let near = format!("over {hops} {}", if hops == 1 { "hop" } else { "hops" });
+        Some(self.said(found, &near, (farther, by), &format!("over {at} hops")))
     }
 
-    /// Every share and value that rules or steps can tell apart.
-    fn directs(&self) -> Vec<Option<Direct>> {
-        let [share_steps, value_steps] = self.policy.steps();
-        let (mut shares, mut values) = (BTreeSet::from([0]), BTreeSet::from([0]));
-        shares.extend(share_steps.iter().map(|step| step.at_least as u16));
-        values.extend(value_steps.iter().map(|step| step.at_least));
-        for rule in self.policy.rules() {
-            let asked = &rule.conditions;
-            shares.extend([asked.share_at_least, asked.share_below].into_iter().flatten());
-            values.extend([asked.value_at_least, asked.value_below].into_iter().flatten());
-        }
-        let shares = shares.into_iter().map(Some).chain([None]);
-        let pairs = shares.flat_map(|share| {
-            values.iter().copied().map(Some).chain([None]).map(move |value| (share, value))
+    fn said(
+        &self,
+        (decision, by): (Decision, By),
+        here: &str,
+        (worse, worse_by): (Decision, By),
+        there: &str,
+    ) -> (Option<usize>, String) {
+        let hides = match there.starts_with("over") {
+            true => "the nearer would hide the farther",
+            false => "a further dealing would hide those before it",
+        };
+        let (kind, list_kind) = (self.kind.as_str(), self.list_kind);
+        let [rule, worse_rule] = [by, worse_by].map(|by| self.policy.rule_id(by));
+        let [can, is] = [decision, worse].map(Decision::as_str);
+        let message = format!(
+            "{kind} of a {list_kind} list {here} can be {can} by rule {rule}, while {there} it is \
+             {is} by rule {worse_rule}: {hides}"
+        );
+        (if let By::Rule(place) = by { Some(place) } else { None }, message)
+    }
+
+    /// What is decided on an exposure of the kind.
+    fn judged(&self, hops: u8, timing: Timing, direct: Option<Direct>) -> (Decision, By) {
+        let Self { direction, category_percent, .. } = *self;
+        let exposed = Exposed { hops, direction, timing, direct, category_percent };
+        let judged = self.policy.judge(&Subject {
+            kind: self.kind,
+            state: ListingState::Standing,
+            list: self.list,
+            list_kind: self.list_kind,
+            category: "",
+            service: false,
+            exposure: Some(exposed),
         });
-        pairs.map(|(share, value)| Some(Direct { share, value })).collect()
+        (judged.decision, judged.by)
     }
 }

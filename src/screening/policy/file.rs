@@ -25,6 +25,9 @@ const MAX_RULES: usize = 1_000;
 const MAX_STEPS: usize = 100;
 const MAX_VALUES: usize = 1_000;
 
+/// The most problems that are named.
+const MAX_PROBLEMS: usize = 100;
+
 /// The most that share or value may raise a score to, in per cent.
 const MAX_STEP_PERCENT: u64 = 1_000;
 
@@ -78,8 +81,15 @@ impl Reading<'_> {
     }
 
     fn problem_at(&mut self, offset: usize, message: impl Into<String>) {
-        let line = line_of(self.text, offset);
-        self.problems.push(PolicyProblem { line, message: message.into() });
+        let problem = match self.problems.len() {
+            MAX_PROBLEMS.. => return,
+            before if before + 1 == MAX_PROBLEMS => {
+                let message = "more is wrong than is named".to_owned();
+                PolicyProblem { line: 0, message }
+            }
+            _ => PolicyProblem { line: line_of(self.text, offset), message: message.into() },
+        };
+        self.problems.push(problem);
     }
 
     fn policy(&mut self, file: File) -> Policy {
@@ -358,8 +368,16 @@ impl Reading<'_> {
         Conditions {
             findings: self.names("finding", &table.finding, FindingKind::ALL, FindingKind::as_str),
             list_kinds: self.names("list_kind", &table.list_kind, ListKind::ALL, ListKind::as_str),
-            lists: table.list.iter().filter_map(|id| self.list_id("list", id)).collect(),
-            categories: self.categories(&table.category),
+            lists: self
+                .bounded("list", &table.list)
+                .iter()
+                .filter_map(|id| self.list_id("list", id))
+                .collect(),
+            categories: self
+                .bounded("category", &table.category)
+                .iter()
+                .map(|one| one.get_ref().clone())
+                .collect(),
             states: self.names("state", &table.state, ListingState::ALL, ListingState::as_str),
             timings: self.names("timing", &table.timing, Timing::ALL, Timing::as_str),
             hops_at_least: hops(self, "hops_at_least", &table.hops_at_least),
@@ -381,7 +399,7 @@ impl Reading<'_> {
         name: impl Fn(T) -> &'static str,
     ) -> Vec<T> {
         let mut found = Vec::new();
-        for one in given.iter().take(MAX_VALUES) {
+        for one in self.bounded(key, given) {
             match exact(all, &name, one.get_ref()) {
                 Some(value) => found.push(value),
                 None => {
@@ -393,11 +411,12 @@ impl Reading<'_> {
         found
     }
 
-    fn categories(&mut self, given: &[Spanned<String>]) -> Vec<String> {
+    /// The values of a condition, no more than are taken.
+    fn bounded<'g>(&mut self, key: &str, given: &'g [Spanned<String>]) -> &'g [Spanned<String>] {
         if let Some(one) = given.get(MAX_VALUES) {
-            self.problem(one, format!("category: more than {MAX_VALUES}"));
+            self.problem(one, format!("{key}: more than {MAX_VALUES}"));
         }
-        given.iter().map(|one| one.get_ref().clone()).collect()
+        &given[..given.len().min(MAX_VALUES)]
     }
 
     /// Refuses what a rule cannot know of exposure.

@@ -154,3 +154,19 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
     // More than is configured cannot be looked for.
     assert_eq!(said("[requires]\nmax_hops = 8\n", &all), incomplete(narrowed(5, 8)));
 }
+
+#[test]
+fn a_shadow_refuses_no_question() {
+    let requiring = || requiring(&Policy::built_in(), "[requires]\nlists = [\"absent\"]\n");
+    let plain = || Policy::parse(Policy::built_in().text()).expect("it is valid");
+    let lists = [sanctions(vec![row(RONIN, "ETH")])];
+    let asked = narrowing(&[id("absent")], None);
+    let both = by(&lists, requiring(), Some(plain()));
+    let scope = Scope::new(&both, &asked, now()).expect("the list is required, and missing");
+    let answer = scope.screen(CLEAN, None).expect("an answer");
+    assert_eq!(answer.scope_incomplete, [Incomplete::RequiredListMissing(id("absent"))]);
+    assert!(answer.shadow.is_some());
+    // Nor does it let one pass that the policy in force does not know.
+    let both = by(&lists, plain(), Some(requiring()));
+    assert!(Scope::new(&both, &asked, now()).is_err());
+}

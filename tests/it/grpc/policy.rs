@@ -176,6 +176,11 @@ fn a_reload_is_all_or_nothing() {
         assert_eq!(answer.reload_problems.len(), 2);
         assert_eq!(versions(answer), before);
 
+        // To read a pipe would be to wait for somebody who writes.
+        let pipe = std::process::Command::new("mkfifo").arg(files.path("shadow")).status();
+        assert!(pipe.unwrap().success());
+        check_refused(desk.reload().await, invalid_policy("shadow.toml: is no file"));
+
         files.write("live", &next);
         files.write("shadow", &live);
         assert!(desk.reload().await.unwrap().changed);

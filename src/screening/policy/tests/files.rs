@@ -105,7 +105,59 @@ fn a_rule_must_not_let_the_nearest_hide_what_is_behind() {
     check(&format!("{before}{rest}"), "the nearer would hide the farther");
     let near = "[[rules]]\nid = \"near\"\ndecision = \"ALLOW\"\nhops_at_most = 3\n";
     check(&format!("{near}{rest}"), "over 3 hops can be ALLOW by rule near");
-    // Where what is farther is let pass too, small dealings may be.
+    // A further dealing must not hide those before it, where farther ones are let pass.
     let far = "[[rules]]\nid = \"far\"\ndecision = \"ALLOW\"\nhops_at_least = 2\n";
+    let direct = "hops_at_most = 1\nfinding = [\"RECEIVED_FROM\", \"SENT_TO\"]\n";
+    for (condition, less) in [
+        ("timing = [\"AFTER\"]", "a milder timing it is REVIEW by rule rest"),
+        ("timing = [\"UNKNOWN\"]", "a milder timing it is REVIEW by rule rest"),
+        ("share_at_least_percent = 50", "a smaller share it is REVIEW by rule rest"),
+        ("value_at_least_floors = 50", "less value it is REVIEW by rule rest"),
+    ] {
+        let more = format!("[[rules]]\nid = \"more\"\ndecision = \"ALLOW\"\n{condition}\n{direct}");
+        check(&format!("{far}{more}{rest}"), less);
+    }
+    // Where what is farther is let pass too, small dealings may be.
     assert!(Policy::parse(&with_rules(&format!("{far}{share}{rest}"))).is_ok());
+}
+
+#[test]
+fn what_takes_too_long_to_try_out_is_refused() {
+    let rules = |count: usize| -> String {
+        let rule = |at: usize| {
+            format!(
+                "[[rules]]\nid = \"r{at}\"\ndecision = \"REVIEW\"\n\
+                 share_at_least_percent = {}.{:02}\nvalue_at_least_floors = {}\n",
+                at / 100,
+                at % 100,
+                1_000_000 - at
+            )
+        };
+        (0..count).map(rule).collect()
+    };
+    assert!(Policy::parse(&with_rules(&rules(20))).is_ok());
+    let found = problems(&with_rules(&rules(1_000)));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].contains("than can be tried out"), "{found:#?}");
+}
+
+#[test]
+fn no_more_problems_are_named_than_somebody_reads() {
+    let finding = format!("finding = [{}]\n", "\"x\", ".repeat(1_000));
+    let rule = |at: usize| format!("[[rules]]\nid = \"r{at}\"\ndecision = \"ALLOW\"\n{finding}");
+    let found = problems(&with_rules(&(0..40).map(rule).collect::<String>()));
+    assert_eq!(found.len(), 100);
+    assert_eq!(found[0], "0: more is wrong than is named");
+    // A value that is not looked at would be one less that the rule fits.
+    for (key, value) in [("finding", "LISTED"), ("list", "a"), ("category", "a")] {
+        let values = format!("\"{value}\", ").repeat(1_001);
+        let rule = "[[rules]]\nid = \"a\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n";
+        let rule = match key {
+            "finding" => rule.replace("\"LISTED\"", &values),
+            _ => format!("{rule}{key} = [{values}]\n"),
+        };
+        let found = problems(&with_rules(&rule));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].contains(&format!("{key}: more than 1000")), "{found:#?}");
+    }
 }

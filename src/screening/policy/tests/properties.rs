@@ -168,6 +168,81 @@ proptest! {
     }
 }
 
+/// Rules by chance, as text.
+fn rules() -> impl Strategy<Value = String> {
+    let number = |most: u64| prop::option::weighted(0.3, 0..=most);
+    let timing = prop::option::weighted(0.3, prop::sample::select(&["AFTER", "BEFORE", "UNKNOWN"]));
+    let decision = prop::sample::select(&["ALLOW", "REVIEW", "BLOCK"]);
+    let share = (number(2), number(2));
+    let value = (number(2), number(2));
+    let rule = (decision, number(3), number(3), share, value, (number(60), number(60)), timing);
+    let rule = rule.prop_map(|(decision, from, to, share, value, score, timing)| {
+        let mut text = format!("decision = \"{decision}\"\n");
+        let to = if timing.is_some() { Some(1) } else { to };
+        let numbers = [
+            ("hops_at_least", from),
+            ("hops_at_most", to),
+            ("share_at_least_percent", share.0),
+            ("share_below_percent", share.1),
+            ("value_at_least_floors", value.0),
+            ("value_below_floors", value.1),
+            ("score_at_least", score.0),
+            ("score_below", score.1),
+        ];
+        for (key, number) in numbers {
+            text += &number.map_or(String::new(), |number| match key.contains("percent") {
+                true => format!("{key} = {number}.0\n"),
+                false => format!("{key} = {number}\n"),
+            });
+        }
+        if let Some(timing) = timing {
+            text +=
+                &format!("timing = [\"{timing}\"]\nfinding = [\"RECEIVED_FROM\", \"SENT_TO\"]\n");
+        }
+        text
+    });
+    prop::collection::vec(rule, 1..4).prop_map(|rules| {
+        let named = |(at, rule)| format!("[[rules]]\nid = \"r{at}\"\n{rule}");
+        rules.iter().enumerate().map(named).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn by_rules_that_are_accepted_no_exposure_hides_another(
+        rules in rules(),
+        list_kind in any_of(&KINDS[..5]),
+        near in (1_u8..=3, any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
+        far in (1_u8..=3, any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
+    ) {
+        let Ok(policy) = Policy::parse(&super::with_rules(&rules)) else { return Ok(()) };
+        let list: ListId = "a".parse().unwrap();
+        let judge = |(hops, timing, share, value): (u8, Timing, Option<u16>, Option<u64>)| {
+            let direct = (hops == 1).then_some(Direct { share, value });
+            let direction = Direction::SentTo;
+            let exposure = Some(Exposed { hops, direction, timing, direct, category_percent: 100 });
+            let (kind, state) = (FindingKind::SentTo, ListingState::Standing);
+            let (list, category, service) = (&list, "", false);
+            policy.judge(&Subject { kind, state, list, list_kind, category, service, exposure })
+        };
+        // What an address shows that has both.
+        let both = match near.0.cmp(&far.0) {
+            std::cmp::Ordering::Less => near,
+            std::cmp::Ordering::Greater => far,
+            std::cmp::Ordering::Equal => (
+                near.0,
+                near.1.min(far.1),
+                near.2.zip(far.2).map(|(a, b)| a.max(b)),
+                near.3.zip(far.3).map(|(a, b)| a + b),
+            ),
+        };
+        let worst = judge(near).decision.max(judge(far).decision);
+        prop_assert!(judge(both).decision >= worst, "{rules}");
+    }
+}
+
 #[test]
 fn the_first_rule_that_fits_wins_and_is_explained() {
     let rules = "[[rules]]\nid = \"after\"\ndecision = \"BLOCK\"\ntiming = [\"AFTER\"]\n\
@@ -233,6 +308,18 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
     let standing = Subject { state: ListingState::Standing, ..sanctioned };
     assert_eq!(policy.judge(&standing).by, By::SanctionsFloor);
     assert_eq!(policy.judge(&standing).decision, Decision::Block);
+    // A string that is matched letter for letter may be the very address: a person looks.
+    let lax = "[[rules]]\nid = \"everything\"\ndecision = \"ALLOW\"\n";
+    let lax = Policy::parse(&super::with_rules(lax)).unwrap();
+    let verbatim = Subject { kind: FindingKind::ListedVerbatim, ..standing };
+    let judged = lax.judge(&verbatim);
+    assert_eq!((judged.decision, judged.by), (Decision::Review, By::SanctionsFloor));
+    let (threshold, observed) = lax.grounds(judged.by, &verbatim, judged.score);
+    assert_eq!(threshold, format!("{observed}, not removed"));
+    let advised = Subject { list_kind: ListKind::Advisory, ..verbatim };
+    assert_eq!(lax.judge(&advised).decision, Decision::Allow);
+    let gone = Subject { state: ListingState::Removed, ..verbatim };
+    assert_eq!(lax.judge(&gone).by, By::Removed);
     let other: ListId = "b".parse().unwrap();
     let removed = policy.judge(&Subject { list: &other, ..sanctioned });
     assert_eq!((removed.by, removed.score), (By::Removed, 0));
