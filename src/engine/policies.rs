@@ -136,7 +136,7 @@ impl Policies {
             store.save_policy(new.policy.version(), new.policy.text())?;
             tracing::info!(policy = new.policy.version(), "read anew");
         }
-        if new_shadow.is_some() {
+        if state.shadow.is_some() {
             self.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         }
         state.live = new_live.unwrap_or_else(|| state.live.clone());
@@ -223,12 +223,19 @@ impl Engine {
         if let Some(policy) = known.into_iter().find(|policy| policy.version() == version) {
             return Ok(Some(policy));
         }
+        let Some(text) = self.policy_text(version)? else { return Ok(None) };
+        let parsed = Policy::parse(&text);
+        let policy = parsed.map_err(|e| EngineError::Policy(vec![format!("{version}: {e}")]))?;
+        Ok(Some(Arc::new(policy)))
+    }
+
+    /// The file of such a policy, as it was then: this version of the program may refuse it.
+    pub fn policy_text(&self, version: &str) -> Result<Option<String>, EngineError> {
         if version.is_empty() || version.len() > MAX_NAME {
             return Ok(None);
         }
-        let Some(stored) = self.publisher.store().policy(version)? else { return Ok(None) };
-        let text = String::from_utf8(stored).map_err(internal)?;
-        Ok(Some(Arc::new(Policy::parse(&text).map_err(internal)?)))
+        let stored = self.publisher.store().policy(version)?;
+        stored.map(|text| String::from_utf8(text).map_err(internal)).transpose()
     }
 
     /// Counts what live and shadow decided, where there is a shadow.

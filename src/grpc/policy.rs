@@ -35,13 +35,13 @@ impl Policies {
     }
 }
 
-/// A policy that is neither in force nor the shadow.
-fn earlier(policy: &Policy) -> v1::Policy {
+/// A policy that is neither in force nor the shadow, by its version and file.
+fn earlier(version: &str, toml: String) -> v1::Policy {
     v1::Policy {
-        version: policy.version().to_owned(),
-        digest: convert::hex(policy.digest()),
-        name: policy.name().to_owned(),
-        toml: policy.text().to_owned(),
+        version: version.to_owned(),
+        digest: convert::hex(&Policy::digest_of(&toml)),
+        name: version.split('@').next().unwrap_or_default().to_owned(),
+        toml,
         path: String::new(),
         since: None,
     }
@@ -52,7 +52,7 @@ fn standing(standing: &StandingPolicy) -> v1::Policy {
     v1::Policy {
         path: path.unwrap_or_default(),
         since: Some(convert::timestamp(standing.since)),
-        ..earlier(&standing.policy)
+        ..earlier(standing.policy.version(), standing.policy.text().to_owned())
     }
 }
 
@@ -185,8 +185,8 @@ impl PolicyService for Policies {
         let version = request.into_inner().version;
         let found = with_engine(&self.engine, move |engine| {
             if !version.is_empty() {
-                let policy = engine.policy(&version)?.ok_or_else(|| unknown(&version))?;
-                let policy = Some(earlier(&policy));
+                let toml = engine.policy_text(&version)?.ok_or_else(|| unknown(&version))?;
+                let policy = Some(earlier(&version, toml));
                 return Ok(v1::GetPolicyResponse { policy, ..Default::default() });
             }
             let overview = engine.policies();

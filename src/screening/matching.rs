@@ -1,6 +1,6 @@
 //! Which listings an address touches, and how. Does not score beyond asking the policy.
 
-use super::parties::{Categories, Role};
+use super::parties::Categories;
 use super::policy::{By, Decision, Exposed, Factors, Policy, Subject};
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
@@ -176,13 +176,13 @@ impl Sight<'_> {
             list: list.id(),
             list_kind: list.kind(),
             category: &row.facts.category,
-            service: self.categories.role(list.kind(), &row.facts) == Role::Stop,
+            role: self.categories.role(list.kind(), &row.facts),
+            category_percent: self.category_percent,
             exposure: near.map(|near| Exposed {
                 hops: near.hops,
                 direction: near.direction,
                 timing: near.timing,
                 direct: near.direct,
-                category_percent: self.category_percent,
             }),
         }
     }

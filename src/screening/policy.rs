@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
 
 pub use difference::{RuleChange, RuleDifference, SettingDifference};
 pub use file::{MAX_FILE, PolicyError, PolicyProblem};
@@ -28,7 +29,7 @@ pub use rule::Rule;
 pub use score::Factors;
 use score::{Scale, Step};
 
-use super::parties::Categories;
+use super::parties::{Categories, Role};
 use super::{FindingKind, ListingState};
 use crate::domain::list::{ListId, ListKind};
 use crate::exposure::{Direct, Direction, Timing};
@@ -39,6 +40,10 @@ pub const MAX_SCORE: u8 = 100;
 /// The id of the floor under a standing listing of kind SANCTIONS: BLOCK, and REVIEW under a string
 /// of such a list that is matched letter for letter.
 pub const SANCTIONS_FLOOR: &str = "sanctions";
+
+/// The id of the floor under a standing listing at which paths begin: its own exposure to others of
+/// its kind is not known.
+pub const SOURCE_FLOOR: &str = "source";
 
 /// The id of the floor under an INCOMPLETE screening.
 pub const INCOMPLETE_FLOOR: &str = "incomplete";
@@ -53,7 +58,8 @@ pub const REMOVED: &str = "removed";
 pub const NO_RULE: &str = "no-rule";
 
 /// Ids that a rule must not have.
-const RESERVED: [&str; 5] = [SANCTIONS_FLOOR, INCOMPLETE_FLOOR, NO_FINDING, REMOVED, NO_RULE];
+const RESERVED: [&str; 6] =
+    [SANCTIONS_FLOOR, SOURCE_FLOOR, INCOMPLETE_FLOOR, NO_FINDING, REMOVED, NO_RULE];
 
 /// The built-in policy, in the form of every other.
 static BUILT_IN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
@@ -151,8 +157,11 @@ pub struct Subject<'a> {
     pub list_kind: ListKind,
     /// The row's categories, separated by commas.
     pub category: &'a str,
-    /// Whether the listing is a service by its list or its category.
-    pub service: bool,
+    /// Whether paths begin or end at the listing, by its list or its category.
+    pub role: Role,
+    /// The largest weight, in per cent, that a category at which paths begin has: what is nearest
+    /// must not hide what is of heavier category.
+    pub category_percent: u8,
     /// How near the listing is; `None` where the address itself is listed.
     pub exposure: Option<Exposed>,
 }
@@ -168,9 +177,6 @@ pub struct Exposed {
     pub timing: Timing,
     /// What was dealt directly; `None` beyond one hop.
     pub direct: Option<Direct>,
-    /// The largest weight that a category of its kind of list can have, in per cent: the nearest
-    /// listing must not hide a farther one of heavier category.
-    pub category_percent: u8,
 }
 
 /// What a policy makes of a finding.
@@ -193,6 +199,8 @@ pub enum By {
     Rule(usize),
     /// The floor under a standing listing of kind SANCTIONS.
     SanctionsFloor,
+    /// The floor under a standing listing at which paths begin.
+    SourceFloor,
     /// The listing was removed, and no rule asks for such.
     Removed,
     /// No rule fits, so a person has to look.
@@ -213,6 +221,11 @@ impl Policy {
     /// How answers name it: its name, `@` and the first 16 hex digits of its digest.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What names a policy: SHA-256 of its file.
+    pub fn digest_of(text: &str) -> [u8; 32] {
+        Sha256::digest(text).into()
     }
 
     /// SHA-256 of its file.
@@ -264,7 +277,8 @@ impl Policy {
         let certain = !removed
             && subject.list_kind == ListKind::Sanctions
             && matches!(subject.kind, FindingKind::Listed | FindingKind::SameKey);
-        let factors = (!removed && !subject.service).then(|| self.scale.factors(subject));
+        let service = subject.role == Role::Stop;
+        let factors = (!removed && !service).then(|| self.scale.factors(subject));
         let score = match (certain, &factors) {
             (true, _) => MAX_SCORE,
             (false, Some(factors)) => factors.score(),
@@ -276,17 +290,41 @@ impl Policy {
             None if removed => (Decision::Allow, By::Removed),
             None => (Decision::Review, By::NoRule),
         };
-        let floor = match subject.kind {
-            _ if certain => Decision::Block,
-            FindingKind::ListedVerbatim if !removed && subject.list_kind == ListKind::Sanctions => {
-                Decision::Review
+        let (floor, floor_by) = match subject.kind {
+            _ if removed => (Decision::Allow, by),
+            _ if certain => (Decision::Block, By::SanctionsFloor),
+            FindingKind::ListedVerbatim if subject.list_kind == ListKind::Sanctions => {
+                (Decision::Review, By::SanctionsFloor)
             }
-            _ => Decision::Allow,
+            FindingKind::Listed | FindingKind::SameKey if subject.role == Role::Source => {
+                (self.worst_dealing(subject), By::SourceFloor)
+            }
+            _ => (Decision::Allow, by),
         };
         match decision < floor {
-            true => Judgement { score, factors, decision: floor, by: By::SanctionsFloor },
+            true => Judgement { score, factors, decision: floor, by: floor_by },
             false => Judgement { score, factors, decision, by },
         }
+    }
+
+    /// The worst that is decided on a dealing with another listing of the subject's kind, were it
+    /// known: a source has no labels of its own kind, so such dealings are hidden. By what every
+    /// policy holds to (`consistency`), a direct one, after the listing and of unknown size.
+    fn worst_dealing(&self, subject: &Subject<'_>) -> Decision {
+        let direct = Some(Direct { share: None, value: None });
+        let ties = [
+            (FindingKind::ReceivedFrom, Direction::ReceivedFrom, direct),
+            (FindingKind::SentTo, Direction::SentTo, direct),
+            (FindingKind::HubExposure, Direction::ReceivedFrom, None),
+            (FindingKind::HubExposure, Direction::SentTo, None),
+        ];
+        let decisions = ties.map(|(kind, direction, direct)| {
+            let exposed = Exposed { hops: 1, direction, timing: Timing::After, direct };
+            let dealt = Subject { kind, exposure: Some(exposed), category: "", ..*subject };
+            let standing = Subject { state: ListingState::Standing, ..dealt };
+            self.judge(&standing).decision
+        });
+        decisions.into_iter().max().unwrap_or(Decision::Allow)
     }
 
     /// What decided on a finding, as answers name it.
@@ -294,6 +332,7 @@ impl Policy {
         match by {
             By::Rule(place) => self.rules[place].id(),
             By::SanctionsFloor => SANCTIONS_FLOOR,
+            By::SourceFloor => SOURCE_FLOOR,
             By::Removed => REMOVED,
             By::NoRule => NO_RULE,
         }
@@ -315,6 +354,10 @@ impl Policy {
                 }
                 .to_owned(),
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
+            ),
+            By::SourceFloor => (
+                "no milder than a direct dealing with a listing of the kind".to_owned(),
+                rule::all_observed(subject, score),
             ),
             By::Removed => {
                 ("state = REMOVED, and no rule for it".to_owned(), "state = REMOVED".to_owned())

@@ -62,7 +62,7 @@ fn exposed(kind: FindingKind, cells: &[String]) -> Option<Exposed> {
         "-" => Timing::Before,
         timing => by_name(Timing::ALL, Timing::as_str, timing),
     };
-    Some(Exposed { hops, direction, timing, direct, category_percent: 100 })
+    Some(Exposed { hops, direction, timing, direct })
 }
 
 /// `60 x 120 % x 110 %`: the factors that are not 100 %.
@@ -99,7 +99,11 @@ fn worked_examples_are_what_the_policy_computes() {
             list: &list,
             list_kind,
             category: "",
-            service: list_kind == ListKind::Service,
+            role: match list_kind {
+                ListKind::Service => Role::Stop,
+                _ => Role::Source,
+            },
+            category_percent: 100,
             exposure: exposed(kind, &cells[2..6]),
         });
         let said = [
@@ -140,7 +144,8 @@ fn judged(
         list: &list,
         list_kind,
         category: "",
-        service: false,
+        role: Role::Source,
+        category_percent: 100,
         exposure,
     });
     (judged.score, judged.decision, policy.rule_id(judged.by).to_owned())
@@ -248,15 +253,15 @@ fn the_strict_example_blocks_what_is_near() {
                     Direction::SentTo => FindingKind::SentTo,
                 };
                 let (timing, direct) = (Timing::Before, None);
-                let exposure =
-                    Some(Exposed { hops, direction, timing, direct, category_percent: 100 });
+                let exposure = Some(Exposed { hops, direction, timing, direct });
                 let judged = policy.judge(&Subject {
                     kind,
                     state: ListingState::Standing,
                     list: &list,
                     list_kind,
                     category: "",
-                    service: false,
+                    role: Role::Source,
+                    category_percent: 100,
                     exposure,
                 });
                 assert_eq!(judged.decision, decision, "{list_kind} {hops} {direction:?}");

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{By, Decision, Exposed, FindingKind, ListingState, Policy, Subject};
+use super::{By, Decision, Exposed, FindingKind, ListingState, Policy, Role, Subject};
 use crate::domain::list::{ListId, ListKind};
 use crate::exposure::{Direct, Direction, MAX_HOPS, Timing};
 
@@ -199,14 +199,15 @@ impl Tried<'_> {
     /// What is decided on an exposure of the kind.
     fn judged(&self, hops: u8, timing: Timing, direct: Option<Direct>) -> (Decision, By) {
         let Self { direction, category_percent, .. } = *self;
-        let exposed = Exposed { hops, direction, timing, direct, category_percent };
+        let exposed = Exposed { hops, direction, timing, direct };
         let judged = self.policy.judge(&Subject {
             kind: self.kind,
             state: ListingState::Standing,
             list: self.list,
             list_kind: self.list_kind,
             category: "",
-            service: false,
+            role: Role::Source,
+            category_percent,
             exposure: Some(exposed),
         });
         (judged.decision, judged.by)

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
 use super::rule::{Conditions, Rule};
 use super::score::{Scale, Step};
 use super::tables::{
-    BandsTable, File, RequiresTable, RuleTable, ShareStep, StalenessTable, ValueStep,
+    Asked, BandsTable, File, RequiresTable, RuleTable, ShareStep, StalenessTable, ValueStep,
 };
 use super::{Bands, Decision, FindingKind, ListingState, Policy, RESERVED, Requirements};
 use super::{consistency, name_of};
@@ -98,7 +97,7 @@ impl Reading<'_> {
         if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
             self.problem(&file.name, "name: must be 1 to 64 of a-z, 0-9 and '-'");
         }
-        let digest: [u8; 32] = Sha256::digest(self.text).into();
+        let digest = Policy::digest_of(self.text);
         let rules = self.rules(&file.rules);
         let policy = Policy {
             version: name_of(name, &digest).into(),
@@ -394,7 +393,7 @@ impl Reading<'_> {
     fn names<T: Copy, const N: usize>(
         &mut self,
         key: &str,
-        given: &[Spanned<String>],
+        given: &Asked,
         all: [T; N],
         name: impl Fn(T) -> &'static str,
     ) -> Vec<T> {
@@ -411,8 +410,14 @@ impl Reading<'_> {
         found
     }
 
-    /// The values of a condition, no more than are taken.
-    fn bounded<'g>(&mut self, key: &str, given: &'g [Spanned<String>]) -> &'g [Spanned<String>] {
+    /// The values of a condition, no more than are taken. Without any it would ask nothing, and
+    /// not what its last value asked.
+    fn bounded<'g>(&mut self, key: &str, given: &'g Asked) -> &'g [Spanned<String>] {
+        let Some(all) = given else { return &[] };
+        let given = all.get_ref();
+        if given.is_empty() {
+            self.problem(all, format!("{key}: is empty: leave it out to ask nothing"));
+        }
         if let Some(one) = given.get(MAX_VALUES) {
             self.problem(one, format!("{key}: more than {MAX_VALUES}"));
         }

@@ -66,7 +66,7 @@ impl Rule {
             && any(&asked.findings, &subject.kind)
             && any(&asked.list_kinds, &subject.list_kind)
             && any(&asked.lists, subject.list)
-            && asked.category_fits(subject.category)
+            && asked.category_fits(subject.category, self.decision)
             && (asked.timings.is_empty()
                 || subject.exposure.is_some_and(|e| asked.timings.contains(&e.timing)))
             && asked.hops_at_least.is_none_or(|least| hops >= least)
@@ -139,9 +139,14 @@ impl Conditions {
         }
     }
 
-    fn category_fits(&self, given: &str) -> bool {
-        let known = |name: &str| self.categories.iter().any(|category| category == name);
-        self.categories.is_empty() || given.split(',').any(|name| known(name.trim()))
+    /// Of several categories of a row one must be asked for; to let it pass, all.
+    fn category_fits(&self, given: &str, decision: Decision) -> bool {
+        let known = |name: &str| self.categories.iter().any(|category| category == name.trim());
+        match decision {
+            _ if self.categories.is_empty() => true,
+            Decision::Allow => given.split(',').all(known),
+            Decision::Review | Decision::Block => given.split(',').any(known),
+        }
     }
 
     fn dealings_fit(&self, direct: Option<Direct>) -> bool {

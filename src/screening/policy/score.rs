@@ -1,4 +1,4 @@
-//! The score of a finding: a product of factors. Decides nothing.
+//! The score of a finding: a base, raised and weighed. Decides nothing.
 //!
 //! What can only be said roughly counts in full: an unknown share or value takes the highest step,
 //! and products are rounded up. Bases do not rise with hops, and only direct dealings are raised by
@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FindingKind, MAX_SCORE, Subject};
+use super::{FindingKind, MAX_SCORE, Role, Subject};
 use crate::domain::list::ListKind;
 use crate::exposure::{Direction, MAX_HOPS};
 
@@ -17,7 +17,8 @@ pub struct Factors {
     pub base: u8,
     /// The weight of the kind of list.
     pub list_kind: u8,
-    /// The weight of the tag's category; 100 where the list is none of attributions.
+    /// The weight of the tag's category, the heaviest one where paths begin; 100 where the list is
+    /// none of attributions.
     pub category: u8,
     /// By the share of direct dealings, from 100 on.
     pub share: u16,
@@ -28,19 +29,15 @@ pub struct Factors {
 }
 
 impl Factors {
-    /// The product, rounded up, at most [`MAX_SCORE`].
+    /// The base, raised by share and value to [`MAX_SCORE`] at most, times the weights, rounded up:
+    /// so that no dealing with a listing scores more than the listing itself.
     pub fn score(&self) -> u8 {
-        let percents = [
-            u64::from(self.list_kind),
-            u64::from(self.category),
-            u64::from(self.share),
-            u64::from(self.value),
-            u64::from(self.hub),
-        ];
-        // At most 100 * 100^3 * 1000^2: far below 64 bits.
-        let product = u64::from(self.base) * percents.iter().product::<u64>();
-        let whole = 100_u64.pow(percents.len() as u32);
-        product.div_ceil(whole).min(u64::from(MAX_SCORE)) as u8
+        let of = |percents: [u16; 3]| percents.into_iter().map(u64::from).product::<u64>();
+        let most = u64::from(MAX_SCORE) * of([100; 3]);
+        let raised = u64::from(self.base) * of([self.share, self.value, self.hub.into()]);
+        // At most 100 * 100^3 * 100^2: far below 64 bits.
+        let weighed = raised.min(most) * of([self.list_kind.into(), self.category.into(), 1]);
+        weighed.div_ceil(of([100; 3]) * of([100, 100, 1])) as u8
     }
 }
 
@@ -80,8 +77,9 @@ impl Scale {
         let tagged = subject.list_kind == ListKind::Attribution;
         let category = match &subject.exposure {
             _ if !tagged => 100,
-            Some(exposed) => exposed.category_percent,
-            None => self.category_percent(subject.category),
+            None if subject.role != Role::Source => self.category_percent(subject.category),
+            // What is hidden behind the nearest listing may be of the heaviest category.
+            Some(_) | None => subject.category_percent,
         };
         let mut factors = Factors {
             base: match subject.kind {

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+/// The values that a condition asks for; `None` where it is left out.
+pub(super) type Asked = Option<Spanned<Vec<Spanned<String>>>>;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -86,18 +89,12 @@ pub(super) struct RuleTable {
     pub decision: Spanned<String>,
     #[serde(default)]
     pub note: String,
-    #[serde(default)]
-    pub finding: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub list_kind: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub list: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub category: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub state: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub timing: Vec<Spanned<String>>,
+    pub finding: Asked,
+    pub list_kind: Asked,
+    pub list: Asked,
+    pub category: Asked,
+    pub state: Asked,
+    pub timing: Asked,
     pub hops_at_least: Option<Spanned<u64>>,
     pub hops_at_most: Option<Spanned<u64>>,
     pub share_at_least_percent: Option<Spanned<f64>>,

@@ -68,7 +68,11 @@ fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
             list,
             list_kind,
             category,
-            service: list_kind == ListKind::Service,
+            role: match list_kind {
+                ListKind::Service => Role::Stop,
+                _ => Role::Source,
+            },
+            category_percent: 100,
             exposure: None,
         },
     )
@@ -91,14 +95,15 @@ fn exposed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
                 (false, true) => FindingKind::ReceivedFrom,
                 (false, false) => FindingKind::SentTo,
             };
-            let exposed = Exposed { hops, direction, timing, direct, category_percent: 100 };
+            let exposed = Exposed { hops, direction, timing, direct };
             Subject {
                 kind,
                 state: ListingState::Standing,
                 list,
                 list_kind,
                 category: "",
-                service: false,
+                role: Role::Source,
+                category_percent: 100,
                 exposure: Some(exposed),
             }
         },
@@ -133,9 +138,10 @@ proptest! {
         }
         // What a score is made of gives it, worked out anew.
         if let Some(f) = judged.factors.filter(|_| !certain) {
-            let product = f64::from(f.base) * f64::from(f.list_kind) / 100.0
-                * f64::from(f.category) / 100.0 * f64::from(f.share) / 100.0
-                * f64::from(f.value) / 100.0 * f64::from(f.hub) / 100.0;
+            let raised = f64::from(f.base) * f64::from(f.share) / 100.0 * f64::from(f.value)
+                / 100.0 * f64::from(f.hub) / 100.0;
+            let product = raised.min(100.0) * f64::from(f.list_kind) / 100.0
+                * f64::from(f.category) / 100.0;
             let expected = (product - 1e-9).ceil().clamp(0.0, 100.0);
             prop_assert_eq!(f64::from(judged.score), expected);
         }
@@ -222,10 +228,18 @@ proptest! {
         let judge = |(hops, timing, share, value): (u8, Timing, Option<u16>, Option<u64>)| {
             let direct = (hops == 1).then_some(Direct { share, value });
             let direction = Direction::SentTo;
-            let exposure = Some(Exposed { hops, direction, timing, direct, category_percent: 100 });
+            let exposure = Some(Exposed { hops, direction, timing, direct });
             let (kind, state) = (FindingKind::SentTo, ListingState::Standing);
-            let (list, category, service) = (&list, "", false);
-            policy.judge(&Subject { kind, state, list, list_kind, category, service, exposure })
+            policy.judge(&Subject {
+                kind,
+                state,
+                list: &list,
+                list_kind,
+                category: "",
+                role: Role::Source,
+                category_percent: 100,
+                exposure,
+            })
         };
         // What an address shows that has both.
         let both = match near.0.cmp(&far.0) {
@@ -257,7 +271,6 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
         direction: Direction::SentTo,
         timing: Timing::After,
         direct: Some(Direct { share: Some(51), value: Some(7) }),
-        category_percent: 100,
     };
     let subject = Subject {
         kind: FindingKind::SentTo,
@@ -265,7 +278,8 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
         list: &list,
         list_kind: ListKind::Advisory,
         category: "",
-        service: false,
+        role: Role::Source,
+        category_percent: 100,
         exposure: Some(exposed),
     };
     let check = |subject: Subject<'_>, id: &str, decision: Decision, words: (&str, &str)| {
