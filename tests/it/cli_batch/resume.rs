@@ -234,3 +234,18 @@ fn a_server_that_comes_back_is_asked_for_the_rest() {
     assert_eq!(said.status, 11, "{}", said.err);
     assert_eq!(masked(&out), expected);
 }
+
+/// What a field of JSON holds is told again from a result of CSV, ends of lines among it.
+#[test]
+fn a_result_of_awkward_references_is_gone_on_with() {
+    let place = place();
+    let awkward = ["a\r\nb", "\r\n", "a\rb\n", "'\r\n=1", "\"\r\n\"", "=1", "x\r"];
+    let row = |text: &&str| serde_json::json!({"ref": text, "address": FAR}).to_string() + "\n";
+    let input = place.file("in.jsonl", &awkward.iter().map(row).collect::<String>());
+    screened(&place, &input, "o.csv", &[]);
+    let out = beside(&place, "o.csv");
+    let whole = fs::read(&out).unwrap();
+    let said = resumed(&place, &input, &out, &[]);
+    assert_eq!(said.status, 10, "{}", said.err);
+    assert_eq!(fs::read(&out).unwrap(), whole);
+}
