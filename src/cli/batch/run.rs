@@ -76,6 +76,7 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
         resumed = ready => resumed.context("the reading thread")??,
         () = stop.wait() => return Ok(stop.status().unwrap_or(1)),
     };
+    plan.check_before(&resumed, before.as_ref())?;
     let reached = connect::reach(global).await?;
     let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
 
@@ -159,6 +160,18 @@ impl Plan {
             );
         }
         Ok(before)
+    }
+
+    /// Refuses rows of which nobody says under which options they were answered: the summary of the
+    /// whole would claim those of the rest.
+    fn check_before(&self, resumed: &Resumed, before: Option<&Summary>) -> Result<()> {
+        let shown = self.summary.as_deref().unwrap_or(Path::new(STDOUT)).display();
+        ensure!(
+            before.is_some() || resumed.counts.rows == 0,
+            "{shown} is missing, which says how the rows of before were asked: name it by \
+             --summary, or write the result anew by --overwrite"
+        );
+        Ok(())
     }
 
     /// The summary of a batch that is begun: marked as interrupted, and so written at once, so that

@@ -190,6 +190,9 @@ fn only_the_same_batch_is_gone_on_with() {
     check(&input, &["--evidence"], "begun with other options");
     fs::remove_file(format!("{}.summary.json", out.display())).unwrap();
     check(&input, &["--evidence"], "has other columns");
+    // Under which options its rows were answered nobody knows then.
+    check(&input, &[], "o.csv.summary.json is missing");
+    check(&input, &["--max-hops", "1"], "o.csv.summary.json is missing");
 }
 
 #[test]
