@@ -263,8 +263,12 @@ impl Plan {
         match (failed, stop.status()) {
             (Some(error), _) => Err(error.context("the input cannot be read to its end")),
             (None, Some(status)) if summary.interrupted => Ok(status),
-            // Whoever read standard output has gone away.
-            (None, _) => Ok(exit_status(summary.counts.worst())),
+            (None, _) => {
+                let worst = summary.counts.worst();
+                // Whoever read standard output has gone away: what was not screened is not clean.
+                let floor = if summary.interrupted { RowDecision::Error } else { worst };
+                Ok(exit_status(worst.max(floor)))
+            }
         }
     }
 }

@@ -163,3 +163,17 @@ fn a_chain_that_only_later_rows_name_is_heard() {
         }
     }
 }
+
+/// Whoever takes the rows goes away: what was not screened must not pass for clean.
+#[test]
+fn an_output_that_nobody_reads_is_no_clean_batch() {
+    let place = Place::new();
+    let addresses: String = (0..20_000).map(|n| format!("0x{n:040x}\n")).collect();
+    let input = place.file("in.csv", &format!("address\n{addresses}"));
+    let mut command = place.command(&["screen", "--input", &input, "--quiet"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert!(said.err.contains("INTERRUPTED"), "{}", said.err);
+    assert_eq!(said.status, 1, "{}", said.err);
+}
