@@ -27,7 +27,6 @@ use crate::cli::text::escape;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::local::Local;
 use crate::grpc::{self, v1};
-use crate::source::rows::Progress;
 
 /// Chunks on their way at once.
 const CHUNKS: usize = 16;
@@ -81,13 +80,13 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
 
     let started = Started::now();
-    let mut summary = plan.begin_summary(&before, &started)?;
     let path = plan.target.work_file();
+    // First: of a result that another batch is writing, the summary is that one's too.
     let output = Output::open(path.as_deref(), resumed.bytes, &plan.head())?;
-    let old = Progress { rows: resumed.counts.rows, ..Progress::default() };
+    let mut summary = plan.begin_summary(&before, &started)?;
     let writer = Writer {
         output,
-        line: (!plan.quiet).then(|| ProgressLine::go_on(old)),
+        line: (!plan.quiet).then(|| ProgressLine::go_on(resumed.read)),
         name: escape(&plan.input_name()).into_owned(),
         free: free.clone(),
         stop: stop.clone(),

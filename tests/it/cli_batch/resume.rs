@@ -252,3 +252,27 @@ fn a_result_of_awkward_references_is_gone_on_with() {
     assert_eq!(said.status, 10, "{}", said.err);
     assert_eq!(fs::read(&out).unwrap(), whole);
 }
+
+/// Two batches at one result would write into each other's rows.
+#[test]
+fn a_result_that_is_being_written_is_left_alone() {
+    let place = place();
+    let csv = csv_of(&rows(10_000));
+    let input = place.file("in.csv", &csv);
+    screened(&place, &input, "expected.csv", &[]);
+    let server = place.serve();
+    let fed = Fed::start(&place, "o.csv", &csv);
+    let out = fed.out.clone();
+    let marked = summary(&out);
+    for how in ["--resume", "--overwrite"] {
+        let given = ["screen", "--input", &input, "--reference-column", "ref", how, "--out"];
+        let said = place.says(&[&given[..], &[out.to_str().unwrap()]].concat());
+        assert_eq!(said.status, 1, "{how}: {}", said.err);
+        assert!(said.err.contains("another batch is writing it"), "{how}: {}", said.err);
+        assert_eq!(summary(&out), marked, "{how}");
+    }
+    let said = fed.end();
+    drop(server);
+    assert_eq!(said.status, 11, "{}", said.err);
+    assert_eq!(masked(&out), masked(&beside(&place, "expected.csv")));
+}
