@@ -99,6 +99,10 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     drop(free);
     let snapshots = answering.snapshots.clone();
     let answers = answering.answer(plan, global, chunks, done, stop).await;
+    if answers.is_err() {
+        // A reader that stands at standard input is not waited for: it would hide why.
+        stop.tell();
+    }
     let written = writing.await.context("the writing thread")?;
     let read = match tokio::time::timeout(LAST_WORDS, read).await {
         Ok(read) => read.ok(),

@@ -276,3 +276,21 @@ fn a_result_that_is_being_written_is_left_alone() {
     assert_eq!(said.status, 11, "{}", said.err);
     assert_eq!(masked(&out), masked(&beside(&place, "expected.csv")));
 }
+
+/// Why nobody answers is told though the reader waits for more.
+#[test]
+fn a_refusal_is_told_while_standard_input_is_open() {
+    let place = place();
+    let server = place.serve();
+    let mut command = place.command(&["screen", "--input", "-", "--list", "no-such", "--quiet"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Enough to tell what contains the rows, and no more than a pipe holds.
+    stdin.write_all(csv_of(&rows(500)).as_bytes()).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    drop((stdin, server));
+    assert!(said.contains("list no-such is not loaded"), "{said}");
+}
