@@ -268,6 +268,11 @@ fn what_would_be_lost_is_refused() {
     };
     check(&["--input", &input, "--out", &out], "exists: --resume goes on with it");
     check(&["--input", &input, "--out", &input, "--overwrite"], "the input and an output are one");
+    let stdin = ["screen", "--input", "-", "--out", &out, "--overwrite"];
+    let mut command = place.command(&stdin);
+    let said = Said::from(command.stdin(fs::File::open(&out).unwrap()).output().unwrap());
+    assert!(said.err.contains("the input and an output are one"), "{}", said.err);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "mine\n");
     let none = "no column \"address\"; it has \"id\", \"addr\", \"addr2\"";
     check(&["--input", &input, "--out", &out, "--overwrite"], none);
     check(&["--input", &input, "--address-column", "x"], "no column \"x\"");

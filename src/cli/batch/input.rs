@@ -71,7 +71,10 @@ impl Settings {
         {
             return Err(no_column(name, table.names()));
         }
-        let chain = self.chain.as_deref().or_else(|| has(CHAIN).then_some(CHAIN));
+        // Rows of JSON may have keys that the first has not.
+        let taken = self.address == CHAIN || self.reference.as_deref() == Some(CHAIN);
+        let may_have = has(CHAIN) || (!table.has_headings() && !taken);
+        let chain = self.chain.as_deref().or_else(|| may_have.then_some(CHAIN));
         let mut list = vec![required(&self.address)];
         let [chain, reference] = [chain, self.reference.as_deref()].map(|name| {
             let place = name.map(|_| list.len());

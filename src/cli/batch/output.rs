@@ -2,7 +2,7 @@
 //! Must not read or ask.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +41,10 @@ impl Output {
                 let context = || format!("writing {}", path.display());
                 let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
                 let mut file = options.open(path).with_context(context)?;
+                // Held until the file is closed. Where there are no locks there is nobody to ask.
+                if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                    bail!("{}: another batch is writing it", path.display());
+                }
                 file.set_len(keep).with_context(context)?;
                 file.seek(SeekFrom::End(0)).with_context(context)?;
                 Self::File(file, path.to_owned())

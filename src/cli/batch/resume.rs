@@ -13,7 +13,7 @@ use super::input::Rows;
 use super::packing::Packing;
 use super::results::Results;
 use super::summary::Counts;
-use crate::source::rows::Origin;
+use crate::source::rows::{Origin, Progress};
 
 /// What stands in a result already.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Resumed {
     pub counts: Counts,
     /// The snapshots that they rest on, by id, in the order of their first rows.
     pub snapshots: Vec<String>,
+    /// How far the input was read for them.
+    pub read: Progress,
 }
 
 /// Reads the rows of the result at `path`, and as many of the input; refuses a result that is of
@@ -76,5 +78,6 @@ pub fn resume(
             resumed.snapshots.push(result.snapshot);
         }
     }
+    resumed.read = rows.progress();
     Ok(resumed)
 }

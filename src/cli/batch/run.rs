@@ -27,7 +27,6 @@ use crate::cli::text::escape;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::local::Local;
 use crate::grpc::{self, v1};
-use crate::source::rows::Progress;
 
 /// Chunks on their way at once.
 const CHUNKS: usize = 16;
@@ -76,17 +75,18 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
         resumed = ready => resumed.context("the reading thread")??,
         () = stop.wait() => return Ok(stop.status().unwrap_or(1)),
     };
+    plan.check_before(&resumed, before.as_ref())?;
     let reached = connect::reach(global).await?;
     let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
 
     let started = Started::now();
-    let mut summary = plan.begin_summary(&before, &started)?;
     let path = plan.target.work_file();
+    // First: of a result that another batch is writing, the summary is that one's too.
     let output = Output::open(path.as_deref(), resumed.bytes, &plan.head())?;
-    let old = Progress { rows: resumed.counts.rows, ..Progress::default() };
+    let mut summary = plan.begin_summary(&before, &started)?;
     let writer = Writer {
         output,
-        line: (!plan.quiet).then(|| ProgressLine::go_on(old)),
+        line: (!plan.quiet).then(|| ProgressLine::go_on(resumed.read)),
         name: escape(&plan.input_name()).into_owned(),
         free: free.clone(),
         stop: stop.clone(),
@@ -99,6 +99,10 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     drop(free);
     let snapshots = answering.snapshots.clone();
     let answers = answering.answer(plan, global, chunks, done, stop).await;
+    if answers.is_err() {
+        // A reader that stands at standard input is not waited for: it would hide why.
+        stop.tell();
+    }
     let written = writing.await.context("the writing thread")?;
     let read = match tokio::time::timeout(LAST_WORDS, read).await {
         Ok(read) => read.ok(),
@@ -159,6 +163,18 @@ impl Plan {
             );
         }
         Ok(before)
+    }
+
+    /// Refuses rows of which nobody says under which options they were answered: the summary of the
+    /// whole would claim those of the rest.
+    fn check_before(&self, resumed: &Resumed, before: Option<&Summary>) -> Result<()> {
+        let shown = self.summary.as_deref().unwrap_or(Path::new(STDOUT)).display();
+        ensure!(
+            before.is_some() || resumed.counts.rows == 0,
+            "{shown} is missing, which says how the rows of before were asked: name it by \
+             --summary, or write the result anew by --overwrite"
+        );
+        Ok(())
     }
 
     /// The summary of a batch that is begun: marked as interrupted, and so written at once, so that
@@ -250,8 +266,12 @@ impl Plan {
         match (failed, stop.status()) {
             (Some(error), _) => Err(error.context("the input cannot be read to its end")),
             (None, Some(status)) if summary.interrupted => Ok(status),
-            // Whoever read standard output has gone away.
-            (None, _) => Ok(exit_status(summary.counts.worst())),
+            (None, _) => {
+                let worst = summary.counts.worst();
+                // Whoever read standard output has gone away: what was not screened is not clean.
+                let floor = if summary.interrupted { RowDecision::Error } else { worst };
+                Ok(exit_status(worst.max(floor)))
+            }
         }
     }
 }

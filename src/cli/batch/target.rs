@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::form::Lines;
+use super::input::STDIN;
 use super::packing::Packing;
 use super::summary::Summary;
 
@@ -109,6 +110,9 @@ impl Target {
 
     fn check_other(&self, input: &Path, summary: Option<&Path>) -> Result<()> {
         let work_file = self.work_file();
+        // A shell may have opened an output as standard input.
+        let stdin = Path::new("/dev/stdin");
+        let input = if input == Path::new(STDIN) { stdin } else { input };
         let outputs = [self.path.as_deref(), work_file.as_deref(), summary];
         for output in outputs.into_iter().flatten() {
             ensure!(!same(input, output), "{}: the input and an output are one", output.display());

@@ -110,6 +110,14 @@ impl<'a> Lines<'a> {
         &self.buffer[self.line.clone()]
     }
 
+    /// What ends the line, as it stands; `\n` where nothing does.
+    pub(super) fn line_end(&self) -> &'static [u8] {
+        match self.buffer.get(self.line.end) {
+            Some(b'\r') if self.line.end + 2 == self.start => b"\r\n",
+            _ => b"\n",
+        }
+    }
+
     /// Drops the rest of a line that was found to be longer than the bound, and counts it.
     pub(super) fn skip_long(&mut self) -> io::Result<()> {
         if !std::mem::take(&mut self.is_long) {

@@ -171,7 +171,7 @@ impl<'c> Table<'c> {
     }
 
     /// Whether the names are all that any row has, as those of JSON are not.
-    fn has_headings(&self) -> bool {
+    pub fn has_headings(&self) -> bool {
         !matches!(self.source, Source::Json(_))
     }
 

@@ -138,3 +138,42 @@ fn a_line_without_end_takes_no_memory() {
     assert!(rows[1].contains("longer than 262144 bytes"), "{}", rows[1]);
     assert!(rows[2].contains(",ALLOW,"), "{}", rows[2]);
 }
+
+/// A key that the first object has not is read all the same: a chain decides what is screened.
+#[test]
+fn a_chain_that_only_later_rows_name_is_heard() {
+    let place = Place::new();
+    let first = ["{\"address\":\"A\"}\n", "{no json\n", "{\"address\":\"A\",\"chain\":null}\n"];
+    for first in first {
+        let rows = "{\"address\":\"A\",\"chain\":\"nonsense\"}\n{\"address\":\"A\",\"chain\":\"btc\"}\n\
+                    {\"address\":\"A\",\"chain\":7}\n{\"address\":\"A\"}\n";
+        let input =
+            format!("{first}{rows}").replace('A', "0x00000000000000000000000000000000000000aa");
+        let (said, rows) = outcome(&place, "in.jsonl", input.as_bytes(), &[]);
+        let want = [
+            ("ERROR", "names no chain"),
+            ("REVIEW", "CHAIN_MISMATCH"),
+            ("ERROR", "the chain is not a string"),
+            ("ALLOW", "nothing found"),
+        ];
+        assert_eq!(rows.len(), 5, "{}", said.err);
+        for ((decision, reason), (wanted, words)) in rows[1..].iter().zip(want) {
+            assert_eq!(decision, wanted, "{first}: {reason}");
+            assert!(reason.contains(words), "{first}: {reason}");
+        }
+    }
+}
+
+/// Whoever takes the rows goes away: what was not screened must not pass for clean.
+#[test]
+fn an_output_that_nobody_reads_is_no_clean_batch() {
+    let place = Place::new();
+    let addresses: String = (0..20_000).map(|n| format!("0x{n:040x}\n")).collect();
+    let input = place.file("in.csv", &format!("address\n{addresses}"));
+    let mut command = place.command(&["screen", "--input", &input, "--quiet"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert!(said.err.contains("INTERRUPTED"), "{}", said.err);
+    assert_eq!(said.status, 1, "{}", said.err);
+}

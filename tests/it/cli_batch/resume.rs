@@ -190,6 +190,9 @@ fn only_the_same_batch_is_gone_on_with() {
     check(&input, &["--evidence"], "begun with other options");
     fs::remove_file(format!("{}.summary.json", out.display())).unwrap();
     check(&input, &["--evidence"], "has other columns");
+    // Under which options its rows were answered nobody knows then.
+    check(&input, &[], "o.csv.summary.json is missing");
+    check(&input, &["--max-hops", "1"], "o.csv.summary.json is missing");
 }
 
 #[test]
@@ -233,4 +236,61 @@ fn a_server_that_comes_back_is_asked_for_the_rest() {
     drop(server);
     assert_eq!(said.status, 11, "{}", said.err);
     assert_eq!(masked(&out), expected);
+}
+
+/// What a field of JSON holds is told again from a result of CSV, ends of lines among it.
+#[test]
+fn a_result_of_awkward_references_is_gone_on_with() {
+    let place = place();
+    let awkward = ["a\r\nb", "\r\n", "a\rb\n", "'\r\n=1", "\"\r\n\"", "=1", "x\r"];
+    let row = |text: &&str| serde_json::json!({"ref": text, "address": FAR}).to_string() + "\n";
+    let input = place.file("in.jsonl", &awkward.iter().map(row).collect::<String>());
+    screened(&place, &input, "o.csv", &[]);
+    let out = beside(&place, "o.csv");
+    let whole = fs::read(&out).unwrap();
+    let said = resumed(&place, &input, &out, &[]);
+    assert_eq!(said.status, 10, "{}", said.err);
+    assert_eq!(fs::read(&out).unwrap(), whole);
+}
+
+/// Two batches at one result would write into each other's rows.
+#[test]
+fn a_result_that_is_being_written_is_left_alone() {
+    let place = place();
+    let csv = csv_of(&rows(10_000));
+    let input = place.file("in.csv", &csv);
+    screened(&place, &input, "expected.csv", &[]);
+    let server = place.serve();
+    let fed = Fed::start(&place, "o.csv", &csv);
+    let out = fed.out.clone();
+    let marked = summary(&out);
+    for how in ["--resume", "--overwrite"] {
+        let given = ["screen", "--input", &input, "--reference-column", "ref", how, "--out"];
+        let said = place.says(&[&given[..], &[out.to_str().unwrap()]].concat());
+        assert_eq!(said.status, 1, "{how}: {}", said.err);
+        assert!(said.err.contains("another batch is writing it"), "{how}: {}", said.err);
+        assert_eq!(summary(&out), marked, "{how}");
+    }
+    let said = fed.end();
+    drop(server);
+    assert_eq!(said.status, 11, "{}", said.err);
+    assert_eq!(masked(&out), masked(&beside(&place, "expected.csv")));
+}
+
+/// Why nobody answers is told though the reader waits for more.
+#[test]
+fn a_refusal_is_told_while_standard_input_is_open() {
+    let place = place();
+    let server = place.serve();
+    let mut command = place.command(&["screen", "--input", "-", "--list", "no-such", "--quiet"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // Enough to tell what contains the rows, and no more than a pipe holds.
+    stdin.write_all(csv_of(&rows(500)).as_bytes()).unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    drop((stdin, server));
+    assert!(said.contains("list no-such is not loaded"), "{said}");
 }
