@@ -66,7 +66,7 @@ impl<'a> Screening<'a> {
             Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
             Decider::Finding(place) => {
                 let by = self.findings[place].by;
-                (self.policy().rule_id(by), by == By::SanctionsFloor)
+                (self.policy().rule_id(by), matches!(by, By::SanctionsFloor | By::SourceFloor))
             }
         }
     }

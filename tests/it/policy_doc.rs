@@ -5,9 +5,10 @@ use std::path::Path;
 
 use lazaretto::domain::list::ListKind;
 use lazaretto::exposure::{Direct, Direction, Timing};
+use lazaretto::screening::parties::Role;
 use lazaretto::screening::policy::{
     Decision, Exposed, Factors, INCOMPLETE_FLOOR, NO_FINDING, NO_RULE, Policy, REMOVED, RiskLevel,
-    SANCTIONS_FLOOR, Subject,
+    SANCTIONS_FLOOR, SOURCE_FLOOR, Subject,
 };
 use lazaretto::screening::{FindingKind, ListingState, Narrowing, Scope};
 
@@ -136,8 +137,18 @@ fn judged(
     state: ListingState,
     exposure: Option<Exposed>,
 ) -> (u8, Decision, String) {
+    judged_on(ListKind::Sanctions, policy, kind, state, exposure)
+}
+
+/// The same on a list of any kind.
+fn judged_on(
+    list_kind: ListKind,
+    policy: &Policy,
+    kind: FindingKind,
+    state: ListingState,
+    exposure: Option<Exposed>,
+) -> (u8, Decision, String) {
     let list = list_id("example");
-    let list_kind = ListKind::Sanctions;
     let judged = policy.judge(&Subject {
         kind,
         state,
@@ -179,15 +190,20 @@ fn floors_and_what_holds_where_no_rule_fits_are_as_said() {
     let built_in = Policy::built_in();
     let listed = |policy, state| judged(policy, FindingKind::Listed, state, None);
     let one = with_rules("[[rules]]\nid = \"one\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n");
+    let mild = with_rules(
+        "[[rules]]\nid = \"mild\"\ndecision = \"ALLOW\"\nfinding = [\"LISTED\"]\n\
+         [[rules]]\nid = \"rest\"\ndecision = \"BLOCK\"\n",
+    );
     let two_hops = exposed(FindingKind::ReceivedFrom, &["2", "-", "-", "-"].map(str::to_owned));
     let computed = [
         listed(&lenient, ListingState::Standing),
+        judged_on(ListKind::Advisory, &mild, FindingKind::Listed, ListingState::Standing, None),
         screened(&advised(&[&policy])),
         listed(&built_in, ListingState::Removed),
         judged(&one, FindingKind::ReceivedFrom, ListingState::Standing, two_hops),
         screened(&advised(&["lists.us-ofac-sdn.enabled=false"])),
     ];
-    let ids = [SANCTIONS_FLOOR, INCOMPLETE_FLOOR, REMOVED, NO_RULE, NO_FINDING];
+    let ids = [SANCTIONS_FLOOR, SOURCE_FLOOR, INCOMPLETE_FLOOR, REMOVED, NO_RULE, NO_FINDING];
     let said = table(&text, "what decides");
     assert_eq!(said.len(), computed.len());
     for ((cells, (score, decision, by)), id) in said.iter().zip(computed).zip(ids) {

@@ -7,6 +7,7 @@ use crate::domain::list::{ListId, ListKind};
 use crate::screening::FindingKind;
 use crate::screening::policy::{
     Bands, INCOMPLETE_FLOOR, MAX_SCORE, NO_FINDING, NO_RULE, Policy, REMOVED, SANCTIONS_FLOOR,
+    SOURCE_FLOOR,
 };
 
 /// A policy, laid out.
@@ -199,6 +200,18 @@ fn floors() -> Vec<RuleWords> {
             "BLOCK",
             "finding = LISTED or SAME_KEY, list_kind = SANCTIONS, not removed",
             "no rule makes it milder",
+        ),
+        words(
+            SANCTIONS_FLOOR,
+            "REVIEW",
+            "finding = LISTED_VERBATIM, list_kind = SANCTIONS, not removed",
+            "no rule makes it milder",
+        ),
+        words(
+            SOURCE_FLOOR,
+            "as the rules have it for a direct dealing",
+            "finding = LISTED or SAME_KEY, where paths begin, not removed",
+            "dealings of a listed address with others of the kind are not known",
         ),
         words(
             INCOMPLETE_FLOOR,

@@ -46,6 +46,7 @@ fn every_value_has_bounds() {
     check("id = \"exposure\"", "id = \"an exposure\"", "id: must be");
     check("timing = [\"AFTER\"", "timing = [\"LATER\"", "timing: must be one of");
     check("hops_at_most = 1", "hops_at_most = 2", "direct dealings alone");
+    check("list_kind = [\"SANCTIONS\"]", "list_kind = []", "list_kind: is empty");
     check("hops_at_most = 1", "hops_at_most = 9", "hops_at_most: must be from 0 to 8");
     check("[[share]]", "[requires]\nlists = [\"No List\"]\n[[share]]", "requires.lists");
     check("[[share]]", "[requires]\nmax_hops = 0\n[[share]]", "requires.max_hops");

@@ -241,6 +241,20 @@ proptest! {
                 exposure,
             })
         };
+        // A listed address shows no exposure to others of its kind.
+        let listed = policy.judge(&Subject {
+            kind: FindingKind::Listed,
+            state: ListingState::Standing,
+            list: &list,
+            list_kind,
+            category: "",
+            role: Role::Source,
+            category_percent: 100,
+            exposure: None,
+        });
+        for hidden in [judge(near), judge(far)] {
+            prop_assert!(listed.decision >= hidden.decision && listed.score >= hidden.score);
+        }
         // What an address shows that has both.
         let both = match near.0.cmp(&far.0) {
             std::cmp::Ordering::Less => near,
@@ -255,6 +269,37 @@ proptest! {
         let worst = judge(near).decision.max(judge(far).decision);
         prop_assert!(judge(both).decision >= worst, "{rules}");
     }
+}
+
+#[test]
+fn of_several_categories_all_must_be_let_pass() {
+    let rules = |decision: &str| {
+        format!(
+            "[[rules]]\nid = \"named\"\ndecision = \"{decision}\"\nfinding = [\"LISTED\"]\n\
+             category = [\"gambling\", \"exchange\"]\n"
+        )
+    };
+    let list: ListId = "a".parse().unwrap();
+    let check = |decision: &str, category: &str, fits: bool| {
+        let policy = Policy::parse(&super::with_rules(&rules(decision))).unwrap();
+        let judged = policy.judge(&Subject {
+            kind: FindingKind::Listed,
+            state: ListingState::Standing,
+            list: &list,
+            list_kind: ListKind::Attribution,
+            category,
+            role: Role::None,
+            category_percent: 100,
+            exposure: None,
+        });
+        assert_eq!(policy.rule_id(judged.by) == "named", fits, "{decision} {category}");
+    };
+    check("ALLOW", "gambling", true);
+    check("ALLOW", "gambling, exchange", true);
+    check("ALLOW", "gambling,scam", false);
+    check("ALLOW", "", false);
+    check("BLOCK", "gambling,scam", true);
+    check("BLOCK", "scam", false);
 }
 
 #[test]
