@@ -112,7 +112,13 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     let written = written?;
     let rows = written.counts.rows;
     let failed = plan.finish_summary(&mut summary, resumed, snapshots, written, read, stop);
-    answers?;
+    let failed = match answers {
+        Ok(()) => failed.map(|error| error.context("the input cannot be read to its end")),
+        Err(error) => {
+            summary.interrupted = true;
+            Some(error)
+        }
+    };
     plan.end(&mut summary, rows, &started, failed, stop)
 }
 
@@ -173,6 +179,14 @@ impl Plan {
             before.is_some() || resumed.counts.rows == 0,
             "{shown} is missing, which says how the rows of before were asked: name it by \
              --summary, or write the result anew by --overwrite"
+        );
+        // A batch that was killed has not counted its rows; one that ended has.
+        let same = |before: &Summary| {
+            before.counts.rows != resumed.counts.rows || before.counts == resumed.counts
+        };
+        ensure!(
+            before.is_none_or(same),
+            "{shown} counts other answers than the result has: one of them was changed"
         );
         Ok(())
     }
@@ -264,7 +278,7 @@ impl Plan {
         }
         eprint!("{}", text::text(summary, rows, started.instant.elapsed()));
         match (failed, stop.status()) {
-            (Some(error), _) => Err(error.context("the input cannot be read to its end")),
+            (Some(error), _) => Err(error),
             (None, Some(status)) if summary.interrupted => Ok(status),
             (None, _) => {
                 let worst = summary.counts.worst();

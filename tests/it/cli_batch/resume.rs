@@ -188,6 +188,11 @@ fn only_the_same_batch_is_gone_on_with() {
     check(&place.file("short.csv", &csv_of(&all[..20])), &[], "more rows than the input");
     check(&input, &["--max-hops", "1"], "begun with other options");
     check(&input, &["--evidence"], "begun with other options");
+    let milder = String::from_utf8(whole.clone()).unwrap().replace(",BLOCK,", ",ALLOW,");
+    fs::write(&out, &milder).unwrap();
+    let said = resumed(&place, &input, &out, &[]);
+    assert!(said.err.contains("one of them was changed"), "{}", said.err);
+    fs::write(&out, &whole).unwrap();
     fs::remove_file(format!("{}.summary.json", out.display())).unwrap();
     check(&input, &["--evidence"], "has other columns");
     // Under which options its rows were answered nobody knows then.

@@ -50,6 +50,12 @@ async fn loaded(desk: &Desk) {
     store(desk, 100, LISTED, NEAR, ETHER).await;
 }
 
+/// Waits until exposure knows the lists in force and all transfers.
+async fn settled(desk: &Desk) {
+    let engine = desk.engine.clone();
+    tokio::task::spawn_blocking(move || engine.settle_exposure(true)).await.unwrap().unwrap();
+}
+
 async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
     let time = moment(NOW).as_second() - 1_000_000 + height as i64;
     let transfer = v1::Transfer {
@@ -69,6 +75,7 @@ async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
     let call = client.ingest_transfers(tokio_stream::iter([batch])).await.unwrap();
     let mut answers = call.into_inner();
     while answers.message().await.unwrap().is_some() {}
+    settled(desk).await;
 }
 
 /// The whole in short: decision, score, status, the one that decided, effect.
@@ -255,6 +262,7 @@ fn a_narrowed_payment_is_not_whole() {
         let rows = [format!("{},ETH,1,Party", evm(30))];
         let other = header("other", v1::ListKind::Advisory);
         desk.import(other, csv("2025-11-20", &rows)).await.unwrap();
+        settled(desk).await;
         let narrowed = |lists: &[&str], max_hops: u32| {
             let lists = lists.iter().map(|&list| list.to_owned()).collect();
             let options = v1::ScreeningOptions { lists, max_hops, ..Default::default() };
