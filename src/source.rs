@@ -24,7 +24,6 @@ mod open_sanctions;
 mod own;
 mod plain;
 pub mod rows;
-pub mod sample;
 mod sniff;
 mod tagpack;
 pub mod transfers;

@@ -44,7 +44,7 @@ enum Command {
         output: Output,
     },
     /// What differs between two policies, and whose decision changes: exit status 0 none, 10 some,
-    /// 1 error (a refused line of the sample among it)
+    /// 1 error (a refused row of the sample among it)
     Diff(diff::Arguments),
     /// The file of a policy, as TOML
     Show {

@@ -143,7 +143,7 @@ fn hostile_files_are_refused() {
     }
     let said = place.says(&["policy", "diff", &good, &good, "--sample", "/no/such"]);
     assert_eq!(said.status, 1);
-    holds(&said.err, &["/no/such: No such file"]);
+    holds(&said.err, &["/no/such: cannot be opened: No such file"]);
     let said = place.says(&["policy", "diff", &good, &good, "--all"]);
     assert_eq!(said.status, 1);
     holds(&said.err, &["--sample"]);
@@ -215,15 +215,13 @@ fn a_sample_shows_whose_decision_changes() {
     let said = place.says(&diff);
     assert_eq!((said.status, said.err.as_str()), (10, ""), "{}", said.out);
     let parts = [
-        &format!(
-            "REVIEW -> BLOCK  score 38 (medium) -> 70 (high)  {TWO_HOPS} on ethereum (line 2)"
-        ),
+        &format!("REVIEW -> BLOCK  score 38 (medium) -> 70 (high)  {TWO_HOPS} on ethereum (row 1)"),
         "rule exposure: ",
         "rule near: finding = RECEIVED_FROM or SENT_TO, list_kind = SANCTIONS or ADVISORY, hops_at_most = 2",
         "observed    finding = RECEIVED_FROM, list_kind = ADVISORY, hops = 2",
         "RECEIVED_FROM over 2 hops, Thieves of the example, 0xbad0",
         "REVIEW         0       1      1",
-        "3 addresses screened by both, 0 lines refused; 1 decision changes, 2 scores change",
+        "3 addresses screened by both, 0 rows refused; 1 decision changes, 2 scores change",
     ];
     holds(&said.out, &parts);
     assert!(!said.out.contains(THREE_HOPS), "its decision stays: {}", said.out);
@@ -249,9 +247,9 @@ fn a_sample_shows_whose_decision_changes() {
 }
 
 #[test]
-fn bad_lines_of_a_sample_are_shown() {
+fn bad_rows_of_a_sample_are_shown() {
     let place = Place::loaded();
-    let mut lines = format!("{CLEAN}\n\n# a comment\n\u{e9}\n").into_bytes();
+    let mut lines = format!("address\n{CLEAN}\n\n\u{e9}\n").into_bytes();
     lines.extend(vec![b'x'; 10 << 20]);
     lines.extend(format!("\n\x1b[2J\n\u{202e}\nnonsense\n{TWO_HOPS}").as_bytes());
     let mut command = place.command(&["policy", "diff", "live", &strict(), "--sample", "-"]);
@@ -261,12 +259,12 @@ fn bad_lines_of_a_sample_are_shown() {
     let said = Said::from(child.wait_with_output().unwrap());
     assert_eq!((said.status, said.err.as_str()), (1, ""));
     let parts = [
-        "REFUSED  \u{e9} (line 4)",
-        "the line is longer than 4096 bytes",
-        "REFUSED  \\u{1b}[2J (line 6)",
-        "REFUSED  \\u{202e} (line 7)",
+        "REFUSED  \u{e9} (row 2)",
+        "(row 3)",
+        "REFUSED  \\u{1b}[2J (row 4)",
+        "REFUSED  \\u{202e} (row 5)",
         "REVIEW -> BLOCK",
-        "3 addresses screened by both, 4 lines refused; 1 decision changes, 1 score changes",
+        "3 addresses screened by both, 4 rows refused; 1 decision changes, 1 score changes",
     ];
     holds(&said.out, &parts);
     assert!(said.out.len() < 10_000, "{}", said.out.len());

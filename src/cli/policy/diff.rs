@@ -2,8 +2,6 @@
 //! server (or the store) screens; this only counts.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -11,18 +9,22 @@ use clap::Args;
 use serde::Serialize;
 
 use super::file;
+use crate::cli::batch::chunk::Chunk;
+use crate::cli::batch::input::Settings;
 use crate::cli::output::Output;
 use crate::cli::{Global, connect, render, runtime};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use crate::screening::policy::{Policy, RuleDifference, SettingDifference};
-use crate::source::sample::{Asked, Sample, Sampled};
 use v1::policy_source::Source;
 
-/// How many lines go into one call.
+/// How many rows go into one call.
 const CHUNK: usize = 1_000;
 
-/// `google.rpc.Code` INVALID_ARGUMENT, for lines that are refused before they are asked.
+/// The most rows of a sample: it is held whole.
+const MAX_SAMPLE: usize = 1_000_000;
+
+/// `google.rpc.Code` INVALID_ARGUMENT, for rows that are refused before they are asked.
 const INVALID_ARGUMENT: i32 = 3;
 
 /// The arguments of `policy diff`.
@@ -32,8 +34,8 @@ pub struct Arguments {
     old: String,
     /// The one that may decide later, likewise
     new: String,
-    /// Screen these addresses by both: one a line, or CSV with a column `address` (and `chain`);
-    /// `-` for standard input
+    /// Screen these addresses by both: CSV, JSON lines or Parquet with a column `address` (and
+    /// `chain`); `-` for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
     /// Show addresses whose decision stays too
@@ -90,7 +92,7 @@ pub struct Compared {
     pub snapshot_ids: Vec<String>,
     /// Addresses that were screened by both.
     pub screened: u64,
-    /// Lines that were refused.
+    /// Rows that were refused.
     pub refused: u64,
     pub decisions_changed: u64,
     pub scores_changed: u64,
@@ -108,12 +110,12 @@ pub struct Moved {
     pub count: u64,
 }
 
-/// A line of the sample.
+/// A row of the sample.
 #[derive(Debug, Serialize)]
 pub struct Item {
-    /// From 1.
-    pub line: u64,
-    /// As it stands there; its beginning where the line is refused.
+    /// From 1, headings not counted.
+    pub row: u64,
+    /// As it stands there; its beginning, or nothing, where the row is refused.
     pub address: String,
     pub chain: String,
     pub comparison: v1::ComparedItem,
@@ -121,7 +123,7 @@ pub struct Item {
 
 /// Compares.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
-    let sample = arguments.sample.as_deref().map(open).transpose()?;
+    let sample = arguments.sample.as_deref().map(read).transpose()?;
     let differences = runtime()?.block_on(async {
         let mut server = Lazily { global, client: None };
         let old = side(&arguments.old, &mut server).await?;
@@ -135,7 +137,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
                 counts: BTreeMap::new(),
                 found: Compared::default(),
             };
-            comparing.sample(server.client().await?, sample).await?;
+            let client = server.client().await?;
+            for chunk in sample.chunks(CHUNK) {
+                comparing.chunk(client, chunk).await?;
+            }
             differences.sample = Some(comparing.finish());
         }
         anyhow::Ok(differences)
@@ -148,12 +153,38 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     })
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
-    }
-    let file = File::open(path).with_context(|| path.display().to_string())?;
-    Ok(Box::new(BufReader::new(file)))
+/// A row of the sample: what it asks, and why it cannot.
+struct Sampled {
+    row: u64,
+    address: String,
+    chain: String,
+    fault: Option<String>,
+}
+
+/// Reads a sample, as `screen --input` reads its rows.
+fn read(path: &Path) -> Result<Vec<Sampled>> {
+    let (path, address) = (path.to_owned(), "address".to_owned());
+    let settings = Settings { path, container: None, address, chain: None, reference: None };
+    let read = settings.open(|rows| {
+        let (mut sample, mut chunk) = (Vec::new(), Chunk::default());
+        let mut more = true;
+        while more {
+            chunk.begin(0, sample.len() as u64);
+            more = rows.fill(&mut chunk, CHUNK)?;
+            ensure!(sample.len() < MAX_SAMPLE, "more than {MAX_SAMPLE} rows");
+            sample.extend((0..chunk.len()).map(|place| {
+                let asked = chunk.row(place);
+                Sampled {
+                    row: asked.row,
+                    address: asked.address.to_owned(),
+                    chain: asked.chain.to_owned(),
+                    fault: asked.fault.map(str::to_owned),
+                }
+            }));
+        }
+        Ok(sample)
+    });
+    read.context("the sample")
 }
 
 /// A client that is connected where it is needed: two files alone ask nobody.
@@ -220,19 +251,7 @@ struct Comparing {
 }
 
 impl Comparing {
-    async fn sample(&mut self, client: &mut Client, input: Box<dyn BufRead>) -> Result<()> {
-        let mut lines = Sample::new(input);
-        loop {
-            let chunk: Vec<Sampled> =
-                lines.by_ref().take(CHUNK).collect::<Result<_, _>>().context("the sample")?;
-            if chunk.is_empty() {
-                return Ok(());
-            }
-            self.chunk(client, chunk).await?;
-        }
-    }
-
-    async fn chunk(&mut self, client: &mut Client, chunk: Vec<Sampled>) -> Result<()> {
+    async fn chunk(&mut self, client: &mut Client, chunk: &[Sampled]) -> Result<()> {
         let queries: Vec<_> = chunk.iter().filter_map(query).collect();
         let asked = queries.len();
         let mut answers = Vec::new();
@@ -255,14 +274,13 @@ impl Comparing {
             answers = response.items;
         }
         let mut answers = answers.into_iter();
-        for Sampled { line, asked } in chunk {
-            let (address, chain, comparison) = match asked {
-                Ok(Asked { address, chain }) => {
-                    (address, chain, answers.next().unwrap_or_default())
-                }
-                Err(refused) => (refused.excerpt, String::new(), unasked(line, refused.why)),
+        for Sampled { row, address, chain, fault } in chunk {
+            let comparison = match fault {
+                Some(why) => unasked(*row, why),
+                None => answers.next().unwrap_or_default(),
             };
-            self.take(Item { line, address, chain, comparison });
+            let (address, chain) = (address.clone(), chain.clone());
+            self.take(Item { row: *row, address, chain, comparison });
         }
         Ok(())
     }
@@ -299,23 +317,20 @@ impl Comparing {
 }
 
 fn query(sampled: &Sampled) -> Option<v1::AddressQuery> {
-    let Asked { address, chain } = sampled.asked.as_ref().ok()?;
-    Some(v1::AddressQuery {
-        request_id: sampled.line.to_string(),
-        address: address.clone(),
-        chain: chain.clone(),
-    })
+    let Sampled { row, address, chain, fault } = sampled;
+    let (request_id, address, chain) = (row.to_string(), address.clone(), chain.clone());
+    fault.is_none().then_some(v1::AddressQuery { request_id, address, chain })
 }
 
-/// A line that nobody was asked about.
-fn unasked(line: u64, why: &str) -> v1::ComparedItem {
+/// A row that nobody was asked about.
+fn unasked(row: u64, why: &str) -> v1::ComparedItem {
     let error = v1::ScreeningError {
-        request_id: line.to_string(),
+        request_id: row.to_string(),
         code: INVALID_ARGUMENT,
         reason: v1::ErrorReason::InvalidField.into(),
         message: why.to_owned(),
     };
-    v1::ComparedItem { request_id: line.to_string(), error: Some(error), ..Default::default() }
+    v1::ComparedItem { request_id: row.to_string(), error: Some(error), ..Default::default() }
 }
 
 #[cfg(test)]

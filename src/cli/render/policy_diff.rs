@@ -46,7 +46,7 @@ pub fn text(found: &Differences, style: Style) -> String {
 fn item(text: &mut String, item: &Item, style: Style) {
     let chain =
         if item.chain.is_empty() { String::new() } else { format!(" on {}", escape(&item.chain)) };
-    let asked = format!("{}{chain} (line {})", words::asked(&item.address), item.line);
+    let asked = format!("{}{chain} (row {})", words::asked(&item.address), item.row);
     let (Some(old), Some(new), None) =
         (&item.comparison.old, &item.comparison.new, &item.comparison.error)
     else {
@@ -131,7 +131,7 @@ fn summary(text: &mut String, sample: &Compared) {
     text.push_str(&format!(
         "{} screened by both, {} refused; {}, {}\n",
         number(sample.screened, "address", "addresses"),
-        number(sample.refused, "line", "lines"),
+        number(sample.refused, "row", "rows"),
         number(sample.decisions_changed, "decision changes", "decisions change"),
         number(sample.scores_changed, "score changes", "scores change"),
     ));

@@ -97,9 +97,9 @@ fn deciding(id: &str) -> v1::DecidingRule {
     }
 }
 
-fn item(line: u64, old: v1::PolicyOutcome, new: v1::PolicyOutcome) -> Item {
+fn item(row: u64, old: v1::PolicyOutcome, new: v1::PolicyOutcome) -> Item {
     let comparison = v1::ComparedItem { old: Some(old), new: Some(new), ..Default::default() };
-    Item { line, address: text(ETHER), chain: String::new(), comparison }
+    Item { row, address: text(ETHER), chain: String::new(), comparison }
 }
 
 fn compared() -> Compared {
@@ -122,7 +122,7 @@ fn compared() -> Compared {
     let error =
         v1::ScreeningError { message: text("the line is no\u{7}thing"), ..Default::default() };
     let refused = Item {
-        line: 4,
+        row: 4,
         address: text("\u{202e}x"),
         chain: String::new(),
         comparison: v1::ComparedItem { error: Some(error), ..Default::default() },
