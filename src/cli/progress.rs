@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::cli::text::grouped;
 use crate::source::rows::Progress;
 
 /// How often the line on a terminal is redrawn at most.
@@ -99,19 +100,6 @@ fn words(progress: Progress, before: Progress, elapsed: Duration, bar: bool) -> 
         words.push_str(&format!("  {} left", span(left as u64)));
     }
     words
-}
-
-/// A number in groups of three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A span of time: `7 s`, `12 min 30 s`, `2 h 5 min`.

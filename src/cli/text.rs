@@ -1,6 +1,8 @@
-//! Text for a terminal: hostile characters made harmless, and colour. Knows no message.
+//! Text for a terminal: hostile characters made harmless, numbers grouped, and colour. Knows no
+//! message.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
 /// Whether a terminal might obey or hide the character: control characters, and those that turn
@@ -11,6 +13,19 @@ fn is_hostile(character: char) -> bool {
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Decimal digits with a comma before every three.
+pub fn grouped(number: impl Display) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// `text` on one line, with every hostile character as its escape (`\n`, `\u{1b}`).

@@ -63,14 +63,18 @@ impl Engine {
             self.tracker.want_graph();
         }
         let searched_paths = RefCell::new(HashMap::new());
-        let sources = OnceCell::new();
+        // Made once, though a shadow policy asks the same again.
+        let searched = OnceCell::new();
         let search = |keys: &[PackedKey]| {
-            let Some(world) = world else { return Searched::unavailable() };
-            let sources = sources.get_or_init(|| scope.sources());
-            let (searched, paths, _) = Self::search(world, scope, keys, sources, BUDGET);
-            let slot = |path: (ListKind, Path)| ((path.1.direction, path.0), path.1);
-            searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
-            searched
+            let found = searched.get_or_init(|| {
+                let Some(world) = world else { return Searched::unavailable() };
+                let sources = scope.sources();
+                let (searched, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
+                let slot = |path: (ListKind, Path)| ((path.1.direction, path.0), path.1);
+                searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
+                searched
+            });
+            found.clone()
         };
         let screening = scope.screen_with(address, chain, Some(&search))?;
         let mut evidence = Vec::new();

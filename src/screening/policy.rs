@@ -69,8 +69,11 @@ static BUILT_IN: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 
 /// How answers name a policy of that name and digest.
 fn name_of(name: &str, digest: &[u8; 32]) -> String {
-    let digits: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}@{digits}")
+    format!("{name}@{}", hex(&digest[..8]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What to do, from best to worst.
@@ -231,6 +234,11 @@ impl Policy {
     /// SHA-256 of its file.
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The same in hex.
+    pub fn digest_hex(&self) -> String {
+        hex(&self.digest)
     }
 
     /// Its file.

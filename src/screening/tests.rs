@@ -1,5 +1,6 @@
 //! Screening against a slow obvious model, and the cases that the words of the design name.
 
+mod model;
 mod policies;
 
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+
+use model::{POOL, model, questions};
 
 use super::policy::Decision;
 use super::snapshot::{ListTerms, Snapshot};
@@ -407,80 +410,6 @@ fn tables_are_shared_between_snapshots_of_the_same_version() {
     assert!(std::ptr::eq(before.index(), after.index()));
     assert_eq!(ask(&second, RONIN, None, None), "Block 100 Listed:Standing");
     assert_eq!(ask(&second, CLEAN, None, None), "Review 75 Listed:Standing");
-}
-
-/// Addresses and strings that rows and questions are drawn from: few, so that they meet.
-const POOL: [(&str, &str); 14] = [
-    (RONIN, "ETH"),
-    ("0x098b716b8aaf21512996dc57eb0615e2383e2f96", "USDT"),
-    ("0xE950DC316b836e4EeFb8308bf32Bf7C72a1358FF", "ETH"),
-    ("TXEsK1sESyd6F3CGH1DFS2Jr2CkshfPxrH", "USDT"),
-    ("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h", "XBT"),
-    ("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h", "BCH"),
-    ("1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", "XBT"),
-    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "XBT"),
-    ("3P14159f73E4gFr7JterCCQh9QjiTjiZrG", "LTC"),
-    ("LaizKtS5DUhPuP1nTQcc83MS7HwK6vk85z", "LTC"),
-    ("5be5543ff73456ab9f2d207887e2af87322c651ea1a873c5b25b7ffae456c320", "XMR"),
-    ("0x0000000000000000000000000000000000000000", "ETH"),
-    ("rnXyVQzgxZe7TR1EPzTkGj2jxH4LMJYh66", "XRP"),
-    ("42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi", "SOL"),
-];
-
-/// Everything that could be asked: the pool and all other forms of it.
-fn questions() -> Vec<String> {
-    let mut all: Vec<String> = POOL.iter().map(|(address, _)| (*address).to_owned()).collect();
-    for (address, _) in POOL {
-        if let Ok(address) = Address::parse(address, None) {
-            all.extend(address.other_forms().into_iter().map(|(_, _, text)| text));
-        }
-    }
-    all.sort();
-    all.dedup();
-    all
-}
-
-/// The obvious model: walks every row of every list and compares.
-fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, FindingKind, u8)> {
-    let asked = Address::parse(question, None);
-    let mut found = Vec::new();
-    for list in lists {
-        for row in list.rows.iter() {
-            let kind = match (Address::parse_listed(&row.key.address, &row.key.ticker), &asked) {
-                (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
-                (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
-                    FindingKind::ListedVerbatim
-                }
-                (Ok(listed), Ok(asked)) => {
-                    let keys = listed.listing_key_ids();
-                    let mut asked_keys = asked.key_ids().iter().cloned();
-                    if !asked_keys.any(|key| keys.contains(&key))
-                        && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
-                    {
-                        continue;
-                    }
-                    let same_text = listed.canonical() == asked.canonical();
-                    let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
-                    match same_text && same_chain {
-                        true => FindingKind::Listed,
-                        false => FindingKind::SameKey,
-                    }
-                }
-                _ => continue,
-            };
-            let verbatim = kind == FindingKind::ListedVerbatim;
-            let score = match (row.stands(), list.version.kind, verbatim) {
-                (false, ..) => 0,
-                (true, ListKind::Sanctions, false) => 100,
-                (true, ListKind::Sanctions, true) | (true, _, false) => 75,
-                // 75 % of 75, rounded up.
-                (true, _, true) => 57,
-            };
-            found.push((list.version.id.to_string(), row.key.clone(), kind, score));
-        }
-    }
-    found.sort();
-    found
 }
 
 proptest! {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::row::RowDecision;
 use super::summary::{Counts, Summary};
-use crate::cli::progress::{grouped, span};
-use crate::cli::text::escape;
+use crate::cli::progress::span;
+use crate::cli::text::{escape, grouped};
 
 /// The parties that are named; the summary's file has them all.
 const PARTIES: usize = 10;

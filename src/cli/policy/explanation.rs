@@ -105,7 +105,7 @@ impl Explanation {
         let step = |at_least: f64, score_percent| Step { at_least, score_percent };
         Self {
             version: policy.version().to_owned(),
-            digest: policy.digest().iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: policy.digest_hex(),
             bands: bands(policy.bands()),
             listings: listings(policy),
             exposure: exposure(policy),

@@ -4,7 +4,7 @@
 use super::decided;
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash};
-use crate::cli::text::{self, Colour, Style, escape};
+use crate::cli::text::{self, Colour, Style, escape, grouped};
 use crate::grpc::v1;
 
 /// The most stops and hubs that are named.
@@ -61,7 +61,7 @@ fn amounts(exposure: &v1::Exposure) -> Option<String> {
     if floors > 0 {
         let unit =
             if floors == 1 { "dust floor (about a dollar)" } else { "dust floors (about dollars)" };
-        said.push(format!("at most {} {unit}", words::grouped(floors)));
+        said.push(format!("at most {} {unit}", grouped(floors)));
     }
     if exposure.direct_share_basis_points > 0 {
         let share = share(exposure.direct_share_basis_points);

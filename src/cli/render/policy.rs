@@ -1,9 +1,9 @@
 //! A policy in plain words, and how it stands.
 
-use super::words::{self, count, grouped, line, or_dash};
+use super::words::{self, count, line, or_dash};
 use crate::cli::policy::explanation::{Explanation, Requirements, RuleWords, Step};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style, escape};
+use crate::cli::text::{Colour, Style, escape, grouped};
 use crate::grpc::v1;
 
 /// A policy, and how it stands where it is in force.

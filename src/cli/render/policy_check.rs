@@ -8,8 +8,7 @@ use crate::screening::policy::{Bands, Decision, Policy};
 pub fn text(file: &str, policy: &Policy) -> String {
     let mut text = format!("{}: valid\n", escape(file));
     line(&mut text, 2, "version", policy.version());
-    let digest: String = policy.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-    line(&mut text, 2, "digest", &digest);
+    line(&mut text, 2, "digest", &policy.digest_hex());
     let Bands([low, medium, high, severe]) = policy.bands();
     let bands =
         format!("LOW from {low}, MEDIUM from {medium}, HIGH from {high}, SEVERE from {severe}");

@@ -3,7 +3,7 @@
 use super::words::{self, count, line, or_dash};
 use crate::cli::policy::diff::{Compared, Differences, Item};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style, escape};
+use crate::cli::text::{Colour, Style, escape, grouped};
 use crate::grpc::v1;
 
 /// The decisions of the matrix, in its order.
@@ -118,7 +118,7 @@ fn summary(text: &mut String, sample: &Compared) {
     ]);
     let found = |old, new| {
         let moved = sample.matrix.iter().find(|moved| (moved.old, moved.new) == (old, new));
-        words::grouped(moved.map_or(0, |moved| moved.count))
+        grouped(moved.map_or(0, |moved| moved.count))
     };
     for old in DECISIONS {
         let [allow, review, block] = DECISIONS.map(|new| found(old, new));
@@ -126,7 +126,7 @@ fn summary(text: &mut String, sample: &Compared) {
     }
     text.push_str(&table.to_string());
     let number = |number: u64, one: &str, many: &str| {
-        format!("{} {}", words::grouped(number), if number == 1 { one } else { many })
+        format!("{} {}", grouped(number), if number == 1 { one } else { many })
     };
     text.push_str(&format!(
         "{} screened by both, {} refused; {}, {}\n",

@@ -166,19 +166,6 @@ pub fn moment(moment: Option<&Timestamp>) -> String {
     }
 }
 
-/// A number with a comma before every three digits.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// Harmless text, or a dash where there is none.
 pub fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { escape(text).into_owned() }

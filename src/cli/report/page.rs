@@ -14,8 +14,9 @@ use super::gathered::Gathered;
 use crate::cli::batch::row::RowDecision;
 use crate::cli::batch::summary::Summary;
 use crate::cli::render::page;
+use crate::cli::text::grouped;
 use crate::grpc::v1;
-use words::{number, outside, rows};
+use words::{outside, rows};
 
 /// What a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +144,7 @@ fn warnings(page: &mut String, report: &Report<'_>) {
             "<strong>{} not screened.</strong> They are listed under ERROR.",
             match errors {
                 1 => "1 row was".to_owned(),
-                errors => format!("{} rows were", number(errors)),
+                errors => format!("{} rows were", grouped(errors)),
             }
         ));
     }

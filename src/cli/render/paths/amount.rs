@@ -1,6 +1,7 @@
 //! Amounts of a hop in words: exact, or shortened for a label. Knows digits only, no floating point.
 
 use super::shortened;
+use crate::cli::text::grouped;
 use crate::grpc::v1;
 
 /// An amount as the proto has it, of a hop or of a sum.
@@ -114,17 +115,6 @@ impl<'a> Amount<'a> {
 
 fn point(fraction: &str) -> String {
     if fraction.is_empty() { String::new() } else { format!(".{fraction}") }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 use std::path::Path;
 
 use super::Report;
-use super::words::{code, heading, number, or_dash, outside, rows};
+use super::words::{code, heading, or_dash, outside, rows};
 use crate::cli::batch::summary::Summary;
 use crate::cli::render::{snapshot, words};
 use crate::cli::report::gathered::Gathered;
-use crate::cli::text::Style;
+use crate::cli::text::{Style, grouped};
 use crate::grpc::v1;
 
 /// The facts at the head of a report.
@@ -43,7 +43,7 @@ pub fn facts(page: &mut String, report: &Report<'_>) {
         Some(beside) => fact("Summary", &file(beside.file)),
         None => fact("Summary", "none"),
     }
-    fact("Rows", &number(report.gathered.counts.rows));
+    fact("Rows", &grouped(report.gathered.counts.rows));
     fact("Paths", if report.has_evidence() { "with evidence" } else { "without --evidence" });
     if let Some(options) = report.beside.as_ref().and_then(|beside| options(beside.summary)) {
         fact("Narrowed or dated", &options);
@@ -146,7 +146,7 @@ fn one(page: &mut String, snapshot: &v1::Snapshot, gathered: &Gathered) {
         or_dash(&snapshot.engine_version),
         or_dash(&snapshot.policy_version),
         words::count(snapshot.max_hops as usize, "hop", "hops"),
-        number(snapshot.labelled_rows)
+        grouped(snapshot.labelled_rows)
     ));
     if !snapshot.exposure_settings.is_empty() {
         page.push_str(&format!(
@@ -185,7 +185,7 @@ fn lists(page: &mut String, snapshot: &v1::Snapshot) {
              <td class=\"day\">{}</td><td>{}</td><td>{}</td></tr>\n",
             or_dash(&list.list_id),
             words::kind(list.kind()),
-            number(list.version),
+            grouped(list.version),
             or_dash(&list.published),
             outside(&snapshot::age(list, Style::PLAIN)),
             code(&list.digest)
@@ -227,9 +227,9 @@ fn transfers(page: &mut String, snapshot: &v1::Snapshot) {
             "<tr><th scope=\"row\">{}{required}</th><td class=\"num\">{}</td>\
              <td class=\"num\">{}</td><td class=\"num\">{}</td><td>{}</td><td>{}</td></tr>\n",
             or_dash(&chain.chain),
-            number(chain.transfers),
-            chain.last_height.map_or_else(|| "-".to_owned(), number),
-            number(chain.covered_spans.saturating_sub(1)),
+            grouped(chain.transfers),
+            chain.last_height.map_or_else(|| "-".to_owned(), grouped),
+            grouped(chain.covered_spans.saturating_sub(1)),
             outside(&last),
             outside(&age)
         ));

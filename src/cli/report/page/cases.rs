@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::words::{code, heading, number, or_dash, outside, rows};
+use super::words::{code, heading, or_dash, outside, rows};
 use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
 use crate::cli::render::paths::html;
 use crate::cli::report::gathered::Shown;
+use crate::cli::text::grouped;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
 
@@ -69,16 +70,16 @@ fn more(
     };
     let which = match last.score {
         Some(score) => format!("those of the largest scores, down to {score}"),
-        None => format!("the first, up to row {}", number(last.row)),
+        None => format!("the first, up to row {}", grouped(last.row)),
     };
     page.push_str(&format!(
         "<p class=\"warning\"><strong>{} more {decision} {} not shown here.</strong> Shown are {} of \
          {}: {which}. The others stand in {} as the rows whose column <code>decision</code> is \
          {decision}; <code>--max-rows</code> shows more.</p>\n",
-        number(hidden),
+        grouped(hidden),
         if hidden == 1 { "row is" } else { "rows are" },
-        number(held.len() as u64),
-        number(shown.all),
+        grouped(held.len() as u64),
+        grouped(shown.all),
         code(result),
     ));
 }

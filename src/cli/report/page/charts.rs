@@ -1,9 +1,10 @@
 //! Counts as tables with a bar in each row: the numbers are text, the bars are beside them. No
 //! script, and nothing that only colour tells.
 
-use super::words::{heading, number, outside, per_cent, rows};
+use super::words::{heading, outside, per_cent, rows};
 use crate::cli::batch::row::RowDecision;
 use crate::cli::report::gathered::{Gathered, LEVELS, Split};
+use crate::cli::text::grouped;
 
 /// The most parties that are shown.
 const MOST_PARTIES: usize = 40;
@@ -45,7 +46,7 @@ pub fn totals(page: &mut String, gathered: &Gathered) {
         let count = gathered.of(decision);
         page.push_str(&format!(
             "<div><dt>{decision}</dt><dd>{}<small>{}, {meaning}</small></dd></div>\n",
-            number(count),
+            grouped(count),
             per_cent(count, gathered.counts.rows)
         ));
     }
@@ -88,7 +89,7 @@ fn chart(page: &mut String, caption: &str, named: &str, lines: &[Line], bars: Ba
     for Line { name, split } in lines {
         page.push_str(&format!("<tr><th scope=\"row\">{name}</th>"));
         for count in [split.block, split.review, split.allow, split.total()] {
-            page.push_str(&format!("<td class=\"num\">{}</td>", number(count)));
+            page.push_str(&format!("<td class=\"num\">{}</td>", grouped(count)));
         }
         let bar = bar(bars.shown(*split), longest);
         page.push_str(&format!("<td class=\"bar\">{bar}</td></tr>\n"));
@@ -175,7 +176,7 @@ fn parties(page: &mut String, gathered: &Gathered) {
     if more > 0 {
         page.push_str(&format!(
             "<p class=\"dim\">{} more parties are not shown; the summary has them all.</p>\n",
-            number(more as u64)
+            grouped(more as u64)
         ));
     }
 }
@@ -215,7 +216,7 @@ pub fn tables(page: &mut String, gathered: &Gathered) {
         page.push_str("<tbody>\n");
         for (name, count) in counted {
             let name = if named == "Reason" { explain(name) } else { outside(name) };
-            let count = number(*count);
+            let count = grouped(*count);
             page.push_str(&format!(
                 "<tr><th scope=\"row\">{name}</th><td class=\"num\">{count}</td></tr>\n"
             ));

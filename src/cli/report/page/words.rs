@@ -1,6 +1,7 @@
 //! Numbers, names and table parts as a page has them. Every text from outside becomes harmless here.
 
 use crate::cli::render::page::xml;
+use crate::cli::text::grouped;
 
 /// The longest text from outside that is shown whole, in characters.
 const LONGEST: usize = 320;
@@ -30,26 +31,13 @@ fn cut(text: &str) -> String {
         return xml(text);
     }
     let start: String = text.chars().take(START).collect();
-    let length = number(text.chars().count() as u64);
+    let length = grouped(text.chars().count() as u64);
     format!("{}… ({length} characters; whole in the result file)", xml(&start))
-}
-
-/// A number in groups of three digits.
-pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A number of rows with its noun.
 pub fn rows(count: u64) -> String {
-    format!("{} {}", number(count), if count == 1 { "row" } else { "rows" })
+    format!("{} {}", grouped(count), if count == 1 { "row" } else { "rows" })
 }
 
 /// A part of a whole in per cent, rounded to one decimal; what is not nothing is never shown as
@@ -102,7 +90,7 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        let check = |plain, want: &str| assert_eq!(number(plain), want);
+        let check = |plain, want: &str| assert_eq!(grouped(plain), want);
         check(0, "0");
         check(999, "999");
         check(1_000, "1,000");
