@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::Status;
 
+use super::load::Turns;
 use super::status::Refusal;
 use crate::engine::Engine;
 
@@ -22,4 +23,29 @@ pub async fn with_engine<T: Send + 'static>(
 ) -> Result<T, Status> {
     let engine = engine.clone();
     Ok(blocking(move || work(&engine)).await??)
+}
+
+/// Does work that searches on the blocking pool, in its turn. The turn ends with the work, not with
+/// the call: who gives up waiting must not make room for more.
+pub async fn in_turn<T: Send + 'static>(
+    turns: &Turns,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    let turn = turns.turn().await?;
+    blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
+    .await
+}
+
+/// The same with the engine, for work that may be refused.
+pub async fn with_engine_in_turn<T: Send + 'static>(
+    turns: &Turns,
+    engine: &Arc<Engine>,
+    work: impl FnOnce(&Arc<Engine>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Status> {
+    let engine = engine.clone();
+    Ok(in_turn(turns, move || work(&engine)).await??)
 }
