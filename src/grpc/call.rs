@@ -69,14 +69,17 @@ impl Calls {
         headers: &HeaderMap,
         span: Option<Span>,
         now: Instant,
-    ) -> Result<(UnderWay, Option<Instant>), Refusal> {
+    ) -> Result<(Option<UnderWay>, Option<Instant>), Refusal> {
         let patience = deadline::patience(headers)?;
         let own = match span {
-            Some(Span::Call) => Some(self.shared.limits.call_timeout),
+            Some(Span::Call | Span::Probe) => Some(self.shared.limits.call_timeout),
             _ => None,
         };
         let longest = patience.into_iter().chain(own).min();
-        let under_way = self.shared.load.begin(span == Some(Span::Stream))?;
+        let under_way = match span {
+            Some(Span::Probe) => None,
+            span => Some(self.shared.load.begin(span == Some(Span::Stream))?),
+        };
         Ok((under_way, longest.and_then(|longest| now.checked_add(longest))))
     }
 }
@@ -108,7 +111,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let routed = self.routes.clone().call(request);
         let ending = stream.then(|| Ending::new(self.shared.ending.subscribe()));
         let running = Running { routed, deadline, timer: None, bound: !stream, ending };
-        let finish = Some(Finish::new(Some(under_way)));
+        let finish = Some(Finish::new(under_way));
         Call { state: State::Running(running), finish, request_id }
     }
 }

@@ -5,6 +5,7 @@ mod batch;
 mod changes;
 mod concurrency;
 mod exchange;
+mod limits;
 mod lists;
 mod payment;
 mod policy;
@@ -143,6 +144,11 @@ impl Desk {
         file: Vec<u8>,
     ) -> Result<v1::PublicationReport, Status> {
         self.send(vec![Part::Header(header), Part::Chunk(file)]).await
+    }
+
+    /// How many imports are on their way, by their files.
+    fn uploads(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("upload")).unwrap().count()
     }
 
     /// Imports the file of a SANCTIONS list.

@@ -7,7 +7,7 @@ use crate::grpc::load::UnderWay;
 /// Counts a call as under way until it is dropped, and then knows how it ended.
 #[derive(Debug)]
 pub struct Finish {
-    /// `None` for a call that was refused before it began.
+    /// `None` for a call that does not count.
     _under_way: Option<UnderWay>,
     code: Code,
 }
