@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use answer::Answer;
+use answer::{Answer, Ends};
 use finish::Finish;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use message::Messages;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
 use tonic::service::Routes;
-use tonic::{Code, Status};
 use tower::Service;
 
 use super::ending::Ending;
@@ -28,7 +28,6 @@ use super::load::{Load, UnderWay};
 use super::method::{self, METHODS, Span};
 use super::serve::tasks;
 use super::status::Refusal;
-use super::v1::ErrorReason;
 use crate::config::Limits;
 
 /// The header by which a caller names a call; it comes back with the answer.
@@ -109,8 +108,9 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let pause = stream.then_some(self.shared.limits.stall_timeout);
         let request = request.map(|body| Messages::new(body, pause));
         let routed = self.routes.clone().call(request);
-        let ending = stream.then(|| Ending::new(self.shared.ending.subscribe()));
-        let running = Running { routed, deadline, timer: None, bound: !stream, ending };
+        let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
+        let ends = stream.then(ends);
+        let running = Running { routed, deadline, timer: None, bound: !stream, ends };
         let finish = Some(Finish::new(under_way));
         Call { state: State::Running(running), finish, request_id }
     }
@@ -135,7 +135,7 @@ struct Running {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
-    ending: Option<Ending>,
+    ends: Option<Ends>,
 }
 
 impl Future for Call {
@@ -143,13 +143,13 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let (response, ending) = match &mut this.state {
+        let (response, ends) = match &mut this.state {
             State::Refused(refusal) => {
                 let refusal = refusal.take().expect("a call is not polled after its answer");
                 (Status::from(refusal).into_http(), None)
             }
             State::Running(running) => match running.poll(context) {
-                Poll::Ready(response) => (response, running.ending.take()),
+                Poll::Ready(response) => (response, running.ends.take()),
                 Poll::Pending => return Poll::Pending,
             },
         };
@@ -158,7 +158,7 @@ impl Future for Call {
         if let Some(status) = Status::from_header_map(response.headers()) {
             finish.code(status.code());
         }
-        let mut response = response.map(|body| Answer::new(body, ending, finish));
+        let mut response = response.map(|body| Answer::new(body, ends, finish));
         if let Some(id) = this.request_id.take() {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -177,15 +177,10 @@ impl Running {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         match timer.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Status::from(too_late()).into_http()),
+            Poll::Ready(()) => Poll::Ready(Status::from(deadline::passed()).into_http()),
             Poll::Pending => Poll::Pending,
         }
     }
-}
-
-fn too_late() -> Refusal {
-    let message = "the deadline of the caller, or the server's own for a call, has passed";
-    Refusal::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message)
 }
 
 /// What the caller calls the call, where that is short and printable.

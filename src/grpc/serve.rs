@@ -46,6 +46,9 @@ pub const MAX_RESPONSE: usize = 64 << 20;
 /// What health knows: the server as a whole, and each service.
 const SERVICES: [&str; 5] = ["", SCREENING, LISTS, TRANSFERS, POLICIES];
 
+/// Connections open at once on the socket in the data directory.
+const OWNERS_CONNECTIONS: usize = 64;
+
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -76,12 +79,17 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (health, server) = Server::new(&engine, &config.limits)?;
     let room = Arc::new(Semaphore::new(config.limits.connections));
+    // The owner gets in however many others are there.
+    let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
     let (alive, ended) = mpsc::channel(1);
     for listener in listeners {
         let door = Door {
             terms: server.terms.clone(),
             calls: server.calls.clone(),
-            room: room.clone(),
+            room: match listener {
+                Listener::Tcp(_) => room.clone(),
+                Listener::Unix(_) => owners_room.clone(),
+            },
             draining: server.draining.subscribe(),
             alive: alive.clone(),
         };
