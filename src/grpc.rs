@@ -12,6 +12,7 @@ mod question;
 mod screening;
 pub mod serve;
 mod status;
+mod store;
 mod trace;
 mod transfers;
 

@@ -19,11 +19,13 @@ use tonic_health::server::HealthReporter;
 use super::lists::Lists;
 use super::policy::Policies;
 use super::screening::Screenings;
+use super::store::Backups;
 use super::transfers::Transfers;
 use super::v1;
 use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLICIES};
 use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
 use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
+use super::v1::store_service_server::{SERVICE_NAME as STORE, StoreServiceServer};
 use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
 use crate::engine::Engine;
 
@@ -144,6 +146,7 @@ where
     let policies = PolicyServiceServer::new(Policies::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let store = StoreServiceServer::new(Backups::new(engine.clone()));
     let (asked, end_asked) = oneshot::channel();
     let shutdown = async move {
         shutdown.await;
@@ -161,6 +164,7 @@ where
         .add_service(lists)
         .add_service(transfers)
         .add_service(policies)
+        .add_service(store)
         .serve_with_incoming_shutdown(connections, shutdown);
     tokio::select! {
         ended = server => Ok(ended?),
@@ -193,7 +197,7 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
             health.set_service_status(service, status).await;
         }
         // Lists and transfers can be imported before any list is loaded, and policies be read.
-        for service in [LISTS, TRANSFERS, POLICIES] {
+        for service in [LISTS, TRANSFERS, POLICIES, STORE] {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
         if loaded.changed().await.is_err() {
@@ -204,7 +208,7 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
 
 /// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
 async fn end_health(mut health: HealthReporter) {
-    for service in ["", SCREENING, LISTS, TRANSFERS, POLICIES] {
+    for service in ["", SCREENING, LISTS, TRANSFERS, POLICIES, STORE] {
         health.set_service_status(service, ServingStatus::NotServing).await;
         health.clear_service_status(service).await;
     }
