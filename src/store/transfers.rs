@@ -489,4 +489,4 @@ fn head_key(chain: &Chain) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -295,6 +295,12 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// How far the file was read.
+    #[cfg(test)]
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     fn entries(&mut self, start: u64) -> Result<Frame<'_>, BackupError> {
         let wrong = |what: &str| BackupError::damaged(start, what);
         let (tree, mut rest) =
@@ -386,6 +392,13 @@ fn frame_checksum(position: u64, head: &[u8; 5], payload: &[u8]) -> u64 {
     // Two steps, so that the payload is not copied.
     let seed = XxHash3_64::oneshot_with_seed(position, head);
     XxHash3_64::oneshot_with_seed(seed, payload)
+}
+
+/// The checksum of a whole frame at a place, as it stands at its end.
+#[cfg(test)]
+pub(super) fn frame_checksum_of(frame: &[u8], position: u64) -> [u8; 8] {
+    let (head, rest) = frame.split_first_chunk().expect("a frame has a head");
+    frame_checksum(position, head, &rest[..rest.len() - 8]).to_be_bytes()
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

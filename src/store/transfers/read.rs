@@ -176,9 +176,9 @@ impl Segment {
         }
     }
 
-    /// As [`Segment::unpack`], and whether the rows are what its header says of them. `chains` are
+    /// As [`Segment::unpack`], where the rows are what its header says of them. `chains` are
     /// those of the log.
-    pub fn check(&self, packed: &[u8], chains: &[Chain]) -> Result<(), String> {
+    pub fn check(&self, packed: &[u8], chains: &[Chain]) -> Result<Vec<Transfer>, String> {
         let rows = self.unpack(packed)?;
         let summaries = log::summaries(&rows.iter().collect::<Vec<_>>());
         let same = |(found, told): (&log::Summary, &log::Reach)| {
@@ -188,7 +188,7 @@ impl Segment {
         };
         let all = summaries.len() == self.reaches.len();
         match all && summaries.iter().zip(&self.reaches).all(same) {
-            true => Ok(()),
+            true => Ok(rows),
             false => {
                 let (first, last) = (self.first_row, self.end().saturating_sub(1));
                 Err(format!("transfers {first} to {last}: they are not what their header says"))

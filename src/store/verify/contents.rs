@@ -36,6 +36,10 @@ pub(super) struct Contents {
     position: u64,
     part: Vec<u8>,
     beyond: bool,
+    /// Rows that were taken back, by the place of their chain in the log.
+    retracted: BTreeMap<usize, u64>,
+    /// Not all rows could be looked at.
+    uncounted: bool,
 }
 
 /// A list of which not all rows have come.
@@ -130,7 +134,7 @@ impl Contents {
             return Err(corrupt("rows", key, "they are of a version that is not in force"));
         }
         if self.list.as_ref().is_none_or(|list| list.id != id) {
-            self.end_list(found)?;
+            self.end_list_of(found);
         }
         let list = self.list.get_or_insert_with(|| Gathered {
             id: id.clone(),
@@ -155,6 +159,12 @@ impl Contents {
             _ => list.rows.extend(value::decode::<Vec<Row>>("rows", key, bytes)?),
         }
         Ok(())
+    }
+
+    fn end_list_of(&mut self, found: &mut Verified) {
+        if let Err(problem) = self.end_list(found) {
+            found.problem(problem);
+        }
     }
 
     /// Holds the rows that came against what the pointer and the header say of them.
@@ -209,11 +219,26 @@ impl Contents {
         let segment = id.ok().and_then(|id| self.small.remove(&id));
         let segment = segment.ok_or_else(|| corrupt("segments", key, "no header leads to it"))?;
         if packed.len() as u64 != segment.bytes {
+            self.uncounted = true;
             let what = format_args!("{} of {} bytes are there", packed.len(), segment.bytes);
             return Err(corrupt("segments", key, what));
         }
-        let checked = segment.check(packed, &self.log.chains);
-        checked.map_err(|what| corrupt("segments", key, what))
+        let counted = self.count(&segment, packed);
+        counted.map_err(|what| corrupt("segments", key, what))
+    }
+
+    /// Looks at the rows of a segment, and counts those that were taken back.
+    fn count(&mut self, segment: &Segment, packed: &[u8]) -> Result<(), String> {
+        let rows =
+            segment.check(packed, &self.log.chains).inspect_err(|_| self.uncounted = true)?;
+        for (number, row) in (segment.first_row..).zip(rows) {
+            let place = self.log.chains.iter().position(|chain| *chain == row.chain);
+            let taken = row.position.is_some_and(|position| {
+                self.log.state.is_retracted(number, &row.chain, position.height)
+            });
+            *self.retracted.entry(place.unwrap_or(usize::MAX)).or_default() += u64::from(taken);
+        }
+        Ok(())
     }
 
     /// What must be there once all of a tree has come.
@@ -221,21 +246,18 @@ impl Contents {
         match tree {
             "versions" => self.end_versions(found),
             "rows" => {
-                if let Err(problem) = self.end_list(found) {
-                    found.problem(problem);
-                }
+                self.end_list_of(found);
                 let ids = self.pointers.keys().filter(|id| !self.gathered.contains(*id));
                 for id in ids.cloned().collect::<Vec<_>>() {
                     let (parties, rows, chunks) = (Vec::new(), Vec::new(), (0, 0));
                     self.list = Some(Gathered { id, parties, rows, chunks });
-                    if let Err(problem) = self.end_list(found) {
-                        found.problem(problem);
-                    }
+                    self.end_list_of(found);
                 }
             }
             "transfers" => return self.end_directory(found),
             "segments" => {
                 for segment in std::mem::take(&mut self.small).into_values() {
+                    self.uncounted = true;
                     let key = segment_key(segment.id);
                     found.problem(corrupt("segments", &key, "it is missing"));
                 }
@@ -298,8 +320,14 @@ impl Contents {
     fn end_segment(&mut self, found: &mut Verified) {
         let Some(segment) = self.placed.pop() else { return };
         let checked = match segment.place == Some(self.position) {
-            true => segment.check(&self.part, &self.log.chains),
-            false => Err("another segment should be here".to_owned()),
+            true => {
+                let packed = std::mem::take(&mut self.part);
+                self.count(&segment, &packed)
+            }
+            false => {
+                self.uncounted = true;
+                Err("another segment should be here".to_owned())
+            }
         };
         if let Err(what) = checked {
             let position = self.position;
@@ -321,8 +349,28 @@ impl Contents {
             );
             found.problem(what);
         }
+        self.check_retracted(found);
         let lists = self.pointers.into_iter().map(|(id, pointer)| (id, pointer.version));
         Heads { lists: lists.collect(), transfers: self.log.ledger }
+    }
+}
+
+impl Contents {
+    /// Holds the rows that were taken back against the heads of their chains.
+    fn check_retracted(&self, found: &mut Verified) {
+        if self.uncounted || !self.placed.is_empty() {
+            return;
+        }
+        for (place, chain) in self.log.chains.iter().enumerate() {
+            let name = chain.caip2();
+            let told = self.log.state.chains.get(&*name).map_or(0, |head| head.retracted);
+            let counted = self.retracted.get(&place).copied().unwrap_or(0);
+            if told != counted {
+                found.problem(format_args!(
+                    "tree transfers: {told} transfers of {name} were taken back, but retractions take {counted}"
+                ));
+            }
+        }
     }
 }
 
