@@ -62,6 +62,7 @@ fn damage_is_named() {
                 r"tree versions, key b\x00\x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: its checksum does not fit",
                 "tree lists, key b: the stored value is damaged: the header of its version 2 is missing",
                 "tree versions: 1 of 2 versions are missing",
+                r"tree changes, key \x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00: the stored value is damaged: there is no such version",
             ],
         ),
         (

@@ -63,7 +63,7 @@ fn a_killed_restore_leaves_no_store_or_the_whole() {
     for turn in 0..12 {
         let begun = Instant::now();
         let child = restoring(&into, &file);
-        let delay = usual.mul_f64(0.8 + 0.05 * f64::from(turn));
+        let delay = usual.mul_f64(0.7 + 0.15 * f64::from(turn));
         while begun.elapsed() < delay {
             std::hint::spin_loop();
         }
