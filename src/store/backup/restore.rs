@@ -90,6 +90,7 @@ pub fn restore(
     let verified = fill(&made, reader, header, cache_bytes, judge)?;
     // What any opening checks and brings in order.
     drop(Store::open(&workshop.folder, cache_bytes)?);
+    sync_all(&made).map_err(io(&made))?;
     if replaced.is_some() {
         let aside = workshop.folder.join("replaced");
         fs::rename(&place, &aside).map_err(io(&place))?;
@@ -102,6 +103,14 @@ pub fn restore(
     })?;
     File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(io(data_dir))?;
     Ok(verified)
+}
+
+/// Makes a folder and every file in it durable: the database syncs what it holds, not each file.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// The store that is there, open, if there is one and it is empty; one that holds anything is
@@ -125,7 +134,7 @@ fn empty_store(
     }
 }
 
-/// Writes all that the backup holds into a new database in `dir`, durably.
+/// Writes all that the backup holds into a new database in `dir`.
 fn fill(
     dir: &Path,
     mut reader: Reader<impl Read>,
@@ -164,13 +173,9 @@ fn fill(
         let more = verified.problems.len() as u64 - 1 + verified.further_problems;
         return Err(BackupError::Content { first: first.clone(), more });
     }
-    segments.sync_all().map_err(io(&path))?;
     drop(tree);
     db.flush().map_err(failed("flushing the store"))?;
     drop(db);
-    let path = dir.join("db");
-    File::open(&path).and_then(|file| file.sync_all()).map_err(io(&path))?;
-    // Syncs the folder too.
     heads::write(dir, &heads)?;
     Ok(verified)
 }

@@ -71,7 +71,7 @@ fn damage_is_named() {
                 let first = changes.iter().next().unwrap().unwrap().0;
                 changes.remove(first).unwrap();
             }),
-            &["tree changes, key "],
+            &["its checksum does not fit", "change 0 of the version should be here"],
         ),
         (
             Box::new(|db, _| flip(db, "segments", 0)),
