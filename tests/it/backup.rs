@@ -71,6 +71,9 @@ struct Acknowledged {
     stop: AtomicBool,
 }
 
+/// Told by a writer, by its place, after each acknowledgement.
+type Told = std::sync::mpsc::Sender<usize>;
+
 impl Acknowledged {
     fn now(&self) -> [u64; 3] {
         let [even, odd] = &self.lists;
@@ -79,7 +82,7 @@ impl Acknowledged {
 }
 
 /// Publishes a list again and again, each time with other rows.
-fn publish(engine: &Engine, place: usize, done: &Acknowledged) {
+fn publish(engine: &Engine, place: usize, done: &Acknowledged, told: &Told) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.csv");
     for generation in 1.. {
@@ -98,19 +101,21 @@ fn publish(engine: &Engine, place: usize, done: &Acknowledged) {
         };
         engine.import(&import, &path).unwrap();
         done.lists[place].store(generation, Ordering::SeqCst);
+        told.send(place).unwrap();
         if done.stop.load(Ordering::SeqCst) {
             return;
         }
     }
 }
 
-fn ingest(engine: &Engine, done: &Acknowledged) {
+fn ingest(engine: &Engine, done: &Acknowledged, told: &Told) {
     let mut session = engine.begin_ingest();
     let mut first = 0;
     for number in 0.. {
         let next = first + [1, 300, 700, 1, 2500, 40, 6000][number % 7];
         session.append((first..next).map(row).collect(), &[]).unwrap();
         done.transfers.store(next, Ordering::SeqCst);
+        told.send(2).unwrap();
         first = next;
         if done.stop.load(Ordering::SeqCst) {
             return;
@@ -157,22 +162,29 @@ fn a_backup_under_writes_holds_an_acknowledged_prefix() {
     let desk = Desk::new("2025-11-20", &[]);
     let done = Acknowledged::default();
     let mut taken = Vec::new();
+    let (told, tells) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let (engine, done) = (desk.engine(), &done);
-        let writers = [
-            scope.spawn(move || publish(engine, 0, done)),
-            scope.spawn(move || publish(engine, 1, done)),
-            scope.spawn(move || ingest(engine, done)),
-        ];
-        for _ in 0..BACKUPS {
+        for place in 0..3 {
+            let told = told.clone();
+            scope.spawn(move || match place {
+                2 => ingest(engine, done, &told),
+                place => publish(engine, place, done, &told),
+            });
+        }
+        let mut told = [false; 3];
+        for number in 0..BACKUPS {
+            // Something is written between two of them, and by everybody before the last.
+            while number > 0 {
+                told[tells.recv().unwrap()] = true;
+                if number < BACKUPS - 1 || told == [true; 3] {
+                    break;
+                }
+            }
             let before = done.now();
             let mut bytes = Vec::new();
             engine.backup(&mut bytes).unwrap();
             taken.push((before, bytes, done.now()));
-            // Something must be written between two of them.
-            while done.now() == before && !writers.iter().any(|writer| writer.is_finished()) {
-                std::thread::yield_now();
-            }
         }
         done.stop.store(true, Ordering::SeqCst);
     });
