@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "lazaretto/v1/errors.proto",
     "lazaretto/v1/lists.proto",
     "lazaretto/v1/policy.proto",
     "lazaretto/v1/screening.proto",
+    "lazaretto/v1/store.proto",
     "lazaretto/v1/transfers.proto",
 ];
 

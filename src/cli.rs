@@ -17,6 +17,7 @@ mod report;
 mod screen;
 mod serve;
 mod snapshot;
+mod store;
 mod table;
 mod tags;
 mod text;
@@ -93,6 +94,8 @@ enum Command {
     Address(address::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
     Snapshot(snapshot::Arguments),
+    /// The store as a whole: back it up, restore it, verify it
+    Store(store::Arguments),
 }
 
 impl Cli {
@@ -114,6 +117,7 @@ impl Cli {
             Command::Report(arguments) => report::run(&arguments),
             Command::Address(arguments) => address::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
+            Command::Store(arguments) => store::run(arguments, &global),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The running whole: the publisher of lists, the snapshot in force, and the settings, put
 //! together. Everything above (gRPC, command line) asks here; no transport is known here.
 
+mod backup;
 mod dialogue;
 mod error;
 mod intake;
@@ -27,6 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
+pub use backup::judge;
 pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
 pub use error::EngineError;
 use error::internal;
@@ -53,6 +55,7 @@ use crate::refresh::{
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
 use crate::source::{self, Bounds, CsvHead, Format};
+use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};
 
 /// The largest file that an import takes, in bytes.
@@ -81,6 +84,8 @@ pub struct Engine {
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
+    /// Held by whoever makes a backup.
+    backup: Mutex<()>,
     clock: EngineClock,
 }
 
@@ -120,6 +125,7 @@ impl Engine {
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
         let paths = [config.policy.clone(), config.shadow_policy.clone()];
         let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
+        remove_leftovers(&config.data_dir)?;
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
         let live = Arc::new(Live {
             snapshot: ArcSwapOption::empty(),
@@ -161,6 +167,7 @@ impl Engine {
             settings: config.lists.clone(),
             offline: config.offline,
             uploads: upload_dir(config.data_dir.join("upload"))?,
+            backup: Mutex::default(),
             clock: EngineClock(clock),
         };
         if config.starter_lists {

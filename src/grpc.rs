@@ -16,6 +16,7 @@ mod question;
 mod screening;
 pub mod serve;
 mod status;
+mod store;
 mod trace;
 mod transfers;
 

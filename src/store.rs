@@ -44,6 +44,7 @@
 //! publication deletes the rows that it supersedes. After an error in the middle of a write the
 //! store refuses all further writes until it is opened anew.
 
+pub mod backup;
 mod changes;
 mod heads;
 mod labels;
@@ -52,6 +53,7 @@ mod named;
 mod pieces;
 mod transfers;
 mod value;
+mod verify;
 
 use std::fmt;
 use std::fs::{DirBuilder, File};
@@ -65,6 +67,7 @@ pub use changes::{ChangePage, StoredChange};
 pub use labels::{LabelChunks, StoredLabels};
 pub use named::MAX_NAME;
 pub use transfers::Clock;
+pub use verify::{Judge, Named, Verified, verify_backup};
 
 use crate::domain::transfer::TransferError;
 
@@ -276,6 +279,8 @@ pub struct Store {
     unpacked: Mutex<transfers::Unpacked>,
     /// Held by whoever writes labels.
     label_writer: Mutex<()>,
+    /// What backups need.
+    pins: backup::Pins,
 }
 
 /// Held by whoever writes.
@@ -344,6 +349,7 @@ impl Store {
             log: RwLock::default(),
             unpacked: Mutex::default(),
             label_writer: Mutex::default(),
+            pins: backup::Pins::default(),
         };
         store.check_heads(heads.as_ref())?;
         store.recover()?;

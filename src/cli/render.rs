@@ -14,6 +14,7 @@ pub mod policy_check;
 pub mod policy_diff;
 pub mod screening;
 pub mod snapshot;
+pub mod store;
 pub mod transfers;
 pub mod words;
 

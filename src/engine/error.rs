@@ -8,6 +8,7 @@ use crate::domain::transfer::TransferError;
 use crate::refresh::RefreshError;
 use crate::source;
 use crate::store::StoreError;
+use crate::store::backup::BackupError;
 
 /// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,12 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+    /// A backup could not be made.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// Another backup is being made.
+    #[error("another backup is being made: try again once it has ended")]
+    BackupUnderWay,
     /// A transfer cannot be taken.
     #[error("transfer {index}: {source}")]
     Transfer {

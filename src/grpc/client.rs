@@ -12,6 +12,7 @@ use tonic_types::StatusExt;
 use super::v1::policy_service_client::PolicyServiceClient;
 use super::v1::sanctions_list_service_client::SanctionsListServiceClient;
 use super::v1::screening_service_client::ScreeningServiceClient;
+use super::v1::store_service_client::StoreServiceClient;
 use super::v1::transfer_service_client::TransferServiceClient;
 
 /// The largest answer that is taken, in bytes: a batch of 10,000 addresses with many findings.
@@ -31,6 +32,8 @@ pub struct Client {
     pub transfers: TransferServiceClient<Channel>,
     /// `lazaretto.v1.PolicyService`.
     pub policies: PolicyServiceClient<Channel>,
+    /// `lazaretto.v1.StoreService`.
+    pub store: StoreServiceClient<Channel>,
 }
 
 /// Why there is no connection.
@@ -59,7 +62,9 @@ impl Client {
                 .max_decoding_message_size(MAX_ANSWER),
             transfers: TransferServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            policies: PolicyServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER),
+            policies: PolicyServiceClient::new(channel.clone())
+                .max_decoding_message_size(MAX_ANSWER),
+            store: StoreServiceClient::new(channel),
         }
     }
 

@@ -61,7 +61,9 @@ impl From<EngineError> for Refusal {
             EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
             EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
+            EngineError::BackupUnderWay => (Code::ResourceExhausted, ErrorReason::Overloaded),
             EngineError::Store(_)
+            | EngineError::Backup(_)
             | EngineError::Exposure(_)
             | EngineError::Io(_)
             | EngineError::Internal(_) => (Code::Internal, ErrorReason::StoreFailed),

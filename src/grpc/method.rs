@@ -25,7 +25,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 24] = [
+pub const METHODS: [Method; 25] = [
     method("/grpc.health.v1.Health/Check", Span::Probe),
     method("/grpc.health.v1.Health/Watch", Span::Stream),
     method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Span::Stream),
@@ -46,6 +46,7 @@ pub const METHODS: [Method; 24] = [
     method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call),
     method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream),
     method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call),
+    method("/lazaretto.v1.StoreService/BackupStore", Span::Stream),
     method("/lazaretto.v1.TransferService/IngestTransfers", Span::Stream),
     method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call),
     method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call),

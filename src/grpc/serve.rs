@@ -23,11 +23,13 @@ use super::lists::Lists;
 use super::load::Load;
 use super::policy::Policies;
 use super::screening::Screenings;
+use super::store::Backups;
 use super::transfers::Transfers;
 use super::v1;
 use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLICIES};
 use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
 use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
+use super::v1::store_service_server::{SERVICE_NAME as STORE, StoreServiceServer};
 use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
 use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
@@ -44,7 +46,7 @@ pub const MAX_INGEST: usize = 16 << 20;
 pub const MAX_RESPONSE: usize = 64 << 20;
 
 /// What health knows: the server as a whole, and each service.
-const SERVICES: [&str; 5] = ["", SCREENING, LISTS, TRANSFERS, POLICIES];
+const SERVICES: [&str; 6] = ["", SCREENING, LISTS, TRANSFERS, POLICIES, STORE];
 
 /// Connections open at once on the socket in the data directory.
 const OWNERS_CONNECTIONS: usize = 64;
@@ -161,6 +163,7 @@ fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Rou
     let policies = PolicyServiceServer::new(Policies::new(engine.clone(), load.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
+    let store = StoreServiceServer::new(Backups::new(engine.clone()));
     let routes = Routes::new(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
@@ -168,6 +171,7 @@ fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Rou
         .add_service(lists)
         .add_service(transfers)
         .add_service(policies)
+        .add_service(store)
         .prepare();
     Ok((health, routes))
 }
@@ -207,7 +211,7 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
             health.set_service_status(service, status).await;
         }
         // Lists and transfers can be imported before any list is loaded, and policies be read.
-        for service in [LISTS, TRANSFERS, POLICIES] {
+        for service in [LISTS, TRANSFERS, POLICIES, STORE] {
             health.set_service_status(service, ServingStatus::Serving).await;
         }
         if loaded.changed().await.is_err() {

@@ -33,9 +33,9 @@ pub struct ChangePage {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Chunk {
-    list: ListId,
-    changes: Vec<ListingChange>,
+pub(super) struct Chunk {
+    pub list: ListId,
+    pub changes: Vec<ListingChange>,
 }
 
 impl Store {
@@ -125,7 +125,7 @@ fn key(version: u64, sequence: u32) -> Vec<u8> {
     [&version.to_be_bytes()[..], &sequence.to_be_bytes()].concat()
 }
 
-fn split_key(key: &[u8]) -> Option<(u64, u32)> {
+pub(super) fn split_key(key: &[u8]) -> Option<(u64, u32)> {
     let (version, rest) = key.split_first_chunk::<8>()?;
     let sequence: [u8; 4] = rest.try_into().ok()?;
     Some((u64::from_be_bytes(*version), u32::from_be_bytes(sequence)))

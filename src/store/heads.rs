@@ -60,8 +60,8 @@ pub(super) fn read(dir: &Path) -> Result<Option<Heads>, StoreError> {
     parse(&text).map(Some).map_err(|line| StoreError::Heads { path, line })
 }
 
-/// Replaces the file, durably and at once.
-pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
+/// What the file says of these heads.
+pub(super) fn text(heads: &Heads) -> String {
     let mut text = format!("{FIRST_LINE}\n");
     for (id, version) in &heads.lists {
         text.push_str(&format!("{id} {version}\n"));
@@ -71,6 +71,12 @@ pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
         text.push_str(&format!("{TRANSFERS} {changes} {rows}\n"));
     }
     text.push_str(&format!("{END} {}\n", heads.lists.len()));
+    text
+}
+
+/// Replaces the file, durably and at once.
+pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
+    let text = text(heads);
     let (path, new) = (path(dir), dir.join("heads.new"));
     let replace = || {
         let mut file = File::create(&new)?;
@@ -83,7 +89,7 @@ pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
 }
 
 /// The heads, or the number of the line that is wrong, from 1.
-fn parse(text: &str) -> Result<Heads, usize> {
+pub(super) fn parse(text: &str) -> Result<Heads, usize> {
     let mut heads = Heads::default();
     let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n')).zip(1..);
     if lines.next().is_none_or(|(line, _)| line != Some(FIRST_LINE)) {

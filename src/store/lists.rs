@@ -12,18 +12,18 @@ use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, ListingChan
 /// Rows or parties under one key.
 const CHUNK: usize = 1000;
 
-const PARTIES: u8 = b'p';
-const ROWS: u8 = b'r';
+pub(super) const PARTIES: u8 = b'p';
+pub(super) const ROWS: u8 = b'r';
 
 /// What the key of a list in `lists` says: the version in force.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Pointer {
-    version: u64,
+pub(super) struct Pointer {
+    pub version: u64,
     /// Chunks of parties, so that a missing one is noticed.
-    parties: u32,
+    pub parties: u32,
     /// Chunks of rows.
-    rows: u32,
-    check: ListCheck,
+    pub rows: u32,
+    pub check: ListCheck,
 }
 
 impl Store {
@@ -54,7 +54,11 @@ impl Store {
             self.acknowledged.store(version, Ordering::Release);
             Ok(())
         })?;
-        self.write(|| Ok(()), |()| self.remove_superseded(id, version)).or_else(|error| {
+        let removal = |()| match self.pins.keep() {
+            true => Ok(()),
+            false => self.remove_superseded(id, version),
+        };
+        self.write(|| Ok(()), removal).or_else(|error| {
             // The publication is durable; what is left over goes on the next opening.
             tracing::warn!(list = %id, version, %error, "superseded rows were not removed");
             Ok(())
@@ -127,7 +131,7 @@ impl Store {
         heads::write(&self.dir, &self.heads()?)
     }
 
-    fn heads(&self) -> Result<heads::Heads, StoreError> {
+    pub(super) fn heads(&self) -> Result<heads::Heads, StoreError> {
         let pointers = self.pointers()?.into_iter();
         let lists = pointers.map(|(id, pointer)| (id, pointer.version)).collect();
         Ok(heads::Heads { lists, transfers: self.ledger()? })
@@ -171,7 +175,7 @@ impl Store {
         Ok(())
     }
 
-    fn remove_superseded(&self, id: &ListId, current: u64) -> Result<(), StoreError> {
+    pub(super) fn remove_superseded(&self, id: &ListId, current: u64) -> Result<(), StoreError> {
         let doing = "removing superseded rows";
         let range = version_key(id, 0)..version_key(id, current);
         for key in self.rows.range(range).keys() {
@@ -263,11 +267,11 @@ impl Store {
     }
 }
 
-fn read_pointer(key: &[u8], sealed: &[u8]) -> Result<Pointer, StoreError> {
+pub(super) fn read_pointer(key: &[u8], sealed: &[u8]) -> Result<Pointer, StoreError> {
     value::decode("lists", key, value::unseal("lists", key, sealed)?)
 }
 
-fn version_key(id: &ListId, version: u64) -> Vec<u8> {
+pub(super) fn version_key(id: &ListId, version: u64) -> Vec<u8> {
     [id.as_str().as_bytes(), &[0], &version.to_be_bytes()].concat()
 }
 
@@ -279,7 +283,7 @@ fn chunk_key(id: &ListId, version: u64, part: u8, chunk: u32) -> Vec<u8> {
 }
 
 /// The list id and version that a key of `versions` or `rows` begins with.
-fn split_key(key: &[u8]) -> Option<(&[u8], u64)> {
+pub(super) fn split_key(key: &[u8]) -> Option<(&[u8], u64)> {
     let end = key.iter().position(|byte| *byte == 0)?;
     let (version, _) = key[end + 1..].split_first_chunk::<8>()?;
     Some((&key[..end], u64::from_be_bytes(*version)))

@@ -16,12 +16,12 @@ use crate::domain::list::{
 };
 use crate::domain::publication::standing_digest;
 
-fn id(text: &str) -> ListId {
+pub(super) fn id(text: &str) -> ListId {
     text.parse().unwrap()
 }
 
 /// A list of `rows` rows, one party for ten, whose content depends on the version.
-fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange>) {
+pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange>) {
     let party = |n: usize| Party {
         uid: format!("{n:06}"),
         name: format!("Party {n} in version {version}"),
@@ -67,11 +67,11 @@ fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<ListingChange
     (state, changes)
 }
 
-fn open(dir: &Path) -> Store {
+pub(super) fn open(dir: &Path) -> Store {
     Store::open(dir, DEFAULT_CACHE).unwrap()
 }
 
-fn publish(store: &Store, list: &str, version: u64, rows: usize) -> ListState {
+pub(super) fn publish(store: &Store, list: &str, version: u64, rows: usize) -> ListState {
     let (state, changes) = state(list, version, rows);
     store.publish(&state, &changes).unwrap();
     state

@@ -34,6 +34,7 @@ mod codec;
 mod file;
 mod log;
 mod read;
+mod recover;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
@@ -41,7 +42,7 @@ use std::sync::{Arc, PoisonError, RwLockReadGuard};
 use hashbrown::HashMap;
 use jiff::Timestamp;
 
-use self::log::{HeadForm, Header, RetractionForm, Segment};
+use self::log::{HeadForm, Header, RetractionForm};
 use super::heads::Ledger;
 use super::{Store, StoreError, pieces, value};
 use crate::domain::chain::Chain;
@@ -49,8 +50,9 @@ use crate::domain::coverage::{self, ChainHead, Covered, RetractionRecord, Transf
 use crate::domain::transfer::{MAX_HEIGHT, Movement, Position, Transfer, TransferError};
 
 pub(super) use self::file::SegmentFile;
-pub(super) use self::log::Log;
+pub(super) use self::log::{GARBAGE, Log, Segment};
 pub(super) use self::read::Unpacked;
+pub(super) use self::recover::Directory;
 
 /// The most chains with transfers.
 pub(super) const MAX_CHAINS: usize = 256;
@@ -359,6 +361,9 @@ impl Store {
             return;
         }
         let removal = |()| {
+            if self.pins.keep() {
+                return Ok(());
+            }
             for id in ids {
                 value::remove(&self.segments, &segment_key(*id))?;
             }
@@ -471,7 +476,7 @@ fn check_height(field: &'static str, height: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn segment_key(id: u64) -> [u8; 8] {
+pub(super) fn segment_key(id: u64) -> [u8; 8] {
     id.to_be_bytes()
 }
 
@@ -483,7 +488,5 @@ fn head_key(chain: &Chain) -> Vec<u8> {
     [&[log::HEAD], chain.caip2().as_bytes(), &[0]].concat()
 }
 
-mod recover;
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

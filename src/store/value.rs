@@ -13,7 +13,7 @@ const PIECE: usize = 4096;
 const CHECKSUM: usize = 8;
 
 /// Bytes of a value's piece number at the end of its key.
-const NUMBER: usize = 4;
+pub(super) const NUMBER: usize = 4;
 
 /// The value's checksum and itself, as stored under `key`.
 pub(super) fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {

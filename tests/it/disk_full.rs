@@ -20,10 +20,10 @@ use lazaretto::store::{Store, StoreError};
 const CACHE: u64 = 4 * 1024 * 1024;
 
 /// A mounted file system, unmounted when dropped.
-struct Mounted(tempfile::TempDir);
+pub struct Mounted(tempfile::TempDir);
 
 impl Mounted {
-    fn new(megabytes: u32) -> Option<Self> {
+    pub fn new(megabytes: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}m");
         let mount = Command::new("mount")
@@ -33,7 +33,7 @@ impl Mounted {
         mount.is_ok_and(|output| output.status.success()).then(|| Self(dir))
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 }

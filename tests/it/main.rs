@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod architecture;
+mod backup;
 mod cli;
 mod cli_batch;
 mod cli_end_to_end;

@@ -111,6 +111,11 @@ impl SnapshotRecord {
         serde_json::to_vec(self).expect("strings, numbers and lists always have a JSON form")
     }
 
+    /// Whether what is stored is what a name stands for.
+    pub fn is_named(name: &str, stored: &[u8]) -> bool {
+        short_name(stored) == name
+    }
+
     /// Reads a stored record.
     pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(stored)

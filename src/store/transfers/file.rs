@@ -58,6 +58,11 @@ impl SegmentFile {
         }
     }
 
+    /// The file opened anew, from its beginning: reading it holds up nobody who appends.
+    pub(in crate::store) fn reader(&self) -> Result<File, StoreError> {
+        File::open(&self.path).map_err(|source| self.failed(source))
+    }
+
     /// Cuts off what stands after `end`; says whether that was anything. A file that ends before is
     /// damaged.
     pub(super) fn end_at(&self, end: u64) -> Result<bool, StoreError> {
@@ -75,7 +80,7 @@ impl SegmentFile {
     }
 
     /// The error that names the place of damage.
-    pub(super) fn damaged(&self, place: u64, what: impl ToString) -> StoreError {
+    pub(in crate::store) fn damaged(&self, place: u64, what: impl ToString) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), place, what: what.to_string() }
     }
 

@@ -17,7 +17,7 @@ use crate::domain::transfer::{Position, Transfer};
 pub(super) const HEADER: u8 = b's';
 pub(super) const HEAD: u8 = b'c';
 pub(super) const RETRACTION: u8 = b'r';
-pub(super) const GARBAGE: u8 = b'g';
+pub(in crate::store) const GARBAGE: u8 = b'g';
 pub(super) const LEDGER: &[u8] = b"n";
 
 /// The header of a segment, as stored.
@@ -213,7 +213,8 @@ pub(in crate::store) struct Log {
 }
 
 impl Log {
-    /// Puts a segment at the end; `None` if it names no chain, or a place beyond all numbers.
+    /// Puts a segment at the end; `None` if it names no chain, or one too many, or a place beyond all
+    /// numbers.
     pub(super) fn push(&mut self, first_row: u64, header: Header) -> Option<()> {
         let mut reaches = Vec::with_capacity(header.chains.len());
         for summary in header.chains {
@@ -228,7 +229,7 @@ impl Log {
         if let Some(place) = place {
             self.file_end = self.file_end.max(place.checked_add(bytes)?);
         }
-        self.next_id = self.next_id.max(id + 1);
+        self.next_id = self.next_id.max(id.checked_add(1)?);
         Some(())
     }
 
@@ -236,6 +237,9 @@ impl Log {
         // The text of a chain costs nothing for most; there are at most MAX_CHAINS.
         if let Some(known) = self.chains.iter().position(|chain| chain.caip2() == name) {
             return Some(known);
+        }
+        if self.chains.len() >= super::MAX_CHAINS {
+            return None;
         }
         self.chains.push(name.parse().ok()?);
         Some(self.chains.len() - 1)

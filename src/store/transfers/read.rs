@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, PoisonError};
 
 use super::super::{Store, StoreError, pieces, value};
-use super::log::{Segment, Span};
+use super::log::{self, Segment, Span};
 use super::{Clock, codec, segment_key};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::TransferState;
@@ -138,29 +138,61 @@ impl Store {
         Ok(rows)
     }
 
+    /// The numbers of the small segments, and where the last segment in the file ends.
+    pub(in crate::store) fn segments_now(&self) -> (Vec<u64>, u64) {
+        let log = self.log();
+        let small = log.segments.iter().filter(|segment| segment.place.is_none());
+        (small.map(|segment| segment.id).collect(), log.file_end)
+    }
+
     /// The rows of a segment, read and checked.
     pub(super) fn unpack(&self, segment: &Segment) -> Result<Vec<Transfer>, StoreError> {
         let key = segment_key(segment.id);
         let length = segment.bytes as usize;
-        let wrong = |what: &dyn std::fmt::Display| {
-            let (first, last) = (segment.first_row, segment.end() - 1);
-            let what = format_args!("transfers {first} to {last}: {what}");
-            match segment.place {
-                Some(place) => self.segment_file.damaged(place, what),
-                None => value::corrupt("segments", &key, what),
-            }
-        };
         let bytes = match segment.place {
             Some(place) => self.segment_file.read(place, length)?,
             None => pieces::read(&self.segments, "segments", &key, length)?,
         };
-        if pieces::checksum(&key, &bytes) != segment.checksum {
+        segment.unpack(&bytes).map_err(|what| match segment.place {
+            Some(place) => self.segment_file.damaged(place, what),
+            None => value::corrupt("segments", &key, what),
+        })
+    }
+}
+
+impl Segment {
+    /// The rows of its packed form, or what is wrong with it.
+    pub fn unpack(&self, packed: &[u8]) -> Result<Vec<Transfer>, String> {
+        let wrong = |what: &dyn std::fmt::Display| {
+            format!("transfers {} to {}: {what}", self.first_row, self.end().saturating_sub(1))
+        };
+        if pieces::checksum(&segment_key(self.id), packed) != self.checksum {
             return Err(wrong(&"the checksum does not fit"));
         }
-        let rows = codec::decode(&bytes).map_err(|error| wrong(&error))?;
-        match rows.len() as u64 == u64::from(segment.rows) {
+        let rows = codec::decode(packed).map_err(|error| wrong(&error))?;
+        match rows.len() as u64 == u64::from(self.rows) {
             true => Ok(rows),
-            false => Err(wrong(&format_args!("there are {}, not {}", rows.len(), segment.rows))),
+            false => Err(wrong(&format_args!("there are {}, not {}", rows.len(), self.rows))),
+        }
+    }
+
+    /// As [`Segment::unpack`], where the rows are what its header says of them. `chains` are
+    /// those of the log.
+    pub fn check(&self, packed: &[u8], chains: &[Chain]) -> Result<Vec<Transfer>, String> {
+        let rows = self.unpack(packed)?;
+        let summaries = log::summaries(&rows.iter().collect::<Vec<_>>());
+        let same = |(found, told): (&log::Summary, &log::Reach)| {
+            *chains[told.chain].caip2() == *found.chain
+                && (found.rows, found.times) == (told.rows, told.times)
+                && (found.heights, found.loose) == (told.heights, told.loose)
+        };
+        let all = summaries.len() == self.reaches.len();
+        match all && summaries.iter().zip(&self.reaches).all(same) {
+            true => Ok(rows),
+            false => {
+                let (first, last) = (self.first_row, self.end().saturating_sub(1));
+                Err(format!("transfers {first} to {last}: they are not what their header says"))
+            }
         }
     }
 }

@@ -10,16 +10,89 @@ use crate::domain::coverage::TransferState;
 
 const TREE: &str = "transfers";
 
+/// The directory of transfers while it is read, value by value; the headers in order.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Directory {
+    log: Log,
+    state: TransferState,
+    /// The row with which the next header must begin.
+    next: u64,
+}
+
+impl Directory {
+    /// Takes a value of `transfers`, by the kind that its key says.
+    pub fn take(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        match key.first() {
+            Some(&log::HEADER) => self.header(key, bytes),
+            Some(&log::HEAD) => self.head(key, bytes),
+            Some(&log::RETRACTION) => self.retraction(key, bytes),
+            Some(&log::GARBAGE) => number(key).map(drop),
+            _ if key == log::LEDGER => {
+                self.log.ledger = value::decode(TREE, key, bytes)?;
+                Ok(())
+            }
+            _ => Err(value::corrupt(TREE, key, "the key has another form")),
+        }
+    }
+
+    fn header(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let first = number(key)?;
+        if first != self.next {
+            let what = format_args!("the header of transfer {} is missing before it", self.next);
+            return Err(value::corrupt(TREE, key, what));
+        }
+        let header: Header = value::decode(TREE, key, bytes)?;
+        self.next += u64::from(header.rows);
+        let pushed = self.log.push(first, header);
+        pushed.ok_or_else(|| value::corrupt(TREE, key, "it names no chain or no place"))
+    }
+
+    fn head(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
+        let chain: Option<Chain> = name.and_then(|name| name.parse().ok());
+        let chain = chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))?;
+        let name = chain.to_string();
+        let form: HeadForm = value::decode(TREE, key, bytes)?;
+        let (head, top) =
+            form.read(chain).ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
+        if let Some(top) = top {
+            self.log.tops.insert(name.clone(), top);
+        }
+        self.state.chains.insert(name, head);
+        Ok(())
+    }
+
+    fn retraction(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let retractions = &mut self.state.retractions;
+        if number(key)? != retractions.len() as u64 {
+            let what = format_args!("retraction {} is missing before it", retractions.len());
+            return Err(value::corrupt(TREE, key, what));
+        }
+        let form: RetractionForm = value::decode(TREE, key, bytes)?;
+        let record = form.read();
+        retractions.push(record.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?);
+        Ok(())
+    }
+
+    /// The directory, if headers, heads and ledger tell of the same rows.
+    pub fn finish(self) -> Result<Log, StoreError> {
+        let Self { mut log, mut state, .. } = self;
+        state.rows = log.ledger.rows;
+        log.state = Arc::new(state);
+        check(&log)?;
+        Ok(log)
+    }
+}
+
 impl Store {
     /// Reads the directory, refuses one that does not fit together, and removes pieces that no
     /// header leads to.
     pub(in crate::store) fn recover_transfers(&self) -> Result<(), StoreError> {
-        let mut log = self.read_headers()?;
-        log.ledger = self.ledger()?;
-        self.read_heads(&mut log)?;
-        let retractions = self.read_retractions()?;
-        Arc::make_mut(&mut log.state).retractions = retractions;
-        check(&log)?;
+        let mut directory = Directory::default();
+        for kind in [log::HEADER, log::LEDGER[0], log::HEAD, log::RETRACTION] {
+            self.scan(kind, |key, bytes| directory.take(key, bytes))?;
+        }
+        let log = directory.finish()?;
         self.remove_leftovers(&log)?;
         *self.log.write().unwrap_or_else(PoisonError::into_inner) = log;
         Ok(())
@@ -35,60 +108,6 @@ impl Store {
         })
     }
 
-    fn read_headers(&self) -> Result<Log, StoreError> {
-        let mut log = Log::default();
-        let mut next = 0;
-        self.scan(log::HEADER, |key, bytes| {
-            let first = number(key)?;
-            if first != next {
-                let what = format_args!("the header of transfer {next} is missing before it");
-                return Err(value::corrupt(TREE, key, what));
-            }
-            let header: Header = value::decode(TREE, key, bytes)?;
-            next += u64::from(header.rows);
-            log.push(first, header)
-                .ok_or_else(|| value::corrupt(TREE, key, "it names no chain or no place"))
-        })?;
-        Ok(log)
-    }
-
-    fn read_heads(&self, log: &mut Log) -> Result<(), StoreError> {
-        let mut state = TransferState { rows: log.ledger.rows, ..TransferState::default() };
-        self.scan(log::HEAD, |key, bytes| {
-            let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
-            let chain: Option<Chain> = name.and_then(|name| name.parse().ok());
-            let chain = chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))?;
-            let name = chain.to_string();
-            let form: HeadForm = value::decode(TREE, key, bytes)?;
-            let (head, top) =
-                form.read(chain).ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
-            if let Some(top) = top {
-                log.tops.insert(name.clone(), top);
-            }
-            state.chains.insert(name, head);
-            Ok(())
-        })?;
-        log.state = Arc::new(state);
-        Ok(())
-    }
-
-    fn read_retractions(
-        &self,
-    ) -> Result<Vec<crate::domain::coverage::RetractionRecord>, StoreError> {
-        let mut retractions = Vec::new();
-        self.scan(log::RETRACTION, |key, bytes| {
-            if number(key)? != retractions.len() as u64 {
-                let what = format_args!("retraction {} is missing before it", retractions.len());
-                return Err(value::corrupt(TREE, key, what));
-            }
-            let form: RetractionForm = value::decode(TREE, key, bytes)?;
-            let record = form.read();
-            retractions.push(record.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?);
-            Ok(())
-        })?;
-        Ok(retractions)
-    }
-
     fn remove_leftovers(&self, log: &Log) -> Result<(), StoreError> {
         let doing = "removing what an unfinished change of transfers left";
         let failed = StoreError::engine;
@@ -97,21 +116,26 @@ impl Store {
             self.segments.remove(key.map_err(failed(doing))?).map_err(failed(doing))?;
             removed += 1;
         }
-        let mut superseded = Vec::new();
-        self.scan(log::GARBAGE, |key, _| {
-            superseded.push(number(key)?);
-            Ok(())
-        })?;
-        for id in superseded {
-            value::remove(&self.segments, &super::segment_key(id))?;
-            value::remove(&self.transfers, &super::numbered(log::GARBAGE, id))?;
-            removed += 1;
-        }
+        removed += self.remove_garbage()?;
         if removed > 0 {
             tracing::info!(values = removed, "removed what an unfinished change of transfers left");
             self.sync()?;
         }
         Ok(())
+    }
+
+    /// Removes the pieces of superseded segments; how many segments.
+    pub(in crate::store) fn remove_garbage(&self) -> Result<u64, StoreError> {
+        let mut superseded = Vec::new();
+        self.scan(log::GARBAGE, |key, _| {
+            superseded.push(number(key)?);
+            Ok(())
+        })?;
+        for id in &superseded {
+            value::remove(&self.segments, &super::segment_key(*id))?;
+            value::remove(&self.transfers, &super::numbered(log::GARBAGE, *id))?;
+        }
+        Ok(superseded.len() as u64)
     }
 }
 
@@ -138,7 +162,7 @@ fn check(log: &Log) -> Result<(), StoreError> {
     }
     for (chain, rows) in log.chains.iter().zip(rows) {
         let head = log.state.chains.get(&*chain.caip2());
-        let counted = head.map_or(0, |head| head.transfers + head.retracted);
+        let counted = head.map_or(0, |head| head.transfers.saturating_add(head.retracted));
         if counted != rows {
             let what = format_args!("it counts {counted} transfers, but the headers have {rows}");
             return Err(value::corrupt(TREE, &super::head_key(chain), what));

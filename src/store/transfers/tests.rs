@@ -46,16 +46,16 @@ fn row(n: u64) -> Transfer {
     }
 }
 
-fn rows(range: std::ops::Range<u64>) -> Vec<Transfer> {
+pub(in crate::store) fn rows(range: std::ops::Range<u64>) -> Vec<Transfer> {
     range.map(row).collect()
 }
 
-fn append(store: &Store, range: std::ops::Range<u64>) {
+pub(in crate::store) fn append(store: &Store, range: std::ops::Range<u64>) {
     let first = range.start;
     assert_eq!(store.append_transfers(&rows(range), &[]).unwrap(), first);
 }
 
-fn read(store: &Store, from: u64) -> Result<Vec<Transfer>, StoreError> {
+pub(in crate::store) fn read(store: &Store, from: u64) -> Result<Vec<Transfer>, StoreError> {
     let mut all = Vec::new();
     store.read_rows(from, |first, rows| {
         assert_eq!(first, from + all.len() as u64);

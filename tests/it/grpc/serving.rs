@@ -12,6 +12,7 @@ use super::*;
 
 const SCREENING: &str = "lazaretto.v1.ScreeningService";
 const POLICIES: &str = "lazaretto.v1.PolicyService";
+const STORE: &str = "lazaretto.v1.StoreService";
 const LISTS: &str = "lazaretto.v1.SanctionsListService";
 const TRANSFERS: &str = "lazaretto.v1.TransferService";
 
@@ -91,7 +92,8 @@ fn reflection_lists_the_services() {
             (v1, "grpc.reflection.v1.ServerReflection"),
             (v1alpha, "grpc.reflection.v1alpha.ServerReflection"),
         ] {
-            let services = ["grpc.health.v1.Health", own, POLICIES, LISTS, SCREENING, TRANSFERS];
+            let services =
+                ["grpc.health.v1.Health", own, POLICIES, LISTS, SCREENING, STORE, TRANSFERS];
             assert_eq!(names, services);
         }
         for files in [files, files_alpha] {

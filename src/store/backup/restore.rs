@@ -1,0 +1,181 @@
+//! A backup put back: into a folder beside the store's place, checked as it is read, and renamed
+//! into place at the end. Overwrites nothing.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::verify::{Judge, Verified, Verifier};
+use super::super::{Store, StoreError, heads, make_private, open_patiently};
+use super::{BackupError, Frame, Header, Reader};
+
+/// The folder in the data directory in which a store is put together.
+const FOLDER: &str = "restore";
+
+/// The folder of a data directory, held for one restore; gone when dropped.
+struct Workshop {
+    /// Of the data directory; the lock ends with it.
+    _lock: File,
+    folder: PathBuf,
+}
+
+impl Workshop {
+    fn new(data_dir: &Path) -> Result<Self, BackupError> {
+        make_private(data_dir).map_err(io(data_dir))?;
+        let lock = lock(data_dir)?.ok_or_else(|| BackupError::Restoring(data_dir.to_owned()))?;
+        let folder = data_dir.join(FOLDER);
+        clear(&folder)?;
+        make_private(&folder).map_err(io(&folder))?;
+        Ok(Self { _lock: lock, folder })
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if let Err(error) = clear(&self.folder) {
+            tracing::warn!(%error, "what a restore left was not removed");
+        }
+    }
+}
+
+/// Removes what a killed restore left in a data directory, unless one is under way there.
+pub fn remove_leftovers(data_dir: &Path) -> Result<(), BackupError> {
+    let folder = data_dir.join(FOLDER);
+    if !folder.exists() {
+        return Ok(());
+    }
+    match lock(data_dir)? {
+        Some(_lock) => clear(&folder),
+        None => Ok(()),
+    }
+}
+
+/// The data directory, locked; `None` where another process has the lock.
+fn lock(data_dir: &Path) -> Result<Option<File>, BackupError> {
+    let file = File::open(data_dir).map_err(io(data_dir))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(io(data_dir)(error)),
+    }
+}
+
+fn clear(folder: &Path) -> Result<(), BackupError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn io(path: &Path) -> impl Fn(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| StoreError::Io { path: path.clone(), source }.into()
+}
+
+/// Makes `backup` the store of `data_dir`, where there is none yet or an empty one, with
+/// `cache_bytes` of page cache. When this returns the store is whole and durable; if it fails, or
+/// is killed, there is none (but what [`remove_leftovers`] removes).
+pub fn restore(
+    data_dir: &Path,
+    backup: impl Read,
+    cache_bytes: u64,
+    judge: Judge<'_>,
+) -> Result<Verified, BackupError> {
+    let (reader, header) = Reader::new(backup)?;
+    let workshop = Workshop::new(data_dir)?;
+    let place = data_dir.join("store");
+    let replaced = empty_store(data_dir, &place, cache_bytes)?;
+    let made = workshop.folder.join("store");
+    make_private(&made).map_err(io(&made))?;
+    let verified = fill(&made, reader, header, cache_bytes, judge)?;
+    // What any opening checks and brings in order.
+    drop(Store::open(&workshop.folder, cache_bytes)?);
+    sync_all(&made).map_err(io(&made))?;
+    if replaced.is_some() {
+        let aside = workshop.folder.join("replaced");
+        fs::rename(&place, &aside).map_err(io(&place))?;
+    }
+    fs::rename(&made, &place).map_err(|error| match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+            BackupError::Exists(place.clone())
+        }
+        _ => io(&place)(error),
+    })?;
+    File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(io(data_dir))?;
+    Ok(verified)
+}
+
+/// Makes a folder and every file in it durable: the database syncs what it holds, not each file.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// The store that is there, open, if there is one and it is empty; one that holds anything is
+/// refused.
+fn empty_store(
+    data_dir: &Path,
+    place: &Path,
+    cache_bytes: u64,
+) -> Result<Option<Store>, BackupError> {
+    let entries = match fs::read_dir(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(io(place))?,
+    };
+    if entries.count() == 0 {
+        return Ok(None);
+    }
+    let store = Store::open(data_dir, cache_bytes)?;
+    match store.is_empty()? {
+        true => Ok(Some(store)),
+        false => Err(BackupError::Exists(place.to_owned())),
+    }
+}
+
+/// Writes all that the backup holds into a new database in `dir`.
+fn fill(
+    dir: &Path,
+    mut reader: Reader<impl Read>,
+    header: Header,
+    cache_bytes: u64,
+    judge: Judge<'_>,
+) -> Result<Verified, BackupError> {
+    let failed = StoreError::engine;
+    let db = open_patiently(dir, cache_bytes)?;
+    let path = dir.join("segments");
+    let mut segments = File::create_new(&path).map_err(io(&path))?;
+    let mut verifier = Verifier::of_backup(header.clone(), judge)?;
+    let mut tree: Option<(usize, sled::Tree)> = None;
+    let size = loop {
+        let frame = reader.next()?;
+        if let Frame::End(size) = frame {
+            break size;
+        }
+        if let Frame::Entries(number, entries) = &frame {
+            if tree.as_ref().is_none_or(|(known, _)| known != number) {
+                let opened = db.open_tree(&*header.trees[*number]);
+                tree = Some((*number, opened.map_err(failed("opening a tree"))?));
+            }
+            let (_, tree) = tree.as_ref().expect("it was opened above");
+            for (key, value) in entries {
+                tree.insert(key, *value).map_err(failed("writing a value"))?;
+            }
+        }
+        if let Frame::Segments(part) = &frame {
+            segments.write_all(part).map_err(io(&path))?;
+        }
+        verifier.take(&frame);
+    };
+    let (verified, heads) = verifier.end(size);
+    if let Some(first) = verified.problems.first() {
+        let more = verified.problems.len() as u64 - 1 + verified.further_problems;
+        return Err(BackupError::Content { first: first.clone(), more });
+    }
+    drop(tree);
+    db.flush().map_err(failed("flushing the store"))?;
+    drop(db);
+    heads::write(dir, &heads)?;
+    Ok(verified)
+}
