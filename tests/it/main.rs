@@ -3,6 +3,7 @@
 
 mod architecture;
 mod cli;
+mod cli_access;
 mod cli_batch;
 mod cli_end_to_end;
 mod cli_policy;
