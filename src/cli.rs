@@ -5,8 +5,10 @@
 mod address;
 mod batch;
 mod connect;
+mod credentials;
 mod dates;
 mod endpoint;
+mod identity;
 mod lists;
 mod output;
 mod payment;
@@ -41,7 +43,8 @@ pub use text::escape_lines;
     propagate_version = true,
     after_help = "\
 Settings come from --config (or LAZARETTO_CONFIG), then the environment (LAZARETTO_LISTEN, \
-LAZARETTO_LISTS__US_OFAC_SDN__URL, ...), then flags."
+LAZARETTO_LISTS__US_OFAC_SDN__URL, ...), then flags. A server with identities is shown the token in \
+LAZARETTO_TOKEN or in the file that --token-file names."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -51,14 +54,16 @@ pub struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 struct Global {
     /// The folder of the store [env: LAZARETTO_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Ask this server (http://HOST:PORT) instead of the one on the data directory
+    /// Ask this server (http:// or https://HOST:PORT) instead of the one on the data directory
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    client: credentials::Arguments,
     /// The configuration file [env: LAZARETTO_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -92,6 +97,8 @@ enum Command {
     Report(report::Arguments),
     /// What an address is: its form, chains, checksum, key ids and other forms
     Address(address::Arguments),
+    /// Identities of callers: make a token
+    Identity(identity::Arguments),
     /// What a snapshot id stands for; without an id, the snapshot in use
     Snapshot(snapshot::Arguments),
     /// The store as a whole: back it up, restore it, verify it
@@ -116,6 +123,7 @@ impl Cli {
             Command::Policy(arguments) => policy::run(arguments, &global),
             Command::Report(arguments) => report::run(&arguments),
             Command::Address(arguments) => address::run(&arguments),
+            Command::Identity(arguments) => identity::run(&arguments),
             Command::Snapshot(arguments) => snapshot::run(arguments, &global),
             Command::Store(arguments) => store::run(arguments, &global),
         }

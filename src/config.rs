@@ -3,10 +3,12 @@
 
 mod exposure;
 mod given;
+mod identities;
 mod layers;
 mod limits;
 mod lists;
 mod origin;
+mod tls;
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -15,16 +17,20 @@ use std::path::PathBuf;
 use exposure::ExposureDraft;
 pub use exposure::{ChainTerms, ExposureSettings};
 use given::Given;
+use identities::Reach;
+pub use identities::{CertificateName, Identity, Role, check_name};
 use layers::Setting;
 pub use limits::{Drain, Limits};
 use lists::Drafts;
 pub use origin::{ConfigError, Origin, Problem};
+use tls::TlsDraft;
+pub use tls::TlsFiles;
 
 use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat};
 
-/// The keys at the top, in the order of the example file; the last six hold tables.
-const KEYS: [&str; 16] = [
+/// The keys at the top, in the order of the example file; the last eight hold tables.
+const KEYS: [&str; 20] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -35,12 +41,16 @@ const KEYS: [&str; 16] = [
     "cache_mib",
     "policy",
     "shadow_policy",
+    "allow_anonymous",
+    "allow_plaintext",
     "lists",
     "exposure",
     "chains",
     "assets",
     "limits",
     "drain",
+    "tls",
+    "identities",
 ];
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
@@ -77,6 +87,15 @@ pub struct Config {
     pub limits: Limits,
     /// How the server ends.
     pub drain: Drain,
+    /// Whether anybody who reaches the server may do everything, where it is reached from beyond
+    /// this machine.
+    pub allow_anonymous: bool,
+    /// Whether tokens are taken without TLS from beyond this machine.
+    pub allow_plaintext: bool,
+    /// The files of TLS; `None` without it.
+    pub tls: Option<TlsFiles>,
+    /// Who may ask, in the order of their names; where there is nobody, everybody may.
+    pub identities: Vec<Identity>,
 }
 
 /// What the command line says.
@@ -92,6 +111,10 @@ pub struct Flags {
     pub offline: bool,
     /// `--allow-stale`.
     pub allow_stale: bool,
+    /// `--allow-anonymous`.
+    pub allow_anonymous: bool,
+    /// Whether a server is to be started by the configuration, which must be safe then.
+    pub serving: bool,
     /// `--set`, each as written.
     pub set: Vec<String>,
 }
@@ -135,9 +158,8 @@ impl Config {
         if let Some(path) = &flags.data_dir {
             draft.config.data_dir.clone_from(path);
         }
-        draft.config.lists = draft.lists.finish(&mut problems);
-        draft.config.exposure = draft.exposure.finish(&mut problems);
-        if problems.is_empty() { Ok(draft.config) } else { Err(ConfigError { problems }) }
+        let config = draft.finish(flags.serving, &mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 }
 
@@ -146,6 +168,11 @@ struct Draft {
     config: Config,
     lists: Drafts,
     exposure: ExposureDraft,
+    tls: TlsDraft,
+    identities: identities::Drafts,
+    /// Where `listen` and `allow_anonymous` were given.
+    listen: Origin,
+    allow_anonymous: Origin,
 }
 
 impl Draft {
@@ -165,8 +192,49 @@ impl Draft {
             exposure: ExposureDraft::new().finish(&mut Vec::new()),
             limits: Limits::default(),
             drain: Drain::default(),
+            allow_anonymous: false,
+            allow_plaintext: false,
+            tls: None,
+            identities: Vec::new(),
         };
-        Self { config, lists: Drafts::built_in(), exposure: ExposureDraft::new() }
+        Self {
+            config,
+            lists: Drafts::built_in(),
+            exposure: ExposureDraft::new(),
+            tls: TlsDraft::default(),
+            identities: identities::Drafts::default(),
+            listen: Origin::Default,
+            allow_anonymous: Origin::Default,
+        }
+    }
+
+    /// The configuration, checked as a whole; of one to serve by, also whether that is safe.
+    fn finish(self, serving: bool, problems: &mut Vec<Problem>) -> Config {
+        let mut config = self.config;
+        config.lists = self.lists.finish(problems);
+        config.exposure = self.exposure.finish(problems);
+        config.tls = self.tls.finish(problems);
+        let verifies_clients = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        config.identities = self.identities.finish(verifies_clients, problems);
+        if config.allow_anonymous && !config.identities.is_empty() {
+            let message = "allow_anonymous: identities are configured, which would be for nothing: \
+                           take out one or the other";
+            let origin = self.allow_anonymous;
+            problems.push(Problem { origin, message: message.to_owned() });
+        }
+        let reach = Reach {
+            listen: config.listen.ip(),
+            origin: &self.listen,
+            identities: &config.identities,
+            tls: config.tls.is_some(),
+            allow_anonymous: config.allow_anonymous,
+            allow_plaintext: config.allow_plaintext,
+        };
+        // What is wrong otherwise may be why there is no identity or no TLS.
+        if serving && problems.is_empty() {
+            problems.extend(reach.danger());
+        }
+        config
     }
 
     fn apply(&mut self, setting: &Setting) -> Result<(), String> {
@@ -180,6 +248,15 @@ impl Draft {
                 let known = lists::KEYS.contains(key);
                 let applied = self.lists.apply(id, Some(key), setting);
                 return if known { applied.map_err(in_key) } else { applied };
+            }
+            ["identities", name] => {
+                return self.identities.apply(name, None, setting).map_err(in_key);
+            }
+            ["identities", name, key] if identities::KEYS.contains(key) => {
+                return self.identities.apply(name, Some(key), setting).map_err(in_key);
+            }
+            ["tls", key] if tls::KEYS.contains(key) => {
+                return self.tls.apply(key, setting).map_err(in_key);
             }
             ["exposure", key] if exposure::KEYS.contains(key) => {
                 return self.exposure.apply(key, given).map_err(in_key);
@@ -205,12 +282,19 @@ impl Draft {
             [key] if KEYS.contains(key) => {}
             _ => return Err(format!("unknown key \"{}\"", setting.key.join("."))),
         }
+        match key[0] {
+            "listen" => self.listen.clone_from(&setting.origin),
+            "allow_anonymous" => self.allow_anonymous.clone_from(&setting.origin),
+            _ => {}
+        }
         let applied = match key[0] {
             "data_dir" => given.text().map(|text| config.data_dir = text.into()),
             "listen" => given.text().and_then(listen).map(|address| config.listen = address),
             "starter_lists" => given.boolean().map(|flag| config.starter_lists = flag),
             "offline" => given.boolean().map(|flag| config.offline = flag),
             "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
+            "allow_anonymous" => given.boolean().map(|flag| config.allow_anonymous = flag),
+            "allow_plaintext" => given.boolean().map(|flag| config.allow_plaintext = flag),
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),
@@ -242,7 +326,10 @@ fn named(flags: &Flags) -> Vec<Setting> {
     let offline = flags.offline.then(|| setting("--offline", "offline", Given::Boolean(true)));
     let allow_stale =
         flags.allow_stale.then(|| setting("--allow-stale", "allow_stale", Given::Boolean(true)));
-    [listen, offline, allow_stale].into_iter().flatten().collect()
+    let allow_anonymous = flags
+        .allow_anonymous
+        .then(|| setting("--allow-anonymous", "allow_anonymous", Given::Boolean(true)));
+    [listen, offline, allow_stale, allow_anonymous].into_iter().flatten().collect()
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

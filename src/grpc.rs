@@ -1,5 +1,6 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
+pub mod access;
 mod blocking;
 mod call;
 pub mod client;

@@ -58,7 +58,7 @@ async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
 /// The server or the store, for a command that can use either.
 pub async fn reach(global: &Global) -> Result<Reached> {
     if let Some(url) = &global.server {
-        return Ok(Reached::Served(Box::new(Client::connect(url).await?)));
+        return Ok(Reached::Served(Box::new(named(global, url).await?)));
     }
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
@@ -68,7 +68,7 @@ pub async fn reach(global: &Global) -> Result<Reached> {
             Err(error) if error.is_locked() => {}
             Err(error) => return Err(error).with_context(|| opening(&config.data_dir)),
         }
-        match running(&config.data_dir).await {
+        match running(global, &config.data_dir).await {
             // Another command may hold the store, or a server that is about to serve.
             Err(_) if waited < PATIENCE => tokio::time::sleep(PAUSE).await,
             connected => return connected.map(|client| Reached::Served(Box::new(client))),
@@ -80,8 +80,8 @@ pub async fn reach(global: &Global) -> Result<Reached> {
 /// The server that `--server` names, else the one that holds the store; opens no store.
 pub async fn server(global: &Global) -> Result<Client> {
     match &global.server {
-        Some(url) => Ok(Client::connect(url).await?),
-        None => running(&global.load_config()?.data_dir).await,
+        Some(url) => named(global, url).await,
+        None => running(global, &global.load_config()?.data_dir).await,
     }
 }
 
@@ -106,8 +106,17 @@ pub fn opening(data_dir: &Path) -> String {
     format!("opening the data directory {}", data_dir.display())
 }
 
-/// The server that holds the store, by its endpoint file.
-async fn running(data_dir: &Path) -> Result<Client> {
+/// The server at `url`.
+async fn named(global: &Global, url: &str) -> Result<Client> {
+    Ok(Client::connect_as(url, &global.client.credentials()?).await?)
+}
+
+/// The server that holds the store: by the socket beside it, which its owner can open, else by its
+/// endpoint file.
+async fn running(global: &Global, data_dir: &Path) -> Result<Client> {
+    if let Ok(client) = Client::connect_socket(&endpoint::socket(data_dir)).await {
+        return Ok(client);
+    }
     let file = endpoint::path(data_dir);
     let found = endpoint::read(data_dir)
         .with_context(|| format!("{}, and {} cannot be read", locked(data_dir), file.display()))?;
@@ -118,7 +127,7 @@ async fn running(data_dir: &Path) -> Result<Client> {
             file.display()
         ));
     };
-    Client::connect(&url).await.with_context(|| {
+    named(global, &url).await.with_context(|| {
         format!("{}, and {} names no server that answers", locked(data_dir), file.display())
     })
 }
@@ -148,7 +157,10 @@ mod tests {
     }
 
     fn refusal(data_dir: &Path) -> String {
-        let error = crate::cli::runtime().unwrap().block_on(running(data_dir)).unwrap_err();
+        let error = crate::cli::runtime()
+            .unwrap()
+            .block_on(running(&Global::default(), data_dir))
+            .unwrap_err();
         format!("{error:#}")
     }
 
@@ -163,7 +175,7 @@ mod tests {
 
         // A port that was free a moment ago: nobody listens there.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        endpoint::write(dir.path(), &endpoint::url(free)).unwrap();
+        endpoint::write(dir.path(), &endpoint::url(free, false)).unwrap();
         says(&refusal(dir.path()), "endpoint names no server that answers");
         says(&refusal(dir.path()), &format!("no server answers at http://{free}"));
 

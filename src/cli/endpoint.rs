@@ -55,13 +55,14 @@ fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// Where to ask a server that is bound to `bound`, from the same machine.
-pub fn url(bound: SocketAddr) -> String {
+pub fn url(bound: SocketAddr, tls: bool) -> String {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    format!("http://{}", SocketAddr::new(ip, bound.port()))
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{}", SocketAddr::new(ip, bound.port()))
 }
 
 /// Writes the file whole or not at all.
@@ -133,10 +134,11 @@ mod tests {
 
     #[test]
     fn an_address_that_can_be_asked() {
-        let check = |bound: &str, want: &str| assert_eq!(url(bound.parse().unwrap()), want);
+        let check = |bound: &str, want: &str| assert_eq!(url(bound.parse().unwrap(), false), want);
         check("127.0.0.1:50551", "http://127.0.0.1:50551");
         check("0.0.0.0:1", "http://127.0.0.1:1");
         check("[::]:1", "http://[::1]:1");
         check("10.0.0.7:9", "http://10.0.0.7:9");
+        assert_eq!(url("0.0.0.0:1".parse().unwrap(), true), "https://127.0.0.1:1");
     }
 }

@@ -17,6 +17,7 @@ use crate::config::{Config, Flags};
 use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::serve::accept::Listener;
+use crate::grpc::serve::tls::Tls;
 
 /// An address of the Lazarus Group (the Ronin Bridge theft), on OFAC's list since 2022-04-14.
 const EXAMPLE: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// For trials only: let stale lists give ALLOW
     #[arg(long)]
     allow_stale: bool,
+    /// Beyond this machine without identities: let anybody who reaches the server do everything
+    #[arg(long)]
+    allow_anonymous: bool,
 }
 
 /// Serves until asked to end.
@@ -40,8 +44,9 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     if global.server.is_some() {
         return Err(anyhow!("--server names a server to ask: serve takes --listen"));
     }
-    let Arguments { listen, offline, allow_stale } = arguments;
-    let flags = Flags { listen, offline, allow_stale, ..global.flags() };
+    let Arguments { listen, offline, allow_stale, allow_anonymous } = arguments;
+    let serving = true;
+    let flags = Flags { listen, offline, allow_stale, allow_anonymous, serving, ..global.flags() };
     let config = Config::load(&flags, std::env::vars_os())?;
     crate::telemetry::start(&config.log.clone().louder(global.verbose), config.log_format);
     super::runtime()?.block_on(serve(&config))?;
@@ -52,6 +57,7 @@ async fn serve(config: &Config) -> Result<()> {
     // Before anything else, so that no signal finds the default handler in place.
     let signals = Signals::new()?;
     info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "starting");
+    let tls = config.tls.as_ref().map(Tls::open).transpose().context("TLS")?;
     let engine = match Engine::open(config, Arc::new(jiff::Timestamp::now)) {
         Ok(engine) => engine,
         Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
@@ -61,7 +67,7 @@ async fn serve(config: &Config) -> Result<()> {
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let bound = listener.local_addr()?;
-    let url = endpoint::url(bound);
+    let url = endpoint::url(bound, tls.is_some());
     endpoint::write(&config.data_dir, &url)
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
@@ -77,7 +83,10 @@ async fn serve(config: &Config) -> Result<()> {
         move || drop(endpoint::remove(&data_dir, &url))
     };
     let watch = tokio::spawn(signals.watch(ask, on_second));
-    let mut listeners = vec![Listener::Tcp(listener)];
+    let mut listeners = vec![match tls {
+        Some(tls) => Listener::Tls(listener, Arc::new(tls)),
+        None => Listener::Tcp(listener),
+    }];
     listeners.extend(owners_socket(&config.data_dir)?.map(Listener::Unix));
     let asked = async { drop(asked.await) };
     let served = grpc::serve::serve(engine, config.clone(), listeners, asked).await;
@@ -115,11 +124,19 @@ fn locked(data_dir: &Path) -> anyhow::Error {
 
 /// What a person who has just started the server needs to know.
 fn announce(config: &Config, bound: SocketAddr, url: &str) {
-    if !bound.ip().is_loopback() {
+    let beyond = !bound.ip().is_loopback();
+    if beyond && config.identities.is_empty() {
         warn!(
             address = %bound,
-            "LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION: anyone who reaches this address \
-             can read the lists and replace them"
+            "LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION (allow_anonymous): anyone who \
+             reaches this address can read the lists and replace them"
+        );
+    }
+    if beyond && !config.identities.is_empty() && config.tls.is_none() {
+        warn!(
+            address = %bound,
+            "LISTENING BEYOND THIS MACHINE WITHOUT TLS (allow_plaintext): tokens can be read on \
+             their way unless TLS is ended before this server"
         );
     }
     if config.allow_stale {

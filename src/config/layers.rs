@@ -16,6 +16,9 @@ const PREFIX: &str = "LAZARETTO_";
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "LAZARETTO_CONFIG";
 
+/// Variables of commands that ask a server: no keys of the configuration.
+const OF_CLIENTS: [&str; 5] = ["CA", "TOKEN", "TOKEN_FILE", "CLIENT_CERTIFICATE", "CLIENT_KEY"];
+
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -78,7 +81,7 @@ fn walk(
 
 /// The settings among the variables of an environment: `LAZARETTO_LISTEN` is `listen`,
 /// `LAZARETTO_LISTS__US_OFAC_SDN__URL` is `lists.us-ofac-sdn.url`. Left out: the variable of the
-/// configuration file, and those of tests (`LAZARETTO_TEST_...`).
+/// configuration file, those of commands that ask, and those of tests (`LAZARETTO_TEST_...`).
 pub fn environment(
     variables: &[(OsString, OsString)],
     problems: &mut Vec<Problem>,
@@ -89,7 +92,7 @@ pub fn environment(
         let Some(rest) = name.strip_prefix(PREFIX) else {
             continue;
         };
-        if name == CONFIG_VARIABLE || rest.starts_with("TEST_") {
+        if name == CONFIG_VARIABLE || rest.starts_with("TEST_") || OF_CLIENTS.contains(&rest) {
             continue;
         }
         let origin = Origin::Variable(name.clone().into_owned());
@@ -104,7 +107,7 @@ pub fn environment(
         }
         let mut key: Vec<String> = rest.to_lowercase().split("__").map(str::to_owned).collect();
         if let [lists, id, ..] = key.as_mut_slice()
-            && lists == "lists"
+            && (lists == "lists" || lists == "identities")
         {
             *id = id.replace('_', "-");
         }

@@ -7,6 +7,8 @@ use super::*;
 use crate::domain::list::ListKind;
 use crate::source::Format;
 
+mod access;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Where a configuration is given.
@@ -95,12 +97,14 @@ fn the_example_file_shows_every_key_at_its_default() {
     let limits = Limits { searches: defaults.limits.searches, ..shown.limits.clone() };
     assert_eq!(Config { data_dir, policy, shadow_policy, limits, ..shown }, defaults);
     let shows = |key: &str| uncommented.lines().any(|line| line.starts_with(&format!("{key} = ")));
-    let tables = ["lists", "exposure", "chains", "assets", "limits", "drain"];
+    let tables = ["lists", "exposure", "chains", "assets", "limits", "drain", "tls", "identities"];
     let keys = KEYS.into_iter().filter(|key| !tables.contains(key)).chain(exposure::KEYS);
     for key in keys.chain(limits::KEYS).chain(limits::DRAIN_KEYS) {
         assert!(shows(key), "{key} is not in the example");
     }
-    for key in lists::KEYS.into_iter().chain(exposure::CHAIN_KEYS).chain(exposure::ASSET_KEYS) {
+    let explained = [&lists::KEYS[..], &exposure::CHAIN_KEYS, &exposure::ASSET_KEYS];
+    let explained = explained.into_iter().chain([&tls::KEYS[..], &identities::KEYS]);
+    for key in explained.flatten() {
         let prose = format!("# {key}: ");
         assert!(text.lines().any(|line| line.starts_with(&prose)), "{key} is not explained");
     }

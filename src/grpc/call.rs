@@ -23,6 +23,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tower::Service;
 
+use super::access::{Access, Caller, Peer};
 use super::ending::Ending;
 use super::load::{Load, UnderWay};
 use super::method::{self, METHODS, Span};
@@ -45,6 +46,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Shared {
     pub(super) load: Arc<Load>,
     pub(super) limits: Limits,
+    pub(super) access: Access,
     /// True once streams must end.
     pub(super) ending: watch::Sender<bool>,
 }
@@ -54,21 +56,30 @@ pub struct Shared {
 pub struct Calls {
     routes: Routes,
     shared: Arc<Shared>,
+    /// The other side of the connection.
+    peer: Arc<Peer>,
 }
 
 impl Calls {
-    /// The services behind `routes`.
+    /// The services behind `routes`, for nobody in particular.
     pub fn new(routes: Routes, shared: Arc<Shared>) -> Self {
-        Self { routes, shared }
+        Self { routes, shared, peer: Arc::default() }
     }
 
-    /// Lets a call begin, or refuses it; the moment until when it must be answered.
+    /// The services as `peer` sees them.
+    pub fn of(self, peer: Peer) -> Self {
+        Self { peer: Arc::new(peer), ..self }
+    }
+
+    /// Lets a call begin, or refuses it; who calls, and the moment until when it must be answered.
     fn admit(
         &self,
         headers: &HeaderMap,
-        span: Option<Span>,
+        place: Option<usize>,
         now: Instant,
-    ) -> Result<(Option<UnderWay>, Option<Instant>), Refusal> {
+    ) -> Result<(Caller, Option<UnderWay>, Option<Instant>), Refusal> {
+        let caller = self.shared.access.admit(place, headers, &self.peer)?;
+        let span = place.map(|place| METHODS[place].span);
         let patience = deadline::patience(headers)?;
         let own = match span {
             Some(Span::Call | Span::Probe) => Some(self.shared.limits.call_timeout),
@@ -79,7 +90,7 @@ impl Calls {
             Some(Span::Probe) => None,
             span => Some(self.shared.load.begin(span == Some(Span::Stream))?),
         };
-        Ok((under_way, longest.and_then(|longest| now.checked_add(longest))))
+        Ok((caller, under_way, longest.and_then(|longest| now.checked_add(longest))))
     }
 }
 
@@ -93,7 +104,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let request_id = request_id(request.headers());
         let place = method::place(request.uri().path());
         let span = place.map(|place| METHODS[place].span);
-        let (under_way, deadline) = match self.admit(request.headers(), span, now) {
+        let (caller, under_way, deadline) = match self.admit(request.headers(), place, now) {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 let finish = Finish::new(None);
@@ -106,7 +117,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         };
         let stream = span == Some(Span::Stream);
         let pause = stream.then_some(self.shared.limits.stall_timeout);
-        let request = request.map(|body| Messages::new(body, pause));
+        let mut request = request.map(|body| Messages::new(body, pause));
+        request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
         let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
         let ends = stream.then(ends);
@@ -124,6 +136,10 @@ pub struct Call {
     request_id: Option<HeaderValue>,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "few calls are refused, and a box would cost every other one an allocation"
+)]
 enum State {
     Refused(Option<Refusal>),
     Running(Running),

@@ -1,11 +1,15 @@
 //! The client side, for the command line: the services on one channel, and errors put in words.
 //! Knows no command and prints nothing.
 
+mod connection;
 pub mod ingest;
 
-use std::time::Duration;
+use std::path::Path;
 
-use tonic::transport::{Channel, Endpoint};
+use connection::Bearer;
+pub use connection::{ConnectError, Connection, Credentials, Token};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
@@ -18,69 +22,55 @@ use super::v1::transfer_service_client::TransferServiceClient;
 /// The largest answer that is taken, in bytes: a batch of 10,000 addresses with many findings.
 const MAX_ANSWER: usize = 64 << 20;
 
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The services of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// `lazaretto.v1.ScreeningService`.
-    pub screening: ScreeningServiceClient<Channel>,
+    pub screening: ScreeningServiceClient<Connection>,
     /// `lazaretto.v1.SanctionsListService`.
-    pub lists: SanctionsListServiceClient<Channel>,
+    pub lists: SanctionsListServiceClient<Connection>,
     /// `lazaretto.v1.TransferService`.
-    pub transfers: TransferServiceClient<Channel>,
+    pub transfers: TransferServiceClient<Connection>,
     /// `lazaretto.v1.PolicyService`.
-    pub policies: PolicyServiceClient<Channel>,
+    pub policies: PolicyServiceClient<Connection>,
     /// `lazaretto.v1.StoreService`.
-    pub store: StoreServiceClient<Channel>,
-}
-
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Not `http://HOST:PORT`.
-    #[error("{0:?} is no server address: http://HOST:PORT (TLS is not built in)")]
-    Url(String),
-    /// Nobody answers there.
-    #[error("no server answers at {url}")]
-    Unreachable {
-        /// The address asked.
-        url: String,
-        /// What went wrong.
-        source: tonic::transport::Error,
-    },
+    pub store: StoreServiceClient<Connection>,
 }
 
 impl Client {
-    /// The services on `channel`.
+    /// The services on `channel`, which needs no token.
     pub fn new(channel: Channel) -> Self {
+        Self::over(InterceptedService::new(channel, Bearer::none()))
+    }
+
+    fn over(connection: Connection) -> Self {
         Self {
-            screening: ScreeningServiceClient::new(channel.clone())
+            screening: ScreeningServiceClient::new(connection.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            lists: SanctionsListServiceClient::new(channel.clone())
+            lists: SanctionsListServiceClient::new(connection.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            transfers: TransferServiceClient::new(channel.clone())
+            transfers: TransferServiceClient::new(connection.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            policies: PolicyServiceClient::new(channel.clone())
+            policies: PolicyServiceClient::new(connection.clone())
                 .max_decoding_message_size(MAX_ANSWER),
-            store: StoreServiceClient::new(channel),
+            store: StoreServiceClient::new(connection),
         }
     }
 
-    /// Connects to `url` (`http://HOST:PORT`), waiting until the connection stands or failed.
+    /// Connects to `url` as nobody in particular: see [`Client::connect_as`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let refused = || ConnectError::Url(url.to_owned());
-        if !url.starts_with("http://") {
-            return Err(refused());
-        }
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| refused())?;
-        let channel = endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .connect()
-            .await
-            .map_err(|source| ConnectError::Unreachable { url: url.to_owned(), source })?;
-        Ok(Self::new(channel))
+        Self::connect_as(url, &Credentials::default()).await
+    }
+
+    /// Connects to `url` (`http://HOST:PORT` or `https://HOST:PORT`), waiting until the connection
+    /// stands or failed.
+    pub async fn connect_as(url: &str, credentials: &Credentials) -> Result<Self, ConnectError> {
+        Ok(Self::over(connection::connect(url, credentials).await?))
+    }
+
+    /// Connects to the socket at `path`, whose server takes whoever can open it for its owner.
+    pub async fn connect_socket(path: &Path) -> Result<Self, ConnectError> {
+        Ok(Self::new(connection::connect_socket(path).await?))
     }
 }
 
@@ -178,14 +168,5 @@ mod tests {
 
     fn own((key, value): (&str, &str)) -> (String, String) {
         (key.to_owned(), value.to_owned())
-    }
-
-    #[test]
-    fn only_plain_http() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for url in ["https://127.0.0.1:1", "127.0.0.1:1", "http://", "http://a b", ""] {
-            let error = runtime.block_on(Client::connect(url)).unwrap_err();
-            assert!(matches!(error, ConnectError::Url(_)), "{url:?}: {error}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::access::{self, Caller};
 use super::blocking::with_engine;
 use super::convert::{self, ListedRow, day};
 use super::page;
@@ -16,6 +17,7 @@ use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
+use crate::config::Role;
 use crate::domain::list::{ListId, Row};
 use crate::engine::{
     ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
@@ -197,12 +199,16 @@ impl SanctionsListService for Lists {
         &self,
         request: Request<Streaming<v1::ImportListRequest>>,
     ) -> Result<Response<v1::ImportListResponse>, Status> {
+        let caller = request.extensions().get::<Caller>().cloned();
         let mut parts = request.into_inner();
         let first = parts.message().await?.and_then(|message| message.part);
         let Some(Part::Header(header)) = first else {
             return Err(invalid_field("part", "the first part must be the header").into());
         };
         let import = import_of(header)?;
+        if import.force_reason.is_some() {
+            access::must_be(caller.as_ref(), Role::Admin, "an import past the gates")?;
+        }
         let mut file = self.engine.upload_file(&import.file_name).map_err(Refusal::from)?;
         let mut size = 0;
         while let Some(message) = parts.message().await? {

@@ -1,6 +1,8 @@
 //! Every method of the services, once: what the limits, the table of roles and the metrics know it
 //! by. Decides nothing.
 
+use crate::config::Role;
+
 /// How long a call of a method may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -15,6 +17,24 @@ pub enum Span {
     Stream,
 }
 
+/// Who may call a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever reaches the server, without a word of who they are.
+    Anybody,
+    /// Every identity.
+    Anyone,
+    /// Identities with this role, or one that may more.
+    With(Role),
+}
+
+/// Asks.
+const SCREEN: Who = Who::With(Role::Screen);
+/// Changes what answers rest on, within the gates.
+const INGEST: Who = Who::With(Role::Ingest);
+/// Takes something away, looks past a gate, or costs as much as its caller likes.
+const ADMIN: Who = Who::With(Role::Admin);
+
 /// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
@@ -22,39 +42,46 @@ pub struct Method {
     pub path: &'static str,
     /// How long a call may take.
     pub span: Span,
+    /// Who may call it.
+    pub who: Who,
 }
 
 /// All methods, in the order of their paths.
 pub const METHODS: [Method; 25] = [
-    method("/grpc.health.v1.Health/Check", Span::Probe),
-    method("/grpc.health.v1.Health/Watch", Span::Stream),
-    method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Span::Stream),
-    method("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Span::Stream),
-    method("/lazaretto.v1.PolicyService/ComparePolicies", Span::Work),
-    method("/lazaretto.v1.PolicyService/GetPolicy", Span::Call),
-    method("/lazaretto.v1.PolicyService/ReloadPolicy", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream),
-    method("/lazaretto.v1.SanctionsListService/GetSnapshot", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/ImportList", Span::Stream),
-    method("/lazaretto.v1.SanctionsListService/ListListingChanges", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/ListQuarantine", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/LookUpParty", Span::Call),
-    method("/lazaretto.v1.SanctionsListService/RefreshList", Span::Work),
-    method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call),
-    method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call),
-    method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call),
-    method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream),
-    method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call),
-    method("/lazaretto.v1.StoreService/BackupStore", Span::Stream),
-    method("/lazaretto.v1.TransferService/IngestTransfers", Span::Stream),
-    method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call),
-    method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call),
-    method("/lazaretto.v1.TransferService/RetractTransfers", Span::Work),
+    method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
+    // A stream, of which there may be few: who is nobody must not take them all.
+    method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
+    method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Span::Stream, Who::Anyone),
+    method(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Span::Stream,
+        Who::Anyone,
+    ),
+    method("/lazaretto.v1.PolicyService/ComparePolicies", Span::Work, ADMIN),
+    method("/lazaretto.v1.PolicyService/GetPolicy", Span::Call, SCREEN),
+    method("/lazaretto.v1.PolicyService/ReloadPolicy", Span::Call, ADMIN),
+    method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/GetSnapshot", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/ImportList", Span::Stream, INGEST),
+    method("/lazaretto.v1.SanctionsListService/ListListingChanges", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/ListQuarantine", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/LookUpParty", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/RefreshList", Span::Work, INGEST),
+    method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),
+    method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call, SCREEN),
+    method("/lazaretto.v1.StoreService/BackupStore", Span::Stream, ADMIN),
+    method("/lazaretto.v1.TransferService/IngestTransfers", Span::Stream, INGEST),
+    method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call, SCREEN),
+    method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call, SCREEN),
+    method("/lazaretto.v1.TransferService/RetractTransfers", Span::Work, ADMIN),
 ];
 
-const fn method(path: &'static str, span: Span) -> Method {
-    Method { path, span }
+const fn method(path: &'static str, span: Span, who: Who) -> Method {
+    Method { path, span, who }
 }
 
 /// The place of a path in [`METHODS`].

@@ -5,6 +5,7 @@ pub mod accept;
 mod connection;
 mod guarded;
 pub(super) mod tasks;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::access::{Access, Peer};
 use super::call::{Calls, Shared};
 use super::lists::Lists;
 use super::load::Load;
@@ -79,7 +81,7 @@ pub async fn serve(
     listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let (health, server) = Server::new(&engine, &config.limits)?;
+    let (health, server) = Server::new(&engine, &config.limits, Access::new(&config.identities))?;
     let room = Arc::new(Semaphore::new(config.limits.connections));
     // The owner gets in however many others are there.
     let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
@@ -89,7 +91,7 @@ pub async fn serve(
             terms: server.terms.clone(),
             calls: server.calls.clone(),
             room: match listener {
-                Listener::Tcp(_) => room.clone(),
+                Listener::Tcp(_) | Listener::Tls(..) => room.clone(),
                 Listener::Unix(_) => owners_room.clone(),
             },
             draining: server.draining.subscribe(),
@@ -115,11 +117,15 @@ struct Server {
 }
 
 impl Server {
-    fn new(engine: &Arc<Engine>, limits: &Limits) -> Result<(HealthReporter, Self), ServeError> {
+    fn new(
+        engine: &Arc<Engine>,
+        limits: &Limits,
+        access: Access,
+    ) -> Result<(HealthReporter, Self), ServeError> {
         let load = Arc::new(Load::new(limits));
         let (health, routes) = routes(engine, &load)?;
         let ending = watch::Sender::new(false);
-        let shared = Arc::new(Shared { load, limits: limits.clone(), ending });
+        let shared = Arc::new(Shared { load, limits: limits.clone(), access, ending });
         let calls = Calls::new(routes, shared.clone());
         let draining = watch::Sender::new(false);
         Ok((health, Self { terms: Terms::new(limits), calls, shared, draining }))
@@ -181,11 +187,11 @@ pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     // Whoever asks here waits for himself alone.
     let limits = Limits { call_timeout: FOR_EVER, stall_timeout: FOR_EVER, ..Limits::default() };
-    let (health, server) = Server::new(&engine, &limits)?;
+    let (health, server) = Server::new(&engine, &limits, Access::new(&[]))?;
     tokio::spawn(async move {
         let Server { terms, calls, draining, .. } = server;
         tokio::select! {
-            () = terms.drive(theirs, terms.open_by(), calls, draining.subscribe()) => {}
+            () = terms.drive(theirs, terms.open_by(), calls.of(Peer::owner()), draining.subscribe()) => {}
             () = report_health(engine, health) => {}
         }
     });

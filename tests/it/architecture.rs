@@ -28,12 +28,16 @@ const IMPORTS: [(&str, &[&str]); 11] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     ("hyper", &["grpc"]),
+    ("tokio_rustls", &["grpc/serve/tls"]),
+    ("x509_parser", &["grpc/serve/tls"]),
+    ("subtle", &["grpc/access"]),
+    ("getrandom", &["cli/identity"]),
     // The well-known types of the proto, which the command line fills in and prints.
     ("pbjson", &["grpc", "cli/batch/answer", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),

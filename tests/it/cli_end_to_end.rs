@@ -317,6 +317,8 @@ fn a_locked_folder_without_a_server_to_ask() {
     assert!(place.endpoint().exists(), "the first server's file stays");
 
     fs::remove_file(place.endpoint()).unwrap();
+    assert_eq!(place.says(&["screen", CLEAN]).status, 0, "by the socket");
+    fs::remove_file(place.data().join("socket")).unwrap();
     let shown = place.says(&["screen", CLEAN]);
     assert_eq!(shown.status, 1);
     for word in ["is in use by another process", "endpoint does not exist"] {
@@ -410,7 +412,7 @@ fn a_second_signal_ends_at_once() {
 #[test]
 fn a_server_beyond_this_machine_or_on_stale_lists_warns() {
     let place = Place::with_lists();
-    let arguments = ["serve", "--listen", "0.0.0.0:0", "--allow-stale"];
+    let arguments = ["serve", "--listen", "0.0.0.0:0", "--allow-stale", "--allow-anonymous"];
     let mut server = Running::start(place.command(&arguments));
     server.wait_for("LISTENING BEYOND THIS MACHINE WITHOUT AUTHENTICATION");
     server.wait_for("STALE LISTS MAY GIVE ALLOW");

@@ -1,6 +1,7 @@
 //! The services as a client sees them: a real server on the loopback address, a real client, both
 //! on the runtime of the test, and a clock that is set by hand.
 
+mod access;
 mod batch;
 mod changes;
 mod concurrency;
@@ -8,11 +9,13 @@ mod exchange;
 mod limits;
 mod lists;
 mod payment;
+mod pki;
 mod policy;
 mod refusals;
 mod screening;
 mod serving;
 mod stream;
+mod tls;
 mod transfers;
 
 use std::net::SocketAddr;
@@ -25,7 +28,9 @@ use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::ListKind;
 use lazaretto::engine::Engine;
 use lazaretto::grpc::client::Client;
+use lazaretto::grpc::in_process;
 use lazaretto::grpc::serve::accept::Listener;
+use lazaretto::grpc::serve::tls::Tls;
 use lazaretto::grpc::serve::{ServeError, serve};
 use lazaretto::grpc::v1;
 use lazaretto::grpc::v1::import_list_request::Part;
@@ -55,6 +60,7 @@ struct Desk {
     engine: Arc<Engine>,
     address: SocketAddr,
     client: Client,
+    tls: Option<Arc<Tls>>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), ServeError>>,
 }
@@ -106,11 +112,20 @@ impl Desk {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let listeners = vec![Listener::Tcp(listener)];
+        // Who asks without TLS and without a token asks as the owner does.
+        let is_open = config.tls.is_none() && config.identities.is_empty();
+        let tls = config.tls.as_ref().map(|files| Arc::new(Tls::open(files).unwrap()));
+        let listeners = vec![match &tls {
+            Some(tls) => Listener::Tls(listener, tls.clone()),
+            None => Listener::Tcp(listener),
+        }];
         let stopped = async { drop(stopped.await) };
         let served = tokio::spawn(serve(engine.clone(), config, listeners, stopped));
-        let client = Client::connect(&format!("http://{address}")).await.unwrap();
-        Self { dir, clock, engine, address, client, stop: Some(stop), served }
+        let client = match is_open {
+            true => Client::connect(&format!("http://{address}")).await.unwrap(),
+            false => Client::new(in_process(engine.clone()).await.unwrap()),
+        };
+        Self { dir, clock, engine, address, client, tls, stop: Some(stop), served }
     }
 
     /// A second connection.

@@ -4,6 +4,7 @@
 mod architecture;
 mod backup;
 mod cli;
+mod cli_access;
 mod cli_batch;
 mod cli_end_to_end;
 mod cli_policy;

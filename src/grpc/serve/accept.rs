@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout_at;
 
 use super::connection::Terms;
+use super::tls::Tls;
+use crate::grpc::access::Peer;
 use crate::grpc::call::Calls;
 use crate::grpc::ending::Ending;
 
@@ -20,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub enum Listener {
     /// The network.
     Tcp(TcpListener),
+    /// The network, with TLS, whose files are watched while this is open.
+    Tls(TcpListener, Arc<Tls>),
     /// The socket in the data directory.
     Unix(UnixListener),
 }
@@ -39,10 +44,12 @@ impl Door {
     /// Accepts from `listener` until draining begins.
     pub async fn open(self, listener: Listener) {
         let mut draining = Ending::new(self.draining.clone());
+        let mut watch = std::pin::pin!(look_after(&listener));
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept(&listener) => accepted,
                 () = &mut draining => return,
+                () = &mut watch => return,
             };
             if let Err(error) = accepted {
                 // Out of file descriptors, most likely: to try again at once would fail at once.
@@ -55,22 +62,28 @@ impl Door {
     async fn accept(&self, listener: &Listener) -> io::Result<()> {
         match listener {
             Listener::Tcp(listener) => {
-                let (connection, _) = listener.accept().await?;
-                // With Nagle's algorithm on, small answers wait for 40 ms. The connection may be
-                // gone by now, which is nobody else's matter.
-                if connection.set_nodelay(true).is_ok() {
-                    self.admit(connection);
+                let (connection, address) = listener.accept().await?;
+                if quick(&connection) {
+                    let peer = Peer { address: Some(address), ..Peer::default() };
+                    self.admit(connection, peer, None);
+                }
+            }
+            Listener::Tls(listener, tls) => {
+                let (connection, address) = listener.accept().await?;
+                if quick(&connection) {
+                    let peer = Peer { address: Some(address), ..Peer::default() };
+                    self.admit(connection, peer, Some(tls.clone()));
                 }
             }
             Listener::Unix(listener) => {
                 let (connection, _) = listener.accept().await?;
-                self.admit(connection);
+                self.admit(connection, Peer::owner(), None);
             }
         }
         Ok(())
     }
 
-    fn admit<T>(&self, connection: T)
+    fn admit<T>(&self, connection: T, mut peer: Peer, tls: Option<Arc<Tls>>)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -82,8 +95,32 @@ impl Door {
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let open_by = terms.open_by();
         tokio::spawn(async move {
-            terms.drive(connection, open_by, calls, draining).await;
+            match tls {
+                None => terms.drive(connection, open_by, calls.of(peer), draining).await,
+                Some(tls) => match timeout_at(open_by, tls.accept(connection)).await {
+                    Ok(Ok((connection, certificate))) => {
+                        peer.certificate = certificate;
+                        terms.drive(connection, open_by, calls.of(peer), draining).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection is refused"),
+                    Err(_) => tracing::debug!("a connection is refused: the handshake took long"),
+                },
+            }
             drop((place, alive));
         });
+    }
+}
+
+/// Whether small answers go out at once: with Nagle's algorithm on, they wait for 40 ms. False
+/// where the connection is gone by now, which is nobody else's matter.
+fn quick(connection: &TcpStream) -> bool {
+    connection.set_nodelay(true).is_ok()
+}
+
+/// Looks after what a listener rests on. Never ends.
+async fn look_after(listener: &Listener) {
+    match listener {
+        Listener::Tls(_, tls) => tls.clone().watch().await,
+        Listener::Tcp(_) | Listener::Unix(_) => std::future::pending().await,
     }
 }

@@ -1,0 +1,340 @@
+//! Who may ask the server what: identities with their roles, and by what each is known. Knows no
+//! call and verifies nobody.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::given::Given;
+use super::layers::Setting;
+use super::origin::{Origin, Problem, Sourced};
+
+/// The keys of an identity, in the order of the example file.
+pub const KEYS: [&str; 3] = ["roles", "tokens", "certificates"];
+
+/// The most identities.
+const MAX_IDENTITIES: usize = 1_000;
+
+/// The most tokens, and the most names of certificates, of one identity.
+const MAX_EACH: usize = 100;
+
+/// The most tokens of all identities: each call's token is compared with every one of them.
+const MAX_TOKENS: usize = 4_096;
+
+/// The longest name of an identity, in bytes.
+const MAX_NAME: usize = 64;
+
+/// The longest name in a certificate, in bytes.
+const MAX_CERTIFICATE_NAME: usize = 1_024;
+
+/// What an identity may do; each role may what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Ask: screenings, and reading lists, policies, heads and snapshots.
+    Screen,
+    /// Import and refresh lists, send transfers. What is imported changes answers.
+    Ingest,
+    /// Everything: retractions, forced imports, policies, backups.
+    Admin,
+}
+
+impl Role {
+    /// The word in configurations and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Screen => "screen",
+            Self::Ingest => "ingest",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let roles = [Self::Screen, Self::Ingest, Self::Admin];
+        let found = roles.into_iter().find(|role| role.as_str() == text);
+        found.ok_or_else(|| format!("{text:?} is no role: screen, ingest or admin"))
+    }
+}
+
+/// A name in a client's certificate, or the certificate itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CertificateName {
+    /// A URI among its subject alternative names (RFC 5280, section 4.2.1.6), such as a SPIFFE ID.
+    Uri(String),
+    /// A DNS name among them, in lower case, letter for letter: `*` stands for itself.
+    Dns(String),
+    /// The common name of its subject.
+    CommonName(String),
+    /// SHA-256 of the certificate in DER.
+    Sha256([u8; 32]),
+}
+
+impl fmt::Display for CertificateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(uri) => write!(f, "uri:{uri}"),
+            Self::Dns(name) => write!(f, "dns:{name}"),
+            Self::CommonName(name) => write!(f, "cn:{name}"),
+            Self::Sha256(digest) => {
+                f.write_str("sha256:")?;
+                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+impl FromStr for CertificateName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refusal = || {
+            format!("{text:?} is no name of a certificate: uri:, dns:, cn: or sha256: and the name")
+        };
+        if text.len() > MAX_CERTIFICATE_NAME {
+            return Err(format!("a name of {} bytes, at most {MAX_CERTIFICATE_NAME}", text.len()));
+        }
+        let (kind, name) = text.split_once(':').ok_or_else(refusal)?;
+        match (kind, name) {
+            (_, "") => Err(refusal()),
+            ("uri", name) => Ok(Self::Uri(name.to_owned())),
+            ("dns", name) => Ok(Self::Dns(name.to_ascii_lowercase())),
+            ("cn", name) => Ok(Self::CommonName(name.to_owned())),
+            ("sha256", _) => digest(text).map(Self::Sha256),
+            _ => Err(refusal()),
+        }
+    }
+}
+
+/// Whether `name` can be an identity's.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    match name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(letter) {
+        true => Err(format!("a name is 1 to {MAX_NAME} of a-z, 0-9 and '-'")),
+        false => Ok(()),
+    }
+}
+
+/// Somebody who may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name, of `a-z0-9-`.
+    pub name: String,
+    /// What it may do: at least one role, each once, in their order.
+    pub roles: Vec<Role>,
+    /// SHA-256 of each of its bearer tokens.
+    pub tokens: Vec<[u8; 32]>,
+    /// What its certificates are named.
+    pub certificates: Vec<CertificateName>,
+}
+
+/// An identity while its settings come in.
+#[derive(Clone, Debug)]
+struct Draft {
+    first: Origin,
+    /// Whether something in it was refused already.
+    is_refused: bool,
+    roles: Option<Sourced<Vec<Role>>>,
+    tokens: Option<Sourced<Vec<[u8; 32]>>>,
+    certificates: Option<Sourced<Vec<CertificateName>>>,
+}
+
+impl Draft {
+    fn apply(&mut self, key: Option<&str>, setting: &Setting) -> Result<(), String> {
+        match key {
+            None if setting.given == Given::Table => {}
+            None => return Err("must be a table of the identity's keys".to_owned()),
+            Some("roles") => self.roles = several(setting, str::parse)?,
+            Some("tokens") => self.tokens = several(setting, digest)?,
+            Some("certificates") => self.certificates = several(setting, str::parse)?,
+            Some(key) => return Err(format!("unknown key {key:?}")),
+        }
+        Ok(())
+    }
+
+    /// What is missing, and what fits nothing else that is configured.
+    fn contradictions(&self, verifies_clients: bool) -> Vec<(&Origin, &'static str)> {
+        let mut found = Vec::new();
+        if self.is_refused {
+            return found;
+        }
+        if self.roles.is_none() {
+            found.push((&self.first, "roles are missing: one or more of screen, ingest, admin"));
+        }
+        if self.tokens.is_none() && self.certificates.is_none() {
+            let message = "nobody can be it: tokens or certificates are missing (lazaretto \
+                           identity token makes a token)";
+            found.push((&self.first, message));
+        }
+        if let Some(names) = self.certificates.as_ref().filter(|_| !verifies_clients) {
+            let message = "certificates need tls.client_ca, which they are verified against";
+            found.push((&names.origin, message));
+        }
+        found
+    }
+}
+
+/// All identities while their settings come in.
+#[derive(Clone, Debug, Default)]
+pub struct Drafts(BTreeMap<String, Draft>);
+
+impl Drafts {
+    /// Takes one setting of the identity `name`: `key` is `None` where it is named as a whole.
+    pub fn apply(
+        &mut self,
+        name: &str,
+        key: Option<&str>,
+        setting: &Setting,
+    ) -> Result<(), String> {
+        check_name(name)?;
+        if !self.0.contains_key(name) && self.0.len() >= MAX_IDENTITIES {
+            return Err(format!("there may be {MAX_IDENTITIES} identities"));
+        }
+        let origin = &setting.origin;
+        let draft = self.0.entry(name.to_owned()).or_insert_with(|| Draft {
+            first: origin.clone(),
+            is_refused: false,
+            roles: None,
+            tokens: None,
+            certificates: None,
+        });
+        let applied = draft.apply(key, setting);
+        draft.is_refused |= applied.is_err();
+        applied
+    }
+
+    /// The identities in the order of their names, checked as a whole.
+    pub fn finish(self, verifies_clients: bool, problems: &mut Vec<Problem>) -> Vec<Identity> {
+        let mut tokens = BTreeMap::new();
+        let mut names = BTreeMap::new();
+        let mut identities = Vec::new();
+        for (name, draft) in self.0 {
+            let mut problem = |origin: &Origin, message: &str| {
+                let message = format!("identities.{name}: {message}");
+                problems.push(Problem { origin: origin.clone(), message });
+            };
+            for (origin, message) in draft.contradictions(verifies_clients) {
+                problem(origin, message);
+            }
+            let Draft { first, roles, tokens: own, certificates, .. } = draft;
+            if let Some(own) = &own {
+                for token in &own.value {
+                    if let Some(other) = tokens.insert(*token, name.clone()) {
+                        let [a, b, c, ..] = token;
+                        let start = format!("sha256:{a:02x}{b:02x}{c:02x}...");
+                        let message = format!("{start} is one of identities.{other} too");
+                        problem(&own.origin, &message);
+                    }
+                }
+            }
+            if let Some(own) = &certificates {
+                for named in &own.value {
+                    if let Some(other) = names.insert(named.clone(), name.clone()) {
+                        let message = format!("{named} is one of identities.{other} too");
+                        problem(&own.origin, &message);
+                    }
+                }
+            }
+            if tokens.len() > MAX_TOKENS {
+                let message = format!("with it there are more than {MAX_TOKENS} tokens in all");
+                problem(&first, &message);
+                break;
+            }
+            identities.push(Identity {
+                name,
+                roles: roles.map_or_else(Vec::new, |roles| roles.value),
+                tokens: own.map_or_else(Vec::new, |tokens| tokens.value),
+                certificates: certificates.map_or_else(Vec::new, |names| names.value),
+            });
+        }
+        identities
+    }
+}
+
+/// Words parted by commas, each read, in order and each once; at least one.
+fn several<T: Ord>(
+    setting: &Setting,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<Sourced<Vec<T>>>, String> {
+    let words = setting.given.text()?.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let mut value = Vec::new();
+    for word in words {
+        if value.len() >= MAX_EACH {
+            return Err(format!("there may be {MAX_EACH}"));
+        }
+        value.push(read(word)?);
+    }
+    if value.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    value.sort();
+    value.dedup();
+    Ok(Some(Sourced { value, origin: setting.origin.clone() }))
+}
+
+/// `sha256:<64 hex>`. What else was given is not repeated: it may be the token itself.
+fn digest(text: &str) -> Result<[u8; 32], String> {
+    let refusal = || "must be sha256: and 64 hexadecimal digits".to_owned();
+    let hex = text.strip_prefix("sha256:").ok_or_else(refusal)?.as_bytes();
+    let mut digest = [0; 32];
+    if hex.len() != 2 * digest.len() {
+        return Err(refusal());
+    }
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        for digit in pair {
+            let digit = char::from(*digit).to_digit(16).ok_or_else(refusal)?;
+            *byte = *byte << 4 | digit as u8;
+        }
+    }
+    Ok(digest)
+}
+
+/// Who may reach a server, as far as the configuration says.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// Where it listens.
+    pub listen: IpAddr,
+    /// Where that was given.
+    pub origin: &'a Origin,
+    /// The identities.
+    pub identities: &'a [Identity],
+    /// Whether TLS is configured.
+    pub tls: bool,
+    /// `allow_anonymous`.
+    pub allow_anonymous: bool,
+    /// `allow_plaintext`.
+    pub allow_plaintext: bool,
+}
+
+impl Reach<'_> {
+    /// Why a server must not be started so; `None` where it may.
+    pub fn danger(&self) -> Option<Problem> {
+        if self.listen.is_loopback() {
+            return None;
+        }
+        let has_tokens = self.identities.iter().any(|identity| !identity.tokens.is_empty());
+        let message = if self.identities.is_empty() && !self.allow_anonymous {
+            "beyond this machine and without identities, anybody who reaches it could read the \
+             lists and replace them: configure identities (lazaretto identity token makes a token \
+             for one), or listen on 127.0.0.1, or say allow_anonymous = true (--allow-anonymous) \
+             where the network lets nobody else in"
+        } else if has_tokens && !self.tls && !self.allow_plaintext {
+            "beyond this machine and without TLS, tokens could be read on their way: configure \
+             tls.certificate and tls.key, or say allow_plaintext = true where TLS is ended before \
+             this server"
+        } else {
+            return None;
+        };
+        let message = format!("listen: {message}");
+        Some(Problem { origin: self.origin.clone(), message })
+    }
+}
