@@ -1,6 +1,9 @@
 //! Puts the services on a listener, with health, reflection, limits and graceful drain; or on an
 //! in-memory pipe for a command that holds the store itself.
 
+pub mod health;
+pub mod operations;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +16,19 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint, Server, Uri};
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
 use super::lists::Lists;
 use super::policy::Policies;
 use super::screening::Screenings;
 use super::transfers::Transfers;
 use super::v1;
-use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLICIES};
-use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
-use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
-use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
+use super::v1::policy_service_server::PolicyServiceServer;
+use super::v1::sanctions_list_service_server::SanctionsListServiceServer;
+use super::v1::screening_service_server::ScreeningServiceServer;
+use super::v1::transfer_service_server::TransferServiceServer;
 use crate::engine::Engine;
+use crate::metrics::Metrics;
+use health::Health;
 
 /// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
 /// in practice, twice over.
@@ -121,7 +124,10 @@ async fn serve_connections<C>(
 where
     C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Connected + Unpin + Send + 'static,
 {
-    let (health, health_service) = tonic_health::server::health_reporter();
+    let health = Arc::new(Health::new(false));
+    let health_service = health.service();
+    let metrics = Arc::new(Metrics::new());
+    health.look(&engine, &metrics).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
@@ -131,10 +137,14 @@ where
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     let farewell = health.clone();
+    let metrics = metrics.clone();
     let shutdown = async {
         shutdown.await;
-        end_health(farewell).await;
+        farewell.drain(&metrics).await;
+        farewell.end().await;
     };
+    let watching = health.clone();
+    let (watched, counted) = (engine.clone(), metrics.clone());
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
@@ -164,7 +174,7 @@ where
         .serve_with_incoming_shutdown(connections, shutdown);
     tokio::select! {
         ended = server => Ok(ended?),
-        () = report_health(engine, health) => Ok(()),
+        () = watching.watch(&watched, &counted) => Ok(()),
         () = drained_too_long(end_asked) => {
             tracing::warn!("calls still under way after {} s are cut off", DRAIN.as_secs());
             Ok(())
@@ -177,35 +187,5 @@ async fn drained_too_long(end_asked: oneshot::Receiver<()>) {
     match end_asked.await {
         Ok(()) => tokio::time::sleep(DRAIN).await,
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// Tells health what is true now and at every change: NOT_SERVING until a list is published. Never
-/// ends.
-async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
-    let mut loaded = engine.watch_loaded();
-    loop {
-        let status = match *loaded.borrow_and_update() {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
-        };
-        for service in ["", SCREENING] {
-            health.set_service_status(service, status).await;
-        }
-        // Lists and transfers can be imported before any list is loaded, and policies be read.
-        for service in [LISTS, TRANSFERS, POLICIES] {
-            health.set_service_status(service, ServingStatus::Serving).await;
-        }
-        if loaded.changed().await.is_err() {
-            std::future::pending().await
-        }
-    }
-}
-
-/// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
-async fn end_health(mut health: HealthReporter) {
-    for service in ["", SCREENING, LISTS, TRANSFERS, POLICIES] {
-        health.set_service_status(service, ServingStatus::NotServing).await;
-        health.clear_service_status(service).await;
     }
 }
