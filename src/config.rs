@@ -4,7 +4,9 @@
 mod exposure;
 mod given;
 mod layers;
+mod limits;
 mod lists;
+mod operations;
 mod origin;
 
 use std::ffi::{OsStr, OsString};
@@ -15,14 +17,15 @@ use exposure::ExposureDraft;
 pub use exposure::{ChainTerms, ExposureSettings};
 use given::Given;
 use layers::Setting;
+pub use limits::{Drain, Limits};
 use lists::Drafts;
 pub use origin::{ConfigError, Origin, Problem};
 
 use crate::refresh::ListSettings;
-use crate::telemetry::{Filter, LogFormat};
+use crate::telemetry::{Filter, LogFormat, TraceSettings};
 
-/// The keys at the top, in the order of the example file; the last four hold tables.
-const KEYS: [&str; 14] = [
+/// The keys at the top, in the order of the example file; the last seven hold tables.
+const KEYS: [&str; 19] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -33,10 +36,15 @@ const KEYS: [&str; 14] = [
     "cache_mib",
     "policy",
     "shadow_policy",
+    "operations",
+    "unready_when_stale",
     "lists",
     "exposure",
     "chains",
     "assets",
+    "limits",
+    "drain",
+    "traces",
 ];
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
@@ -69,6 +77,16 @@ pub struct Config {
     pub lists: Vec<ListSettings>,
     /// What exposure rests on.
     pub exposure: ExposureSettings,
+    /// What the server takes at once, and for whom it waits how long.
+    pub limits: Limits,
+    /// How the server ends.
+    pub drain: Drain,
+    /// Where metrics and health are shown; `None`: nowhere but to those who call.
+    pub operations: Option<SocketAddr>,
+    /// Whether a required list that is stale makes the server unready.
+    pub unready_when_stale: bool,
+    /// Where traces go and how many.
+    pub traces: TraceSettings,
 }
 
 /// What the command line says.
@@ -155,6 +173,11 @@ impl Draft {
             shadow_policy: None,
             lists: Vec::new(),
             exposure: ExposureDraft::new().finish(&mut Vec::new()),
+            limits: Limits::default(),
+            drain: Drain::default(),
+            operations: None,
+            unready_when_stale: false,
+            traces: TraceSettings::default(),
         };
         Self { config, lists: Drafts::built_in(), exposure: ExposureDraft::new() }
     }
@@ -182,6 +205,15 @@ impl Draft {
             ["chains", chain, key] if exposure::CHAIN_KEYS.contains(key) => {
                 return self.exposure.apply_chain(chain, key, given).map_err(in_key);
             }
+            ["limits", key] if limits::KEYS.contains(key) => {
+                return config.limits.apply(key, given).map_err(in_key);
+            }
+            ["drain", key] if limits::DRAIN_KEYS.contains(key) => {
+                return config.drain.apply(key, given).map_err(in_key);
+            }
+            ["traces", key] if operations::TRACE_KEYS.contains(key) => {
+                return operations::apply(&mut config.traces, key, given).map_err(in_key);
+            }
             ["assets", _] | ["assets", _, _] => return table(given).map_err(in_key),
             ["assets", chain, asset, key] if exposure::ASSET_KEYS.contains(key) => {
                 return self.exposure.apply_asset(chain, asset, key, setting).map_err(in_key);
@@ -195,6 +227,8 @@ impl Draft {
             "starter_lists" => given.boolean().map(|flag| config.starter_lists = flag),
             "offline" => given.boolean().map(|flag| config.offline = flag),
             "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
+            "operations" => operations::address(given).map(|at| config.operations = Some(at)),
+            "unready_when_stale" => given.boolean().map(|flag| config.unready_when_stale = flag),
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),

@@ -6,11 +6,10 @@
 
 mod engine;
 mod histogram;
-mod methods;
-mod text;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test that panics has failed
 mod tests;
+mod text;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +17,6 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::screening::policy::Decision;
 use histogram::Histogram;
-pub use methods::{METHODS, UNKNOWN_METHOD, method};
 use text::{Kind, Text};
 
 /// The media type of [`Metrics::encode`].
@@ -99,8 +97,10 @@ impl Turned {
 }
 
 /// What was counted of one method.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct OfMethod {
+    service: &'static str,
+    name: &'static str,
     codes: [AtomicU64; CODES.len()],
     took: Histogram,
 }
@@ -125,17 +125,22 @@ pub struct Metrics {
 
 const NO_CERTIFICATE: i64 = i64::MIN;
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Metrics {
-    /// Nothing counted yet.
-    pub fn new() -> Self {
+    /// Nothing counted yet. A method's number is the place of its path (`/SERVICE/METHOD`) in
+    /// `paths`; any greater one is that of a method that is not known.
+    pub fn new(paths: impl Iterator<Item = &'static str>) -> Self {
+        let named = paths.map(|path| {
+            let named = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+            named.unwrap_or((path, path))
+        });
+        let methods = named.chain([("unknown", "unknown")]).map(|(service, name)| OfMethod {
+            service,
+            name,
+            codes: Default::default(),
+            took: Histogram::default(),
+        });
         Self {
-            methods: (0..=METHODS.len()).map(|_| OfMethod::default()).collect(),
+            methods: methods.collect(),
             under_way: AtomicI64::new(0),
             screenings: Default::default(),
             turned: Default::default(),
@@ -154,10 +159,10 @@ impl Metrics {
     }
 
     /// A call ended with `code` (`google.rpc.Code`) after `took`; `method` is its number
-    /// ([`method`]).
+    /// ([`Self::new`]).
     pub fn call_ended(&self, method: usize, code: i32, took: Duration) {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
-        let of_method = &self.methods[method.min(METHODS.len())];
+        let of_method = &self.methods[method.min(self.methods.len() - 1)];
         let code = usize::try_from(code).ok().filter(|code| *code < CODES.len());
         of_method.codes[code.unwrap_or(CODE_UNKNOWN)].fetch_add(1, Ordering::Relaxed);
         of_method.took.observe(took);
@@ -262,24 +267,20 @@ impl Metrics {
     }
 
     fn calls(&self, text: &mut Text) {
-        let unknown = [("unknown", "unknown")];
-        let methods = || METHODS.iter().chain(&unknown).zip(&self.methods);
         text.family("calls_total", Kind::Counter, "Calls that ended, by their status.");
-        for ((service, method), counted) in methods() {
-            for (code, count) in CODES.iter().zip(&counted.codes) {
+        for OfMethod { service, name, codes, .. } in &self.methods {
+            for (code, count) in CODES.iter().zip(codes) {
                 let count = load(count);
                 // OK from the start, so that a rate is known from the first call on.
                 if count > 0 || *code == "OK" {
-                    let labels = [("service", *service), ("method", method), ("code", code)];
-                    text.sample(&labels, count);
+                    text.sample(&[("service", service), ("method", name), ("code", code)], count);
                 }
             }
         }
         let help = "How long calls took, from their headers to their end, streams among them.";
         text.family("call_duration_seconds", Kind::Histogram, help);
-        for ((service, method), counted) in methods() {
-            let labels = [("service", *service), ("method", *method)];
-            counted.took.write(text, &labels);
+        for OfMethod { service, name, took, .. } in &self.methods {
+            took.write(text, &[("service", service), ("method", name)]);
         }
         text.family("calls_under_way", Kind::Gauge, "Calls that have begun and not ended.");
         text.sample(&[], self.under_way.load(Ordering::Relaxed));

@@ -32,7 +32,9 @@ impl Engine {
         let is_stale = |list: &&SnapshotList| list.terms().required && list.is_stale_at(now);
         let stale = match snapshot.stale_allowed() {
             true => Vec::new(),
-            false => snapshot.lists().iter().filter(is_stale).map(|list| list.id().clone()).collect(),
+            false => {
+                snapshot.lists().iter().filter(is_stale).map(|list| list.id().clone()).collect()
+            }
         };
         Readiness {
             is_loaded: true,

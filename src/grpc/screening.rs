@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::blocking::{blocking, with_engine};
+use super::blocking::{in_turn, with_engine_in_turn};
+use super::load::Load;
 use super::payment::Asked;
 use super::question::{Options, Question, not_an_address, question};
 use super::status::Refusal;
@@ -18,8 +19,11 @@ use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
 use super::{convert, status, trace};
 use crate::engine::Engine;
+use crate::metrics::Metrics;
 use crate::screening::Scope;
+use crate::screening::policy::Decision;
 use crate::screening::snapshot::Snapshot;
+use crate::telemetry;
 
 /// The most addresses in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -28,12 +32,15 @@ pub const MAX_BATCH: usize = 10_000;
 const MAX_DEEP_BATCH: usize = 1_000;
 
 /// After so many items a batch lets other calls go on.
-const ITEMS_PER_TURN: usize = 256;
+const ITEMS_PER_TURN: usize = 64;
 
 /// The service over the engine.
 #[derive(Clone, Debug)]
 pub struct Screenings {
     engine: Arc<Engine>,
+    load: Arc<Load>,
+    /// `None` where the process asks itself: many threads would meet at the counters.
+    metrics: Option<Arc<Metrics>>,
     template: Arc<ArcSwapOption<Template>>,
 }
 
@@ -45,9 +52,42 @@ struct Template {
 }
 
 impl Screenings {
-    /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, template: Arc::default() }
+    /// The service over `engine`, with the turns of `load`.
+    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+        Self { engine, load, metrics: None, template: Arc::default() }
+    }
+
+    /// The same, counting its answers.
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Counts an answer, or that there is none.
+    fn count(&self, answered: Option<&v1::Screening>) {
+        let Some(metrics) = &self.metrics else { return };
+        let decided = answered.and_then(|screening| {
+            let decision = match screening.decision() {
+                v1::Decision::Allow => Decision::Allow,
+                v1::Decision::Review => Decision::Review,
+                v1::Decision::Block => Decision::Block,
+                v1::Decision::Unspecified => return None,
+            };
+            Some((decision, screening.status() == v1::ScreeningStatus::Complete))
+        });
+        match decided {
+            Some((decision, is_complete)) => metrics.screened(decision, is_complete),
+            None => metrics.not_screened(),
+        }
+    }
+
+    /// Counts the answers of a batch.
+    fn count_items<'i>(&self, items: impl IntoIterator<Item = &'i v1::ScreeningItem>) {
+        for item in items {
+            match &item.outcome {
+                Some(Outcome::Result(screening)) => self.count(Some(screening)),
+                Some(Outcome::Error(_)) | None => self.count(None),
+            }
+        }
     }
 
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
@@ -137,7 +177,7 @@ impl ScreeningService for Screenings {
         let answered = if options.is_deep(&scope) {
             drop(scope);
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            blocking(move || {
+            in_turn(&self.load.searches, move || {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
                 answer_deep(&engine, (&scope, options.evidence), query, now)
             })
@@ -145,7 +185,9 @@ impl ScreeningService for Screenings {
         } else {
             answer(&self.engine, &scope, query, now)
         };
+        self.count(answered.as_ref().ok());
         let screening = answered.map_err(|(_, refusal)| refusal)?;
+        telemetry::decided(said(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: Some(self.message(&snapshot, now)),
@@ -179,7 +221,7 @@ impl ScreeningService for Screenings {
                 return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
             }
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            blocking(move || {
+            in_turn(&self.load.searches, move || {
                 let scope = options.scope(&snapshot, now)?;
                 let asked = (&scope, options.evidence);
                 let items = queries.into_iter();
@@ -188,6 +230,7 @@ impl ScreeningService for Screenings {
             })
             .await??
         } else {
+            let turn = self.load.batches.turn().await?;
             let mut items = Vec::with_capacity(queries.len());
             for (place, query) in queries.into_iter().enumerate() {
                 if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
@@ -195,8 +238,10 @@ impl ScreeningService for Screenings {
                 }
                 items.push(item(answer(&self.engine, &scope, query, now)));
             }
+            drop(turn);
             items
         };
+        self.count_items(&items);
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
     }
@@ -205,7 +250,7 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
-        let response = trace::trace(self.engine.clone(), request.into_inner()).await?;
+        let response = trace::trace(&self.engine, &self.load, request.into_inner()).await?;
         Ok(Response::new(response))
     }
 
@@ -216,7 +261,10 @@ impl ScreeningService for Screenings {
         let asked = Asked::check(request.into_inner())?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
-        let (response, snapshot) = with_engine(&self.engine, work).await?;
+        let (response, snapshot) =
+            with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
+        self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
+        telemetry::decided(said(response.decision()));
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenTransferResponse { snapshot, ..response }))
     }
@@ -234,16 +282,33 @@ impl ScreeningService for Screenings {
         };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
+        let load = self.load.clone();
+        let counting = self.clone();
         let answers = request.into_inner().map(move |question| session.prepare(question?));
-        let answers = answers.then(async |prepared| match prepared? {
-            Prepared::Ready(response) => Ok(*response),
-            Prepared::Deep(response, work) => {
-                let item = Some(blocking(work).await?);
-                Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+        let answers = answers.then(move |prepared| {
+            let load = load.clone();
+            async move {
+                match prepared? {
+                    Prepared::Ready(response) => Ok(*response),
+                    Prepared::Deep(response, work) => {
+                        let item = Some(in_turn(&load.searches, work).await?);
+                        Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+                    }
+                }
             }
+        });
+        let answers = answers.map(move |answer: Result<v1::StreamScreenAddressesResponse, _>| {
+            counting.count_items(answer.iter().filter_map(|response| response.item.as_ref()));
+            answer
         });
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+/// A decision without the prefix that names have in the proto.
+fn said(decision: v1::Decision) -> &'static str {
+    let name = decision.as_str_name();
+    name.strip_prefix("DECISION_").unwrap_or(name)
 }
 
 /// What one stream remembers between its questions.

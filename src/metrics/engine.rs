@@ -151,7 +151,8 @@ fn labels(engine: &Engine, text: &mut Text) {
     text.family("exposure_labels", Kind::Gauge, "Addresses that have a label of exposure.");
     let labels = exposure.and_then(|exposure| exposure.labels.as_ref());
     text.sample(&[], labels.map_or(0, |labels| labels.len()));
-    let help = "The lists and the policy in force, by the first part of the snapshot's id; always 1.";
+    let help =
+        "The lists and the policy in force, by the first part of the snapshot's id; always 1.";
     text.family("snapshot_info", Kind::Gauge, help);
     if let Some(snapshot) = &snapshot {
         // The rest of the id changes with every block, and each value is another time series.

@@ -24,6 +24,7 @@ use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::ListKind;
 use lazaretto::engine::Engine;
 use lazaretto::grpc::client::Client;
+use lazaretto::grpc::serve::accept::Listener;
 use lazaretto::grpc::serve::{ServeError, serve};
 use lazaretto::grpc::v1;
 use lazaretto::grpc::v1::import_list_request::Part;
@@ -94,7 +95,7 @@ impl Desk {
             shadow_policy: None,
             cache_mib: 16,
             lists: Vec::new(),
-            exposure: built_in.exposure,
+            ..built_in
         };
         edit(&mut config);
         let clock = Arc::new(AtomicI64::new(moment(NOW).as_second()));
@@ -104,7 +105,9 @@ impl Desk {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(serve(engine.clone(), listener, async { drop(stopped.await) }));
+        let listeners = vec![Listener::Tcp(listener)];
+        let stopped = async { drop(stopped.await) };
+        let served = tokio::spawn(serve(engine.clone(), config, listeners, None, stopped));
         let client = Client::connect(&format!("http://{address}")).await.unwrap();
         Self { dir, clock, engine, address, client, stop: Some(stop), served }
     }

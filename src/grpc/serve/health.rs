@@ -238,7 +238,12 @@ mod tests {
         };
         let nothing = Readiness::default;
         check(false, false, nothing(), (false, "no list is loaded"));
-        check(false, false, found(&["a", "b"], &[], false), (false, "required and not loaded: a, b"));
+        check(
+            false,
+            false,
+            found(&["a", "b"], &[], false),
+            (false, "required and not loaded: a, b"),
+        );
         let behind = "the labels of exposure have not caught up yet";
         check(false, false, found(&[], &[], true), (false, behind));
         check(false, false, found(&[], &[], false), (true, ""));
