@@ -25,7 +25,8 @@ impl Engine {
     pub fn readiness(&self) -> Readiness {
         let Some(snapshot) = self.snapshot() else {
             let required = self.settings.iter().filter(|settings| settings.required);
-            let missing = required.map(|settings| settings.id.clone()).collect();
+            let mut missing: Vec<_> = required.map(|settings| settings.id.clone()).collect();
+            missing.sort();
             return Readiness { missing, ..Readiness::default() };
         };
         let now = self.now();
@@ -36,9 +37,11 @@ impl Engine {
                 snapshot.lists().iter().filter(is_stale).map(|list| list.id().clone()).collect()
             }
         };
+        let mut missing = snapshot.record().missing.clone();
+        missing.sort();
         Readiness {
             is_loaded: true,
-            missing: snapshot.record().missing.clone(),
+            missing,
             stale,
             is_behind: snapshot.exposure().behind,
         }

@@ -74,14 +74,17 @@ impl Calls {
         headers: &HeaderMap,
         span: Option<Span>,
         now: Instant,
-    ) -> Result<(UnderWay, Option<Instant>), Refusal> {
+    ) -> Result<(Option<UnderWay>, Option<Instant>), Refusal> {
         let patience = deadline::patience(headers)?;
         let own = match span {
-            Some(Span::Call) => Some(self.shared.limits.call_timeout),
+            Some(Span::Call | Span::Probe) => Some(self.shared.limits.call_timeout),
             _ => None,
         };
         let longest = patience.into_iter().chain(own).min();
-        let under_way = self.shared.load.begin(span == Some(Span::Stream))?;
+        let under_way = match span {
+            Some(Span::Probe) => None,
+            span => Some(self.shared.load.begin(span == Some(Span::Stream))?),
+        };
         Ok((under_way, longest.and_then(|longest| now.checked_add(longest))))
     }
 }

@@ -4,6 +4,9 @@
 /// How long a call of a method may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
+    /// A look at the server's health: like a question, and answered however much is under way, since
+    /// a server that is busy is not to be taken for dead.
+    Probe,
     /// A question: at most as long as the limit of calls says.
     Call,
     /// Work whose length the caller's data decide: as long as the caller waits.
@@ -23,7 +26,7 @@ pub struct Method {
 
 /// All methods, in the order of their paths.
 pub const METHODS: [Method; 24] = [
-    method("/grpc.health.v1.Health/Check", Span::Call),
+    method("/grpc.health.v1.Health/Check", Span::Probe),
     method("/grpc.health.v1.Health/Watch", Span::Stream),
     method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Span::Stream),
     method("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Span::Stream),

@@ -5,7 +5,10 @@ mod batch;
 mod changes;
 mod concurrency;
 mod exchange;
+mod limits;
 mod lists;
+mod metrics;
+mod operations;
 mod payment;
 mod policy;
 mod refusals;
@@ -53,6 +56,8 @@ struct Desk {
     clock: Arc<AtomicI64>,
     engine: Arc<Engine>,
     address: SocketAddr,
+    /// Where metrics and health are shown.
+    operations: SocketAddr,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), ServeError>>,
@@ -104,12 +109,14 @@ impl Desk {
         let engine = Engine::open(&config, Arc::new(now)).unwrap();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let shown = TcpListener::bind(config.listen).await.unwrap();
+        let operations = shown.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let listeners = vec![Listener::Tcp(listener)];
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(engine.clone(), config, listeners, None, stopped));
+        let served = tokio::spawn(serve(engine.clone(), config, listeners, Some(shown), stopped));
         let client = Client::connect(&format!("http://{address}")).await.unwrap();
-        Self { dir, clock, engine, address, client, stop: Some(stop), served }
+        Self { dir, clock, engine, address, operations, client, stop: Some(stop), served }
     }
 
     /// A second connection.
@@ -143,6 +150,11 @@ impl Desk {
         file: Vec<u8>,
     ) -> Result<v1::PublicationReport, Status> {
         self.send(vec![Part::Header(header), Part::Chunk(file)]).await
+    }
+
+    /// How many imports are on their way, by their files.
+    fn uploads(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("upload")).unwrap().count()
     }
 
     /// Imports the file of a SANCTIONS list.

@@ -16,7 +16,7 @@ use crate::telemetry;
 /// Counts a call as under way until it is dropped, and then knows how it ended.
 #[derive(Debug)]
 pub struct Finish {
-    /// `None` for a call that was refused before it began.
+    /// `None` for a call that was refused before it began, or that no limit counts.
     under_way: Option<UnderWay>,
     code: Code,
     told: Told,
@@ -45,8 +45,8 @@ impl Finish {
     }
 
     /// Counts the call as under way from now on.
-    pub fn admitted(&mut self, under_way: UnderWay) {
-        self.under_way = Some(under_way);
+    pub fn admitted(&mut self, under_way: Option<UnderWay>) {
+        self.under_way = under_way;
     }
 
     /// The trace that the call belongs to.

@@ -32,7 +32,7 @@ const SEND_BUFFER: usize = 64 << 10;
 /// The most bytes of a call's headers, tokens and trace context among them.
 const MAX_HEADERS: u32 = 16 << 10;
 
-/// How long a connection may take to show that it is alive.
+/// The longest that a connection may take to show that it is alive.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection is served.
@@ -61,7 +61,7 @@ impl Terms {
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEADERS)
             .keep_alive_interval(limits.keepalive)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+            .keep_alive_timeout(limits.keepalive.min(KEEPALIVE_TIMEOUT));
         Self {
             http2,
             handshake_timeout: limits.handshake_timeout,

@@ -122,8 +122,7 @@ fn what_is_under_way_is_ended_before_the_server_ends() {
         let mut lists = desk.another_client().await.lists;
         let parts = UnboundedReceiverStream::new(parts);
         let import = tokio::spawn(async move { lists.import_list(parts).await });
-        let upload = desk.dir.path().join("upload");
-        while std::fs::read_dir(&upload).unwrap().count() == 0 {
+        while desk.uploads() == 0 {
             desk.screen(CLEAN).await; // every round trip lets the import come further
         }
         let mut health = HealthClient::new(channel(desk).await);
