@@ -42,3 +42,54 @@ fn endpoint(text: &str) -> Result<String, String> {
         false => Err(message()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that panics has failed
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collectors() {
+        let check = |text: &str, fits: bool| {
+            let mut traces = TraceSettings::default();
+            let given = Given::Text(text.to_owned());
+            let applied = apply(&mut traces, "endpoint", &given);
+            assert_eq!(applied.is_ok(), fits, "{text:?}: {applied:?}");
+            assert_eq!(traces.endpoint.as_deref(), fits.then_some(text));
+        };
+        check("http://127.0.0.1:4317", true);
+        check("http://collector.tracing:4317/", true);
+        check("http://[::1]:4317", true);
+        for text in [
+            "",
+            "127.0.0.1:4317",
+            "http://127.0.0.1",
+            "https://127.0.0.1:4317",
+            "http://127.0.0.1:4317/v1/traces",
+            "http://127.0.0.1:4317?x",
+            "http://user:secret@127.0.0.1:4317",
+            "http://:4317",
+            "http://a b:4317",
+        ] {
+            check(text, false);
+        }
+        let long = format!("http://{}:4317", "a".repeat(MAX_ENDPOINT));
+        check(&long, false);
+    }
+
+    #[test]
+    fn samples_and_addresses() {
+        let sample = |text: &str| {
+            let mut traces = TraceSettings::default();
+            let given = Given::Text(text.to_owned());
+            apply(&mut traces, "sample", &given).ok().map(|()| traces.sample)
+        };
+        assert_eq!(sample("0"), Some(0.0));
+        assert_eq!(sample("1.0"), Some(1.0));
+        assert_eq!(["-0.1", "1.1", "nan", "x", ""].map(sample), [None; 5]);
+        let at = |text: &str| address(&Given::Text(text.to_owned()));
+        assert_eq!(at("[::]:50552").unwrap().port(), 50552);
+        let refusal = "\"localhost:1\" is no IP address with a port, such as 127.0.0.1:50552";
+        assert_eq!(at("localhost:1").unwrap_err(), refusal);
+    }
+}

@@ -39,12 +39,7 @@ impl Engine {
         };
         let mut missing = snapshot.record().missing.clone();
         missing.sort();
-        Readiness {
-            is_loaded: true,
-            missing,
-            stale,
-            is_behind: snapshot.exposure().behind,
-        }
+        Readiness { is_loaded: true, missing, stale, is_behind: snapshot.exposure().behind }
     }
 
     /// Tells whenever another snapshot is in force: other lists, labels or policies.

@@ -2,9 +2,12 @@
 //! Knows no command and prints nothing.
 
 pub mod ingest;
+mod marks;
 
 use std::time::Duration;
 
+use marks::Marks;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
@@ -20,17 +23,20 @@ const MAX_ANSWER: usize = 64 << 20;
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A channel on which calls are marked as this process's.
+pub type Connection = InterceptedService<Channel, Marks>;
+
 /// The services of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// `lazaretto.v1.ScreeningService`.
-    pub screening: ScreeningServiceClient<Channel>,
+    pub screening: ScreeningServiceClient<Connection>,
     /// `lazaretto.v1.SanctionsListService`.
-    pub lists: SanctionsListServiceClient<Channel>,
+    pub lists: SanctionsListServiceClient<Connection>,
     /// `lazaretto.v1.TransferService`.
-    pub transfers: TransferServiceClient<Channel>,
+    pub transfers: TransferServiceClient<Connection>,
     /// `lazaretto.v1.PolicyService`.
-    pub policies: PolicyServiceClient<Channel>,
+    pub policies: PolicyServiceClient<Connection>,
 }
 
 /// Why there is no connection.
@@ -52,6 +58,7 @@ pub enum ConnectError {
 impl Client {
     /// The services on `channel`.
     pub fn new(channel: Channel) -> Self {
+        let channel = InterceptedService::new(channel, Marks::of_process());
         Self {
             screening: ScreeningServiceClient::new(channel.clone())
                 .max_decoding_message_size(MAX_ANSWER),

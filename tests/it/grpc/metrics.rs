@@ -93,7 +93,9 @@ async fn shown(desk: &Desk) -> (String, BTreeMap<String, Family>) {
 /// where it is not shown.
 fn value(families: &BTreeMap<String, Family>, written: &str) -> Option<f64> {
     let (name, labels, _) = sample(&format!("lazaretto_{written} 0"));
-    families.values().find_map(|family| family.samples.get(&(name.clone(), labels.clone())).copied())
+    families
+        .values()
+        .find_map(|family| family.samples.get(&(name.clone(), labels.clone())).copied())
 }
 
 #[track_caller]

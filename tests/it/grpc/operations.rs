@@ -162,7 +162,9 @@ fn the_port_stays_while_the_server_ends() {
         check_page(desk, "/livez", (200, "alive\n")).await;
         check_page(desk, "/startupz", (200, "started\n")).await;
         let (_, _, text) = get(desk.operations, "/metrics").await;
-        assert!(text.contains("\nlazaretto_draining 1\n") && text.contains("\nlazaretto_ready 0\n"));
+        assert!(
+            text.contains("\nlazaretto_draining 1\n") && text.contains("\nlazaretto_ready 0\n")
+        );
         // And calls are answered while others learn that this server ends.
         assert_eq!(said(&desk.screen(CLEAN).await), "ALLOW 0 NONE");
     });
