@@ -15,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-pub use call::{Ended, call_ended, call_span, decided, work_span};
+pub use call::{Ended, call_ended, call_span, decided, named_trace, work_span};
 pub use traces::{TraceError, TraceSettings, Traces};
 
 /// How the log is written.

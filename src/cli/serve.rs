@@ -19,9 +19,6 @@ use crate::grpc;
 use crate::grpc::serve::accept::Listener;
 use crate::telemetry;
 
-/// An address of the Lazarus Group (the Ronin Bridge theft), on OFAC's list since 2022-04-14.
-const EXAMPLE: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
-
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -151,7 +148,7 @@ fn announce(config: &Config, bound: SocketAddr, url: &str) {
     }
     info!(%url, "listening");
     let data_dir = config.data_dir.display();
-    info!("ask it something: lazaretto --data-dir '{data_dir}' screen {EXAMPLE}");
+    info!("ask it something: lazaretto --data-dir '{data_dir}' screen ADDRESS");
 }
 
 /// The signals that end the server.

@@ -104,6 +104,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             method: place.unwrap_or(METHODS.len()),
             began: now,
             request_id: request_id.clone(),
+            caller: None,
+            trace_id: telemetry::named_trace(request.headers()),
             span: traced(request.headers(), place, request_id.as_ref()),
         });
         let (under_way, deadline) = match self.admit(request.headers(), span, now) {

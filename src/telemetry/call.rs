@@ -59,6 +59,14 @@ pub fn call_span(headers: &HeaderMap, path: &'static str, request_id: &str) -> O
     Some(span)
 }
 
+/// The trace that the headers of a call name, 32 hex digits, where a line of the log is to say it.
+pub fn named_trace(headers: &HeaderMap) -> Option<String> {
+    match tracing::enabled!(tracing::Level::DEBUG) {
+        true => context::trace_id(headers).map(str::to_owned),
+        false => None,
+    }
+}
+
 /// The span of work that the call which is being polled has done elsewhere.
 pub fn work_span() -> Span {
     match is_traced() {
@@ -89,6 +97,8 @@ pub struct Ended<'a> {
     pub request_id: Option<&'a str>,
     /// Who called: the name of an identity, as the configuration says it.
     pub caller: Option<&'a str>,
+    /// The trace that it says it belongs to; that of its span counts where there is one.
+    pub trace_id: Option<&'a str>,
     /// Its span, where calls are traced.
     pub span: Option<&'a Span>,
 }
@@ -105,6 +115,8 @@ pub fn call_ended(ended: &Ended<'_>) {
             span.record("otel.status_code", "ERROR");
         }
     }
+    let of_span = ended.span.and_then(trace_id);
+    let trace_id = of_span.as_deref().or(ended.trace_id);
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
@@ -113,7 +125,7 @@ pub fn call_ended(ended: &Ended<'_>) {
                 took_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
                 request_id = ended.request_id,
                 caller = ended.caller,
-                trace_id = ended.span.and_then(trace_id),
+                trace_id,
                 $message
             )
         };

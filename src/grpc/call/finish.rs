@@ -33,7 +33,11 @@ pub struct Told {
     pub began: Instant,
     /// What its caller calls it.
     pub request_id: Option<HeaderValue>,
-    /// The trace that it belongs to.
+    /// Who asks: the name of an identity, where it is known.
+    pub caller: Option<Arc<str>>,
+    /// The trace that it says it belongs to, for the log.
+    pub trace_id: Option<String>,
+    /// Its span, where calls are traced.
     pub span: Option<Span>,
 }
 
@@ -67,7 +71,7 @@ impl Finish {
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        let Told { metrics, method, began, request_id, span } = &self.told;
+        let Told { metrics, method, began, request_id, caller, trace_id, span } = &self.told;
         let took = began.elapsed();
         metrics.call_ended(*method, self.code as i32, took);
         let turned = match self.code {
@@ -84,7 +88,8 @@ impl Drop for Finish {
             number: self.code as i32,
             took,
             request_id: request_id.as_ref().and_then(|id| id.to_str().ok()),
-            caller: None,
+            caller: caller.as_deref(),
+            trace_id: trace_id.as_deref(),
             span: span.as_ref(),
         });
     }

@@ -63,6 +63,8 @@ fn ask_everything(dir: &Path, files: &Path, url: &str) {
     ask(&["lists", "changes"]);
     ask(&["lists", "party", "u"]);
     ask(&["lists", "refresh", "made-up"]);
+    let refused = ask(&["lists", "refresh", "broken"]);
+    assert!(refused.err.contains(LISTED), "who asks is told what is wrong: {}", refused.err);
     ask(&["snapshot", TORN]);
     ask(&["policy", "show", CLEAN]);
     let payment = ["payment", "deposit", "--chain", "ethereum", "--amount", "1"];
@@ -88,6 +90,12 @@ fn check_log(err: &str) -> Vec<Value> {
 /// The log without regard to case: an address may be written either way.
 fn check_silent(err: &str) {
     let err = err.to_lowercase();
+    let is_address = |word: &str| {
+        word.strip_prefix("0x").is_some_and(|rest| rest.len() == 40)
+            && word[2..].bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let word = err.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| is_address(word));
+    assert_eq!(word, None, "an address is in the log");
     for needle in [LISTED, CLEAN, TORN, CUSTOMER, PARTY, &LISTED[2..], &CLEAN[2..]] {
         let line = err.lines().find(|line| line.contains(&needle.to_lowercase()));
         assert_eq!(line, None, "{needle:?} is in the log");
@@ -105,15 +113,17 @@ fn no_address_and_no_customer_is_in_the_log() {
         ("LAZARETTO_LISTS__BROKEN__KIND", "SANCTIONS"),
         ("LAZARETTO_LISTS__BROKEN__PATH", source.to_str().unwrap()),
     ];
-    let (mut server, url) = serve(dir.path(), &settings);
-    let lost = server.wait_for("the source cannot be read");
-    assert!(lost.contains("source.csv: csv: cannot be read at line"), "{lost}");
+    let (server, url) = serve(dir.path(), &settings);
     ask_everything(dir.path(), files.path(), &url);
     server.signal("TERM");
     let said = server.end();
     assert_eq!(said.status, 0, "{}", said.err);
     let lines = check_log(&said.err);
     assert!(lines.iter().any(|line| line["message"] == "ended"), "{}", said.err);
+    let lost = "the source cannot be read; the last good version stays";
+    let lost = lines.iter().find(|line| line["message"] == lost).unwrap();
+    let error = lost["error"].as_str().unwrap();
+    assert!(error.contains("source.csv: csv: cannot be read at line 1"), "{error}");
     assert!(!lines.iter().any(|line| line["message"] == "a call ended"), "{}", said.err);
     check_silent(&said.err);
 }
@@ -122,7 +132,10 @@ fn no_address_and_no_customer_is_in_the_log() {
 fn at_debug_each_call_has_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let (server, url) = serve(dir.path(), &[("LAZARETTO_LOG", "info,lazaretto=debug")]);
-    let said: Said = client(dir.path(), &url, &["lists", "ls"]).output().unwrap().into();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut ask = client(dir.path(), &url, &["lists", "ls"]);
+    ask.env("TRACEPARENT", format!("00-{trace}-00f067aa0ba902b7-00"));
+    let said: Said = ask.output().unwrap().into();
     assert_eq!(said.status, 0, "{}", said.err);
     server.signal("TERM");
     let lines = check_log(&server.end().err);
@@ -131,6 +144,7 @@ fn at_debug_each_call_has_its_line() {
     let call = calls.iter().find(|line| line["method"] == wanted).unwrap();
     assert_eq!((&call["level"], &call["code"]), (&Value::from("DEBUG"), &Value::from("OK")));
     assert!(call["took_us"].as_u64().is_some(), "{call}");
+    assert_eq!(call["trace_id"], trace, "{call}");
     let request_id = call["request_id"].as_str().unwrap();
     assert!(request_id.starts_with("cli-") && request_id.len() == 20, "{call}");
 }
