@@ -12,15 +12,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use answer::Answer;
+use answer::{Answer, Ends};
 use finish::{Finish, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use message::Messages;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tonic::Status;
 use tonic::service::Routes;
-use tonic::{Code, Status};
 use tower::Service;
 
 use super::ending::Ending;
@@ -29,7 +29,6 @@ use super::method::{self, METHODS, Span};
 use super::serve::health::Health;
 use super::serve::tasks;
 use super::status::Refusal;
-use super::v1::ErrorReason;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::telemetry;
@@ -122,8 +121,9 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let pause = stream.then_some(self.shared.limits.stall_timeout);
         let request = request.map(|body| Messages::new(body, pause));
         let routed = self.routes.clone().call(request);
-        let ending = stream.then(|| Ending::new(self.shared.ending.subscribe()));
-        let running = Running { routed, deadline, timer: None, bound: !stream, ending };
+        let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
+        let ends = stream.then(ends);
+        let running = Running { routed, deadline, timer: None, bound: !stream, ends };
         finish.admitted(under_way);
         Call { state: State::Running(running), finish: Some(finish), request_id }
     }
@@ -137,6 +137,7 @@ pub struct Call {
     request_id: Option<HeaderValue>,
 }
 
+#[allow(clippy::large_enum_variant)] // nearly every call is the large one
 enum State {
     Refused(Option<Refusal>),
     Running(Running),
@@ -148,7 +149,7 @@ struct Running {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
-    ending: Option<Ending>,
+    ends: Option<Ends>,
 }
 
 impl Future for Call {
@@ -158,13 +159,13 @@ impl Future for Call {
         let this = &mut *self;
         let span = this.finish.as_ref().and_then(Finish::span);
         let _entered = span.as_ref().map(tracing::Span::enter);
-        let (response, ending) = match &mut this.state {
+        let (response, ends) = match &mut this.state {
             State::Refused(refusal) => {
                 let refusal = refusal.take().expect("a call is not polled after its answer");
                 (Status::from(refusal).into_http(), None)
             }
             State::Running(running) => match running.poll(context) {
-                Poll::Ready(response) => (response, running.ending.take()),
+                Poll::Ready(response) => (response, running.ends.take()),
                 Poll::Pending => return Poll::Pending,
             },
         };
@@ -173,7 +174,7 @@ impl Future for Call {
         if let Some(status) = Status::from_header_map(response.headers()) {
             finish.code(status.code());
         }
-        let mut response = response.map(|body| Answer::new(body, ending, finish));
+        let mut response = response.map(|body| Answer::new(body, ends, finish));
         if let Some(id) = this.request_id.take() {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -192,15 +193,10 @@ impl Running {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         match timer.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Status::from(too_late()).into_http()),
+            Poll::Ready(()) => Poll::Ready(Status::from(deadline::passed()).into_http()),
             Poll::Pending => Poll::Pending,
         }
     }
-}
-
-fn too_late() -> Refusal {
-    let message = "the deadline of the caller, or the server's own for a call, has passed";
-    Refusal::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message)
 }
 
 /// The span of a call, where calls are traced.

@@ -177,7 +177,7 @@ impl ScreeningService for Screenings {
         let answered = if options.is_deep(&scope) {
             drop(scope);
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            in_turn(&self.load.searches, move || {
+            in_turn(&self.load.searches, move |_| {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
                 answer_deep(&engine, (&scope, options.evidence), query, now)
             })
@@ -221,10 +221,10 @@ impl ScreeningService for Screenings {
                 return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
             }
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            in_turn(&self.load.searches, move || {
+            in_turn(&self.load.searches, move |caller| {
                 let scope = options.scope(&snapshot, now)?;
                 let asked = (&scope, options.evidence);
-                let items = queries.into_iter();
+                let items = queries.into_iter().take_while(|_| !caller.is_gone());
                 let items = items.map(|query| item(answer_deep(&engine, asked, query, now)));
                 Ok::<_, Refusal>(items.collect::<Vec<_>>())
             })
@@ -291,7 +291,7 @@ impl ScreeningService for Screenings {
                 match prepared? {
                     Prepared::Ready(response) => Ok(*response),
                     Prepared::Deep(response, work) => {
-                        let item = Some(in_turn(&load.searches, work).await?);
+                        let item = Some(in_turn(&load.searches, |_| work()).await?);
                         Ok(v1::StreamScreenAddressesResponse { item, ..*response })
                     }
                 }

@@ -49,6 +49,9 @@ pub const MAX_INGEST: usize = 16 << 20;
 /// The largest message sent, in bytes: a batch of 10,000 answers with findings.
 pub const MAX_RESPONSE: usize = 64 << 20;
 
+/// Connections open at once on the socket in the data directory.
+const OWNERS_CONNECTIONS: usize = 64;
+
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -89,13 +92,18 @@ pub async fn serve(
         beside.spawn(shown.serve(listener));
     }
     let room = Arc::new(Semaphore::new(config.limits.connections));
+    // The owner gets in however many others are there.
+    let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
     let (alive, ended) = mpsc::channel(1);
     for listener in listeners {
         let door = Door {
             terms: server.terms.clone(),
             calls: server.calls.clone(),
             metrics: metrics.clone(),
-            room: room.clone(),
+            room: match listener {
+                Listener::Tcp(_) => room.clone(),
+                Listener::Unix(_) => owners_room.clone(),
+            },
             draining: server.draining.subscribe(),
             alive: alive.clone(),
         };

@@ -1,5 +1,5 @@
 //! An answer's body on its way to the reader: in pieces, so that a reader who takes nothing is
-//! noticed, and ended with a word where the server ends before the stream. Changes no message.
+//! noticed, and ended with a word where the stream's time is over. Changes no message.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
+use super::deadline;
 use super::finish::Finish;
 use crate::grpc::ending::Ending;
 use crate::grpc::serve::tasks;
@@ -19,21 +21,43 @@ use crate::grpc::v1::ErrorReason;
 /// (RFC 9113, section 6.5.2).
 const PIECE: usize = 16 << 10;
 
+/// What ends a stream, with a word, before its own end: the server's, and its caller's deadline.
+pub struct Ends {
+    ending: Ending,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Ends {
+    /// By `ending`, and at `deadline`.
+    pub fn new(ending: Ending, deadline: Option<Instant>) -> Self {
+        Self { ending, deadline: deadline.map(|at| Box::pin(sleep_until(at))) }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Refusal> {
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(deadline::passed());
+        }
+        Pin::new(&mut self.ending).poll(context).map(|()| draining())
+    }
+}
+
 /// An answer's body.
 pub struct Answer {
     inner: tonic::body::Body,
     /// What is left of the last frame.
     rest: Bytes,
-    /// Of a stream: rung when streams must end.
-    ending: Option<Ending>,
+    /// Of a stream: what ends it.
+    ends: Option<Ends>,
     finish: Finish,
     ended: bool,
 }
 
 impl Answer {
     /// The body of a call that `finish` is told of; of a stream, with what ends it.
-    pub fn new(inner: tonic::body::Body, ending: Option<Ending>, finish: Finish) -> Self {
-        Self { inner, rest: Bytes::new(), ending, finish, ended: false }
+    pub fn new(inner: tonic::body::Body, ends: Option<Ends>, finish: Finish) -> Self {
+        Self { inner, rest: Bytes::new(), ends, finish, ended: false }
     }
 
     fn piece(&mut self) -> Frame<Bytes> {
@@ -69,11 +93,13 @@ impl Body for Answer {
         let frame = match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let Some(ending) = &mut this.ending else { return Poll::Pending };
-                ready!(Pin::new(ending).poll(context));
-                this.finish.drained();
+                let Some(ends) = &mut this.ends else { return Poll::Pending };
+                let status = Status::from(ready!(ends.poll(context)));
+                if status.code() == Code::Unavailable {
+                    this.finish.drained();
+                }
                 let mut trailers = HeaderMap::new();
-                Status::from(draining()).add_header(&mut trailers)?;
+                status.add_header(&mut trailers)?;
                 return Poll::Ready(Some(Ok(this.trailers(trailers))));
             }
         };

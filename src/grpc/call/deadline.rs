@@ -1,4 +1,5 @@
-//! How long a caller waits: the header `grpc-timeout`. Sets no timer.
+//! How long a caller waits: the header `grpc-timeout`, and the refusal once that has passed. Sets no
+//! timer.
 
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ pub fn patience(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
         Refusal::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
     };
     parsed.map(Some).ok_or_else(refused)
+}
+
+/// The refusal of a call that is over its time.
+pub fn passed() -> Refusal {
+    let message = "the deadline of the caller, or the server's own for a call, has passed";
+    Refusal::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message)
 }
 
 fn parse(text: &str) -> Option<Duration> {

@@ -259,6 +259,13 @@ fn a_call_has_its_time() {
         };
         ask("1M").await.unwrap();
         check_refused(ask("1 s").await, (Code::InvalidArgument, "INVALID_FIELD", "", "digits"));
+        // Of a stream too, which has no time but that.
+        let (_ask, asked) = mpsc::unbounded_channel();
+        let mut request = tonic::Request::new(UnboundedReceiverStream::new(asked));
+        request.metadata_mut().insert("grpc-timeout", "300m".parse().unwrap());
+        let stream = desk.client.screening.clone().stream_screen_addresses(request).await.unwrap();
+        let ended = stream.into_inner().message().await;
+        assert_eq!(ended.unwrap_err().code(), Code::DeadlineExceeded);
     });
 }
 
