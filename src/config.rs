@@ -7,6 +7,7 @@ mod identities;
 mod layers;
 mod limits;
 mod lists;
+mod operations;
 mod origin;
 mod tls;
 
@@ -27,10 +28,10 @@ use tls::TlsDraft;
 pub use tls::TlsFiles;
 
 use crate::refresh::ListSettings;
-use crate::telemetry::{Filter, LogFormat};
+use crate::telemetry::{Filter, LogFormat, TraceSettings};
 
-/// The keys at the top, in the order of the example file; the last eight hold tables.
-const KEYS: [&str; 20] = [
+/// The keys at the top, in the order of the example file; the last nine hold tables.
+const KEYS: [&str; 23] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -43,6 +44,8 @@ const KEYS: [&str; 20] = [
     "shadow_policy",
     "allow_anonymous",
     "allow_plaintext",
+    "operations",
+    "unready_when_stale",
     "lists",
     "exposure",
     "chains",
@@ -51,6 +54,7 @@ const KEYS: [&str; 20] = [
     "drain",
     "tls",
     "identities",
+    "traces",
 ];
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
@@ -96,6 +100,12 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Who may ask, in the order of their names; where there is nobody, everybody may.
     pub identities: Vec<Identity>,
+    /// Where metrics and health are shown; `None`: nowhere but to those who call.
+    pub operations: Option<SocketAddr>,
+    /// Whether a required list that is stale makes the server unready.
+    pub unready_when_stale: bool,
+    /// Where traces go and how many.
+    pub traces: TraceSettings,
 }
 
 /// What the command line says.
@@ -196,6 +206,9 @@ impl Draft {
             allow_plaintext: false,
             tls: None,
             identities: Vec::new(),
+            operations: None,
+            unready_when_stale: false,
+            traces: TraceSettings::default(),
         };
         Self {
             config,
@@ -275,6 +288,9 @@ impl Draft {
             ["drain", key] if limits::DRAIN_KEYS.contains(key) => {
                 return config.drain.apply(key, given).map_err(in_key);
             }
+            ["traces", key] if operations::TRACE_KEYS.contains(key) => {
+                return operations::apply(&mut config.traces, key, given).map_err(in_key);
+            }
             ["assets", _] | ["assets", _, _] => return table(given).map_err(in_key),
             ["assets", chain, asset, key] if exposure::ASSET_KEYS.contains(key) => {
                 return self.exposure.apply_asset(chain, asset, key, setting).map_err(in_key);
@@ -295,6 +311,8 @@ impl Draft {
             "allow_stale" => given.boolean().map(|flag| config.allow_stale = flag),
             "allow_anonymous" => given.boolean().map(|flag| config.allow_anonymous = flag),
             "allow_plaintext" => given.boolean().map(|flag| config.allow_plaintext = flag),
+            "operations" => operations::address(given).map(|at| config.operations = Some(at)),
+            "unready_when_stale" => given.boolean().map(|flag| config.unready_when_stale = flag),
             "log" => given.parse().map(|filter| config.log = filter),
             "log_format" => given.parse().map(|format| config.log_format = format),
             "cache_mib" => given.integer(1..=65_536).map(|mib| config.cache_mib = mib),

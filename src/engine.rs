@@ -10,6 +10,7 @@ mod near;
 mod paths;
 mod payment;
 mod policies;
+mod readiness;
 mod tracker;
 mod transfers;
 
@@ -38,6 +39,7 @@ pub use near::Deep;
 pub use payment::{AtHand, Prospective};
 use policies::Policies;
 pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
+pub use readiness::Readiness;
 use tracker::Tracker;
 pub use transfers::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,
@@ -129,7 +131,7 @@ impl Engine {
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
         let live = Arc::new(Live {
             snapshot: ArcSwapOption::empty(),
-            loaded: watch::Sender::new(false),
+            changed: watch::Sender::new(()),
             terms: config.lists.iter().map(terms_of).collect(),
             stale_allowed: config.allow_stale,
             categories: Arc::new(Categories {
@@ -272,11 +274,6 @@ impl Engine {
     /// The present moment, by the clock handed in.
     pub fn now(&self) -> Timestamp {
         (self.clock.0)()
-    }
-
-    /// Tells whether any list is loaded, now and at every change.
-    pub fn watch_loaded(&self) -> watch::Receiver<bool> {
-        self.live.loaded.subscribe()
     }
 
     /// A new file in the data directory for the bytes of an import; gone when dropped. Its name

@@ -38,6 +38,8 @@ pub mod telemetry;
 
 pub mod engine;
 
+pub mod metrics;
+
 pub mod grpc;
 
 pub mod cli;

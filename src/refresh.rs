@@ -75,6 +75,19 @@ pub enum RefreshError {
     NoSource(ListId),
 }
 
+impl RefreshError {
+    /// The error without what the source says, in which there may be an address.
+    fn unquoted(&self) -> String {
+        match self {
+            Self::Read { file, source: SourceError::Malformed { format, at, .. } } => {
+                format!("{file}: {format}: cannot be read at {at}")
+            }
+            Self::Panicked { file, .. } => format!("{file}: the program failed while reading it"),
+            error => error.to_string(),
+        }
+    }
+}
+
 /// The configured sources and how they fare.
 #[derive(Debug)]
 pub struct Refresher {
@@ -180,11 +193,15 @@ impl Refresher {
         let now = self.publisher.now();
         let error = result.as_ref().err().map(ToString::to_string);
         match lock(&source.status).record(now, error.clone()) {
-            Some(Transition::Lost) => tracing::warn!(
-                list = %id,
-                error = error.unwrap_or_default(),
-                "the source cannot be read; the last good version stays",
-            ),
+            Some(Transition::Lost) => {
+                let logged = result.as_ref().err().map(RefreshError::unquoted);
+                tracing::warn!(
+                    list = %id,
+                    error = logged.unwrap_or_default(),
+                    "the source cannot be read; the last good version stays",
+                );
+                tracing::debug!(list = %id, error = error.unwrap_or_default(), "in full");
+            }
             Some(Transition::Regained) => {
                 tracing::info!(list = %id, source = name, "the source can be read again");
             }
@@ -206,7 +223,8 @@ impl Refresher {
         let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusted));
         catch_unwind(attempt).unwrap_or_else(|panic| {
             let what = panic_text(panic.as_ref());
-            tracing::error!(list = %settings.id, source = name, panic = what, "reading a source panicked");
+            tracing::error!(list = %settings.id, source = name, "reading a source panicked");
+            tracing::debug!(list = %settings.id, panic = what, "in full");
             Err(RefreshError::Panicked { file: name.to_owned(), what: what.to_owned() })
         })
     }

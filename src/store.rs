@@ -51,6 +51,7 @@ mod labels;
 mod lists;
 mod named;
 mod pieces;
+mod size;
 mod transfers;
 mod value;
 mod verify;

@@ -1,11 +1,22 @@
 //! What is logged, how, and where to: standard error, so that standard output is the answer's
 //! alone. Decides nothing.
 
+mod call;
+pub mod context;
+mod traces;
+
 use std::fmt;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+pub use call::{Ended, call_ended, call_span, decided, named_trace, work_span};
+pub use traces::{TraceError, TraceSettings, Traces};
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +102,62 @@ impl FromStr for Filter {
 
 /// Sends the log of this process to standard error; the first call decides.
 pub fn start(filter: &Filter, format: LogFormat) {
-    let filter = EnvFilter::new(&filter.0);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    set_up(log(filter, format), None);
+}
+
+/// The same for a server: with its traces, where a collector is configured, and with panics in the
+/// form of the log. On the runtime that serves.
+pub fn start_server(
+    filter: &Filter,
+    format: LogFormat,
+    traces: &TraceSettings,
+) -> Result<Option<Traces>, TraceError> {
+    let begun = traces.endpoint.as_deref().map(|endpoint| Traces::begin(endpoint, traces.sample));
+    let begun = begun.transpose()?;
+    set_up(log(filter, format), begun.as_ref().map(spans));
+    if begun.is_some() {
+        call::trace_calls();
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic: what was being done is given up");
+        // Its words may quote what was asked.
+        tracing::debug!(words = panic.payload_as_str(), "of the panic");
+    }));
+    Ok(begun)
+}
+
+type Part = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn set_up(log: Part, spans: Option<Part>) {
+    let parts: Vec<Part> = [Some(log), spans].into_iter().flatten().collect();
     // An error says that a log is set up already, which is what was asked for.
-    let _ = match format {
+    let _ = tracing_subscriber::registry().with(parts).try_init();
+}
+
+fn log(filter: &Filter, format: LogFormat) -> Part {
+    let filter = EnvFilter::new(format!("{filter},{}=off", call::SPANS));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
         LogFormat::Text => {
             let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            builder.with_ansi(!plain && std::io::stderr().is_terminal()).try_init()
+            let ansi = !plain && std::io::stderr().is_terminal();
+            lines.with_ansi(ansi).with_filter(filter).boxed()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+    }
+}
+
+/// Spans of calls, and nothing else.
+fn spans(traces: &Traces) -> Part {
+    tracing_opentelemetry::layer()
+        .with_tracer(traces.tracer())
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false)
+        .with_filter(Targets::new().with_target(call::SPANS, LevelFilter::INFO))
+        .boxed()
 }
 
 #[cfg(test)]

@@ -18,9 +18,7 @@ use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::serve::accept::Listener;
 use crate::grpc::serve::tls::Tls;
-
-/// An address of the Lazarus Group (the Ronin Bridge theft), on OFAC's list since 2022-04-14.
-const EXAMPLE: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+use crate::telemetry;
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
@@ -48,8 +46,15 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let serving = true;
     let flags = Flags { listen, offline, allow_stale, allow_anonymous, serving, ..global.flags() };
     let config = Config::load(&flags, std::env::vars_os())?;
-    crate::telemetry::start(&config.log.clone().louder(global.verbose), config.log_format);
-    super::runtime()?.block_on(serve(&config))?;
+    super::runtime()?.block_on(async {
+        let filter = config.log.clone().louder(global.verbose);
+        let traces = telemetry::start_server(&filter, config.log_format, &config.traces)?;
+        let served = serve(&config).await;
+        if let Some(traces) = traces {
+            traces.end().await;
+        }
+        served
+    })?;
     Ok(0)
 }
 
@@ -71,6 +76,11 @@ async fn serve(config: &Config) -> Result<()> {
     endpoint::write(&config.data_dir, &url)
         .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
 
+    let operations = match config.operations {
+        Some(address) => Some(listen_for_operations(address).await?),
+        None => None,
+    };
+
     engine.want_graph();
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
     let policies = engine.watch_policies()?;
@@ -89,7 +99,7 @@ async fn serve(config: &Config) -> Result<()> {
     }];
     listeners.extend(owners_socket(&config.data_dir)?.map(Listener::Unix));
     let asked = async { drop(asked.await) };
-    let served = grpc::serve::serve(engine, config.clone(), listeners, asked).await;
+    let served = grpc::serve::serve(engine, config.clone(), listeners, operations, asked).await;
     watch.abort();
     drop((refresh, policies));
     endpoint::remove_socket(&config.data_dir).context("removing the socket")?;
@@ -98,6 +108,14 @@ async fn serve(config: &Config) -> Result<()> {
     served.context("serving")?;
     info!("ended");
     Ok(())
+}
+
+async fn listen_for_operations(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address);
+    let listener =
+        listener.await.with_context(|| format!("listening on {address} (operations)"))?;
+    info!(address = %listener.local_addr()?, "operations: /metrics, /livez, /readyz, /startupz");
+    Ok(listener)
 }
 
 /// The socket in the data directory, for commands of its owner; `None`, with a word about it, where
@@ -147,7 +165,7 @@ fn announce(config: &Config, bound: SocketAddr, url: &str) {
     }
     info!(%url, "listening");
     let data_dir = config.data_dir.display();
-    info!("ask it something: lazaretto --data-dir '{data_dir}' screen {EXAMPLE}");
+    info!("ask it something: lazaretto --data-dir '{data_dir}' screen ADDRESS");
 }
 
 /// The signals that end the server.

@@ -95,11 +95,16 @@ fn the_example_file_shows_every_key_at_its_default() {
     let (data_dir, policy, shadow_policy) = (defaults.data_dir.clone(), None, None);
     // As many searches as the machine has processors to spare.
     let limits = Limits { searches: defaults.limits.searches, ..shown.limits.clone() };
+    assert_eq!(shown.operations, Some("127.0.0.1:50552".parse().unwrap()));
+    let traces = TraceSettings { endpoint: None, ..shown.traces.clone() };
+    assert_eq!(shown.traces.endpoint.as_deref(), Some("http://127.0.0.1:4317"));
+    let shown = Config { operations: None, traces, ..shown };
     assert_eq!(Config { data_dir, policy, shadow_policy, limits, ..shown }, defaults);
     let shows = |key: &str| uncommented.lines().any(|line| line.starts_with(&format!("{key} = ")));
-    let tables = ["lists", "exposure", "chains", "assets", "limits", "drain", "tls", "identities"];
+    let tables =
+        ["lists", "exposure", "chains", "assets", "limits", "drain", "tls", "identities", "traces"];
     let keys = KEYS.into_iter().filter(|key| !tables.contains(key)).chain(exposure::KEYS);
-    for key in keys.chain(limits::KEYS).chain(limits::DRAIN_KEYS) {
+    for key in keys.chain(limits::KEYS).chain(limits::DRAIN_KEYS).chain(operations::TRACE_KEYS) {
         assert!(shows(key), "{key} is not in the example");
     }
     let explained = [&lists::KEYS[..], &exposure::CHAIN_KEYS, &exposure::ASSET_KEYS];

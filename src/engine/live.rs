@@ -23,7 +23,8 @@ pub(super) type Basis = [u8; 32];
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) snapshot: ArcSwapOption<Snapshot>,
-    pub(super) loaded: watch::Sender<bool>,
+    /// Told whenever another snapshot is in force.
+    pub(super) changed: watch::Sender<()>,
     pub(super) terms: Vec<ListTerms>,
     pub(super) stale_allowed: bool,
     pub(super) categories: Arc<Categories>,
@@ -76,7 +77,6 @@ impl Live {
             snapshot = snapshot.with_exposure(ExposureState { behind: true, ..exposure.clone() });
         }
         self.store(snapshot);
-        self.loaded.send_replace(true);
     }
 
     fn store(&self, snapshot: Snapshot) {
@@ -84,7 +84,12 @@ impl Live {
         if let Err(error) = self.store.save_snapshot(snapshot.record_name(), record) {
             tracing::error!(snapshot = snapshot.id(), %error, "its record could not be stored");
         }
+        self.put(snapshot);
+    }
+
+    fn put(&self, snapshot: Snapshot) {
         self.snapshot.store(Some(Arc::new(snapshot)));
+        self.changed.send_replace(());
     }
 
     fn published(&self) -> MutexGuard<'_, Published> {
@@ -114,7 +119,7 @@ impl Live {
         if let Some(snapshot) = self.snapshot.load_full() {
             let behind = exposure.behind || exposure.labels.is_some() && basis != snapshot.basis();
             let shown = ExposureState { behind, ..exposure.clone() };
-            self.snapshot.store(Some(Arc::new(snapshot.with_exposure(shown))));
+            self.put(snapshot.with_exposure(shown));
         }
         (published.exposure, published.basis) = (exposure, basis);
     }

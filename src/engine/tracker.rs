@@ -247,8 +247,13 @@ impl Tracker {
         let retractions = state.retractions.len() as u64;
         world.set_basis(exposure::Basis { digest, retractions });
         let relabelled = world.relabel();
+        if !relabelled.new_hubs.is_empty() {
+            let hubs = relabelled.new_hubs.len();
+            tracing::info!(hubs, "more hubs: paths end there from now on");
+        }
         for key in &relabelled.new_hubs {
-            tracing::info!(?key, "a hub: paths end there from now on");
+            // A key is an address in another form.
+            tracing::debug!(?key, "a hub");
         }
         let labels = relabelled.labels;
         self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);

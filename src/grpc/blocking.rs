@@ -7,12 +7,14 @@ use tonic::Status;
 use super::load::Turns;
 use super::status::Refusal;
 use crate::engine::Engine;
+use crate::telemetry;
 
 /// Does `work` on the blocking pool; a panic there is INTERNAL.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Status> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let span = telemetry::work_span();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     done.map_err(|error| Status::internal(format!("the work ended early: {error}")))
 }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use answer::{Answer, Ends};
-use finish::Finish;
+use finish::{Finish, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use message::Messages;
@@ -27,9 +27,12 @@ use super::access::{Access, Caller, Peer};
 use super::ending::Ending;
 use super::load::{Load, UnderWay};
 use super::method::{self, METHODS, Span};
+use super::serve::health::Health;
 use super::serve::tasks;
 use super::status::Refusal;
 use crate::config::Limits;
+use crate::metrics::Metrics;
+use crate::telemetry;
 
 /// The header by which a caller names a call; it comes back with the answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,6 +50,8 @@ pub struct Shared {
     pub(super) load: Arc<Load>,
     pub(super) limits: Limits,
     pub(super) access: Access,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) health: Arc<Health>,
     /// True once streams must end.
     pub(super) ending: watch::Sender<bool>,
 }
@@ -104,10 +109,18 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let request_id = request_id(request.headers());
         let place = method::place(request.uri().path());
         let span = place.map(|place| METHODS[place].span);
+        let mut finish = Finish::new(Told {
+            metrics: self.shared.metrics.clone(),
+            method: place.unwrap_or(METHODS.len()),
+            began: now,
+            request_id: request_id.clone(),
+            caller: None,
+            trace_id: telemetry::named_trace(request.headers()),
+            span: traced(request.headers(), place, request_id.as_ref()),
+        });
         let (caller, under_way, deadline) = match self.admit(request.headers(), place, now) {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                let finish = Finish::new(None);
                 return Call {
                     state: State::Refused(Some(refusal)),
                     finish: Some(finish),
@@ -118,13 +131,14 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let stream = span == Some(Span::Stream);
         let pause = stream.then_some(self.shared.limits.stall_timeout);
         let mut request = request.map(|body| Messages::new(body, pause));
+        let caller_name = Some(caller.identity.clone());
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
         let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
         let ends = stream.then(ends);
         let running = Running { routed, deadline, timer: None, bound: !stream, ends };
-        let finish = Some(Finish::new(under_way));
-        Call { state: State::Running(running), finish, request_id }
+        finish.admitted(caller_name, under_way);
+        Call { state: State::Running(running), finish: Some(finish), request_id }
     }
 }
 
@@ -159,6 +173,8 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let span = this.finish.as_ref().and_then(Finish::span);
+        let _entered = span.as_ref().map(tracing::Span::enter);
         let (response, ends) = match &mut this.state {
             State::Refused(refusal) => {
                 let refusal = refusal.take().expect("a call is not polled after its answer");
@@ -197,6 +213,17 @@ impl Running {
             Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// The span of a call, where calls are traced.
+fn traced(
+    headers: &HeaderMap,
+    place: Option<usize>,
+    request_id: Option<&HeaderValue>,
+) -> Option<tracing::Span> {
+    let path = place.map_or("/unknown/unknown", |place| METHODS[place].path);
+    let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    telemetry::call_span(headers, path, request_id)
 }
 
 /// What the caller calls the call, where that is short and printable.

@@ -3,10 +3,11 @@
 
 mod connection;
 pub mod ingest;
+mod marks;
 
 use std::path::Path;
 
-use connection::Bearer;
+use connection::Carried;
 pub use connection::{ConnectError, Connection, Credentials, Token};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
@@ -40,7 +41,7 @@ pub struct Client {
 impl Client {
     /// The services on `channel`, which needs no token.
     pub fn new(channel: Channel) -> Self {
-        Self::over(InterceptedService::new(channel, Bearer::none()))
+        Self::over(InterceptedService::new(channel, Carried::without_token()))
     }
 
     fn over(connection: Connection) -> Self {

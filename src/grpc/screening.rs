@@ -19,8 +19,11 @@ use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
 use super::{convert, status, trace};
 use crate::engine::Engine;
+use crate::metrics::Metrics;
 use crate::screening::Scope;
+use crate::screening::policy::Decision;
 use crate::screening::snapshot::Snapshot;
+use crate::telemetry;
 
 /// The most addresses in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -36,6 +39,8 @@ const ITEMS_PER_TURN: usize = 64;
 pub struct Screenings {
     engine: Arc<Engine>,
     load: Arc<Load>,
+    /// `None` where the process asks itself: many threads would meet at the counters.
+    metrics: Option<Arc<Metrics>>,
     template: Arc<ArcSwapOption<Template>>,
 }
 
@@ -49,7 +54,40 @@ struct Template {
 impl Screenings {
     /// The service over `engine`, with the turns of `load`.
     pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
-        Self { engine, load, template: Arc::default() }
+        Self { engine, load, metrics: None, template: Arc::default() }
+    }
+
+    /// The same, counting its answers.
+    pub fn counting(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// Counts an answer, or that there is none.
+    fn count(&self, answered: Option<&v1::Screening>) {
+        let Some(metrics) = &self.metrics else { return };
+        let decided = answered.and_then(|screening| {
+            let decision = match screening.decision() {
+                v1::Decision::Allow => Decision::Allow,
+                v1::Decision::Review => Decision::Review,
+                v1::Decision::Block => Decision::Block,
+                v1::Decision::Unspecified => return None,
+            };
+            Some((decision, screening.status() == v1::ScreeningStatus::Complete))
+        });
+        match decided {
+            Some((decision, is_complete)) => metrics.screened(decision, is_complete),
+            None => metrics.not_screened(),
+        }
+    }
+
+    /// Counts the answers of a batch.
+    fn count_items<'i>(&self, items: impl IntoIterator<Item = &'i v1::ScreeningItem>) {
+        for item in items {
+            match &item.outcome {
+                Some(Outcome::Result(screening)) => self.count(Some(screening)),
+                Some(Outcome::Error(_)) | None => self.count(None),
+            }
+        }
     }
 
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
@@ -147,7 +185,9 @@ impl ScreeningService for Screenings {
         } else {
             answer(&self.engine, &scope, query, now)
         };
+        self.count(answered.as_ref().ok());
         let screening = answered.map_err(|(_, refusal)| refusal)?;
+        telemetry::decided(said(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: Some(self.message(&snapshot, now)),
@@ -201,6 +241,7 @@ impl ScreeningService for Screenings {
             drop(turn);
             items
         };
+        self.count_items(&items);
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
     }
@@ -222,6 +263,8 @@ impl ScreeningService for Screenings {
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
         let (response, snapshot) =
             with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
+        self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
+        telemetry::decided(said(response.decision()));
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenTransferResponse { snapshot, ..response }))
     }
@@ -240,6 +283,7 @@ impl ScreeningService for Screenings {
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
         let load = self.load.clone();
+        let counting = self.clone();
         let answers = request.into_inner().map(move |question| session.prepare(question?));
         let answers = answers.then(move |prepared| {
             let load = load.clone();
@@ -253,8 +297,18 @@ impl ScreeningService for Screenings {
                 }
             }
         });
+        let answers = answers.map(move |answer: Result<v1::StreamScreenAddressesResponse, _>| {
+            counting.count_items(answer.iter().filter_map(|response| response.item.as_ref()));
+            answer
+        });
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+/// A decision without the prefix that names have in the proto.
+fn said(decision: v1::Decision) -> &'static str {
+    let name = decision.as_str_name();
+    name.strip_prefix("DECISION_").unwrap_or(name)
 }
 
 /// What one stream remembers between its questions.

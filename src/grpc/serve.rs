@@ -4,6 +4,8 @@
 pub mod accept;
 mod connection;
 mod guarded;
+pub mod health;
+pub mod operations;
 pub(super) mod tasks;
 pub mod tls;
 
@@ -12,29 +14,33 @@ use std::time::Duration;
 
 use accept::{Door, Listener};
 use connection::Terms;
+use health::Health;
 use hyper_util::rt::TokioIo;
+use operations::Operations;
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
 
 use super::access::{Access, Peer};
 use super::call::{Calls, Shared};
 use super::lists::Lists;
 use super::load::Load;
+use super::method::METHODS;
 use super::policy::Policies;
 use super::screening::Screenings;
 use super::store::Backups;
 use super::transfers::Transfers;
 use super::v1;
-use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLICIES};
-use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
-use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
-use super::v1::store_service_server::{SERVICE_NAME as STORE, StoreServiceServer};
-use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
+use super::v1::policy_service_server::PolicyServiceServer;
+use super::v1::sanctions_list_service_server::SanctionsListServiceServer;
+use super::v1::screening_service_server::ScreeningServiceServer;
+use super::v1::store_service_server::StoreServiceServer;
+use super::v1::transfer_service_server::TransferServiceServer;
 use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
+use crate::metrics::Metrics;
 
 /// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
 /// in practice, twice over.
@@ -46,9 +52,6 @@ pub const MAX_INGEST: usize = 16 << 20;
 
 /// The largest message sent, in bytes: a batch of 10,000 answers with findings.
 pub const MAX_RESPONSE: usize = 64 << 20;
-
-/// What health knows: the server as a whole, and each service.
-const SERVICES: [&str; 6] = ["", SCREENING, LISTS, TRANSFERS, POLICIES, STORE];
 
 /// Connections open at once on the socket in the data directory.
 const OWNERS_CONNECTIONS: usize = 64;
@@ -74,14 +77,25 @@ pub enum ServeError {
 }
 
 /// Serves `engine` on `listeners` until `shutdown`; then drains as the configuration says, and
-/// returns.
+/// returns. Metrics and health are shown on `operations`, where there is one, to the end.
 pub async fn serve(
     engine: Arc<Engine>,
     config: Config,
     listeners: Vec<Listener>,
+    operations: Option<TcpListener>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let (health, server) = Server::new(&engine, &config.limits, Access::new(&config.identities))?;
+    let health = Arc::new(Health::new(config.unready_when_stale));
+    let access = Access::new(&config.identities);
+    let server = Server::new(&engine, &config.limits, health, access)?;
+    let Shared { metrics, health, .. } = &*server.shared;
+    health.look(&engine, metrics).await;
+    // Ended when this returns.
+    let mut beside = JoinSet::new();
+    if let Some(listener) = operations {
+        let shown = Operations::new(engine.clone(), metrics.clone(), health.clone());
+        beside.spawn(shown.serve(listener));
+    }
     let room = Arc::new(Semaphore::new(config.limits.connections));
     // The owner gets in however many others are there.
     let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
@@ -90,6 +104,7 @@ pub async fn serve(
         let door = Door {
             terms: server.terms.clone(),
             calls: server.calls.clone(),
+            metrics: metrics.clone(),
             room: match listener {
                 Listener::Tcp(_) | Listener::Tls(..) => room.clone(),
                 Listener::Unix(_) => owners_room.clone(),
@@ -102,9 +117,10 @@ pub async fn serve(
     drop(alive);
     tokio::select! {
         () = shutdown => {}
-        () = report_health(engine, health.clone()) => {}
+        () = health.watch(&engine, metrics) => {}
     }
-    server.drain(&config.drain, health, ended).await;
+    drop(engine);
+    server.drain(&config.drain, ended).await;
     Ok(())
 }
 
@@ -120,24 +136,29 @@ impl Server {
     fn new(
         engine: &Arc<Engine>,
         limits: &Limits,
+        health: Arc<Health>,
         access: Access,
-    ) -> Result<(HealthReporter, Self), ServeError> {
+    ) -> Result<Self, ServeError> {
         let load = Arc::new(Load::new(limits));
-        let (health, routes) = routes(engine, &load)?;
+        let metrics = Arc::new(Metrics::new(METHODS.iter().map(|method| method.path)));
+        let routes = routes(engine, &load, &metrics, &health)?;
+        let terms = Terms::new(limits, metrics.clone());
         let ending = watch::Sender::new(false);
-        let shared = Arc::new(Shared { load, limits: limits.clone(), access, ending });
+        let limits = limits.clone();
+        let shared = Arc::new(Shared { load, limits, access, metrics, health, ending });
         let calls = Calls::new(routes, shared.clone());
         let draining = watch::Sender::new(false);
-        Ok((health, Self { terms: Terms::new(limits), calls, shared, draining }))
+        Ok(Self { terms, calls, shared, draining })
     }
 
     /// Says that it is not ready, goes on for a while, takes no more, and waits for what is under
     /// way: `ended` closes with the last connection.
-    async fn drain(&self, drain: &Drain, health: HealthReporter, mut ended: mpsc::Receiver<()>) {
-        not_serving(&health).await;
+    async fn drain(&self, drain: &Drain, mut ended: mpsc::Receiver<()>) {
+        let Shared { metrics, health, .. } = &*self.shared;
+        health.drain(metrics).await;
         tokio::time::sleep(drain.delay).await;
         self.draining.send_replace(true);
-        end_watches(health).await;
+        health.end().await;
         if tokio::time::timeout(drain.timeout, ended.recv()).await.is_ok() {
             return;
         }
@@ -150,14 +171,19 @@ impl Server {
 }
 
 /// The services over `engine`.
-fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Routes), ServeError> {
-    let (health, health_service) = tonic_health::server::health_reporter();
+fn routes(
+    engine: &Arc<Engine>,
+    load: &Arc<Load>,
+    metrics: &Arc<Metrics>,
+    health: &Health,
+) -> Result<Routes, ServeError> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let screening = ScreeningServiceServer::new(Screenings::new(engine.clone(), load.clone()))
+    let screenings = Screenings::new(engine.clone(), load.clone()).counting(metrics.clone());
+    let screening = ScreeningServiceServer::new(screenings)
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
@@ -170,7 +196,7 @@ fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Rou
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     let store = StoreServiceServer::new(Backups::new(engine.clone()));
-    let routes = Routes::new(health_service)
+    let routes = Routes::new(health.service())
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(screening)
@@ -179,7 +205,7 @@ fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Rou
         .add_service(policies)
         .add_service(store)
         .prepare();
-    Ok((health, routes))
+    Ok(routes)
 }
 
 /// A channel to the services over an in-memory pipe, served in the background of this runtime.
@@ -187,12 +213,13 @@ pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     // Whoever asks here waits for himself alone.
     let limits = Limits { call_timeout: FOR_EVER, stall_timeout: FOR_EVER, ..Limits::default() };
-    let (health, server) = Server::new(&engine, &limits, Access::new(&[]))?;
+    let health = Arc::new(Health::new(false));
+    let server = Server::new(&engine, &limits, health, Access::new(&[]))?;
     tokio::spawn(async move {
-        let Server { terms, calls, draining, .. } = server;
+        let Server { terms, calls, draining, shared } = server;
         tokio::select! {
             () = terms.drive(theirs, terms.open_by(), calls.of(Peer::owner()), draining.subscribe()) => {}
-            () = report_health(engine, health) => {}
+            () = shared.health.watch(&engine, &shared.metrics) => {}
         }
     });
     let mut ours = Some(TokioIo::new(ours));
@@ -202,40 +229,4 @@ pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
     });
     let endpoint = Endpoint::from_static("http://in-process.invalid");
     Ok(endpoint.connect_with_connector(connector).await?)
-}
-
-/// Tells health what is true now and at every change: NOT_SERVING until a list is published. Never
-/// ends.
-async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
-    let mut loaded = engine.watch_loaded();
-    loop {
-        let status = match *loaded.borrow_and_update() {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
-        };
-        for service in ["", SCREENING] {
-            health.set_service_status(service, status).await;
-        }
-        // Lists and transfers can be imported before any list is loaded, and policies be read.
-        for service in [LISTS, TRANSFERS, POLICIES, STORE] {
-            health.set_service_status(service, ServingStatus::Serving).await;
-        }
-        if loaded.changed().await.is_err() {
-            std::future::pending().await
-        }
-    }
-}
-
-/// Tells those who watch that nothing is to be asked here any more.
-async fn not_serving(health: &HealthReporter) {
-    for service in SERVICES {
-        health.set_service_status(service, ServingStatus::NotServing).await;
-    }
-}
-
-/// Ends the calls of those who watch, which would keep their connections for ever.
-async fn end_watches(mut health: HealthReporter) {
-    for service in SERVICES {
-        health.clear_service_status(service).await;
-    }
 }

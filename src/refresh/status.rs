@@ -18,6 +18,10 @@ pub struct SourceStatus {
     pub last_error: Option<String>,
     /// Failed attempts since the last success.
     pub consecutive_failures: u32,
+    /// Successful attempts since the program started.
+    pub succeeded: u64,
+    /// Failed attempts since the program started.
+    pub failed: u64,
 }
 
 /// A change in whether a source can be read: what is worth a line in the log.
@@ -37,9 +41,11 @@ impl SourceStatus {
         self.last_error = error;
         if self.last_error.is_some() {
             self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+            self.failed += 1;
             return (!failed_before).then_some(Transition::Lost);
         }
         self.consecutive_failures = 0;
+        self.succeeded += 1;
         self.last_success = Some(now);
         failed_before.then_some(Transition::Regained)
     }

@@ -42,6 +42,8 @@ fn a_status_keeps_what_it_was_told() {
         last_success: Some(at(1)),
         last_error: Some("second".to_owned()),
         consecutive_failures: 2,
+        succeeded: 1,
+        failed: 2,
     };
     assert_eq!(status, want);
     status.record(at(4), None);

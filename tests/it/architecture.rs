@@ -7,7 +7,7 @@
 use std::path::Path;
 
 /// What each module at the top may import, beside itself. `main` and `lib` put them together.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("source", &["domain"]),
     ("store", &["domain"]),
@@ -21,14 +21,18 @@ const IMPORTS: [(&str, &[&str]); 11] = [
         "engine",
         &["config", "domain", "exposure", "ingest", "refresh", "screening", "source", "store"],
     ),
-    ("grpc", &["config", "domain", "engine", "exposure", "ingest", "screening"]),
+    ("metrics", &["domain", "engine", "screening"]),
+    (
+        "grpc",
+        &["config", "domain", "engine", "exposure", "ingest", "metrics", "screening", "telemetry"],
+    ),
 ];
 
 /// The last module may import every other one.
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 17] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
@@ -38,6 +42,8 @@ const HOMES: [(&str, &[&str]); 17] = [
     ("x509_parser", &["grpc/serve/tls"]),
     ("subtle", &["grpc/access"]),
     ("getrandom", &["cli/identity"]),
+    ("axum", &["grpc/serve/operations"]),
+    ("opentelemetry", &["telemetry"]),
     // The well-known types of the proto, which the command line fills in and prints.
     ("pbjson", &["grpc", "cli/batch/answer", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),

@@ -8,6 +8,8 @@ mod concurrency;
 mod exchange;
 mod limits;
 mod lists;
+mod metrics;
+mod operations;
 mod payment;
 mod pki;
 mod policy;
@@ -59,6 +61,8 @@ struct Desk {
     clock: Arc<AtomicI64>,
     engine: Arc<Engine>,
     address: SocketAddr,
+    /// Where metrics and health are shown.
+    operations: SocketAddr,
     client: Client,
     tls: Option<Arc<Tls>>,
     stop: Option<oneshot::Sender<()>>,
@@ -111,6 +115,8 @@ impl Desk {
         let engine = Engine::open(&config, Arc::new(now)).unwrap();
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let shown = TcpListener::bind(config.listen).await.unwrap();
+        let operations = shown.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         // Who asks without TLS and without a token asks as the owner does.
         let is_open = config.tls.is_none() && config.identities.is_empty();
@@ -120,12 +126,12 @@ impl Desk {
             None => Listener::Tcp(listener),
         }];
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(serve(engine.clone(), config, listeners, stopped));
+        let served = tokio::spawn(serve(engine.clone(), config, listeners, Some(shown), stopped));
         let client = match is_open {
             true => Client::connect(&format!("http://{address}")).await.unwrap(),
             false => Client::new(in_process(engine.clone()).await.unwrap()),
         };
-        Self { dir, clock, engine, address, client, tls, stop: Some(stop), served }
+        Self { dir, clock, engine, address, operations, client, tls, stop: Some(stop), served }
     }
 
     /// A second connection.

@@ -29,5 +29,6 @@ mod rolling;
 mod story;
 mod support;
 mod tagpacks;
+mod telling;
 mod transfer_files;
 mod transfers_crash;

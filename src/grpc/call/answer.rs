@@ -81,6 +81,8 @@ impl Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
+        let span = this.finish.span();
+        let _entered = span.as_ref().map(tracing::Span::enter);
         tasks::asked();
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.piece())));
@@ -92,9 +94,12 @@ impl Body for Answer {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let Some(ends) = &mut this.ends else { return Poll::Pending };
-                let refusal = ready!(ends.poll(context));
+                let status = Status::from(ready!(ends.poll(context)));
+                if status.code() == Code::Unavailable {
+                    this.finish.drained();
+                }
                 let mut trailers = HeaderMap::new();
-                Status::from(refusal).add_header(&mut trailers)?;
+                status.add_header(&mut trailers)?;
                 return Poll::Ready(Some(Ok(this.trailers(trailers))));
             }
         };

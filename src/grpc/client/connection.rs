@@ -15,6 +15,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
 use tonic::{Request, Status};
 
+use super::marks::Marks;
+
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -22,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_TOKEN: usize = 512 - "Bearer ".len();
 
 /// What the services are asked over.
-pub type Connection = InterceptedService<Channel, Bearer>;
+pub type Connection = InterceptedService<Channel, Carried>;
 
 /// A bearer token. It shows itself in no log and no error.
 #[derive(Clone)]
@@ -114,20 +116,29 @@ pub enum ConnectError {
     },
 }
 
-/// Puts the token on each call.
+/// What each call carries beside its message: marks, and the token.
 #[derive(Clone, Debug)]
-pub struct Bearer(Option<Token>);
+pub struct Carried {
+    marks: Marks,
+    token: Option<Token>,
+}
 
-impl Bearer {
-    /// Puts nothing on any.
-    pub fn none() -> Self {
-        Self(None)
+impl Carried {
+    /// This process's marks and `token`.
+    fn new(token: Option<Token>) -> Self {
+        Self { marks: Marks::of_process(), token }
+    }
+
+    /// Marks alone.
+    pub fn without_token() -> Self {
+        Self::new(None)
     }
 }
 
-impl Interceptor for Bearer {
+impl Interceptor for Carried {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(Token(header)) = &self.0 {
+        self.marks.mark(&mut request);
+        if let Some(Token(header)) = &self.token {
             request.metadata_mut().as_mut().insert(AUTHORIZATION, header.clone());
         }
         Ok(request)
@@ -155,7 +166,7 @@ pub async fn connect(url: &str, credentials: &Credentials) -> Result<Connection,
         .connect()
         .await
         .map_err(|source| ConnectError::Unreachable { url: url.to_owned(), source })?;
-    Ok(InterceptedService::new(channel, Bearer(credentials.token.clone())))
+    Ok(InterceptedService::new(channel, Carried::new(credentials.token.clone())))
 }
 
 /// Connects to the socket of a server's owner.

@@ -15,6 +15,7 @@ use super::tls::Tls;
 use crate::grpc::access::Peer;
 use crate::grpc::call::Calls;
 use crate::grpc::ending::Ending;
+use crate::metrics::{Metrics, Turned};
 
 /// How long to wait after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub enum Listener {
 pub struct Door {
     pub(super) terms: Terms,
     pub(super) calls: Calls,
+    pub(super) metrics: Arc<Metrics>,
     /// One for each connection that may be open.
     pub(super) room: Arc<Semaphore>,
     pub(super) draining: watch::Receiver<bool>,
@@ -44,7 +46,7 @@ impl Door {
     /// Accepts from `listener` until draining begins.
     pub async fn open(self, listener: Listener) {
         let mut draining = Ending::new(self.draining.clone());
-        let mut watch = std::pin::pin!(look_after(&listener));
+        let mut watch = std::pin::pin!(look_after(&listener, &self.metrics));
         loop {
             let accepted = tokio::select! {
                 accepted = self.accept(&listener) => accepted,
@@ -88,12 +90,14 @@ impl Door {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Ok(place) = self.room.clone().try_acquire_owned() else {
+            self.metrics.turned(Turned::Connections);
             tracing::debug!("a connection is refused: as many as may be are open");
             return;
         };
         let (terms, calls) = (self.terms.clone(), self.calls.clone());
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let open_by = terms.open_by();
+        let counted = OpenConnection::new(self.metrics.clone());
         tokio::spawn(async move {
             match tls {
                 None => terms.drive(connection, open_by, calls.of(peer), draining).await,
@@ -102,11 +106,17 @@ impl Door {
                         peer.certificate = certificate;
                         terms.drive(connection, open_by, calls.of(peer), draining).await;
                     }
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection is refused"),
-                    Err(_) => tracing::debug!("a connection is refused: the handshake took long"),
+                    failed => {
+                        counted.0.turned(Turned::Handshake);
+                        let error = match failed {
+                            Ok(failed) => failed.err().map(|error| error.to_string()),
+                            Err(_) => Some("the handshake took too long".to_owned()),
+                        };
+                        tracing::debug!(error, "a connection is refused");
+                    }
                 },
             }
-            drop((place, alive));
+            drop((place, alive, counted));
         });
     }
 }
@@ -117,10 +127,41 @@ fn quick(connection: &TcpStream) -> bool {
     connection.set_nodelay(true).is_ok()
 }
 
-/// Looks after what a listener rests on. Never ends.
-async fn look_after(listener: &Listener) {
-    match listener {
-        Listener::Tls(_, tls) => tls.clone().watch().await,
-        Listener::Tcp(_) | Listener::Unix(_) => std::future::pending().await,
+/// Looks after what a listener rests on, and tells `metrics`. Never ends.
+async fn look_after(listener: &Listener, metrics: &Metrics) {
+    let Listener::Tls(_, tls) = listener else { return std::future::pending().await };
+    let mut reloads = tls.reloads();
+    let mut before = *reloads.borrow_and_update();
+    let told = async {
+        loop {
+            metrics.tls_expires(tls.not_after());
+            if reloads.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+            let now = *reloads.borrow_and_update();
+            (before.succeeded..now.succeeded).for_each(|_| metrics.tls_reloaded(true));
+            (before.failed..now.failed).for_each(|_| metrics.tls_reloaded(false));
+            before = now;
+        }
+    };
+    tokio::select! {
+        () = tls.clone().watch() => {}
+        () = told => {}
+    }
+}
+
+/// Counts a connection as open until it is dropped.
+struct OpenConnection(Arc<Metrics>);
+
+impl OpenConnection {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.connection_opened();
+        Self(metrics)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connection_closed();
     }
 }

@@ -1,17 +1,22 @@
 //! One connection from its first byte to its last: HTTP/2 with its limits, and a graceful end.
 //! Accepts none and answers nothing itself.
 
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
-use super::guarded::Guarded;
+use super::guarded::{Guarded, Late};
 use super::tasks::CallTasks;
 use crate::config::Limits;
 use crate::grpc::call::Calls;
 use crate::grpc::ending::Ending;
+use crate::metrics::{Metrics, Turned};
 
 /// How much of one call's messages is taken before they are looked at, in bytes: what a client
 /// that does not read its answers can make wait here.
@@ -36,12 +41,17 @@ pub struct Terms {
     http2: http2::Builder<CallTasks>,
     handshake_timeout: Duration,
     stall_timeout: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl Terms {
     /// By these limits.
-    pub fn new(limits: &Limits) -> Self {
-        let on_stall = || tracing::debug!("a call whose reader takes nothing is cut off");
+    pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+        let counted = metrics.clone();
+        let on_stall = Arc::new(move || {
+            counted.turned(Turned::Stalled);
+            tracing::debug!("a call whose reader takes nothing is cut off");
+        });
         let mut http2 = http2::Builder::new(CallTasks::new(limits.stall_timeout, on_stall));
         http2
             .timer(TokioTimer::new())
@@ -56,6 +66,7 @@ impl Terms {
             http2,
             handshake_timeout: limits.handshake_timeout,
             stall_timeout: limits.stall_timeout,
+            metrics,
         }
     }
 
@@ -85,8 +96,29 @@ impl Terms {
             }
         };
         if let Err(error) = ended {
+            if let Some(why) = cut_off(&error) {
+                self.metrics.turned(why);
+            }
             // Clients go away as they like, and some never meant well.
             tracing::debug!(%error, "a connection ended");
         }
     }
+}
+
+/// Whether the connection was cut off for being slow, and where: the preface did not come, or bytes
+/// were not taken.
+fn cut_off(error: &hyper::Error) -> Option<Turned> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && let Some(late) = io.get_ref().and_then(|inner| inner.downcast_ref::<Late>())
+        {
+            return Some(match late {
+                Late::Opening => Turned::Handshake,
+                Late::Reading => Turned::Stalled,
+            });
+        }
+        source = cause.source();
+    }
+    None
 }

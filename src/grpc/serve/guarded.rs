@@ -13,6 +13,17 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 /// of its SETTINGS.
 const OPENING: usize = 24 + 9;
 
+/// The time that the other side did not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Late {
+    /// It did not begin.
+    #[error("the client does not begin")]
+    Opening,
+    /// It took nothing.
+    #[error("the client takes no bytes")]
+    Reading,
+}
+
 /// A connection.
 pub struct Guarded<T> {
     inner: T,
@@ -43,7 +54,7 @@ impl<T> Guarded<T> {
         let timeout = self.stall_timeout;
         let timer = self.writing.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(timer.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Late::Reading)))
     }
 }
 
@@ -61,7 +72,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
             if *missing == 0 {
                 this.opening = None;
             } else if timer.as_mut().poll(context).is_ready() {
-                let slow = io::Error::new(io::ErrorKind::TimedOut, "the client does not begin");
+                let slow = io::Error::new(io::ErrorKind::TimedOut, Late::Opening);
                 return Poll::Ready(Err(slow));
             }
         }

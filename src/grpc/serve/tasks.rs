@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -45,16 +46,19 @@ pub fn answered_by(until: Instant) {
     WAITING.with(|it| it.set(Waiting { until: Some(until), ..it.get() }));
 }
 
+/// What is done when a call is cut off.
+pub type OnStall = Arc<dyn Fn() + Send + Sync>;
+
 /// Spawns calls; `on_stall` is told of each that is cut off.
 #[derive(Clone)]
 pub struct CallTasks {
     stall_timeout: Duration,
-    on_stall: fn(),
+    on_stall: OnStall,
 }
 
 impl CallTasks {
     /// Tasks whose readers may take nothing for so long.
-    pub fn new(stall_timeout: Duration, on_stall: fn()) -> Self {
+    pub fn new(stall_timeout: Duration, on_stall: OnStall) -> Self {
         Self { stall_timeout, on_stall }
     }
 }
@@ -69,7 +73,7 @@ where
             waiting: Waiting::default(),
             timer: None,
             stall_timeout: self.stall_timeout,
-            on_stall: self.on_stall,
+            on_stall: self.on_stall.clone(),
         });
     }
 }
@@ -81,7 +85,7 @@ pin_project! {
         waiting: Waiting,
         timer: Option<Pin<Box<Sleep>>>,
         stall_timeout: Duration,
-        on_stall: fn(),
+        on_stall: OnStall,
     }
 }
 
@@ -156,9 +160,9 @@ mod tests {
                     waiting: Waiting::default(),
                     timer: None,
                     stall_timeout: stall,
-                    on_stall: || {
+                    on_stall: Arc::new(|| {
                         STALLED.fetch_add(1, Ordering::SeqCst);
-                    },
+                    }),
                 }
                 .await;
                 start.elapsed().as_secs()

@@ -9,7 +9,7 @@ use super::*;
 const INVALID: Code = Code::InvalidArgument;
 
 /// One ether from one made-up address to another, in a block of its own.
-fn payment(height: u64, from: u64, to: u64) -> v1::Transfer {
+pub fn payment(height: u64, from: u64, to: u64) -> v1::Transfer {
     v1::Transfer {
         chain: "ethereum".to_owned(),
         time: Some(pbjson_types::Timestamp { seconds: 1_700_000_000 + height as i64, nanos: 0 }),
@@ -25,7 +25,7 @@ fn payment(height: u64, from: u64, to: u64) -> v1::Transfer {
     }
 }
 
-fn batch(id: &str, transfers: Vec<v1::Transfer>) -> v1::IngestTransfersRequest {
+pub fn batch(id: &str, transfers: Vec<v1::Transfer>) -> v1::IngestTransfersRequest {
     v1::IngestTransfersRequest { batch_id: id.to_owned(), transfers, covered: Vec::new() }
 }
 
@@ -36,7 +36,7 @@ fn covering(chain: &str, from: u64, to: u64) -> v1::IngestTransfersRequest {
 }
 
 /// Sends the batches in one stream, and gives their answers.
-async fn ingest(
+pub async fn ingest(
     desk: &Desk,
     batches: Vec<v1::IngestTransfersRequest>,
 ) -> Vec<v1::IngestTransfersResponse> {

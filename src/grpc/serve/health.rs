@@ -1,0 +1,260 @@
+//! Health: whether the server has started, is ready and is ending, as probes and balancers ask it
+//! (`grpc.health.v1`) and as the operations port shows it. Takes no decision on calls.
+//!
+//! Readiness does not fall while labels catch up with a publication: every instance would go at
+//! once. Answers are INCOMPLETE then, and a metric says so.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use crate::engine::{Engine, Readiness};
+use crate::grpc::v1::policy_service_server::SERVICE_NAME as POLICIES;
+use crate::grpc::v1::sanctions_list_service_server::SERVICE_NAME as LISTS;
+use crate::grpc::v1::screening_service_server::SERVICE_NAME as SCREENING;
+use crate::grpc::v1::transfer_service_server::SERVICE_NAME as TRANSFERS;
+use crate::metrics::Metrics;
+
+/// The backup service.
+const STORE: &str = "lazaretto.v1.StoreService";
+
+/// Names under which readiness is told.
+const READINESS: [&str; 3] = ["", SCREENING, "readiness"];
+
+/// Services that answer whatever is loaded: lists and transfers can be imported before any list is
+/// there, policies be read, the store be kept.
+const ALWAYS: [&str; 4] = [LISTS, TRANSFERS, POLICIES, STORE];
+
+/// Under which name the process says that it answers at all.
+const LIVENESS: &str = "liveness";
+
+/// Under which name it says that it has started.
+const STARTUP: &str = "startup";
+
+/// Staleness comes with time alone: how often it is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The largest question, in bytes: the name of a service.
+const MAX_QUESTION: usize = 1 << 10;
+
+/// What is true at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it was once whole: every required list loaded, and labels caught up with it.
+    pub has_started: bool,
+    /// Why the server is not ready; `None` where it is.
+    pub unready: Option<Unready>,
+}
+
+/// Why the server is not ready. What it displays names lists and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unready {
+    /// Nothing was looked at yet.
+    Unknown,
+    /// It is ending.
+    Draining,
+    /// No list is loaded, or required ones are not.
+    Lists(Readiness),
+    /// Required lists are stale, and that is configured to count.
+    Stale(Readiness),
+    /// It has not started: labels do not know yet what is loaded.
+    Labels,
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |lists: &[crate::domain::list::ListId]| {
+            lists.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Unknown => f.write_str("starting"),
+            Self::Draining => f.write_str("the server is ending"),
+            Self::Lists(found) if found.missing.is_empty() => f.write_str("no list is loaded"),
+            Self::Lists(found) => {
+                write!(f, "required and not loaded: {}", names(&found.missing))
+            }
+            Self::Stale(found) => write!(f, "required and stale: {}", names(&found.stale)),
+            Self::Labels => f.write_str("the labels of exposure have not caught up yet"),
+        }
+    }
+}
+
+/// The health of the server, on both of its ports.
+#[derive(Debug)]
+pub struct Health {
+    unready_when_stale: bool,
+    /// Of the main port, whose watches end with the calls, and of the operations port, which goes
+    /// on to the end of the process.
+    reporters: [HealthReporter; 2],
+    standing: watch::Sender<Standing>,
+    draining: AtomicBool,
+    /// Held while a change is told, so that no earlier one is told after it.
+    telling: Mutex<()>,
+}
+
+impl Health {
+    /// Health that knows nothing yet and so is not ready.
+    pub fn new(unready_when_stale: bool) -> Self {
+        let standing = Standing { has_started: false, unready: Some(Unready::Unknown) };
+        Self {
+            unready_when_stale,
+            reporters: [HealthReporter::new(), HealthReporter::new()],
+            standing: watch::Sender::new(standing),
+            draining: AtomicBool::new(false),
+            telling: Mutex::new(()),
+        }
+    }
+
+    /// `grpc.health.v1.Health` of the main port.
+    pub fn service(&self) -> HealthServer<HealthService> {
+        service(&self.reporters[0])
+    }
+
+    /// `grpc.health.v1.Health` of the operations port.
+    pub fn operations_service(&self) -> HealthServer<HealthService> {
+        service(&self.reporters[1])
+    }
+
+    /// What is true now.
+    pub fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    /// Looks at the engine, and tells what is true from now on. To be done once before anybody may
+    /// ask.
+    pub async fn look(&self, engine: &Engine, metrics: &Metrics) {
+        let _telling = self.telling.lock().await;
+        if self.draining.load(Ordering::Acquire) {
+            return;
+        }
+        let found = engine.readiness();
+        let before = self.standing();
+        let next = self.judge(before.has_started, found);
+        metrics.ready(next.unready.is_none());
+        if next == before {
+            return;
+        }
+        if next.unready != before.unready {
+            match &next.unready {
+                Some(why) => tracing::warn!(%why, "not ready"),
+                None => tracing::info!("ready"),
+            }
+        }
+        self.tell(&next).await;
+        self.standing.send_replace(next);
+    }
+
+    /// What follows from what is there.
+    fn judge(&self, has_started: bool, found: Readiness) -> Standing {
+        let whole = found.is_loaded && found.missing.is_empty();
+        let has_started = has_started || whole && !found.is_behind;
+        let unready = if !whole {
+            Some(Unready::Lists(Readiness { stale: Vec::new(), is_behind: false, ..found }))
+        } else if self.unready_when_stale && !found.stale.is_empty() {
+            Some(Unready::Stale(Readiness { is_behind: false, ..found }))
+        } else {
+            (!has_started).then_some(Unready::Labels)
+        };
+        Standing { has_started, unready }
+    }
+
+    async fn tell(&self, standing: &Standing) {
+        let status = |serving: bool| match serving {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        let is_draining = standing.unready == Some(Unready::Draining);
+        let ready = READINESS.map(|name| (name, standing.unready.is_none()));
+        let always = ALWAYS.map(|name| (name, !is_draining));
+        let probes = [(LIVENESS, true), (STARTUP, standing.has_started)];
+        for (name, serving) in ready.into_iter().chain(always).chain(probes) {
+            for reporter in &self.reporters {
+                reporter.set_service_status(name, status(serving)).await;
+            }
+        }
+    }
+
+    /// Follows the engine. Never ends.
+    pub async fn watch(&self, engine: &Engine, metrics: &Metrics) {
+        let mut changes = engine.watch_changes();
+        let mut clock = tokio::time::interval(LOOK);
+        loop {
+            self.look(engine, metrics).await;
+            tokio::select! {
+                // The engine lives as long as its borrow here: the other side cannot be gone.
+                _ = changes.changed() => {}
+                _ = clock.tick() => {}
+            }
+        }
+    }
+
+    /// Not ready from now on, whatever the engine says: those who watch are told.
+    pub async fn drain(&self, metrics: &Metrics) {
+        self.draining.store(true, Ordering::Release);
+        metrics.drains();
+        metrics.ready(false);
+        let _telling = self.telling.lock().await;
+        let has_started = self.standing.borrow().has_started;
+        let next = Standing { has_started, unready: Some(Unready::Draining) };
+        self.tell(&next).await;
+        self.standing.send_replace(next);
+    }
+
+    /// Ends the watches on the main port, which would keep their connections for ever.
+    pub async fn end(&self) {
+        let mut reporter = self.reporters[0].clone();
+        for name in READINESS.into_iter().chain(ALWAYS).chain([LIVENESS, STARTUP]) {
+            reporter.clear_service_status(name).await;
+        }
+    }
+}
+
+fn service(reporter: &HealthReporter) -> HealthServer<HealthService> {
+    HealthServer::new(HealthService::from_health_reporter(reporter.clone()))
+        .max_decoding_message_size(MAX_QUESTION)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that panics has failed
+mod tests {
+    use super::*;
+
+    fn found(missing: &[&str], stale: &[&str], is_behind: bool) -> Readiness {
+        let ids = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
+        Readiness { is_loaded: true, missing: ids(missing), stale: ids(stale), is_behind }
+    }
+
+    #[test]
+    fn what_follows() {
+        let check = |strict: bool, started: bool, found: Readiness, want: (bool, &str)| {
+            let standing = Health::new(strict).judge(started, found.clone());
+            let why = standing.unready.map_or(String::new(), |why| why.to_string());
+            assert_eq!((standing.has_started, why.as_str()), want, "{strict} {started} {found:?}");
+        };
+        let nothing = Readiness::default;
+        check(false, false, nothing(), (false, "no list is loaded"));
+        check(
+            false,
+            false,
+            found(&["a", "b"], &[], false),
+            (false, "required and not loaded: a, b"),
+        );
+        let behind = "the labels of exposure have not caught up yet";
+        check(false, false, found(&[], &[], true), (false, behind));
+        check(false, false, found(&[], &[], false), (true, ""));
+        // Once started, labels may fall behind.
+        check(false, true, found(&[], &[], true), (true, ""));
+        check(true, true, found(&[], &[], true), (true, ""));
+        check(false, true, found(&["a"], &[], false), (true, "required and not loaded: a"));
+        // Stale lists count where that is configured, and never for the start.
+        check(false, true, found(&[], &["a"], false), (true, ""));
+        check(true, true, found(&[], &["a"], false), (true, "required and stale: a"));
+        check(true, false, found(&[], &["a"], false), (true, "required and stale: a"));
+        check(true, true, found(&["b"], &["a"], false), (true, "required and not loaded: b"));
+    }
+}

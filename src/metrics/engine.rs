@@ -1,0 +1,192 @@
+//! What is read off the engine at a scrape: lists, sources, transfers, labels, store, policies. No
+//! value is kept here.
+
+use jiff::Timestamp;
+
+use super::text::{Kind, Text};
+use crate::domain::list::ListVersion;
+use crate::engine::{Engine, ListOverview};
+use crate::screening::snapshot::SnapshotList;
+
+/// Writes all of it.
+pub fn read_off(engine: &Engine, text: &mut Text) {
+    let lists = engine.overview();
+    let now = engine.now();
+    ages(&lists, now, text);
+    contents(engine, &lists, text);
+    sources(&lists, text);
+    transfers(engine, text);
+    labels(engine, text);
+    store(engine, text);
+    policies(engine, text);
+}
+
+/// A gauge with a sample a list, where it has a value.
+fn by_list<V: std::fmt::Display>(
+    text: &mut Text,
+    lists: &[ListOverview],
+    (name, help): (&'static str, &str),
+    value: impl Fn(&ListOverview) -> Option<V>,
+) {
+    text.family(name, Kind::Gauge, help);
+    for list in lists {
+        if let Some(value) = value(list) {
+            text.sample(&[("list", list.id.as_str())], value);
+        }
+    }
+}
+
+/// The same of those that are loaded.
+fn by_loaded<V: std::fmt::Display>(
+    text: &mut Text,
+    lists: &[ListOverview],
+    named: (&'static str, &str),
+    value: impl Fn(&SnapshotList) -> Option<V>,
+) {
+    by_list(text, lists, named, |list| list.loaded.as_ref().and_then(&value));
+}
+
+fn ages(lists: &[ListOverview], now: Timestamp, text: &mut Text) {
+    let named = ("list_age_seconds", "How long ago a list was last known to be current.");
+    by_loaded(text, lists, named, |list| Some(list.age_at(now)?.as_secs()));
+    let named = ("list_max_age_seconds", "The age from which a list is stale; absent: never.");
+    by_list(text, lists, named, |list| match (&list.loaded, &list.settings) {
+        (Some(loaded), _) => loaded.terms().max_age.map(|age| age.as_secs()),
+        (None, Some(settings)) if !settings.is_static => {
+            settings.max_age.map(|age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+        }
+        (None, _) => None,
+    });
+    let named = ("list_stale", "1 where a list is older than its limit.");
+    by_loaded(text, lists, named, |list| Some(u8::from(list.is_stale_at(now))));
+}
+
+fn contents(engine: &Engine, lists: &[ListOverview], text: &mut Text) {
+    let missing = engine.readiness().missing;
+    let named = ("list_required", "1 where answers are INCOMPLETE without the list.");
+    by_list(text, lists, named, |list| {
+        let required = match &list.loaded {
+            Some(loaded) => loaded.terms().required,
+            None => missing.contains(&list.id),
+        };
+        Some(u8::from(required))
+    });
+    let named = ("list_loaded", "1 where a list is loaded.");
+    by_list(text, lists, named, |list| Some(u8::from(list.loaded.is_some())));
+    let named = ("list_listings", "Rows that stand, those pending removal among them.");
+    by_loaded(text, lists, named, |list| Some(list.state().version.counts.listings));
+    let named = ("list_quarantined", "Rows that stand with an address that is not understood.");
+    by_loaded(text, lists, named, |list| Some(list.state().version.counts.quarantined));
+    let named = ("list_pending_removals", "Rows whose removal waits to be confirmed.");
+    by_loaded(text, lists, named, |list| Some(list.state().version.counts.removals_pending));
+    text.family("list_info", Kind::Gauge, "The version of a list that is in force; always 1.");
+    for list in lists {
+        let Some(loaded) = &list.loaded else { continue };
+        let ListVersion { version, digest, .. } = &loaded.state().version;
+        let (version, digest) = (version.to_string(), hex(digest));
+        let labels = [
+            ("list", list.id.as_str()),
+            ("kind", loaded.kind().as_str()),
+            ("version", &version),
+            ("digest", &digest),
+        ];
+        text.sample(&labels, 1);
+    }
+}
+
+fn sources(lists: &[ListOverview], text: &mut Text) {
+    let help = "How often a list's source was read since the start, by how that ended.";
+    text.family("refreshes_total", Kind::Counter, help);
+    for list in lists {
+        let Some(source) = &list.source else { continue };
+        for (outcome, count) in [("succeeded", source.succeeded), ("failed", source.failed)] {
+            text.sample(&[("list", list.id.as_str()), ("outcome", outcome)], count);
+        }
+    }
+    let named =
+        ("list_last_success_timestamp_seconds", "When a list's source was last read, Unix time.");
+    by_list(text, lists, named, |list| Some(list.source.as_ref()?.last_success?.as_second()));
+}
+
+fn transfers(engine: &Engine, text: &mut Text) {
+    let known = engine.transfer_heads();
+    let heads: Vec<_> =
+        known.heads.iter().map(|head| (head.head.chain.caip2().into_owned(), &head.head)).collect();
+    let help = "The time of a chain's last transfer, Unix time.";
+    text.family("transfer_head_timestamp_seconds", Kind::Gauge, help);
+    for (chain, head) in &heads {
+        if let Some(time) = head.last_time {
+            text.sample(&[("chain", chain)], time);
+        }
+    }
+    let help = "The last block of a chain that is covered.";
+    text.family("transfer_head_height", Kind::Gauge, help);
+    for (chain, head) in &heads {
+        if let Some(span) = head.covered.last() {
+            text.sample(&[("chain", chain)], span.end());
+        }
+    }
+    text.family("transfers", Kind::Gauge, "Transfers that count, of all chains.");
+    text.sample(&[], heads.iter().map(|(_, head)| head.transfers).sum::<u64>());
+    let help = "Gaps between the covered blocks of a chain.";
+    text.family("transfer_gaps", Kind::Gauge, help);
+    for (chain, head) in &heads {
+        text.sample(&[("chain", chain)], head.covered.len().saturating_sub(1));
+    }
+    let help = "Stored transfers that the labels of exposure do not know yet.";
+    text.family("exposure_waiting_transfers", Kind::Gauge, help);
+    text.sample(&[], known.rows.saturating_sub(known.labelled_rows));
+}
+
+fn labels(engine: &Engine, text: &mut Text) {
+    let snapshot = engine.snapshot();
+    let exposure = snapshot.as_deref().map(|snapshot| snapshot.exposure());
+    let flag = |flag: Option<bool>| u8::from(flag.unwrap_or(false));
+    let help = "1 while the labels of exposure do not know what is loaded: answers are INCOMPLETE.";
+    text.family("exposure_behind", Kind::Gauge, help);
+    text.sample(&[], flag(exposure.map(|exposure| exposure.behind)));
+    let help = "1 where exposure can no longer be kept up to date until a restart.";
+    text.family("exposure_failed", Kind::Gauge, help);
+    text.sample(&[], flag(exposure.map(|exposure| exposure.failed.is_some())));
+    text.family("exposure_labels", Kind::Gauge, "Addresses that have a label of exposure.");
+    let labels = exposure.and_then(|exposure| exposure.labels.as_ref());
+    text.sample(&[], labels.map_or(0, |labels| labels.len()));
+    let help =
+        "The lists and the policy in force, by the first part of the snapshot's id; always 1.";
+    text.family("snapshot_info", Kind::Gauge, help);
+    if let Some(snapshot) = &snapshot {
+        // The rest of the id changes with every block, and each value is another time series.
+        text.sample(&[("snapshot", snapshot.record_name())], 1);
+    }
+}
+
+fn store(engine: &Engine, text: &mut Text) {
+    text.family("store_size_bytes", Kind::Gauge, "The files of the store; absent: unreadable.");
+    match engine.store_size() {
+        Ok(bytes) => text.sample(&[], bytes),
+        Err(error) => tracing::warn!(%error, "the store's size cannot be told"),
+    }
+    let help = "0 after a write that failed half way: the store takes no more until a restart.";
+    text.family("store_writable", Kind::Gauge, help);
+    text.sample(&[], u8::from(engine.store_writable()));
+}
+
+fn policies(engine: &Engine, text: &mut Text) {
+    let policies = engine.policies();
+    let help = "The policy in force, and the shadow where there is one; always 1.";
+    text.family("policy_info", Kind::Gauge, help);
+    let shadow = policies.shadow.as_ref().map_or("", |shadow| shadow.policy.version());
+    text.sample(&[("version", policies.live.policy.version()), ("shadow", shadow)], 1);
+    let help = "Problems found when the files of policies were last read: what was in force stays.";
+    text.family("policy_reload_problems", Kind::Gauge, help);
+    text.sample(&[], policies.problems.len());
+    let help = "What the policy in force and the shadow decided, since the shadow was read.";
+    text.family("shadow_screenings_total", Kind::Counter, help);
+    for (live, shadow, count) in &policies.shadow_counts {
+        text.sample(&[("live", live.as_str()), ("shadow", shadow.as_str())], count);
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

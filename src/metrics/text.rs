@@ -1,0 +1,97 @@
+//! The text form of Prometheus, version 0.0.4: names, escapes, order. Knows no metric.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+
+use std::fmt::{Display, Write};
+
+/// What every name begins with.
+const PREFIX: &str = "lazaretto_";
+
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, but for a restart.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts in buckets.
+    Histogram,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A text that grows: a family, then its samples.
+#[derive(Debug, Default)]
+pub struct Text {
+    out: String,
+    /// The family that samples belong to.
+    name: &'static str,
+}
+
+impl Text {
+    /// Begins a family. One without samples is shown all the same.
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
+        self.name = name;
+        self.line(format_args!("# HELP {PREFIX}{name} {}", help.replace('\\', "\\\\")));
+        self.line(format_args!("# TYPE {PREFIX}{name} {}", kind.as_str()));
+    }
+
+    /// A sample of the family.
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.part("", labels, None, value);
+    }
+
+    /// A sample of a part of the family, such as `_bucket`, with a label more where there is one.
+    pub fn part(
+        &mut self,
+        part: &str,
+        labels: &[(&str, &str)],
+        more: Option<(&str, &str)>,
+        value: impl Display,
+    ) {
+        let labels = labels.iter().copied().chain(more);
+        let mut shown = String::new();
+        for (place, (name, value)) in labels.enumerate() {
+            shown.push(if place == 0 { '{' } else { ',' });
+            shown.push_str(name);
+            shown.push_str("=\"");
+            escape(value, &mut shown);
+            shown.push('"');
+        }
+        if !shown.is_empty() {
+            shown.push('}');
+        }
+        let name = self.name;
+        self.line(format_args!("{PREFIX}{name}{part}{shown} {value}"));
+    }
+
+    /// The whole.
+    pub fn finish(self) -> String {
+        self.out
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.out, "{line}").expect("a string takes what it is given");
+    }
+}
+
+/// Backslash, quote and line feed are escaped; other control characters, which the form would take
+/// as they are, are shown as what they are not: a replacement.
+fn escape(value: &str, out: &mut String) {
+    for c in value.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}

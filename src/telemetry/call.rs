@@ -1,0 +1,145 @@
+//! What is told of a call: its span in a trace, and its line in the log. Neither ever holds an
+//! address or what a customer is called.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::HeaderMap;
+use opentelemetry::trace::TraceContextExt;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::context;
+
+/// The target of spans of calls, which go into traces and not into the log.
+pub(super) const SPANS: &str = "lazaretto::spans";
+
+/// Whether calls are traced: where they are not, nothing is paid for it.
+static TRACED: AtomicBool = AtomicBool::new(false);
+
+/// Calls are traced from now on.
+pub(super) fn trace_calls() {
+    TRACED.store(true, Ordering::Relaxed);
+}
+
+fn is_traced() -> bool {
+    TRACED.load(Ordering::Relaxed)
+}
+
+/// The span of a call of `path` (`/SERVICE/METHOD`), below the one that its headers name; `None`
+/// where calls are not traced.
+pub fn call_span(headers: &HeaderMap, path: &'static str, request_id: &str) -> Option<Span> {
+    if !is_traced() {
+        return None;
+    }
+    let name = path.trim_start_matches('/');
+    let (service, method) = name.split_once('/').unwrap_or((name, name));
+    let span = tracing::info_span!(
+        target: SPANS,
+        "call",
+        otel.name = name,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        rpc.system = "grpc",
+        rpc.service = service,
+        rpc.method = method,
+        rpc.grpc.status_code = Empty,
+        lazaretto.request_id = Empty,
+        lazaretto.identity = Empty,
+        lazaretto.decision = Empty,
+    );
+    if !request_id.is_empty() {
+        span.record("lazaretto.request_id", request_id);
+    }
+    // Fails only for a span that has begun.
+    if let Err(error) = span.set_parent(context::extract(headers)) {
+        tracing::debug!(%error, "a call is traced without its parent");
+    }
+    Some(span)
+}
+
+/// The trace that the headers of a call name, 32 hex digits, where a line of the log is to say it.
+pub fn named_trace(headers: &HeaderMap) -> Option<String> {
+    match tracing::enabled!(tracing::Level::DEBUG) {
+        true => context::trace_id(headers).map(str::to_owned),
+        false => None,
+    }
+}
+
+/// The span of work that the call which is being polled has done elsewhere.
+pub fn work_span() -> Span {
+    match is_traced() {
+        true => tracing::info_span!(target: SPANS, "work", otel.kind = "internal"),
+        false => Span::none(),
+    }
+}
+
+/// Notes the decision of the call that is being polled, such as `DECISION_BLOCK`.
+pub fn decided(decision: &'static str) {
+    if is_traced() {
+        Span::current().record("lazaretto.decision", decision);
+    }
+}
+
+/// A call that ended.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// `/SERVICE/METHOD`.
+    pub method: &'static str,
+    /// The name of its status, such as `NOT_FOUND`.
+    pub code: &'static str,
+    /// The same as a number.
+    pub number: i32,
+    /// How long it took.
+    pub took: Duration,
+    /// What its caller calls it.
+    pub request_id: Option<&'a str>,
+    /// Who called: the name of an identity, as the configuration says it.
+    pub caller: Option<&'a str>,
+    /// The trace that it says it belongs to; that of its span counts where there is one.
+    pub trace_id: Option<&'a str>,
+    /// Its span, where calls are traced.
+    pub span: Option<&'a Span>,
+}
+
+/// Ends the span of a call and writes its line: at debug, and at error where the program failed.
+pub fn call_ended(ended: &Ended<'_>) {
+    let is_failure = matches!(ended.code, "INTERNAL" | "UNKNOWN" | "DATA_LOSS");
+    if let Some(span) = ended.span {
+        span.record("rpc.grpc.status_code", ended.number);
+        if let Some(caller) = ended.caller {
+            span.record("lazaretto.identity", caller);
+        }
+        if is_failure {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+    let of_span = ended.span.and_then(trace_id);
+    let trace_id = of_span.as_deref().or(ended.trace_id);
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                method = ended.method,
+                code = ended.code,
+                took_us = u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
+                request_id = ended.request_id,
+                caller = ended.caller,
+                trace_id,
+                $message
+            )
+        };
+    }
+    match is_failure {
+        true => line!(error, "a call failed"),
+        false => line!(debug, "a call ended"),
+    }
+}
+
+/// The trace of a span, 32 hex digits.
+fn trace_id(span: &Span) -> Option<String> {
+    let context = span.context();
+    let span = context.span();
+    let known = span.span_context();
+    known.is_valid().then(|| known.trace_id().to_string())
+}

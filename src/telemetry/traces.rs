@@ -1,0 +1,138 @@
+//! Traces on their way to a collector, by OTLP over gRPC. Makes no span.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter,
+};
+
+/// How long a batch of spans may take on its way.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the last spans may take at the end of the process.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where traces go and how many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSettings {
+    /// The collector, `http://HOST:PORT`; `None`: calls are not traced.
+    pub endpoint: Option<String>,
+    /// The part of the calls without a parent that are traced, 0 to 1. With a parent its word
+    /// counts.
+    pub sample: f64,
+}
+
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { endpoint: None, sample: 0.01 }
+    }
+}
+
+/// The collector cannot be asked, whatever it does.
+#[derive(Debug, thiserror::Error)]
+#[error("traces.endpoint {endpoint:?}: {what}")]
+pub struct TraceError {
+    endpoint: String,
+    what: String,
+}
+
+/// Traces on their way; [`Self::end`] sends the last.
+#[derive(Debug)]
+pub struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// Begins to send spans to `endpoint`. On a runtime, which drives the connection from then on;
+    /// batches are made on a thread of their own.
+    pub(super) fn begin(endpoint: &str, sample: f64) -> Result<Self, TraceError> {
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .map_err(|error| TraceError {
+                endpoint: endpoint.to_owned(),
+                what: error.to_string(),
+            })?;
+        let exporter = Watched { inner: exporter, failing: AtomicBool::new(false) };
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample)));
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(BatchSpanProcessor::builder(exporter).build())
+            .with_sampler(sampler)
+            .with_resource(resource())
+            .build();
+        Ok(Self(provider))
+    }
+
+    /// What makes spans.
+    pub(super) fn tracer(&self) -> SdkTracer {
+        self.0.tracer("lazaretto")
+    }
+
+    /// Sends what waits, for five seconds at most. The runtime that [`Self::begin`] was called on
+    /// must go on meanwhile: it drives the connection.
+    pub async fn end(self) {
+        let ending = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(END_TIMEOUT));
+        match ending.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the last traces were not sent"),
+            Err(error) => tracing::error!(%error, "the last traces were not sent"),
+        }
+    }
+}
+
+/// Who sends: `service.name`, version, and an instance. `OTEL_RESOURCE_ATTRIBUTES` may say more.
+fn resource() -> Resource {
+    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let instance = instance.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
+    Resource::builder()
+        .with_service_name("lazaretto")
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("service.instance.id", instance))
+        .build()
+}
+
+/// An exporter whose failures are told once, and once that they ended.
+struct Watched<E> {
+    inner: E,
+    failing: AtomicBool,
+}
+
+impl<E> fmt::Debug for Watched<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+impl<E: SpanExporter> SpanExporter for Watched<E> {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let outcome = self.inner.export(batch).await;
+        let failed_before = self.failing.swap(outcome.is_err(), Ordering::Relaxed);
+        match &outcome {
+            Err(error) if !failed_before => {
+                tracing::warn!(%error, "the collector of traces takes none: they are lost");
+            }
+            Ok(()) if failed_before => tracing::info!("the collector takes traces again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.inner.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.inner.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
