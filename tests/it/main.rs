@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
 mod architecture;
+mod chart;
 mod cli;
 mod cli_batch;
 mod cli_end_to_end;
@@ -28,3 +29,4 @@ mod support;
 mod tagpacks;
 mod transfer_files;
 mod transfers_crash;
+mod versions;
