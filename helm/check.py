@@ -24,6 +24,7 @@ from pathlib import Path
 import yaml
 
 import manifests
+import standin
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -273,6 +274,21 @@ def check_notes():
             fail(f"{name}: NOTES.txt does not say how to ask")
 
 
+def check_upgrade():
+    """That an upgrade keeps the token, the certificate and its CA that an install has made."""
+    token = {"token": "kept", "sha256": f"sha256:{hashlib.sha256(b'kept').hexdigest()}"}
+    files = {key: f"kept {key}" for key in ("ca.crt", "tls.crt", "tls.key")}
+    secrets = {"lazaretto-token": standin.encoded(token), "lazaretto-tls": standin.encoded(files)}
+    with tempfile.TemporaryDirectory() as folder:
+        with standin.cluster(secrets, "lazaretto", folder) as kubeconfig:
+            for helm in HELMS:
+                arguments = ("--dry-run=server", "--disable-openapi-validation", "--kubeconfig", kubeconfig)
+                text = template(helm, *arguments, "--show-only", "templates/secrets.yaml")
+                found = {each["metadata"]["name"]: each["data"] for each in documents(text)}
+                if found != secrets:
+                    fail(f"an upgrade by {helm} does not keep what was made at install: {found}")
+
+
 def comments():
     """The description of each value: the `# --` comment above it."""
     described, stack, text = {}, [], None
@@ -382,8 +398,8 @@ def check_monitoring():
 def main():
     """Runs all checks, and tells how many failed."""
     for check in (
-        check_rendering, check_refusals, check_that_checks_can_fail, check_notes, check_readme,
-        check_deploy, check_monitoring,
+        check_rendering, check_refusals, check_that_checks_can_fail, check_notes, check_upgrade,
+        check_readme, check_deploy, check_monitoring,
     ):
         try:
             check()
