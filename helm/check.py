@@ -3,9 +3,9 @@
 .ci/run. `--update` writes anew what is generated (snapshots, the table of values, deploy/) and
 checks the rest.
 
-Needs tests/requirements.txt, openssl, and in the environment or on the path: helm (LAZARETTO_HELM,
-several with ':' between, the newest first), kubectl (LAZARETTO_KUBECTL), promtool
-(LAZARETTO_PROMTOOL). Asks no cluster and no network."""
+Needs tests/requirements.txt, openssl, and in the environment or on the path: helm (LAZARETTO_TEST_HELM,
+several with ':' between, the newest first), kubectl (LAZARETTO_TEST_KUBECTL), promtool
+(LAZARETTO_TEST_PROMTOOL). Asks no cluster and no network."""
 
 import base64
 import copy
@@ -51,9 +51,9 @@ def program(variable, name):
     return given.split(":")
 
 
-HELMS = program("LAZARETTO_HELM", "helm")
-KUBECTL = program("LAZARETTO_KUBECTL", "kubectl")[0]
-PROMTOOL = program("LAZARETTO_PROMTOOL", "promtool")[0]
+HELMS = program("LAZARETTO_TEST_HELM", "helm")
+KUBECTL = program("LAZARETTO_TEST_KUBECTL", "kubectl")[0]
+PROMTOOL = program("LAZARETTO_TEST_PROMTOOL", "promtool")[0]
 
 
 def run(*command, stdin=""):
