@@ -78,9 +78,20 @@ def template(helm, *arguments):
     return run(helm, "template", "lazaretto", CHART, "--namespace", "lazaretto", *arguments)
 
 
+class Loader(yaml.SafeLoader):
+    """YAML in which a key stands once, which the library does not mind and Kubernetes does."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key in set(keys):
+            if keys.count(key) > 1:
+                fail(f"{key!r} stands twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def documents(text):
     """The manifests of a text."""
-    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    return [manifest for manifest in yaml.load_all(text, Loader) if manifest]
 
 
 def settled(text):
@@ -117,6 +128,7 @@ def check_rendering():
         compare(SNAPSHOTS / f"{name}.yaml", settled(texts[0]))
         objects = documents(texts[0])
         check_manifests(name, objects)
+        check_selection(name, objects)
         check_secrets(name, objects)
         check_configuration(name, objects, arguments)
     print(f"rendered with {len(HELMS)} versions of Helm")
@@ -130,6 +142,26 @@ def check_manifests(name, objects):
                 fail(f"{name}: {problem}")
         for problem in manifests.unrestricted(manifest):
             fail(f"{name}: {problem}")
+
+
+def check_selection(name, objects):
+    """That what selects pods selects those of the StatefulSet, and not the test's."""
+    pods = {
+        each["kind"]: each.get("spec", {}).get("template", each)["metadata"]["labels"]
+        for each in objects if each["kind"] in ("StatefulSet", "Pod")
+    }
+    for each in objects:
+        spec = each.get("spec", {})
+        selector = spec.get("selector") if each["kind"] == "Service" else None
+        if each["kind"] in ("StatefulSet", "PodDisruptionBudget"):
+            selector = spec["selector"]["matchLabels"]
+        if each["kind"] == "NetworkPolicy":
+            selector = spec["podSelector"]["matchLabels"]
+        if selector is None:
+            continue
+        for kind, labels in pods.items():
+            if (selector.items() <= labels.items()) != (kind == "StatefulSet"):
+                fail(f"{name}: {manifests.named(each)}: selects the wrong pods")
 
 
 def check_secrets(name, objects):
