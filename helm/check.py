@@ -371,6 +371,19 @@ def check_readme():
     compare(path, before + start + table() + end + rest.split(end)[1])
 
 
+def check_guide():
+    """The YAML of docs/operations.md: manifests as they are, and values as the chart takes them."""
+    text = (ROOT / "docs/operations.md").read_text()
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        if "apiVersion:" in block:
+            check_manifests("docs/operations.md", documents(block))
+        else:
+            run(HELMS[0], "template", "x", CHART, "--values", "-", stdin=block)
+    if len(blocks) < 2:
+        fail("docs/operations.md has no YAML any more")
+
+
 def plain(text):
     """A rendering without what says that Helm applied it."""
     marks = r"^ *(helm\.sh/chart|app\.kubernetes\.io/managed-by): .*\n|^# Source: .*\n"
@@ -431,7 +444,7 @@ def main():
     """Runs all checks, and tells how many failed."""
     for check in (
         check_rendering, check_refusals, check_that_checks_can_fail, check_notes, check_upgrade,
-        check_readme, check_deploy, check_monitoring,
+        check_readme, check_guide, check_deploy, check_monitoring,
     ):
         try:
             check()
