@@ -25,6 +25,9 @@ mod meter;
 #[path = "exposure/rmat.rs"]
 #[allow(dead_code, reason = "only its addresses are used here")]
 mod rmat;
+#[path = "screening/secured.rs"]
+#[allow(dead_code, reason = "these servers are open")]
+mod secured;
 #[path = "../tests/it/support/server.rs"]
 #[allow(dead_code, reason = "only the program is started")]
 mod server;

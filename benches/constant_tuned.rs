@@ -3,6 +3,9 @@
 
 #[path = "screening/constant.rs"]
 mod constant;
+#[path = "screening/secured.rs"]
+#[allow(dead_code, reason = "the client's side is the bench's")]
+mod secured;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

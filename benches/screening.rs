@@ -7,7 +7,8 @@
 //! are taken round by round; user-mode instructions are steady, and carry the gates.
 //!
 //! `cargo bench --bench screening`; with `-- --quick` a smoke run without gates; with `-- --labelled`
-//! only the store in which ten million addresses have an exposure.
+//! only the store in which ten million addresses have an exposure; with `-- --secured` all servers
+//! with TLS, and ours with identities, metrics and limits besides.
 
 #[path = "screening/addresses.rs"]
 mod addresses;
@@ -24,6 +25,8 @@ mod report;
 #[path = "exposure/rmat.rs"]
 #[allow(dead_code, reason = "only its addresses are used here")]
 mod rmat;
+#[path = "screening/secured.rs"]
+mod secured;
 #[path = "../tests/it/support/server.rs"]
 mod server;
 #[path = "screening/servers.rs"]
@@ -42,6 +45,7 @@ use addresses::Family;
 use client::{Connections, Load, Messages, Method};
 use counter::Counter;
 use report::{Gate, Rounds, Table};
+use secured::Secured;
 use servers::Running;
 
 const UNARY: Load =
@@ -102,11 +106,12 @@ fn main() {
     let has = |name: &str| std::env::args().any(|argument| argument == name);
     let size = if has("--quick") { QUICK } else { FULL };
     let size = if has("--labelled") { Size { stores: &[], ..size } } else { size };
+    let size = if has("--secured") { Size { stores: &[1_000], labelled: 0, ..size } } else { size };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(bench(size));
+    runtime.expect("a runtime").block_on(bench(size, has("--secured")));
 }
 
-async fn bench(size: Size) {
+async fn bench(size: Size, secured: bool) {
     let started = Instant::now();
     let took = || println!("[{:.0} s]\n", started.elapsed().as_secs_f64());
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -114,7 +119,9 @@ async fn bench(size: Size) {
         default: std::env::current_exe().expect("this program has a path"),
         tuned: servers::tuned_program(),
         answers: folder.path().to_owned(),
+        secured: secured.then(|| Secured::make(folder.path())),
     };
+    let secured = programs.secured.as_ref();
     let counter = if size.gates { Counter::find() } else { None };
     let mut gates = Vec::new();
     for (place, &count) in size.stores.iter().enumerate() {
@@ -124,9 +131,11 @@ async fn bench(size: Size) {
         let cases = cases(others);
         println!("{} listed addresses", thousands(count));
         took();
-        let ours = servers::ours(&data_dir, None);
+        let ours = servers::ours(&data_dir, None, None);
         check(ours.endpoint(), count).await;
         fetch_answers(ours.endpoint(), &programs.answers).await;
+        drop(ours);
+        let ours = servers::ours(&data_dir, None, secured);
         let listed: Vec<_> = addresses::listed(1_000).collect();
         let found = throughput(&programs, &ours, &cases, size, (&listed, &goal)).await;
         drop(ours);
@@ -138,9 +147,11 @@ async fn bench(size: Size) {
             took();
         }
     }
-    let found = labelled_store(&programs, folder.path(), size, counter).await;
-    gates.extend(found.into_iter().map(|gated| (1_000, gated)));
-    took();
+    if size.labelled > 0 {
+        let found = labelled_store(&programs, folder.path(), size, counter).await;
+        gates.extend(found.into_iter().map(|gated| (1_000, gated)));
+        took();
+    }
     if !size.gates {
         return println!("quick: figures of so short a run mean nothing, and no gate is tried");
     }
@@ -166,6 +177,8 @@ struct Programs {
     default: PathBuf,
     tuned: PathBuf,
     answers: PathBuf,
+    /// Where all servers have TLS.
+    secured: Option<Secured>,
 }
 
 /// Where many addresses have an exposure: clean ones and such, and these while transfers stream in.
@@ -177,7 +190,7 @@ async fn labelled_store(
 ) -> Vec<Gated> {
     let data_dir = labelled::store(&folder.join("labelled"), size.labelled);
     let exposed = labelled::exposed(size.labelled, ADDRESSES.min(size.labelled));
-    let ours = servers::ours(&data_dir, None);
+    let ours = servers::ours(&data_dir, None, None);
     check_exposed(ours.endpoint(), &exposed[..BATCH_SIZE]).await;
     labelled::graph_is_read_in(ours.endpoint(), &exposed[0]).await;
     fetch_answers(ours.endpoint(), &programs.answers).await;
@@ -232,12 +245,12 @@ async fn check_exposed(endpoint: &str, addresses: &[String]) {
 /// Ours, tuned, default: in this order everywhere.
 type Trio<T> = [T; 3];
 
-async fn connected(running: Trio<&Running>) -> Trio<Connections> {
+async fn connected(running: Trio<&Running>, secured: Option<&Secured>) -> Trio<Connections> {
     let [ours, tuned, default] = running.map(Running::endpoint);
     [
-        Connections::open(ours, CONNECTIONS).await,
-        Connections::open(tuned, CONNECTIONS).await,
-        Connections::open(default, CONNECTIONS).await,
+        Connections::open(ours, CONNECTIONS, secured).await,
+        Connections::open(tuned, CONNECTIONS, secured).await,
+        Connections::open(default, CONNECTIONS, secured).await,
     ]
 }
 
@@ -264,7 +277,7 @@ async fn throughput(
 ) -> Vec<Gated> {
     let tuned = servers::constant(&programs.tuned, &programs.answers, None);
     let default = servers::constant(&programs.default, &programs.answers, None);
-    let connections = connected([ours, &tuned, &default]).await;
+    let connections = connected([ours, &tuned, &default], programs.secured.as_ref()).await;
     let mut table = Table::new(&[
         "addresses a second",
         "load",
@@ -326,15 +339,18 @@ async fn instructions(
     let folders = [(); 3].map(|()| tempfile::tempdir().expect("a temporary folder"));
     let [ours, tuned, default] = folders.each_ref().map(|folder| Some((counter, folder.path())));
     let running = [
-        servers::ours(data_dir, ours),
+        servers::ours(data_dir, ours, programs.secured.as_ref()),
         servers::constant(&programs.tuned, &programs.answers, tuned),
         servers::constant(&programs.default, &programs.answers, default),
     ];
-    // The server reads its transfers in when it starts, which is not to be counted.
+    // The server reads its transfers in when it starts, which is not to be counted. The store of
+    // secured ones has none.
     let clean = GATED.addresses(1, &[]).remove(0);
-    labelled::graph_is_read_in(running[0].endpoint(), &clean).await;
+    if programs.secured.is_none() {
+        labelled::graph_is_read_in(running[0].endpoint(), &clean).await;
+    }
     running.iter().for_each(|server| counter.begin(server.pid()));
-    let connections = connected(running.each_ref()).await;
+    let connections = connected(running.each_ref(), programs.secured.as_ref()).await;
     println!("by {}", counter.name());
     let heading =
         ["user instructions an address", "load", "ours", "tuned", "default", "ours/tuned"];

@@ -4,6 +4,7 @@
 mod exposure;
 mod given;
 mod layers;
+mod limits;
 mod lists;
 mod origin;
 
@@ -15,14 +16,15 @@ use exposure::ExposureDraft;
 pub use exposure::{ChainTerms, ExposureSettings};
 use given::Given;
 use layers::Setting;
+pub use limits::{Drain, Limits};
 use lists::Drafts;
 pub use origin::{ConfigError, Origin, Problem};
 
 use crate::refresh::ListSettings;
 use crate::telemetry::{Filter, LogFormat};
 
-/// The keys at the top, in the order of the example file; the last four hold tables.
-const KEYS: [&str; 14] = [
+/// The keys at the top, in the order of the example file; the last six hold tables.
+const KEYS: [&str; 16] = [
     "data_dir",
     "listen",
     "starter_lists",
@@ -37,6 +39,8 @@ const KEYS: [&str; 14] = [
     "exposure",
     "chains",
     "assets",
+    "limits",
+    "drain",
 ];
 
 /// Where the server listens unless told otherwise: this machine alone can reach it.
@@ -69,6 +73,10 @@ pub struct Config {
     pub lists: Vec<ListSettings>,
     /// What exposure rests on.
     pub exposure: ExposureSettings,
+    /// What the server takes at once, and for whom it waits how long.
+    pub limits: Limits,
+    /// How the server ends.
+    pub drain: Drain,
 }
 
 /// What the command line says.
@@ -155,6 +163,8 @@ impl Draft {
             shadow_policy: None,
             lists: Vec::new(),
             exposure: ExposureDraft::new().finish(&mut Vec::new()),
+            limits: Limits::default(),
+            drain: Drain::default(),
         };
         Self { config, lists: Drafts::built_in(), exposure: ExposureDraft::new() }
     }
@@ -181,6 +191,12 @@ impl Draft {
             }
             ["chains", chain, key] if exposure::CHAIN_KEYS.contains(key) => {
                 return self.exposure.apply_chain(chain, key, given).map_err(in_key);
+            }
+            ["limits", key] if limits::KEYS.contains(key) => {
+                return config.limits.apply(key, given).map_err(in_key);
+            }
+            ["drain", key] if limits::DRAIN_KEYS.contains(key) => {
+                return config.drain.apply(key, given).map_err(in_key);
             }
             ["assets", _] | ["assets", _, _] => return table(given).map_err(in_key),
             ["assets", chain, asset, key] if exposure::ASSET_KEYS.contains(key) => {

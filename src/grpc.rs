@@ -1,10 +1,14 @@
 //! The gRPC surface: translation between the proto and the program, no logic.
 
 mod blocking;
+mod call;
 pub mod client;
 mod convert;
+mod ending;
 mod lists;
+mod load;
 pub mod local;
+mod method;
 mod page;
 mod payment;
 mod policy;

@@ -12,8 +12,11 @@ use tokio::task::JoinSet;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+
+use crate::secured::Secured;
 
 /// The largest answer taken, in bytes: a batch of listed addresses is a few hundred kilobytes.
 const MAX_ANSWER: usize = 64 << 20;
@@ -78,18 +81,22 @@ impl Messages {
     }
 }
 
-/// The open connections to one server.
-pub struct Connections(Vec<Channel>);
+/// The open connections to one server, and what the client says of itself with each call.
+pub struct Connections(Vec<Channel>, Option<AsciiMetadataValue>);
 
 impl Connections {
     /// Opens `count` connections to `endpoint`.
-    pub async fn open(endpoint: &str, count: usize) -> Self {
+    pub async fn open(endpoint: &str, count: usize, secured: Option<&Secured>) -> Self {
         let mut channels = Vec::new();
         for _ in 0..count {
-            let endpoint = Endpoint::from_shared(endpoint.to_owned()).expect("the server's URL");
+            let mut endpoint =
+                Endpoint::from_shared(endpoint.to_owned()).expect("the server's URL");
+            if let Some(secured) = secured {
+                endpoint = endpoint.tls_config(secured.client()).expect("the bench's certificate");
+            }
             channels.push(endpoint.connect().await.expect("the server listens"));
         }
-        Self(channels)
+        Self(channels, secured.map(Secured::authorization))
     }
 
     /// Sends `count` messages as `load` says and waits for all answers: how long that took.
@@ -101,7 +108,8 @@ impl Connections {
         for channel in &self.0[..load.connections] {
             for _ in 0..load.in_flight {
                 let grpc = Grpc::new(channel.clone()).max_decoding_message_size(MAX_ANSWER);
-                let take = Take { messages: messages.clone(), next: next.clone(), count };
+                let (messages, next, said) = (messages.clone(), next.clone(), self.1.clone());
+                let take = Take { messages, next, count, said };
                 match load.method {
                     Method::Stream => callers.spawn(stream(grpc, take)),
                     method => callers.spawn(call(grpc, method.path(), take)),
@@ -122,6 +130,17 @@ struct Take {
     messages: Arc<Messages>,
     next: Arc<AtomicUsize>,
     count: usize,
+    said: Option<AsciiMetadataValue>,
+}
+
+impl Take {
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(said) = &self.said {
+            request.metadata_mut().insert("authorization", said.clone());
+        }
+        request
+    }
 }
 
 impl Iterator for Take {
@@ -137,12 +156,12 @@ impl Iterator for Take {
 async fn call(
     mut grpc: Grpc<Channel>,
     path: PathAndQuery,
-    messages: Take,
+    mut messages: Take,
 ) -> Result<usize, Status> {
     let mut answers = 0;
-    for message in messages {
+    while let Some(message) = messages.next() {
         grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-        let answer = grpc.unary(Request::new(message), path.clone(), Uncoded).await?;
+        let answer = grpc.unary(messages.request(message), path.clone(), Uncoded).await?;
         assert!(answer.into_inner() > 0, "an answer has bytes");
         answers += 1;
     }
@@ -151,8 +170,11 @@ async fn call(
 
 async fn stream(mut grpc: Grpc<Channel>, messages: Take) -> Result<usize, Status> {
     grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
-    let messages = Request::new(tokio_stream::iter(messages));
-    let response = grpc.streaming(messages, Method::Stream.path(), Uncoded).await?;
+    let mut request = messages.request(());
+    let metadata = std::mem::take(request.metadata_mut());
+    let mut request = Request::new(tokio_stream::iter(messages));
+    *request.metadata_mut() = metadata;
+    let response = grpc.streaming(request, Method::Stream.path(), Uncoded).await?;
     let mut stream = response.into_inner();
     let mut answers = 0;
     while let Some(length) = stream.message().await? {

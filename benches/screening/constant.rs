@@ -15,6 +15,8 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::secured;
+
 /// The argument that makes a bench binary the constant server; the folder of the answers follows.
 pub const ARGUMENT: &str = "--constant-server";
 
@@ -40,7 +42,8 @@ pub async fn serve(folder: &Path) {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let listener = TcpListener::bind(any).await.expect("a loopback port is free");
     let bound = listener.local_addr().expect("it is bound");
-    println!("http://{bound}");
+    let tls = secured::of_constant(folder);
+    println!("{}://{bound}", if tls.is_some() { "https" } else { "http" });
     std::io::stdout().flush().expect("the bench reads it");
     let connections = TcpListenerStream::new(listener).map(|accepted| {
         accepted.and_then(|connection| {
@@ -50,7 +53,11 @@ pub async fn serve(folder: &Path) {
         })
     });
     let service = ScreeningServiceServer::new(constant).max_encoding_message_size(64 << 20);
-    let served = Server::builder().add_service(service).serve_with_incoming(connections).await;
+    let mut server = Server::builder();
+    if let Some(tls) = tls {
+        server = server.tls_config(tls).expect("the bench made the certificate");
+    }
+    let served = server.add_service(service).serve_with_incoming(connections).await;
     served.expect("it serves until killed");
 }
 

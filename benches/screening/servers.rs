@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use crate::addresses;
 use crate::constant;
 use crate::counter::Counter;
+use crate::secured::Secured;
 use crate::server::{self, ServerChild};
 
 /// Only what the bench imports is loaded, and nothing that it lacks is required.
@@ -53,11 +54,16 @@ impl Drop for Running {
     }
 }
 
-/// Starts ours on `data_dir`, under `counter` where one is given.
-pub fn ours(data_dir: &Path, counter: Option<(Counter, &Path)>) -> Running {
+/// Starts ours on `data_dir`, under `counter` where one is given, closed where it is to be secured.
+pub fn ours(
+    data_dir: &Path,
+    counter: Option<(Counter, &Path)>,
+    secured: Option<&Secured>,
+) -> Running {
     let mut command = wrapped(server::LAZARETTO.as_ref(), counter);
     server::without_settings(&mut command);
     command.args(server::serve_arguments(data_dir)).args(SETTINGS);
+    command.args(secured.map(Secured::arguments).unwrap_or_default());
     Running::Ours(ServerChild::spawn(command, data_dir))
 }
 

@@ -1,10 +1,14 @@
-//! The file `endpoint` in the data directory: where the server that holds the store can be asked.
-//! Written after the server listens, removed when it ends well; after a crash it stays behind, so
-//! that its presence alone proves nothing.
+//! The files `endpoint` and `socket` in the data directory: where the server that holds the store
+//! can be asked, by anybody and by the directory's owner. Made when the server listens, removed when
+//! it ends well; after a crash they stay behind, so that their presence alone proves nothing.
 
+use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use tokio::net::UnixListener;
 
 /// The file's name.
 const NAME: &str = "endpoint";
@@ -15,6 +19,39 @@ const MAX_LENGTH: u64 = 1024;
 /// The path of the file.
 pub fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(NAME)
+}
+
+/// The path of the socket. Whoever can open it is the owner, and may do everything.
+pub fn socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("socket")
+}
+
+/// Listens on the socket, which its owner alone can open. Only who holds the store may: a socket
+/// that stands there is taken for the leftover of a process that was killed. InvalidInput where the
+/// path is too long.
+pub fn bind_socket(data_dir: &Path) -> io::Result<UnixListener> {
+    // Made where nobody else can reach it, so that there is no moment in which others can open it.
+    let private = data_dir.join("s");
+    DirBuilder::new().recursive(true).mode(0o700).create(&private)?;
+    let made = private.join("s");
+    remove_file(&made)?;
+    let listener = UnixListener::bind(&made)?;
+    std::fs::set_permissions(&made, Permissions::from_mode(0o600))?;
+    std::fs::rename(&made, socket(data_dir))?;
+    std::fs::remove_dir(&private)?;
+    Ok(listener)
+}
+
+/// Removes the socket.
+pub fn remove_socket(data_dir: &Path) -> io::Result<()> {
+    remove_file(&socket(data_dir))
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Where to ask a server that is bound to `bound`, from the same machine.
@@ -71,6 +108,27 @@ mod tests {
         remove(dir.path(), "http://127.0.0.1:2").unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         remove(dir.path(), "http://127.0.0.1:2").unwrap();
+    }
+
+    #[test]
+    fn the_socket_is_its_owners_and_takes_the_place_of_a_leftover() {
+        let runtime = crate::cli::runtime().unwrap();
+        let _entered = runtime.enter();
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let listener = bind_socket(dir.path()).unwrap();
+            let mode = std::fs::metadata(socket(dir.path())).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            std::os::unix::net::UnixStream::connect(socket(dir.path())).unwrap();
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+            drop(listener);
+        }
+        remove_socket(dir.path()).unwrap();
+        remove_socket(dir.path()).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let deep = dir.path().join("x".repeat(120));
+        let error = bind_socket(&deep).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

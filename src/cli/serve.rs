@@ -1,12 +1,13 @@
 //! `serve`: the server's life from the first log line to the last. Answers nothing itself.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -15,6 +16,7 @@ use super::{Global, connect, endpoint};
 use crate::config::{Config, Flags};
 use crate::engine::Engine;
 use crate::grpc;
+use crate::grpc::serve::accept::Listener;
 
 /// An address of the Lazarus Group (the Ronin Bridge theft), on OFAC's list since 2022-04-14.
 const EXAMPLE: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
@@ -75,14 +77,32 @@ async fn serve(config: &Config) -> Result<()> {
         move || drop(endpoint::remove(&data_dir, &url))
     };
     let watch = tokio::spawn(signals.watch(ask, on_second));
-    let served = grpc::serve::serve(engine, listener, async { drop(asked.await) }).await;
+    let mut listeners = vec![Listener::Tcp(listener)];
+    listeners.extend(owners_socket(&config.data_dir)?.map(Listener::Unix));
+    let asked = async { drop(asked.await) };
+    let served = grpc::serve::serve(engine, config.clone(), listeners, asked).await;
     watch.abort();
     drop((refresh, policies));
+    endpoint::remove_socket(&config.data_dir).context("removing the socket")?;
     endpoint::remove(&config.data_dir, &url)
         .with_context(|| format!("removing {}", endpoint::path(&config.data_dir).display()))?;
     served.context("serving")?;
     info!("ended");
     Ok(())
+}
+
+/// The socket in the data directory, for commands of its owner; `None`, with a word about it, where
+/// the path is longer than a socket's may be.
+fn owners_socket(data_dir: &Path) -> Result<Option<UnixListener>> {
+    match endpoint::bind_socket(data_dir) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            warn!(%error, "no socket in the data directory: its path is too long");
+            Ok(None)
+        }
+        Err(error) => Err(error)
+            .with_context(|| format!("listening on {}", endpoint::socket(data_dir).display())),
+    }
 }
 
 fn locked(data_dir: &Path) -> anyhow::Error {

@@ -91,10 +91,13 @@ fn the_example_file_shows_every_key_at_its_default() {
     let next = Path::new("/etc/lazaretto/next-policy.toml");
     assert_eq!(shown.shadow_policy.as_deref(), Some(next));
     let (data_dir, policy, shadow_policy) = (defaults.data_dir.clone(), None, None);
-    assert_eq!(Config { data_dir, policy, shadow_policy, ..shown }, defaults);
+    // As many searches as the machine has processors to spare.
+    let limits = Limits { searches: defaults.limits.searches, ..shown.limits.clone() };
+    assert_eq!(Config { data_dir, policy, shadow_policy, limits, ..shown }, defaults);
     let shows = |key: &str| uncommented.lines().any(|line| line.starts_with(&format!("{key} = ")));
-    let tables = ["lists", "exposure", "chains", "assets"];
-    for key in KEYS.into_iter().filter(|key| !tables.contains(key)).chain(exposure::KEYS) {
+    let tables = ["lists", "exposure", "chains", "assets", "limits", "drain"];
+    let keys = KEYS.into_iter().filter(|key| !tables.contains(key)).chain(exposure::KEYS);
+    for key in keys.chain(limits::KEYS).chain(limits::DRAIN_KEYS) {
         assert!(shows(key), "{key} is not in the example");
     }
     for key in lists::KEYS.into_iter().chain(exposure::CHAIN_KEYS).chain(exposure::ASSET_KEYS) {
@@ -305,6 +308,27 @@ fn what_a_file_may_not_say() {
             "F:3: log: must be a string, not an integer",
         ],
     );
+}
+
+#[test]
+fn limits_and_the_drain_are_read_and_bounded() {
+    let config = file(
+        "[limits]\ncalls = 7\nstall_timeout = \"2s\"\n[drain]\ndelay = \"0s\"\ntimeout = \"1m\"",
+    )
+    .unwrap();
+    let limits = Limits { calls: 7, stall_timeout: Duration::from_secs(2), ..Limits::default() };
+    assert_eq!(config.limits, limits);
+    assert_eq!(config.drain, Drain { delay: Duration::ZERO, timeout: Duration::from_secs(60) });
+    let check = |text: &str, words: &str| {
+        let problems = file(text).unwrap_err().join("\n");
+        assert!(problems.contains(words), "{words:?} in {problems}");
+    };
+    check("[limits]\ncalls = 0", "limits.calls: must be an integer from 1 to 1000000, not 0");
+    check("[limits]\ncall = 1", "unknown key \"limits.call\"");
+    check("[limits]\nkeepalive = \"0s\"", "limits.keepalive: must not be zero");
+    check("[limits]\ncall_timeout = \"25h\"", "limits.call_timeout: must be at most 1d");
+    check("[drain]\ntimeout = \"2d\"", "drain.timeout: must be at most 1d");
+    check("limits = 3", "limits: must be a table");
 }
 
 #[test]

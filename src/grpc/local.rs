@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::client::CallError;
+use super::load::Load;
 use super::question::Options;
 use super::screening::{self, Screenings};
 use super::v1;
+use crate::config::Limits;
 use crate::domain::chain::Chain;
 use crate::engine::Engine;
 use crate::screening::policy::Decision;
@@ -59,7 +61,7 @@ impl Local {
         options: Option<&v1::ScreeningOptions>,
     ) -> Result<Self, CallError> {
         let options = Options::check(options).map_err(refused)?;
-        let screenings = Screenings::new(engine.clone());
+        let screenings = Screenings::new(engine.clone(), Arc::new(Load::new(&Limits::default())));
         let local = Self { engine, screenings, options };
         // Options that fit no snapshot are refused now, and not row by row.
         local.questions(&local.ground()?)?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tonic::{Code, Request, Response, Status};
 
-use super::blocking::with_engine;
+use super::blocking::{with_engine, with_engine_in_turn};
+use super::load::Load;
 use super::question::{Options, Question, not_an_address, question};
 use super::screening::MAX_BATCH;
 use super::status::{Refusal, invalid_field};
@@ -26,12 +27,13 @@ const MAX_DEEP: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Policies {
     engine: Arc<Engine>,
+    load: Arc<Load>,
 }
 
 impl Policies {
-    /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    /// The service over `engine`, with the turns of `load`.
+    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+        Self { engine, load }
     }
 }
 
@@ -227,7 +229,8 @@ impl PolicyService for Policies {
         request: Request<v1::ComparePoliciesRequest>,
     ) -> Result<Response<v1::ComparePoliciesResponse>, Status> {
         let request = request.into_inner();
-        let compared = with_engine(&self.engine, move |engine| compare(engine, request));
-        Ok(Response::new(compared.await?))
+        let work = move |engine: &Arc<Engine>| compare(engine, request);
+        let compared = with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
+        Ok(Response::new(compared))
     }
 }

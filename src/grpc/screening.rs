@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::blocking::{blocking, with_engine};
+use super::blocking::{in_turn, with_engine_in_turn};
+use super::load::Load;
 use super::payment::Asked;
 use super::question::{Options, Question, not_an_address, question};
 use super::status::Refusal;
@@ -28,12 +29,13 @@ pub const MAX_BATCH: usize = 10_000;
 const MAX_DEEP_BATCH: usize = 1_000;
 
 /// After so many items a batch lets other calls go on.
-const ITEMS_PER_TURN: usize = 256;
+const ITEMS_PER_TURN: usize = 64;
 
 /// The service over the engine.
 #[derive(Clone, Debug)]
 pub struct Screenings {
     engine: Arc<Engine>,
+    load: Arc<Load>,
     template: Arc<ArcSwapOption<Template>>,
 }
 
@@ -45,9 +47,9 @@ struct Template {
 }
 
 impl Screenings {
-    /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, template: Arc::default() }
+    /// The service over `engine`, with the turns of `load`.
+    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+        Self { engine, load, template: Arc::default() }
     }
 
     pub(super) fn snapshot(&self) -> Result<Arc<Snapshot>, Refusal> {
@@ -137,7 +139,7 @@ impl ScreeningService for Screenings {
         let answered = if options.is_deep(&scope) {
             drop(scope);
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            blocking(move || {
+            in_turn(&self.load.searches, move |_| {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
                 answer_deep(&engine, (&scope, options.evidence), query, now)
             })
@@ -179,15 +181,16 @@ impl ScreeningService for Screenings {
                 return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
             }
             let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            blocking(move || {
+            in_turn(&self.load.searches, move |caller| {
                 let scope = options.scope(&snapshot, now)?;
                 let asked = (&scope, options.evidence);
-                let items = queries.into_iter();
+                let items = queries.into_iter().take_while(|_| !caller.is_gone());
                 let items = items.map(|query| item(answer_deep(&engine, asked, query, now)));
                 Ok::<_, Refusal>(items.collect::<Vec<_>>())
             })
             .await??
         } else {
+            let turn = self.load.batches.turn().await?;
             let mut items = Vec::with_capacity(queries.len());
             for (place, query) in queries.into_iter().enumerate() {
                 if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
@@ -195,6 +198,7 @@ impl ScreeningService for Screenings {
                 }
                 items.push(item(answer(&self.engine, &scope, query, now)));
             }
+            drop(turn);
             items
         };
         let snapshot = Some(self.message(&snapshot, now));
@@ -205,7 +209,7 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
-        let response = trace::trace(self.engine.clone(), request.into_inner()).await?;
+        let response = trace::trace(&self.engine, &self.load, request.into_inner()).await?;
         Ok(Response::new(response))
     }
 
@@ -216,7 +220,8 @@ impl ScreeningService for Screenings {
         let asked = Asked::check(request.into_inner())?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
-        let (response, snapshot) = with_engine(&self.engine, work).await?;
+        let (response, snapshot) =
+            with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
         let snapshot = Some(self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenTransferResponse { snapshot, ..response }))
     }
@@ -234,12 +239,18 @@ impl ScreeningService for Screenings {
         };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
+        let load = self.load.clone();
         let answers = request.into_inner().map(move |question| session.prepare(question?));
-        let answers = answers.then(async |prepared| match prepared? {
-            Prepared::Ready(response) => Ok(*response),
-            Prepared::Deep(response, work) => {
-                let item = Some(blocking(work).await?);
-                Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+        let answers = answers.then(move |prepared| {
+            let load = load.clone();
+            async move {
+                match prepared? {
+                    Prepared::Ready(response) => Ok(*response),
+                    Prepared::Deep(response, work) => {
+                        let item = Some(in_turn(&load.searches, |_| work()).await?);
+                        Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+                    }
+                }
             }
         });
         Ok(Response::new(Box::pin(answers)))

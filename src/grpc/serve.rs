@@ -1,22 +1,26 @@
-//! Puts the services on a listener, with health, reflection, limits and graceful drain; or on an
+//! Puts the services on listeners, with health, reflection, limits and graceful drain; or on an
 //! in-memory pipe for a command that holds the store itself.
 
-use std::io;
+pub mod accept;
+mod connection;
+mod guarded;
+pub(super) mod tasks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use accept::{Door, Listener};
+use connection::Terms;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio_stream::wrappers::TcpListenerStream;
-use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::Connected;
-use tonic::transport::{Channel, Endpoint, Server, Uri};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint, Uri};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use super::call::{Calls, Shared};
 use super::lists::Lists;
+use super::load::Load;
 use super::policy::Policies;
 use super::screening::Screenings;
 use super::transfers::Transfers;
@@ -25,6 +29,7 @@ use super::v1::policy_service_server::{PolicyServiceServer, SERVICE_NAME as POLI
 use super::v1::sanctions_list_service_server::{SERVICE_NAME as LISTS, SanctionsListServiceServer};
 use super::v1::screening_service_server::{SERVICE_NAME as SCREENING, ScreeningServiceServer};
 use super::v1::transfer_service_server::{SERVICE_NAME as TRANSFERS, TransferServiceServer};
+use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
 
 /// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
@@ -38,23 +43,17 @@ pub const MAX_INGEST: usize = 16 << 20;
 /// The largest message sent, in bytes: a batch of 10,000 answers with findings.
 pub const MAX_RESPONSE: usize = 64 << 20;
 
-/// The most calls under way on one connection.
-const MAX_CALLS_PER_CONNECTION: u32 = 1_000;
+/// What health knows: the server as a whole, and each service.
+const SERVICES: [&str; 5] = ["", SCREENING, LISTS, TRANSFERS, POLICIES];
 
-/// How long calls under way may take to end once an end is asked for. A stream that its client
-/// keeps open would hold the server up for ever.
-const DRAIN: Duration = Duration::from_secs(30);
+/// Connections open at once on the socket in the data directory.
+const OWNERS_CONNECTIONS: usize = 64;
 
-/// How much of one call's messages is taken before they are looked at, in bytes: what a client
-/// that does not read its answers can make wait here.
-const CALL_WINDOW: u32 = 256 << 10;
+/// Longer than anybody waits.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
-/// which wait for their reader do not keep the others on the connection from being heard.
-const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// How long to wait after a connection could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How long streams may take to say farewell once they were told to end.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The in-memory pipe's buffer, in bytes.
 const PIPE: usize = 1 << 20;
@@ -70,114 +69,129 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Serves `engine` on `listener` until `shutdown`; then takes no more calls, answers those under
-/// way, for 30 seconds at most, and returns.
+/// Serves `engine` on `listeners` until `shutdown`; then drains as the configuration says, and
+/// returns.
 pub async fn serve(
     engine: Arc<Engine>,
-    listener: TcpListener,
+    config: Config,
+    listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
-    let connections = TcpListenerStream::new(listener).then(async |accepted| match accepted {
-        Ok(connection) => ready(connection),
-        Err(error) => {
-            // Out of file descriptors, most likely: to try again at once would fail at once.
-            tracing::warn!(%error, "a connection could not be accepted");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            Err(error)
+    let (health, server) = Server::new(&engine, &config.limits)?;
+    let room = Arc::new(Semaphore::new(config.limits.connections));
+    // The owner gets in however many others are there.
+    let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
+    let (alive, ended) = mpsc::channel(1);
+    for listener in listeners {
+        let door = Door {
+            terms: server.terms.clone(),
+            calls: server.calls.clone(),
+            room: match listener {
+                Listener::Tcp(_) => room.clone(),
+                Listener::Unix(_) => owners_room.clone(),
+            },
+            draining: server.draining.subscribe(),
+            alive: alive.clone(),
+        };
+        tokio::spawn(door.open(listener));
+    }
+    drop(alive);
+    tokio::select! {
+        () = shutdown => {}
+        () = report_health(engine, health.clone()) => {}
+    }
+    server.drain(&config.drain, health, ended).await;
+    Ok(())
+}
+
+/// What connections are served by, and how it ends.
+struct Server {
+    terms: Terms,
+    calls: Calls,
+    shared: Arc<Shared>,
+    draining: watch::Sender<bool>,
+}
+
+impl Server {
+    fn new(engine: &Arc<Engine>, limits: &Limits) -> Result<(HealthReporter, Self), ServeError> {
+        let load = Arc::new(Load::new(limits));
+        let (health, routes) = routes(engine, &load)?;
+        let ending = watch::Sender::new(false);
+        let shared = Arc::new(Shared { load, limits: limits.clone(), ending });
+        let calls = Calls::new(routes, shared.clone());
+        let draining = watch::Sender::new(false);
+        Ok((health, Self { terms: Terms::new(limits), calls, shared, draining }))
+    }
+
+    /// Says that it is not ready, goes on for a while, takes no more, and waits for what is under
+    /// way: `ended` closes with the last connection.
+    async fn drain(&self, drain: &Drain, health: HealthReporter, mut ended: mpsc::Receiver<()>) {
+        not_serving(&health).await;
+        tokio::time::sleep(drain.delay).await;
+        self.draining.send_replace(true);
+        end_watches(health).await;
+        if tokio::time::timeout(drain.timeout, ended.recv()).await.is_ok() {
+            return;
         }
-    });
-    serve_connections(engine, connections, shutdown).await
-}
-
-fn ready(connection: TcpStream) -> io::Result<TcpStream> {
-    // With Nagle's algorithm on, small answers wait for 40 ms.
-    connection.set_nodelay(true)?;
-    Ok(connection)
-}
-
-/// A channel to the services over an in-memory pipe, served in the background of this runtime.
-pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
-    let (ours, theirs) = tokio::io::duplex(PIPE);
-    let connections = tokio_stream::once(io::Result::Ok(theirs)).chain(tokio_stream::pending());
-    tokio::spawn(async move {
-        if let Err(error) = serve_connections(engine, connections, std::future::pending()).await {
-            tracing::error!(%error, "the in-process service ended");
+        tracing::warn!("streams still open after {} s are ended", drain.timeout.as_secs());
+        self.shared.ending.send_replace(true);
+        if tokio::time::timeout(FAREWELL, ended.recv()).await.is_err() {
+            tracing::warn!(calls = self.shared.load.calls(), "what is still under way is cut off");
         }
-    });
-    let mut ours = Some(TokioIo::new(ours));
-    let connector = tower::service_fn(move |_: Uri| {
-        let end = ours.take().ok_or(io::ErrorKind::NotConnected);
-        async move { end.map_err(io::Error::from) }
-    });
-    let endpoint = Endpoint::from_static("http://in-process.invalid");
-    Ok(endpoint.connect_with_connector(connector).await?)
+    }
 }
 
-async fn serve_connections<C>(
-    engine: Arc<Engine>,
-    connections: impl Stream<Item = io::Result<C>>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError>
-where
-    C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Connected + Unpin + Send + 'static,
-{
+/// The services over `engine`.
+fn routes(engine: &Arc<Engine>, load: &Arc<Load>) -> Result<(HealthReporter, Routes), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let screening = ScreeningServiceServer::new(Screenings::new(engine.clone()))
+    let screening = ScreeningServiceServer::new(Screenings::new(engine.clone(), load.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
-    let farewell = health.clone();
-    let shutdown = async {
-        shutdown.await;
-        end_health(farewell).await;
-    };
     let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
-    let transfers = TransferServiceServer::new(Transfers::new(engine.clone()))
+    let transfers = TransferServiceServer::new(Transfers::new(engine.clone(), load.clone()))
         .max_decoding_message_size(MAX_INGEST)
         .max_encoding_message_size(MAX_RESPONSE);
-    let policies = PolicyServiceServer::new(Policies::new(engine.clone()))
+    let policies = PolicyServiceServer::new(Policies::new(engine.clone(), load.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
-    let (asked, end_asked) = oneshot::channel();
-    let shutdown = async move {
-        shutdown.await;
-        // The other side lives as long as this call.
-        let _ = asked.send(());
-    };
-    let server = Server::builder()
-        .max_concurrent_streams(MAX_CALLS_PER_CONNECTION)
-        .initial_stream_window_size(CALL_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .add_service(health_service)
+    let routes = Routes::new(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(screening)
         .add_service(lists)
         .add_service(transfers)
         .add_service(policies)
-        .serve_with_incoming_shutdown(connections, shutdown);
-    tokio::select! {
-        ended = server => Ok(ended?),
-        () = report_health(engine, health) => Ok(()),
-        () = drained_too_long(end_asked) => {
-            tracing::warn!("calls still under way after {} s are cut off", DRAIN.as_secs());
-            Ok(())
-        }
-    }
+        .prepare();
+    Ok((health, routes))
 }
 
-/// Ends [`DRAIN`] after an end was asked for.
-async fn drained_too_long(end_asked: oneshot::Receiver<()>) {
-    match end_asked.await {
-        Ok(()) => tokio::time::sleep(DRAIN).await,
-        Err(_) => std::future::pending().await,
-    }
+/// A channel to the services over an in-memory pipe, served in the background of this runtime.
+pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    // Whoever asks here waits for himself alone.
+    let limits = Limits { call_timeout: FOR_EVER, stall_timeout: FOR_EVER, ..Limits::default() };
+    let (health, server) = Server::new(&engine, &limits)?;
+    tokio::spawn(async move {
+        let Server { terms, calls, draining, .. } = server;
+        tokio::select! {
+            () = terms.drive(theirs, terms.open_by(), calls, draining.subscribe()) => {}
+            () = report_health(engine, health) => {}
+        }
+    });
+    let mut ours = Some(TokioIo::new(ours));
+    let connector = tower::service_fn(move |_: Uri| {
+        let end = ours.take().ok_or(std::io::ErrorKind::NotConnected);
+        async move { end.map_err(std::io::Error::from) }
+    });
+    let endpoint = Endpoint::from_static("http://in-process.invalid");
+    Ok(endpoint.connect_with_connector(connector).await?)
 }
 
 /// Tells health what is true now and at every change: NOT_SERVING until a list is published. Never
@@ -202,10 +216,16 @@ async fn report_health(engine: Arc<Engine>, health: HealthReporter) {
     }
 }
 
-/// Tells those who watch that the server ends, and ends their calls, which would keep it for ever.
-async fn end_health(mut health: HealthReporter) {
-    for service in ["", SCREENING, LISTS, TRANSFERS, POLICIES] {
+/// Tells those who watch that nothing is to be asked here any more.
+async fn not_serving(health: &HealthReporter) {
+    for service in SERVICES {
         health.set_service_status(service, ServingStatus::NotServing).await;
+    }
+}
+
+/// Ends the calls of those who watch, which would keep their connections for ever.
+async fn end_watches(mut health: HealthReporter) {
+    for service in SERVICES {
         health.clear_service_status(service).await;
     }
 }

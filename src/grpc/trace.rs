@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tonic::Status;
 
-use super::blocking::with_engine;
+use super::blocking::with_engine_in_turn;
 use super::convert;
+use super::load::Load;
 use super::status::{Refusal, invalid_field, wished_chain};
 use super::transfers::check_address;
 use super::v1;
@@ -24,11 +25,12 @@ const MAX_PATHS: usize = 100;
 
 /// Answers a request; the search runs on the blocking pool.
 pub async fn trace(
-    engine: Arc<Engine>,
+    engine: &Arc<Engine>,
+    load: &Load,
     request: v1::TraceExposureRequest,
 ) -> Result<v1::TraceExposureResponse, Status> {
     let query = query(request)?;
-    with_engine(&engine, move |engine| answer(engine, &query)).await
+    with_engine_in_turn(&load.searches, engine, move |engine| answer(engine, &query)).await
 }
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::blocking::{blocking, with_engine};
+use super::blocking::{blocking, with_engine, with_engine_in_turn};
+use super::load::Load;
 use super::status::{Refusal, invalid_field};
 use super::v1::ingest_transfers_response::Outcome;
 use super::v1::transfer_service_server::TransferService;
@@ -45,12 +46,13 @@ const MAX_PAGE: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Transfers {
     engine: Arc<Engine>,
+    load: Arc<Load>,
 }
 
 impl Transfers {
-    /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    /// The service over `engine`, with the turns of `load`.
+    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+        Self { engine, load }
     }
 }
 
@@ -259,7 +261,7 @@ impl TransferService for Transfers {
         request: Request<v1::ListCounterpartiesRequest>,
     ) -> Result<Response<v1::ListCounterpartiesResponse>, Status> {
         let query = counterparty_query(request.into_inner())?;
-        with_engine(&self.engine, move |engine| {
+        with_engine_in_turn(&self.load.searches, &self.engine, move |engine| {
             let page = engine.counterparties(&query)?;
             Ok(Response::new(v1::ListCounterpartiesResponse {
                 counterparties: page.rows.iter().map(counterparty).collect(),

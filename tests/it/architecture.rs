@@ -21,18 +21,19 @@ const IMPORTS: [(&str, &[&str]); 11] = [
         "engine",
         &["config", "domain", "exposure", "ingest", "refresh", "screening", "source", "store"],
     ),
-    ("grpc", &["domain", "engine", "exposure", "ingest", "screening"]),
+    ("grpc", &["config", "domain", "engine", "exposure", "ingest", "screening"]),
 ];
 
 /// The last module may import every other one.
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
+    ("hyper", &["grpc"]),
     // The well-known types of the proto, which the command line fills in and prints.
     ("pbjson", &["grpc", "cli/batch/answer", "cli/dates", "cli/render"]),
     ("ureq", &["refresh/fetch", "config/lists"]),

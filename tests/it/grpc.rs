@@ -5,6 +5,7 @@ mod batch;
 mod changes;
 mod concurrency;
 mod exchange;
+mod limits;
 mod lists;
 mod payment;
 mod policy;
@@ -24,6 +25,7 @@ use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::ListKind;
 use lazaretto::engine::Engine;
 use lazaretto::grpc::client::Client;
+use lazaretto::grpc::serve::accept::Listener;
 use lazaretto::grpc::serve::{ServeError, serve};
 use lazaretto::grpc::v1;
 use lazaretto::grpc::v1::import_list_request::Part;
@@ -94,7 +96,7 @@ impl Desk {
             shadow_policy: None,
             cache_mib: 16,
             lists: Vec::new(),
-            exposure: built_in.exposure,
+            ..built_in
         };
         edit(&mut config);
         let clock = Arc::new(AtomicI64::new(moment(NOW).as_second()));
@@ -104,7 +106,9 @@ impl Desk {
         let listener = TcpListener::bind(config.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(serve(engine.clone(), listener, async { drop(stopped.await) }));
+        let listeners = vec![Listener::Tcp(listener)];
+        let stopped = async { drop(stopped.await) };
+        let served = tokio::spawn(serve(engine.clone(), config, listeners, stopped));
         let client = Client::connect(&format!("http://{address}")).await.unwrap();
         Self { dir, clock, engine, address, client, stop: Some(stop), served }
     }
@@ -140,6 +144,11 @@ impl Desk {
         file: Vec<u8>,
     ) -> Result<v1::PublicationReport, Status> {
         self.send(vec![Part::Header(header), Part::Chunk(file)]).await
+    }
+
+    /// How many imports are on their way, by their files.
+    fn uploads(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("upload")).unwrap().count()
     }
 
     /// Imports the file of a SANCTIONS list.

@@ -24,6 +24,7 @@ mod program;
 mod real_transfers;
 mod refresh;
 mod report;
+mod rolling;
 mod story;
 mod support;
 mod tagpacks;

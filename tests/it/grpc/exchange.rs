@@ -37,8 +37,7 @@ fn an_import_says_what_it_did_and_is_in_use() {
         let counts = (report.published, report.added, report.updated, report.removed);
         assert_eq!(counts, (false, 0, 0, 0));
         assert_eq!(report.list.unwrap().version, 2);
-        let uploads = std::fs::read_dir(desk.dir.path().join("upload")).unwrap();
-        assert_eq!(uploads.count(), 0, "an import leaves no file behind");
+        assert_eq!(desk.uploads(), 0, "an import leaves no file behind");
     });
 }
 
@@ -99,8 +98,7 @@ fn imports_that_are_refused() {
             check_refused(desk.send(parts).await, refusal);
         }
         assert_eq!(desk.lists().await, before);
-        let uploads = std::fs::read_dir(desk.dir.path().join("upload")).unwrap();
-        assert_eq!(uploads.count(), 0, "a refused import leaves no file behind");
+        assert_eq!(desk.uploads(), 0, "a refused import leaves no file behind");
     });
 }
 

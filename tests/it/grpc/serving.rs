@@ -122,8 +122,7 @@ fn what_is_under_way_is_ended_before_the_server_ends() {
         let mut lists = desk.another_client().await.lists;
         let parts = UnboundedReceiverStream::new(parts);
         let import = tokio::spawn(async move { lists.import_list(parts).await });
-        let upload = desk.dir.path().join("upload");
-        while std::fs::read_dir(&upload).unwrap().count() == 0 {
+        while desk.uploads() == 0 {
             desk.screen(CLEAN).await; // every round trip lets the import come further
         }
         let mut health = HealthClient::new(channel(desk).await);
@@ -153,6 +152,35 @@ fn what_is_under_way_is_ended_before_the_server_ends() {
         assert!(!desk.served.is_finished());
         drop(ask);
         assert_eq!(stream.message().await.unwrap(), None);
+        bounded(&mut desk.served).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn streams_that_go_on_too_long_are_ended_with_a_word() {
+    let edit = |config: &mut Config| {
+        config.lists = vec![ofac()];
+        config.drain.timeout = Duration::from_millis(300);
+    };
+    run_with(edit, async |desk| {
+        desk.sanction(OFAC, csv("2025-11-20", &made_up(0..1))).await;
+        let (ask, asked) = mpsc::unbounded_channel();
+        let asked = UnboundedReceiverStream::new(asked);
+        let stream = desk.client.screening.clone().stream_screen_addresses(asked).await.unwrap();
+        let mut stream = stream.into_inner();
+        let question =
+            v1::StreamScreenAddressesRequest { query: Some(query(CLEAN)), options: None };
+        ask.send(question.clone()).unwrap();
+        assert!(stream.message().await.unwrap().is_some());
+        desk.stop.take().unwrap().send(()).unwrap();
+        for _ in 0..100 {
+            ask.send(question.clone()).unwrap();
+        }
+        for _ in 0..100 {
+            assert!(stream.message().await.unwrap().is_some(), "what was asked is answered");
+        }
+        let ended = stream.message().await.map(drop);
+        check_refused(ended, (Code::Unavailable, "DRAINING", "", "the server ends"));
         bounded(&mut desk.served).await.unwrap().unwrap();
     });
 }

@@ -1,0 +1,167 @@
+//! A client that means well beside clients that do not, in one run: its p99 with each of them,
+//! against its p99 alone, round by round. The goal is a ratio of at most 2.
+//!
+//! Everything stays on loopback. Attackers are processes of their own with the lowest priority,
+//! since elsewhere they would not take the server's processors either.
+//!
+//! `cargo bench --bench hostile`; with `-- --quick` a smoke run.
+
+#[path = "hostile/attacks.rs"]
+mod attacks;
+#[path = "../tests/it/support/server.rs"]
+mod server;
+
+use std::fmt::Write;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use attacks::{ATTACKS, Attack};
+use lazaretto::grpc::client::Client;
+use lazaretto::grpc::v1;
+use server::ServerChild;
+
+/// The most that p99 may grow beside an attack.
+const GOAL: f64 = 2.0;
+
+/// An address that no list has and no transfer touches.
+const CLEAN: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
+
+/// How much is done: how long each look at the client takes, and how many rounds.
+#[derive(Clone, Copy)]
+struct Size {
+    look: Duration,
+    rounds: usize,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    if let Some(at) = arguments.iter().position(|argument| argument == "--attack") {
+        return runtime.block_on(attacks::run(&arguments[at + 1], &arguments[at + 2]));
+    }
+    let size = match arguments.iter().any(|argument| argument == "--quick") {
+        true => Size { look: Duration::from_millis(50), rounds: 1 },
+        false => Size { look: Duration::from_secs(2), rounds: 5 },
+    };
+    runtime.block_on(bench(size));
+}
+
+async fn bench(size: Size) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    load(folder.path());
+    let server = ServerChild::start(folder.path(), &[]);
+    let client = Client::connect(server.endpoint()).await.expect("the server listens");
+    look(&client, size.look).await;
+    println!("{:<44} {:>10} {:>10} {:>7}  goal {GOAL}", "beside", "alone p99", "p99", "ratio");
+    for attack in &ATTACKS {
+        let mut rounds = Vec::new();
+        for _ in 0..size.rounds {
+            let alone = look(&client, size.look).await;
+            let attacker = Attacker::start(attack, server.endpoint());
+            let beside = look(&client, size.look).await;
+            drop(attacker);
+            rounds.push((alone, beside));
+        }
+        println!("{}", row(attack, &rounds));
+    }
+}
+
+/// Lists and transfers, so that deep questions have something to search in.
+fn load(data_dir: &Path) {
+    let holder = |number: u64| format!("0x{:040x}", 0x5eed_0000_0000 + number);
+    let mut rows = String::from("chain,tx,position,time,from,to,asset,amount\n");
+    let mut state = 1_u64;
+    for height in 0..200_000_u64 {
+        // A multiplicative generator (Knuth): the same rows on every machine.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (from, to) = (holder((state >> 33) % 20_000), holder((state >> 45) % 20_000));
+        let time = jiff::Timestamp::from_second(1_700_000_000 + height as i64).expect("in range");
+        let amount = "1000000000000000000";
+        writeln!(rows, "eip155:1,0x{height:064x},{height}:0,{time},{from},{to},native,{amount}")
+            .expect("a string takes all");
+    }
+    let transfers = data_dir.join("transfers.csv");
+    std::fs::write(&transfers, rows).expect("a file");
+    let mut list = String::from("# published: 2026-01-01\naddress,ticker,party_uid,party_name\n");
+    for number in 0..20 {
+        writeln!(list, "{},ETH,{number},Party {number}", holder(number)).expect("a string");
+    }
+    let listed = data_dir.join("list.csv");
+    std::fs::write(&listed, list).expect("a file");
+    let list = ["lists", "import", &text(&listed), "--list", "bench", "--kind", "ADVISORY"];
+    let transfers = ["transfers", "import", &text(&transfers)];
+    for arguments in [&list[..], &transfers[..]] {
+        let mut command = server::command();
+        command.env("LAZARETTO_DATA_DIR", data_dir).args(arguments);
+        let done = command.stdout(Stdio::null()).status().expect("the program runs");
+        assert!(done.success(), "{command:?}");
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a temporary folder has a plain name").to_owned()
+}
+
+/// The p99 of calls, one after the other, for so long.
+async fn look(client: &Client, length: Duration) -> Duration {
+    let mut screening = client.screening.clone();
+    let query = v1::AddressQuery { address: CLEAN.to_owned(), ..Default::default() };
+    let request = v1::ScreenAddressRequest { query: Some(query), options: None };
+    let begun = Instant::now();
+    let mut took = Vec::new();
+    while begun.elapsed() < length {
+        let asked = Instant::now();
+        screening.screen_address(request.clone()).await.expect("an answer, whoever else asks");
+        took.push(asked.elapsed());
+    }
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+fn row(attack: &Attack, rounds: &[(Duration, Duration)]) -> String {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let middle = |mut numbers: Vec<f64>| {
+        numbers.sort_unstable_by(f64::total_cmp);
+        numbers[numbers.len() / 2]
+    };
+    let alone = middle(rounds.iter().map(|round| micros(round.0)).collect());
+    let beside = middle(rounds.iter().map(|round| micros(round.1)).collect());
+    let ratio = middle(rounds.iter().map(|round| micros(round.1) / micros(round.0)).collect());
+    let verdict = match attack.has_goal {
+        false => "",
+        true if ratio <= GOAL => "PASS",
+        true => "FAIL",
+    };
+    let Attack { words, .. } = attack;
+    format!("{words:<44} {alone:>7.0} us {beside:>7.0} us {ratio:>7.2}  {verdict}")
+}
+
+/// An attacker at work; ended when dropped.
+struct Attacker(Child);
+
+impl Attacker {
+    /// Returns once the attack is under way.
+    fn start(attack: &Attack, endpoint: &str) -> Self {
+        let own = std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new("nice");
+        command.args(["-n", "19"]).arg(own).args(["--attack", attack.name, endpoint]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("nice runs");
+        let out = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).expect("a line");
+        assert_eq!(line, "under way\n", "{}", attack.name);
+        Self(child)
+    }
+}
+
+impl Drop for Attacker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}

@@ -1,0 +1,187 @@
+//! How much is under way: calls and streams are counted and refused beyond their limits, heavy work
+//! waits for its turn. Knows no method and no message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Code;
+
+use super::status::Refusal;
+use super::v1::ErrorReason;
+use crate::config::Limits;
+
+/// How many may wait for a turn for each that works.
+const WAITING_FOR_EACH: usize = 8;
+
+/// What is under way, against its limits.
+#[derive(Debug)]
+pub struct Load {
+    calls: Counted,
+    streams: Counted,
+    /// Turns of batches.
+    pub batches: Turns,
+    /// Turns of searches.
+    pub searches: Turns,
+}
+
+impl Load {
+    /// Nothing under way.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            calls: Counted::new("calls", limits.calls),
+            streams: Counted::new("streams", limits.streams),
+            batches: Turns::new("batches", limits.batches),
+            searches: Turns::new("searches", limits.searches),
+        }
+    }
+
+    /// A call that begins, and a stream if it is one; refused where there are too many.
+    pub fn begin(self: &Arc<Self>, stream: bool) -> Result<UnderWay, Refusal> {
+        self.calls.take()?;
+        if stream && let Err(refusal) = self.streams.take() {
+            self.calls.give_back();
+            return Err(refusal);
+        }
+        Ok(UnderWay { load: self.clone(), stream })
+    }
+
+    /// How many calls are under way, streams among them.
+    pub fn calls(&self) -> usize {
+        self.calls.now.load(Ordering::Relaxed)
+    }
+}
+
+/// A call that counts until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay {
+    load: Arc<Load>,
+    stream: bool,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.load.calls.give_back();
+        if self.stream {
+            self.load.streams.give_back();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    what: &'static str,
+    now: AtomicUsize,
+    most: usize,
+}
+
+impl Counted {
+    fn new(what: &'static str, most: usize) -> Self {
+        Self { what, now: AtomicUsize::new(0), most }
+    }
+
+    fn take(&self) -> Result<(), Refusal> {
+        if self.now.fetch_add(1, Ordering::Relaxed) < self.most {
+            return Ok(());
+        }
+        self.give_back();
+        Err(overloaded(format!("{} {} are under way", self.most, self.what)))
+    }
+
+    fn give_back(&self) {
+        self.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Turns for work of one kind, in the order in which they were asked for.
+#[derive(Debug)]
+pub struct Turns {
+    free: Arc<Semaphore>,
+    waiting: Counted,
+}
+
+/// A turn, until this is dropped.
+pub type Turn = OwnedSemaphorePermit;
+
+impl Turns {
+    fn new(what: &'static str, most: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(most)),
+            waiting: Counted::new(what, most.saturating_mul(WAITING_FOR_EACH)),
+        }
+    }
+
+    /// Waits for a turn; refused where too many wait already.
+    pub async fn turn(&self) -> Result<Turn, Refusal> {
+        if let Ok(turn) = self.free.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        self.waiting.take()?;
+        let _waiting = Waiting(&self.waiting);
+        let turn = self.free.clone().acquire_owned().await;
+        turn.map_err(|_| overloaded("the server ends".to_owned()))
+    }
+}
+
+/// Counts as waiting until dropped: who asked may give up.
+struct Waiting<'a>(&'a Counted);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+fn overloaded(what: String) -> Refusal {
+    let message = format!("{what}: try again later, or elsewhere");
+    Refusal::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_and_streams_are_counted_and_given_back() {
+        let limits = Limits { calls: 3, streams: 1, ..Limits::default() };
+        let load = Arc::new(Load::new(&limits));
+        let call = load.begin(false).unwrap();
+        let stream = load.begin(true).unwrap();
+        assert_eq!(load.calls(), 2);
+        load.begin(true).unwrap_err();
+        assert_eq!(load.calls(), 2, "a refused stream counts as no call");
+        let third = load.begin(false).unwrap();
+        load.begin(false).unwrap_err();
+        drop((call, stream));
+        assert_eq!(load.calls(), 1);
+        drop((load.begin(true).unwrap(), third));
+        assert_eq!(load.calls(), 0);
+    }
+
+    #[test]
+    fn turns_come_in_order_and_few_wait() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let limits = Limits { batches: 1, ..Limits::default() };
+            let load = Arc::new(Load::new(&limits));
+            let first = load.batches.turn().await.unwrap();
+            let wait = |place: usize| {
+                let load = load.clone();
+                tokio::spawn(async move { load.batches.turn().await.map(|turn| (place, turn)) })
+            };
+            let waiting: Vec<_> = (0..WAITING_FOR_EACH).map(wait).collect();
+            tokio::task::yield_now().await;
+            load.batches.turn().await.unwrap_err();
+            // Who gives up makes room.
+            waiting[0].abort();
+            tokio::task::yield_now().await;
+            let last = wait(99);
+            drop(first);
+            let mut order = Vec::new();
+            for waiting in waiting.into_iter().skip(1).chain([last]) {
+                order.push(waiting.await.unwrap().unwrap().0);
+            }
+            assert_eq!(order, [1, 2, 3, 4, 5, 6, 7, 99]);
+        });
+    }
+}

@@ -1,0 +1,92 @@
+//! One connection from its first byte to its last: HTTP/2 with its limits, and a graceful end.
+//! Accepts none and answers nothing itself.
+
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
+
+use super::guarded::Guarded;
+use super::tasks::CallTasks;
+use crate::config::Limits;
+use crate::grpc::call::Calls;
+use crate::grpc::ending::Ending;
+
+/// How much of one call's messages is taken before they are looked at, in bytes: what a client
+/// that does not read its answers can make wait here.
+const CALL_WINDOW: u32 = 256 << 10;
+
+/// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
+/// which wait for their reader do not keep the others on the connection from being heard.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// How much of one answer waits to be sent, in bytes, before more of it is asked for.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// The most bytes of a call's headers, tokens and trace context among them.
+const MAX_HEADERS: u32 = 16 << 10;
+
+/// The longest that a connection may take to show that it is alive.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a connection is served.
+#[derive(Clone)]
+pub struct Terms {
+    http2: http2::Builder<CallTasks>,
+    handshake_timeout: Duration,
+    stall_timeout: Duration,
+}
+
+impl Terms {
+    /// By these limits.
+    pub fn new(limits: &Limits) -> Self {
+        let on_stall = || tracing::debug!("a call whose reader takes nothing is cut off");
+        let mut http2 = http2::Builder::new(CallTasks::new(limits.stall_timeout, on_stall));
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.calls_per_connection)
+            .initial_stream_window_size(CALL_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_header_list_size(MAX_HEADERS)
+            .keep_alive_interval(limits.keepalive)
+            .keep_alive_timeout(limits.keepalive.min(KEEPALIVE_TIMEOUT));
+        Self {
+            http2,
+            handshake_timeout: limits.handshake_timeout,
+            stall_timeout: limits.stall_timeout,
+        }
+    }
+
+    /// When a connection accepted now must have begun.
+    pub fn open_by(&self) -> Instant {
+        Instant::now() + self.handshake_timeout
+    }
+
+    /// Serves a connection until it ends; once `draining` is true it takes no more calls, and ends
+    /// after those under way.
+    pub async fn drive<T>(
+        &self,
+        io: T,
+        open_by: Instant,
+        calls: Calls,
+        draining: watch::Receiver<bool>,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(Guarded::new(io, open_by, self.stall_timeout));
+        let mut connection = std::pin::pin!(self.http2.serve_connection(io, calls));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = Ending::new(draining) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            // Clients go away as they like, and some never meant well.
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A connection's bytes, with the times that its other side must keep: the first bytes after the
+//! accept, and to take what is written. Understands no byte.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+/// The bytes with which a client of HTTP/2 begins: its preface (RFC 9113, section 3.4) and the head
+/// of its SETTINGS.
+const OPENING: usize = 24 + 9;
+
+/// A connection.
+pub struct Guarded<T> {
+    inner: T,
+    /// Until the opening is read: how much of it is missing, and until when it may take.
+    opening: Option<(usize, Pin<Box<Sleep>>)>,
+    /// While a write waits for the other side.
+    writing: Option<Pin<Box<Sleep>>>,
+    stall_timeout: Duration,
+}
+
+impl<T> Guarded<T> {
+    /// A connection whose opening must be read by `open_by`.
+    pub fn new(inner: T, open_by: Instant, stall_timeout: Duration) -> Self {
+        let opening = Some((OPENING, Box::pin(sleep_until(open_by))));
+        Self { inner, opening, writing: None, stall_timeout }
+    }
+
+    /// The outcome of a write, unless it waits for too long.
+    fn written<R>(
+        &mut self,
+        outcome: Poll<io::Result<R>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<R>> {
+        if outcome.is_ready() {
+            self.writing = None;
+            return outcome;
+        }
+        let timeout = self.stall_timeout;
+        let timer = self.writing.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes")))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut this.inner).poll_read(context, buffer);
+        if let Some((missing, timer)) = &mut this.opening {
+            *missing = missing.saturating_sub(buffer.filled().len() - before);
+            if *missing == 0 {
+                this.opening = None;
+            } else if timer.as_mut().poll(context).is_ready() {
+                let slow = io::Error::new(io::ErrorKind::TimedOut, "the client does not begin");
+                return Poll::Ready(Err(slow));
+            }
+        }
+        outcome
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.written(outcome, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
+        self.written(outcome, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.inner).poll_flush(context);
+        self.written(outcome, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.written(outcome, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn paused<T>(work: impl Future<Output = T>) -> T {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(work)
+    }
+
+    #[test]
+    fn who_does_not_begin_is_cut_off() {
+        let check = |steps: &[(u64, usize)], fits: bool| {
+            paused(async {
+                let (mut client, server) = duplex(1_000);
+                let open_by = Instant::now() + Duration::from_secs(10);
+                let mut server = Guarded::new(server, open_by, Duration::from_secs(30));
+                let steps = steps.to_vec();
+                let sent: usize = steps.iter().map(|(_, bytes)| bytes).sum();
+                tokio::spawn(async move {
+                    for (pause, bytes) in steps {
+                        tokio::time::sleep(Duration::from_secs(pause)).await;
+                        client.write_all(&vec![0; bytes]).await.unwrap();
+                    }
+                    tokio::time::sleep(Duration::from_secs(3_600)).await;
+                });
+                let mut read = vec![0; sent.max(1)];
+                let outcome = server.read_exact(&mut read).await;
+                assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+            });
+        };
+        check(&[(0, 33)], true);
+        check(&[(9, 33)], true);
+        check(&[(0, 24), (9, 9), (100, 1)], true);
+        check(&[], false);
+        check(&[(0, 32), (11, 1)], false);
+        check(&[(1, 1); 33], false);
+    }
+
+    #[test]
+    fn who_takes_no_bytes_is_cut_off() {
+        let check = |pauses: &[u64], fits: bool| {
+            paused(async {
+                let (mut client, server) = duplex(10);
+                let open_by = Instant::now() + Duration::from_secs(10);
+                let mut server = Guarded::new(server, open_by, Duration::from_secs(30));
+                let pauses = pauses.to_vec();
+                let total = 10 * (pauses.len() + 1);
+                tokio::spawn(async move {
+                    for pause in pauses {
+                        tokio::time::sleep(Duration::from_secs(pause)).await;
+                        client.read_exact(&mut [0; 10]).await.unwrap();
+                    }
+                    tokio::time::sleep(Duration::from_secs(3_600)).await;
+                });
+                let outcome = server.write_all(&vec![0; total]).await;
+                assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+            });
+        };
+        check(&[29, 29, 29], true);
+        check(&[29, 31], false);
+        check(&[3_000], false);
+    }
+}

@@ -1,0 +1,175 @@
+//! The tasks that calls run in: each ends, and its stream is reset, where its reader takes nothing
+//! for too long. Knows no connection and no message.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// What a task waits for when it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Waiting {
+    /// How many pieces of the answer its reader was handed.
+    handed: u64,
+    /// Whether the last one is still on its way to the reader.
+    for_reader: bool,
+    /// When the reader must have all of it.
+    until: Option<Instant>,
+}
+
+thread_local! {
+    /// Of the task that is being polled. HTTP/2's own machinery lies between the task and the
+    /// answer's body, and hands nothing on; but it polls the one within the other.
+    static WAITING: Cell<Waiting> = const { Cell::new(Waiting { handed: 0, for_reader: false, until: None }) };
+}
+
+/// Says, from within an answer's body, that it was asked for the next piece: the reader has the one
+/// before.
+pub fn asked() {
+    WAITING.with(|it| it.set(Waiting { for_reader: false, ..it.get() }));
+}
+
+/// Says, from within an answer's body, that it hands out a piece.
+pub fn handed() {
+    WAITING.with(|it| {
+        let before = it.get();
+        it.set(Waiting { handed: before.handed + 1, for_reader: true, ..before });
+    });
+}
+
+/// Says, from within a call, until when its reader must have the whole answer.
+pub fn answered_by(until: Instant) {
+    WAITING.with(|it| it.set(Waiting { until: Some(until), ..it.get() }));
+}
+
+/// Spawns calls; `on_stall` is told of each that is cut off.
+#[derive(Clone)]
+pub struct CallTasks {
+    stall_timeout: Duration,
+    on_stall: fn(),
+}
+
+impl CallTasks {
+    /// Tasks whose readers may take nothing for so long.
+    pub fn new(stall_timeout: Duration, on_stall: fn()) -> Self {
+        Self { stall_timeout, on_stall }
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for CallTasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, call: F) {
+        tokio::spawn(Watched {
+            call,
+            waiting: Waiting::default(),
+            timer: None,
+            stall_timeout: self.stall_timeout,
+            on_stall: self.on_stall,
+        });
+    }
+}
+
+pin_project! {
+    struct Watched<F> {
+        #[pin]
+        call: F,
+        waiting: Waiting,
+        timer: Option<Pin<Box<Sleep>>>,
+        stall_timeout: Duration,
+        on_stall: fn(),
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Watched<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let before = *this.waiting;
+        WAITING.set(before);
+        if this.call.poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let waiting = WAITING.get();
+        *this.waiting = waiting;
+        if !waiting.for_reader {
+            *this.timer = None;
+            return Poll::Pending;
+        }
+        if before.handed != waiting.handed {
+            *this.timer = None;
+        }
+        let timer = this.timer.get_or_insert_with(|| {
+            let stalled = Instant::now() + *this.stall_timeout;
+            Box::pin(sleep_until(waiting.until.map_or(stalled, |until| until.min(stalled))))
+        });
+        if timer.as_mut().poll(context).is_ready() {
+            (this.on_stall)();
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A call that hands out pieces, each of which its reader takes after the pause beside it.
+    async fn call(pauses: Vec<Duration>) {
+        for pause in pauses {
+            asked();
+            handed();
+            tokio::time::sleep(pause).await;
+        }
+        asked();
+        // What takes time here is the server's own.
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+    }
+
+    #[test]
+    fn a_reader_may_be_slow_but_not_stand_still() {
+        static STALLED: AtomicUsize = AtomicUsize::new(0);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let stall = Duration::from_secs(30);
+        let check = |pauses: &[u64], until: Option<u64>, ends_after: u64, stalled: usize| {
+            let pauses = pauses.iter().map(|&seconds| Duration::from_secs(seconds)).collect();
+            let before = STALLED.load(Ordering::SeqCst);
+            let work = async {
+                let start = Instant::now();
+                let call = async move {
+                    if let Some(until) = until {
+                        answered_by(start + Duration::from_secs(until));
+                    }
+                    call(pauses).await;
+                };
+                Watched {
+                    call: Box::pin(call),
+                    waiting: Waiting::default(),
+                    timer: None,
+                    stall_timeout: stall,
+                    on_stall: || {
+                        STALLED.fetch_add(1, Ordering::SeqCst);
+                    },
+                }
+                .await;
+                start.elapsed().as_secs()
+            };
+            assert_eq!(runtime.as_ref().unwrap().block_on(work), ends_after);
+            assert_eq!(STALLED.load(Ordering::SeqCst) - before, stalled);
+        };
+        check(&[29, 29, 29], None, 3_687, 0);
+        check(&[29, 31], None, 59, 1);
+        check(&[3_000], None, 30, 1);
+        check(&[20, 20, 20, 20], Some(60), 60, 1);
+        check(&[20, 20], Some(60), 3_640, 0);
+    }
+}
