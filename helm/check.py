@@ -238,6 +238,7 @@ WRONG = (
     {"tls": {"mode": "none", "clientCertificates": {"enabled": True}}},
     {"tls": {"clientCertificates": {"required": True}}},
     {"identities": {"generated": {"enabled": False}}},
+    {"identities": {"allowAnonymous": True}},
     {"identities": {"generated": {"roles": "screen,root"}}},
     {"policy": {"text": "x", "existingConfigMap": "y"}},
     {"policy": {"shadowText": "x"}},

@@ -111,6 +111,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and (not .Values.identities.generated.enabled) (not .Values.identities.existingSecret) (not .Values.config.identities) (not .Values.identities.allowAnonymous) -}}
 {{- fail "nobody could call it: identities.generated.enabled, identities.existingSecret or config.identities is needed, or identities.allowAnonymous" -}}
 {{- end -}}
+{{- if and .Values.identities.allowAnonymous (or .Values.identities.generated.enabled .Values.identities.existingSecret .Values.config.identities) -}}
+{{- fail "identities.allowAnonymous excludes identities: set identities.generated.enabled to false, and give no others" -}}
+{{- end -}}
 {{- if and .Values.tls.clientCertificates.enabled (eq .Values.tls.mode "none") -}}
 {{- fail "tls.clientCertificates needs TLS: tls.mode is none" -}}
 {{- end -}}
