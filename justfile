@@ -24,6 +24,10 @@ lint:
 bench *ARGS:
     cargo bench --bench screening -- {{ARGS}}
 
+# Every check of the chart; `just chart --update` writes anew what is generated
+chart *ARGS:
+    helm/check.py {{ARGS}}
+
 # What CI runs
 ci:
     bash .ci/run

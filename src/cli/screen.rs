@@ -2,7 +2,7 @@
 //! the server's decision.
 
 use anyhow::{Result, anyhow, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::output::Output;
@@ -38,11 +38,45 @@ pub struct Arguments {
     /// With the evidence of exposures: path, times, sums; a search for each address
     #[arg(long)]
     evidence: bool,
+    /// Exit with 0 if every decision is this one and with 1 if not, to try out a server
+    #[arg(long, value_enum, ignore_case = true, value_name = "DECISION", conflicts_with = "input")]
+    expect: Option<Expected>,
     /// How to show the answers
     #[arg(long, value_enum, default_value_t)]
     output: Output,
     #[command(flatten)]
     batch: batch::Arguments,
+}
+
+/// A decision that is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum Expected {
+    Allow,
+    Review,
+    Block,
+}
+
+impl Expected {
+    /// Whether the answer is that decision: one that was refused, did not come, or says what this
+    /// program does not know is none.
+    fn is(self, item: &v1::ScreeningItem) -> bool {
+        let Some(Outcome::Result(screening)) = &item.outcome else { return false };
+        let decision = match self {
+            Self::Allow => v1::Decision::Allow,
+            Self::Review => v1::Decision::Review,
+            Self::Block => v1::Decision::Block,
+        };
+        screening.decision == decision as i32
+    }
+
+    /// An error that names the first address with another answer.
+    fn check(self, addresses: &[String], items: &[v1::ScreeningItem]) -> Result<()> {
+        match addresses.iter().zip(items).find(|(_, item)| !self.is(item)) {
+            Some((address, _)) => Err(anyhow!("{self:?} was expected, and {address:?} is not")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Screens every address.
@@ -65,9 +99,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
             arguments
                 .output
                 .show(&response, |style| render::screening::text(addresses, &response, style))?;
+            if let Some(expected) = arguments.expect {
+                expected.check(addresses, &response.items)?;
+            }
             verdict = response.items.iter().map(Verdict::of).fold(verdict, Verdict::max);
         }
-        Ok(verdict.exit_status())
+        Ok(if arguments.expect.is_some() { 0 } else { verdict.exit_status() })
     })
 }
 
@@ -189,6 +226,33 @@ mod tests {
         check(&[&allow, &review, &allow], 10);
         check(&[&error, &review], 1);
         check(&[&block, &error, &allow], 11);
+    }
+
+    #[test]
+    fn what_is_expected() {
+        let addresses = ["a".to_owned(), "b".to_owned()];
+        let check = |expected: Expected, items: [&v1::ScreeningItem; 2], want: bool| {
+            let items = items.map(Clone::clone);
+            assert_eq!(expected.check(&addresses, &items).is_ok(), want, "{expected:?} {items:?}");
+        };
+        let of = |decision: v1::Decision| decided(decision as i32);
+        let (allow, review) = (of(v1::Decision::Allow), of(v1::Decision::Review));
+        let block = of(v1::Decision::Block);
+        let unsaid = decided(0);
+        let unknown = decided(17);
+        let none = v1::ScreeningItem { outcome: None };
+        let refused = v1::ScreeningError::default();
+        let error = v1::ScreeningItem { outcome: Some(Outcome::Error(refused)) };
+        check(Expected::Allow, [&allow, &allow], true);
+        check(Expected::Review, [&review, &review], true);
+        check(Expected::Block, [&block, &block], true);
+        check(Expected::Allow, [&allow, &review], false);
+        check(Expected::Review, [&allow, &review], false);
+        check(Expected::Block, [&block, &review], false);
+        for other in [&unsaid, &unknown, &none, &error] {
+            check(Expected::Allow, [&allow, other], false);
+            check(Expected::Block, [other, &block], false);
+        }
     }
 
     #[test]

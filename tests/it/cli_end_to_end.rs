@@ -152,6 +152,20 @@ fn a_named_server_is_asked_instead() {
 }
 
 #[test]
+fn a_decision_can_be_expected() {
+    let place = Place::with_lists();
+    check(&place, &[LISTED, "--expect", "BLOCK"], 0, &["BLOCK"]);
+    check(&place, &[CLEAN, "--expect", "allow"], 0, &["ALLOW"]);
+    for arguments in [[LISTED, CLEAN, "--expect", "BLOCK"], [CLEAN, LISTED, "--expect", "ALLOW"]] {
+        let said = place.says(&[&["screen"], arguments.as_slice()].concat());
+        assert_eq!(said.status, 1, "{}", said.err);
+        assert!(said.err.contains("was expected, and "), "{}", said.err);
+    }
+    let said = place.says(&["screen", "--input", "-", "--expect", "BLOCK"]);
+    assert!(said.status == 1 && said.err.contains("--expect"), "{}", said.err);
+}
+
+#[test]
 fn json_is_the_proto() {
     let place = Place::with_lists();
     let shown = place.says(&["screen", LISTED, CLEAN, "--output", "json"]);

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod backup;
+mod chart;
 mod cli;
 mod cli_access;
 mod cli_batch;
@@ -32,3 +33,4 @@ mod tagpacks;
 mod telling;
 mod transfer_files;
 mod transfers_crash;
+mod versions;
