@@ -1,9 +1,12 @@
 //! `serve`: the server's life from the first log line to the last. Answers nothing itself.
 
+mod descriptors;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -19,6 +22,10 @@ use crate::grpc;
 use crate::grpc::serve::accept::Listener;
 use crate::grpc::serve::tls::Tls;
 use crate::telemetry;
+
+/// How long work that nobody waits for any more may go on at the end of the process: a source that
+/// is being read, a search. What was not published by then never was.
+const LAST: Duration = Duration::from_secs(3);
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
@@ -46,7 +53,8 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let serving = true;
     let flags = Flags { listen, offline, allow_stale, allow_anonymous, serving, ..global.flags() };
     let config = Config::load(&flags, std::env::vars_os())?;
-    super::runtime()?.block_on(async {
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
         let filter = config.log.clone().louder(global.verbose);
         let traces = telemetry::start_server(&filter, config.log_format, &config.traces)?;
         let served = serve(&config).await;
@@ -55,6 +63,12 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         }
         served
     })?;
+    let begun = Instant::now();
+    runtime.shutdown_timeout(LAST);
+    if begun.elapsed() >= LAST {
+        warn!("work that did not end is cut off");
+    }
+    info!("ended");
     Ok(0)
 }
 
@@ -62,6 +76,8 @@ async fn serve(config: &Config) -> Result<()> {
     // Before anything else, so that no signal finds the default handler in place.
     let signals = Signals::new()?;
     info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "starting");
+    let mut taken = config.clone();
+    taken.limits.connections = descriptors::room_for(config.limits.connections);
     let tls = config.tls.as_ref().map(Tls::open).transpose().context("TLS")?;
     let engine = match Engine::open(config, Arc::new(jiff::Timestamp::now)) {
         Ok(engine) => engine,
@@ -99,15 +115,13 @@ async fn serve(config: &Config) -> Result<()> {
     }];
     listeners.extend(owners_socket(&config.data_dir)?.map(Listener::Unix));
     let asked = async { drop(asked.await) };
-    let served = grpc::serve::serve(engine, config.clone(), listeners, operations, asked).await;
+    let served = grpc::serve::serve(engine, taken, listeners, operations, asked).await;
     watch.abort();
     drop((refresh, policies));
     endpoint::remove_socket(&config.data_dir).context("removing the socket")?;
     endpoint::remove(&config.data_dir, &url)
         .with_context(|| format!("removing {}", endpoint::path(&config.data_dir).display()))?;
-    served.context("serving")?;
-    info!("ended");
-    Ok(())
+    served.context("serving")
 }
 
 async fn listen_for_operations(address: SocketAddr) -> Result<TcpListener> {

@@ -32,7 +32,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
@@ -42,6 +42,7 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("x509_parser", &["grpc/serve/tls"]),
     ("subtle", &["grpc/access"]),
     ("getrandom", &["cli/identity"]),
+    ("rustix", &["cli/serve/descriptors"]),
     ("axum", &["grpc/serve/operations"]),
     ("opentelemetry", &["telemetry"]),
     // The well-known types of the proto, which the command line fills in and prints.

@@ -22,6 +22,7 @@ mod grpc;
 mod ofac;
 mod payment;
 mod policy_doc;
+mod process;
 mod program;
 mod real_transfers;
 mod refresh;
