@@ -54,7 +54,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let flags = Flags { listen, offline, allow_stale, allow_anonymous, serving, ..global.flags() };
     let config = Config::load(&flags, std::env::vars_os())?;
     let runtime = super::runtime()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let filter = config.log.clone().louder(global.verbose);
         let traces = telemetry::start_server(&filter, config.log_format, &config.traces)?;
         let served = serve(&config).await;
@@ -62,12 +62,13 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             traces.end().await;
         }
         served
-    })?;
+    });
     let begun = Instant::now();
     runtime.shutdown_timeout(LAST);
     if begun.elapsed() >= LAST {
         warn!("work that did not end is cut off");
     }
+    served?;
     info!("ended");
     Ok(0)
 }

@@ -11,8 +11,12 @@ use super::status::Refusal;
 use super::v1::ErrorReason;
 use crate::config::Limits;
 
-/// How many may wait for a turn for each that works.
-const WAITING_FOR_EACH: usize = 8;
+/// How many batches may wait for a turn for each that works.
+const BATCHES_WAITING: usize = 8;
+
+/// The same of searches. Most take less than a millisecond, and every payment is one: few waiting
+/// would turn away callers who ask some payments at once.
+const SEARCHES_WAITING: usize = 64;
 
 /// What is under way, against its limits.
 #[derive(Debug)]
@@ -31,8 +35,8 @@ impl Load {
         Self {
             calls: Counted::new("calls", limits.calls),
             streams: Counted::new("streams", limits.streams),
-            batches: Turns::new("batches", limits.batches),
-            searches: Turns::new("searches", limits.searches),
+            batches: Turns::new("batches", limits.batches, BATCHES_WAITING),
+            searches: Turns::new("searches", limits.searches, SEARCHES_WAITING),
         }
     }
 
@@ -104,10 +108,10 @@ pub struct Turns {
 pub type Turn = OwnedSemaphorePermit;
 
 impl Turns {
-    fn new(what: &'static str, most: usize) -> Self {
+    fn new(what: &'static str, most: usize, waiting_for_each: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(most)),
-            waiting: Counted::new(what, most.saturating_mul(WAITING_FOR_EACH)),
+            waiting: Counted::new(what, most.saturating_mul(waiting_for_each)),
         }
     }
 
@@ -169,7 +173,7 @@ mod tests {
                 let load = load.clone();
                 tokio::spawn(async move { load.batches.turn().await.map(|turn| (place, turn)) })
             };
-            let waiting: Vec<_> = (0..WAITING_FOR_EACH).map(wait).collect();
+            let waiting: Vec<_> = (0..BATCHES_WAITING).map(wait).collect();
             tokio::task::yield_now().await;
             load.batches.turn().await.unwrap_err();
             // Who gives up makes room.

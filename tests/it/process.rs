@@ -54,6 +54,29 @@ fn connections_leave_descriptors_to_the_store() {
 }
 
 #[test]
+fn pages_of_metrics_are_made_one_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = ["--offline", "--set", "operations=127.0.0.1:0"];
+    let mut server = serve_after("true", dir.path(), &settings);
+    let line = server.wait_for("operations: /metrics");
+    let port: u16 = line.trim().rsplit(':').next().unwrap().parse().unwrap();
+    server.wait_for("ask it something");
+    let asks = (0..90).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let mut asks: Vec<_> = asks.collect();
+    for stream in &mut asks {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    }
+    for stream in &mut asks {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // Threads that blocked stay for some seconds.
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap().count();
+    assert!(threads < 25, "{threads} threads");
+}
+
+#[test]
 fn a_source_that_says_nothing_does_not_keep_the_process() {
     // Takes requests, tells which, and never answers.
     let source = TcpListener::bind("127.0.0.1:0").unwrap();

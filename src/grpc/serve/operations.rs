@@ -2,6 +2,7 @@
 //! HTTP/2. Shows nothing secret, changes nothing, and is bounded by itself, so that whatever is
 //! done to it the main port goes on.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +21,15 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::health::Health;
 use crate::engine::Engine;
 use crate::metrics::{self, Metrics};
 
-/// The most connections at once; more are closed as they come.
+/// The most connections at once. For one more the oldest is closed: an answer here takes no time, so
+/// that who holds connections open for nothing keeps no probe out.
 const MAX_CONNECTIONS: usize = 100;
 
 /// How long a request may take to arrive, from its connection or its first byte on.
@@ -62,21 +65,24 @@ pub struct Operations {
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    /// One page of metrics is made at a time. Who asks and leaves makes no room for another, so that
+    /// no flood of questions takes the threads that imports and searches are done on.
+    pages: Arc<Semaphore>,
 }
 
 impl Operations {
     /// Shows these.
     pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
-        Self { engine, metrics, health }
+        Self { engine, metrics, health, pages: Arc::new(Semaphore::new(1)) }
     }
 
     /// Serves on `listener`. Never ends: whoever drops this ends the port and its connections.
     pub async fn serve(self, listener: TcpListener) {
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let router = self.router();
-        let mut connections = tokio::task::JoinSet::new();
+        let mut connections = JoinSet::new();
+        // In the order in which they came.
+        let mut open = VecDeque::new();
         loop {
-            while connections.try_join_next().is_some() {}
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -86,12 +92,14 @@ impl Operations {
                     continue;
                 }
             };
-            let Ok(place) = room.clone().try_acquire_owned() else { continue };
-            let router = router.clone();
-            connections.spawn(async move {
-                serve_connection(stream, router).await;
-                drop(place);
-            });
+            while connections.try_join_next().is_some() {}
+            open.retain(|connection: &AbortHandle| !connection.is_finished());
+            if open.len() >= MAX_CONNECTIONS
+                && let Some(oldest) = open.pop_front()
+            {
+                oldest.abort();
+            }
+            open.push_back(connections.spawn(serve_connection(stream, router.clone())));
         }
     }
 
@@ -110,7 +118,12 @@ impl Operations {
 }
 
 async fn show_metrics(State(shown): State<Operations>) -> Response {
-    let work = move || shown.metrics.encode(&shown.engine);
+    let page = shown.pages.clone().acquire_owned().await;
+    let work = move || {
+        let text = shown.metrics.encode(&shown.engine);
+        drop(page);
+        text
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(text) => {
             let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);

@@ -222,3 +222,19 @@ fn more_connections_than_may_be_are_closed_and_the_rest_go_on() {
         desk.lists().await;
     });
 }
+
+#[test]
+fn who_holds_connections_open_keeps_no_probe_out() {
+    run(vec![], async |desk| {
+        // A watch is a connection of HTTP/2 that lasts.
+        let mut watches = Vec::new();
+        for _ in 0..100 {
+            let asked = HealthCheckRequest { service: "liveness".to_owned() };
+            let mut watch = health(desk.operations).await.watch(asked).await.unwrap().into_inner();
+            watch.message().await.unwrap().unwrap();
+            watches.push(watch);
+        }
+        check_page(desk, "/livez", (200, "alive\n")).await;
+        watches[0].message().await.unwrap_err();
+    });
+}
