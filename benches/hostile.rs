@@ -11,8 +11,8 @@ mod attacks;
 #[path = "../tests/it/support/server.rs"]
 mod server;
 
-use std::fmt::Write;
-use std::io::{BufRead, BufReader};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,20 +52,31 @@ fn main() {
 async fn bench(size: Size) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     load(folder.path());
-    let server = ServerChild::start(folder.path(), &[]);
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let operations = free.expect("a loopback port is free").to_string();
+    let shown = format!("operations={operations}");
+    let server = ServerChild::start(folder.path(), &["--set", &shown]);
     let client = Client::connect(server.endpoint()).await.expect("the server listens");
     look(&client, size.look).await;
-    println!("{:<44} {:>10} {:>10} {:>7}  goal {GOAL}", "beside", "alone p99", "p99", "ratio");
+    println!(
+        "{:<44} {:>12} {:>10} {:>10} {:>10} {:>7}  goal {GOAL}",
+        "beside", "connections", "calls", "alone p99", "p99", "ratio"
+    );
     for attack in &ATTACKS {
         let mut rounds = Vec::new();
         for _ in 0..size.rounds {
             let alone = look(&client, size.look).await;
             let attacker = Attacker::start(attack, server.endpoint());
-            let beside = look(&client, size.look).await;
+            let before = Counted::read(&operations);
+            let (beside, own) = look(&client, size.look).await;
+            let after = Counted::read(&operations);
             drop(attacker);
-            rounds.push((alone, beside));
+            let calls = after.calls - before.calls - own as f64;
+            let connections = after.connections - before.connections;
+            rounds.push(Round { alone: alone.0, beside, calls, connections });
         }
-        println!("{}", row(attack, &rounds));
+        println!("{}", row(attack, &rounds, size.look));
     }
 }
 
@@ -105,8 +116,8 @@ fn text(path: &Path) -> String {
     path.to_str().expect("a temporary folder has a plain name").to_owned()
 }
 
-/// The p99 of calls, one after the other, for so long.
-async fn look(client: &Client, length: Duration) -> Duration {
+/// The p99 of calls, one after the other, for so long, and how many there were.
+async fn look(client: &Client, length: Duration) -> (Duration, usize) {
     let mut screening = client.screening.clone();
     let query = v1::AddressQuery { address: CLEAN.to_owned(), ..Default::default() };
     let request = v1::ScreenAddressRequest { query: Some(query), options: None };
@@ -118,25 +129,65 @@ async fn look(client: &Client, length: Duration) -> Duration {
         took.push(asked.elapsed());
     }
     took.sort_unstable();
-    took[took.len() * 99 / 100]
+    (took[took.len() * 99 / 100], took.len())
 }
 
-fn row(attack: &Attack, rounds: &[(Duration, Duration)]) -> String {
+/// What the server says it took so far: that an attack is one shows here.
+struct Counted {
+    connections: f64,
+    calls: f64,
+}
+
+impl Counted {
+    fn read(operations: &str) -> Self {
+        let mut stream = std::net::TcpStream::connect(operations).expect("the port is open");
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {operations}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it is read");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).expect("one page a connection");
+        let sum = |name: &str| {
+            let lines = page.lines().filter(|line| line.starts_with(name));
+            let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            values.sum()
+        };
+        let refused = sum("lazaretto_refusals_total{reason=\"connections\"}");
+        Self {
+            connections: sum("lazaretto_connections_total") + refused,
+            calls: sum("lazaretto_calls_total{"),
+        }
+    }
+}
+
+/// One look alone, and one beside an attack, with what the attack did meanwhile.
+struct Round {
+    alone: Duration,
+    beside: Duration,
+    connections: f64,
+    calls: f64,
+}
+
+fn row(attack: &Attack, rounds: &[Round], length: Duration) -> String {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
-    let middle = |mut numbers: Vec<f64>| {
+    let middle = |of: &dyn Fn(&Round) -> f64| {
+        let mut numbers: Vec<f64> = rounds.iter().map(of).collect();
         numbers.sort_unstable_by(f64::total_cmp);
         numbers[numbers.len() / 2]
     };
-    let alone = middle(rounds.iter().map(|round| micros(round.0)).collect());
-    let beside = middle(rounds.iter().map(|round| micros(round.1)).collect());
-    let ratio = middle(rounds.iter().map(|round| micros(round.1) / micros(round.0)).collect());
+    let alone = middle(&|round| micros(round.alone));
+    let beside = middle(&|round| micros(round.beside));
+    let ratio = middle(&|round| micros(round.beside) / micros(round.alone));
+    let connections = middle(&|round| round.connections / length.as_secs_f64());
+    let calls = middle(&|round| round.calls / length.as_secs_f64());
     let verdict = match attack.has_goal {
         false => "",
         true if ratio <= GOAL => "PASS",
         true => "FAIL",
     };
     let Attack { words, .. } = attack;
-    format!("{words:<44} {alone:>7.0} us {beside:>7.0} us {ratio:>7.2}  {verdict}")
+    format!(
+        "{words:<44} {connections:>10.0}/s {calls:>8.0}/s {alone:>7.0} us {beside:>7.0} us \
+         {ratio:>7.2}  {verdict}"
+    )
 }
 
 /// An attacker at work; ended when dropped.

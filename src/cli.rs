@@ -145,9 +145,19 @@ impl Global {
     }
 }
 
+/// How far searches, imports and the like, which run on threads of their own, stand behind the one
+/// that serves: a nice value.
+const BEHIND: i32 = 10;
+
 /// The runtime that a command or the server lives on: one thread, the caller's.
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    let behind = || {
+        if let Err(error) = rustix::process::setpriority_process(None, BEHIND) {
+            tracing::debug!(%error, "a thread keeps its priority");
+        }
+    };
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().on_thread_start(behind).build()?)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("x509_parser", &["grpc/serve/tls"]),
     ("subtle", &["grpc/access"]),
     ("getrandom", &["cli/identity"]),
-    ("rustix", &["cli/serve/descriptors"]),
+    ("rustix", &["cli"]),
     ("axum", &["grpc/serve/operations"]),
     ("opentelemetry", &["telemetry"]),
     // The well-known types of the proto, which the command line fills in and prints.
@@ -288,6 +288,21 @@ fn pure_code_has_no_clock_no_chance_and_no_input() {
 #[test]
 fn files_open_with_their_job_and_are_short() {
     hold(wrong_shape);
+}
+
+#[test]
+fn each_dependency_is_argued_for() {
+    let read = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    };
+    let (manifest, document) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
+    let (_, why) = document.split_once("## Dependencies").unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let names = ["dependencies", "build-dependencies", "dev-dependencies"]
+        .into_iter()
+        .flat_map(|part| manifest[part].as_table().unwrap().keys());
+    let missing: Vec<_> = names.filter(|name| !why.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "no reason is given for {missing:?}");
 }
 
 /// The rules see what they must see, and nothing else.

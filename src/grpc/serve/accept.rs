@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout_at;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Terms;
 use super::tls::Tls;
-use crate::grpc::access::Peer;
+use crate::grpc::access::{ClientCertificate, Peer};
 use crate::grpc::call::Calls;
 use crate::grpc::ending::Ending;
 use crate::metrics::{Metrics, Turned};
@@ -62,58 +62,56 @@ impl Door {
     }
 
     async fn accept(&self, listener: &Listener) -> io::Result<()> {
-        match listener {
+        let (accepted, peer) = match listener {
             Listener::Tcp(listener) => {
                 let (connection, address) = listener.accept().await?;
-                if quick(&connection) {
-                    let peer = Peer { address: Some(address), ..Peer::default() };
-                    self.admit(connection, peer, None);
-                }
+                (
+                    Accepted::Tcp(connection, None),
+                    Peer { address: Some(address), ..Peer::default() },
+                )
             }
             Listener::Tls(listener, tls) => {
                 let (connection, address) = listener.accept().await?;
-                if quick(&connection) {
-                    let peer = Peer { address: Some(address), ..Peer::default() };
-                    self.admit(connection, peer, Some(tls.clone()));
-                }
+                let peer = Peer { address: Some(address), ..Peer::default() };
+                (Accepted::Tcp(connection, Some(tls.clone())), peer)
             }
-            Listener::Unix(listener) => {
-                let (connection, _) = listener.accept().await?;
-                self.admit(connection, Peer::owner(), None);
+            Listener::Unix(listener) => (Accepted::Unix(listener.accept().await?.0), Peer::owner()),
+        };
+        match self.room.clone().try_acquire_owned() {
+            Ok(place) => self.admit(accepted, peer, place),
+            Err(_) => {
+                self.metrics.turned(Turned::Connections);
+                tracing::debug!("a connection is refused: as many as may be are open");
             }
         }
+        // However many come, those that are there go on.
+        tokio::task::yield_now().await;
         Ok(())
     }
 
-    fn admit<T>(&self, connection: T, mut peer: Peer, tls: Option<Arc<Tls>>)
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let Ok(place) = self.room.clone().try_acquire_owned() else {
-            self.metrics.turned(Turned::Connections);
-            tracing::debug!("a connection is refused: as many as may be are open");
-            return;
-        };
+    fn admit(&self, accepted: Accepted, peer: Peer, place: OwnedSemaphorePermit) {
         let (terms, calls) = (self.terms.clone(), self.calls.clone());
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let open_by = terms.open_by();
         let counted = OpenConnection::new(self.metrics.clone());
         tokio::spawn(async move {
-            match tls {
-                None => terms.drive(connection, open_by, calls.of(peer), draining).await,
-                Some(tls) => match timeout_at(open_by, tls.accept(connection)).await {
-                    Ok(Ok((connection, certificate))) => {
-                        peer.certificate = certificate;
+            match accepted {
+                Accepted::Unix(connection) => {
+                    terms.drive(connection, open_by, calls.of(peer), draining).await;
+                }
+                Accepted::Tcp(connection, tls) => match (begun(&connection, open_by).await, tls) {
+                    (Ok(false), _) => {}
+                    (Ok(true), None) => {
                         terms.drive(connection, open_by, calls.of(peer), draining).await;
                     }
-                    failed => {
-                        counted.0.turned(Turned::Handshake);
-                        let error = match failed {
-                            Ok(failed) => failed.err().map(|error| error.to_string()),
-                            Err(_) => Some("the handshake took too long".to_owned()),
-                        };
-                        tracing::debug!(error, "a connection is refused");
-                    }
+                    (Ok(true), Some(tls)) => match secured(&tls, connection, open_by).await {
+                        Ok((connection, certificate)) => {
+                            let calls = calls.of(Peer { certificate, ..peer });
+                            terms.drive(connection, open_by, calls, draining).await;
+                        }
+                        Err(error) => counted.refused(&error),
+                    },
+                    (Err(late), _) => counted.refused(&late),
                 },
             }
             drop((place, alive, counted));
@@ -121,10 +119,34 @@ impl Door {
     }
 }
 
-/// Whether small answers go out at once: with Nagle's algorithm on, they wait for 40 ms. False
-/// where the connection is gone by now, which is nobody else's matter.
-fn quick(connection: &TcpStream) -> bool {
-    connection.set_nodelay(true).is_ok()
+/// A connection that came.
+enum Accepted {
+    Tcp(TcpStream, Option<Arc<Tls>>),
+    Unix(UnixStream),
+}
+
+/// Waits for the first byte, so that a connection which is not to be one costs next to nothing;
+/// false where it is gone.
+async fn begun(connection: &TcpStream, open_by: Instant) -> Result<bool, String> {
+    // With Nagle's algorithm on, small answers wait for 40 ms.
+    if connection.set_nodelay(true).is_err() {
+        return Ok(false);
+    }
+    let first = timeout_at(open_by, connection.peek(&mut [0])).await;
+    first.map(|read| matches!(read, Ok(1))).map_err(|_| "the client does not begin".to_owned())
+}
+
+/// Shakes hands.
+async fn secured(
+    tls: &Tls,
+    connection: TcpStream,
+    open_by: Instant,
+) -> Result<(impl AsyncRead + AsyncWrite + Unpin + Send + use<>, Option<ClientCertificate>), String>
+{
+    match timeout_at(open_by, tls.accept(connection)).await {
+        Ok(secured) => secured.map_err(|error| error.to_string()),
+        Err(_) => Err("the handshake takes too long".to_owned()),
+    }
 }
 
 /// Looks after what a listener rests on, and tells `metrics`. Never ends.
@@ -157,6 +179,12 @@ impl OpenConnection {
     fn new(metrics: Arc<Metrics>) -> Self {
         metrics.connection_opened();
         Self(metrics)
+    }
+
+    /// Counts the connection as one that did not come to be.
+    fn refused(&self, why: &str) {
+        self.0.turned(Turned::Handshake);
+        tracing::debug!(why, "a connection is refused");
     }
 }
 

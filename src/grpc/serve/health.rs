@@ -17,11 +17,9 @@ use crate::engine::{Engine, Readiness};
 use crate::grpc::v1::policy_service_server::SERVICE_NAME as POLICIES;
 use crate::grpc::v1::sanctions_list_service_server::SERVICE_NAME as LISTS;
 use crate::grpc::v1::screening_service_server::SERVICE_NAME as SCREENING;
+use crate::grpc::v1::store_service_server::SERVICE_NAME as STORE;
 use crate::grpc::v1::transfer_service_server::SERVICE_NAME as TRANSFERS;
 use crate::metrics::Metrics;
-
-/// The backup service.
-const STORE: &str = "lazaretto.v1.StoreService";
 
 /// Names under which readiness is told.
 const READINESS: [&str; 3] = ["", SCREENING, "readiness"];

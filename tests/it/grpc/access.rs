@@ -85,7 +85,9 @@ fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
         "ImportList" | "RefreshList" | "IngestTransfers" => Some(Role::Ingest),
-        "RetractTransfers" | "ReloadPolicy" | "ComparePolicies" => Some(Role::Admin),
+        "RetractTransfers" | "ReloadPolicy" | "ComparePolicies" | "BackupStore" => {
+            Some(Role::Admin)
+        }
         _ => Some(Role::Screen),
     }
 }
