@@ -33,13 +33,9 @@ impl Ends {
         Self { ending, deadline: deadline.map(|at| Box::pin(sleep_until(at))) }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Refusal> {
-        if let Some(deadline) = &mut self.deadline
-            && deadline.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(deadline::passed());
-        }
-        Pin::new(&mut self.ending).poll(context).map(|()| draining())
+    /// Whether the caller's deadline has passed.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
     }
 }
 
@@ -63,6 +59,12 @@ impl Answer {
     fn piece(&mut self) -> Frame<Bytes> {
         tasks::handed();
         Frame::data(self.rest.split_to(self.rest.len().min(PIECE)))
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Result<Frame<Bytes>, Status> {
+        let mut trailers = HeaderMap::new();
+        Status::from(refusal).add_header(&mut trailers)?;
+        Ok(self.trailers(trailers))
     }
 
     fn trailers(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
@@ -90,17 +92,17 @@ impl Body for Answer {
         if this.ended {
             return Poll::Ready(None);
         }
+        // However many answers are ready: the deadline is the caller's.
+        if this.ends.as_mut().is_some_and(|ends| ends.is_late(context)) {
+            return Poll::Ready(Some(this.refused(deadline::passed())));
+        }
         let frame = match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let Some(ends) = &mut this.ends else { return Poll::Pending };
-                let status = Status::from(ready!(ends.poll(context)));
-                if status.code() == Code::Unavailable {
-                    this.finish.drained();
-                }
-                let mut trailers = HeaderMap::new();
-                status.add_header(&mut trailers)?;
-                return Poll::Ready(Some(Ok(this.trailers(trailers))));
+                ready!(Pin::new(&mut ends.ending).poll(context));
+                this.finish.drained();
+                return Poll::Ready(Some(this.refused(draining())));
             }
         };
         let Some(frame) = frame.transpose()? else {

@@ -20,6 +20,9 @@ use crate::metrics::{Metrics, Turned};
 /// How long to wait after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the first bytes of a connection may be on their way once the server ends.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+
 /// A listener is something that connections come from.
 pub enum Listener {
     /// The network.
@@ -99,20 +102,22 @@ impl Door {
                 Accepted::Unix(connection) => {
                     terms.drive(connection, open_by, calls.of(peer), draining).await;
                 }
-                Accepted::Tcp(connection, tls) => match (begun(&connection, open_by).await, tls) {
-                    (Ok(false), _) => {}
-                    (Ok(true), None) => {
-                        terms.drive(connection, open_by, calls.of(peer), draining).await;
-                    }
-                    (Ok(true), Some(tls)) => match secured(&tls, connection, open_by).await {
-                        Ok((connection, certificate)) => {
-                            let calls = calls.of(Peer { certificate, ..peer });
-                            terms.drive(connection, open_by, calls, draining).await;
+                Accepted::Tcp(connection, tls) => {
+                    match (begun(&connection, open_by, draining.clone()).await, tls) {
+                        (Ok(false), _) => {}
+                        (Ok(true), None) => {
+                            terms.drive(connection, open_by, calls.of(peer), draining).await;
                         }
-                        Err(error) => counted.refused(&error),
-                    },
-                    (Err(late), _) => counted.refused(&late),
-                },
+                        (Ok(true), Some(tls)) => match secured(&tls, connection, open_by).await {
+                            Ok((connection, certificate)) => {
+                                let calls = calls.of(Peer { certificate, ..peer });
+                                terms.drive(connection, open_by, calls, draining).await;
+                            }
+                            Err(error) => counted.refused(&error),
+                        },
+                        (Err(late), _) => counted.refused(&late),
+                    }
+                }
             }
             drop((place, alive, counted));
         });
@@ -126,14 +131,27 @@ enum Accepted {
 }
 
 /// Waits for the first byte, so that a connection which is not to be one costs next to nothing;
-/// false where it is gone.
-async fn begun(connection: &TcpStream, open_by: Instant) -> Result<bool, String> {
+/// false where it is gone, or the server ends and its first byte was not on its way.
+async fn begun(
+    connection: &TcpStream,
+    open_by: Instant,
+    draining: watch::Receiver<bool>,
+) -> Result<bool, String> {
     // With Nagle's algorithm on, small answers wait for 40 ms.
     if connection.set_nodelay(true).is_err() {
         return Ok(false);
     }
-    let first = timeout_at(open_by, connection.peek(&mut [0])).await;
-    first.map(|read| matches!(read, Ok(1))).map_err(|_| "the client does not begin".to_owned())
+    let drained = async {
+        Ending::new(draining).await;
+        tokio::time::sleep(LAST_BYTES).await;
+    };
+    let mut byte = [0];
+    tokio::select! {
+        first = timeout_at(open_by, connection.peek(&mut byte)) => {
+            first.map(|read| matches!(read, Ok(1))).map_err(|_| "the client does not begin".to_owned())
+        }
+        () = drained => Ok(false),
+    }
 }
 
 /// Shakes hands.

@@ -260,13 +260,26 @@ fn a_call_has_its_time() {
         };
         ask("1M").await.unwrap();
         check_refused(ask("1 s").await, (Code::InvalidArgument, "INVALID_FIELD", "", "digits"));
-        // Of a stream too, which has no time but that.
-        let (_ask, asked) = mpsc::unbounded_channel();
-        let mut request = tonic::Request::new(UnboundedReceiverStream::new(asked));
-        request.metadata_mut().insert("grpc-timeout", "1S".parse().unwrap());
-        let stream = desk.client.screening.clone().stream_screen_addresses(request).await.unwrap();
-        let ended = stream.into_inner().message().await;
-        assert_eq!(ended.unwrap_err().code(), Code::DeadlineExceeded);
+        // Of a stream too, which has no time but that, silent or with an answer always ready.
+        for flooded in [false, true] {
+            let (ask, asked) = mpsc::unbounded_channel();
+            let mut request = tonic::Request::new(UnboundedReceiverStream::new(asked));
+            request.metadata_mut().insert("grpc-timeout", "300m".parse().unwrap());
+            let mut client = desk.client.screening.clone();
+            let mut stream = client.stream_screen_addresses(request).await.unwrap().into_inner();
+            let status = loop {
+                for _ in 0..if flooded { 10 } else { 0 } {
+                    // Refused once the stream is over, which its next answer says.
+                    let question = v1::StreamScreenAddressesRequest::default();
+                    drop(ask.send(question));
+                }
+                match stream.message().await {
+                    Ok(answer) => assert!(answer.is_some() && flooded),
+                    Err(status) => break status,
+                }
+            };
+            assert_eq!(status.code(), Code::DeadlineExceeded);
+        }
     });
 }
 
