@@ -103,7 +103,16 @@ fn the_chart_takes_every_key_of_the_configuration() {
         serde_json::from_str(&read("helm/lazaretto/values.schema.json")).unwrap();
     let keys = schema_keys(&schema["properties"]["config"], "", "");
     let taken: BTreeSet<String> = keys.iter().map(|(kind, _)| kind.clone()).collect();
-    let own = ["data_dir", "listen", "operations", "drain", "policy", "shadow_policy"];
+    let own = [
+        "data_dir",
+        "listen",
+        "operations",
+        "drain",
+        "policy",
+        "shadow_policy",
+        "allow_anonymous",
+        "allow_plaintext",
+    ];
     let by_the_chart = |key: &str| own.contains(&key.split('.').next().unwrap_or_default());
     let known = example_keys();
     assert!(own.iter().all(|key| known.contains(*key)), "{own:?} are keys of the program");
