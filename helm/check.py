@@ -324,6 +324,9 @@ def check_notes():
             fail(f"{name}: NOTES.txt on more than one pod: {plain}")
         if "/lazaretto screen 0x" not in text:
             fail(f"{name}: NOTES.txt does not say how to ask")
+        proof = {"tls": "LAZARETTO_CLIENT_KEY=", "open": "lazaretto screen --server http://"}
+        if proof.get(name, "LAZARETTO_TOKEN=$(kubectl") not in text:
+            fail(f"{name}: NOTES.txt does not say by what to be known")
 
 
 def check_upgrade():
