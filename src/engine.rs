@@ -126,9 +126,10 @@ impl Engine {
     /// into force.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
         let paths = [config.policy.clone(), config.shadow_policy.clone()];
-        let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
         remove_leftovers(&config.data_dir)?;
+        // Before the policies: where a server holds it, whoever asks needs none of their own.
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
+        let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
         let live = Arc::new(Live {
             snapshot: ArcSwapOption::empty(),
             changed: watch::Sender::new(()),

@@ -22,6 +22,23 @@ fn configuration(rendering: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim())).collect()
 }
 
+/// What the StatefulSet of a rendering takes from Secrets: the token that the chart makes, and
+/// identities of the operator's own.
+fn environment(rendering: &str) -> impl Iterator<Item = (String, String)> {
+    let names = [
+        ("- name: LAZARETTO_IDENTITIES__GENERATED__ROLES", "GENERATED"),
+        ("envFrom:", "OF_A_SECRET"),
+    ];
+    let given = names.into_iter().filter(|(mark, _)| rendering.contains(mark));
+    let given = given.flat_map(|(_, name)| {
+        let key = |key: &str| format!("LAZARETTO_IDENTITIES__{name}__{key}");
+        let hash = format!("sha256:{}", "0".repeat(64));
+        [(key("ROLES"), "screen,admin".to_owned()), (key("TOKENS"), hash)]
+    });
+    let data_dir = ("LAZARETTO_DATA_DIR".to_owned(), "/data".to_owned());
+    std::iter::once(data_dir).chain(given.collect::<Vec<_>>())
+}
+
 #[test]
 fn the_program_takes_the_configuration_that_the_chart_makes() {
     let folder = tempfile::tempdir().unwrap();
@@ -33,39 +50,49 @@ fn the_program_takes_the_configuration_that_the_chart_makes() {
     }
     assert!(renderings.len() >= 5, "{renderings:?}");
     for rendering in renderings {
-        let text = configuration(&read(&rendering));
+        let rendered = read(&rendering);
+        let text = configuration(&rendered);
         assert!(text.contains("listen = "), "{rendering}");
         std::fs::write(&file, &text).unwrap();
-        let flags = Flags { config: Some(file.clone()), ..Flags::default() };
-        // What the StatefulSet takes from Secrets.
-        let hash = format!("sha256:{}", "0".repeat(64));
-        let environment = [
-            ("LAZARETTO_DATA_DIR", "/data"),
-            ("LAZARETTO_IDENTITIES__GENERATED__ROLES", "screen,admin"),
-            ("LAZARETTO_IDENTITIES__GENERATED__TOKENS", &hash),
-        ];
-        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        let flags = Flags { config: Some(file.clone()), serving: true, ..Flags::default() };
+        let environment = environment(&rendered).map(|(name, value)| (name.into(), value.into()));
         if let Err(error) = Config::load(&flags, environment) {
             panic!("{rendering}: {error}\n{text}");
         }
     }
 }
 
-/// The keys at the top of lazaretto.example.toml, in `#key = ...` and `[table]`.
+/// The keys of lazaretto.example.toml, in `#key = ...` and `[table]`: those at the top, and in
+/// tables as `table.key`, whatever the table's own name is within its kind.
 fn example_keys() -> BTreeSet<String> {
     let word = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let mut keys = BTreeSet::new();
-    let mut in_table = false;
+    let mut within = String::new();
     for line in read("lazaretto.example.toml").lines() {
         let line = line.strip_prefix('#').unwrap_or(line).trim_start();
         if let Some(table) = line.strip_prefix('[') {
-            in_table = true;
-            keys.extend(table.split(['.', ']']).next().map(str::to_owned));
-        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| word(key))
-            && !in_table
-        {
-            keys.insert(key.to_owned());
+            let kind = table.split(['.', ']']).next().unwrap_or_default();
+            keys.insert(kind.to_owned());
+            within = format!("{kind}.");
+        } else if let Some((key, _)) = line.split_once(" = ").filter(|(key, _)| word(key)) {
+            keys.insert(format!("{within}{key}"));
         }
+    }
+    keys
+}
+
+/// The keys that the schema of `config` takes, and for each a path with a name where one is free.
+fn schema_keys(schema: &serde_json::Value, kind: &str, path: &str) -> BTreeSet<(String, String)> {
+    let dot = |path: &str| if path.is_empty() { String::new() } else { format!("{path}.") };
+    let mut keys = BTreeSet::new();
+    for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let (kind, path) = (format!("{}{key}", dot(kind)), format!("{}{key}", dot(path)));
+        keys.extend(schema_keys(inner, &kind, &path));
+        keys.insert((kind, path));
+    }
+    if schema["additionalProperties"].is_object() {
+        let named = format!("{}bitcoin", dot(path));
+        keys.extend(schema_keys(&schema["additionalProperties"], kind, &named));
     }
     keys
 }
@@ -74,14 +101,35 @@ fn example_keys() -> BTreeSet<String> {
 fn the_chart_takes_every_key_of_the_configuration() {
     let schema: serde_json::Value =
         serde_json::from_str(&read("helm/lazaretto/values.schema.json")).unwrap();
-    let properties = schema["properties"]["config"]["properties"].as_object().unwrap();
-    let taken: BTreeSet<String> = properties.keys().cloned().collect();
-    let by_the_chart = ["data_dir", "listen", "operations", "drain", "policy", "shadow_policy"];
-    let known: BTreeSet<String> = example_keys();
-    let own: BTreeSet<String> = by_the_chart.map(str::to_owned).into();
-    let expected: BTreeSet<String> = known.difference(&own).cloned().collect();
-    assert_eq!(taken, expected, "config in values.schema.json, and lazaretto.example.toml");
-    assert!(own.is_subset(&known), "{own:?} are keys of the program");
+    let keys = schema_keys(&schema["properties"]["config"], "", "");
+    let taken: BTreeSet<String> = keys.iter().map(|(kind, _)| kind.clone()).collect();
+    let own = [
+        "data_dir",
+        "listen",
+        "operations",
+        "drain",
+        "policy",
+        "shadow_policy",
+        "allow_anonymous",
+        "allow_plaintext",
+    ];
+    let by_the_chart = |key: &str| own.contains(&key.split('.').next().unwrap_or_default());
+    let known = example_keys();
+    assert!(own.iter().all(|key| known.contains(*key)), "{own:?} are keys of the program");
+    assert!(!taken.iter().any(|key| by_the_chart(key)), "set by the chart: {taken:?}");
+    let missing: Vec<_> =
+        known.iter().filter(|key| !by_the_chart(key) && !taken.contains(*key)).collect();
+    assert!(
+        missing.is_empty(),
+        "of lazaretto.example.toml, not in values.schema.json: {missing:?}"
+    );
+    assert!(keys.len() > 50, "{keys:?}");
+    for (_, path) in keys {
+        let flags = Flags { set: vec![format!("{path}=\u{0}")], ..Flags::default() };
+        let said = Config::load(&flags, []).err().map(|error| error.to_string());
+        let unknown = said.is_some_and(|said| said.contains("unknown key"));
+        assert!(!unknown, "values.schema.json has {path}, which is no key of the program");
+    }
 }
 
 /// The names of metrics in a text, without what a histogram appends to its own.

@@ -299,8 +299,10 @@ fn a_served_policy_is_reloaded_whole_or_not_at_all() {
     holds(&said.err, &["policy.toml", "bands.low: must be from 1"]);
     let out = place.done(&["policy", "explain"]);
     holds(&out, &["NOT RELOADED", "bands.low", &second]);
-    let said = place.says(&["screen", TWO_HOPS]);
-    assert_eq!(said.status, 10, "what was in force stays: {}", said.out);
+    // As in a container, whose commands have the configuration of its server.
+    let mut command = place.command(&["screen", TWO_HOPS]);
+    let said = Said::from(command.env("LAZARETTO_POLICY", &policy).output().unwrap());
+    assert_eq!(said.status, 10, "what was in force stays: {}{}", said.out, said.err);
     holds(
         &said.out,
         &["decided by    rule exposure: ", "made of     38 = base 50 (2 hops) x ADVISORY 75 %"],

@@ -12,8 +12,8 @@
 {{- end -}}
 
 {{- define "lazaretto.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "lazaretto.labels" -}}
@@ -108,6 +108,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{- /* What would install and not work, or be open without anybody having said so. */ -}}
 {{- define "lazaretto.checks" -}}
+{{- if not (regexMatch "^[a-z]" (include "lazaretto.fullname" .)) -}}
+{{- fail "the name of a Service begins with a letter: set fullnameOverride" -}}
+{{- end -}}
 {{- if and (not .Values.identities.generated.enabled) (not .Values.identities.existingSecret) (not .Values.config.identities) (not .Values.identities.allowAnonymous) -}}
 {{- fail "nobody could call it: identities.generated.enabled, identities.existingSecret or config.identities is needed, or identities.allowAnonymous" -}}
 {{- end -}}
@@ -119,6 +122,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- if and .Values.tls.clientCertificates.required (not .Values.tls.clientCertificates.enabled) -}}
 {{- fail "tls.clientCertificates.required needs tls.clientCertificates.enabled" -}}
+{{- end -}}
+{{- range $name, $identity := .Values.config.identities -}}
+{{- if and $identity.tokens (not (regexMatch "^([\\s,]*sha256:[0-9A-Fa-f]{64}\\s*(,|$))+[\\s,]*$" $identity.tokens)) -}}
+{{- /* Not by the schema, whose messages repeat what may be the token itself. */ -}}
+{{- fail (printf "config.identities.%s.tokens must be hashes, sha256: and 64 hexadecimal digits, with commas between (lazaretto identity token makes one)" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.policy.text .Values.policy.existingConfigMap -}}
 {{- fail "policy.text and policy.existingConfigMap exclude each other" -}}
