@@ -75,7 +75,13 @@ pub async fn run(name: &str, endpoint: &str) {
         "unread-stream" => unread_streams(endpoint).await,
         "unread-bytes" => unread_bytes(&address).await,
         "flood" => {
-            many(64, async move || drop(TcpStream::connect(&address).await)).await;
+            many(64, async move || {
+                if let Ok(stream) = TcpStream::connect(&address).await {
+                    // Reset at its end, so that the attacker does not run out of ports.
+                    drop(stream.set_zero_linger());
+                }
+            })
+            .await;
         }
         "batches" => {
             let queries = vec![question(CLEAN.to_owned()).query.expect("it has one"); 10_000];

@@ -12,7 +12,7 @@ const CERTIFICATE: &str = "server.pem";
 const KEY: &str = "server.key";
 
 /// The token of the bench's client.
-const TOKEN: &str = "a token of the bench: it opens nothing else";
+const TOKEN: &str = "a-token-of-the-bench-that-opens-nothing-else";
 
 /// A folder with a certificate and its key.
 pub struct Secured {
