@@ -54,7 +54,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_000,
-            calls: 2_048,
+            calls: 512,
             calls_per_connection: 256,
             batches: 2,
             searches: spare_processors(),

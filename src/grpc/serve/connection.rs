@@ -20,7 +20,7 @@ use crate::metrics::{Metrics, Turned};
 
 /// How much of one call's messages is taken before they are looked at, in bytes: what a client
 /// that does not read its answers can make wait here.
-const CALL_WINDOW: u32 = 256 << 10;
+const CALL_WINDOW: u32 = 64 << 10;
 
 /// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
 /// which wait for their reader do not keep the others on the connection from being heard.
