@@ -125,7 +125,11 @@ async fn look(client: &Client, length: Duration) -> (Duration, usize) {
     let mut took = Vec::new();
     while begun.elapsed() < length {
         let asked = Instant::now();
-        screening.screen_address(request.clone()).await.expect("an answer, whoever else asks");
+        if let Err(status) = screening.screen_address(request.clone()).await {
+            // Beside more calls than are taken at once, some of the client's own are among those
+            // that are shed.
+            assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+        }
         took.push(asked.elapsed());
     }
     took.sort_unstable();
