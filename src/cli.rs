@@ -4,6 +4,7 @@
 
 mod address;
 mod batch;
+mod clock;
 mod connect;
 mod credentials;
 mod dates;
@@ -109,6 +110,7 @@ impl Cli {
     /// Runs the command; the answer is the exit status of the process.
     pub fn run(self) -> Result<u8> {
         let Self { global, command } = self;
+        clock::start()?;
         if !matches!(command, Command::Serve(_)) {
             crate::telemetry::start(&Filter::of_command(global.verbose), LogFormat::Text);
         }

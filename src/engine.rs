@@ -13,11 +13,13 @@ mod policies;
 mod readiness;
 mod tracker;
 mod transfers;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -46,13 +48,15 @@ pub use transfers::{
     EndEvidence, Evidence, HeadOverview, HopEvidence, PathEvidence, Trace, TraceQuery,
     TransferHeads,
 };
+pub use upkeep::StoreWatch;
 
 use crate::config::Config;
 use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
-    Clock, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, Stop,
+    Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError, Refresher,
+    Report, Stop,
 };
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
@@ -86,6 +90,8 @@ pub struct Engine {
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
+    /// Why the store's files cannot be used, as last looked at.
+    misplaced: Mutex<Option<String>>,
     /// Held by whoever makes a backup.
     backup: Mutex<()>,
     clock: EngineClock,
@@ -126,7 +132,7 @@ impl Engine {
     /// into force.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
         let paths = [config.policy.clone(), config.shadow_policy.clone()];
-        remove_leftovers(&config.data_dir)?;
+        remove_leftovers(&config.data_dir);
         // Before the policies: where a server holds it, whoever asks needs none of their own.
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
         let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
@@ -140,9 +146,11 @@ impl Engine {
                 risk: config.exposure.risk_categories.clone(),
             }),
             store: store.clone(),
+            not_stored: NotStored::default(),
+            is_record_lost: AtomicBool::new(false),
             published: Mutex::new(Published::by(policies.pair())),
         });
-        live.keep_policies()?;
+        upkeep::unless_refused(&store, live.keep_policies(), "the policies in force")?;
         let now = clock.clone();
         let ingestor = Ingestor::open(store.clone(), move || now());
         let exposure = config.exposure.clone();
@@ -155,7 +163,7 @@ impl Engine {
             }
         };
         let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
-        let publisher = Arc::new(publisher);
+        let publisher = Arc::new(publisher.noting(live.not_stored.clone()));
         let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
             .map_err(|error| EngineError::Source(error.to_string()))?;
         let refresher = Refresher::new(publisher.clone(), fetcher, &config.lists);
@@ -169,7 +177,8 @@ impl Engine {
             tracking: None,
             settings: config.lists.clone(),
             offline: config.offline,
-            uploads: upload_dir(config.data_dir.join("upload"))?,
+            uploads: upload_dir(config.data_dir.join("upload")),
+            misplaced: Mutex::default(),
             backup: Mutex::default(),
             clock: EngineClock(clock),
         };
@@ -213,6 +222,10 @@ impl Engine {
                 Err(RefreshError::Refused(Refused::Older { .. })) => {}
                 Err(RefreshError::Refused(refused)) => {
                     tracing::warn!(list = %id, %refused, "the starter list is not loaded");
+                }
+                Err(RefreshError::Store(error)) => {
+                    let store = self.publisher.store();
+                    upkeep::unless_refused(store, Err(error), "the starter lists")?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -280,9 +293,15 @@ impl Engine {
     /// A new file in the data directory for the bytes of an import; gone when dropped. Its name
     /// ends as `file_name`, which helps to tell its form.
     pub fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
+        // What could not be stored need not be sent.
+        if let Some(refusal) = self.publisher.store().refusal() {
+            return Err(refusal.into());
+        }
         let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let ending: String = file_name.chars().rev().take(32).filter(safe).collect();
         let ending: String = ending.chars().rev().collect();
+        // Where it could not be made at the start there may be room now.
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.uploads)?;
         Ok(tempfile::Builder::new()
             .prefix(UPLOAD)
             .suffix(&format!("-{ending}"))
@@ -410,27 +429,42 @@ impl Engine {
 
     /// What a snapshot id that was once in force stands for.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
-        let parts = parse_id(id).filter(|(name, ..)| name.len() <= MAX_NAME);
-        let Some((name, rows, retractions)) = parts else { return Ok(None) };
-        let Some(stored) = self.publisher.store().snapshot(name)? else { return Ok(None) };
+        let parts = parse_id(id).filter(|parts| parts.name.len() <= MAX_NAME);
+        let Some(parts) = parts else { return Ok(None) };
+        let store = self.publisher.store();
+        let Some(stored) = store.snapshot(parts.name)? else { return Ok(None) };
         let mut record = SnapshotRecord::decode(&stored).map_err(internal)?;
-        record.transfers.rows = rows;
-        record.transfers.retractions = retractions;
+        record.transfers.rows = parts.rows;
+        record.transfers.retractions = parts.retractions;
+        record.transfers.replacements = parts.replacements;
+        if let Some(looks) = parts.looks {
+            let Some(known) = store.looks_at(looks)? else { return Ok(None) };
+            for list in &mut record.lists {
+                let look = known.get(&list.id).copied().unwrap_or_default();
+                (list.current_at, list.published) = (look.current_at, look.published);
+            }
+        }
         Ok(Some(record))
     }
 }
 
 /// The directory of uploads: made if absent, readable by its owner only; leftovers of a killed
-/// process are removed, and nothing else.
-fn upload_dir(dir: PathBuf) -> io::Result<PathBuf> {
-    DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-    for entry in std::fs::read_dir(&dir)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UPLOAD) {
-            std::fs::remove_file(entry.path())?;
+/// process are removed, and nothing else. What cannot be done now is done at the next start.
+fn upload_dir(dir: PathBuf) -> PathBuf {
+    let clear = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        for entry in std::fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(UPLOAD) {
+                std::fs::remove_file(entry.path())?;
+            }
         }
+        Ok::<_, io::Error>(())
+    };
+    if let Err(error) = clear() {
+        tracing::warn!(dir = %dir.display(), %error, "the directory of uploads was not emptied");
     }
-    Ok(dir)
+    dir
 }
 
 fn terms_of(settings: &ListSettings) -> ListTerms {

@@ -3,15 +3,22 @@
 //!
 //! # What is the same transfer
 //!
-//! With a position: chain, block hash, transaction and position are the same. Without one: all
-//! that is said is the same, and it is the same occurrence: of n equal rows in one session, those
-//! are dropped that others stored before, one for one. Rows taken back are the same as none.
+//! Rows of one block that state a transaction and their place in it tell of one movement, however often
+//! they come; so do rows at one position that state no transaction
+//! ([`Identity`](crate::domain::transfer::Identity)). A telling that adds nothing is dropped. One that fills in what
+//! was open, or tells of success after failure, takes the place of the first. One that contradicts it
+//! stands beside it: both count for exposure, and the block is a gap until that is settled. Rows that
+//! state neither are counted: of n equal rows in one session, those are dropped that others stored
+//! before, one for one. Rows taken back are the same as none.
 //!
-//! A row beyond the greatest position of its chain cannot be stored already, nor one without a
-//! position where nobody else stored such rows of about its time: that costs nothing. All others
+//! A row beyond the greatest positions of its chain and kind cannot be stored already, nor one without
+//! a place where nobody else stored such rows of about its time: that costs nothing. All others
 //! are looked up ([`known`]).
 
+mod forks;
 mod known;
+mod older;
+mod sort;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +26,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use jiff::Timestamp;
 
-use self::known::{Index, Pending, Taken};
+use self::forks::{LastBlocks, forks};
+use self::known::{Index, Taken};
+use self::older::unnamed_before;
+use self::sort::{Sorted, Sorting};
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{Position, Transfer};
-use crate::store::{Clock, Store, StoreError};
+use crate::domain::coverage::{Gap, Settlement};
+use crate::domain::transfer::{Identity, Transfer};
+use crate::store::{Append, Clock, Retract, Store, StoreError, Tops};
 
 pub use crate::domain::coverage::{ChainHead, Covered, RetractionRecord, TransferState};
 
@@ -40,7 +51,14 @@ struct Shared {
     store: Arc<Store>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     /// Held by whoever appends.
-    index: Mutex<Index>,
+    index: Mutex<Memory>,
+}
+
+/// What is remembered of stored rows from batch to batch.
+#[derive(Default)]
+struct Memory {
+    index: Index,
+    last_blocks: LastBlocks,
 }
 
 /// One stream or file of transfers. Sessions may go on at the same time.
@@ -50,6 +68,7 @@ pub struct Session {
     taken: Taken,
     waiting: Vec<Transfer>,
     covered: Vec<Covered>,
+    gaps: Vec<(Chain, Gap)>,
     counts: Counts,
 }
 
@@ -57,7 +76,7 @@ pub struct Session {
 /// than to pack them.
 #[derive(Clone, Copy, Default)]
 struct Counts {
-    /// Without a transaction or a position.
+    /// Told apart by content and occurrence alone.
     derived: u64,
     /// Without a position.
     loose: u64,
@@ -70,9 +89,15 @@ pub struct Appended {
     pub first_row: u64,
     /// The new transfers, in the order of their rows, which have no gap.
     pub stored: Vec<Transfer>,
-    /// How many were stored before.
+    /// How many were stored before, and add nothing.
     pub duplicates: u64,
-    /// How many, of all, had no transaction or no position.
+    /// How many of `stored` tell more of a movement that was stored before, and count in its place.
+    pub replaced: u64,
+    /// How many of `stored` contradict what is stored.
+    pub conflicts: u64,
+    /// The number of the change that made them durable.
+    pub change: u64,
+    /// How many, of all, are told apart by content and occurrence alone.
     pub derived: u64,
     /// The number of rows in the store, these among them.
     pub rows: u64,
@@ -101,23 +126,23 @@ impl Ingestor {
             taken: Taken::default(),
             waiting: Vec::new(),
             covered: Vec::new(),
+            gaps: Vec::new(),
             counts: Counts::default(),
         }
     }
 
-    /// Takes back every row of a chain from a height on. Rows stored later are not touched, even if
-    /// they say the same. `reason` has 1 to 1,024 bytes.
-    pub fn retract(
-        &self,
-        chain: &Chain,
-        from_height: u64,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<Retraction, StoreError> {
-        let _index = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let (retracted, record) =
-            self.shared.store.retract_transfers(chain, from_height, reason, at)?;
+    /// Takes rows of a chain back. Rows stored later are not touched, even if they say the same.
+    pub fn retract(&self, retract: &Retract<'_>) -> Result<Retraction, StoreError> {
+        let mut memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let (retracted, record) = self.shared.store.retract_transfers(retract)?;
+        memory.last_blocks = LastBlocks::default();
         Ok(Retraction { retracted, record })
+    }
+
+    /// Settles a conflict.
+    pub fn settle(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
+        let _memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.store.settle_conflict(number, settlement)
     }
 
     /// What is loaded: always what is durable.
@@ -154,9 +179,14 @@ impl Session {
         self.store_waiting().map(Some)
     }
 
+    /// Takes gaps that were found: they are stored with what is stored next.
+    pub fn note_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
+        self.gaps.extend(gaps);
+    }
+
     /// Stores what waits; `None` if nothing does.
     pub fn finish(&mut self) -> Result<Option<Appended>, StoreError> {
-        if self.waiting.is_empty() && self.covered.is_empty() {
+        if self.waiting.is_empty() && self.covered.is_empty() && self.gaps.is_empty() {
             return Ok(None);
         }
         self.store_waiting().map(Some)
@@ -168,7 +198,7 @@ impl Session {
         for (index, transfer) in batch.iter().enumerate() {
             transfer.check(now).map_err(|source| StoreError::Transfer { index, source })?;
             counts.loose += u64::from(transfer.position.is_none());
-            counts.derived += u64::from(transfer.position.is_none() || transfer.tx.is_none());
+            counts.derived += u64::from(!Identity::of(transfer).is_place());
         }
         self.counts = counts;
         match self.waiting.is_empty() {
@@ -187,86 +217,58 @@ impl Session {
 
     fn store_waiting(&mut self) -> Result<Appended, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let mut index = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { index, last_blocks } = &mut *memory;
         let batch = std::mem::take(&mut self.waiting);
         let covered = std::mem::take(&mut self.covered);
+        let mut gaps = std::mem::take(&mut self.gaps);
         let Counts { derived, loose } = std::mem::take(&mut self.counts);
         let all = batch.len();
-        let mut matched = Vec::new();
-        let doubtful = self.doubtful(&batch, loose > 0);
-        let stored = self.without_duplicates(&mut index, batch, doubtful, &mut matched)?;
-        let first_row = shared.store.append_transfers(&stored, &covered)?;
+        // Before rows are compared: those of a change that failed are stored, or not, once the store
+        // was opened anew, and from then on that does not change while the index is held.
+        if let Some(refusal) = shared.store.refusal() {
+            return Err(refusal);
+        }
+        let state = shared.store.transfer_state();
+        gaps.extend(forks(&shared.store, &state, last_blocks, &batch)?);
+        gaps.extend(unnamed_before(&shared.store, &state, &covered)?);
+        let may_be_known = self.may_be_known(&batch, loose > 0);
+        let sorting = Sorting::new(&shared.store, index, &state, &self.taken);
+        let Sorted { rows: stored, replaced, conflicts, ended_gaps, new_gaps, matched } =
+            sorting.sort(batch, &may_be_known)?;
+        gaps.extend(new_gaps);
+        let first_row = shared.store.append_transfers(&Append {
+            rows: &stored,
+            replaced: &replaced,
+            conflicts: &conflicts,
+            covered: &covered,
+            ended_gaps: &ended_gaps,
+            new_gaps: &gaps,
+        })?;
+        last_blocks.note(&stored);
         matched.into_iter().for_each(|row| self.taken.add(row..row + 1));
         let rows = first_row + stored.len() as u64;
         if loose > 0 {
             self.taken.add(first_row..rows);
         }
         let duplicates = (all - stored.len()) as u64;
-        Ok(Appended { first_row, stored, duplicates, derived, rows })
-    }
-
-    /// The rows that are not stored yet; only the `doubtful` are looked up. `matched` are the rows
-    /// without a position that stand for those dropped.
-    fn without_duplicates(
-        &self,
-        index: &mut Index,
-        batch: Vec<Transfer>,
-        doubtful: Vec<bool>,
-        matched: &mut Vec<u64>,
-    ) -> Result<Vec<Transfer>, StoreError> {
-        let store = &self.shared.store;
-        if doubtful.iter().all(|doubtful| !doubtful) {
-            return Ok(batch);
-        }
-        index.learn(store, batch.iter().zip(&doubtful).filter(|(_, d)| **d).map(|(row, _)| row))?;
-        let state = store.transfer_state();
-        let mut pending = Pending::default();
-        let mut now_taken = Taken::default();
-        let mut stored: Vec<Transfer> = Vec::with_capacity(batch.len());
-        for (row, doubtful) in batch.into_iter().zip(doubtful) {
-            let fingerprint = index.fingerprint(&row);
-            let is_known = doubtful
-                && match row.position {
-                    Some(_) => {
-                        pending.holds(fingerprint, &row, &stored)
-                            || index
-                                .find(store, fingerprint, &row, |number| {
-                                    let height = row.position.map_or(0, |position| position.height);
-                                    !state.is_retracted(number, &row.chain, height)
-                                })?
-                                .is_some()
-                    }
-                    None => {
-                        let free = |number| !self.taken.holds(number) && !now_taken.holds(number);
-                        let found = index.find(store, fingerprint, &row, free)?;
-                        if let Some(number) = found {
-                            now_taken.add(number..number + 1);
-                            matched.push(number);
-                        }
-                        found.is_some()
-                    }
-                };
-            if !is_known {
-                if row.position.is_some() {
-                    pending.add(fingerprint, stored.len());
-                }
-                stored.push(row);
-            }
-        }
-        Ok(stored)
+        let (replaced, conflicts) = (replaced.len() as u64, conflicts.len() as u64);
+        let change = shared.store.transfer_state().changes;
+        Ok(Appended { first_row, stored, duplicates, replaced, conflicts, change, derived, rows })
     }
 
     /// Of each row whether it might be stored already, or be in the batch before. `loose` says
     /// whether there are any without a position.
-    fn doubtful(&self, batch: &[Transfer], loose: bool) -> Vec<bool> {
+    fn may_be_known(&self, batch: &[Transfer], loose: bool) -> Vec<bool> {
         let store = &self.shared.store;
-        let mut doubtful = Vec::with_capacity(batch.len());
-        let mut tops: HashMap<&Chain, Option<Position>> = HashMap::new();
-        // Of each chain the times of the rows without a position, then whether others have such.
+        let mut may_be_known = Vec::with_capacity(batch.len());
+        let mut tops: HashMap<&Chain, Tops> = HashMap::new();
+        // Of each chain the times of the rows without a place, then whether others have such.
         let mut times: HashMap<&Chain, (u64, u64)> = HashMap::new();
-        let unpositioned = |row: &&Transfer| row.position.is_none();
+        let without_place =
+            |row: &&Transfer| row.position.is_none() && !Identity::of(row).is_place();
         for run in batch.chunk_by(|a, b| a.chain == b.chain).filter(|_| loose) {
-            let of_run = run.iter().filter(unpositioned).map(|row| row.time);
+            let of_run = run.iter().filter(without_place).map(|row| row.time);
             let Some((least, most)) =
                 of_run.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
             else {
@@ -287,20 +289,17 @@ impl Session {
             .collect();
         for run in batch.chunk_by(|a, b| a.chain == b.chain) {
             let chain = &run[0].chain;
-            let top = tops.entry(chain).or_insert_with(|| store.top_position(chain));
+            let tops = tops.entry(chain).or_insert_with(|| store.tops(chain));
             for row in run {
-                let is_doubtful = match row.position {
-                    None => shared.get(chain).copied().unwrap_or(false),
-                    position if position > *top => {
-                        *top = position;
-                        false
-                    }
-                    Some(_) => true,
-                };
-                doubtful.push(is_doubtful);
+                if without_place(&row) {
+                    may_be_known.push(shared.get(chain).copied().unwrap_or(false));
+                } else {
+                    may_be_known.push(!tops.are_below(row));
+                    tops.raise(row);
+                }
             }
         }
-        doubtful
+        may_be_known
     }
 }
 

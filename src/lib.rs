@@ -43,3 +43,8 @@ pub mod metrics;
 pub mod grpc;
 
 pub mod cli;
+
+/// What tests say that lack their data; shared with those of `tests/it`.
+#[cfg(test)]
+#[path = "../tests/it/support/lacking.rs"]
+mod lacking;

@@ -20,7 +20,7 @@ use crate::source::{self, SourceError};
 use crate::store::StoreError;
 
 pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher, shown_url};
-pub use publisher::{Clock, Publisher, Report};
+pub use publisher::{Clock, NotStored, Publisher, Report};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
 pub use status::{SourceStatus, Stop, Transition};
@@ -190,20 +190,25 @@ impl Refresher {
                 Err(error) => break Err(error),
             }
         };
+        if let Err(RefreshError::Fetch(FetchError::Disk { .. })) = &result {
+            self.publisher.note_lost(id);
+        }
         let now = self.publisher.now();
         let error = result.as_ref().err().map(ToString::to_string);
         match lock(&source.status).record(now, error.clone()) {
             Some(Transition::Lost) => {
                 let logged = result.as_ref().err().map(RefreshError::unquoted);
-                tracing::warn!(
-                    list = %id,
-                    error = logged.unwrap_or_default(),
-                    "the source cannot be read; the last good version stays",
-                );
+                let what = match &result {
+                    Err(RefreshError::Store(_)) => {
+                        "the source was read and cannot be stored; the last good version stays"
+                    }
+                    _ => "the source cannot be read; the last good version stays",
+                };
+                tracing::warn!(list = %id, error = logged.unwrap_or_default(), "{what}");
                 tracing::debug!(list = %id, error = error.unwrap_or_default(), "in full");
             }
             Some(Transition::Regained) => {
-                tracing::info!(list = %id, source = name, "the source can be read again");
+                tracing::info!(list = %id, source = name, "the source can be read and stored again");
             }
             None => {}
         }

@@ -73,6 +73,8 @@ pub struct Scope<'s> {
     chains: Vec<(Chain, Incomplete)>,
     /// Chains whose transfers are whole.
     covered: Vec<Chain>,
+    /// What keeps others from being so, of which transfers are loaded.
+    uncovered: Vec<(Chain, Incomplete)>,
     /// The same by the shadow policy.
     shadow: Option<Box<Self>>,
 }
@@ -129,6 +131,7 @@ impl<'s> Scope<'s> {
         let limit = requirements.transfers_max_age;
         let shadow =
             snapshot.shadow().map(|shadow| Self::of(shadow, selected.clone(), narrowing, now));
+        let (covered, uncovered) = snapshot.exposure().covered(as_of.unwrap_or(now), limit);
         let mut scope = Self {
             snapshot,
             selected,
@@ -137,7 +140,8 @@ impl<'s> Scope<'s> {
             max_hops: narrowing.max_hops.unwrap_or(configured).min(configured),
             incomplete: Vec::new(),
             chains: snapshot.exposure().shortcomings(as_of.unwrap_or(now), limit),
-            covered: snapshot.exposure().covered(as_of.unwrap_or(now), limit),
+            covered,
+            uncovered,
             shadow: shadow.map(Box::new),
         };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
@@ -253,6 +257,9 @@ impl<'s> Scope<'s> {
         let score = findings.first().map_or(0, |finding| finding.score);
         let covered =
             address.as_ref().is_some_and(|a| self.covered.iter().any(|chain| a.fits(chain)));
+        let fits = |chain: &Chain| address.as_ref().is_some_and(|address| address.fits(chain));
+        let uncovered = self.uncovered.iter().filter(|(chain, _)| fits(chain));
+        let uncovered = uncovered.map(|(_, reason)| reason.clone()).collect();
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
         let (decision, decider) = decide(&findings, complete);
         let shadow = match &self.shadow {
@@ -269,6 +276,7 @@ impl<'s> Scope<'s> {
             scope_incomplete: &self.incomplete,
             address_incomplete: incomplete,
             covered,
+            uncovered,
             shadow,
             sight: self.sight(),
         })
@@ -355,6 +363,7 @@ impl<'s> Scope<'s> {
             .cloned()
             .map(Incomplete::RequiredListMissing)
             .collect();
+        found.extend(self.snapshot.not_stored().iter().cloned().map(Incomplete::ListNotStored));
         for list in self.lists() {
             if (list.is_stale_at(at) || list.is_ahead_of(now)) && !self.snapshot.stale_allowed() {
                 found.push(Incomplete::ListStale {

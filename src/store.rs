@@ -18,6 +18,7 @@
 //! | `policies` | length of the version (1), version | the file |
 //! | `transfers`, `segments` | | [`transfers`], with the file `segments` |
 //! | `labels` | | [`labels`] |
+//! | `looks` | | [`looks`] |
 //!
 //! A value is 8 bytes of checksum and its [postcard] form; the checksum is the beginning of the
 //! SHA-256 over key and form, so that a damaged, missing or misplaced value is an error that
@@ -42,14 +43,19 @@
 //!
 //! There is one writer: a mutex inside, which reading whole lists takes as well, because a
 //! publication deletes the rows that it supersedes. After an error in the middle of a write the
-//! store refuses all further writes until it is opened anew.
+//! store refuses all further writes until it is opened anew ([`open`]).
 
 pub mod backup;
 mod changes;
+mod database;
+mod error;
+mod files;
 mod heads;
 mod labels;
 mod lists;
+mod looks;
 mod named;
+mod open;
 mod pieces;
 mod size;
 mod transfers;
@@ -57,223 +63,62 @@ mod value;
 mod verify;
 
 use std::fmt;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use changes::{ChangePage, StoredChange};
+use database::{Database, Tree};
+pub use error::StoreError;
 pub use labels::{LabelChunks, StoredLabels};
+pub use looks::Look;
 pub use named::MAX_NAME;
-pub use transfers::Clock;
+pub use open::Reopening;
+use open::open_patiently;
+pub use transfers::{Append, Clock, Replaced, Retract, Tops};
 pub use verify::{Judge, Named, Verified, verify_backup};
 
-use crate::domain::transfer::TransferError;
+/// The schema that this program reads and writes. A store of an older one is opened as it is, and has
+/// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
+/// whatever the kind of movement, which now counts for none until declared.
+pub const SCHEMA: u32 = 3;
 
-/// The schema that this program reads and writes. Schema 1 had no transfers and no labels: such a
-/// store is opened as it is, and has this schema from then on.
-pub const SCHEMA: u32 = 2;
-
-/// The schema without transfers.
-const SCHEMA_OF_LISTS: u32 = 1;
+/// Older schemas that are read.
+const OLDER_SCHEMAS: [u32; 2] = [1, 2];
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 
-/// Why something could not be stored or read back.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Written by another version of this program, or by something else.
-    #[error(
-        "{dir}: the store has schema {found}, but this version reads schemas {SCHEMA_OF_LISTS} and {SCHEMA} only: run the version that \
-         wrote it, or move the directory away and import the lists again",
-        dir = .dir.display()
-    )]
-    Schema {
-        /// The database directory.
-        dir: PathBuf,
-        /// The schema found: a number, or `unknown`.
-        found: String,
-    },
-    /// In use.
-    #[error(
-        "{dir}: the store is in use by another process, such as a running server: stop it, ask it instead, or \
-         give another data directory",
-        dir = .dir.display()
-    )]
-    Locked {
-        /// The database directory.
-        dir: PathBuf,
-    },
-    /// A value is not what was written.
-    #[error("tree {tree}, key {key}: the stored value is damaged: {what}")]
-    Corrupt {
-        /// The tree.
-        tree: &'static str,
-        /// The key, printable: bytes that are not ASCII letters, digits or punctuation as `\xNN`.
-        key: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A list that was acknowledged is gone, or back at an earlier version.
-    #[error(
-        "{dir}: version {version} of list {list} was stored here, but the database has {found}: it is damaged; \
-         restore the directory from a backup, or move it away and import the lists again",
-        dir = .dir.display(),
-        found = .found.map_or_else(|| "no version of it".to_owned(), |found| format!("version {found} only"))
-    )]
-    Lost {
-        /// The database directory.
-        dir: PathBuf,
-        /// The list; the first by id where several are lost.
-        list: crate::domain::list::ListId,
-        /// The version that was acknowledged.
-        version: u64,
-        /// The version that is there; `None` if none is.
-        found: Option<u64>,
-    },
-    /// Transfers that were acknowledged are gone.
-    #[error(
-        "{dir}: {stored} transfers were stored here by {changes} changes, but the database has {found} by \
-         {found_changes}: it is damaged; restore the directory from a backup, or move it away and import the \
-         lists and transfers again",
-        dir = .dir.display()
-    )]
-    LostTransfers {
-        /// The database directory.
-        dir: PathBuf,
-        /// The rows that were acknowledged.
-        stored: u64,
-        /// The changes that were.
-        changes: u64,
-        /// The rows that are there.
-        found: u64,
-        /// The changes that are.
-        found_changes: u64,
-    },
-    /// A transfer that cannot be taken.
-    #[error("transfer {index} of the batch, {source}")]
-    Transfer {
-        /// Its place in the batch, from 0.
-        index: usize,
-        /// The field, and what is wrong with it.
-        source: TransferError,
-    },
-    /// A declaration of coverage, or a retraction, that cannot be taken.
-    #[error("{field}: {what}")]
-    Heights {
-        /// The field.
-        field: &'static str,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// More chains than the store takes.
-    #[error("the store holds transfers of at most {most} chains, and {0} would be one more", most = transfers::MAX_CHAINS)]
-    TooManyChains(crate::domain::chain::Chain),
-    /// More rows than can be numbered.
-    #[error("the store holds at most {most} transfers", most = transfers::MAX_ROWS)]
-    TooManyRows,
-    /// A row that is not there.
-    #[error("there is no transfer {row}: {rows} are stored")]
-    NoRow {
-        /// Its number.
-        row: u64,
-        /// How many there are.
-        rows: u64,
-    },
-    /// A file of the store is not what was written.
-    #[error("{path}, byte {place}: the file is damaged: {what}", path = .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where the damaged part begins.
-        place: u64,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A delta of labels without a base.
-    #[error("there are no labels that this could be a delta of")]
-    NoLabels,
-    /// The file that names the newest versions is not what was written.
-    #[error(
-        "{path}, line {line}: the file is damaged; restore the directory from a backup, or move it away and \
-         import the lists again",
-        path = .path.display()
-    )]
-    Heads {
-        /// The file.
-        path: PathBuf,
-        /// The first line that is wrong or missing, from 1.
-        line: usize,
-    },
-    /// A publication that does not carry the next version number.
-    #[error("version {found} cannot be published: the next is {next}")]
-    OutOfOrder {
-        /// The number that it carries.
-        found: u64,
-        /// The number that it should carry.
-        next: u64,
-    },
-    /// A check of a list that was never published.
-    #[error("list {0} is not in the store")]
-    UnknownList(crate::domain::list::ListId),
-    /// A snapshot id or policy version that is empty or too long.
-    #[error("a snapshot id or policy version has 1 to {MAX_NAME} bytes, not {0}")]
-    Name(usize),
-    /// An earlier write failed half way.
-    #[error("an earlier write failed: the store takes no more until it is opened anew")]
-    Broken,
-    /// A value could not be encoded.
-    #[error("encoding a value: {0}")]
-    Encode(postcard::Error),
-    /// The database failed.
-    #[error("{doing}: {source}")]
-    Engine {
-        /// What was being done.
-        doing: &'static str,
-        /// sled's error.
-        source: sled::Error,
-    },
-    /// A directory or file of the store could not be made or synced.
-    #[error("{path}: {source}", path = .path.display())]
-    Io {
-        /// The directory or file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
-}
-
-impl StoreError {
-    fn engine(doing: &'static str) -> impl FnOnce(sled::Error) -> Self {
-        move |source| Self::Engine { doing, source }
-    }
-}
-
 /// An open store. Its directory is locked until it is dropped.
 pub struct Store {
-    db: sled::Db,
-    lists: sled::Tree,
-    versions: sled::Tree,
-    rows: sled::Tree,
-    changes: sled::Tree,
-    snapshots: sled::Tree,
-    policies: sled::Tree,
-    transfers: sled::Tree,
-    segments: sled::Tree,
+    database: Arc<Database>,
+    lists: Tree,
+    versions: Tree,
+    rows: Tree,
+    changes: Tree,
+    snapshots: Tree,
+    policies: Tree,
+    transfers: Tree,
+    segments: Tree,
     segment_file: transfers::SegmentFile,
-    labels: sled::Tree,
-    file: File,
-    path: PathBuf,
+    labels: Tree,
+    looks: Tree,
+    /// The last looks at the lists' sources.
+    look_log: Mutex<looks::LookLog>,
     /// The database directory.
     dir: PathBuf,
+    cache_bytes: u64,
     /// The greatest version number that a durable pointer names; 0 before the first.
     acknowledged: AtomicU64,
     writer: Mutex<Writer>,
+    /// Why the last write failed, if that leaves the store refusing changes.
+    failure: Mutex<Option<String>>,
+    /// How often the database was opened.
+    openings: AtomicU64,
     /// What the headers of the transfers say.
     log: RwLock<transfers::Log>,
     /// Segments that were unpacked last.
@@ -291,74 +136,7 @@ struct Writer {
     broken: bool,
 }
 
-/// How often a locked database is tried, and the pause between two tries. The lock outlives its
-/// holder for a moment where that is just being ended or has just started a child process.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(20);
-
-fn open_patiently(dir: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
-    let is_lock = |error: &sled::Error| matches!(error, sled::Error::Io(e) if e.to_string().contains("could not acquire lock"));
-    let mut tries = 1;
-    loop {
-        match sled::Config::new().path(dir).cache_capacity(cache_bytes).open() {
-            Ok(db) => return Ok(db),
-            Err(error) if is_lock(&error) && tries < TRIES => std::thread::sleep(PAUSE),
-            Err(error) if is_lock(&error) => return Err(StoreError::Locked { dir: dir.into() }),
-            Err(source) => return Err(StoreError::Engine { doing: "opening the store", source }),
-        }
-        tries += 1;
-    }
-}
-
 impl Store {
-    /// Opens the store under `data_dir`, made if absent and then readable by its owner only, with
-    /// `cache_bytes` of page cache. Removes what unfinished publications left.
-    pub fn open(data_dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let dir = data_dir.join("store");
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| StoreError::Io { path, source }
-        };
-        make_private(&dir).map_err(io(&dir))?;
-        let db = open_patiently(&dir, cache_bytes)?;
-        let heads = heads::read(&dir)?;
-        check_schema(&db, &dir, heads.as_ref())?;
-        let path = dir.join("db");
-        let file = File::open(&path).map_err(io(&path))?;
-        let segment_file = transfers::SegmentFile::open(&dir)?;
-        for made in [&dir, data_dir] {
-            File::open(made).and_then(|dir| dir.sync_all()).map_err(io(made))?;
-        }
-        let tree = |name: &str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
-        let store = Self {
-            lists: tree("lists")?,
-            versions: tree("versions")?,
-            rows: tree("rows")?,
-            changes: tree("changes")?,
-            snapshots: tree("snapshots")?,
-            policies: tree("policies")?,
-            transfers: tree("transfers")?,
-            segments: tree("segments")?,
-            segment_file,
-            labels: tree("labels")?,
-            db,
-            file,
-            path,
-            dir,
-            acknowledged: AtomicU64::new(0),
-            writer: Mutex::default(),
-            log: RwLock::default(),
-            unpacked: Mutex::default(),
-            label_writer: Mutex::default(),
-            pins: backup::Pins::default(),
-        };
-        store.check_heads(heads.as_ref())?;
-        store.recover()?;
-        store.recover_transfers()?;
-        store.recover_labels()?;
-        Ok(store)
-    }
-
     /// The number that the next version must carry.
     pub fn next_version(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire) + 1
@@ -372,14 +150,27 @@ impl Store {
         work: impl FnOnce(C) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.lock();
-        if writer.broken {
+        // What is written to files that were removed is not durable.
+        if let Some(error) = self.unusable() {
+            return Err(error);
+        }
+        if writer.broken || self.failure().is_some() {
             return Err(StoreError::Broken);
         }
         let checked = check()?;
         writer.broken = true;
-        let done = work(checked)?;
+        let done = work(checked).inspect_err(|error| self.fail(error.to_string()))?;
         writer.broken = false;
         Ok(done)
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes why changes are refused from now on.
+    fn fail(&self, why: String) {
+        *self.failure() = Some(why);
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -387,19 +178,16 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything written so far is durable when this returns. sled writes its log through
-    /// `sync_file_range`, which leaves the file's size and the disk's own cache unsynced.
+    /// Everything written so far is durable when this returns.
     fn sync(&self) -> Result<(), StoreError> {
-        self.db.flush().map_err(StoreError::engine("flushing the store"))?;
-        let failed = |source| StoreError::Io { path: self.path.clone(), source };
-        self.file.sync_all().map_err(failed)
+        self.database.sync()
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // sled would print every page.
-        f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Store").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
 
@@ -426,7 +214,9 @@ fn check_schema(db: &sled::Db, dir: &Path, heads: Option<&heads::Heads>) -> Resu
     match found {
         Some(found) if *found == SCHEMA.to_be_bytes() => Ok(()),
         // The new trees are made empty; what is there stays as it is.
-        Some(found) if *found == SCHEMA_OF_LISTS.to_be_bytes() => write_schema(db, &meta()?),
+        Some(found) if OLDER_SCHEMAS.iter().any(|old| *found == old.to_be_bytes()) => {
+            write_schema(db, &meta()?)
+        }
         Some(found) => {
             let number = <[u8; 4]>::try_from(&*found).map(u32::from_be_bytes);
             let found = number.map_or_else(|_| "unknown".to_owned(), |number| number.to_string());

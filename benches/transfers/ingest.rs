@@ -1,4 +1,4 @@
-//! Small batches over gRPC on loopback, each acknowledged when it is durable.
+//! Small batches over gRPC on loopback, each acknowledged when it is durable, or when screenings know it.
 
 use std::path::Path;
 use std::time::Instant;
@@ -54,20 +54,29 @@ pub fn over_grpc(data_dir: &Path, transfers: u64, batches: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let mut first = transfers;
-    for in_flight in IN_FLIGHT {
-        runtime.block_on(send(server.endpoint(), first, batches, in_flight, transfers));
-        first += batches * BATCH;
+    for how in [v1::Acknowledgement::Durable, v1::Acknowledgement::Labelled] {
+        for in_flight in IN_FLIGHT {
+            let rows = (first, batches);
+            runtime.block_on(send(server.endpoint(), rows, in_flight, transfers, how));
+            first += batches * BATCH;
+        }
     }
 }
 
-async fn send(endpoint: &str, first: u64, batches: u64, in_flight: usize, transfers: u64) {
+async fn send(
+    endpoint: &str,
+    (first, batches): (u64, u64),
+    in_flight: usize,
+    transfers: u64,
+    how: v1::Acknowledgement,
+) {
     let client = TransferServiceClient::connect(endpoint.to_owned()).await;
     let mut client = client.expect("the server listens");
     let mut pairs = Rmat::new(SEED + first, scale(transfers));
     let mut batch = |number: u64| {
         let rows = first + number * BATCH..first + (number + 1) * BATCH;
         let transfers = rows.zip(&mut pairs).map(|(row, pair)| message(row, pair)).collect();
-        v1::IngestTransfersRequest { transfers, ..Default::default() }
+        v1::IngestTransfersRequest { transfers, acknowledgement: how.into(), ..Default::default() }
     };
     // Made beforehand, so that the client costs little. The first batch warms the server up: it
     // may read the transfers that are stored.
@@ -103,8 +112,9 @@ async fn send(endpoint: &str, first: u64, batches: u64, in_flight: usize, transf
     drop(requests);
     assert!(answers.message().await.expect("it ends well").is_none(), "no answer is left");
     println!(
-        "gRPC, batches of {BATCH}, {in_flight} on their way: {:.0} transfers a second durable, \
-         {:.2?} a batch, slowest {slowest:.2?}; labelled {:.2?} after the last",
+        "gRPC, batches of {BATCH}, {in_flight} on their way, acknowledged when {}: {:.0} transfers a \
+         second, {:.2?} a batch, slowest {slowest:.2?}; labelled {:.2?} after the last",
+        if how == v1::Acknowledgement::Durable { "durable" } else { "labelled" },
         (count as u64 * BATCH) as f64 / took.as_secs_f64(),
         took / count as u32,
         start.elapsed() - took,

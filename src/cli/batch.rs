@@ -22,7 +22,7 @@ mod run;
 mod stop;
 pub mod summary;
 mod target;
-mod text;
+pub mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ use self::local::Asking;
 use self::target::{Existing, Target};
 use super::Global;
 use crate::grpc::v1;
-use crate::source::rows::Container;
+use crate::source::rows::{Container, LineBreaks};
 
 /// The arguments of `screen` that are about files. (That they need `--input` is said by what they
 /// cannot stand beside: one of both must be given.)
@@ -57,6 +57,9 @@ pub struct Arguments {
     /// A column of your own that comes back in the result
     #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
     reference_column: Option<String>,
+    /// Take line breaks within a quoted cell of a CSV; without it, a row with one is an ERROR
+    #[arg(long, conflicts_with = "addresses")]
+    allow_line_breaks: bool,
     /// The result: .csv, .jsonl, .ndjson (also .gz, .zst) or .parquet; - for CSV on standard output
     #[arg(long, value_name = "FILE", conflicts_with = "addresses")]
     out: Option<PathBuf>,
@@ -130,6 +133,7 @@ pub fn run(
             address: arguments.address_column.clone(),
             chain: arguments.chain_column.clone(),
             reference: arguments.reference_column.clone(),
+            line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
         },
         asking: Asking {
             form,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::{Global, endpoint};
+use super::{Global, clock, endpoint};
 use crate::engine::Engine;
 use crate::grpc;
 use crate::grpc::client::{CallError, Client};
@@ -63,7 +63,7 @@ pub async fn reach(global: &Global) -> Result<Reached> {
     let config = global.load_config()?;
     let mut waited = Duration::ZERO;
     loop {
-        match Engine::open(&config, Arc::new(jiff::Timestamp::now)) {
+        match Engine::open(&config, Arc::new(clock::now)) {
             Ok(engine) => return Ok(Reached::Held(engine)),
             Err(error) if error.is_locked() => {}
             Err(error) => return Err(error).with_context(|| opening(&config.data_dir)),

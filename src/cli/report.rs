@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::results;
 use super::batch::summary::{Summary, VERSION};
-use super::output;
+use super::{clock, output};
 use gathered::Gathered;
 use page::{Beside, File, Report};
 
@@ -51,7 +51,7 @@ pub struct Arguments {
 
 /// Writes the page.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    let page = made(arguments, Timestamp::now())?;
+    let page = made(arguments, clock::now())?;
     match &arguments.out {
         None => output::write(page.as_bytes())?,
         Some(out) => write(out, &page, arguments)?,

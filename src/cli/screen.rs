@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::output::Output;
-use super::{Global, batch, connect, dates, render, runtime};
+use super::{Global, batch, clock, connect, dates, render, runtime};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
@@ -81,7 +81,7 @@ impl Expected {
 
 /// Screens every address.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
-    let options = options(arguments, Timestamp::now())?;
+    let options = options(arguments, clock::now())?;
     if let Some(input) = &arguments.batch.input {
         let chain = arguments.chain.as_deref().unwrap_or_default();
         return batch::run(input, &arguments.batch, (chain, options), global);

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{Global, connect, endpoint};
+use super::{Global, clock, connect, endpoint};
 use crate::config::{Config, Flags};
 use crate::engine::Engine;
 use crate::grpc;
@@ -77,10 +77,13 @@ async fn serve(config: &Config) -> Result<()> {
     // Before anything else, so that no signal finds the default handler in place.
     let signals = Signals::new()?;
     info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "starting");
+    if clock::is_set() {
+        warn!("the time stands still: a variable for tests sets it");
+    }
     let mut taken = config.clone();
     taken.limits.connections = descriptors::room_for(config.limits.connections);
     let tls = config.tls.as_ref().map(Tls::open).transpose().context("TLS")?;
-    let engine = match Engine::open(config, Arc::new(jiff::Timestamp::now)) {
+    let engine = match Engine::open(config, Arc::new(clock::now)) {
         Ok(engine) => engine,
         Err(error) if error.is_locked() => return Err(locked(&config.data_dir)),
         Err(error) => return Err(error).with_context(|| connect::opening(&config.data_dir)),
@@ -90,8 +93,10 @@ async fn serve(config: &Config) -> Result<()> {
         .with_context(|| format!("listening on {}", config.listen))?;
     let bound = listener.local_addr()?;
     let url = endpoint::url(bound, tls.is_some());
-    endpoint::write(&config.data_dir, &url)
-        .with_context(|| format!("writing {}", endpoint::path(&config.data_dir).display()))?;
+    if let Err(error) = endpoint::write(&config.data_dir, &url) {
+        let path = endpoint::path(&config.data_dir);
+        warn!(path = %path.display(), %error, "the endpoint file is not written: commands need --server");
+    }
 
     let operations = match config.operations {
         Some(address) => Some(listen_for_operations(address).await?),
@@ -101,6 +106,7 @@ async fn serve(config: &Config) -> Result<()> {
     engine.want_graph();
     let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
     let policies = engine.watch_policies()?;
+    let store = engine.watch_store()?;
     engine.log_lists();
     announce(config, bound, &url);
     let (ask, asked) = oneshot::channel();
@@ -118,10 +124,12 @@ async fn serve(config: &Config) -> Result<()> {
     let asked = async { drop(asked.await) };
     let served = grpc::serve::serve(engine, taken, listeners, operations, asked).await;
     watch.abort();
-    drop((refresh, policies));
-    endpoint::remove_socket(&config.data_dir).context("removing the socket")?;
-    endpoint::remove(&config.data_dir, &url)
-        .with_context(|| format!("removing {}", endpoint::path(&config.data_dir).display()))?;
+    drop((refresh, policies, store));
+    let removed = endpoint::remove_socket(&config.data_dir)
+        .and_then(|()| endpoint::remove(&config.data_dir, &url));
+    if let Err(error) = removed {
+        warn!(%error, "the endpoint file or the socket is not removed");
+    }
     served.context("serving")
 }
 
@@ -142,8 +150,11 @@ fn owners_socket(data_dir: &Path) -> Result<Option<UnixListener>> {
             warn!(%error, "no socket in the data directory: its path is too long");
             Ok(None)
         }
-        Err(error) => Err(error)
-            .with_context(|| format!("listening on {}", endpoint::socket(data_dir).display())),
+        // As on a disk that is full or read-only: what is loaded is served all the same.
+        Err(error) => {
+            warn!(path = %endpoint::socket(data_dir).display(), %error, "no socket in the data directory");
+            Ok(None)
+        }
     }
 }
 

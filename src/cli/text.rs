@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
+use crate::source::rows::LineCounts;
+
 /// Whether a terminal might obey or hide the character: control characters, and those that turn
 /// the writing direction or have no width (Unicode 16, categories Cc, Cf, Zl, Zp).
 fn is_hostile(character: char) -> bool {
@@ -26,6 +28,16 @@ pub fn grouped(number: impl Display) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// What became of the lines of a text.
+pub fn line_counts(counts: &LineCounts) -> String {
+    let LineCounts { lines, heading_lines, empty_lines, lines_in_cells } = *counts;
+    let [lines, headings, empty, in_cells] =
+        [lines, heading_lines, empty_lines, lines_in_cells].map(grouped);
+    format!(
+        "{lines} lines: {headings} of headings, {empty} empty, {in_cells} further lines of cells"
+    )
 }
 
 /// `text` on one line, with every hostile character as its escape (`\n`, `\u{1b}`).

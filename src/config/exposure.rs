@@ -11,7 +11,7 @@ use super::layers::Setting;
 use super::origin::{Origin, Problem};
 use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{Amount, Asset};
+use crate::domain::transfer::{Amount, Asset, MovementKind};
 
 /// The keys of `exposure`, in the order of the example file.
 pub const KEYS: [&str; 4] = ["max_hops", "hub_limit", "service_categories", "risk_categories"];
@@ -76,9 +76,9 @@ impl ExposureSettings {
 pub struct ChainTerms {
     /// The chain.
     pub chain: Chain,
-    /// Whether a screening of an address that fits the chain is INCOMPLETE where its transfers are
-    /// absent, gapped or stale.
-    pub required: bool,
+    /// The kinds of movement without which a screening of an address that fits the chain is
+    /// INCOMPLETE, where they are absent, gapped or stale; none: it is not required.
+    pub required: Vec<MovementKind>,
     /// The age of the last transfer from which they are stale; `None` where they do not age.
     pub max_age: Option<Duration>,
 }
@@ -133,12 +133,15 @@ impl ExposureDraft {
         let place = match chains.iter().position(|terms| terms.chain == chain) {
             Some(place) => place,
             None => {
-                chains.push(ChainTerms { chain, required: false, max_age: None });
+                chains.push(ChainTerms { chain, required: Vec::new(), max_age: None });
                 chains.len() - 1
             }
         };
         match key {
-            "required" => chains[place].required = given.boolean()?,
+            "required" => {
+                let kinds = required_kinds(&chains[place].chain, given)?;
+                chains[place].required = kinds;
+            }
             "max_age" => chains[place].max_age = Some(given.duration()?),
             _ => return Err(format!("unknown key {key:?}")),
         }
@@ -188,6 +191,27 @@ impl ExposureDraft {
         }
         self.settings
     }
+}
+
+/// The kinds that `true`, `false` or a string of names stands for.
+fn required_kinds(chain: &Chain, given: &Given) -> Result<Vec<MovementKind>, String> {
+    if let Ok(required) = given.boolean() {
+        let kinds = MovementKind::required_of(chain);
+        return Ok(if required { kinds.to_vec() } else { Vec::new() });
+    }
+    let text = given.text().map_err(|_| "must be true, false or a string of kinds".to_owned())?;
+    let mut kinds = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let kind: MovementKind =
+            name.parse().map_err(|error| format!("{error}; or true or false"))?;
+        if !MovementKind::of_chain(chain).contains(&kind) {
+            return Err(format!("{chain} has no transfers of kind {kind}"));
+        }
+        kinds.push(kind);
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
 }
 
 /// What an asset becomes: what was given over what was known.

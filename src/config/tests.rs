@@ -119,6 +119,7 @@ fn the_example_file_shows_every_key_at_its_default() {
 fn exposure_chains_and_assets_are_read() {
     use crate::domain::asset::AssetTable;
     use crate::domain::chain::Chain;
+    use crate::domain::transfer::MovementKind;
     use crate::domain::transfer::{Amount, Asset};
 
     let text = "[exposure]\nmax_hops = 3\nhub_limit = 50\nservice_categories = \"b, a,b\"\n\
@@ -129,7 +130,11 @@ fn exposure_chains_and_assets_are_read() {
     let exposure = file(text).unwrap().exposure;
     assert_eq!((exposure.max_hops, exposure.hub_limit), (3, 50));
     assert_eq!(exposure.service_categories, ["a", "b"]);
-    let terms = ChainTerms { chain: Chain::Evm(1), required: true, max_age: Some(HOUR) };
+    let terms = ChainTerms {
+        chain: Chain::Evm(1),
+        required: vec![MovementKind::Native, MovementKind::Tokens],
+        max_age: Some(HOUR),
+    };
     assert_eq!(exposure.chains, [terms]);
     let floor = |chain: &Chain, asset: &Asset| exposure.assets.rule(chain, asset).unwrap().floor;
     assert_eq!(floor(&Chain::Bitcoin, &Asset::Native), Amount::from(50_000_000u64));

@@ -209,6 +209,11 @@ impl Chain {
         })
     }
 
+    /// Whether a transaction may pay into a shielded pool alone, so that no output of it is seen.
+    pub fn may_hide_outputs(&self) -> bool {
+        matches!(self, Self::Zcash | Self::ZcashTestnet | Self::Other(_))
+    }
+
     /// Whether its own coin moves by transactions of inputs and outputs, not from account to account.
     pub fn is_utxo(&self) -> bool {
         use Chain::{

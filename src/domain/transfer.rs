@@ -3,8 +3,10 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::str::FromStr;
 
 pub use ethnum::U256 as Amount;
+use serde::{Deserialize, Serialize};
 
 use super::address::{Address, AddressError};
 use super::chain::Chain;
@@ -98,7 +100,7 @@ impl fmt::Debug for Holder {
 }
 
 /// What is moved, on the transfer's chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Asset {
     /// The chain's own coin.
     Native,
@@ -120,7 +122,7 @@ impl fmt::Display for Asset {
 }
 
 /// The name of a transaction on its chain.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TxId {
     /// 32 bytes, written in hex (with `0x` on EVM chains).
     Hash([u8; 32]),
@@ -156,6 +158,81 @@ pub struct Position {
     pub index: u32,
 }
 
+/// Where a transfer stands whose data do not state the index of its transaction in the block, as with
+/// ethereum-etl's `token_transfers`. Time alone orders it; what it states here tells it apart from
+/// others and says which block it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartialPosition {
+    /// The block's height, up to [`MAX_HEIGHT`].
+    pub height: u64,
+    /// As [`Position::index`]; `None` where the data do not state it.
+    pub index: Option<u32>,
+}
+
+/// What a movement is, for coverage: data sets hold some kinds of a block and not the others. The
+/// order is part of the store's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MovementKind {
+    /// A transaction's own value in the chain's coin.
+    Native,
+    /// A transfer of a token, as logged by its contract.
+    Tokens,
+    /// The chain's coin moved by a contract within a transaction, as traces show.
+    Internal,
+    /// A transaction of a UTXO chain.
+    Utxo,
+}
+
+impl MovementKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Native, Self::Tokens, Self::Internal, Self::Utxo];
+
+    /// The name used in flags, configuration and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Tokens => "tokens",
+            Self::Internal => "internal",
+            Self::Utxo => "utxo",
+        }
+    }
+
+    /// The kinds that transfers of a chain can be.
+    pub fn of_chain(chain: &Chain) -> &'static [Self] {
+        if chain.is_utxo() { &[Self::Utxo] } else { &[Self::Native, Self::Tokens, Self::Internal] }
+    }
+
+    /// The kinds without which a chain is not covered, unless the configuration names others:
+    /// tokens too wherever large stablecoins live.
+    pub fn required_of(chain: &Chain) -> &'static [Self] {
+        match chain {
+            chain if chain.is_utxo() => &[Self::Utxo],
+            Chain::Evm(_) | Chain::Tron | Chain::Solana => &[Self::Native, Self::Tokens],
+            _ => &[Self::Native],
+        }
+    }
+}
+
+impl fmt::Display for MovementKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A string that names no kind of movement.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of movement {0:?}: native, tokens, internal or utxo")]
+pub struct MovementKindError(String);
+
+impl FromStr for MovementKind {
+    type Err = MovementKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| MovementKindError(text.chars().take(40).collect()))
+    }
+}
+
 /// Whether a transaction took effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TxStatus {
@@ -179,6 +256,8 @@ pub struct Transfer {
     /// Where it stands in its chain; `None` where the data do not say, and then time alone orders
     /// it.
     pub position: Option<Position>,
+    /// What is stated of its place where there is no `position`.
+    pub partial_position: Option<PartialPosition>,
     /// The block's hash, where given.
     pub block_hash: Option<[u8; 32]>,
     /// The transaction, where given.
@@ -187,6 +266,61 @@ pub struct Transfer {
     pub status: TxStatus,
     /// What moved.
     pub movement: Movement,
+}
+
+impl Transfer {
+    /// The height of its block, where stated.
+    pub fn height(&self) -> Option<u64> {
+        let partial = self.partial_position.map(|partial| partial.height);
+        self.position.map(|position| position.height).or(partial)
+    }
+
+    /// Its place in its transaction ([`Position::index`]), where stated.
+    pub fn index_in_tx(&self) -> Option<u32> {
+        let partial = || self.partial_position.and_then(|partial| partial.index);
+        self.position.map(|position| position.index).or_else(partial)
+    }
+
+    /// Which data set of its block it belongs to. By the convention of [`Position::index`] an even
+    /// place above 0 is that of a trace.
+    pub fn kind(&self) -> MovementKind {
+        match &self.movement {
+            Movement::Utxo(_) => MovementKind::Utxo,
+            Movement::Account(moved) if moved.asset != Asset::Native => MovementKind::Tokens,
+            Movement::Account(_) => match self.index_in_tx() {
+                Some(index) if index > 0 && index % 2 == 0 => MovementKind::Internal,
+                _ => MovementKind::Native,
+            },
+        }
+    }
+}
+
+impl Transfer {
+    /// Whether it is a UTXO transaction that leaves open who paid or was paid, though that could be
+    /// said.
+    pub fn has_unnamed_holders(&self) -> bool {
+        match &self.movement {
+            Movement::Utxo(utxo) => utxo.has_unnamed_inputs() || utxo.has_unnamed_outputs(),
+            Movement::Account(_) => false,
+        }
+    }
+}
+
+impl UtxoMovement {
+    /// Whether inputs are missing, or one of them names nobody though somebody could be named: as
+    /// bitcoin-etl's transactions before `enrich_transactions`.
+    pub fn has_unnamed_inputs(&self) -> bool {
+        let unnamed = |leg: &Leg| leg.holders.is_empty() && !leg.unattributable;
+        !self.coinbase && (self.inputs.is_empty() || self.inputs.iter().any(unnamed))
+    }
+
+    /// Whether outputs are missing, or one of them that may be worth something names nobody though
+    /// somebody could be named: whoever was paid by it would be found clear.
+    pub fn has_unnamed_outputs(&self) -> bool {
+        let unnamed =
+            |leg: &Leg| leg.holders.is_empty() && !leg.unattributable && leg.amount != Some(0);
+        self.outputs.is_empty() || self.outputs.iter().any(unnamed)
+    }
 }
 
 /// What moved in a [`Transfer`].
@@ -228,12 +362,17 @@ pub struct UtxoMovement {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Leg {
     /// Who holds it: usually one; several for a bare multi-signature output; none where the data
-    /// do not say or nobody can know (a shielded value).
+    /// do not say or nobody can know.
     pub holders: Vec<Holder>,
+    /// Whether it is known that no address can be named: a shielded value, a script without an
+    /// address. Without it a leg that has no holders is one whose data are incomplete.
+    pub unattributable: bool,
     /// How much, in the coin's smallest unit; `None` where the data do not say.
     pub amount: Option<u64>,
 }
 
 mod check;
+mod telling;
 
 pub use check::TransferError;
+pub use telling::{Identity, Telling};

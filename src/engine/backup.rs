@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Engine, EngineError};
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::SnapshotRecord;
-use crate::store::Named;
+use crate::store::{Named, StoreError};
 
 impl Engine {
     /// Writes a backup of what is acknowledged now to `out`, which may be slow: only what is
@@ -21,9 +21,14 @@ impl Engine {
             Ok(only) => only,
         };
         // Leftovers of a killed backup go where those of uploads go.
-        let spool = self.upload_file("backup")?;
+        let (spool, _named) = match self.upload_file("backup") {
+            Ok(named) => (named.reopen()?, Some(named)),
+            // What can be read can be backed up.
+            Err(EngineError::Store(StoreError::ReadOnly { .. })) => (tempfile::tempfile()?, None),
+            Err(error) => return Err(error),
+        };
         let begun = Instant::now();
-        let backup = self.publisher.store().begin_backup(spool.reopen()?, self.now())?;
+        let backup = self.publisher.store().begin_backup(spool, self.now())?;
         tracing::info!(writers_waited = ?begun.elapsed(), "a backup begins");
         let begun = Instant::now();
         let size = backup.write_to(out)?;

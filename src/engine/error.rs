@@ -51,6 +51,20 @@ pub enum EngineError {
         /// Why.
         source: TransferError,
     },
+    /// No such conflict between transfers.
+    #[error("there is no conflict {0}")]
+    NoConflict(u64),
+    /// The conflict was settled before.
+    #[error("conflict {0} is settled already")]
+    SettledConflict(u64),
+    /// A declaration of coverage, or a retraction, that cannot be taken.
+    #[error("{field}: {what}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The string is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -90,6 +104,12 @@ impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Transfer { index, source } => Self::Transfer { index, source },
+            StoreError::NoConflict { number } => Self::NoConflict(number),
+            error @ StoreError::DroppedBefore { .. } => {
+                Self::Field { field: "verdict", what: error.to_string() }
+            }
+            StoreError::SettledConflict { number } => Self::SettledConflict(number),
+            StoreError::Heights { field, what } => Self::Field { field, what },
             error => Self::Store(error),
         }
     }

@@ -1,5 +1,6 @@
 //! The snapshot in force and how the next one takes its place.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -7,10 +8,11 @@ use jiff::SignedDuration;
 use tokio::sync::watch;
 
 use crate::domain::list::ListState;
+use crate::refresh::NotStored;
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::Categories;
 use crate::screening::policy::Policy;
-use crate::screening::snapshot::{ListTerms, Snapshot};
+use crate::screening::snapshot::{ListTerms, Looks, Snapshot};
 use crate::store::{Store, StoreError};
 
 /// A list without a configured limit of its own is stale after this long, if its kind ages.
@@ -29,6 +31,10 @@ pub(super) struct Live {
     pub(super) stale_allowed: bool,
     pub(super) categories: Arc<Categories>,
     pub(super) store: Arc<Store>,
+    /// Lists of which a publication was read and could not be stored.
+    pub(super) not_stored: NotStored,
+    /// Whether the record of the last snapshot could not be stored, which was logged.
+    pub(super) is_record_lost: AtomicBool,
     /// Held while a snapshot is made, so that lists, labels and policies do not overtake each
     /// other.
     pub(super) published: Mutex<Published>,
@@ -43,12 +49,16 @@ pub(super) struct Published {
     basis: Basis,
     policy: Arc<Policy>,
     shadow: Option<Arc<Policy>>,
+    /// The last change of transfers that was acknowledged before it was labelled: until exposure
+    /// knows it, exposure is behind.
+    acknowledged: u64,
 }
 
 impl Published {
     /// No exposure yet, and these policies.
     pub(super) fn by((policy, shadow): (Arc<Policy>, Option<Arc<Policy>>)) -> Self {
-        Self { exposure: ExposureState::default(), basis: Basis::default(), policy, shadow }
+        let (exposure, basis, acknowledged) = (ExposureState::default(), Basis::default(), 0);
+        Self { exposure, basis, policy, shadow, acknowledged }
     }
 }
 
@@ -62,7 +72,7 @@ impl Live {
             return;
         }
         let published = self.published();
-        let Published { exposure, basis, policy, shadow } = &*published;
+        let Published { exposure, basis, policy, shadow, .. } = &*published;
         let previous = self.snapshot.load_full();
         let mut snapshot = Snapshot::build(
             states,
@@ -72,6 +82,8 @@ impl Live {
             (self.categories.clone(), exposure.clone()),
             previous.as_deref(),
         );
+        let not_stored = self.not_stored.lists();
+        snapshot = snapshot.resting_on(Looks { count: self.store.looks(), not_stored });
         snapshot = snapshot.with_policies(policy.clone(), shadow.clone());
         if exposure.labels.is_some() && *basis != snapshot.basis() {
             snapshot = snapshot.with_exposure(ExposureState { behind: true, ..exposure.clone() });
@@ -80,11 +92,31 @@ impl Live {
     }
 
     fn store(&self, snapshot: Snapshot) {
-        let record = snapshot.encoded_record();
-        if let Err(error) = self.store.save_snapshot(snapshot.record_name(), record) {
-            tracing::error!(snapshot = snapshot.id(), %error, "its record could not be stored");
-        }
+        self.keep_record_of(&snapshot);
         self.put(snapshot);
+    }
+
+    /// Keeps the record of a snapshot; that this fails is logged when it begins and when it ends.
+    fn keep_record_of(&self, snapshot: &Snapshot) {
+        let kept = self.store.save_snapshot(snapshot.record_name(), snapshot.encoded_record());
+        let was_lost = self.is_record_lost.swap(kept.is_err(), Ordering::AcqRel);
+        match kept {
+            Err(error) if !was_lost => tracing::error!(
+                snapshot = snapshot.id(), %error,
+                "records of snapshots cannot be stored: until this ends their ids cannot be looked up later"
+            ),
+            Ok(()) if was_lost => {
+                tracing::info!(snapshot = snapshot.id(), "records of snapshots are stored again");
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the record of the snapshot in force, which could not be kept before.
+    pub(super) fn keep_record(&self) {
+        if let Some(snapshot) = self.snapshot.load_full() {
+            self.keep_record_of(&snapshot);
+        }
     }
 
     fn put(&self, snapshot: Snapshot) {
@@ -115,13 +147,35 @@ impl Live {
 
     /// Puts exposure into force, built on the lists that `basis` stands for.
     pub(super) fn expose(&self, exposure: ExposureState, basis: Basis) {
+        self.publish(&mut self.published(), exposure, basis);
+    }
+
+    /// Takes note of a change that is acknowledged though exposure may not know it yet.
+    pub(super) fn acknowledge(&self, change: u64) {
         let mut published = self.published();
+        published.acknowledged = published.acknowledged.max(change);
+        let Published { exposure, basis, .. } = published.clone();
+        if exposure.change < change && !exposure.behind {
+            self.publish(&mut published, exposure, basis);
+        }
+    }
+
+    /// Whether exposure knows a change, or says for good that it cannot.
+    pub(super) fn knows(&self, change: u64) -> bool {
+        let published = self.published();
+        published.exposure.change >= change || published.exposure.failed.is_some()
+    }
+
+    fn publish(&self, published: &mut Published, mut exposure: ExposureState, basis: Basis) {
+        exposure.behind |= exposure.change < published.acknowledged;
         if let Some(snapshot) = self.snapshot.load_full() {
             let behind = exposure.behind || exposure.labels.is_some() && basis != snapshot.basis();
             let shown = ExposureState { behind, ..exposure.clone() };
             self.put(snapshot.with_exposure(shown));
         }
         (published.exposure, published.basis) = (exposure, basis);
+        // Also without a snapshot: whoever waits for a change to be known looks again.
+        self.changed.send_replace(());
     }
 
     /// Says from now on that exposure is behind and stays so, and why.

@@ -392,7 +392,7 @@ impl Engine {
 }
 
 /// A row that the graph has and the store does not give.
-fn unreadable() -> EngineError {
+pub(super) fn unreadable() -> EngineError {
     EngineError::Internal("a stored transfer cannot be read".to_owned())
 }
 

@@ -252,12 +252,18 @@ impl Engine {
         let stop = Arc::new(Stop::default());
         let (engine, until) = (self.clone(), stop.clone());
         let work = move || {
+            let mut is_lost = false;
             while !until.wait(PAUSE) {
-                // What is wrong is logged there, and shown by GetPolicy.
-                if let Err(error) = engine.reload_policies()
-                    && !matches!(error, EngineError::Policy(_))
-                {
-                    tracing::error!(%error, "a policy could not be kept: what was in force stays");
+                match engine.reload_policies() {
+                    // What is wrong is logged there, and shown by GetPolicy.
+                    Err(EngineError::Policy(_)) => {}
+                    Err(error) if !std::mem::replace(&mut is_lost, true) => {
+                        tracing::error!(%error, "a policy cannot be kept: what was in force stays");
+                    }
+                    Ok(_) if std::mem::take(&mut is_lost) => {
+                        tracing::info!("policies can be kept again");
+                    }
+                    Err(_) | Ok(_) => {}
                 }
             }
         };

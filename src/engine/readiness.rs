@@ -16,6 +16,10 @@ pub struct Readiness {
     pub missing: Vec<ListId>,
     /// Required lists that are older than their limit, unless stale lists are let pass.
     pub stale: Vec<ListId>,
+    /// Required lists of which a publication was read and could not be stored.
+    pub not_stored: Vec<ListId>,
+    /// Why the store's files cannot be used any more; `None` where they can.
+    pub misplaced: Option<String>,
     /// Whether the labels of exposure do not know yet what is loaded.
     pub is_behind: bool,
 }
@@ -27,7 +31,10 @@ impl Engine {
             let required = self.settings.iter().filter(|settings| settings.required);
             let mut missing: Vec<_> = required.map(|settings| settings.id.clone()).collect();
             missing.sort();
-            return Readiness { missing, ..Readiness::default() };
+            let not_stored = self.live.not_stored.lists().to_vec();
+            let not_stored = not_stored.into_iter().filter(|list| missing.contains(list)).collect();
+            let misplaced = self.misplaced();
+            return Readiness { missing, not_stored, misplaced, ..Readiness::default() };
         };
         let now = self.now();
         let is_stale = |list: &&SnapshotList| list.terms().required && list.is_stale_at(now);
@@ -39,7 +46,14 @@ impl Engine {
         };
         let mut missing = snapshot.record().missing.clone();
         missing.sort();
-        Readiness { is_loaded: true, missing, stale, is_behind: snapshot.exposure().behind }
+        Readiness {
+            is_loaded: true,
+            missing,
+            stale,
+            not_stored: snapshot.not_stored().to_vec(),
+            misplaced: self.misplaced(),
+            is_behind: snapshot.exposure().behind,
+        }
     }
 
     /// Tells whenever another snapshot is in force: other lists, labels or policies.
@@ -52,9 +66,9 @@ impl Engine {
         Ok(self.publisher.store().size()?)
     }
 
-    /// Whether the store takes changes: after a write that failed half way it takes none until it
-    /// is opened anew.
+    /// Whether the store takes changes: not after a write that failed half way until it was opened
+    /// anew, on a disk that is full or read-only, or where its files were removed. Blocks.
     pub fn store_writable(&self) -> bool {
-        self.publisher.store().is_writable()
+        self.publisher.store().refusal().is_none()
     }
 }

@@ -2,13 +2,13 @@
 //! change, and puts new labels into force. One thread works; readers look at labels without a lock
 //! and at the graph under a shared one.
 
+mod graph;
 mod saved;
 pub(super) mod terms;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test that panics has failed
 mod tests;
 
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -17,11 +17,12 @@ use super::EngineError;
 use super::live::{Basis, Live};
 use crate::config::ExposureSettings;
 use crate::domain::coverage::TransferState;
-use crate::domain::transfer::{Position, Transfer};
+use crate::domain::transfer::Transfer;
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
 use crate::screening::parties::parties;
 use crate::store::Store;
+use graph::remove_replaced;
 use saved::Saved;
 
 /// The most stored transfers that wait for the graph, some 64 MB; who stores more waits.
@@ -73,8 +74,11 @@ struct Kept {
     saved: Saved,
     /// The lists whose sources and stops the graph has.
     basis: Option<Basis>,
-    /// How many retractions the graph heeds.
+    /// How many retractions the graph heeds, and how many replacements.
     retractions: usize,
+    replacements: usize,
+    /// How many changes the graph heeds that can only be heeded by reading it in anew.
+    rereads: usize,
 }
 
 impl Work {
@@ -139,6 +143,7 @@ impl Tracker {
         let knows_all = |labels: &Labels| {
             labels.rows() == state.rows
                 && labels.basis().retractions == state.retractions.len() as u64
+                && labels.basis().replacements == state.replacements.len() as u64
         };
         let whole = labels.as_ref().is_some_and(knows_all);
         let digest = labels.as_ref().map_or([0; 32], |labels| labels.basis().digest);
@@ -213,25 +218,38 @@ impl Tracker {
     /// Brings the graph and the labels to what is stored and listed, and puts them into force.
     /// Whether labels still wait.
     fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<bool, EngineError> {
-        let is_fresh = !self.is_read_in.load(Ordering::Acquire);
-        if is_fresh {
-            // Nobody waits for the graph meanwhile: it is not there.
-            let (world, retractions) = self.read_in()?;
-            *self.world_mut() = Some(world);
-            (kept.basis, kept.retractions) = (None, retractions);
-            self.is_read_in.store(true, Ordering::Release);
-        }
-        let can_wait = !is_fresh && taken.labels_can_wait();
-        let mut guard = self.world_mut();
+        let mut is_fresh = false;
+        let (mut guard, state) = loop {
+            if !self.is_read_in.load(Ordering::Acquire) {
+                // Nobody waits for the graph meanwhile: it is not there.
+                let (world, state) = self.read_in()?;
+                *self.world_mut() = Some(world);
+                kept.basis = None;
+                kept.retractions = state.retractions.len();
+                kept.replacements = state.replacements.len();
+                kept.rereads = self.rereads(&state);
+                self.is_read_in.store(true, Ordering::Release);
+                is_fresh = true;
+            }
+            let mut guard = self.world_mut();
+            // Read after `taken`: what was taken back before any of its rows was stored is in it. And
+            // with the graph held: what is heeded only by reading it in anew may have come meanwhile.
+            let state = self.store.transfer_state();
+            if self.rereads(&state) == kept.rereads {
+                break (guard, state);
+            }
+            *guard = None;
+            self.is_read_in.store(false, Ordering::Release);
+        };
         let Some(world) = &mut *guard else { return Ok(false) };
-        // Read after `taken`: what was taken back before any of its rows was stored is in it.
-        let state = self.store.transfer_state();
+        let can_wait = !is_fresh && taken.labels_can_wait();
         self.append(world, taken.appended, &state, kept)?;
         if can_wait {
             return Ok(true);
         }
         // Labels then know exactly the rows that the heads in force count.
-        self.read_up_to(world, state.rows)?;
+        self.read_up_to(world, state.rows, &state)?;
+        remove_replaced(world, &state, kept);
         let Some(snapshot) = self.live.snapshot.load_full() else {
             // The first list is not to be answered from without the labels that it asks for.
             world.relabel();
@@ -244,8 +262,12 @@ impl Tracker {
             world.set_parties(sources, stops);
             kept.basis = Some(digest);
         }
-        let retractions = state.retractions.len() as u64;
-        world.set_basis(exposure::Basis { digest, retractions });
+        let (retractions, replacements) = (state.retractions.len(), state.replacements.len());
+        world.set_basis(exposure::Basis {
+            digest,
+            retractions: retractions as u64,
+            replacements: replacements as u64,
+        });
         let relabelled = world.relabel();
         if !relabelled.new_hubs.is_empty() {
             let hubs = relabelled.new_hubs.len();
@@ -258,84 +280,8 @@ impl Tracker {
         let labels = relabelled.labels;
         self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
         drop(guard);
-        kept.saved.note(&self.store, &labels, relabelled.delta)?;
+        kept.saved.note(&self.store, &labels, relabelled.delta);
         Ok(false)
-    }
-
-    /// Takes what was stored and what was taken back, in the order in which that was done: sessions
-    /// say what they stored in no certain order, and retractions may be ahead of both.
-    fn append(
-        &self,
-        world: &mut World,
-        mut appended: Vec<(u64, Vec<Transfer>)>,
-        state: &TransferState,
-        kept: &mut Kept,
-    ) -> Result<(), EngineError> {
-        appended.sort_by_key(|(first_row, _)| *first_row);
-        let mut appended = appended.into_iter().peekable();
-        let retractions = state.retractions.get(kept.retractions..).unwrap_or_default();
-        let ends = retractions.iter().map(|record| (record.rows, Some(record)));
-        for (end, record) in ends.chain([(u64::MAX, None)]) {
-            while let Some((first_row, rows)) = appended.next_if(|(first_row, _)| *first_row < end)
-            {
-                self.read_up_to(world, first_row)?;
-                world.append(first_row, &rows);
-            }
-            if let Some(record) = record {
-                self.read_up_to(world, record.rows)?;
-                world.retract(&record.chain, record.from_height, record.rows);
-            }
-        }
-        kept.retractions = state.retractions.len();
-        Ok(())
-    }
-
-    /// Reads the rows below `end` that the graph does not have from the store: another session has
-    /// stored them and not said so yet.
-    fn read_up_to(&self, world: &mut World, end: u64) -> Result<(), EngineError> {
-        if world.rows() >= end {
-            return Ok(());
-        }
-        self.store.read_rows(world.rows(), |first_row, rows| {
-            let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
-            world.append(first_row, &rows[..wanted.min(rows.len())]);
-            match wanted > rows.len() {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
-        })?;
-        Ok(())
-    }
-
-    /// Reads the stored transfers that were not taken back into a new graph, and tells how many
-    /// retractions that heeds.
-    fn read_in(&self) -> Result<(World, usize), EngineError> {
-        let mut fresh = World::new(self.world_settings());
-        if let Some(labels) = &self.live.exposure().labels {
-            fresh.resume(labels);
-        }
-        let state = self.store.transfer_state();
-        let counts = |row: u64, transfer: &Transfer| {
-            let taken_back = |at: Position| state.is_retracted(row, &transfer.chain, at.height);
-            !transfer.position.is_some_and(taken_back)
-        };
-        self.store.read_rows(0, |first_row, mut rows| {
-            // What is stored meanwhile will be said.
-            let wanted = usize::try_from(state.rows.saturating_sub(first_row));
-            rows.truncate(wanted.unwrap_or(usize::MAX));
-            if state.retractions.is_empty() {
-                fresh.append(first_row, &rows);
-                return ControlFlow::Continue(());
-            }
-            for (row, transfer) in (first_row..).zip(&rows) {
-                match counts(row, transfer) {
-                    true => fresh.append(row, std::slice::from_ref(transfer)),
-                    false => fresh.pass_over(row),
-                }
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok((fresh, state.retractions.len()))
     }
 
     /// Takes note of transfers that were stored; those of a bulk load are labelled when it ends
@@ -353,6 +299,16 @@ impl Tracker {
         work.appended.push((first_row, rows));
         drop(work);
         self.bell.notify_all();
+    }
+
+    /// Whether exposure knows a change.
+    pub(super) fn knows(&self, change: u64) -> bool {
+        self.live.knows(change)
+    }
+
+    /// Takes note of a change that is acknowledged before exposure knows it.
+    pub(super) fn acknowledged(&self, change: u64) {
+        self.live.acknowledge(change);
     }
 
     /// Takes note that something was taken back, or blocks were declared covered.
@@ -443,6 +399,9 @@ impl Tracker {
             behind,
             failed: None,
             retractions: state.retractions.len() as u64,
+            replacements: state.replacements.len() as u64,
+            coverage_revision: state.coverage_revision(),
+            change: state.changes,
             max_hops: self.settings.max_hops,
             settings_digest: self.settings_digest,
         }

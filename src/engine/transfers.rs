@@ -3,26 +3,33 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::transfer::{Amount, Holder, Transfer};
 use crate::exposure::{Direction, Source, Timing};
 use crate::ingest::ChainHead;
+use crate::screening::coverage::ChainCoverage;
 use crate::screening::snapshot::Snapshot;
 
 /// What storing a batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppendedSummary {
-    /// How many of its transfers are new.
+    /// How many of its transfers were stored.
     pub stored: u64,
-    /// How many were stored before.
+    /// How many were stored before, and add nothing.
     pub duplicates: u64,
-    /// How many have no transaction or position.
+    /// How many of `stored` count in the place of others.
+    pub replaced: u64,
+    /// How many of `stored` contradict others.
+    pub conflicts: u64,
+    /// How many are told apart by content and occurrence alone.
     pub derived: u64,
     /// The number of transfers in the store, this batch among them.
     pub rows: u64,
+    /// The number of the change that made it durable.
+    pub change: u64,
 }
 
 /// What is loaded of a chain, and what must be.
@@ -30,10 +37,10 @@ pub struct AppendedSummary {
 pub struct HeadOverview {
     /// What is loaded.
     pub head: ChainHead,
-    /// Whether screenings need the chain.
-    pub required: bool,
-    /// The age of the last transfer from which it is stale; `None` where it does not age.
-    pub max_age: Option<SignedDuration>,
+    /// Whether that is what the configuration asks for.
+    pub coverage: ChainCoverage,
+    /// Conflicts that are not settled.
+    pub conflicts: u64,
 }
 
 /// What transfers are loaded.

@@ -16,6 +16,8 @@ pub struct Basis {
     pub digest: [u8; 32],
     /// How many retractions are known.
     pub retractions: u64,
+    /// How many replacements of rows by others are known.
+    pub replacements: u64,
 }
 
 /// The labels of one moment. Cheap to clone; never changes.

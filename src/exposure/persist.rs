@@ -14,7 +14,7 @@ use crate::domain::list::{ListId, ListKind, RowKey};
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
 /// The form that is written; another one is refused.
-const FORM: u8 = 2;
+const FORM: u8 = 3;
 
 /// About how many bytes a chunk has.
 const CHUNK: usize = 256 << 10;
@@ -45,6 +45,7 @@ struct Meta {
     max_hops: u8,
     digest: [u8; 32],
     retractions: u64,
+    replacements: u64,
     /// The number of the first of `sources`; the others follow.
     first_source: u64,
     sources: Vec<StoredSource>,
@@ -75,6 +76,7 @@ impl Meta {
             max_hops: labels.max_hops,
             digest: labels.basis.digest,
             retractions: labels.basis.retractions,
+            replacements: labels.basis.replacements,
             first_source: first_source as u64,
             sources: labels.sources[first_source..].iter().map(stored).collect(),
         }
@@ -93,7 +95,8 @@ impl Meta {
         labels.generation = self.generation;
         labels.rows = self.rows;
         labels.max_hops = self.max_hops;
-        labels.basis = Basis { digest: self.digest, retractions: self.retractions };
+        let Self { digest, retractions, replacements, .. } = self;
+        labels.basis = Basis { digest, retractions, replacements };
         if !self.sources.is_empty() {
             let source = |stored: StoredSource| Source {
                 list: stored.list,

@@ -223,6 +223,7 @@ pub fn screening(
         exposure_coverage: coverage.into(),
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
+        coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
     }
 }
 
@@ -347,6 +348,12 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
     let (code, list, detail) = match reason {
         Incomplete::RequiredListMissing(list) => {
             (Code::RequiredListMissing, Some(list), format!("required list {list} is not loaded"))
+        }
+        Incomplete::ListNotStored(list) => {
+            let detail = format!(
+                "a later publication of {list} was read and could not be stored: what it lists is not in force"
+            );
+            (Code::ListNotStored, Some(list), detail)
         }
         Incomplete::ListStale { list, age_seconds, max_age_seconds } => {
             let age = age_seconds

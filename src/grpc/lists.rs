@@ -63,7 +63,16 @@ impl From<EngineError> for Refusal {
             EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
             EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
+            EngineError::NoConflict(_) => (Code::NotFound, ErrorReason::NotFound),
+            EngineError::SettledConflict(_) => {
+                (Code::FailedPrecondition, ErrorReason::ConflictSettled)
+            }
+            EngineError::Field { field, what } => return invalid_field(field, what),
             EngineError::BackupUnderWay => (Code::ResourceExhausted, ErrorReason::Overloaded),
+            // A running server opens the store anew by itself.
+            EngineError::Store(error) if error.is_refusal() => {
+                (Code::Unavailable, ErrorReason::StoreFailed)
+            }
             EngineError::Store(_)
             | EngineError::Backup(_)
             | EngineError::Exposure(_)

@@ -47,7 +47,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 25] = [
+pub const METHODS: [Method; 29] = [
     method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
     // A stream, of which there may be few: who is nobody must not take them all.
     method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
@@ -74,10 +74,14 @@ pub const METHODS: [Method; 25] = [
     method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),
     method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call, SCREEN),
     method("/lazaretto.v1.StoreService/BackupStore", Span::Stream, ADMIN),
+    method("/lazaretto.v1.TransferService/DeclareCoverage", Span::Work, INGEST),
     method("/lazaretto.v1.TransferService/IngestTransfers", Span::Stream, INGEST),
     method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call, SCREEN),
+    method("/lazaretto.v1.TransferService/ListTransferConflicts", Span::Call, SCREEN),
+    method("/lazaretto.v1.TransferService/ListTransferGaps", Span::Call, SCREEN),
     method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call, SCREEN),
     method("/lazaretto.v1.TransferService/RetractTransfers", Span::Work, ADMIN),
+    method("/lazaretto.v1.TransferService/SettleTransferConflict", Span::Work, ADMIN),
 ];
 
 const fn method(path: &'static str, span: Span, who: Who) -> Method {

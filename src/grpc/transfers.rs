@@ -1,42 +1,35 @@
 //! `TransferService`: transfers in, and what is loaded. Translation only; whatever may block runs
 //! on the blocking pool.
 
+mod coverage;
+mod ingest;
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::blocking::{blocking, with_engine, with_engine_in_turn};
+use super::blocking::{with_engine, with_engine_in_turn};
 use super::load::Load;
 use super::status::{Refusal, invalid_field};
-use super::v1::ingest_transfers_response::Outcome;
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
 use super::{convert, page};
 use crate::domain::address::Address;
 use crate::domain::chain::Chain;
+use crate::domain::coverage::Verdict;
 use crate::domain::transfer::MAX_HEIGHT;
-use crate::engine::{
-    CounterpartyQuery, CounterpartyRow, Engine, EngineError, HeadOverview, IngestSession,
-};
+use crate::engine::{CounterpartyQuery, CounterpartyRow, Engine, HeadOverview};
 use crate::exposure::Direction;
-use crate::ingest::Covered;
+
+pub use coverage::{covered, gap};
 
 /// The most transfers in one batch.
 pub const MAX_BATCH: usize = 10_000;
 
-/// The most spans of blocks that one batch says to be covered.
-const MAX_COVERED: usize = 10_000;
-
-/// The most bytes in a batch id.
-const MAX_BATCH_ID: usize = 128;
-
 /// The longest reason to take transfers back, in bytes: it is kept.
 const MAX_REASON: usize = 1_024;
-
-/// The most spans that a head tells.
-const MAX_SPANS: usize = 100;
 
 /// The counterparties on a page where none are asked for, and at most.
 const DEFAULT_PAGE: usize = 100;
@@ -56,154 +49,35 @@ impl Transfers {
     }
 }
 
-/// A batch that cannot be taken: which transfer of it is wrong, where it is about one, and why.
-#[derive(Debug)]
-struct Rejection {
-    index: Option<u32>,
-    refusal: Refusal,
-}
-
-impl From<Refusal> for Rejection {
-    fn from(refusal: Refusal) -> Self {
-        Self { index: None, refusal }
-    }
-}
-
-impl From<EngineError> for Rejection {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Transfer { index, source } => {
-                let field = format!("transfers[{index}]");
-                let reason = ErrorReason::InvalidTransfer;
-                Self {
-                    index: u32::try_from(index).ok(),
-                    refusal: Refusal::invalid(reason, field, source.to_string()),
-                }
-            }
-            error => Refusal::from(error).into(),
-        }
-    }
-}
-
 type Answers = ReceiverStream<Result<v1::IngestTransfersResponse, Status>>;
-type AnswerSender = mpsc::Sender<Result<v1::IngestTransfersResponse, Status>>;
-
-/// Takes the batches of one stream, one at a time: the next is not read before the one before is
-/// durable and its answer is on its way, so that a fast sender waits and nothing piles up here.
-async fn ingest(
-    engine: Arc<Engine>,
-    mut batches: Streaming<v1::IngestTransfersRequest>,
-    answers: AnswerSender,
-) {
-    let mut session = engine.begin_ingest();
-    loop {
-        let batch = match batches.message().await {
-            Ok(Some(batch)) => batch,
-            Ok(None) => break,
-            Err(status) => {
-                answer(&answers, Err(status)).await;
-                return;
-            }
-        };
-        let work = blocking(move || {
-            let (batch_id, outcome) = take(&mut session, batch);
-            (session, batch_id, outcome)
-        });
-        let (kept, batch_id, outcome) = match work.await {
-            Ok(done) => done,
-            Err(status) => {
-                answer(&answers, Err(status)).await;
-                return;
-            }
-        };
-        session = kept;
-        let ends = outcome.is_err();
-        let outcome = match outcome {
-            Ok(acknowledgement) => Outcome::Acknowledgement(acknowledgement),
-            Err(Rejection { index, refusal }) => Outcome::Error(refusal.into_ingest_error(index)),
-        };
-        let response = v1::IngestTransfersResponse { batch_id, outcome: Some(outcome) };
-        if !answer(&answers, Ok(response)).await || ends {
-            break;
-        }
-    }
-    // The end of the answers tells the caller that screenings know what was sent.
-    let finished = blocking(move || session.finish().map_err(Refusal::from)).await;
-    if let Err(status) = finished.and_then(|done| done.map_err(Status::from)) {
-        answer(&answers, Err(status)).await;
-    }
-}
-
-/// Sends an answer; whether the caller is still there.
-async fn answer(
-    answers: &AnswerSender,
-    answer: Result<v1::IngestTransfersResponse, Status>,
-) -> bool {
-    answers.send(answer).await.is_ok()
-}
-
-/// Stores a batch. Blocks.
-fn take(
-    session: &mut IngestSession,
-    batch: v1::IngestTransfersRequest,
-) -> (String, Result<v1::IngestAcknowledgement, Rejection>) {
-    let v1::IngestTransfersRequest { batch_id, transfers, covered } = batch;
-    if batch_id.len() > MAX_BATCH_ID {
-        let message = format!("{} bytes, at most {MAX_BATCH_ID}", batch_id.len());
-        return (String::new(), Err(invalid_field("batch_id", message).into()));
-    }
-    (batch_id, append(session, transfers, &covered))
-}
-
-fn append(
-    session: &mut IngestSession,
-    transfers: Vec<v1::Transfer>,
-    covered: &[v1::CoveredBlocks],
-) -> Result<v1::IngestAcknowledgement, Rejection> {
-    for (field, count, most) in
-        [("transfers", transfers.len(), MAX_BATCH), ("covered", covered.len(), MAX_COVERED)]
-    {
-        if count > most {
-            let message = format!("{count} of them, at most {most}");
-            return Err(Refusal::invalid(ErrorReason::TooManyItems, field, message).into());
-        }
-    }
-    let mut batch = Vec::with_capacity(transfers.len());
-    for (index, transfer) in (0..).zip(transfers) {
-        batch.push(convert::transfer::from_message(transfer).map_err(|misfit| {
-            let misfit = misfit.within(&format!("transfers[{index}]"));
-            let reason = ErrorReason::InvalidTransfer;
-            let refusal = Refusal::invalid(reason, misfit.field, misfit.message);
-            Rejection { index: Some(index), refusal }
-        })?);
-    }
-    let covered = covered.iter().enumerate().map(from_covered).collect::<Result<Vec<_>, _>>()?;
-    let done = session.append(batch, &covered)?;
-    Ok(v1::IngestAcknowledgement {
-        stored: done.stored,
-        duplicates: done.duplicates,
-        derived: done.derived,
-        rows: done.rows,
-    })
-}
-
-fn from_covered((place, covered): (usize, &v1::CoveredBlocks)) -> Result<Covered, Refusal> {
-    let field = |name: &str| format!("covered[{place}].{name}");
-    let chain = parse_chain(&field("chain"), &covered.chain)?;
-    let Some(v1::HeightRange { from, to }) = covered.heights else {
-        return Err(invalid_field(&field("heights"), "missing"));
-    };
-    if from > to || to > MAX_HEIGHT {
-        let message = format!("{from} to {to}: not ascending, or above {MAX_HEIGHT}");
-        return Err(invalid_field(&field("heights"), message));
-    }
-    Ok(Covered { chain, heights: from..=to })
-}
 
 /// One chain, not a family.
 fn parse_chain(field: &str, text: &str) -> Result<Chain, Refusal> {
     convert::transfer::from_chain(text)
         .map_err(|error| Refusal::invalid(ErrorReason::InvalidChain, field, error))
+}
+
+/// The chain named; `None` where none is.
+fn optional_chain(text: &str) -> Result<Option<Chain>, Refusal> {
+    if text.is_empty() { Ok(None) } else { parse_chain("chain", text).map(Some) }
+}
+
+fn page_limit(page_size: i32) -> Result<usize, Refusal> {
+    match usize::try_from(page_size) {
+        Ok(0) => Ok(DEFAULT_PAGE),
+        Ok(asked) => Ok(asked.min(MAX_PAGE)),
+        Err(_) => Err(invalid_field("page_size", "below zero")),
+    }
+}
+
+/// A reason that is kept.
+fn checked_reason(reason: &str) -> Result<String, Refusal> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > MAX_REASON {
+        let message = format!("{} bytes, 1 to {MAX_REASON}", reason.len());
+        return Err(invalid_field("reason", message));
+    }
+    Ok(reason.to_owned())
 }
 
 #[tonic::async_trait]
@@ -215,7 +89,7 @@ impl TransferService for Transfers {
         request: Request<Streaming<v1::IngestTransfersRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(ingest(self.engine.clone(), request.into_inner(), sender));
+        tokio::spawn(ingest::ingest(self.engine.clone(), request.into_inner(), sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -223,21 +97,109 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::RetractTransfersRequest>,
     ) -> Result<Response<v1::RetractTransfersResponse>, Status> {
-        let v1::RetractTransfersRequest { chain, from_height, reason } = request.into_inner();
+        let v1::RetractTransfersRequest { chain, from_height, reason, block_hash } =
+            request.into_inner();
         let chain = parse_chain("chain", &chain)?;
         if from_height > MAX_HEIGHT {
             let message = format!("{from_height}, at most {MAX_HEIGHT}");
             return Err(invalid_field("from_height", message).into());
         }
-        let reason = reason.trim().to_owned();
-        if reason.is_empty() || reason.len() > MAX_REASON {
-            let message = format!("{} bytes, 1 to {MAX_REASON}", reason.len());
-            return Err(invalid_field("reason", message).into());
-        }
+        let reason = checked_reason(&reason)?;
+        let block_hash = match block_hash.as_str() {
+            "" => None,
+            text => Some(convert::transfer::from_hash(text).ok_or_else(|| {
+                invalid_field("block_hash", format!("{text:?} is not 32 bytes in hex"))
+            })?),
+        };
         with_engine(&self.engine, move |engine| {
             check_loaded(engine, &chain)?;
-            let retracted = engine.retract(&chain, from_height, &reason)?;
+            let retracted = engine.retract(&chain, from_height, block_hash, &reason)?;
             Ok(Response::new(v1::RetractTransfersResponse { retracted }))
+        })
+        .await
+    }
+
+    async fn declare_coverage(
+        &self,
+        request: Request<v1::DeclareCoverageRequest>,
+    ) -> Result<Response<v1::DeclareCoverageResponse>, Status> {
+        let v1::DeclareCoverageRequest { covered } = request.into_inner();
+        if covered.is_empty() || covered.len() > ingest::MAX_COVERED {
+            let message = format!("{} of them, 1 to {}", covered.len(), ingest::MAX_COVERED);
+            let reason = ErrorReason::TooManyItems;
+            return Err(Refusal::invalid(reason, "covered", message).into());
+        }
+        let declared = covered.iter().enumerate().map(coverage::from_covered);
+        let declared = declared.collect::<Result<Vec<_>, _>>()?;
+        if let Some(place) = declared.iter().position(|covered| covered.kinds.is_empty()) {
+            return Err(invalid_field(&format!("covered[{place}].kinds"), "missing").into());
+        }
+        with_engine(&self.engine, move |engine| {
+            let gaps = engine.declare(&declared)?;
+            Ok(Response::new(v1::DeclareCoverageResponse { gaps }))
+        })
+        .await
+    }
+
+    async fn list_transfer_gaps(
+        &self,
+        request: Request<v1::ListTransferGapsRequest>,
+    ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
+        let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
+        let chain = optional_chain(&chain)?;
+        let limit = page_limit(page_size)?;
+        let start = page::place(&page_token)?.map_or(0, |[next, _]| next as usize);
+        let state = self.engine.transfer_state();
+        let of_chain = state
+            .chains
+            .values()
+            .filter(|head| chain.as_ref().is_none_or(|chain| *chain == head.chain));
+        let all = of_chain.flat_map(|head| head.gaps.iter().map(move |gap| (&head.chain, gap)));
+        let mut all = all.skip(start);
+        let gaps: Vec<_> =
+            all.by_ref().take(limit).map(|(chain, gap)| coverage::gap(chain, gap)).collect();
+        let next = all.next().map(|_| [(start + gaps.len()) as u64, 0]);
+        let next_page_token = next.map(page::token).unwrap_or_default();
+        Ok(Response::new(v1::ListTransferGapsResponse { gaps, next_page_token }))
+    }
+
+    async fn list_transfer_conflicts(
+        &self,
+        request: Request<v1::ListTransferConflictsRequest>,
+    ) -> Result<Response<v1::ListTransferConflictsResponse>, Status> {
+        let v1::ListTransferConflictsRequest { chain, settled, page_size, page_token } =
+            request.into_inner();
+        let chain = optional_chain(&chain)?;
+        let limit = page_limit(page_size)?;
+        let after = page::place(&page_token)?.map(|[number, _]| number);
+        with_engine(&self.engine, move |engine| {
+            let mut found = engine.conflicts(chain.as_ref(), settled, after, limit + 1)?;
+            let is_more = found.len() > limit;
+            found.truncate(limit);
+            let last = found.last().map(|(number, ..)| [*number, 0]).filter(|_| is_more);
+            Ok(Response::new(v1::ListTransferConflictsResponse {
+                conflicts: found.iter().map(coverage::conflict).collect(),
+                next_page_token: last.map(page::token).unwrap_or_default(),
+            }))
+        })
+        .await
+    }
+
+    async fn settle_transfer_conflict(
+        &self,
+        request: Request<v1::SettleTransferConflictRequest>,
+    ) -> Result<Response<v1::SettleTransferConflictResponse>, Status> {
+        let v1::SettleTransferConflictRequest { number, verdict, reason } = request.into_inner();
+        let verdict = match verdict.try_into() {
+            Ok(v1::ConflictVerdict::First) => Verdict::First,
+            Ok(v1::ConflictVerdict::Second) => Verdict::Second,
+            Ok(v1::ConflictVerdict::Both) => Verdict::Both,
+            _ => return Err(invalid_field("verdict", "first, second or both").into()),
+        };
+        let reason = checked_reason(&reason)?;
+        with_engine(&self.engine, move |engine| {
+            engine.settle_conflict(number, verdict, &reason)?;
+            Ok(Response::new(v1::SettleTransferConflictResponse {}))
         })
         .await
     }
@@ -249,7 +211,7 @@ impl TransferService for Transfers {
         let now = self.engine.now();
         let known = self.engine.transfer_heads();
         Ok(Response::new(v1::ListTransferHeadsResponse {
-            heads: known.heads.iter().map(|head| head_message(head, now.as_second())).collect(),
+            heads: known.heads.iter().map(|head| coverage::head(head, now.as_second())).collect(),
             rows: known.rows,
             labelled_rows: known.labelled_rows,
             label_generation: known.label_generation,
@@ -287,10 +249,7 @@ fn check_loaded(engine: &Engine, chain: &Chain) -> Result<(), Refusal> {
 fn counterparty_query(
     request: v1::ListCounterpartiesRequest,
 ) -> Result<CounterpartyQuery, Refusal> {
-    let chain = match request.chain.as_str() {
-        "" => None,
-        text => Some(parse_chain("chain", text)?),
-    };
+    let chain = optional_chain(&request.chain)?;
     check_address("address", &request.address, chain.as_ref())?;
     let direction = match request.direction.try_into() {
         Ok(v1::TransferDirection::Unspecified) => None,
@@ -301,11 +260,7 @@ fn counterparty_query(
             return Err(invalid_field("direction", message));
         }
     };
-    let limit = match usize::try_from(request.page_size) {
-        Ok(0) => DEFAULT_PAGE,
-        Ok(asked) => asked.min(MAX_PAGE),
-        Err(_) => return Err(invalid_field("page_size", "below zero")),
-    };
+    let limit = page_limit(request.page_size)?;
     let after = page::place(&request.page_token)?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }
@@ -329,25 +284,5 @@ fn counterparty(row: &CounterpartyRow) -> v1::Counterparty {
         transfer: Some(convert::transfer::message(&row.transfer)),
         counts: row.not_counted.is_none(),
         not_counted_because: row.not_counted.unwrap_or_default().to_owned(),
-    }
-}
-
-fn head_message(overview: &HeadOverview, now: i64) -> v1::TransferHead {
-    let head = &overview.head;
-    let spans = head.covered.iter().skip(head.covered.len().saturating_sub(MAX_SPANS));
-    let age = head.last_time.and_then(|last| u64::try_from(now).ok()?.checked_sub(last));
-    v1::TransferHead {
-        chain: head.chain.to_string(),
-        transfers: head.transfers,
-        retracted: head.retracted,
-        unpositioned: head.unpositioned,
-        first_time: head.first_time.map(convert::transfer::time),
-        last_time: head.last_time.map(convert::transfer::time),
-        covered: spans
-            .map(|span| v1::HeightRange { from: *span.start(), to: *span.end() })
-            .collect(),
-        covered_spans: head.covered.len() as u64,
-        required: overview.required,
-        age_seconds: age.unwrap_or_default(),
     }
 }

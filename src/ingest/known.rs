@@ -4,47 +4,18 @@
 //! The index holds the segments that rows were compared with, and grows by those that another
 //! comparison needs: a live stream needs the last, a file sent again all. 13 to 26 bytes a row.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::ops::{Range, RangeInclusive};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxId,
-};
+use crate::domain::transfer::{Identity, Transfer};
 use crate::store::{Clock, Store, StoreError};
 
 /// An index of more rows than this is dropped when the next comparison needs less than a quarter
 /// of it.
 const KEPT_ROWS: usize = 4 << 20;
-
-/// What makes two rows the same. Two movements of accounts that differ are two even where data give
-/// them one place: to drop the second would be to clear whom it ties to a listed address.
-#[derive(PartialEq, Eq, Hash)]
-enum Identity<'a> {
-    Placed(&'a Chain, Option<&'a [u8; 32]>, Option<&'a TxId>, Position, Option<Moved<'a>>),
-    Content(&'a Transfer),
-}
-
-/// Sender, receiver, asset and amount of a movement of accounts.
-type Moved<'a> = (Option<&'a Holder>, Option<&'a Holder>, &'a Asset, Amount);
-
-fn identity(row: &Transfer) -> Identity<'_> {
-    match row.position {
-        Some(position) => {
-            let (hash, tx) = (row.block_hash.as_ref(), row.tx.as_ref());
-            let moved = match &row.movement {
-                Movement::Account(AccountMovement { from, to, asset, amount, .. }) => {
-                    Some((from.as_ref(), to.as_ref(), asset, *amount))
-                }
-                Movement::Utxo(_) => None,
-            };
-            Identity::Placed(&row.chain, hash, tx, position, moved)
-        }
-        None => Identity::Content(row),
-    }
-}
 
 /// Fingerprints of stored rows, keyed anew in each process.
 #[derive(Default)]
@@ -57,7 +28,7 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn fingerprint(&self, row: &Transfer) -> u64 {
-        self.hasher.hash_one(identity(row))
+        self.hasher.hash_one(Identity::of(row))
     }
 
     /// Learns every stored row that one of `rows` could be the same as.
@@ -68,8 +39,8 @@ impl Index {
     ) -> Result<(), StoreError> {
         let mut spans: HashMap<(&Chain, Clock), RangeInclusive<u64>> = HashMap::new();
         for row in rows {
-            let (clock, at) = match row.position {
-                Some(position) => (Clock::Heights, position.height),
+            let (clock, at) = match row.height() {
+                Some(height) => (Clock::Heights, height),
                 None => (Clock::Times, row.time),
             };
             let span = spans.entry((&row.chain, clock)).or_insert(at..=at);
@@ -88,7 +59,7 @@ impl Index {
         for (first, count) in segments {
             let all = first..first + u64::from(count);
             let numbers: Vec<u64> = all.clone().filter(|row| !self.learned.holds(*row)).collect();
-            for (number, row) in store.rows(&numbers)? {
+            for (number, row) in store.stored_rows(&numbers)? {
                 let fingerprint = self.fingerprint(&row);
                 let entry = (halves(fingerprint), number as u32);
                 self.rows.insert_unique(fingerprint, entry, |(known, _)| whole(*known));
@@ -98,7 +69,23 @@ impl Index {
         Ok(())
     }
 
-    /// The number of a stored row that is the same and is `wanted`.
+    /// The stored rows of the same identity, in the order of their numbers.
+    pub(super) fn find_all(
+        &self,
+        store: &Store,
+        fingerprint: u64,
+        row: &Transfer,
+    ) -> Result<Vec<(u64, Transfer)>, StoreError> {
+        let halves = halves(fingerprint);
+        let found = self.rows.iter_hash(fingerprint).filter(|(known, _)| *known == halves);
+        let mut numbers: Vec<u64> = found.map(|(_, number)| u64::from(*number)).collect();
+        numbers.sort_unstable();
+        let mut rows = store.stored_rows(&numbers)?;
+        rows.retain(|(_, stored)| Identity::of(stored) == Identity::of(row));
+        Ok(rows)
+    }
+
+    /// The first stored row that is equal and is `wanted`.
     pub(super) fn find(
         &self,
         store: &Store,
@@ -110,8 +97,8 @@ impl Index {
         for (_, number) in self.rows.iter_hash(fingerprint).filter(|(known, _)| *known == halves) {
             let number = u64::from(*number);
             if wanted(number)
-                && let [(_, stored)] = &store.rows(&[number])?[..]
-                && identity(stored) == identity(row)
+                && let [(_, stored)] = &store.stored_rows(&[number])?[..]
+                && stored == row
             {
                 return Ok(Some(number));
             }
@@ -137,11 +124,18 @@ impl Pending {
         self.0.insert_unique(fingerprint, (fingerprint, place), |(known, _)| *known);
     }
 
-    pub(super) fn holds(&self, fingerprint: u64, row: &Transfer, rows: &[Transfer]) -> bool {
-        let same = |(known, place): &(u64, usize)| {
-            *known == fingerprint && identity(&rows[*place]) == identity(row)
-        };
-        self.0.find(fingerprint, same).is_some()
+    /// The places of rows of the same identity.
+    pub(super) fn find_all(
+        &self,
+        fingerprint: u64,
+        row: &Transfer,
+        rows: &[Transfer],
+    ) -> Vec<usize> {
+        let found = self.0.iter_hash(fingerprint).filter(|(known, _)| *known == fingerprint);
+        let same = |place: &usize| Identity::of(&rows[*place]) == Identity::of(row);
+        let mut places: Vec<usize> = found.map(|(_, place)| *place).filter(same).collect();
+        places.sort_unstable();
+        places
     }
 }
 

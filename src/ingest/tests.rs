@@ -8,7 +8,11 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::transfer::{AccountMovement, Amount, Asset, Holder, Movement, TxId, TxStatus};
+use crate::domain::coverage::{Extent, GapCause, GapPlace, Verdict};
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, MovementKind, PartialPosition, Position,
+    Telling, TxId, TxStatus, UtxoMovement,
+};
 use crate::store::DEFAULT_CACHE;
 
 const NOW: i64 = 1_700_000_000;
@@ -24,6 +28,7 @@ fn transfer(time: u64, height: Option<u64>, tx: Option<u8>, content: u64) -> Tra
         chain: Chain::Evm(1),
         time,
         position: height.map(|n| Position { height: n / 4, tx_index: (n % 4) as u32, index: 0 }),
+        partial_position: None,
         block_hash: None,
         tx: tx.map(|byte| TxId::Hash([byte; 32])),
         status: TxStatus::Unknown,
@@ -52,43 +57,69 @@ fn all(ingestor: &Ingestor) -> Vec<Transfer> {
 struct Model {
     rows: Vec<(Transfer, usize)>,
     retracted: Vec<bool>,
+    /// Rows in whose place others count.
+    replaced: Vec<bool>,
+    conflicts: Vec<(usize, usize)>,
     /// Of each session the rows that it matched.
     matched: Vec<(usize, usize)>,
+    /// The first row of the batch that is stored now.
+    batch: usize,
 }
 
 impl Model {
-    fn append(&mut self, session: usize, row: &Transfer) -> bool {
-        let known = (0..self.rows.len()).find(|&at| {
-            let (other, by) = &self.rows[at];
-            match (row.position, other.position) {
-                (Some(a), Some(b)) => {
-                    !self.retracted[at]
-                        && a == b
-                        && row.tx == other.tx
-                        && row.block_hash == other.block_hash
-                        && row.chain == other.chain
-                        && row.movement == other.movement
-                }
-                (None, None) => {
-                    row == other && *by != session && !self.matched.contains(&(session, at))
-                }
-                _ => false,
+    fn begin(&mut self) -> usize {
+        self.batch = self.rows.len();
+        self.batch
+    }
+
+    fn append(&mut self, session: usize, row: &Transfer) {
+        if !Identity::of(row).is_place() {
+            let free = |&at: &usize| {
+                let (other, by) = &self.rows[at];
+                row == other && *by != session && !self.matched.contains(&(session, at))
+            };
+            match (0..self.rows.len()).find(free) {
+                Some(at) => self.matched.push((session, at)),
+                None => self.push(session, row.clone()),
             }
+            return;
+        }
+        let same = |&at: &usize| {
+            !self.retracted[at] && Identity::of(&self.rows[at].0) == Identity::of(row)
+        };
+        let known: Vec<usize> = (0..self.rows.len()).filter(same).collect();
+        let tell = |&at: &usize| self.rows[at].0.told_again(row);
+        if known.iter().any(|at| tell(at) == Telling::Known) {
+            return;
+        }
+        let live: Vec<usize> = known.into_iter().filter(|at| !self.replaced[*at]).collect();
+        let better = live.iter().find_map(|at| match tell(at) {
+            Telling::Better(together) => Some((*at, *together)),
+            _ => None,
         });
-        match known {
-            Some(at) if row.position.is_none() => self.matched.push((session, at)),
-            Some(_) => {}
+        match better {
+            Some((at, together)) if at >= self.batch => self.rows[at].0 = together,
+            Some((at, together)) => {
+                self.replaced[at] = true;
+                self.push(session, together);
+            }
             None => {
-                self.rows.push((row.clone(), session));
-                self.retracted.push(false);
+                let other = live.into_iter().find(|at| tell(at) == Telling::Contradiction);
+                self.conflicts.extend(other.map(|at| (at, self.rows.len())));
+                self.push(session, row.clone());
             }
         }
-        known.is_none()
+    }
+
+    fn push(&mut self, session: usize, row: Transfer) {
+        self.rows.push((row, session));
+        self.retracted.push(false);
+        self.replaced.push(false);
     }
 
     fn retract(&mut self, chain: &Chain, height: u64) {
         for ((row, _), retracted) in self.rows.iter().zip(&mut self.retracted) {
-            *retracted |= row.chain == *chain && row.position.is_some_and(|at| at.height >= height);
+            *retracted |= row.chain == *chain && row.height().is_some_and(|at| at >= height);
         }
     }
 }
@@ -106,14 +137,26 @@ enum Step {
 fn rows() -> impl Strategy<Value = Vec<Transfer>> {
     let row = (0_u64..4, proptest::option::of(0_u64..20), proptest::option::of(0_u8..2), 0_u64..2)
         .prop_map(|(time, height, tx, content)| transfer(time, height, tx, content));
-    let hashed = (row, proptest::option::of(0_u8..2), prop::bool::weighted(0.2)).prop_map(
-        |(row, hash, tron)| Transfer {
-            block_hash: hash.map(|byte| [byte; 32]),
-            chain: if tron { Chain::Tron } else { Chain::Evm(1) },
-            ..row
-        },
-    );
-    prop::collection::vec(hashed, 0..12)
+    let status =
+        prop_oneof![Just(TxStatus::Unknown), Just(TxStatus::Failed), Just(TxStatus::Succeeded)];
+    let hash = proptest::option::weighted(0.2, 0_u8..2);
+    let rest = (hash, prop::bool::weighted(0.2), status, any::<bool>(), 0_u8..4);
+    let told = (row, rest).prop_map(|(mut row, (hash, tron, status, has_to, partial))| {
+        row.chain = if tron { Chain::Tron } else { Chain::Evm(1) };
+        row.block_hash = hash.map(|byte| [byte; 32]);
+        row.status = status;
+        // Dated by its block, most often.
+        row.time = row.position.map_or(row.time, |at| at.height + u64::from(row.time == 3));
+        let Movement::Account(account) = &mut row.movement else { unreachable!() };
+        account.to = account.to.take().filter(|_| has_to);
+        if let Some(position) = row.position.filter(|_| partial == 0) {
+            let Position { height, index, .. } = position;
+            row.position = None;
+            row.partial_position = Some(PartialPosition { height, index: Some(index) });
+        }
+        row
+    });
+    prop::collection::vec(told, 0..12)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -142,8 +185,10 @@ proptest! {
             match step {
                 Step::Append(session, batch) => {
                     let (number, session) = &mut sessions[session];
-                    let want: Vec<Transfer> =
-                        batch.iter().filter(|row| model.append(*number, row)).cloned().collect();
+                    let first = model.begin();
+                    batch.iter().for_each(|row| model.append(*number, row));
+                    let rows = model.rows[first..].iter().map(|(row, _)| row.clone());
+                    let want: Vec<Transfer> = rows.collect();
                     let count = batch.len();
                     let done = session.append(batch, &[]).unwrap();
                     prop_assert_eq!(done.duplicates as usize, count - want.len());
@@ -152,9 +197,8 @@ proptest! {
                 }
                 Step::Many(session, batch) => {
                     let (number, session) = &mut sessions[session];
-                    for row in &batch {
-                        model.append(*number, row);
-                    }
+                    model.begin();
+                    batch.iter().for_each(|row| model.append(*number, row));
                     prop_assert_eq!(session.append_many(batch, &[]).unwrap(), None);
                     session.finish().unwrap();
                 }
@@ -164,8 +208,7 @@ proptest! {
                 }
                 Step::Retract(height) => {
                     model.retract(&Chain::Evm(1), height);
-                    let at = Timestamp::UNIX_EPOCH;
-                    ingestor.retract(&Chain::Evm(1), height, "a fork", at).unwrap();
+                    retract(&ingestor, height);
                 }
                 Step::Reopen => {
                     sessions.clear();
@@ -179,8 +222,27 @@ proptest! {
         let want: Vec<Transfer> = model.rows.iter().map(|(row, _)| row.clone()).collect();
         prop_assert_eq!(all(&ingestor), want);
         let heads = ingestor.heads();
-        let retracted: u64 = heads.chains.values().map(|head| head.retracted).sum();
-        prop_assert_eq!(retracted as usize, model.retracted.iter().filter(|gone| **gone).count());
+        let sum = |count: fn(&ChainHead) -> u64| -> usize {
+            heads.chains.values().map(count).sum::<u64>() as usize
+        };
+        let gone = model.retracted.iter().zip(&model.replaced);
+        prop_assert_eq!(sum(|head| head.replaced), model.replaced.iter().filter(|it| **it).count());
+        let retracted = gone.filter(|(retracted, replaced)| **retracted && !**replaced).count();
+        prop_assert_eq!(sum(|head| head.retracted), retracted);
+        let conflicts = heads.conflicts.iter().map(|it| (it.first as usize, it.second as usize));
+        prop_assert_eq!(conflicts.collect::<Vec<_>>(), model.conflicts.clone());
+        for (number, conflict) in heads.conflicts.iter().enumerate() {
+            let (first, second) = model.conflicts[number];
+            let is_void = model.retracted[first] || model.retracted[second];
+            prop_assert_eq!(conflict.settled.is_some(), is_void);
+        }
+        for (row, is_replaced) in model.replaced.iter().enumerate() {
+            prop_assert_eq!(heads.replacements.is_replaced(row as u64), *is_replaced);
+        }
+        // As it is read back.
+        drop(sessions);
+        drop(ingestor);
+        prop_assert_eq!(&open(dir.path()).heads(), &heads);
     }
 }
 
@@ -197,10 +259,205 @@ fn movements_that_differ_are_two_even_at_one_place() {
     assert_eq!(stored(&ether).len(), 1);
     assert_eq!(stored(&tokens).len(), 1);
     assert_eq!((stored(&ether).len(), stored(&tokens).len()), (0, 0));
-    // What the data say of it beside that makes it no other movement.
-    let mut later = ether.clone();
-    (later.status, later.time) = (TxStatus::Failed, 2);
-    assert_eq!(stored(&later).len(), 0);
+}
+
+fn retract(ingestor: &Ingestor, from_height: u64) -> Retraction {
+    let (chain, at) = (&Chain::Evm(1), Timestamp::UNIX_EPOCH);
+    let retract = Retract { chain, from_height, block_hash: None, reason: "a fork", at };
+    ingestor.retract(&retract).unwrap()
+}
+
+fn spend(height: u64, inputs: Vec<Leg>) -> Transfer {
+    let to = Holder::parse("1PMTSz6vxw4omE6o2gnfJ5E7Ja1fmWSKSz", &Chain::Bitcoin).unwrap();
+    let outputs = vec![Leg { holders: vec![to], unattributable: false, amount: Some(5) }];
+    let movement = UtxoMovement { coinbase: false, inputs, outputs };
+    Transfer {
+        chain: Chain::Bitcoin,
+        movement: Movement::Utxo(Box::new(movement)),
+        ..transfer(height, Some(4 * height), Some(height as u8), 0)
+    }
+}
+
+fn gaps(ingestor: &Ingestor, chain: &str) -> Vec<String> {
+    let heads = ingestor.heads();
+    let gaps = heads.chains[chain].gaps.iter();
+    gaps.map(|gap| format!("{} {} {}", gap.kind, gap.extent, gap.cause.as_str())).collect()
+}
+
+const BITCOIN: &str = "bip122:000000000019d6689c085ae165831e93";
+
+#[test]
+fn transactions_that_name_nobody_are_gaps_until_they_are_told_with_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let from = Holder::parse("138cWsiAGpW9yqfjMVCCsFcnaiSHyoWMnJ", &Chain::Bitcoin).unwrap();
+    let named = || vec![Leg { holders: vec![from.clone()], unattributable: false, amount: None }];
+    let stored = |row: Transfer| {
+        let done = ingestor.begin().append(vec![row], &[]).unwrap();
+        (done.stored.len(), done.replaced)
+    };
+    assert_eq!(stored(spend(7, vec![Leg::default()])), (1, 0));
+    assert_eq!(stored(spend(8, Vec::new())), (1, 0));
+    assert_eq!(stored(spend(9, named())), (1, 0));
+    let want = ["utxo height 7 UNNAMED", "utxo height 8 UNNAMED"];
+    assert_eq!(gaps(&ingestor, BITCOIN), want);
+    // A declaration by a clean import does not close them.
+    let covered = Covered::heights(Chain::Bitcoin, &[MovementKind::Utxo], 1..=20);
+    ingestor.begin().append(Vec::new(), &[covered]).unwrap();
+    assert_eq!(gaps(&ingestor, BITCOIN), want);
+    assert_eq!(stored(spend(7, vec![Leg::default()])), (0, 0));
+    assert_eq!(stored(spend(8, named())), (1, 1));
+    assert_eq!(gaps(&ingestor, BITCOIN), want[..1]);
+    assert_eq!(stored(spend(7, named())), (1, 1));
+    assert_eq!(gaps(&ingestor, BITCOIN), [""; 0]);
+    assert_eq!(stored(spend(7, vec![Leg::default()])), (0, 0), "told worse, it stays");
+    assert_eq!(ingestor.heads().chains[BITCOIN].transfers, 3);
+}
+
+#[test]
+fn blocks_of_two_hashes_are_gaps_until_one_is_taken_back() {
+    let hashed = |n: u64, byte: u8| Transfer {
+        block_hash: Some([byte; 32]),
+        ..transfer(n / 4, Some(n), Some(byte), n)
+    };
+    // In one batch, in two, and in two around a restart.
+    for way in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ingestor = open(dir.path());
+        let (old, new) = (hashed(20, 1), hashed(20, 2));
+        let before = hashed(16, 9);
+        let mut session = ingestor.begin();
+        if way == 0 {
+            session.append(vec![before, old, new], &[]).unwrap();
+        } else {
+            session.append(vec![before, old], &[]).unwrap();
+            if way == 2 {
+                drop(session);
+                drop(ingestor);
+                ingestor = open(dir.path());
+                session = ingestor.begin();
+            }
+            session.append(vec![new], &[]).unwrap();
+        }
+        let chain = "eip155:1";
+        let all = ["native", "tokens", "internal"].map(|kind| format!("{kind} height 5 FORK"));
+        assert_eq!(gaps(&ingestor, chain), all, "way {way}");
+        assert_eq!(ingestor.heads().chains[chain].transfers, 3, "both count");
+        session.append(vec![hashed(21, 2), hashed(22, 1)], &[]).unwrap();
+        assert_eq!(gaps(&ingestor, chain), all, "known by now");
+        let (from_height, at) = (0, Timestamp::UNIX_EPOCH);
+        let take_back = |byte: u8| {
+            let block_hash = Some([byte; 32]);
+            let reason = "orphaned";
+            ingestor.retract(&Retract {
+                chain: &Chain::Evm(1),
+                from_height,
+                block_hash,
+                reason,
+                at,
+            })
+        };
+        assert!(take_back(7).unwrap_err().to_string().contains("block 0707"));
+        let taken = take_back(if way == 1 { 2 } else { 1 }).unwrap();
+        assert_eq!((taken.retracted, taken.record.from_height), (2, 5));
+        assert_eq!(gaps(&ingestor, chain), [""; 0], "way {way}");
+        let head = ingestor.heads().chains[chain].clone();
+        assert_eq!((head.transfers, head.retracted), (3, 2));
+        assert_eq!(head.kinds[&MovementKind::Native].heights, [4..=5], "the other block is there");
+        // The last block of a height gone, it is not covered any more.
+        take_back(if way == 1 { 1 } else { 2 }).unwrap();
+        let head = ingestor.heads().chains[chain].clone();
+        assert_eq!(head.kinds[&MovementKind::Native].heights, [4..=4]);
+    }
+}
+
+#[test]
+fn a_conflict_is_settled_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let stored = |row: &Transfer| ingestor.begin().append(vec![row.clone()], &[]).unwrap();
+    let first = transfer(1, Some(4), Some(1), 5);
+    let second = transfer(1, Some(4), Some(1), 6);
+    let third = transfer(1, Some(4), Some(1), 7);
+    stored(&first);
+    assert_eq!(stored(&second).conflicts, 1);
+    assert_eq!((stored(&second).stored.len(), stored(&first).stored.len()), (0, 0));
+    assert_eq!(stored(&third).conflicts, 1);
+    assert_eq!(ingestor.heads().open_conflicts(&Chain::Evm(1)).count(), 2);
+    let settle = |number, verdict| {
+        let (at, reason) = (Timestamp::UNIX_EPOCH, "looked up".to_owned());
+        ingestor.settle(number, &Settlement { verdict, at, reason })
+    };
+    settle(1, Verdict::Second).unwrap();
+    assert!(settle(1, Verdict::First).unwrap_err().to_string().contains("settled already"));
+    assert!(settle(9, Verdict::First).unwrap_err().to_string().contains("no conflict 9"));
+    // The first is known, though it does not count.
+    assert_eq!(stored(&first).stored.len(), 0);
+    settle(2, Verdict::Both).unwrap();
+    let heads = ingestor.heads();
+    assert_eq!(heads.open_conflicts(&Chain::Evm(1)).count(), 0);
+    let head = &heads.chains["eip155:1"];
+    assert_eq!((head.transfers, head.replaced), (2, 1));
+    assert!(heads.replacements.is_replaced(0));
+}
+
+#[test]
+fn rows_that_state_transaction_and_index_are_one_movement() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let log = |index: u32, content: u64| Transfer {
+        position: None,
+        partial_position: Some(PartialPosition { height: 3, index: Some(index) }),
+        ..transfer(1, None, Some(1), content)
+    };
+    let mut session = ingestor.begin();
+    let rows = vec![log(1, 5); 12];
+    assert_eq!(session.append(rows.clone(), &[]).unwrap().stored.len(), 1);
+    assert_eq!(session.append(rows, &[]).unwrap().stored.len(), 0);
+    assert_eq!(session.append(vec![log(3, 5)], &[]).unwrap().stored.len(), 1);
+    // With its position it is the same.
+    let placed = Position { height: 3, tx_index: 2, index: 1 };
+    let placed = Transfer { position: Some(placed), partial_position: None, ..log(1, 5) };
+    let done = session.append(vec![placed.clone()], &[]).unwrap();
+    assert_eq!((done.stored, done.replaced), (vec![placed], 1));
+    assert_eq!(session.append(vec![log(1, 5)], &[]).unwrap().stored.len(), 0);
+    assert_eq!(ingestor.heads().chains["eip155:1"].kinds[&MovementKind::Native].heights, [3..=3]);
+}
+
+#[test]
+fn a_row_that_arrives_closes_the_gap_of_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let mut session = ingestor.begin();
+    let of = |cause, place, height: u64| {
+        let (kind, extent) = (MovementKind::Native, Extent::Heights(height..=height));
+        (Chain::Evm(1), Gap { kind, extent, cause, place })
+    };
+    let tx = |byte: u8| Some(GapPlace::Transaction(TxId::Hash([byte; 32]), Some(0)));
+    session.note_gaps([
+        of(GapCause::Rejected, tx(1), 1),
+        of(GapCause::Rejected, tx(2), 1),
+        of(GapCause::Stopped, None, 1),
+        of(GapCause::Refused, None, 2),
+        of(GapCause::Rejected, None, 2),
+    ]);
+    session.append(Vec::new(), &[]).unwrap();
+    let chain = "eip155:1";
+    assert_eq!(gaps(&ingestor, chain).len(), 5);
+    session.append(vec![transfer(1, Some(4), Some(1), 5)], &[]).unwrap();
+    let want = [
+        "native height 1 REJECTED",
+        "native height 1 STOPPED",
+        "native height 2 REFUSED",
+        "native height 2 REJECTED",
+    ];
+    assert_eq!(gaps(&ingestor, chain), want, "its row alone");
+    // Blocks that were read whole close what is about no row that could be told.
+    let covered = Covered::heights(Chain::Evm(1), &[MovementKind::Native], 1..=2);
+    session.append(Vec::new(), &[covered]).unwrap();
+    assert_eq!(gaps(&ingestor, chain), ["native height 1 REJECTED"]);
+    session.append(vec![transfer(1, Some(4), Some(2), 5)], &[]).unwrap();
+    assert_eq!(gaps(&ingestor, chain), [""; 0]);
 }
 
 /// Files of more than a segment: in order, positioned and not.
@@ -250,12 +507,12 @@ fn a_first_load_looks_nothing_up() {
         let ingestor = open(dir.path());
         let mut session = ingestor.begin();
         for batch in file.chunks(1000) {
-            assert!(session.doubtful(batch, true).iter().all(|doubtful| !doubtful));
+            assert!(session.may_be_known(batch, true).iter().all(|known| !known));
             session.append(batch.to_vec(), &[]).unwrap();
         }
         let mut again = ingestor.begin();
-        let doubtful = again.doubtful(&file[..1000], true);
-        assert!(doubtful.iter().all(|doubtful| *doubtful));
+        let may_be_known = again.may_be_known(&file[..1000], true);
+        assert!(may_be_known.iter().all(|known| *known));
         assert_eq!(again.append(file[..1000].to_vec(), &[]).unwrap().duplicates, 1000);
     }
 }
@@ -266,13 +523,13 @@ fn orphaned_blocks_can_be_sent_again() {
     let ingestor = open(dir.path());
     let block = |height: u64| (height * 4..height * 4 + 4).map(|n| transfer(n, Some(n), None, n));
     let blocks: Vec<Transfer> = (0..100).flat_map(block).collect();
-    let covered = [Covered { chain: Chain::Evm(1), heights: 0..=120 }];
+    let covered = [Covered::heights(Chain::Evm(1), &[MovementKind::Native], 0..=120)];
     ingestor.begin().append(blocks.clone(), &covered).unwrap();
-    let at = Timestamp::UNIX_EPOCH;
-    let retraction = ingestor.retract(&Chain::Evm(1), 90, "a fork", at).unwrap();
+    let retraction = retract(&ingestor, 90);
     assert_eq!((retraction.retracted, retraction.record.rows), (40, 400));
     let head = ingestor.heads().chains["eip155:1"].clone();
-    assert_eq!((head.transfers, head.retracted, head.covered), (360, 40, vec![0..=89]));
+    assert_eq!((head.transfers, head.retracted), (360, 40));
+    assert_eq!(head.kinds[&MovementKind::Native].heights, [0..=89]);
     assert_eq!((head.first_time, head.last_time), (Some(0), Some(359)));
     // The same transactions in the blocks that took their place, with equal content.
     let mut session = ingestor.begin();

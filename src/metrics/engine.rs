@@ -112,6 +112,12 @@ fn transfers(engine: &Engine, text: &mut Text) {
     let known = engine.transfer_heads();
     let heads: Vec<_> =
         known.heads.iter().map(|head| (head.head.chain.caip2().into_owned(), &head.head)).collect();
+    let kinds = || {
+        let of_chain = heads.iter().zip(&known.heads);
+        of_chain.flat_map(|((chain, _), head)| {
+            head.coverage.kinds.iter().map(move |kind| (chain.as_str(), kind))
+        })
+    };
     let help = "The time of a chain's last transfer, Unix time.";
     text.family("transfer_head_timestamp_seconds", Kind::Gauge, help);
     for (chain, head) in &heads {
@@ -119,19 +125,31 @@ fn transfers(engine: &Engine, text: &mut Text) {
             text.sample(&[("chain", chain)], time);
         }
     }
-    let help = "The last block of a chain that is covered.";
+    let help = "The last block of a chain that was seen or declared, by kind of movement.";
     text.family("transfer_head_height", Kind::Gauge, help);
-    for (chain, head) in &heads {
-        if let Some(span) = head.covered.last() {
-            text.sample(&[("chain", chain)], span.end());
+    for (chain, kind) in kinds() {
+        if let Some(height) = kind.last_height {
+            text.sample(&[("chain", chain), ("kind", kind.kind.as_str())], height);
         }
     }
     text.family("transfers", Kind::Gauge, "Transfers that count, of all chains.");
     text.sample(&[], heads.iter().map(|(_, head)| head.transfers).sum::<u64>());
-    let help = "Gaps between the covered blocks of a chain.";
+    let help = "Known gaps of a chain, between its blocks and within them, by kind of movement.";
     text.family("transfer_gaps", Kind::Gauge, help);
-    for (chain, head) in &heads {
-        text.sample(&[("chain", chain)], head.covered.len().saturating_sub(1));
+    for (chain, kind) in kinds() {
+        let gaps = kind.spans.saturating_sub(1) + kind.gaps;
+        text.sample(&[("chain", chain), ("kind", kind.kind.as_str())], gaps);
+    }
+    let help = "1 where everything of a kind of movement is known that covering the chain needs.";
+    text.family("transfers_whole", Kind::Gauge, help);
+    for (chain, kind) in kinds().filter(|(_, kind)| kind.is_needed) {
+        let labels = [("chain", chain), ("kind", kind.kind.as_str())];
+        text.sample(&labels, u8::from(kind.shortfall.is_none()));
+    }
+    let help = "Contradictions between transfers of a chain that are not settled.";
+    text.family("transfer_conflicts", Kind::Gauge, help);
+    for head in &known.heads {
+        text.sample(&[("chain", &head.head.chain.caip2())], head.conflicts);
     }
     let help = "Stored transfers that the labels of exposure do not know yet.";
     text.family("exposure_waiting_transfers", Kind::Gauge, help);
@@ -164,9 +182,11 @@ fn store(engine: &Engine, text: &mut Text) {
     text.family("store_size_bytes", Kind::Gauge, "The files of the store; absent: unreadable.");
     match engine.store_size() {
         Ok(bytes) => text.sample(&[], bytes),
-        Err(error) => tracing::warn!(%error, "the store's size cannot be told"),
+        // At every question: that the sample is absent says it.
+        Err(error) => tracing::debug!(%error, "the store's size cannot be told"),
     }
-    let help = "0 after a write that failed half way: the store takes no more until a restart.";
+    let help =
+        "0 while the store takes no changes: no room, a read-only disk, or its files were removed.";
     text.family("store_writable", Kind::Gauge, help);
     text.sample(&[], u8::from(engine.store_writable()));
 }

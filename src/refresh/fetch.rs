@@ -164,7 +164,9 @@ impl Fetcher {
     /// `data_dir` must be this process's own: hold the store open.
     pub fn new(data_dir: &Path, limits: FetchLimits) -> Result<Self, FetchError> {
         let dir = fetch_dir(data_dir);
-        clear(&dir).map_err(|source| FetchError::Disk { path: dir.clone(), source })?;
+        if let Err(error) = clear(&dir) {
+            tracing::warn!(dir = %dir.display(), %error, "the directory of downloads was not emptied");
+        }
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(limits.max_redirects)

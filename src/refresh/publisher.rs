@@ -1,7 +1,9 @@
 //! The one writer of lists: reads a file, applies it to what stands, makes it durable, shows it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
@@ -48,6 +50,24 @@ pub enum Report {
     },
 }
 
+/// The lists of which a publication was read and could not be stored: what they list now is not in
+/// force. Shared by who publishes and who answers.
+#[derive(Clone, Debug, Default)]
+pub struct NotStored(Arc<Mutex<BTreeSet<ListId>>>);
+
+impl NotStored {
+    /// The lists, sorted.
+    pub fn lists(&self) -> Arc<[ListId]> {
+        lock(&self.0).iter().cloned().collect()
+    }
+
+    /// Notes whether the last publication of a list was stored; says whether that is new.
+    fn note(&self, id: &ListId, is_stored: bool) -> bool {
+        let mut lists = lock(&self.0);
+        if is_stored { lists.remove(id) } else { lists.insert(id.clone()) }
+    }
+}
+
 type OnChange = Box<dyn Fn(&[Arc<ListState>], &Report) + Send + Sync>;
 
 /// The owner of the lists as they stand. All that changes them goes through it, one at a time.
@@ -59,6 +79,9 @@ pub struct Publisher {
     /// By id.
     lists: ArcSwap<Vec<Arc<ListState>>>,
     writer: Mutex<()>,
+    not_stored: NotStored,
+    /// How often the store had been opened when the lists were read from it.
+    opening: AtomicU64,
 }
 
 impl fmt::Debug for Publisher {
@@ -77,6 +100,7 @@ impl Publisher {
         clock: Clock,
         on_change: impl Fn(&[Arc<ListState>], &Report) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
+        let opening = AtomicU64::new(store.openings());
         let lists = store.lists()?.into_iter().map(Arc::new).collect();
         Ok(Self {
             store,
@@ -85,7 +109,44 @@ impl Publisher {
             on_change: Box::new(on_change),
             lists: ArcSwap::from_pointee(lists),
             writer: Mutex::default(),
+            not_stored: NotStored::default(),
+            opening,
         })
+    }
+
+    /// Notes in `not_stored` which lists could not be stored.
+    pub fn noting(self, not_stored: NotStored) -> Self {
+        Self { not_stored, ..self }
+    }
+
+    /// Reads the lists again if the store was opened anew since. Blocks.
+    pub fn catch_up(&self) -> Result<(), StoreError> {
+        let _writer = lock(&self.writer);
+        self.catch_up_locked()
+    }
+
+    /// A change that failed is in the store whole or not at all. The writer's lock is held.
+    fn catch_up_locked(&self) -> Result<(), StoreError> {
+        let opening = self.store.openings();
+        if self.opening.load(Ordering::Acquire) == opening {
+            return Ok(());
+        }
+        let before = self.lists();
+        let mut lists: Vec<_> = self.store.lists()?.into_iter().map(Arc::new).collect();
+        for list in &mut lists {
+            if let Some(known) = before.iter().find(|known| **known == *list) {
+                *list = Arc::clone(known);
+            }
+        }
+        self.opening.store(opening, Ordering::Release);
+        if lists != *before {
+            let lists = Arc::new(lists);
+            self.lists.store(Arc::clone(&lists));
+            for list in lists.iter().filter(|list| !before.contains(list)) {
+                (self.on_change)(&lists, &Report::Unchanged { list: list.version.id.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Every list as it stands, by id. Waits for no writer.
@@ -157,6 +218,7 @@ impl Publisher {
         source: Option<SourceMark>,
     ) -> Result<Report, RefreshError> {
         let _writer = lock(&self.writer);
+        self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false))?;
         let current = self.list(&settings.id);
         let context = Context {
             id: &settings.id,
@@ -171,7 +233,11 @@ impl Publisher {
         match apply(current.as_deref(), incoming, &context)? {
             Outcome::Unchanged { check } => self.keep_check(settings, current, check),
             Outcome::Published { state, changes } => {
-                self.store.publish(&state, &changes)?;
+                if let Err(error) = self.store.publish(&state, &changes) {
+                    self.note_stored(&settings.id, false);
+                    return Err(error.into());
+                }
+                self.not_stored.note(&settings.id, true);
                 let report = published(&state, &changes);
                 tracing::info!(
                     list = %settings.id,
@@ -196,6 +262,7 @@ impl Publisher {
         seen: SourceMark,
     ) -> Result<Option<Report>, RefreshError> {
         let _writer = lock(&self.writer);
+        self.catch_up_locked()?;
         let current = self.list(&settings.id).filter(|state| state.check == *basis);
         if current.is_none() {
             return Ok(None);
@@ -221,9 +288,25 @@ impl Publisher {
         // Only a list that stands can be unchanged.
         if let Some(state) = current.filter(|state| state.check != check) {
             self.store.record_check(&settings.id, &check)?;
+            self.not_stored.note(&settings.id, true);
             self.show(ListState { check, ..ListState::clone(&state) }, &report);
         }
+        self.note_stored(&settings.id, true);
         Ok(report)
+    }
+
+    /// Notes that the source of a list sent something new that there was no room for.
+    pub(super) fn note_lost(&self, id: &ListId) {
+        let _writer = lock(&self.writer);
+        self.note_stored(id, false);
+    }
+
+    /// Notes whether what was read of a list last is in force, and tells where that is new. The
+    /// writer's lock is held.
+    fn note_stored(&self, id: &ListId, is_stored: bool) {
+        if self.not_stored.note(id, is_stored) {
+            (self.on_change)(&self.lists(), &Report::Unchanged { list: id.clone() });
+        }
     }
 
     /// Puts a list that is durable in the place of the one before. The writer's lock is held.

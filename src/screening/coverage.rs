@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Incomplete;
+use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
+use crate::domain::coverage::{ChainHead, KindHead, Spans};
+use crate::domain::transfer::{Asset, MovementKind};
 use crate::exposure::Labels;
 
 /// What is loaded of one chain's transfers, and what must be.
@@ -21,38 +24,187 @@ pub struct ChainCoverage {
     pub first_time: Option<Timestamp>,
     /// The last moment.
     pub last_time: Option<Timestamp>,
-    /// The last height.
-    pub last_height: Option<u64>,
-    /// The spans of covered blocks: more than one means gaps.
-    pub spans: u64,
     /// Whether a screening of an address that fits the chain needs it.
     pub required: bool,
     /// The age of the last moment from which it is stale; `None` where it does not age.
     pub max_age: Option<SignedDuration>,
+    /// By kind of movement: those that are loaded, and those that are needed.
+    pub kinds: Vec<KindCoverage>,
+    /// An asset of the chain that is not in the asset table, where nothing of the chain could count
+    /// because of it: the chain's own coin, or the first of its assets where none has a known value.
+    pub unvalued: Option<Asset>,
+}
+
+/// What is loaded of one kind of movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindCoverage {
+    /// The kind.
+    pub kind: MovementKind,
+    /// Whether the chain is not covered without it.
+    pub is_needed: bool,
+    /// Whether screenings of a required chain are INCOMPLETE without it.
+    pub is_required: bool,
+    /// The last height.
+    pub last_height: Option<u64>,
+    /// The spans of covered blocks.
+    pub spans: u64,
+    /// Known gaps, conflicts and forks among them.
+    pub gaps: u64,
+    /// What keeps it from being whole.
+    pub shortfall: Option<Shortfall>,
+}
+
+/// What keeps a kind of movement from being whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// Nothing of it was seen or declared.
+    Missing,
+    /// Blocks are not wholly known, or other kinds reach further.
+    Gapped,
+    /// Transfers state no height, and no span of time was declared for them.
+    Unpositioned,
 }
 
 impl ChainCoverage {
-    /// What keeps a screening at `at` from resting on the chain; `limit` is the policy's, which
-    /// holds where the chain is required and the limit is the stricter.
-    fn shortcoming(&self, at: Timestamp, limit: Option<SignedDuration>) -> Option<Incomplete> {
+    /// What is loaded by `head`; `required` are the kinds that the configuration asks for, none where
+    /// the chain is not required. `conflicts` are those not settled, by kind.
+    pub fn new(
+        head: &ChainHead,
+        conflicts: &[(MovementKind, u64)],
+        required: Option<&[MovementKind]>,
+        assets: &AssetTable,
+    ) -> Self {
+        let chain = head.chain.clone();
+        let needed = |kind: &MovementKind| {
+            MovementKind::required_of(&chain).contains(kind)
+                || required.is_some_and(|required| required.contains(kind))
+        };
+        let extent = Extents::of(head, &needed);
+        let is_known = |kind: &MovementKind| head.kinds.contains_key(kind) || needed(kind);
+        let kinds = MovementKind::ALL.into_iter().filter(is_known).map(|kind| {
+            let own = head.kinds.get(&kind).cloned().unwrap_or_default();
+            let gaps = head.gaps.iter().filter(|gap| gap.kind == kind).count() as u64;
+            let conflicts = conflicts.iter().filter(|(of, _)| *of == kind);
+            let gaps = gaps + conflicts.map(|(_, count)| count).sum::<u64>();
+            KindCoverage {
+                kind,
+                is_needed: needed(&kind),
+                is_required: required.is_some_and(|required| required.contains(&kind)),
+                last_height: own.heights.last().map(|span| *span.end()),
+                spans: own.heights.len() as u64,
+                gaps,
+                shortfall: extent.shortfall(&own, gaps),
+            }
+        });
+        let valued = |asset: &Asset| assets.rule(&chain, asset).is_some();
+        let unvalued = match (valued(&Asset::Native), head.assets.iter().any(valued)) {
+            (false, _) => Some(Asset::Native),
+            (true, false) => head.assets.first().cloned(),
+            (true, true) => None,
+        };
+        Self {
+            kinds: kinds.collect(),
+            unvalued,
+            transfers: head.transfers,
+            first_time: None,
+            last_time: None,
+            required: required.is_some(),
+            max_age: None,
+            chain,
+        }
+    }
+
+    /// Whether everything that covering the chain needs is known, whatever its age.
+    pub fn is_whole(&self) -> bool {
+        let mut needed = self.kinds.iter().filter(|kind| kind.is_needed);
+        self.transfers > 0 && self.unvalued.is_none() && needed.all(|kind| kind.shortfall.is_none())
+    }
+
+    /// What keeps a screening at `at` from resting on the chain: of required kinds alone where
+    /// `required`, else of all that covering the chain needs. `limit` is the policy's, which holds
+    /// where the chain is required and the limit is the stricter.
+    fn shortcomings(
+        &self,
+        at: Timestamp,
+        limit: Option<SignedDuration>,
+        required: bool,
+    ) -> Vec<Incomplete> {
         let chain = || self.chain.clone();
+        let wanted = |kind: &&KindCoverage| match required {
+            true => kind.is_required,
+            false => kind.is_needed,
+        };
+        let kinds: Vec<_> = self.kinds.iter().filter(wanted).collect();
+        let missing =
+            |kind: &&KindCoverage| Incomplete::TransfersMissing { chain: chain(), kind: kind.kind };
         let (Some(first), Some(last)) = (self.first_time, self.last_time) else {
-            return Some(Incomplete::TransfersMissing(chain()));
+            return kinds.iter().map(missing).collect();
         };
         if self.transfers == 0 || at < first {
-            return Some(Incomplete::TransfersMissing(chain()));
+            return kinds.iter().map(missing).collect();
         }
-        if self.spans > 1 {
-            return Some(Incomplete::TransfersGapped { chain: chain(), spans: self.spans });
+        let mut found: Vec<_> =
+            kinds.iter().filter_map(|kind| kind.incomplete(&self.chain)).collect();
+        if let Some(asset) = &self.unvalued {
+            found.push(Incomplete::TransfersUnvalued { chain: chain(), asset: asset.to_string() });
         }
         let age = at.duration_since(last);
         let limit = limit.filter(|_| self.required);
-        let stale = self.max_age.into_iter().chain(limit).min().filter(|limit| age > *limit)?;
-        Some(Incomplete::TransfersStale {
+        let stale = self.max_age.into_iter().chain(limit).min().filter(|limit| age > *limit);
+        found.extend(stale.map(|stale| Incomplete::TransfersStale {
             chain: chain(),
             age_seconds: age.as_secs().unsigned_abs(),
             max_age_seconds: stale.as_secs().unsigned_abs(),
+        }));
+        found
+    }
+}
+
+impl KindCoverage {
+    fn incomplete(&self, chain: &Chain) -> Option<Incomplete> {
+        let (chain, kind) = (chain.clone(), self.kind);
+        Some(match self.shortfall? {
+            Shortfall::Missing => Incomplete::TransfersMissing { chain, kind },
+            Shortfall::Gapped => {
+                Incomplete::TransfersGapped { chain, kind, spans: self.spans, gaps: self.gaps }
+            }
+            Shortfall::Unpositioned => Incomplete::TransfersUnpositioned { chain, kind },
         })
+    }
+}
+
+/// How far the needed kinds of a chain reach together: each of them must reach as far.
+struct Extents {
+    heights: Option<(u64, u64)>,
+    times: Option<(u64, u64)>,
+}
+
+impl Extents {
+    fn of(head: &ChainHead, needed: &dyn Fn(&MovementKind) -> bool) -> Self {
+        let spans = |spans: &Spans| Some((*spans.first()?.start(), *spans.last()?.end()));
+        let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
+        let of_needed = head.kinds.iter().filter(|(kind, _)| needed(kind));
+        let heights = of_needed.filter_map(|(_, own)| spans(&own.heights));
+        // What schema 2 took for covered is missing of each kind until it is declared.
+        let heights = heights.chain(spans(&head.undeclared)).reduce(wider);
+        Self { heights, times: head.first_time.zip(head.last_time) }
+    }
+
+    fn shortfall(&self, own: &KindHead, gaps: u64) -> Option<Shortfall> {
+        let reaches = |spans: &Spans, extent: Option<(u64, u64)>| match &spans[..] {
+            [span] => extent.is_none_or(|(from, to)| *span.start() <= from && to <= *span.end()),
+            _ => false,
+        };
+        let whole = match (own.heights.is_empty(), own.times.is_empty()) {
+            (true, true) if own.undeclared_times.is_empty() => return Some(Shortfall::Missing),
+            (true, true) => return Some(Shortfall::Unpositioned),
+            (false, _) => reaches(&own.heights, self.heights),
+            (true, false) => reaches(&own.times, self.times),
+        };
+        if !own.undeclared_times.is_empty() {
+            return Some(Shortfall::Unpositioned);
+        }
+        (!whole || gaps > 0).then_some(Shortfall::Gapped)
     }
 }
 
@@ -65,12 +217,18 @@ pub struct ExposureState {
     /// them.
     pub chains: Vec<ChainCoverage>,
     /// Whether the labels do not know the lists in force, or not all transfers that were loaded
-    /// when the program started.
+    /// when the program started or acknowledged before they were labelled.
     pub behind: bool,
     /// Why labels can no longer be brought up to date; they are behind then.
     pub failed: Option<Arc<str>>,
     /// How many times transfers were taken back.
     pub retractions: u64,
+    /// How many transfers count in the place of others.
+    pub replacements: u64,
+    /// How often coverage changed without transfers.
+    pub coverage_revision: u64,
+    /// The last change of the stored transfers that this knows.
+    pub change: u64,
     /// The most hops.
     pub max_hops: u8,
     /// SHA-256 of the settings that exposure rests on.
@@ -86,6 +244,9 @@ impl Default for ExposureState {
             behind: false,
             failed: None,
             retractions: 0,
+            replacements: 0,
+            coverage_revision: 0,
+            change: 0,
             max_hops: 5,
             settings_digest: [0; 32],
         }
@@ -105,16 +266,30 @@ impl ExposureState {
         limit: Option<SignedDuration>,
     ) -> Vec<(Chain, Incomplete)> {
         let required = self.chains.iter().filter(|coverage| coverage.required);
-        let unfit = required.filter_map(|coverage| {
-            Some((coverage.chain.clone(), coverage.shortcoming(at, limit)?))
+        let unfit = required.flat_map(|coverage| {
+            let found = coverage.shortcomings(at, limit, true).into_iter();
+            found.map(|reason| (coverage.chain.clone(), reason))
         });
         unfit.collect()
     }
 
-    /// The chains whose transfers are loaded without gaps, and are not stale, at `at`.
-    pub(super) fn covered(&self, at: Timestamp, limit: Option<SignedDuration>) -> Vec<Chain> {
-        let whole = self.chains.iter().filter(|coverage| coverage.shortcoming(at, limit).is_none());
-        whole.map(|coverage| coverage.chain.clone()).collect()
+    /// The chains whose transfers are loaded without gaps, and are not stale, at `at`; and what keeps
+    /// those from being so of which something is loaded.
+    pub(super) fn covered(
+        &self,
+        at: Timestamp,
+        limit: Option<SignedDuration>,
+    ) -> (Vec<Chain>, Vec<(Chain, Incomplete)>) {
+        let (mut covered, mut short) = (Vec::new(), Vec::new());
+        for coverage in &self.chains {
+            let found = coverage.shortcomings(at, limit, false);
+            if found.is_empty() {
+                covered.push(coverage.chain.clone());
+            } else if coverage.transfers > 0 && !coverage.required {
+                short.extend(found.into_iter().map(|reason| (coverage.chain.clone(), reason)));
+            }
+        }
+        (covered, short)
     }
 }
 
@@ -125,28 +300,53 @@ pub struct SnapshotChainRecord {
     pub chain: String,
     /// Transfers that count as loaded.
     pub transfers: u64,
-    /// The last height.
-    pub last_height: Option<u64>,
     /// The last moment.
     pub last_time: Option<Timestamp>,
-    /// The spans of covered blocks.
-    pub spans: u64,
     /// Whether a screening of an address that fits the chain needs it.
     pub required: bool,
     /// The age from which it is stale, in seconds.
     pub max_age_seconds: Option<u64>,
+    /// By kind of movement.
+    pub kinds: Vec<SnapshotKindRecord>,
+    /// An asset that is not in the asset table, where nothing of the chain could count because of it.
+    pub unvalued: Option<String>,
+}
+
+/// What a snapshot's record says of one kind of movement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotKindRecord {
+    /// The kind.
+    pub kind: MovementKind,
+    /// Whether everything of it is known.
+    pub whole: bool,
+    /// Whether the chain is not covered without it.
+    pub needed: bool,
+    /// The last height.
+    pub last_height: Option<u64>,
+    /// The spans of covered blocks.
+    pub spans: u64,
+    /// Known gaps.
+    pub gaps: u64,
 }
 
 impl From<&ChainCoverage> for SnapshotChainRecord {
     fn from(coverage: &ChainCoverage) -> Self {
+        let kind = |of: &KindCoverage| SnapshotKindRecord {
+            kind: of.kind,
+            whole: of.shortfall.is_none(),
+            needed: of.is_needed,
+            last_height: of.last_height,
+            spans: of.spans,
+            gaps: of.gaps,
+        };
         Self {
             chain: coverage.chain.caip2().into_owned(),
             transfers: coverage.transfers,
-            last_height: coverage.last_height,
             last_time: coverage.last_time,
-            spans: coverage.spans,
             required: coverage.required,
             max_age_seconds: coverage.max_age.map(|age| age.as_secs().unsigned_abs()),
+            kinds: coverage.kinds.iter().map(kind).collect(),
+            unvalued: coverage.unvalued.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -7,12 +7,16 @@ use jiff::civil::Date;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::list::{Gap, ListId};
+use crate::domain::transfer::MovementKind;
 
 /// Why a screening is INCOMPLETE, and so never ALLOW.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incomplete {
     /// A required list is not loaded.
     RequiredListMissing(ListId),
+    /// A publication of a required list was read and could not be stored: what it lists is not in
+    /// force.
+    ListNotStored(ListId),
     /// A list is older than its limit: the age (unknown: `None`) and the limit, in seconds.
     ListStale {
         /// The list.
@@ -39,14 +43,37 @@ pub enum Incomplete {
         /// The day of that publication; `None` where it is unknown.
         first_published: Option<Date>,
     },
-    /// The chain must have transfers and has none, or none that early.
-    TransfersMissing(Chain),
-    /// The chain's transfers lack blocks in between: they are in so many spans.
+    /// The chain must have transfers of a kind and has none, or none that early.
+    TransfersMissing {
+        /// The chain.
+        chain: Chain,
+        /// The kind.
+        kind: MovementKind,
+    },
+    /// The chain's transfers of a kind lack blocks, or have some that are not wholly understood.
     TransfersGapped {
         /// The chain.
         chain: Chain,
+        /// The kind.
+        kind: MovementKind,
         /// The spans of covered blocks.
         spans: u64,
+        /// Known gaps.
+        gaps: u64,
+    },
+    /// Transfers of a kind state no height, and no span of time was declared for them.
+    TransfersUnpositioned {
+        /// The chain.
+        chain: Chain,
+        /// The kind.
+        kind: MovementKind,
+    },
+    /// Nothing of the chain could count, because the asset is not in the asset table.
+    TransfersUnvalued {
+        /// The chain.
+        chain: Chain,
+        /// `native`, or a token.
+        asset: String,
     },
     /// The chain's transfers end longer ago than their limit.
     TransfersStale {

@@ -13,7 +13,7 @@ mod record;
 mod terms;
 
 pub use index::{IndexedListing, ListIndex, QuarantinedRow};
-pub use record::{SnapshotListRecord, SnapshotRecord, TransfersRecord, parse_id};
+pub use record::{Looks, SnapshotListRecord, SnapshotRecord, TransfersRecord, parse_id};
 pub use terms::ListTerms;
 
 use super::coverage::ExposureState;
@@ -121,6 +121,7 @@ struct Base {
     exposure: ExposureState,
     sources: Arc<[Option<(u32, u32)>]>,
     configured: Arc<Configured>,
+    looks: Looks,
 }
 
 /// All lists in force at one moment, immutable.
@@ -136,6 +137,9 @@ pub struct Snapshot {
     /// Where each source of the labels stands: list and row, by the source's number.
     sources: Arc<[Option<(u32, u32)>]>,
     configured: Arc<Configured>,
+    looks: Looks,
+    /// Required lists of which a publication could not be stored.
+    not_stored: Vec<ListId>,
     policy: Arc<Policy>,
     /// [`Policy::exposure_category_percent`] of the categories.
     category_percent: u8,
@@ -190,18 +194,21 @@ impl Snapshot {
             .collect();
         lists.sort_by(|a, b| a.id().cmp(b.id()));
         let sources = places(&lists, &exposure);
-        let base = Base { hasher, categories, exposure, sources, configured };
+        let looks = Looks::default();
+        let base = Base { hasher, categories, exposure, sources, configured, looks };
         Self::of(lists.into(), base, policy)
     }
 
     fn of(lists: Arc<[SnapshotList]>, base: Base, policy: Arc<Policy>) -> Self {
-        let Base { hasher, categories, exposure, sources, configured } = base;
+        let Base { hasher, categories, exposure, sources, configured, looks } = base;
         let stale_allowed = configured.stale_allowed;
         let required = terms::required(&configured.terms, &policy);
         let record = record::record_of(&lists, &required, stale_allowed, &exposure, &policy);
         let encoded_record: Arc<[u8]> = record.encode().into();
+        let mut not_stored = looks.not_stored.to_vec();
+        not_stored.retain(|list| required.contains(list));
         Self {
-            id: record::id_of(&encoded_record, &exposure),
+            id: record::id_of(&encoded_record, &exposure, looks.count, &not_stored),
             record,
             encoded_record,
             lists,
@@ -211,6 +218,8 @@ impl Snapshot {
             exposure,
             sources,
             configured,
+            looks,
+            not_stored,
             policy,
             shadow: None,
         }
@@ -229,11 +238,19 @@ impl Snapshot {
                 exposure: self.exposure.clone(),
                 sources: self.sources.clone(),
                 configured: self.configured.clone(),
+                looks: self.looks.clone(),
             };
             Self::of(lists.collect(), base, policy)
         };
         let shadow = shadow.map(|shadow| Arc::new(by(shadow)));
         Self { shadow, ..by(policy) }
+    }
+
+    /// The same, with what is known of looks at the sources of its lists. Policies are put into
+    /// force afterwards.
+    pub fn resting_on(self, looks: Looks) -> Self {
+        let policy = self.policy.clone();
+        Self { looks, ..self }.with_policies(policy, None)
     }
 
     /// The same lists with exposure as it stands now: other labels, other transfers, the same
@@ -246,7 +263,7 @@ impl Snapshot {
         };
         let transfers = TransfersRecord::of(&exposure);
         Self {
-            id: record::id_of(&self.encoded_record, &exposure),
+            id: record::id_of(&self.encoded_record, &exposure, self.looks.count, &self.not_stored),
             record: SnapshotRecord { transfers, ..self.record.clone() },
             encoded_record: self.encoded_record.clone(),
             lists: self.lists.clone(),
@@ -256,6 +273,8 @@ impl Snapshot {
             exposure,
             sources,
             configured: self.configured.clone(),
+            looks: self.looks.clone(),
+            not_stored: self.not_stored.clone(),
             policy: self.policy.clone(),
             category_percent: self.category_percent,
         }
@@ -316,6 +335,11 @@ impl Snapshot {
     /// A list by its id.
     pub fn list(&self, id: &ListId) -> Option<&SnapshotList> {
         self.lists.iter().find(|list| list.id() == id)
+    }
+
+    /// Required lists of which a publication was read and could not be stored.
+    pub fn not_stored(&self) -> &[ListId] {
+        &self.not_stored
     }
 
     /// Whether stale lists are let pass.

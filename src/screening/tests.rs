@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use model::{POOL, model, questions};
 
 use super::policy::Decision;
-use super::snapshot::{ListTerms, Snapshot};
+use super::snapshot::{ListTerms, Looks, Snapshot, parse_id};
 use super::*;
 use crate::domain::list::{
     Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, Party, Provenance, Row, RowFacts,
@@ -367,7 +367,7 @@ fn a_pending_removal_still_counts() {
 #[test]
 fn the_snapshot_id_stands_for_all_that_an_answer_rests_on() {
     let base = || sanctions(vec![row(RONIN, "ETH")]);
-    let build = |state: Arc<ListState>, terms: &[ListTerms], stale: bool| {
+    let build_on = |state: Arc<ListState>, terms: &[ListTerms], stale: bool, looks: Looks| {
         let built = Snapshot::build(
             &[state],
             terms,
@@ -376,18 +376,33 @@ fn the_snapshot_id_stands_for_all_that_an_answer_rests_on() {
             Default::default(),
             None,
         );
-        built.id().to_owned()
+        built.resting_on(looks).id().to_owned()
+    };
+    let build = |state: Arc<ListState>, terms: &[ListTerms], stale: bool| {
+        build_on(state, terms, stale, Looks::default())
     };
     let same = build(base(), &[], false);
     assert_eq!(same, build(base(), &[], false));
     assert_eq!(same.len(), 16);
     let mut version = Arc::unwrap_or_clone(base());
     version.version.version = 2;
-    let mut checked = Arc::unwrap_or_clone(base());
-    checked.check.succeeded_at = Some(now());
+    // The ages of the lists are named by the number of looks at their sources.
+    let looks = |count: u64, not_stored: &[&str]| {
+        let not_stored = not_stored.iter().map(|name| id(name)).collect();
+        build_on(base(), &[terms("us-ofac-sdn", true)], false, Looks { count, not_stored })
+    };
+    let ids = [looks(0, &[]), looks(1, &[]), looks(2, &[]), looks(2, &["us-ofac-sdn"])];
+    assert!(ids.iter().all(|id| ids.iter().filter(|other| *other == id).count() == 1), "{ids:?}");
+    assert!(ids.iter().all(|id| id.starts_with(&ids[0])), "one record: {ids:?}");
+    assert_eq!(looks(2, &["eu-fsf"]), ids[2], "a list that is not required changes no answer");
+    let parsed = parse_id(&ids[3]).expect("an id");
+    assert_eq!((parsed.name, parsed.looks), (&*ids[0], Some(2)));
+    assert_eq!(parse_id(&same).and_then(|parsed| parsed.looks), None);
+    for wrong in ["", "-1", "a-", "a-c", "a-cx", "a-u", "a-uxyz", "a-1-x", "a-b"] {
+        assert_eq!(parse_id(wrong), None, "{wrong:?}");
+    }
     let others = [
         build(Arc::new(version), &[], false),
-        build(Arc::new(checked), &[], false),
         build(base(), &[terms("us-ofac-sdn", true)], false),
         build(base(), &[terms("eu-fsf", true)], false),
         build(base(), &[], true),
@@ -395,6 +410,21 @@ fn the_snapshot_id_stands_for_all_that_an_answer_rests_on() {
     for other in &others {
         assert_ne!(*other, same);
     }
+}
+
+#[test]
+fn a_required_list_that_could_not_be_stored_is_named_and_never_allowed() {
+    let fresh = snapshot(&[sanctions(vec![row(RONIN, "ETH")])], &[terms("us-ofac-sdn", true)]);
+    let not_stored = |names: &[&str]| Looks {
+        count: 1,
+        not_stored: names.iter().map(|name| id(name)).collect(),
+    };
+    let lost = fresh.resting_on(not_stored(&["mine", "us-ofac-sdn"]));
+    assert_eq!(ask(&lost, CLEAN, None, None), "Review 0 !ListNotStored");
+    assert_eq!(ask(&lost, RONIN, None, None), "Block 100 Listed:Standing !ListNotStored");
+    assert_eq!(lost.not_stored(), [id("us-ofac-sdn")]);
+    let other = lost.resting_on(not_stored(&["mine"]));
+    assert_eq!(ask(&other, CLEAN, None, None), "Allow 0", "it is not required");
 }
 
 #[test]

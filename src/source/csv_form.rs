@@ -4,10 +4,11 @@
 //! `#` lines at the top carry `# lazaretto list 1`, `# published: 2025-11-19`, `# rows: 42` (which
 //! must then be the number of rows) and free comments. The header line names the columns, in any
 //! order, of which only `address` is required. Several values in a cell are joined by `|`; a
-//! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise, but a
-//! line break in a cell is refused without `# rows`: two stray quotes would swallow the rows between
-//! them, which only the number of rows shows.
+//! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise, but line
+//! breaks in cells are refused unless `# rows: N` and `# line breaks: K` state how many rows and how
+//! many line breaks in cells there are: two stray quotes would swallow the rows between them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read, Write};
 
@@ -38,6 +39,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
     let mut record = csv::StringRecord::new();
     let mut columns = None;
     let mut list = Assembly::new(bounds);
+    let mut breaks = 0;
     loop {
         reader.get_mut().taken = 0;
         let line = preamble.lines + reader.position().line();
@@ -51,9 +53,11 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         }
         let line = preamble.lines + record.position().map_or(0, csv::Position::line);
         let at = |fault: Fault| fault.at_line(Format::Csv, line);
-        if preamble.rows.is_none() && record.iter().any(|cell| cell.contains(['\n', '\r'])) {
+        let found: u64 = record.iter().map(line_breaks).sum();
+        if found > 0 && (preamble.rows.is_none() || preamble.line_breaks.is_none()) {
             return Err(at(Fault::LineBreak));
         }
+        breaks += found;
         match &columns {
             None => columns = Some(header(&record).map_err(at)?),
             Some(columns) => {
@@ -70,6 +74,12 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         return Err(at(Fault::Truncated("a quoted field is not closed")));
     }
     check_count(preamble.rows, &list).map_err(at)?;
+    match preamble.line_breaks {
+        Some(stated) if stated != breaks => {
+            return Err(at(Fault::LineBreakCount { stated, found: breaks }));
+        }
+        _ => {}
+    }
     Ok(list.finish(preamble.published))
 }
 
@@ -83,12 +93,21 @@ fn csv_fault(error: &csv::Error) -> Fault {
     }
 }
 
+/// How many ends of lines a cell holds: `\n`, `\r\n`, and `\r` by itself.
+fn line_breaks(cell: &str) -> u64 {
+    let lone = |at: usize| !cell[at + 1..].starts_with('\n');
+    let ends = cell.match_indices(['\n', '\r']);
+    ends.filter(|(at, end)| *end == "\n" || lone(*at)).count() as u64
+}
+
 /// The `#` lines at the top.
 #[derive(Default)]
 struct Preamble {
     lines: u64,
     published: Option<Date>,
     rows: Option<u64>,
+    /// Ends of lines in cells.
+    line_breaks: Option<u64>,
 }
 
 impl Preamble {
@@ -126,6 +145,11 @@ impl Preamble {
             let bad = |_| Fault::BadValue("the number of rows", excerpt(rows));
             if self.rows.replace(rows.parse().map_err(bad)?).is_some() {
                 return Err(Fault::Misplaced("rows"));
+            }
+        } else if let Some(breaks) = text.strip_prefix("line breaks:").map(str::trim) {
+            let bad = |_| Fault::BadValue("the number of line breaks", excerpt(breaks));
+            if self.line_breaks.replace(breaks.parse().map_err(bad)?).is_some() {
+                return Err(Fault::Misplaced("line breaks"));
             }
         }
         Ok(())
@@ -242,42 +266,60 @@ pub fn write_csv<'a>(
     let parties: BTreeMap<&str, &Party> =
         parties.into_iter().map(|party| (party.uid.as_str(), party)).collect();
     let rows: BTreeMap<&RowKey, &RowFacts> = rows.into_iter().collect();
-    write_head(&mut out, head, rows.len())?;
+    let party = |key: &RowKey| {
+        let party = parties.get(key.party_uid.as_str()).copied();
+        party.ok_or_else(|| {
+            invalid(format!("party {:?} of a row is not given", excerpt(&key.party_uid)))
+        })
+    };
+    let mut breaks = 0;
+    for (key, facts) in &rows {
+        let cells = cells(key, facts, party(key)?);
+        breaks += cells.iter().map(|cell| line_breaks(cell)).sum::<u64>();
+    }
+    write_head(&mut out, head, rows.len(), breaks)?;
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;
     for (key, facts) in rows {
-        let Some(party) = parties.get(key.party_uid.as_str()) else {
-            return Err(invalid(format!(
-                "party {:?} of a row is not given",
-                excerpt(&key.party_uid)
-            )));
-        };
-        let days: Vec<String> = party.listed_on.iter().map(Date::to_string).collect();
-        writer.write_record([
-            key.address.as_str(),
-            &key.ticker,
-            &party.uid,
-            &party.name,
-            &join(&party.aliases),
-            &party.party_type,
-            &join(&party.programs),
-            &days.join("|"),
-            &facts.listed_on.map(|day| day.to_string()).unwrap_or_default(),
-            &facts.category,
-            &facts.reference,
-        ])?;
+        writer.write_record(cells(key, facts, party(key)?).iter().map(|cell| cell.as_bytes()))?;
     }
     writer.flush()
 }
 
-fn write_head(out: &mut impl Write, head: &CsvHead<'_>, rows: usize) -> io::Result<()> {
+/// The cells of a row, in the order of [`FIELDS`].
+fn cells<'a>(key: &'a RowKey, facts: &'a RowFacts, party: &'a Party) -> [Cow<'a, str>; 11] {
+    let days: Vec<String> = party.listed_on.iter().map(Date::to_string).collect();
+    [
+        key.address.as_str().into(),
+        key.ticker.as_str().into(),
+        party.uid.as_str().into(),
+        party.name.as_str().into(),
+        join(&party.aliases).into(),
+        party.party_type.as_str().into(),
+        join(&party.programs).into(),
+        days.join("|").into(),
+        facts.listed_on.map(|day| day.to_string()).unwrap_or_default().into(),
+        facts.category.as_str().into(),
+        facts.reference.as_str().into(),
+    ]
+}
+
+fn write_head(
+    out: &mut impl Write,
+    head: &CsvHead<'_>,
+    rows: usize,
+    breaks: u64,
+) -> io::Result<()> {
     writeln!(out, "# lazaretto list {VERSION}")?;
     if let Some(published) = head.published {
         writeln!(out, "# published: {published}")?;
     }
     writeln!(out, "# rows: {rows}")?;
+    if breaks > 0 {
+        writeln!(out, "# line breaks: {breaks}")?;
+    }
     for comment in head.comments {
-        let known = ["lazaretto list ", "published:", "rows:"];
+        let known = ["lazaretto list ", "published:", "rows:", "line breaks:"];
         let text = comment.trim_start_matches(['#', ' ']);
         if comment.contains(['\n', '\r']) || known.iter().any(|known| text.starts_with(known)) {
             return Err(invalid(format!("{:?} is no comment", excerpt(comment))));

@@ -143,9 +143,21 @@ pub enum Fault {
     /// Two rows describe the same party differently.
     #[error("party {0:?} is described differently in an earlier row")]
     PartyDiffers(String),
-    /// A line break in a cell of a CSV that does not state its number of rows.
-    #[error("a line break in a cell (a stray quote?), which is refused without `# rows: N`")]
+    /// A line break in a cell of a CSV that does not state how many rows and line breaks it holds.
+    #[error(
+        "a line break in a cell: is a quote missing or one too many? Where cells hold line breaks, \
+         state above the header line how many rows and how many line breaks in cells there are: \
+         `# rows: N` and `# line breaks: K`"
+    )]
     LineBreak,
+    /// The file states how many line breaks its cells hold, and they hold another number.
+    #[error("the file says that its cells hold {stated} line breaks, and they hold {found}")]
+    LineBreakCount {
+        /// What it says.
+        stated: u64,
+        /// What was read.
+        found: u64,
+    },
     /// An id that stands in none of the file's reference values; the attribute and its value.
     #[error("{0} {1:?} is not among the file's reference values")]
     UnknownId(&'static str, String),

@@ -1,19 +1,25 @@
 //! Files of rows, one at a time, as the text of wanted columns: CSV, JSON lines or Parquet, the first
 //! two packed or not, all told by content. Must not know what the columns mean.
 
+mod columns;
+mod counts;
 mod csv_rows;
 mod error;
 mod json_rows;
 mod lines;
 mod open;
 mod parquet_rows;
+mod parquet_schema;
 mod table;
 
 pub(super) use json_rows::syntax as json_syntax;
 
+pub use columns::{Cells, Column, Columns, optional, required};
+pub use counts::{LineCountError, LineCounts};
 pub use error::{Place, RowShapeFault, RowsError};
 pub use open::Origin;
-pub use table::{Cells, Column, Columns, Table, optional, required};
+pub use parquet_schema::{Holds, SchemaField};
+pub use table::Table;
 
 /// What contains the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +30,26 @@ pub enum Container {
     JsonLines,
     /// Apache Parquet.
     Parquet,
+}
+
+/// Whether a quoted cell of a CSV may hold line breaks.
+///
+/// A stray quote makes a cell of all rows up to the next quote. Where line breaks are refused, the row
+/// that the quote stands in has a fault, and the next row begins on the next line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineBreaks {
+    /// It is a fault of its row.
+    #[default]
+    Refused,
+    /// It may: RFC 4180.
+    Allowed,
+}
+
+impl LineBreaks {
+    /// As a flag says.
+    pub fn allowed_if(flag: bool) -> Self {
+        if flag { Self::Allowed } else { Self::Refused }
+    }
 }
 
 /// What a file may ask for at most.
@@ -40,6 +66,8 @@ pub struct Bounds {
     /// Whether a row beyond its bound, NUL bytes, and a first line of JSON that is none are faults
     /// of that row, and not of the file.
     pub forgiving: bool,
+    /// Whether a quoted cell of a CSV may hold line breaks.
+    pub line_breaks: LineBreaks,
 }
 
 /// How far a file has been read.

@@ -43,7 +43,8 @@ pub(super) fn real_data() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("skipped: no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
+    let what = format!("no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
+    crate::lacking::skipped("data", &what);
     None
 }
 

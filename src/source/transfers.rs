@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{Asset, MAX_TIME, Transfer};
-use crate::source::rows::{self, Place, Progress};
+use crate::domain::transfer::{Asset, MAX_TIME, MovementKind, Transfer};
+use crate::source::rows::{self, LineBreaks, LineCounts, Place, Progress};
 
 mod bitcoin;
 mod error;
@@ -22,9 +22,12 @@ mod fields;
 mod joins;
 mod number;
 mod own;
+mod place;
 mod run;
+mod schema;
 
 pub use self::error::{FieldFault, ReadTransfersError, RowFault};
+pub use self::place::RowPlace;
 
 /// A form in which transfers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +62,17 @@ impl TransferFormat {
             Self::EthereumTraces => "ethereum-traces",
             Self::BitcoinTransactions => "bitcoin-transactions",
             Self::Own => "own",
+        }
+    }
+
+    /// The kinds of movement that a file of the format can hold.
+    pub fn kinds(self) -> &'static [MovementKind] {
+        match self {
+            Self::EthereumTransactions => &[MovementKind::Native],
+            Self::EthereumTokenTransfers => &[MovementKind::Tokens],
+            Self::EthereumTraces => &[MovementKind::Native, MovementKind::Internal],
+            Self::BitcoinTransactions => &[MovementKind::Utxo],
+            Self::Own => &[MovementKind::Native, MovementKind::Tokens, MovementKind::Internal],
         }
     }
 }
@@ -119,13 +133,14 @@ impl Default for TransferBounds {
 
 impl TransferBounds {
     /// What the reader of rows may take.
-    fn of_rows(&self) -> rows::Bounds {
+    fn of_rows(&self, line_breaks: LineBreaks) -> rows::Bounds {
         rows::Bounds {
             max_unpacked: self.max_unpacked,
             max_csv_record: self.max_csv_record,
             max_json_line: self.max_json_line,
             max_row_group: self.max_row_group,
             forgiving: false,
+            line_breaks,
         }
     }
 }
@@ -150,8 +165,18 @@ pub struct ReadSettings {
     ///
     /// [`MAX_AHEAD`]: crate::domain::transfer::MAX_AHEAD
     pub now: u64,
+    /// Whether a quoted cell of a CSV may hold line breaks: by default a row with one is refused,
+    /// for a stray quote makes one cell of all rows up to the next quote.
+    pub line_breaks: LineBreaks,
     /// What a file may ask for at most.
     pub bounds: TransferBounds,
+}
+
+impl ReadSettings {
+    /// What the reader of rows may take.
+    fn of_rows(&self) -> rows::Bounds {
+        self.bounds.of_rows(self.line_breaks)
+    }
 }
 
 impl Default for ReadSettings {
@@ -162,6 +187,7 @@ impl Default for ReadSettings {
             blocks: None,
             receipts: None,
             now: MAX_TIME,
+            line_breaks: LineBreaks::default(),
             bounds: TransferBounds::default(),
         }
     }
@@ -198,6 +224,8 @@ pub struct ReadReport {
     pub format: TransferFormat,
     /// Rows read.
     pub rows_read: u64,
+    /// What became of the lines of the file, which add up to the rows; `None` of Parquet.
+    pub lines: Option<LineCounts>,
     /// Transfers handed on.
     pub kept: u64,
     /// Rows that are no movement of value, by reason.
@@ -208,6 +236,16 @@ pub struct ReadReport {
     pub unpositioned: u64,
     /// Transfers without a transaction.
     pub without_tx: u64,
+    /// Transfers of which an input names nobody though somebody could be named
+    /// ([`UtxoMovement::has_unnamed_inputs`]): who paid is not known.
+    ///
+    /// [`UtxoMovement::has_unnamed_inputs`]: crate::domain::transfer::UtxoMovement::has_unnamed_inputs
+    pub unnamed_inputs: u64,
+    /// Transfers of which an output names nobody though somebody could be named
+    /// ([`UtxoMovement::has_unnamed_outputs`]): who was paid is not known.
+    ///
+    /// [`UtxoMovement::has_unnamed_outputs`]: crate::domain::transfer::UtxoMovement::has_unnamed_outputs
+    pub unnamed_outputs: u64,
 }
 
 /// A row that could not be understood.
@@ -219,6 +257,8 @@ pub struct Reject<'a> {
     pub place: Place,
     /// Why.
     pub fault: &'a RowFault,
+    /// Where it stands on its chain, as far as it can be told.
+    pub stands: &'a RowPlace,
     /// The row as it stands, without the end of its line; of Parquet, as a line of JSON.
     pub verbatim: &'a [u8],
 }

@@ -41,11 +41,12 @@ use super::{SCHEMA, Store, StoreError, heads};
 
 /// The trees in the order in which they stand in a backup: what others are checked by comes first.
 /// Those in front are copied under the lock.
-pub(super) const TREES: [&str; 9] = [
+pub(super) const TREES: [&str; 10] = [
     "meta",
     "lists",
     "snapshots",
     "policies",
+    "looks",
     "transfers",
     "versions",
     "rows",
@@ -54,7 +55,7 @@ pub(super) const TREES: [&str; 9] = [
 ];
 
 /// How many of [`TREES`] are copied under the lock.
-const HELD: usize = 5;
+const HELD: usize = 6;
 
 /// Whether a backup needs what was superseded. Changed and looked at under the writer's lock.
 #[derive(Debug, Default)]
@@ -65,6 +66,11 @@ pub(super) struct Pins {
 }
 
 impl Pins {
+    /// Whether a backup is being made.
+    pub(super) fn are_held(&self) -> bool {
+        self.backups.load(Ordering::Acquire) > 0
+    }
+
     /// Whether what was superseded must stay for now; notes that something does.
     pub(super) fn keep(&self) -> bool {
         let keep = self.backups.load(Ordering::Acquire) > 0;
@@ -121,6 +127,9 @@ impl Store {
         if writer.broken {
             return Err(StoreError::Broken.into());
         }
+        if let Some(error @ StoreError::Removed { .. }) = self.unusable() {
+            return Err(error.into());
+        }
         let failed = |source| StoreError::Io { path: self.dir.join("backup"), source };
         let mut out = BufWriter::new(spool);
         for (number, name) in (0_u8..).zip(&TREES[..HELD]) {
@@ -144,7 +153,7 @@ impl Store {
     }
 
     fn tree_named(&self, name: &str) -> Result<sled::Tree, StoreError> {
-        self.db.open_tree(name).map_err(StoreError::engine("opening a tree"))
+        self.database.tree_named(name)
     }
 
     /// Removes what was superseded while a backup was made. What fails is done on the next opening.

@@ -75,21 +75,15 @@ impl Store {
         chunks: impl Iterator<Item = Vec<u8>>,
     ) -> Result<(), StoreError> {
         let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.lock().broken {
-            return Err(StoreError::Broken);
+        if let Some(refusal) = self.refusal() {
+            return Err(refusal);
         }
         let generation = self.manifest()?.map_or(1, |manifest| manifest.generation + 1);
-        // What an attempt that failed may have left.
-        self.remove_labels(BASE, generation, u64::MAX)?;
-        let mut lengths = Vec::new();
-        for (number, chunk) in (0..).zip(chunks) {
-            lengths.push(chunk.len() as u64);
-            let key = key(BASE, generation, number);
-            pieces::write(&self.labels, &key, &seal(&key, chunk))?;
-        }
+        let lengths = self.write_base(generation, chunks);
+        // Nothing is half changed, yet the database takes no more.
+        let lengths = lengths.inspect_err(|error| self.fail(error.to_string()))?;
         let manifest = Manifest { generation, chunks: lengths, meta: meta.to_vec() };
         let manifest = value::encode(&manifest)?;
-        self.sync()?;
         self.write(
             || Ok(()),
             |()| {
@@ -107,6 +101,24 @@ impl Store {
             tracing::warn!(generation, %error, "superseded labels were not removed");
             Ok(())
         })
+    }
+
+    /// Writes the chunks of a base and syncs; the length of each.
+    fn write_base(
+        &self,
+        generation: u64,
+        chunks: impl Iterator<Item = Vec<u8>>,
+    ) -> Result<Vec<u64>, StoreError> {
+        // What an attempt that failed may have left.
+        self.remove_labels(BASE, generation, u64::MAX)?;
+        let mut lengths = Vec::new();
+        for (number, chunk) in (0..).zip(chunks) {
+            lengths.push(chunk.len() as u64);
+            let key = key(BASE, generation, number);
+            pieces::write(&self.labels, &key, &seal(&key, chunk))?;
+        }
+        self.sync()?;
+        Ok(lengths)
     }
 
     /// Adds deltas after the base in force and its deltas, in order and durably: all of them or,

@@ -48,10 +48,12 @@ impl Store {
             value::write(&self.versions, &version_key(id, version), &header)?;
             self.write_changes(id, version, changes)?;
             self.sync()?;
+            let looks = self.write_look(id, &state.check)?;
             self.write_pointer(id, &pointer)?;
             self.sync()?;
             self.write_heads()?;
             self.acknowledged.store(version, Ordering::Release);
+            self.keep_look(looks);
             Ok(())
         })?;
         let removal = |()| match self.pins.keep() {
@@ -69,8 +71,11 @@ impl Store {
     pub fn record_check(&self, id: &ListId, check: &ListCheck) -> Result<(), StoreError> {
         let known = || self.pointer(id)?.ok_or_else(|| StoreError::UnknownList(id.clone()));
         self.write(known, |pointer| {
+            let looks = self.write_look(id, check)?;
             self.write_pointer(id, &Pointer { check: check.clone(), ..pointer })?;
-            self.sync()
+            self.sync()?;
+            self.keep_look(looks);
+            Ok(())
         })
     }
 
@@ -120,7 +125,7 @@ impl Store {
                 return Err(StoreError::Lost { dir, list, version, found });
             }
         }
-        if known != Some(&found) {
+        if known != Some(&found) && self.database.instead().is_none() {
             self.sync()?;
             heads::write(&self.dir, &found)?;
         }
@@ -254,6 +259,12 @@ impl Store {
         let key = id.as_str().as_bytes();
         let sealed = self.lists.get(key).map_err(StoreError::engine("reading a pointer"))?;
         sealed.map(|sealed| read_pointer(key, &sealed)).transpose()
+    }
+
+    /// The last look at each list's source.
+    pub(super) fn checks(&self) -> Result<Vec<(ListId, ListCheck)>, StoreError> {
+        let pointers = self.pointers()?.into_iter();
+        Ok(pointers.map(|(id, pointer)| (id, pointer.check)).collect())
     }
 
     fn pointers(&self) -> Result<Vec<(ListId, Pointer)>, StoreError> {

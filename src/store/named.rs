@@ -1,7 +1,7 @@
 //! What answers name for good: what a snapshot id stands for, and policies by their version. Reads
 //! nothing into it.
 
-use super::{Store, StoreError, value};
+use super::{Store, StoreError, Tree, value};
 
 /// The longest snapshot id or policy version, in bytes.
 pub const MAX_NAME: usize = 128;
@@ -29,7 +29,7 @@ impl Store {
 
     fn save(
         &self,
-        tree: &sled::Tree,
+        tree: &Tree,
         name: &'static str,
         id: &str,
         bytes: &[u8],
@@ -48,7 +48,7 @@ impl Store {
 
     fn named(
         &self,
-        tree: &sled::Tree,
+        tree: &Tree,
         name: &'static str,
         id: &str,
     ) -> Result<Option<Vec<u8>>, StoreError> {

@@ -16,7 +16,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::{StoreError, value};
+use super::{StoreError, Tree, value};
 
 /// The most bytes of a piece.
 pub(super) const PIECE: usize = 6 * 1024;
@@ -32,7 +32,7 @@ pub(super) fn cut<'a>(key: &'a [u8], bytes: &'a [u8]) -> impl Iterator<Item = (V
 }
 
 /// Writes a value in pieces. There must be none under the key.
-pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     for (key, piece) in cut(key, bytes) {
         tree.insert(key, piece).map_err(StoreError::engine("writing a piece"))?;
     }
@@ -41,7 +41,7 @@ pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), S
 
 /// Reads a value of `length` bytes.
 pub(super) fn read(
-    tree: &sled::Tree,
+    tree: &Tree,
     name: &'static str,
     key: &[u8],
     length: usize,

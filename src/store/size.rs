@@ -1,9 +1,8 @@
-//! What the store weighs on disk, and whether it takes changes. Reads no value.
+//! What the store weighs on disk. Reads no value.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::TryLockError;
 
 use super::{Store, StoreError};
 
@@ -12,16 +11,6 @@ impl Store {
     pub fn size(&self) -> Result<u64, StoreError> {
         let path = self.dir.clone();
         size_below(&self.dir).map_err(|source| StoreError::Io { path, source })
-    }
-
-    /// Whether it takes changes. While a change is being written it is taken to.
-    pub fn is_writable(&self) -> bool {
-        match self.writer.try_lock() {
-            Ok(writer) => !writer.broken,
-            // A writer that panicked has left `broken` set.
-            Err(TryLockError::Poisoned(writer)) => !writer.into_inner().broken,
-            Err(TryLockError::WouldBlock) => true,
-        }
     }
 }
 

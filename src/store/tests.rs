@@ -285,8 +285,9 @@ fn what_never_came_in_force_is_removed_on_opening() {
 /// Every key of every tree, with its value.
 fn trees(store: &Store) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut all = BTreeMap::new();
-    for name in store.db.tree_names() {
-        for item in store.db.open_tree(&name).unwrap().iter() {
+    let db = store.database.with(|open| open.db.clone()).unwrap();
+    for name in db.tree_names() {
+        for item in db.open_tree(&name).unwrap().iter() {
             let (key, value) = item.unwrap();
             all.insert([&name, &b"/"[..], &key].concat(), value.to_vec());
         }
@@ -304,7 +305,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 3])), Some("schema 3,")),
+        (Box::new(meta(&[0, 0, 0, 4])), Some("schema 4,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

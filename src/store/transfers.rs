@@ -8,8 +8,11 @@
 //! | file `segments` | | the packed forms ([`codec`]) of whole segments, one after the other |
 //! | tree `segments` | number of a small segment (8), piece (4) | 6 KiB of its packed form |
 //! | tree `transfers` | `s`, a segment's first row (8) | header: number, place, rows, bytes, checksum, reach |
-//! | | `c`, CAIP-2 id, 0 | the head of a chain, its covered heights, its greatest position |
+//! | | `h`, CAIP-2 id, 0 | the head of a chain: coverage and gaps by kind, its greatest positions |
+//! | | `c`, CAIP-2 id, 0 | the same in the form of schema 2, until the chain changes |
 //! | | `r`, number (8) | a retraction, kept for ever |
+//! | | `x`, number of the first (8) | up to 4,096 replacements of rows by others, kept for ever |
+//! | | `k`, number (8) | a conflict, kept for ever |
 //! | | `g`, number of a segment (8) | that its pieces are to be removed |
 //! | | `n` | the ledger: the number of changes, and of rows |
 //!
@@ -30,29 +33,33 @@
 //! segment, the change writes them anew together: the same batch takes the small headers away,
 //! puts the large one there, and notes which pieces are to go. Rows keep their numbers and order.
 
+mod change;
 mod codec;
 mod file;
+mod head;
 mod log;
 mod read;
 mod recover;
+mod retract;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
 
-use hashbrown::HashMap;
-use jiff::Timestamp;
-
-use self::log::{HeadForm, Header, RetractionForm};
+use self::change::Change;
+use self::head::HeadForm;
+use self::log::{ConflictForm, Header, RetractionForm};
 use super::heads::Ledger;
 use super::{Store, StoreError, pieces, value};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{self, ChainHead, Covered, RetractionRecord, TransferState};
-use crate::domain::transfer::{MAX_HEIGHT, Movement, Position, Transfer, TransferError};
+use crate::domain::coverage::{RetractionRecord, Settlement};
+use crate::domain::transfer::{MAX_HEIGHT, Movement, Transfer, TransferError};
 
+pub use self::change::{Append, Replaced};
 pub(super) use self::file::SegmentFile;
+pub use self::head::Tops;
 pub(super) use self::log::{GARBAGE, Log, Segment};
 pub(super) use self::read::Unpacked;
 pub(super) use self::recover::Directory;
+pub use self::retract::Retract;
 
 /// The most chains with transfers.
 pub(super) const MAX_CHAINS: usize = 256;
@@ -79,30 +86,16 @@ pub enum Clock {
     Times,
 }
 
-/// What a change does to `transfers`, beside the segments that it adds.
-struct Change {
-    state: TransferState,
-    /// Chains whose heads it changes.
-    touched: Vec<Chain>,
-    tops: HashMap<String, Position>,
-    ledger: Ledger,
-}
-
 impl Store {
-    /// Stores `rows` after those that are there, and notes the blocks that were looked at whole.
-    /// When this returns all of it is durable; if it fails, all or nothing is there on the next
-    /// opening. Gives the number of the first row. Rows must have been checked
-    /// ([`Transfer::check`]).
-    pub fn append_transfers(
-        &self,
-        rows: &[Transfer],
-        covered: &[Covered],
-    ) -> Result<u64, StoreError> {
-        let check = || self.plan(rows, covered);
+    /// Stores rows after those that are there, with all that changes beside them. When this returns all
+    /// of it is durable; if it fails, all or nothing is there on the next opening. Gives the number of
+    /// the first row. Rows must have been checked ([`Transfer::check`]).
+    pub fn append_transfers(&self, append: &Append<'_>) -> Result<u64, StoreError> {
+        let check = || self.plan(append);
         let (first_row, superseded) = self.write(check, |change| match change {
             Some(change) => {
-                let first_row = change.ledger.rows - rows.len() as u64;
-                Ok((first_row, self.commit(rows, None, change)?))
+                let first_row = change.ledger.rows - append.rows.len() as u64;
+                Ok((first_row, self.commit(append.rows, None, change)?))
             }
             None => Ok((self.log().ledger.rows, Vec::new())),
         })?;
@@ -110,36 +103,26 @@ impl Store {
         Ok(first_row)
     }
 
-    /// Takes back every row of a chain from a height on, durably; gives how many no longer count.
+    /// Takes rows of a chain back, durably; gives how many no longer count.
     pub fn retract_transfers(
         &self,
-        chain: &Chain,
-        from_height: u64,
-        reason: &str,
-        at: Timestamp,
+        retract: &Retract<'_>,
     ) -> Result<(u64, RetractionRecord), StoreError> {
-        if reason.is_empty() || reason.len() > MAX_REASON {
-            let what = format!("it has 1 to {MAX_REASON} bytes, not {}", reason.len());
-            return Err(StoreError::Heights { field: "reason", what });
-        }
-        check_chain(chain)?;
-        check_height("from_height", from_height)?;
-        let plan = || {
-            let state = self.transfer_state();
-            let record = RetractionRecord {
-                chain: chain.clone(),
-                from_height,
-                rows: state.rows,
-                at,
-                reason: reason.to_owned(),
-            };
-            let (taken, change) = self.plan_retraction(&state, &record)?;
-            Ok((taken, record, change))
-        };
+        check_reason(retract.reason)?;
+        check_chain(retract.chain)?;
+        check_height("from_height", retract.from_height)?;
+        let plan = || self.plan_retraction(retract);
         self.write(plan, |(taken, record, change)| {
             self.commit(&[], Some(&record), change)?;
             Ok((taken, record))
         })
+    }
+
+    /// Settles a conflict, durably.
+    pub fn settle_conflict(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
+        check_reason(&settlement.reason)?;
+        let plan = || self.plan_settlement(number, settlement);
+        self.write(plan, |change| self.commit(&[], None, change).map(drop))
     }
 
     fn log(&self) -> RwLockReadGuard<'_, Log> {
@@ -151,108 +134,6 @@ impl Store {
         let stored = value::read(&self.transfers, "transfers", log::LEDGER)?;
         let read = |bytes: Vec<u8>| value::decode("transfers", log::LEDGER, &bytes);
         stored.map_or_else(|| Ok(Ledger::default()), read)
-    }
-
-    /// What an append changes; `None` if nothing.
-    fn plan(&self, rows: &[Transfer], covered: &[Covered]) -> Result<Option<Change>, StoreError> {
-        let log = self.log();
-        let mut change = Change::after(&log);
-        let mut heights: BTreeMap<&Chain, Vec<u64>> = BTreeMap::new();
-        for run in rows.chunk_by(|a, b| a.chain == b.chain) {
-            let chain = &run[0].chain;
-            change.touch(chain)?;
-            let seen = heights.entry(chain).or_default();
-            let (mut loose, mut top) = (0, None);
-            let (mut first, mut last) = (u64::MAX, 0);
-            for row in run {
-                (first, last) = (first.min(row.time), last.max(row.time));
-                match row.position {
-                    None => loose += 1,
-                    Some(position) => {
-                        top = top.max(Some(position));
-                        if seen.last() != Some(&position.height) {
-                            seen.push(position.height);
-                        }
-                    }
-                }
-            }
-            top.into_iter().for_each(|top| change.raise(chain, top));
-            let head = change.head(chain);
-            head.transfers += run.len() as u64;
-            head.unpositioned += loose;
-            head.add_time(first);
-            head.add_time(last);
-        }
-        for (chain, seen) in heights {
-            change.cover(chain, &coverage::spans_of(seen));
-        }
-        for Covered { chain, heights } in covered {
-            if heights.is_empty() {
-                let what = format!("{} to {} holds no block", heights.start(), heights.end());
-                return Err(StoreError::Heights { field: "covered", what });
-            }
-            check_chain(chain)?;
-            check_height("covered", *heights.end())?;
-            change.touch(chain)?;
-            change.cover(chain, std::slice::from_ref(heights));
-        }
-        change.state.rows += rows.len() as u64;
-        change.ledger.rows = change.state.rows;
-        if change.state.rows > MAX_ROWS {
-            return Err(StoreError::TooManyRows);
-        }
-        Ok((change.state != *log.state).then_some(change))
-    }
-
-    /// What a retraction changes, and how many rows it takes back.
-    fn plan_retraction(
-        &self,
-        state: &TransferState,
-        record: &RetractionRecord,
-    ) -> Result<(u64, Change), StoreError> {
-        let chain = &record.chain;
-        let (mut change, place, segments) = {
-            let log = self.log();
-            let place = log.chains.iter().position(|known| known == chain);
-            (Change::after(&log), place, log.segments.clone())
-        };
-        change.touch(chain)?;
-        let known = change.head(chain).clone();
-        let mut head = ChainHead::new(chain.clone());
-        head.covered = coverage::below(&known.covered, record.from_height);
-        head.unpositioned = known.unpositioned;
-        let least = state.retractions.iter().filter(|other| other.chain == *chain);
-        let least = least.map(|other| other.from_height).min();
-        let least = least.unwrap_or(record.from_height).min(record.from_height);
-        let mut left = 0;
-        for segment in &segments {
-            let Some(reach) = segment.reaches.iter().find(|reach| Some(reach.chain) == place)
-            else {
-                continue;
-            };
-            if reach.heights.is_none_or(|(_, most)| most < least) {
-                left += u64::from(reach.rows);
-                head.add_time(reach.times.0);
-                head.add_time(reach.times.1);
-                continue;
-            }
-            for (number, row) in (segment.first_row..).zip(self.unpack(segment)?) {
-                let taken = row.position.is_some_and(|position| {
-                    position.height >= record.from_height
-                        || state.is_retracted(number, chain, position.height)
-                });
-                if row.chain == *chain && !taken {
-                    left += 1;
-                    head.add_time(row.time);
-                }
-            }
-        }
-        let taken = known.transfers - left;
-        head.transfers = left;
-        head.retracted = known.retracted + taken;
-        *change.head(chain) = head;
-        change.state.retractions.push(record.clone());
-        Ok((taken, change))
     }
 
     /// Makes a change durable and current; gives the numbers of segments that it superseded.
@@ -342,9 +223,22 @@ impl Store {
         }
         for chain in &change.touched {
             let name = chain.caip2();
-            let top = change.tops.get(&*name);
-            let form = HeadForm::new(&change.state.chains[&*name], top);
-            value::replace(tree, &mut batch, &head_key(chain), &value::encode(&form)?)?;
+            let tops = change.tops.get(&*name).copied().unwrap_or_default();
+            let form = HeadForm::new(&change.state.chains[&*name], &tops);
+            value::replace(tree, &mut batch, &head_key(log::HEAD, chain), &value::encode(&form)?)?;
+            value::remove_in(tree, &mut batch, &head_key(log::HEAD_2, chain))?;
+        }
+        let mut number = change.first_replacement;
+        let replacements = change.state.replacements.since(number);
+        for part in replacements.chunks(log::REPLACEMENTS_A_KEY) {
+            let key = numbered(log::REPLACEMENTS, number as u64);
+            value::replace(tree, &mut batch, &key, &value::encode(&part.to_vec())?)?;
+            number += part.len();
+        }
+        for &number in &change.conflicts {
+            let form = ConflictForm::new(&change.state.conflicts[number as usize]);
+            let key = numbered(log::CONFLICT, number);
+            value::replace(tree, &mut batch, &key, &value::encode(&form)?)?;
         }
         if let Some(record) = retraction {
             let number = change.state.retractions.len() as u64 - 1;
@@ -375,44 +269,6 @@ impl Store {
         if let Err(error) = self.write(|| Ok(()), removal) {
             tracing::warn!(%error, "superseded segments were not removed");
         }
-    }
-}
-
-impl Change {
-    /// One that changes nothing yet.
-    fn after(log: &Log) -> Self {
-        let ledger = Ledger { changes: log.ledger.changes + 1, rows: log.ledger.rows };
-        let state = TransferState::clone(&log.state);
-        Self { state, touched: Vec::new(), tops: log.tops.clone(), ledger }
-    }
-
-    fn touch(&mut self, chain: &Chain) -> Result<(), StoreError> {
-        if self.touched.contains(chain) {
-            return Ok(());
-        }
-        let name = chain.to_string();
-        let chains = &mut self.state.chains;
-        if chains.len() >= MAX_CHAINS && !chains.contains_key(&name) {
-            return Err(StoreError::TooManyChains(chain.clone()));
-        }
-        chains.entry(name).or_insert_with(|| ChainHead::new(chain.clone()));
-        self.touched.push(chain.clone());
-        Ok(())
-    }
-
-    /// The head of a chain that was touched.
-    fn head(&mut self, chain: &Chain) -> &mut ChainHead {
-        self.state.chains.get_mut(&*chain.caip2()).expect("it was touched")
-    }
-
-    fn cover(&mut self, chain: &Chain, spans: &[std::ops::RangeInclusive<u64>]) {
-        let head = self.head(chain);
-        head.covered = coverage::union(&head.covered, spans);
-    }
-
-    fn raise(&mut self, chain: &Chain, position: Position) {
-        let top = self.tops.entry_ref(&*chain.caip2()).or_insert(position);
-        *top = (*top).max(position);
     }
 }
 
@@ -462,6 +318,14 @@ fn weight_of(row: &Transfer) -> usize {
     }
 }
 
+fn check_reason(reason: &str) -> Result<(), StoreError> {
+    if reason.is_empty() || reason.len() > MAX_REASON {
+        let what = format!("it has 1 to {MAX_REASON} bytes, not {}", reason.len());
+        return Err(StoreError::Heights { field: "reason", what });
+    }
+    Ok(())
+}
+
 fn check_chain(chain: &Chain) -> Result<(), StoreError> {
     let refused =
         |error: TransferError| StoreError::Heights { field: "chain", what: error.to_string() };
@@ -484,8 +348,8 @@ fn numbered(kind: u8, number: u64) -> Vec<u8> {
     [&[kind][..], &number.to_be_bytes()].concat()
 }
 
-fn head_key(chain: &Chain) -> Vec<u8> {
-    [&[log::HEAD], chain.caip2().as_bytes(), &[0]].concat()
+fn head_key(form: u8, chain: &Chain) -> Vec<u8> {
+    [&[form], chain.caip2().as_bytes(), &[0]].concat()
 }
 
 #[cfg(test)]

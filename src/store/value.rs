@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
+use super::{StoreError, Tree};
 
 /// The most bytes of a value under one key. Sixteen of them, which is a leaf of sled's, stay well
 /// below the 128 KiB beyond which sled makes a file of its own.
@@ -59,7 +59,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 }
 
 /// Writes a value in pieces. There must be none under the key.
-pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     for (number, piece) in seal(key, bytes).chunks(PIECE).enumerate() {
         let mut piece_key = key.to_vec();
         piece_key.extend_from_slice(&(number as u32).to_be_bytes());
@@ -71,7 +71,7 @@ pub(super) fn write(tree: &sled::Tree, key: &[u8], bytes: &[u8]) -> Result<(), S
 /// Adds to `batch` what puts a value in pieces in the place of the one under `key`, if there is
 /// one.
 pub(super) fn replace(
-    tree: &sled::Tree,
+    tree: &Tree,
     batch: &mut sled::Batch,
     key: &[u8],
     bytes: &[u8],
@@ -85,7 +85,7 @@ pub(super) fn replace(
 
 /// Adds to `batch` what removes the value in pieces under `key`.
 pub(super) fn remove_in(
-    tree: &sled::Tree,
+    tree: &Tree,
     batch: &mut sled::Batch,
     key: &[u8],
 ) -> Result<(), StoreError> {
@@ -100,7 +100,7 @@ pub(super) fn remove_in(
 
 /// Reads the value in pieces under exactly `key`.
 pub(super) fn read(
-    tree: &sled::Tree,
+    tree: &Tree,
     name: &'static str,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -118,7 +118,7 @@ pub(super) fn read(
 /// Hands the key and bytes of each value in pieces between `from` and `to` (keys of pieces, both
 /// inclusive) to `each`, in order, until that says `false`.
 pub(super) fn scan(
-    tree: &sled::Tree,
+    tree: &Tree,
     name: &'static str,
     from: &[u8],
     to: &[u8],
@@ -149,7 +149,7 @@ pub(super) fn scan(
 }
 
 /// Removes every key that begins with `prefix`.
-pub(super) fn remove(tree: &sled::Tree, prefix: &[u8]) -> Result<(), StoreError> {
+pub(super) fn remove(tree: &Tree, prefix: &[u8]) -> Result<(), StoreError> {
     for key in tree.scan_prefix(prefix).keys() {
         let key = key.map_err(StoreError::engine("reading a key"))?;
         tree.remove(key).map_err(StoreError::engine("removing a value"))?;

@@ -63,6 +63,8 @@ pub struct Verified {
     pub snapshots: u64,
     /// Policies.
     pub policies: u64,
+    /// Looks at the sources of lists.
+    pub looks: u64,
     /// Chains with transfers or declared blocks.
     pub chains: u64,
     /// Transfers, those that were taken back among them.
@@ -286,7 +288,7 @@ impl Store {
     pub fn verify(&self, judge: Judge<'_>) -> Result<Verified, StoreError> {
         let mut verifier = Verifier::new(SCHEMA, TREES.to_vec(), judge);
         for name in TREES {
-            let tree = self.db.open_tree(name).map_err(StoreError::engine("opening a tree"))?;
+            let tree = self.database.tree_named(name)?;
             for item in tree.iter() {
                 match item {
                     Ok((key, value)) => verifier.entry(name, &key, &value),

@@ -32,7 +32,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 20] = [
+const HOMES: [(&str, &[&str]); 22] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("tonic", &["grpc"]),
@@ -54,6 +54,9 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("parquet", &["source/rows", "cli/batch/columnar"]),
     ("ruzstd", &["source/rows", "cli/batch/packing"]),
     ("clap", &["cli", "main"]),
+    // One clock, which tests can set; certificates are held to that of the system.
+    ("Timestamp::now", &["cli/clock"]),
+    ("SystemTime", &["grpc/serve/tls"]),
 ];
 
 /// Modules that must be pure, and what they must not name.
@@ -283,6 +286,30 @@ fn libraries_are_named_at_home_only() {
 #[test]
 fn pure_code_has_no_clock_no_chance_and_no_input() {
     hold(wrong_effects);
+}
+
+/// What a test compares must not depend on when it runs: [`crate::program::NOW`] is its time.
+#[test]
+fn tests_ask_for_no_time_of_day() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let (mut folders, mut files) = (vec![root], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name != "architecture.rs") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(files.len() > 60, "{}", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for wrong in ["Timestamp::now", "Zoned::now", "SystemTime::now", "thread::sleep"] {
+            assert!(!text.contains(wrong), "{}: {wrong}", file.display());
+        }
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub fn row(n: u64) -> Transfer {
         chain: Chain::Evm(1),
         time: n / 8,
         position: (!n.is_multiple_of(3)).then_some(position),
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::program::{Said, program, run};
+use super::support::refusing::RefusingPort;
 
 /// In lower case, so that it carries no checksum.
 const EVM: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
@@ -124,9 +125,8 @@ fn every_wrong_setting_is_named_with_its_place() {
 
 #[test]
 fn a_server_that_does_not_answer_is_named() {
-    // A port that was free a moment ago.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let port = RefusingPort::take();
+    let url = format!("http://{}", port.address());
     let shown = says(&["lists", "ls", "--server", &url]);
     assert_eq!((shown.status, shown.out.as_str()), (1, ""));
     assert!(shown.err.contains(&format!("no server answers at {url}")), "{}", shown.err);

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::program::{Running, Said, program, run};
+use super::program::{Running, Said, TODAY, program, run};
+use super::support::refusing::RefusingPort;
 
 const LISTED: &str = "0x1111111111111111111111111111111111111111";
 const WARNED_OF: &str = "0x2222222222222222222222222222222222222222";
@@ -75,8 +76,7 @@ impl Place {
 
     fn import(&self, file: &Path, list: &str, more: &[&str]) -> Said {
         let file = file.to_str().unwrap();
-        let today = today();
-        let mut arguments = vec!["lists", "import", file, "--list", list, "--published", &today];
+        let mut arguments = vec!["lists", "import", file, "--list", list, "--published", TODAY];
         arguments.extend(more);
         self.says(&arguments)
     }
@@ -97,10 +97,6 @@ fn csv(rows: &[(&str, &str, &str)]) -> String {
         csv.push_str(&format!("{address},ETH,{uid},{name}\n"));
     }
     csv
-}
-
-fn today() -> String {
-    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }
 
 /// Screens with these arguments and looks at the exit status and at what is said.
@@ -285,7 +281,7 @@ fn a_start_says_what_is_loaded_and_how_old_it_is() {
     let place = Place::with_lists();
     let mut server = Running::start(place.command(&["serve", "--listen", "127.0.0.1:0"]));
     let line = server.wait_for("list=sanctions");
-    for word in ["loaded", "kind=SANCTIONS", "listings=1", &today(), "age="] {
+    for word in ["loaded", "kind=SANCTIONS", "listings=1", TODAY, "age="] {
         assert!(line.contains(word), "{word:?} is not in {line}");
     }
     server.wait_for("list=warnings");
@@ -338,8 +334,8 @@ fn a_locked_folder_without_a_server_to_ask() {
     for word in ["is in use by another process", "endpoint does not exist"] {
         assert!(shown.err.contains(word), "{}", shown.err);
     }
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    fs::write(place.endpoint(), format!("http://{free}\n")).unwrap();
+    let port = RefusingPort::take();
+    fs::write(place.endpoint(), format!("http://{}\n", port.address())).unwrap();
     let shown = place.says(&["screen", CLEAN]);
     assert_eq!(shown.status, 1);
     for word in ["is in use by another process", "names no server that answers"] {

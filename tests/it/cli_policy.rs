@@ -270,6 +270,35 @@ fn bad_rows_of_a_sample_are_shown() {
     assert!(said.out.len() < 10_000, "{}", said.out.len());
 }
 
+/// A quote that opens in one row of a sample and closes in another hides no row between them.
+#[test]
+fn a_stray_quote_in_a_sample_hides_no_row() {
+    let place = Place::loaded();
+    let sample =
+        format!("address,name\n{CLEAN},\"Ann\n{TWO_HOPS},Bob\n{THREE_HOPS},Cid\"\n{CLEAN},Dan\n");
+    let sample = place.file("sample.csv", sample);
+    let strict = strict();
+    let diff = ["policy", "diff", "live", &strict, "--sample", &sample];
+    let said = place.says(&diff);
+    assert_eq!((said.status, said.err.as_str()), (1, ""), "{}", said.out);
+    let parts = [
+        "REFUSED",
+        "(row 1)",
+        "line 2: a quoted cell goes over the end of its line",
+        "--allow-line-breaks",
+        &format!("REVIEW -> BLOCK  score 38 (medium) -> 70 (high)  {TWO_HOPS} (row 2)"),
+        "3 addresses screened by both, 1 row refused; 1 decision changes",
+        "read 4 rows on 5 lines: 1 of headings, 0 empty, 0 further lines of cells",
+    ];
+    holds(&said.out, &parts);
+    let out = place.done(&[&diff[..], &["--allow-line-breaks"]].concat());
+    holds(&out, &["read 2 rows on 5 lines: 1 of headings, 0 empty, 2 further lines of cells"]);
+    let none = place.file("none.csv", "address,name\n");
+    let said = place.says(&["policy", "diff", "live", &strict, "--sample", &none]);
+    assert_eq!(said.status, 1, "{}", said.out);
+    holds(&said.err, &["the sample: no rows: the input holds a heading and nothing else"]);
+}
+
 #[test]
 fn a_served_policy_is_reloaded_whole_or_not_at_all() {
     let place = Place::loaded();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::program::{Running, Said, program};
+use super::program::{Running, Said, TODAY, program};
 
 /// The listed one, one that took from it, one that took from that, and a service.
 pub(super) const LISTED: &str = "0xbad0000000000000000000000000000000000001";
@@ -38,9 +38,7 @@ impl Place {
         let row = format!("{LISTED},eip155:1,u1,Evil Party,2026-01-01\n");
         let list = format!("address,ticker,party_uid,party_name,listed_on\n{row}");
         let list = place.file("sanctions.csv", &list);
-        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-        let arguments =
-            ["lists", "import", &list, "--list", "sanctions", "--published", today.as_str()];
+        let arguments = ["lists", "import", &list, "--list", "sanctions", "--published", TODAY];
         assert_eq!(place.says(&arguments).status, 0);
         place
     }
@@ -69,8 +67,14 @@ impl Place {
     /// What a command that must succeed shows as JSON.
     #[track_caller]
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
+        self.json_with(0, arguments)
+    }
+
+    /// The same of one that ends with an exit status.
+    #[track_caller]
+    pub(super) fn json_with(&self, status: i32, arguments: &[&str]) -> Value {
         let shown = self.says(&[arguments, &["--output", "json"]].concat());
-        assert_eq!(shown.status, 0, "{arguments:?}: {}", shown.err);
+        assert_eq!(shown.status, status, "{arguments:?}: {}", shown.err);
         serde_json::from_str(&shown.out).unwrap()
     }
 
@@ -160,7 +164,8 @@ fn bad_rows_are_rejected_where_a_file_takes_them() {
     let bad = place.file("bad.csv", &three().replace("101:0", "101:x"));
     let rejects = place.dir.path().join("rejects.jsonl");
     let to = rejects.to_str().unwrap();
-    let summary = place.json(&["transfers", "import", &bad, "--rejects", to]);
+    let summary = place.json_with(3, &["transfers", "import", &bad, "--rejects", to]);
+    assert_eq!(summary["rejected_at"][0]["chain"], "eip155:1");
     assert_eq!(counts(&summary), [3, 2, 0, 1, 2], "{summary}");
     let lines = fs::read_to_string(&rejects).unwrap();
     let line: Value = serde_json::from_str(lines.trim()).unwrap();
@@ -168,6 +173,43 @@ fn bad_rows_are_rejected_where_a_file_takes_them() {
     assert_eq!(line["position"], "line 3");
     assert!(line["reason"].as_str().unwrap().contains("position"), "{line}");
     assert!(line["row"].as_str().unwrap().starts_with("eip155:1,0x"), "{line}");
+}
+
+/// A quote that opens in one row and closes in another hides no row between them.
+#[test]
+fn a_stray_quote_swallows_no_transfers() {
+    let place = Place::new();
+    let rows = three();
+    let noted: Vec<_> = rows.lines().zip([",x_note", ",\"first", ",second", ",third\""]).collect();
+    let text: String = noted.iter().map(|(row, note)| format!("{row}{note}\n")).collect();
+    let file = place.file("quote.csv", &text);
+    let import = ["transfers", "import", &file, "--chain", "ethereum", "--covers", "100-110"];
+    let said = place.says(&import);
+    assert_eq!((said.status, said.out.as_str()), (1, ""), "{}", said.err);
+    let words = "quote.csv: line 2: a quoted cell goes over the end of its line";
+    assert!(said.err.contains(words) && said.err.contains("--allow-line-breaks"), "{}", said.err);
+    let gaps = place.json(&["transfers", "gaps"]);
+    assert_eq!(gaps["gaps"][0]["heights"], serde_json::json!({"from": "100", "to": "110"}));
+    assert_eq!(place.json(&["transfers", "heads"])["heads"][0].get("whole"), None);
+
+    let rejects = place.dir.path().join("rejects.jsonl");
+    let rejecting = ["transfers", "import", &file, "--rejects", rejects.to_str().unwrap()];
+    let said = place.says(&[&rejecting[..], &["--output", "json"]].concat());
+    let summary: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(counts(&summary), [3, 2, 0, 1, 2], "{summary}");
+    let lines = |in_cells: u64| {
+        serde_json::json!({
+            "lines": 4, "heading_lines": 1, "empty_lines": 0, "lines_in_cells": in_cells,
+        })
+    };
+    assert_eq!(summary["lines"], lines(0));
+    assert!(fs::read_to_string(&rejects).unwrap().contains("\"position\":\"line 2\""));
+    let allowing = ["transfers", "import", &file, "--allow-line-breaks"];
+    let summary = place.json(&allowing);
+    assert_eq!((counts(&summary)[0], &summary["lines"]), (1, &lines(2)), "{summary}");
+    let said = place.says(&allowing);
+    let words = "lines       4 lines: 1 of headings, 0 empty, 2 further lines of cells\n";
+    assert!(said.out.contains(words), "{}", said.out);
 }
 
 #[test]
@@ -181,7 +223,7 @@ fn rows_beyond_what_a_transfer_can_be_are_bad_rows() {
     assert_eq!(shown.err.matches(words).count(), 1, "{}", shown.err);
     let rejects = place.dir.path().join("rejects.jsonl");
     let rejecting = ["transfers", "import", &late, "--rejects", rejects.to_str().unwrap()];
-    assert_eq!(counts(&place.json(&rejecting)), [3, 2, 0, 1, 2]);
+    assert_eq!(counts(&place.json_with(3, &rejecting)), [3, 2, 0, 1, 2]);
     assert!(fs::read_to_string(&rejects).unwrap().contains("\"position\":\"line 3\""));
 }
 
@@ -201,11 +243,11 @@ fn blocks_that_are_said_to_be_covered_are_no_gap() {
     let file = place.file("three.csv", &three());
     let import = ["transfers", "import", &file];
     place.json(&import);
-    assert_eq!(place.json(&["transfers", "heads"])["heads"][0]["covered_spans"], "2");
+    let native = || place.json(&["transfers", "heads"])["heads"][0]["kinds"][0].clone();
+    assert_eq!(native()["covered_spans"], "2");
     let covering = [&import[..], &["--covers", "100-110", "--chain", "ethereum"]].concat();
     place.json(&covering);
-    let heads = place.json(&["transfers", "heads"]);
-    assert_eq!(heads["heads"][0]["covered"], serde_json::json!([{"from": "100", "to": "110"}]));
+    assert_eq!(native()["covered"], serde_json::json!([{"from": "100", "to": "110"}]));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
+use lazaretto::domain::transfer::MovementKind;
 use lazaretto::exposure::Direction;
 use lazaretto::ingest::Covered;
 use lazaretto::screening::policy::Decision;
@@ -44,8 +45,12 @@ fn block(height: u64) -> lazaretto::domain::transfer::Transfer {
     sends(height, &wallet(100), &wallet(101), start())
 }
 
+fn missing() -> Incomplete {
+    Incomplete::TransfersMissing { chain: Chain::Evm(1), kind: MovementKind::Native }
+}
+
 fn cover(heights: std::ops::RangeInclusive<u64>) -> Covered {
-    Covered { chain: Chain::Evm(1), heights }
+    Covered::heights(Chain::Evm(1), &[MovementKind::Native], heights)
 }
 
 fn clean(desk: &Desk) -> Look {
@@ -58,9 +63,9 @@ fn clean(desk: &Desk) -> Look {
 
 #[test]
 fn a_required_chain_without_transfers_is_missing() {
-    let desk = desk(&["chains.ethereum.required=true"]);
+    let desk = desk(&["chains.ethereum.required=native"]);
     let look = clean(&desk);
-    assert_eq!(look.incomplete, [Incomplete::TransfersMissing(Chain::Evm(1))]);
+    assert_eq!(look.incomplete, [missing()]);
     assert!(!look.covered);
     // What does not fit the chain is not asked of it.
     let other = desk.look(BITCOIN, None);
@@ -68,25 +73,30 @@ fn a_required_chain_without_transfers_is_missing() {
     // Nor do transfers of another chain help.
     desk.store(vec![unplaced(10, start(), &wallet(100), &wallet(101), ETHER)], &[]);
     let look = clean(&desk);
-    assert_eq!(look.incomplete, [Incomplete::TransfersMissing(Chain::Evm(1))]);
-    assert!(look.covered, "an EVM address fits the other chain too");
+    assert_eq!(look.incomplete, [missing()]);
+    assert!(!look.covered, "no kind of the other chain is whole");
     desk.store(vec![block(1)], &[]);
     assert_eq!(clean(&desk).incomplete, []);
     // As of before the first of them nothing is known.
     let before = desk.look(&wallet(CLEAN), Some("2025-11-20T11:00:01Z"));
-    assert!(before.incomplete.contains(&Incomplete::TransfersMissing(Chain::Evm(1))));
+    assert!(before.incomplete.contains(&missing()));
     let after = desk.look(&wallet(CLEAN), Some("2025-11-20T11:00:10Z"));
-    assert!(!after.incomplete.contains(&Incomplete::TransfersMissing(Chain::Evm(1))));
+    assert!(!after.incomplete.contains(&missing()));
     // All of them taken back is as none.
-    desk.engine().retract(&Chain::Evm(1), 0, "test").unwrap();
-    assert_eq!(clean(&desk).incomplete, [Incomplete::TransfersMissing(Chain::Evm(1))]);
+    desk.engine().retract(&Chain::Evm(1), 0, None, "test").unwrap();
+    assert_eq!(clean(&desk).incomplete, [missing()]);
 }
 
 #[test]
 fn a_gap_in_heights_is_said_until_it_is_filled_or_declared_covered() {
-    let desk = desk(&["chains.ethereum.required=true"]);
+    let desk = desk(&["chains.ethereum.required=native"]);
     desk.store(vec![block(100), block(101), block(104)], &[]);
-    let gapped = Incomplete::TransfersGapped { chain: Chain::Evm(1), spans: 2 };
+    let gapped = Incomplete::TransfersGapped {
+        chain: Chain::Evm(1),
+        kind: MovementKind::Native,
+        spans: 2,
+        gaps: 0,
+    };
     assert_eq!(clean(&desk).incomplete, std::slice::from_ref(&gapped));
     assert_eq!(desk.look(BITCOIN, None).incomplete, []);
     desk.store(Vec::new(), &[cover(102..=102)]);
@@ -103,7 +113,7 @@ fn a_gap_in_heights_is_said_until_it_is_filled_or_declared_covered() {
 /// The same through a session that stores in bulk, as imports of files do.
 #[test]
 fn coverage_declared_in_bulk_is_known_at_its_end() {
-    let desk = desk(&["chains.ethereum.required=true"]);
+    let desk = desk(&["chains.ethereum.required=native"]);
     desk.store(vec![block(100), block(104)], &[]);
     assert_eq!(clean(&desk).incomplete.len(), 1);
     let mut session = desk.engine().begin_ingest();
@@ -114,7 +124,7 @@ fn coverage_declared_in_bulk_is_known_at_its_end() {
 
 #[test]
 fn a_stale_head_is_said() {
-    let desk = desk(&["chains.ethereum.required=true", "chains.ethereum.max_age=1h"]);
+    let desk = desk(&["chains.ethereum.required=native", "chains.ethereum.max_age=1h"]);
     desk.store(vec![block(0)], &[]);
     assert_eq!(clean(&desk).incomplete, [], "an hour to the second");
     desk.set_clock("2025-11-20T12:00:01Z");
@@ -138,7 +148,12 @@ fn what_is_not_required_is_covered_or_not() {
     desk.store(vec![block(1), block(4)], &[]);
     let look = clean(&desk);
     assert_eq!((look.covered, look.incomplete), (false, Vec::new()));
-    desk.store(Vec::new(), &[cover(2..=3)]);
+    let kinds = [MovementKind::Native, MovementKind::Tokens];
+    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds[..1], 1..=4)]);
+    assert!(!clean(&desk).covered, "tokens were never loaded");
+    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds[1..], 1..=3)]);
+    assert!(!clean(&desk).covered, "tokens end before the rest does");
+    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds, 2..=4)]);
     // Old: no limit was set.
     desk.set_clock("2025-11-21T12:00:00Z");
     let look = clean(&desk);

@@ -144,7 +144,7 @@ fn publish_without_end(dir: &Path) {
 }
 
 /// What `run` publishes as `version`.
-fn publication(id: &ListId, version: u64, run: &str) -> ListState {
+pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
     let row = |n: usize| Row {
         key: RowKey {
             party_uid: format!("{:03}", n / 10),

@@ -14,6 +14,8 @@ use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotList;
 use lazaretto::screening::{FindingKind, Incomplete, ListingState, Narrowing, Scope, ScopeError};
 
+use crate::support::lacking::skipped;
+
 pub use near::{Exposed, Look, sends, unplaced, wallet};
 
 /// A file of the real data; `None`, with a word about it, where the data is not there at all.
@@ -21,7 +23,7 @@ pub fn data(path: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let root = std::env::var_os("LAZARETTO_TEST_DATA").map_or_else(beside, PathBuf::from);
     if !root.is_dir() {
-        eprintln!("skipped: no real data at {} (LAZARETTO_TEST_DATA)", root.display());
+        skipped("data", &format!("no real data at {} (LAZARETTO_TEST_DATA)", root.display()));
         return None;
     }
     Some(root.join(path))

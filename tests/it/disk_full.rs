@@ -2,7 +2,7 @@
 //! acknowledged is lost.
 //!
 //! The disk is a file system in memory that the test mounts, which takes root; where it cannot,
-//! the test says so and does nothing.
+//! the test says so and does nothing, or fails where CI is set.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -11,11 +11,16 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
+use lazaretto::domain::list::ListState;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus,
 };
 use lazaretto::ingest::Ingestor;
-use lazaretto::store::{Store, StoreError};
+use lazaretto::store::{Reopening, Store, StoreError};
+
+use crate::crash::publication;
+
+use crate::support::lacking::skipped;
 
 const CACHE: u64 = 4 * 1024 * 1024;
 
@@ -30,7 +35,31 @@ impl Mounted {
             .args(["-t", "tmpfs", "-o", &size, "none"])
             .arg(dir.path())
             .output();
-        mount.is_ok_and(|output| output.status.success()).then(|| Self(dir))
+        let is_mounted = mount.is_ok_and(|output| output.status.success());
+        if !is_mounted {
+            skipped("mount", "no file system can be mounted here");
+        }
+        is_mounted.then(|| Self(dir))
+    }
+
+    /// Writes to it are refused from now on, or taken again.
+    pub fn set_read_only(&self, read_only: bool) {
+        let options = if read_only { "remount,ro" } else { "remount,rw" };
+        let mount = Command::new("mount").args(["-o", options]).arg(self.path()).status();
+        assert!(mount.unwrap().success());
+    }
+
+    /// Fills it to the last byte; the file that does so, to be removed.
+    pub fn fill(&self) -> std::path::PathBuf {
+        let path = self.path().join("filler");
+        let mut file = std::fs::File::create(&path).unwrap();
+        let mut part = vec![0; 1 << 16];
+        while !part.is_empty() {
+            if std::io::Write::write_all(&mut file, &part).is_err() {
+                part.truncate(part.len() / 2);
+            }
+        }
+        path
     }
 
     pub fn path(&self) -> &Path {
@@ -44,13 +73,14 @@ impl Drop for Mounted {
     }
 }
 
-fn row(n: u64) -> Transfer {
+pub fn row(n: u64) -> Transfer {
     let mut from = [0; 20];
     fastrand::Rng::with_seed(n).fill(&mut from);
     Transfer {
         chain: Chain::Evm(1),
         time: n,
         position: None,
+        partial_position: None,
         block_hash: Some([7; 32]),
         tx: None,
         status: TxStatus::Unknown,
@@ -66,10 +96,7 @@ fn row(n: u64) -> Transfer {
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    let Some(disk) = Mounted::new(24) else {
-        eprintln!("not run: no file system can be mounted here");
-        return;
-    };
+    let Some(disk) = Mounted::new(24) else { return };
     let open = |dir: &Path| {
         let store = Arc::new(Store::open(dir, CACHE).unwrap());
         let ingestor =
@@ -92,6 +119,7 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     eprintln!("{acknowledged} rows, then: {error}");
     let refused = session.append(vec![row(0)], &[]).unwrap_err();
     assert!(matches!(refused, StoreError::Broken), "{refused}");
+    assert_eq!(store.reopen().unwrap(), Reopening::NotYet, "there is no room");
     assert_eq!(ingestor.heads().rows, acknowledged);
     drop((session, ingestor, store));
 
@@ -116,4 +144,120 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert_eq!(next, rows);
     let done = ingestor.begin().append((rows..rows + 10).map(row).collect(), &[]).unwrap();
     assert_eq!(done.rows, rows + 10);
+}
+
+#[test]
+fn a_store_takes_changes_again_once_there_is_room() {
+    let Some(disk) = Mounted::new(24) else { return };
+    let store = Arc::new(Store::open(disk.path(), CACHE).unwrap());
+    let ingestor =
+        Ingestor::open(Arc::clone(&store), || Timestamp::from_second(1_700_000_000).unwrap());
+    let mut session = ingestor.begin();
+    let mut acknowledged = 0;
+    for round in 0..3 {
+        let filler = (round > 0).then(|| disk.fill());
+        // Small batches stand in the database, large ones in the file of segments.
+        let size = [5000, 300, 3000][round];
+        let error = loop {
+            let batch = (acknowledged..acknowledged + size).map(row).collect();
+            match session.append(batch, &[]) {
+                Ok(done) => acknowledged = done.rows,
+                Err(error) => break error,
+            }
+        };
+        eprintln!("round {round}: {acknowledged} rows, then: {error}");
+        let refused = session.append(vec![row(acknowledged)], &[]).unwrap_err();
+        assert!(matches!(refused, StoreError::Broken), "{refused}");
+        assert_eq!(store.reopen().unwrap(), Reopening::NotYet);
+        assert!(store.failed_write().is_some());
+        // What is there is read meanwhile.
+        assert_eq!(store.rows(&[acknowledged - 1]).unwrap()[0].1, row(acknowledged - 1));
+        match filler {
+            Some(filler) => std::fs::remove_file(filler).unwrap(),
+            None => {
+                let bytes = std::fs::metadata(disk.path().join("store/db")).unwrap().len();
+                let larger = format!("remount,size={}k", (bytes >> 10) + (64 << 10));
+                let mount = Command::new("mount").args(["-o", &larger]).arg(disk.path()).status();
+                assert!(mount.unwrap().success());
+            }
+        }
+        assert_eq!(store.reopen().unwrap(), Reopening::Done);
+        assert_eq!((store.refusal().is_none(), store.openings()), (true, round as u64 + 2));
+        // The batch that failed is there whole or not at all; sent again it is there once.
+        let rows = ingestor.heads().rows;
+        assert!(rows == acknowledged || rows == acknowledged + size, "{rows} of {acknowledged}");
+        let again = (acknowledged..acknowledged + size).map(row).collect();
+        acknowledged = ingestor.begin().append(again, &[]).unwrap().rows;
+        assert_eq!(acknowledged, rows.max(acknowledged));
+        session = ingestor.begin();
+    }
+    check_rows(&store, acknowledged);
+    drop((session, ingestor, store));
+    check_rows(&Store::open(disk.path(), CACHE).unwrap(), acknowledged);
+}
+
+fn check_rows(store: &Store, count: u64) {
+    let mut next = 0;
+    let check = |_, found: Vec<Transfer>| {
+        for found in found {
+            assert_eq!(found, row(next));
+            next += 1;
+        }
+        ControlFlow::Continue(())
+    };
+    store.read_rows(0, check).unwrap();
+    assert_eq!(next, count);
+}
+
+#[test]
+fn a_full_or_read_only_disk_is_read_and_takes_nothing() {
+    for is_read_only in [false, true] {
+        let Some(disk) = Mounted::new(32) else { return };
+        let list = publish(&Store::open(disk.path(), CACHE).unwrap(), 1);
+        let store = Arc::new(Store::open(disk.path(), CACHE).unwrap());
+        let now = || Timestamp::from_second(1_700_000_000).unwrap();
+        let ingestor = Ingestor::open(Arc::clone(&store), now);
+        ingestor.begin().append((0..5000).map(row).collect(), &[]).unwrap();
+        ingestor.begin().append((5000..5100).map(row).collect(), &[]).unwrap();
+        drop((ingestor, store));
+        // What killed processes may have left cannot be removed.
+        std::fs::write(disk.path().join("store/snap.FFFFFFFFFFFFFFFF.generating"), "").unwrap();
+        let filler = (!is_read_only).then(|| disk.fill());
+        disk.set_read_only(is_read_only);
+
+        let store = Arc::new(Store::open(disk.path(), CACHE).unwrap());
+        let refusal = store.refusal().unwrap();
+        assert!(matches!(refusal, StoreError::ReadOnly { .. }), "{refusal}");
+        assert_eq!(store.lists().unwrap(), std::slice::from_ref(&list));
+        check_rows(&store, 5100);
+        let ingestor = Ingestor::open(Arc::clone(&store), now);
+        let refused = ingestor.begin().append(vec![row(5100)], &[]).unwrap_err();
+        assert!(refused.to_string().contains("cannot be written to"), "{refused}");
+        let (next, changes) = (publication_of(2), Vec::new());
+        assert!(matches!(store.publish(&next, &changes), Err(StoreError::ReadOnly { .. })));
+        let other = Store::open(disk.path(), CACHE).unwrap_err();
+        assert!(matches!(other, StoreError::Locked { .. }), "{other}");
+        assert_eq!(store.reopen().unwrap(), Reopening::NotYet);
+
+        filler.into_iter().for_each(|filler| std::fs::remove_file(filler).unwrap());
+        disk.set_read_only(false);
+        assert_eq!(store.reopen().unwrap(), Reopening::Done);
+        assert_eq!(ingestor.begin().append(vec![row(5100)], &[]).unwrap().rows, 5101);
+        let list = publish(&store, 2);
+        drop((ingestor, store));
+        let store = Store::open(disk.path(), CACHE).unwrap();
+        assert!(store.refusal().is_none());
+        assert_eq!(store.lists().unwrap(), [list]);
+        check_rows(&store, 5101);
+    }
+}
+
+fn publication_of(version: u64) -> ListState {
+    publication(&"test".parse().unwrap(), version, "run")
+}
+
+fn publish(store: &Store, version: u64) -> ListState {
+    let state = publication_of(version);
+    store.publish(&state, &[]).unwrap();
+    state
 }

@@ -1,13 +1,14 @@
 //! Whatever the order in which transfers, lists, retractions and restarts come, answers are those of
 //! an engine that got the same at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use lazaretto::domain::chain::Chain;
+use lazaretto::domain::coverage::Verdict;
 use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
-    Holder, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
+    Amount, Holder, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
 };
 use lazaretto::engine::{CounterpartyQuery, Evidence};
 use lazaretto::exposure::Direction;
@@ -19,6 +20,8 @@ use crate::desk::{Desk, Look, at, sends, unplaced, wallet};
 const NOW: &str = "2025-11-25T12:00:00Z";
 const ETHER: u128 = 1_000_000_000_000_000_000;
 const WALLETS: u64 = 9;
+/// From this height on blocks have hashes.
+const FORKED: u64 = 30;
 const BITCOINS: [&str; 4] = [
     "138cWsiAGpW9yqfjMVCCsFcnaiSHyoWMnJ",
     "1HxbaBMF2jXBVnagoHvaA6rLxmaYL8gb8T",
@@ -125,6 +128,9 @@ impl Model {
             transfer.time = (start() + late).as_second() as u64;
             let tx_index = dice.below(3) as u32;
             transfer.position = Some(Position { height, tx_index, index: self.count });
+            // The later blocks are told by two nodes now and then.
+            transfer.block_hash =
+                (height >= FORKED).then(|| [(2 * height + dice.below(2)) as u8; 32]);
         }
         if dice.below(12) == 0 {
             transfer.status = TxStatus::Failed;
@@ -141,10 +147,14 @@ impl Model {
             holders: vec![
                 Holder::parse(BITCOINS[dice.below(4) as usize], &Chain::Bitcoin).unwrap(),
             ],
+            unattributable: false,
             amount: Some(amount),
         };
-        let inputs = vec![leg(500_000), leg(1_000_000 + u64::from(self.count))];
+        let mut inputs = vec![leg(500_000), leg(1_000_000 + u64::from(self.count))];
         let outputs = vec![leg(700_000), leg(1)];
+        if dice.below(3) == 0 {
+            inputs[1].holders.clear();
+        }
         let height = dice.below(10);
         let position = Position { height, tx_index: self.count, index: 0 };
         let late = SignedDuration::from_secs(60 * height as i64);
@@ -152,6 +162,7 @@ impl Model {
             chain: Chain::Bitcoin,
             time: (start() + late).as_second() as u64,
             position: Some(position),
+            partial_position: None,
             block_hash: None,
             tx: None,
             status: TxStatus::Unknown,
@@ -165,7 +176,7 @@ impl Model {
 
     /// One step, of the desk and of the model.
     fn step(&mut self, desk: Desk, dice: &mut Dice) -> Desk {
-        match dice.below(12) {
+        match dice.below(18) {
             0..=3 => {
                 let batch = self.batch(dice);
                 let mut session = desk.engine().begin_ingest();
@@ -200,7 +211,7 @@ impl Model {
             8..=9 => {
                 let chain = [Chain::Evm(1), Chain::Bitcoin][dice.below(2) as usize].clone();
                 let from = dice.below(40);
-                let retracted = desk.engine().retract(&chain, from, "test").unwrap();
+                let retracted = desk.engine().retract(&chain, from, None, "test").unwrap();
                 let goes = |row: &Transfer| {
                     row.chain == chain && row.position.is_some_and(|at| at.height >= from)
                 };
@@ -211,6 +222,9 @@ impl Model {
                 self.gone = gone;
             }
             10 => desk.engine().settle_exposure(dice.below(2) == 0).unwrap(),
+            11..=13 => self.better(&desk, dice),
+            14..=15 => self.contradiction(&desk, dice),
+            16 => self.orphan(&desk, dice),
             _ => {
                 if dice.below(3) == 0 {
                     self.set = SETTINGS[dice.below(4) as usize];
@@ -219,6 +233,70 @@ impl Model {
             }
         }
         desk
+    }
+
+    /// Some of what has a place is told again, and better.
+    fn better(&mut self, desk: &Desk, dice: &mut Dice) {
+        let mut batch = Vec::new();
+        for row in self.rows.iter_mut().filter(|row| row.position.is_some()) {
+            if dice.below(4) > 0 {
+                continue;
+            }
+            match &mut row.movement {
+                Movement::Utxo(utxo) => {
+                    let unnamed = utxo.inputs.iter_mut().filter(|leg| leg.holders.is_empty());
+                    unnamed.for_each(|leg| {
+                        let bitcoin = BITCOINS[dice.below(4) as usize];
+                        leg.holders = vec![Holder::parse(bitcoin, &Chain::Bitcoin).unwrap()];
+                    });
+                }
+                Movement::Account(_) => row.status = TxStatus::Succeeded,
+            }
+            batch.push(row.clone());
+        }
+        desk.engine().begin_ingest().append(batch, &[]).unwrap();
+    }
+
+    /// What has a place is told otherwise, and somebody decides.
+    fn contradiction(&mut self, desk: &Desk, dice: &mut Dice) {
+        self.count += 1;
+        let count = self.rows.len().max(1) as u64;
+        let Some(row) = self.rows.get_mut(dice.below(count) as usize) else { return };
+        let mut other = row.clone();
+        match &mut other.movement {
+            Movement::Account(account) if row.position.is_some() => {
+                account.from = Some(Holder::parse(&wallet(WALLETS as u8), &row.chain).unwrap());
+                // Never told before.
+                account.amount = Amount::new(3 * ETHER + u128::from(self.count));
+            }
+            _ => return,
+        }
+        desk.engine().begin_ingest().append(vec![other.clone()], &[]).unwrap();
+        if dice.below(2) == 0 {
+            desk.engine().settle_exposure(false).unwrap();
+        }
+        let open = desk.engine().conflicts(None, false, None, 10).unwrap();
+        let [(number, ..)] = open[..] else { panic!("{open:?}") };
+        let verdict = [Verdict::First, Verdict::Second][dice.below(2) as usize];
+        desk.engine().settle_conflict(number, verdict, "a node says so").unwrap();
+        if verdict == Verdict::Second {
+            *row = other;
+        }
+    }
+
+    /// One block is taken back.
+    fn orphan(&mut self, desk: &Desk, dice: &mut Dice) {
+        let hashes: BTreeSet<_> = self.rows.iter().filter_map(|row| row.block_hash).collect();
+        let count = hashes.len().max(1) as u64;
+        let Some(hash) = hashes.into_iter().nth(dice.below(count) as usize) else { return };
+        let goes = |row: &Transfer| row.chain == Chain::Evm(1) && row.block_hash == Some(hash);
+        let (gone, rows) = std::mem::take(&mut self.rows).into_iter().partition(goes);
+        (self.gone, self.rows) = (gone, rows);
+        let retract = || desk.engine().retract(&Chain::Evm(1), 0, Some(hash), "orphaned");
+        match self.gone.len() as u64 {
+            0 => assert!(retract().is_err(), "there is no such block"),
+            gone => assert_eq!(retract().unwrap(), gone),
+        }
     }
 
     /// A desk that gets everything at once.
@@ -241,7 +319,7 @@ impl Model {
 }
 
 fn addresses() -> Vec<String> {
-    let wallets = (0..WALLETS).map(|n| wallet(n as u8));
+    let wallets = (0..=WALLETS).map(|n| wallet(n as u8));
     wallets.chain(BITCOINS.map(str::to_owned)).collect()
 }
 
@@ -273,9 +351,11 @@ fn compare(desk: &Desk, fresh: &Desk, context: &str) -> usize {
     let heads = |desk: &Desk| {
         let heads = desk.engine().transfer_heads().heads;
         let text = |head: &lazaretto::ingest::ChainHead| {
+            let heights = head.kinds.iter().map(|(kind, own)| (*kind, own.heights.clone()));
+            let heights: Vec<_> = heights.filter(|(_, heights)| !heights.is_empty()).collect();
             format!(
-                "{} {} {:?} {:?} {:?}",
-                head.transfers, head.unpositioned, head.first_time, head.last_time, head.covered
+                "{} {} {:?} {:?} {heights:?}",
+                head.transfers, head.unpositioned, head.first_time, head.last_time
             )
         };
         let loaded = heads.iter().filter(|head| head.head.transfers > 0);
@@ -338,7 +418,7 @@ fn answers_are_those_of_an_engine_that_got_everything_at_once() {
         let mut dice = Dice(seed);
         let mut model = Model { set: SETTINGS[0], ..Model::default() };
         let mut desk = Desk::new(NOW, &with(model.set));
-        for step in 1..=20 {
+        for step in 1..=30 {
             desk = model.step(desk, &mut dice);
             if step % 10 == 0 && !model.imports.is_empty() {
                 let fresh = model.at_once(&mut dice);
@@ -394,7 +474,7 @@ fn lists_are_in_force_where_nothing_was_taken_back() {
         if lists_first {
             import(1);
         }
-        desk.engine().retract(&Chain::Evm(1), 0, "test").unwrap();
+        desk.engine().retract(&Chain::Evm(1), 0, None, "test").unwrap();
         desk.engine().settle_exposure(false).unwrap();
         import(2);
         import(3);

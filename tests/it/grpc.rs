@@ -2,9 +2,11 @@
 //! on the runtime of the test, and a clock that is set by hand.
 
 mod access;
+mod acknowledged;
 mod batch;
 mod changes;
 mod concurrency;
+mod coverage;
 mod exchange;
 mod limits;
 mod lists;

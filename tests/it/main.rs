@@ -3,6 +3,7 @@
 
 mod architecture;
 mod backup;
+mod cases;
 mod chart;
 mod cli;
 mod cli_access;
@@ -14,6 +15,7 @@ mod coverage;
 mod crash;
 mod desk;
 mod disk_full;
+mod disk_full_server;
 mod durability;
 mod exposure_changes;
 mod exposure_life;
@@ -28,6 +30,9 @@ mod real_transfers;
 mod refresh;
 mod report;
 mod rolling;
+mod start_crash;
+mod store_files;
+mod store_life;
 mod story;
 mod support;
 mod tagpacks;

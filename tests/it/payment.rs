@@ -100,6 +100,7 @@ fn utxo(
 ) -> Transfer {
     let leg = |(address, amount): (&String, Option<u64>)| Leg {
         holders: vec![Holder::parse(address, &Chain::Bitcoin).unwrap()],
+        unattributable: false,
         amount,
     };
     let inputs = inputs.into_iter().map(leg).collect();
@@ -108,6 +109,7 @@ fn utxo(
         chain: Chain::Bitcoin,
         time: time.as_second() as u64,
         position,
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -169,7 +171,10 @@ fn made(payment: &Payment, time: Timestamp, height: Option<u64>) -> Vec<Transfer
         |index: usize| height.map(|height| Position { height, tx_index: 0, index: index as u32 });
     if *chain == Chain::Bitcoin {
         let legs = [sources, destinations].map(|side| {
-            let part = Some(amount.as_u64() / side.len() as u64);
+            // Inputs pay for all outputs, however that divides.
+            let whole = amount.as_u64().next_multiple_of(side.len() as u64);
+            let part =
+                Some((if side == sources { whole } else { amount.as_u64() }) / side.len() as u64);
             side.iter().map(|address| (address, part)).collect()
         });
         return vec![utxo(time, position(0), legs)];
@@ -182,6 +187,7 @@ fn made(payment: &Payment, time: Timestamp, height: Option<u64>) -> Vec<Transfer
             chain: chain.clone(),
             time: time.as_second() as u64,
             position: position(index),
+            partial_position: None,
             block_hash: None,
             tx: None,
             status: TxStatus::Unknown,

@@ -5,10 +5,19 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-/// The program with only these settings.
+/// The moment at which every run of the program takes place, so that what two of them say can be
+/// compared, at whatever time of the day and however slow the machine is. (Builds without debug
+/// assertions refuse to be told the time.)
+pub const NOW: &str = "2026-11-22T12:00:00Z";
+
+/// Its day.
+pub const TODAY: &str = "2026-11-22";
+
+/// The program with only these settings, at [`NOW`].
 pub fn program(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lazaretto"));
-    command.env_clear().env("LAZARETTO_DATA_DIR", data_dir).stdin(Stdio::null());
+    command.env_clear().env("LAZARETTO_DATA_DIR", data_dir).env("LAZARETTO_TEST_NOW", NOW);
+    command.stdin(Stdio::null());
     command
 }
 

@@ -16,7 +16,8 @@ use lazaretto::refresh::{
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
 
-use super::program::{Said, program};
+use super::program::{NOW, Said, program};
+use super::support::refusing::RefusingPort;
 use server::{Answer, Server};
 
 const A: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96\n";
@@ -252,9 +253,8 @@ fn a_slow_drip_is_cut() {
     let timeout = Duration::from_millis(300);
     let limits = FetchLimits { timeout, ..limits() };
     let desk = Desk::new(settings(Some(&server.url()), None), limits);
-    let start = std::time::Instant::now();
+    // A drip that is not cut never ends.
     assert_eq!(desk.failure(), format!("{}/: not finished within 300ms", server.url()));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     desk.check_no_leftovers();
 }
 
@@ -289,10 +289,8 @@ fn a_redirect_loop_ends() {
 
 #[test]
 fn a_port_that_nobody_hears_is_a_failure_that_names_it() {
-    let url = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://user:password@{}/list?key=secret", listener.local_addr().unwrap())
-    };
+    let port = RefusingPort::take();
+    let url = format!("http://user:password@{}/list?key=secret", port.address());
     let desk = Desk::new(settings(Some(&url), None), limits());
     for failures in 1..=3 {
         let error = desk.failure();
@@ -404,6 +402,13 @@ fn run(desk: Desk, work: impl FnOnce(&mut dyn FnMut() -> Report)) {
     run_in(&desk.dir.path().join("run"), desk.settings, |_, _| {}, work);
 }
 
+/// A clock that goes on by a second each time it is asked: what is due must come.
+fn ticking() -> impl Fn() -> Timestamp + Send + Sync {
+    let start: Timestamp = NOW.parse().unwrap();
+    let next = AtomicI64::new(start.as_second());
+    move || Timestamp::from_second(next.fetch_add(1, Ordering::SeqCst)).unwrap()
+}
+
 /// As `run`, on a data directory; `first` is told each report before `work`. Gives how the source
 /// fares at the end.
 fn run_in(
@@ -421,8 +426,7 @@ fn run_in(
         first(lists, report);
         drop(tell.send(report.clone()));
     };
-    let publisher =
-        Publisher::open(store, Bounds::default(), Arc::new(Timestamp::now), hook).unwrap();
+    let publisher = Publisher::open(store, Bounds::default(), Arc::new(ticking()), hook).unwrap();
     let fetcher = Fetcher::new(data_dir, limits()).unwrap();
     let refresher = Refresher::new(Arc::new(publisher), fetcher, &[settings]);
     let until = Arc::clone(&stop);
@@ -517,8 +521,7 @@ fn a_panic_ends_neither_the_run_nor_the_list() {
     // By hand it is an error with a name.
     let store = Arc::new(Store::open(&dir.path().join("data"), DEFAULT_CACHE).unwrap());
     let hook = |_: &[_], _: &Report| panic!("the hook is {}", "ill");
-    let publisher =
-        Publisher::open(store, Bounds::default(), Arc::new(Timestamp::now), hook).unwrap();
+    let publisher = Publisher::open(store, Bounds::default(), Arc::new(ticking()), hook).unwrap();
     let fetcher = Fetcher::new(&dir.path().join("data"), limits()).unwrap();
     let refresher = Refresher::new(Arc::new(publisher), fetcher, &[settings(None, Some(&path))]);
     let want = format!("{}: the program failed while reading it: the hook is ill", path.display());

@@ -20,6 +20,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::program::{Running, program};
+use crate::support::lacking::skipped;
 
 /// An address of the Lazarus Group that the starter list has.
 const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
@@ -137,7 +138,7 @@ async fn balance(fleet: Arc<Fleet>, listener: TcpListener) {
 fn python(address: SocketAddr) -> Option<Child> {
     let python = std::env::var_os("LAZARETTO_TEST_PYTHON").filter(|it| !it.is_empty());
     let Some(python) = python else {
-        eprintln!("skipped in part: LAZARETTO_TEST_PYTHON is unset; .ci/run sets it");
+        skipped("python", "in part: LAZARETTO_TEST_PYTHON is unset; .ci/run sets it");
         return None;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

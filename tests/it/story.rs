@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::program::{NOW, TODAY};
+
 /// The heading under which it is told.
 const HEADING: &str = "## A story, from clean to blocked and back";
 
@@ -45,11 +47,14 @@ fn steps(readme: &str) -> Vec<Step> {
 /// Runs a command as a person would type it, in a folder that has the project's `data`.
 fn run(command: &str, folder: &Path) -> (i32, String) {
     let lz = "lz() { \"$LZ\" --config data/example/lazaretto.toml \"$@\"; }\n";
+    // The day of the program's clock, which stands still.
+    let date = format!("date() {{ echo {TODAY}; }}\n");
     let output = Command::new("sh")
-        .args(["-c", &format!("{lz}{command}")])
+        .args(["-c", &format!("{lz}{date}{command}")])
         .current_dir(folder)
         .env("LZ", env!("CARGO_BIN_EXE_lazaretto"))
         .env("NO_COLOR", "1")
+        .env("LAZARETTO_TEST_NOW", NOW)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned()

@@ -1,3 +1,5 @@
 //! What several test modules need to run the program.
 
+pub mod lacking;
+pub mod refusing;
 pub mod server;

@@ -187,6 +187,18 @@ fn bitcoin_etl_files_are_read() {
         assert_eq!(all(|movement| &movement.outputs).count(), outputs, "{file}: outputs");
         assert_eq!(all(|movement| &movement.outputs).filter(none).count(), shielded, "{file}");
         assert!(transfers.iter().all(|transfer| transfer.chain == chain), "{file}");
+        // As exported, before they are enriched; of what is shielded nobody can be named.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let is_unnamed = |row: &serde_json::Value| {
+            let unnamed = |input: &serde_json::Value| {
+                input["addresses"].as_array().is_none_or(Vec::is_empty)
+                    && input["type"] != "shielded"
+            };
+            row["inputs"].as_array().unwrap().iter().any(unnamed)
+        };
+        assert_eq!(report.unnamed_inputs, rows.filter(is_unnamed).count() as u64, "{file}");
+        assert_eq!(report.unnamed_outputs, 0, "{file}");
         let coinbases = transfers.iter().filter(|transfer| utxo(transfer).coinbase);
         assert!(coinbases.clone().count() >= 1, "{file}");
         assert!(coinbases.clone().all(|transfer| utxo(transfer).inputs.is_empty()), "{file}");

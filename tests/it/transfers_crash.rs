@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
+    AccountMovement, Amount, Asset, Holder, Movement, MovementKind, Position, Transfer, TxStatus,
 };
 use lazaretto::ingest::{Covered, Ingestor};
 use lazaretto::store::Store;
@@ -41,6 +41,7 @@ fn row(n: u64) -> Transfer {
         chain: Chain::Evm(1),
         time: n / 8,
         position: (!n.is_multiple_of(3)).then_some(position),
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -104,7 +105,10 @@ fn acknowledged_transfers_survive_kill() {
             .unwrap();
         assert_eq!(next, heads.rows);
         // What a batch declares is there with it.
-        let covered = &heads.chains.get("eip155:1").map(|head| head.covered.clone());
+        let covered = &heads
+            .chains
+            .get("eip155:1")
+            .map(|head| head.kinds[&MovementKind::Native].heights.clone());
         let want = covered.as_ref().map(|_| vec![0..=next / 8 + 100]);
         assert_eq!(*covered, want, "kill {kill}");
         acknowledged = heads.rows;
@@ -122,7 +126,8 @@ fn append_without_end(dir: &Path) {
     let (mut number, mut first) = batch_at(rows.saturating_sub(4000));
     loop {
         let next = first + size(number);
-        let covered = [Covered { chain: Chain::Evm(1), heights: 0..=next / 8 + 100 }];
+        let heights = 0..=next / 8 + 100;
+        let covered = [Covered::heights(Chain::Evm(1), &[MovementKind::Native], heights)];
         let done = session.append((first..next).map(row).collect(), &covered).unwrap();
         assert!(done.stored.is_empty() || done.first_row == first);
         assert_eq!(done.rows, next.max(rows), "doubled or lost");

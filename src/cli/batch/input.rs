@@ -7,7 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::chunk::Chunk;
 use crate::source::rows::{
-    Bounds, Column, Columns, Container, Origin, Progress, Table, optional, required,
+    Bounds, Column, Columns, Container, LineBreaks, LineCounts, Origin, Place, Progress, Table,
+    optional, required,
 };
 
 /// The name of standard input.
@@ -30,6 +31,7 @@ const BOUNDS: Bounds = Bounds {
     max_json_line: 1 << 20,
     max_row_group: 2 << 30,
     forgiving: true,
+    line_breaks: LineBreaks::Refused,
 };
 
 /// The place of the addresses among the columns.
@@ -48,6 +50,8 @@ pub struct Settings {
     pub chain: Option<String>,
     /// The column of the caller's references.
     pub reference: Option<String>,
+    /// Whether a quoted cell of a CSV may hold line breaks.
+    pub line_breaks: LineBreaks,
 }
 
 impl Settings {
@@ -62,7 +66,8 @@ impl Settings {
             true => Origin::Stream { name: "standard input", bytes: Box::new(std::io::stdin()) },
             false => Origin::File(&self.path),
         };
-        let table = Table::open(origin, self.container, &BOUNDS)?;
+        let bounds = Bounds { line_breaks: self.line_breaks, ..BOUNDS };
+        let table = Table::open(origin, self.container, &bounds)?;
         let has = |name: &str| table.names().iter().any(|column| column == name);
         let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
         // A first line of JSON that is none has no names; then each row is asked for its own.
@@ -124,6 +129,11 @@ impl Rows<'_> {
         self.table.progress()
     }
 
+    /// What became of the lines so far; `None` in Parquet, which has none.
+    pub fn line_counts(&self) -> Option<LineCounts> {
+        self.table.line_counts()
+    }
+
     /// Adds the next row to `chunk`; whether there was one.
     pub fn next(&mut self, chunk: &mut Chunk) -> Result<bool> {
         let advanced = self.table.advance();
@@ -138,7 +148,11 @@ impl Rows<'_> {
         let cells = match self.table.cells() {
             Ok(cells) => cells,
             Err(fault) => {
-                chunk.push_fault(&fault.to_string());
+                let fault = match self.table.place() {
+                    place @ Place { line: Some(_), .. } => format!("{place}: {fault}"),
+                    Place { line: None, .. } => fault.to_string(),
+                };
+                chunk.push_fault(&fault);
                 return Ok(true);
             }
         };

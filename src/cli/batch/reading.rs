@@ -13,6 +13,7 @@ use super::input::{Rows, Settings};
 use super::packing::Packing;
 use super::resume::{Resumed, resume};
 use super::stop::Stop;
+use crate::source::rows::LineCounts;
 
 /// Reads the input.
 pub struct Reading {
@@ -35,6 +36,8 @@ pub struct Reading {
 pub struct Read {
     /// Rows read, those of a result that was gone on with among them.
     pub rows: u64,
+    /// What became of the lines of the input; `None` of Parquet.
+    pub lines: Option<LineCounts>,
     /// Whether that is all; an error where the input is broken behind them.
     pub whole: Result<bool>,
 }
@@ -70,12 +73,12 @@ impl Reading {
                 let _ = ready.send(Ok(resumed));
             }
             let whole = self.read(rows);
-            Ok(Read { rows: rows.count(), whole })
+            Ok(Read { rows: rows.count(), lines: rows.line_counts(), whole })
         });
         match (outcome, ready) {
             (Ok(read), _) => drop(end.send(read)),
             (Err(error), Some(ready)) => drop(ready.send(Err(error))),
-            (Err(error), None) => drop(end.send(Read { rows: 0, whole: Err(error) })),
+            (Err(error), None) => drop(end.send(Read { rows: 0, lines: None, whole: Err(error) })),
         }
     }
 

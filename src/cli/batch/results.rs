@@ -7,7 +7,9 @@ use anyhow::{Context, Result, anyhow};
 
 use super::form::QUOTE;
 use super::row::{COLUMNS, ResultRow};
-use crate::source::rows::{Bounds, Cells, Column, Columns, Origin, Table, optional, required};
+use crate::source::rows::{
+    Bounds, Cells, Column, Columns, LineBreaks, Origin, Table, optional, required,
+};
 
 /// A row has a path at most, of a few hundred bytes a hop.
 const BOUNDS: Bounds = Bounds {
@@ -16,6 +18,8 @@ const BOUNDS: Bounds = Bounds {
     max_json_line: 8 << 20,
     max_row_group: 4 << 30,
     forgiving: false,
+    // A reference of JSON lines may hold some.
+    line_breaks: LineBreaks::Allowed,
 };
 
 /// The columns, each at its place in [`COLUMNS`]. Only the path may be missing.
@@ -207,6 +211,6 @@ mod tests {
         check(&format!("{head}1,2\n"), "2 fields where the headings have 22");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: \"\" is none");
-        check("", "it is empty");
+        check("", "it is empty: 0 bytes");
     }
 }

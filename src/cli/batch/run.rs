@@ -17,13 +17,13 @@ use super::remote::Remote;
 use super::resume::Resumed;
 use super::row::RowDecision;
 use super::stop::{self, Stop};
-use super::summary::{Summary, VERSION};
+use super::summary::{InputRead, Summary, VERSION};
 use super::target::{Existing, STDOUT, read_summary, write_summary};
 use super::{Plan, columnar, results, text};
-use crate::cli::Global;
 use crate::cli::connect::{self, Reached};
 use crate::cli::progress::ProgressLine;
 use crate::cli::text::escape;
+use crate::cli::{Global, clock};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::local::Local;
 use crate::grpc::{self, v1};
@@ -113,7 +113,7 @@ async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     let rows = written.counts.rows;
     let failed = plan.finish_summary(&mut summary, resumed, snapshots, written, read, stop);
     let failed = match answers {
-        Ok(()) => failed.map(|error| error.context("the input cannot be read to its end")),
+        Ok(()) => failed,
         Err(error) => {
             summary.interrupted = true;
             Some(error)
@@ -130,7 +130,7 @@ struct Started {
 
 impl Started {
     fn now() -> Self {
-        Self { moment: Timestamp::now(), instant: Instant::now() }
+        Self { moment: clock::now(), instant: Instant::now() }
     }
 }
 
@@ -235,20 +235,24 @@ impl Plan {
                 summary.snapshots.push(snapshot);
             }
         }
-        let (rows, whole) = match read {
-            Some(Read { rows, whole: Ok(whole) }) => (rows, Ok(whole)),
-            Some(Read { rows, whole: Err(error) }) => (rows, Err(error)),
-            None => (u64::MAX, Ok(false)),
+        summary.interrupted = true;
+        // A reader that had no time to say how far it is was stopped.
+        let Read { rows, lines, whole } = read?;
+        let read = InputRead { rows, lines };
+        summary.read = Some(read);
+        let is_whole = match whole {
+            Ok(is_whole) => is_whole && !written.is_cut,
+            Err(error) => return Some(error.context("the input cannot be read to its end")),
         };
-        let complete = summary.counts.rows == rows && !written.is_cut;
-        summary.interrupted = !complete || !matches!(whole, Ok(true));
-        match whole {
-            Err(error) => Some(error),
-            Ok(true) if !complete && !stop.is_told() => {
-                Some(anyhow::anyhow!("{rows} rows were read, {} written", summary.counts.rows))
-            }
-            Ok(_) => None,
+        let answered = summary.counts.rows;
+        if !is_whole || (answered != rows && stop.is_told()) {
+            return None;
         }
+        if let Err(error) = read.check(answered) {
+            return Some(error);
+        }
+        summary.interrupted = false;
+        read.check_not_empty().err()
     }
 
     /// Writes the summary and, of Parquet, the file; the exit status.
@@ -272,7 +276,7 @@ impl Plan {
             std::fs::rename(&new, path)?;
             std::fs::remove_file(&work_file)?;
         }
-        summary.finished_at = written_moment(Timestamp::now());
+        summary.finished_at = written_moment(clock::now());
         if let Some(path) = &self.summary {
             write_summary(path, summary)?;
         }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::row::{ResultRow, RowDecision};
 use crate::grpc::v1;
+use crate::source::rows::LineCounts;
 
 /// The version of the form.
 pub const VERSION: u32 = 1;
@@ -30,7 +32,10 @@ pub struct Summary {
     /// Whether it was stopped before the input's end.
     #[serde(default)]
     pub interrupted: bool,
-    /// The counts.
+    /// What was read of the input; absent where the reader had no time to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<InputRead>,
+    /// The counts over the rows that were answered.
     #[serde(flatten)]
     pub counts: Counts,
     /// What narrowed or dated the screenings.
@@ -42,6 +47,33 @@ pub struct Summary {
     /// Every snapshot that answers rest on, in the order of their first answers.
     #[serde(default)]
     pub snapshots: Vec<v1::Snapshot>,
+}
+
+/// What was read of an input. Of a batch that was not interrupted, its rows are the rows answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRead {
+    /// Rows read, whatever they came to.
+    pub rows: u64,
+    /// What became of the lines; absent of Parquet, which has none.
+    #[serde(flatten)]
+    pub lines: Option<LineCounts>,
+}
+
+impl InputRead {
+    /// Fails if `answered` rows are others than those read, or than the lines make.
+    pub fn check(&self, answered: u64) -> Result<()> {
+        ensure!(self.rows == answered, "{} rows were read, {answered} answered", self.rows);
+        self.lines.map_or(Ok(()), |lines| lines.check(answered))?;
+        Ok(())
+    }
+
+    /// Fails if no row was read: nothing was asked, which must not pass for clean.
+    pub fn check_not_empty(&self) -> Result<()> {
+        let headings = self.lines.is_some_and(|lines| lines.heading_lines > 0);
+        let what = if headings { "a heading and nothing else" } else { "no row" };
+        ensure!(self.rows > 0, "no rows: the input holds {what}");
+        Ok(())
+    }
 }
 
 /// Counts over rows. Counts of levels, statuses, hops and rules leave out rows that are ERROR.
@@ -271,6 +303,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_what_was_answered() {
+        let lines = LineCounts { lines: 6, heading_lines: 1, empty_lines: 1, lines_in_cells: 1 };
+        let check = |read: InputRead, answered: u64, want: Option<&str>| {
+            let said = read.check(answered).err().map(|error| error.to_string());
+            match want {
+                None => assert_eq!(said, None),
+                Some(words) => assert!(said.as_ref().unwrap().contains(words), "{said:?}"),
+            }
+        };
+        check(InputRead { rows: 3, lines: Some(lines) }, 3, None);
+        check(InputRead { rows: 3, lines: None }, 3, None);
+        check(InputRead { rows: 3, lines: None }, 2, Some("3 rows were read, 2 answered"));
+        check(InputRead { rows: 4, lines: Some(lines) }, 4, Some("do not add up"));
+        let none = |lines: Option<LineCounts>| {
+            InputRead { rows: 0, lines }.check_not_empty().unwrap_err().to_string()
+        };
+        assert_eq!(none(Some(lines)), "no rows: the input holds a heading and nothing else");
+        assert_eq!(none(None), "no rows: the input holds no row");
+        assert!(InputRead { rows: 1, lines: None }.check_not_empty().is_ok());
+    }
+
+    #[test]
     fn a_summary_is_read_back() {
         let snapshot = v1::Snapshot { id: "0123".to_owned(), ..v1::Snapshot::default() };
         let summary = Summary {
@@ -282,7 +336,12 @@ mod tests {
             snapshots: vec![snapshot],
             ..Summary::default()
         };
-        let json = serde_json::to_string_pretty(&summary).unwrap();
-        assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary, "{json}");
+        let lines = LineCounts { lines: 2, heading_lines: 1, ..LineCounts::default() };
+        let reads = [None, Some(InputRead { rows: 1, lines: None })];
+        for read in [&reads[..], &[Some(InputRead { rows: 1, lines: Some(lines) })]].concat() {
+            let summary = Summary { read, ..summary.clone() };
+            let json = serde_json::to_string_pretty(&summary).unwrap();
+            assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary, "{json}");
+        }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::row::RowDecision;
-use super::summary::{Counts, Summary};
+use super::summary::{Counts, InputRead, Summary};
 use crate::cli::progress::span;
-use crate::cli::text::{escape, grouped};
+use crate::cli::text::{escape, grouped, line_counts};
 
 /// The parties that are named; the summary's file has them all.
 const PARTIES: usize = 10;
@@ -28,6 +28,9 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     };
     let rate = grouped(speed as u64);
     line("screened", format!("{} rows in {took} ({rate} rows/s){before}", grouped(rows)));
+    if let Some(read) = &summary.read {
+        line("read", input_read(read));
+    }
     if summary.interrupted {
         line("", "INTERRUPTED: --resume goes on".to_owned());
     }
@@ -54,6 +57,15 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
         line("", format!("and {} more parties", grouped((parties.len() - PARTIES) as u64)));
     }
     text
+}
+
+/// The rows and the lines of an input.
+pub fn input_read(read: &InputRead) -> String {
+    let rows = format!("{} rows", grouped(read.rows));
+    match &read.lines {
+        Some(lines) => format!("{rows} on {}", line_counts(lines)),
+        None => rows,
+    }
 }
 
 fn decisions(counts: &Counts) -> String {

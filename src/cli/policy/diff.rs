@@ -11,11 +11,13 @@ use serde::Serialize;
 use super::file;
 use crate::cli::batch::chunk::Chunk;
 use crate::cli::batch::input::Settings;
+use crate::cli::batch::summary::InputRead;
 use crate::cli::output::Output;
 use crate::cli::{Global, connect, render, runtime};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use crate::screening::policy::{Policy, RuleDifference, SettingDifference};
+use crate::source::rows::LineBreaks;
 use v1::policy_source::Source;
 
 /// How many rows go into one call.
@@ -38,6 +40,9 @@ pub struct Arguments {
     /// `chain`); `-` for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
+    /// Take line breaks within a quoted cell of a CSV sample; without it, a row with one is refused
+    #[arg(long, requires = "sample")]
+    allow_line_breaks: bool,
     /// Show addresses whose decision stays too
     #[arg(long, requires = "sample")]
     all: bool,
@@ -90,6 +95,8 @@ pub struct Rule {
 pub struct Compared {
     /// The snapshots that the answers rest on: several where data changed in between.
     pub snapshot_ids: Vec<String>,
+    /// What was read of the sample.
+    pub read: InputRead,
     /// Addresses that were screened by both.
     pub screened: u64,
     /// Rows that were refused.
@@ -123,25 +130,26 @@ pub struct Item {
 
 /// Compares.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
-    let sample = arguments.sample.as_deref().map(read).transpose()?;
+    let line_breaks = LineBreaks::allowed_if(arguments.allow_line_breaks);
+    let sample = arguments.sample.as_deref().map(|path| read(path, line_breaks)).transpose()?;
     let differences = runtime()?.block_on(async {
         let mut server = Lazily { global, client: None };
         let old = side(&arguments.old, &mut server).await?;
         let new = side(&arguments.new, &mut server).await?;
         let mut differences = differences(&old.policy, &new.policy);
-        if let Some(sample) = sample {
+        if let Some((sample, read)) = sample {
             let mut comparing = Comparing {
                 old,
                 new,
                 all: arguments.all,
                 counts: BTreeMap::new(),
-                found: Compared::default(),
+                found: Compared { read, ..Compared::default() },
             };
             let client = server.client().await?;
             for chunk in sample.chunks(CHUNK) {
                 comparing.chunk(client, chunk).await?;
             }
-            differences.sample = Some(comparing.finish());
+            differences.sample = Some(comparing.finish()?);
         }
         anyhow::Ok(differences)
     })?;
@@ -162,9 +170,15 @@ struct Sampled {
 }
 
 /// Reads a sample, as `screen --input` reads its rows.
-fn read(path: &Path) -> Result<Vec<Sampled>> {
-    let (path, address) = (path.to_owned(), "address".to_owned());
-    let settings = Settings { path, container: None, address, chain: None, reference: None };
+fn read(path: &Path, line_breaks: LineBreaks) -> Result<(Vec<Sampled>, InputRead)> {
+    let settings = Settings {
+        path: path.to_owned(),
+        container: None,
+        address: "address".to_owned(),
+        chain: None,
+        reference: None,
+        line_breaks,
+    };
     let read = settings.open(|rows| {
         let (mut sample, mut chunk) = (Vec::new(), Chunk::default());
         let mut more = true;
@@ -182,7 +196,9 @@ fn read(path: &Path) -> Result<Vec<Sampled>> {
                 }
             }));
         }
-        Ok(sample)
+        let read = InputRead { rows: rows.count(), lines: rows.line_counts() };
+        read.check_not_empty()?;
+        Ok((sample, read))
     });
     read.context("the sample")
 }
@@ -305,14 +321,15 @@ impl Comparing {
         }
     }
 
-    fn finish(self) -> Compared {
+    fn finish(self) -> Result<Compared> {
+        self.found.read.check(self.found.screened + self.found.refused)?;
         let decision = |number: i32| v1::Decision::try_from(number).unwrap_or_default();
         let moved = self.counts.iter().map(|((old, new), count)| Moved {
             old: decision(*old),
             new: decision(*new),
             count: *count,
         });
-        Compared { matrix: moved.collect(), ..self.found }
+        Ok(Compared { matrix: moved.collect(), ..self.found })
     }
 }
 

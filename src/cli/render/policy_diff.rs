@@ -1,6 +1,7 @@
 //! What differs between two policies, and whose decision changes.
 
 use super::words::{self, count, line, or_dash};
+use crate::cli::batch::text::input_read;
 use crate::cli::policy::diff::{Compared, Differences, Item};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, grouped};
@@ -135,6 +136,7 @@ fn summary(text: &mut String, sample: &Compared) {
         number(sample.decisions_changed, "decision changes", "decisions change"),
         number(sample.scores_changed, "score changes", "scores change"),
     ));
+    text.push_str(&format!("read {}\n", input_read(&sample.read)));
     if !sample.snapshot_ids.is_empty() {
         text.push_str(&format!("on snapshot {}\n", words::joined(&sample.snapshot_ids, ", then ")));
     }

@@ -85,6 +85,9 @@ fn screening(
     if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {
         let why = "not covered: no chain that it fits has its transfers loaded without gaps";
         line(text, 2, "exposure", why);
+        for lack in &answer.coverage_shortfalls {
+            line(text, 2, "lacking", &words::reason(lack));
+        }
     }
     let rests = format!("snapshot {}", or_dash(&answer.snapshot_id));
     let at = words::moment(answer.evaluated_at.as_ref());

@@ -58,8 +58,8 @@ fn transfers(snapshot: &v1::Snapshot, style: Style) -> String {
         ("  transfers of", Side::Left),
         ("count", Side::Right),
         ("last block", Side::Right),
-        ("gaps", Side::Right),
         ("age", Side::Left),
+        ("by kind", Side::Left),
     ]);
     for chain in &snapshot.transfers {
         let required = if chain.required { ", required" } else { "" };
@@ -78,8 +78,8 @@ fn transfers(snapshot: &v1::Snapshot, style: Style) -> String {
             format!("  {}", or_dash(&chain.chain)),
             chain.transfers.to_string(),
             height,
-            chain.covered_spans.saturating_sub(1).to_string(),
             format!("{age}{required}"),
+            words::whole_kinds(chain),
         ]);
     }
     let mut text = table.to_string();

@@ -28,6 +28,10 @@ pub(in crate::cli) fn check(name: &str, text: &str) {
     assert!(text.chars().all(harmless), "{name} holds control characters");
 }
 
+fn snapshot_kind(kind: v1::MovementKind, whole: bool) -> v1::SnapshotMovementKind {
+    v1::SnapshotMovementKind { kind: kind.into(), whole, ..Default::default() }
+}
+
 fn at(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos: 0 })
 }
@@ -291,6 +295,11 @@ fn exposures() {
     review.exposure_coverage = v1::ExposureCoverage::Covered.into();
     let mut allow = screening(v1::Decision::Allow, 0, Vec::new());
     allow.exposure_coverage = v1::ExposureCoverage::NotCovered.into();
+    allow.coverage_shortfalls = vec![v1::IncompleteReason {
+        code: v1::IncompleteReasonCode::TransfersMissing.into(),
+        detail: text("no transfers of eip155:1 of kind tokens are loaded for that time"),
+        ..Default::default()
+    }];
     let mut rests = snapshot();
     rests.max_hops = 5;
     rests.labelled_rows = 1_234;
@@ -305,10 +314,15 @@ fn exposures() {
             transfers: 1_234,
             last_height: Some(14_442_835),
             last_time: at(1_648_036_840),
-            covered_spans: 3,
+            kinds: vec![
+                snapshot_kind(v1::MovementKind::Native, true),
+                snapshot_kind(v1::MovementKind::Tokens, false),
+            ],
+            unvalued_asset: text("0xdac1"),
             required: true,
             max_age_seconds: Some(172_800),
             age_seconds: Some(400_000),
+            ..Default::default()
         },
     ];
     let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
@@ -326,8 +340,32 @@ fn transfers() {
             unpositioned: 4,
             first_time: at(1_648_036_840),
             last_time: at(1_648_123_240),
-            covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
-            covered_spans: 2,
+            replaced: 2,
+            conflicts: 1,
+            kinds: vec![
+                v1::KindHead {
+                    kind: v1::MovementKind::Native.into(),
+                    whole: true,
+                    needed: true,
+                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
+                    covered_spans: 1,
+                    ..Default::default()
+                },
+                v1::KindHead {
+                    kind: v1::MovementKind::Tokens.into(),
+                    needed: true,
+                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
+                    covered_spans: 2,
+                    undeclared_times: vec![v1::TimeRange {
+                        from: 1_648_036_840,
+                        to: 1_648_036_841,
+                    }],
+                    gaps: 7,
+                    ..Default::default()
+                },
+            ],
+            undeclared: vec![v1::HeightRange { from: 1, to: 9 }],
+            unvalued_asset: text("native"),
             age_seconds: 400_000,
             ..head("eip155:1")
         },

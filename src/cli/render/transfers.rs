@@ -31,7 +31,6 @@ fn head_table(heads: &[v1::TransferHead], style: Style) -> String {
         ("transfers", Side::Right),
         ("first", Side::Left),
         ("last", Side::Left),
-        ("covered", Side::Left),
         ("", Side::Left),
     ]);
     for head in heads {
@@ -52,33 +51,235 @@ fn head_table(heads: &[v1::TransferHead], style: Style) -> String {
         if head.unpositioned > 0 {
             notes.push(format!("{} without a position", head.unpositioned));
         }
+        if head.replaced > 0 {
+            notes.push(format!("{} told better since", head.replaced));
+        }
+        if head.conflicts > 0 {
+            let conflicts = words::count(head.conflicts as usize, "conflict", "conflicts");
+            notes.push(style.paint(Colour::Doubtful, &format!("{conflicts} to settle")));
+        }
+        if !head.unvalued_asset.is_empty() {
+            let asset = format!("{} is not in the asset table", or_dash(&head.unvalued_asset));
+            notes.push(style.paint(Colour::Doubtful, &asset));
+        }
         table.push([
             or_dash(&head.chain),
             head.transfers.to_string(),
             moment(head.first_time.as_ref()),
             moment(head.last_time.as_ref()),
-            covered(head),
             notes.join(", "),
         ]);
     }
+    format!("{table}\n{}", kind_table(heads, style))
+}
+
+/// What is covered of each kind of movement.
+fn kind_table(heads: &[v1::TransferHead], style: Style) -> String {
+    let mut table = Table::new([
+        ("chain", Side::Left),
+        ("kind", Side::Left),
+        ("covered", Side::Left),
+        ("known gaps", Side::Right),
+        ("", Side::Left),
+    ]);
+    for head in heads {
+        for kind in &head.kinds {
+            let state = match (kind.whole, kind.needed) {
+                (true, _) => "whole".to_owned(),
+                (false, true) => style.paint(Colour::Doubtful, "NOT COVERED"),
+                (false, false) => "not covered, not needed".to_owned(),
+            };
+            table.push([
+                or_dash(&head.chain),
+                movement_kind(kind.kind()).to_owned(),
+                covered(kind),
+                kind.gaps.to_string(),
+                state,
+            ]);
+        }
+        if let Some(last) = head.undeclared.last() {
+            let spans = format!("{}-{}", last.from, last.to);
+            let note = "of an older store: of no kind until declared (transfers declare)";
+            table.push([
+                or_dash(&head.chain),
+                "-".to_owned(),
+                spans,
+                "-".to_owned(),
+                style.paint(Colour::Doubtful, note),
+            ]);
+        }
+    }
     table.to_string()
+}
+
+/// A kind of movement as flags and configuration write it.
+pub fn movement_kind(kind: v1::MovementKind) -> &'static str {
+    match kind {
+        v1::MovementKind::Native => "native",
+        v1::MovementKind::Tokens => "tokens",
+        v1::MovementKind::Internal => "internal",
+        v1::MovementKind::Utxo => "utxo",
+        v1::MovementKind::Unspecified => "unknown",
+    }
 }
 
 fn moment(moment: Option<&pbjson_types::Timestamp>) -> String {
     moment.map_or_else(|| "-".to_owned(), |moment| words::moment(Some(moment)))
 }
 
-/// The last span, and how many there are.
-fn covered(head: &v1::TransferHead) -> String {
-    let Some(last) = head.covered.last() else { return "-".to_owned() };
-    let span = format!("{}-{}", last.from, last.to);
-    match head.covered_spans {
-        0 | 1 => span,
-        spans => {
-            let gaps = words::count((spans - 1) as usize, "gap", "gaps");
-            format!("{span}, {gaps} before")
+/// The last span, and how many there are; spans of time where there are no blocks.
+fn covered(kind: &v1::KindHead) -> String {
+    let spans = match (kind.covered.last(), kind.covered_times.last()) {
+        (Some(last), _) => format!("{}-{}", last.from, last.to),
+        (None, Some(last)) => format!("{} to {}", second(last.from), second(last.to)),
+        (None, None) => "-".to_owned(),
+    };
+    let spans = match kind.covered_spans {
+        0 | 1 => spans,
+        more => {
+            let gaps = words::count((more - 1) as usize, "hole", "holes");
+            format!("{spans}, {gaps} before")
+        }
+    };
+    match kind.undeclared_times.last() {
+        None => spans,
+        Some(last) => {
+            format!("{spans}, undeclared {} to {}", second(last.from), second(last.to))
         }
     }
+}
+
+fn second(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    words::moment(Some(&pbjson_types::Timestamp { seconds, nanos: 0 }))
+}
+
+/// Known gaps.
+pub fn gaps(response: &v1::ListTransferGapsResponse) -> String {
+    if response.gaps.is_empty() {
+        return "no known gaps (transfers conflicts lists contradictions)\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("chain", Side::Left),
+        ("kind", Side::Left),
+        ("where", Side::Left),
+        ("why", Side::Left),
+        ("what closes it", Side::Left),
+    ]);
+    for gap in &response.gaps {
+        let place = match (&gap.heights, &gap.times) {
+            (Some(span), _) if span.from == span.to => span.from.to_string(),
+            (Some(span), _) => format!("{}-{}", span.from, span.to),
+            (None, Some(span)) => format!("{} to {}", second(span.from), second(span.to)),
+            (None, None) => "-".to_owned(),
+        };
+        table.push([
+            or_dash(&gap.chain),
+            movement_kind(gap.kind()).to_owned(),
+            place,
+            cause(gap).to_owned(),
+            closing(gap),
+        ]);
+    }
+    table.to_string()
+}
+
+fn cause(gap: &v1::TransferGap) -> &'static str {
+    match gap.cause() {
+        v1::GapCause::Rejected => "a row was not understood",
+        v1::GapCause::Unreadable => "rows were not understood, their places unknown",
+        v1::GapCause::Stopped => "an import stopped here",
+        v1::GapCause::Refused => "its rows were refused, or taken back",
+        v1::GapCause::Unnamed => "inputs or outputs name nobody",
+        v1::GapCause::Fork => "blocks of two hashes",
+        v1::GapCause::Unspecified => "unknown",
+    }
+}
+
+fn closing(gap: &v1::TransferGap) -> String {
+    match gap.cause() {
+        v1::GapCause::Unnamed if gap.rows > 0 => {
+            let rows = words::count(gap.rows as usize, "transaction", "transactions");
+            format!("{rows} told with names (bitcoin-etl enrich_transactions)")
+        }
+        v1::GapCause::Fork => {
+            format!("transfers retract --block-hash, such as {}", or_dash(&gap.block_hash))
+        }
+        _ if !gap.tx.is_empty()
+            && (gap.index.is_some() || gap.kind() == v1::MovementKind::Utxo) =>
+        {
+            format!("its row of {}", escape(&gap.tx))
+        }
+        _ => "an import with --covers and no rejects".to_owned(),
+    }
+}
+
+/// Contradictions between transfers.
+pub fn conflicts(response: &v1::ListTransferConflictsResponse) -> String {
+    if response.conflicts.is_empty() {
+        return "no conflicts\n".to_owned();
+    }
+    let mut text = String::new();
+    for conflict in &response.conflicts {
+        let state = match conflict.verdict() {
+            v1::ConflictVerdict::Unspecified => "not settled: both count".to_owned(),
+            v1::ConflictVerdict::First => settled(conflict, "the first counts"),
+            v1::ConflictVerdict::Second => settled(conflict, "the second counts"),
+            v1::ConflictVerdict::Both => settled(conflict, "both count"),
+            v1::ConflictVerdict::TakenBack => settled(conflict, "one was taken back"),
+        };
+        text.push_str(&format!("conflict {}: {state}\n", conflict.number));
+        for (name, transfer) in [("first", &conflict.first), ("second", &conflict.second)] {
+            let told = transfer.as_ref().map_or_else(|| "-".to_owned(), told);
+            text.push_str(&format!("  {name:<8}{told}\n"));
+        }
+    }
+    if !response.next_page_token.is_empty() {
+        text.push_str("and more: --limit\n");
+    }
+    text
+}
+
+fn settled(conflict: &v1::TransferConflict, verdict: &str) -> String {
+    let at = moment(conflict.settled_at.as_ref());
+    format!("{verdict}, settled {at}: {}", escape(&conflict.reason))
+}
+
+/// A transfer in one line.
+fn told(transfer: &v1::Transfer) -> String {
+    let position = transfer.position.as_ref().map_or_else(String::new, |position| {
+        format!(" at {}:{}:{}", position.height, position.tx_index, position.index)
+    });
+    let moved = match &transfer.movement {
+        Some(Movement::Account(account)) => format!(
+            "{} of {} from {} to {}",
+            or_dash(&account.amount),
+            or_dash(&account.asset),
+            or_dash(&account.from),
+            or_dash(&account.to)
+        ),
+        Some(Movement::Utxo(utxo)) => {
+            let leg = |legs: &[v1::UtxoLeg]| {
+                let names = legs.iter().map(|leg| match leg.addresses.as_slice() {
+                    [] => "nobody".to_owned(),
+                    named => named.iter().map(|it| escape(it)).collect::<Vec<_>>().join("+"),
+                });
+                let names: Vec<_> = names.take(4).collect();
+                let more = legs.len().saturating_sub(names.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("{}{more}", names.join(", "))
+            };
+            format!("from {} to {}", leg(&utxo.inputs), leg(&utxo.outputs))
+        }
+        None => "nothing".to_owned(),
+    };
+    let status = match transfer.status() {
+        v1::TransactionStatus::Unspecified => "",
+        v1::TransactionStatus::Succeeded => ", succeeded",
+        v1::TransactionStatus::Failed => ", FAILED",
+    };
+    let (chain, tx) = (or_dash(&transfer.chain), or_dash(&transfer.tx));
+    format!("{chain} {tx}{position}: {moved}{status}, {}", moment(transfer.time.as_ref()))
 }
 
 /// The transfers of an address, in their order.
@@ -132,6 +333,17 @@ fn counterparty(row: &v1::Counterparty) -> [String; 7] {
     let time = moment(transfer.time.as_ref());
     let tx = format!("{} {}", or_dash(&transfer.chain), or_dash(&transfer.tx));
     [time, direction.to_owned(), others, amount, asset, tx, counts]
+}
+
+/// What was declared.
+pub fn declared(response: &v1::DeclareCoverageResponse) -> String {
+    match response.gaps {
+        0 => "declared\n".to_owned(),
+        gaps => {
+            let gaps = words::count(gaps as usize, "known gap", "known gaps");
+            format!("declared; {gaps} within it: a declaration closes none (transfers gaps)\n")
+        }
+    }
 }
 
 /// What was taken back.

@@ -37,6 +37,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
     match code {
         Code::RequiredListMissing => "a required list is not loaded",
         Code::ListStale => "a list is older than its limit",
+        Code::ListNotStored => "a publication of a required list could not be stored",
         Code::Narrowed => "the request leaves out a required list",
         Code::AddressNotUnderstood => "the string fits no address form",
         Code::ChecksumWrong => "the address's checksum is wrong: it may be mistyped",
@@ -48,13 +49,31 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::AsOfBeforeFirstPublication => {
             "the day asked for is before the first publication ever loaded"
         }
-        Code::TransfersMissing => "a chain that must have transfers has none",
-        Code::TransfersGapped => "the transfers of a chain lack blocks in between",
+        Code::TransfersMissing => "transfers of a chain are not loaded",
+        Code::TransfersGapped => "transfers of a chain are not whole",
+        Code::TransfersUnpositioned => "transfers of a chain state no height and cannot show gaps",
+        Code::TransfersUnvalued => "an asset of a chain has no known value",
         Code::TransfersStale => "the transfers of a chain end too long ago",
         Code::ExposureBehind => "exposure does not know the lists in force yet",
         Code::SearchCutShort => "the search for exposure was cut short",
         Code::DepthNarrowed => "the request asks for fewer hops than are required",
         Code::Unspecified => "a reason that this program does not know",
+    }
+}
+
+/// What is wholly known of a chain's transfers, by kind.
+pub fn whole_kinds(chain: &v1::SnapshotTransfers) -> String {
+    let kind = |kind: &v1::SnapshotMovementKind| {
+        let whole = if kind.whole { "whole" } else { "NOT WHOLE" };
+        format!("{} {whole}", super::transfers::movement_kind(kind.kind()))
+    };
+    let mut kinds: Vec<_> = chain.kinds.iter().map(kind).collect();
+    if !chain.unvalued_asset.is_empty() {
+        kinds.push(format!("{} WITHOUT VALUE", escape(&chain.unvalued_asset)));
+    }
+    match kinds.is_empty() {
+        true => "-".to_owned(),
+        false => kinds.join(", "),
     }
 }
 

@@ -25,6 +25,11 @@ pub fn differences(summary: &Summary, gathered: &Gathered) -> Vec<String> {
     found.map("incomplete", &theirs.incomplete, &ours.incomplete);
     found.map("lists", &theirs.lists, &ours.lists);
     found.map("parties", &parties(theirs), &parties(ours));
+    if let Some(read) = summary.read.filter(|_| !summary.interrupted)
+        && let Err(error) = read.check(ours.rows)
+    {
+        found.say(format!("what was read of the input: {error}"));
+    }
     for (snapshot, policy) in gathered.bases.keys() {
         match summary.snapshots.iter().find(|known| known.id == *snapshot) {
             None => found.say(format!("snapshots lack {snapshot}, which rows rest on")),

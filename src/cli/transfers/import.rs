@@ -1,30 +1,35 @@
 //! `transfers import`: files, read here, into the store. Understands no format
 //! ([`crate::source::transfers`]).
 
-use std::collections::BTreeMap;
+mod gathered;
+mod summary;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use jiff::Timestamp;
-use serde::Serialize;
 use tokio::sync::mpsc;
 
+use self::gathered::{File, Gathered};
+use self::summary::Summary;
 use super::rejects::Rejects;
 use super::sink::{Outcome, Sink};
 use crate::cli::output::Output;
-use crate::cli::progress::{ProgressLine, span};
+use crate::cli::progress::ProgressLine;
 use crate::cli::text::{escape, grouped};
-use crate::cli::{Global, connect};
+use crate::cli::{Global, clock, connect};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
-use crate::domain::transfer::{MAX_HEIGHT, Transfer};
-use crate::ingest::Covered;
-use crate::source::rows::Progress;
+use crate::domain::coverage::{Covered, Extent, Gap};
+use crate::domain::transfer::{MovementKind, Transfer};
+use crate::source::rows::{LineBreaks, Progress};
 use crate::source::transfers::{
-    ReadReport, ReadSettings, ReadTransfersError, Reject, TransferFormat, read,
+    ReadReport, ReadSettings, ReadTransfersError, Reject, RowPlace, TransferFormat, read,
 };
 
 /// How many batches of the reader wait to be stored, two groups of [`crate::ingest`]: the reader goes
@@ -42,7 +47,7 @@ pub struct Arguments {
     #[arg(long)]
     format: Option<TransferFormat>,
     /// The chain, for formats that do not say it [default: ethereum or bitcoin]
-    #[arg(long, value_parser = chain)]
+    #[arg(long, value_parser = super::chain)]
     chain: Option<Chain>,
     /// A blocks file of ethereum-etl: the time of rows that do not say it
     #[arg(long, value_name = "FILE")]
@@ -54,83 +59,199 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// These blocks of --chain are whole in the files: those without transfers are no gap
-    #[arg(long, value_name = "FROM-TO", value_parser = heights, requires = "chain")]
-    covers: Option<std::ops::RangeInclusive<u64>>,
+    #[arg(long, value_name = "FROM-TO", value_parser = super::heights, requires = "chain")]
+    covers: Option<RangeInclusive<u64>>,
+    /// The same for files whose rows state no height: these times (RFC 3339 or Unix seconds)
+    #[arg(long, value_name = "FROM/TO", value_parser = super::times, requires = "chain")]
+    covers_times: Option<RangeInclusive<u64>>,
+    /// The kinds that are whole: native, tokens, internal, utxo [default: those that the files hold]
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    kinds: Vec<MovementKind>,
+    /// Take line breaks within a quoted cell of a CSV; without it, a row with one is not understood
+    #[arg(long)]
+    allow_line_breaks: bool,
     /// How to show the outcome
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
 
-/// What an import did. No message of the proto: the server sees batches only.
-#[derive(Debug, Default, Serialize)]
-struct Summary {
-    files: usize,
-    read: u64,
-    stored: u64,
-    duplicates: u64,
-    derived: u64,
-    left_out: BTreeMap<String, u64>,
-    rejected: u64,
-    milliseconds: u64,
-    rows: u64,
-    labelled_rows: u64,
-}
-
 /// Imports the files, one after the other. The first that cannot be read ends it; what was stored
 /// of it before stays, and importing it again stores nothing twice.
-pub async fn run(arguments: Arguments, global: &Global) -> Result<()> {
+pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let assets = Arc::new(global.load_config()?.exposure.assets);
     let settings = ReadSettings {
         format: arguments.format,
         chain: arguments.chain.clone(),
-        blocks: arguments.blocks,
-        receipts: arguments.receipts,
-        now: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
+        blocks: arguments.blocks.clone(),
+        receipts: arguments.receipts.clone(),
+        now: u64::try_from(clock::now().as_second()).unwrap_or_default(),
+        line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
         ..ReadSettings::default()
     };
+    ensure!(
+        arguments.kinds.is_empty() || arguments.is_declaring(),
+        "--kinds says of what --covers or --covers-times holds: give one of them"
+    );
     let mut rejects = arguments.rejects.as_deref().map(Rejects::create).transpose()?;
     let mut sink = Sink::open(connect::reach(global).await?);
     let mut line = ProgressLine::start();
-    let mut summary = Summary { files: arguments.files.len(), ..Summary::default() };
+    let mut summary = Summary::of(arguments.files.len());
+    let mut claim = Claim::default();
+    let (mut all, mut unplaced) = (Gathered::default(), Vec::new());
     for file in &arguments.files {
         let reading = Reading {
             path: file.clone(),
             settings: settings.clone(),
             assets: assets.clone(),
             rejects: rejects.take(),
+            gathered: Gathered::default(),
         };
         let imported = import(reading, &mut sink, &mut line).await;
         line.clear();
-        let (report, kept) = match imported {
-            Ok(imported) => imported,
-            Err(error) => return Err(stopped(error, sink).await),
-        };
+        let Imported { report, rejects: kept, gathered } = imported?;
         rejects = kept;
-        summary.read += report.rows_read;
-        summary.rejected += report.rejected;
-        for (reason, count) in report.left_out {
-            *summary.left_out.entry(reason.to_string()).or_default() += count;
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return Err(stopped(error, &arguments, &gathered, sink).await),
+        };
+        let known = arguments.file(Some(report.format));
+        let gaps = gathered.gaps(&known);
+        claim.take(&report, &gathered, arguments.chain.as_ref());
+        all.reach_with(&gathered);
+        if gathered.has_unplaced() {
+            unplaced.push((report.format, gathered.clone()));
         }
+        summary.add(file, report, gathered.rejected_heights(&known));
+        if !gaps.is_empty() {
+            sink.note_gaps(gaps).await?;
+        }
+    }
+    // What stands nobody knows where may stand wherever any of the files reaches.
+    for (format, mut gathered) in unplaced {
+        gathered.reach_with(&all);
+        sink.note_gaps(gathered.gaps(&arguments.file(Some(format)))).await?;
     }
     if let Some(rejects) = rejects {
         rejects.finish()?;
     }
-    if let (Some(chain), Some(heights)) = (arguments.chain, arguments.covers) {
-        sink.cover(Covered { chain, heights }).await?;
+    let covered = match claim.covered(&arguments) {
+        Ok(covered) => covered,
+        Err(error) => {
+            // What was not understood is kept all the same.
+            sink.finish(&claim.chains).await?;
+            return Err(error);
+        }
+    };
+    for covered in covered {
+        sink.cover(covered).await?;
     }
-    let Outcome { done, rows, labelled_rows } = sink.finish().await?;
-    summary.stored = done.stored;
-    summary.duplicates = done.duplicates;
-    summary.derived = done.derived;
-    summary.milliseconds = u64::try_from(line.elapsed().as_millis()).unwrap_or(u64::MAX);
-    summary.rows = rows;
-    summary.labelled_rows = labelled_rows;
-    arguments.output.show(&summary, |_| text(&summary))
+    let outcome = sink.finish(&claim.chains).await?;
+    summary.finish(outcome, line.elapsed());
+    arguments.output.show(&summary, |_| summary.text())?;
+    Ok(if summary.is_whole() { 0 } else { NOT_WHOLE })
 }
 
-/// An import that ends early: what was read before is stored all the same.
-async fn stopped(error: anyhow::Error, sink: Sink) -> anyhow::Error {
-    match sink.finish().await {
+/// The exit status of an import that was done, of which not everything was understood.
+const NOT_WHOLE: u8 = 3;
+
+impl Arguments {
+    fn is_declaring(&self) -> bool {
+        self.covers.is_some() || self.covers_times.is_some()
+    }
+
+    fn file(&self, format: Option<TransferFormat>) -> File<'_> {
+        let (covers, covers_times) = (self.covers.as_ref(), self.covers_times.as_ref());
+        File { format, chain: self.chain.as_ref(), covers, covers_times }
+    }
+}
+
+/// What may be declared of the files together.
+#[derive(Debug, Default)]
+struct Claim {
+    kinds: BTreeSet<MovementKind>,
+    /// Rows that were not understood, or name nobody.
+    not_understood: u64,
+    /// The chains of stored transfers.
+    chains: BTreeSet<Chain>,
+}
+
+impl Claim {
+    fn take(&mut self, report: &ReadReport, gathered: &Gathered, chain: Option<&Chain>) {
+        self.not_understood += report.rejected + report.unnamed_inputs + report.unnamed_outputs;
+        self.chains.extend(gathered.chains().cloned());
+        let Some(chain) = chain else { return };
+        match report.format {
+            // It may hold any kind, and holds those that it has.
+            TransferFormat::Own => self.kinds.extend(gathered.kinds_on(chain)),
+            // An empty file covers nothing by itself.
+            format if report.rows_read > report.rejected => self.kinds.extend(format.kinds()),
+            _ => {}
+        }
+    }
+
+    fn covered(&self, arguments: &Arguments) -> Result<Vec<Covered>> {
+        let Some(chain) = arguments.chain.as_ref().filter(|_| arguments.is_declaring()) else {
+            return Ok(Vec::new());
+        };
+        let kinds: Vec<_> = match &arguments.kinds[..] {
+            [] => self.kinds.iter().copied().collect(),
+            named => named.to_vec(),
+        };
+        let absent = kinds.iter().find(|kind| !self.kinds.contains(kind));
+        ensure!(
+            self.not_understood == 0 || !kinds.is_empty() && absent.is_none(),
+            "nothing is declared of {chain}: of rows of a kind that is to be covered none was understood"
+        );
+        ensure!(
+            !kinds.is_empty(),
+            "the files hold no transfer of {chain}, and so cover nothing by themselves: if the \
+             blocks truly hold none, say so with \"transfers declare {chain} --covers ... --kinds ...\""
+        );
+        if let Some(kind) = absent {
+            bail!(
+                "the files hold no {kind} of {chain}: if the blocks truly hold none, say so with \
+                 \"transfers declare {chain} --covers ... --kinds {kind}\""
+            );
+        }
+        let heights = arguments.covers.clone().map(Extent::Heights);
+        let times = arguments.covers_times.clone().map(Extent::Times);
+        let is_clean_import = self.not_understood == 0;
+        let covered = |extent| Covered {
+            chain: chain.clone(),
+            kinds: kinds.clone(),
+            extent,
+            is_clean_import,
+        };
+        Ok(heights.into_iter().chain(times).map(covered).collect())
+    }
+}
+
+/// An import that ends early: what was read before is stored all the same, and the block in which it
+/// ended is a gap.
+async fn stopped(
+    error: ReadTransfersError,
+    arguments: &Arguments,
+    gathered: &Gathered,
+    mut sink: Sink,
+) -> anyhow::Error {
+    let stands = match &error {
+        ReadTransfersError::Row { stands, .. } => RowPlace::clone(stands),
+        _ => RowPlace::default(),
+    };
+    let gaps = gathered.stopped(&arguments.file(arguments.format), &stands);
+    let mut error = anyhow::Error::from(error);
+    if !gaps.is_empty() {
+        let mut places: Vec<String> = gaps
+            .iter()
+            .map(|(chain, gap)| format!("{} {} of {chain}", gap.kind, gap.extent))
+            .collect();
+        places.dedup();
+        if let Err(failed) = sink.note_gaps(gaps).await {
+            return error.context(format!("the gap that this leaves was not stored: {failed}"));
+        }
+        error = error.context(format!("not covered from here on: {}", places.join("; ")));
+    }
+    match sink.finish(&BTreeSet::new()).await {
         Ok(Outcome { done, .. }) if done.stored > 0 => {
             error.context(format!("{} transfers before it are stored", grouped(done.stored)))
         }
@@ -145,166 +266,76 @@ struct Reading {
     settings: ReadSettings,
     assets: Arc<AssetTable>,
     rejects: Option<Rejects>,
+    gathered: Gathered,
 }
 
-type Batch = (Vec<Transfer>, Progress);
+/// What became of a file.
+struct Imported {
+    report: Result<ReadReport, ReadTransfersError>,
+    rejects: Option<Rejects>,
+    gathered: Gathered,
+}
+
+type Batch = (Vec<Transfer>, Vec<(Chain, Gap)>, Progress);
 
 impl Reading {
     /// Reads the file, and hands its transfers on.
-    fn read(
-        mut self,
-        batches: &mpsc::Sender<Batch>,
-    ) -> (Result<ReadReport, ReadTransfersError>, Option<Rejects>) {
-        let assets = &self.assets;
+    fn read(self, batches: &mpsc::Sender<Batch>) -> Imported {
+        let Self { path, settings, assets, mut rejects, gathered } = self;
         let decimals = |chain: &Chain, asset: &_| assets.rule(chain, asset).map(|it| it.decimals);
-        let mut put = |batch, progress| {
+        // Both sinks learn of the file.
+        let gathered = RefCell::new(gathered);
+        let mut put = |batch: Vec<Transfer>, progress| {
+            let mut gathered = gathered.borrow_mut();
+            gathered.take(&batch);
             // Whoever stores has failed, and says why.
-            batches.blocking_send((batch, progress)).map_err(|_| "nobody takes them any more")
+            batches
+                .blocking_send((batch, gathered.take_fresh(), progress))
+                .map_err(|_| "nobody takes them any more")
         };
-        let report = match &mut self.rejects {
-            None => read(&self.path, &self.settings, &decimals, None, &mut put),
+        let report = match &mut rejects {
+            None => read(&path, &settings, &decimals, None, &mut put),
             Some(rejects) => {
-                let mut reject = |row: &Reject<'_>| rejects.add(row);
-                read(&self.path, &self.settings, &decimals, Some(&mut reject), &mut put)
+                let mut reject = |row: &Reject<'_>| {
+                    gathered.borrow_mut().reject(row.stands);
+                    rejects.add(row)
+                };
+                read(&path, &settings, &decimals, Some(&mut reject), &mut put)
             }
         };
-        (report, self.rejects)
+        Imported { report, rejects, gathered: gathered.into_inner() }
     }
 }
 
 /// One file: read on a thread of its own, stored from here.
-async fn import(
-    reading: Reading,
-    sink: &mut Sink,
-    line: &mut ProgressLine,
-) -> Result<(ReadReport, Option<Rejects>)> {
+async fn import(reading: Reading, sink: &mut Sink, line: &mut ProgressLine) -> Result<Imported> {
     let name = shown_name(&reading.path);
     let path = reading.path.display().to_string();
     let started = Instant::now();
     let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
     let reader = tokio::task::spawn_blocking(move || reading.read(&sender));
     let mut stored = Ok(());
-    while let Some((batch, progress)) = batches.recv().await {
-        stored = match batch.is_empty() {
+    while let Some((batch, gaps, progress)) = batches.recv().await {
+        stored = match gaps.is_empty() {
             true => Ok(()),
-            false => sink.put(batch).await,
+            false => sink.note_gaps(gaps).await,
         };
+        if stored.is_ok() && !batch.is_empty() {
+            stored = sink.put(batch).await;
+        }
         if stored.is_err() {
             break;
         }
         line.show(&name, started, progress);
     }
     drop(batches);
-    let (report, rejects) = reader.await.context("the reading task")?;
+    let imported = reader.await.context("the reading task")?;
     stored.with_context(|| format!("storing the transfers of {path}"))?;
-    Ok((report?, rejects))
+    Ok(imported)
 }
 
 /// The file's name, harmless.
 fn shown_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     escape(&name.to_string_lossy()).into_owned()
-}
-
-fn text(summary: &Summary) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
-    let seconds = Duration::from_millis(summary.milliseconds).as_secs_f64();
-    let speed = if seconds > 0.0 { summary.read as f64 / seconds } else { 0.0 };
-    let took = match summary.milliseconds {
-        0..10_000 => format!("{seconds:.1} s"),
-        _ => span(seconds as u64),
-    };
-    let files =
-        if summary.files == 1 { "1 file".to_owned() } else { format!("{} files", summary.files) };
-    let read = grouped(summary.read);
-    line("read", format!("{read} rows of {files} in {took} ({} rows/s)", grouped(speed as u64)));
-    line("stored", grouped(summary.stored));
-    line(
-        "duplicates",
-        format!("{}, in the store or earlier in the files", grouped(summary.duplicates)),
-    );
-    if summary.derived > 0 {
-        let derived = grouped(summary.derived);
-        line(
-            "derived",
-            format!("{derived}, without transaction or position: told apart by content"),
-        );
-    }
-    for (reason, count) in &summary.left_out {
-        line("left out", format!("{}, {reason}", grouped(*count)));
-    }
-    if summary.rejected > 0 {
-        line("rejected", format!("{}, not understood", grouped(summary.rejected)));
-    }
-    let (known, rows) = (grouped(summary.labelled_rows), grouped(summary.rows));
-    line(
-        "exposure",
-        format!("knows {known} of {rows} rows in the store, those taken back among them"),
-    );
-    text
-}
-
-/// One chain, not a family.
-fn chain(text: &str) -> Result<Chain> {
-    match text.parse()? {
-        family @ (Chain::AnyEvm | Chain::AnyCosmos) => {
-            Err(anyhow!("{family} is a family of chains: name one"))
-        }
-        chain => Ok(chain),
-    }
-}
-
-/// `FROM-TO`, both included.
-fn heights(text: &str) -> Result<std::ops::RangeInclusive<u64>> {
-    let refused = || anyhow!("{text:?} is no span of heights such as 100-200");
-    let (from, to) = text.split_once('-').ok_or_else(refused)?;
-    let (from, to): (u64, u64) =
-        (from.parse().map_err(|_| refused())?, to.parse().map_err(|_| refused())?);
-    if from > to || to > MAX_HEIGHT {
-        return Err(refused());
-    }
-    Ok(from..=to)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_of_heights() {
-        let check = |text: &str, want| assert_eq!(heights(text).ok(), want, "{text}");
-        check("100-200", Some(100..=200));
-        check("7-7", Some(7..=7));
-        for text in ["", "7", "8-7", "-1-2", "a-b", "0-1099511627776"] {
-            check(text, None);
-        }
-    }
-
-    #[test]
-    fn summaries() {
-        let left_out = BTreeMap::from([("no value moved: delegatecall trace".to_owned(), 1_234)]);
-        let summary = Summary {
-            files: 2,
-            read: 12_345,
-            stored: 11_000,
-            duplicates: 100,
-            derived: 5,
-            left_out,
-            rejected: 11,
-            milliseconds: 2_500,
-            rows: 99_999,
-            labelled_rows: 99_999,
-        };
-        let want = "\
-read        12,345 rows of 2 files in 2.5 s (4,938 rows/s)
-stored      11,000
-duplicates  100, in the store or earlier in the files
-derived     5, without transaction or position: told apart by content
-left out    1,234, no value moved: delegatecall trace
-rejected    11, not understood
-exposure    knows 99,999 of 99,999 rows in the store, those taken back among them
-";
-        assert_eq!(text(&summary), want);
-    }
 }

@@ -1,16 +1,19 @@
 //! Where an import's transfers go: straight into the store that this process holds, or to a server,
 //! several batches in flight. Reads no file.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 
 use crate::cli::connect::Reached;
+use crate::domain::chain::Chain;
+use crate::domain::coverage::Gap;
 use crate::domain::transfer::Transfer;
 use crate::engine::{AppendedSummary, Engine, IngestSession};
 use crate::grpc::client::ingest::{IngestStream, Ingested};
 use crate::grpc::client::{Client, answer};
-use crate::grpc::v1;
+use crate::grpc::{self, v1};
 use crate::ingest::Covered;
 
 /// Takes transfers.
@@ -34,7 +37,7 @@ pub enum Sink {
 }
 
 /// What became of an import.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Outcome {
     /// The sum over its transfers.
     pub done: Ingested,
@@ -42,6 +45,9 @@ pub struct Outcome {
     pub rows: u64,
     /// Transfers that the labels of exposure know.
     pub labelled_rows: u64,
+    /// Chain and asset where nothing of a chain that was imported could count, since the asset is not
+    /// in the asset table.
+    pub unvalued: Vec<(String, String)>,
 }
 
 impl Sink {
@@ -77,9 +83,20 @@ impl Sink {
         }
     }
 
-    /// Waits until all is durable and the labels know it.
-    pub async fn finish(self) -> Result<Outcome> {
+    /// Takes gaps that were found.
+    pub async fn note_gaps(&mut self, gaps: Vec<(Chain, Gap)>) -> Result<()> {
         match self {
+            Self::Held { session, .. } => {
+                session.as_mut().ok_or_else(lost)?.note_gaps(gaps);
+                Ok(())
+            }
+            Self::Served { stream, .. } => Ok(stream.note_gaps(&gaps).await?),
+        }
+    }
+
+    /// Waits until all is durable and the labels know it. `chains` are those that were imported.
+    pub async fn finish(self, chains: &BTreeSet<Chain>) -> Result<Outcome> {
+        let (client, done) = match self {
             Self::Held { engine, session, done } => {
                 let mut session = session.ok_or_else(lost)?;
                 let rest = blocking(move || {
@@ -88,16 +105,25 @@ impl Sink {
                 });
                 let mut done = done;
                 add(&mut done, rest.await??);
-                let heads = engine.transfer_heads();
-                Ok(Outcome { done, rows: heads.rows, labelled_rows: heads.labelled_rows })
+                (Client::new(grpc::in_process(engine).await?), done)
             }
-            Self::Served { mut client, stream } => {
-                let done = stream.finish().await?;
-                let request = v1::ListTransferHeadsRequest {};
-                let heads = answer(client.transfers.list_transfer_heads(request).await)?;
-                Ok(Outcome { done, rows: heads.rows, labelled_rows: heads.labelled_rows })
-            }
-        }
+            Self::Served { client, stream } => (*client, stream.finish().await?),
+        };
+        let mut transfers = client.transfers;
+        let request = v1::ListTransferHeadsRequest {};
+        let heads = answer(transfers.list_transfer_heads(request).await)?;
+        let imported = |head: &&v1::TransferHead| {
+            !head.unvalued_asset.is_empty() && chains.iter().any(|it| *it.caip2() == *head.chain)
+        };
+        let unvalued = heads.heads.iter().filter(imported);
+        Ok(Outcome {
+            done,
+            rows: heads.rows,
+            labelled_rows: heads.labelled_rows,
+            unvalued: unvalued
+                .map(|head| (head.chain.clone(), head.unvalued_asset.clone()))
+                .collect(),
+        })
     }
 }
 
@@ -124,6 +150,8 @@ fn add(done: &mut Ingested, appended: Option<AppendedSummary>) {
     done.stored += appended.stored;
     done.duplicates += appended.duplicates;
     done.derived += appended.derived;
+    done.replaced += appended.replaced;
+    done.conflicts += appended.conflicts;
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {

@@ -18,7 +18,8 @@ fn data(file: &str) -> Option<PathBuf> {
         PathBuf::from,
     );
     if !folder.is_dir() {
-        eprintln!("skipped: no test data at {}", folder.display());
+        let what = format!("no real data at {} (LAZARETTO_TEST_DATA)", folder.display());
+        crate::lacking::skipped("data", &what);
         return None;
     }
     Some(folder.join(file))

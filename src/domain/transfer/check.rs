@@ -31,6 +31,20 @@ pub enum TransferError {
     /// A transaction index beyond [`MAX_TX_INDEX`].
     #[error("position.tx_index: {0} is above {MAX_TX_INDEX}")]
     TxIndex(u32),
+    /// A position and a partial one.
+    #[error("partial_position: there is a position: give one of the two")]
+    BothPositions,
+    /// A transaction that is no hash, on a chain whose transactions have hashes.
+    #[error("tx: a transaction of {0} is a hash of 32 bytes in hex")]
+    TxHash(Chain),
+    /// An input or output that has holders and is said to have none.
+    #[error("{field}[{leg}]: it names holders and is said to be unattributable")]
+    Unattributable {
+        /// `inputs` or `outputs`.
+        field: &'static str,
+        /// Its place among them, from 0.
+        leg: usize,
+    },
     /// A text that is empty, too long, or not visible ASCII.
     #[error("{field}: {found:?} is not 1 to {most} bytes of visible ASCII")]
     Text {
@@ -44,6 +58,13 @@ pub enum TransferError {
     /// Inputs of a transaction that makes new coins.
     #[error("inputs: a coinbase transaction has none, not {0}")]
     Coinbase(usize),
+    /// Inputs that are all known and worth less than the outputs, which no chain allows: an exporter
+    /// did not know them.
+    #[error("inputs: worth less than the outputs: a value that is not known is null")]
+    Inputs,
+    /// The coin of a chain under the address that some contracts write for it.
+    #[error("asset: {0} stands for the chain's coin: write native")]
+    PseudoContract(String),
     /// More inputs or outputs than [`MAX_LEGS`].
     #[error("{field}: {found} are more than {MAX_LEGS}")]
     Legs {
@@ -80,8 +101,20 @@ impl Transfer {
                 return Err(TransferError::TxIndex(position.tx_index));
             }
         }
-        if let Some(TxId::Text(text)) = &self.tx {
-            check_text("tx", text, MAX_NAME)?;
+        if let Some(partial) = self.partial_position {
+            if self.position.is_some() {
+                return Err(TransferError::BothPositions);
+            }
+            if partial.height > MAX_HEIGHT {
+                return Err(TransferError::Height(partial.height));
+            }
+        }
+        match &self.tx {
+            Some(TxId::Text(_)) if matches!(self.chain, Chain::Evm(_)) || self.chain.is_utxo() => {
+                return Err(TransferError::TxHash(self.chain.clone()));
+            }
+            Some(TxId::Text(text)) => check_text("tx", text, MAX_NAME)?,
+            Some(TxId::Hash(_)) | None => {}
         }
         match &self.movement {
             Movement::Account(account) => {
@@ -90,6 +123,9 @@ impl Transfer {
                 }
                 match &account.asset {
                     Asset::Named(text) => check_text("asset", text, MAX_NAME),
+                    Asset::Contract(contract) if is_pseudo_contract(contract) => {
+                        Err(TransferError::PseudoContract(account.asset.to_string()))
+                    }
                     Asset::Native | Asset::Contract(_) => Ok(()),
                 }
             }
@@ -116,14 +152,31 @@ fn check_utxo(utxo: &UtxoMovement) -> Result<(), TransferError> {
         return Err(TransferError::Coinbase(utxo.inputs.len()));
     }
     check_legs("inputs", &utxo.inputs)?;
-    check_legs("outputs", &utxo.outputs)
+    check_legs("outputs", &utxo.outputs)?;
+    let worth =
+        |legs: &[Leg]| legs.iter().map(|leg| leg.amount.map(u128::from)).sum::<Option<u128>>();
+    let is_short = worth(&utxo.inputs)
+        .zip(worth(&utxo.outputs))
+        .is_some_and(|(inputs, outputs)| inputs < outputs);
+    if is_short && !utxo.coinbase && !utxo.inputs.is_empty() {
+        return Err(TransferError::Inputs);
+    }
+    Ok(())
+}
+
+/// The zero address, and the one of 0xee bytes that wallets and routers use.
+fn is_pseudo_contract(contract: &[u8; 20]) -> bool {
+    *contract == [0; 20] || *contract == [0xee; 20]
 }
 
 fn check_legs(field: &'static str, legs: &[Leg]) -> Result<(), TransferError> {
     if legs.len() > MAX_LEGS {
         return Err(TransferError::Legs { field, found: legs.len() });
     }
-    for (leg, Leg { holders, .. }) in legs.iter().enumerate() {
+    for (leg, Leg { holders, unattributable, .. }) in legs.iter().enumerate() {
+        if *unattributable && !holders.is_empty() {
+            return Err(TransferError::Unattributable { field, leg });
+        }
         if holders.len() > MAX_HOLDERS {
             return Err(TransferError::Holders { field, leg, found: holders.len() });
         }
@@ -149,19 +202,20 @@ fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), Transf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::transfer::{AccountMovement, Amount, Position, TxStatus};
+    use crate::domain::transfer::{AccountMovement, Amount, PartialPosition, Position, TxStatus};
 
     const NOW: u64 = 1_700_000_000;
 
     fn account() -> Transfer {
         Transfer {
-            chain: Chain::Evm(1),
+            chain: Chain::Solana,
             time: NOW,
             position: Some(Position {
                 height: MAX_HEIGHT,
                 tx_index: MAX_TX_INDEX,
                 index: u32::MAX,
             }),
+            partial_position: None,
             block_hash: Some([1; 32]),
             tx: Some(TxId::Text("x".repeat(MAX_NAME).into())),
             status: TxStatus::Unknown,
@@ -180,7 +234,7 @@ mod tests {
     }
 
     fn legs(count: usize, holders: usize) -> Vec<Leg> {
-        vec![Leg { holders: vec![Holder::Evm([1; 20]); holders], amount: None }; count]
+        vec![Leg { holders: vec![Holder::Evm([1; 20]); holders], ..Leg::default() }; count]
     }
 
     fn check(transfer: &Transfer, want: &str) {
@@ -217,6 +271,14 @@ mod tests {
         };
         position(MAX_HEIGHT + 1, 0, "position.height: 1099511627775");
         position(0, MAX_TX_INDEX + 1, "position.tx_index: 16777215");
+        let partial_position = Some(PartialPosition { height: 1, index: None });
+        check(&Transfer { partial_position, ..account() }, "partial_position: there is a position");
+        let partial_position = Some(PartialPosition { height: MAX_HEIGHT + 1, index: None });
+        let partial = Transfer { position: None, partial_position, ..account() };
+        check(&partial, "position.height: 1099511627775");
+        for hashed in [Chain::Evm(1), Chain::Bitcoin] {
+            chain(hashed, "tx: a transaction of");
+        }
         for text in ["", "a b", "\u{200b}", &"x".repeat(MAX_NAME + 1)] {
             let tx = Some(TxId::Text(text.into()));
             check(&Transfer { tx, ..account() }, "tx: ");
@@ -228,6 +290,12 @@ mod tests {
             check(&transfer, want);
         };
         moved(|account| account.asset = Asset::Named("".into()), "asset: \"\"");
+        for stands_for_native in [[0; 20], [0xee; 20]] {
+            let mut transfer = account();
+            let Movement::Account(account) = &mut transfer.movement else { unreachable!() };
+            account.asset = Asset::Contract(stands_for_native);
+            check(&transfer, "asset: 0x");
+        }
         moved(|account| account.from = Some(Holder::Other("é".into())), "from: \"é\"");
         let long = |account: &mut AccountMovement| {
             account.to = Some(Holder::Other("x".repeat(MAX_ADDRESS + 1).into()));
@@ -240,8 +308,12 @@ mod tests {
         legs(legs_of(MAX_LEGS + 1), vec![], false, "inputs: 100001 are more");
         legs(vec![], legs_of(MAX_LEGS + 1), false, "outputs: 100001 are more");
         legs(vec![], self::legs(2, MAX_HOLDERS + 1), false, "outputs[0].holders: 101 are more");
-        let unseen = Leg { holders: vec![Holder::Other(" ".into())], amount: None };
+        let unseen = Leg { holders: vec![Holder::Other(" ".into())], ..Leg::default() };
         legs(vec![], vec![unseen], false, "outputs: \" \"");
+        let mut named = legs_of(1);
+        named[0].holders = vec![Holder::Evm([1; 20])];
+        named[0].unattributable = true;
+        legs(vec![], named, false, "outputs[0]: it names holders");
     }
 
     fn legs_of(count: usize) -> Vec<Leg> {

@@ -4,8 +4,6 @@
 use crate::exposure::Labels;
 use crate::store::{Store, StoreError};
 
-use super::EngineError;
-
 /// A base is written anew when as many changes, or bytes of them, were added to it.
 const MOST_DELTAS: usize = 4096;
 const LEAST_BYTES: usize = 16 << 20;
@@ -21,22 +19,34 @@ pub(super) struct Saved {
     deltas: usize,
     bytes: usize,
     waiting: Vec<Vec<u8>>,
+    /// The last attempt failed, which was logged.
+    is_lost: bool,
 }
 
 impl Saved {
-    /// Takes note of new labels, made by `delta` from those before; `None`: from nothing.
-    pub(super) fn note(
+    /// Takes note of new labels, made by `delta` from those before; `None`: from nothing. That they
+    /// cannot be stored is logged when it begins and when it ends: they are in force all the same.
+    pub(super) fn note(&mut self, store: &Store, labels: &Labels, delta: Option<Vec<u8>>) {
+        let stored = self.try_note(store, labels, delta);
+        self.log(stored);
+    }
+
+    fn try_note(
         &mut self,
         store: &Store,
         labels: &Labels,
         delta: Option<Vec<u8>>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), StoreError> {
         let Some(delta) = delta.filter(|_| self.base > 0 && !self.is_full()) else {
             self.waiting.clear();
+            // Where nothing is stored they need not be packed, or begun.
+            if let Some(refusal) = store.refusal() {
+                return Err(refusal);
+            }
             let (meta, chunks) = labels.to_chunks();
             let mut base = meta.len();
             store.put_label_base(&meta, chunks.inspect(|chunk| base += chunk.len()))?;
-            *self = Self { base, ..Self::default() };
+            *self = Self { base, is_lost: self.is_lost, ..Self::default() };
             return Ok(());
         };
         self.deltas += 1;
@@ -54,10 +64,24 @@ impl Saved {
 
     /// Stores what waits, now that there is time.
     pub(super) fn flush(&mut self, store: &Store) {
-        if let Err(error) = self.write(store) {
-            tracing::warn!(%error, "labels were not stored: a restart will build them anew");
-            // The next labels begin with a base of their own.
-            self.base = 0;
+        if !self.waiting.is_empty() {
+            let stored = self.write(store);
+            self.log(stored);
+        }
+    }
+
+    fn log(&mut self, stored: Result<(), StoreError>) {
+        let was_lost = std::mem::replace(&mut self.is_lost, stored.is_err());
+        match stored {
+            Err(error) => {
+                // The next labels begin with a base of their own.
+                (self.base, self.waiting) = (0, Vec::new());
+                if !was_lost {
+                    tracing::warn!(%error, "labels are not stored: a restart would build them anew");
+                }
+            }
+            Ok(()) if was_lost => tracing::info!("labels are stored again"),
+            Ok(()) => {}
         }
     }
 

@@ -2,51 +2,57 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::ExposureSettings;
+use crate::config::{ChainTerms, ExposureSettings};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainHead, TransferState};
+use crate::domain::transfer::MovementKind;
 use crate::screening::coverage::ChainCoverage;
 
 /// Every chain that has transfers or terms, in the order of their CAIP-2 ids, with its head.
 pub(in crate::engine) fn heads(
     settings: &ExposureSettings,
     state: &TransferState,
-) -> Vec<(ChainHead, bool, Option<SignedDuration>)> {
+) -> Vec<(ChainHead, ChainCoverage)> {
     let loaded = state.chains.values().cloned();
     let terms_of = |chain: &Chain| settings.chains.iter().find(|terms| terms.chain == *chain);
-    let absent = settings
-        .chains
-        .iter()
-        .filter(|terms| terms.required && !state.chains.contains_key(&*terms.chain.caip2()))
-        .map(|terms| ChainHead::new(terms.chain.clone()));
+    let is_absent = |terms: &&ChainTerms| {
+        !terms.required.is_empty() && !state.chains.contains_key(&*terms.chain.caip2())
+    };
+    let absent = settings.chains.iter().filter(is_absent);
+    let absent = absent.map(|terms| ChainHead::new(terms.chain.clone()));
     let mut heads: Vec<_> = loaded.chain(absent).collect();
     heads.sort_by_cached_key(|head| head.chain.caip2().into_owned());
     heads
         .into_iter()
         .map(|head| {
             let terms = terms_of(&head.chain);
+            let required = terms.map(|terms| &terms.required[..]).filter(|it| !it.is_empty());
             let max_age = terms.and_then(|terms| terms.max_age);
-            let max_age =
-                max_age.map(|age| SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX));
-            (head, terms.is_some_and(|terms| terms.required), max_age)
+            let conflicts = conflicts(state, &head.chain);
+            let coverage = ChainCoverage {
+                first_time: head.first_time.and_then(moment),
+                last_time: head.last_time.and_then(moment),
+                max_age: max_age
+                    .map(|age| SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX)),
+                ..ChainCoverage::new(&head, &conflicts, required, &settings.assets)
+            };
+            (head, coverage)
         })
         .collect()
 }
 
-/// The same in the words of a snapshot.
+/// How many conflicts are not settled, by kind.
+fn conflicts(state: &TransferState, chain: &Chain) -> Vec<(MovementKind, u64)> {
+    let count = |kind| {
+        let open = state.open_conflicts(chain).filter(|(_, conflict)| conflict.kind == kind);
+        open.count() as u64
+    };
+    MovementKind::ALL.into_iter().map(|kind| (kind, count(kind))).collect()
+}
+
+/// What a snapshot holds of every chain.
 pub(super) fn chains(settings: &ExposureSettings, state: &TransferState) -> Vec<ChainCoverage> {
-    let coverage =
-        |(head, required, max_age): (ChainHead, bool, Option<SignedDuration>)| ChainCoverage {
-            transfers: head.transfers,
-            first_time: head.first_time.and_then(moment),
-            last_time: head.last_time.and_then(moment),
-            last_height: head.covered.last().map(|span| *span.end()),
-            spans: head.covered.len() as u64,
-            chain: head.chain,
-            required,
-            max_age,
-        };
-    heads(settings, state).into_iter().map(coverage).collect()
+    heads(settings, state).into_iter().map(|(_, coverage)| coverage).collect()
 }
 
 /// Unix seconds as a moment.

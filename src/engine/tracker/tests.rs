@@ -13,6 +13,7 @@ use crate::domain::transfer::{
 };
 use crate::engine::{Engine, Import};
 use crate::screening::{Incomplete, Narrowing, Scope};
+use crate::store::Retract;
 
 const NOW: i64 = 1_763_640_000;
 const LISTED: [u8; 20] = [0x11; 20];
@@ -54,6 +55,7 @@ fn pays(from: [u8; 20], to: [u8; 20], height: u64, time: i64) -> Transfer {
         chain: Chain::Evm(1),
         time: time.try_into().unwrap(),
         position: Some(Position { height, tx_index: 0, index: 0 }),
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -125,7 +127,9 @@ fn blocks_taken_back_date_nothing() {
         engine.tracker.stored(row, stored, false);
         assert_eq!(hops(&engine, None), None);
         let now = engine.now();
-        engine.ingestor.retract(&Chain::Evm(1), 100, "test", now).unwrap();
+        let (chain, block_hash, reason) = (&Chain::Evm(1), None, "test");
+        let retract = Retract { chain, from_height: 100, block_hash, reason, at: now };
+        engine.ingestor.retract(&retract).unwrap();
         if said_first {
             engine.tracker.state_changed();
             assert_eq!(hops(&engine, None), None);

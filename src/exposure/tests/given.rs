@@ -90,7 +90,16 @@ fn account() -> impl Strategy<Value = Transfer> {
                 usd_micros: None,
             };
             let movement = Movement::Account(movement);
-            Transfer { chain, time, position, block_hash: None, tx: None, status, movement }
+            Transfer {
+                chain,
+                time,
+                position,
+                partial_position: None,
+                block_hash: None,
+                tx: None,
+                status,
+                movement,
+            }
         },
     )
 }
@@ -102,7 +111,7 @@ fn utxo() -> impl Strategy<Value = Transfer> {
         numbers.truncate(if numbers.len() == 2 && numbers[0] > 2 { 1 } else { 2 });
         numbers.dedup();
         let holders = numbers.into_iter().map(|number| holder(number, &Chain::Bitcoin)).collect();
-        Leg { holders, amount }
+        Leg { holders, unattributable: false, amount }
     });
     let leg = leg.boxed();
     let legs = || prop::collection::vec(leg.clone(), 0..4);
@@ -110,7 +119,16 @@ fn utxo() -> impl Strategy<Value = Transfer> {
         let movement = UtxoMovement { coinbase: inputs.is_empty(), inputs, outputs };
         let movement = Movement::Utxo(Box::new(movement));
         let chain = Chain::Bitcoin;
-        Transfer { chain, time, position, block_hash: None, tx: None, status, movement }
+        Transfer {
+            chain,
+            time,
+            position,
+            partial_position: None,
+            block_hash: None,
+            tx: None,
+            status,
+            movement,
+        }
     })
 }
 

@@ -19,6 +19,7 @@ fn send(from: u8, to: u8, height: u64, amount: u64) -> Transfer {
         chain: ETH,
         time: height,
         position: Some(Position { height, tx_index: 0, index: 0 }),
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -198,7 +199,11 @@ fn every_listing_of_a_key_is_asked_for_direct_dealings() {
 fn an_unknown_amount_makes_share_and_value_unknown() {
     let chain = Chain::Bitcoin;
     let spend = |height, amount| {
-        let leg = |number, amount| Leg { holders: vec![holder(number, &chain)], amount };
+        let leg = |number, amount| Leg {
+            holders: vec![holder(number, &chain)],
+            unattributable: false,
+            amount,
+        };
         let movement = UtxoMovement {
             coinbase: false,
             inputs: vec![leg(A, amount)],
@@ -279,7 +284,11 @@ fn transfers_are_paged_with_why_they_do_not_count() {
 #[test]
 fn a_utxo_transaction_is_one_hop() {
     let chain = Chain::Bitcoin;
-    let leg = |number, amount| Leg { holders: vec![holder(number, &chain)], amount };
+    let leg = |number, amount| Leg {
+        holders: vec![holder(number, &chain)],
+        unattributable: false,
+        amount,
+    };
     let movement = UtxoMovement {
         coinbase: false,
         inputs: vec![leg(S, Some(50)), leg(A, None), Leg::default()],

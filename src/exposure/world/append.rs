@@ -1,10 +1,10 @@
 //! Takes transfers into the graph and out of it. Makes no labels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::clock::ClockId;
-use super::super::edges::Appended;
-use super::super::nodes::{FIRST, NULL, Node, TX, UNKNOWN};
+use super::super::edges::{Appended, Edge};
+use super::super::nodes::{FIRST, NULL, Node, Nodes, TX, UNKNOWN};
 use super::super::shares::{Fact, NotCounted, Totals};
 use super::World;
 use crate::domain::chain::Chain;
@@ -258,13 +258,23 @@ impl World {
             self.clocks.cut(clock, from_height);
         }
         let nodes = &self.nodes;
-        let row = |node: Node, edge: &super::super::edges::Edge| {
-            let tx = [node, edge.node()].into_iter().find(|&end| nodes.has(end, TX));
-            u64::from(tx.map_or(edge.id, |tx| nodes.row(tx)))
-        };
         self.edges.retain(nodes.len(), |node, edge| {
-            nodes.clock(node) != clock || edge.key < from || row(node, edge) >= below_row
+            let row = row_of(nodes, node, edge);
+            nodes.clock(node) != clock || edge.key < from || row >= below_row
         });
+        self.build_anew();
+    }
+
+    /// Takes rows out of the graph in whose place others count: those must have been appended, and
+    /// stand in the same blocks.
+    pub fn remove(&mut self, rows: &HashSet<u64>) {
+        let nodes = &self.nodes;
+        self.edges.retain(nodes.len(), |node, edge| !rows.contains(&row_of(nodes, node, edge)));
+        self.build_anew();
+    }
+
+    /// After edges were taken out: sums, counterparties and labels are made from nothing.
+    fn build_anew(&mut self) {
         self.sum_totals();
         self.pending.all = true;
         self.pending.recount = true;
@@ -288,6 +298,12 @@ impl World {
         }
         (self.received, self.sent) = (received, sent);
     }
+}
+
+/// The row of an edge, which stands at a node.
+fn row_of(nodes: &Nodes, node: Node, edge: &Edge) -> u64 {
+    let tx = [node, edge.node()].into_iter().find(|&end| nodes.has(end, TX));
+    u64::from(tx.map_or(edge.id, |tx| nodes.row(tx)))
 }
 
 /// The sender and the receiver where both are EVM addresses; else the null address twice.

@@ -57,10 +57,12 @@ fn outcome(admitted: Result<Caller, Refusal>) -> String {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "ImportList" | "RefreshList" | "IngestTransfers" => Some(Role::Ingest),
-        "RetractTransfers" | "ReloadPolicy" | "ComparePolicies" | "BackupStore" => {
-            Some(Role::Admin)
-        }
+        "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        "RetractTransfers"
+        | "SettleTransferConflict"
+        | "ReloadPolicy"
+        | "ComparePolicies"
+        | "BackupStore" => Some(Role::Admin),
         _ => Some(Role::Screen),
     }
 }

@@ -7,11 +7,15 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CallError, Client};
+use crate::domain::chain::Chain;
+use crate::domain::coverage::Gap;
 use crate::domain::transfer::Transfer;
 use crate::grpc::convert::transfer::message;
 use crate::grpc::{transfers, v1};
 use crate::ingest::Covered;
 use v1::ingest_transfers_response::Outcome;
+
+pub use crate::grpc::transfers::covered;
 
 /// How many batches wait to be sent; more are on their way.
 const BATCHES_AHEAD: usize = 4;
@@ -24,9 +28,13 @@ const BATCH_BYTES: usize = 1 << 20;
 pub struct Ingested {
     /// How many are new.
     pub stored: u64,
-    /// How many were stored before.
+    /// How many were stored before, and add nothing.
     pub duplicates: u64,
-    /// How many are told apart by their content, or ordered by time alone.
+    /// How many of `stored` count in the place of others.
+    pub replaced: u64,
+    /// How many of `stored` contradict others.
+    pub conflicts: u64,
+    /// How many are told apart by content and occurrence alone.
     pub derived: u64,
 }
 
@@ -57,6 +65,8 @@ impl IngestStream {
                         done.stored += taken.stored;
                         done.duplicates += taken.duplicates;
                         done.derived += taken.derived;
+                        done.replaced += taken.replaced;
+                        done.conflicts += taken.conflicts;
                         count += 1;
                     }
                     Some(Outcome::Error(error)) => return Err(refused(error)),
@@ -91,16 +101,22 @@ impl IngestStream {
 
     /// Says that the blocks are whole in what was sent before.
     pub async fn cover(&mut self, covered: &Covered) -> Result<(), CallError> {
-        let heights =
-            v1::HeightRange { from: *covered.heights.start(), to: *covered.heights.end() };
-        let covered =
-            v1::CoveredBlocks { chain: covered.chain.to_string(), heights: Some(heights) };
-        self.request(v1::IngestTransfersRequest { covered: vec![covered], ..Default::default() })
-            .await
+        let covered = vec![transfers::covered(covered)];
+        self.request(v1::IngestTransfersRequest { covered, ..Default::default() }).await
+    }
+
+    /// Tells of what could not be understood.
+    pub async fn note_gaps(&mut self, gaps: &[(Chain, Gap)]) -> Result<(), CallError> {
+        for part in gaps.chunks(transfers::MAX_BATCH) {
+            let gaps = part.iter().map(|(chain, gap)| transfers::gap(chain, gap)).collect();
+            self.request(v1::IngestTransfersRequest { gaps, ..Default::default() }).await?;
+        }
+        Ok(())
     }
 
     async fn request(&mut self, mut request: v1::IngestTransfersRequest) -> Result<(), CallError> {
         request.batch_id = self.sent.to_string();
+        request.acknowledgement = v1::Acknowledgement::Durable.into();
         if self.requests.send(request).await.is_ok() {
             self.sent += 1;
             return Ok(());

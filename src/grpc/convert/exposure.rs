@@ -3,7 +3,7 @@
 use super::{hex, timestamp};
 use crate::engine::{DirectValue, Evidence};
 use crate::grpc::v1;
-use crate::screening::coverage::SnapshotChainRecord;
+use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 use crate::screening::{Incomplete, Near};
 
@@ -56,12 +56,29 @@ fn direct_value(value: &DirectValue) -> v1::DirectValue {
 pub(super) fn incomplete(reason: &Incomplete) -> Option<(v1::IncompleteReasonCode, String)> {
     use v1::IncompleteReasonCode as Code;
     Some(match reason {
-        Incomplete::TransfersMissing(chain) => {
-            (Code::TransfersMissing, format!("no transfers of {chain} are loaded for that time"))
+        Incomplete::TransfersMissing { chain, kind } => {
+            let detail = format!("no transfers of {chain} of kind {kind} are loaded for that time");
+            (Code::TransfersMissing, detail)
         }
-        Incomplete::TransfersGapped { chain, spans } => {
-            let gaps = spans.saturating_sub(1);
-            (Code::TransfersGapped, format!("the transfers of {chain} have {gaps} gaps"))
+        Incomplete::TransfersGapped { chain, kind, spans, gaps } => {
+            let why = match (spans, gaps) {
+                (0 | 1, 0) => "another kind reaches further".to_owned(),
+                (0 | 1, gaps) => format!("known gaps: {gaps}"),
+                (spans, gaps) => format!("{spans} spans of blocks; known gaps: {gaps}"),
+            };
+            let detail = format!("the transfers of {chain} of kind {kind} are not whole ({why})");
+            (Code::TransfersGapped, detail)
+        }
+        Incomplete::TransfersUnpositioned { chain, kind } => {
+            let detail = format!(
+                "transfers of {chain} of kind {kind} state no height, so that they cannot show gaps"
+            );
+            (Code::TransfersUnpositioned, detail)
+        }
+        Incomplete::TransfersUnvalued { chain, asset } => {
+            let detail =
+                format!("{asset} of {chain} is not in the asset table: nothing there could count");
+            (Code::TransfersUnvalued, detail)
         }
         Incomplete::TransfersStale { chain, age_seconds, max_age_seconds } => {
             let (age, limit) = (super::span(*age_seconds), super::span(*max_age_seconds));
@@ -90,17 +107,32 @@ pub(super) fn add_transfers(message: &mut v1::Snapshot, record: &SnapshotRecord)
     message.transfers = record.transfers.chains.iter().map(chain).collect();
     message.labelled_rows = record.transfers.rows;
     message.retractions = record.transfers.retractions;
+    message.replacements = record.transfers.replacements;
     message.max_hops = record.max_hops.into();
     message.exposure_settings = hex(&record.exposure_settings);
 }
 
+fn kind(record: &SnapshotKindRecord) -> v1::SnapshotMovementKind {
+    v1::SnapshotMovementKind {
+        kind: v1::MovementKind::from(record.kind).into(),
+        whole: record.whole,
+        needed: record.needed,
+        last_height: record.last_height,
+        covered_spans: record.spans,
+        gaps: record.gaps,
+    }
+}
+
 fn chain(record: &SnapshotChainRecord) -> v1::SnapshotTransfers {
+    let needed = || record.kinds.iter().filter(|kind| kind.needed);
     v1::SnapshotTransfers {
         chain: record.chain.clone(),
         transfers: record.transfers,
-        last_height: record.last_height,
+        last_height: record.kinds.iter().filter_map(|kind| kind.last_height).max(),
         last_time: record.last_time.map(timestamp),
-        covered_spans: record.spans,
+        covered_spans: needed().map(|kind| kind.spans).max().unwrap_or(0),
+        kinds: record.kinds.iter().map(kind).collect(),
+        unvalued_asset: record.unvalued.clone().unwrap_or_default(),
         required: record.required,
         max_age_seconds: record.max_age_seconds,
         age_seconds: None,

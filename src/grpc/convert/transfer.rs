@@ -9,7 +9,7 @@ use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
-    MAX_TX_INDEX, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    MAX_TX_INDEX, Movement, PartialPosition, Position, Transfer, TxId, TxStatus, UtxoMovement,
 };
 
 /// The longest text that stands for an amount, in bytes: 2^256 - 1 has 78 digits.
@@ -47,6 +47,9 @@ pub fn message(transfer: &Transfer) -> v1::Transfer {
         chain: transfer.chain.to_string(),
         time: Some(time(transfer.time)),
         position: transfer.position.map(position),
+        partial_position: transfer
+            .partial_position
+            .map(|it| v1::PartialPosition { height: it.height, index: it.index }),
         block_hash: transfer.block_hash.map(|hash| hex(&hash)).unwrap_or_default(),
         tx: tx(transfer.tx.as_ref(), &transfer.chain),
         status: v1::TransactionStatus::from(transfer.status).into(),
@@ -96,6 +99,7 @@ fn leg(leg: &Leg) -> v1::UtxoLeg {
     v1::UtxoLeg {
         addresses: leg.holders.iter().map(ToString::to_string).collect(),
         amount: leg.amount,
+        unattributable: leg.unattributable,
     }
 }
 
@@ -120,7 +124,7 @@ pub fn from_chain(text: &str) -> Result<Chain, String> {
 }
 
 /// A message as the transfer that it says, or the first field that is wrong.
-pub fn from_message(message: v1::Transfer) -> Result<Transfer, Misfit> {
+pub fn from_message(message: &v1::Transfer) -> Result<Transfer, Misfit> {
     use v1::transfer::Movement as Part;
     let chain = from_chain(&message.chain).map_err(|error| Misfit::new("chain", error))?;
     let status = match message.status.try_into() {
@@ -129,20 +133,21 @@ pub fn from_message(message: v1::Transfer) -> Result<Transfer, Misfit> {
         Ok(v1::TransactionStatus::Failed) => TxStatus::Failed,
         Err(_) => return Err(Misfit::new("status", format!("{} is no status", message.status))),
     };
-    let movement = match message.movement {
+    let movement = match &message.movement {
         None => return Err(Misfit::new("", "neither account nor utxo")),
         Some(Part::Account(account)) => {
-            let account = from_account(&account, &chain).map_err(|it| it.within("account"))?;
+            let account = from_account(account, &chain).map_err(|it| it.within("account"))?;
             Movement::Account(account)
         }
         Some(Part::Utxo(utxo)) => {
-            let utxo = from_utxo(&utxo, &chain).map_err(|it| it.within("utxo"))?;
+            let utxo = from_utxo(utxo, &chain).map_err(|it| it.within("utxo"))?;
             Movement::Utxo(Box::new(utxo))
         }
     };
     Ok(Transfer {
         time: from_time(message.time.as_ref()).map_err(|error| Misfit::new("time", error))?,
         position: message.position.map(from_position).transpose()?,
+        partial_position: message.partial_position.map(from_partial_position).transpose()?,
         block_hash: match message.block_hash.as_str() {
             "" => None,
             text => Some(from_hash(text).ok_or_else(|| {
@@ -177,8 +182,17 @@ fn from_position(position: v1::ChainPosition) -> Result<Position, Misfit> {
     Ok(Position { height, tx_index, index })
 }
 
+fn from_partial_position(partial: v1::PartialPosition) -> Result<PartialPosition, Misfit> {
+    let v1::PartialPosition { height, index } = partial;
+    if height > MAX_HEIGHT {
+        let message = format!("{height}, at most {MAX_HEIGHT}");
+        return Err(Misfit::new("partial_position.height", message));
+    }
+    Ok(PartialPosition { height, index })
+}
+
 /// 32 bytes in hex, with or without `0x`.
-fn from_hash(text: &str) -> Option<[u8; 32]> {
+pub fn from_hash(text: &str) -> Option<[u8; 32]> {
     let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
     let (pairs, rest) = digits.as_chunks::<2>();
     if pairs.len() != 32 || !rest.is_empty() {
@@ -192,7 +206,8 @@ fn from_hash(text: &str) -> Option<[u8; 32]> {
     Some(hash)
 }
 
-fn from_tx(text: &str) -> Result<Option<TxId>, String> {
+/// A transaction as it is written; `None` where it is empty.
+pub fn from_tx(text: &str) -> Result<Option<TxId>, String> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -256,8 +271,14 @@ fn from_utxo(utxo: &v1::UtxoMovement, chain: &Chain) -> Result<UtxoMovement, Mis
     if utxo.coinbase && !utxo.inputs.is_empty() {
         return Err(Misfit::new("inputs", "a coinbase transaction has none"));
     }
+    if !chain.is_utxo() && !matches!(chain, Chain::Other(_)) {
+        return Err(Misfit::new("", format!("{chain} has accounts, not inputs and outputs")));
+    }
     if utxo.inputs.is_empty() && utxo.outputs.is_empty() {
         return Err(Misfit::new("", "neither inputs nor outputs"));
+    }
+    if utxo.outputs.is_empty() && !chain.may_hide_outputs() {
+        return Err(Misfit::new("outputs", "none: a transaction pays somebody"));
     }
     let legs = |field: &str, legs: &[v1::UtxoLeg]| {
         if legs.len() > MAX_LEGS {
@@ -285,7 +306,7 @@ fn from_leg(leg: &v1::UtxoLeg, chain: &Chain) -> Result<Leg, Misfit> {
         from_holder(text, chain).map_err(named)
     };
     let holders = leg.addresses.iter().enumerate().map(holder).collect::<Result<_, _>>()?;
-    Ok(Leg { holders, amount: leg.amount })
+    Ok(Leg { holders, unattributable: leg.unattributable, amount: leg.amount })
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub struct Standing {
     pub unready: Option<Unready>,
 }
 
-/// Why the server is not ready. What it displays names lists and nothing else.
+/// Why the server is not ready. What it displays names lists, and files of the store without their
+/// directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unready {
     /// Nothing was looked at yet.
@@ -60,6 +61,10 @@ pub enum Unready {
     Lists(Readiness),
     /// Required lists are stale, and that is configured to count.
     Stale(Readiness),
+    /// Publications of required lists were read and could not be stored.
+    NotStored(Readiness),
+    /// The store's files were removed, moved or replaced.
+    Store(String),
     /// It has not started: labels do not know yet what is loaded.
     Labels,
 }
@@ -77,6 +82,10 @@ impl fmt::Display for Unready {
                 write!(f, "required and not loaded: {}", names(&found.missing))
             }
             Self::Stale(found) => write!(f, "required and stale: {}", names(&found.stale)),
+            Self::NotStored(found) => {
+                write!(f, "required and not stored: {}", names(&found.not_stored))
+            }
+            Self::Store(why) => f.write_str(why),
             Self::Labels => f.write_str("the labels of exposure have not caught up yet"),
         }
     }
@@ -151,8 +160,14 @@ impl Health {
     fn judge(&self, has_started: bool, found: Readiness) -> Standing {
         let whole = found.is_loaded && found.missing.is_empty();
         let has_started = has_started || whole && !found.is_behind;
-        let unready = if !whole {
-            Some(Unready::Lists(Readiness { stale: Vec::new(), is_behind: false, ..found }))
+        let unready = if let Some(why) = &found.misplaced {
+            Some(Unready::Store(why.clone()))
+        } else if !whole {
+            let (stale, not_stored) = (Vec::new(), Vec::new());
+            Some(Unready::Lists(Readiness { stale, not_stored, is_behind: false, ..found }))
+        } else if !found.not_stored.is_empty() {
+            let (stale, missing) = (Vec::new(), Vec::new());
+            Some(Unready::NotStored(Readiness { stale, missing, is_behind: false, ..found }))
         } else if self.unready_when_stale && !found.stale.is_empty() {
             Some(Unready::Stale(Readiness { is_behind: false, ..found }))
         } else {
@@ -224,7 +239,8 @@ mod tests {
 
     fn found(missing: &[&str], stale: &[&str], is_behind: bool) -> Readiness {
         let ids = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect();
-        Readiness { is_loaded: true, missing: ids(missing), stale: ids(stale), is_behind }
+        let (missing, stale) = (ids(missing), ids(stale));
+        Readiness { is_loaded: true, missing, stale, is_behind, ..Readiness::default() }
     }
 
     #[test]
@@ -254,5 +270,16 @@ mod tests {
         check(true, true, found(&[], &["a"], false), (true, "required and stale: a"));
         check(true, false, found(&[], &["a"], false), (true, "required and stale: a"));
         check(true, true, found(&["b"], &["a"], false), (true, "required and not loaded: b"));
+        // What could not be stored, and a store that is gone.
+        let not_stored = |missing: &[&str]| Readiness {
+            not_stored: vec!["a".parse().unwrap(), "c".parse().unwrap()],
+            ..found(missing, &["a"], false)
+        };
+        check(true, true, not_stored(&[]), (true, "required and not stored: a, c"));
+        check(false, false, not_stored(&[]), (true, "required and not stored: a, c"));
+        check(false, true, not_stored(&["b"]), (true, "required and not loaded: b"));
+        let gone =
+            Readiness { misplaced: Some("the file db is gone".to_owned()), ..not_stored(&[]) };
+        check(false, true, gone, (true, "the file db is gone"));
     }
 }

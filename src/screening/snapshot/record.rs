@@ -1,5 +1,7 @@
 //! What a snapshot id stands for: its record, its form and its name. Builds no snapshot.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use super::super::coverage::{ExposureState, SnapshotChainRecord};
 use super::super::policy::Policy;
 use super::{ENGINE_VERSION, SnapshotList};
 use crate::domain::list::{ListId, ListKind};
+use crate::domain::transfer::MovementKind;
 
 /// What a snapshot id stands for, as kept in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,10 @@ pub struct SnapshotRecord {
     /// The chains on which transfers are required, CAIP-2, each with its limit of age in seconds.
     #[serde(default)]
     pub required_chains: Vec<(String, Option<u64>)>,
+    /// The kinds of movement that are required on them; none in records of versions that told no kinds
+    /// apart.
+    #[serde(default)]
+    pub required_kinds: Vec<Vec<MovementKind>>,
     /// What the rest of the id stands for.
     #[serde(skip)]
     pub transfers: TransfersRecord,
@@ -48,20 +55,52 @@ pub struct TransfersRecord {
     pub rows: u64,
     /// How many times transfers had been taken back.
     pub retractions: u64,
+    /// How many transfers counted in the place of others.
+    pub replacements: u64,
     /// Chain by chain, in the order of their CAIP-2 ids.
     pub chains: Vec<SnapshotChainRecord>,
 }
 
-/// What follows the name of the stored record in a snapshot id: rows and retractions, in decimal;
-/// and `b` with the generation of labels where they are behind the lists or the rows.
-pub(super) fn id_of(encoded: &[u8], exposure: &ExposureState) -> String {
+/// What a snapshot rests on beside its record, its lists and its labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// The number of looks at sources on which the ages of the lists rest.
+    pub count: u64,
+    /// Lists of which a publication was read and could not be stored, sorted.
+    pub not_stored: Arc<[ListId]>,
+}
+
+/// What follows the name of the stored record in a snapshot id: rows, retractions and replacements,
+/// in decimal, without trailing zeros; `c` with the number of looks at sources; `d` with the number
+/// of changes of coverage that came without rows; `u` with a digest of the names of required lists
+/// that could not be stored, where there are any; and `b` with the generation of labels where they
+/// are behind the lists or the rows.
+pub(super) fn id_of(
+    encoded: &[u8],
+    exposure: &ExposureState,
+    looks: u64,
+    not_stored: &[ListId],
+) -> String {
     let name = short_name(encoded);
     let rows = exposure.labelled_rows();
-    let mut id = match (rows, exposure.retractions) {
-        (0, 0) => name,
-        (rows, 0) => format!("{name}-{rows}"),
-        (rows, retractions) => format!("{name}-{rows}-{retractions}"),
+    let mut id = match (rows, exposure.retractions, exposure.replacements) {
+        (0, 0, 0) => name,
+        (rows, 0, 0) => format!("{name}-{rows}"),
+        (rows, retractions, 0) => format!("{name}-{rows}-{retractions}"),
+        (rows, retractions, replacements) => {
+            format!("{name}-{rows}-{retractions}-{replacements}")
+        }
     };
+    if looks > 0 {
+        id.push_str(&format!("-c{looks}"));
+    }
+    if exposure.coverage_revision > 0 {
+        id.push_str(&format!("-d{}", exposure.coverage_revision));
+    }
+    if !not_stored.is_empty() {
+        let names: Vec<_> = not_stored.iter().map(ListId::as_str).collect();
+        id.push_str(&format!("-u{}", &short_name(names.join("\n").as_bytes())[..8]));
+    }
     if exposure.behind {
         let generation = exposure.labels.as_ref().map_or(0, |labels| labels.generation());
         id.push_str(&format!("-b{generation}"));
@@ -69,19 +108,41 @@ pub(super) fn id_of(encoded: &[u8], exposure: &ExposureState) -> String {
     id
 }
 
-/// The parts of a snapshot id: the name of the stored record, rows, retractions. `None` where it
-/// is none.
-pub fn parse_id(id: &str) -> Option<(&str, u64, u64)> {
+/// The parts of a snapshot id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotName<'a> {
+    /// Of the stored record.
+    pub name: &'a str,
+    /// Rows of transfers.
+    pub rows: u64,
+    /// Times that transfers were taken back.
+    pub retractions: u64,
+    /// Transfers that count in the place of others.
+    pub replacements: u64,
+    /// Looks at sources; `None` in ids of versions that did not count them, whose records have the
+    /// ages of their lists.
+    pub looks: Option<u64>,
+}
+
+/// The parts of a snapshot id. `None` where it is none.
+pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
     let mut parts = id.split('-');
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let mut numbers = [0; 2];
-    for (place, part) in parts.enumerate() {
-        match part.strip_prefix('b') {
-            Some(generation) => drop(generation.parse::<u64>().ok()?),
-            None => *numbers.get_mut(place)? = part.parse().ok()?,
+    let (mut numbers, mut looks) = (Vec::new(), None);
+    for part in parts {
+        match part.split_at_checked(1)? {
+            ("b" | "d", number) => drop(number.parse::<u64>().ok()?),
+            ("c", count) => looks = Some(count.parse().ok()?),
+            ("u", digest) => drop(u32::from_str_radix(digest, 16).ok()?),
+            _ => numbers.push(part.parse::<u64>().ok()?),
         }
     }
-    Some((name, numbers[0], numbers[1]))
+    if numbers.len() > 3 {
+        return None;
+    }
+    numbers.resize(3, 0);
+    let (rows, retractions, replacements) = (numbers[0], numbers[1], numbers[2]);
+    Some(SnapshotName { name, rows, retractions, replacements, looks })
 }
 
 /// One list version in a [`SnapshotRecord`].
@@ -95,9 +156,12 @@ pub struct SnapshotListRecord {
     pub version: u64,
     /// The version's digest.
     pub digest: [u8; 32],
-    /// The latest day of publication seen.
+    /// The latest day of publication seen. Not stored, as `current_at`: the number of looks in the
+    /// id stands for both. Records of versions that did not count looks have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Date>,
     /// When it was last known to be current.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_at: Option<Timestamp>,
     /// The age from which it is stale, in seconds.
     pub max_age_seconds: Option<u64>,
@@ -106,9 +170,13 @@ pub struct SnapshotListRecord {
 }
 
 impl SnapshotRecord {
-    /// The record as JSON, as it is stored.
+    /// The record as JSON, as it is stored: without what changes at every look at a source.
     pub(super) fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings, numbers and lists always have a JSON form")
+        let mut kept = self.clone();
+        for list in &mut kept.lists {
+            (list.published, list.current_at) = (None, None);
+        }
+        serde_json::to_vec(&kept).expect("strings, numbers and lists always have a JSON form")
     }
 
     /// Whether what is stored is what a name stands for.
@@ -160,6 +228,7 @@ pub(super) fn record_of(
         max_hops: exposure.max_hops,
         exposure_settings: exposure.settings_digest,
         required_chains: required_chains(exposure),
+        required_kinds: required_kinds(exposure),
         transfers: TransfersRecord::of(exposure),
     }
 }
@@ -170,12 +239,22 @@ fn required_chains(exposure: &ExposureState) -> Vec<(String, Option<u64>)> {
     required.map(|c| (c.chain.caip2().into_owned(), c.max_age.map(seconds))).collect()
 }
 
+fn required_kinds(exposure: &ExposureState) -> Vec<Vec<MovementKind>> {
+    let required = exposure.chains.iter().filter(|coverage| coverage.required);
+    let kinds = required.map(|coverage| {
+        let kinds = coverage.kinds.iter().filter(|kind| kind.is_required);
+        kinds.map(|kind| kind.kind).collect()
+    });
+    kinds.collect()
+}
+
 impl TransfersRecord {
     /// What the labels of `exposure` know.
     pub(super) fn of(exposure: &ExposureState) -> Self {
         Self {
             rows: exposure.labelled_rows(),
             retractions: exposure.retractions,
+            replacements: exposure.replacements,
             chains: exposure.chains.iter().map(SnapshotChainRecord::from).collect(),
         }
     }

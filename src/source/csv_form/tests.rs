@@ -9,15 +9,15 @@ use crate::source::{Position, read};
 #[test]
 fn what_is_not_right_is_refused() {
     let long = format!("address\n{}\n", "a".repeat((64 << 10) + 1));
-    let cases: [(&str, u64, Fault); 23] = [
+    let cases: [(&str, u64, Fault); 28] = [
         ("# only a comment\n", 2, Fault::Missing("the header line")),
         ("ticker\nXBT\n", 1, Fault::Missing("the column address")),
         ("# x\naddress,colour\n", 2, Fault::UnknownField("colour".into())),
         ("address,ticker,address\n", 1, Fault::Misplaced("address")),
         ("address,ticker\na\n", 2, Fault::Syntax("1 fields where the header has 2".into())),
         (
-            "# rows: 9\naddress\na\n\"b\nc\"\nd,e\n",
-            6,
+            "# rows: 9\n# line breaks: 1\naddress\na\n\"b\nc\"\nd,e\n",
+            7,
             Fault::Syntax("2 fields where the header has 1".into()),
         ),
         ("address,listed_on\na,2020-1-1\n", 2, Fault::BadDate("2020-1-1".into())),
@@ -40,13 +40,31 @@ fn what_is_not_right_is_refused() {
         ("# rows: 2\naddress\na\n", 4, Fault::Count { stated: 2, found: 1 }),
         ("# rows: 1\naddress\na\na\n", 5, Fault::Count { stated: 1, found: 2 }),
         ("# rows: many\naddress\n", 1, Fault::BadValue("the number of rows", "many".into())),
-        ("# rows: 1\naddress\n\"a\nb\n", 5, Fault::Truncated("a quoted field is not closed")),
+        (
+            "# rows: 1\n# line breaks: 2\naddress\n\"a\nb\n",
+            6,
+            Fault::Truncated("a quoted field is not closed"),
+        ),
+        (
+            "# line breaks: many\naddress\n",
+            1,
+            Fault::BadValue("the number of line breaks", "many".into()),
+        ),
+        ("# line breaks: 1\n# line breaks: 1\naddress\n", 2, Fault::Misplaced("line breaks")),
         ("address,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n", 2, Fault::LineBreak),
         ("# x\naddress\na\n\"b\rc\"\n", 4, Fault::LineBreak),
+        // Whether it says how many rows there are, or how many line breaks, or both.
+        ("# rows: 1\naddress,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n", 3, Fault::LineBreak),
+        ("# line breaks: 2\naddress,category\n0x11,\"Laz\n0x22,b\"\n", 3, Fault::LineBreak),
         (
-            "# rows: 3\naddress,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n",
-            6,
+            "# rows: 3\n# line breaks: 2\naddress,category\n0x11,\"Laz\n0x22,b\n0x33,c\"\n",
+            7,
             Fault::Count { stated: 3, found: 1 },
+        ),
+        (
+            "# rows: 1\n# line breaks: 1\naddress\n\"0x11\n0x22\r\n0x33\"\n",
+            7,
+            Fault::LineBreakCount { stated: 1, found: 2 },
         ),
         (&long, 2, Fault::FieldTooLong(64 << 10)),
     ];
@@ -60,7 +78,7 @@ fn what_is_not_right_is_refused() {
 
 #[test]
 fn a_row_is_kept_whatever_its_address() {
-    let text = "# rows: 5\naddress\n a \n#b\n\"\"\n\"c\r\nd,\"\"e\"\n\u{200b}f\n";
+    let text = "# rows: 5\n# line breaks: 1\naddress\n a \n#b\n\"\"\n\"c\r\nd,\"\"e\"\n\u{200b}f\n";
     let got = list(Format::Csv, text).unwrap();
     let addresses: Vec<&str> = got.rows.iter().map(|(key, _)| key.address.as_str()).collect();
     assert_eq!(addresses, ["", " a ", "#b", "c\r\nd,\"e", "\u{200b}f"]);
@@ -83,7 +101,8 @@ fn what_cannot_be_read_back_is_not_written() {
     let facts = RowFacts::default();
     let error = write_csv(Vec::new(), &CsvHead::default(), [&party], [(&key, &facts)]).unwrap_err();
     assert!(error.to_string().contains("\"2\""), "{error}");
-    for comment in ["rows: 7", "a\nb", "# published: never", " lazaretto list 2"] {
+    for comment in ["rows: 7", "line breaks: 1", "a\nb", "# published: never", " lazaretto list 2"]
+    {
         let head = CsvHead { published: None, comments: &[comment] };
         assert!(write_csv(Vec::new(), &head, [], []).is_err(), "{comment}");
     }
@@ -118,6 +137,20 @@ fn what_is_written_looks_so() {
         FIELDS.join(",")
     );
     assert_eq!(String::from_utf8(out).unwrap(), want);
+}
+
+/// Names of parties may hold line breaks, and then the file says how many.
+#[test]
+fn line_breaks_in_cells_are_counted_in_the_head() {
+    let party = Party { uid: "1".into(), name: "a\nb\r\nc\rd".into(), ..Party::default() };
+    let key = RowKey { party_uid: "1".into(), address: "x\n".into(), ticker: String::new() };
+    let facts = RowFacts::default();
+    let mut out = Vec::new();
+    write_csv(&mut out, &CsvHead::default(), [&party], [(&key, &facts)]).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("\n# rows: 1\n# line breaks: 4\n"), "{text}");
+    let got = list(Format::Csv, &text).unwrap();
+    assert_eq!((got.parties, got.rows), (vec![party], vec![(key, facts)]));
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+use super::LineCountError;
+
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -69,6 +71,14 @@ pub enum RowsError {
         /// The column.
         column: String,
     },
+    /// The lines of the file and what became of them do not add up.
+    #[error("{path}: {fault}")]
+    Count {
+        /// The path as given.
+        path: String,
+        /// What does not add up.
+        fault: LineCountError,
+    },
     /// The row that tells the columns has no form.
     #[error("{path}: {place}: {fault}")]
     Row {
@@ -95,6 +105,12 @@ pub enum RowShapeFault {
     /// The grammar of the row is broken.
     #[error("{0}")]
     Syntax(String),
+    /// A quoted cell that holds a line break, or is not closed, where cells may hold none.
+    #[error(
+        "a quoted cell goes over the end of its line: is a quote missing or one too many? Where \
+         cells hold line breaks, give --allow-line-breaks"
+    )]
+    LineBreak,
     /// A key that the format does not know.
     #[error("{0:?} is no field of this format")]
     UnknownKey(String),

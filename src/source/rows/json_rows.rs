@@ -7,9 +7,9 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::columns::{ABSENT, Columns};
 use super::csv_rows::Span;
 use super::error::RowShapeFault;
-use super::table::{ABSENT, Columns};
 use crate::source::error::{Fault, excerpt};
 
 /// The wanted values of one object.
@@ -20,6 +20,8 @@ pub(super) struct Values {
     /// Which values are strings in the object, by column.
     strings: u64,
     fault: Option<RowShapeFault>,
+    /// Whether keys that stand twice, or are not known, are no fault.
+    lenient: bool,
 }
 
 impl Values {
@@ -41,6 +43,19 @@ impl Values {
             Ok(()) => Ok(()),
             Err(error) => Err(self.fault.take().unwrap_or_else(|| syntax(error))),
         }
+    }
+
+    /// Takes the values of `columns` out of an object that was refused: whatever other keys it has,
+    /// and without those of a key that stands twice.
+    pub(super) fn pick_readable(
+        &mut self,
+        object: &[u8],
+        columns: &Columns<'_>,
+    ) -> Result<(), RowShapeFault> {
+        self.lenient = true;
+        let picked = self.pick(object, columns);
+        self.lenient = false;
+        picked
     }
 
     /// The text that the spans are of, and where each column's value stands.
@@ -94,9 +109,14 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = 0u64;
+        let (mut seen, mut twice) = (0u64, 0u64);
         while let Some(key) = map.next_key_seed(Key(self.columns))? {
             let fault = match key {
+                Ok(column) if seen & (1 << column) != 0 && self.values.lenient => {
+                    map.next_value::<IgnoredAny>()?;
+                    twice |= 1 << column;
+                    continue;
+                }
                 Ok(column) if seen & (1 << column) != 0 => {
                     RowShapeFault::RepeatedKey(self.columns.list[column].name.to_owned())
                 }
@@ -111,14 +131,19 @@ impl<'de> Visitor<'de> for Pick<'_> {
                     }
                     continue;
                 }
-                Err(None) => {
+                Err(unknown) if unknown.is_none() || self.values.lenient => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
-                Err(Some(unknown)) => RowShapeFault::UnknownKey(unknown),
+                Err(unknown) => RowShapeFault::UnknownKey(unknown.unwrap_or_default()),
             };
             self.values.fault = Some(fault);
             return Err(A::Error::custom("refused"));
+        }
+        for (column, span) in self.values.spans.iter_mut().enumerate() {
+            if twice & (1 << column) != 0 {
+                *span = ABSENT;
+            }
         }
         Ok(())
     }

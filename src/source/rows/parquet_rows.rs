@@ -17,7 +17,8 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
-use super::table::Columns;
+use super::columns::Columns;
+use super::parquet_schema::{self, SchemaField};
 use crate::domain::transfer::Amount;
 use crate::source::error::excerpt;
 
@@ -61,6 +62,11 @@ impl ParquetFile {
     pub(super) fn names(&self) -> Vec<String> {
         let schema = self.reader.metadata().file_metadata().schema();
         schema.get_fields().iter().map(|field| field.name().to_owned()).collect()
+    }
+
+    /// What the columns at the top hold.
+    pub(super) fn schema(&self) -> Vec<SchemaField> {
+        parquet_schema::columns(self.reader.metadata().file_metadata().schema())
     }
 
     /// The rows, with the wanted columns; refuses row groups whose wanted columns are larger than

@@ -3,95 +3,23 @@
 
 use std::io;
 
+use super::columns::{Cells, Columns};
 use super::csv_rows::{CsvRows, Span};
 use super::error::{Place, RowShapeFault, RowsError};
 use super::json_rows::{self, Values};
 use super::lines::{LineError, Lines};
 use super::open::{self, Meter, Opened, Origin};
 use super::parquet_rows::{ParquetFile, ParquetRows};
-use super::{Bounds, Container, Progress};
+use super::{Bounds, Container, LineCounts, Progress};
 use crate::source::error::excerpt;
+
+mod readable;
 
 /// UTF-8's byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// How much of a text is looked at to tell what it is, in bytes.
 const HEAD: usize = 4 << 10;
-
-/// A column that is looked for.
-pub struct Column<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Whether the headings must have it.
-    pub required: bool,
-}
-
-/// A column that must be there.
-pub const fn required(name: &str) -> Column<'_> {
-    Column { name, required: true }
-}
-
-/// A column that may be there.
-pub const fn optional(name: &str) -> Column<'_> {
-    Column { name, required: false }
-}
-
-/// The columns that are looked for.
-pub struct Columns<'a> {
-    /// What they are called in an error.
-    pub read_as: &'a str,
-    /// Each; at most 64.
-    pub list: &'a [Column<'a>],
-    /// Whether there may be no others, but those that begin with `x_`.
-    pub closed: bool,
-}
-
-impl Columns<'_> {
-    /// The column of that name.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.list.iter().position(|column| column.name == name)
-    }
-
-    /// Whether a column of that name must not be there.
-    pub fn refuses(&self, name: &str) -> bool {
-        self.closed && !name.starts_with("x_") && self.find(name).is_none()
-    }
-}
-
-/// Where a value stands that is not there.
-pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
-
-/// The values of one row.
-#[derive(Clone, Copy)]
-pub struct Cells<'a> {
-    text: &'a [u8],
-    spans: &'a [Span],
-    /// Where among the spans each column stands.
-    columns: &'a [usize],
-    /// Which values are strings, by column.
-    strings: u64,
-}
-
-impl<'a> Cells<'a> {
-    /// The value in a column; empty where there is none.
-    #[inline]
-    pub fn of(&self, column: usize) -> &'a [u8] {
-        match self.spans.get(self.columns[column]) {
-            Some(&(from, to)) => self.text.get(from..to).unwrap_or_default(),
-            None => b"",
-        }
-    }
-
-    /// Whether the value in a column is a string, as all of CSV are, and not a number or an object.
-    pub fn is_string(&self, column: usize) -> bool {
-        self.strings & (1 << column) != 0
-    }
-
-    /// Whether there is a value in a column, though it may be empty.
-    pub fn has(&self, column: usize) -> bool {
-        self.spans.get(self.columns[column]).is_some_and(|span| *span != ABSENT)
-    }
-}
 
 enum Source {
     Csv(CsvRows<'static>),
@@ -112,6 +40,8 @@ pub struct Table<'c> {
     places: Vec<usize>,
     values: Values,
     rows: u64,
+    /// Lines of JSON lines that hold nothing.
+    blank_lines: u64,
     /// Whether the first row of JSON was gone to for its keys and is still to be given.
     peeked: bool,
     /// What is wrong with a row that was left behind.
@@ -153,6 +83,7 @@ impl<'c> Table<'c> {
             places: Vec::new(),
             values: Values::default(),
             rows: 0,
+            blank_lines: 0,
             peeked: false,
             fault: None,
         };
@@ -249,7 +180,7 @@ impl<'c> Table<'c> {
         self.fault = None;
         let advanced = match &mut self.source {
             Source::Csv(rows) => rows.advance(),
-            Source::Json(lines) => next_object(lines),
+            Source::Json(lines) => next_object(lines, &mut self.blank_lines),
             Source::Parquet(_) => Ok(false),
             Source::ParquetRows(rows) => match rows.advance() {
                 Ok(true) if rows.object().len() > self.bounds.max_json_line => {
@@ -344,6 +275,25 @@ impl<'c> Table<'c> {
         Progress { rows: self.rows, bytes, total_bytes }
     }
 
+    /// What became of the lines so far; `None` in Parquet, which has none.
+    pub fn line_counts(&self) -> Option<LineCounts> {
+        match &self.source {
+            Source::Csv(rows) => Some(rows.line_counts()),
+            Source::Json(lines) => Some(LineCounts {
+                lines: lines.number() - u64::from(self.peeked),
+                empty_lines: self.blank_lines,
+                ..LineCounts::default()
+            }),
+            Source::Parquet(_) | Source::ParquetRows(_) => None,
+        }
+    }
+
+    /// Fails if the lines so far are others than those of `rows` rows.
+    pub fn check_lines(&self, rows: u64) -> Result<(), RowsError> {
+        let checked = self.line_counts().map_or(Ok(()), |counts| counts.check(rows));
+        checked.map_err(|fault| RowsError::Count { path: self.path.clone(), fault })
+    }
+
     fn look_at_names(&mut self, container: Option<Container>) -> Result<(), RowsError> {
         let forgiving = self.bounds.forgiving;
         let lines = match &mut self.source {
@@ -357,9 +307,9 @@ impl<'c> Table<'c> {
         let head = lines.head(HEAD).map(|head| {
             let mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
             let first = head[mark..].iter().copied().find(|byte| !byte.is_ascii_whitespace());
-            (mark, first, head[mark..].starts_with(b"PAR1"), no_text(head))
+            (mark, first, head.is_empty(), head[mark..].starts_with(b"PAR1"), no_text(head))
         });
-        let (mark, first, is_parquet, no_text) =
+        let (mark, first, is_empty, is_parquet, no_text) =
             head.map_err(|error| self.line_error(LineError::Io(error)))?;
         // Of a forgiving reader, NUL bytes are a matter of the rows that have them.
         if let Some(what) = no_text.filter(|_| !is_parquet && !forgiving) {
@@ -369,6 +319,7 @@ impl<'c> Table<'c> {
             (_, Some(Container::Parquet)) => Err(self.unfit("this is no Parquet file")),
             (Some(_), Some(Container::Csv)) => self.look_at_headings(mark),
             (Some(_), Some(Container::JsonLines)) => self.look_at_keys(mark),
+            (None, _) if is_empty => Err(self.unfit("it is empty: 0 bytes")),
             (first, _) => self.look_at_text(first, is_parquet, mark),
         }
     }
@@ -380,7 +331,7 @@ impl<'c> Table<'c> {
         mark: usize,
     ) -> Result<(), RowsError> {
         match first {
-            None => Err(self.unfit("it is empty")),
+            None => Err(self.unfit("it is empty: nothing but white space where it begins")),
             Some(_) if is_parquet => Err(self.unfit("a Parquet file that is packed as a whole")),
             Some(b'<') => Err(self.unfit("this is an HTML page or other markup")),
             Some(b'[') => {
@@ -416,8 +367,9 @@ impl<'c> Table<'c> {
             return Ok(());
         };
         lines.skip(mark);
-        let mut rows = CsvRows::new(lines, self.bounds.max_csv_record);
+        let mut rows = CsvRows::new(lines, self.bounds.max_csv_record, self.bounds.line_breaks);
         rows.advance().map_err(|error| self.line_error(error))?;
+        rows.end_headings();
         let named = rows.fields().map(|(text, spans)| {
             let name = |&(from, to): &Span| {
                 String::from_utf8_lossy(text[from..to].trim_ascii()).into_owned()
@@ -426,8 +378,10 @@ impl<'c> Table<'c> {
         });
         self.source = Source::Csv(rows);
         self.names = named.map_err(|fault| self.fault(fault))?;
+        // Only a quoted heading holds the end of a line.
         let is_text = |name: &String| {
-            !name.contains(|c: char| c.is_control() && c != '\t' || c == '\u{fffd}')
+            let wrong = |c: char| c.is_control() && !matches!(c, '\t' | '\n') || c == '\u{fffd}';
+            !name.replace("\r\n", "\n").contains(wrong)
         };
         if !self.names.iter().all(is_text) {
             return Err(
@@ -469,11 +423,12 @@ fn no_text(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Goes to the next line that is not blank.
-fn next_object(lines: &mut Lines<'_>) -> Result<bool, LineError> {
+fn next_object(lines: &mut Lines<'_>, blank_lines: &mut u64) -> Result<bool, LineError> {
     while lines.advance()? {
         if !lines.line().trim_ascii().is_empty() {
             return Ok(true);
         }
+        *blank_lines += 1;
     }
     Ok(false)
 }

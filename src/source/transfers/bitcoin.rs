@@ -1,4 +1,5 @@
-//! Rows of bitcoin-etl transactions (JSON objects) to transfers. Must not read files.
+//! Rows of bitcoin-etl transactions (JSON objects) to transfers, and of Amazon's public data set, which
+//! follows it but for one `address` and values in whole coins. Must not read files.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,12 +14,32 @@ use super::run::Understood;
 use super::{LeftOut, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, PartialPosition, Position, Transfer, TxId,
+    TxStatus, UtxoMovement,
 };
+use crate::source::error::excerpt;
 use crate::source::rows::{Columns, json_syntax, optional, required};
+
+/// Why a file is refused that names nobody at all: every answer from it would be clear.
+pub(super) const NAMES_NOBODY: &str = "no input or output names an address, so that nobody would \
+    be found in it: run bitcoin-etl's enrich_transactions first, and keep the field `addresses` (or \
+    `address`) of inputs and outputs";
 
 /// What stands in the place of an address where a script has none.
 const PSEUDO_ADDRESS: &str = "nonstandard";
+
+/// The type of the balance of a shielded pool.
+const SHIELDED: &str = "shielded";
+
+/// The types of scripts that have no address.
+const WITHOUT_ADDRESS: [&str; 3] = [SHIELDED, "nonstandard", "nulldata"];
+
+/// The decimals of a coin whose values are in whole coins.
+const COIN_DECIMALS: u8 = 8;
+
+/// Values from here on, 2^26 coins in smallest units, cannot be told from their neighbours once they
+/// are floating-point numbers of whole coins.
+const MAX_COIN_VALUE: u64 = (1 << 26) * 100_000_000;
 
 pub(super) static TRANSACTIONS: Columns = Columns {
     read_as: "bitcoin-transactions",
@@ -31,6 +52,8 @@ pub(super) static TRANSACTIONS: Columns = Columns {
         optional("block_hash"),
         optional("index"),
         optional("is_coinbase"),
+        optional("input_count"),
+        optional("output_count"),
     ],
     closed: false,
 };
@@ -50,6 +73,10 @@ struct Row<'a> {
     index: Option<&'a RawValue>,
     is_coinbase: Option<bool>,
     #[serde(borrow)]
+    input_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_count: Option<&'a RawValue>,
+    #[serde(borrow)]
     inputs: Option<AtMost<Part<'a>, MAX_LEGS>>,
     #[serde(borrow)]
     outputs: Option<AtMost<Part<'a>, MAX_LEGS>>,
@@ -58,12 +85,48 @@ struct Row<'a> {
 /// An input or output.
 #[derive(Deserialize)]
 struct Part<'a> {
-    #[serde(borrow)]
-    addresses: Option<AtMost<Option<Cow<'a, str>>, MAX_HOLDERS>>,
+    #[serde(borrow, default)]
+    addresses: Key<AtMost<Option<Cow<'a, str>>, MAX_HOLDERS>>,
+    #[serde(borrow, default)]
+    address: Key<Cow<'a, str>>,
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
+    /// Of an output its own script; of an input what opens that of the output it spends.
+    #[serde(borrow)]
+    script_hex: Option<&'a RawValue>,
+}
+
+impl Part<'_> {
+    /// Whether its type says that it has no address.
+    fn says_no_address(&self) -> bool {
+        self.kind.as_deref().is_some_and(|kind| WITHOUT_ADDRESS.contains(&kind))
+    }
+
+    /// Whether it is of the form that has one `address`, in which a value with a fraction is in whole
+    /// coins.
+    fn has_one_address(&self) -> bool {
+        match (&self.addresses, &self.address) {
+            (Key::Given(_), _) | (Key::Null, Key::Absent) => false,
+            (Key::Absent, _) | (Key::Null, Key::Null | Key::Given(_)) => true,
+        }
+    }
+}
+
+/// The value of a key, with null told from absent.
+#[derive(Default)]
+enum Key<T> {
+    #[default]
+    Absent,
+    Null,
+    Given(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Key<T> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(json)?.map_or(Self::Null, Self::Given))
+    }
 }
 
 /// An array of at most `N` elements: a longer one is refused before it is held.
@@ -100,40 +163,191 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N>
     }
 }
 
-/// A row of `transactions.json`.
-pub(super) fn transaction(object: &[u8], chain: &Chain) -> Result<Understood, RowFault> {
-    let row: Row<'_> = serde_json::from_slice(object).map_err(json_syntax)?;
-    let missing = |field| move || FieldFault::Missing.of(field);
-    let hash = fields::hash(row.hash.as_deref().unwrap_or_default().as_bytes());
-    let hash = hash.map_err(|fault| fault.of("hash"))?.ok_or_else(missing("hash"))?;
-    let height = fields::height(scalar(row.block_number)).map_err(|fault| fault.of("block_number"));
-    let time = fields::time(scalar(row.block_timestamp));
-    let time = time.map_err(|fault| fault.of("block_timestamp"))?;
-    let block_hash = fields::hash(row.block_hash.as_deref().unwrap_or_default().as_bytes());
-    let tx_index = fields::tx_index(scalar(row.index)).map_err(|fault| fault.of("index"))?;
-    let coinbase = row.is_coinbase.unwrap_or(false);
-    let mut inputs = Vec::new();
-    let mut outputs = Vec::new();
-    if !coinbase {
-        legs("inputs", row.inputs.unwrap_or_default().0, chain, &mut inputs, &mut outputs)?;
+/// How values with one `address` are written in a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// As whole numbers of the smallest unit.
+    Smallest,
+    /// With a fraction, as whole coins.
+    Coins,
+}
+
+/// What is kept from row to row.
+pub(super) struct Bitcoin {
+    chain: Chain,
+    unit: Option<Unit>,
+    /// Whether a transaction named a holder.
+    has_named: bool,
+    /// Whether one had an input or output without a holder that is not shielded.
+    has_nameless: bool,
+}
+
+impl Bitcoin {
+    pub(super) fn new(chain: Chain) -> Self {
+        Self { chain, unit: None, has_named: false, has_nameless: false }
     }
-    legs("outputs", row.outputs.unwrap_or_default().0, chain, &mut outputs, &mut inputs)?;
-    if inputs.is_empty() && outputs.is_empty() {
-        return Ok(Understood::LeftOut(LeftOut::NoLegs));
+
+    pub(super) fn chain(&self) -> &Chain {
+        &self.chain
     }
-    if inputs.len() > MAX_LEGS || outputs.len() > MAX_LEGS {
-        return Err(RowFault::TooManyLegs(MAX_LEGS));
+
+    /// Whether the transactions so far name nobody, and not since all of them is shielded.
+    pub(super) fn names_nobody(&self) -> bool {
+        self.has_nameless && !self.has_named
     }
-    let height = height?.ok_or_else(missing("block_number"))?;
-    Ok(Understood::Transfer(Transfer {
-        chain: chain.clone(),
-        time: time.ok_or_else(missing("block_timestamp"))?,
-        position: tx_index.map(|tx_index| Position { height, tx_index, index: 0 }),
-        block_hash: block_hash.map_err(|fault| fault.of("block_hash"))?,
-        tx: Some(TxId::Hash(hash)),
-        status: TxStatus::Succeeded,
-        movement: Movement::Utxo(Box::new(UtxoMovement { coinbase, inputs, outputs })),
-    }))
+
+    /// A row of `transactions.json`.
+    pub(super) fn transaction(&mut self, object: &[u8]) -> Result<Understood, RowFault> {
+        let row: Row<'_> = serde_json::from_slice(object).map_err(json_syntax)?;
+        let missing = |field| move || FieldFault::Missing.of(field);
+        let hash = fields::hash(row.hash.as_deref().unwrap_or_default().as_bytes());
+        let hash = hash.map_err(|fault| fault.of("hash"))?.ok_or_else(missing("hash"))?;
+        let height = fields::height(scalar(row.block_number));
+        let height = height.map_err(|fault| fault.of("block_number"));
+        let time = fields::time(scalar(row.block_timestamp));
+        let time = time.map_err(|fault| fault.of("block_timestamp"))?;
+        let block_hash = fields::hash(row.block_hash.as_deref().unwrap_or_default().as_bytes());
+        let tx_index = fields::tx_index(scalar(row.index)).map_err(|fault| fault.of("index"))?;
+        let coinbase = row.is_coinbase.unwrap_or(false);
+        let counts = (scalar(row.input_count), scalar(row.output_count));
+        let Some(movement) = self.movement(coinbase, counts, row.inputs, row.outputs)? else {
+            return Ok(Understood::LeftOut(LeftOut::NoLegs));
+        };
+        let height = height?.ok_or_else(missing("block_number"))?;
+        let position = tx_index.map(|tx_index| Position { height, tx_index, index: 0 });
+        let partial_position = match position {
+            Some(_) => None,
+            None => Some(PartialPosition { height, index: Some(0) }),
+        };
+        Ok(Understood::Transfer(Transfer {
+            chain: self.chain.clone(),
+            time: time.ok_or_else(missing("block_timestamp"))?,
+            position,
+            partial_position,
+            block_hash: block_hash.map_err(|fault| fault.of("block_hash"))?,
+            tx: Some(TxId::Hash(hash)),
+            status: TxStatus::Succeeded,
+            movement: Movement::Utxo(Box::new(movement)),
+        }))
+    }
+
+    /// Understands both sides; `None` where neither shows anything.
+    fn movement(
+        &mut self,
+        coinbase: bool,
+        counts: (&[u8], &[u8]),
+        inputs: Option<Parts<'_>>,
+        outputs: Option<Parts<'_>>,
+    ) -> Result<Option<UtxoMovement>, RowFault> {
+        let has_inputs = inputs.is_some();
+        let outputs = outputs.ok_or_else(|| FieldFault::Missing.of("outputs"))?.0;
+        let inputs = inputs.unwrap_or_default().0;
+        // What stands in the place of a coinbase's input is counted by some exporters only.
+        if !coinbase && has_inputs {
+            check_count("input_count", counts.0, inputs.len())?;
+        }
+        check_count("output_count", counts.1, outputs.len())?;
+        let mut movement = UtxoMovement { coinbase, ..UtxoMovement::default() };
+        let had_nameless = self.has_nameless;
+        self.legs("inputs", inputs, &mut movement.inputs, &mut movement.outputs)?;
+        if coinbase {
+            if movement.inputs.iter().any(|leg| !leg.holders.is_empty()) {
+                return Err(RowFault::SpendingCoinbase);
+            }
+            // What stands in the place of an input.
+            movement.inputs.clear();
+            self.has_nameless = had_nameless;
+        }
+        self.legs("outputs", outputs, &mut movement.outputs, &mut movement.inputs)?;
+        let UtxoMovement { inputs, outputs, .. } = &movement;
+        if inputs.len() > MAX_LEGS || outputs.len() > MAX_LEGS {
+            return Err(RowFault::TooManyLegs(MAX_LEGS));
+        }
+        if outputs.is_empty() && !self.chain.may_hide_outputs() {
+            return Err(FieldFault::Missing.of("outputs"));
+        }
+        if inputs.is_empty() && outputs.is_empty() {
+            return if has_inputs { Ok(None) } else { Err(FieldFault::Missing.of("inputs")) };
+        }
+        self.has_named |= inputs.iter().chain(outputs).any(|leg| !leg.holders.is_empty());
+        Ok(Some(movement))
+    }
+
+    /// Understands the parts of one side. The balance of a shielded pool may stand as a negative
+    /// part: then it is one of the other side.
+    fn legs(
+        &mut self,
+        field: &'static str,
+        parts: Vec<Part<'_>>,
+        legs: &mut Vec<Leg>,
+        others: &mut Vec<Leg>,
+    ) -> Result<(), RowFault> {
+        legs.reserve(parts.len());
+        for part in parts {
+            let is_shielded = part.kind.as_deref() == Some(SHIELDED);
+            let value = scalar(part.value);
+            let one_address = part.has_one_address();
+            let Named { holders, is_pseudo } =
+                holders(&part, &self.chain).map_err(|fault| fault.of(field))?;
+            let (value, side) = match value.strip_prefix(b"-") {
+                Some(value) if is_shielded && holders.is_empty() => (value, &mut *others),
+                _ => (value, &mut *legs),
+            };
+            let amount = self.amount(value, one_address, field)?;
+            let unattributable = holders.is_empty()
+                && (is_pseudo || part.says_no_address())
+                && (is_shielded || field != "outputs" || !has_address(scalar(part.script_hex)));
+            self.has_nameless |= holders.is_empty() && !is_shielded;
+            side.push(Leg { holders, unattributable, amount });
+        }
+        Ok(())
+    }
+
+    /// A value in the smallest unit. Floating-point numbers of whole coins are exact by the shortest
+    /// decimal form, up to a bound.
+    fn amount(
+        &mut self,
+        value: &[u8],
+        one_address: bool,
+        field: &'static str,
+    ) -> Result<Option<u64>, RowFault> {
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let refused = || FieldFault::not_a("a whole number below 2^64", value).of(field);
+        let (amount, unit) = match number::small(value) {
+            Some(amount) => (amount, Unit::Smallest),
+            None if !one_address => return Err(refused()),
+            None => {
+                let coins = number::decimal(value).and_then(|value| value.scaled(COIN_DECIMALS));
+                let coins = coins.map_err(|fault| fault.of(field))?;
+                let amount = u64::try_from(coins).ok().filter(|amount| *amount < MAX_COIN_VALUE);
+                let most = "2^26 coins, the most that a floating-point number can tell apart";
+                let amount = amount.ok_or_else(|| {
+                    FieldFault::too_large(most, String::from_utf8_lossy(value)).of(field)
+                })?;
+                (amount, Unit::Coins)
+            }
+        };
+        if one_address && amount != 0 {
+            if self.unit.is_some_and(|other| other != unit) {
+                return Err(RowFault::MixedAmounts(excerpt(&String::from_utf8_lossy(value))));
+            }
+            self.unit = Some(unit);
+        }
+        Ok(Some(amount))
+    }
+}
+
+type Parts<'a> = AtMost<Part<'a>, MAX_LEGS>;
+
+/// Refuses a row that counts more or fewer parts than it has.
+fn check_count(column: &'static str, said: &[u8], found: usize) -> Result<(), RowFault> {
+    let said = fields::number(said, u64::MAX).map_err(|fault| fault.of(column))?;
+    match said {
+        Some(said) if said != found as u64 => Err(RowFault::Count { column, said, found }),
+        _ => Ok(()),
+    }
 }
 
 /// A number, bare or in quotes.
@@ -146,49 +360,60 @@ fn scalar(raw: Option<&RawValue>) -> &[u8] {
     }
 }
 
-/// Understands the parts of one side. The balance of a shielded pool may stand as a negative part:
-/// then it is one of the other side.
-fn legs(
-    field: &'static str,
-    parts: Vec<Part<'_>>,
-    chain: &Chain,
-    legs: &mut Vec<Leg>,
-    others: &mut Vec<Leg>,
-) -> Result<(), RowFault> {
-    for part in parts {
-        let shielded = part.kind.as_deref() == Some("shielded");
-        let holders = holders(part.addresses.unwrap_or_default().0, chain, field)?;
-        let value = scalar(part.value);
-        let (value, side) = match value.strip_prefix(b"-") {
-            Some(value) if shielded && holders.is_empty() => (value, &mut *others),
-            _ => (value, &mut *legs),
-        };
-        let amount = match value {
-            b"" => None,
-            value => match number::small(value) {
-                Some(amount) => Some(amount),
-                None => return Err(FieldFault::not_a("a whole number below 2^64", value).of(field)),
-            },
-        };
-        side.push(Leg { holders, amount });
-    }
-    Ok(())
+/// Whether a script in hex is of a form that has an address: P2PKH, P2SH, a witness program, or a
+/// public key by itself. bitcoin-etl calls every output `nonstandard` whose address its node did not
+/// give, or gave under a name that it does not know.
+fn has_address(script: &[u8]) -> bool {
+    let (length, lower) = (script.len() / 2, script.to_ascii_lowercase());
+    let is = |start: &str, end: &str, bytes: usize| {
+        length == bytes && lower.starts_with(start.as_bytes()) && lower.ends_with(end.as_bytes())
+    };
+    is("76a914", "88ac", 25)
+        || is("a914", "87", 23)
+        || is("0014", "", 22)
+        || is("0020", "", 34)
+        || is("5120", "", 34)
+        || is("21", "ac", 35)
+        || is("41", "ac", 67)
 }
 
-fn holders(
-    addresses: Vec<Option<Cow<'_, str>>>,
-    chain: &Chain,
-    field: &'static str,
-) -> Result<Vec<Holder>, RowFault> {
-    let mut holders = Vec::with_capacity(addresses.len());
-    for address in addresses.into_iter().flatten() {
-        if address.starts_with(PSEUDO_ADDRESS) {
-            continue;
+/// Whom a part names.
+struct Named {
+    holders: Vec<Holder>,
+    /// Whether a pseudo-address says that there is none.
+    is_pseudo: bool,
+}
+
+fn holders(part: &Part<'_>, chain: &Chain) -> Result<Named, FieldFault> {
+    let listed = match &part.addresses {
+        Key::Given(addresses) => &addresses.0[..],
+        Key::Absent | Key::Null => &[],
+    };
+    let single = match &part.address {
+        Key::Given(address) => Some(address),
+        Key::Absent | Key::Null => None,
+    };
+    let capacity = listed.len() + usize::from(single.is_some());
+    let mut named = Named { holders: Vec::with_capacity(capacity), is_pseudo: false };
+    let mut blanks = 0;
+    let mut add = |text: &str, listed: bool| {
+        let text = text.trim_ascii();
+        if text.starts_with(PSEUDO_ADDRESS) {
+            named.is_pseudo = true;
+            return Ok(());
         }
-        match fields::holder(address.as_bytes(), chain) {
-            Ok(holder) => holders.extend(holder),
-            Err(fault) => return Err(fault.of(field)),
+        match fields::holder(text.as_bytes(), chain)? {
+            Some(holder) if !listed && named.holders.contains(&holder) => {}
+            Some(holder) => named.holders.push(holder),
+            None => blanks += usize::from(listed),
         }
+        Ok(())
+    };
+    listed.iter().try_for_each(|address| add(address.as_deref().unwrap_or_default(), true))?;
+    single.map_or(Ok(()), |address| add(address, false))?;
+    // One of several keys that is not named is somebody who would not be found.
+    if blanks > 0 && blanks < listed.len() {
+        return Err(FieldFault::not_a("an address, as others beside it are", b""));
     }
-    Ok(holders)
+    Ok(named)
 }

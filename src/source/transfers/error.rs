@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use super::TransferFormat;
+use super::{RowPlace, TransferFormat};
 use crate::domain::transfer::TransferError;
 use crate::source::error::excerpt;
 use crate::source::rows::{Place, RowShapeFault, RowsError};
@@ -37,11 +37,13 @@ pub enum ReadTransfersError {
     #[error("{path}: {place}: {fault}")]
     Row {
         /// The path as given.
-        path: String,
+        path: Box<str>,
         /// Where.
         place: Place,
         /// Why.
         fault: RowFault,
+        /// Where it stands on its chain, as far as it can be told.
+        stands: Box<RowPlace>,
     },
     /// What takes the transfers failed.
     #[error("the transfers cannot be taken: {0}")]
@@ -53,8 +55,14 @@ pub enum ReadTransfersError {
 
 impl ReadTransfersError {
     /// The fault of the row at `place`.
-    pub(super) fn of_row(path: &Path, place: Place, fault: RowFault) -> Self {
-        Self::Row { path: path.display().to_string(), place, fault }
+    pub(super) fn of_row(path: &Path, place: Place, fault: RowFault, stands: RowPlace) -> Self {
+        let path = path.display().to_string().into();
+        Self::Row { path, place, fault, stands: Box::new(stands) }
+    }
+
+    /// The fault of a row of a blocks or receipts file, which is no transfer and stands nowhere.
+    pub(super) fn of_joined_row(path: &Path, place: Place, fault: RowFault) -> Self {
+        Self::of_row(path, place, fault, RowPlace::default())
     }
 }
 
@@ -90,6 +98,19 @@ pub enum RowFault {
     /// A time that neither the row nor a blocks file gives.
     #[error("no block_timestamp, {0}")]
     NoTime(&'static str),
+    /// A transaction that makes new coins, and spends some.
+    #[error("is_coinbase is true, but an input names a holder: one of the two is wrong")]
+    SpendingCoinbase,
+    /// More or fewer inputs or outputs than the row itself counts.
+    #[error("{column} says {said}, but there are {found}: the row is not whole")]
+    Count {
+        /// The column that counts them.
+        column: &'static str,
+        /// What it says.
+        said: u64,
+        /// How many there are.
+        found: usize,
+    },
     /// More inputs or outputs than a transaction may have.
     #[error("more than {0} inputs or outputs")]
     TooManyLegs(usize),

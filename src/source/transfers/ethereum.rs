@@ -9,8 +9,8 @@ use super::run::Understood;
 use super::{LeftOut, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, MAX_TX_INDEX, Movement, Position, Transfer, TxId,
-    TxStatus,
+    AccountMovement, Amount, Asset, Holder, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
+    Position, Transfer, TxId, TxStatus,
 };
 use crate::source::error::excerpt;
 use crate::source::rows::{Cells, Columns, optional, required};
@@ -33,6 +33,14 @@ struct Stand {
     height: u64,
     time: u64,
     block_hash: Option<[u8; 32]>,
+}
+
+/// Where a row stands in its block.
+#[derive(Clone, Copy)]
+struct InBlock {
+    tx_index: Option<u32>,
+    /// As [`Position::index`].
+    index: Option<u32>,
 }
 
 /// What moved in a row.
@@ -75,18 +83,25 @@ impl Context {
     fn transfer(
         &self,
         stand: Stand,
-        place: Option<(u32, u32)>,
+        place: InBlock,
         tx: Option<[u8; 32]>,
         status: TxStatus,
         moved: Moved,
     ) -> Understood {
         let Moved { from, to, asset, amount } = moved;
-        let position =
-            place.map(|(tx_index, index)| Position { height: stand.height, tx_index, index });
+        let height = stand.height;
+        let InBlock { tx_index, index } = place;
+        let position = tx_index.zip(index);
+        let position = position.map(|(tx_index, index)| Position { height, tx_index, index });
+        let partial_position = match position {
+            Some(_) => None,
+            None => Some(PartialPosition { height, index }),
+        };
         Understood::Transfer(Transfer {
             chain: self.chain.clone(),
             time: stand.time,
             position,
+            partial_position,
             block_hash: stand.block_hash,
             tx: tx.map(TxId::Hash),
             status,
@@ -158,7 +173,7 @@ pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<Under
         asset: Asset::Native,
         amount: fields::smallest_units(row.of(5)).map_err(|fault| fault.of("value"))?,
     };
-    let place = tx_index.or(receipt.tx_index).map(|tx_index| (tx_index, 0));
+    let place = InBlock { tx_index: tx_index.or(receipt.tx_index), index: Some(0) };
     Ok(context.transfer(stand, place, Some(tx), status, moved))
 }
 
@@ -180,7 +195,7 @@ pub(super) static TOKEN_TRANSFERS: Columns = Columns {
 };
 
 /// A row of `token_transfers.csv`. It has no index of its transaction: without one from a receipts
-/// file it has no position.
+/// file it has a partial position only.
 pub(super) fn token_transfer(
     row: Cells<'_>,
     context: &mut Context,
@@ -205,7 +220,7 @@ pub(super) fn token_transfer(
         asset: Asset::Contract(contract),
         amount: fields::smallest_units(row.of(3)).map_err(|fault| fault.of("value"))?,
     };
-    let place = tx_index.or(receipt.tx_index).map(|tx_index| (tx_index, 1 + 2 * log_index));
+    let place = InBlock { tx_index: tx_index.or(receipt.tx_index), index: Some(1 + 2 * log_index) };
     Ok(context.transfer(stand, place, Some(tx), receipt.status, moved))
 }
 
@@ -226,9 +241,15 @@ pub(super) static TRACES: Columns = Columns {
         optional("status"),
         optional("block_hash"),
         optional("block_timestamp"),
+        optional("error"),
     ],
     closed: false,
 };
+
+/// What stands for no error where an exporter writes nothing as a word: taken for an error, it would
+/// make a movement count for nothing.
+const NO_ERROR: [&[u8]; 9] =
+    [b"", b"null", b"NULL", b"None", b"nan", b"NaN", b"<NA>", b"\\N", b"false"];
 
 /// What a trace is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -274,9 +295,15 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood,
         text => fields::smallest_units(text).map_err(|fault| fault.of("value"))?,
     };
     let moved = Moved { from, to, asset: Asset::Native, amount };
-    // A trace may fail in a transaction that succeeds; one that failed failed altogether.
-    let status = if receipt.status == TxStatus::Failed { TxStatus::Failed } else { status };
-    Ok(context.transfer(stand, tx_index.zip(index), tx, status, moved))
+    // A trace may fail in a transaction that succeeds; one that failed failed altogether. Traces
+    // that a node gave, and no exporter, have an error and no status.
+    let has_error = !NO_ERROR.contains(&row.of(14).trim_ascii());
+    let status = match receipt.status {
+        TxStatus::Failed => TxStatus::Failed,
+        TxStatus::Unknown | TxStatus::Succeeded if has_error => TxStatus::Failed,
+        TxStatus::Unknown | TxStatus::Succeeded => status,
+    };
+    Ok(context.transfer(stand, InBlock { tx_index, index }, tx, status, moved))
 }
 
 /// What a trace is, or why it moves nothing.
@@ -322,6 +349,26 @@ fn trace_place(kind: Kind, row: Cells<'_>) -> Result<Option<u32>, RowFault> {
         number => number,
     };
     Ok(number.map(|number| 2 + 2 * number))
+}
+
+/// The place of a log of index `text`, where that can be read.
+pub(super) fn log_place(text: &[u8]) -> Option<u32> {
+    fields::number32(text, MAX_INDEX).ok().flatten().map(|index| 1 + 2 * index)
+}
+
+/// The place and the kind of a trace that was refused, as far as they can be told.
+pub(super) fn readable_trace(row: Cells<'_>) -> (Option<u32>, Option<MovementKind>) {
+    let kind = match row.of(5) {
+        b"call" | b"create" => Kind::Call,
+        b"suicide" | b"selfdestruct" => Kind::Suicide,
+        _ => return (None, None),
+    };
+    match trace_place(kind, row) {
+        Ok(Some(0)) => (Some(0), Some(MovementKind::Native)),
+        // Without a place it is too deep for one.
+        Ok(index) => (index, Some(MovementKind::Internal)),
+        Err(_) => (None, None),
+    }
 }
 
 /// The path in a trace id: `call_0x<hash>_0_1`.

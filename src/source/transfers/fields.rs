@@ -97,7 +97,8 @@ pub(super) fn tx(text: &[u8], chain: &Chain) -> Result<Option<TxId>, FieldFault>
     if let Some(bytes) = hex(text) {
         return Ok(Some(TxId::Hash(bytes)));
     }
-    if matches!(chain, Chain::Evm(_)) {
+    // As `Transfer::check` has it.
+    if matches!(chain, Chain::Evm(_)) || chain.is_utxo() {
         return Err(FieldFault::not_a("a transaction hash of 32 bytes in hex", text));
     }
     name(text).map(|name| Some(TxId::Text(name)))
@@ -253,6 +254,9 @@ mod tests {
         check(&format!("0x{hash}"), &Chain::Evm(1), Some(TxId::Hash([0xab; 32])));
         check(&hash, &Chain::Bitcoin, Some(TxId::Hash([0xab; 32])));
         check("0xab", &Chain::Evm(1), None);
+        check(&"ab".repeat(31), &Chain::Bitcoin, None);
+        check(&"ab".repeat(33), &Chain::Litecoin, None);
+        check("coinbase", &Chain::Dogecoin, None);
         check("5h6x", &Chain::Solana, Some(TxId::Text("5h6x".into())));
         check(&"a".repeat(128), &Chain::Solana, Some(TxId::Text("a".repeat(128).into())));
         check(&"a".repeat(129), &Chain::Solana, None);

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::error::{FieldFault, ReadTransfersError, RowFault};
-use super::{TransferBounds, fields};
+use super::{ReadSettings, fields, schema};
 use crate::domain::transfer::TxStatus;
 use crate::source::rows::{Columns, Origin, RowShapeFault, Table, optional, required};
 
@@ -67,8 +67,10 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// Reads a blocks file.
-    pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
-        let mut table = Table::open(Origin::File(path), None, &bounds.of_rows())?;
+    pub(super) fn read(path: &Path, settings: &ReadSettings) -> Result<Self, ReadTransfersError> {
+        let bounds = &settings.bounds;
+        let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;
+        schema::check(&table, &BLOCK_COLUMNS)?;
         table.select(&BLOCK_COLUMNS)?;
         let mut sorted = Vec::new();
         while table.advance()? {
@@ -78,7 +80,7 @@ impl Blocks {
             match block(&mut table) {
                 Ok(block) => sorted.push(block),
                 Err(fault) => {
-                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
+                    return Err(ReadTransfersError::of_joined_row(path, table.place(), fault));
                 }
             }
         }
@@ -135,8 +137,10 @@ pub(super) struct Receipts {
 
 impl Receipts {
     /// Reads a receipts file, or a transactions file that says the same.
-    pub(super) fn read(path: &Path, bounds: &TransferBounds) -> Result<Self, ReadTransfersError> {
-        let mut table = Table::open(Origin::File(path), None, &bounds.of_rows())?;
+    pub(super) fn read(path: &Path, settings: &ReadSettings) -> Result<Self, ReadTransfersError> {
+        let bounds = &settings.bounds;
+        let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;
+        schema::check(&table, &RECEIPT_COLUMNS)?;
         table.select(&RECEIPT_COLUMNS)?;
         let has = |name: &str| table.names().iter().any(|column| column == name);
         if !has("transaction_hash") && !has("hash") {
@@ -151,7 +155,7 @@ impl Receipts {
             let (hash, receipt, contract) = match receipt(&mut table) {
                 Ok(row) => row,
                 Err(fault) => {
-                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
+                    return Err(ReadTransfersError::of_joined_row(path, table.place(), fault));
                 }
             };
             let full = receipts.len() == bounds.max_receipts;
@@ -160,7 +164,7 @@ impl Receipts {
                 Entry::Occupied(_) => {
                     let twice = "the transaction stands twice and differs".to_owned();
                     let fault = RowShapeFault::Syntax(twice).into();
-                    return Err(ReadTransfersError::of_row(path, table.place(), fault));
+                    return Err(ReadTransfersError::of_joined_row(path, table.place(), fault));
                 }
                 Entry::Vacant(_) if full => {
                     let most = bounds.max_receipts;

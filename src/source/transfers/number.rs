@@ -8,6 +8,9 @@ use crate::source::error::excerpt;
 /// The most decimals of an asset: 10^77 is the largest power of ten below 2^256.
 pub(super) const MAX_DECIMALS: u8 = 77;
 
+/// The digits of 2^256 - 1.
+const MAX_DIGITS: usize = 78;
+
 /// The longest text that is looked at as a number: enough for 256 bits at any sensible scale.
 const MAX_TEXT: usize = 256;
 
@@ -72,7 +75,14 @@ fn amount_of_any_size(text: &[u8]) -> Result<Written<'_>, FieldFault> {
     }
     let decimal = decimal(text)?;
     if text.iter().all(u8::is_ascii_digit) {
+        if text.len() > MAX_DIGITS {
+            return Err(decimal.beyond());
+        }
         return decimal.scaled(0).map(Written::Whole);
+    }
+    // With a sign it is neither digits only nor plainly in whole units.
+    if text.starts_with(b"+") {
+        return Err(FieldFault::not_a(DECIMAL, text));
     }
     Ok(Written::Decimal(decimal))
 }
@@ -193,7 +203,10 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in ["", "-1", "0x10", "1,5", "1.5.1", "e5", ".", "1e", "1e1.5", "NaN", "inf"] {
+        assert!(scaled(&format!("{}1", "0".repeat(78)), 0).is_err());
+        for text in
+            ["", "-1", "+1", "+1.5", "0x10", "1,5", "1.5.1", "e5", ".", "1e", "1e1.5", "NaN", "inf"]
+        {
             assert!(scaled(text, 18).is_err(), "{text:?}");
         }
         assert!(scaled("1e1001", 18).is_err());

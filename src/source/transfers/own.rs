@@ -4,15 +4,15 @@
 //! This is the form for millions of rows: what a row before it said of its chain is not understood
 //! again, and nothing is put on the heap for a row of an EVM chain.
 
-use super::AssetDecimals;
 use super::error::{FieldFault, RowFault};
 use super::fields;
 use super::number::{self, Decimal, MAX_DECIMALS, Written};
 use super::run::Understood;
-use crate::domain::address::Address;
+use super::{AssetDecimals, RowPlace};
+use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Movement, Position, Transfer, TxStatus,
+    AccountMovement, Amount, Asset, Movement, MovementKind, Position, Transfer, TxId, TxStatus,
 };
 use crate::source::error::excerpt;
 use crate::source::rows::{Cells, Columns, optional, required};
@@ -99,11 +99,38 @@ impl<'a> Own<'a> {
             chain,
             time: time.map_err(|fault| fault.of("time"))?,
             position,
+            partial_position: None,
             block_hash,
             tx,
             status,
             movement: Movement::Account(AccountMovement { from, to, asset, amount, usd_micros }),
         }))
+    }
+
+    /// Where a row stands that was refused. `has_chains`: whether rows may name their chain.
+    pub(super) fn readable_place(&self, row: Option<Cells<'_>>, has_chains: bool) -> RowPlace {
+        let Some(row) = row else {
+            let chain = if has_chains { None } else { self.default_chain.clone() };
+            return RowPlace { chain, ..RowPlace::default() };
+        };
+        let chain = match row.of(CHAIN) {
+            b"" => self.default_chain.clone(),
+            text => fields::utf8(text).ok().and_then(|text| text.parse().ok()),
+        };
+        let chain = chain.filter(|chain| check_chain(chain).is_ok());
+        let tx = match &chain {
+            Some(chain) => fields::tx(row.of(TX), chain).ok().flatten(),
+            None => fields::hash(row.of(TX)).ok().flatten().map(TxId::Hash),
+        };
+        let (height, index) = readable_position(row.of(POSITION));
+        RowPlace {
+            height,
+            time: fields::time(row.of(TIME)).ok().flatten(),
+            tx,
+            index,
+            kind: readable_kind(row, chain.as_ref(), index),
+            chain,
+        }
     }
 
     fn look_at_chain(&mut self, text: &[u8]) -> Result<(), FieldFault> {
@@ -222,9 +249,44 @@ fn position(text: &[u8]) -> Result<(Position, bool), FieldFault> {
     Ok((position, index.is_none()))
 }
 
+/// The height and the third part of a position, each as far as it can be read. Without a colon it is
+/// not known which part is there.
+fn readable_position(text: &[u8]) -> (Option<u64>, Option<u32>) {
+    let parts: Vec<&[u8]> = text.splitn(4, |byte| *byte == b':').collect();
+    match parts[..] {
+        [height, _] => (fields::height(height).ok().flatten(), Some(0)),
+        [height, _, index] => {
+            let index = fields::number32(index, u32::MAX).ok().flatten();
+            (fields::height(height).ok().flatten(), index)
+        }
+        _ => (None, None),
+    }
+}
+
+/// What moved in a row that was refused; `None` where that cannot be told.
+fn readable_kind(
+    row: Cells<'_>,
+    chain: Option<&Chain>,
+    index: Option<u32>,
+) -> Option<MovementKind> {
+    let text = row.of(ASSET);
+    let is_native = match chain {
+        Some(chain) => asset(text, chain).ok()? == Asset::Native,
+        None if text.is_empty() || text.eq_ignore_ascii_case(b"native") => true,
+        None if fields::evm(text).is_some() => false,
+        None => return None,
+    };
+    match index {
+        _ if !is_native => Some(MovementKind::Tokens),
+        Some(index) if index > 0 && index % 2 == 0 => Some(MovementKind::Internal),
+        None if !row.of(POSITION).is_empty() => None,
+        Some(_) | None => Some(MovementKind::Native),
+    }
+}
+
 #[inline]
 fn asset(text: &[u8], chain: &Chain) -> Result<Asset, FieldFault> {
-    if text.is_empty() || text == b"native" {
+    if text.is_empty() || text.eq_ignore_ascii_case(b"native") {
         return Ok(Asset::Native);
     }
     if matches!(chain, Chain::Evm(_)) {
@@ -234,10 +296,7 @@ fn asset(text: &[u8], chain: &Chain) -> Result<Asset, FieldFault> {
         });
     }
     let name = fields::name(text)?;
-    Ok(Asset::Named(match Address::parse(&name, Some(chain)) {
-        Ok(address) => address.canonical().into(),
-        Err(_) => name,
-    }))
+    Ok(AssetTable::asset(&name, chain).unwrap_or(Asset::Named(name)))
 }
 
 #[inline]

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::bitcoin::{self, Bitcoin};
 use super::error::{FieldFault, ReadTransfersError, RowFault};
 use super::ethereum::{self, Context};
 use super::joins::{Blocks, Receipts};
 use super::own::{self, Own};
 use super::{
-    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, TransferFormat,
-    bitcoin,
+    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, RowPlace,
+    TransferFormat, place, schema,
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
@@ -40,7 +41,7 @@ enum Reader<'a> {
     Transactions(Context),
     TokenTransfers(Context),
     Traces(Context),
-    Bitcoin(Chain),
+    Bitcoin(Bitcoin),
     Own(Own<'a>),
 }
 
@@ -88,7 +89,7 @@ pub(super) fn read(
     reject: Option<RejectSink<'_>>,
     sink: Sink<'_>,
 ) -> Result<ReadReport, ReadTransfersError> {
-    let mut table = Table::open(Origin::File(path), None, &settings.bounds.of_rows())?;
+    let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;
     let format = match settings.format {
         Some(format) => format,
         None => tell_format(&table, path)?,
@@ -97,6 +98,7 @@ pub(super) fn read(
         let what = "inputs and outputs do not fit in CSV: give JSON lines or Parquet";
         return Err(table.unfit(what).into());
     }
+    schema::check(&table, columns(format))?;
     table.select(columns(format))?;
     let reader = Reader::new(format, settings, asset_decimals)?;
     let report = ReadReport::new(format);
@@ -108,11 +110,14 @@ impl ReadReport {
         Self {
             format,
             rows_read: 0,
+            lines: None,
             kept: 0,
             left_out: BTreeMap::new(),
             rejected: 0,
             unpositioned: 0,
             without_tx: 0,
+            unnamed_inputs: 0,
+            unnamed_outputs: 0,
         }
     }
 }
@@ -137,7 +142,7 @@ impl<'a> Reader<'a> {
                 if !chain.caip2().starts_with("bip122:") {
                     return Err(misfit(&chain));
                 }
-                return Ok(Self::Bitcoin(chain));
+                return Ok(Self::Bitcoin(Bitcoin::new(chain)));
             }
             TransferFormat::EthereumTransactions
             | TransferFormat::EthereumTokenTransfers
@@ -147,9 +152,8 @@ impl<'a> Reader<'a> {
         if !matches!(chain, Chain::Evm(_)) {
             return Err(misfit(&chain));
         }
-        let bounds = &settings.bounds;
-        let blocks = settings.blocks.as_deref().map(|path| Blocks::read(path, bounds));
-        let receipts = settings.receipts.as_deref().map(|path| Receipts::read(path, bounds));
+        let blocks = settings.blocks.as_deref().map(|path| Blocks::read(path, settings));
+        let receipts = settings.receipts.as_deref().map(|path| Receipts::read(path, settings));
         let context =
             Context { chain, blocks: blocks.transpose()?, receipts: receipts.transpose()? };
         Ok(match format {
@@ -166,7 +170,31 @@ impl<'a> Reader<'a> {
             Self::Transactions(context) => ethereum::transaction(table.cells()?, context),
             Self::TokenTransfers(context) => ethereum::token_transfer(table.cells()?, context),
             Self::Traces(context) => ethereum::trace(table.cells()?, context),
-            Self::Bitcoin(chain) => bitcoin::transaction(table.verbatim(), chain),
+            Self::Bitcoin(bitcoin) => bitcoin.transaction(table.verbatim()),
+        }
+    }
+
+    /// Where the row stands that was refused.
+    fn stands(&mut self, table: &mut Table<'_>) -> RowPlace {
+        let has_chains = !table.has_headings() || table.names().iter().any(|name| name == "chain");
+        let cells = table.readable_cells();
+        match self {
+            Self::Own(own) => own.readable_place(cells, has_chains),
+            Self::Transactions(context) => place::transaction(cells, context),
+            Self::TokenTransfers(context) => place::token_transfer(cells, context),
+            Self::Traces(context) => place::trace(cells, context),
+            Self::Bitcoin(bitcoin) => place::bitcoin(cells, bitcoin.chain()),
+        }
+    }
+
+    /// Whether transactions were read, and none of them names anybody though somebody could be
+    /// named.
+    fn names_nobody(&self) -> bool {
+        match self {
+            Self::Bitcoin(bitcoin) => bitcoin.names_nobody(),
+            Self::Transactions(_) | Self::TokenTransfers(_) | Self::Traces(_) | Self::Own(_) => {
+                false
+            }
         }
     }
 }
@@ -203,11 +231,23 @@ impl Run<'_, '_> {
             }
             quiet += 1;
             if batch.len() == BATCH || legs > MAX_BATCH_LEGS || quiet == QUIET_ROWS {
-                (quiet, legs) = (0, 0);
-                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                sink(full, self.table.progress())?;
+                let is_full = batch.len() == BATCH || legs > MAX_BATCH_LEGS;
+                quiet = 0;
+                let ready = match self.reader.names_nobody() {
+                    true if is_full => return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into()),
+                    // Held back until a row names somebody.
+                    true => Vec::new(),
+                    false => std::mem::replace(&mut batch, Vec::with_capacity(BATCH)),
+                };
+                legs = if batch.is_empty() { 0 } else { legs };
+                sink(ready, self.table.progress())?;
             }
         }
+        if self.reader.names_nobody() {
+            return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
+        }
+        self.table.check_lines(self.report.rows_read)?;
+        self.report.lines = self.table.line_counts();
         sink(batch, self.table.progress())?;
         Ok(self.report)
     }
@@ -225,16 +265,21 @@ impl Run<'_, '_> {
         self.report.kept += 1;
         self.report.unpositioned += u64::from(transfer.position.is_none());
         self.report.without_tx += u64::from(transfer.tx.is_none());
+        if let Movement::Utxo(movement) = &transfer.movement {
+            self.report.unnamed_inputs += u64::from(movement.has_unnamed_inputs());
+            self.report.unnamed_outputs += u64::from(movement.has_unnamed_outputs());
+        }
     }
 
     /// Hands a row that cannot be understood to the rejects, or stops.
     fn reject(&mut self, fault: RowFault) -> Result<(), ReadTransfersError> {
+        let stands = self.reader.stands(&mut self.table);
         let Some(reject) = &mut self.reject else {
-            return Err(ReadTransfersError::of_row(self.path, self.table.place(), fault));
+            return Err(ReadTransfersError::of_row(self.path, self.table.place(), fault, stands));
         };
         self.report.rejected += 1;
         let (place, verbatim) = (self.table.place(), self.table.verbatim());
-        reject(&Reject { path: self.path, place, fault: &fault, verbatim })
+        reject(&Reject { path: self.path, place, fault: &fault, stands: &stands, verbatim })
             .map_err(ReadTransfersError::Reject)
     }
 }

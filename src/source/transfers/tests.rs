@@ -7,14 +7,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Holder, Leg, MAX_TX_INDEX, Movement, Position, TxId, TxStatus,
-    UtxoMovement,
+    AccountMovement, Amount, Holder, Leg, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
+    Position, TxId, TxStatus, UtxoMovement,
 };
 
 mod bitcoin;
+mod columns;
 mod containers;
 mod ethereum;
 mod own;
+mod places;
 
 const A: &str = "0x00000000000000000000000000000000000000aa";
 const B: &str = "0x00000000000000000000000000000000000000bb";
@@ -39,6 +41,8 @@ struct Outcome {
     transfers: Vec<Transfer>,
     /// Place, reason and verbatim row.
     rejects: Vec<(u64, String, String)>,
+    /// Where they stand.
+    stands: Vec<RowPlace>,
 }
 
 impl Outcome {
@@ -67,7 +71,7 @@ fn read_path(
     rejecting: bool,
 ) -> Result<Outcome, ReadTransfersError> {
     let mut transfers = Vec::new();
-    let mut rejects = Vec::new();
+    let (mut rejects, mut stands) = (Vec::new(), Vec::new());
     let mut last = Progress::default();
     let mut sink = |batch: Vec<Transfer>, progress: Progress| {
         assert!(batch.len() <= BATCH);
@@ -81,6 +85,7 @@ fn read_path(
         let row = String::from_utf8_lossy(reject.verbatim).into_owned();
         let line = reject.place.line.unwrap_or(reject.place.row);
         rejects.push((line, reject.fault.to_string(), row));
+        stands.push(reject.stands.clone());
         Ok(())
     };
     let reject: Option<RejectSink<'_>> = if rejecting { Some(&mut reject) } else { None };
@@ -90,7 +95,12 @@ fn read_path(
     let left_out: u64 = report.left_out.values().sum();
     assert_eq!(report.rows_read, report.kept + left_out + report.rejected, "every row has a fate");
     assert_eq!(last.rows, report.rows_read);
-    Ok(Outcome { report, transfers, rejects })
+    let kinds = report.format.kinds();
+    assert!(transfers.iter().all(|transfer| kinds.contains(&transfer.kind())));
+    if let Some(lines) = report.lines {
+        assert_eq!(lines.check(report.rows_read), Ok(()));
+    }
+    Ok(Outcome { report, transfers, rejects, stands })
 }
 
 fn read_with(

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::{SCHEMA, SCHEMA_OF_LISTS, StoreError};
+use super::super::{SCHEMA, StoreError};
 use super::frame::FORMAT;
 
 /// Why a backup could not be made, read or restored.
@@ -15,7 +15,7 @@ pub enum BackupError {
     /// Written by a later version of this program, in a form that this one does not know.
     #[error(
         "byte 16: the backup was written by lazaretto {program} (backup format {format}, store schema {schema}), \
-         but this is lazaretto {}, which reads format {FORMAT} and schemas {SCHEMA_OF_LISTS} and {SCHEMA} only: \
+         but this is lazaretto {}, which reads format {FORMAT} and schemas 1 to {SCHEMA} only: \
          use lazaretto {program} or later",
         env!("CARGO_PKG_VERSION")
     )]

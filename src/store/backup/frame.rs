@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
-use super::super::{SCHEMA, SCHEMA_OF_LISTS};
+use super::super::SCHEMA;
 use super::error::BackupError;
 
 /// How a backup begins.
@@ -249,7 +249,7 @@ impl<R: Read> Reader<R> {
         if format > FORMAT || schema > SCHEMA {
             return Err(BackupError::Newer { program, format, schema });
         }
-        if format != FORMAT || schema < SCHEMA_OF_LISTS {
+        if format != FORMAT || schema < 1 {
             let what = format!("there is no backup format {format} with store schema {schema}");
             return Err(BackupError::damaged(16, what));
         }

@@ -5,6 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::super::files::TRIES;
 use super::super::verify::{Judge, Verified, Verifier};
 use super::super::{Store, StoreError, heads, make_private, open_patiently};
 use super::{BackupError, Frame, Header, Reader};
@@ -38,15 +39,20 @@ impl Drop for Workshop {
     }
 }
 
-/// Removes what a killed restore left in a data directory, unless one is under way there.
-pub fn remove_leftovers(data_dir: &Path) -> Result<(), BackupError> {
+/// Removes what a killed restore left in a data directory, unless one is under way there. What
+/// cannot be removed now, as on a read-only disk, is at the next start.
+pub fn remove_leftovers(data_dir: &Path) {
     let folder = data_dir.join(FOLDER);
     if !folder.exists() {
-        return Ok(());
+        return;
     }
-    match lock(data_dir)? {
-        Some(_lock) => clear(&folder),
-        None => Ok(()),
+    let removed = match lock(data_dir) {
+        Ok(Some(_lock)) => clear(&folder),
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        tracing::warn!(%error, "what a killed restore left was not removed");
     }
 }
 
@@ -89,7 +95,9 @@ pub fn restore(
     make_private(&made).map_err(io(&made))?;
     let verified = fill(&made, reader, header, cache_bytes, judge)?;
     // What any opening checks and brings in order.
-    drop(Store::open(&workshop.folder, cache_bytes)?);
+    if let Some(refusal) = Store::open(&workshop.folder, cache_bytes)?.refusal() {
+        return Err(refusal.into());
+    }
     sync_all(&made).map_err(io(&made))?;
     if replaced.is_some() {
         let aside = workshop.folder.join("replaced");
@@ -143,7 +151,7 @@ fn fill(
     judge: Judge<'_>,
 ) -> Result<Verified, BackupError> {
     let failed = StoreError::engine;
-    let db = open_patiently(dir, cache_bytes)?;
+    let db = open_patiently(dir, cache_bytes, TRIES)?;
     let path = dir.join("segments");
     let mut segments = File::create_new(&path).map_err(io(&path))?;
     let mut verifier = Verifier::of_backup(header.clone(), judge)?;

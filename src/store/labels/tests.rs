@@ -120,7 +120,7 @@ fn damage_is_named() {
         let store = open(dir.path());
         put(&store, 1);
         store.put_label_deltas(&[b"small".to_vec(), vec![5; 30_000]]).unwrap();
-        damage(&store.labels);
+        damage(&store.labels.now().unwrap());
         let error = found(&store).unwrap_err().to_string();
         assert!(
             error.starts_with("tree labels, key ") && error.contains(want),

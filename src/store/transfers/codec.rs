@@ -8,20 +8,25 @@
 //!
 //! - its shape: flags, chain and asset, which few rows of a segment do not share (1 byte);
 //! - its time, as the difference to the last of its chain (1 to 5 bytes);
-//! - its position, as differences to the last of its chain (3 bytes in order);
+//! - its position, as differences to the last of its chain (3 bytes in order); of a partial one the
+//!   height and, where stated, the index (schema 3);
 //! - its block's hash and its transaction, where they are not those of the chain's last row;
 //! - for an account: sender and receiver as codes (1 to 2 bytes, and 20 the first time), the amount
 //!   as its length and bytes, the dollars;
 //! - for a UTXO transaction: the numbers of inputs and outputs, and for each the number of its
-//!   holders, their codes, and its amount.
+//!   holders, their codes, and its amount (and, where any is unattributable, which: schema 3).
 
 use hashbrown::HashMap;
 
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, Position, Transfer, TxId, TxStatus,
+    AccountMovement, Asset, Holder, Movement, PartialPosition, Position, Transfer, TxId, TxStatus,
     UtxoMovement,
 };
+
+mod decode;
+
+pub(super) use decode::decode;
 
 const VERSION: u8 = 1;
 
@@ -39,6 +44,11 @@ const SAME_TX: u64 = 1 << 6;
 const MARKED: u64 = 1 << 7;
 const SUCCEEDED: u64 = 1 << 8;
 const FAILED: u64 = 1 << 9;
+const PARTIAL: u64 = 1 << 10;
+/// A partial position states the index.
+const PARTIAL_INDEX: u64 = 1 << 11;
+/// Of a UTXO transaction: the head of each leg has a bit for being unattributable.
+const UNATTRIBUTABLE: u64 = 1 << 12;
 
 // The codes of a holder; beyond them its number in the dictionary.
 const NOBODY: u64 = 0;
@@ -76,27 +86,6 @@ pub(super) fn encode(rows: &[&Transfer]) -> Vec<u8> {
     put(&mut encoder.out, rows.len() as u64);
     rows.iter().for_each(|row| encoder.row(row));
     encoder.out
-}
-
-/// The rows of a packed form.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Transfer>, CodecError> {
-    let mut decoder = Decoder { bytes, ..Decoder::default() };
-    let mut rows = Vec::new();
-    let mut read = || {
-        if decoder.take(1)? != [VERSION] {
-            return None;
-        }
-        let count = decoder.count()?;
-        rows.reserve_exact(count);
-        for _ in 0..count {
-            rows.push(decoder.row()?);
-        }
-        (decoder.at == bytes.len()).then_some(())
-    };
-    match read() {
-        Some(()) => Ok(rows),
-        None => Err(CodecError { row: rows.len(), at: decoder.at }),
-    }
 }
 
 fn put(out: &mut Vec<u8>, mut value: u64) {
@@ -142,6 +131,8 @@ impl<'a> Encoder<'a> {
         };
         if row.position.is_some() {
             flags |= POSITIONED;
+        } else if let Some(partial) = &row.partial_position {
+            flags |= if partial.index.is_some() { PARTIAL | PARTIAL_INDEX } else { PARTIAL };
         }
         if let Some(hash) = &row.block_hash {
             flags |= if last.block.as_ref() == Some(hash) { BLOCK | SAME_BLOCK } else { BLOCK };
@@ -157,6 +148,8 @@ impl<'a> Encoder<'a> {
             }
             Movement::Utxo(utxo) => {
                 flags |= if utxo.coinbase { UTXO | MARKED } else { UTXO };
+                let mut legs = utxo.inputs.iter().chain(&utxo.outputs);
+                flags |= if legs.any(|leg| leg.unattributable) { UNATTRIBUTABLE } else { 0 };
                 None
             }
         };
@@ -164,7 +157,7 @@ impl<'a> Encoder<'a> {
         self.place(flags, chain, row);
         match &row.movement {
             Movement::Account(account) => self.account(account),
-            Movement::Utxo(utxo) => self.utxo(utxo),
+            Movement::Utxo(utxo) => self.utxo(flags, utxo),
         }
     }
 
@@ -220,6 +213,13 @@ impl<'a> Encoder<'a> {
             let same = height == last_height && tx_index == last_tx;
             put_difference(out, if same { last_index.into() } else { 0 }, index.into());
             last.position = (height, tx_index, index);
+        } else if let Some(PartialPosition { height, index }) = row.partial_position {
+            let (last_height, _, last_index) = last.position;
+            put_difference(out, last_height, height);
+            if let Some(index) = index {
+                put_difference(out, last_index.into(), index.into());
+            }
+            last.position = (height, 0, index.unwrap_or(last_index));
         }
         if flags & SAME_BLOCK == 0
             && let Some(hash) = row.block_hash
@@ -252,11 +252,15 @@ impl<'a> Encoder<'a> {
         account.usd_micros.into_iter().for_each(|usd| put(&mut self.out, usd));
     }
 
-    fn utxo(&mut self, utxo: &'a UtxoMovement) {
+    fn utxo(&mut self, flags: u64, utxo: &'a UtxoMovement) {
         put(&mut self.out, utxo.inputs.len() as u64);
         put(&mut self.out, utxo.outputs.len() as u64);
         for leg in utxo.inputs.iter().chain(&utxo.outputs) {
-            put(&mut self.out, (leg.holders.len() as u64) << 1 | u64::from(leg.amount.is_some()));
+            let mut head = leg.holders.len() as u64;
+            if flags & UNATTRIBUTABLE != 0 {
+                head = head << 1 | u64::from(leg.unattributable);
+            }
+            put(&mut self.out, head << 1 | u64::from(leg.amount.is_some()));
             leg.holders.iter().for_each(|holder| self.holder(holder));
             leg.amount.into_iter().for_each(|amount| put(&mut self.out, amount));
         }
@@ -276,193 +280,6 @@ impl<'a> Encoder<'a> {
                 put_text(&mut self.out, text);
             }
         }
-    }
-}
-
-/// Flags, place of the chain, asset.
-type Shape = (u64, usize, Asset);
-
-#[derive(Default)]
-struct Decoder<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    chains: Vec<(Chain, Last)>,
-    shapes: Vec<Shape>,
-    holders: Vec<Holder>,
-}
-
-impl<'a> Decoder<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..)?.get(..count)?;
-        self.at += count;
-        Some(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// A number of things that are still to come, each of a byte at least.
-    fn count(&mut self) -> Option<usize> {
-        let count = usize::try_from(self.number()?).ok()?;
-        (count <= self.bytes.len() - self.at).then_some(count)
-    }
-
-    fn difference(&mut self, from: u64) -> Option<u64> {
-        let value = self.number()?;
-        Some(from.wrapping_add((value >> 1) ^ (value & 1).wrapping_neg()))
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        let length = self.count()?;
-        std::str::from_utf8(self.take(length)?).ok()
-    }
-
-    fn row(&mut self) -> Option<Transfer> {
-        let shape = usize::try_from(self.number()?).ok()?;
-        if shape == self.shapes.len() {
-            let new = self.shape()?;
-            self.shapes.push(new);
-        }
-        let (flags, chain, asset) = self.shapes.get(shape)?.clone();
-        let mut row = self.place(flags, chain)?;
-        row.movement = match flags & UTXO {
-            0 => Movement::Account(self.account(flags, asset)?),
-            _ => Movement::Utxo(Box::new(self.utxo(flags)?)),
-        };
-        Some(row)
-    }
-
-    fn shape(&mut self) -> Option<Shape> {
-        let flags = self.number()?;
-        let chain: Chain = self.text()?.parse().ok()?;
-        let place = self.chains.iter().position(|(known, _)| *known == chain);
-        let place = place.unwrap_or_else(|| {
-            self.chains.push((chain, Last::default()));
-            self.chains.len() - 1
-        });
-        let asset = match flags & UTXO {
-            0 => match self.take(1)? {
-                [0] => Asset::Native,
-                [1] => Asset::Contract(self.array()?),
-                [2] => Asset::Named(self.text()?.into()),
-                _ => return None,
-            },
-            _ => Asset::Native,
-        };
-        Some((flags, place, asset))
-    }
-
-    /// The row but for what moved.
-    fn place(&mut self, flags: u64, chain: usize) -> Option<Transfer> {
-        let mut last = std::mem::take(&mut self.chains.get_mut(chain)?.1);
-        last.time = self.difference(last.time)?;
-        let mut position = None;
-        if flags & POSITIONED != 0 {
-            let (last_height, last_tx, last_index) = last.position;
-            let height = self.difference(last_height)?;
-            let last_tx = if height == last_height { last_tx } else { 0 };
-            let tx_index = u32::try_from(self.difference(last_tx.into())?).ok()?;
-            let same = height == last_height && tx_index == last_tx;
-            let index = self.difference(if same { last_index.into() } else { 0 })?;
-            let index = u32::try_from(index).ok()?;
-            last.position = (height, tx_index, index);
-            position = Some(Position { height, tx_index, index });
-        }
-        if flags & (BLOCK | SAME_BLOCK) == BLOCK {
-            last.block = Some(self.array()?);
-        }
-        if flags & SAME_TX == 0 {
-            if flags & TX_HASH != 0 {
-                last.tx = Some(TxId::Hash(self.array()?));
-            } else if flags & TX_TEXT != 0 {
-                last.tx = Some(TxId::Text(self.text()?.into()));
-            }
-        }
-        let has_tx = flags & (TX_HASH | TX_TEXT) != 0;
-        let row = Transfer {
-            chain: self.chains[chain].0.clone(),
-            time: last.time,
-            position,
-            block_hash: last.block.filter(|_| flags & BLOCK != 0),
-            tx: if has_tx { last.tx.clone() } else { None },
-            status: match flags & (SUCCEEDED | FAILED) {
-                0 => TxStatus::Unknown,
-                SUCCEEDED => TxStatus::Succeeded,
-                _ => TxStatus::Failed,
-            },
-            movement: Movement::Account(AccountMovement {
-                from: None,
-                to: None,
-                asset: Asset::Native,
-                amount: Amount::ZERO,
-                usd_micros: None,
-            }),
-        };
-        self.chains[chain].1 = last;
-        Some(row)
-    }
-
-    fn account(&mut self, flags: u64, asset: Asset) -> Option<AccountMovement> {
-        let (from, to) = (self.holder()?, self.holder()?);
-        let length = usize::from(self.take(1)?[0]);
-        let mut bytes = [0; 32];
-        bytes.get_mut(..length)?.copy_from_slice(self.take(length)?);
-        let amount = Amount::from_le_bytes(bytes);
-        let usd_micros = if flags & MARKED != 0 { Some(self.number()?) } else { None };
-        Some(AccountMovement { from, to, asset, amount, usd_micros })
-    }
-
-    fn utxo(&mut self, flags: u64) -> Option<UtxoMovement> {
-        let (inputs, outputs) = (self.count()?, self.count()?);
-        let (inputs, outputs) = (self.legs(inputs)?, self.legs(outputs)?);
-        Some(UtxoMovement { coinbase: flags & MARKED != 0, inputs, outputs })
-    }
-
-    fn legs(&mut self, count: usize) -> Option<Vec<Leg>> {
-        let mut legs = Vec::with_capacity(count);
-        for _ in 0..count {
-            let head = self.number()?;
-            let holders = usize::try_from(head >> 1).ok()?;
-            if holders > self.bytes.len() - self.at {
-                return None;
-            }
-            let mut leg = Leg { holders: Vec::with_capacity(holders), amount: None };
-            for _ in 0..holders {
-                leg.holders.push(self.holder()??);
-            }
-            leg.amount = if head & 1 != 0 { Some(self.number()?) } else { None };
-            legs.push(leg);
-        }
-        Some(legs)
-    }
-
-    /// A holder; the inner `None` is nobody.
-    fn holder(&mut self) -> Option<Option<Holder>> {
-        let new = match self.number()? {
-            NOBODY => return Some(None),
-            NEW_EVM => Holder::Evm(self.array()?),
-            NEW_OTHER => Holder::Other(self.text()?.into()),
-            code => {
-                let place = usize::try_from(code - KNOWN).ok()?;
-                return self.holders.get(place).cloned().map(Some);
-            }
-        };
-        self.holders.push(new.clone());
-        Some(Some(new))
     }
 }
 

@@ -12,42 +12,84 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::StoreError;
+use super::super::{StoreError, files};
 
 /// The file, open for as long as the store is.
 pub(in crate::store) struct SegmentFile {
-    file: Mutex<File>,
+    file: Mutex<Opened>,
     path: PathBuf,
 }
 
+struct Opened {
+    file: File,
+    access: Access,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// There is no file, and none can be made: an empty one without a name is open.
+    Nothing,
+}
+
+fn open(path: &Path) -> io::Result<Opened> {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let error = match file {
+        Ok(file) => return Ok(Opened { file, access: Access::Write }),
+        Err(error) if [PermissionDenied, ReadOnlyFilesystem].contains(&error.kind()) => error,
+        Err(error) => return Err(error),
+    };
+    match File::open(path) {
+        Ok(file) => Ok(Opened { file, access: Access::Read }),
+        Err(absent) if absent.kind() == NotFound => {
+            Ok(Opened { file: tempfile::tempfile()?, access: Access::Nothing })
+        }
+        Err(_) => Err(error),
+    }
+}
+
 impl SegmentFile {
-    /// Opens the file in the database's directory, made if absent.
+    /// Opens the file in the database's directory, made if absent; where it cannot be written to,
+    /// for reading.
     pub(in crate::store) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("segments");
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        match file {
-            Ok(file) => Ok(Self { file: Mutex::new(file), path }),
+        match open(&path) {
+            Ok(opened) => Ok(Self { file: Mutex::new(opened), path }),
             Err(source) => Err(StoreError::Io { path, source }),
         }
     }
 
+    /// Opens the file anew.
+    pub(in crate::store) fn open_again(&self) -> Result<(), StoreError> {
+        let opened = open(&self.path).map_err(|source| self.failed(source))?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(())
+    }
+
+    /// Whether the file that is open is the one that the path names.
+    pub(in crate::store) fn is_in_place(&self) -> bool {
+        let opened = self.lock();
+        opened.access == Access::Nothing || files::is_in_place(&self.path, &opened.file)
+    }
+
     /// Writes `bytes` at a place.
     pub(super) fn write(&self, place: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut file = self.lock();
+        let file = &mut self.lock().file;
         let done = file.seek(SeekFrom::Start(place)).and_then(|_| file.write_all(bytes));
         done.map_err(|source| self.failed(source))
     }
 
     /// What was written is durable when this returns.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.lock().sync_all().map_err(|source| self.failed(source))
+        self.lock().file.sync_all().map_err(|source| self.failed(source))
     }
 
     /// Reads `length` bytes from a place.
     pub(super) fn read(&self, place: u64, length: usize) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; length];
-        let mut file = self.lock();
+        let file = &mut self.lock().file;
         let done = file.seek(SeekFrom::Start(place)).and_then(|_| file.read_exact(&mut bytes));
         match done {
             Ok(()) => Ok(bytes),
@@ -66,13 +108,17 @@ impl SegmentFile {
     /// Cuts off what stands after `end`; says whether that was anything. A file that ends before is
     /// damaged.
     pub(super) fn end_at(&self, end: u64) -> Result<bool, StoreError> {
-        let file = self.lock();
+        let Opened { file, access } = &*self.lock();
         let length = file.metadata().map_err(|source| self.failed(source))?.len();
         if length < end {
-            return Err(self
-                .damaged(length, format_args!("it ends here, but transfers reach to byte {end}")));
+            let what = format_args!(
+                "it ends here, but transfers reach to byte {end}: restore the directory from a backup, or move it \
+                 away and import the lists and transfers again"
+            );
+            return Err(self.damaged(length, what));
         }
-        if length == end {
+        // What cannot be cut off now is at the next opening.
+        if length == end || *access != Access::Write {
             return Ok(false);
         }
         file.set_len(end).and_then(|()| file.sync_all()).map_err(|source| self.failed(source))?;
@@ -84,7 +130,7 @@ impl SegmentFile {
         StoreError::Damaged { path: self.path.clone(), place, what: what.to_string() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, File> {
+    fn lock(&self) -> MutexGuard<'_, Opened> {
         // Every use seeks first.
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }

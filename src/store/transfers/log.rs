@@ -1,7 +1,6 @@
-//! What the keys beside the segments say: headers, heads, retractions, the ledger. Their forms, and
-//! the directory of segments in memory. Reads no segment.
+//! What the keys beside the segments say: headers, retractions, replacements, conflicts, the ledger.
+//! Their forms, and the directory of segments in memory. Reads no segment.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -9,13 +8,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::super::heads::Ledger;
+use super::super::{StoreError, value};
+use super::head::Tops;
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainHead, RetractionRecord, TransferState};
-use crate::domain::transfer::{Position, Transfer};
+use crate::domain::coverage::{Conflict, Replacement, RetractionRecord, Settlement, TransferState};
+use crate::domain::transfer::{MovementKind, Transfer};
 
 // The first byte of a key of `transfers` says what it is.
 pub(super) const HEADER: u8 = b's';
-pub(super) const HEAD: u8 = b'c';
+/// The head of a chain as schema 2 had it.
+pub(super) const HEAD_2: u8 = b'c';
+pub(super) const HEAD: u8 = b'h';
+pub(super) const REPLACEMENTS: u8 = b'x';
+pub(super) const CONFLICT: u8 = b'k';
 pub(super) const RETRACTION: u8 = b'r';
 pub(in crate::store) const GARBAGE: u8 = b'g';
 pub(super) const LEDGER: &[u8] = b"n";
@@ -44,9 +49,9 @@ pub(super) struct Summary {
     pub rows: u32,
     pub unpositioned: u32,
     pub times: Span,
-    /// The heights of the rows with a position.
+    /// The heights of the rows that state one.
     pub heights: Option<Span>,
-    /// The times of the rows without one.
+    /// The times of the rows without a position.
     pub loose: Option<Span>,
 }
 
@@ -73,69 +78,15 @@ pub(super) fn summaries(rows: &[&Transfer]) -> Vec<Summary> {
         let summary = &mut found[place].1;
         summary.rows += 1;
         summary.times = (summary.times.0.min(row.time), summary.times.1.max(row.time));
-        match row.position {
-            Some(position) => widen(&mut summary.heights, position.height),
-            None => {
-                summary.unpositioned += 1;
-                widen(&mut summary.loose, row.time);
-            }
+        if let Some(height) = row.height() {
+            widen(&mut summary.heights, height);
+        }
+        if row.position.is_none() {
+            summary.unpositioned += 1;
+            widen(&mut summary.loose, row.time);
         }
     }
     found.into_iter().map(|(_, summary)| summary).collect()
-}
-
-/// The head of a chain, as stored.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HeadForm {
-    transfers: u64,
-    retracted: u64,
-    unpositioned: u64,
-    times: Option<Span>,
-    /// The greatest position of any row.
-    top: Option<(u64, u32, u32)>,
-    /// Of each span how far it begins after the end of the last, and how many follow its first.
-    spans: Vec<Span>,
-}
-
-impl HeadForm {
-    pub(super) fn new(head: &ChainHead, top: Option<&Position>) -> Self {
-        let mut last = 0;
-        let spans = head.covered.iter().map(|span| {
-            let form = (span.start() - last, span.end() - span.start());
-            last = *span.end();
-            form
-        });
-        Self {
-            transfers: head.transfers,
-            retracted: head.retracted,
-            unpositioned: head.unpositioned,
-            times: head.first_time.zip(head.last_time),
-            spans: spans.collect(),
-            top: top.map(|top| (top.height, top.tx_index, top.index)),
-        }
-    }
-
-    /// The head and the greatest position; `None` where its spans are beyond all numbers.
-    pub(super) fn read(self, chain: Chain) -> Option<(ChainHead, Option<Position>)> {
-        let mut last = 0_u64;
-        let mut covered: Vec<RangeInclusive<u64>> = Vec::with_capacity(self.spans.len());
-        for (gap, more) in self.spans {
-            let start = last.checked_add(gap)?;
-            last = start.checked_add(more)?;
-            covered.push(start..=last);
-        }
-        let head = ChainHead {
-            chain,
-            transfers: self.transfers,
-            retracted: self.retracted,
-            unpositioned: self.unpositioned,
-            first_time: self.times.map(|(first, _)| first),
-            last_time: self.times.map(|(_, last)| last),
-            covered,
-        };
-        let position = |(height, tx_index, index)| Position { height, tx_index, index };
-        Some((head, self.top.map(position)))
-    }
 }
 
 /// A retraction, as stored.
@@ -146,6 +97,17 @@ pub(super) struct RetractionForm {
     pub rows: u64,
     pub at: Timestamp,
     pub reason: String,
+    pub block_hash: Option<[u8; 32]>,
+}
+
+/// A retraction, as schema 2 stored it.
+#[derive(Deserialize)]
+struct RetractionForm2 {
+    chain: String,
+    from_height: u64,
+    rows: u64,
+    at: Timestamp,
+    reason: String,
 }
 
 impl RetractionForm {
@@ -156,13 +118,55 @@ impl RetractionForm {
             rows: record.rows,
             at: record.at,
             reason: record.reason.clone(),
+            block_hash: record.block_hash,
         }
+    }
+
+    /// Decodes either form: that of schema 2 ends where this one goes on.
+    pub(super) fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
+        if let Ok(form) = value::decode("transfers", key, bytes) {
+            return Ok(form);
+        }
+        let old: RetractionForm2 = value::decode("transfers", key, bytes)?;
+        let RetractionForm2 { chain, from_height, rows, at, reason } = old;
+        Ok(Self { chain, from_height, rows, at, reason, block_hash: None })
     }
 
     /// `None` where the chain is none.
     pub(super) fn read(self) -> Option<RetractionRecord> {
-        let Self { chain, from_height, rows, at, reason } = self;
-        Some(RetractionRecord { chain: chain.parse().ok()?, from_height, rows, at, reason })
+        let Self { chain, from_height, rows, at, reason, block_hash } = self;
+        let chain = chain.parse().ok()?;
+        Some(RetractionRecord { chain, from_height, rows, at, reason, block_hash })
+    }
+}
+
+/// The most replacements under one key.
+pub(super) const REPLACEMENTS_A_KEY: usize = 4096;
+
+/// Replacements that follow each other, as stored under the number of the first.
+pub(super) type ReplacementsForm = Vec<Replacement>;
+
+/// A conflict, as stored under its number.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ConflictForm {
+    chain: String,
+    kind: MovementKind,
+    height: Option<u64>,
+    first: u64,
+    second: u64,
+    settled: Option<Settlement>,
+}
+
+impl ConflictForm {
+    pub(super) fn new(conflict: &Conflict) -> Self {
+        let Conflict { chain, kind, height, first, second, settled } = conflict.clone();
+        Self { chain: chain.to_string(), kind, height, first, second, settled }
+    }
+
+    /// `None` where the chain is none.
+    pub(super) fn read(self) -> Option<Conflict> {
+        let Self { chain, kind, height, first, second, settled } = self;
+        Some(Conflict { chain: chain.parse().ok()?, kind, height, first, second, settled })
     }
 }
 
@@ -192,6 +196,7 @@ pub(in crate::store) struct Reach {
     /// The place of the chain in [`Log::chains`].
     pub chain: usize,
     pub rows: u32,
+    pub unpositioned: u32,
     pub times: Span,
     pub heights: Option<Span>,
     pub loose: Option<Span>,
@@ -207,8 +212,8 @@ pub(in crate::store) struct Log {
     pub file_end: u64,
     pub ledger: Ledger,
     pub state: Arc<TransferState>,
-    /// The greatest position of each chain.
-    pub tops: HashMap<String, Position>,
+    /// The greatest positions of each chain.
+    pub tops: HashMap<String, Tops>,
     pub chains: Vec<Chain>,
 }
 
@@ -218,9 +223,9 @@ impl Log {
     pub(super) fn push(&mut self, first_row: u64, header: Header) -> Option<()> {
         let mut reaches = Vec::with_capacity(header.chains.len());
         for summary in header.chains {
-            let Summary { chain, rows, times, heights, loose, .. } = summary;
+            let Summary { chain, rows, unpositioned, times, heights, loose } = summary;
             let chain = self.chain(&chain)?;
-            reaches.push(Reach { chain, rows, times, heights, loose });
+            reaches.push(Reach { chain, rows, unpositioned, times, heights, loose });
         }
         let Header { id, place, rows, bytes, weight, checksum, .. } = header;
         let reaches = reaches.into();

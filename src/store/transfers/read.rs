@@ -1,15 +1,16 @@
 //! Transfers read back: in order by segment, or by their numbers through a few unpacked segments.
 //! Writes nothing.
 
+use std::collections::{BTreeSet, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, PoisonError};
 
 use super::super::{Store, StoreError, pieces, value};
 use super::log::{self, Segment, Span};
-use super::{Clock, codec, segment_key};
+use super::{Clock, Tops, codec, segment_key};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::TransferState;
-use crate::domain::transfer::{Position, Transfer};
+use crate::domain::transfer::Transfer;
 
 /// How many unpacked segments are kept: of 4,096 rows of some 300 bytes each.
 const KEPT: usize = 16;
@@ -19,6 +20,11 @@ const KEPT: usize = 16;
 pub(in crate::store) struct Unpacked(Vec<(u64, Arc<Vec<Transfer>>)>);
 
 impl Unpacked {
+    /// Forgets all of them.
+    pub(in crate::store) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     fn find(&mut self, id: u64) -> Option<Arc<Vec<Transfer>>> {
         let place = self.0.iter().position(|(known, _)| *known == id)?;
         self.0[place..].rotate_left(1);
@@ -42,9 +48,9 @@ impl Store {
         Arc::clone(&self.log().state)
     }
 
-    /// The greatest position that any row of a chain ever had.
-    pub fn top_position(&self, chain: &Chain) -> Option<Position> {
-        self.log().tops.get(&*chain.caip2()).copied()
+    /// The greatest positions that rows of a chain ever had.
+    pub fn tops(&self, chain: &Chain) -> Tops {
+        self.log().tops.get(&*chain.caip2()).copied().unwrap_or_default()
     }
 
     /// The first row and the number of rows of each segment that may hold rows of a chain whose
@@ -91,8 +97,23 @@ impl Store {
         Ok(())
     }
 
-    /// The rows with these numbers, which must ascend. One that is not there is an error.
+    /// What counts today in the places of the rows with these numbers, which must ascend: the rows
+    /// themselves unless they were told better. One that is not there is an error.
     pub fn rows(&self, rows: &[u64]) -> Result<Vec<(u64, Transfer)>, StoreError> {
+        let replacements = Arc::clone(&self.transfer_state().replacements);
+        if replacements.is_empty() {
+            return self.stored_rows(rows);
+        }
+        let newest: BTreeSet<u64> = rows.iter().map(|row| replacements.newest(*row)).collect();
+        let found = self.stored_rows(&newest.into_iter().collect::<Vec<_>>())?;
+        let found: HashMap<u64, Transfer> = found.into_iter().collect();
+        let told = |row: &u64| Some((*row, found.get(&replacements.newest(*row))?.clone()));
+        Ok(rows.iter().filter_map(told).collect())
+    }
+
+    /// The rows with these numbers as they were stored; they must ascend. One that is not there is an
+    /// error.
+    pub fn stored_rows(&self, rows: &[u64]) -> Result<Vec<(u64, Transfer)>, StoreError> {
         let mut found = Vec::with_capacity(rows.len());
         let mut current: Option<(Segment, Arc<Vec<Transfer>>)> = None;
         for &row in rows {

@@ -4,9 +4,10 @@
 use std::sync::{Arc, PoisonError};
 
 use super::super::{Store, StoreError, value};
-use super::log::{self, HeadForm, Header, Log, RetractionForm};
+use super::head::{HeadForm, HeadForm2, Tops};
+use super::log::{self, ConflictForm, Header, Log, ReplacementsForm, RetractionForm};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::TransferState;
+use crate::domain::coverage::{ChainHead, TransferState};
 
 const TREE: &str = "transfers";
 
@@ -24,7 +25,10 @@ impl Directory {
     pub fn take(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         match key.first() {
             Some(&log::HEADER) => self.header(key, bytes),
+            Some(&log::HEAD_2) => self.head_2(key, bytes),
             Some(&log::HEAD) => self.head(key, bytes),
+            Some(&log::REPLACEMENTS) => self.replacements(key, bytes),
+            Some(&log::CONFLICT) => self.conflict(key, bytes),
             Some(&log::RETRACTION) => self.retraction(key, bytes),
             Some(&log::GARBAGE) => number(key).map(drop),
             _ if key == log::LEDGER => {
@@ -48,17 +52,46 @@ impl Directory {
     }
 
     fn head(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
-        let chain: Option<Chain> = name.and_then(|name| name.parse().ok());
-        let chain = chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))?;
-        let name = chain.to_string();
         let form: HeadForm = value::decode(TREE, key, bytes)?;
-        let (head, top) =
-            form.read(chain).ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
-        if let Some(top) = top {
-            self.log.tops.insert(name.clone(), top);
-        }
+        self.keep_head(key, form.read(chain_of(key)?))
+    }
+
+    /// A head of schema 2: it stands until the chain changes.
+    fn head_2(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let form: HeadForm2 = value::decode(TREE, key, bytes)?;
+        self.keep_head(key, form.read(chain_of(key)?))
+    }
+
+    fn keep_head(&mut self, key: &[u8], read: Option<(ChainHead, Tops)>) -> Result<(), StoreError> {
+        let (head, tops) = read.ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
+        let name = head.chain.to_string();
+        self.log.tops.insert(name.clone(), tops);
         self.state.chains.insert(name, head);
+        Ok(())
+    }
+
+    fn replacements(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let known = self.state.replacements.len();
+        if number(key)? != known as u64 {
+            let what = format_args!("replacement {known} is missing before it");
+            return Err(value::corrupt(TREE, key, what));
+        }
+        let form: ReplacementsForm = value::decode(TREE, key, bytes)?;
+        let replacements = Arc::make_mut(&mut self.state.replacements);
+        form.into_iter().for_each(|replacement| replacements.push(replacement));
+        Ok(())
+    }
+
+    fn conflict(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let known = self.state.conflicts.len();
+        if number(key)? != known as u64 {
+            let what = format_args!("conflict {known} is missing before it");
+            return Err(value::corrupt(TREE, key, what));
+        }
+        let form: ConflictForm = value::decode(TREE, key, bytes)?;
+        let conflict = form.read();
+        let conflict = conflict.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?;
+        Arc::make_mut(&mut self.state.conflicts).push(conflict);
         Ok(())
     }
 
@@ -68,7 +101,7 @@ impl Directory {
             let what = format_args!("retraction {} is missing before it", retractions.len());
             return Err(value::corrupt(TREE, key, what));
         }
-        let form: RetractionForm = value::decode(TREE, key, bytes)?;
+        let form = RetractionForm::decode(key, bytes)?;
         let record = form.read();
         retractions.push(record.ok_or_else(|| value::corrupt(TREE, key, "it names no chain"))?);
         Ok(())
@@ -78,6 +111,7 @@ impl Directory {
     pub fn finish(self) -> Result<Log, StoreError> {
         let Self { mut log, mut state, .. } = self;
         state.rows = log.ledger.rows;
+        state.changes = log.ledger.changes;
         log.state = Arc::new(state);
         check(&log)?;
         Ok(log)
@@ -89,7 +123,15 @@ impl Store {
     /// header leads to.
     pub(in crate::store) fn recover_transfers(&self) -> Result<(), StoreError> {
         let mut directory = Directory::default();
-        for kind in [log::HEADER, log::LEDGER[0], log::HEAD, log::RETRACTION] {
+        for kind in [
+            log::HEADER,
+            log::LEDGER[0],
+            log::HEAD_2,
+            log::HEAD,
+            log::RETRACTION,
+            log::REPLACEMENTS,
+            log::CONFLICT,
+        ] {
             self.scan(kind, |key, bytes| directory.take(key, bytes))?;
         }
         let log = directory.finish()?;
@@ -146,6 +188,13 @@ fn number(key: &[u8]) -> Result<u64, StoreError> {
     Ok(u64::from_be_bytes(number))
 }
 
+/// The chain in the key of a head.
+fn chain_of(key: &[u8]) -> Result<Chain, StoreError> {
+    let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
+    let chain = name.and_then(|name| name.parse().ok());
+    chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))
+}
+
 /// Whether headers, heads and ledger tell of the same rows.
 fn check(log: &Log) -> Result<(), StoreError> {
     let held = log.segments.last().map_or(0, |segment| segment.end());
@@ -162,10 +211,12 @@ fn check(log: &Log) -> Result<(), StoreError> {
     }
     for (chain, rows) in log.chains.iter().zip(rows) {
         let head = log.state.chains.get(&*chain.caip2());
-        let counted = head.map_or(0, |head| head.transfers.saturating_add(head.retracted));
+        let counted = head.map_or(0, |head| {
+            head.transfers.saturating_add(head.retracted).saturating_add(head.replaced)
+        });
         if counted != rows {
             let what = format_args!("it counts {counted} transfers, but the headers have {rows}");
-            return Err(value::corrupt(TREE, &super::head_key(chain), what));
+            return Err(value::corrupt(TREE, &super::head_key(log::HEAD, chain), what));
         }
     }
     Ok(())

@@ -8,11 +8,14 @@ mod damage;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::*;
+use crate::domain::coverage::{self, ChainHead, Covered, TransferState};
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Asset, Holder, Leg, MovementKind, Position, TxStatus, UtxoMovement,
 };
-use crate::store::DEFAULT_CACHE;
+use crate::store::{DEFAULT_CACHE, SCHEMA};
 
 fn open(dir: &Path) -> Store {
     Store::open(dir, DEFAULT_CACHE).unwrap()
@@ -33,6 +36,7 @@ fn row(n: u64) -> Transfer {
             tx_index: (n % 10) as u32,
             index: 0,
         }),
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -50,9 +54,32 @@ pub(in crate::store) fn rows(range: std::ops::Range<u64>) -> Vec<Transfer> {
     range.map(row).collect()
 }
 
+/// Appends rows, and says nothing of coverage.
+pub(in crate::store) fn store_rows(store: &Store, rows: &[Transfer]) -> Result<u64, StoreError> {
+    store.append_transfers(&Append { rows, ..Append::default() })
+}
+
+fn declare(store: &Store, covered: &[Covered]) -> Result<u64, StoreError> {
+    store.append_transfers(&Append { covered, ..Append::default() })
+}
+
+pub(in crate::store) fn retract(
+    store: &Store,
+    chain: &Chain,
+    from_height: u64,
+    reason: &str,
+) -> Result<(u64, RetractionRecord), StoreError> {
+    let at = Timestamp::UNIX_EPOCH;
+    store.retract_transfers(&Retract { chain, from_height, block_hash: None, reason, at })
+}
+
+fn native(head: &ChainHead) -> coverage::Spans {
+    head.kinds[&MovementKind::Native].heights.clone()
+}
+
 pub(in crate::store) fn append(store: &Store, range: std::ops::Range<u64>) {
     let first = range.start;
-    assert_eq!(store.append_transfers(&rows(range), &[]).unwrap(), first);
+    assert_eq!(store_rows(store, &rows(range)).unwrap(), first);
 }
 
 pub(in crate::store) fn read(store: &Store, from: u64) -> Result<Vec<Transfer>, StoreError> {
@@ -67,19 +94,25 @@ pub(in crate::store) fn read(store: &Store, from: u64) -> Result<Vec<Transfer>, 
 
 /// The state by counting.
 fn state(store: &Store) -> TransferState {
+    let known = store.transfer_state();
     let mut state = TransferState {
-        retractions: store.transfer_state().retractions.clone(),
+        retractions: known.retractions.clone(),
+        changes: known.changes,
         ..TransferState::default()
     };
-    let mut heights: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (number, row) in (0..).zip(read(store, 0).unwrap()) {
         state.rows += 1;
         let name = row.chain.to_string();
         let new = || ChainHead::new(row.chain.clone());
         let head = state.chains.entry(name.clone()).or_insert_with(new);
+        head.revision = known.chains[&name].revision;
+        head.note_asset(&Asset::Native);
+        if row.position.is_none() {
+            head.see_times(MovementKind::Native, row.time..=row.time);
+        }
         let taken = row.position.is_some_and(|at| {
-            let retractions = &store.transfer_state().retractions;
-            retractions
+            known
+                .retractions
                 .iter()
                 .any(|r| r.chain == row.chain && number < r.rows && at.height >= r.from_height)
         });
@@ -90,10 +123,18 @@ fn state(store: &Store) -> TransferState {
         head.transfers += 1;
         head.unpositioned += u64::from(row.position.is_none());
         head.add_time(row.time);
-        heights.entry(name).or_default().extend(row.position.map(|at| at.height));
+        let heights = coverage::spans_of(row.position.iter().map(|at| at.height).collect());
+        head.see_heights(MovementKind::Native, &heights);
     }
-    for (name, heights) in heights {
-        state.chains.get_mut(&name).unwrap().covered = coverage::spans_of(heights);
+    // Times were seen by batch.
+    for (name, head) in &mut state.chains {
+        let seen = known.chains[name].kinds.get(&MovementKind::Native);
+        let seen = seen.map(|seen| seen.undeclared_times.clone()).unwrap_or_default();
+        for (kind, own) in &mut head.kinds {
+            assert_eq!(*kind, MovementKind::Native);
+            assert!(own.undeclared_times.iter().all(|span| coverage::hold(&seen, span)));
+            own.undeclared_times = seen.clone();
+        }
     }
     state
 }
@@ -174,6 +215,7 @@ fn large_rows_make_short_segments() {
     let store = open(dir.path());
     let leg = |n: u64| Leg {
         holders: vec![Holder::Other(format!("bc1q{n:036}").into())],
+        unattributable: false,
         amount: Some(n),
     };
     let large = |n: u64| Transfer {
@@ -186,7 +228,7 @@ fn large_rows_make_short_segments() {
         ..row(n)
     };
     let all: Vec<_> = [100_000, 1, 5000, 5000, 5000, 2].map(large).to_vec();
-    store.append_transfers(&all, &[]).unwrap();
+    store_rows(&store, &all).unwrap();
     assert_eq!(read(&store, 0).unwrap(), all);
     let sizes: Vec<u32> = store.log().segments.iter().map(|segment| segment.rows).collect();
     assert_eq!(sizes, [1, 2, 1, 2]);
@@ -200,7 +242,7 @@ fn large_rows_make_short_segments() {
 fn what_was_merged_is_not_merged_again() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let legs = vec![Leg { holders: vec![Holder::Evm([7; 20])], amount: None }; 20];
+    let legs = vec![Leg { holders: vec![Holder::Evm([7; 20])], ..Leg::default() }; 20];
     let same = |n: u64| Transfer {
         movement: Movement::Utxo(Box::new(UtxoMovement {
             coinbase: false,
@@ -211,7 +253,7 @@ fn what_was_merged_is_not_merged_again() {
     };
     for n in 0..60 {
         let batch: Vec<_> = (n * 150..n * 150 + 150).map(same).collect();
-        store.append_transfers(&batch, &[]).unwrap();
+        store_rows(&store, &batch).unwrap();
     }
     let log = store.log();
     // Each append writes one segment of its own, and each whole one once.
@@ -227,23 +269,23 @@ fn a_retraction_counts_what_it_takes_and_stays() {
     let store = open(dir.path());
     append(&store, 0..10_000);
     let evm = Chain::Evm(1);
-    let at = Timestamp::UNIX_EPOCH;
-    let (first, record) = store.retract_transfers(&evm, 900, "a fork", at).unwrap();
+    let (first, record) = retract(&store, &evm, 900, "a fork").unwrap();
     assert!(first > 0);
     assert_eq!((record.rows, record.from_height), (10_000, 900));
     assert_eq!(*store.transfer_state(), state(&store));
     // Again, and from below: what was taken is not taken twice.
-    assert_eq!(store.retract_transfers(&evm, 950, "a fork", at).unwrap().0, 0);
-    let (second, _) = store.retract_transfers(&evm, 500, "a deeper one", at).unwrap();
+    assert_eq!(retract(&store, &evm, 950, "a fork").unwrap().0, 0);
+    let (second, _) = retract(&store, &evm, 500, "a deeper one").unwrap();
     assert!(second > 0);
     append(&store, 10_000..10_500);
     assert_eq!(*store.transfer_state(), state(&store));
-    let tron = store.retract_transfers(&Chain::Tron, 0, "all", at).unwrap().0;
+    let tron = retract(&store, &Chain::Tron, 0, "all").unwrap().0;
     assert!(tron > 0);
     // A chain of which nothing is known, for what may yet come of it does count.
-    assert_eq!(store.retract_transfers(&Chain::Evm(5), 0, "nothing", at).unwrap().0, 0);
+    assert_eq!(retract(&store, &Chain::Evm(5), 0, "nothing").unwrap().0, 0);
     let mut want = state(&store);
-    want.chains.insert("eip155:5".into(), ChainHead::new(Chain::Evm(5)));
+    let nothing = ChainHead { revision: 1, ..ChainHead::new(Chain::Evm(5)) };
+    want.chains.insert("eip155:5".into(), nothing);
     assert_eq!(*store.transfer_state(), want);
     drop(store);
     let store = open(dir.path());
@@ -251,43 +293,52 @@ fn a_retraction_counts_what_it_takes_and_stays() {
     let reasons: Vec<&str> = want.retractions.iter().map(|record| record.reason.as_str()).collect();
     assert_eq!(reasons, ["a fork", "a fork", "a deeper one", "all", "nothing"]);
     for reason in ["", &"x".repeat(MAX_REASON + 1)] {
-        assert!(store.retract_transfers(&evm, 0, reason, at).is_err());
+        assert!(retract(&store, &evm, 0, reason).is_err());
     }
-    assert!(store.retract_transfers(&Chain::AnyEvm, 0, "x", at).is_err());
-    assert!(store.retract_transfers(&evm, MAX_HEIGHT + 1, "x", at).is_err());
+    assert!(retract(&store, &Chain::AnyEvm, 0, "x").is_err());
+    assert!(retract(&store, &evm, MAX_HEIGHT + 1, "x").is_err());
 }
 
 #[test]
 fn declared_blocks_are_covered_and_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let covered = |chain: Chain, heights| [Covered { chain, heights }];
+    let covered =
+        |chain: Chain, heights| [Covered::heights(chain, &[MovementKind::Native], heights)];
     let evm = || Chain::Evm(1);
-    store.append_transfers(&[], &covered(evm(), 10..=20)).unwrap();
+    declare(&store, &covered(evm(), 10..=20)).unwrap();
     append(&store, 0..3);
-    let of = |store: &Store| store.transfer_state().chains["eip155:1"].covered.clone();
+    let of = |store: &Store| native(&store.transfer_state().chains["eip155:1"]);
     assert_eq!(of(&store), [0..=0, 10..=20]);
-    store.append_transfers(&[], &covered(evm(), 1..=9)).unwrap();
+    declare(&store, &covered(evm(), 1..=9)).unwrap();
     // A chain that is the beginning of another.
-    store.append_transfers(&[], &covered(Chain::Evm(15), 7..=7)).unwrap();
-    store.append_transfers(&[], &covered(evm(), 30..=40)).unwrap();
+    declare(&store, &covered(Chain::Evm(15), 7..=7)).unwrap();
+    declare(&store, &covered(evm(), 30..=40)).unwrap();
     drop(store);
     let store = open(dir.path());
     assert_eq!(of(&store), [0..=20, 30..=40]);
-    store.retract_transfers(&evm(), 15, "a fork", Timestamp::UNIX_EPOCH).unwrap();
+    retract(&store, &evm(), 15, "a fork").unwrap();
     drop(store);
     let store = open(dir.path());
     assert_eq!(of(&store), [0..=14]);
-    assert_eq!(store.transfer_state().chains["eip155:15"].covered, [7..=7]);
+    assert_eq!(native(&store.transfer_state().chains["eip155:15"]), [7..=7]);
     let changes = store.log().ledger.changes;
-    store.append_transfers(&[], &covered(evm(), 3..=4)).unwrap();
+    declare(&store, &covered(evm(), 3..=4)).unwrap();
     assert_eq!(store.log().ledger.changes, changes, "nothing new is no change");
     for (chain, heights) in [
         (evm(), std::ops::RangeInclusive::new(5, 4)),
         (evm(), 0..=MAX_HEIGHT + 1),
         (Chain::AnyEvm, 1..=2),
     ] {
-        assert!(store.append_transfers(&rows(0..9), &covered(chain, heights)).is_err());
+        assert!(
+            store
+                .append_transfers(&Append {
+                    rows: &rows(0..9),
+                    covered: &covered(chain, heights),
+                    ..Append::default()
+                })
+                .is_err()
+        );
     }
     assert_eq!(store.transfer_state().rows, 3, "a refused batch changes nothing");
 }
@@ -298,13 +349,13 @@ fn there_are_not_too_many_chains() {
     let store = open(dir.path());
     let of = |chain: u64| Transfer { chain: Chain::Evm(chain), ..row(chain) };
     let most = MAX_CHAINS as u64;
-    store.append_transfers(&(1..=most).map(of).collect::<Vec<_>>(), &[]).unwrap();
-    let error = store.append_transfers(&[of(1), of(most + 1)], &[]).unwrap_err().to_string();
+    store_rows(&store, &(1..=most).map(of).collect::<Vec<_>>()).unwrap();
+    let error = store_rows(&store, &[of(1), of(most + 1)]).unwrap_err().to_string();
     assert_eq!(
         error,
         "the store holds transfers of at most 256 chains, and eip155:257 would be one more"
     );
-    store.append_transfers(&[of(1)], &[]).unwrap();
+    store_rows(&store, &[of(1)]).unwrap();
     drop(store);
     let store = open(dir.path());
     assert_eq!(store.transfer_state().rows, most + 1);
@@ -330,7 +381,7 @@ fn a_store_of_lists_only_is_opened_and_has_the_new_schema_then() {
     append(&store, 0..10);
     drop(store);
     let (meta, db) = schema();
-    assert_eq!(meta.get("schema").unwrap().unwrap(), &2_u32.to_be_bytes());
+    assert_eq!(meta.get("schema").unwrap().unwrap(), &SCHEMA.to_be_bytes());
     drop((meta, db));
     assert_eq!(open(dir.path()).transfer_state().rows, 10);
 }

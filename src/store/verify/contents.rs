@@ -8,7 +8,7 @@ use super::super::changes::{Chunk, split_key as split_change_key};
 use super::super::heads::Heads;
 use super::super::lists::{PARTIES, Pointer, ROWS, split_key};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
-use super::super::{StoreError, value};
+use super::super::{StoreError, looks, value};
 use super::{Judge, Named, Verified};
 use crate::domain::list::{ListId, ListState, ListVersion, Party, Row};
 use crate::domain::publication::standing_digest;
@@ -72,6 +72,10 @@ impl Contents {
             "rows" => self.rows(key, bytes, found),
             "changes" => self.change(key, bytes, found),
             "snapshots" | "policies" => named(tree, key, bytes, judge, found),
+            "looks" => {
+                found.looks = looks::count_chunk(found.looks, key, bytes)?;
+                Ok(())
+            }
             "transfers" => self.directory.get_or_insert_default().take(key, bytes),
             _ => self.small_segment(key, bytes),
         }
@@ -233,9 +237,10 @@ impl Contents {
             segment.check(packed, &self.log.chains).inspect_err(|_| self.uncounted = true)?;
         for (number, row) in (segment.first_row..).zip(rows) {
             let place = self.log.chains.iter().position(|chain| *chain == row.chain);
-            let taken = row.position.is_some_and(|position| {
-                self.log.state.is_retracted(number, &row.chain, position.height)
-            });
+            let state = &self.log.state;
+            let (height, hash) = (row.height(), row.block_hash.as_ref());
+            let taken = !state.replacements.is_replaced(number)
+                && state.is_retracted(number, &row.chain, height, hash);
             *self.retracted.entry(place.unwrap_or(usize::MAX)).or_default() += u64::from(taken);
         }
         Ok(())

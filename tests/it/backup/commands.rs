@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::disk_full::Mounted;
 use super::super::program::{Said, program};
+use super::super::support::lacking::skipped;
 use super::super::support::server::ServerChild;
 use super::transfers_in;
 
@@ -212,7 +213,7 @@ fn newer(whole: &[u8]) -> Vec<u8> {
 #[test]
 fn a_full_disk_is_named_and_leaves_nothing() {
     let Some(disk) = Mounted::new(1) else {
-        eprintln!("not run: no file system can be mounted here");
+        skipped("mount", "no file system can be mounted here");
         return;
     };
     let dir = tempfile::tempdir().unwrap();

@@ -30,8 +30,8 @@ fn outcome(
 #[test]
 fn bad_rows_are_answered_in_their_place() {
     let place = Place::new();
-    let check = |name: &str, input: &[u8], want: &[(&str, &str)]| {
-        let (said, rows) = outcome(&place, name, input, &[]);
+    let check_with = |more: &[&str], name: &str, input: &[u8], want: &[(&str, &str)]| {
+        let (said, rows) = outcome(&place, name, input, more);
         let rows: Vec<_> = rows.iter().map(|(d, r)| (d.as_str(), r.as_str())).collect();
         assert_eq!(rows.len(), want.len(), "{name}: {rows:?}\n{}", said.err);
         for ((decision, reason), (wanted, words)) in rows.iter().zip(want) {
@@ -39,29 +39,35 @@ fn bad_rows_are_answered_in_their_place() {
             assert!(reason.contains(words), "{name}: {reason}");
         }
     };
+    let check =
+        |name: &str, input: &[u8], want: &[(&str, &str)]| check_with(&[], name, input, want);
+    let breaks = ["--allow-line-breaks"];
     let clean = "0x00000000000000000000000000000000000000aa";
     let allow = ("ALLOW", "nothing found");
     let text = |text: &str| text.replace('A', clean).into_bytes();
     check("bom.csv", &text("\u{feff}address,x\r\nA,1\r\nA,2\r\n"), &[allow, allow]);
-    check("quoted.csv", &text("x,address\n\"a\nb\",A\n\"a,\"\"b\",A\n"), &[allow, allow]);
+    let quoted = text("x,address\n\"a\nb\",A\n\"a,\"\"b\",A\n");
+    check_with(&breaks, "quoted.csv", &quoted, &[allow, allow]);
     check(
         "ragged.csv",
         &text("address,x\nA\nA,1,2\nA,1\n"),
-        &[("ERROR", "1 fields"), ("ERROR", "3 fields"), allow],
+        &[("ERROR", "line 2: 1 fields"), ("ERROR", "line 3: 3 fields"), allow],
     );
     check(
         "bytes.csv",
         b"address,x\n0x\0,1\n0x\xff,1\n,\n",
         &[("ERROR", "not visible ASCII"), ("ERROR", "not UTF-8"), ("ERROR", "empty")],
     );
-    check("open.csv", &text("x,address\n1,A\n\"2,A\n3,A\n"), &[allow, ("ERROR", "not closed")]);
+    let open = text("x,address\n1,A\n\"2,A\n3,A\n");
+    check_with(&breaks, "open.csv", &open, &[allow, ("ERROR", "line 3: a quote is not closed")]);
     check("header.csv", b"address\n", &[]);
     let long = format!("address\n{}\nA\n\"{}\"\n", "x".repeat(300_000), "y\n".repeat(1_000));
     let too_long = ("ERROR", "longer than 1024 bytes");
-    check("long.csv", &text(&long), &[("ERROR", "longer than 262144"), allow, too_long]);
+    let want = [("ERROR", "line 2: longer than 262144"), allow, too_long];
+    check_with(&breaks, "long.csv", &text(&long), &want);
     let endless = format!("address,x\nA,\"{}A,1\n", "y\n".repeat(200_000));
-    let (_, rows) = outcome(&place, "endless.csv", &text(&endless), &[]);
-    assert!(rows[0].1.contains("longer than 262144"), "{:?}", rows[0]);
+    let (_, rows) = outcome(&place, "endless.csv", &text(&endless), &breaks);
+    assert!(rows[0].1.contains("line 2: longer than 262144"), "{:?}", rows[0]);
 
     let deep = format!("{{\"address\":{}1{}}}", "[".repeat(50_000), "]".repeat(50_000));
     let json = format!(
@@ -73,7 +79,7 @@ fn bad_rows_are_answered_in_their_place() {
         &text(&json),
         &[
             allow,
-            ("ERROR", "expected"),
+            ("ERROR", "line 2: expected"),
             ("ERROR", "an object"),
             ("ERROR", "not a string"),
             ("ERROR", "empty"),

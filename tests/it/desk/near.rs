@@ -66,6 +66,7 @@ pub fn unplaced(chain: u64, time: Timestamp, from: &str, to: &str, amount: u128)
     Transfer {
         time: time.as_second().try_into().unwrap(),
         position: None,
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

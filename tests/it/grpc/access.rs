@@ -84,10 +84,12 @@ fn bearer(token: &str) -> HeaderMap {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "ImportList" | "RefreshList" | "IngestTransfers" => Some(Role::Ingest),
-        "RetractTransfers" | "ReloadPolicy" | "ComparePolicies" | "BackupStore" => {
-            Some(Role::Admin)
-        }
+        "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        "RetractTransfers"
+        | "SettleTransferConflict"
+        | "ReloadPolicy"
+        | "ComparePolicies"
+        | "BackupStore" => Some(Role::Admin),
         _ => Some(Role::Screen),
     }
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use super::operations::get;
 use super::transfers::{batch, ingest, payment};
 use super::*;
+use crate::support::lacking::skipped;
 
 /// A family: its type, its help and its samples by name and labels.
 #[derive(Debug, Default)]
@@ -154,9 +155,11 @@ fn what_was_done_is_counted() {
         check(&after, "exposure_behind", 0.0);
         check(&after, "exposure_waiting_transfers", 0.0);
         check(&after, "transfers", 2.0);
-        check(&after, "transfer_head_height{chain=\"eip155:1\"}", 102.0);
+        check(&after, "transfer_head_height{chain=\"eip155:1\",kind=\"native\"}", 102.0);
         check(&after, "transfer_head_timestamp_seconds{chain=\"eip155:1\"}", 1_700_000_102.0);
-        check(&after, "transfer_gaps{chain=\"eip155:1\"}", 1.0);
+        check(&after, "transfer_gaps{chain=\"eip155:1\",kind=\"native\"}", 1.0);
+        check(&after, "transfers_whole{chain=\"eip155:1\",kind=\"tokens\"}", 0.0);
+        check(&after, "transfer_conflicts{chain=\"eip155:1\"}", 0.0);
         check(&after, "policy_reload_problems", 0.0);
         check(&after, "draining", 0.0);
         check(&after, "ready", 1.0);
@@ -190,7 +193,7 @@ fn histograms_hold_together() {
                 assert!(before < bound && least <= count, "{key:?} at {bound}");
             }
         }
-        assert_eq!(last.len(), 26, "25 methods and one for what is not known");
+        assert_eq!(last.len(), 30, "29 methods and one for what is not known");
         assert!(last.values().all(|(bound, _)| bound.is_infinite()));
     });
 }
@@ -253,7 +256,7 @@ fn the_table_says_what_is_shown_and_no_more() {
 fn promtool_finds_nothing_to_say() {
     let tool = std::env::var_os("LAZARETTO_TEST_PROMTOOL").filter(|tool| !tool.is_empty());
     let Some(tool) = tool else {
-        eprintln!("skipped: LAZARETTO_TEST_PROMTOOL is unset; .ci/run sets it");
+        skipped("promtool", "LAZARETTO_TEST_PROMTOOL is unset; .ci/run sets it");
         return;
     };
     run(vec![ofac()], async |desk| {

@@ -13,7 +13,7 @@ use super::*;
 const ADVISED: &str = "0x5eed000000000000000000000000000000000001";
 
 /// The built-in policy under another name, with parts of it replaced.
-fn policy(name: &str, edits: &[(&str, &str)]) -> String {
+pub fn policy(name: &str, edits: &[(&str, &str)]) -> String {
     let named = format!("name = \"{name}\"");
     let edits = [("name = \"built-in\"", named.as_str())].into_iter().chain(edits.iter().copied());
     edits.fold(Policy::built_in().text().to_owned(), |text, (from, to)| {
@@ -32,27 +32,27 @@ fn requiring(what: &str) -> String {
     policy("requiring", &[("[[share]]", &format!("[requires]\n{what}\n\n[[share]]"))])
 }
 
-fn version(text: &str) -> String {
+pub fn version(text: &str) -> String {
     Policy::parse(text).unwrap().version().to_owned()
 }
 
 /// Files of a live and a shadow policy.
-struct Files(tempfile::TempDir);
+pub struct Files(tempfile::TempDir);
 
 impl Files {
-    fn new(live: &str, shadow: &str) -> Self {
+    pub fn new(live: &str, shadow: &str) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.write("live", live);
         files.write("shadow", shadow);
         files
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(format!("{name}.toml"))
     }
 
     /// Whole or not at all: it may be read at any moment.
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let new = self.0.path().join("new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, self.path(name)).unwrap();

@@ -8,7 +8,7 @@ const P2PKH: &str = "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH";
 const P2WPKH: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
 const NESTED: &str = "3JvL6Ymt8MVWiCNHC7oWU6nLeHNJKLZGLN";
 const BITCOIN: &str = "bip122:000000000019d6689c085ae165831e93";
-const SNAPSHOT_ID_LENGTH: usize = 16;
+const SNAPSHOT_NAME_LENGTH: usize = 16;
 
 fn full() -> Vec<u8> {
     let text = "# published: 2025-11-20\n\
@@ -47,6 +47,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         transfers: Vec::new(),
         labelled_rows: 0,
         retractions: 0,
+        replacements: 0,
         max_hops: 5,
         exposure_settings: digest_of_settings(),
         policy_digest: hex(Policy::built_in().digest()),
@@ -99,7 +100,8 @@ fn every_field_of_the_answer_to_a_listed_address() {
         let request = v1::ScreenAddressRequest { query: Some(query), options: None };
         let answer = desk.ask(request).await.unwrap();
         let id = answer.snapshot.as_ref().unwrap().id.clone();
-        assert_eq!(id.len(), SNAPSHOT_ID_LENGTH);
+        let (name, looks) = id.split_once('-').unwrap();
+        assert_eq!((name.len(), looks), (SNAPSHOT_NAME_LENGTH, "c1"));
         let screening = v1::Screening {
             request_id,
             snapshot_id: id.clone(),
@@ -140,6 +142,7 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 observed: "finding = LISTED, list_kind = SANCTIONS".to_owned(),
             }),
             shadow: None,
+            coverage_shortfalls: Vec::new(),
         };
         let snapshot = Some(full_snapshot(&id, &digest));
         assert_eq!(answer, v1::ScreenAddressResponse { screening: Some(screening), snapshot });
@@ -171,6 +174,7 @@ fn every_field_of_the_answer_to_a_clean_address() {
             exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
             rule: Some(v1::DecidingRule { id: "no-finding".to_owned(), ..Default::default() }),
             shadow: None,
+            coverage_shortfalls: Vec::new(),
         };
         assert_eq!(answer.screening, Some(screening));
         assert_eq!(snapshot, full_snapshot(&snapshot.id, &snapshot.lists[0].digest));

@@ -26,12 +26,16 @@ pub fn payment(height: u64, from: u64, to: u64) -> v1::Transfer {
 }
 
 pub fn batch(id: &str, transfers: Vec<v1::Transfer>) -> v1::IngestTransfersRequest {
-    v1::IngestTransfersRequest { batch_id: id.to_owned(), transfers, covered: Vec::new() }
+    v1::IngestTransfersRequest { batch_id: id.to_owned(), transfers, ..Default::default() }
 }
 
 fn covering(chain: &str, from: u64, to: u64) -> v1::IngestTransfersRequest {
-    let covered =
-        v1::CoveredBlocks { chain: chain.to_owned(), heights: Some(v1::HeightRange { from, to }) };
+    let covered = v1::CoveredBlocks {
+        chain: chain.to_owned(),
+        heights: Some(v1::HeightRange { from, to }),
+        kinds: vec![v1::MovementKind::Native.into()],
+        ..Default::default()
+    };
     v1::IngestTransfersRequest { covered: vec![covered], ..Default::default() }
 }
 
@@ -53,7 +57,7 @@ pub async fn ingest(
 /// An acknowledgement as `id stored/duplicates/derived of rows`.
 fn taken(answer: &v1::IngestTransfersResponse) -> String {
     let Some(Outcome::Acknowledgement(done)) = &answer.outcome else { panic!("{answer:?}") };
-    let v1::IngestAcknowledgement { stored, duplicates, derived, rows } = done;
+    let v1::IngestAcknowledgement { stored, duplicates, derived, rows, .. } = done;
     format!("{} {stored}/{duplicates}/{derived} of {rows}", answer.batch_id)
 }
 
@@ -161,7 +165,7 @@ fn a_bad_batch_is_named_stores_nothing_and_ends_the_stream() {
 #[test]
 fn a_message_beyond_the_limit_is_refused_and_the_server_lives() {
     run(vec![ofac()], async |desk| {
-        let leg = v1::UtxoLeg { addresses: vec!["x".repeat(17 << 20)], amount: None };
+        let leg = v1::UtxoLeg { addresses: vec!["x".repeat(17 << 20)], ..Default::default() };
         let utxo = v1::UtxoMovement { outputs: vec![leg], ..Default::default() };
         let huge = v1::Transfer { movement: Some(Movement::Utxo(utxo)), ..payment(1, 0, 1) };
         let mut client = desk.client.transfers.clone();
@@ -200,6 +204,7 @@ fn heads_say_what_is_loaded() {
         let leg = |address: &str| v1::UtxoLeg {
             addresses: vec![address.to_owned()],
             amount: Some(5_000_000_000),
+            unattributable: false,
         };
         let utxo = v1::UtxoMovement {
             coinbase: true,
@@ -226,8 +231,9 @@ fn heads_say_what_is_loaded() {
         );
         assert_eq!(ethereum.chain, "eip155:1");
         assert_eq!((ethereum.transfers, ethereum.retracted, ethereum.required), (2, 0, false));
-        let spans: Vec<_> = ethereum.covered.iter().map(|span| (span.from, span.to)).collect();
-        assert_eq!((spans, ethereum.covered_spans), (vec![(100, 102), (104, 104)], 2));
+        let native = &ethereum.kinds[0];
+        let spans: Vec<_> = native.covered.iter().map(|span| (span.from, span.to)).collect();
+        assert_eq!((spans, native.covered_spans), (vec![(100, 102), (104, 104)], 2));
         let age = moment(NOW).as_second() - 1_700_000_104;
         assert_eq!(ethereum.age_seconds, age as u64);
     });
@@ -243,6 +249,7 @@ fn transfers_are_taken_back_from_a_height_on() {
                 chain: chain.to_owned(),
                 from_height,
                 reason: reason.to_owned(),
+                ..Default::default()
             };
             desk.client.transfers.clone().retract_transfers(request).await
         };
@@ -340,6 +347,7 @@ fn the_client_says_why_a_stream_failed() {
         chain: Chain::Evm(1),
         time: 4_102_444_800, // 2100-01-01
         position: None,
+        partial_position: None,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::sample::Sample;
 use super::{report, written};
+use crate::support::lacking::skipped;
 
 /// Debian's chromium; says so where there is none.
 fn chromium() -> Option<OsString> {
@@ -19,7 +20,7 @@ fn chromium() -> Option<OsString> {
     };
     let program = named.or_else(found);
     if program.is_none() {
-        eprintln!("skipped: no chromium; LAZARETTO_TEST_CHROMIUM names it, .ci/run sets it");
+        skipped("chromium", "no chromium; LAZARETTO_TEST_CHROMIUM names it, .ci/run sets it");
     }
     program
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{CLEAN, CUSTOMER, LISTED, client, serve};
-use crate::program::Said;
+use crate::program::{Said, TODAY};
 
 /// What must not be in the log, beside the addresses above.
 const TORN: &str = "not-an-address-but-5eed";
@@ -32,8 +32,7 @@ fn ask_everything(dir: &Path, files: &Path, url: &str) {
     );
     let list = written(files, "list.csv", &list);
     let list = list.to_str().unwrap();
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
-    let import = ["--list", "made-up", "--kind", "SANCTIONS", "--published", &today];
+    let import = ["--list", "made-up", "--kind", "SANCTIONS", "--published", TODAY];
     let imported = ask(&[&["lists", "import", list], &import[..]].concat());
     assert_eq!(imported.status, 0, "{}", imported.err);
     let broken = written(files, "broken.csv", &format!("address\n\"{LISTED}\n{CLEAN}"));

@@ -160,7 +160,7 @@ fn heads(page: &mut String, snapshot: &v1::Snapshot) {
     page.push_str(
         "<h3>Transfers of the snapshot</h3>\n<table class=\"heads\">\n<tr><th scope=\"col\">Chain</th>\
          <th scope=\"col\">Transfers</th><th scope=\"col\">Last block</th>\
-         <th scope=\"col\">Last moment (UTC)</th><th scope=\"col\">Gaps</th></tr>\n",
+         <th scope=\"col\">Last moment (UTC)</th><th scope=\"col\">By kind</th></tr>\n",
     );
     for chain in &snapshot.transfers {
         let height = chain.last_height.map_or_else(|| "-".to_owned(), |height| height.to_string());
@@ -173,7 +173,7 @@ fn heads(page: &mut String, snapshot: &v1::Snapshot) {
             "<tr><td>{}</td><td>{}</td><td>{height}</td><td>{last}</td><td>{}</td></tr>\n",
             xml(&chain.chain),
             chain.transfers,
-            chain.covered_spans.saturating_sub(1)
+            xml(&words::whole_kinds(chain))
         ));
     }
     page.push_str("</table>\n");

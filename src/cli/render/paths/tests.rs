@@ -183,7 +183,11 @@ fn standing() -> Standing {
         transfers: 123_456,
         last_height: Some(14_442_900),
         last_time: Some(Timestamp { seconds: 1_763_553_600, nanos: 0 }),
-        covered_spans: 3,
+        kinds: vec![v1::SnapshotMovementKind {
+            kind: v1::MovementKind::Native.into(),
+            whole: true,
+            ..Default::default()
+        }],
         ..Default::default()
     };
     let bitcoin = v1::SnapshotTransfers {

@@ -1,12 +1,14 @@
 //! Goldens of policies: explained, checked, compared, and what decided a screening.
 
 use super::{ETHER, answers, check, finding, listing, screening, snapshot, text};
+use crate::cli::batch::summary::InputRead;
 use crate::cli::policy::diff::{Compared, Differences, Item, Moved, Rule, Setting};
 use crate::cli::policy::explanation::Explanation;
 use crate::cli::render::{policy, policy_check, policy_diff};
 use crate::cli::text::Style;
 use crate::grpc::v1;
 use crate::screening::policy::Policy;
+use crate::source::rows::LineCounts;
 use v1::screening_item::Outcome;
 
 /// A policy with everything that a file can say.
@@ -130,6 +132,10 @@ fn compared() -> Compared {
     let moved = |old, new, count| Moved { old, new, count };
     Compared {
         snapshot_ids: vec![text("8f3a61c09b2e"), text("9f3a61c09b2e")],
+        read: InputRead {
+            rows: 1_205,
+            lines: Some(LineCounts { lines: 1_206, heading_lines: 1, ..LineCounts::default() }),
+        },
         screened: 1_204,
         refused: 1,
         decisions_changed: 2,

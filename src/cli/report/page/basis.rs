@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Report;
 use super::words::{code, heading, or_dash, outside, rows};
 use crate::cli::batch::summary::Summary;
+use crate::cli::batch::text::input_read;
 use crate::cli::render::{snapshot, words};
 use crate::cli::report::gathered::Gathered;
 use crate::cli::text::{Style, grouped};
@@ -27,6 +28,9 @@ pub fn facts(page: &mut String, report: &Report<'_>) {
     if let Some(beside) = &report.beside {
         let Summary { input, started_at, finished_at, .. } = beside.summary;
         fact("Input", &code(input));
+        if let Some(read) = &beside.summary.read {
+            fact("Read of it", &input_read(read));
+        }
         fact("Batch ran", &format!("{} to {}", or_dash(started_at), or_dash(finished_at)));
     }
     let file = |file: &super::File| {
@@ -206,9 +210,9 @@ fn transfers(page: &mut String, snapshot: &v1::Snapshot) {
         "Chain",
         "#Transfers",
         "#Last block",
-        "#Gaps",
         "Last moment (UTC)",
         "Age then",
+        "By kind",
     ]));
     page.push_str("<tbody>\n");
     for chain in &snapshot.transfers {
@@ -225,13 +229,13 @@ fn transfers(page: &mut String, snapshot: &v1::Snapshot) {
         };
         page.push_str(&format!(
             "<tr><th scope=\"row\">{}{required}</th><td class=\"num\">{}</td>\
-             <td class=\"num\">{}</td><td class=\"num\">{}</td><td>{}</td><td>{}</td></tr>\n",
+             <td class=\"num\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             or_dash(&chain.chain),
             grouped(chain.transfers),
             chain.last_height.map_or_else(|| "-".to_owned(), grouped),
-            grouped(chain.covered_spans.saturating_sub(1)),
             outside(&last),
-            outside(&age)
+            outside(&age),
+            outside(&words::whole_kinds(chain))
         ));
     }
     page.push_str("</tbody>\n</table></div>\n");

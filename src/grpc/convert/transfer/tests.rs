@@ -7,6 +7,8 @@ use v1::transfer::Movement as Part;
 use super::*;
 use crate::domain::transfer::Asset;
 
+mod alike;
+
 const EVM: &str = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
 
 /// Canonical addresses of chains without an EVM form.
@@ -57,9 +59,12 @@ prop_compose! {
 prop_compose! {
     fn any_leg()(
         holders in prop::collection::vec(prop::sample::select(&BITCOIN[..]), 0..3),
+        says_none in any::<bool>(),
         amount in any::<Option<u64>>(),
     ) -> Leg {
-        Leg { holders: holders.into_iter().map(|text| Holder::Other(text.into())).collect(), amount }
+        let holders: Vec<_> =
+            holders.into_iter().map(|text| Holder::Other(text.into())).collect();
+        Leg { unattributable: says_none && holders.is_empty(), holders, amount }
     }
 }
 
@@ -78,7 +83,11 @@ prop_compose! {
     fn any_transfer()(
         (chain, movement) in prop_oneof![account(), tron(), utxo()],
         time in 0..=MAX_TIME,
-        position in prop::option::of((0..=MAX_HEIGHT, 0..=MAX_TX_INDEX, any::<u32>())),
+        place in prop::option::of((
+            0..=MAX_HEIGHT,
+            prop::option::of(0..=MAX_TX_INDEX),
+            any::<Option<u32>>(),
+        )),
         block_hash in any::<Option<[u8; 32]>>(),
         tx in prop::option::of(prop_oneof![
             any::<[u8; 32]>().prop_map(TxId::Hash),
@@ -86,16 +95,21 @@ prop_compose! {
         ]),
         status in prop::sample::select(&[TxStatus::Unknown, TxStatus::Succeeded, TxStatus::Failed][..]),
     ) -> Transfer {
-        let position =
-            position.map(|(height, tx_index, index)| Position { height, tx_index, index });
-        Transfer { chain, time, position, block_hash, tx, status, movement }
+        let (position, partial_position) = match place {
+            None => (None, None),
+            Some((height, Some(tx_index), Some(index))) => {
+                (Some(Position { height, tx_index, index }), None)
+            }
+            Some((height, _, index)) => (None, Some(PartialPosition { height, index })),
+        };
+        Transfer { chain, time, position, partial_position, block_hash, tx, status, movement }
     }
 }
 
 proptest! {
     #[test]
     fn transfers_come_back(transfer in any_transfer()) {
-        prop_assert_eq!(from_message(message(&transfer)), Ok(transfer));
+        prop_assert_eq!(from_message(&message(&transfer)), Ok(transfer));
     }
 
     /// Text from outside is a hash exactly where it is 64 hex digits.
@@ -125,7 +139,11 @@ fn payment() -> v1::Transfer {
 }
 
 fn spend() -> v1::Transfer {
-    let leg = v1::UtxoLeg { addresses: vec![BITCOIN[0].to_owned()], amount: Some(1) };
+    let leg = v1::UtxoLeg {
+        addresses: vec![BITCOIN[0].to_owned()],
+        amount: Some(1),
+        unattributable: false,
+    };
     let utxo = v1::UtxoMovement { inputs: vec![leg.clone()], outputs: vec![leg], coinbase: false };
     v1::Transfer { chain: "bitcoin".to_owned(), movement: Some(Part::Utxo(utxo)), ..payment() }
 }
@@ -133,18 +151,18 @@ fn spend() -> v1::Transfer {
 /// The misfit of a message after a change to it, as `field: message`.
 fn refused(mut message: v1::Transfer, change: impl FnOnce(&mut v1::Transfer)) -> String {
     change(&mut message);
-    let Misfit { field, message } = from_message(message).unwrap_err();
+    let Misfit { field, message } = from_message(&message).unwrap_err();
     format!("{field}: {message}")
 }
 
 #[test]
 fn the_least_message() {
-    let transfer = from_message(payment()).unwrap();
+    let transfer = from_message(&payment()).unwrap();
     assert_eq!(transfer.time, 1_648_036_840);
     let Movement::Account(account) = transfer.movement else { panic!("an account transfer") };
     assert_eq!(account.from, account.to);
     assert_eq!(account.asset, Asset::Native);
-    assert!(from_message(spend()).is_ok());
+    assert!(from_message(&spend()).is_ok());
 }
 
 #[test]
@@ -171,6 +189,9 @@ fn wrong_fields_are_named() {
     assert!(found.starts_with("position.height: "), "{found}");
     let found = refused(payment(), |m| m.position = at(0, MAX_TX_INDEX + 1));
     assert!(found.starts_with("position.tx_index: "), "{found}");
+    let partial = |height| Some(v1::PartialPosition { height, index: None });
+    let found = refused(payment(), |m| m.partial_position = partial(1 << 40));
+    assert!(found.starts_with("partial_position.height: "), "{found}");
 }
 
 #[test]
@@ -205,6 +226,9 @@ fn wrong_movements_are_named() {
     };
     utxo(|m| m.coinbase = true, "utxo.inputs: a coinbase transaction has none");
     utxo(|m| *m = v1::UtxoMovement::default(), "utxo: neither inputs nor outputs");
+    utxo(|m| m.outputs.clear(), "utxo.outputs: none: a transaction pays somebody");
+    let found = refused(spend(), |message| message.chain = "ethereum".to_owned());
+    assert!(found.starts_with("utxo: eip155:1 has accounts"), "{found}");
     utxo(|m| m.inputs[0].addresses[0] = EVM.to_owned(), "utxo.inputs[0].addresses[0]: ");
     utxo(|m| m.outputs[0].addresses.push(String::new()), "utxo.outputs[0].addresses[1]: ");
     let many = |m: &mut v1::UtxoMovement| m.outputs[0].addresses = vec![BITCOIN[0].to_owned(); 101];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parquet::basic::{Compression, GzipLevel};
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int64Type,
 };
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
@@ -85,8 +85,8 @@ fn what_is_told_by_content_is_told() {
         let said = refusal(text);
         assert!(said.contains(expected), "{text:?}: {said}");
     };
-    check("", "it is empty");
-    check(" \n", "it is empty");
+    check("", "it is empty: 0 bytes");
+    check(" \n", "it is empty: nothing but white space");
     check("<!DOCTYPE html>", "markup");
     check("[{\"a\":1}]", "a JSON array");
     check("a;b;c\n1;2;3\n", "not separated by commas");
@@ -103,6 +103,27 @@ fn what_is_told_by_content_is_told() {
         "hash,block_number,from_address,value,time,asset,amount\n",
         "fit several formats: ethereum-transactions, own: name one",
     );
+}
+
+#[test]
+fn a_file_without_rows_says_so() {
+    for text in [
+        "hash,block_number,transaction_index,from_address,to_address,value",
+        "token_address,from_address,to_address,value,transaction_hash,log_index,block_number\n",
+        "time,from,to,asset,amount\n\n",
+        "block_number,transaction_hash,from_address,to_address,value,trace_type,call_type\r\n",
+    ] {
+        let report = read_text(text).report;
+        assert_eq!((report.rows_read, report.kept, report.rejected), (0, 0, 0), "{text}");
+    }
+    for nothing in [vec![], gzip(b""), bzip2(b""), b"\xef\xbb\xbf".to_vec()] {
+        let said = refusal(nothing);
+        assert!(said.starts_with("it is empty"), "{said}");
+    }
+    let written = write("");
+    let error = read_path(&written.path, &ReadSettings::default(), true).map(|it| it.report);
+    let said = error.unwrap_err().to_string();
+    assert_eq!(said, format!("{}: it is empty: 0 bytes", written.path.display()));
 }
 
 #[test]
@@ -149,7 +170,7 @@ fn texts_are_bounded() {
 }
 
 /// Writes a Parquet file of one row group.
-fn parquet(
+pub(super) fn parquet(
     schema: &str,
     compression: Compression,
     columns: impl FnOnce(&mut SerializedRowGroupWriter<'_, Vec<u8>>),
@@ -163,7 +184,7 @@ fn parquet(
     writer.into_inner().unwrap()
 }
 
-fn column<T: DataType>(
+pub(super) fn column<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
     values: &[T::T],
     definitions: Option<&[i16]>,
@@ -174,7 +195,7 @@ fn column<T: DataType>(
     column.close().unwrap();
 }
 
-fn texts(values: &[&str]) -> Vec<ByteArray> {
+pub(super) fn texts(values: &[&str]) -> Vec<ByteArray> {
     values.iter().map(|value| ByteArray::from(*value)).collect()
 }
 
@@ -216,27 +237,6 @@ fn parquet_is_read_with_its_types() {
     }
     let said = refusal(gzip(&own(Compression::SNAPPY)));
     assert!(said.contains("a Parquet file that is packed as a whole"), "{said}");
-}
-
-#[test]
-fn floating_point_amounts_of_parquet_need_decimals() {
-    let file = |asset: &str| {
-        let schema = "message m { required binary chain; required int64 time; required binary from;
-            required binary to; required binary asset; required double amount; }";
-        parquet(schema, Compression::UNCOMPRESSED, |group| {
-            column::<ByteArrayType>(group, &texts(&["eth"; 2]), None, None);
-            column::<Int64Type>(group, &[1, 2], None, None);
-            column::<ByteArrayType>(group, &texts(&[A; 2]), None, None);
-            column::<ByteArrayType>(group, &texts(&[B; 2]), None, None);
-            column::<ByteArrayType>(group, &texts(&[asset; 2]), None, None);
-            column::<DoubleType>(group, &[0.1, 2.0], None, None);
-        })
-    };
-    let outcome = read_text(file("native"));
-    assert_eq!(outcome.account(0).amount.to_string(), "100000000000000000");
-    assert_eq!(outcome.account(1).amount.to_string(), "2000000000000000000", "whole units too");
-    let said = refusal(file(USDT));
-    assert!(said.starts_with("row 1: amount: ") && said.contains("decimals"), "{said}");
 }
 
 #[test]

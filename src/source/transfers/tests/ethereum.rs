@@ -158,7 +158,10 @@ fn token_transfers_need_a_time_and_may_have_a_position() {
     let outcome = read_with(&text, &settings(Some(&blocks), None)).unwrap();
     let transfer = &outcome.transfers[0];
     assert_eq!(outcome.report.format, TransferFormat::EthereumTokenTransfers);
+    let partial_position = Some(PartialPosition { height: 7, index: Some(19) });
     assert_eq!((transfer.time, transfer.position), (700, None));
+    assert_eq!(transfer.partial_position, partial_position);
+    assert_eq!(transfer.kind(), MovementKind::Tokens);
     assert_eq!((&transfer.tx, transfer.block_hash), (&Some(TxId::Hash([1; 32])), Some([0xb7; 32])));
     assert_eq!(outcome.report.unpositioned, 1);
     assert_eq!(outcome.account(0).asset.to_string(), USDT);
@@ -172,6 +175,7 @@ fn token_transfers_need_a_time_and_may_have_a_position() {
         let outcome = read_with(&text, &settings(Some(&blocks), Some(&receipts))).unwrap();
         let transfer = &outcome.transfers[0];
         assert_eq!(transfer.position, Some(Position { height: 7, tx_index: 4, index: 19 }));
+        assert_eq!(transfer.partial_position, None);
         assert_eq!(transfer.status, TxStatus::Succeeded);
     }
     let with_time = format!(
@@ -263,6 +267,25 @@ fn traces_without_an_index_have_one_from_their_address() {
     assert_eq!(index(trace("reward", "", "", "")), None);
     let from_id = trace("call", "call", "", "").replace(",1,,", ",1,call_0xab_0_1,");
     assert_eq!(index(from_id), Some(inner), "the trace id says the same");
+    // Without a place in the transaction, or without the transaction's in its block, the height
+    // and what else is stated remain.
+    let partial = |row: String| {
+        let transfer = traces(&[row]).transfers.remove(0);
+        assert_eq!(transfer.position, None);
+        transfer.partial_position.unwrap()
+    };
+    let at = |index| PartialPosition { height: 7, index };
+    assert_eq!(partial(trace("call", "call", &format!("\"{deep}\""), "")), at(None));
+    assert_eq!(partial(trace("reward", "", "", "")), at(None));
+    let unplaced =
+        |row: String| row.replacen(&format!("{},3,", hash("01")), &format!("{},,", hash("01")), 1);
+    assert_eq!(partial(unplaced(trace("call", "call", "", ""))), at(Some(0)));
+    assert_eq!(partial(unplaced(trace("call", "call", "", "10"))), at(Some(0)));
+    assert_eq!(partial(unplaced(trace("call", "call", "0", "10"))), at(Some(22)));
+    assert_eq!(partial(unplaced(trace("call", "call", "0", ""))), at(Some(first)));
+    assert_eq!(partial(unplaced(trace("call", "call", &format!("\"{deep}\""), ""))), at(None));
+    let text = format!("{TRANSACTIONS}\n{},0,,7,,{A},{B},1,700\n", hash("01"));
+    assert_eq!(read_text(text).transfers[0].partial_position, Some(at(Some(0))));
     let unsaid = traces(&[trace("suicide", "", "", "")]);
     assert_eq!(unsaid.transfers[0].position.unwrap().index % 2, 0);
 }
@@ -276,6 +299,41 @@ fn failed_traces_are_kept_as_failed() {
     let text = format!("{TRACES}\n{}\n", trace("call", "call", "0", "9"));
     let outcome = read_with(text, &settings(Some(&blocks()), Some(&receipts))).unwrap();
     assert_eq!(outcome.transfers[0].status, TxStatus::Failed);
+}
+
+#[test]
+fn a_trace_with_an_error_failed() {
+    let status = |status: &str, error: &str, receipts: Option<&Written>| {
+        let text = format!(
+            "block_number,transaction_hash,from_address,to_address,value,trace_type,call_type,\
+             trace_address,status,error\n7,{},{A},{B},5,call,call,0,{status},{error}\n",
+            hash("01")
+        );
+        read_with(text, &settings(Some(&blocks()), receipts)).unwrap().transfers[0].status
+    };
+    for said in ["", "1", "0"] {
+        assert_eq!(status(said, "Reverted", None), TxStatus::Failed);
+    }
+    assert_eq!(status("", "\"out of gas, twice\"", None), TxStatus::Failed);
+    // Nothing, as exporters write it, is no error: it would make a movement count for nothing.
+    for nothing in ["", " ", "null", "None", "nan", "\\N"] {
+        assert_eq!(status("", nothing, None), TxStatus::Unknown, "{nothing}");
+        assert_eq!(status("1", nothing, None), TxStatus::Succeeded, "{nothing}");
+        assert_eq!(status("0", nothing, None), TxStatus::Failed, "{nothing}");
+    }
+    let [failed, succeeded] =
+        [0, 1].map(|status| write(format!("transaction_hash,status\n{},{status}\n", hash("01"))));
+    assert_eq!(status("1", "", Some(&failed)), TxStatus::Failed);
+    assert_eq!(status("1", "Reverted", Some(&succeeded)), TxStatus::Failed);
+    let json = format!(
+        "{{\"block_number\":7,\"block_timestamp\":700,\"transaction_hash\":\"{}\",\
+         \"from_address\":\"{A}\",\"to_address\":\"{B}\",\"value\":5,\"trace_type\":\"call\",\
+         \"call_type\":\"call\",\"trace_address\":[0],\"error\":null}}",
+        hash("01")
+    );
+    assert_eq!(read_text(&json).transfers[0].status, TxStatus::Unknown);
+    let reverted = json.replace("\"error\":null", "\"error\":\"Reverted\"");
+    assert_eq!(read_text(reverted).transfers[0].status, TxStatus::Failed);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn a_row_is_read_whole() {
         chain: Chain::Evm(1),
         time: 1_650_000_000,
         position: Some(Position { height: 7, tx_index: 3, index: 5 }),
+        partial_position: None,
         block_hash: Some([0x22; 32]),
         tx: Some(TxId::Hash([0x11; 32])),
         status: TxStatus::Succeeded,
@@ -237,7 +238,8 @@ fn rejected_rows_are_kept_as_they_stand() {
     ];
     // The last quote swallows the rest of the file.
     let written = write(csv(&rows));
-    let outcome = read_path(&written.path, &ReadSettings::default(), true).unwrap();
+    let allowing = ReadSettings { line_breaks: LineBreaks::Allowed, ..ReadSettings::default() };
+    let outcome = read_path(&written.path, &allowing, true).unwrap();
     assert_eq!(outcome.report.kept, 1);
     let (lines, verbatim): (Vec<u64>, Vec<&str>) =
         outcome.rejects.iter().map(|(line, _, row)| (*line, row.as_str())).unzip();
@@ -246,6 +248,46 @@ fn rejected_rows_are_kept_as_they_stand() {
     // What follows the end of a line that no quote holds is another record.
     assert!(verbatim[1].starts_with("ethereum,") && verbatim[1].contains("\"2\"\"\""));
     assert!(outcome.rejects[0].1.starts_with("amount: \"x\" is not a number"));
+}
+
+/// A quote that opens in one row and closes in another hides no row between them.
+#[test]
+fn a_stray_quote_swallows_no_rows() {
+    let noted = |amount: &str, note: &str| format!("{},{note}", with("amount", amount));
+    let rows = [noted("1", ""), noted("2", "\"a"), noted("3", "x"), noted("4", "b\"")];
+    let text = format!("{HEADINGS},x_note\n{}\n", rows.join("\n"));
+    let written = write(&text);
+    let settings = ReadSettings::default();
+    let said = refusal_with(&text, &settings);
+    assert!(said.starts_with("line 3: a quoted cell goes over the end of its line"), "{said}");
+    assert!(said.contains("--allow-line-breaks"), "{said}");
+
+    let outcome = read_path(&written.path, &settings, true).unwrap();
+    let lines: Vec<_> = outcome.rejects.iter().map(|(line, ..)| *line).collect();
+    assert_eq!((outcome.report.rows_read, outcome.report.kept, lines), (4, 3, vec![3]));
+    assert_eq!(outcome.rejects[0].2, rows[1], "as it stands");
+    let lines = LineCounts { lines: 5, heading_lines: 1, empty_lines: 0, lines_in_cells: 0 };
+    assert_eq!(outcome.report.lines, Some(lines));
+
+    // Whoever allows line breaks is told how many lines are within cells.
+    let allowing = ReadSettings { line_breaks: LineBreaks::Allowed, ..settings };
+    let outcome = read_path(&written.path, &allowing, false).unwrap();
+    assert_eq!((outcome.report.rows_read, outcome.report.kept), (2, 2));
+    assert_eq!(outcome.report.lines, Some(LineCounts { lines_in_cells: 2, ..lines }));
+}
+
+#[test]
+fn lines_are_counted_in_every_form() {
+    let lines = |text: &str| read_text(text).report.lines.unwrap();
+    let row = with("amount", "1");
+    let text = format!("\n{HEADINGS}\r\n{row}\r\n\n{row}");
+    let want = LineCounts { lines: 5, heading_lines: 1, empty_lines: 2, lines_in_cells: 0 };
+    assert_eq!(lines(&text), want);
+    let object = format!(
+        "{{\"chain\":\"eth\",\"time\":1,\"from\":\"{A}\",\"asset\":\"native\",\"amount\":1}}"
+    );
+    let want = LineCounts { lines: 4, empty_lines: 2, ..LineCounts::default() };
+    assert_eq!(lines(&format!("\n{object}\n \r\n{object}")), want);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::transfer::{Amount, Leg};
 use crate::domain::transfer::{MAX_HEIGHT, MAX_TIME, MAX_TX_INDEX};
 
 fn holder() -> impl Strategy<Value = Holder> {
@@ -34,8 +35,13 @@ fn account() -> impl Strategy<Value = Movement> {
 
 fn utxo() -> impl Strategy<Value = Movement> {
     let legs = || {
-        let leg = (prop::collection::vec(holder(), 0..4), proptest::option::of(any::<u64>()));
-        prop::collection::vec(leg.prop_map(|(holders, amount)| Leg { holders, amount }), 0..5)
+        let amount = proptest::option::of(any::<u64>());
+        let leg = (prop::collection::vec(holder(), 0..4), prop::bool::weighted(0.2), amount);
+        let leg = leg.prop_map(|(holders, alone, amount)| {
+            let unattributable = alone && holders.is_empty();
+            Leg { holders, unattributable, amount }
+        });
+        prop::collection::vec(leg, 0..5)
     };
     (any::<bool>(), legs(), legs()).prop_map(|(coinbase, inputs, outputs)| {
         Movement::Utxo(Box::new(UtxoMovement { coinbase, inputs, outputs }))
@@ -53,8 +59,15 @@ fn transfer() -> impl Strategy<Value = Transfer> {
     ];
     let position = (0..=MAX_HEIGHT, 0..=MAX_TX_INDEX, any::<u32>());
     let near = (0_u64..3, 0_u32..3, 0_u32..3);
-    let position = proptest::option::of(prop_oneof![position, near]).prop_map(|position| {
-        position.map(|(height, tx_index, index)| Position { height, tx_index, index })
+    let position = (proptest::option::of(prop_oneof![position, near]), any::<[bool; 2]>());
+    let position = position.prop_map(|(position, [partial, indexed])| match position {
+        Some((height, _, index)) if partial => {
+            (None, Some(PartialPosition { height, index: indexed.then_some(index) }))
+        }
+        position => {
+            let whole = |(height, tx_index, index)| Position { height, tx_index, index };
+            (position.map(whole), None)
+        }
     });
     let tx = prop_oneof![
         (0_u8..3).prop_map(|byte| TxId::Hash([byte; 32])),
@@ -65,10 +78,11 @@ fn transfer() -> impl Strategy<Value = Transfer> {
     let block = proptest::option::of((0_u8..3).prop_map(|byte| [byte; 32]));
     let movement = prop_oneof![account(), utxo()];
     (chain, 0..=MAX_TIME, position, block, proptest::option::of(tx), status, movement).prop_map(
-        |(chain, time, position, block_hash, tx, status, movement)| Transfer {
+        |(chain, time, (position, partial_position), block_hash, tx, status, movement)| Transfer {
             chain,
             time,
             position,
+            partial_position,
             block_hash,
             tx,
             status,
@@ -124,6 +138,7 @@ fn the_extremes_come_back() {
         chain: Chain::Evm(u64::MAX),
         time,
         position,
+        partial_position: None,
         block_hash: Some([0xff; 32]),
         tx: Some(TxId::Hash([0xff; 32])),
         status: TxStatus::Failed,
@@ -165,6 +180,7 @@ fn a_row_is_small() {
             chain: Chain::Evm(1),
             time: 1_600_000_000 + n / 150 * 12,
             position: Some(Position { height: n / 150, tx_index: (n % 150) as u32, index: 0 }),
+            partial_position: None,
             block_hash: None,
             tx: None,
             status: TxStatus::Succeeded,

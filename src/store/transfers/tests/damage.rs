@@ -160,10 +160,10 @@ fn a_failed_change_is_the_last_until_reopening_and_loses_nothing() {
     let heads = dir.path().join("store/heads.new");
     // The last step of a change fails: a directory is in the way.
     std::fs::create_dir(&heads).unwrap();
-    assert!(matches!(store.append_transfers(&rows(5000..6000), &[]), Err(StoreError::Io { .. })));
+    assert!(matches!(store_rows(&store, &rows(5000..6000)), Err(StoreError::Io { .. })));
     assert_eq!(store.transfer_state().rows, 5000, "what was not acknowledged is not shown");
     std::fs::remove_dir(&heads).unwrap();
-    assert!(matches!(store.append_transfers(&rows(5000..6000), &[]), Err(StoreError::Broken)));
+    assert!(matches!(store_rows(&store, &rows(5000..6000)), Err(StoreError::Broken)));
     assert_eq!(read(&store, 0).unwrap().len(), 5000);
     drop(store);
     let store = open(dir.path());
@@ -178,7 +178,7 @@ fn a_database_behind_its_heads_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     append(&store, 0..5000);
-    store.retract_transfers(&Chain::Tron, 9, "a fork", Timestamp::UNIX_EPOCH).unwrap();
+    retract(&store, &Chain::Tron, 9, "a fork").unwrap();
     let copy = |name: &str, into: &Path| {
         std::fs::copy(dir.path().join("store").join(name), into.join("store").join(name)).unwrap();
     };
@@ -188,7 +188,7 @@ fn a_database_behind_its_heads_is_refused() {
         copy(name, earlier.path());
     }
     // Only a retraction, and then rows.
-    store.retract_transfers(&Chain::Evm(1), 9, "a fork", Timestamp::UNIX_EPOCH).unwrap();
+    retract(&store, &Chain::Evm(1), 9, "a fork").unwrap();
     copy("heads", earlier.path());
     let refused = || Store::open(earlier.path(), DEFAULT_CACHE).unwrap_err().to_string();
     let error = refused();

@@ -1,0 +1,380 @@
+//! What an import learns of coverage while it reads: how far the files reach, and what of them could
+//! not be understood. Reads no file.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use crate::domain::chain::Chain;
+use crate::domain::coverage::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, Spans, union};
+use crate::domain::transfer::{MovementKind, Transfer};
+use crate::source::transfers::{RowPlace, TransferFormat};
+
+type Span = (u64, u64);
+
+fn widen(span: &mut Option<Span>, value: u64) {
+    *span = Some(span.map_or((value, value), |(from, to)| (from.min(value), to.max(value))));
+}
+
+/// How far the transfers of one chain and kind reach.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    heights: Option<Span>,
+    /// Of transfers that state no height.
+    times: Option<Span>,
+    /// The height of the last transfer handed on.
+    last: Option<u64>,
+}
+
+/// Of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    reach: BTreeMap<(Chain, MovementKind), Reach>,
+    /// Rows that were not understood.
+    rejected: Vec<RowPlace>,
+    /// Gaps of rejected rows that were not handed on yet.
+    fresh: Vec<(Chain, Gap)>,
+    /// Of rejected rows beyond those that are kept apart: how far they reach.
+    beyond: BTreeMap<(Option<Chain>, Option<MovementKind>), Reach>,
+}
+
+impl Gathered {
+    /// Takes transfers that are handed on.
+    pub fn take(&mut self, batch: &[Transfer]) {
+        for run in batch.chunk_by(|a, b| a.chain == b.chain && a.kind() == b.kind()) {
+            let reach = self.reach.entry((run[0].chain.clone(), run[0].kind())).or_default();
+            for row in run {
+                match row.height() {
+                    Some(height) => {
+                        widen(&mut reach.heights, height);
+                        reach.last = Some(height);
+                    }
+                    None => widen(&mut reach.times, row.time),
+                }
+            }
+        }
+    }
+
+    /// Takes a row that was not understood.
+    pub fn reject(&mut self, stands: &RowPlace) {
+        if let (Some(chain), Some(kind), Some(height)) = (&stands.chain, stands.kind, stands.height)
+            && self.fresh.len() < MAX_GAPS
+        {
+            self.fresh.push((chain.clone(), rejected(kind, height, stands)));
+        }
+        if self.rejected.len() < MAX_GAPS {
+            self.rejected.push(stands.clone());
+            return;
+        }
+        let reach = self.beyond.entry((stands.chain.clone(), stands.kind)).or_default();
+        match (stands.height, stands.time) {
+            (Some(height), _) => widen(&mut reach.heights, height),
+            (None, Some(time)) => widen(&mut reach.times, time),
+            (None, None) => {}
+        }
+        // Where one of them stands is not known: the whole file is the gap.
+        let is_alike = |known: &RowPlace| {
+            known.height.is_none() && (&known.chain, known.kind) == (&stands.chain, stands.kind)
+        };
+        if stands.height.is_none() && !self.rejected.iter().any(is_alike) {
+            self.rejected.push(stands.clone());
+        }
+    }
+
+    /// The gaps of rows that were rejected since this was asked: an import that is killed leaves them
+    /// with the rows around them.
+    pub fn take_fresh(&mut self) -> Vec<(Chain, Gap)> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Whether it is not known of a rejected row where it stands.
+    pub fn has_unplaced(&self) -> bool {
+        self.rejected.iter().any(|row| row.height.is_none())
+    }
+
+    /// Reaches as far as another file as well.
+    pub fn reach_with(&mut self, other: &Self) {
+        for (of, theirs) in &other.reach {
+            let own = self.reach.entry(of.clone()).or_default();
+            for (span, theirs) in
+                [(&mut own.heights, theirs.heights), (&mut own.times, theirs.times)]
+            {
+                for end in theirs.into_iter().flat_map(|(from, to)| [from, to]) {
+                    widen(span, end);
+                }
+            }
+        }
+    }
+
+    /// The chains of its transfers.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.reach.keys().map(|(chain, _)| chain)
+    }
+
+    /// The kinds that its transfers have on a chain.
+    pub fn kinds_on(&self, chain: &Chain) -> Vec<MovementKind> {
+        let own = self.reach.keys().filter(|(of, _)| of == chain);
+        own.map(|(_, kind)| *kind).collect()
+    }
+
+    /// The heights of rejected rows, as far as they could be read, by chain and kind.
+    pub fn rejected_heights(&self, file: &File<'_>) -> BTreeMap<(Chain, MovementKind), Spans> {
+        let mut all: BTreeMap<(Chain, MovementKind), Spans> = BTreeMap::new();
+        for (chain, gap) in self.gaps(file) {
+            if let Extent::Heights(heights) = gap.extent {
+                let known = all.entry((chain, gap.kind)).or_default();
+                *known = union(known, &[heights]);
+            }
+        }
+        all
+    }
+
+    /// The gaps of the file.
+    pub fn gaps(&self, file: &File<'_>) -> Vec<(Chain, Gap)> {
+        let mut gaps = Vec::new();
+        for stands in &self.rejected {
+            for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
+                self.add_rejected(file, (&chain, kind), stands, &mut gaps);
+            }
+        }
+        for ((chain, kind), reach) in &self.beyond {
+            for (chain, kind) in self.meant(file, chain.as_ref(), *kind) {
+                let extents = [
+                    reach.heights.map(|(from, to)| Extent::Heights(from..=to)),
+                    reach.times.map(|(from, to)| Extent::Times(from..=to)),
+                ];
+                for extent in extents.into_iter().flatten() {
+                    gaps.push((chain.clone(), unreadable(kind, extent)));
+                }
+            }
+        }
+        gaps
+    }
+
+    /// The gaps of an import that stopped: within the block that was read last, and that of the row
+    /// at fault.
+    pub fn stopped(&self, file: &File<'_>, stands: &RowPlace) -> Vec<(Chain, Gap)> {
+        let mut gaps = Vec::new();
+        for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
+            self.add_rejected(file, (&chain, kind), stands, &mut gaps);
+        }
+        for ((chain, kind), reach) in &self.reach {
+            gaps.extend(reach.last.map(|height| (chain.clone(), stop(*kind, height))));
+        }
+        for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
+            gaps.extend(stands.height.map(|height| (chain.clone(), stop(kind, height))));
+        }
+        gaps.sort_by_cached_key(|(chain, gap)| {
+            (chain.caip2().into_owned(), gap.kind, gap.extent.span().clone().into_inner())
+        });
+        gaps.dedup();
+        gaps
+    }
+
+    /// The chains and kinds that a row may be of: those of the file where it does not say.
+    fn meant(
+        &self,
+        file: &File<'_>,
+        chain: Option<&Chain>,
+        kind: Option<MovementKind>,
+    ) -> Vec<(Chain, MovementKind)> {
+        let chains: Vec<Chain> = match chain.or(file.chain) {
+            Some(chain) => vec![chain.clone()],
+            None => {
+                let mut chains: Vec<_> =
+                    self.reach.keys().map(|(chain, _)| chain.clone()).collect();
+                chains.dedup();
+                chains
+            }
+        };
+        let kinds = |chain: &Chain| -> Vec<MovementKind> {
+            let possible = MovementKind::of_chain(chain);
+            match (kind, file.format) {
+                (Some(kind), _) => vec![kind],
+                (None, Some(format)) => {
+                    let kinds = format.kinds().iter().filter(|kind| possible.contains(kind));
+                    kinds.copied().collect()
+                }
+                (None, None) if self.chains().any(|of| of == chain) => self.kinds_on(chain),
+                (None, None) => possible.to_vec(),
+            }
+        };
+        let all = chains.into_iter().flat_map(|chain| {
+            let kinds = kinds(&chain);
+            kinds.into_iter().map(move |kind| (chain.clone(), kind))
+        });
+        all.collect()
+    }
+
+    fn add_rejected(
+        &self,
+        file: &File<'_>,
+        (chain, kind): (&Chain, MovementKind),
+        stands: &RowPlace,
+        gaps: &mut Vec<(Chain, Gap)>,
+    ) {
+        let place = stands.tx.clone().map(|tx| GapPlace::Transaction(tx, stands.index));
+        let has_heights =
+            self.reach.iter().any(|((of, _), reach)| of == chain && reach.heights.is_some());
+        let extent = match (stands.height, stands.time) {
+            (Some(height), _) => Some(Extent::Heights(height..=height)),
+            // Where no row of the file states a height, time is the place.
+            (None, Some(time)) if !has_heights && file.covers.is_none() => {
+                Some(Extent::Times(time..=time))
+            }
+            (None, _) => None,
+        };
+        match extent {
+            Some(extent) => {
+                let cause = GapCause::Rejected;
+                gaps.push((chain.clone(), Gap { kind, extent, cause, place }));
+            }
+            None => {
+                let whole = self.whole(file, chain);
+                gaps.extend(whole.map(|extent| (chain.clone(), unreadable(kind, extent))));
+            }
+        }
+    }
+
+    /// How far the whole file reaches on a chain, with what is declared of it.
+    fn whole(&self, file: &File<'_>, chain: &Chain) -> impl Iterator<Item = Extent> {
+        let (mut heights, mut times) = (None, None);
+        for (_, reach) in self.reach.iter().filter(|((of, _), _)| of == chain) {
+            for (span, own) in [(&mut heights, reach.heights), (&mut times, reach.times)] {
+                for end in own.into_iter().flat_map(|(from, to)| [from, to]) {
+                    widen(span, end);
+                }
+            }
+        }
+        if let Some(covered) = file.covers {
+            let (from, to) = covered.clone().into_inner();
+            widen(&mut heights, from);
+            widen(&mut heights, to);
+        }
+        if let Some(covered) = file.covers_times {
+            let (from, to) = covered.clone().into_inner();
+            widen(&mut times, from);
+            widen(&mut times, to);
+        }
+        let heights = heights.map(|(from, to)| Extent::Heights(from..=to));
+        let times = times.map(|(from, to)| Extent::Times(from..=to));
+        heights.into_iter().chain(times)
+    }
+}
+
+/// What is known of a file before it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// The format that it was read as; `None` where that is not known.
+    pub format: Option<TransferFormat>,
+    /// The chain of rows that name none.
+    pub chain: Option<&'a Chain>,
+    /// What is declared of it.
+    pub covers: Option<&'a RangeInclusive<u64>>,
+    /// The same of transfers that state no height.
+    pub covers_times: Option<&'a RangeInclusive<u64>>,
+}
+
+fn rejected(kind: MovementKind, height: u64, stands: &RowPlace) -> Gap {
+    let place = stands.tx.clone().map(|tx| GapPlace::Transaction(tx, stands.index));
+    Gap { kind, extent: Extent::Heights(height..=height), cause: GapCause::Rejected, place }
+}
+
+fn unreadable(kind: MovementKind, extent: Extent) -> Gap {
+    Gap { kind, extent, cause: GapCause::Unreadable, place: None }
+}
+
+fn stop(kind: MovementKind, height: u64) -> Gap {
+    let (extent, cause) = (Extent::Heights(height..=height), GapCause::Stopped);
+    Gap { kind, extent, cause, place: None }
+}
+
+/// Heights for people: at most `most` spans.
+pub fn shown_heights(spans: &Spans, most: usize) -> String {
+    let shown = spans.iter().take(most).map(|span| match span.start() == span.end() {
+        true => span.start().to_string(),
+        false => format!("{}-{}", span.start(), span.end()),
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match spans.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::coverage::spans_of;
+    use crate::domain::transfer::TxId;
+
+    const ETHEREUM: Chain = Chain::Evm(1);
+
+    fn gathered(heights: &[u64]) -> Gathered {
+        let mut gathered = Gathered::default();
+        for &height in heights {
+            let reach = gathered.reach.entry((ETHEREUM, MovementKind::Tokens)).or_default();
+            widen(&mut reach.heights, height);
+            reach.last = Some(height);
+        }
+        gathered
+    }
+
+    fn shown(gaps: &[(Chain, Gap)]) -> Vec<String> {
+        gaps.iter()
+            .map(|(_, gap)| format!("{} {} {}", gap.kind, gap.extent, gap.cause.as_str()))
+            .collect()
+    }
+
+    const FILE: File<'_> = File {
+        format: Some(TransferFormat::EthereumTokenTransfers),
+        chain: Some(&ETHEREUM),
+        covers: None,
+        covers_times: None,
+    };
+
+    #[test]
+    fn a_rejected_row_is_a_gap_at_its_height_or_over_the_reach_of_its_file() {
+        let mut file = gathered(&[7, 9]);
+        let stands = RowPlace {
+            height: Some(8),
+            tx: Some(TxId::Hash([1; 32])),
+            index: Some(3),
+            ..RowPlace::default()
+        };
+        file.reject(&stands);
+        let gaps = file.gaps(&FILE);
+        assert_eq!(shown(&gaps), ["tokens height 8 REJECTED"]);
+        assert_eq!(gaps[0].1.place, Some(GapPlace::Transaction(TxId::Hash([1; 32]), Some(3))));
+        file.reject(&RowPlace { time: Some(5), ..RowPlace::default() });
+        let want = ["tokens height 8 REJECTED", "tokens heights 7 to 9 UNREADABLE"];
+        assert_eq!(shown(&file.gaps(&FILE)), want);
+        let declared = File { covers: Some(&(1..=20)), ..FILE };
+        assert_eq!(shown(&file.gaps(&declared))[1], "tokens heights 1 to 20 UNREADABLE");
+    }
+
+    #[test]
+    fn very_many_rejected_rows_are_one_gap_more() {
+        let mut file = Gathered::default();
+        for height in 0..2 * MAX_GAPS as u64 {
+            file.reject(&RowPlace { height: Some(height), ..RowPlace::default() });
+        }
+        let gaps = file.gaps(&FILE);
+        assert_eq!(gaps.len(), MAX_GAPS + 1);
+        assert_eq!(gaps[MAX_GAPS].1.extent, Extent::Heights(1024..=2047));
+    }
+
+    #[test]
+    fn a_file_that_stopped_leaves_the_block_it_stopped_in() {
+        let file = gathered(&[7, 9]);
+        let stands = RowPlace { height: Some(11), ..RowPlace::default() };
+        let want =
+            ["tokens height 9 STOPPED", "tokens height 11 REJECTED", "tokens height 11 STOPPED"];
+        assert_eq!(shown(&file.stopped(&FILE, &stands)), want);
+    }
+
+    #[test]
+    fn spans_are_shown_shortly() {
+        let spans = spans_of(vec![1, 2, 3, 7, 9]);
+        assert_eq!(shown_heights(&spans, 2), "1-3, 7 and 1 more");
+    }
+}

@@ -1,0 +1,335 @@
+//! Gaps: places of a chain that are known not to be wholly understood, and the bound on how many are
+//! kept apart.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::transfer::{MovementKind, Transfer, TxId};
+
+/// The most gaps that are kept apart of a chain. One more joins the two nearest of one kind and class,
+/// with all that lies between: an overflow widens a gap and drops none.
+pub const MAX_GAPS: usize = 1024;
+
+/// Where something reaches: blocks, or for data without positions a span of time (Unix seconds).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Extent {
+    /// Heights, both ends included.
+    Heights(RangeInclusive<u64>),
+    /// Times, both ends included.
+    Times(RangeInclusive<u64>),
+}
+
+impl Extent {
+    /// The numbers, whatever they are.
+    pub fn span(&self) -> &RangeInclusive<u64> {
+        match self {
+            Self::Heights(span) | Self::Times(span) => span,
+        }
+    }
+
+    /// Whether it holds the whole of another of the same sort.
+    pub fn holds(&self, other: &Self) -> bool {
+        let (outer, inner) = (self.span(), other.span());
+        self.is_time() == other.is_time()
+            && outer.start() <= inner.start()
+            && inner.end() <= outer.end()
+    }
+
+    fn is_time(&self) -> bool {
+        matches!(self, Self::Times(_))
+    }
+
+    fn holds_row(&self, row: &Transfer) -> bool {
+        match self {
+            Self::Heights(span) => row.height().is_some_and(|height| span.contains(&height)),
+            Self::Times(span) => row.height().is_none() && span.contains(&row.time),
+        }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, to) = self.span().clone().into_inner();
+        match self {
+            Self::Heights(_) if from == to => write!(f, "height {from}"),
+            Self::Heights(_) => write!(f, "heights {from} to {to}"),
+            Self::Times(_) if from == to => write!(f, "time {from}"),
+            Self::Times(_) => write!(f, "times {from} to {to}"),
+        }
+    }
+}
+
+/// Why a place is not wholly understood. The order is part of the stored form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum GapCause {
+    /// A row could not be understood.
+    Rejected,
+    /// A row could not be understood, nor where it stands: the gap is the reach of its file.
+    Unreadable,
+    /// An import stopped within this block.
+    Stopped,
+    /// A batch with rows of this block was refused.
+    Refused,
+    /// Transactions whose inputs, or outputs, name nobody though somebody could be named.
+    Unnamed,
+    /// Blocks of two hashes stand at one height.
+    Fork,
+}
+
+impl GapCause {
+    /// Every cause.
+    pub const ALL: [Self; 6] =
+        [Self::Rejected, Self::Unreadable, Self::Stopped, Self::Refused, Self::Unnamed, Self::Fork];
+
+    /// The name used in output and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "REJECTED",
+            Self::Unreadable => "UNREADABLE",
+            Self::Stopped => "STOPPED",
+            Self::Refused => "REFUSED",
+            Self::Unnamed => "UNNAMED",
+            Self::Fork => "FORK",
+        }
+    }
+}
+
+/// Which row, or block, a gap is about. The order is part of the stored form.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum GapPlace {
+    /// A movement of a transaction: its place in it, where that could be read.
+    Transaction(TxId, Option<u32>),
+    /// A transaction's index in the block, and the movement's place in it.
+    Index(u32, u32),
+    /// The hash of the block that came second.
+    Block([u8; 32]),
+    /// So many rows of the extent.
+    Rows(u64),
+}
+
+/// A place of a chain that is known not to be wholly understood.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Gap {
+    /// The kind of movement that may be missing.
+    pub kind: MovementKind,
+    /// Where.
+    pub extent: Extent,
+    /// Why.
+    pub cause: GapCause,
+    /// What would close it; `None` where none is known, or where several were joined.
+    pub place: Option<GapPlace>,
+}
+
+impl Gap {
+    /// Whether a row that was understood closes the gap: the one that it is about, and no other.
+    pub fn ends_with(&self, row: &Transfer) -> bool {
+        if self.kind != row.kind() || !self.extent.holds_row(row) {
+            return false;
+        }
+        match (&self.place, self.cause) {
+            (_, GapCause::Fork | GapCause::Unreadable) => false,
+            (Some(GapPlace::Transaction(tx, index)), _) => {
+                // On a UTXO chain the whole transaction is one row.
+                let is_place = match index {
+                    None => self.kind == MovementKind::Utxo,
+                    index => row.index_in_tx() == *index,
+                };
+                row.tx.as_ref() == Some(tx) && is_place
+            }
+            (Some(GapPlace::Index(tx_index, index)), _) => row
+                .position
+                .is_some_and(|position| (position.tx_index, position.index) == (*tx_index, *index)),
+            (Some(GapPlace::Block(_) | GapPlace::Rows(_)) | None, _) => false,
+        }
+    }
+
+    /// Whether an import that declares the extent and kind, and of which every row was understood,
+    /// closes it: where no row is known that would.
+    pub fn ends_with_clean_import(&self) -> bool {
+        match self.cause {
+            GapCause::Rejected | GapCause::Unreadable | GapCause::Stopped | GapCause::Refused => {
+                !self.has_row()
+            }
+            // Counted rows close it one by one.
+            GapCause::Unnamed => self.place.is_none(),
+            GapCause::Fork => false,
+        }
+    }
+
+    /// Whether it is about one row, which could be told from others.
+    fn has_row(&self) -> bool {
+        match &self.place {
+            Some(GapPlace::Transaction(_, index)) => {
+                index.is_some() || self.kind == MovementKind::Utxo
+            }
+            Some(GapPlace::Index(..)) => true,
+            Some(GapPlace::Block(_) | GapPlace::Rows(_)) | None => false,
+        }
+    }
+
+    /// What is left of it below a height; `None` where nothing is. Spans of time stay.
+    pub fn below(self, height: u64) -> Option<Self> {
+        let Extent::Heights(span) = &self.extent else { return Some(self) };
+        let (from, to) = span.clone().into_inner();
+        if from >= height {
+            return None;
+        }
+        if to < height {
+            return Some(self);
+        }
+        // How many of the rows it counts are left is not known.
+        Some(Self { extent: Extent::Heights(from..=height - 1), place: None, ..self })
+    }
+
+    /// Gaps that may be joined: of one kind and sort, which end in the same ways.
+    fn class(&self) -> (MovementKind, bool, bool, GapCause) {
+        let open = self.ends_with_clean_import();
+        let cause = if open { GapCause::Rejected } else { self.cause };
+        (self.kind, self.extent.is_time(), open, cause)
+    }
+
+    fn joined(&self, other: &Self) -> Self {
+        let (a, b) = (self.extent.span(), other.extent.span());
+        let span = *a.start().min(b.start())..=*a.end().max(b.end());
+        let (cause, place) = match (self.cause, &self.place, &other.place) {
+            (GapCause::Unnamed, Some(GapPlace::Rows(a)), Some(GapPlace::Rows(b))) => {
+                (self.cause, Some(GapPlace::Rows(a + b)))
+            }
+            (cause @ (GapCause::Unnamed | GapCause::Fork), ..) => (cause, None),
+            _ => (GapCause::Unreadable, None),
+        };
+        let extent = match self.extent {
+            Extent::Heights(_) => Extent::Heights(span),
+            Extent::Times(_) => Extent::Times(span),
+        };
+        Self { kind: self.kind, extent, cause, place }
+    }
+}
+
+/// Adds a gap that is not known yet; counted rows to those that are. Beyond [`MAX_GAPS`] two are
+/// joined.
+pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
+    if let Some(GapPlace::Rows(more)) = gap.place {
+        let counts = |known: &&mut Gap| {
+            (known.kind, known.cause) == (gap.kind, gap.cause) && known.extent.holds(&gap.extent)
+        };
+        match gaps.iter_mut().find(counts) {
+            Some(Gap { place: Some(GapPlace::Rows(rows)), .. }) => return *rows += more,
+            // How many were missing is not known any more.
+            Some(_) => return,
+            None => {}
+        }
+    }
+    let is_known = |known: &Gap| {
+        *known == gap
+            || known.place.is_none()
+                && known.class() == gap.class()
+                && known.cause == GapCause::Unreadable
+                && known.extent.holds(&gap.extent)
+    };
+    if gaps.iter().any(is_known) {
+        return;
+    }
+    gaps.push(gap);
+    if gaps.len() > MAX_GAPS {
+        join_nearest(gaps);
+    }
+}
+
+/// Takes rows that are understood now off the gap that counts them.
+pub fn take_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
+    let Some(GapPlace::Rows(fewer)) = gap.place else { return };
+    let counts = |known: &Gap| {
+        (known.kind, known.cause) == (gap.kind, gap.cause) && known.extent.holds(&gap.extent)
+    };
+    let Some(at) = gaps.iter().position(counts) else { return };
+    if let Some(GapPlace::Rows(rows)) = &mut gaps[at].place {
+        *rows = rows.saturating_sub(fewer);
+        if *rows == 0 {
+            gaps.remove(at);
+        }
+    }
+}
+
+/// Joins the two gaps of one class that lie nearest to each other.
+fn join_nearest(gaps: &mut Vec<Gap>) {
+    gaps.sort_by_key(|gap| {
+        let (start, end) = gap.extent.span().clone().into_inner();
+        (gap.class(), start, end)
+    });
+    let distance = |pair: &[Gap]| {
+        let (first, second) = (pair[0].extent.span(), pair[1].extent.span());
+        second.start().saturating_sub(*first.end())
+    };
+    let pairs = gaps.windows(2).enumerate();
+    let pairs = pairs.filter(|(_, pair)| pair[0].class() == pair[1].class());
+    // There are fewer classes than gaps, so that some pair is of one.
+    let nearest = pairs.min_by_key(|(_, pair)| distance(pair)).map(|(place, _)| place);
+    if let Some(place) = nearest {
+        let second = gaps.remove(place + 1);
+        gaps[place] = gaps[place].joined(&second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(kind: MovementKind, height: u64, cause: GapCause) -> Gap {
+        let place = Some(GapPlace::Index(height as u32, 0));
+        Gap { kind, extent: Extent::Heights(height..=height), cause, place }
+    }
+
+    #[test]
+    fn an_overflow_widens_a_gap_and_drops_none() {
+        let mut gaps = Vec::new();
+        let kinds = [MovementKind::Native, MovementKind::Tokens];
+        let causes = [GapCause::Rejected, GapCause::Stopped, GapCause::Fork];
+        let all: Vec<Gap> = (0..3 * MAX_GAPS as u64)
+            .map(|n| gap(kinds[n as usize % 2], n * n % 7919, causes[n as usize % 3]))
+            .collect();
+        for gap in &all {
+            add_gap(&mut gaps, gap.clone());
+            assert!(gaps.len() <= MAX_GAPS);
+        }
+        for gap in &all {
+            let within = |known: &&Gap| known.kind == gap.kind && known.extent.holds(&gap.extent);
+            assert!(gaps.iter().any(|known| within(&known)), "{gap:?} was dropped");
+        }
+        // What is known is not added again.
+        let before = gaps.clone();
+        add_gap(&mut gaps, before[7].clone());
+        assert_eq!(gaps, before);
+    }
+
+    #[test]
+    fn counted_rows_close_a_gap_however_it_was_widened() {
+        let rows = |height: u64, count| Gap {
+            place: Some(GapPlace::Rows(count)),
+            ..gap(MovementKind::Utxo, height, GapCause::Unnamed)
+        };
+        let mut gaps = Vec::new();
+        let heights = 0..3 * MAX_GAPS as u64;
+        heights.clone().for_each(|height| add_gap(&mut gaps, rows(height, 2)));
+        heights.clone().for_each(|height| add_gap(&mut gaps, rows(height, 1)));
+        assert_eq!(gaps.len(), MAX_GAPS);
+        for height in heights.clone() {
+            take_rows(&mut gaps, &rows(height, 2));
+        }
+        assert!(!gaps.is_empty());
+        heights.for_each(|height| take_rows(&mut gaps, &rows(height, 1)));
+        assert_eq!(gaps, []);
+    }
+
+    #[test]
+    fn what_lies_above_a_height_is_cut() {
+        let wide =
+            Gap { extent: Extent::Heights(5..=9), ..gap(MovementKind::Utxo, 0, GapCause::Fork) };
+        assert_eq!(wide.clone().below(5), None);
+        assert_eq!(wide.clone().below(7).map(|gap| gap.extent), Some(Extent::Heights(5..=6)));
+        let timed = Gap { extent: Extent::Times(5..=9), ..wide };
+        assert_eq!(timed.clone().below(5), Some(timed));
+    }
+}

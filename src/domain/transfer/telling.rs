@@ -1,0 +1,356 @@
+//! When two rows tell of one movement, and what they tell together: what one leaves open the other may
+//! fill in; what they say differently is a contradiction.
+
+use std::hash::Hash;
+
+use super::{
+    AccountMovement, Holder, Leg, Movement, MovementKind, Position, Transfer, TxId, TxStatus,
+    UtxoMovement,
+};
+use crate::domain::chain::Chain;
+
+/// What makes two rows tellings of one movement.
+#[derive(PartialEq, Eq, Hash)]
+pub enum Identity<'a> {
+    /// The height, the transaction, and the movement's place in it. A transaction that stands in two
+    /// heights, as around a reorganisation, moves value in both until one is taken back.
+    InTransaction(&'a Chain, u64, &'a TxId, u32, MovementKind),
+    /// The position, of rows that state no transaction.
+    AtPosition(&'a Chain, Position, MovementKind),
+    /// All that is stated, of rows that state neither: equal rows are as many movements, and are
+    /// counted.
+    Content(&'a Transfer),
+}
+
+impl<'a> Identity<'a> {
+    /// The identity of a row.
+    pub fn of(row: &'a Transfer) -> Self {
+        match (&row.tx, row.height().zip(row.index_in_tx()), row.position) {
+            (Some(tx), Some((height, index)), _) => {
+                Self::InTransaction(&row.chain, height, tx, index, row.kind())
+            }
+            (None, _, Some(position)) => Self::AtPosition(&row.chain, position, row.kind()),
+            _ => Self::Content(row),
+        }
+    }
+
+    /// Whether equal rows are one movement, however often they come.
+    pub fn is_place(&self) -> bool {
+        !matches!(self, Self::Content(_))
+    }
+}
+
+/// What a second telling of a movement does to the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// It adds nothing.
+    Known,
+    /// It fills in what was open, or tells of success after failure: together they say this.
+    Better(Box<Transfer>),
+    /// It stands in a block of another hash at the same height.
+    Forked,
+    /// It contradicts it.
+    Contradiction,
+    /// It stands elsewhere in the block: another movement.
+    Elsewhere,
+}
+
+/// Two values, one of which may be open.
+fn filled<T: Clone + PartialEq>(known: &Option<T>, told: &Option<T>) -> Option<Option<T>> {
+    match (known, told) {
+        (Some(known), Some(told)) if known != told => None,
+        (Some(value), _) | (None, Some(value)) => Some(Some(value.clone())),
+        (None, None) => Some(None),
+    }
+}
+
+impl Transfer {
+    /// What `told` does to this row, which tells of the same movement ([`Identity`]).
+    pub fn told_again(&self, told: &Self) -> Telling {
+        if let (Some(known), Some(other)) = (self.position, told.position)
+            && known != other
+        {
+            return Telling::Elsewhere;
+        }
+        if let (Some(known), Some(other)) = (&self.block_hash, &told.block_hash)
+            && known != other
+        {
+            return Telling::Forked;
+        }
+        match self.filled_by(told) {
+            None => Telling::Contradiction,
+            Some(together) if together == *self => Telling::Known,
+            Some(together) => {
+                let block_hash = self.block_hash.or(told.block_hash);
+                Telling::Better(Box::new(Self { block_hash, ..together }))
+            }
+        }
+    }
+
+    /// Both tellings in one; `None` where they contradict each other. The block's hash alone makes no
+    /// better telling, so that a file read again with hashes is not stored twice.
+    fn filled_by(&self, told: &Self) -> Option<Self> {
+        if self.time != told.time {
+            return None;
+        }
+        let position = self.position.or(told.position);
+        let partial_position = match position {
+            Some(_) => None,
+            None => self.partial_position.or(told.partial_position),
+        };
+        let status = match (self.status, told.status) {
+            (TxStatus::Unknown, status) | (status, TxStatus::Unknown) => status,
+            (TxStatus::Succeeded, TxStatus::Failed) => return None,
+            (TxStatus::Failed, TxStatus::Failed) => TxStatus::Failed,
+            (_, TxStatus::Succeeded) => TxStatus::Succeeded,
+        };
+        let movement = match (&self.movement, &told.movement) {
+            (Movement::Account(known), Movement::Account(told)) => {
+                Movement::Account(account(known, told)?)
+            }
+            (Movement::Utxo(known), Movement::Utxo(told)) => {
+                Movement::Utxo(Box::new(utxo(known, told)?))
+            }
+            _ => return None,
+        };
+        let (chain, tx) = (self.chain.clone(), self.tx.clone());
+        let (time, block_hash) = (self.time, self.block_hash);
+        Some(Self { chain, time, position, partial_position, block_hash, tx, status, movement })
+    }
+
+    /// Whether exposure takes both rows alike: they differ in nothing but what does not count.
+    pub fn is_alike_for_exposure(&self, other: &Self) -> bool {
+        let counts = |row: &Self| row.status != TxStatus::Failed;
+        let legs = |a: &[Leg], b: &[Leg]| {
+            let alike = |(a, b): (&Leg, &Leg)| (&a.holders, a.amount) == (&b.holders, b.amount);
+            a.len() == b.len() && a.iter().zip(b).all(alike)
+        };
+        let moved_alike = match (&self.movement, &other.movement) {
+            (Movement::Account(a), Movement::Account(b)) => {
+                (&a.from, &a.to, &a.asset, a.amount) == (&b.from, &b.to, &b.asset, b.amount)
+            }
+            (Movement::Utxo(a), Movement::Utxo(b)) => {
+                legs(&a.inputs, &b.inputs) && legs(&a.outputs, &b.outputs)
+            }
+            _ => false,
+        };
+        (&self.chain, self.time, self.position) == (&other.chain, other.time, other.position)
+            && counts(self) == counts(other)
+            && moved_alike
+    }
+}
+
+fn account(known: &AccountMovement, told: &AccountMovement) -> Option<AccountMovement> {
+    if (&known.asset, known.amount) != (&told.asset, told.amount) {
+        return None;
+    }
+    Some(AccountMovement {
+        from: filled(&known.from, &told.from)?,
+        to: filled(&known.to, &told.to)?,
+        asset: known.asset.clone(),
+        amount: known.amount,
+        usd_micros: known.usd_micros.or(told.usd_micros),
+    })
+}
+
+fn utxo(known: &UtxoMovement, told: &UtxoMovement) -> Option<UtxoMovement> {
+    if known.coinbase != told.coinbase {
+        return None;
+    }
+    Some(UtxoMovement {
+        coinbase: known.coinbase,
+        inputs: legs(&known.inputs, &told.inputs)?,
+        outputs: legs(&known.outputs, &told.outputs)?,
+    })
+}
+
+/// The legs of one side; a telling without any leaves them open.
+fn legs(known: &[Leg], told: &[Leg]) -> Option<Vec<Leg>> {
+    match (known, told) {
+        (legs, []) | ([], legs) => Some(legs.to_vec()),
+        _ if known.len() != told.len() => None,
+        _ => known.iter().zip(told).map(|(known, told)| leg(known, told)).collect(),
+    }
+}
+
+fn leg(known: &Leg, told: &Leg) -> Option<Leg> {
+    let holds = |outer: &[Holder], inner: &[Holder]| inner.iter().all(|it| outer.contains(it));
+    let holders = if holds(&known.holders, &told.holders) {
+        known.holders.clone()
+    } else if holds(&told.holders, &known.holders) {
+        told.holders.clone()
+    } else {
+        return None;
+    };
+    let unattributable = holders.is_empty() && (known.unattributable || told.unattributable);
+    Some(Leg { holders, unattributable, amount: filled(&known.amount, &told.amount)? })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that panics has failed
+mod tests {
+    use super::super::{Amount, Asset, PartialPosition};
+    use super::*;
+
+    fn row() -> Transfer {
+        Transfer {
+            chain: Chain::Evm(1),
+            time: 100,
+            position: Some(Position { height: 7, tx_index: 1, index: 0 }),
+            partial_position: None,
+            block_hash: None,
+            tx: Some(TxId::Hash([1; 32])),
+            status: TxStatus::Unknown,
+            movement: Movement::Account(AccountMovement {
+                from: Some(Holder::Evm([1; 20])),
+                to: Some(Holder::Evm([2; 20])),
+                asset: Asset::Native,
+                amount: Amount::new(5),
+                usd_micros: None,
+            }),
+        }
+    }
+
+    fn moved(change: impl FnOnce(&mut AccountMovement)) -> Transfer {
+        let mut row = row();
+        let Movement::Account(account) = &mut row.movement else { unreachable!() };
+        change(account);
+        row
+    }
+
+    fn pays(inputs: &[(&[u8], Option<u64>)], outputs: &[(&[u8], Option<u64>)]) -> Transfer {
+        let legs = |legs: &[(&[u8], Option<u64>)]| {
+            let leg = |(holders, amount): &(&[u8], Option<u64>)| Leg {
+                holders: holders.iter().map(|n| Holder::Evm([*n; 20])).collect(),
+                unattributable: false,
+                amount: *amount,
+            };
+            legs.iter().map(leg).collect()
+        };
+        let (inputs, outputs) = (legs(inputs), legs(outputs));
+        let utxo = UtxoMovement { coinbase: false, inputs, outputs };
+        Transfer { movement: Movement::Utxo(Box::new(utxo)), ..row() }
+    }
+
+    #[track_caller]
+    fn check(known: &Transfer, told: &Transfer, want: &str) {
+        let found = match known.told_again(told) {
+            Telling::Known => "known",
+            Telling::Better(_) => "better",
+            Telling::Forked => "forked",
+            Telling::Contradiction => "contradiction",
+            Telling::Elsewhere => "elsewhere",
+        };
+        assert_eq!(found, want, "{known:?}\n{told:?}");
+    }
+
+    #[test]
+    fn statuses() {
+        use TxStatus::{Failed, Succeeded, Unknown};
+        for (known, told, want) in [
+            (Unknown, Unknown, "known"),
+            (Unknown, Succeeded, "better"),
+            (Unknown, Failed, "better"),
+            (Succeeded, Unknown, "known"),
+            (Succeeded, Succeeded, "known"),
+            (Succeeded, Failed, "contradiction"),
+            (Failed, Unknown, "known"),
+            (Failed, Succeeded, "better"),
+            (Failed, Failed, "known"),
+        ] {
+            let of = |status| Transfer { status, ..row() };
+            check(&of(known), &of(told), want);
+        }
+    }
+
+    #[test]
+    fn accounts() {
+        check(&row(), &row(), "known");
+        check(&row(), &moved(|it| it.amount += 1), "contradiction");
+        check(&row(), &moved(|it| it.asset = Asset::Contract([9; 20])), "contradiction");
+        check(&row(), &moved(|it| it.to = Some(Holder::Evm([3; 20]))), "contradiction");
+        check(&row(), &moved(|it| it.from = Some(Holder::Evm([3; 20]))), "contradiction");
+        check(&row(), &moved(|it| it.to = None), "known");
+        check(&moved(|it| it.to = None), &row(), "better");
+        check(&row(), &moved(|it| it.usd_micros = Some(1)), "better");
+        check(&row(), &Transfer { time: 101, ..row() }, "contradiction");
+        // Each knows what the other does not.
+        let failed = Transfer { status: TxStatus::Failed, ..moved(|it| it.to = None) };
+        let Telling::Better(both) = failed.told_again(&row()) else { panic!("not better") };
+        assert_eq!(*both, Transfer { status: TxStatus::Failed, ..row() });
+    }
+
+    #[test]
+    fn places() {
+        let partial = |height, index| Transfer {
+            position: None,
+            partial_position: Some(PartialPosition { height, index }),
+            ..row()
+        };
+        check(&partial(7, Some(0)), &row(), "better");
+        check(&row(), &partial(7, Some(0)), "known");
+        let elsewhere = Some(Position { height: 7, tx_index: 2, index: 0 });
+        check(&row(), &Transfer { position: elsewhere, ..row() }, "elsewhere");
+        let hashed = |byte: u8| Transfer { block_hash: Some([byte; 32]), ..row() };
+        check(&row(), &hashed(1), "known");
+        check(&hashed(1), &hashed(2), "forked");
+    }
+
+    #[test]
+    fn transactions_of_inputs_and_outputs() {
+        let bare = pays(&[(&[], None)], &[(&[2], Some(5))]);
+        let whole = pays(&[(&[1], Some(6))], &[(&[2], Some(5))]);
+        check(&bare, &whole, "better");
+        check(&whole, &bare, "known");
+        check(&pays(&[], &[(&[2], Some(5))]), &whole, "better");
+        check(&whole, &pays(&[], &[(&[2], Some(5))]), "known");
+        check(&whole, &pays(&[(&[3], Some(6))], &[(&[2], Some(5))]), "contradiction");
+        check(&whole, &pays(&[(&[1], Some(7))], &[(&[2], Some(5))]), "contradiction");
+        check(&whole, &pays(&[(&[1], Some(6))], &[(&[4], Some(5))]), "contradiction");
+        check(&whole, &pays(&[(&[1, 3], Some(6))], &[(&[2], Some(5))]), "better");
+        let two = pays(&[(&[1], Some(6)), (&[3], Some(1))], &[(&[2], Some(5))]);
+        check(&whole, &two, "contradiction");
+        let mut nobody = bare.clone();
+        let Movement::Utxo(utxo) = &mut nobody.movement else { unreachable!() };
+        utxo.inputs[0].unattributable = true;
+        check(&bare, &nobody, "better");
+        check(&nobody, &bare, "known");
+        check(&nobody, &whole, "better");
+    }
+
+    #[test]
+    fn what_exposure_takes_alike() {
+        let alike = |a: &Transfer, b: &Transfer| a.is_alike_for_exposure(b);
+        let of = |status| Transfer { status, ..row() };
+        assert!(alike(&row(), &of(TxStatus::Succeeded)));
+        assert!(!alike(&row(), &of(TxStatus::Failed)));
+        assert!(alike(&row(), &moved(|it| it.usd_micros = Some(1))));
+        assert!(!alike(&row(), &moved(|it| it.to = None)));
+        assert!(!alike(&row(), &Transfer { position: None, ..row() }));
+    }
+
+    #[test]
+    fn identities() {
+        let same = |a: &Transfer, b: &Transfer| Identity::of(a) == Identity::of(b);
+        let other_tx = Transfer { tx: Some(TxId::Hash([2; 32])), ..row() };
+        let no_tx = Transfer { tx: None, ..row() };
+        let loose = Transfer { position: None, ..row() };
+        let partial = |index| Transfer {
+            position: None,
+            partial_position: Some(PartialPosition { height: 7, index }),
+            ..row()
+        };
+        assert!(same(&row(), &moved(|it| it.amount += 1)));
+        assert!(same(&row(), &partial(Some(0))));
+        let later = Some(Position { height: 8, tx_index: 1, index: 0 });
+        assert!(!same(&row(), &Transfer { position: later, ..row() }), "another block");
+        assert!(!same(&row(), &other_tx) && !same(&row(), &no_tx) && !same(&row(), &loose));
+        assert!(!same(&row(), &moved(|it| it.asset = Asset::Contract([9; 20]))), "another kind");
+        assert!(!same(&no_tx, &Transfer { chain: Chain::Evm(10), ..no_tx.clone() }));
+        for (row, want) in
+            [(&row(), true), (&no_tx, true), (&loose, false), (&partial(None), false)]
+        {
+            assert_eq!(Identity::of(row).is_place(), want);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Coverage, gaps and conflicts as messages, and back. Translation only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use super::parse_chain;
+use crate::domain::chain::Chain;
+use crate::domain::coverage::{
+    Conflict, Covered, Extent, Gap, GapCause, GapPlace, Spans, Verdict, spans_of,
+};
+use crate::domain::transfer::{MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
+use crate::engine::HeadOverview;
+use crate::grpc::convert;
+use crate::grpc::status::{Refusal, invalid_field};
+use crate::grpc::v1;
+use crate::screening::coverage::KindCoverage;
+
+/// Of a refused batch with more rows than this, blocks are gaps and not each row.
+const FEW_ROWS: usize = 256;
+
+/// The most spans that a head tells.
+const MAX_SPANS: usize = 100;
+
+impl From<MovementKind> for v1::MovementKind {
+    fn from(kind: MovementKind) -> Self {
+        match kind {
+            MovementKind::Native => Self::Native,
+            MovementKind::Tokens => Self::Tokens,
+            MovementKind::Internal => Self::Internal,
+            MovementKind::Utxo => Self::Utxo,
+        }
+    }
+}
+
+impl From<GapCause> for v1::GapCause {
+    fn from(cause: GapCause) -> Self {
+        match cause {
+            GapCause::Rejected => Self::Rejected,
+            GapCause::Unreadable => Self::Unreadable,
+            GapCause::Stopped => Self::Stopped,
+            GapCause::Refused => Self::Refused,
+            GapCause::Unnamed => Self::Unnamed,
+            GapCause::Fork => Self::Fork,
+        }
+    }
+}
+
+impl From<Verdict> for v1::ConflictVerdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::First => Self::First,
+            Verdict::Second => Self::Second,
+            Verdict::Both => Self::Both,
+            Verdict::TakenBack => Self::TakenBack,
+        }
+    }
+}
+
+fn from_kind(field: &str, kind: i32) -> Result<MovementKind, Refusal> {
+    match kind.try_into() {
+        Ok(v1::MovementKind::Native) => Ok(MovementKind::Native),
+        Ok(v1::MovementKind::Tokens) => Ok(MovementKind::Tokens),
+        Ok(v1::MovementKind::Internal) => Ok(MovementKind::Internal),
+        Ok(v1::MovementKind::Utxo) => Ok(MovementKind::Utxo),
+        Ok(v1::MovementKind::Unspecified) | Err(_) => {
+            Err(invalid_field(field, format!("{kind} is no kind of movement")))
+        }
+    }
+}
+
+fn from_extent(
+    field: &str,
+    heights: Option<v1::HeightRange>,
+    times: Option<v1::TimeRange>,
+) -> Result<Extent, Refusal> {
+    let (name, from, to, most) = match (heights, times) {
+        (Some(v1::HeightRange { from, to }), None) => ("heights", from, to, MAX_HEIGHT),
+        (None, Some(v1::TimeRange { from, to })) => ("times", from, to, MAX_TIME),
+        (None, None) => return Err(invalid_field(&format!("{field}.heights"), "missing")),
+        (Some(_), Some(_)) => {
+            let message = "heights are given too: give one of the two";
+            return Err(invalid_field(&format!("{field}.times"), message));
+        }
+    };
+    if from > to || to > most {
+        let message = format!("{from} to {to}: not ascending, or above {most}");
+        return Err(invalid_field(&format!("{field}.{name}"), message));
+    }
+    Ok(if name == "heights" { Extent::Heights(from..=to) } else { Extent::Times(from..=to) })
+}
+
+/// What is covered, perhaps without kinds.
+pub(super) fn from_covered(
+    (place, covered): (usize, &v1::CoveredBlocks),
+) -> Result<Covered, Refusal> {
+    let field = format!("covered[{place}]");
+    let chain = parse_chain(&format!("{field}.chain"), &covered.chain)?;
+    let extent = from_extent(&field, covered.heights, covered.times)?;
+    let kinds = kinds_of(&format!("{field}.kinds"), &chain, &covered.kinds)?;
+    Ok(Covered { chain, kinds, extent, is_clean_import: false })
+}
+
+/// What is covered, as its message.
+pub fn covered(covered: &Covered) -> v1::CoveredBlocks {
+    let (from, to) = covered.extent.span().clone().into_inner();
+    let mut message = v1::CoveredBlocks {
+        chain: covered.chain.to_string(),
+        kinds: covered.kinds.iter().map(|kind| v1::MovementKind::from(*kind).into()).collect(),
+        not_all_understood: !covered.is_clean_import,
+        ..Default::default()
+    };
+    match covered.extent {
+        Extent::Heights(_) => message.heights = Some(v1::HeightRange { from, to }),
+        Extent::Times(_) => message.times = Some(v1::TimeRange { from, to }),
+    }
+    message
+}
+
+fn kinds_of(field: &str, chain: &Chain, kinds: &[i32]) -> Result<Vec<MovementKind>, Refusal> {
+    let kinds = kinds.iter().map(|kind| from_kind(field, *kind));
+    let kinds = kinds.collect::<Result<BTreeSet<_>, _>>()?;
+    let foreign = kinds.iter().find(|kind| !MovementKind::of_chain(chain).contains(kind));
+    if let Some(kind) = foreign {
+        return Err(invalid_field(field, format!("{chain} has no transfers of kind {kind}")));
+    }
+    Ok(kinds.into_iter().collect())
+}
+
+/// A gap that a sender tells of.
+pub(super) fn from_gap((place, gap): (usize, &v1::TransferGap)) -> Result<(Chain, Gap), Refusal> {
+    let field = format!("gaps[{place}]");
+    let chain = parse_chain(&format!("{field}.chain"), &gap.chain)?;
+    let kind = kinds_of(&format!("{field}.kind"), &chain, &[gap.kind])?;
+    let extent = from_extent(&field, gap.heights, gap.times)?;
+    let cause = match gap.cause.try_into() {
+        Ok(v1::GapCause::Rejected) => GapCause::Rejected,
+        Ok(v1::GapCause::Unreadable) => GapCause::Unreadable,
+        Ok(v1::GapCause::Stopped) => GapCause::Stopped,
+        _ => {
+            let message = "a sender may tell of REJECTED, UNREADABLE and STOPPED";
+            return Err(invalid_field(&format!("{field}.cause"), message));
+        }
+    };
+    let tx = convert::transfer::from_tx(&gap.tx)
+        .map_err(|error| invalid_field(&format!("{field}.tx"), error))?;
+    let place = tx.map(|tx| GapPlace::Transaction(tx, gap.index));
+    let kind = kind[0];
+    Ok((chain, Gap { kind, extent, cause, place }))
+}
+
+/// A gap as its message.
+pub fn gap(chain: &Chain, gap: &Gap) -> v1::TransferGap {
+    let (from, to) = gap.extent.span().clone().into_inner();
+    let mut message = v1::TransferGap {
+        chain: chain.to_string(),
+        kind: v1::MovementKind::from(gap.kind).into(),
+        cause: v1::GapCause::from(gap.cause).into(),
+        ..Default::default()
+    };
+    match gap.extent {
+        Extent::Heights(_) => message.heights = Some(v1::HeightRange { from, to }),
+        Extent::Times(_) => message.times = Some(v1::TimeRange { from, to }),
+    }
+    match &gap.place {
+        Some(GapPlace::Transaction(tx, index)) => {
+            message.tx = convert::transfer::tx(Some(tx), chain);
+            message.index = *index;
+        }
+        Some(GapPlace::Index(_, index)) => message.index = Some(*index),
+        Some(GapPlace::Block(hash)) => message.block_hash = convert::hex(hash),
+        Some(GapPlace::Rows(rows)) => message.rows = *rows,
+        None => {}
+    }
+    message
+}
+
+/// A conflict as its message.
+pub(super) fn conflict(
+    (number, conflict, [first, second]): &(u64, Conflict, [Transfer; 2]),
+) -> v1::TransferConflict {
+    let settled = conflict.settled.as_ref();
+    v1::TransferConflict {
+        number: *number,
+        first: Some(convert::transfer::message(first)),
+        second: Some(convert::transfer::message(second)),
+        verdict: settled
+            .map_or(v1::ConflictVerdict::Unspecified, |settled| settled.verdict.into())
+            .into(),
+        settled_at: settled.map(|settled| convert::timestamp(settled.at)),
+        reason: settled.map(|settled| settled.reason.clone()).unwrap_or_default(),
+    }
+}
+
+/// What can be read of the places of a batch that was refused: the row at fault, and the blocks of the
+/// others, which were refused with it.
+pub(super) fn refused_rows(transfers: &[v1::Transfer], index: Option<u32>) -> Vec<(Chain, Gap)> {
+    let mut gaps = Vec::new();
+    let mut others: BTreeMap<(Chain, MovementKind, bool), Vec<u64>> = BTreeMap::new();
+    let faulty = index.map(|index| index as usize);
+    let are_few = transfers.len() <= FEW_ROWS;
+    for (place, transfer) in transfers.iter().enumerate() {
+        let Ok(chain) = convert::transfer::from_chain(&transfer.chain) else { continue };
+        let (height, index) = place_of(transfer).unzip();
+        let Some(at) = height.or_else(|| time_of(transfer)) else { continue };
+        for kind in kinds_of_message(transfer, &chain, index.flatten()) {
+            if faulty != Some(place) && !are_few {
+                others.entry((chain.clone(), *kind, height.is_some())).or_default().push(at);
+                continue;
+            }
+            let is_faulty = faulty == Some(place);
+            let cause = if is_faulty { GapCause::Rejected } else { GapCause::Refused };
+            let gap = row_gap(transfer, *kind, cause);
+            gaps.extend(gap.map(|gap| (chain.clone(), gap)));
+        }
+    }
+    for ((chain, kind, is_height), others) in others {
+        for span in spans_of(others) {
+            let (extent, cause) = (extent(is_height, span), GapCause::Refused);
+            gaps.push((chain.clone(), Gap { kind, extent, cause, place: None }));
+        }
+    }
+    gaps
+}
+
+/// The gap of one row, which ends when it is understood; `None` where neither height nor time says
+/// where it belongs.
+fn row_gap(transfer: &v1::Transfer, kind: MovementKind, cause: GapCause) -> Option<Gap> {
+    let (height, index) = place_of(transfer).unzip();
+    let at = height.or_else(|| time_of(transfer))?;
+    let tx = convert::transfer::from_tx(&transfer.tx).ok().flatten();
+    let by_tx = tx.map(|tx: TxId| GapPlace::Transaction(tx, index.flatten()));
+    let position = transfer.position.as_ref();
+    let by_position = position.map(|position| GapPlace::Index(position.tx_index, position.index));
+    let extent = extent(height.is_some(), at..=at);
+    Some(Gap { kind, extent, cause, place: by_tx.or(by_position) })
+}
+
+fn time_of(transfer: &v1::Transfer) -> Option<u64> {
+    u64::try_from(transfer.time?.seconds).ok().filter(|time| *time <= MAX_TIME)
+}
+
+fn extent(is_height: bool, span: RangeInclusive<u64>) -> Extent {
+    if is_height { Extent::Heights(span) } else { Extent::Times(span) }
+}
+
+fn place_of(transfer: &v1::Transfer) -> Option<(u64, Option<u32>)> {
+    let whole = transfer.position.as_ref().map(|it| (it.height, Some(it.index)));
+    let partial = || transfer.partial_position.as_ref().map(|it| (it.height, it.index));
+    whole.or_else(partial).filter(|(height, _)| *height <= MAX_HEIGHT)
+}
+
+/// The kinds that a message may be of.
+fn kinds_of_message(
+    transfer: &v1::Transfer,
+    chain: &Chain,
+    index: Option<u32>,
+) -> &'static [MovementKind] {
+    use v1::transfer::Movement;
+    match &transfer.movement {
+        Some(Movement::Utxo(_)) if chain.is_utxo() => &[MovementKind::Utxo],
+        Some(Movement::Account(account)) if !chain.is_utxo() => {
+            let is_native = matches!(account.asset.as_str(), "" | "native");
+            match (is_native, index) {
+                (false, _) => &[MovementKind::Tokens],
+                (true, Some(index)) if index > 0 && index % 2 == 0 => &[MovementKind::Internal],
+                (true, _) => &[MovementKind::Native],
+            }
+        }
+        _ => MovementKind::of_chain(chain),
+    }
+}
+
+/// What is loaded of a chain, as its message.
+pub(super) fn head(overview: &HeadOverview, now: i64) -> v1::TransferHead {
+    let HeadOverview { head, coverage, conflicts } = overview;
+    let age = head.last_time.and_then(|last| u64::try_from(now).ok()?.checked_sub(last));
+    v1::TransferHead {
+        chain: head.chain.to_string(),
+        transfers: head.transfers,
+        retracted: head.retracted,
+        replaced: head.replaced,
+        unpositioned: head.unpositioned,
+        first_time: head.first_time.map(convert::transfer::time),
+        last_time: head.last_time.map(convert::transfer::time),
+        required: coverage.required,
+        age_seconds: age.unwrap_or_default(),
+        kinds: coverage.kinds.iter().map(|kind| kind_head(overview, kind)).collect(),
+        conflicts: *conflicts,
+        undeclared: heights(&head.undeclared),
+        unvalued_asset: coverage.unvalued.as_ref().map(ToString::to_string).unwrap_or_default(),
+        whole: coverage.is_whole(),
+    }
+}
+
+fn kind_head(overview: &HeadOverview, kind: &KindCoverage) -> v1::KindHead {
+    let own = overview.head.kinds.get(&kind.kind).cloned().unwrap_or_default();
+    v1::KindHead {
+        kind: v1::MovementKind::from(kind.kind).into(),
+        whole: kind.shortfall.is_none(),
+        needed: kind.is_needed,
+        required: kind.is_required,
+        covered: heights(&own.heights),
+        covered_spans: kind.spans,
+        covered_times: times(&own.times),
+        undeclared_times: times(&own.undeclared_times),
+        gaps: kind.gaps,
+    }
+}
+
+fn heights(spans: &Spans) -> Vec<v1::HeightRange> {
+    let last = spans.iter().skip(spans.len().saturating_sub(MAX_SPANS));
+    last.map(|span| v1::HeightRange { from: *span.start(), to: *span.end() }).collect()
+}
+
+fn times(spans: &Spans) -> Vec<v1::TimeRange> {
+    let last = spans.iter().skip(spans.len().saturating_sub(MAX_SPANS));
+    last.map(|span| v1::TimeRange { from: *span.start(), to: *span.end() }).collect()
+}

@@ -1,0 +1,51 @@
+//! What a store of schema 2 did not count: transactions that name nobody, in blocks that are declared
+//! now. Reads the store, writes nothing.
+
+use std::collections::BTreeMap;
+
+use super::sort::{Unnamed, counted};
+use crate::domain::chain::Chain;
+use crate::domain::coverage::{Covered, Extent, Gap, Spans, TransferState, difference, union};
+use crate::domain::transfer::MovementKind;
+use crate::store::{Clock, Store, StoreError};
+
+/// The gaps of transactions that name nobody in blocks that are declared for the first time since
+/// schema 2.
+pub(super) fn unnamed_before(
+    store: &Store,
+    state: &TransferState,
+    covered: &[Covered],
+) -> Result<Vec<(Chain, Gap)>, StoreError> {
+    let mut spans: BTreeMap<&Chain, Spans> = BTreeMap::new();
+    for covered in covered {
+        let Extent::Heights(heights) = &covered.extent else { continue };
+        let Some(head) = state.chains.get(&*covered.chain.caip2()) else { continue };
+        if head.undeclared.is_empty() || !covered.kinds.contains(&MovementKind::Utxo) {
+            continue;
+        }
+        let declared = std::slice::from_ref(heights);
+        let others = difference(&head.undeclared, declared);
+        let of_chain = spans.entry(&head.chain).or_default();
+        *of_chain = union(of_chain, &difference(&head.undeclared, &others));
+    }
+    let mut unnamed = Unnamed::new();
+    for (chain, spans) in spans {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { continue };
+        let all = *first.start()..=*last.end();
+        for (first, rows) in store.reaching(chain, Clock::Heights, &all) {
+            let numbers: Vec<u64> = (first..first + u64::from(rows)).collect();
+            for (number, row) in store.stored_rows(&numbers)? {
+                let Some(height) = row.height() else { continue };
+                let counts = row.chain == *chain
+                    && spans.iter().any(|span| span.contains(&height))
+                    && !state.replacements.is_replaced(number)
+                    && !state.is_row_retracted(number, &row);
+                if counts && row.has_unnamed_holders() {
+                    let place = (row.chain.clone(), row.kind(), true, height);
+                    *unnamed.entry(place).or_default() += 1;
+                }
+            }
+        }
+    }
+    Ok(counted(unnamed).collect())
+}

@@ -1,0 +1,108 @@
+//! Where a row stands that could not be understood, as far as it can still be told: what is known
+//! there is incomplete, and coverage must not claim it.
+
+use super::ethereum::{self, Context};
+use super::fields;
+use crate::domain::chain::Chain;
+use crate::domain::transfer::{MovementKind, TxId};
+use crate::source::rows::{Cells, Columns};
+
+/// What could still be read of the place of a row that was rejected. Each field is read by itself,
+/// whatever is wrong with the others. Of a row that cannot be taken apart only what holds for every
+/// row of its file is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The chain.
+    pub chain: Option<Chain>,
+    /// The height of its block.
+    pub height: Option<u64>,
+    /// When its block was made, in Unix seconds.
+    pub time: Option<u64>,
+    /// The transaction.
+    pub tx: Option<TxId>,
+    /// Its place in its transaction, as [`Position::index`]: 0 for the transaction's own value,
+    /// 1 + 2n for log n, 2 + 2n for trace n.
+    ///
+    /// [`Position::index`]: crate::domain::transfer::Position::index
+    pub index: Option<u32>,
+    /// What moved; `None` where it may be any kind of the format.
+    pub kind: Option<MovementKind>,
+}
+
+/// The values of a row by the names of their columns.
+struct Row<'a> {
+    cells: Cells<'a>,
+    columns: &'static Columns<'static>,
+}
+
+impl<'a> Row<'a> {
+    fn of(&self, column: &str) -> &'a [u8] {
+        self.columns.find(column).map_or(&[], |column| self.cells.of(column))
+    }
+
+    fn tx(&self, column: &str) -> Option<TxId> {
+        fields::hash(self.of(column)).ok().flatten().map(TxId::Hash)
+    }
+
+    fn height(&self) -> Option<u64> {
+        fields::height(self.of("block_number")).ok().flatten()
+    }
+
+    fn time(&self) -> Option<u64> {
+        fields::time(self.of("block_timestamp")).ok().flatten()
+    }
+}
+
+/// Of a row of ethereum-etl.
+fn ethereum_row(row: &Row<'_>, tx: &str, context: &mut Context) -> RowPlace {
+    let height = row.height();
+    let joined = height.and_then(|height| context.blocks.as_mut()?.find(height));
+    RowPlace {
+        chain: Some(context.chain.clone()),
+        height,
+        time: row.time().or(joined.map(|block| block.time)),
+        tx: row.tx(tx),
+        index: None,
+        kind: None,
+    }
+}
+
+/// Of a row of ethereum-etl transactions.
+pub(super) fn transaction(cells: Option<Cells<'_>>, context: &mut Context) -> RowPlace {
+    let kind = Some(MovementKind::Native);
+    let Some(cells) = cells else {
+        return RowPlace { chain: Some(context.chain.clone()), kind, ..RowPlace::default() };
+    };
+    let row = Row { cells, columns: &ethereum::TRANSACTIONS };
+    RowPlace { index: Some(0), kind, ..ethereum_row(&row, "hash", context) }
+}
+
+/// Of a row of ethereum-etl token transfers.
+pub(super) fn token_transfer(cells: Option<Cells<'_>>, context: &mut Context) -> RowPlace {
+    let kind = Some(MovementKind::Tokens);
+    let Some(cells) = cells else {
+        return RowPlace { chain: Some(context.chain.clone()), kind, ..RowPlace::default() };
+    };
+    let row = Row { cells, columns: &ethereum::TOKEN_TRANSFERS };
+    let index = ethereum::log_place(row.of("log_index"));
+    RowPlace { index, kind, ..ethereum_row(&row, "transaction_hash", context) }
+}
+
+/// Of a row of ethereum-etl traces.
+pub(super) fn trace(cells: Option<Cells<'_>>, context: &mut Context) -> RowPlace {
+    let Some(cells) = cells else {
+        return RowPlace { chain: Some(context.chain.clone()), ..RowPlace::default() };
+    };
+    let row = Row { cells, columns: &ethereum::TRACES };
+    let (index, kind) = ethereum::readable_trace(cells);
+    RowPlace { index, kind, ..ethereum_row(&row, "transaction_hash", context) }
+}
+
+/// Of a row of bitcoin-etl transactions.
+pub(super) fn bitcoin(cells: Option<Cells<'_>>, chain: &Chain) -> RowPlace {
+    let (chain, kind) = (Some(chain.clone()), Some(MovementKind::Utxo));
+    let Some(cells) = cells else { return RowPlace { chain, kind, ..RowPlace::default() } };
+    let row = Row { cells, columns: &super::bitcoin::TRANSACTIONS };
+    let (height, time) = (row.height(), row.time());
+    RowPlace { chain, height, time, tx: row.tx("hash"), index: Some(0), kind }
+}

@@ -1,0 +1,133 @@
+//! Whether the columns of a Parquet file can hold what is read from them, told by its schema before a
+//! row is read. Floating point loses digits in silence, so that no row would show it.
+
+use crate::source::rows::{Columns, Holds, RowsError, SchemaField, Table};
+
+/// What a column is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// A hash, an address, a name.
+    Text,
+    /// A height, an index, a status.
+    Number,
+    /// A moment.
+    Time,
+    /// An amount of an asset.
+    Amount,
+    /// A value in US dollars: any decimal number, and more digits than millionths are cut anyway.
+    UsdValue,
+    /// True or false.
+    Flag,
+    /// Inputs or outputs.
+    Parts,
+    /// Anything that says something or nothing. A column of nothing but nulls may be of any type.
+    Note,
+}
+
+/// What a column of any format is read as.
+fn role(column: &str) -> Role {
+    match column {
+        "block_number" | "number" | "transaction_index" | "log_index" | "trace_index" | "index"
+        | "decimals" | "status" | "receipt_status" | "input_count" | "output_count" => Role::Number,
+        "time" | "timestamp" | "block_timestamp" => Role::Time,
+        "amount" | "value" => Role::Amount,
+        "usd_value" => Role::UsdValue,
+        "is_coinbase" => Role::Flag,
+        "inputs" | "outputs" => Role::Parts,
+        "error" => Role::Note,
+        _ => Role::Text,
+    }
+}
+
+impl Role {
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Text => "write it as text",
+            Self::Number => "write it as INT64 or text",
+            Self::Time => "write it as a timestamp, as RFC 3339 text or as INT64 seconds",
+            Self::Amount => "write it as text, DECIMAL or INT64",
+            Self::UsdValue => "write it as DOUBLE, DECIMAL or text",
+            Self::Flag => "write it as BOOLEAN",
+            Self::Parts => "write it as a list of groups",
+            Self::Note => "write it as text",
+        }
+    }
+
+    /// Why what the column holds cannot be read so.
+    fn misfit(self, holds: &Holds) -> Option<String> {
+        if self == Self::Note {
+            return None;
+        }
+        let is_amount = matches!(self, Self::Amount | Self::UsdValue);
+        Some(match holds {
+            Holds::Floats(kind) if self != Self::UsdValue => {
+                format!("{kind}: floating point loses digits in silence")
+            }
+            Holds::Decimals(scale) if *scale != 0 && !is_amount => {
+                format!("DECIMAL with {scale} digits after the point")
+            }
+            Holds::Dates if self == Self::Time => "DATE, which has no time of day".to_owned(),
+            Holds::Dates => "DATE".to_owned(),
+            Holds::TimesOfDay => "TIME, which has no day".to_owned(),
+            Holds::Timestamps if self != Self::Time => "a timestamp".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// Refuses a Parquet file whose columns cannot hold what is read from them.
+pub(super) fn check(table: &Table<'_>, columns: &Columns<'_>) -> Result<(), RowsError> {
+    let schema = table.schema();
+    let wanted = schema.iter().filter(|field| columns.find(&field.name).is_some());
+    let mut sides = Vec::new();
+    for SchemaField { name, holds } in wanted {
+        let misfit = match (role(name), holds) {
+            (Role::Parts, Holds::Groups(fields)) => {
+                sides.push(fields);
+                part_misfit(name, fields)
+            }
+            (Role::Parts, _) => Some(format!("{name:?} is no list of groups")),
+            (role, holds) => role.misfit(holds).map(|what| {
+                format!("the column {name:?} is {what}: {remedy}", remedy = role.remedy())
+            }),
+        };
+        if let Some(misfit) = misfit {
+            return Err(table.unfit(misfit));
+        }
+    }
+    let names_nobody =
+        |fields: &&Vec<SchemaField>| !has(fields, "addresses") && !has(fields, "address");
+    if !sides.is_empty() && sides.iter().all(names_nobody) {
+        return Err(table.unfit(super::bitcoin::NAMES_NOBODY));
+    }
+    Ok(())
+}
+
+fn has(fields: &[SchemaField], name: &str) -> bool {
+    fields.iter().any(|field| field.name == name)
+}
+
+/// Why the inputs or outputs cannot be read. Only beside one `address` is a value with a fraction
+/// known to be in whole coins, as Amazon publishes it; a FLOAT has too few digits even there.
+fn part_misfit(column: &str, fields: &[SchemaField]) -> Option<String> {
+    let in_coins = has(fields, "address") && !has(fields, "addresses");
+    fields.iter().find_map(|SchemaField { name, holds }| {
+        let role = match name.as_str() {
+            "value" => Role::Amount,
+            "addresses" | "address" | "type" | "script_hex" => Role::Text,
+            _ => return None,
+        };
+        let what = match holds {
+            Holds::Floats("DOUBLE") if role == Role::Amount && in_coins => return None,
+            Holds::Decimals(scale) if role == Role::Amount && *scale != 0 && !in_coins => {
+                format!("DECIMAL with {scale} digits after the point")
+            }
+            holds => role.misfit(holds)?,
+        };
+        let remedy = match role {
+            Role::Amount => "write it as INT64, in the coin's smallest unit",
+            role => role.remedy(),
+        };
+        Some(format!("{name:?} in the column {column:?} is {what}: {remedy}"))
+    })
+}
