@@ -67,12 +67,13 @@ fn main() {
     files::evm(&evm, rows, &labelled::exposed(labelled, 1_000)).expect("the folder is writable");
     let bitcoin = dir.path().join("bitcoin.csv");
     let base58 = files::bitcoin(&bitcoin, rows / 4).expect("the folder is writable");
-    let empty = dir.path().join("empty.csv");
-    std::fs::write(&empty, "address\n").expect("the folder is writable");
+    // One row: a batch without any ends with an error.
+    let one = dir.path().join("one.csv");
+    files::evm(&one, 1, &labelled::exposed(labelled, 1_000)).expect("the folder is writable");
 
     let (mut ours, mut plain, mut ratios, mut cpus) = (vec![], vec![], vec![], vec![]);
     for round in 0..rounds {
-        let opening = screen(&store, &empty, dir.path());
+        let opening = screen(&store, &one, dir.path());
         let theirs = parse_and_write(&evm, &dir.path().join("plain.csv"));
         let batch = screen(&store, &evm, dir.path());
         let (rate, plain_rate) = (rate(rows, batch.wall), rate(rows, theirs));
