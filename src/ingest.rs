@@ -80,6 +80,10 @@ struct Counts {
     derived: u64,
     /// Without a position.
     loose: u64,
+    /// With the hash of their block.
+    hashed: u64,
+    /// Naming nobody who paid or was paid.
+    unnamed: u64,
 }
 
 /// What is durable.
@@ -199,6 +203,8 @@ impl Session {
             transfer.check(now).map_err(|source| StoreError::Transfer { index, source })?;
             counts.loose += u64::from(transfer.position.is_none());
             counts.derived += u64::from(!Identity::of(transfer).is_place());
+            counts.hashed += u64::from(transfer.block_hash.is_some());
+            counts.unnamed += u64::from(transfer.has_unnamed_holders());
         }
         self.counts = counts;
         match self.waiting.is_empty() {
@@ -222,7 +228,7 @@ impl Session {
         let batch = std::mem::take(&mut self.waiting);
         let covered = std::mem::take(&mut self.covered);
         let mut gaps = std::mem::take(&mut self.gaps);
-        let Counts { derived, loose } = std::mem::take(&mut self.counts);
+        let Counts { derived, loose, hashed, unnamed } = std::mem::take(&mut self.counts);
         let all = batch.len();
         // Before rows are compared: those of a change that failed are stored, or not, once the store
         // was opened anew, and from then on that does not change while the index is held.
@@ -230,10 +236,12 @@ impl Session {
             return Err(refusal);
         }
         let state = shared.store.transfer_state();
-        gaps.extend(forks(&shared.store, &state, last_blocks, &batch)?);
+        if hashed > 0 {
+            gaps.extend(forks(&shared.store, &state, last_blocks, &batch)?);
+        }
         gaps.extend(unnamed_before(&shared.store, &state, &covered)?);
         let may_be_known = self.may_be_known(&batch, loose > 0);
-        let sorting = Sorting::new(&shared.store, index, &state, &self.taken);
+        let sorting = Sorting::new(&shared.store, index, &state, &self.taken, unnamed > 0);
         let Sorted { rows: stored, replaced, conflicts, ended_gaps, new_gaps, matched } =
             sorting.sort(batch, &may_be_known)?;
         gaps.extend(new_gaps);
@@ -245,7 +253,9 @@ impl Session {
             ended_gaps: &ended_gaps,
             new_gaps: &gaps,
         })?;
-        last_blocks.note(&stored);
+        if hashed > 0 {
+            last_blocks.note(&stored);
+        }
         matched.into_iter().for_each(|row| self.taken.add(row..row + 1));
         let rows = first_row + stored.len() as u64;
         if loose > 0 {

@@ -399,23 +399,18 @@ pub struct TransferState {
 }
 
 impl TransferState {
-    /// Whether the row `row`, of `chain`, was taken back.
-    pub fn is_retracted(
-        &self,
-        row: u64,
-        chain: &Chain,
-        height: Option<u64>,
-        block_hash: Option<&[u8; 32]>,
-    ) -> bool {
+    /// Whether the stored row `number` was taken back.
+    pub fn is_retracted(&self, number: u64, row: &Transfer) -> bool {
+        let (height, hash) = (row.height(), row.block_hash.as_ref());
         let takes = |record: &RetractionRecord| {
-            *chain == record.chain && record.takes(row, height, block_hash)
+            row.chain == record.chain && record.takes(number, height, hash)
         };
         self.retractions.iter().any(takes)
     }
 
-    /// The same of a row at hand.
-    pub fn is_row_retracted(&self, number: u64, row: &Transfer) -> bool {
-        self.is_retracted(number, &row.chain, row.height(), row.block_hash.as_ref())
+    /// Whether the stored row `number` counts: it was not taken back, and no other counts in its place.
+    pub fn counts(&self, number: u64, row: &Transfer) -> bool {
+        !self.replacements.is_replaced(number) && !self.is_retracted(number, row)
     }
 
     /// Conflicts of a chain that are not settled, with their numbers.

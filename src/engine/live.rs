@@ -171,7 +171,7 @@ impl Live {
         if let Some(snapshot) = self.snapshot.load_full() {
             let behind = exposure.behind || exposure.labels.is_some() && basis != snapshot.basis();
             let shown = ExposureState { behind, ..exposure.clone() };
-            self.put(snapshot.with_exposure(shown));
+            self.snapshot.store(Some(Arc::new(snapshot.with_exposure(shown))));
         }
         (published.exposure, published.basis) = (exposure, basis);
         // Also without a snapshot: whoever waits for a change to be known looks again.

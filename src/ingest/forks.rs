@@ -107,16 +107,9 @@ fn stored_hashes<'a>(
             let numbers: Vec<u64> = (first..first + u64::from(rows)).collect();
             for (number, row) in store.stored_rows(&numbers)? {
                 let (Some(height), Some(hash)) = (row.height(), row.block_hash) else { continue };
-                if row.chain != *chain {
-                    continue;
-                }
                 let at = (chain, height);
-                if !heights.contains_key(&at) {
-                    continue;
-                }
-                let counts = !state.replacements.is_replaced(number)
-                    && !state.is_retracted(number, &row.chain, Some(height), Some(&hash));
-                if counts {
+                let is_asked = row.chain == *chain && heights.contains_key(&at);
+                if is_asked && state.counts(number, &row) {
                     found.entry(at).or_default().insert(hash);
                 }
             }

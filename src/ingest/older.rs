@@ -36,11 +36,9 @@ pub(super) fn unnamed_before(
             let numbers: Vec<u64> = (first..first + u64::from(rows)).collect();
             for (number, row) in store.stored_rows(&numbers)? {
                 let Some(height) = row.height() else { continue };
-                let counts = row.chain == *chain
-                    && spans.iter().any(|span| span.contains(&height))
-                    && !state.replacements.is_replaced(number)
-                    && !state.is_row_retracted(number, &row);
-                if counts && row.has_unnamed_holders() {
+                let is_asked =
+                    row.chain == *chain && spans.iter().any(|span| span.contains(&height));
+                if is_asked && row.has_unnamed_holders() && state.counts(number, &row) {
                     let place = (row.chain.clone(), row.kind(), true, height);
                     *unnamed.entry(place).or_default() += 1;
                 }

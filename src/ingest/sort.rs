@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::known::{Index, Pending, Taken};
 use crate::domain::chain::Chain;
@@ -43,10 +43,11 @@ pub(super) struct Sorting<'a> {
     taken: &'a Taken,
     pending: Pending,
     now_taken: Taken,
-    /// Rows that are told better: number, row, and the place of the better one.
-    better: Vec<(u64, Transfer, usize)>,
-    told_better: HashSet<u64>,
+    /// Stored rows that are told better, by number, each with the place of the better one.
+    better: BTreeMap<u64, (Transfer, usize)>,
     sorted: Sorted,
+    /// Whether rows that came name nobody.
+    has_unnamed: bool,
 }
 
 /// Transactions whose inputs or outputs name nobody, by height, or by time where they state none.
@@ -58,6 +59,7 @@ impl<'a> Sorting<'a> {
         index: &'a mut Index,
         state: &'a TransferState,
         taken: &'a Taken,
+        has_unnamed: bool,
     ) -> Self {
         Self {
             store,
@@ -66,9 +68,9 @@ impl<'a> Sorting<'a> {
             taken,
             pending: Pending::default(),
             now_taken: Taken::default(),
-            better: Vec::new(),
-            told_better: HashSet::new(),
+            better: BTreeMap::new(),
             sorted: Sorted::default(),
+            has_unnamed,
         }
     }
 
@@ -126,27 +128,31 @@ impl<'a> Sorting<'a> {
 
     /// Rows that tell of the same movement and were not taken back.
     fn known(&self, fingerprint: u64, row: &Transfer) -> Result<Vec<Known>, StoreError> {
-        let mut stored = self.index.find_all(self.store, fingerprint, row)?;
-        stored.retain(|(number, row)| !self.state.is_row_retracted(*number, row));
-        // Where the best telling was taken back with its block, those before it stand for nothing.
-        let mut left = Vec::with_capacity(stored.len());
-        for (number, row) in stored {
-            let newest = self.state.replacements.newest(number);
-            let is_gone = newest != number
-                && (self.store.stored_rows(&[newest])?.iter())
-                    .any(|(number, row)| self.state.is_row_retracted(*number, row));
-            if !is_gone {
-                left.push((number, row));
+        let mut known = Vec::new();
+        for (number, stored) in self.index.find_all(self.store, fingerprint, row)? {
+            if self.stands_for_nothing(number, &stored)? {
+                continue;
             }
+            let is_replaced =
+                self.state.replacements.is_replaced(number) || self.better.contains_key(&number);
+            known.push(Known::Stored(number, Box::new(stored), is_replaced));
         }
-        let is_replaced = |number| {
-            self.state.replacements.is_replaced(number) || self.told_better.contains(&number)
-        };
-        let stored = left.into_iter();
-        let stored =
-            stored.map(|(number, row)| Known::Stored(number, Box::new(row), is_replaced(number)));
         let pending = self.pending.find_all(fingerprint, row, &self.sorted.rows);
-        Ok(stored.chain(pending.into_iter().map(Known::Pending)).collect())
+        known.extend(pending.into_iter().map(Known::Pending));
+        Ok(known)
+    }
+
+    /// Whether a stored row was taken back, or the row that counts in its place was, with its block.
+    fn stands_for_nothing(&self, number: u64, row: &Transfer) -> Result<bool, StoreError> {
+        if self.state.is_retracted(number, row) {
+            return Ok(true);
+        }
+        let newest = self.state.replacements.newest(number);
+        if newest == number {
+            return Ok(false);
+        }
+        let newest = self.store.stored_rows(&[newest])?;
+        Ok(newest.iter().any(|(number, row)| self.state.is_retracted(*number, row)))
     }
 
     /// Decides by all that tell of the same movement: a telling that adds nothing is dropped, a better
@@ -180,8 +186,7 @@ impl<'a> Sorting<'a> {
         match better {
             Some((Known::Pending(place), together)) => self.sorted.rows[place] = *together,
             Some((Known::Stored(number, stored, _), together)) => {
-                self.told_better.insert(number);
-                self.better.push((number, *stored, place));
+                self.better.insert(number, (*stored, place));
                 self.push(*together, fingerprint);
             }
             None => {
@@ -217,8 +222,10 @@ impl<'a> Sorting<'a> {
                 *unnamed.entry(place).or_default() += 1;
             }
         };
-        self.sorted.rows.iter().for_each(|row| note(&mut came, row));
-        for (old, stored, place) in std::mem::take(&mut self.better) {
+        if self.has_unnamed {
+            self.sorted.rows.iter().for_each(|row| note(&mut came, row));
+        }
+        for (old, (stored, place)) in std::mem::take(&mut self.better) {
             note(&mut went, &stored);
             let is_silent = stored.is_alike_for_exposure(&self.sorted.rows[place]);
             self.sorted.replaced.push(Replaced {

@@ -83,9 +83,7 @@ impl Tracker {
         }
         let state = self.store.transfer_state();
         let counts = |row: u64, transfer: &Transfer| {
-            let (height, hash) = (transfer.height(), transfer.block_hash.as_ref());
-            state.replacements.is_in_graph(row)
-                && !state.is_retracted(row, &transfer.chain, height, hash)
+            state.replacements.is_in_graph(row) && !state.is_retracted(row, transfer)
         };
         self.store.read_rows(0, |first_row, mut rows| {
             // What is stored meanwhile will be said.

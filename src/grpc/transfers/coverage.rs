@@ -1,7 +1,6 @@
 //! Coverage, gaps and conflicts as messages, and back. Translation only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use super::parse_chain;
 use crate::domain::chain::Chain;
@@ -197,50 +196,55 @@ pub(super) fn refused_rows(transfers: &[v1::Transfer], index: Option<u32>) -> Ve
     let mut gaps = Vec::new();
     let mut others: BTreeMap<(Chain, MovementKind, bool), Vec<u64>> = BTreeMap::new();
     let faulty = index.map(|index| index as usize);
-    let are_few = transfers.len() <= FEW_ROWS;
     for (place, transfer) in transfers.iter().enumerate() {
         let Ok(chain) = convert::transfer::from_chain(&transfer.chain) else { continue };
-        let (height, index) = place_of(transfer).unzip();
-        let Some(at) = height.or_else(|| time_of(transfer)) else { continue };
-        for kind in kinds_of_message(transfer, &chain, index.flatten()) {
-            if faulty != Some(place) && !are_few {
-                others.entry((chain.clone(), *kind, height.is_some())).or_default().push(at);
+        let is_faulty = faulty == Some(place);
+        let cause = if is_faulty { GapCause::Rejected } else { GapCause::Refused };
+        for gap in row_gaps(transfer, &chain, cause) {
+            if is_faulty || transfers.len() <= FEW_ROWS {
+                gaps.push((chain.clone(), gap));
                 continue;
             }
-            let is_faulty = faulty == Some(place);
-            let cause = if is_faulty { GapCause::Rejected } else { GapCause::Refused };
-            let gap = row_gap(transfer, *kind, cause);
-            gaps.extend(gap.map(|gap| (chain.clone(), gap)));
+            let is_height = matches!(gap.extent, Extent::Heights(_));
+            let at = *gap.extent.span().start();
+            others.entry((chain.clone(), gap.kind, is_height)).or_default().push(at);
         }
     }
     for ((chain, kind, is_height), others) in others {
         for span in spans_of(others) {
-            let (extent, cause) = (extent(is_height, span), GapCause::Refused);
-            gaps.push((chain.clone(), Gap { kind, extent, cause, place: None }));
+            let extent = if is_height { Extent::Heights(span) } else { Extent::Times(span) };
+            let (cause, place) = (GapCause::Refused, None);
+            gaps.push((chain.clone(), Gap { kind, extent, cause, place }));
         }
     }
     gaps
 }
 
-/// The gap of one row, which ends when it is understood; `None` where neither height nor time says
-/// where it belongs.
-fn row_gap(transfer: &v1::Transfer, kind: MovementKind, cause: GapCause) -> Option<Gap> {
+/// The gaps of one row, one for each kind that it may be of, which end when it is understood; none
+/// where neither height nor time says where it belongs.
+fn row_gaps(transfer: &v1::Transfer, chain: &Chain, cause: GapCause) -> Vec<Gap> {
     let (height, index) = place_of(transfer).unzip();
-    let at = height.or_else(|| time_of(transfer))?;
+    let extent = match (height, time_of(transfer)) {
+        (Some(height), _) => Extent::Heights(height..=height),
+        (None, Some(time)) => Extent::Times(time..=time),
+        (None, None) => return Vec::new(),
+    };
     let tx = convert::transfer::from_tx(&transfer.tx).ok().flatten();
     let by_tx = tx.map(|tx: TxId| GapPlace::Transaction(tx, index.flatten()));
     let position = transfer.position.as_ref();
     let by_position = position.map(|position| GapPlace::Index(position.tx_index, position.index));
-    let extent = extent(height.is_some(), at..=at);
-    Some(Gap { kind, extent, cause, place: by_tx.or(by_position) })
+    let place = by_tx.or(by_position);
+    let gap = |kind: &MovementKind| Gap {
+        kind: *kind,
+        extent: extent.clone(),
+        cause,
+        place: place.clone(),
+    };
+    kinds_of_message(transfer, chain, index.flatten()).iter().map(gap).collect()
 }
 
 fn time_of(transfer: &v1::Transfer) -> Option<u64> {
     u64::try_from(transfer.time?.seconds).ok().filter(|time| *time <= MAX_TIME)
-}
-
-fn extent(is_height: bool, span: RangeInclusive<u64>) -> Extent {
-    if is_height { Extent::Heights(span) } else { Extent::Times(span) }
 }
 
 fn place_of(transfer: &v1::Transfer) -> Option<(u64, Option<u32>)> {

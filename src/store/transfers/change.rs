@@ -14,7 +14,7 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::{
     self, ChainHead, Conflict, Covered, Extent, Gap, Replacement, TransferState,
 };
-use crate::domain::transfer::{MAX_TIME, MovementKind, Transfer};
+use crate::domain::transfer::{Asset, MAX_TIME, Movement, MovementKind, Transfer};
 use crate::store::heads::Ledger;
 use crate::store::{Store, StoreError};
 
@@ -114,8 +114,14 @@ impl Store {
         if change.state.rows > MAX_ROWS {
             return Err(StoreError::TooManyRows);
         }
-        let unchanged = TransferState { changes: log.state.changes, ..change.state.clone() };
-        Ok((unchanged != *log.state).then_some(change))
+        if append.rows.is_empty() {
+            change.state.changes = log.state.changes;
+            if change.state == *log.state {
+                return Ok(None);
+            }
+            change.state.changes = change.ledger.changes;
+        }
+        Ok(Some(change))
     }
 }
 
@@ -204,8 +210,7 @@ impl Change {
     }
 }
 
-fn asset_of(row: &Transfer) -> &crate::domain::transfer::Asset {
-    use crate::domain::transfer::{Asset, Movement};
+fn asset_of(row: &Transfer) -> &Asset {
     match &row.movement {
         Movement::Account(account) => &account.asset,
         Movement::Utxo(_) => &Asset::Native,

@@ -75,11 +75,10 @@ impl Store {
         };
         change.touch(chain)?;
         let found = self.look_for(&state, &record, &segments)?;
-        let known = change.head(chain).clone();
         let head = change.head(chain);
         (head.first_time, head.last_time) =
             (found.times.map(|(first, _)| first), found.times.map(|(_, last)| last));
-        let taken = known.transfers - found.left;
+        let taken = head.transfers - found.left;
         head.transfers = found.left;
         head.unpositioned = found.unpositioned;
         head.retracted += taken;
@@ -128,7 +127,7 @@ impl Store {
                 continue;
             }
             for (number, row) in (segment.first_row..).zip(self.unpack(segment)?) {
-                if row.chain == *chain && counts(state, number, &row) {
+                if row.chain == *chain && state.counts(number, &row) {
                     found.take(record, number, &row, betters.contains(&number));
                 }
             }
@@ -252,12 +251,6 @@ impl Found {
 fn untold((kind, height): (MovementKind, u64)) -> Gap {
     let extent = Extent::Heights(height..=height);
     Gap { kind, extent, cause: GapCause::Refused, place: None }
-}
-
-/// Whether a row counts, before the retraction that is planned.
-fn counts(state: &TransferState, number: u64, row: &Transfer) -> bool {
-    let (height, hash) = (row.height(), row.block_hash.as_ref());
-    !state.replacements.is_replaced(number) && !state.is_retracted(number, &row.chain, height, hash)
 }
 
 /// Heights at which a kind has no row left are not covered any more.

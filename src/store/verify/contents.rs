@@ -238,9 +238,7 @@ impl Contents {
         for (number, row) in (segment.first_row..).zip(rows) {
             let place = self.log.chains.iter().position(|chain| *chain == row.chain);
             let state = &self.log.state;
-            let (height, hash) = (row.height(), row.block_hash.as_ref());
-            let taken = !state.replacements.is_replaced(number)
-                && state.is_retracted(number, &row.chain, height, hash);
+            let taken = !state.replacements.is_replaced(number) && state.is_retracted(number, &row);
             *self.retracted.entry(place.unwrap_or(usize::MAX)).or_default() += u64::from(taken);
         }
         Ok(())

@@ -59,7 +59,8 @@ impl Gathered {
         if let (Some(chain), Some(kind), Some(height)) = (&stands.chain, stands.kind, stands.height)
             && self.fresh.len() < MAX_GAPS
         {
-            self.fresh.push((chain.clone(), rejected(kind, height, stands)));
+            self.fresh
+                .push((chain.clone(), rejected(kind, Extent::Heights(height..=height), stands)));
         }
         if self.rejected.len() < MAX_GAPS {
             self.rejected.push(stands.clone());
@@ -212,7 +213,6 @@ impl Gathered {
         stands: &RowPlace,
         gaps: &mut Vec<(Chain, Gap)>,
     ) {
-        let place = stands.tx.clone().map(|tx| GapPlace::Transaction(tx, stands.index));
         let has_heights =
             self.reach.iter().any(|((of, _), reach)| of == chain && reach.heights.is_some());
         let extent = match (stands.height, stands.time) {
@@ -224,10 +224,7 @@ impl Gathered {
             (None, _) => None,
         };
         match extent {
-            Some(extent) => {
-                let cause = GapCause::Rejected;
-                gaps.push((chain.clone(), Gap { kind, extent, cause, place }));
-            }
+            Some(extent) => gaps.push((chain.clone(), rejected(kind, extent, stands))),
             None => {
                 let whole = self.whole(file, chain);
                 gaps.extend(whole.map(|extent| (chain.clone(), unreadable(kind, extent))));
@@ -274,9 +271,9 @@ pub struct File<'a> {
     pub covers_times: Option<&'a RangeInclusive<u64>>,
 }
 
-fn rejected(kind: MovementKind, height: u64, stands: &RowPlace) -> Gap {
+fn rejected(kind: MovementKind, extent: Extent, stands: &RowPlace) -> Gap {
     let place = stands.tx.clone().map(|tx| GapPlace::Transaction(tx, stands.index));
-    Gap { kind, extent: Extent::Heights(height..=height), cause: GapCause::Rejected, place }
+    Gap { kind, extent, cause: GapCause::Rejected, place }
 }
 
 fn unreadable(kind: MovementKind, extent: Extent) -> Gap {
