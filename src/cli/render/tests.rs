@@ -4,6 +4,7 @@
 mod hostile;
 mod payment;
 mod policy;
+mod transfers;
 
 use std::path::Path;
 
@@ -327,89 +328,6 @@ fn exposures() {
     ];
     let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
     check("screen-exposure.txt", &answers(items, rests));
-}
-
-#[test]
-fn transfers() {
-    let head = |chain: &str| v1::TransferHead { chain: text(chain), ..Default::default() };
-    let heads = vec![
-        v1::TransferHead { required: true, ..head("bip122:000000000019d6689c085ae165831e93") },
-        v1::TransferHead {
-            transfers: 1_234_567,
-            retracted: 3,
-            unpositioned: 4,
-            first_time: at(1_648_036_840),
-            last_time: at(1_648_123_240),
-            replaced: 2,
-            conflicts: 1,
-            kinds: vec![
-                v1::KindHead {
-                    kind: v1::MovementKind::Native.into(),
-                    whole: true,
-                    needed: true,
-                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
-                    covered_spans: 1,
-                    ..Default::default()
-                },
-                v1::KindHead {
-                    kind: v1::MovementKind::Tokens.into(),
-                    needed: true,
-                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
-                    covered_spans: 2,
-                    undeclared_times: vec![v1::TimeRange {
-                        from: 1_648_036_840,
-                        to: 1_648_036_841,
-                    }],
-                    gaps: 7,
-                    ..Default::default()
-                },
-            ],
-            undeclared: vec![v1::HeightRange { from: 1, to: 9 }],
-            unvalued_asset: text("native"),
-            age_seconds: 400_000,
-            ..head("eip155:1")
-        },
-    ];
-    let response = v1::ListTransferHeadsResponse {
-        heads,
-        rows: 1_234_574,
-        labelled_rows: 1_234_000,
-        label_generation: 17,
-    };
-    let mut shown = super::transfers::heads(&response, Style::PLAIN);
-    shown += &super::transfers::heads(&v1::ListTransferHeadsResponse::default(), Style::PLAIN);
-    check("transfers-heads.txt", &shown);
-
-    let account = v1::transfer::Movement::Account(v1::AccountMovement {
-        asset: text("native"),
-        amount: text("12500000000000000000"),
-        ..Default::default()
-    });
-    let row = v1::Counterparty {
-        direction: v1::TransferDirection::Received.into(),
-        addresses: vec![text(ETHER)],
-        transfer: Some(v1::Transfer {
-            chain: text("eip155:1"),
-            time: at(1_648_036_840),
-            tx: format!("0x{}", "5e".repeat(32)),
-            movement: Some(account),
-            ..Default::default()
-        }),
-        counts: true,
-        not_counted_because: String::new(),
-    };
-    let mut spend = row.clone();
-    spend.direction = v1::TransferDirection::Sent.into();
-    spend.addresses = vec![text("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"), text("x"), text("y")];
-    spend.counts = false;
-    spend.not_counted_because = text("DUST");
-    spend.transfer.as_mut().unwrap().movement =
-        Some(v1::transfer::Movement::Utxo(v1::UtxoMovement::default()));
-    let response = v1::ListCounterpartiesResponse {
-        counterparties: vec![row, spend],
-        next_page_token: text("7"),
-    };
-    check("transfers-counterparties.txt", &super::transfers::counterparties(&response));
 }
 
 fn sdn() -> v1::SanctionsList {

@@ -1,0 +1,62 @@
+//! Exposure, chains and assets from a file.
+
+use super::*;
+
+#[test]
+fn exposure_chains_and_assets_are_read() {
+    use crate::domain::asset::AssetTable;
+    use crate::domain::chain::Chain;
+    use crate::domain::transfer::MovementKind;
+    use crate::domain::transfer::{Amount, Asset};
+
+    let text = "[exposure]\nmax_hops = 3\nhub_limit = 50\nservice_categories = \"b, a,b\"\n\
+                [chains.ethereum]\nrequired = true\nmax_age = \"1h\"\n\
+                [assets.bitcoin.native]\nfloor = \"0.5\"\n\
+                [assets.\"eip155:1\".0x1111111111111111111111111111111111111111]\n\
+                symbol = \"X\"\ndecimals = 2\nfloor = \"12.34\"\n";
+    let exposure = file(text).unwrap().exposure;
+    assert_eq!((exposure.max_hops, exposure.hub_limit), (3, 50));
+    assert_eq!(exposure.service_categories, ["a", "b"]);
+    let terms = ChainTerms {
+        chain: Chain::Evm(1),
+        required: vec![MovementKind::Native, MovementKind::Tokens],
+        max_age: Some(HOUR),
+    };
+    assert_eq!(exposure.chains, [terms]);
+    let floor = |chain: &Chain, asset: &Asset| exposure.assets.rule(chain, asset).unwrap().floor;
+    assert_eq!(floor(&Chain::Bitcoin, &Asset::Native), Amount::from(50_000_000u64));
+    let token = AssetTable::asset("0x1111111111111111111111111111111111111111", &Chain::Evm(1));
+    assert_eq!(floor(&Chain::Evm(1), &token.unwrap()), Amount::from(1234u32));
+}
+
+#[test]
+fn what_is_wrong_with_exposure_is_said() {
+    let check = |text: &str, problem: &str| {
+        assert_eq!(file(text).unwrap_err()[0], problem, "{text}");
+    };
+    check(
+        "[exposure]\nmax_hops = 9",
+        "F:2: exposure.max_hops: must be an integer from 1 to 8, not 9",
+    );
+    check("[exposure]\nhops = 9", "F:2: unknown key \"exposure.hops\"");
+    check("[chains.evm]\n", "F:1: chains.evm: \"evm\" is a family of chains");
+    check(
+        "[assets.bitcoin.native]\nfloor = \"0\"",
+        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: \"0\" is no amount above \
+         zero with at most 8 decimals, such as \"0.01\"",
+    );
+    check(
+        "[assets.bitcoin.native]\nfloor = \"0.000000001\"",
+        "F:2: assets.bip122:000000000019d6689c085ae165831e93.native: \"0.000000001\" is no amount \
+         above zero with at most 8 decimals, such as \"0.01\"",
+    );
+    check(
+        "[assets.tron.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE]\nsymbol = \"X\"",
+        "F:2: assets.tron:0x2b6653dc.TQn9Y2khEsLJW1ChVWFMSMeRDow5KcbLSE: decimals is missing: the \
+         asset is not a built-in one",
+    );
+    check(
+        "[assets.ethereum.usdt]\ndecimals = 6",
+        "F:2: assets.ethereum.usdt.decimals: \"usdt\" is no asset of eip155:1: native, or a contract",
+    );
+}
