@@ -201,7 +201,7 @@ impl Session {
         let mut counts = self.counts;
         for (index, transfer) in batch.iter().enumerate() {
             transfer.check(now).map_err(|source| StoreError::Transfer { index, source })?;
-            counts.loose += u64::from(transfer.position.is_none());
+            counts.loose += u64::from(transfer.position().is_none());
             counts.derived += u64::from(!Identity::of(transfer).is_place());
             counts.hashed += u64::from(transfer.block_hash.is_some());
             counts.unnamed += u64::from(transfer.has_unnamed_holders());
@@ -212,7 +212,7 @@ impl Session {
             false => {
                 // All of it at once: to grow in steps would copy the rows twice.
                 if self.waiting.capacity() - self.waiting.len() < batch.len() {
-                    self.waiting.reserve_exact(GROUP.max(batch.len()));
+                    self.waiting.reserve_exact(GROUP + 2 * batch.len());
                 }
                 self.waiting.extend(batch);
             }
@@ -276,7 +276,7 @@ impl Session {
         // Of each chain the times of the rows without a place, then whether others have such.
         let mut times: HashMap<&Chain, (u64, u64)> = HashMap::new();
         let without_place =
-            |row: &&Transfer| row.position.is_none() && !Identity::of(row).is_place();
+            |row: &&Transfer| row.position().is_none() && !Identity::of(row).is_place();
         for run in batch.chunk_by(|a, b| a.chain == b.chain).filter(|_| loose) {
             let of_run = run.iter().filter(without_place).map(|row| row.time);
             let Some((least, most)) =
@@ -305,7 +305,7 @@ impl Session {
                     may_be_known.push(shared.get(chain).copied().unwrap_or(false));
                 } else {
                     may_be_known.push(!tops.are_below(row));
-                    tops.raise(row);
+                    tops.raise(row.kind(), row);
                 }
             }
         }

@@ -80,8 +80,7 @@ pub fn transfer(row: u64, (from, to): (u32, u32)) -> Transfer {
     Transfer {
         chain: Chain::Evm(1),
         time: 1_500_000_000 + height * 12,
-        position: Some(Position { height, tx_index: (row % BLOCK) as u32, index: 0 }),
-        partial_position: None,
+        placement: Position { height, tx_index: (row % BLOCK) as u32, index: 0 }.into(),
         block_hash: None,
         tx: None,
         status: TxStatus::Succeeded,

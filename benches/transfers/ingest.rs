@@ -22,7 +22,7 @@ const IN_FLIGHT: [usize; 2] = [1, 4];
 pub fn message(row: u64, pair: (u32, u32)) -> v1::Transfer {
     let said = transfer(row, pair);
     let text = |number| String::from_utf8(hex(&address(number))).expect("hex is ASCII");
-    let position = said.position.expect("it has one");
+    let position = said.position().expect("it has one");
     v1::Transfer {
         chain: "eip155:1".to_owned(),
         time: Some(pbjson_types::Timestamp { seconds: said.time as i64, nanos: 0 }),

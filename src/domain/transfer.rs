@@ -169,6 +169,30 @@ pub struct PartialPosition {
     pub index: Option<u32>,
 }
 
+/// What the data say of where a transfer stands in its chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// Nothing: time alone orders it.
+    #[default]
+    Unknown,
+    /// The block, but not the index of the transaction in it.
+    Partial(PartialPosition),
+    /// All of it.
+    Whole(Position),
+}
+
+impl From<Position> for Placement {
+    fn from(position: Position) -> Self {
+        Self::Whole(position)
+    }
+}
+
+impl From<Option<Position>> for Placement {
+    fn from(position: Option<Position>) -> Self {
+        position.map_or(Self::Unknown, Self::Whole)
+    }
+}
+
 /// What a movement is, for coverage: data sets hold some kinds of a block and not the others. The
 /// order is part of the store's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -253,11 +277,8 @@ pub struct Transfer {
     pub chain: Chain,
     /// When its block was made, in Unix seconds, up to [`MAX_TIME`].
     pub time: u64,
-    /// Where it stands in its chain; `None` where the data do not say, and then time alone orders
-    /// it.
-    pub position: Option<Position>,
-    /// What is stated of its place where there is no `position`.
-    pub partial_position: Option<PartialPosition>,
+    /// Where it stands in its chain, as far as the data say.
+    pub placement: Placement,
     /// The block's hash, where given.
     pub block_hash: Option<[u8; 32]>,
     /// The transaction, where given.
@@ -269,16 +290,35 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// Its whole position; without one, time alone orders it.
+    pub fn position(&self) -> Option<Position> {
+        match self.placement {
+            Placement::Whole(position) => Some(position),
+            Placement::Partial(_) | Placement::Unknown => None,
+        }
+    }
+
     /// The height of its block, where stated.
     pub fn height(&self) -> Option<u64> {
-        let partial = self.partial_position.map(|partial| partial.height);
-        self.position.map(|position| position.height).or(partial)
+        match self.placement {
+            Placement::Whole(Position { height, .. })
+            | Placement::Partial(PartialPosition { height, .. }) => Some(height),
+            Placement::Unknown => None,
+        }
+    }
+
+    /// Whether both state the same block, by its height.
+    pub fn is_of_block_of(&self, other: &Self) -> bool {
+        self.height().is_some() && self.height() == other.height() && self.chain == other.chain
     }
 
     /// Its place in its transaction ([`Position::index`]), where stated.
     pub fn index_in_tx(&self) -> Option<u32> {
-        let partial = || self.partial_position.and_then(|partial| partial.index);
-        self.position.map(|position| position.index).or_else(partial)
+        match self.placement {
+            Placement::Whole(position) => Some(position.index),
+            Placement::Partial(partial) => partial.index,
+            Placement::Unknown => None,
+        }
     }
 
     /// Which data set of its block it belongs to. By the convention of [`Position::index`] an even
@@ -296,13 +336,23 @@ impl Transfer {
 }
 
 impl Transfer {
-    /// Whether it is a UTXO transaction that leaves open who paid or was paid, though that could be
-    /// said.
+    /// Whether it leaves open who paid or was paid, though that could be said.
     pub fn has_unnamed_holders(&self) -> bool {
         match &self.movement {
             Movement::Utxo(utxo) => utxo.has_unnamed_inputs() || utxo.has_unnamed_outputs(),
-            Movement::Account(_) => false,
+            Movement::Account(moved) => {
+                self.status != TxStatus::Failed && moved.has_unnamed_holders()
+            }
         }
+    }
+}
+
+impl AccountMovement {
+    /// Whether something moved and the receiver is not named, as where a contract is created and no
+    /// receipt says which; or the payer of a token, which no block gives as a reward.
+    pub fn has_unnamed_holders(&self) -> bool {
+        let is_payer_unnamed = self.from.is_none() && self.asset != Asset::Native;
+        self.amount > Amount::ZERO && (self.to.is_none() || is_payer_unnamed)
     }
 }
 

@@ -68,8 +68,8 @@ impl Height {
 impl Clocks {
     /// The clock of a transfer and its key there. The chain time is noted.
     pub fn place(&mut self, transfer: &Transfer) -> (ClockId, u64) {
-        let clock = self.clock(&transfer.chain, transfer.position.is_some());
-        match transfer.position {
+        let clock = self.clock(&transfer.chain, transfer.position().is_some());
+        match transfer.position() {
             None => (clock, (transfer.time << BELOW) | 1),
             Some(position) => {
                 self.clocks[usize::from(clock)].note(position.height, transfer.time);

@@ -1,7 +1,7 @@
 //! Nodes: a number for each key on each clock, and for each UTXO transaction. Knows no edges.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::DefaultHashBuilder;
 
@@ -88,7 +88,10 @@ impl Nodes {
     }
 
     fn hash(&self, key: &PackedKey) -> u32 {
-        self.hasher.hash_one(key.0) as u32
+        // Not `hash_one`, which mixes the length in as well: all keys are equally long.
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&key.0);
+        hasher.finish() as u32
     }
 
     /// The node of a key on a clock, and whether it was made just now. `guess` may be any node.

@@ -231,7 +231,7 @@ impl<'a> Sorting<'a> {
             self.sorted.replaced.push(Replaced {
                 replacement: Replacement { old, new: first_row + place as u64, is_silent },
                 chain: stored.chain.clone(),
-                was_unpositioned: stored.position.is_none(),
+                was_unpositioned: stored.position().is_none(),
             });
         }
         self.sorted.new_gaps.extend(counted(came));

@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::coverage::{Extent, GapCause, GapPlace, Verdict};
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, MovementKind, PartialPosition, Position,
-    Telling, TxId, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, MovementKind, PartialPosition,
+    Placement, Position, Telling, TxId, TxStatus, UtxoMovement,
 };
 use crate::store::DEFAULT_CACHE;
 
@@ -29,8 +29,9 @@ fn transfer(time: u64, height: Option<u64>, tx: Option<u8>, content: u64) -> Tra
     Transfer {
         chain: Chain::Evm(1),
         time,
-        position: height.map(|n| Position { height: n / 4, tx_index: (n % 4) as u32, index: 0 }),
-        partial_position: None,
+        placement: height
+            .map(|n| Position { height: n / 4, tx_index: (n % 4) as u32, index: 0 })
+            .into(),
         block_hash: None,
         tx: tx.map(|byte| TxId::Hash([byte; 32])),
         status: TxStatus::Unknown,
@@ -148,13 +149,12 @@ fn rows() -> impl Strategy<Value = Vec<Transfer>> {
         row.block_hash = hash.map(|byte| [byte; 32]);
         row.status = status;
         // Dated by its block, most often.
-        row.time = row.position.map_or(row.time, |at| at.height + u64::from(row.time == 3));
+        row.time = row.position().map_or(row.time, |at| at.height + u64::from(row.time == 3));
         let Movement::Account(account) = &mut row.movement else { unreachable!() };
         account.to = account.to.take().filter(|_| has_to);
-        if let Some(position) = row.position.filter(|_| partial == 0) {
+        if let Some(position) = row.position().filter(|_| partial == 0) {
             let Position { height, index, .. } = position;
-            row.position = None;
-            row.partial_position = Some(PartialPosition { height, index: Some(index) });
+            row.placement = Placement::Partial(PartialPosition { height, index: Some(index) });
         }
         row
     });

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListState;
 use lazaretto::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus,
+    AccountMovement, Amount, Asset, Holder, Movement, Placement, Transfer, TxStatus,
 };
 use lazaretto::ingest::Ingestor;
 use lazaretto::store::{Reopening, Store, StoreError};
@@ -79,8 +79,7 @@ pub fn row(n: u64) -> Transfer {
     Transfer {
         chain: Chain::Evm(1),
         time: n,
-        position: None,
-        partial_position: None,
+        placement: Placement::Unknown,
         block_hash: Some([7; 32]),
         tx: None,
         status: TxStatus::Unknown,

@@ -127,7 +127,7 @@ impl Model {
             let late = SignedDuration::from_secs(12 * height as i64 + noise);
             transfer.time = (start() + late).as_second() as u64;
             let tx_index = dice.below(3) as u32;
-            transfer.position = Some(Position { height, tx_index, index: self.count });
+            transfer.placement = Position { height, tx_index, index: self.count }.into();
             // The later blocks are told by two nodes now and then.
             transfer.block_hash =
                 (height >= FORKED).then(|| [(2 * height + dice.below(2)) as u8; 32]);
@@ -136,8 +136,8 @@ impl Model {
             transfer.status = TxStatus::Failed;
         }
         // Nothing else tells two transfers without position and amount apart.
-        if transfer.position.is_none() && amount == 0 {
-            transfer.position = Some(Position { height: 7, tx_index: 9, index: self.count });
+        if transfer.position().is_none() && amount == 0 {
+            transfer.placement = Position { height: 7, tx_index: 9, index: self.count }.into();
         }
         transfer
     }
@@ -161,8 +161,7 @@ impl Model {
         Transfer {
             chain: Chain::Bitcoin,
             time: (start() + late).as_second() as u64,
-            position: Some(position),
-            partial_position: None,
+            placement: position.into(),
             block_hash: None,
             tx: None,
             status: TxStatus::Unknown,
@@ -213,7 +212,7 @@ impl Model {
                 let from = dice.below(40);
                 let retracted = desk.engine().retract(&chain, from, None, "test").unwrap();
                 let goes = |row: &Transfer| {
-                    row.chain == chain && row.position.is_some_and(|at| at.height >= from)
+                    row.chain == chain && row.position().is_some_and(|at| at.height >= from)
                 };
                 let (gone, rows) = std::mem::take(&mut self.rows).into_iter().partition(goes);
                 self.rows = rows;
@@ -238,7 +237,7 @@ impl Model {
     /// Some of what has a place is told again, and better.
     fn better(&mut self, desk: &Desk, dice: &mut Dice) {
         let mut batch = Vec::new();
-        for row in self.rows.iter_mut().filter(|row| row.position.is_some()) {
+        for row in self.rows.iter_mut().filter(|row| row.position().is_some()) {
             if dice.below(4) > 0 {
                 continue;
             }
@@ -264,7 +263,7 @@ impl Model {
         let Some(row) = self.rows.get_mut(dice.below(count) as usize) else { return };
         let mut other = row.clone();
         match &mut other.movement {
-            Movement::Account(account) if row.position.is_some() => {
+            Movement::Account(account) if row.position().is_some() => {
                 account.from = Some(Holder::parse(&wallet(WALLETS as u8), &row.chain).unwrap());
                 // Never told before.
                 account.amount = Amount::new(3 * ETHER + u128::from(self.count));

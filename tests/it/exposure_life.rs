@@ -58,8 +58,7 @@ fn payment(height: u64, tx_index: u32, from: u16, to: u16) -> Transfer {
     Transfer {
         chain: Chain::Evm(1),
         time: 1_700_000_000 + height * 12,
-        position: Some(Position { height, tx_index, index: 0 }),
-        partial_position: None,
+        placement: Position { height, tx_index, index: 0 }.into(),
         block_hash: None,
         tx: Some(TxId::Hash(hash)),
         status: TxStatus::Succeeded,

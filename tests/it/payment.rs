@@ -81,7 +81,7 @@ fn history(dice: &mut Dice) -> Vec<Transfer> {
         let amount = dice.of(&[1, ETHER, 3 * ETHER]) + u128::from(number);
         let mut transfer = unplaced(1, time, &ends[0], &ends[1], amount);
         transfer.chain = chain.clone();
-        transfer.position = position;
+        transfer.placement = position.into();
         if let Movement::Account(movement) = &mut transfer.movement
             && chain == Chain::Evm(1)
             && dice.below(4) == 0
@@ -108,8 +108,7 @@ fn utxo(
     Transfer {
         chain: Chain::Bitcoin,
         time: time.as_second() as u64,
-        position,
-        partial_position: None,
+        placement: position.into(),
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -186,8 +185,7 @@ fn made(payment: &Payment, time: Timestamp, height: Option<u64>) -> Vec<Transfer
         Transfer {
             chain: chain.clone(),
             time: time.as_second() as u64,
-            position: position(index),
-            partial_position: None,
+            placement: position(index).into(),
             block_hash: None,
             tx: None,
             status: TxStatus::Unknown,

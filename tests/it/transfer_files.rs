@@ -164,7 +164,7 @@ fn ethereum_etl_traces_hold_rewards() {
     assert_eq!((report.rows_read, report.kept), (4, 4));
     let places: Vec<_> = transfers
         .iter()
-        .map(|transfer| (transfer.position.unwrap().index, transfer.tx.is_some()))
+        .map(|transfer| (transfer.position().unwrap().index, transfer.tx.is_some()))
         .collect();
     assert_eq!(places, [(0, true), (0, true), (6, false), (8, false)]);
     assert_eq!(account(&transfers[3]).amount.to_string(), "3750000000000000000");
@@ -241,7 +241,7 @@ fn eth_blocks_load_in_our_own_form() {
     let (report, transfers) = read_file(made.path(), &ReadSettings::default());
     assert_eq!(report.format, TransferFormat::Own);
     assert_eq!((report.rows_read, report.kept, report.unpositioned), (24_920, 24_920, 0));
-    let block = |transfer: &Transfer| (transfer.chain.clone(), transfer.position.unwrap().height);
+    let block = |transfer: &Transfer| (transfer.chain.clone(), transfer.position().unwrap().height);
     let blocks: HashSet<_> = transfers.iter().map(block).collect();
     assert_eq!(blocks.len(), 86, "85 of Ethereum and one of RISE");
     for (row, transfer) in rows.iter().zip(&transfers) {
@@ -469,9 +469,10 @@ fn graphsense_traces_and_transactions_agree() {
 
     let (report, from_transactions) = read_file(transactions.path(), &ReadSettings::default());
     assert_eq!((report.rows_read, report.kept), (332, 332));
-    let place = |transfer: &Transfer| (transfer.block_hash, transfer.tx.clone(), transfer.position);
+    let place =
+        |transfer: &Transfer| (transfer.block_hash, transfer.tx.clone(), transfer.position());
     // Not every transaction of a trace is in the file of transactions.
-    let positioned = from_traces.iter().filter(|transfer| transfer.position.is_some());
+    let positioned = from_traces.iter().filter(|transfer| transfer.position().is_some());
     let places: HashSet<_> = positioned.clone().map(place).collect();
     assert_eq!(places.len(), positioned.count(), "every positioned trace has a place of its own");
     let by_place: HashMap<_, _> =

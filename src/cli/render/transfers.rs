@@ -190,7 +190,7 @@ fn cause(gap: &v1::TransferGap) -> &'static str {
         v1::GapCause::Unreadable => "rows were not understood, their places unknown",
         v1::GapCause::Stopped => "an import stopped here",
         v1::GapCause::Refused => "its rows were refused, or taken back",
-        v1::GapCause::Unnamed => "inputs or outputs name nobody",
+        v1::GapCause::Unnamed => "it is not named who paid or was paid",
         v1::GapCause::Fork => "blocks of two hashes",
         v1::GapCause::Unspecified => "unknown",
     }
@@ -200,7 +200,11 @@ fn closing(gap: &v1::TransferGap) -> String {
     match gap.cause() {
         v1::GapCause::Unnamed if gap.rows > 0 => {
             let rows = words::count(gap.rows as usize, "transaction", "transactions");
-            format!("{rows} told with names (bitcoin-etl enrich_transactions)")
+            let how = match gap.kind() {
+                v1::MovementKind::Utxo => "bitcoin-etl enrich_transactions",
+                _ => "--receipts",
+            };
+            format!("{rows} told with names ({how})")
         }
         v1::GapCause::Fork => {
             format!("transfers retract --block-hash, such as {}", or_dash(&gap.block_hash))

@@ -115,7 +115,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             Err(error) => return Err(stopped(error, &arguments, &gathered, sink).await),
         };
         let known = arguments.file(Some(report.format));
-        let gaps = gathered.gaps(&known);
+        let gaps = gathered.gaps_left(&known);
         claim.take(&report, &gathered, arguments.chain.as_ref());
         all.reach_with(&gathered);
         if gathered.has_unplaced() {
@@ -129,7 +129,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     // What stands nobody knows where may stand wherever any of the files reaches.
     for (format, mut gathered) in unplaced {
         gathered.reach_with(&all);
-        sink.note_gaps(gathered.gaps(&arguments.file(Some(format)))).await?;
+        sink.note_gaps(gathered.gaps_left(&arguments.file(Some(format)))).await?;
     }
     if let Some(rejects) = rejects {
         rejects.finish()?;
@@ -177,7 +177,10 @@ struct Claim {
 
 impl Claim {
     fn take(&mut self, report: &ReadReport, gathered: &Gathered, chain: Option<&Chain>) {
-        self.not_understood += report.rejected + report.unnamed_inputs + report.unnamed_outputs;
+        self.not_understood += report.rejected
+            + report.unnamed_inputs
+            + report.unnamed_outputs
+            + report.unnamed_accounts;
         self.chains.extend(gathered.chains().cloned());
         let Some(chain) = chain else { return };
         match report.format {

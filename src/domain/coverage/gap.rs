@@ -72,7 +72,8 @@ pub enum GapCause {
     Stopped,
     /// A batch with rows of this block was refused.
     Refused,
-    /// Transactions whose inputs, or outputs, name nobody though somebody could be named.
+    /// Transactions whose inputs or outputs name nobody though somebody could be named, or transfers
+    /// of account chains that do not name who paid or was paid.
     Unnamed,
     /// Blocks of two hashes stand at one height.
     Fork,
@@ -139,7 +140,7 @@ impl Gap {
                 row.tx.as_ref() == Some(tx) && is_place
             }
             (Some(GapPlace::Index(tx_index, index)), _) => row
-                .position
+                .position()
                 .is_some_and(|position| (position.tx_index, position.index) == (*tx_index, *index)),
             (Some(GapPlace::Block(_) | GapPlace::Rows(_)) | None, _) => false,
         }

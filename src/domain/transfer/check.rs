@@ -3,7 +3,7 @@
 
 use super::{
     Asset, Holder, Leg, MAX_AHEAD, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
-    MAX_TX_INDEX, Movement, Transfer, TxId, UtxoMovement,
+    MAX_TX_INDEX, Movement, PartialPosition, Placement, Position, Transfer, TxId, UtxoMovement,
 };
 use crate::domain::address::MAX_ADDRESS;
 use crate::domain::chain::Chain;
@@ -31,9 +31,6 @@ pub enum TransferError {
     /// A transaction index beyond [`MAX_TX_INDEX`].
     #[error("position.tx_index: {0} is above {MAX_TX_INDEX}")]
     TxIndex(u32),
-    /// A position and a partial one.
-    #[error("partial_position: there is a position: give one of the two")]
-    BothPositions,
     /// A transaction that is no hash, on a chain whose transactions have hashes.
     #[error("tx: a transaction of {0} is a hash of 32 bytes in hex")]
     TxHash(Chain),
@@ -93,21 +90,17 @@ impl Transfer {
         if self.time > MAX_TIME || self.time > now.saturating_add(MAX_AHEAD) {
             return Err(TransferError::Time { time: self.time, now });
         }
-        if let Some(position) = self.position {
-            if position.height > MAX_HEIGHT {
-                return Err(TransferError::Height(position.height));
+        match self.placement {
+            Placement::Whole(Position { height, .. })
+            | Placement::Partial(PartialPosition { height, .. })
+                if height > MAX_HEIGHT =>
+            {
+                return Err(TransferError::Height(height));
             }
-            if position.tx_index > MAX_TX_INDEX {
-                return Err(TransferError::TxIndex(position.tx_index));
+            Placement::Whole(Position { tx_index, .. }) if tx_index > MAX_TX_INDEX => {
+                return Err(TransferError::TxIndex(tx_index));
             }
-        }
-        if let Some(partial) = self.partial_position {
-            if self.position.is_some() {
-                return Err(TransferError::BothPositions);
-            }
-            if partial.height > MAX_HEIGHT {
-                return Err(TransferError::Height(partial.height));
-            }
+            Placement::Whole(_) | Placement::Partial(_) | Placement::Unknown => {}
         }
         match &self.tx {
             Some(TxId::Text(_)) if matches!(self.chain, Chain::Evm(_)) || self.chain.is_utxo() => {
@@ -210,12 +203,8 @@ mod tests {
         Transfer {
             chain: Chain::Solana,
             time: NOW,
-            position: Some(Position {
-                height: MAX_HEIGHT,
-                tx_index: MAX_TX_INDEX,
-                index: u32::MAX,
-            }),
-            partial_position: None,
+            placement: Position { height: MAX_HEIGHT, tx_index: MAX_TX_INDEX, index: u32::MAX }
+                .into(),
             block_hash: Some([1; 32]),
             tx: Some(TxId::Text("x".repeat(MAX_NAME).into())),
             status: TxStatus::Unknown,
@@ -266,15 +255,13 @@ mod tests {
         let late = Transfer { time: MAX_TIME + 1, ..account() };
         assert!(matches!(late.check(u64::MAX), Err(TransferError::Time { .. })));
         let position = |height, tx_index, want| {
-            let position = Some(Position { height, tx_index, index: 0 });
-            check(&Transfer { position, ..account() }, want);
+            let placement = Position { height, tx_index, index: 0 }.into();
+            check(&Transfer { placement, ..account() }, want);
         };
         position(MAX_HEIGHT + 1, 0, "position.height: 1099511627775");
         position(0, MAX_TX_INDEX + 1, "position.tx_index: 16777215");
-        let partial_position = Some(PartialPosition { height: 1, index: None });
-        check(&Transfer { partial_position, ..account() }, "partial_position: there is a position");
-        let partial_position = Some(PartialPosition { height: MAX_HEIGHT + 1, index: None });
-        let partial = Transfer { position: None, partial_position, ..account() };
+        let partial = PartialPosition { height: MAX_HEIGHT + 1, index: None };
+        let partial = Transfer { placement: Placement::Partial(partial), ..account() };
         check(&partial, "position.height: 1099511627775");
         for hashed in [Chain::Evm(1), Chain::Bitcoin] {
             chain(hashed, "tx: a transaction of");

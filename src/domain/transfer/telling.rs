@@ -4,8 +4,8 @@
 use std::hash::Hash;
 
 use super::{
-    AccountMovement, Holder, Leg, Movement, MovementKind, Position, Transfer, TxId, TxStatus,
-    UtxoMovement,
+    AccountMovement, Holder, Leg, Movement, MovementKind, Placement, Position, Transfer, TxId,
+    TxStatus, UtxoMovement,
 };
 use crate::domain::chain::Chain;
 
@@ -25,7 +25,7 @@ pub enum Identity<'a> {
 impl<'a> Identity<'a> {
     /// The identity of a row.
     pub fn of(row: &'a Transfer) -> Self {
-        match (&row.tx, row.height().zip(row.index_in_tx()), row.position) {
+        match (&row.tx, row.height().zip(row.index_in_tx()), row.position()) {
             (Some(tx), Some((height, index)), _) => {
                 Self::InTransaction(&row.chain, height, tx, index, row.kind())
             }
@@ -67,7 +67,7 @@ fn filled<T: Clone + PartialEq>(known: &Option<T>, told: &Option<T>) -> Option<O
 impl Transfer {
     /// What `told` does to this row, which tells of the same movement ([`Identity`]).
     pub fn told_again(&self, told: &Self) -> Telling {
-        if let (Some(known), Some(other)) = (self.position, told.position)
+        if let (Some(known), Some(other)) = (self.position(), told.position())
             && known != other
         {
             return Telling::Elsewhere;
@@ -93,10 +93,9 @@ impl Transfer {
         if self.time != told.time {
             return None;
         }
-        let position = self.position.or(told.position);
-        let partial_position = match position {
-            Some(_) => None,
-            None => self.partial_position.or(told.partial_position),
+        let placement = match (self.placement, told.placement) {
+            (Placement::Whole(position), _) | (_, Placement::Whole(position)) => position.into(),
+            (Placement::Unknown, other) | (other, _) => other,
         };
         let status = match (self.status, told.status) {
             (TxStatus::Unknown, status) | (status, TxStatus::Unknown) => status,
@@ -115,7 +114,7 @@ impl Transfer {
         };
         let (chain, tx) = (self.chain.clone(), self.tx.clone());
         let (time, block_hash) = (self.time, self.block_hash);
-        Some(Self { chain, time, position, partial_position, block_hash, tx, status, movement })
+        Some(Self { chain, time, placement, block_hash, tx, status, movement })
     }
 
     /// Whether exposure takes both rows alike: they differ in nothing but what does not count.
@@ -134,7 +133,7 @@ impl Transfer {
             }
             _ => false,
         };
-        (&self.chain, self.time, self.position) == (&other.chain, other.time, other.position)
+        (&self.chain, self.time, self.position()) == (&other.chain, other.time, other.position())
             && counts(self) == counts(other)
             && moved_alike
     }
@@ -196,8 +195,7 @@ mod tests {
         Transfer {
             chain: Chain::Evm(1),
             time: 100,
-            position: Some(Position { height: 7, tx_index: 1, index: 0 }),
-            partial_position: None,
+            placement: Position { height: 7, tx_index: 1, index: 0 }.into(),
             block_hash: None,
             tx: Some(TxId::Hash([1; 32])),
             status: TxStatus::Unknown,
@@ -283,14 +281,13 @@ mod tests {
     #[test]
     fn places() {
         let partial = |height, index| Transfer {
-            position: None,
-            partial_position: Some(PartialPosition { height, index }),
+            placement: Placement::Partial(PartialPosition { height, index }),
             ..row()
         };
         check(&partial(7, Some(0)), &row(), "better");
         check(&row(), &partial(7, Some(0)), "known");
-        let elsewhere = Some(Position { height: 7, tx_index: 2, index: 0 });
-        check(&row(), &Transfer { position: elsewhere, ..row() }, "elsewhere");
+        let placement = Position { height: 7, tx_index: 2, index: 0 }.into();
+        check(&row(), &Transfer { placement, ..row() }, "elsewhere");
         let hashed = |byte: u8| Transfer { block_hash: Some([byte; 32]), ..row() };
         check(&row(), &hashed(1), "known");
         check(&hashed(1), &hashed(2), "forked");
@@ -326,7 +323,7 @@ mod tests {
         assert!(!alike(&row(), &of(TxStatus::Failed)));
         assert!(alike(&row(), &moved(|it| it.usd_micros = Some(1))));
         assert!(!alike(&row(), &moved(|it| it.to = None)));
-        assert!(!alike(&row(), &Transfer { position: None, ..row() }));
+        assert!(!alike(&row(), &Transfer { placement: Placement::Unknown, ..row() }));
     }
 
     #[test]
@@ -334,16 +331,15 @@ mod tests {
         let same = |a: &Transfer, b: &Transfer| Identity::of(a) == Identity::of(b);
         let other_tx = Transfer { tx: Some(TxId::Hash([2; 32])), ..row() };
         let no_tx = Transfer { tx: None, ..row() };
-        let loose = Transfer { position: None, ..row() };
+        let loose = Transfer { placement: Placement::Unknown, ..row() };
         let partial = |index| Transfer {
-            position: None,
-            partial_position: Some(PartialPosition { height: 7, index }),
+            placement: Placement::Partial(PartialPosition { height: 7, index }),
             ..row()
         };
         assert!(same(&row(), &moved(|it| it.amount += 1)));
         assert!(same(&row(), &partial(Some(0))));
-        let later = Some(Position { height: 8, tx_index: 1, index: 0 });
-        assert!(!same(&row(), &Transfer { position: later, ..row() }), "another block");
+        let placement = Position { height: 8, tx_index: 1, index: 0 }.into();
+        assert!(!same(&row(), &Transfer { placement, ..row() }), "another block");
         assert!(!same(&row(), &other_tx) && !same(&row(), &no_tx) && !same(&row(), &loose));
         assert!(!same(&row(), &moved(|it| it.asset = Asset::Contract([9; 20]))), "another kind");
         assert!(!same(&no_tx, &Transfer { chain: Chain::Evm(10), ..no_tx.clone() }));

@@ -54,8 +54,7 @@ fn pays(from: [u8; 20], to: [u8; 20], height: u64, time: i64) -> Transfer {
     Transfer {
         chain: Chain::Evm(1),
         time: time.try_into().unwrap(),
-        position: Some(Position { height, tx_index: 0, index: 0 }),
-        partial_position: None,
+        placement: Position { height, tx_index: 0, index: 0 }.into(),
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

@@ -85,7 +85,7 @@ impl Known {
     fn retract(&mut self, chain: u8, height: u64) {
         let chain = [Chain::Evm(1), Chain::Evm(56), Chain::Bitcoin][usize::from(chain)].clone();
         for (row, gone) in self.rows.iter().zip(&mut self.gone) {
-            let above = row.position.is_some_and(|position| position.height >= height);
+            let above = row.position().is_some_and(|position| position.height >= height);
             *gone |= row.chain == chain && above;
         }
         self.world.retract(&chain, height, self.rows.len() as u64);

@@ -93,8 +93,7 @@ fn account() -> impl Strategy<Value = Transfer> {
             Transfer {
                 chain,
                 time,
-                position,
-                partial_position: None,
+                placement: position.into(),
                 block_hash: None,
                 tx: None,
                 status,
@@ -122,8 +121,7 @@ fn utxo() -> impl Strategy<Value = Transfer> {
         Transfer {
             chain,
             time,
-            position,
-            partial_position: None,
+            placement: position.into(),
             block_hash: None,
             tx: None,
             status,

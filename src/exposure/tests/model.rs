@@ -122,15 +122,15 @@ impl Model<'_> {
     }
 
     fn clock(transfer: &Transfer) -> Clock {
-        (transfer.chain.caip2().into_owned(), transfer.position.is_some())
+        (transfer.chain.caip2().into_owned(), transfer.position().is_some())
     }
 
     /// The running maximum of the times of the chain's blocks up to the transfer's.
     pub fn chain_time(&self, transfer: &Transfer) -> u64 {
-        let Some(position) = transfer.position else { return transfer.time };
+        let Some(position) = transfer.position() else { return transfer.time };
         let same = self.rows.iter().filter(|(_, other)| other.chain == transfer.chain);
         let before = same.filter(|(_, other)| {
-            other.position.is_some_and(|other| other.height <= position.height)
+            other.position().is_some_and(|other| other.height <= position.height)
         });
         before.map(|(_, other)| other.time).max().unwrap()
     }
@@ -138,7 +138,7 @@ impl Model<'_> {
     pub fn steps(&self, direction: Direction) -> Vec<Step> {
         let mut steps = Vec::new();
         for &(row, transfer) in &self.rows {
-            let at = match transfer.position {
+            let at = match transfer.position() {
                 Some(at) => (i128::from(at.height) << 32) + i128::from(at.tx_index),
                 None => i128::from(transfer.time),
             };

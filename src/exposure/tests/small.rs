@@ -5,7 +5,8 @@ use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Asset, Leg, Movement, Placement, Position, Transfer, TxStatus,
+    UtxoMovement,
 };
 use crate::exposure::{
     Direct, Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World,
@@ -18,8 +19,7 @@ fn send(from: u8, to: u8, height: u64, amount: u64) -> Transfer {
     Transfer {
         chain: ETH,
         time: height,
-        position: Some(Position { height, tx_index: 0, index: 0 }),
-        partial_position: None,
+        placement: Position { height, tx_index: 0, index: 0 }.into(),
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -145,8 +145,8 @@ fn the_gravest_direct_dealing_is_shown() {
 /// The same where the dealings are on different clocks.
 #[test]
 fn the_gravest_direct_dealing_is_shown_over_clocks() {
-    let late = Transfer { position: None, ..send(S, A, 20, 100) };
-    let later = Transfer { position: None, ..send(S, A, 40, 100) };
+    let late = Transfer { placement: Placement::Unknown, ..send(S, A, 20, 100) };
+    let later = Transfer { placement: Placement::Unknown, ..send(S, A, 40, 100) };
     let mut world = world(&[send(S, A, 10, 100), late, send(S, A, 12, 100), later], &[S]);
     let labels = world.relabel().labels;
     let wanted = (Direction::ReceivedFrom, 1, Timing::After, direct(10_000, 20));

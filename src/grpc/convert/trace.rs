@@ -62,7 +62,7 @@ fn hop(hop: &HopEvidence) -> v1::Hop {
         to: Some(end(&hop.to)),
         chain: moved.chain.to_string(),
         tx: transfer::tx(moved.tx.as_ref(), &moved.chain),
-        position: moved.position.map(transfer::position),
+        position: moved.position().map(transfer::position),
         time: Some(transfer::time(moved.time)),
         asset,
         symbol: hop.symbol.clone().unwrap_or_default(),

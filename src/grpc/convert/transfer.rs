@@ -9,7 +9,8 @@ use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Holder, Leg, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
-    MAX_TX_INDEX, Movement, PartialPosition, Position, Transfer, TxId, TxStatus, UtxoMovement,
+    MAX_TX_INDEX, Movement, PartialPosition, Placement, Position, Transfer, TxId, TxStatus,
+    UtxoMovement,
 };
 
 /// The longest text that stands for an amount, in bytes: 2^256 - 1 has 78 digits.
@@ -46,10 +47,13 @@ pub fn message(transfer: &Transfer) -> v1::Transfer {
     v1::Transfer {
         chain: transfer.chain.to_string(),
         time: Some(time(transfer.time)),
-        position: transfer.position.map(position),
-        partial_position: transfer
-            .partial_position
-            .map(|it| v1::PartialPosition { height: it.height, index: it.index }),
+        position: transfer.position().map(position),
+        partial_position: match transfer.placement {
+            Placement::Partial(PartialPosition { height, index }) => {
+                Some(v1::PartialPosition { height, index })
+            }
+            Placement::Whole(_) | Placement::Unknown => None,
+        },
         block_hash: transfer.block_hash.map(|hash| hex(&hash)).unwrap_or_default(),
         tx: tx(transfer.tx.as_ref(), &transfer.chain),
         status: v1::TransactionStatus::from(transfer.status).into(),
@@ -146,8 +150,7 @@ pub fn from_message(message: &v1::Transfer) -> Result<Transfer, Misfit> {
     };
     Ok(Transfer {
         time: from_time(message.time.as_ref()).map_err(|error| Misfit::new("time", error))?,
-        position: message.position.map(from_position).transpose()?,
-        partial_position: message.partial_position.map(from_partial_position).transpose()?,
+        placement: placement(message.position, message.partial_position)?,
         block_hash: match message.block_hash.as_str() {
             "" => None,
             text => Some(from_hash(text).ok_or_else(|| {
@@ -167,6 +170,21 @@ fn from_time(time: Option<&pbjson_types::Timestamp>) -> Result<u64, String> {
     match u64::try_from(time.seconds) {
         Ok(seconds) if seconds <= MAX_TIME && sub_second => Ok(seconds),
         _ => Err(format!("not between 1970 and {MAX_TIME} s after it")),
+    }
+}
+
+fn placement(
+    position: Option<v1::ChainPosition>,
+    partial: Option<v1::PartialPosition>,
+) -> Result<Placement, Misfit> {
+    match (position, partial) {
+        (None, None) => Ok(Placement::Unknown),
+        (None, Some(partial)) => from_partial_position(partial).map(Placement::Partial),
+        (Some(position), None) => from_position(position).map(Placement::Whole),
+        (Some(_), Some(_)) => {
+            let message = "there is a position: give one of the two";
+            Err(Misfit::new("partial_position", message))
+        }
     }
 }
 

@@ -51,6 +51,26 @@ fn transactions_that_name_nobody_are_gaps_until_they_are_told_with_names() {
 }
 
 #[test]
+fn a_payment_to_nobody_is_a_gap_until_the_receiver_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let named = transfer(3, Some(12), Some(1), 5);
+    let mut unnamed = named.clone();
+    let Movement::Account(account) = &mut unnamed.movement else { unreachable!() };
+    account.to = None;
+    ingestor.begin().append(vec![unnamed.clone()], &[]).unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), ["native height 3 UNNAMED"]);
+    let done = ingestor.begin().append(vec![named], &[]).unwrap();
+    assert_eq!((done.stored.len(), done.replaced), (1, 1));
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0]);
+    let failed = Transfer { status: TxStatus::Failed, ..unnamed };
+    let failed =
+        Transfer { placement: Position { height: 4, tx_index: 0, index: 0 }.into(), ..failed };
+    ingestor.begin().append(vec![failed], &[]).unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0], "nothing moved");
+}
+
+#[test]
 fn blocks_of_two_hashes_are_gaps_until_one_is_taken_back() {
     let hashed = |n: u64, byte: u8| Transfer {
         block_hash: Some([byte; 32]),
@@ -142,8 +162,7 @@ fn rows_that_state_transaction_and_index_are_one_movement() {
     let dir = tempfile::tempdir().unwrap();
     let ingestor = open(dir.path());
     let log = |index: u32, content: u64| Transfer {
-        position: None,
-        partial_position: Some(PartialPosition { height: 3, index: Some(index) }),
+        placement: Placement::Partial(PartialPosition { height: 3, index: Some(index) }),
         ..transfer(1, None, Some(1), content)
     };
     let mut session = ingestor.begin();
@@ -153,7 +172,7 @@ fn rows_that_state_transaction_and_index_are_one_movement() {
     assert_eq!(session.append(vec![log(3, 5)], &[]).unwrap().stored.len(), 1);
     // With its position it is the same.
     let placed = Position { height: 3, tx_index: 2, index: 1 };
-    let placed = Transfer { position: Some(placed), partial_position: None, ..log(1, 5) };
+    let placed = Transfer { placement: placed.into(), ..log(1, 5) };
     let done = session.append(vec![placed.clone()], &[]).unwrap();
     assert_eq!((done.stored, done.replaced), (vec![placed], 1));
     assert_eq!(session.append(vec![log(1, 5)], &[]).unwrap().stored.len(), 0);

@@ -14,8 +14,8 @@ use super::run::Understood;
 use super::{LeftOut, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, PartialPosition, Position, Transfer, TxId,
-    TxStatus, UtxoMovement,
+    Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, PartialPosition, Placement, Position, Transfer,
+    TxId, TxStatus, UtxoMovement,
 };
 use crate::source::error::excerpt;
 use crate::source::rows::{Columns, json_syntax, optional, required};
@@ -214,16 +214,14 @@ impl Bitcoin {
             return Ok(Understood::LeftOut(LeftOut::NoLegs));
         };
         let height = height?.ok_or_else(missing("block_number"))?;
-        let position = tx_index.map(|tx_index| Position { height, tx_index, index: 0 });
-        let partial_position = match position {
-            Some(_) => None,
-            None => Some(PartialPosition { height, index: Some(0) }),
+        let placement = match tx_index {
+            Some(tx_index) => Position { height, tx_index, index: 0 }.into(),
+            None => Placement::Partial(PartialPosition { height, index: Some(0) }),
         };
         Ok(Understood::Transfer(Transfer {
             chain: self.chain.clone(),
             time: time.ok_or_else(missing("block_timestamp"))?,
-            position,
-            partial_position,
+            placement,
             block_hash: block_hash.map_err(|fault| fault.of("block_hash"))?,
             tx: Some(TxId::Hash(hash)),
             status: TxStatus::Succeeded,

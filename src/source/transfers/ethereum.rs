@@ -10,7 +10,7 @@ use super::{LeftOut, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
-    Position, Transfer, TxId, TxStatus,
+    Placement, Position, Transfer, TxId, TxStatus,
 };
 use crate::source::error::excerpt;
 use crate::source::rows::{Cells, Columns, optional, required};
@@ -91,17 +91,14 @@ impl Context {
         let Moved { from, to, asset, amount } = moved;
         let height = stand.height;
         let InBlock { tx_index, index } = place;
-        let position = tx_index.zip(index);
-        let position = position.map(|(tx_index, index)| Position { height, tx_index, index });
-        let partial_position = match position {
-            Some(_) => None,
-            None => Some(PartialPosition { height, index }),
+        let placement = match (tx_index, index) {
+            (Some(tx_index), Some(index)) => Position { height, tx_index, index }.into(),
+            _ => Placement::Partial(PartialPosition { height, index }),
         };
         Understood::Transfer(Transfer {
             chain: self.chain.clone(),
             time: stand.time,
-            position,
-            partial_position,
+            placement,
             block_hash: stand.block_hash,
             tx: tx.map(TxId::Hash),
             status,

@@ -146,7 +146,14 @@ impl Receipts {
         if !has("transaction_hash") && !has("hash") {
             return Err(table.no_column(&RECEIPT_COLUMNS, "transaction_hash").into());
         }
-        if !has("status") && !has("receipt_status") && !has("transaction_index") {
+        let facts = [
+            "status",
+            "receipt_status",
+            "transaction_index",
+            "contract_address",
+            "receipt_contract_address",
+        ];
+        if !facts.into_iter().any(has) {
             return Err(table.no_column(&RECEIPT_COLUMNS, "status").into());
         }
         let mut receipts = HashMap::new();

@@ -98,8 +98,7 @@ impl<'a> Own<'a> {
         Ok(Understood::Transfer(Transfer {
             chain,
             time: time.map_err(|fault| fault.of("time"))?,
-            position,
-            partial_position: None,
+            placement: position.into(),
             block_hash,
             tx,
             status,

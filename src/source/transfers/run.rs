@@ -21,8 +21,45 @@ use crate::source::rows::{Columns, Origin, Progress, Table};
 /// The most rows that are left out or rejected before the sink is told how far the reading is.
 const QUIET_ROWS: u64 = 65_536;
 
-/// The most inputs and outputs of the transactions of a batch, but for its last transaction.
-const MAX_BATCH_LEGS: usize = 1 << 18;
+/// A batch with so many inputs and outputs is full.
+const BATCH_LEGS: usize = 1 << 17;
+
+/// The transfers that are handed on next: whole blocks of a file in the order of blocks, so that an
+/// import that is killed leaves no block of which a part is stored. A block that would fill a batch
+/// twice over is cut.
+struct Batch {
+    transfers: Vec<Transfer>,
+    legs: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        // With room for the rest of a block of Ethereum: to grow would copy all of it.
+        Self { transfers: Vec::with_capacity(BATCH / 2 + BATCH / 8), legs: 0 }
+    }
+
+    /// Whether the batch is to be handed on before it takes `next`.
+    #[inline]
+    fn ends_before(&self, next: &Transfer) -> bool {
+        if self.transfers.len() < BATCH / 2 && self.legs < BATCH_LEGS {
+            return false;
+        }
+        self.transfers.len() >= BATCH
+            || self.legs >= 2 * BATCH_LEGS
+            || !self.transfers.last().is_some_and(|last| last.is_of_block_of(next))
+    }
+
+    fn push(&mut self, transfer: Transfer) {
+        if let Movement::Utxo(movement) = &transfer.movement {
+            self.legs += movement.inputs.len() + movement.outputs.len();
+        }
+        self.transfers.push(transfer);
+    }
+
+    fn take(&mut self) -> Vec<Transfer> {
+        std::mem::replace(self, Self::new()).transfers
+    }
+}
 
 /// What a row is.
 #[expect(clippy::large_enum_variant, reason = "nearly every row is a transfer, and none is kept")]
@@ -118,6 +155,7 @@ impl ReadReport {
             without_tx: 0,
             unnamed_inputs: 0,
             unnamed_outputs: 0,
+            unnamed_accounts: 0,
         }
     }
 }
@@ -212,35 +250,35 @@ struct Run<'a, 'r> {
 
 impl Run<'_, '_> {
     fn all(mut self, sink: Sink<'_>) -> Result<ReadReport, ReadTransfersError> {
-        let mut batch = Vec::with_capacity(BATCH);
-        let (mut quiet, mut legs) = (0, 0);
+        let mut batch = Batch::new();
+        let mut quiet = 0;
         while self.table.advance()? {
             self.report.rows_read += 1;
-            match self.understand() {
-                Ok(Understood::Transfer(transfer)) => {
-                    self.count(&transfer);
-                    if let Movement::Utxo(movement) = &transfer.movement {
-                        legs += movement.inputs.len() + movement.outputs.len();
+            quiet += 1;
+            match self.reader.understand(&mut self.table) {
+                // Not in a function that hands it on: a transfer is long to move.
+                Ok(Understood::Transfer(transfer)) => match transfer.check(self.now) {
+                    Ok(()) => {
+                        self.count(&transfer);
+                        if batch.ends_before(&transfer) {
+                            if self.reader.names_nobody() {
+                                return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
+                            }
+                            quiet = 0;
+                            sink(batch.take(), self.table.progress())?;
+                        }
+                        batch.push(transfer);
                     }
-                    batch.push(transfer);
-                }
+                    Err(error) => self.reject(RowFault::Transfer(error))?,
+                },
                 Ok(Understood::LeftOut(reason)) => {
                     *self.report.left_out.entry(reason).or_default() += 1;
                 }
                 Err(fault) => self.reject(fault)?,
             }
-            quiet += 1;
-            if batch.len() == BATCH || legs > MAX_BATCH_LEGS || quiet == QUIET_ROWS {
-                let is_full = batch.len() == BATCH || legs > MAX_BATCH_LEGS;
+            if quiet == QUIET_ROWS {
                 quiet = 0;
-                let ready = match self.reader.names_nobody() {
-                    true if is_full => return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into()),
-                    // Held back until a row names somebody.
-                    true => Vec::new(),
-                    false => std::mem::replace(&mut batch, Vec::with_capacity(BATCH)),
-                };
-                legs = if batch.is_empty() { 0 } else { legs };
-                sink(ready, self.table.progress())?;
+                sink(Vec::new(), self.table.progress())?;
             }
         }
         if self.reader.names_nobody() {
@@ -248,26 +286,22 @@ impl Run<'_, '_> {
         }
         self.table.check_lines(self.report.rows_read)?;
         self.report.lines = self.table.line_counts();
-        sink(batch, self.table.progress())?;
+        sink(batch.take(), self.table.progress())?;
         Ok(self.report)
-    }
-
-    #[inline]
-    fn understand(&mut self) -> Result<Understood, RowFault> {
-        let understood = self.reader.understand(&mut self.table)?;
-        if let Understood::Transfer(transfer) = &understood {
-            transfer.check(self.now).map_err(RowFault::Transfer)?;
-        }
-        Ok(understood)
     }
 
     fn count(&mut self, transfer: &Transfer) {
         self.report.kept += 1;
-        self.report.unpositioned += u64::from(transfer.position.is_none());
+        self.report.unpositioned += u64::from(transfer.position().is_none());
         self.report.without_tx += u64::from(transfer.tx.is_none());
-        if let Movement::Utxo(movement) = &transfer.movement {
-            self.report.unnamed_inputs += u64::from(movement.has_unnamed_inputs());
-            self.report.unnamed_outputs += u64::from(movement.has_unnamed_outputs());
+        match &transfer.movement {
+            Movement::Account(_) => {
+                self.report.unnamed_accounts += u64::from(transfer.has_unnamed_holders());
+            }
+            Movement::Utxo(movement) => {
+                self.report.unnamed_inputs += u64::from(movement.has_unnamed_inputs());
+                self.report.unnamed_outputs += u64::from(movement.has_unnamed_outputs());
+            }
         }
     }
 

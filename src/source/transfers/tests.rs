@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::transfer::{
     AccountMovement, Amount, Holder, Leg, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
-    Position, TxId, TxStatus, UtxoMovement,
+    Placement, Position, TxId, TxStatus, UtxoMovement,
 };
 
 mod bitcoin;

@@ -154,9 +154,10 @@ impl Change {
             let mut last_asset = None;
             for row in run {
                 (first, last) = (first.min(row.time), last.max(row.time));
-                unpositioned += u64::from(row.position.is_none());
-                tops.raise(row);
-                seen.take(row);
+                unpositioned += u64::from(row.position().is_none());
+                let kind = row.kind();
+                tops.raise(kind, row);
+                seen.take(kind, row);
                 let asset = asset_of(row);
                 if last_asset != Some(asset) {
                     head.note_asset(asset);
@@ -219,8 +220,8 @@ fn asset_of(row: &Transfer) -> &Asset {
 
 impl Seen {
     #[inline]
-    fn take(&mut self, row: &Transfer) {
-        let kind = row.kind() as usize;
+    fn take(&mut self, kind: MovementKind, row: &Transfer) {
+        let kind = kind as usize;
         match row.height() {
             Some(height) => {
                 let heights = &mut self.heights[kind];

@@ -20,8 +20,8 @@ use hashbrown::HashMap;
 
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Asset, Holder, Movement, PartialPosition, Position, Transfer, TxId, TxStatus,
-    UtxoMovement,
+    AccountMovement, Asset, Holder, Movement, PartialPosition, Placement, Position, Transfer, TxId,
+    TxStatus, UtxoMovement,
 };
 
 mod decode;
@@ -129,11 +129,12 @@ impl<'a> Encoder<'a> {
             TxStatus::Succeeded => SUCCEEDED,
             TxStatus::Failed => FAILED,
         };
-        if row.position.is_some() {
-            flags |= POSITIONED;
-        } else if let Some(partial) = &row.partial_position {
-            flags |= if partial.index.is_some() { PARTIAL | PARTIAL_INDEX } else { PARTIAL };
-        }
+        flags |= match row.placement {
+            Placement::Unknown => 0,
+            Placement::Partial(PartialPosition { index: None, .. }) => PARTIAL,
+            Placement::Partial(PartialPosition { index: Some(_), .. }) => PARTIAL | PARTIAL_INDEX,
+            Placement::Whole(_) => POSITIONED,
+        };
         if let Some(hash) = &row.block_hash {
             flags |= if last.block.as_ref() == Some(hash) { BLOCK | SAME_BLOCK } else { BLOCK };
         }
@@ -205,21 +206,24 @@ impl<'a> Encoder<'a> {
         let (out, last) = (&mut self.out, &mut self.chains[chain].1);
         put_difference(out, last.time, row.time);
         last.time = row.time;
-        if let Some(Position { height, tx_index, index }) = row.position {
-            let (last_height, last_tx, last_index) = last.position;
-            put_difference(out, last_height, height);
-            let last_tx = if height == last_height { last_tx } else { 0 };
-            put_difference(out, last_tx.into(), tx_index.into());
-            let same = height == last_height && tx_index == last_tx;
-            put_difference(out, if same { last_index.into() } else { 0 }, index.into());
-            last.position = (height, tx_index, index);
-        } else if let Some(PartialPosition { height, index }) = row.partial_position {
-            let (last_height, _, last_index) = last.position;
-            put_difference(out, last_height, height);
-            if let Some(index) = index {
-                put_difference(out, last_index.into(), index.into());
+        let (last_height, last_tx, last_index) = last.position;
+        match row.placement {
+            Placement::Unknown => {}
+            Placement::Partial(PartialPosition { height, index }) => {
+                put_difference(out, last_height, height);
+                if let Some(index) = index {
+                    put_difference(out, last_index.into(), index.into());
+                }
+                last.position = (height, 0, index.unwrap_or(last_index));
             }
-            last.position = (height, 0, index.unwrap_or(last_index));
+            Placement::Whole(Position { height, tx_index, index }) => {
+                put_difference(out, last_height, height);
+                let last_tx = if height == last_height { last_tx } else { 0 };
+                put_difference(out, last_tx.into(), tx_index.into());
+                let same = height == last_height && tx_index == last_tx;
+                put_difference(out, if same { last_index.into() } else { 0 }, index.into());
+                last.position = (height, tx_index, index);
+            }
         }
         if flags & SAME_BLOCK == 0
             && let Some(hash) = row.block_hash

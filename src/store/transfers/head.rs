@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::log::Span;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainHead, Gap, KindHead, Spans};
-use crate::domain::transfer::{Asset, MovementKind, Position, Transfer};
+use crate::domain::transfer::{Asset, MovementKind, Placement, Position, Transfer};
 
 /// The greatest positions of a chain by kind of movement, of rows taken back too: no row beyond them
 /// can be stored already.
@@ -19,16 +19,19 @@ pub struct Tops {
 }
 
 impl Tops {
-    /// Takes the position of a row, partial or whole.
-    pub fn raise(&mut self, row: &Transfer) {
-        let kind = row.kind() as usize;
-        match (row.position, row.partial_position) {
-            (Some(_), _) => self.positions[kind] = self.positions[kind].max(row.position),
-            (None, Some(partial)) => {
+    /// Takes the position of a row of a kind, partial or whole.
+    #[inline]
+    pub fn raise(&mut self, kind: MovementKind, row: &Transfer) {
+        let kind = kind as usize;
+        match row.placement {
+            Placement::Whole(position) => {
+                self.positions[kind] = self.positions[kind].max(Some(position));
+            }
+            Placement::Partial(partial) => {
                 let place = Some((partial.height, partial.index.unwrap_or(u32::MAX)));
                 self.partial[kind] = self.partial[kind].max(place);
             }
-            (None, None) => {}
+            Placement::Unknown => {}
         }
     }
 
@@ -36,17 +39,17 @@ impl Tops {
     pub fn are_below(&self, row: &Transfer) -> bool {
         let kind = row.kind() as usize;
         let (whole, partial) = (self.positions[kind], self.partial[kind]);
-        match (row.position, row.partial_position) {
-            (Some(position), _) => {
+        match row.placement {
+            Placement::Whole(position) => {
                 whole.is_none_or(|top| position > top)
                     && partial.is_none_or(|(height, _)| position.height > height)
             }
-            (None, Some(place)) => {
+            Placement::Partial(place) => {
                 let index = place.index.unwrap_or(0);
                 partial.is_none_or(|top| (place.height, index) > top)
                     && whole.is_none_or(|top| place.height > top.height)
             }
-            (None, None) => false,
+            Placement::Unknown => false,
         }
     }
 

@@ -81,7 +81,7 @@ pub(super) fn summaries(rows: &[&Transfer]) -> Vec<Summary> {
         if let Some(height) = row.height() {
             widen(&mut summary.heights, height);
         }
-        if row.position.is_none() {
+        if row.position().is_none() {
             summary.unpositioned += 1;
             widen(&mut summary.loose, row.time);
         }

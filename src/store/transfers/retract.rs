@@ -210,7 +210,7 @@ impl Store {
         let kept = kept.ok_or(StoreError::DroppedBefore { number })?;
         if let Some(old) = dropped {
             let rows = self.stored_rows(&[old])?;
-            let was_unpositioned = rows.iter().any(|(_, row)| row.position.is_none());
+            let was_unpositioned = rows.iter().any(|(_, row)| row.position().is_none());
             let head = change.head(&chain);
             head.transfers = head.transfers.saturating_sub(1);
             head.replaced += 1;
@@ -235,7 +235,7 @@ impl Found {
         }
         if !is_taken {
             self.leave(1, (row.time, row.time));
-            self.unpositioned += u64::from(row.position.is_none());
+            self.unpositioned += u64::from(row.position().is_none());
         }
         if let (Some(_), Some(height)) = (&record.block_hash, row.height()) {
             let heights = if is_taken { &mut self.taken_heights } else { &mut self.left_heights };

@@ -31,12 +31,9 @@ fn row(n: u64) -> Transfer {
     Transfer {
         chain: if n % 7 == 3 { Chain::Tron } else { Chain::Evm(1) },
         time: 1_600_000_000 + n,
-        position: (n % 5 != 4).then_some(Position {
-            height: n / 10,
-            tx_index: (n % 10) as u32,
-            index: 0,
-        }),
-        partial_position: None,
+        placement: (n % 5 != 4)
+            .then_some(Position { height: n / 10, tx_index: (n % 10) as u32, index: 0 })
+            .into(),
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -107,10 +104,10 @@ fn state(store: &Store) -> TransferState {
         let head = state.chains.entry(name.clone()).or_insert_with(new);
         head.revision = known.chains[&name].revision;
         head.note_asset(&Asset::Native);
-        if row.position.is_none() {
+        if row.position().is_none() {
             head.see_times(MovementKind::Native, row.time..=row.time);
         }
-        let taken = row.position.is_some_and(|at| {
+        let taken = row.position().is_some_and(|at| {
             known
                 .retractions
                 .iter()
@@ -121,9 +118,9 @@ fn state(store: &Store) -> TransferState {
             continue;
         }
         head.transfers += 1;
-        head.unpositioned += u64::from(row.position.is_none());
+        head.unpositioned += u64::from(row.position().is_none());
         head.add_time(row.time);
-        let heights = coverage::spans_of(row.position.iter().map(|at| at.height).collect());
+        let heights = coverage::spans_of(row.position().iter().map(|at| at.height).collect());
         head.see_heights(MovementKind::Native, &heights);
     }
     // Times were seen by batch.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
+    AccountMovement, Amount, Asset, Holder, Movement, Placement, Position, Transfer, TxStatus,
 };
 use lazaretto::engine::{AppendedSummary, Evidence};
 use lazaretto::exposure::{Direction, Timing};
@@ -65,8 +65,7 @@ pub fn unplaced(chain: u64, time: Timestamp, from: &str, to: &str, amount: u128)
     let holder = |address: &str| Some(Holder::parse(address, &chain).unwrap());
     Transfer {
         time: time.as_second().try_into().unwrap(),
-        position: None,
-        partial_position: None,
+        placement: Placement::Unknown,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,
@@ -84,8 +83,8 @@ pub fn unplaced(chain: u64, time: Timestamp, from: &str, to: &str, amount: u128)
 /// A whole Ether at a height, ten seconds a block from `start` on.
 pub fn sends(height: u64, from: &str, to: &str, start: Timestamp) -> Transfer {
     let time = start + jiff::SignedDuration::from_secs(10 * i64::try_from(height).unwrap());
-    let position = Some(Position { height, tx_index: 0, index: 0 });
-    Transfer { position, ..unplaced(1, time, from, to, 10_u128.pow(18)) }
+    let placement = Position { height, tx_index: 0, index: 0 }.into();
+    Transfer { placement, ..unplaced(1, time, from, to, 10_u128.pow(18)) }
 }
 
 impl Desk {

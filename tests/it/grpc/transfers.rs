@@ -339,15 +339,14 @@ fn questions_about_paths_that_are_refused() {
 fn the_client_says_why_a_stream_failed() {
     use lazaretto::domain::chain::Chain;
     use lazaretto::domain::transfer::{
-        AccountMovement, Amount, Asset, Holder, Movement, Transfer, TxStatus,
+        AccountMovement, Amount, Asset, Holder, Movement, Placement, Transfer, TxStatus,
     };
     use lazaretto::grpc::client::ingest::IngestStream;
 
     let late = Transfer {
         chain: Chain::Evm(1),
         time: 4_102_444_800, // 2100-01-01
-        position: None,
-        partial_position: None,
+        placement: Placement::Unknown,
         block_hash: None,
         tx: None,
         status: TxStatus::Unknown,

@@ -23,6 +23,16 @@ struct Reach {
     times: Option<Span>,
     /// The height of the last transfer handed on.
     last: Option<u64>,
+    /// Whether the file goes back to lower heights: what of a block has been read is not known then.
+    is_unordered: bool,
+}
+
+/// A row that was not understood.
+#[derive(Clone, Debug)]
+struct Rejected {
+    stands: RowPlace,
+    /// Its gap is handed on with the rows around it; later rows of the file may end it.
+    is_handed_on: bool,
 }
 
 /// Of one file.
@@ -30,7 +40,7 @@ struct Reach {
 pub struct Gathered {
     reach: BTreeMap<(Chain, MovementKind), Reach>,
     /// Rows that were not understood.
-    rejected: Vec<RowPlace>,
+    rejected: Vec<Rejected>,
     /// Gaps of rejected rows that were not handed on yet.
     fresh: Vec<(Chain, Gap)>,
     /// Of rejected rows beyond those that are kept apart: how far they reach.
@@ -40,12 +50,15 @@ pub struct Gathered {
 impl Gathered {
     /// Takes transfers that are handed on.
     pub fn take(&mut self, batch: &[Transfer]) {
-        for run in batch.chunk_by(|a, b| a.chain == b.chain && a.kind() == b.kind()) {
-            let reach = self.reach.entry((run[0].chain.clone(), run[0].kind())).or_default();
-            for row in run {
+        let mut rows = batch.iter().peekable();
+        while let Some(first) = rows.peek() {
+            let (chain, kind) = (&first.chain, first.kind());
+            let reach = self.reach.entry((chain.clone(), kind)).or_default();
+            while let Some(row) = rows.next_if(|row| row.chain == *chain && row.kind() == kind) {
                 match row.height() {
                     Some(height) => {
                         widen(&mut reach.heights, height);
+                        reach.is_unordered |= reach.last.is_some_and(|last| height < last);
                         reach.last = Some(height);
                     }
                     None => widen(&mut reach.times, row.time),
@@ -56,14 +69,16 @@ impl Gathered {
 
     /// Takes a row that was not understood.
     pub fn reject(&mut self, stands: &RowPlace) {
+        let mut row = Rejected { stands: stands.clone(), is_handed_on: false };
         if let (Some(chain), Some(kind), Some(height)) = (&stands.chain, stands.kind, stands.height)
             && self.fresh.len() < MAX_GAPS
         {
             self.fresh
                 .push((chain.clone(), rejected(kind, Extent::Heights(height..=height), stands)));
+            row.is_handed_on = true;
         }
         if self.rejected.len() < MAX_GAPS {
-            self.rejected.push(stands.clone());
+            self.rejected.push(row);
             return;
         }
         let reach = self.beyond.entry((stands.chain.clone(), stands.kind)).or_default();
@@ -73,11 +88,11 @@ impl Gathered {
             (None, None) => {}
         }
         // Where one of them stands is not known: the whole file is the gap.
-        let is_alike = |known: &RowPlace| {
+        let is_alike = |Rejected { stands: known, .. }: &Rejected| {
             known.height.is_none() && (&known.chain, known.kind) == (&stands.chain, stands.kind)
         };
         if stands.height.is_none() && !self.rejected.iter().any(is_alike) {
-            self.rejected.push(stands.clone());
+            self.rejected.push(row);
         }
     }
 
@@ -89,7 +104,7 @@ impl Gathered {
 
     /// Whether it is not known of a rejected row where it stands.
     pub fn has_unplaced(&self) -> bool {
-        self.rejected.iter().any(|row| row.height.is_none())
+        self.rejected.iter().any(|row| row.stands.height.is_none())
     }
 
     /// Reaches as far as another file as well.
@@ -120,7 +135,7 @@ impl Gathered {
     /// The heights of rejected rows, as far as they could be read, by chain and kind.
     pub fn rejected_heights(&self, file: &File<'_>) -> BTreeMap<(Chain, MovementKind), Spans> {
         let mut all: BTreeMap<(Chain, MovementKind), Spans> = BTreeMap::new();
-        for (chain, gap) in self.gaps(file) {
+        for (chain, gap) in self.gaps_of(file, |_| true) {
             if let Extent::Heights(heights) = gap.extent {
                 let known = all.entry((chain, gap.kind)).or_default();
                 *known = union(known, &[heights]);
@@ -129,10 +144,16 @@ impl Gathered {
         all
     }
 
-    /// The gaps of the file.
-    pub fn gaps(&self, file: &File<'_>) -> Vec<(Chain, Gap)> {
+    /// The gaps of the file that were not handed on with its rows.
+    pub fn gaps_left(&self, file: &File<'_>) -> Vec<(Chain, Gap)> {
+        let mut gaps = self.gaps_of(file, |row| !row.is_handed_on);
+        gaps.extend(self.fresh.iter().cloned());
+        gaps
+    }
+
+    fn gaps_of(&self, file: &File<'_>, is_meant: fn(&Rejected) -> bool) -> Vec<(Chain, Gap)> {
         let mut gaps = Vec::new();
-        for stands in &self.rejected {
+        for Rejected { stands, .. } in self.rejected.iter().filter(|row| is_meant(row)) {
             for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
                 self.add_rejected(file, (&chain, kind), stands, &mut gaps);
             }
@@ -151,18 +172,24 @@ impl Gathered {
         gaps
     }
 
-    /// The gaps of an import that stopped: within the block that was read last, and that of the row
-    /// at fault.
+    /// The gaps left by an import that stopped: besides those of rejected rows, within the block that was read last (any block of a file
+    /// that is not in the order of blocks), and that of the row at fault.
     pub fn stopped(&self, file: &File<'_>, stands: &RowPlace) -> Vec<(Chain, Gap)> {
-        let mut gaps = Vec::new();
+        let mut gaps = self.gaps_left(file);
         for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
             self.add_rejected(file, (&chain, kind), stands, &mut gaps);
         }
         for ((chain, kind), reach) in &self.reach {
-            gaps.extend(reach.last.map(|height| (chain.clone(), stop(*kind, height))));
+            let heights = if reach.is_unordered {
+                reach.heights.map(|(from, to)| from..=to)
+            } else {
+                reach.last.map(|height| height..=height)
+            };
+            gaps.extend(heights.map(|heights| (chain.clone(), stop(*kind, heights))));
         }
         for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
-            gaps.extend(stands.height.map(|height| (chain.clone(), stop(kind, height))));
+            let heights = stands.height.map(|height| height..=height);
+            gaps.extend(heights.map(|heights| (chain.clone(), stop(kind, heights))));
         }
         gaps.sort_by_cached_key(|(chain, gap)| {
             (chain.caip2().into_owned(), gap.kind, gap.extent.span().clone().into_inner())
@@ -280,9 +307,8 @@ fn unreadable(kind: MovementKind, extent: Extent) -> Gap {
     Gap { kind, extent, cause: GapCause::Unreadable, place: None }
 }
 
-fn stop(kind: MovementKind, height: u64) -> Gap {
-    let (extent, cause) = (Extent::Heights(height..=height), GapCause::Stopped);
-    Gap { kind, extent, cause, place: None }
+fn stop(kind: MovementKind, heights: RangeInclusive<u64>) -> Gap {
+    Gap { kind, extent: Extent::Heights(heights), cause: GapCause::Stopped, place: None }
 }
 
 /// Heights for people: at most `most` spans.
@@ -302,17 +328,30 @@ pub fn shown_heights(spans: &Spans, most: usize) -> String {
 mod tests {
     use super::*;
     use crate::domain::coverage::spans_of;
-    use crate::domain::transfer::TxId;
+    use crate::domain::transfer::{
+        AccountMovement, Amount, Asset, Movement, Position, TxId, TxStatus,
+    };
 
     const ETHEREUM: Chain = Chain::Evm(1);
 
     fn gathered(heights: &[u64]) -> Gathered {
+        let row = |&height: &u64| Transfer {
+            chain: ETHEREUM,
+            time: 1,
+            placement: Position { height, tx_index: 0, index: 1 }.into(),
+            block_hash: None,
+            tx: None,
+            status: TxStatus::Unknown,
+            movement: Movement::Account(AccountMovement {
+                from: None,
+                to: None,
+                asset: Asset::Contract([1; 20]),
+                amount: Amount::ONE,
+                usd_micros: None,
+            }),
+        };
         let mut gathered = Gathered::default();
-        for &height in heights {
-            let reach = gathered.reach.entry((ETHEREUM, MovementKind::Tokens)).or_default();
-            widen(&mut reach.heights, height);
-            reach.last = Some(height);
-        }
+        gathered.take(&heights.iter().map(row).collect::<Vec<_>>());
         gathered
     }
 
@@ -339,14 +378,21 @@ mod tests {
             ..RowPlace::default()
         };
         file.reject(&stands);
-        let gaps = file.gaps(&FILE);
+        let gaps = file.gaps_left(&FILE);
         assert_eq!(shown(&gaps), ["tokens height 8 REJECTED"]);
         assert_eq!(gaps[0].1.place, Some(GapPlace::Transaction(TxId::Hash([1; 32]), Some(3))));
         file.reject(&RowPlace { time: Some(5), ..RowPlace::default() });
         let want = ["tokens height 8 REJECTED", "tokens heights 7 to 9 UNREADABLE"];
-        assert_eq!(shown(&file.gaps(&FILE)), want);
+        assert_eq!(shown(&file.gaps_left(&FILE)), want);
+        assert_eq!(file.rejected_heights(&FILE)[&(ETHEREUM, MovementKind::Tokens)], [7..=9]);
         let declared = File { covers: Some(&(1..=20)), ..FILE };
-        assert_eq!(shown(&file.gaps(&declared))[1], "tokens heights 1 to 20 UNREADABLE");
+        assert_eq!(shown(&file.gaps_left(&declared))[1], "tokens heights 1 to 20 UNREADABLE");
+        // One whose gap is handed on with the rows is not told of again at the end.
+        let (chain, kind) = (Some(ETHEREUM), Some(MovementKind::Tokens));
+        file.reject(&RowPlace { chain, kind, height: Some(5), ..RowPlace::default() });
+        assert_eq!(shown(&file.take_fresh()), ["tokens height 5 REJECTED"]);
+        assert_eq!(shown(&file.gaps_left(&FILE)), want);
+        assert_eq!(file.rejected_heights(&FILE)[&(ETHEREUM, MovementKind::Tokens)], [5..=5, 7..=9]);
     }
 
     #[test]
@@ -355,7 +401,7 @@ mod tests {
         for height in 0..2 * MAX_GAPS as u64 {
             file.reject(&RowPlace { height: Some(height), ..RowPlace::default() });
         }
-        let gaps = file.gaps(&FILE);
+        let gaps = file.gaps_left(&FILE);
         assert_eq!(gaps.len(), MAX_GAPS + 1);
         assert_eq!(gaps[MAX_GAPS].1.extent, Extent::Heights(1024..=2047));
     }
@@ -367,6 +413,8 @@ mod tests {
         let want =
             ["tokens height 9 STOPPED", "tokens height 11 REJECTED", "tokens height 11 STOPPED"];
         assert_eq!(shown(&file.stopped(&FILE, &stands)), want);
+        let unordered = gathered(&[7, 9, 8]).stopped(&FILE, &RowPlace::default());
+        assert!(shown(&unordered).contains(&"tokens heights 7 to 9 STOPPED".to_owned()));
     }
 
     #[test]

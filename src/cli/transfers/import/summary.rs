@@ -40,6 +40,8 @@ pub struct Summary {
     rejected_at: Vec<RejectedAt>,
     /// Transactions of which an input or output names nobody.
     unnamed: u64,
+    /// Transfers of account chains that do not name who paid or was paid.
+    unnamed_accounts: u64,
     /// Files without rows.
     empty_files: Vec<String>,
     /// Assets that are not in the asset table, where nothing of their chain could count.
@@ -82,6 +84,7 @@ impl Summary {
         }
         self.rejected += report.rejected;
         self.unnamed += report.unnamed_inputs + report.unnamed_outputs;
+        self.unnamed_accounts += report.unnamed_accounts;
         if report.rows_read == 0 {
             self.empty_files.push(path.display().to_string());
         }
@@ -117,6 +120,7 @@ impl Summary {
     pub fn is_whole(&self) -> bool {
         self.rejected == 0
             && self.unnamed == 0
+            && self.unnamed_accounts == 0
             && self.conflicts == 0
             && self.empty_files.is_empty()
     }
@@ -193,6 +197,17 @@ impl Summary {
                 format!(
                     "{unnamed} transactions do not name who paid or was paid; their blocks are not \
                      covered until they do: run bitcoin-etl's enrich_transactions and import again"
+                ),
+            );
+        }
+        if self.unnamed_accounts > 0 {
+            let unnamed = grouped(self.unnamed_accounts);
+            line(
+                "NAMELESS",
+                format!(
+                    "{unnamed} transfers do not name who paid or was paid; their blocks are not \
+                     covered until they do: import again with --receipts, which names contracts \
+                     that were created"
                 ),
             );
         }

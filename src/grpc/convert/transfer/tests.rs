@@ -95,14 +95,14 @@ prop_compose! {
         ]),
         status in prop::sample::select(&[TxStatus::Unknown, TxStatus::Succeeded, TxStatus::Failed][..]),
     ) -> Transfer {
-        let (position, partial_position) = match place {
-            None => (None, None),
+        let placement = match place {
+            None => Placement::Unknown,
             Some((height, Some(tx_index), Some(index))) => {
-                (Some(Position { height, tx_index, index }), None)
+                Position { height, tx_index, index }.into()
             }
-            Some((height, _, index)) => (None, Some(PartialPosition { height, index })),
+            Some((height, _, index)) => Placement::Partial(PartialPosition { height, index }),
         };
-        Transfer { chain, time, position, partial_position, block_hash, tx, status, movement }
+        Transfer { chain, time, placement, block_hash, tx, status, movement }
     }
 }
 
@@ -192,6 +192,11 @@ fn wrong_fields_are_named() {
     let partial = |height| Some(v1::PartialPosition { height, index: None });
     let found = refused(payment(), |m| m.partial_position = partial(1 << 40));
     assert!(found.starts_with("partial_position.height: "), "{found}");
+    let found = refused(payment(), |m| {
+        (m.position, m.partial_position) =
+            (Some(v1::ChainPosition::default()), Some(v1::PartialPosition::default()));
+    });
+    assert!(found.starts_with("partial_position: there is a position"), "{found}");
 }
 
 #[test]

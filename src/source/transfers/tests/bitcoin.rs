@@ -39,8 +39,7 @@ fn a_transaction_is_read_whole() {
     let expected = Transfer {
         chain: Chain::Bitcoin,
         time: 700,
-        position: Some(Position { height: 7, tx_index: 3, index: 0 }),
-        partial_position: None,
+        placement: Position { height: 7, tx_index: 3, index: 0 }.into(),
         block_hash: Some([2; 32]),
         tx: Some(TxId::Hash([1; 32])),
         status: TxStatus::Succeeded,
@@ -77,9 +76,8 @@ fn a_coinbase_has_no_inputs_and_may_have_no_index() {
     let outcome = read_text(text);
     assert!(outcome.utxo(0).coinbase);
     assert_eq!((outcome.utxo(0).inputs.len(), outcome.utxo(0).outputs.len()), (0, 1));
-    let partial_position = Some(PartialPosition { height: 7, index: Some(0) });
-    let transfer = &outcome.transfers[0];
-    assert_eq!((transfer.position, transfer.partial_position), (None, partial_position));
+    let placement = Placement::Partial(PartialPosition { height: 7, index: Some(0) });
+    assert_eq!(outcome.transfers[0].placement, placement);
     assert_eq!((outcome.report.unpositioned, outcome.report.unnamed_inputs), (1, 0));
 }
 
@@ -290,7 +288,7 @@ fn a_file_that_names_nobody_is_refused_before_anything_is_handed_on() {
         // Rows before the first that names somebody are not lost, within one batch.
         let (result, handed) = attempt(&(text.repeat(BATCH - 1) + &named));
         assert_eq!((result.unwrap().kept, handed), (BATCH as u64, BATCH));
-        assert!(attempt(&(text.repeat(BATCH) + &named)).0.is_err());
+        assert!(attempt(&(text.repeat(BATCH + 1) + &named)).0.is_err());
     }
     // Blocks with a coinbase only name who was paid.
     let coinbase =

@@ -343,8 +343,7 @@ fn the_public_data_set_of_amazon_is_read() {
         let transfer = |tx: u8, tx_index, movement| Transfer {
             chain: Chain::Bitcoin,
             time: 700,
-            position: Some(Position { height: 7, tx_index, index: 0 }),
-            partial_position: None,
+            placement: Position { height: 7, tx_index, index: 0 }.into(),
             block_hash: Some([0xb7; 32]),
             tx: Some(TxId::Hash([tx; 32])),
             status: TxStatus::Succeeded,

@@ -29,7 +29,7 @@ fn transactions_are_read() {
     assert_eq!(outcome.report.format, TransferFormat::EthereumTransactions);
     let transfer = &outcome.transfers[0];
     assert_eq!((&transfer.chain, transfer.time), (&Chain::Evm(1), 700));
-    assert_eq!(transfer.position, Some(Position { height: 7, tx_index: 3, index: 0 }));
+    assert_eq!(transfer.position(), Some(Position { height: 7, tx_index: 3, index: 0 }));
     assert_eq!(transfer.block_hash, Some([0xb7; 32]));
     assert_eq!((transfer.status, &transfer.tx), (TxStatus::Unknown, &Some(TxId::Hash([1; 32]))));
     let movement = outcome.account(0);
@@ -38,6 +38,41 @@ fn transactions_are_read() {
     assert_eq!(movement.amount.to_string(), "31337000000000000000000", "more than 64 bits");
     // A contract creation is kept, and so is a value of zero.
     assert_eq!((&outcome.account(1).to, outcome.account(1).amount), (&None, Amount::ZERO));
+}
+
+#[test]
+fn a_created_contract_that_was_paid_is_unnamed_until_a_receipt_names_it() {
+    let row = |value: u64, status: u8| {
+        format!("{TRANSACTIONS},status\n{},0,,7,3,{A},,{value},700,{status}\n", hash("01"))
+    };
+    let unnamed = |outcome: &Outcome| outcome.report.unnamed_accounts;
+    assert_eq!(unnamed(&read_text(row(5, 1))), 1);
+    assert_eq!(unnamed(&read_text(row(0, 1))), 0, "nothing moved");
+    assert_eq!(unnamed(&read_text(row(5, 0))), 0, "it failed");
+    let receipts = write(format!("transaction_hash,contract_address\n{},{B}\n", hash("01")));
+    let named = read_with(&row(5, 1), &settings(None, Some(&receipts))).unwrap();
+    assert_eq!((unnamed(&named), &named.account(0).to), (0, &evm(B)));
+}
+
+#[test]
+fn batches_end_with_blocks() {
+    let mut text = TRANSACTIONS.to_owned();
+    // A block of 5,000, then one that fills batches by itself.
+    for (height, count) in [(7, 5_000), (8, 3 * BATCH)] {
+        for index in 0..count {
+            let tx = format!("0x{:064x}", height * 100_000 + index);
+            text.push_str(&format!("\n{tx},0,,{height},{index},{A},{B},1,700"));
+        }
+    }
+    let mut handed = Vec::new();
+    let mut sink = |batch: Vec<Transfer>, _: Progress| {
+        handed.push(batch.iter().filter_map(Transfer::height).collect::<Vec<_>>());
+        Ok::<_, io::Error>(())
+    };
+    read(&write(text).path, &settings(None, None), &decimals, None, &mut sink).unwrap();
+    assert_eq!(handed[0], [7; 5_000]);
+    assert!(handed[1..].iter().flatten().all(|height| *height == 8));
+    assert_eq!(handed[1].len(), BATCH);
 }
 
 #[test]
@@ -158,9 +193,8 @@ fn token_transfers_need_a_time_and_may_have_a_position() {
     let outcome = read_with(&text, &settings(Some(&blocks), None)).unwrap();
     let transfer = &outcome.transfers[0];
     assert_eq!(outcome.report.format, TransferFormat::EthereumTokenTransfers);
-    let partial_position = Some(PartialPosition { height: 7, index: Some(19) });
-    assert_eq!((transfer.time, transfer.position), (700, None));
-    assert_eq!(transfer.partial_position, partial_position);
+    let placement = Placement::Partial(PartialPosition { height: 7, index: Some(19) });
+    assert_eq!((transfer.time, transfer.placement), (700, placement));
     assert_eq!(transfer.kind(), MovementKind::Tokens);
     assert_eq!((&transfer.tx, transfer.block_hash), (&Some(TxId::Hash([1; 32])), Some([0xb7; 32])));
     assert_eq!(outcome.report.unpositioned, 1);
@@ -174,8 +208,7 @@ fn token_transfers_need_a_time_and_may_have_a_position() {
         let receipts = write(receipts);
         let outcome = read_with(&text, &settings(Some(&blocks), Some(&receipts))).unwrap();
         let transfer = &outcome.transfers[0];
-        assert_eq!(transfer.position, Some(Position { height: 7, tx_index: 4, index: 19 }));
-        assert_eq!(transfer.partial_position, None);
+        assert_eq!(transfer.position(), Some(Position { height: 7, tx_index: 4, index: 19 }));
         assert_eq!(transfer.status, TxStatus::Succeeded);
     }
     let with_time = format!(
@@ -232,7 +265,7 @@ fn traces_that_move_value_are_kept_and_the_others_counted() {
     let places: Vec<_> = outcome
         .transfers
         .iter()
-        .map(|transfer| transfer.position.unwrap())
+        .map(|transfer| transfer.position().unwrap())
         .map(|position| (position.height, position.tx_index, position.index))
         .collect();
     let last = MAX_TX_INDEX;
@@ -256,7 +289,7 @@ fn the_top_trace_is_the_transaction() {
 
 #[test]
 fn traces_without_an_index_have_one_from_their_address() {
-    let index = |row: String| traces(&[row]).transfers[0].position.map(|position| position.index);
+    let index = |row: String| traces(&[row]).transfers[0].position().map(|position| position.index);
     assert_eq!(index(trace("create", "", "[]", "")), Some(0));
     let first = index(trace("call", "call", "0", "")).unwrap();
     let second = index(trace("call", "call", "[1]", "")).unwrap();
@@ -269,12 +302,8 @@ fn traces_without_an_index_have_one_from_their_address() {
     assert_eq!(index(from_id), Some(inner), "the trace id says the same");
     // Without a place in the transaction, or without the transaction's in its block, the height
     // and what else is stated remain.
-    let partial = |row: String| {
-        let transfer = traces(&[row]).transfers.remove(0);
-        assert_eq!(transfer.position, None);
-        transfer.partial_position.unwrap()
-    };
-    let at = |index| PartialPosition { height: 7, index };
+    let partial = |row: String| traces(&[row]).transfers[0].placement;
+    let at = |index| Placement::Partial(PartialPosition { height: 7, index });
     assert_eq!(partial(trace("call", "call", &format!("\"{deep}\""), "")), at(None));
     assert_eq!(partial(trace("reward", "", "", "")), at(None));
     let unplaced =
@@ -285,9 +314,9 @@ fn traces_without_an_index_have_one_from_their_address() {
     assert_eq!(partial(unplaced(trace("call", "call", "0", ""))), at(Some(first)));
     assert_eq!(partial(unplaced(trace("call", "call", &format!("\"{deep}\""), ""))), at(None));
     let text = format!("{TRANSACTIONS}\n{},0,,7,,{A},{B},1,700\n", hash("01"));
-    assert_eq!(read_text(text).transfers[0].partial_position, Some(at(Some(0))));
+    assert_eq!(read_text(text).transfers[0].placement, at(Some(0)));
     let unsaid = traces(&[trace("suicide", "", "", "")]);
-    assert_eq!(unsaid.transfers[0].position.unwrap().index % 2, 0);
+    assert_eq!(unsaid.transfers[0].position().unwrap().index % 2, 0);
 }
 
 #[test]

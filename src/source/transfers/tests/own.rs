@@ -26,8 +26,7 @@ fn a_row_is_read_whole() {
     let expected = Transfer {
         chain: Chain::Evm(1),
         time: 1_650_000_000,
-        position: Some(Position { height: 7, tx_index: 3, index: 5 }),
-        partial_position: None,
+        placement: Position { height: 7, tx_index: 3, index: 5 }.into(),
         block_hash: Some([0x22; 32]),
         tx: Some(TxId::Hash([0x11; 32])),
         status: TxStatus::Succeeded,
@@ -52,7 +51,7 @@ fn what_may_be_absent_may_be_absent() {
     let outcome = read_text(text);
     let transfer = &outcome.transfers[0];
     assert_eq!((&transfer.chain, transfer.time), (&Chain::Evm(56), 1_650_000_000));
-    assert_eq!((transfer.position, &transfer.tx, transfer.block_hash), (None, &None, None));
+    assert_eq!((transfer.position(), &transfer.tx, transfer.block_hash), (None, &None, None));
     assert_eq!(transfer.status, TxStatus::Unknown);
     assert_eq!((&outcome.account(0).from, &outcome.account(0).to), (&None, &evm(B)));
     assert!(matches!(outcome.account(0).asset, Asset::Contract(_)));
@@ -162,7 +161,7 @@ fn two_short_positions_at_one_place_are_refused() {
     assert!(said.starts_with("line 3: stands at 7:3 as the row before"), "{said}");
     let outcome = read_text(rows(&["7:3", "7:3:1", "7:4", "8:4"]));
     let indices: Vec<u32> =
-        outcome.transfers.iter().map(|transfer| transfer.position.unwrap().index).collect();
+        outcome.transfers.iter().map(|transfer| transfer.position().unwrap().index).collect();
     assert_eq!(indices, [0, 1, 0, 0]);
 }
 
@@ -334,7 +333,7 @@ proptest! {
         let outcome = read_text(csv(&[row]));
         let transfer = &outcome.transfers[0];
         prop_assert_eq!(transfer.time, time);
-        prop_assert_eq!(transfer.position, Some(Position { height, tx_index, index }));
+        prop_assert_eq!(transfer.position(), Some(Position { height, tx_index, index }));
         prop_assert_eq!(&transfer.tx, &Some(TxId::Hash(tx)));
         let movement = outcome.account(0);
         prop_assert_eq!(&movement.from, &Some(Holder::Evm(from)));

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, PartialPosition, Position, Transfer,
-    TxId, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, PartialPosition, Placement, Position,
+    Transfer, TxId, TxStatus, UtxoMovement,
 };
 
 /// The rows of a packed form.
@@ -123,7 +123,7 @@ impl<'a> Decoder<'a> {
     fn place(&mut self, flags: u64, chain: usize) -> Option<Transfer> {
         let mut last = std::mem::take(&mut self.chains.get_mut(chain)?.1);
         last.time = self.difference(last.time)?;
-        let mut position = None;
+        let mut placement = Placement::Unknown;
         if flags & POSITIONED != 0 {
             let (last_height, last_tx, last_index) = last.position;
             let height = self.difference(last_height)?;
@@ -133,10 +133,8 @@ impl<'a> Decoder<'a> {
             let index = self.difference(if same { last_index.into() } else { 0 })?;
             let index = u32::try_from(index).ok()?;
             last.position = (height, tx_index, index);
-            position = Some(Position { height, tx_index, index });
-        }
-        let mut partial_position = None;
-        if flags & (POSITIONED | PARTIAL) == PARTIAL {
+            placement = Position { height, tx_index, index }.into();
+        } else if flags & PARTIAL != 0 {
             let (last_height, _, last_index) = last.position;
             let height = self.difference(last_height)?;
             let index = match flags & PARTIAL_INDEX {
@@ -144,7 +142,7 @@ impl<'a> Decoder<'a> {
                 _ => Some(u32::try_from(self.difference(last_index.into())?).ok()?),
             };
             last.position = (height, 0, index.unwrap_or(last_index));
-            partial_position = Some(PartialPosition { height, index });
+            placement = Placement::Partial(PartialPosition { height, index });
         }
         if flags & (BLOCK | SAME_BLOCK) == BLOCK {
             last.block = Some(self.array()?);
@@ -160,8 +158,7 @@ impl<'a> Decoder<'a> {
         let row = Transfer {
             chain: self.chains[chain].0.clone(),
             time: last.time,
-            position,
-            partial_position,
+            placement,
             block_hash: last.block.filter(|_| flags & BLOCK != 0),
             tx: if has_tx { last.tx.clone() } else { None },
             status: match flags & (SUCCEEDED | FAILED) {

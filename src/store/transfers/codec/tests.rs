@@ -60,14 +60,13 @@ fn transfer() -> impl Strategy<Value = Transfer> {
     let position = (0..=MAX_HEIGHT, 0..=MAX_TX_INDEX, any::<u32>());
     let near = (0_u64..3, 0_u32..3, 0_u32..3);
     let position = (proptest::option::of(prop_oneof![position, near]), any::<[bool; 2]>());
-    let position = position.prop_map(|(position, [partial, indexed])| match position {
+    let placement = position.prop_map(|(position, [partial, indexed])| match position {
+        None => Placement::Unknown,
         Some((height, _, index)) if partial => {
-            (None, Some(PartialPosition { height, index: indexed.then_some(index) }))
+            let index = indexed.then_some(index);
+            Placement::Partial(PartialPosition { height, index })
         }
-        position => {
-            let whole = |(height, tx_index, index)| Position { height, tx_index, index };
-            (position.map(whole), None)
-        }
+        Some((height, tx_index, index)) => Position { height, tx_index, index }.into(),
     });
     let tx = prop_oneof![
         (0_u8..3).prop_map(|byte| TxId::Hash([byte; 32])),
@@ -77,12 +76,11 @@ fn transfer() -> impl Strategy<Value = Transfer> {
         prop_oneof![Just(TxStatus::Unknown), Just(TxStatus::Succeeded), Just(TxStatus::Failed)];
     let block = proptest::option::of((0_u8..3).prop_map(|byte| [byte; 32]));
     let movement = prop_oneof![account(), utxo()];
-    (chain, 0..=MAX_TIME, position, block, proptest::option::of(tx), status, movement).prop_map(
-        |(chain, time, (position, partial_position), block_hash, tx, status, movement)| Transfer {
+    (chain, 0..=MAX_TIME, placement, block, proptest::option::of(tx), status, movement).prop_map(
+        |(chain, time, placement, block_hash, tx, status, movement)| Transfer {
             chain,
             time,
-            position,
-            partial_position,
+            placement,
             block_hash,
             tx,
             status,
@@ -134,11 +132,10 @@ fn the_extremes_come_back() {
         amount: Amount::MAX,
         usd_micros: Some(u64::MAX),
     };
-    let row = |time, position, movement| Transfer {
+    let row = |time, position: Option<Position>, movement| Transfer {
         chain: Chain::Evm(u64::MAX),
         time,
-        position,
-        partial_position: None,
+        placement: position.into(),
         block_hash: Some([0xff; 32]),
         tx: Some(TxId::Hash([0xff; 32])),
         status: TxStatus::Failed,
@@ -179,8 +176,7 @@ fn a_row_is_small() {
         rows.push(Transfer {
             chain: Chain::Evm(1),
             time: 1_600_000_000 + n / 150 * 12,
-            position: Some(Position { height: n / 150, tx_index: (n % 150) as u32, index: 0 }),
-            partial_position: None,
+            placement: Position { height: n / 150, tx_index: (n % 150) as u32, index: 0 }.into(),
             block_hash: None,
             tx: None,
             status: TxStatus::Succeeded,
