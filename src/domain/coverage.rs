@@ -17,6 +17,7 @@ use super::transfer::{Asset, MovementKind, Transfer};
 mod gap;
 mod spans;
 
+use gap::join_nearest;
 pub use gap::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, add_gap, take_rows};
 pub use spans::{MAX_SPANS, Spans, below, difference, hold, spans_of, union};
 
@@ -167,8 +168,12 @@ impl ChainHead {
             changed = true;
             take_rows(&mut self.gaps, counted);
         }
+        let mut added: Vec<Gap> = added.into_iter().collect();
+        changed |= !added.is_empty();
+        if added.len() > MAX_GAPS {
+            join_nearest(&mut added, MAX_GAPS);
+        }
         for gap in added {
-            changed = true;
             add_gap(&mut self.gaps, gap);
         }
         self.revision += u64::from(changed);

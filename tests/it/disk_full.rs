@@ -85,7 +85,7 @@ pub fn row(n: u64) -> Transfer {
         status: TxStatus::Unknown,
         movement: Movement::Account(AccountMovement {
             from: Some(Holder::Evm(from)),
-            to: None,
+            to: Some(Holder::Evm([2; 20])),
             asset: Asset::Native,
             amount: Amount::from(n),
             usd_micros: None,

@@ -1,6 +1,7 @@
 //! Gaps: places of a chain that are known not to be wholly understood, and the bound on how many are
 //! kept apart.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -235,7 +236,7 @@ pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
     }
     gaps.push(gap);
     if gaps.len() > MAX_GAPS {
-        join_nearest(gaps);
+        join_nearest(gaps, MAX_GAPS);
     }
 }
 
@@ -254,23 +255,39 @@ pub fn take_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
     }
 }
 
-/// Joins the two gaps of one class that lie nearest to each other.
-fn join_nearest(gaps: &mut Vec<Gap>) {
-    gaps.sort_by_key(|gap| {
+/// Joins gaps of one class, those that lie nearest to each other, until there are no more than `most`
+/// or none can be joined. All at once: one by one, a batch of many would take a sort for each.
+pub fn join_nearest(gaps: &mut Vec<Gap>, most: usize) {
+    gaps.sort_by_cached_key(|gap| {
         let (start, end) = gap.extent.span().clone().into_inner();
         (gap.class(), start, end)
     });
-    let distance = |pair: &[Gap]| {
-        let (first, second) = (pair[0].extent.span(), pair[1].extent.span());
+    let distance = |first: &Gap, second: &Gap| {
+        let (first, second) = (first.extent.span(), second.extent.span());
         second.start().saturating_sub(*first.end())
     };
-    let pairs = gaps.windows(2).enumerate();
-    let pairs = pairs.filter(|(_, pair)| pair[0].class() == pair[1].class());
-    // There are fewer classes than gaps, so that some pair is of one.
-    let nearest = pairs.min_by_key(|(_, pair)| distance(pair)).map(|(place, _)| place);
-    if let Some(place) = nearest {
-        let second = gaps.remove(place + 1);
-        gaps[place] = gaps[place].joined(&second);
+    while gaps.len() > most {
+        let pairs = gaps.windows(2).filter(|pair| pair[0].class() == pair[1].class());
+        let mut distances: Vec<u64> = pairs.map(|pair| distance(&pair[0], &pair[1])).collect();
+        let count = (gaps.len() - most).min(distances.len());
+        let Some(last) = count.checked_sub(1) else { return };
+        let (nearer, &mut farthest, _) = distances.select_nth_unstable(last);
+        // Of pairs as far from each other as the last, so many.
+        let mut as_far = count - nearer.iter().filter(|it| **it < farthest).count();
+        let mut joined: Vec<Gap> = Vec::with_capacity(gaps.len());
+        for gap in gaps.drain(..) {
+            let before = joined.last_mut().filter(|before| before.class() == gap.class());
+            let order = before.as_ref().map(|before| distance(before, &gap).cmp(&farthest));
+            match (before, order) {
+                (Some(before), Some(Ordering::Less)) => *before = before.joined(&gap),
+                (Some(before), Some(Ordering::Equal)) if as_far > 0 => {
+                    as_far -= 1;
+                    *before = before.joined(&gap);
+                }
+                _ => joined.push(gap),
+            }
+        }
+        *gaps = joined;
     }
 }
 
@@ -281,6 +298,33 @@ mod tests {
     fn gap(kind: MovementKind, height: u64, cause: GapCause) -> Gap {
         let place = Some(GapPlace::Index(height as u32, 0));
         Gap { kind, extent: Extent::Heights(height..=height), cause, place }
+    }
+
+    #[test]
+    fn many_are_joined_at_once_as_one_by_one() {
+        let all: Vec<Gap> = (0..900_u64)
+            .map(|n| Gap {
+                place: Some(GapPlace::Rows(1)),
+                ..gap(MovementKind::Utxo, n * n * 31 % 104_729, GapCause::Unnamed)
+            })
+            .collect();
+        let mut at_once = all.clone();
+        join_nearest(&mut at_once, 100);
+        let mut by_one = all.clone();
+        for most in (100..900).rev() {
+            join_nearest(&mut by_one, most);
+        }
+        let rows = |gaps: &[Gap]| -> Vec<u64> {
+            let rows = |gap: &Gap| match gap.place {
+                Some(GapPlace::Rows(rows)) => rows,
+                _ => unreachable!(),
+            };
+            gaps.iter().map(rows).collect()
+        };
+        assert_eq!((at_once.len(), rows(&at_once).iter().sum::<u64>()), (100, 900));
+        assert_eq!(at_once, by_one);
+        let held = |gap: &Gap| at_once.iter().any(|known| known.extent.holds(&gap.extent));
+        assert!(all.iter().all(held));
     }
 
     #[test]
