@@ -161,13 +161,10 @@ impl ChainHead {
 
     /// Adds gaps, and takes away those that ended.
     pub fn change_gaps(&mut self, ended: &[Gap], added: impl IntoIterator<Item = Gap>) {
+        let is_counted = |gap: &Gap| matches!(gap.place, Some(GapPlace::Rows(_)));
         let before = self.gaps.len();
-        self.gaps.retain(|gap| !ended.contains(gap));
+        self.gaps.retain(|gap| is_counted(gap) || !ended.contains(gap));
         let mut changed = self.gaps.len() != before;
-        for counted in ended.iter().filter(|gap| matches!(gap.place, Some(GapPlace::Rows(_)))) {
-            changed = true;
-            take_rows(&mut self.gaps, counted);
-        }
         let mut added: Vec<Gap> = added.into_iter().collect();
         changed |= !added.is_empty();
         if added.len() > MAX_GAPS {
@@ -175,6 +172,11 @@ impl ChainHead {
         }
         for gap in added {
             add_gap(&mut self.gaps, gap);
+        }
+        // Last: rows may be counted and named in one change.
+        for counted in ended.iter().filter(|gap| is_counted(gap)) {
+            changed = true;
+            take_rows(&mut self.gaps, counted);
         }
         self.revision += u64::from(changed);
     }

@@ -341,18 +341,16 @@ impl Transfer {
         match &self.movement {
             Movement::Utxo(utxo) => utxo.has_unnamed_inputs() || utxo.has_unnamed_outputs(),
             Movement::Account(moved) => {
-                self.status != TxStatus::Failed && moved.has_unnamed_holders()
+                // A contract is created, and no receipt says which.
+                let is_receiver_unnamed = moved.to.is_none();
+                // Of the coin, without a transaction, it is a reward.
+                let is_reward = moved.asset == Asset::Native && self.tx.is_none();
+                let is_payer_unnamed = moved.from.is_none() && !is_reward;
+                (is_receiver_unnamed || is_payer_unnamed)
+                    && moved.amount > Amount::ZERO
+                    && self.status != TxStatus::Failed
             }
         }
-    }
-}
-
-impl AccountMovement {
-    /// Whether something moved and the receiver is not named, as where a contract is created and no
-    /// receipt says which; or the payer of a token, which no block gives as a reward.
-    pub fn has_unnamed_holders(&self) -> bool {
-        let is_payer_unnamed = self.from.is_none() && self.asset != Asset::Native;
-        self.amount > Amount::ZERO && (self.to.is_none() || is_payer_unnamed)
     }
 }
 

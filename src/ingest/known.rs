@@ -91,14 +91,14 @@ impl Index {
         store: &Store,
         fingerprint: u64,
         row: &Transfer,
-        wanted: impl Fn(u64) -> bool,
+        wanted: impl Fn(u64, &Transfer) -> bool,
     ) -> Result<Option<u64>, StoreError> {
         let halves = halves(fingerprint);
         for (_, number) in self.rows.iter_hash(fingerprint).filter(|(known, _)| *known == halves) {
             let number = u64::from(*number);
-            if wanted(number)
-                && let [(_, stored)] = &store.stored_rows(&[number])?[..]
+            if let [(_, stored)] = &store.stored_rows(&[number])?[..]
                 && stored == row
+                && wanted(number, stored)
             {
                 return Ok(Some(number));
             }

@@ -1,15 +1,14 @@
-//! What a store of schema 2 did not count: transactions that name nobody, in blocks that are declared
-//! now. Reads the store, writes nothing.
+//! What a store of schema 2 did not count: transfers that do not name who paid or was paid, in blocks
+//! that are declared now. Reads the store, writes nothing.
 
 use std::collections::BTreeMap;
 
 use super::sort::{Unnamed, counted};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Covered, Extent, Gap, Spans, TransferState, difference, union};
-use crate::domain::transfer::MovementKind;
 use crate::store::{Clock, Store, StoreError};
 
-/// The gaps of transactions that name nobody in blocks that are declared for the first time since
+/// The gaps of transfers that do not name who paid or was paid, in blocks that are declared for the first time since
 /// schema 2.
 pub(super) fn unnamed_before(
     store: &Store,
@@ -20,9 +19,6 @@ pub(super) fn unnamed_before(
     for covered in covered {
         let Extent::Heights(heights) = &covered.extent else { continue };
         let Some(head) = state.chains.get(&*covered.chain.caip2()) else { continue };
-        if head.undeclared.is_empty() || !covered.kinds.contains(&MovementKind::Utxo) {
-            continue;
-        }
         let declared = std::slice::from_ref(heights);
         let others = difference(&head.undeclared, declared);
         let of_chain = spans.entry(&head.chain).or_default();

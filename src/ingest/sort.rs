@@ -117,7 +117,11 @@ impl<'a> Sorting<'a> {
 
     /// Whether a row without a place is stored already, by another session.
     fn matches(&mut self, fingerprint: u64, row: &Transfer) -> Result<bool, StoreError> {
-        let free = |number| !self.taken.holds(number) && !self.now_taken.holds(number);
+        let free = |number, stored: &Transfer| {
+            !self.taken.holds(number)
+                && !self.now_taken.holds(number)
+                && !self.state.is_retracted(number, stored)
+        };
         let found = self.index.find(self.store, fingerprint, row, free)?;
         if let Some(number) = found {
             self.now_taken.add(number..number + 1);

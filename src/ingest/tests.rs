@@ -79,7 +79,10 @@ impl Model {
         if !Identity::of(row).is_place() {
             let free = |&at: &usize| {
                 let (other, by) = &self.rows[at];
-                row == other && *by != session && !self.matched.contains(&(session, at))
+                row == other
+                    && *by != session
+                    && !self.retracted[at]
+                    && !self.matched.contains(&(session, at))
             };
             match (0..self.rows.len()).find(free) {
                 Some(at) => self.matched.push((session, at)),

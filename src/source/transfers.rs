@@ -247,9 +247,7 @@ pub struct ReadReport {
     /// [`UtxoMovement::has_unnamed_outputs`]: crate::domain::transfer::UtxoMovement::has_unnamed_outputs
     pub unnamed_outputs: u64,
     /// Transfers of account chains that do not name who was paid, or who paid
-    /// ([`AccountMovement::has_unnamed_holders`]).
-    ///
-    /// [`AccountMovement::has_unnamed_holders`]: crate::domain::transfer::AccountMovement::has_unnamed_holders
+    /// ([`Transfer::has_unnamed_holders`]).
     pub unnamed_accounts: u64,
 }
 
@@ -274,11 +272,14 @@ pub type RejectSink<'a> = &'a mut dyn FnMut(&Reject<'_>) -> io::Result<()>;
 /// How many decimals an asset has, where that is known.
 pub type AssetDecimals<'a> = &'a dyn Fn(&Chain, &Asset) -> Option<u8>;
 
-/// The most transfers handed on at once: twice as many as a batch has unless a block is large.
-pub const BATCH: usize = 8_192;
+/// So many transfers are handed on at once, and the rest of their last block.
+pub const BATCH: usize = 4_096;
+
+/// The most transfers handed on at once.
+pub const MAX_BATCH: usize = 16 * BATCH;
 
 /// Reads the transfers of a file (CSV, JSON lines or Parquet; the first two may be packed by gzip,
-/// zstd or bzip2: all told by content) and hands them to `sink` in batches of at most [`BATCH`], in
+/// zstd or bzip2: all told by content) and hands them to `sink` in batches of [`BATCH`], in
 /// the order of the file, and of whole blocks where the file has them one after the other and none
 /// is too large. `sink` is also called, with nothing, while rows are left out.
 ///

@@ -290,3 +290,21 @@ fn what_schema_2_covered_counts_once_it_is_declared() {
     assert_eq!(full.status, 0, "{}", full.err);
     assert!(covered(PAID_ON_BITCOIN));
 }
+
+/// Rows of which nobody knows where they stand are gaps wherever the files reach, also where a later
+/// file ends the import.
+#[test]
+fn what_cannot_be_placed_is_a_gap_though_a_later_file_stops() {
+    let place = place();
+    let row = |height: &str, to: u8| {
+        format!("eip155:1,0x{to:064x},{height}:0:0,1700000000,{PAID},0x{to:040x},native,1\n")
+    };
+    let head = "chain,tx,position,time,from,to,asset,amount\n";
+    let whole = place.file("whole.csv", &(head.to_owned() + &row("10", 1) + &row("20", 2)));
+    let stops = place.file("stops.csv", &(head.to_owned() + "eip155:1,bad\n"));
+    let stopped = place.says(&["transfers", "import", &whole, &stops]);
+    assert_eq!(stopped.status, 1, "{}", stopped.err);
+    let gaps = place.json(&["transfers", "gaps"])["gaps"].clone();
+    let all: Vec<_> = gaps.as_array().unwrap().iter().map(|gap| &gap["heights"]).collect();
+    assert!(all.iter().any(|span| span["from"] == "10" && span["to"] == "20"), "{gaps}");
+}

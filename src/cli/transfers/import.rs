@@ -112,7 +112,13 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         rejects = kept;
         let report = match report {
             Ok(report) => report,
-            Err(error) => return Err(stopped(error, &arguments, &gathered, sink).await),
+            Err(error) => {
+                let mut reached = gathered.clone();
+                reached.reach_with(&all);
+                all.reach_with(&gathered);
+                let gaps = gaps_anywhere(unplaced, &all, &arguments);
+                return Err(stopped(error, &arguments, &reached, gaps, sink).await);
+            }
         };
         let known = arguments.file(Some(report.format));
         let gaps = gathered.gaps_left(&known);
@@ -126,10 +132,9 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             sink.note_gaps(gaps).await?;
         }
     }
-    // What stands nobody knows where may stand wherever any of the files reaches.
-    for (format, mut gathered) in unplaced {
-        gathered.reach_with(&all);
-        sink.note_gaps(gathered.gaps_left(&arguments.file(Some(format)))).await?;
+    let gaps = gaps_anywhere(unplaced, &all, &arguments);
+    if !gaps.is_empty() {
+        sink.note_gaps(gaps).await?;
     }
     if let Some(rejects) = rejects {
         rejects.finish()?;
@@ -149,6 +154,20 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     summary.finish(outcome, line.elapsed());
     arguments.output.show(&summary, |_| summary.text())?;
     Ok(if summary.is_whole() { 0 } else { NOT_WHOLE })
+}
+
+/// The gaps of rows of which it is not known where they stand: it may be wherever any of the files
+/// reaches.
+fn gaps_anywhere(
+    unplaced: Vec<(TransferFormat, Gathered)>,
+    all: &Gathered,
+    arguments: &Arguments,
+) -> Vec<(Chain, Gap)> {
+    let gaps = |(format, mut gathered): (TransferFormat, Gathered)| {
+        gathered.reach_with(all);
+        gathered.gaps_left(&arguments.file(Some(format)))
+    };
+    unplaced.into_iter().flat_map(gaps).collect()
 }
 
 /// The exit status of an import that was done, of which not everything was understood.
@@ -216,6 +235,10 @@ impl Claim {
                  \"transfers declare {chain} --covers ... --kinds {kind}\""
             );
         }
+        if let Some(kind) = kinds.iter().find(|kind| !MovementKind::of_chain(chain).contains(kind))
+        {
+            bail!("nothing is declared of {chain}: it has no transfers of kind {kind}");
+        }
         let heights = arguments.covers.clone().map(Extent::Heights);
         let times = arguments.covers_times.clone().map(Extent::Times);
         let is_clean_import = self.not_understood == 0;
@@ -230,18 +253,19 @@ impl Claim {
 }
 
 /// An import that ends early: what was read before is stored all the same, and the block in which it
-/// ended is a gap.
+/// ended is a gap beside those of the files before.
 async fn stopped(
     error: ReadTransfersError,
     arguments: &Arguments,
     gathered: &Gathered,
+    mut gaps: Vec<(Chain, Gap)>,
     mut sink: Sink,
 ) -> anyhow::Error {
     let stands = match &error {
         ReadTransfersError::Row { stands, .. } => RowPlace::clone(stands),
         _ => RowPlace::default(),
     };
-    let gaps = gathered.stopped(&arguments.file(arguments.format), &stands);
+    gaps.extend(gathered.stopped(&arguments.file(arguments.format), &stands));
     let mut error = anyhow::Error::from(error);
     if !gaps.is_empty() {
         let mut places: Vec<String> = gaps

@@ -67,7 +67,8 @@ impl fmt::Display for Extent {
 pub enum GapCause {
     /// A row could not be understood.
     Rejected,
-    /// A row could not be understood, nor where it stands: the gap is the reach of its file.
+    /// A row could not be understood, nor where it stands (the gap is the reach of its file), or
+    /// nor of which kind it is (there is a gap of each).
     Unreadable,
     /// An import stopped within this block.
     Stopped,
@@ -131,7 +132,7 @@ impl Gap {
             return false;
         }
         match (&self.place, self.cause) {
-            (_, GapCause::Fork | GapCause::Unreadable) => false,
+            (_, GapCause::Fork) => false,
             (Some(GapPlace::Transaction(tx, index)), _) => {
                 // On a UTXO chain the whole transaction is one row.
                 let is_place = match index {
@@ -151,9 +152,9 @@ impl Gap {
     /// closes it: where no row is known that would.
     pub fn ends_with_clean_import(&self) -> bool {
         match self.cause {
-            GapCause::Rejected | GapCause::Unreadable | GapCause::Stopped | GapCause::Refused => {
-                !self.has_row()
-            }
+            GapCause::Rejected | GapCause::Stopped | GapCause::Refused => !self.has_row(),
+            // Of a row whose kind is not known, only one of its gaps ends with it.
+            GapCause::Unreadable => true,
             // Counted rows close it one by one.
             GapCause::Unnamed => self.place.is_none(),
             GapCause::Fork => false,
@@ -298,6 +299,13 @@ mod tests {
     fn gap(kind: MovementKind, height: u64, cause: GapCause) -> Gap {
         let place = Some(GapPlace::Index(height as u32, 0));
         Gap { kind, extent: Extent::Heights(height..=height), cause, place }
+    }
+
+    #[test]
+    fn a_gap_of_a_row_of_unknown_kind_ends_with_the_row_or_a_clean_import() {
+        let of = |cause| gap(MovementKind::Native, 7, cause);
+        assert!(of(GapCause::Unreadable).ends_with_clean_import());
+        assert!(!of(GapCause::Rejected).ends_with_clean_import());
     }
 
     #[test]

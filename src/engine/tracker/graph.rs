@@ -9,6 +9,7 @@ use super::{EngineError, Kept, Tracker};
 use crate::domain::coverage::{TransferState, Verdict};
 use crate::domain::transfer::Transfer;
 use crate::exposure::World;
+use crate::store::StoreError;
 
 impl Tracker {
     /// Takes what was stored and what was taken back, in the order in which that was done: sessions
@@ -82,9 +83,20 @@ impl Tracker {
             fresh.resume(labels);
         }
         let state = self.store.transfer_state();
-        let counts = |row: u64, transfer: &Transfer| {
-            state.replacements.is_in_graph(row) && !state.is_retracted(row, transfer)
+        let has_taken_blocks = state.retractions.iter().any(|record| record.block_hash.is_some());
+        let counts = |row: u64, transfer: &Transfer| -> Result<bool, StoreError> {
+            if !state.replacements.is_in_graph(row) || state.is_retracted(row, transfer) {
+                return Ok(false);
+            }
+            // It stands in the graph for a better telling, which may have been taken back.
+            let newest = state.replacements.newest(row);
+            if newest == row || !has_taken_blocks {
+                return Ok(true);
+            }
+            let newest = self.store.stored_rows(&[newest])?;
+            Ok(!newest.iter().any(|(row, transfer)| state.is_retracted(*row, transfer)))
         };
+        let mut failed = None;
         self.store.read_rows(0, |first_row, mut rows| {
             // What is stored meanwhile will be said.
             let wanted = usize::try_from(state.rows.saturating_sub(first_row));
@@ -95,12 +107,19 @@ impl Tracker {
             }
             for (row, transfer) in (first_row..).zip(&rows) {
                 match counts(row, transfer) {
-                    true => fresh.append(row, std::slice::from_ref(transfer)),
-                    false => fresh.pass_over(row),
+                    Ok(true) => fresh.append(row, std::slice::from_ref(transfer)),
+                    Ok(false) => fresh.pass_over(row),
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
                 }
             }
             ControlFlow::Continue(())
         })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
         Ok((fresh, state))
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::parse_chain;
+use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
     Conflict, Covered, Extent, Gap, GapCause, GapPlace, Spans, Verdict, spans_of,
 };
-use crate::domain::transfer::{MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
+use crate::domain::transfer::{Asset, MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
 use crate::engine::HeadOverview;
 use crate::grpc::convert;
 use crate::grpc::status::{Refusal, invalid_field};
@@ -142,7 +143,9 @@ pub(super) fn from_gap((place, gap): (usize, &v1::TransferGap)) -> Result<(Chain
     };
     let tx = convert::transfer::from_tx(&gap.tx)
         .map_err(|error| invalid_field(&format!("{field}.tx"), error))?;
-    let place = tx.map(|tx| GapPlace::Transaction(tx, gap.index));
+    // No row ends a gap of several blocks, and none that states a height one of a time.
+    let is_block = matches!(&extent, Extent::Heights(span) if span.start() == span.end());
+    let place = tx.filter(|_| is_block).map(|tx| GapPlace::Transaction(tx, gap.index));
     let kind = kind[0];
     Ok((chain, Gap { kind, extent, cause, place }))
 }
@@ -210,6 +213,9 @@ pub(super) fn refused_rows(transfers: &[v1::Transfer], index: Option<u32>) -> Ve
             others.entry((chain.clone(), gap.kind, is_height)).or_default().push(at);
         }
     }
+    if let Some(faulty) = faulty.and_then(|place| transfers.get(place)) {
+        gaps.extend(anywhere(transfers, faulty));
+    }
     for ((chain, kind, is_height), others) in others {
         for span in spans_of(others) {
             let extent = if is_height { Extent::Heights(span) } else { Extent::Times(span) };
@@ -218,6 +224,37 @@ pub(super) fn refused_rows(transfers: &[v1::Transfer], index: Option<u32>) -> Ve
         }
     }
     gaps
+}
+
+/// The gaps of a row at fault whose chain cannot be read, or neither its height nor its time: it may
+/// stand wherever the others of its batch reach.
+fn anywhere(transfers: &[v1::Transfer], faulty: &v1::Transfer) -> Vec<(Chain, Gap)> {
+    let of = |transfer: &v1::Transfer| convert::transfer::from_chain(&transfer.chain).ok();
+    let own = of(faulty);
+    let at = |transfer: &v1::Transfer| {
+        let height = place_of(transfer).map(|(height, _)| (true, height));
+        height.or_else(|| time_of(transfer).map(|time| (false, time)))
+    };
+    if own.is_some() && at(faulty).is_some() {
+        return Vec::new();
+    }
+    let mut reach: BTreeMap<(Chain, bool), (u64, u64)> = BTreeMap::new();
+    for transfer in transfers {
+        let Some((chain, (is_height, at))) = of(transfer).zip(at(transfer)) else { continue };
+        if own.as_ref().is_none_or(|own| *own == chain) {
+            let (first, last) = reach.entry((chain, is_height)).or_insert((at, at));
+            (*first, *last) = ((*first).min(at), (*last).max(at));
+        }
+    }
+    let gaps = reach.into_iter().flat_map(|((chain, is_height), (first, last))| {
+        let span = first..=last;
+        let extent = if is_height { Extent::Heights(span) } else { Extent::Times(span) };
+        kinds_of_message(faulty, &chain, None).iter().map(move |kind| {
+            let (kind, extent, cause) = (*kind, extent.clone(), GapCause::Unreadable);
+            (chain.clone(), Gap { kind, extent, cause, place: None })
+        })
+    });
+    gaps.collect()
 }
 
 /// The gaps of one row, one for each kind that it may be of, which end when it is understood; none
@@ -233,14 +270,16 @@ fn row_gaps(transfer: &v1::Transfer, chain: &Chain, cause: GapCause) -> Vec<Gap>
     let by_tx = tx.map(|tx: TxId| GapPlace::Transaction(tx, index.flatten()));
     let position = transfer.position.as_ref();
     let by_position = position.map(|position| GapPlace::Index(position.tx_index, position.index));
-    let place = by_tx.or(by_position);
+    let place = by_tx.or(by_position).filter(|_| height.is_some());
+    let kinds = kinds_of_message(transfer, chain, index.flatten());
+    let cause = if kinds.len() > 1 { GapCause::Unreadable } else { cause };
     let gap = |kind: &MovementKind| Gap {
         kind: *kind,
         extent: extent.clone(),
         cause,
         place: place.clone(),
     };
-    kinds_of_message(transfer, chain, index.flatten()).iter().map(gap).collect()
+    kinds.iter().map(gap).collect()
 }
 
 fn time_of(transfer: &v1::Transfer) -> Option<u64> {
@@ -263,11 +302,13 @@ fn kinds_of_message(
     match &transfer.movement {
         Some(Movement::Utxo(_)) if chain.is_utxo() => &[MovementKind::Utxo],
         Some(Movement::Account(account)) if !chain.is_utxo() => {
-            let is_native = matches!(account.asset.as_str(), "" | "native");
-            match (is_native, index) {
-                (false, _) => &[MovementKind::Tokens],
-                (true, Some(index)) if index > 0 && index % 2 == 0 => &[MovementKind::Internal],
-                (true, _) => &[MovementKind::Native],
+            match (AssetTable::asset(&account.asset, chain), index) {
+                (None, _) => MovementKind::of_chain(chain),
+                (Some(Asset::Native), Some(index)) if index > 0 && index % 2 == 0 => {
+                    &[MovementKind::Internal]
+                }
+                (Some(Asset::Native), _) => &[MovementKind::Native],
+                (Some(_), _) => &[MovementKind::Tokens],
             }
         }
         _ => MovementKind::of_chain(chain),
@@ -319,4 +360,46 @@ fn heights(spans: &Spans) -> Vec<v1::HeightRange> {
 fn times(spans: &Spans) -> Vec<v1::TimeRange> {
     let last = spans.iter().skip(spans.len().saturating_sub(MAX_SPANS));
     last.map(|span| v1::TimeRange { from: *span.start(), to: *span.end() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(chain: &str, height: u64, asset: &str) -> v1::Transfer {
+        let account = v1::AccountMovement { asset: asset.to_owned(), ..Default::default() };
+        v1::Transfer {
+            chain: chain.to_owned(),
+            position: Some(v1::ChainPosition { height, tx_index: 0, index: 0 }),
+            movement: Some(v1::transfer::Movement::Account(account)),
+            ..Default::default()
+        }
+    }
+
+    fn shown(transfers: &[v1::Transfer], faulty: u32) -> Vec<String> {
+        let gaps = refused_rows(transfers, Some(faulty)).into_iter();
+        gaps.map(|(chain, gap)| {
+            format!("{chain} {} {} {}", gap.kind, gap.extent, gap.cause.as_str())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_placed_is_a_gap_wherever_its_batch_reaches() {
+        let batch =
+            [message("eip155:1", 10, ""), message("eip155:l", 11, ""), message("eip155:1", 14, "")];
+        let found = shown(&batch, 1);
+        assert!(
+            found.contains(&"eip155:1 native heights 10 to 14 UNREADABLE".to_owned()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_row_of_an_unreadable_asset_is_a_gap_of_every_kind() {
+        let found = shown(&[message("eip155:1", 10, "ntive")], 0);
+        let want = ["native", "tokens", "internal"]
+            .map(|kind| format!("eip155:1 {kind} height 10 UNREADABLE"));
+        assert_eq!(found, want);
+    }
 }

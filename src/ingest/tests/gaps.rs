@@ -68,6 +68,58 @@ fn a_payment_to_nobody_is_a_gap_until_the_receiver_is_named() {
         Transfer { placement: Position { height: 4, tx_index: 0, index: 0 }.into(), ..failed };
     ingestor.begin().append(vec![failed], &[]).unwrap();
     assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0], "nothing moved");
+    let paid_by_nobody = |tx| {
+        let mut row = transfer(3, Some(20), tx, 5);
+        let Movement::Account(account) = &mut row.movement else { unreachable!() };
+        account.from = None;
+        row
+    };
+    ingestor.begin().append(vec![paid_by_nobody(None)], &[]).unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0], "a reward");
+    ingestor.begin().append(vec![paid_by_nobody(Some(7))], &[]).unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), ["native height 5 UNNAMED"]);
+}
+
+#[test]
+fn a_block_that_is_taken_back_takes_what_it_covered_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let hashed = |byte: u8, row: Transfer| Transfer { block_hash: Some([byte; 32]), ..row };
+    let mut unnamed = hashed(1, transfer(3, Some(21), Some(2), 5));
+    let Movement::Account(account) = &mut unnamed.movement else { unreachable!() };
+    account.to = None;
+    let mut token = transfer(3, Some(22), Some(3), 5);
+    let Movement::Account(account) = &mut token.movement else { unreachable!() };
+    account.asset = Asset::Contract([9; 20]);
+    let native = hashed(1, transfer(3, Some(20), Some(1), 5));
+    ingestor.begin().append(vec![native, unnamed, token.clone()], &[]).unwrap();
+    let covered = |kind| ingestor.heads().chains["eip155:1"].kinds[&kind].heights.clone();
+    assert_eq!(
+        (covered(MovementKind::Native), covered(MovementKind::Tokens)),
+        (vec![5..=5], vec![5..=5])
+    );
+    assert_eq!(gaps(&ingestor, "eip155:1"), ["native height 5 UNNAMED"]);
+    let retract = Retract {
+        chain: &Chain::Evm(1),
+        from_height: 0,
+        block_hash: Some([1; 32]),
+        reason: "orphan",
+        at: Timestamp::from_second(NOW).unwrap(),
+    };
+    assert_eq!(ingestor.retract(&retract).unwrap().retracted, 2);
+    // The token stated no block: that the other block has no more of them nobody knows.
+    assert_eq!((covered(MovementKind::Native), covered(MovementKind::Tokens)), (vec![], vec![]));
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0], "the rows that it counted are gone");
+    // Rows told apart by content count again after they were taken back.
+    let loose = Transfer {
+        placement: Placement::Partial(PartialPosition { height: 9, index: None }),
+        ..transfer(4, None, None, 6)
+    };
+    assert_eq!(ingestor.begin().append(vec![loose.clone()], &[]).unwrap().stored.len(), 1);
+    assert_eq!(ingestor.begin().append(vec![loose.clone()], &[]).unwrap().stored.len(), 0);
+    let all = Retract { from_height: 9, block_hash: None, ..retract };
+    assert_eq!(ingestor.retract(&all).unwrap().retracted, 1);
+    assert_eq!(ingestor.begin().append(vec![loose], &[]).unwrap().stored.len(), 1);
 }
 
 #[test]

@@ -167,7 +167,8 @@ impl Receipts {
             };
             let full = receipts.len() == bounds.max_receipts;
             match receipts.entry(hash) {
-                Entry::Occupied(found) if *found.get() == receipt => {}
+                Entry::Occupied(found)
+                    if *found.get() == receipt && created.get(&hash) == contract.as_ref() => {}
                 Entry::Occupied(_) => {
                     let twice = "the transaction stands twice and differs".to_owned();
                     let fault = RowShapeFault::Syntax(twice).into();

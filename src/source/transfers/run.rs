@@ -10,8 +10,8 @@ use super::ethereum::{self, Context};
 use super::joins::{Blocks, Receipts};
 use super::own::{self, Own};
 use super::{
-    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, RowPlace,
-    TransferFormat, place, schema,
+    AssetDecimals, BATCH, LeftOut, MAX_BATCH, ReadReport, ReadSettings, Reject, RejectSink,
+    RowPlace, TransferFormat, place, schema,
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
@@ -25,8 +25,8 @@ const QUIET_ROWS: u64 = 65_536;
 const BATCH_LEGS: usize = 1 << 17;
 
 /// The transfers that are handed on next: whole blocks of a file in the order of blocks, so that an
-/// import that is killed leaves no block of which a part is stored. A block that would fill a batch
-/// twice over is cut.
+/// import that is killed leaves no block of which a part is stored. Only a block that makes a batch of
+/// more than [`MAX_BATCH`] rows, or of twice [`BATCH_LEGS`], is cut.
 struct Batch {
     transfers: Vec<Transfer>,
     legs: usize,
@@ -35,16 +35,21 @@ struct Batch {
 impl Batch {
     fn new() -> Self {
         // With room for the rest of a block of Ethereum: to grow would copy all of it.
-        Self { transfers: Vec::with_capacity(BATCH / 2 + BATCH / 8), legs: 0 }
+        Self { transfers: Vec::with_capacity(BATCH + BATCH / 4), legs: 0 }
+    }
+
+    /// Whether it is handed on once its last block has ended.
+    fn is_full(&self) -> bool {
+        self.transfers.len() >= BATCH || self.legs >= BATCH_LEGS
     }
 
     /// Whether the batch is to be handed on before it takes `next`.
     #[inline]
     fn ends_before(&self, next: &Transfer) -> bool {
-        if self.transfers.len() < BATCH / 2 && self.legs < BATCH_LEGS {
+        if !self.is_full() {
             return false;
         }
-        self.transfers.len() >= BATCH
+        self.transfers.len() >= MAX_BATCH
             || self.legs >= 2 * BATCH_LEGS
             || !self.transfers.last().is_some_and(|last| last.is_of_block_of(next))
     }
@@ -251,6 +256,27 @@ struct Run<'a, 'r> {
 impl Run<'_, '_> {
     fn all(mut self, sink: Sink<'_>) -> Result<ReadReport, ReadTransfersError> {
         let mut batch = Batch::new();
+        let read = self.rows(&mut batch, sink);
+        if self.reader.names_nobody() {
+            read?;
+            return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
+        }
+        match read {
+            Ok(()) => {}
+            Err(error @ ReadTransfersError::Sink(_)) => return Err(error),
+            Err(error) => {
+                // What stands before a row at fault is handed on too.
+                sink(batch.take(), self.table.progress())?;
+                return Err(error);
+            }
+        }
+        self.table.check_lines(self.report.rows_read)?;
+        self.report.lines = self.table.line_counts();
+        sink(batch.take(), self.table.progress())?;
+        Ok(self.report)
+    }
+
+    fn rows(&mut self, batch: &mut Batch, sink: Sink<'_>) -> Result<(), ReadTransfersError> {
         let mut quiet = 0;
         while self.table.advance()? {
             self.report.rows_read += 1;
@@ -261,13 +287,13 @@ impl Run<'_, '_> {
                     Ok(()) => {
                         self.count(&transfer);
                         if batch.ends_before(&transfer) {
-                            if self.reader.names_nobody() {
-                                return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
-                            }
                             quiet = 0;
                             sink(batch.take(), self.table.progress())?;
                         }
                         batch.push(transfer);
+                        if batch.is_full() && self.reader.names_nobody() {
+                            return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
+                        }
                     }
                     Err(error) => self.reject(RowFault::Transfer(error))?,
                 },
@@ -281,13 +307,7 @@ impl Run<'_, '_> {
                 sink(Vec::new(), self.table.progress())?;
             }
         }
-        if self.reader.names_nobody() {
-            return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
-        }
-        self.table.check_lines(self.report.rows_read)?;
-        self.report.lines = self.table.line_counts();
-        sink(batch.take(), self.table.progress())?;
-        Ok(self.report)
+        Ok(())
     }
 
     fn count(&mut self, transfer: &Transfer) {

@@ -9,8 +9,8 @@ use super::change::Change;
 use super::log::Segment;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    self, ChainHead, Conflict, Extent, Gap, GapCause, Replacement, Replacements, RetractionRecord,
-    Settlement, TransferState, Verdict,
+    self, ChainHead, Conflict, Extent, Gap, GapCause, GapPlace, Replacement, Replacements,
+    RetractionRecord, Settlement, Spans, TransferState, Verdict,
 };
 use crate::domain::transfer::{MovementKind, Telling, Transfer};
 use crate::store::{Store, StoreError};
@@ -37,15 +37,27 @@ struct Found {
     left: u64,
     unpositioned: u64,
     times: Option<(u64, u64)>,
-    /// Of the rows that the retraction takes, and of those that are left: heights by kind. Only
-    /// where a block's hash is given.
-    taken_heights: BTreeMap<MovementKind, Vec<u64>>,
+    /// The heights of rows that the retraction of a block takes.
+    taken_heights: BTreeSet<u64>,
+    /// By kind, the heights of rows that are left and state another block.
     left_heights: BTreeMap<MovementKind, Vec<u64>>,
+    /// How many of the rows that are taken did not name who paid or was paid.
+    unnamed: BTreeMap<(MovementKind, u64), u64>,
     /// Kinds and heights of rows that the retraction takes and that count in the place of others.
     bettered: BTreeSet<(MovementKind, u64)>,
 }
 
 impl Found {
+    /// Taken rows that named nobody, as the gaps that counted them: none where a store of schema 2 has
+    /// not counted them yet.
+    fn unnamed(&self, undeclared: &Spans) -> Vec<Gap> {
+        let counted = self
+            .unnamed
+            .iter()
+            .filter(|((_, height), _)| !undeclared.iter().any(|span| span.contains(height)));
+        counted.map(|((kind, height), rows)| unnamed_gap(*kind, *height, *rows)).collect()
+    }
+
     fn leave(&mut self, rows: u64, times: (u64, u64)) {
         self.left += rows;
         let (first, last) = self.times.unwrap_or(times);
@@ -85,13 +97,13 @@ impl Store {
         match &record.block_hash {
             None => head.cut(record.from_height),
             Some(hash) => {
-                let lowest = found.taken_heights.values().flatten().min().copied();
+                let lowest = found.taken_heights.first().copied();
                 record.from_height = lowest.ok_or_else(|| no_block(hash))?;
+                let unnamed = found.unnamed(&head.undeclared);
                 uncover(head, &found);
-                head.change_gaps(&[], found.bettered.iter().map(|at| untold(*at)));
-                let heights: Vec<u64> = found.taken_heights.into_values().flatten().collect();
-                for height in coverage::spans_of(heights).into_iter().flatten() {
-                    head.end_fork(height, hash);
+                head.change_gaps(&unnamed, found.bettered.iter().map(|at| untold(*at)));
+                for height in &found.taken_heights {
+                    head.end_fork(*height, hash);
                 }
             }
         }
@@ -211,7 +223,12 @@ impl Store {
         if let Some(old) = dropped {
             let rows = self.stored_rows(&[old])?;
             let was_unpositioned = rows.iter().any(|(_, row)| row.position().is_none());
+            let unnamed = rows.iter().filter(|(_, row)| row.has_unnamed_holders());
+            let unnamed = unnamed.filter_map(|(_, row)| Some((row.kind(), row.height()?)));
+            let unnamed: Vec<_> =
+                unnamed.map(|(kind, height)| unnamed_gap(kind, height, 1)).collect();
             let head = change.head(&chain);
+            head.change_gaps(&unnamed, []);
             head.transfers = head.transfers.saturating_sub(1);
             head.replaced += 1;
             head.unpositioned = head.unpositioned.saturating_sub(was_unpositioned.into());
@@ -238,13 +255,24 @@ impl Found {
             self.unpositioned += u64::from(row.position().is_none());
         }
         if let (Some(_), Some(height)) = (&record.block_hash, row.height()) {
-            let heights = if is_taken { &mut self.taken_heights } else { &mut self.left_heights };
-            let heights = heights.entry(row.kind()).or_default();
-            if heights.last() != Some(&height) {
-                heights.push(height);
+            if is_taken {
+                self.taken_heights.insert(height);
+                if row.has_unnamed_holders() {
+                    *self.unnamed.entry((row.kind(), height)).or_default() += 1;
+                }
+            } else if row.block_hash.is_some() {
+                let heights = self.left_heights.entry(row.kind()).or_default();
+                if heights.last() != Some(&height) {
+                    heights.push(height);
+                }
             }
         }
     }
+}
+
+fn unnamed_gap(kind: MovementKind, height: u64, rows: u64) -> Gap {
+    let (extent, place) = (Extent::Heights(height..=height), Some(GapPlace::Rows(rows)));
+    Gap { kind, extent, cause: GapCause::Unnamed, place }
 }
 
 /// What was told before a taken block told it better does not count either: it has to come again.
@@ -253,16 +281,16 @@ fn untold((kind, height): (MovementKind, u64)) -> Gap {
     Gap { kind, extent, cause: GapCause::Refused, place: None }
 }
 
-/// Heights at which a kind has no row left are not covered any more.
+/// The heights of a block that was taken back are not covered any more, of no kind: what was declared
+/// or stated no hash may have been of that block. Only a row that states another block keeps them.
 fn uncover(head: &mut ChainHead, found: &Found) {
-    for (kind, taken) in &found.taken_heights {
+    let taken = coverage::spans_of(found.taken_heights.iter().copied().collect());
+    for (kind, head) in &mut head.kinds {
         let left = found.left_heights.get(kind).cloned().unwrap_or_default();
-        let gone =
-            coverage::difference(&coverage::spans_of(taken.clone()), &coverage::spans_of(left));
-        if let Some(head) = head.kinds.get_mut(kind) {
-            head.heights = coverage::difference(&head.heights, &gone);
-        }
+        let gone = coverage::difference(&taken, &coverage::spans_of(left));
+        head.heights = coverage::difference(&head.heights, &gone);
     }
+    head.undeclared = coverage::difference(&head.undeclared, &taken);
     head.revision += 1;
 }
 

@@ -300,7 +300,11 @@ pub struct File<'a> {
 
 fn rejected(kind: MovementKind, extent: Extent, stands: &RowPlace) -> Gap {
     let place = stands.tx.clone().map(|tx| GapPlace::Transaction(tx, stands.index));
-    Gap { kind, extent, cause: GapCause::Rejected, place }
+    // A row that states a height ends no gap of a time.
+    let place = place.filter(|_| matches!(extent, Extent::Heights(_)));
+    // Of a row whose kind is not known, only one of its gaps ends with it.
+    let cause = if stands.kind.is_some() { GapCause::Rejected } else { GapCause::Unreadable };
+    Gap { kind, extent, cause, place }
 }
 
 fn unreadable(kind: MovementKind, extent: Extent) -> Gap {

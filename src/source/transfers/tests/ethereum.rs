@@ -57,8 +57,7 @@ fn a_created_contract_that_was_paid_is_unnamed_until_a_receipt_names_it() {
 #[test]
 fn batches_end_with_blocks() {
     let mut text = TRANSACTIONS.to_owned();
-    // A block of 5,000, then one that fills batches by itself.
-    for (height, count) in [(7, 5_000), (8, 3 * BATCH)] {
+    for (height, count) in [(7, BATCH + 9), (8, 2), (9, MAX_BATCH + 1)] {
         for index in 0..count {
             let tx = format!("0x{:064x}", height * 100_000 + index);
             text.push_str(&format!("\n{tx},0,,{height},{index},{A},{B},1,700"));
@@ -70,9 +69,13 @@ fn batches_end_with_blocks() {
         Ok::<_, io::Error>(())
     };
     read(&write(text).path, &settings(None, None), &decimals, None, &mut sink).unwrap();
-    assert_eq!(handed[0], [7; 5_000]);
-    assert!(handed[1..].iter().flatten().all(|height| *height == 8));
-    assert_eq!(handed[1].len(), BATCH);
+    assert_eq!(handed[0], vec![7; BATCH + 9]);
+    assert_eq!(
+        handed[1],
+        [vec![8; 2], vec![9; MAX_BATCH - 2]].concat(),
+        "too large a block is cut"
+    );
+    assert_eq!(handed[2], [9; 3]);
 }
 
 #[test]
