@@ -19,6 +19,7 @@ mod forks;
 mod known;
 mod older;
 mod sort;
+mod standing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,7 @@ use self::forks::{LastBlocks, forks};
 use self::known::{Index, Taken};
 use self::older::unnamed_before;
 use self::sort::{Sorted, Sorting};
+use self::standing::Standing;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Gap, Settlement};
 use crate::domain::transfer::{Identity, Transfer};
@@ -70,6 +72,8 @@ pub struct Session {
     covered: Vec<Covered>,
     gaps: Vec<(Chain, Gap)>,
     counts: Counts,
+    /// Where it stands, as a bulk load.
+    standing: Standing,
 }
 
 /// Of the rows that wait, counted while they are at hand: to look at them all again takes longer
@@ -132,6 +136,7 @@ impl Ingestor {
             covered: Vec::new(),
             gaps: Vec::new(),
             counts: Counts::default(),
+            standing: Standing::default(),
         }
     }
 
@@ -165,22 +170,36 @@ impl Session {
         covered: &[Covered],
     ) -> Result<Appended, StoreError> {
         self.collect(batch, covered)?;
-        self.store_waiting()
+        self.store_waiting(false)
+    }
+
+    /// The same for bulk loads, which end with [`Self::finish`]: until then the block of the last row is
+    /// a gap, for more of it may come.
+    pub fn append_unfinished(
+        &mut self,
+        batch: Vec<Transfer>,
+        covered: &[Covered],
+    ) -> Result<Appended, StoreError> {
+        batch.iter().for_each(|row| self.standing.note(row));
+        self.collect(batch, covered)?;
+        self.store_waiting(false)
     }
 
     /// Takes a batch and stores it with others once there are [`GROUP`] rows, all of which are
     /// then durable: `Some`. `None`: it waits, and is lost with the session. For bulk loads, which
-    /// end with [`Self::finish`]. An error loses all that waits.
+    /// end with [`Self::finish`]: until then the block of the last row that is stored is a gap, for
+    /// more of it may come. An error loses all that waits.
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
         covered: &[Covered],
     ) -> Result<Option<Appended>, StoreError> {
+        batch.iter().for_each(|row| self.standing.note(row));
         self.collect(batch, covered)?;
         if self.waiting.len() < GROUP {
             return Ok(None);
         }
-        self.store_waiting().map(Some)
+        self.store_waiting(false).map(Some)
     }
 
     /// Takes gaps that were found: they are stored with what is stored next.
@@ -188,12 +207,13 @@ impl Session {
         self.gaps.extend(gaps);
     }
 
-    /// Stores what waits; `None` if nothing does.
+    /// Stores what waits, and that the load is whole; `None` if there is nothing to store.
     pub fn finish(&mut self) -> Result<Option<Appended>, StoreError> {
-        if self.waiting.is_empty() && self.covered.is_empty() && self.gaps.is_empty() {
+        let is_empty = self.waiting.is_empty() && self.covered.is_empty() && self.gaps.is_empty();
+        if is_empty && !self.standing.has_gaps() {
             return Ok(None);
         }
-        self.store_waiting().map(Some)
+        self.store_waiting(true).map(Some)
     }
 
     fn collect(&mut self, batch: Vec<Transfer>, covered: &[Covered]) -> Result<(), StoreError> {
@@ -212,7 +232,7 @@ impl Session {
             false => {
                 // All of it at once: to grow in steps would copy the rows twice.
                 if self.waiting.capacity() - self.waiting.len() < batch.len() {
-                    self.waiting.reserve_exact(GROUP + 2 * batch.len());
+                    self.waiting.reserve_exact(GROUP.max(batch.len()));
                 }
                 self.waiting.extend(batch);
             }
@@ -221,7 +241,7 @@ impl Session {
         Ok(())
     }
 
-    fn store_waiting(&mut self) -> Result<Appended, StoreError> {
+    fn store_waiting(&mut self, is_over: bool) -> Result<Appended, StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut memory = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { index, last_blocks } = &mut *memory;
@@ -240,11 +260,14 @@ impl Session {
             gaps.extend(forks(&shared.store, &state, last_blocks, &batch)?);
         }
         gaps.extend(unnamed_before(&shared.store, &state, &covered)?);
+        let moved = self.standing.moved(&state, is_over);
+        gaps.extend_from_slice(&moved.added);
         let may_be_known = self.may_be_known(&batch, loose > 0);
         let sorting = Sorting::new(&shared.store, index, &state, &self.taken, unnamed > 0);
-        let Sorted { rows: stored, replaced, conflicts, ended_gaps, new_gaps, matched } =
+        let Sorted { rows: stored, replaced, conflicts, mut ended_gaps, new_gaps, matched } =
             sorting.sort(batch, &may_be_known)?;
         gaps.extend(new_gaps);
+        ended_gaps.extend_from_slice(&moved.ended);
         let first_row = shared.store.append_transfers(&Append {
             rows: &stored,
             replaced: &replaced,
@@ -256,6 +279,7 @@ impl Session {
         if hashed > 0 {
             last_blocks.note(&stored);
         }
+        self.standing.keep(moved);
         matched.into_iter().for_each(|row| self.taken.add(row..row + 1));
         let rows = first_row + stored.len() as u64;
         if loose > 0 {

@@ -307,11 +307,6 @@ impl Transfer {
         }
     }
 
-    /// Whether both state the same block, by its height.
-    pub fn is_of_block_of(&self, other: &Self) -> bool {
-        self.height().is_some() && self.height() == other.height() && self.chain == other.chain
-    }
-
     /// Its place in its transaction ([`Position::index`]), where stated.
     pub fn index_in_tx(&self) -> Option<u32> {
         match self.placement {

@@ -45,7 +45,8 @@ impl IngestSession {
     }
 
     /// As [`Self::append`], for bulk loads: exposure knows the batch when the session has ended, or is
-    /// asked for it. Until then screenings are INCOMPLETE.
+    /// asked for it. Until then screenings are INCOMPLETE, and the block of the last row is a gap until
+    /// [`Self::finish`].
     pub fn append_durable(
         &mut self,
         batch: Vec<Transfer>,
@@ -53,7 +54,7 @@ impl IngestSession {
     ) -> Result<AppendedSummary, EngineError> {
         self.covers |= !covered.is_empty();
         self.is_bulk = true;
-        let appended = self.session.append(batch, covered)?;
+        let appended = self.session.append_unfinished(batch, covered)?;
         Ok(self.note(appended, true))
     }
 
@@ -76,7 +77,13 @@ impl IngestSession {
         self.session.note_gaps(gaps);
     }
 
-    /// Stores what waits of a bulk load.
+    /// Waits until the labels of exposure know what was stored of a load that did not come to its end:
+    /// the block of its last row stays a gap.
+    pub fn stop(self) -> Result<(), EngineError> {
+        self.tracker.settle(false)
+    }
+
+    /// Stores what waits of a bulk load, and that it is whole.
     pub fn flush(&mut self) -> Result<Option<AppendedSummary>, EngineError> {
         let appended = self.session.finish()?;
         Ok(appended.map(|appended| self.note(appended, true)))

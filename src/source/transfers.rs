@@ -272,16 +272,12 @@ pub type RejectSink<'a> = &'a mut dyn FnMut(&Reject<'_>) -> io::Result<()>;
 /// How many decimals an asset has, where that is known.
 pub type AssetDecimals<'a> = &'a dyn Fn(&Chain, &Asset) -> Option<u8>;
 
-/// So many transfers are handed on at once, and the rest of their last block.
+/// The most transfers handed on at once.
 pub const BATCH: usize = 4_096;
 
-/// The most transfers handed on at once.
-pub const MAX_BATCH: usize = 16 * BATCH;
-
 /// Reads the transfers of a file (CSV, JSON lines or Parquet; the first two may be packed by gzip,
-/// zstd or bzip2: all told by content) and hands them to `sink` in batches of [`BATCH`], in
-/// the order of the file, and of whole blocks where the file has them one after the other and none
-/// is too large. `sink` is also called, with nothing, while rows are left out.
+/// zstd or bzip2: all told by content) and hands them to `sink` in batches of at most [`BATCH`], in
+/// the order of the file. `sink` is also called, with nothing, while rows are left out.
 ///
 /// A row that cannot be understood stops the reading, or goes to `reject` where that is given.
 /// Batches handed on before an error stay handed on.

@@ -113,11 +113,16 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         let report = match report {
             Ok(report) => report,
             Err(error) => {
-                let mut reached = gathered.clone();
-                reached.reach_with(&all);
+                let stands = match &error {
+                    ReadTransfersError::Row { stands, .. } => RowPlace::clone(stands),
+                    _ => RowPlace::default(),
+                };
+                let ends = gathered.ends_after(&all, stands.kind);
                 all.reach_with(&gathered);
-                let gaps = gaps_anywhere(unplaced, &all, &arguments);
-                return Err(stopped(error, &arguments, &reached, gaps, sink).await);
+                unplaced.push((arguments.format, gathered));
+                let mut gaps = all.stopped(&arguments.file(arguments.format), &stands, &ends);
+                gaps.extend(gaps_anywhere(unplaced, &all, &arguments));
+                return Err(stopped(error, gaps, sink).await);
             }
         };
         let known = arguments.file(Some(report.format));
@@ -125,7 +130,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         claim.take(&report, &gathered, arguments.chain.as_ref());
         all.reach_with(&gathered);
         if gathered.has_unplaced() {
-            unplaced.push((report.format, gathered.clone()));
+            unplaced.push((Some(report.format), gathered.clone()));
         }
         summary.add(file, report, gathered.rejected_heights(&known));
         if !gaps.is_empty() {
@@ -159,13 +164,13 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
 /// The gaps of rows of which it is not known where they stand: it may be wherever any of the files
 /// reaches.
 fn gaps_anywhere(
-    unplaced: Vec<(TransferFormat, Gathered)>,
+    unplaced: Vec<(Option<TransferFormat>, Gathered)>,
     all: &Gathered,
     arguments: &Arguments,
 ) -> Vec<(Chain, Gap)> {
-    let gaps = |(format, mut gathered): (TransferFormat, Gathered)| {
+    let gaps = |(format, mut gathered): (Option<TransferFormat>, Gathered)| {
         gathered.reach_with(all);
-        gathered.gaps_left(&arguments.file(Some(format)))
+        gathered.gaps_left(&arguments.file(format))
     };
     unplaced.into_iter().flat_map(gaps).collect()
 }
@@ -256,16 +261,9 @@ impl Claim {
 /// ended is a gap beside those of the files before.
 async fn stopped(
     error: ReadTransfersError,
-    arguments: &Arguments,
-    gathered: &Gathered,
-    mut gaps: Vec<(Chain, Gap)>,
+    gaps: Vec<(Chain, Gap)>,
     mut sink: Sink,
 ) -> anyhow::Error {
-    let stands = match &error {
-        ReadTransfersError::Row { stands, .. } => RowPlace::clone(stands),
-        _ => RowPlace::default(),
-    };
-    gaps.extend(gathered.stopped(&arguments.file(arguments.format), &stands));
     let mut error = anyhow::Error::from(error);
     if !gaps.is_empty() {
         let mut places: Vec<String> = gaps

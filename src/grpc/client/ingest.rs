@@ -23,9 +23,6 @@ const BATCHES_AHEAD: usize = 4;
 /// About how large a batch is made, in bytes.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How large a batch may become so that it ends with a block.
-const MAX_BATCH_BYTES: usize = 8 * BATCH_BYTES;
-
 /// What became of transfers that were sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
@@ -85,15 +82,11 @@ impl IngestStream {
     pub async fn send(&mut self, batch: &[Transfer]) -> Result<(), CallError> {
         let mut request = v1::IngestTransfersRequest::default();
         let mut size = 0;
-        let mut last: Option<&Transfer> = None;
         for transfer in batch {
-            let is_in_block = last.is_some_and(|last| last.is_of_block_of(transfer));
-            last = Some(transfer);
             let transfer = message(transfer);
             let length = transfer.encoded_len();
-            let is_full = request.transfers.len() >= transfers::MAX_BATCH;
-            let most = if is_in_block { MAX_BATCH_BYTES } else { BATCH_BYTES };
-            if is_full || (size > 0 && size + length > most) {
+            let full = request.transfers.len() >= transfers::MAX_BATCH;
+            if full || (size > 0 && size + length > BATCH_BYTES) {
                 self.request(std::mem::take(&mut request)).await?;
                 size = 0;
             }

@@ -62,6 +62,14 @@ type AnswerSender = mpsc::Sender<Result<v1::IngestTransfersResponse, Status>>;
 /// An answer, and the change that screenings must know before it leaves.
 type Pending = (v1::IngestTransfersResponse, Option<u64>);
 
+/// How a stream ended.
+enum Ended {
+    /// The caller has sent all of it.
+    Whole,
+    /// A batch was refused, or the caller left.
+    Early,
+}
+
 /// Takes the batches of one stream.
 pub(super) async fn ingest(
     engine: Arc<Engine>,
@@ -74,7 +82,7 @@ pub(super) async fn ingest(
     let ended = loop {
         let batch = match batches.message().await {
             Ok(Some(batch)) => batch,
-            Ok(None) => break Ok(()),
+            Ok(None) => break Ok(Ended::Whole),
             Err(status) => break Err(status),
         };
         let work = blocking(move || {
@@ -92,18 +100,25 @@ pub(super) async fn ingest(
         stream = kept;
         let is_refused = matches!(response.outcome, Some(Outcome::Error(_)));
         if pending.send((response, change)).await.is_err() || is_refused {
-            break Ok(());
+            break Ok(Ended::Early);
         }
     };
     drop(pending);
     // One that panicked has acknowledged nothing more.
     let _ = acknowledging.await;
-    if let Err(status) = ended {
-        answer(&answers, Err(status)).await;
-        return;
-    }
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(status) => {
+            answer(&answers, Err(status)).await;
+            return;
+        }
+    };
     // The end of the answers tells the caller that screenings know what was sent.
-    let finished = blocking(move || stream.session.finish().map_err(Refusal::from)).await;
+    let finish = move || match ended {
+        Ended::Whole => stream.session.finish(),
+        Ended::Early => stream.session.stop(),
+    };
+    let finished = blocking(move || finish().map_err(Refusal::from)).await;
     if let Err(status) = finished.and_then(|done| done.map_err(Status::from)) {
         answer(&answers, Err(status)).await;
     }

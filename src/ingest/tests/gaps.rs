@@ -266,3 +266,41 @@ fn a_row_that_arrives_closes_the_gap_of_its_place() {
     session.append(vec![transfer(1, Some(4), Some(2), 5)], &[]).unwrap();
     assert_eq!(gaps(&ingestor, chain), [""; 0]);
 }
+
+#[test]
+fn a_bulk_load_that_does_not_end_leaves_the_block_it_stood_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let ingestor = open(dir.path());
+    let rows = |heights: &[u64]| -> Vec<Transfer> {
+        let row = |height: &u64| transfer(*height, Some(4 * height), Some(*height as u8), 5);
+        heights.iter().map(row).collect()
+    };
+    let stands = |heights| gaps(&ingestor, "eip155:1") == [format!("native {heights} STOPPED")];
+    let mut session = ingestor.begin();
+    session.append_unfinished(rows(&[5, 6]), &[]).unwrap();
+    assert!(stands("height 6"));
+    session.append_unfinished(rows(&[7]), &[]).unwrap();
+    assert!(stands("height 7"));
+    session.finish().unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0]);
+    // A load that is killed.
+    let mut killed = ingestor.begin();
+    killed.append_unfinished(rows(&[8]), &[]).unwrap();
+    drop(killed);
+    assert!(stands("height 8"));
+    // The next does not end what it left, nor does one by the way.
+    let mut next = ingestor.begin();
+    next.append_unfinished(rows(&[8]), &[]).unwrap();
+    next.finish().unwrap();
+    ingestor.begin().append(rows(&[9]), &[]).unwrap();
+    assert!(stands("height 8"));
+    let mut clean = Covered::heights(Chain::Evm(1), &[MovementKind::Native], 5..=9);
+    clean.is_clean_import = true;
+    ingestor.begin().append(Vec::new(), &[clean]).unwrap();
+    assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0]);
+    // Out of order any block may go on.
+    let mut unordered = ingestor.begin();
+    unordered.append_unfinished(rows(&[20, 22, 21]), &[]).unwrap();
+    drop(unordered);
+    assert!(stands("heights 20 to 22"));
+}

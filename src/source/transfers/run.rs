@@ -10,8 +10,8 @@ use super::ethereum::{self, Context};
 use super::joins::{Blocks, Receipts};
 use super::own::{self, Own};
 use super::{
-    AssetDecimals, BATCH, LeftOut, MAX_BATCH, ReadReport, ReadSettings, Reject, RejectSink,
-    RowPlace, TransferFormat, place, schema,
+    AssetDecimals, BATCH, LeftOut, ReadReport, ReadSettings, Reject, RejectSink, RowPlace,
+    TransferFormat, place, schema,
 };
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Movement, Transfer};
@@ -21,12 +21,10 @@ use crate::source::rows::{Columns, Origin, Progress, Table};
 /// The most rows that are left out or rejected before the sink is told how far the reading is.
 const QUIET_ROWS: u64 = 65_536;
 
-/// A batch with so many inputs and outputs is full.
-const BATCH_LEGS: usize = 1 << 17;
+/// The most inputs and outputs of the transactions of a batch, but for its last transaction.
+const BATCH_LEGS: usize = 1 << 18;
 
-/// The transfers that are handed on next: whole blocks of a file in the order of blocks, so that an
-/// import that is killed leaves no block of which a part is stored. Only a block that makes a batch of
-/// more than [`MAX_BATCH`] rows, or of twice [`BATCH_LEGS`], is cut.
+/// The transfers that are handed on next.
 struct Batch {
     transfers: Vec<Transfer>,
     legs: usize,
@@ -34,24 +32,11 @@ struct Batch {
 
 impl Batch {
     fn new() -> Self {
-        // With room for the rest of a block of Ethereum: to grow would copy all of it.
-        Self { transfers: Vec::with_capacity(BATCH + BATCH / 4), legs: 0 }
+        Self { transfers: Vec::with_capacity(BATCH), legs: 0 }
     }
 
-    /// Whether it is handed on once its last block has ended.
     fn is_full(&self) -> bool {
-        self.transfers.len() >= BATCH || self.legs >= BATCH_LEGS
-    }
-
-    /// Whether the batch is to be handed on before it takes `next`.
-    #[inline]
-    fn ends_before(&self, next: &Transfer) -> bool {
-        if !self.is_full() {
-            return false;
-        }
-        self.transfers.len() >= MAX_BATCH
-            || self.legs >= 2 * BATCH_LEGS
-            || !self.transfers.last().is_some_and(|last| last.is_of_block_of(next))
+        self.transfers.len() == BATCH || self.legs > BATCH_LEGS
     }
 
     fn push(&mut self, transfer: Transfer) {
@@ -286,13 +271,13 @@ impl Run<'_, '_> {
                 Ok(Understood::Transfer(transfer)) => match transfer.check(self.now) {
                     Ok(()) => {
                         self.count(&transfer);
-                        if batch.ends_before(&transfer) {
+                        batch.push(transfer);
+                        if batch.is_full() {
+                            if self.reader.names_nobody() {
+                                return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
+                            }
                             quiet = 0;
                             sink(batch.take(), self.table.progress())?;
-                        }
-                        batch.push(transfer);
-                        if batch.is_full() && self.reader.names_nobody() {
-                            return Err(self.table.unfit(bitcoin::NAMES_NOBODY).into());
                         }
                     }
                     Err(error) => self.reject(RowFault::Transfer(error))?,

@@ -74,7 +74,7 @@ fn read_path(
     let (mut rejects, mut stands) = (Vec::new(), Vec::new());
     let mut last = Progress::default();
     let mut sink = |batch: Vec<Transfer>, progress: Progress| {
-        assert!(batch.len() <= MAX_BATCH);
+        assert!(batch.len() <= BATCH);
         assert!(progress.rows >= last.rows && progress.bytes >= last.bytes, "{progress:?}");
         assert!(progress.total_bytes.is_none_or(|total| progress.bytes <= total), "{progress:?}");
         last = progress;

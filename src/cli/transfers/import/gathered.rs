@@ -107,10 +107,15 @@ impl Gathered {
         self.rejected.iter().any(|row| row.stands.height.is_none())
     }
 
-    /// Reaches as far as another file as well.
+    /// Reaches as far as a file after it as well, and ends where that ended.
     pub fn reach_with(&mut self, other: &Self) {
         for (of, theirs) in &other.reach {
             let own = self.reach.entry(of.clone()).or_default();
+            if theirs.last.is_some() {
+                let goes_back = own.last > theirs.heights.map(|(from, _)| from);
+                own.is_unordered |= theirs.is_unordered || own.last.is_some() && goes_back;
+                own.last = theirs.last;
+            }
             for (span, theirs) in
                 [(&mut own.heights, theirs.heights), (&mut own.times, theirs.times)]
             {
@@ -172,14 +177,24 @@ impl Gathered {
         gaps
     }
 
-    /// The gaps left by an import that stopped: besides those of rejected rows, within the block that was read last (any block of a file
-    /// that is not in the order of blocks), and that of the row at fault.
-    pub fn stopped(&self, file: &File<'_>, stands: &RowPlace) -> Vec<(Chain, Gap)> {
-        let mut gaps = self.gaps_left(file);
+    /// Where the file has come to, or the files before it where it has brought nothing: what it goes on
+    /// with is not known then, but for its kind.
+    pub fn ends_after(&self, before: &Self, kind: Option<MovementKind>) -> Self {
+        if !self.reach.is_empty() {
+            return self.clone();
+        }
+        let reach = before.reach.iter().filter(|((_, of), _)| kind.is_none_or(|kind| kind == *of));
+        Self { reach: reach.map(|(of, reach)| (of.clone(), *reach)).collect(), ..Self::default() }
+    }
+
+    /// The gaps left by an import that stopped: within the block at which `ends` says that it was (any
+    /// block of files that are not in the order of blocks), and that of the row at fault.
+    pub fn stopped(&self, file: &File<'_>, stands: &RowPlace, ends: &Self) -> Vec<(Chain, Gap)> {
+        let mut gaps = Vec::new();
         for (chain, kind) in self.meant(file, stands.chain.as_ref(), stands.kind) {
             self.add_rejected(file, (&chain, kind), stands, &mut gaps);
         }
-        for ((chain, kind), reach) in &self.reach {
+        for ((chain, kind), reach) in &ends.reach {
             let heights = if reach.is_unordered {
                 reach.heights.map(|(from, to)| from..=to)
             } else {
@@ -379,6 +394,7 @@ mod tests {
             height: Some(8),
             tx: Some(TxId::Hash([1; 32])),
             index: Some(3),
+            kind: Some(MovementKind::Tokens),
             ..RowPlace::default()
         };
         file.reject(&stands);
@@ -413,11 +429,13 @@ mod tests {
     #[test]
     fn a_file_that_stopped_leaves_the_block_it_stopped_in() {
         let file = gathered(&[7, 9]);
-        let stands = RowPlace { height: Some(11), ..RowPlace::default() };
+        let kind = Some(MovementKind::Tokens);
+        let stands = RowPlace { height: Some(11), kind, ..RowPlace::default() };
         let want =
             ["tokens height 9 STOPPED", "tokens height 11 REJECTED", "tokens height 11 STOPPED"];
-        assert_eq!(shown(&file.stopped(&FILE, &stands)), want);
-        let unordered = gathered(&[7, 9, 8]).stopped(&FILE, &RowPlace::default());
+        assert_eq!(shown(&file.stopped(&FILE, &stands, &file)), want);
+        let file = gathered(&[7, 9, 8]);
+        let unordered = file.stopped(&FILE, &RowPlace::default(), &file);
         assert!(shown(&unordered).contains(&"tokens heights 7 to 9 STOPPED".to_owned()));
     }
 

@@ -288,7 +288,7 @@ fn a_file_that_names_nobody_is_refused_before_anything_is_handed_on() {
         // Rows before the first that names somebody are not lost, within one batch.
         let (result, handed) = attempt(&(text.repeat(BATCH - 1) + &named));
         assert_eq!((result.unwrap().kept, handed), (BATCH as u64, BATCH));
-        assert!(attempt(&(text.repeat(BATCH + 1) + &named)).0.is_err());
+        assert!(attempt(&(text.repeat(BATCH) + &named)).0.is_err());
     }
     // Blocks with a coinbase only name who was paid.
     let coinbase =

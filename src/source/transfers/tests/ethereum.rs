@@ -55,30 +55,6 @@ fn a_created_contract_that_was_paid_is_unnamed_until_a_receipt_names_it() {
 }
 
 #[test]
-fn batches_end_with_blocks() {
-    let mut text = TRANSACTIONS.to_owned();
-    for (height, count) in [(7, BATCH + 9), (8, 2), (9, MAX_BATCH + 1)] {
-        for index in 0..count {
-            let tx = format!("0x{:064x}", height * 100_000 + index);
-            text.push_str(&format!("\n{tx},0,,{height},{index},{A},{B},1,700"));
-        }
-    }
-    let mut handed = Vec::new();
-    let mut sink = |batch: Vec<Transfer>, _: Progress| {
-        handed.push(batch.iter().filter_map(Transfer::height).collect::<Vec<_>>());
-        Ok::<_, io::Error>(())
-    };
-    read(&write(text).path, &settings(None, None), &decimals, None, &mut sink).unwrap();
-    assert_eq!(handed[0], vec![7; BATCH + 9]);
-    assert_eq!(
-        handed[1],
-        [vec![8; 2], vec![9; MAX_BATCH - 2]].concat(),
-        "too large a block is cut"
-    );
-    assert_eq!(handed[2], [9; 3]);
-}
-
-#[test]
 fn the_status_comes_from_a_column_or_from_receipts() {
     let row =
         |status: &str| format!("{TRANSACTIONS},{status}\n{},0,,7,3,{A},{B},1,700,0\n", hash("01"));
