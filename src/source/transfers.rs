@@ -114,7 +114,7 @@ pub struct TransferBounds {
     pub max_row_group: u64,
     /// Blocks of a blocks file: 20 million, 48 bytes each.
     pub max_blocks: usize,
-    /// Transactions of a receipts file: 25 million, 60 to 90 bytes each.
+    /// Transactions of a receipts file: 25 million, 60 to 120 bytes each.
     pub max_receipts: usize,
 }
 

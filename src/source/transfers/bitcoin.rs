@@ -210,6 +210,9 @@ impl Bitcoin {
         let tx_index = fields::tx_index(scalar(row.index)).map_err(|fault| fault.of("index"))?;
         let coinbase = row.is_coinbase.unwrap_or(false);
         let counts = (scalar(row.input_count), scalar(row.output_count));
+        if let Some(index) = tx_index.filter(|index| coinbase && *index != 0) {
+            return Err(RowFault::LateCoinbase(index));
+        }
         let Some(movement) = self.movement(coinbase, counts, row.inputs, row.outputs)? else {
             return Ok(Understood::LeftOut(LeftOut::NoLegs));
         };
@@ -249,7 +252,11 @@ impl Bitcoin {
         let had_nameless = self.has_nameless;
         self.legs("inputs", inputs, &mut movement.inputs, &mut movement.outputs)?;
         if coinbase {
-            if movement.inputs.iter().any(|leg| !leg.holders.is_empty()) {
+            let spends = |leg: &Leg| {
+                let has_value = leg.amount.is_some_and(|amount| amount > 0);
+                !leg.holders.is_empty() || has_value && !leg.unattributable
+            };
+            if movement.inputs.iter().any(spends) {
                 return Err(RowFault::SpendingCoinbase);
             }
             // What stands in the place of an input.
@@ -294,7 +301,9 @@ impl Bitcoin {
             let amount = self.amount(value, one_address, field)?;
             let unattributable = holders.is_empty()
                 && (is_pseudo || part.says_no_address())
-                && (is_shielded || field != "outputs" || !has_address(scalar(part.script_hex)));
+                && (is_shielded
+                    || field != "outputs"
+                    || !may_have_address(scalar(part.script_hex)));
             self.has_nameless |= holders.is_empty() && !is_shielded;
             side.push(Leg { holders, unattributable, amount });
         }
@@ -358,11 +367,16 @@ fn scalar(raw: Option<&RawValue>) -> &[u8] {
     }
 }
 
-/// Whether a script in hex is of a form that has an address: P2PKH, P2SH, a witness program, or a
-/// public key by itself. bitcoin-etl calls every output `nonstandard` whose address its node did not
-/// give, or gave under a name that it does not know.
-fn has_address(script: &[u8]) -> bool {
-    let (length, lower) = (script.len() / 2, script.to_ascii_lowercase());
+/// Whether a script in hex is of a form that has an address (P2PKH, P2SH, a witness program, or a
+/// public key by itself), or cannot be read. bitcoin-etl calls every output `nonstandard` whose address
+/// its node did not give, or gave under a name that it does not know.
+fn may_have_address(script: &[u8]) -> bool {
+    let lower = script.to_ascii_lowercase();
+    let lower = lower.strip_prefix(b"0x").unwrap_or(&lower);
+    if lower.len() % 2 != 0 || !lower.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    let length = lower.len() / 2;
     let is = |start: &str, end: &str, bytes: usize| {
         length == bytes && lower.starts_with(start.as_bytes()) && lower.ends_with(end.as_bytes())
     };

@@ -69,11 +69,25 @@ impl Context {
         Ok(Stand { height, time, block_hash: hash.or(block.and_then(|block| block.hash())) })
     }
 
-    fn receipt(&self, tx: Option<[u8; 32]>) -> Receipt {
-        match (&self.receipts, tx) {
+    /// What the receipts say of a transaction, which must be of the block and the index that the row
+    /// states: after a reorganisation it may have had another fate elsewhere.
+    fn receipt(
+        &self,
+        tx: Option<[u8; 32]>,
+        height: u64,
+        tx_index: Option<u32>,
+    ) -> Result<Receipt, RowFault> {
+        let receipt = match (&self.receipts, tx) {
             (Some(receipts), Some(tx)) => receipts.find(&tx),
             _ => Receipt::default(),
+        };
+        if receipt.height.is_some_and(|known| u64::from(known) != height) {
+            return Err(RowFault::OtherReceipt("block_number"));
         }
+        if tx_index.zip(receipt.tx_index).is_some_and(|(said, known)| said != known) {
+            return Err(RowFault::OtherReceipt("transaction_index"));
+        }
+        Ok(receipt)
     }
 
     fn holder(&self, field: &'static str, text: &[u8]) -> Result<Option<Holder>, RowFault> {
@@ -118,11 +132,6 @@ fn needed<T>(field: &'static str, value: Result<Option<T>, FieldFault>) -> Resul
     value.and_then(|value| value.ok_or(FieldFault::Missing)).map_err(|fault| fault.of(field))
 }
 
-/// What is said first: a status other than unknown.
-fn known(first: TxStatus, second: TxStatus) -> TxStatus {
-    if first == TxStatus::Unknown { second } else { first }
-}
-
 pub(super) static TRANSACTIONS: Columns = Columns {
     read_as: "ethereum-transactions",
     list: &[
@@ -145,13 +154,18 @@ pub(super) static TRANSACTIONS: Columns = Columns {
 pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<Understood, RowFault> {
     let tx = needed("hash", fields::hash(row.of(0)))?;
     let stand = context.stand(row.of(1), row.of(7), row.of(6))?;
-    let receipt = context.receipt(Some(tx));
     let tx_index = fields::tx_index(row.of(2)).map_err(|fault| fault.of("transaction_index"))?;
+    let receipt = context.receipt(Some(tx), stand.height, tx_index)?;
     let said = match row.of(8) {
         b"" => fields::status(row.of(9)),
         text => fields::status(text),
     };
-    let status = known(said.map_err(|fault| fault.of("receipt_status"))?, receipt.status);
+    let said = said.map_err(|fault| fault.of("receipt_status"))?;
+    let status = match (said, receipt.status) {
+        (TxStatus::Unknown, status) | (status, TxStatus::Unknown) => status,
+        (said, known) if said == known => said,
+        _ => return Err(RowFault::OtherReceipt("receipt_status")),
+    };
     let to = match row.of(4) {
         // The contract that it creates.
         b"" => match context.holder("receipt_contract_address", row.of(10))? {
@@ -204,8 +218,8 @@ pub(super) fn token_transfer(
     let tx = needed("transaction_hash", fields::hash(row.of(4)))?;
     let log_index = needed("log_index", fields::number32(row.of(5), MAX_INDEX))?;
     let stand = context.stand(row.of(6), row.of(8), row.of(7))?;
-    let receipt = context.receipt(Some(tx));
     let tx_index = fields::tx_index(row.of(9)).map_err(|fault| fault.of("transaction_index"))?;
+    let receipt = context.receipt(Some(tx), stand.height, tx_index)?;
     let (from, to) =
         (context.holder("from_address", row.of(1))?, context.holder("to_address", row.of(2))?);
     if from.is_none() && to.is_none() {
@@ -272,9 +286,9 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood,
         Kind::Call | Kind::Suicide => Some(needed("transaction_hash", fields::hash(row.of(1)))?),
         Kind::Reward | Kind::Genesis => None,
     };
-    let receipt = context.receipt(tx);
     let status = fields::status(row.of(11)).map_err(|fault| fault.of("status"))?;
     let tx_index = fields::tx_index(row.of(7)).map_err(|fault| fault.of("transaction_index"))?;
+    let receipt = context.receipt(tx, stand.height, tx_index)?;
     let tx_index = match kind {
         Kind::Call | Kind::Suicide => tx_index.or(receipt.tx_index),
         Kind::Reward => Some(MAX_TX_INDEX),

@@ -27,6 +27,7 @@ const RECEIPT_STATUS: usize = 3;
 const TRANSACTION_INDEX: usize = 4;
 const CONTRACT: usize = 5;
 const RECEIPT_CONTRACT: usize = 6;
+const BLOCK_NUMBER: usize = 7;
 
 static RECEIPT_COLUMNS: Columns = Columns {
     read_as: "ethereum-etl receipts",
@@ -38,6 +39,7 @@ static RECEIPT_COLUMNS: Columns = Columns {
         optional("transaction_index"),
         optional("contract_address"),
         optional("receipt_contract_address"),
+        optional("block_number"),
     ],
     closed: false,
 };
@@ -126,6 +128,8 @@ pub(super) struct Receipt {
     pub(super) status: TxStatus,
     /// Its index in its block.
     pub(super) tx_index: Option<u32>,
+    /// The height of its block, where it is stated and below 2^32.
+    pub(super) height: Option<u32>,
 }
 
 /// The transactions of a receipts file, by their hashes.
@@ -210,9 +214,13 @@ fn receipt(table: &mut Table<'_>) -> Result<ReceiptRow, RowFault> {
     let hash = hash.and_then(|value| value.ok_or(FieldFault::Missing));
     let status = fields::status(either(STATUS, RECEIPT_STATUS));
     let tx_index = fields::tx_index(cells.of(TRANSACTION_INDEX));
+    let height = fields::height(cells.of(BLOCK_NUMBER));
     let receipt = Receipt {
         status: status.map_err(|fault| fault.of("status"))?,
         tx_index: tx_index.map_err(|fault| fault.of("transaction_index"))?,
+        height: height
+            .map_err(|fault| fault.of("block_number"))?
+            .and_then(|height| u32::try_from(height).ok()),
     };
     let contract = match either(CONTRACT, RECEIPT_CONTRACT) {
         b"" => None,
@@ -220,5 +228,7 @@ fn receipt(table: &mut Table<'_>) -> Result<ReceiptRow, RowFault> {
             FieldFault::not_a("a contract: 0x and 40 hex digits", text).of("contract_address")
         })?),
     };
+    // How some exporters write that there is none.
+    let contract = contract.filter(|contract| *contract != [0; 20]);
     Ok((hash.map_err(|fault| fault.of("transaction_hash"))?, receipt, contract))
 }

@@ -69,6 +69,17 @@ fn holders_may_be_none_one_or_several() {
 }
 
 #[test]
+fn a_coinbase_stands_first_and_spends_nothing() {
+    let outputs = format!("\"outputs\":[{}]", output(OTHER));
+    let check = |more: &str, want: &str| {
+        let said = refusal(row(&format!(",\"is_coinbase\":true,{more},{outputs}")));
+        assert!(said.contains(want), "{said}");
+    };
+    check("\"inputs\":[],\"index\":1", "index is 1: a coinbase is the first of its block");
+    check("\"inputs\":[{\"addresses\":[],\"value\":5}]", "an input names a holder or a value");
+}
+
+#[test]
 fn a_coinbase_has_no_inputs_and_may_have_no_index() {
     let text =
         row(",\"index\":null,\"is_coinbase\":true,\"inputs\":[{\"addresses\":[],\"value\":null}],\
@@ -250,6 +261,9 @@ fn outputs_that_name_nobody_are_counted_where_they_are_worth_something() {
         format!("a914{}87", "ab".repeat(20)),
         format!("21{key}ac"),
         format!("41{}ac", "04".repeat(65)),
+        format!("0x5120{program}"),
+        "5120zz".to_owned(),
+        "512".to_owned(),
     ] {
         let part = format!(
             "{{\"addresses\":[\"nonstandardab\"],\"value\":5,\"type\":\"nonstandard\",\

@@ -55,6 +55,33 @@ fn a_created_contract_that_was_paid_is_unnamed_until_a_receipt_names_it() {
 }
 
 #[test]
+fn receipts_that_are_not_of_the_row_are_refused() {
+    let check = |receipt: &str, want: &str| {
+        let row = format!("{TRANSACTIONS},status\n{},0,,7,3,{A},,5,700,1\n", hash("01"));
+        let receipts = write(format!(
+            "transaction_hash,status,transaction_index,block_number,contract_address\n{},{receipt}\n",
+            hash("01")
+        ));
+        let found = read_with(&row, &settings(None, Some(&receipts)));
+        match want {
+            "" => assert_eq!(found.unwrap().report.kept, 1),
+            _ => assert!(format!("{:#}", anyhow::Error::new(found.err().unwrap())).contains(want)),
+        }
+    };
+    check(&format!("1,3,7,{B}"), "");
+    check(",,,", "");
+    check("0,3,7,", "receipt_status is not what the receipt");
+    check("1,4,7,", "transaction_index is not what the receipt");
+    check("1,3,8,", "block_number is not what the receipt");
+    check(&format!("1,3,7,{B}\n{},1,3,7,{A}", hash("01")), "stands twice and differs");
+    // No exporter's contract.
+    let receipts = write(format!("hash,contract_address\n{},0x{:040}\n", hash("01"), 0));
+    let row = format!("{TRANSACTIONS}\n{},0,,7,3,{A},,5,700\n", hash("01"));
+    let outcome = read_with(&row, &settings(None, Some(&receipts))).unwrap();
+    assert_eq!((outcome.report.unnamed_accounts, &outcome.account(0).to), (1, &None));
+}
+
+#[test]
 fn the_status_comes_from_a_column_or_from_receipts() {
     let row =
         |status: &str| format!("{TRANSACTIONS},{status}\n{},0,,7,3,{A},{B},1,700,0\n", hash("01"));
