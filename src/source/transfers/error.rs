@@ -99,9 +99,7 @@ pub enum RowFault {
     #[error("no block_timestamp, {0}")]
     NoTime(&'static str),
     /// A column that says another than the receipt of the row's transaction.
-    #[error(
-        "{0} is not what the receipt of the transaction says: one of the two is of another block"
-    )]
+    #[error("{0} is not what the receipt of the transaction says: one of the two is wrong")]
     OtherReceipt(&'static str),
     /// A transaction that makes new coins and is not the first of its block.
     #[error("is_coinbase is true, but index is {0}: a coinbase is the first of its block")]

@@ -69,8 +69,8 @@ impl Context {
         Ok(Stand { height, time, block_hash: hash.or(block.and_then(|block| block.hash())) })
     }
 
-    /// What the receipts say of a transaction, which must be of the block and the index that the row
-    /// states: after a reorganisation it may have had another fate elsewhere.
+    /// What the receipts say of a transaction: nothing where they are of another block than the row,
+    /// for after a reorganisation it may have had another fate there.
     fn receipt(
         &self,
         tx: Option<[u8; 32]>,
@@ -81,8 +81,8 @@ impl Context {
             (Some(receipts), Some(tx)) => receipts.find(&tx),
             _ => Receipt::default(),
         };
-        if receipt.height.is_some_and(|known| u64::from(known) != height) {
-            return Err(RowFault::OtherReceipt("block_number"));
+        if !receipt.is_of(height) {
+            return Ok(Receipt { height: receipt.height, ..Receipt::default() });
         }
         if tx_index.zip(receipt.tx_index).is_some_and(|(said, known)| said != known) {
             return Err(RowFault::OtherReceipt("transaction_index"));
@@ -169,7 +169,10 @@ pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<Under
     let to = match row.of(4) {
         // The contract that it creates.
         b"" => match context.holder("receipt_contract_address", row.of(10))? {
-            None => context.receipts.as_ref().and_then(|of| of.created(&tx)).map(Holder::Evm),
+            None if receipt.is_of(stand.height) => {
+                context.receipts.as_ref().and_then(|of| of.created(&tx)).map(Holder::Evm)
+            }
+            None => None,
             contract => contract,
         },
         text => context.holder("to_address", text)?,

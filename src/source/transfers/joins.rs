@@ -132,6 +132,13 @@ pub(super) struct Receipt {
     pub(super) height: Option<u32>,
 }
 
+impl Receipt {
+    /// Whether it may be of a block.
+    pub(super) fn is_of(&self, height: u64) -> bool {
+        self.height.is_none_or(|known| u64::from(known) == height)
+    }
+}
+
 /// The transactions of a receipts file, by their hashes.
 pub(super) struct Receipts {
     receipts: HashMap<[u8; 32], Receipt>,

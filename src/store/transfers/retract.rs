@@ -37,10 +37,11 @@ struct Found {
     left: u64,
     unpositioned: u64,
     times: Option<(u64, u64)>,
-    /// The heights of rows that the retraction of a block takes.
-    taken_heights: BTreeSet<u64>,
-    /// By kind, the heights of rows that are left and state another block.
-    left_heights: BTreeMap<MovementKind, Vec<u64>>,
+    /// Of the rows that the retraction of a block takes, and of those that are left: heights by kind.
+    taken_heights: BTreeMap<MovementKind, BTreeSet<u64>>,
+    left_heights: BTreeMap<MovementKind, BTreeSet<u64>>,
+    /// The heights of rows that are left and state another block.
+    other_blocks: BTreeSet<u64>,
     /// How many of the rows that are taken did not name who paid or was paid.
     unnamed: BTreeMap<(MovementKind, u64), u64>,
     /// Kinds and heights of rows that the retraction takes and that count in the place of others.
@@ -97,13 +98,14 @@ impl Store {
         match &record.block_hash {
             None => head.cut(record.from_height),
             Some(hash) => {
-                let lowest = found.taken_heights.first().copied();
-                record.from_height = lowest.ok_or_else(|| no_block(hash))?;
+                let taken: BTreeSet<u64> =
+                    found.taken_heights.values().flatten().copied().collect();
+                record.from_height = taken.first().copied().ok_or_else(|| no_block(hash))?;
                 let unnamed = found.unnamed(&head.undeclared);
                 uncover(head, &found);
                 head.change_gaps(&unnamed, found.bettered.iter().map(|at| untold(*at)));
-                for height in &found.taken_heights {
-                    head.end_fork(*height, hash);
+                for height in taken {
+                    head.end_fork(height, hash);
                 }
             }
         }
@@ -255,16 +257,13 @@ impl Found {
             self.unpositioned += u64::from(row.position().is_none());
         }
         if let (Some(_), Some(height)) = (&record.block_hash, row.height()) {
-            if is_taken {
-                self.taken_heights.insert(height);
-                if row.has_unnamed_holders() {
-                    *self.unnamed.entry((row.kind(), height)).or_default() += 1;
-                }
-            } else if row.block_hash.is_some() {
-                let heights = self.left_heights.entry(row.kind()).or_default();
-                if heights.last() != Some(&height) {
-                    heights.push(height);
-                }
+            let heights = if is_taken { &mut self.taken_heights } else { &mut self.left_heights };
+            heights.entry(row.kind()).or_default().insert(height);
+            if is_taken && row.has_unnamed_holders() {
+                *self.unnamed.entry((row.kind(), height)).or_default() += 1;
+            }
+            if !is_taken && row.block_hash.is_some() {
+                self.other_blocks.insert(height);
             }
         }
     }
@@ -281,16 +280,20 @@ fn untold((kind, height): (MovementKind, u64)) -> Gap {
     Gap { kind, extent, cause: GapCause::Refused, place: None }
 }
 
-/// The heights of a block that was taken back are not covered any more, of no kind: what was declared
-/// or stated no hash may have been of that block. Only a row that states another block keeps them.
+/// Heights at which a kind has no row left are not covered any more; nor, of any kind, those of which
+/// no other block is known: what was declared, or stated no hash, may have been of the one taken back.
 fn uncover(head: &mut ChainHead, found: &Found) {
-    let taken = coverage::spans_of(found.taken_heights.iter().copied().collect());
+    let spans = |heights: &BTreeSet<u64>| coverage::spans_of(heights.iter().copied().collect());
+    let all_taken = spans(&found.taken_heights.values().flatten().copied().collect());
+    let unknown = coverage::difference(&all_taken, &spans(&found.other_blocks));
     for (kind, head) in &mut head.kinds {
-        let left = found.left_heights.get(kind).cloned().unwrap_or_default();
-        let gone = coverage::difference(&taken, &coverage::spans_of(left));
+        head.heights = coverage::difference(&head.heights, &unknown);
+        let Some(taken) = found.taken_heights.get(kind) else { continue };
+        let left = found.left_heights.get(kind).map(spans).unwrap_or_default();
+        let gone = coverage::difference(&spans(taken), &left);
         head.heights = coverage::difference(&head.heights, &gone);
     }
-    head.undeclared = coverage::difference(&head.undeclared, &taken);
+    head.undeclared = coverage::difference(&head.undeclared, &unknown);
     head.revision += 1;
 }
 
