@@ -164,8 +164,10 @@ fn import(data_dir: &Path, list: &Path, csv: &Path) -> Took {
         kind: Some(ListKind::Sanctions),
         format: None,
         file_name: "list.csv".to_owned(),
-        force_reason: None,
+        force: None,
         published: None,
+        refreshes_age: false,
+        is_trial: false,
     };
     engine.import(&publication, list).expect("the list is valid");
     let before = Memory::now();

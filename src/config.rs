@@ -9,6 +9,7 @@ mod limits;
 mod lists;
 mod operations;
 mod origin;
+mod permissions;
 mod tls;
 
 use std::ffi::{OsStr, OsString};
@@ -19,11 +20,12 @@ use exposure::ExposureDraft;
 pub use exposure::{ChainTerms, ExposureSettings};
 use given::Given;
 use identities::Reach;
-pub use identities::{CertificateName, Identity, Role, check_name};
+pub use identities::{CertificateName, Identity, check_name};
 use layers::Setting;
 pub use limits::{Drain, Limits};
 use lists::Drafts;
 pub use origin::{ConfigError, Origin, Problem};
+pub use permissions::{Permission, PermissionSet, Role};
 use tls::TlsDraft;
 pub use tls::TlsFiles;
 

@@ -2,6 +2,7 @@
 //! together. Everything above (gRPC, command line) asks here; no transport is known here.
 
 mod backup;
+mod by_hand;
 mod dialogue;
 mod error;
 mod intake;
@@ -18,7 +19,7 @@ mod upkeep;
 use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,7 +29,6 @@ use std::{fmt, io};
 use arc_swap::ArcSwapOption;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tempfile::NamedTempFile;
 use tokio::sync::watch;
 
 pub use backup::judge;
@@ -55,8 +55,8 @@ use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
-    Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError, Refresher,
-    Report, Stop,
+    ByHand, Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError,
+    Refresher, Report, Stop,
 };
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
@@ -216,7 +216,12 @@ impl Engine {
                 continue;
             }
             let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
-            match self.publisher.publish_list(settings, &list, &Provenance::Starter, None) {
+            match self.publisher.publish_list(
+                settings,
+                &list,
+                &Provenance::Starter,
+                ByHand::default(),
+            ) {
                 Ok(_) => {}
                 // The store knows a later starter list: another version of the program ran on it.
                 Err(RefreshError::Refused(Refused::Older { .. })) => {}
@@ -288,43 +293,6 @@ impl Engine {
     /// The present moment, by the clock handed in.
     pub fn now(&self) -> Timestamp {
         (self.clock.0)()
-    }
-
-    /// A new file in the data directory for the bytes of an import; gone when dropped. Its name
-    /// ends as `file_name`, which helps to tell its form.
-    pub fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
-        // What could not be stored need not be sent.
-        if let Some(refusal) = self.publisher.store().refusal() {
-            return Err(refusal.into());
-        }
-        let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let ending: String = file_name.chars().rev().take(32).filter(safe).collect();
-        let ending: String = ending.chars().rev().collect();
-        // Where it could not be made at the start there may be room now.
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.uploads)?;
-        Ok(tempfile::Builder::new()
-            .prefix(UPLOAD)
-            .suffix(&format!("-{ending}"))
-            .tempfile_in(&self.uploads)?)
-    }
-
-    /// Publishes a file by hand. Blocks.
-    pub fn import(&self, import: &Import, path: &Path) -> Result<Publication, EngineError> {
-        let state = self.publisher.list(&import.id);
-        let loaded = state.map(|state| state.version.kind);
-        let mut settings = match (self.settings(&import.id), import.kind.or(loaded)) {
-            (Some(settings), kind) => {
-                ListSettings { kind: kind.unwrap_or(settings.kind), ..settings.clone() }
-            }
-            (None, Some(kind)) => unconfigured(import.id.clone(), kind),
-            (None, None) => return Err(EngineError::KindMissing(import.id.clone())),
-        };
-        settings.format = import.format;
-        let mut list = source::read_file(path, settings.format, &Bounds::default())?;
-        list.published = list.published.or(import.published);
-        let provenance = Provenance::Import(import.file_name.clone());
-        let force = import.force_reason.as_deref();
-        Ok(self.publisher.publish_list(&settings, &list, &provenance, force)?.into())
     }
 
     /// Reads a list's configured source now. Blocks.
@@ -492,5 +460,6 @@ fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
         max_age: kind.ages().then_some(DEFAULT_MAX_AGE.unsigned_abs()),
         allow_empty: false,
         max_shrink: Gates::default().max_shrink,
+        shrink_window: Gates::default().shrink_window.unsigned_abs(),
     }
 }

@@ -20,7 +20,7 @@ use crate::source::{self, SourceError};
 use crate::store::StoreError;
 
 pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher, shown_url};
-pub use publisher::{Clock, NotStored, Publisher, Report};
+pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
 pub use status::{SourceStatus, Stop, Transition};
@@ -246,7 +246,7 @@ impl Refresher {
         let mark = Some(settings.source_mark());
         let now = self.publisher.now();
         let basis: Option<ListCheck> = state.as_deref().and_then(|state| {
-            let due = removal_due(state, now, settings.gates().confirm_after);
+            let due = removal_due(state, now, &settings.gates());
             let same = state.check.source == mark && state.version.kind == settings.kind;
             (trusted && same && !due).then(|| state.check.clone())
         });
@@ -295,7 +295,9 @@ impl Refresher {
             return Err(RefreshError::Changed { file: name.to_owned() });
         }
         let provenance = Provenance::Source(name.to_owned());
-        self.publisher.publish(settings, &incoming, &provenance, None, Some(seen)).map(Some)
+        self.publisher
+            .publish(settings, &incoming, &provenance, ByHand::default(), Some(seen))
+            .map(Some)
     }
 }
 

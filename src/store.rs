@@ -13,6 +13,7 @@
 //! | `lists` | list id | pointer: number of the current version, its chunks, the last check |
 //! | `versions` | list id, 0, version (8) | the version's header, kept for ever |
 //! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
+//! | | list id, 0, version (8), `b`, chunk (4) | [`baseline`] |
 //! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
 //! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
 //! | `policies` | length of the version (1), version | the file |
@@ -46,6 +47,7 @@
 //! store refuses all further writes until it is opened anew ([`open`]).
 
 pub mod backup;
+mod baseline;
 mod changes;
 mod database;
 mod error;
@@ -82,11 +84,11 @@ pub use verify::{Judge, Named, Verified, verify_backup};
 
 /// The schema that this program reads and writes. A store of an older one is opened as it is, and has
 /// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
-/// whatever the kind of movement, which now counts for none until declared.
-pub const SCHEMA: u32 = 3;
+/// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines.
+pub const SCHEMA: u32 = 4;
 
 /// Older schemas that are read.
-const OLDER_SCHEMAS: [u32; 2] = [1, 2];
+const OLDER_SCHEMAS: [u32; 3] = [1, 2, 3];
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;

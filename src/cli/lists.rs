@@ -1,6 +1,7 @@
 //! `lists`: the commands on lists, and those that need one call only.
 
 mod export;
+pub(super) mod force;
 pub(super) mod import;
 mod pages;
 mod refresh;

@@ -37,9 +37,8 @@ struct Import {
     /// tagpack, opensanctions, csv, jsonl or plain [default: by content]
     #[arg(long)]
     format: Option<Format>,
-    /// Override the sanity gates, for this reason, which is kept
-    #[arg(long, value_name = "REASON")]
-    force: Option<String>,
+    #[command(flatten)]
+    force: lists::force::Force,
     /// How to show the outcome
     #[arg(long, value_enum, default_value_t)]
     output: Output,

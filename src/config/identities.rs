@@ -9,9 +9,12 @@ use std::str::FromStr;
 use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
+use super::permissions::{Permission, PermissionSet, Role};
+use crate::domain::chain::Chain;
+use crate::domain::list::ListId;
 
 /// The keys of an identity, in the order of the example file.
-pub const KEYS: [&str; 3] = ["roles", "tokens", "certificates"];
+pub const KEYS: [&str; 6] = ["roles", "permissions", "lists", "chains", "tokens", "certificates"];
 
 /// The most identities.
 const MAX_IDENTITIES: usize = 1_000;
@@ -27,44 +30,6 @@ const MAX_NAME: usize = 64;
 
 /// The longest name in a certificate, in bytes.
 const MAX_CERTIFICATE_NAME: usize = 1_024;
-
-/// What an identity may do; each role may what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Ask: screenings, and reading lists, policies, heads and snapshots.
-    Screen,
-    /// Import and refresh lists, send transfers. What is imported changes answers.
-    Ingest,
-    /// Everything: retractions, forced imports, policies, backups.
-    Admin,
-}
-
-impl Role {
-    /// The word in configurations and messages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Screen => "screen",
-            Self::Ingest => "ingest",
-            Self::Admin => "admin",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let roles = [Self::Screen, Self::Ingest, Self::Admin];
-        let found = roles.into_iter().find(|role| role.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is no role: screen, ingest or admin"))
-    }
-}
 
 /// A name in a client's certificate, or the certificate itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,12 +94,27 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub struct Identity {
     /// The name, of `a-z0-9-`.
     pub name: String,
-    /// What it may do: at least one role, each once, in their order.
+    /// Its roles, each once, in their order.
     pub roles: Vec<Role>,
+    /// What it may do beside what its roles say. A role or a permission at least.
+    pub permissions: Vec<Permission>,
+    /// The only lists that it may import and refresh, those among them that take
+    /// [`Permission::ImportGuardedLists`] otherwise; empty: every list that does not take that.
+    pub lists: Vec<ListId>,
+    /// The only chains whose transfers it may send, declare, take back or settle; empty: every one.
+    pub chains: Vec<Chain>,
     /// SHA-256 of each of its bearer tokens.
     pub tokens: Vec<[u8; 32]>,
     /// What its certificates are named.
     pub certificates: Vec<CertificateName>,
+}
+
+impl Identity {
+    /// All that it may do.
+    pub fn permission_set(&self) -> PermissionSet {
+        let of_roles = self.roles.iter().flat_map(|role| role.permissions());
+        of_roles.chain(&self.permissions).copied().collect()
+    }
 }
 
 /// An identity while its settings come in.
@@ -144,6 +124,9 @@ struct Draft {
     /// Whether something in it was refused already.
     is_refused: bool,
     roles: Option<Sourced<Vec<Role>>>,
+    permissions: Option<Sourced<Vec<Permission>>>,
+    lists: Option<Sourced<Vec<ListId>>>,
+    chains: Option<Sourced<Vec<Chain>>>,
     tokens: Option<Sourced<Vec<[u8; 32]>>>,
     certificates: Option<Sourced<Vec<CertificateName>>>,
 }
@@ -154,6 +137,9 @@ impl Draft {
             None if setting.given == Given::Table => {}
             None => return Err("must be a table of the identity's keys".to_owned()),
             Some("roles") => self.roles = several(setting, str::parse)?,
+            Some("permissions") => self.permissions = several(setting, str::parse)?,
+            Some("lists") => self.lists = several(setting, list)?,
+            Some("chains") => self.chains = several(setting, chain)?,
             Some("tokens") => self.tokens = several(setting, digest)?,
             Some("certificates") => self.certificates = several(setting, str::parse)?,
             Some(key) => return Err(format!("unknown key {key:?}")),
@@ -167,8 +153,10 @@ impl Draft {
         if self.is_refused {
             return found;
         }
-        if self.roles.is_none() {
-            found.push((&self.first, "roles are missing: one or more of screen, ingest, admin"));
+        if self.roles.is_none() && self.permissions.is_none() {
+            let message =
+                "roles are missing: one or more of screen, ingest, admin (or permissions)";
+            found.push((&self.first, message));
         }
         if self.tokens.is_none() && self.certificates.is_none() {
             let message = "nobody can be it: tokens or certificates are missing (lazaretto \
@@ -204,6 +192,9 @@ impl Drafts {
             first: origin.clone(),
             is_refused: false,
             roles: None,
+            permissions: None,
+            lists: None,
+            chains: None,
             tokens: None,
             certificates: None,
         });
@@ -225,7 +216,9 @@ impl Drafts {
             for (origin, message) in draft.contradictions(verifies_clients) {
                 problem(origin, message);
             }
-            let Draft { first, roles, tokens: own, certificates, .. } = draft;
+            let Draft {
+                first, roles, permissions, lists, chains, tokens: own, certificates, ..
+            } = draft;
             if let Some(own) = &own {
                 for token in &own.value {
                     if let Some(other) = tokens.insert(*token, name.clone()) {
@@ -252,6 +245,9 @@ impl Drafts {
             identities.push(Identity {
                 name,
                 roles: roles.map_or_else(Vec::new, |roles| roles.value),
+                permissions: permissions.map_or_else(Vec::new, |given| given.value),
+                lists: lists.map_or_else(Vec::new, |given| given.value),
+                chains: chains.map_or_else(Vec::new, |given| given.value),
                 tokens: own.map_or_else(Vec::new, |tokens| tokens.value),
                 certificates: certificates.map_or_else(Vec::new, |names| names.value),
             });
@@ -279,6 +275,19 @@ fn several<T: Ord>(
     value.sort();
     value.dedup();
     Ok(Some(Sourced { value, origin: setting.origin.clone() }))
+}
+
+fn list(text: &str) -> Result<ListId, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// One chain, not a family.
+fn chain(text: &str) -> Result<Chain, String> {
+    match text.parse() {
+        Ok(Chain::AnyEvm) => Err(format!("{text:?} is a family: name its chains")),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// `sha256:<64 hex>`. What else was given is not repeated: it may be the token itself.

@@ -9,11 +9,12 @@ use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
 use crate::domain::list::{ListId, ListKind};
+use crate::domain::publication::MAX_SHRINK_WINDOW;
 use crate::refresh::ListSettings;
 use crate::source::Format;
 
 /// The keys of a list, in the order of the example file.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 13] = [
     "enabled",
     "name",
     "kind",
@@ -26,6 +27,7 @@ pub const KEYS: [&str; 12] = [
     "max_age",
     "allow_empty",
     "max_shrink",
+    "shrink_window",
 ];
 
 /// Where OFAC publishes; each request is redirected to a short-lived signed address.
@@ -35,6 +37,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const REFRESH_INTERVAL: Duration = HOUR;
 const MAX_AGE: Duration = Duration::from_secs(48 * 3600);
 const MAX_SHRINK: f64 = 0.25;
+const SHRINK_WINDOW: Duration = Duration::from_secs(30 * 86_400);
 
 /// The shortest interval between two looks at a source.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
@@ -57,6 +60,7 @@ struct Draft {
     max_age: Option<Sourced<Duration>>,
     allow_empty: Option<Sourced<bool>>,
     max_shrink: Option<Sourced<f64>>,
+    shrink_window: Option<Sourced<Duration>>,
 }
 
 /// All lists while their settings come in.
@@ -148,6 +152,7 @@ impl Draft {
             "max_age" => self.max_age = sourced(span(given)?, origin),
             "allow_empty" => self.allow_empty = sourced(given.boolean()?, origin),
             "max_shrink" => self.max_shrink = sourced(given.fraction()?, origin),
+            "shrink_window" => self.shrink_window = sourced(shrink_window(given)?, origin),
             // Unreachable while KEYS is checked first; an error and no panic if it ever is not.
             _ => return Err(format!("unknown key {key:?}")),
         }
@@ -232,6 +237,7 @@ impl Draft {
             max_age: ages.then(|| value(self.max_age).unwrap_or(MAX_AGE)),
             allow_empty: value(self.allow_empty).unwrap_or(false),
             max_shrink: value(self.max_shrink).unwrap_or(MAX_SHRINK),
+            shrink_window: value(self.shrink_window).unwrap_or(SHRINK_WINDOW),
         }
     }
 }
@@ -252,6 +258,15 @@ fn span(given: &Given) -> Result<Duration, String> {
     let duration = given.duration()?;
     if duration > MAX_DURATION {
         return Err("is longer than ten years".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A span that the cumulative gate can look back.
+fn shrink_window(given: &Given) -> Result<Duration, String> {
+    let duration = given.duration()?;
+    if duration < HOUR || duration > MAX_SHRINK_WINDOW.unsigned_abs() {
+        return Err("must be from 1h to 366d".to_owned());
     }
     Ok(duration)
 }

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::publication::Baseline;
+
 /// The longest list id, in bytes.
 pub const MAX_LIST_ID: usize = 64;
 
@@ -360,6 +362,16 @@ pub struct ListState {
     pub parties: Arc<Vec<Party>>,
     /// Every row, standing or removed, by key. Shared likewise.
     pub rows: Arc<Vec<Row>>,
+    /// What the cumulative shrink gate compares the next publication with.
+    pub baseline: Arc<Baseline>,
+}
+
+impl ListState {
+    /// Whether the version was imported by hand and its source has not said the same since.
+    pub fn is_by_hand(&self) -> bool {
+        matches!(self.version.provenance, Provenance::Import(_))
+            && self.check.succeeded_at.is_none_or(|at| at <= self.version.loaded_at)
+    }
 }
 
 /// What happened to a row in a list version.

@@ -2,46 +2,33 @@
 //! the version that comes of it. Pure: no clock, no file, no storage.
 //!
 //! A publication counts from its *day*: the day that it states, or else the day (UTC) on which it
-//! is loaded, but never from a later day than that. A removal that the gate does not let pass at
-//! once stays pending: the row goes on to stand until the very publication that lacks it is seen
-//! again unchanged at least [`Gates::confirm_after`] later, or until a removal is forced. Another
-//! publication that lacks the row too begins the waiting anew.
+//! is loaded, but never from a later day than that. A removal that the cumulative gate ([`Baseline`])
+//! does not let pass stays pending: the row goes on to stand until a removal is forced. Where what is
+//! missing has come back within the gate since, a pending removal also takes effect when the very
+//! publication that lacks the row is seen again unchanged at least [`Gates::confirm_after`] later.
+//! Another publication that lacks the row too begins the waiting anew.
 
+mod baseline;
 mod digest;
+mod gate;
 mod merge;
 
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use crate::domain::address::Address;
 use crate::domain::list::{
     Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, Party,
-    Provenance, ReadList, Row, RowKey,
+    Provenance, ReadList, Row,
 };
 
+pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, standing_digest};
-use merge::{Merge, merge_parties, merge_rows};
-
-/// The limits that a publication must keep to be believed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gates {
-    /// The part of the standing rows (0 to 1) that one publication may take away at once; the
-    /// removals of a larger cut stay pending. Tornado Cash took 12.6 % off OFAC's list.
-    pub max_shrink: f64,
-    /// How long a pending removal waits for its confirmation.
-    pub confirm_after: SignedDuration,
-    /// Whether a publication is believed that has no rows, or none that is an address.
-    pub allow_empty: bool,
-}
-
-impl Default for Gates {
-    fn default() -> Self {
-        Self { max_shrink: 0.25, confirm_after: SignedDuration::from_hours(24), allow_empty: false }
-    }
-}
+pub use gate::{Force, Gate, Gates, Refused};
+use merge::{Merge, merge_parties, merge_rows, missing};
 
 /// What is known of the bytes that a publication was read from, if they came from the list's
 /// configured source.
@@ -72,8 +59,11 @@ pub struct Context<'a> {
     pub next_version: u64,
     /// The limits.
     pub gates: &'a Gates,
-    /// The reason to override the gates; `None` or blank does not override.
-    pub force: Option<&'a str>,
+    /// The gates to override; `None` overrides none.
+    pub force: Option<&'a Force>,
+    /// Whether an import by hand leaves the age of the list as it was, however late the day of
+    /// publication that it states. What comes from the source refreshes the age anyway.
+    pub ages_by_source: bool,
     /// Given if the file is what the configured source has now: then reading it is a successful
     /// check. `None` for a file imported by hand and for starter lists.
     pub source: Option<SourceMark>,
@@ -98,62 +88,6 @@ pub enum Outcome {
     },
 }
 
-/// Why a publication was not believed. Nothing changes then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// No rows.
-    #[error(
-        "list {id}: the publication is empty; it replaces nothing unless empty is allowed or it is forced"
-    )]
-    Empty {
-        /// The list.
-        id: ListId,
-    },
-    /// Rows, but not one that can be understood: an error message, perhaps, or another format.
-    #[error(
-        "list {id}: {rows} rows, none of which is an address; the publication replaces nothing unless empty is allowed or it is forced"
-    )]
-    NothingUnderstood {
-        /// The list.
-        id: ListId,
-        /// How many rows there are.
-        rows: usize,
-    },
-    /// An earlier day than the latest that was seen.
-    #[error(
-        "list {id}: the publication of {incoming} is older than that of {loaded}, which is loaded"
-    )]
-    Older {
-        /// The list.
-        id: ListId,
-        /// The day that the file states.
-        incoming: Date,
-        /// The latest day seen.
-        loaded: Date,
-    },
-    /// A day that has not come yet, beyond what time zones explain: believed, the list would not
-    /// age and later publications would look old. Holds even when forced.
-    #[error("list {id}: the publication is dated {incoming}, but today is {today}")]
-    Future {
-        /// The list.
-        id: ListId,
-        /// The day that the file states.
-        incoming: Date,
-        /// Today (UTC).
-        today: Date,
-    },
-    /// Another kind than the list has.
-    #[error("list {id}: the list is of kind {loaded}, not {incoming}")]
-    Kind {
-        /// The list.
-        id: ListId,
-        /// The kind given.
-        incoming: ListKind,
-        /// The kind of the list.
-        loaded: ListKind,
-    },
-}
-
 /// What `incoming` does to the list that stands as `current` (`None`: it was never loaded). Rows
 /// and parties that repeat an earlier one's key are ignored; readers fold them.
 pub fn apply(
@@ -161,24 +95,26 @@ pub fn apply(
     incoming: &ReadList,
     context: &Context<'_>,
 ) -> Result<Outcome, Refused> {
-    let forced = context.force.filter(|reason| !reason.trim().is_empty());
+    let opens = |gate: Gate| context.force.is_some_and(|force| force.opens(gate));
     let today = utc_day(context.now);
     if let Some(incoming) = incoming.published
         && incoming > today.saturating_add(1.day())
     {
         return Err(Refused::Future { id: context.id.clone(), incoming, today });
     }
-    if forced.is_none() {
-        gate(current, incoming, context)?;
-    }
+    gate::check(current, incoming, context)?;
     let parties = unique(&incoming.parties, |party| &party.uid);
     let rows = unique(&incoming.rows, |row| &row.0);
     let digest = digest(parties.iter().copied(), rows.iter().map(|(key, facts)| (key, facts)));
     let same = current.is_some_and(|state| state.version.digest == digest);
+    // What an older publication (forced) lacks stood nonetheless until now, and that it lacks it
+    // removes nothing unless that is forced as well.
+    let dated_back =
+        incoming.published.is_some() && incoming.published < current.and_then(latest_day);
     if let Some(state) = current
         && same
         && state.version.kind == context.kind
-        && !matures(state, context, forced.is_some())
+        && !matures(state, context, opens(Gate::Shrink), dated_back)
     {
         return Ok(Outcome::Unchanged { check: check_unchanged(&state.check, incoming, context) });
     }
@@ -186,9 +122,12 @@ pub fn apply(
     let (parties, party_changed) =
         merge_parties(current.map_or(&[][..], |state| &state.parties), &parties);
     let day = incoming.published.unwrap_or(today).min(today);
-    // What an older publication (forced) lacks stood nonetheless until now.
-    let dated_back =
-        incoming.published.is_some() && incoming.published < current.and_then(latest_day);
+    let old_rows = current.map_or(&[][..], |state| &state.rows);
+    let is_missing = missing(old_rows, &rows);
+    let within_gate = !dated_back
+        && current.is_none_or(|state| {
+            Baseline::is_within(state, |place| is_missing[place], context.gates, context.now)
+        });
     let merge = Merge {
         first: current.is_none(),
         same,
@@ -196,11 +135,17 @@ pub fn apply(
         ends: if dated_back { today } else { day },
         now: context.now,
         gates: context.gates,
-        forced: forced.is_some(),
+        within_gate,
+        forced: opens(Gate::Shrink),
         parties: &parties,
         party_changed: &party_changed,
     };
-    let (rows, changes) = merge_rows(current.map_or(&[][..], |state| &state.rows), &rows, &merge);
+    let (rows, changes) = merge_rows(old_rows, &rows, &merge);
+    let counts = count(&rows, incoming.duplicates);
+    let standing = counts.listings + counts.quarantined;
+    let mark = Mark::new(context.next_version, context.now, standing);
+    let window = context.gates.shrink_window;
+    let baseline = Baseline::after(current, mark, &rows, &changes, opens(Gate::Shrink), window);
     let version = ListVersion {
         id: context.id.clone(),
         kind: context.kind,
@@ -214,21 +159,21 @@ pub fn apply(
         uncovered: current.map_or_else(Vec::new, |state| uncovered(state, day)),
         loaded_at: context.now,
         provenance: context.provenance.clone(),
-        force_reason: forced.unwrap_or_default().to_owned(),
-        counts: count(&rows, incoming.duplicates),
+        force_reason: context.force.map_or_else(String::new, |force| force.reason.clone()),
+        counts,
     };
     let check = check_published(current.map(|state| &state.check), incoming, context);
-    Ok(Outcome::Published {
-        state: ListState { version, check, parties: Arc::new(parties), rows: Arc::new(rows) },
-        changes,
-    })
+    let (parties, rows, baseline) = (Arc::new(parties), Arc::new(rows), Arc::new(baseline));
+    Ok(Outcome::Published { state: ListState { version, check, parties, rows, baseline }, changes })
 }
 
-/// Whether a removal of `state` has waited long enough at `now`: then the source must be read
-/// whole even if it is unchanged.
-pub fn removal_due(state: &ListState, now: Timestamp, confirm_after: SignedDuration) -> bool {
-    let due = |since: Timestamp| now.duration_since(since) >= confirm_after;
-    state.rows.iter().any(|row| row.stands() && row.removal_pending_since.is_some_and(due))
+/// Whether a removal of `state` has waited long enough at `now` and is within the gate by then: the
+/// source must be read whole then even if it is unchanged.
+pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
+    let pending = |row: &Row| row.removal_pending_since.filter(|_| row.stands());
+    let due = |since: Timestamp| now.duration_since(since) >= gates.confirm_after;
+    state.rows.iter().filter_map(pending).any(due)
+        && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)
 }
 
 /// The latest day of publication that was seen of a list.
@@ -249,56 +194,28 @@ fn uncovered(state: &ListState, day: Date) -> Vec<Gap> {
     gaps
 }
 
-fn matures(state: &ListState, context: &Context<'_>, forced: bool) -> bool {
+fn matures(state: &ListState, context: &Context<'_>, forced: bool, dated_back: bool) -> bool {
     if forced {
         return state.rows.iter().any(|row| row.removal_pending_since.is_some());
     }
-    removal_due(state, context.now, context.gates.confirm_after)
-}
-
-fn gate(
-    current: Option<&ListState>,
-    incoming: &ReadList,
-    context: &Context<'_>,
-) -> Result<(), Refused> {
-    let id = || context.id.clone();
-    if incoming.rows.is_empty() && !context.gates.allow_empty {
-        return Err(Refused::Empty { id: id() });
-    }
-    let understood =
-        |(key, _): &(RowKey, _)| Address::parse_listed(&key.address, &key.ticker).is_ok();
-    if !incoming.rows.is_empty()
-        && !context.gates.allow_empty
-        && !incoming.rows.iter().any(understood)
-    {
-        return Err(Refused::NothingUnderstood { id: id(), rows: incoming.rows.len() });
-    }
-    let Some(state) = current else { return Ok(()) };
-    if state.version.kind != context.kind {
-        let (incoming, loaded) = (context.kind, state.version.kind);
-        return Err(Refused::Kind { id: id(), incoming, loaded });
-    }
-    if let (Some(incoming), Some(loaded)) = (incoming.published, latest_day(state))
-        && incoming < loaded
-    {
-        return Err(Refused::Older { id: id(), incoming, loaded });
-    }
-    Ok(())
+    !dated_back && removal_due(state, context.now, context.gates)
 }
 
 /// The look at a source that says what stands already. An import by hand is no look at the
-/// source, but may show a later day of publication.
+/// source, but may show a later day of publication where the age may count from that.
 fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>) -> ListCheck {
     let published = last.published.max(incoming.published);
     match &context.source {
         Some(mark) => checked(mark, published, context.now),
+        None if context.ages_by_source => last.clone(),
         None => ListCheck { published, ..last.clone() },
     }
 }
 
 /// The look that goes with a new version. After an import by hand the last answer of the source
 /// is not what stands, so it must be read whole next time, and the last look at the source says
-/// nothing of its age: that counts from the day of publication alone.
+/// nothing of its age: that counts from the day of publication alone, unless that would make a list
+/// younger whose age counts from its source.
 fn check_published(
     last: Option<&ListCheck>,
     incoming: &ReadList,
@@ -307,9 +224,16 @@ fn check_published(
     let seen = last.and_then(|check| check.published);
     let dated_back = incoming.published.is_some() && incoming.published < seen;
     let published = if dated_back { incoming.published } else { incoming.published.max(seen) };
-    match &context.source {
-        Some(mark) => checked(mark, published, context.now),
-        None => ListCheck { published, ..ListCheck::default() },
+    if let Some(mark) = &context.source {
+        return checked(mark, published, context.now);
+    }
+    let by_day = ListCheck { published, ..ListCheck::default() };
+    match last {
+        Some(last) if context.ages_by_source && by_day.fresh_as_of() > last.fresh_as_of() => {
+            let ListCheck { succeeded_at, published, .. } = *last;
+            ListCheck { succeeded_at, published, ..ListCheck::default() }
+        }
+        _ => by_day,
     }
 }
 

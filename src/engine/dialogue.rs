@@ -3,7 +3,8 @@
 use jiff::civil::Date;
 
 use crate::domain::list::{ListId, ListKind, ListingChange};
-use crate::refresh::{ListSettings, Report, SourceStatus};
+use crate::domain::publication::Force;
+use crate::refresh::{ListSettings, Preview, Report, SourceStatus};
 use crate::screening::snapshot::SnapshotList;
 use crate::source::Format;
 
@@ -18,10 +19,15 @@ pub struct Import {
     pub format: Option<Format>,
     /// The file's name, for the record and as a hint at its form.
     pub file_name: String,
-    /// Overrides the sanity gates, for this reason.
-    pub force_reason: Option<String>,
+    /// Overrides some of the sanity gates.
+    pub force: Option<Force>,
     /// The day of publication where the file does not say it.
     pub published: Option<Date>,
+    /// Whether the day of publication may make the list younger even where its age counts from its
+    /// source ([`super::Engine::is_guarded`]): somebody vouches for the file.
+    pub refreshes_age: bool,
+    /// Publishes nothing, and says what would be done.
+    pub is_trial: bool,
 }
 
 /// What a publication did.
@@ -39,6 +45,8 @@ pub struct Publication {
     pub removed: u64,
     /// How many removals newly wait to be confirmed.
     pub removals_pending: u64,
+    /// Of a trial: the first of the rows that would be removed.
+    pub lost: Vec<ListingChange>,
 }
 
 /// A list as loaded or configured.
@@ -89,6 +97,12 @@ pub struct DatedChange {
     pub change: ListingChange,
 }
 
+impl From<Preview> for Publication {
+    fn from(preview: Preview) -> Self {
+        Self { lost: preview.lost, ..preview.report.into() }
+    }
+}
+
 impl From<Report> for Publication {
     fn from(report: Report) -> Self {
         match report {
@@ -99,6 +113,7 @@ impl From<Report> for Publication {
                 updated,
                 removed,
                 removals_pending: pending,
+                lost: Vec::new(),
             },
             Report::Unchanged { list } => Self {
                 id: list,
@@ -107,6 +122,7 @@ impl From<Report> for Publication {
                 updated: 0,
                 removed: 0,
                 removals_pending: 0,
+                lost: Vec::new(),
             },
         }
     }

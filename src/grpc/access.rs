@@ -1,5 +1,5 @@
 //! Who may call what: a call's token or its connection's certificate, the identity that it is, and
-//! whether the identity's role allows the method. Opens no connection, verifies no certificate and
+//! whether the identity's permissions allow the method. Opens no connection, verifies no certificate and
 //! logs nothing.
 
 mod bearer;
@@ -17,7 +17,9 @@ use tonic::Code;
 use super::method::{METHODS, Who};
 use super::status::Refusal;
 use super::v1::ErrorReason;
-use crate::config::{CertificateName, Identity, Role};
+use crate::config::{CertificateName, Identity, Permission, PermissionSet};
+use crate::domain::chain::Chain;
+use crate::domain::list::ListId;
 
 /// The name of who comes through the data directory, where no identity is asked for.
 const OWNER: &str = "owner";
@@ -56,32 +58,78 @@ pub struct ClientCertificate {
 pub struct Caller {
     /// The name of the identity: for logs at debug, never a label of a metric.
     pub identity: Arc<str>,
-    /// The highest of its roles.
-    pub role: Role,
+    /// What it may do.
+    pub permissions: PermissionSet,
+    /// The only lists that it may import and refresh; empty: see [`Identity::lists`].
+    pub lists: Arc<[ListId]>,
+    /// The only chains whose transfers it may change; empty: every one.
+    pub chains: Arc<[Chain]>,
 }
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.identity, self.role)
+        f.write_str(&self.identity)
     }
 }
 
 impl Caller {
-    /// That the caller has `role`, which `what` takes; PERMISSION_DENIED where it has not.
-    fn must_be(&self, role: Role, what: &str) -> Result<(), Refusal> {
-        if self.role >= role {
+    /// A caller who may do everything.
+    fn with_all(name: &str) -> Self {
+        Self {
+            identity: name.into(),
+            permissions: PermissionSet::all(),
+            lists: Arc::default(),
+            chains: Arc::default(),
+        }
+    }
+
+    /// That the caller has `permission`, which `what` takes; PERMISSION_DENIED where it has not.
+    pub fn must_hold(&self, permission: Permission, what: &str) -> Result<(), Refusal> {
+        if self.permissions.holds(permission) {
             return Ok(());
         }
-        let message =
-            format!("{what} takes the role {role}, and {} has only {}", self.identity, self.role);
-        Err(Refusal::new(Code::PermissionDenied, ErrorReason::PermissionDenied, message))
+        Err(self.denied(format!("{what} takes the permission {permission}")))
+    }
+
+    /// That the caller may import a list by hand; `is_guarded` as [`crate::engine::Engine::is_guarded`]
+    /// says.
+    pub fn must_import(&self, list: &ListId, is_guarded: bool) -> Result<(), Refusal> {
+        self.must_reach_list(list)?;
+        if !is_guarded || self.lists.contains(list) {
+            return Ok(());
+        }
+        let what = format!(
+            "an import by hand of {list}, which has a configured source or is required and SANCTIONS,"
+        );
+        self.must_hold(Permission::ImportGuardedLists, &what)
+    }
+
+    /// That the caller may change a list.
+    pub fn must_reach_list(&self, list: &ListId) -> Result<(), Refusal> {
+        if self.lists.is_empty() || self.lists.contains(list) {
+            return Ok(());
+        }
+        Err(self.denied(format!("list {list} is not one of identities.{}.lists", self.identity)))
+    }
+
+    /// That the caller may change transfers of a chain.
+    pub fn must_reach_chain(&self, chain: &Chain) -> Result<(), Refusal> {
+        if self.chains.is_empty() || self.chains.contains(chain) {
+            return Ok(());
+        }
+        Err(self.denied(format!("chain {chain} is not one of identities.{}.chains", self.identity)))
+    }
+
+    fn denied(&self, why: String) -> Refusal {
+        let message = format!("{why}: {} may not", self.identity);
+        Refusal::new(Code::PermissionDenied, ErrorReason::PermissionDenied, message)
     }
 }
 
-/// That whoever calls has `role`, which `what` takes; nobody has where nobody is named.
-pub fn must_be(caller: Option<&Caller>, role: Role, what: &str) -> Result<(), Refusal> {
+/// Who sent `request`: nobody may do anything where nobody is named.
+pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Refusal> {
     let nobody = || unauthenticated("nobody is known to call");
-    caller.ok_or_else(nobody)?.must_be(role, what)
+    request.extensions().get::<Caller>().cloned().ok_or_else(nobody)
 }
 
 /// The identities, by what they are known by.
@@ -105,21 +153,23 @@ impl fmt::Debug for Access {
 impl Access {
     /// Of these identities; where there are none, everybody may do everything.
     pub fn new(identities: &[Identity]) -> Self {
-        let all = |name: &str| Caller { identity: name.into(), role: Role::Admin };
         let mut access = Self {
             identities: Vec::new(),
             tokens: Vec::new(),
             certificates: HashMap::new(),
             is_open: identities.is_empty(),
-            owner: all(OWNER),
-            anybody: all(ANYBODY),
+            owner: Caller::with_all(OWNER),
+            anybody: Caller::with_all(ANYBODY),
         };
         for identity in identities {
-            // The configuration refuses an identity without a role.
-            let role = identity.roles.iter().copied().max().unwrap_or(Role::Screen);
             let place = access.identities.len();
             let index = u32::try_from(place).expect("the configuration bounds identities");
-            access.identities.push(Caller { identity: identity.name.as_str().into(), role });
+            access.identities.push(Caller {
+                identity: identity.name.as_str().into(),
+                permissions: identity.permission_set(),
+                lists: identity.lists.as_slice().into(),
+                chains: identity.chains.as_slice().into(),
+            });
             access.tokens.extend(identity.tokens.iter().map(|token| (*token, index)));
             let names = identity.certificates.iter().map(|name| (name.clone(), place));
             access.certificates.extend(names);
@@ -146,9 +196,15 @@ impl Access {
         let caller = self.identify(headers, peer)?;
         match (who, place) {
             (Some(Who::Anybody | Who::Anyone), _) => {}
-            (Some(Who::With(role)), Some(place)) => caller.must_be(role, METHODS[place].path)?,
+            (Some(Who::With(permission)), Some(place)) => {
+                caller.must_hold(permission, METHODS[place].path)?;
+            }
             // What is not in the table is not there; should it ever be, nobody else gets at it.
-            _ => caller.must_be(Role::Admin, "a path that is no method of this server")?,
+            _ if caller.permissions == PermissionSet::all() => {}
+            _ => {
+                let why = "a path that is no method of this server takes every permission";
+                return Err(caller.denied(why.to_owned()));
+            }
         }
         Ok(caller)
     }

@@ -424,6 +424,7 @@ pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
                 max_age_seconds: list.max_age_seconds,
                 required: list.required,
                 stale: false,
+                by_hand: list.by_hand,
             })
             .collect(),
         missing_lists: record.missing.iter().map(ToString::to_string).collect(),

@@ -1,7 +1,7 @@
 //! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
 //! on the blocking pool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
-use crate::config::Role;
-use crate::domain::list::{ListId, Row};
+use crate::config::Permission;
+use crate::domain::list::{ListId, ListingChange, Row};
+use crate::domain::publication::{Force, Gate};
 use crate::engine::{
     ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
 };
@@ -208,16 +209,14 @@ impl SanctionsListService for Lists {
         &self,
         request: Request<Streaming<v1::ImportListRequest>>,
     ) -> Result<Response<v1::ImportListResponse>, Status> {
-        let caller = request.extensions().get::<Caller>().cloned();
+        let caller = access::caller(&request)?;
         let mut parts = request.into_inner();
         let first = parts.message().await?.and_then(|message| message.part);
         let Some(Part::Header(header)) = first else {
             return Err(invalid_field("part", "the first part must be the header").into());
         };
         let import = import_of(header)?;
-        if import.force_reason.is_some() {
-            access::must_be(caller.as_ref(), Role::Admin, "an import past the gates")?;
-        }
+        check_import(&self.engine, &caller, &import)?;
         let mut file = self.engine.upload_file(&import.file_name).map_err(Refusal::from)?;
         let mut size = 0;
         while let Some(message) = parts.message().await? {
@@ -236,6 +235,8 @@ impl SanctionsListService for Lists {
             file.write_all(&chunk).map_err(|error| Refusal::from(EngineError::Io(error)))?;
         }
         with_engine(&self.engine, move |engine| {
+            // What a list needs may have changed while the file came.
+            check_import(engine, &caller, &import)?;
             let publication = engine.import(&import, file.path())?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::ImportListResponse { report }))
@@ -267,7 +268,9 @@ impl SanctionsListService for Lists {
         &self,
         request: Request<v1::RefreshListRequest>,
     ) -> Result<Response<v1::RefreshListResponse>, Status> {
+        let caller = access::caller(&request)?;
         let id = parse_list_id("list_id", &request.into_inner().list_id)?;
+        caller.must_reach_list(&id)?;
         with_engine(&self.engine, move |engine| {
             let publication = engine.refresh(&id)?;
             let report = Some(report(engine, publication));
@@ -302,6 +305,47 @@ impl SanctionsListService for Lists {
     }
 }
 
+/// That `caller` may import so.
+fn check_import(engine: &Engine, caller: &Caller, import: &Import) -> Result<(), Refusal> {
+    caller.must_import(&import.id, engine.is_guarded(&import.id))?;
+    if import.force.is_some() {
+        caller.must_hold(Permission::ForceGates, "an import past the gates")?;
+    }
+    if import.refreshes_age {
+        let what = "an import that refreshes the age of its list";
+        caller.must_hold(Permission::ImportGuardedLists, what)?;
+    }
+    Ok(())
+}
+
+/// The gates that are overridden, and why; `None` where none are.
+fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
+    let reason = reason.trim().to_owned();
+    if reason.len() > MAX_FORCE_REASON {
+        let message = format!("{} bytes, at most {MAX_FORCE_REASON}", reason.len());
+        return Err(invalid_field("header.force_reason", message));
+    }
+    let gate = |gate: &i32| match v1::ImportGate::try_from(*gate) {
+        Ok(v1::ImportGate::Empty) => Ok(Gate::Empty),
+        Ok(v1::ImportGate::Quarantine) => Ok(Gate::Quarantine),
+        Ok(v1::ImportGate::Kind) => Ok(Gate::Kind),
+        Ok(v1::ImportGate::Older) => Ok(Gate::Older),
+        Ok(v1::ImportGate::Shrink) => Ok(Gate::Shrink),
+        Ok(v1::ImportGate::Unspecified) | Err(_) => {
+            Err(invalid_field("header.force_gates", format!("{gate} is no gate")))
+        }
+    };
+    let gates = gates.iter().map(gate).collect::<Result<BTreeSet<_>, _>>()?;
+    match (reason.is_empty(), gates.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(Force { reason, gates })),
+        (false, true) => Err(invalid_field("header.force_gates", "name the gates to override")),
+        (true, false) => {
+            Err(invalid_field("header.force_reason", "gates are overridden for a reason"))
+        }
+    }
+}
+
 fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
     let kind = convert::from_list_kind(header.kind());
     let format = match header.format.as_str() {
@@ -312,18 +356,15 @@ fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
         "" => None,
         text => Some(parse_day("header.published", text)?),
     };
-    let force_reason = header.force_reason.trim().to_owned();
-    if force_reason.len() > MAX_FORCE_REASON {
-        let message = format!("{} bytes, at most {MAX_FORCE_REASON}", force_reason.len());
-        return Err(invalid_field("header.force_reason", message));
-    }
     Ok(Import {
         id: parse_list_id("header.list_id", &header.list_id)?,
         kind,
         format,
         file_name: header.file_name.chars().take(256).collect(),
-        force_reason: (!force_reason.is_empty()).then_some(force_reason),
+        force: force_of(&header.force_reason, &header.force_gates)?,
         published,
+        refreshes_age: header.refreshes_age,
+        is_trial: header.validate_only,
     })
 }
 
@@ -368,6 +409,21 @@ fn report(engine: &Arc<Engine>, publication: Publication) -> v1::PublicationRepo
         updated: publication.updated,
         removed: publication.removed,
         removals_pending: publication.removals_pending,
+        lost: publication.lost.into_iter().map(|change| lost(&publication.id, change)).collect(),
+    }
+}
+
+/// A row that would be removed; by no version yet.
+fn lost(list: &ListId, change: ListingChange) -> v1::ListingChange {
+    v1::ListingChange {
+        list_id: list.to_string(),
+        version: 0,
+        published: String::new(),
+        kind: v1::ListingChangeKind::from(change.kind).into(),
+        party_uid: change.key.party_uid,
+        party_name: change.party_name,
+        address: change.key.address,
+        ticker: change.key.ticker,
     }
 }
 

@@ -1,7 +1,7 @@
-//! Every method of the services, once: what the limits, the table of roles and the metrics know it
+//! Every method of the services, once: what the limits, the table of permissions and the metrics know it
 //! by. Decides nothing.
 
-use crate::config::Role;
+use crate::config::Permission;
 
 /// How long a call of a method may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,12 @@ pub enum Who {
     Anybody,
     /// Every identity.
     Anyone,
-    /// Identities with this role, or one that may more.
-    With(Role),
+    /// Identities with this permission.
+    With(Permission),
 }
 
-/// Asks.
-const SCREEN: Who = Who::With(Role::Screen);
-/// Changes what answers rest on, within the gates.
-const INGEST: Who = Who::With(Role::Ingest);
-/// Takes something away, looks past a gate, or costs as much as its caller likes.
-const ADMIN: Who = Who::With(Role::Admin);
+const SCREEN: Who = Who::With(Permission::Screen);
+const READ: Who = Who::With(Permission::Read);
 
 /// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,31 +53,67 @@ pub const METHODS: [Method; 29] = [
         Span::Stream,
         Who::Anyone,
     ),
-    method("/lazaretto.v1.PolicyService/ComparePolicies", Span::Work, ADMIN),
-    method("/lazaretto.v1.PolicyService/GetPolicy", Span::Call, SCREEN),
-    method("/lazaretto.v1.PolicyService/ReloadPolicy", Span::Call, ADMIN),
-    method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream, SCREEN),
+    method(
+        "/lazaretto.v1.PolicyService/ComparePolicies",
+        Span::Work,
+        Who::With(Permission::ComparePolicies),
+    ),
+    method("/lazaretto.v1.PolicyService/GetPolicy", Span::Call, READ),
+    method(
+        "/lazaretto.v1.PolicyService/ReloadPolicy",
+        Span::Call,
+        Who::With(Permission::ReloadPolicy),
+    ),
+    method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream, READ),
     method("/lazaretto.v1.SanctionsListService/GetSnapshot", Span::Call, SCREEN),
-    method("/lazaretto.v1.SanctionsListService/ImportList", Span::Stream, INGEST),
-    method("/lazaretto.v1.SanctionsListService/ListListingChanges", Span::Call, SCREEN),
-    method("/lazaretto.v1.SanctionsListService/ListQuarantine", Span::Call, SCREEN),
-    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", Span::Call, SCREEN),
-    method("/lazaretto.v1.SanctionsListService/LookUpParty", Span::Call, SCREEN),
-    method("/lazaretto.v1.SanctionsListService/RefreshList", Span::Work, INGEST),
+    method(
+        "/lazaretto.v1.SanctionsListService/ImportList",
+        Span::Stream,
+        Who::With(Permission::ImportLists),
+    ),
+    method("/lazaretto.v1.SanctionsListService/ListListingChanges", Span::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/ListQuarantine", Span::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", Span::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/LookUpParty", Span::Call, READ),
+    method(
+        "/lazaretto.v1.SanctionsListService/RefreshList",
+        Span::Work,
+        Who::With(Permission::RefreshLists),
+    ),
     method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),
     method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call, SCREEN),
-    method("/lazaretto.v1.StoreService/BackupStore", Span::Stream, ADMIN),
-    method("/lazaretto.v1.TransferService/DeclareCoverage", Span::Work, INGEST),
-    method("/lazaretto.v1.TransferService/IngestTransfers", Span::Stream, INGEST),
-    method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call, SCREEN),
-    method("/lazaretto.v1.TransferService/ListTransferConflicts", Span::Call, SCREEN),
-    method("/lazaretto.v1.TransferService/ListTransferGaps", Span::Call, SCREEN),
-    method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call, SCREEN),
-    method("/lazaretto.v1.TransferService/RetractTransfers", Span::Work, ADMIN),
-    method("/lazaretto.v1.TransferService/SettleTransferConflict", Span::Work, ADMIN),
+    method(
+        "/lazaretto.v1.StoreService/BackupStore",
+        Span::Stream,
+        Who::With(Permission::BackUpStore),
+    ),
+    method(
+        "/lazaretto.v1.TransferService/DeclareCoverage",
+        Span::Work,
+        Who::With(Permission::DeclareCoverage),
+    ),
+    method(
+        "/lazaretto.v1.TransferService/IngestTransfers",
+        Span::Stream,
+        Who::With(Permission::SendTransfers),
+    ),
+    method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferConflicts", Span::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferGaps", Span::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call, READ),
+    method(
+        "/lazaretto.v1.TransferService/RetractTransfers",
+        Span::Work,
+        Who::With(Permission::RetractTransfers),
+    ),
+    method(
+        "/lazaretto.v1.TransferService/SettleTransferConflict",
+        Span::Work,
+        Who::With(Permission::SettleConflicts),
+    ),
 ];
 
 const fn method(path: &'static str, span: Span, who: Who) -> Method {

@@ -15,7 +15,7 @@ use super::load::Load;
 use super::status::{Refusal, invalid_field};
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
-use super::{convert, page};
+use super::{access, convert, page};
 use crate::domain::address::Address;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::Verdict;
@@ -88,8 +88,9 @@ impl TransferService for Transfers {
         &self,
         request: Request<Streaming<v1::IngestTransfersRequest>>,
     ) -> Result<Response<Answers>, Status> {
+        let caller = access::caller(&request)?;
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(ingest::ingest(self.engine.clone(), request.into_inner(), sender));
+        tokio::spawn(ingest::ingest(self.engine.clone(), caller, request.into_inner(), sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -97,9 +98,11 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::RetractTransfersRequest>,
     ) -> Result<Response<v1::RetractTransfersResponse>, Status> {
+        let caller = access::caller(&request)?;
         let v1::RetractTransfersRequest { chain, from_height, reason, block_hash } =
             request.into_inner();
         let chain = parse_chain("chain", &chain)?;
+        caller.must_reach_chain(&chain)?;
         if from_height > MAX_HEIGHT {
             let message = format!("{from_height}, at most {MAX_HEIGHT}");
             return Err(invalid_field("from_height", message).into());
@@ -123,6 +126,7 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::DeclareCoverageRequest>,
     ) -> Result<Response<v1::DeclareCoverageResponse>, Status> {
+        let caller = access::caller(&request)?;
         let v1::DeclareCoverageRequest { covered } = request.into_inner();
         if covered.is_empty() || covered.len() > ingest::MAX_COVERED {
             let message = format!("{} of them, 1 to {}", covered.len(), ingest::MAX_COVERED);
@@ -131,6 +135,7 @@ impl TransferService for Transfers {
         }
         let declared = covered.iter().enumerate().map(coverage::from_covered);
         let declared = declared.collect::<Result<Vec<_>, _>>()?;
+        declared.iter().try_for_each(|covered| caller.must_reach_chain(&covered.chain))?;
         if let Some(place) = declared.iter().position(|covered| covered.kinds.is_empty()) {
             return Err(invalid_field(&format!("covered[{place}].kinds"), "missing").into());
         }
@@ -189,6 +194,7 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::SettleTransferConflictRequest>,
     ) -> Result<Response<v1::SettleTransferConflictResponse>, Status> {
+        let caller = access::caller(&request)?;
         let v1::SettleTransferConflictRequest { number, verdict, reason } = request.into_inner();
         let verdict = match verdict.try_into() {
             Ok(v1::ConflictVerdict::First) => Verdict::First,
@@ -198,6 +204,12 @@ impl TransferService for Transfers {
         };
         let reason = checked_reason(&reason)?;
         with_engine(&self.engine, move |engine| {
+            let state = engine.transfer_state();
+            // The engine refuses numbers of which there is no conflict.
+            let place = number.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+            if let Some(conflict) = place.and_then(|place| state.conflicts.iter().nth(place)) {
+                caller.must_reach_chain(&conflict.chain)?;
+            }
             engine.settle_conflict(number, verdict, &reason)?;
             Ok(Response::new(v1::SettleTransferConflictResponse {}))
         })

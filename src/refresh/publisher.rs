@@ -14,7 +14,7 @@ use super::{RefreshError, lock};
 use crate::domain::list::{
     ChangeKind, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance, ReadList,
 };
-use crate::domain::publication::{Context, Outcome, SourceMark, apply};
+use crate::domain::publication::{Context, Force, Gates, Outcome, SourceMark, apply};
 use crate::source::{self, Bounds};
 use crate::store::{Store, StoreError};
 
@@ -49,6 +49,27 @@ pub enum Report {
         list: ListId,
     },
 }
+
+/// How a file is published that was handed in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByHand<'a> {
+    /// The gates to override.
+    pub force: Option<&'a Force>,
+    /// [`Context::ages_by_source`].
+    pub ages_by_source: bool,
+}
+
+/// What a publication would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// As it would be reported.
+    pub report: Report,
+    /// The first of the rows that would be removed, at most [`MAX_LOST`].
+    pub lost: Vec<ListingChange>,
+}
+
+/// The most rows of a [`Preview`].
+pub const MAX_LOST: usize = 20;
 
 /// The lists of which a publication was read and could not be stored: what they list now is not in
 /// force. Shared by who publishes and who answers.
@@ -166,20 +187,19 @@ impl Publisher {
         &self.store
     }
 
-    /// Publishes a file that was handed in, not fetched from the list's source. `force` is the
-    /// reason to override the gates. Blocks.
+    /// Publishes a file that was handed in, not fetched from the list's source. Blocks.
     pub fn publish_file(
         &self,
         settings: &ListSettings,
         path: &Path,
         provenance: &Provenance,
-        force: Option<&str>,
+        by_hand: ByHand<'_>,
     ) -> Result<Report, RefreshError> {
         let name = match provenance {
             Provenance::Import(name) | Provenance::Source(name) => name.clone(),
             Provenance::Starter => path.display().to_string(),
         };
-        self.publish_list(settings, &self.read(settings, path, &name)?, provenance, force)
+        self.publish_list(settings, &self.read(settings, path, &name)?, provenance, by_hand)
     }
 
     /// As [`Publisher::publish_file`], of a list that was read already.
@@ -188,9 +208,55 @@ impl Publisher {
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        force: Option<&str>,
+        by_hand: ByHand<'_>,
     ) -> Result<Report, RefreshError> {
-        self.publish(settings, incoming, provenance, force, None)
+        self.publish(settings, incoming, provenance, by_hand, None)
+    }
+
+    /// What [`Publisher::publish_list`] would do now. Changes nothing.
+    pub fn preview(
+        &self,
+        settings: &ListSettings,
+        incoming: &ReadList,
+        provenance: &Provenance,
+        by_hand: ByHand<'_>,
+    ) -> Result<Preview, RefreshError> {
+        let _writer = lock(&self.writer);
+        self.catch_up_locked()?;
+        let gates = settings.gates();
+        let context = self.context(settings, &gates, provenance, by_hand, None);
+        match apply(self.list(&settings.id).as_deref(), incoming, &context)? {
+            Outcome::Unchanged { .. } => {
+                let report = Report::Unchanged { list: settings.id.clone() };
+                Ok(Preview { report, lost: Vec::new() })
+            }
+            Outcome::Published { state, changes } => {
+                let report = published(&state, &changes);
+                let lost = changes.into_iter().filter(|it| it.kind == ChangeKind::Removed);
+                Ok(Preview { report, lost: lost.take(MAX_LOST).collect() })
+            }
+        }
+    }
+
+    fn context<'a>(
+        &self,
+        settings: &'a ListSettings,
+        gates: &'a Gates,
+        provenance: &'a Provenance,
+        by_hand: ByHand<'a>,
+        source: Option<SourceMark>,
+    ) -> Context<'a> {
+        Context {
+            id: &settings.id,
+            kind: settings.kind,
+            provenance,
+            now: self.now(),
+            next_version: self.store.next_version(),
+            gates,
+            force: by_hand.force,
+            ages_by_source: by_hand.ages_by_source,
+            source,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -214,22 +280,14 @@ impl Publisher {
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        force: Option<&str>,
+        by_hand: ByHand<'_>,
         source: Option<SourceMark>,
     ) -> Result<Report, RefreshError> {
         let _writer = lock(&self.writer);
         self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false))?;
         let current = self.list(&settings.id);
-        let context = Context {
-            id: &settings.id,
-            kind: settings.kind,
-            provenance,
-            now: self.now(),
-            next_version: self.store.next_version(),
-            gates: &settings.gates(),
-            force,
-            source,
-        };
+        let gates = settings.gates();
+        let context = self.context(settings, &gates, provenance, by_hand, source);
         match apply(current.as_deref(), incoming, &context)? {
             Outcome::Unchanged { check } => self.keep_check(settings, current, check),
             Outcome::Published { state, changes } => {

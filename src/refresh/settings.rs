@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use super::fetch::shown_url;
 use crate::domain::list::{ListId, ListKind};
-use crate::domain::publication::Gates;
+use crate::domain::publication::{Gates, MAX_SHRINK_WINDOW};
 use crate::source::Format;
 
 /// A list and its source.
@@ -37,13 +38,17 @@ pub struct ListSettings {
     pub allow_empty: bool,
     /// [`Gates::max_shrink`].
     pub max_shrink: f64,
+    /// [`Gates::shrink_window`].
+    pub shrink_window: Duration,
 }
 
 impl ListSettings {
     /// The gates that its publications must pass.
     pub fn gates(&self) -> Gates {
         let (max_shrink, allow_empty) = (self.max_shrink, self.allow_empty);
-        Gates { max_shrink, allow_empty, ..Gates::default() }
+        let shrink_window =
+            SignedDuration::try_from(self.shrink_window).unwrap_or(MAX_SHRINK_WINDOW);
+        Gates { max_shrink, shrink_window, allow_empty, ..Gates::default() }
     }
 
     /// Its source as it may be shown: the URL without credentials and query, or the path; `None`

@@ -74,6 +74,7 @@ fn list(name: &str, kind: ListKind, published: Date, rows: Vec<TestRow>) -> Arc<
         check: ListCheck { published: Some(published), ..ListCheck::default() },
         parties: Arc::new(vec![party]),
         rows: Arc::new(rows.collect()),
+        baseline: Arc::default(),
     })
 }
 

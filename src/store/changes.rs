@@ -121,7 +121,7 @@ impl Store {
     }
 }
 
-fn key(version: u64, sequence: u32) -> Vec<u8> {
+pub(super) fn key(version: u64, sequence: u32) -> Vec<u8> {
     [&version.to_be_bytes()[..], &sequence.to_be_bytes()].concat()
 }
 

@@ -44,6 +44,7 @@ impl Store {
                 rows: self.write_chunks(id, version, ROWS, &state.rows)?,
                 check: state.check.clone(),
             };
+            self.write_baseline(id, version, &state.baseline)?;
             let header = value::encode(&state.version)?;
             value::write(&self.versions, &version_key(id, version), &header)?;
             self.write_changes(id, version, changes)?;
@@ -194,11 +195,13 @@ impl Store {
         let key = version_key(id, pointer.version);
         let header = value::read(&self.versions, "versions", &key)?
             .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
+        let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
         Ok(ListState {
             version: value::decode("versions", &key, &header)?,
             check: pointer.check.clone(),
             parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
-            rows: Arc::new(self.read_chunks(id, pointer.version, ROWS, pointer.rows)?),
+            baseline: Arc::new(self.read_baseline(id, pointer.version, &rows)?),
+            rows: Arc::new(rows),
         })
     }
 
@@ -286,7 +289,7 @@ pub(super) fn version_key(id: &ListId, version: u64) -> Vec<u8> {
     [id.as_str().as_bytes(), &[0], &version.to_be_bytes()].concat()
 }
 
-fn chunk_key(id: &ListId, version: u64, part: u8, chunk: u32) -> Vec<u8> {
+pub(super) fn chunk_key(id: &ListId, version: u64, part: u8, chunk: u32) -> Vec<u8> {
     let mut key = version_key(id, version);
     key.push(part);
     key.extend_from_slice(&chunk.to_be_bytes());

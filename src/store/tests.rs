@@ -56,6 +56,7 @@ pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<Li
         check: ListCheck { etag: Some(format!("\"{version}\"")), ..ListCheck::default() },
         parties: Arc::new((0..rows.div_ceil(10)).map(party).collect()),
         rows: Arc::new((0..rows).map(row).collect()),
+        baseline: Arc::default(),
     };
     state.version.digest = standing_digest(&state);
     let added = |row: &Row| ListingChange {
@@ -305,7 +306,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 4])), Some("schema 4,")),
+        (Box::new(meta(&[0, 0, 0, 5])), Some("schema 5,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

@@ -96,8 +96,10 @@ fn publish(engine: &Engine, place: usize, done: &Acknowledged, told: &Told) {
             kind: Some(ListKind::Sanctions),
             format: None,
             file_name: "list.csv".to_owned(),
-            force_reason: None,
+            force: None,
             published: None,
+            refreshes_age: false,
+            is_trial: false,
         };
         engine.import(&import, &path).unwrap();
         done.lists[place].store(generation, Ordering::SeqCst);

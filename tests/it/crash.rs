@@ -174,6 +174,7 @@ pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
         check: ListCheck::default(),
         parties: Arc::new((0..ROWS / 10).map(party).collect()),
         rows: Arc::new((0..ROWS).map(row).collect()),
+        baseline: Arc::default(),
     };
     state.version.digest = standing_digest(&state);
     state

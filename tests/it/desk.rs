@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::Timestamp;
 use lazaretto::config::{Config, Flags};
 use lazaretto::domain::list::{ChangeKind, ListId, ListKind};
+use lazaretto::domain::publication::Force;
 use lazaretto::engine::{ChangesSince, Engine, EngineError, Import, Publication};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotList;
@@ -149,8 +150,10 @@ impl Desk {
             kind,
             format: None,
             file_name: path.file_name().unwrap().to_str().unwrap().to_owned(),
-            force_reason: force.map(str::to_owned),
+            force: force.map(Force::all),
             published: None,
+            refreshes_age: false,
+            is_trial: false,
         };
         self.engine.import(&import, path)
     }

@@ -208,6 +208,7 @@ fn settings(list: &str, kind: ListKind) -> ListSettings {
         max_age: kind.ages().then_some(Duration::from_secs(48 * 3600)),
         allow_empty: false,
         max_shrink: 0.25,
+        shrink_window: Duration::from_secs(30 * 86_400),
     }
 }
 

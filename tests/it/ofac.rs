@@ -259,6 +259,7 @@ fn unchanged() -> Publication {
         updated: 0,
         removed: 0,
         removals_pending: 0,
+        lost: Vec::new(),
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lazaretto::domain::list::{ListId, ListKind, ListState, Provenance};
 use lazaretto::refresh::{
-    FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report, SourceStatus,
-    Stop,
+    ByHand, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report,
+    SourceStatus, Stop,
 };
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
@@ -57,6 +57,7 @@ fn settings(url: Option<&str>, path: Option<&Path>) -> ListSettings {
         max_age: None,
         allow_empty: false,
         max_shrink: 0.25,
+        shrink_window: Duration::from_secs(30 * 86_400),
     }
 }
 
@@ -197,7 +198,7 @@ fn a_failing_source_changes_nothing() {
         (Answer::old(chunked, "5\r\n0x02\n\r\n0\r\n\r\n"), unbounded),
         (
             Answer::ok("Service Unavailable\n"),
-            "list test: 1 rows, none of which is an address; the publication replaces nothing unless empty is allowed or it is forced",
+            "list test: 1 rows, none of which is an address; the publication replaces nothing unless empty is allowed or the gate `quarantine` is forced",
         ),
         (
             Answer::redirect("ftp://example.org/list?sig=secret"),
@@ -334,7 +335,8 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
     let file = desk.dir.path().join("mine.txt");
     std::fs::write(&file, format!("{A}0x02\n0x03\n0x04\n")).unwrap();
     let import = Provenance::Import("mine.txt".to_owned());
-    let report = desk.publisher.publish_file(&desk.settings, &file, &import, None).unwrap();
+    let report =
+        desk.publisher.publish_file(&desk.settings, &file, &import, ByHand::default()).unwrap();
     assert!(matches!(report, Report::Published { version: 2, added: 3, .. }), "{report:?}");
     // The source does not have them: they do not vanish unseen behind an equal ETag.
     assert_eq!(desk.refresh().unwrap(), "v3 4: +0 -0 ?3 =0");
@@ -342,7 +344,9 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
     let empty = desk.dir.path().join("empty.txt");
     std::fs::write(&empty, "").unwrap();
     let import = Provenance::Import("empty.txt".to_owned());
-    assert!(desk.publisher.publish_file(&desk.settings, &empty, &import, None).is_err());
+    assert!(
+        desk.publisher.publish_file(&desk.settings, &empty, &import, ByHand::default()).is_err()
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ use jiff::civil::Date;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::force::{self, Force};
 use crate::cli::output::Output;
+use crate::cli::text::Style;
 use crate::cli::{dates, render};
 use crate::domain::list::{ListId, ListKind};
 use crate::grpc::client::{Client, answer};
@@ -38,9 +40,12 @@ pub struct Arguments {
     /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
     #[arg(long)]
     format: Option<Format>,
-    /// Override the sanity gates, for this reason, which is kept
-    #[arg(long, value_name = "REASON")]
-    force: Option<String>,
+    #[command(flatten)]
+    force: Force,
+    /// Vouch that the file is what the list's source published on its day of publication: the age
+    /// of a list that has a source, or is required, counts from that day only then
+    #[arg(long)]
+    refresh_age: bool,
     /// The day of publication (YYYY-MM-DD) where the file does not say it
     #[arg(long, value_name = "DATE", value_parser = dates::day)]
     published: Option<Date>,
@@ -56,22 +61,39 @@ impl Arguments {
         list: ListId,
         kind: ListKind,
         format: Option<Format>,
-        force: Option<String>,
+        force: Force,
         output: Output,
     ) -> Self {
-        Self { file, list, kind: Some(kind), format, force, published: None, output }
+        let (published, refresh_age) = (None, false);
+        Self { file, list, kind: Some(kind), format, force, published, refresh_age, output }
     }
 }
 
 /// Imports a file.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
-    let path = arguments.file.clone();
-    let reading = || format!("reading {}", path.display());
-    let file = File::open(&path).with_context(reading)?;
-    let output = arguments.output;
+    if arguments.force.is_given() {
+        let trial = v1::ImportListHeader { validate_only: true, ..header(&arguments) };
+        let response = call(client, &arguments.file, trial).await?;
+        let report = response.report.unwrap_or_default();
+        eprint!("{}", render::lists::preview(&report, Style::PLAIN));
+        if !arguments.force.is_agreed() {
+            force::ask()?;
+        }
+    }
+    let response = call(client, &arguments.file, header(&arguments)).await?;
+    let report = response.report.clone().unwrap_or_default();
+    arguments.output.show(&response, |style| render::lists::report(&report, style))
+}
 
+/// Sends the file and waits for what became of it.
+async fn call(
+    client: &mut Client,
+    path: &Path,
+    header: v1::ImportListHeader,
+) -> Result<v1::ImportListResponse> {
+    let reading = || format!("reading {}", path.display());
+    let file = File::open(path).with_context(reading)?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let header = header(arguments, &path);
     let reader = tokio::task::spawn_blocking(move || send(file, header, sender));
     let call = client.lists.import_list(ReceiverStream::new(receiver));
     tokio::pin!(call);
@@ -85,23 +107,25 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
             Err((error, _open)) => return Err(error).with_context(reading),
         },
     };
-    let response = answer(response)?;
-    let report = response.report.clone().unwrap_or_default();
-    output.show(&response, |style| render::lists::report(&report, style))
+    Ok(answer(response)?)
 }
 
-fn header(arguments: Arguments, path: &Path) -> v1::ImportListHeader {
+fn header(arguments: &Arguments) -> v1::ImportListHeader {
     let kind = arguments.kind.map_or(v1::ListKind::Unspecified, v1::ListKind::from);
-    v1::ImportListHeader {
-        list_id: arguments.list.into(),
+    let mut header = v1::ImportListHeader {
+        list_id: arguments.list.to_string(),
         kind: kind.into(),
         format: arguments.format.map_or_else(String::new, |format| format.to_string()),
-        file_name: path
+        file_name: arguments
+            .file
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        force_reason: arguments.force.unwrap_or_default(),
         published: arguments.published.map_or_else(String::new, |day| day.to_string()),
-    }
+        refreshes_age: arguments.refresh_age,
+        ..v1::ImportListHeader::default()
+    };
+    arguments.force.fill(&mut header);
+    header
 }
 
 type Sender = mpsc::Sender<v1::ImportListRequest>;

@@ -63,6 +63,40 @@ fn age(list: &v1::SanctionsList, style: Style) -> String {
     if list.stale { style.paint(Colour::Doubtful, &age) } else { age }
 }
 
+/// What a publication past the gates would do: above all, what would be lost.
+pub fn preview(report: &v1::PublicationReport, style: Style) -> String {
+    let list = report.list.clone().unwrap_or_default();
+    let id = or_dash(&list.list_id);
+    let counts = list.counts.clone().unwrap_or_default();
+    if !report.published {
+        return format!("{id}: nothing would change\n");
+    }
+    let standing = counts.listings + counts.quarantined;
+    let mut text = format!("{id}: {standing} rows stand; past the gates there would be\n");
+    let lost = format!("{} removed at once", report.removed);
+    let lost = if report.removed > 0 { style.paint(Colour::Bad, &lost) } else { lost };
+    line(&mut text, 2, "lost", &lost);
+    for row in &report.lost {
+        let row = format!(
+            "{} ({}), {}",
+            escape(&row.address),
+            or_dash(&row.ticker),
+            or_dash(&row.party_name)
+        );
+        line(&mut text, 4, "removed", &row);
+    }
+    let left = report.removed.saturating_sub(report.lost.len() as u64);
+    if left > 0 && !report.lost.is_empty() {
+        line(&mut text, 4, "", &format!("and {left} more"));
+    }
+    let others = format!(
+        "{} added, {} updated, {} removals that wait",
+        report.added, report.updated, report.removals_pending
+    );
+    line(&mut text, 2, "others", &others);
+    text
+}
+
 /// What a publication did.
 pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     let list = report.list.clone().unwrap_or_default();

@@ -89,8 +89,17 @@ fn transfers(snapshot: &v1::Snapshot, style: Style) -> String {
     text
 }
 
-/// How old the list was; a stored snapshot does not say, and gives the moment instead.
+/// How old the list was, and whether it came by hand; a stored snapshot does not say how old, and
+/// gives the moment instead.
 pub fn age(list: &v1::SnapshotList, style: Style) -> String {
+    let age = age_alone(list, style);
+    match list.by_hand {
+        true => format!("{age}, {}", style.paint(Colour::Doubtful, "imported by hand")),
+        false => age,
+    }
+}
+
+fn age_alone(list: &v1::SnapshotList, style: Style) -> String {
     if list.age_seconds.is_none() && list.current_at.is_some() {
         return format!("current at {}", words::moment(list.current_at.as_ref()));
     }

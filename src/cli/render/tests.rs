@@ -121,6 +121,7 @@ fn snapshot() -> v1::Snapshot {
         max_age_seconds: Some(172_800),
         required: true,
         stale: false,
+        by_hand: false,
     };
     let advisories = v1::SnapshotList {
         list_id: text("lazarus-advisories"),
@@ -385,6 +386,7 @@ fn publications() {
         updated: 3,
         removed: 0,
         removals_pending: 260,
+        lost: Vec::new(),
     };
     let unchanged = v1::PublicationReport { list: Some(sdn()), ..Default::default() };
     let texts = [published, unchanged].map(|report| super::lists::report(&report, Style::PLAIN));

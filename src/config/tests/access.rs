@@ -12,6 +12,9 @@ fn identity(name: &str, roles: &[Role], tokens: &[[u8; 32]], names: &[&str]) -> 
     Identity {
         name: name.to_owned(),
         roles: roles.to_vec(),
+        permissions: Vec::new(),
+        lists: Vec::new(),
+        chains: Vec::new(),
         tokens: tokens.to_vec(),
         certificates: names.iter().map(|name| name.parse().unwrap()).collect(),
     }

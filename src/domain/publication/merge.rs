@@ -25,7 +25,9 @@ pub(super) struct Merge<'a> {
     pub now: Timestamp,
     /// The limits.
     pub gates: &'a Gates,
-    /// Whether the limits are overridden.
+    /// Whether what is missing is within the cumulative gate.
+    pub within_gate: bool,
+    /// Whether that gate is overridden.
     pub forced: bool,
     /// The parties after the publication, by uid.
     pub parties: &'a [Party],
@@ -52,26 +54,25 @@ pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<b
     (merged, changed)
 }
 
+/// For each of the rows, by its place: whether the publication lacks it.
+pub(super) fn missing(old: &[Row], new: &[&(RowKey, RowFacts)]) -> Vec<bool> {
+    let pairs = zip_sorted(old, new, |row| &row.key, |row| &row.0);
+    pairs.filter_map(|(old, new)| old.map(|_| new.is_none())).collect()
+}
+
 /// The rows after the publication, by key, and what changed.
 pub(super) fn merge_rows(
     old: &[Row],
     new: &[&(RowKey, RowFacts)],
     merge: &Merge<'_>,
 ) -> (Vec<Row>, Vec<ListingChange>) {
-    let pairs = || zip_sorted(old, new, |row| &row.key, |row| &row.0);
-    let standing = old.iter().filter(|row| row.stands()).count();
-    let missing =
-        pairs().filter(|(old, new)| new.is_none() && old.is_some_and(Row::stands)).count();
-    // Written so that a gate that is no number lets nothing go.
-    let within_gate = missing as f64 <= merge.gates.max_shrink * standing as f64;
-
     let mut rows = Vec::with_capacity(old.len().max(new.len()));
     let mut changes = Vec::new();
-    for pair in pairs() {
+    for pair in zip_sorted(old, new, |row| &row.key, |row| &row.0) {
         let (row, kind) = match pair {
             (Some(old), Some((_, facts))) => merge.present(old, facts),
             (None, Some((key, facts))) => merge.added(key, facts),
-            (Some(old), None) => merge.missing(old, within_gate),
+            (Some(old), None) => merge.missing(old),
             (None, None) => continue,
         };
         if let Some(kind) = kind {
@@ -117,9 +118,9 @@ impl Merge<'_> {
     }
 
     /// A row that is not in the publication. A removal that is pending goes only by confirmation
-    /// or force, even if the gate would let it pass by now; another publication that lacks it too
-    /// does not confirm it but has to be confirmed itself.
-    fn missing(&self, old: &Row, within_gate: bool) -> (Row, Option<ChangeKind>) {
+    /// within the gate, or by force; another publication that lacks it too does not confirm it but
+    /// has to be confirmed itself.
+    fn missing(&self, old: &Row) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
         if !old.stands() {
             return (row, None);
@@ -127,9 +128,11 @@ impl Merge<'_> {
         let goes = self.forced
             || match old.removal_pending_since {
                 Some(since) => {
-                    self.same && self.now.duration_since(since) >= self.gates.confirm_after
+                    self.same
+                        && self.within_gate
+                        && self.now.duration_since(since) >= self.gates.confirm_after
                 }
-                None => within_gate,
+                None => self.within_gate,
             };
         if goes {
             row.removal_pending_since = None;

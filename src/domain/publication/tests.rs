@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
+mod erosion;
 mod gates;
 mod model;
 
@@ -63,15 +64,16 @@ fn list(published: Option<&str>, rows: &[&str]) -> ReadList {
 struct Book {
     state: Option<ListState>,
     gates: Gates,
-    force: Option<&'static str>,
+    force: Option<Force>,
     kind: ListKind,
     source: Option<SourceMark>,
+    ages_by_source: bool,
 }
 
 impl Book {
     fn new() -> Self {
         let (gates, kind) = (Gates::default(), ListKind::Sanctions);
-        Self { state: None, gates, force: None, kind, source: None }
+        Self { state: None, gates, force: None, kind, source: None, ages_by_source: false }
     }
 
     fn apply(&self, incoming: &ReadList, now: &str) -> Result<Outcome, Refused> {
@@ -82,7 +84,8 @@ impl Book {
             now: at(now),
             next_version: self.state.as_ref().map_or(1, |state| state.version.version + 1),
             gates: &self.gates,
-            force: self.force,
+            force: self.force.as_ref(),
+            ages_by_source: self.ages_by_source,
             source: self.source.clone(),
         };
         apply(self.state.as_ref(), incoming, &context)
@@ -220,7 +223,7 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
     assert_eq!(book.take(&back, "2025-01-02T23:59:59Z"), ["RemovalCancelled d"]);
     assert_eq!(book.take(&back, "2025-01-03T00:00:00Z"), ["unchanged"]);
     // The same file confirms; the removal counts from its day of publication.
-    assert!(removal_due(book.state(), at("2025-01-03T23:59:59Z"), book.gates.confirm_after));
+    assert!(removal_due(book.state(), at("2025-01-03T23:59:59Z"), &book.gates));
     assert_eq!(book.take(&back, "2025-01-03T23:59:59Z"), ["Removed c"]);
     assert_eq!(book.standings("c"), ["2020-01-01..2025-01-02 PartyDate"]);
     assert_eq!(book.row("c").removal_pending_since, None);
@@ -234,6 +237,8 @@ fn only_the_very_publication_confirms_its_removals() {
     let cut = list(None, &["a", "b"]);
     let want = ["RemovalPending c", "RemovalPending d"];
     assert_eq!(book.take(&cut, "2025-01-02T00:00:00Z"), want);
+    // So that they are within the gate, and the waiting alone is what is tested.
+    book.gates.max_shrink = 0.5;
     // Every day another list that lacks them: none of them is seen again.
     let names = ["e", "f", "g"];
     for n in 1..=names.len() {
@@ -245,7 +250,7 @@ fn only_the_very_publication_confirms_its_removals() {
             assert!(book.row(name).stands());
             assert_eq!(book.row(name).removal_pending_since, Some(at(&now)));
         }
-        assert!(!removal_due(book.state(), at(&now), book.gates.confirm_after));
+        assert!(!removal_due(book.state(), at(&now), &book.gates));
     }
     let mut last = cut.clone();
     last.rows.extend(names.iter().map(|name| (key(name), RowFacts::default())));
@@ -257,7 +262,7 @@ fn only_the_very_publication_confirms_its_removals() {
 fn what_nothing_is_understood_of_is_not_believed() {
     let page = list(None, &["Service Unavailable", "Try again later."]);
     let want = "list test: 2 rows, none of which is an address; the publication replaces nothing \
-                unless empty is allowed or it is forced";
+                unless empty is allowed or the gate `quarantine` is forced";
     for loaded in [false, true] {
         let mut book = Book::new();
         if loaded {
@@ -273,7 +278,8 @@ fn what_nothing_is_understood_of_is_not_believed() {
         book.gates.allow_empty = true;
         assert!(book.apply(&page, NOW).is_ok());
         book.gates.allow_empty = false;
-        book.force = Some("the operator knows");
+        let gates = [Gate::Quarantine].into();
+        book.force = Some(Force { reason: "the operator knows".to_owned(), gates });
         assert!(book.apply(&page, NOW).is_ok());
     }
 }
@@ -288,7 +294,7 @@ fn a_publication_of_tomorrow_counts_from_today() {
     assert_eq!(book.standings("d"), ["2020-01-01..2025-06-01 PartyDate"]);
     assert_eq!(book.state().version.published, Some(day("2025-06-02")));
     // A day later is refused, whatever the operator says.
-    for force in [None, Some("the operator knows")] {
+    for force in [None, Some(Force::all("the operator knows"))] {
         book.force = force;
         let refused = book.apply(&list(Some("2025-06-03"), &["a"]), NOW);
         assert!(matches!(refused, Err(Refused::Future { .. })), "{refused:?}");
@@ -360,6 +366,44 @@ fn a_look_at_the_source_is_kept_apart_from_an_import() {
     book.take(&list(None, &["a", "b", "c"]), NOW);
     assert_eq!(book.state().check.succeeded_at, None);
     assert_eq!(book.state().check.published, Some(day("2025-02-04")));
+}
+
+#[test]
+fn an_import_by_hand_does_not_make_a_list_younger_that_ages_by_its_source() {
+    let checked = "2025-05-20T12:00:00Z";
+    let fresh = |book: &Book| book.state().check.fresh_as_of();
+    let mut book = Book::new();
+    book.source = Some(SourceMark { etag: Some("\"1\"".to_owned()), ..SourceMark::default() });
+    book.take(&list(Some("2025-05-01"), &["a"]), checked);
+    assert_eq!(fresh(&book), Some(at(checked)));
+    (book.source, book.ages_by_source) = (None, true);
+    // The same facts, said to be of today.
+    assert_eq!(book.take(&list(Some("2025-06-01"), &["a"]), NOW), ["unchanged"]);
+    assert_eq!(fresh(&book), Some(at(checked)));
+    // Other facts: the source is read whole next time, and the age stays.
+    book.take(&list(Some("2025-06-01"), &["a", "b"]), NOW);
+    assert_eq!(fresh(&book), Some(at(checked)));
+    assert_eq!(book.state().check.etag, None);
+    assert_eq!(book.state().version.published, Some(day("2025-06-01")));
+    // Older than what was checked, it makes the list older.
+    book.force = Some(Force::all("because"));
+    book.take(&list(Some("2025-04-01"), &["a", "b", "c"]), NOW);
+    assert_eq!(fresh(&book), Some(at("2025-04-01T00:00:00Z")));
+    // Without a day of publication nothing is known that could refresh it.
+    book.take(&list(None, &["a", "b", "c", "d"]), NOW);
+    assert_eq!(fresh(&book), Some(at("2025-04-01T00:00:00Z")));
+    // Vouched for, or read from the source, it does.
+    (book.force, book.ages_by_source) = (None, false);
+    book.take(&list(Some("2025-06-01"), &["a"]), NOW);
+    assert_eq!(fresh(&book), Some(at("2025-06-01T00:00:00Z")));
+
+    // The first version has no age to refresh: it counts from its day.
+    let mut first = Book::new();
+    first.ages_by_source = true;
+    first.take(&list(Some("2025-05-01"), &["a"]), NOW);
+    assert_eq!(fresh(&first), Some(at("2025-05-01T00:00:00Z")));
+    first.take(&list(Some("2025-05-30"), &["a", "b"]), NOW);
+    assert_eq!(fresh(&first), Some(at("2025-05-01T00:00:00Z")));
 }
 
 #[test]

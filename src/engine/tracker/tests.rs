@@ -43,8 +43,10 @@ fn listing(dir: &std::path::Path) -> Arc<Engine> {
         kind: Some(ListKind::Advisory),
         format: None,
         file_name: "list.csv".to_owned(),
-        force_reason: None,
+        force: None,
         published: None,
+        refreshes_age: false,
+        is_trial: false,
     };
     engine.import(&import, &path).unwrap();
     engine

@@ -13,6 +13,7 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::Covered;
 use crate::domain::transfer::{MovementKind, Transfer};
 use crate::engine::{AppendedSummary, Engine, EngineError, IngestSession};
+use crate::grpc::access::Caller;
 use crate::grpc::blocking::blocking;
 use crate::grpc::convert;
 use crate::grpc::status::{Refusal, invalid_field};
@@ -73,10 +74,11 @@ enum Ended {
 /// Takes the batches of one stream.
 pub(super) async fn ingest(
     engine: Arc<Engine>,
+    caller: Caller,
     mut batches: Streaming<v1::IngestTransfersRequest>,
     answers: AnswerSender,
 ) {
-    let mut stream = Stream::new(engine.begin_ingest());
+    let mut stream = Stream::new(engine.begin_ingest(), caller);
     let (pending, waiting) = mpsc::channel(UNACKNOWLEDGED);
     let acknowledging = tokio::spawn(acknowledge(engine, waiting, answers.clone()));
     let ended = loop {
@@ -161,6 +163,7 @@ async fn answer(
 /// What is kept of a stream.
 struct Stream {
     session: IngestSession,
+    caller: Caller,
     /// Batches are acknowledged when they are durable; `None` before the first.
     is_durable: Option<bool>,
     /// The kinds of the transfers that came, by chain.
@@ -170,12 +173,34 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(session: IngestSession) -> Self {
-        Self { session, is_durable: None, kinds: BTreeMap::new(), is_clean: true }
+    fn new(session: IngestSession, caller: Caller) -> Self {
+        Self { session, caller, is_durable: None, kinds: BTreeMap::new(), is_clean: true }
+    }
+
+    /// That the caller may change every chain that the batch names. A name that is none is refused
+    /// later.
+    fn check_chains(&self, batch: &v1::IngestTransfersRequest) -> Result<(), Refusal> {
+        if self.caller.chains.is_empty() {
+            return Ok(());
+        }
+        let named = batch.transfers.iter().map(|transfer| &transfer.chain);
+        let named = named.chain(batch.covered.iter().map(|covered| &covered.chain));
+        for name in named.chain(batch.gaps.iter().map(|gap| &gap.chain)) {
+            if let Ok(chain) = convert::transfer::from_chain(name) {
+                self.caller.must_reach_chain(&chain)?;
+            }
+        }
+        Ok(())
     }
 
     /// Stores a batch. Blocks.
     fn take(&mut self, batch: v1::IngestTransfersRequest) -> Pending {
+        if let Err(refusal) = self.check_chains(&batch) {
+            // A caller who may not change a chain makes no gap on it either.
+            self.is_clean = false;
+            let batch_id = Some(batch.batch_id).filter(|id| id.len() <= MAX_BATCH_ID);
+            return refused(batch_id.unwrap_or_default(), refusal.into());
+        }
         let v1::IngestTransfersRequest { batch_id, transfers, covered, gaps, acknowledgement } =
             batch;
         if batch_id.len() > MAX_BATCH_ID {

@@ -167,6 +167,9 @@ pub struct SnapshotListRecord {
     pub max_age_seconds: Option<u64>,
     /// Whether a screening without it is INCOMPLETE.
     pub required: bool,
+    /// [`crate::domain::list::ListState::is_by_hand`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
 }
 
 impl SnapshotRecord {
@@ -217,6 +220,7 @@ pub(super) fn record_of(
                     current_at: list.current_at,
                     max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
                     required: list.terms.required,
+                    by_hand: state.is_by_hand(),
                 }
             })
             .collect(),

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::super::baseline::{self, BASELINE};
 use super::super::changes::{Chunk, split_key as split_change_key};
 use super::super::heads::Heads;
-use super::super::lists::{PARTIES, Pointer, ROWS, split_key};
+use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, split_key};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
 use super::{Judge, Named, Verified};
@@ -48,7 +49,8 @@ struct Gathered {
     id: ListId,
     parties: Vec<Party>,
     rows: Vec<Row>,
-    /// Chunks of each.
+    baseline: baseline::Gathered,
+    /// Chunks of parties and rows.
     chunks: (u32, u32),
 }
 
@@ -144,11 +146,16 @@ impl Contents {
             id: id.clone(),
             parties: Vec::new(),
             rows: Vec::new(),
+            baseline: baseline::Gathered::default(),
             chunks: (0, 0),
         });
         let place = key.get(id.as_str().len() + 9..);
         let place = place.and_then(|place| place.split_first_chunk::<1>());
         let number = place.and_then(|(_, number)| number.try_into().ok()).map(u32::from_be_bytes);
+        if let Some(([BASELINE], _)) = place {
+            let expected = chunk_key(&id, version, BASELINE, list.baseline.next());
+            return list.baseline.take(&expected, key, bytes);
+        }
         let (expected, part) = match place {
             Some(([PARTIES], _)) => (&mut list.chunks.0, PARTIES),
             Some(([ROWS], _)) => (&mut list.chunks.1, ROWS),
@@ -189,11 +196,13 @@ impl Contents {
         found.rows += list.rows.len() as u64;
         // That there is none is a problem of its own.
         let Some(header) = self.headers.remove(&list.id) else { return Ok(()) };
+        let baseline = list.baseline.finish(key, header.version, list.rows.len())?;
         let state = ListState {
             version: header,
             check: pointer.check.clone(),
             parties: Arc::new(list.parties),
             rows: Arc::new(list.rows),
+            baseline: Arc::new(baseline.unwrap_or_default()),
         };
         match standing_digest(&state) == state.version.digest {
             true => Ok(()),
@@ -253,7 +262,8 @@ impl Contents {
                 let ids = self.pointers.keys().filter(|id| !self.gathered.contains(*id));
                 for id in ids.cloned().collect::<Vec<_>>() {
                     let (parties, rows, chunks) = (Vec::new(), Vec::new(), (0, 0));
-                    self.list = Some(Gathered { id, parties, rows, chunks });
+                    let baseline = baseline::Gathered::default();
+                    self.list = Some(Gathered { id, parties, rows, baseline, chunks });
                     self.end_list_of(found);
                 }
             }

@@ -23,6 +23,9 @@ pub fn identity(name: &str, role: Role, tokens: &[&str], certificates: &[&str]) 
     Identity {
         name: name.to_owned(),
         roles: vec![role],
+        permissions: Vec::new(),
+        lists: Vec::new(),
+        chains: Vec::new(),
         tokens: tokens.iter().map(|token| Sha256::digest(token).into()).collect(),
         certificates: certificates.iter().map(|name| name.parse().unwrap()).collect(),
     }

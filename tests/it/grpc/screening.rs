@@ -39,6 +39,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             max_age_seconds: Some(48 * 3600),
             required: true,
             stale: false,
+            by_hand: true,
         }],
         missing_lists: Vec::new(),
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -35,35 +35,46 @@ fn gates_refuse_and_a_reason_overrides() {
     let older = list(Some("2025-01-31"), &["a"]);
     let future = list(Some("2025-06-03"), &["a"]);
     let other = list(Some("2025-02-01"), &["a"]);
-    let table: [(&ReadList, ListKind, &str); 4] = [
+    let table: [(&ReadList, ListKind, Gate, &str); 4] = [
         (
             &empty,
             ListKind::Sanctions,
-            "list test: the publication is empty; it replaces nothing unless empty is allowed or it is forced",
+            Gate::Empty,
+            "list test: the publication is empty; it replaces nothing unless empty is allowed or the gate `empty` is forced",
         ),
         (
             &older,
             ListKind::Sanctions,
+            Gate::Older,
             "list test: the publication of 2025-01-31 is older than that of 2025-02-01, which is loaded",
         ),
         (
             &future,
             ListKind::Sanctions,
+            Gate::Older,
             "list test: the publication is dated 2025-06-03, but today is 2025-06-01",
         ),
-        (&other, ListKind::Advisory, "list test: the list is of kind SANCTIONS, not ADVISORY"),
+        (
+            &other,
+            ListKind::Advisory,
+            Gate::Kind,
+            "list test: the list is of kind SANCTIONS, not ADVISORY",
+        ),
     ];
-    for (incoming, kind, want) in table {
+    for (incoming, kind, gate, want) in table {
         let mut book = Book::new();
         book.take(&list(Some("2025-02-01"), &["a"]), NOW);
         book.kind = kind;
         let before = book.state().clone();
-        for blank in [None, Some(""), Some("  ")] {
+        let others = Gate::ALL.into_iter().filter(|other| *other != gate).collect();
+        let others = Force { reason: "of other gates".to_owned(), gates: others };
+        for blank in [None, Some(Force::all("")), Some(Force::all("  ")), Some(others)] {
             book.force = blank;
             assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
         }
         assert_eq!(*book.state(), before);
-        book.force = Some("the operator knows");
+        let reason = "the operator knows".to_owned();
+        book.force = Some(Force { reason, gates: [gate].into() });
         if *incoming == future {
             assert_eq!(book.apply(incoming, NOW).unwrap_err().to_string(), want);
             continue;
@@ -92,7 +103,7 @@ fn forced_removals_go_at_once() {
     book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW);
     book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
     assert!(book.row("b").removal_pending_since.is_some());
-    book.force = Some("confirmed by telephone");
+    book.force = Some(Force::all("confirmed by telephone"));
     // Even the unchanged file.
     let changes = book.take(&list(Some("2025-02-02"), &["a", "d"]), NOW);
     assert_eq!(changes, ["Removed b", "Removed c"]);

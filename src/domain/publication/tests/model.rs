@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+/// Days that the gate looks back.
+const WINDOW: i64 = 5;
 const FIRST: Date = Date::constant(2025, 1, 1);
 
 /// One publication of a random history.
@@ -21,7 +24,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0..3_i64, prop::collection::vec(prop::bool::weighted(0.7), NAMES.len()))
+    let step = (1..3_i64, prop::collection::vec(prop::bool::weighted(0.7), NAMES.len()))
         .prop_flat_map(|(days, rows)| {
             (Just(days), Just(rows), prop::bool::weighted(0.1), any::<u64>())
         })
@@ -37,6 +40,28 @@ struct Known {
     /// Days (since [`FIRST`]) on which it stood.
     stood: BTreeSet<i64>,
     ever: bool,
+    /// The day on which it first came.
+    came: i64,
+    /// The day on which it was last removed without force.
+    gone: Option<i64>,
+}
+
+/// Whether, of the rows of each version that was in force in the window before `today` and of those
+/// that stand now, a quarter at most is gone once `missing` are. `marks` are the days of versions,
+/// since the last forced removal, with how many rows stood.
+fn is_within(known: &[Known], missing: &[bool], marks: &[(i64, usize)], today: i64) -> bool {
+    let in_force_until = |place: usize| marks.get(place + 1).map_or(i64::MAX, |next| next.0);
+    let within = |day: i64, stood: usize| {
+        let gone = known.iter().zip(missing).filter(|(row, missing)| {
+            let is_gone =
+                if row.stands { **missing } else { row.gone.is_some_and(|gone| gone > day) };
+            is_gone && row.ever && row.came <= day
+        });
+        gone.count() * 4 <= stood
+    };
+    let in_window =
+        marks.iter().enumerate().filter(|(place, _)| in_force_until(*place) > today - WINDOW);
+    in_window.into_iter().all(|(_, (day, stood))| within(*day, *stood))
 }
 
 /// Tells the whole history anew, day by day: on each day first the publications of that day, then
@@ -44,6 +69,7 @@ struct Known {
 fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
     let mut known: Vec<Known> = NAMES.iter().map(|_| Known::default()).collect();
     let mut loaded: Option<&[bool]> = None;
+    let mut marks: Vec<(i64, usize)> = Vec::new();
     for today in 0..=last_day {
         let mut when = 0;
         for step in steps {
@@ -52,28 +78,40 @@ fn tell(steps: &[Step], last_day: i64) -> Vec<Known> {
             if when != today || !believed {
                 continue;
             }
-            let standing = known.iter().filter(|row| row.stands).count();
-            let missing = (0..NAMES.len()).filter(|n| known[*n].stands && !step.rows[*n]).count();
+            let missing: Vec<bool> =
+                (0..NAMES.len()).map(|n| known[n].stands && !step.rows[n]).collect();
+            let within = is_within(&known, &missing, &marks, today);
+            let same = loaded == Some(&step.rows[..]);
+            let mut is_removal_forced = false;
             for (row, present) in known.iter_mut().zip(&step.rows) {
                 if *present {
                     // In the first publication it counts from ever.
                     if loaded.is_none() {
                         row.stood.extend(-10..today);
                     }
+                    row.came = if row.ever { row.came } else { today };
                     (row.stands, row.ever, row.pending) = (true, true, None);
                 } else if row.stands {
-                    let at_once = row.pending.is_none() && missing * 4 <= standing;
+                    let at_once = row.pending.is_none() && within;
                     // The very same rows again, at least a day later.
-                    let same = loaded == Some(&step.rows[..]);
-                    let confirmed = same && row.pending.is_some_and(|since| today > since);
+                    let confirmed =
+                        same && within && row.pending.is_some_and(|since| today > since);
                     if step.forced || at_once || confirmed {
                         (row.stands, row.pending) = (false, None);
+                        row.gone = Some(today).filter(|_| !step.forced);
+                        is_removal_forced |= step.forced;
                     } else {
                         row.pending = row.pending.filter(|_| same).or(Some(today));
                     }
                 }
             }
             loaded = Some(&step.rows);
+            let standing = known.iter().filter(|row| row.stands).count();
+            if is_removal_forced {
+                marks.clear();
+                known.iter_mut().for_each(|row| row.gone = None);
+            }
+            marks.push((today, standing));
         }
         for row in known.iter_mut().filter(|row| row.stands) {
             row.stood.insert(today);
@@ -110,12 +148,13 @@ proptest! {
     #[test]
     fn publications_agree_with_the_day_by_day_table(steps in steps()) {
         let mut book = Book::new();
+        book.gates.shrink_window = SignedDuration::from_hours(24 * WINDOW);
         let mut today = 0;
         for step in &steps {
             today += step.days;
             let now = format!("{}T00:00:00Z", plus(today));
             let incoming = incoming(step, plus(today));
-            book.force = step.forced.then_some("forced");
+            book.force = step.forced.then(|| Force::all("forced"));
             match book.apply(&incoming, &now) {
                 Err(refused) => {
                     let expected = matches!(refused, Refused::Empty { .. });

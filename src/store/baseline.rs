@@ -1,0 +1,142 @@
+//! The baseline of a list's cumulative shrink gate, beside the rows of its version. Decides nothing
+//! of what it means.
+//!
+//! It stands in the tree `rows` under the part `b`: chunk 0 has the marks and the number of spans,
+//! the others have 1,000 spans each. A version of a program that knew none (schema 3 and older) has
+//! no such part: its baseline is made of the versions and changes that are kept for ever.
+
+use serde::{Deserialize, Serialize};
+
+use super::lists::{chunk_key, version_key};
+use super::{Store, StoreError, changes, value};
+use crate::domain::list::{ListId, ListVersion, ListingChange, Row};
+use crate::domain::publication::{Baseline, Mark, RowSpan};
+
+/// Spans under one key.
+const CHUNK: usize = 1000;
+
+/// The part of the keys.
+pub(super) const BASELINE: u8 = b'b';
+
+/// Chunk 0.
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    marks: Vec<Mark>,
+    spans: u64,
+}
+
+/// A baseline of which not all chunks have come.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    head: Option<Head>,
+    spans: Vec<RowSpan>,
+    chunks: u32,
+}
+
+impl Gathered {
+    /// Takes the next chunk, which must be the one that `key` names.
+    pub fn take(&mut self, expected: &[u8], key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        if key != expected {
+            return Err(value::corrupt("rows", expected, "it is missing"));
+        }
+        match self.head {
+            None => self.head = Some(value::decode("rows", key, bytes)?),
+            Some(_) => self.spans.extend(value::decode::<Vec<RowSpan>>("rows", key, bytes)?),
+        }
+        self.chunks += 1;
+        Ok(())
+    }
+
+    /// The number of the chunk that comes next.
+    pub fn next(&self) -> u32 {
+        self.chunks
+    }
+
+    /// The baseline, which fits a version of so many rows; `None` where no chunk came.
+    pub fn finish(
+        self,
+        key: &[u8],
+        version: u64,
+        rows: usize,
+    ) -> Result<Option<Baseline>, StoreError> {
+        let Some(head) = self.head else { return Ok(None) };
+        let spans = self.spans;
+        let corrupt = |what: &str| Err(value::corrupt("rows", key, what));
+        if spans.len() as u64 != head.spans {
+            return corrupt("spans of its baseline are missing");
+        }
+        let ascends = spans.is_sorted_by(|a, b| a.row < b.row)
+            && head.marks.is_sorted_by(|a, b| a.version < b.version);
+        let fits = spans.last().is_none_or(|span| (span.row as usize) < rows)
+            && head.marks.last().is_none_or(|mark| mark.version <= version);
+        if !ascends || !fits {
+            return corrupt("its baseline does not fit its rows");
+        }
+        Ok(Some(Baseline { marks: head.marks, spans }))
+    }
+}
+
+impl Store {
+    pub(super) fn write_baseline(
+        &self,
+        id: &ListId,
+        version: u64,
+        baseline: &Baseline,
+    ) -> Result<(), StoreError> {
+        let head = Head { marks: baseline.marks.clone(), spans: baseline.spans.len() as u64 };
+        let key = |chunk: u32| chunk_key(id, version, BASELINE, chunk);
+        value::write(&self.rows, &key(0), &value::encode(&head)?)?;
+        for (number, spans) in (1..).zip(baseline.spans.chunks(CHUNK)) {
+            value::write(&self.rows, &key(number), &value::encode(&spans)?)?;
+        }
+        Ok(())
+    }
+
+    /// The baseline of a version in force with these rows. The writer's lock is held.
+    pub(super) fn read_baseline(
+        &self,
+        id: &ListId,
+        version: u64,
+        rows: &[Row],
+    ) -> Result<Baseline, StoreError> {
+        let key = |part: u8, chunk: u32| chunk_key(id, version, part, chunk);
+        let mut gathered = Gathered::default();
+        let (from, to) = (key(BASELINE, 0), key(BASELINE + 1, 0));
+        value::scan(&self.rows, "rows", &from, &to, |found, bytes| {
+            gathered.take(&key(BASELINE, gathered.next()), found, bytes)?;
+            Ok(true)
+        })?;
+        let stored = gathered.finish(&version_key(id, version), version, rows.len())?;
+        match stored {
+            Some(baseline) => Ok(baseline),
+            None => self.baseline_of_history(id, version, rows),
+        }
+    }
+
+    fn baseline_of_history(
+        &self,
+        id: &ListId,
+        version: u64,
+        rows: &[Row],
+    ) -> Result<Baseline, StoreError> {
+        let mut versions: Vec<ListVersion> = Vec::new();
+        let (from, to) = (version_key(id, 0), version_key(id, version + 1));
+        value::scan(&self.versions, "versions", &from, &to, |key, bytes| {
+            versions.push(value::decode("versions", key, bytes)?);
+            Ok(true)
+        })?;
+        Baseline::from_history(&versions, rows, |version| self.changes_of(version))
+    }
+
+    /// What one version changed, in order.
+    fn changes_of(&self, version: u64) -> Result<Vec<ListingChange>, StoreError> {
+        let mut found = Vec::new();
+        let (from, to) = (changes::key(version, 0), changes::key(version + 1, 0));
+        value::scan(&self.changes, "changes", &from, &to, |key, bytes| {
+            let chunk: changes::Chunk = value::decode("changes", key, bytes)?;
+            found.extend(chunk.changes);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+}
