@@ -13,7 +13,7 @@
 //! | `lists` | list id | pointer: number of the current version, its chunks, the last check |
 //! | `versions` | list id, 0, version (8) | the version's header, kept for ever |
 //! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
-//! | | list id, 0, version (8), `b`, chunk (4) | [`baseline`] |
+//! | | list id, 0, version (8), `s`, chunk (4) | [`baseline`] |
 //! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
 //! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
 //! | `policies` | length of the version (1), version | the file |

@@ -7,7 +7,8 @@ use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
 
 /// The keys of `tls`, in the order of the example file.
-pub const KEYS: [&str; 4] = ["certificate", "key", "client_ca", "require_client_certificate"];
+pub const KEYS: [&str; 5] =
+    ["certificate", "key", "client_ca", "require_client_certificate", "common_name_beside_san"];
 
 /// What a server proves itself by, and what it takes from clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
     /// Whether a client without a certificate is refused in the handshake.
     pub require_client_certificate: bool,
+    /// Whether the common name of a client's certificate counts that has alternative names too.
+    pub common_name_beside_san: bool,
 }
 
 /// The files while their settings come in.
@@ -30,6 +33,7 @@ pub struct TlsDraft {
     key: Option<Sourced<PathBuf>>,
     client_ca: Option<Sourced<PathBuf>>,
     require_client_certificate: Option<Sourced<bool>>,
+    common_name_beside_san: Option<Sourced<bool>>,
 }
 
 impl TlsDraft {
@@ -46,6 +50,10 @@ impl TlsDraft {
             "require_client_certificate" => {
                 let value = setting.given.boolean()?;
                 self.require_client_certificate = Some(Sourced { value, origin });
+            }
+            "common_name_beside_san" => {
+                let value = setting.given.boolean()?;
+                self.common_name_beside_san = Some(Sourced { value, origin });
             }
             _ => return Err(format!("unknown key {key:?}")),
         }
@@ -69,6 +77,7 @@ impl TlsDraft {
                 key: key.value,
                 client_ca: self.client_ca.map(|ca| ca.value),
                 require_client_certificate: required.is_some(),
+                common_name_beside_san: self.common_name_beside_san.is_some_and(|it| it.value),
             }),
             (Some(certificate), None) => {
                 problem(&certificate.origin, "tls.certificate: needs tls.key, the key of it");

@@ -1,7 +1,7 @@
 //! The baseline of a list's cumulative shrink gate, beside the rows of its version. Decides nothing
 //! of what it means.
 //!
-//! It stands in the tree `rows` under the part `b`: chunk 0 has the marks and the number of spans,
+//! It stands in the tree `rows` under the part `s` ("shrink"): chunk 0 has the marks and the number of spans,
 //! the others have 1,000 spans each. A version of a program that knew none (schema 3 and older) has
 //! no such part: its baseline is made of the versions and changes that are kept for ever.
 
@@ -16,7 +16,7 @@ use crate::domain::publication::{Baseline, Mark, RowSpan};
 const CHUNK: usize = 1000;
 
 /// The part of the keys.
-pub(super) const BASELINE: u8 = b'b';
+pub(super) const BASELINE: u8 = b's';
 
 /// Chunk 0.
 #[derive(Debug, Serialize, Deserialize)]

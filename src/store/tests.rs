@@ -14,7 +14,7 @@ use crate::domain::list::{
     ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
     Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
 };
-use crate::domain::publication::standing_digest;
+use crate::domain::publication::{Baseline, RowSpan, standing_digest};
 
 pub(super) fn id(text: &str) -> ListId {
     text.parse().unwrap()
@@ -393,4 +393,39 @@ fn a_big_list_is_kept_whole() {
     );
     // sled does not sync what it puts into files of their own.
     assert_eq!(std::fs::read_dir(&blobs).unwrap().count(), 0);
+}
+
+#[test]
+fn a_baseline_is_read_back_and_made_of_the_history_where_there_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let marks = |store: &Store| store.list(&id("a")).unwrap().unwrap().baseline.marks.clone();
+    let store = open(dir.path());
+    let (first, changes) = state("a", 1, 3000);
+    store.publish(&first, &changes).unwrap();
+    // As a program of schema 3 would have left it: no baseline beside the rows.
+    remove_baseline(&store, 1);
+    let made = marks(&store);
+    assert_eq!(made.iter().map(|mark| (mark.version, mark.rows)).collect::<Vec<_>>(), [(1, 3000)]);
+
+    let (mut second, changes) = state("a", 2, 3000);
+    let spans = (0..2500).map(|row| RowSpan { row, since: 2, gone: 0 }).collect();
+    let baseline = Baseline { marks: made, spans };
+    second.baseline = Arc::new(baseline.clone());
+    store.publish(&second, &changes).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(*store.list(&id("a")).unwrap().unwrap().baseline, baseline);
+    assert!(store.verify(&|_: Named<'_>| Ok(())).unwrap().is_whole());
+
+    // Spans that are lost are noticed.
+    let key = super::lists::chunk_key(&id("a"), 2, super::baseline::BASELINE, 2);
+    value::remove(&store.rows, &key).unwrap();
+    let error = store.list(&id("a")).unwrap_err().to_string();
+    assert!(error.contains("it is missing"), "{error}");
+}
+
+fn remove_baseline(store: &Store, version: u64) {
+    let mut prefix = super::lists::version_key(&id("a"), version);
+    prefix.push(super::baseline::BASELINE);
+    value::remove(&store.rows, &prefix).unwrap();
 }

@@ -13,6 +13,7 @@ mod lists;
 mod metrics;
 mod operations;
 mod payment;
+mod permissions;
 mod pki;
 mod policy;
 mod refusals;

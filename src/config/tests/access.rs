@@ -88,7 +88,9 @@ fn what_is_wrong_with_them_is_said() {
     );
     check(
         &format!("[identities.a]\ntokens = \"{ONE}\""),
-        &["F:1: identities.a: roles are missing: one or more of screen, ingest, admin"],
+        &[
+            "F:1: identities.a: roles are missing: one or more of screen, ingest, admin (or permissions)",
+        ],
     );
     check(
         &format!("[identities.a]\nroles = \"screen, root\"\ntokens = \"{ONE}\""),

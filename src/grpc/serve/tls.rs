@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use leaf::Validity;
+use leaf::{CommonNames, Validity};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -84,15 +84,28 @@ pub struct Reloads {
 pub struct Tls {
     files: TlsFiles,
     now: ArcSwap<State>,
-    /// What was read last: a digest of the files, or of what was wrong with them.
-    seen: Mutex<[u8; 32]>,
+    seen: Mutex<Seen>,
     reloads: watch::Sender<Reloads>,
+}
+
+/// What was read last.
+struct Seen {
+    /// A digest of the files, or of what was wrong with them.
+    digest: [u8; 32],
+    /// When they are to be read again though they have not changed: the new certificate is valid
+    /// from then on (Unix seconds).
+    again_at: Option<i64>,
 }
 
 /// What connections that come now are served by.
 struct State {
     acceptor: TlsAcceptor,
-    not_after: i64,
+    validity: Validity,
+    common_names: CommonNames,
+    /// The files of the certificate in force and its key, which outlive a change to one that is
+    /// not valid.
+    certificate: Vec<u8>,
+    key: Vec<u8>,
 }
 
 impl Tls {
@@ -100,10 +113,11 @@ impl Tls {
     pub fn open(files: &TlsFiles) -> Result<Self, TlsError> {
         let read = Contents::read(files)?;
         let state = State::new(files, &read)?;
+        state.validity.warn(&files.certificate, now());
         Ok(Self {
             files: files.clone(),
             now: ArcSwap::from_pointee(state),
-            seen: Mutex::new(read.digest()),
+            seen: Mutex::new(Seen { digest: read.digest(), again_at: None }),
             reloads: watch::Sender::new(Reloads::default()),
         })
     }
@@ -114,17 +128,24 @@ impl Tls {
         &self,
         stream: T,
     ) -> Result<(TlsStream<T>, Option<ClientCertificate>), TlsError> {
-        let acceptor = self.now.load().acceptor.clone();
+        let (acceptor, common_names) = {
+            let state = self.now.load();
+            (state.acceptor.clone(), state.common_names)
+        };
         let stream = acceptor.accept(stream).await.map_err(TlsError::Handshake)?;
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let certificate = shown.map(|der| leaf::names(der)).transpose();
+        let shown = stream.get_ref().1.peer_certificates().filter(|chain| !chain.is_empty());
+        let certificate = shown.map(|chain| {
+            let chain: Vec<&[u8]> = chain.iter().map(|der| &**der).collect();
+            leaf::names(&chain, common_names)
+        });
+        let certificate = certificate.transpose();
         let certificate = certificate.map_err(TlsError::ClientCertificate)?;
         Ok((stream, certificate.map(|names| ClientCertificate { names })))
     }
 
     /// Until when the certificate in force is valid, in Unix seconds.
     pub fn not_after(&self) -> i64 {
-        self.now.load().not_after
+        self.now.load().validity.not_after
     }
 
     /// How often changed files were read, now and at each change of it.
@@ -143,8 +164,9 @@ impl Tls {
         }
     }
 
-    /// Reads the files again where they changed, and puts them in force together or not at all.
-    /// Connections that stand are not touched. Blocks.
+    /// Reads the files again where they changed, and puts them in force together or not at all; but
+    /// a certificate that is not valid now does not replace one that is, whatever authorities are
+    /// trusted from now on. Connections that stand are not touched. Blocks.
     pub fn look(&self) {
         let read = Contents::read(&self.files);
         let found = match &read {
@@ -152,21 +174,53 @@ impl Tls {
             Err(error) => Sha256::digest(error.to_string()).into(),
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == found {
+        let now = now();
+        if seen.digest == found && seen.again_at.is_none_or(|at| now < at) {
             return;
         }
-        *seen = found;
-        match read.and_then(|contents| State::new(&self.files, &contents)) {
-            Ok(state) => {
+        *seen = Seen { digest: found, again_at: None };
+        match read.and_then(|contents| self.next_state(contents, now)) {
+            Ok((state, None)) => {
+                state.validity.warn(&self.files.certificate, now);
                 self.now.store(Arc::new(state));
                 tracing::info!("the certificate was read anew");
                 self.reloads.send_modify(|it| it.succeeded += 1);
+            }
+            Ok((state, Some(refused))) => {
+                self.now.store(Arc::new(state));
+                seen.again_at = Some(refused.not_before).filter(|at| *at > now);
+                tracing::error!(
+                    path = %self.files.certificate.display(),
+                    not_before = refused.not_before,
+                    not_after = refused.not_after,
+                    "the new certificate is not valid now: the one in force stays"
+                );
+                self.reloads.send_modify(|it| it.failed += 1);
             }
             Err(error) => {
                 tracing::error!(%error, "the certificate is not read anew: what was in force stays");
                 self.reloads.send_modify(|it| it.failed += 1);
             }
         }
+    }
+}
+
+impl Tls {
+    /// What is in force after `contents` were read, and when a certificate is valid that is not put
+    /// in force.
+    fn next_state(
+        &self,
+        contents: Contents,
+        now: i64,
+    ) -> Result<(State, Option<Validity>), TlsError> {
+        let next = State::new(&self.files, &contents)?;
+        let current = self.now.load();
+        if next.validity.holds_at(now) || !current.validity.holds_at(now) {
+            return Ok((next, None));
+        }
+        let (certificate, key) = (current.certificate.clone(), current.key.clone());
+        let kept = Contents { certificate, key, ..contents };
+        Ok((State::new(&self.files, &kept)?, Some(next.validity)))
     }
 }
 
@@ -178,6 +232,11 @@ impl State {
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|error| content(&files.key, format!("holds no private key: {error}")))?;
         let provider = Arc::new(ring::default_provider());
+        let authorities = match &contents.client_ca {
+            Some((path, pem)) => certificates(path, pem)?,
+            None => Vec::new(),
+        };
+        let is_constrained = authorities.iter().any(|der| leaf::is_constrained(der));
         let verifier = match &contents.client_ca {
             Some((path, pem)) => Some(verifier(path, pem, files, &provider)?),
             None => None,
@@ -202,9 +261,13 @@ impl State {
         // calls live on few long connections: every handshake is a whole one.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        validity.warn(&files.certificate, now());
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self { acceptor, not_after: validity.not_after })
+        Ok(Self {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            validity,
+            common_names: CommonNames { beside_san: files.common_name_beside_san, is_constrained },
+            certificate: contents.certificate.clone(),
+            key: contents.key.clone(),
+        })
     }
 }
 

@@ -80,6 +80,22 @@ fn imports_that_are_refused() {
             with(v1::ImportListHeader { force_reason: "x".repeat(1_025), ..head() }),
             invalid("header.force_reason", "1025 bytes, at most 1024"),
         ),
+        (
+            with(v1::ImportListHeader { force_reason: "why".to_owned(), ..head() }),
+            invalid("header.force_gates", "name the gates"),
+        ),
+        (
+            with(v1::ImportListHeader { force_gates: vec![4], ..head() }),
+            invalid("header.force_reason", "for a reason"),
+        ),
+        (
+            with(v1::ImportListHeader {
+                force_reason: "why".to_owned(),
+                force_gates: vec![4, 0],
+                ..head()
+            }),
+            invalid("header.force_gates", "0 is no gate"),
+        ),
         (with(header("new-list", v1::ListKind::Unspecified)), invalid("header.kind", "new-list")),
         (vec![Part::Header(head())], malformed("empty")),
         (file("<html></html>"), malformed("markup")),
@@ -108,6 +124,7 @@ fn a_forced_import_keeps_its_reason() {
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..10))).await;
         let head = v1::ImportListHeader {
             force_reason: " the court said so ".to_owned(),
+            force_gates: vec![v1::ImportGate::Older.into(), v1::ImportGate::Shrink.into()],
             ..header(OFAC, v1::ListKind::Sanctions)
         };
         let report = desk.import(head, csv("2025-11-12", &made_up(0..1))).await.unwrap();

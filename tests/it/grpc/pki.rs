@@ -11,6 +11,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 pub struct Authority {
     /// Its own certificate, PEM.
     pub pem: String,
+    /// What its signatures need beside it: the certificates of authorities between, PEM.
+    chain: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -32,7 +34,18 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        Self { pem, chain: String::new(), issuer: Issuer::new(params, key) }
+    }
+
+    /// An authority that this one vouches for.
+    pub fn intermediate(&self, name: &str, edit: impl FnOnce(&mut CertificateParams)) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        edit(&mut params);
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Self { chain: pem.clone() + &self.chain, pem, issuer: Issuer::new(params, key) }
     }
 
     /// Signs what `edit` makes of a certificate for 127.0.0.1.
@@ -42,7 +55,8 @@ impl Authority {
         params.distinguished_name.remove(DnType::CommonName);
         edit(&mut params);
         let signed = params.signed_by(&key, &self.issuer).unwrap();
-        Leaf { certificate: signed.pem(), key: key.serialize_pem(), der: signed.der().to_vec() }
+        let certificate = signed.pem() + &self.chain;
+        Leaf { certificate, key: key.serialize_pem(), der: signed.der().to_vec() }
     }
 
     /// A server's certificate.
@@ -107,6 +121,7 @@ impl Secret {
             key: self.dir.join("tls.key"),
             client_ca: verifies_clients.then(|| self.dir.join("ca.crt")),
             require_client_certificate: false,
+            common_name_beside_san: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use lazaretto::config::{Role, TlsFiles};
 use lazaretto::grpc::client::{Client, ConnectError, Credentials};
 use lazaretto::grpc::serve::tls::{Reloads, Tls};
-use rcgen::{DnType, date_time_ymd};
+use rcgen::{CertificateParams, DnType, GeneralSubtree, NameConstraints, SanType, date_time_ymd};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{
@@ -72,11 +72,17 @@ fn tokens_and_certificates_over_tls() {
             }
         };
         let payments = ours.client(PAYMENTS);
-        let named = ours.sign(|it| it.distinguished_name.push(DnType::CommonName, "Payments"));
+        let named = ours.sign(|it| {
+            it.distinguished_name.push(DnType::CommonName, "Payments");
+            it.subject_alt_names.clear();
+        });
+        // Alternative names are what name constraints bind, and here there are some.
+        let beside = ours.sign(|it| it.distinguished_name.push(DnType::CommonName, "Payments"));
         let stranger = ours.client("spiffe://example/payments/2");
         check(Some(SCREEN), None, "").await;
         check(None, Some(&payments), "").await;
         check(None, Some(&named), "").await;
+        check(None, Some(&beside), "of no identity").await;
         check(Some("unknown"), Some(&payments), "not one that is known").await;
         check(None, Some(&stranger), "of no identity").await;
         check(Some(SCREEN), Some(&stranger), "").await;
@@ -103,6 +109,83 @@ fn tokens_and_certificates_over_tls() {
         if let Ok(plain) = plain {
             ask(&plain).await.unwrap_err();
         }
+    });
+}
+
+#[test]
+fn a_common_name_counts_from_an_authority_without_constraints() {
+    tested(async || {
+        let ours = Authority::new("ours");
+        let named = |it: &mut CertificateParams| {
+            it.distinguished_name.push(DnType::CommonName, "Payments");
+            it.subject_alt_names.clear();
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let secret = Secret::new(dir.path(), &ours.server(), &ours.pem);
+        let allowing = TlsFiles { common_name_beside_san: true, ..secret.files(true) };
+        let desk = start(allowing).await;
+        let identified = async |desk: &Desk, leaf: &Leaf| {
+            let client = connect(desk, &credentials(&ours, None, Some(leaf))).await.unwrap();
+            ask(&client).await.map_err(|status| status.message().to_owned())
+        };
+        // By the explicit switch, alternative names do not matter.
+        let beside = ours.sign(|it| it.distinguished_name.push(DnType::CommonName, "Payments"));
+        identified(&desk, &beside).await.unwrap();
+        // Nor does an authority between, unless it may sign for some names only.
+        let free = ours.intermediate("free", |_| {}).sign(named);
+        identified(&desk, &free).await.unwrap();
+        let bound = ours.intermediate("bound", |it| {
+            let permitted = vec![GeneralSubtree::DnsName("team.example".to_owned())];
+            let excluded = Vec::new();
+            it.name_constraints = Some(NameConstraints {
+                permitted_subtrees: permitted,
+                excluded_subtrees: excluded,
+            });
+        });
+        let error = identified(&desk, &bound.sign(named)).await.unwrap_err();
+        assert!(error.contains("of no identity"), "{error}");
+        let by_name = bound.sign(|it| {
+            it.distinguished_name.push(DnType::CommonName, "Payments");
+            it.subject_alt_names = vec![SanType::DnsName("team.example".try_into().unwrap())];
+        });
+        let error = identified(&desk, &by_name).await.unwrap_err();
+        assert!(error.contains("of no identity"), "{error}");
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_does_not_replace_one_that_is() {
+    tested_beside(async || {
+        let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+        let dir = tempfile::tempdir().unwrap();
+        let first = ours.server();
+        let both = format!("{}{}", ours.pem, other.pem);
+        let mut secret = Secret::new(dir.path(), &first, &both);
+        let desk = start(secret.files(true)).await;
+        let tls = desk.tls.clone().unwrap();
+        let client = trusting(&ours, None);
+        let over = ours.sign(|it| it.not_after = date_time_ymd(2020, 1, 1));
+        let early = ours.sign(|it| it.not_before = date_time_ymd(2090, 1, 1));
+        for (failed, next) in (1..).zip([&over, &early]) {
+            secret.swap(&next.certificate, &next.key, &both);
+            (0..3).for_each(|_| tls.look());
+            assert_eq!(*tls.reloads().borrow(), Reloads { succeeded: 0, failed });
+            assert_eq!(shake(&desk, &client).unwrap().0, first.der);
+            assert_ne!(tls.not_after(), 1_577_836_800);
+        }
+        // An authority that goes with it goes nonetheless.
+        let leaf = other.client(PAYMENTS);
+        let of_other = credentials(&ours, None, Some(&leaf));
+        ask(&connect(&desk, &of_other).await.unwrap()).await.unwrap();
+        secret.swap(&over.certificate, &over.key, &ours.pem);
+        tls.look();
+        check_no_connection(&desk, &of_other).await;
+        assert_eq!(shake(&desk, &client).unwrap().0, first.der);
+        // What is valid is taken.
+        let next = ours.server();
+        secret.swap(&next.certificate, &next.key, &ours.pem);
+        tls.look();
+        assert_eq!(shake(&desk, &client).unwrap().0, next.der);
     });
 }
 
@@ -289,6 +372,7 @@ fn files_that_cannot_be_used_are_named() {
             key: path(key),
             client_ca: Some(path(ca)),
             require_client_certificate: false,
+            common_name_beside_san: false,
         };
         match Tls::open(&files) {
             Ok(_) => assert!(words.is_empty(), "{words:?}"),
@@ -323,6 +407,7 @@ fn files_that_cannot_be_used_are_named() {
         key: path("over-key"),
         client_ca: None,
         require_client_certificate: false,
+        common_name_beside_san: false,
     };
     let tls = Tls::open(&files).unwrap();
     assert_eq!(tls.not_after(), 1_577_836_800, "2020-01-01T00:00:00Z");

@@ -29,6 +29,11 @@ impl Validity {
         })
     }
 
+    /// Whether a certificate is valid at `now`.
+    pub fn holds_at(self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
+
     /// Says loudly where a certificate is not valid at `now`: clients will refuse it.
     pub fn warn(self, path: &Path, now: i64) {
         let path = path.display();
@@ -40,18 +45,40 @@ impl Validity {
     }
 }
 
-/// All that an identity may know a certificate by.
-pub fn names(der: &[u8]) -> Result<Vec<CertificateName>, String> {
+/// When the common name of a certificate counts. Name constraints (RFC 5280, section 4.2.1.10) bind
+/// alternative names, and no common name: an authority that may sign for one name only could give
+/// itself any other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommonNames {
+    /// Also where the certificate has alternative names.
+    pub beside_san: bool,
+    /// One of the trusted authorities has name constraints, or is not understood.
+    pub is_constrained: bool,
+}
+
+/// Whether a certificate in DER limits the names that it vouches for, or cannot be understood.
+pub fn is_constrained(der: &[u8]) -> bool {
+    !parse(der).is_ok_and(|parsed| matches!(parsed.name_constraints(), Ok(None)))
+}
+
+/// All that an identity may know a certificate by. `chain` is what the client showed, its own
+/// certificate first: an authority between it and a trusted one must be there.
+pub fn names(chain: &[&[u8]], common_names: CommonNames) -> Result<Vec<CertificateName>, String> {
+    let Some((der, others)) = chain.split_first() else { return Ok(Vec::new()) };
     let parsed = parse(der)?;
     let mut names = vec![CertificateName::Sha256(Sha256::digest(der).into())];
+    let alternative = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
     let mut common = parsed.subject().iter_common_name();
+    let counts = (common_names.beside_san || alternative.is_none())
+        && !common_names.is_constrained
+        && !others.iter().any(|der| is_constrained(der));
     // Of several, none is the one.
     if let (Some(name), None) = (common.next(), common.next())
         && let Ok(name) = name.as_str()
+        && counts
     {
         names.push(CertificateName::CommonName(name.to_owned()));
     }
-    let alternative = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
     for name in alternative.iter().flat_map(|it| &it.value.general_names) {
         match name {
             GeneralName::URI(uri) => names.push(CertificateName::Uri((*uri).to_owned())),

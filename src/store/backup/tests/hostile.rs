@@ -119,13 +119,23 @@ fn table() -> Vec<(Edit, &'static str)> {
         ),
         (
             Box::new(|p| {
-                let last = *p.of_tree("rows").last().unwrap();
+                let mut places = p.of_tree("rows").into_iter().rev();
+                let is_row = |place: &usize| p.entries[*place].1[10] == b'r';
+                let last = places.find(is_row).unwrap();
                 let (tree, key, _) = p.entries[last].clone();
                 let other = [&key[..key.len() - 8], &2_u32.to_be_bytes()].concat();
                 let sealed = value::seal(&other, &[0]);
                 p.entries.insert(last + 1, (tree, [&other[..], &[0; 4]].concat(), sealed));
             }),
             "it counts 1 and 2 chunks of parties and rows, but 1 and 3 are there",
+        ),
+        (
+            Box::new(|p| p.flip("rows", 2)),
+            r"tree rows, key a\x00\x00\x00\x00\x00\x00\x00\x00\x02s\x00\x00\x00\x00: the stored value is damaged: its checksum",
+        ),
+        (
+            Box::new(|p| p.put("rows", 2, &[0, 5])),
+            "the stored value is damaged: spans of its baseline are missing",
         ),
         // No rows at all in a chunk.
         (
