@@ -342,7 +342,7 @@ impl Engine {
         let mut out = Vec::new();
         let standing = state.rows.iter().filter(|row| row.stands());
         let rows = standing.map(|row| (&row.key, &row.facts));
-        let head = CsvHead { published: state.check.published, comments: &[] };
+        let head = CsvHead { published: state.published(), comments: &[] };
         source::write_csv(&mut out, &head, state.parties.iter(), rows)?;
         Ok(out)
     }

@@ -367,6 +367,11 @@ pub struct ListState {
 }
 
 impl ListState {
+    /// The latest day of publication that was seen, whether or not the age counts from it.
+    pub fn published(&self) -> Option<Date> {
+        self.check.published.max(self.version.published)
+    }
+
     /// Whether the version was imported by hand and its source has not said the same since.
     pub fn is_by_hand(&self) -> bool {
         matches!(self.version.provenance, Provenance::Import(_))

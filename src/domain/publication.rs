@@ -178,7 +178,7 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
 
 /// The latest day of publication that was seen of a list.
 fn latest_day(state: &ListState) -> Option<Date> {
-    state.check.published.max(state.version.published)
+    state.published()
 }
 
 /// The gaps of the version before, and that between its last moment and the beginning (UTC) of

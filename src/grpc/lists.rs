@@ -447,7 +447,7 @@ fn sanctions_list(overview: &ListOverview, now: jiff::Timestamp) -> v1::Sanction
     message.kind = v1::ListKind::from(version.kind).into();
     message.version = version.version;
     message.digest = convert::hex(&version.digest);
-    message.published = day(check.published);
+    message.published = day(state.published());
     message.first_published = day(version.first_published);
     message.loaded_at = Some(convert::timestamp(version.loaded_at));
     message.checked_at = check.succeeded_at.map(convert::timestamp);

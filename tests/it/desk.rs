@@ -152,7 +152,7 @@ impl Desk {
             file_name: path.file_name().unwrap().to_str().unwrap().to_owned(),
             force: force.map(Force::all),
             published: None,
-            refreshes_age: false,
+            refreshes_age: true,
             is_trial: false,
         };
         self.engine.import(&import, path)

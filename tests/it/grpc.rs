@@ -177,7 +177,9 @@ impl Desk {
 
     /// Imports the file of a SANCTIONS list.
     async fn sanction(&self, list: &str, file: Vec<u8>) -> v1::PublicationReport {
-        self.import(header(list, v1::ListKind::Sanctions), file).await.unwrap()
+        let header =
+            v1::ImportListHeader { refreshes_age: true, ..header(list, v1::ListKind::Sanctions) };
+        self.import(header, file).await.unwrap()
     }
 
     async fn lists(&self) -> Vec<v1::SanctionsList> {

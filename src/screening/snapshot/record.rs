@@ -216,7 +216,7 @@ pub(super) fn record_of(
                     kind: list.kind(),
                     version: state.version.version,
                     digest: state.version.digest,
-                    published: state.check.published,
+                    published: state.published(),
                     current_at: list.current_at,
                     max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
                     required: list.terms.required,

@@ -147,6 +147,7 @@ fn chains_that_are_not_named_are_not_changed() {
 fn imports_without_force_do_not_erode_a_list() {
     run_with(config, async |desk| {
         let head = || header("l", v1::ListKind::Advisory);
+        // The last four publications are equal, and make no version.
         let mut rows = 760;
         import(desk, INGEST, head(), csv("2025-11-20", &made_up(0..rows))).await.unwrap();
         for _ in 0..22 {
@@ -169,7 +170,7 @@ fn imports_without_force_do_not_erode_a_list() {
         assert_eq!((report.removed, report.lost.len()), (574, 20));
         assert_eq!(report.lost[0].kind(), v1::ListingChangeKind::Removed);
         let standing = report.list.unwrap().counts.unwrap().listings;
-        assert_eq!((standing, desk.lists().await[0].version), (577, 23), "nothing changed");
+        assert_eq!((standing, desk.lists().await[0].version), (577, 19), "nothing changed");
         assert_eq!(import(desk, ADMIN, force, file).await.unwrap().removed, 574);
     });
 }
