@@ -16,6 +16,7 @@ use crate::domain::list::ReadList;
 mod assembly;
 mod csv_form;
 mod error;
+mod hostile;
 mod json_lines;
 mod lines;
 mod ofac_advanced;
@@ -32,6 +33,7 @@ mod xml;
 
 pub use self::csv_form::{CsvHead, write_csv};
 pub use self::error::{Fault, Position, SourceError};
+pub use self::hostile::is_hostile;
 pub use self::unpack::Packing;
 
 /// A form in which lists are written.

@@ -5,17 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
+use crate::source::is_hostile;
 use crate::source::rows::LineCounts;
-
-/// Whether a terminal might obey or hide the character: control characters, and those that turn
-/// the writing direction or have no width (Unicode 16, categories Cc, Cf, Zl, Zp).
-fn is_hostile(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Decimal digits with a comma before every three.
 pub fn grouped(number: impl Display) -> String {

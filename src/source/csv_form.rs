@@ -7,6 +7,10 @@
 //! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise, but line
 //! breaks in cells are refused unless `# rows: N` and `# line breaks: K` state how many rows and how
 //! many line breaks in cells there are: two stray quotes would swallow the rows between them.
+//!
+//! What is written has no character that a terminal obeys or hides. Where the facts have any, it is
+//! `# lazaretto list 2`: in every cell such a character stands as `\u{<hex>}`, and a backslash is
+//! doubled, over and above that of several values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,10 +20,14 @@ use jiff::civil::Date;
 
 use super::assembly::{Assembly, day};
 use super::error::{Fault, SourceError, excerpt};
+use super::hostile::{escape, is_hostile, unescape};
 use super::own::{FIELDS, OwnRow, VERSION, check_count, check_version};
 use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+
+/// The version whose cells are escaped.
+const ESCAPED: u64 = 2;
 
 /// What stands above the rows of a list written as CSV.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,9 +68,9 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
         breaks += found;
         match &columns {
             None => columns = Some(header(&record).map_err(at)?),
-            Some(columns) => {
-                row(columns, &record).and_then(|row| row.add(&mut list, bounds)).map_err(at)?
-            }
+            Some(columns) => row(columns, &record, preamble.is_escaped)
+                .and_then(|row| row.add(&mut list, bounds))
+                .map_err(at)?,
         }
     }
     let line = preamble.lines + reader.position().line();
@@ -108,6 +116,7 @@ struct Preamble {
     rows: Option<u64>,
     /// Ends of lines in cells.
     line_breaks: Option<u64>,
+    is_escaped: bool,
 }
 
 impl Preamble {
@@ -135,7 +144,9 @@ impl Preamble {
         let text = line.trim_start_matches('#').trim();
         if let Some(version) = text.strip_prefix("lazaretto list ").map(str::trim) {
             let bad = |_| Fault::BadValue("the version", excerpt(version));
-            return check_version(version.parse().map_err(bad)?);
+            let version = version.parse().map_err(bad)?;
+            self.is_escaped = version == ESCAPED;
+            return if self.is_escaped { Ok(()) } else { check_version(version) };
         }
         if let Some(published) = text.strip_prefix("published:") {
             if self.published.replace(day(published.trim())?).is_some() {
@@ -197,9 +208,14 @@ fn header(record: &csv::StringRecord) -> Result<Vec<usize>, Fault> {
     Ok(columns)
 }
 
-fn row(columns: &[usize], record: &csv::StringRecord) -> Result<OwnRow, Fault> {
+fn row(columns: &[usize], record: &csv::StringRecord, is_escaped: bool) -> Result<OwnRow, Fault> {
     let mut row = OwnRow::default();
     for (field, cell) in columns.iter().zip(record) {
+        let cell: &str = &match is_escaped {
+            true => unescape(cell)
+                .ok_or_else(|| Fault::BadValue("a cell with a backslash", excerpt(cell)))?,
+            false => Cow::Borrowed(cell),
+        };
         let text = || cell.to_owned();
         match FIELDS[*field] {
             "address" => row.key.address = text(),
@@ -272,16 +288,18 @@ pub fn write_csv<'a>(
             invalid(format!("party {:?} of a row is not given", excerpt(&key.party_uid)))
         })
     };
-    let mut breaks = 0;
+    let mut is_escaped = false;
     for (key, facts) in &rows {
-        let cells = cells(key, facts, party(key)?);
-        breaks += cells.iter().map(|cell| line_breaks(cell)).sum::<u64>();
+        is_escaped |= cells(key, facts, party(key)?).iter().any(|cell| cell.contains(is_hostile));
     }
-    write_head(&mut out, head, rows.len(), breaks)?;
+    write_head(&mut out, head, rows.len(), if is_escaped { ESCAPED } else { VERSION })?;
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(FIELDS)?;
     for (key, facts) in rows {
-        writer.write_record(cells(key, facts, party(key)?).iter().map(|cell| cell.as_bytes()))?;
+        let cells = cells(key, facts, party(key)?);
+        let cells =
+            cells.iter().map(|cell| if is_escaped { escape(cell) } else { cell.as_ref().into() });
+        writer.write_record(cells.map(|cell| cell.as_bytes().to_vec()))?;
     }
     writer.flush()
 }
@@ -308,20 +326,17 @@ fn write_head(
     out: &mut impl Write,
     head: &CsvHead<'_>,
     rows: usize,
-    breaks: u64,
+    version: u64,
 ) -> io::Result<()> {
-    writeln!(out, "# lazaretto list {VERSION}")?;
+    writeln!(out, "# lazaretto list {version}")?;
     if let Some(published) = head.published {
         writeln!(out, "# published: {published}")?;
     }
     writeln!(out, "# rows: {rows}")?;
-    if breaks > 0 {
-        writeln!(out, "# line breaks: {breaks}")?;
-    }
     for comment in head.comments {
         let known = ["lazaretto list ", "published:", "rows:", "line breaks:"];
         let text = comment.trim_start_matches(['#', ' ']);
-        if comment.contains(['\n', '\r']) || known.iter().any(|known| text.starts_with(known)) {
+        if comment.contains(is_hostile) || known.iter().any(|known| text.starts_with(known)) {
             return Err(invalid(format!("{:?} is no comment", excerpt(comment))));
         }
         writeln!(out, "# {comment}")?;

@@ -26,14 +26,14 @@ fn configuration(rendering: &str) -> String {
 /// identities of the operator's own.
 fn environment(rendering: &str) -> impl Iterator<Item = (String, String)> {
     let names = [
-        ("- name: LAZARETTO_IDENTITIES__GENERATED__ROLES", "GENERATED"),
+        ("- name: LAZARETTO_IDENTITIES__GENERATED__PERMISSIONS", "GENERATED"),
         ("envFrom:", "OF_A_SECRET"),
     ];
     let given = names.into_iter().filter(|(mark, _)| rendering.contains(mark));
     let given = given.flat_map(|(_, name)| {
         let key = |key: &str| format!("LAZARETTO_IDENTITIES__{name}__{key}");
         let hash = format!("sha256:{}", "0".repeat(64));
-        [(key("ROLES"), "screen,admin".to_owned()), (key("TOKENS"), hash)]
+        [(key("PERMISSIONS"), "screen".to_owned()), (key("TOKENS"), hash)]
     });
     let data_dir = ("LAZARETTO_DATA_DIR".to_owned(), "/data".to_owned());
     std::iter::once(data_dir).chain(given.collect::<Vec<_>>())

@@ -2,6 +2,7 @@
 
 use super::chunk::Asked;
 use super::row::{COLUMNS, ResultRow};
+use crate::cli::text::{escape, escape_json};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl RowForm {
             text(&row.policy),
             text(&row.evaluated_at),
             // An object within the object of JSON.
-            (row.path.clone(), false),
+            (escape_json(&row.path).into_owned(), false),
         ];
         for (name, (value, is_text)) in self.columns()[OF_INPUT..].iter().zip(values) {
             match self.lines {
@@ -128,9 +129,19 @@ fn is_formula(first: u8) -> bool {
     matches!(first, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'')
 }
 
-/// Adds a field of CSV: in quotes where it must be; behind [`QUOTE`] where it would be a formula.
+/// Adds a field of CSV: in quotes where it must be; behind [`QUOTE`] where it would be a formula;
+/// with escapes for what a terminal would obey or hide.
 #[inline]
 fn csv_cell(text: &str, out: &mut Vec<u8>) {
+    // Only what is no printable ASCII can be hostile to a terminal.
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => csv_harmless(text, out),
+        false => csv_harmless(&escape(text), out),
+    }
+}
+
+#[inline]
+fn csv_harmless(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let Some(first) = bytes.first() else { return };
     let special = |found: bool, byte: &u8| {
@@ -171,7 +182,8 @@ fn json_text(text: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');
     } else {
-        serde_json::to_writer(out, text).expect("a vector takes what is written");
+        let quoted = serde_json::to_string(text).expect("a text has a JSON form");
+        out.extend_from_slice(escape_json(&quoted).as_bytes());
     }
 }
 
@@ -211,12 +223,13 @@ mod tests {
         check("0xab", "0xab");
         check("a,b", "\"a,b\"");
         check("a\"b", "\"a\"\"b\"");
-        check("a\r\nb", "\"a\r\nb\"");
+        check("a\r\nb", "a\\r\\nb");
+        check("a\u{1b}[2J,\u{202e}b\u{9b}", "\"a\\u{1b}[2J,\\u{202e}b\\u{9b}\"");
         check("=1+1", "'=1+1");
         check("-2,3", "\"'-2,3\"");
         check("'quoted", "''quoted");
         check("@SUM(A1)", "'@SUM(A1)");
-        check("\tx", "'\tx");
+        check("\tx", "\\tx");
     }
 
     proptest! {
@@ -236,6 +249,7 @@ mod tests {
             let record = reader.records().next().unwrap().unwrap();
             let read: Vec<_> =
                 record.iter().map(|cell| cell.strip_prefix(QUOTE).unwrap_or(cell)).collect();
+            let texts: Vec<_> = texts.iter().map(|text| escape(text)).collect();
             prop_assert_eq!(read, texts);
             for cell in record.iter() {
                 prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?}");
@@ -274,7 +288,7 @@ mod tests {
         out.clear();
         RowForm { lines: Lines::Csv, with_path: false }.row(&row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want = "12,\"a \"\"b\"\" \u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,12.50,,,,,,,,,,\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,12.50,,,,,,,,,,\n";
         assert_eq!(text, want);
     }
 }

@@ -139,16 +139,23 @@ fn what_is_written_looks_so() {
     assert_eq!(String::from_utf8(out).unwrap(), want);
 }
 
-/// Names of parties may hold line breaks, and then the file says how many.
+/// Whatever the facts hold, a terminal that shows the file sees none of it, and each row is a line.
 #[test]
-fn line_breaks_in_cells_are_counted_in_the_head() {
-    let party = Party { uid: "1".into(), name: "a\nb\r\nc\rd".into(), ..Party::default() };
+fn what_a_terminal_would_obey_is_escaped() {
+    let party = Party {
+        uid: "1".into(),
+        name: "a\nb\r\nc\rd\u{1b}[2J\u{202e}\\".into(),
+        ..Party::default()
+    };
     let key = RowKey { party_uid: "1".into(), address: "x\n".into(), ticker: String::new() };
     let facts = RowFacts::default();
     let mut out = Vec::new();
     write_csv(&mut out, &CsvHead::default(), [&party], [(&key, &facts)]).unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert!(text.contains("\n# rows: 1\n# line breaks: 4\n"), "{text}");
+    let row = "x\\u{a},,1,a\\u{a}b\\u{d}\\u{a}c\\u{d}d\\u{1b}[2J\\u{202e}\\\\,,,,,,,\n";
+    assert!(text.starts_with("# lazaretto list 2\n# rows: 1\naddress,"), "{text}");
+    assert!(text.ends_with(row), "{text}");
+    assert!(!text.contains(|character| character != '\n' && is_hostile(character)), "{text:?}");
     let got = list(Format::Csv, &text).unwrap();
     assert_eq!((got.parties, got.rows), (vec![party], vec![(key, facts)]));
 }

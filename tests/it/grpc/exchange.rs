@@ -22,6 +22,7 @@ fn an_import_says_what_it_did_and_is_in_use() {
         let header = v1::ImportListHeader {
             kind: v1::ListKind::Unspecified.into(),
             format: String::new(),
+            refreshes_age: true,
             ..header(OFAC, v1::ListKind::Unspecified)
         };
         let mut parts = vec![Part::Header(header)];
