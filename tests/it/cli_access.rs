@@ -97,7 +97,7 @@ fn a_token_opens_the_door_and_is_told_nowhere() {
         command.args(["--server", &url, "policy", "reload"]).env("LAZARETTO_TOKEN", &token);
         Said::from(command.output().unwrap())
     };
-    assert!(reload.err.contains("takes the role admin"), "{}", reload.err);
+    assert!(reload.err.contains("takes the permission reload-policy"), "{}", reload.err);
 
     server.signal("TERM");
     let log = server.end().err;

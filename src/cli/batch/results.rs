@@ -185,7 +185,12 @@ mod tests {
         for lines in [Lines::Csv, Lines::Json] {
             let file = written(RowForm { lines, with_path: true }, &rows);
             let found: Result<Vec<_>> = read(file.path()).unwrap().collect();
-            assert_eq!(found.unwrap(), rows, "{lines:?}");
+            let mut want = rows.clone();
+            if lines == Lines::Csv {
+                // A cell of CSV is one line, and has no character that a terminal obeys.
+                want[0].reference = want[0].reference.replace('\n', "\\n");
+            }
+            assert_eq!(found.unwrap(), want, "{lines:?}");
         }
         let file = written(RowForm { lines: Lines::Csv, with_path: false }, &rows[1..]);
         assert_eq!(read(file.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>(), rows[1..]);

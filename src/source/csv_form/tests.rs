@@ -29,7 +29,7 @@ fn what_is_not_right_is_refused() {
         ),
         ("address,programs\na,b\\\n", 2, Fault::BadValue("a cell with a backslash", "b\\".into())),
         ("address,party_uid,programs\na,1,x\nb,1,x\nc,1,y\n", 4, Fault::PartyDiffers("1".into())),
-        ("# lazaretto list 2\naddress\n", 1, Fault::BadValue("the version", "2".into())),
+        ("# lazaretto list 3\naddress\n", 1, Fault::BadValue("the version", "3".into())),
         ("# lazaretto list one\naddress\n", 1, Fault::BadValue("the version", "one".into())),
         ("# published: today\naddress\n", 1, Fault::BadDate("today".into())),
         (
