@@ -207,7 +207,7 @@ impl TransferService for Transfers {
             let state = engine.transfer_state();
             // The engine refuses numbers of which there is no conflict.
             let place = number.checked_sub(1).and_then(|place| usize::try_from(place).ok());
-            if let Some(conflict) = place.and_then(|place| state.conflicts.iter().nth(place)) {
+            if let Some(conflict) = place.and_then(|place| state.conflicts.get(place)) {
                 caller.must_reach_chain(&conflict.chain)?;
             }
             engine.settle_conflict(number, verdict, &reason)?;

@@ -277,6 +277,31 @@ fn a_refused_import_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn a_forced_import_shows_the_loss_and_takes_a_word_of_agreement() {
+    let place = Place::with_lists();
+    let other = "0x00000000219ab540356cbb839cbe05303d7705fa";
+    let file = place.file("other.csv", &csv(&[(other, "u2", "Other")]));
+    let forced = ["--force", "the court said so", "--force-gate", "shrink"];
+    let shown = place.import(&file, "sanctions", &forced);
+    assert_eq!((shown.status, shown.out.as_str()), (1, ""));
+    for want in ["1 removed at once", LISTED, "Evil Party", "nothing was published", "--yes"] {
+        assert!(shown.err.contains(want), "{want}: {}", shown.err);
+    }
+    check(&place, &[LISTED], 11, &[]);
+    // Another gate than the one that holds removals back lets none pass.
+    let older = ["--force", "the court said so", "--force-gate", "older", "--yes"];
+    let shown = place.import(&file, "sanctions", &older);
+    assert!(shown.err.contains("0 removed at once"), "{}", shown.err);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    check(&place, &[LISTED], 11, &[]);
+    let agreed = [&forced[..], &["--yes"]].concat();
+    let shown = place.import(&file, "sanctions", &agreed);
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    assert!(shown.out.contains("1 removed"), "{}", shown.out);
+    check(&place, &[LISTED], 0, &[]);
+}
+
+#[test]
 fn a_start_says_what_is_loaded_and_how_old_it_is() {
     let place = Place::with_lists();
     let mut server = Running::start(place.command(&["serve", "--listen", "127.0.0.1:0"]));

@@ -1,6 +1,7 @@
 //! What a batch that was stopped has left: its rows, told again from the file, and that they are of
 //! the same input. Must not change the file.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -13,6 +14,7 @@ use super::input::Rows;
 use super::packing::Packing;
 use super::results::Results;
 use super::summary::Counts;
+use crate::cli::text::escape;
 use crate::source::rows::{Origin, Progress};
 
 /// What stands in a result already.
@@ -65,12 +67,18 @@ pub fn resume(
             result.row == row,
             differs("is not the next: another input, or not a result of ours")
         );
-        ensure!(result.address == asked.address, differs("has another address than the input"));
         ensure!(
-            result.reference == asked.reference,
+            result.address == told(form, asked.address),
+            differs("has another address than the input")
+        );
+        ensure!(
+            result.reference == told(form, asked.reference),
             differs("has another reference than the input")
         );
-        ensure!(result.chain == asked.chain, differs("has another chain than the input"));
+        ensure!(
+            result.chain == told(form, asked.chain),
+            differs("has another chain than the input")
+        );
         resumed.counts.add(&result);
         // The newest is looked at first: a batch rests on few, one after the other.
         let is_known = resumed.snapshots.iter().rev().any(|id| *id == result.snapshot);
@@ -80,4 +88,12 @@ pub fn resume(
     }
     resumed.read = rows.progress();
     Ok(resumed)
+}
+
+/// A text of the input as a result tells it.
+fn told(form: RowForm, text: &str) -> Cow<'_, str> {
+    match form.lines {
+        Lines::Csv => escape(text),
+        Lines::Json => Cow::Borrowed(text),
+    }
 }

@@ -394,6 +394,33 @@ fn publications() {
 }
 
 #[test]
+fn what_a_forced_import_would_take_away() {
+    let lost = |address: &str| v1::ListingChange {
+        party_name: text("TORNADO\u{1b} CASH"),
+        address: text(address),
+        ticker: text("ETH"),
+        ..Default::default()
+    };
+    let report = v1::PublicationReport {
+        published: true,
+        list: Some(sdn()),
+        removed: 134,
+        lost: vec![lost(ETHER), lost("a\nb")],
+        ..Default::default()
+    };
+    let shown = super::lists::preview(&report, Style::PLAIN);
+    let counts = sdn().counts.unwrap();
+    let standing = counts.listings + counts.quarantined;
+    assert!(shown.starts_with(&format!("us-ofac-sdn: {standing} rows stand; past")), "{shown}");
+    for want in ["134 removed at once", "and 132 more", "a\\nb (ETH), TORNADO\\u{1b} CASH", ETHER] {
+        assert!(shown.contains(want), "{want}: {shown}");
+    }
+    let nothing = v1::PublicationReport { published: false, ..report };
+    let shown = super::lists::preview(&nothing, Style::PLAIN);
+    assert_eq!(shown, "us-ofac-sdn: nothing would change\n");
+}
+
+#[test]
 fn changes_and_quarantine() {
     let change = |kind: v1::ListingChangeKind, address: &str| v1::ListingChange {
         list_id: text("us-ofac-sdn"),
