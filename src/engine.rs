@@ -90,6 +90,8 @@ pub struct Engine {
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
+    /// Bytes of uploads on their way in.
+    uploading: Arc<AtomicU64>,
     /// Why the store's files cannot be used, as last looked at.
     misplaced: Mutex<Option<String>>,
     /// Held by whoever makes a backup.
@@ -178,6 +180,7 @@ impl Engine {
             settings: config.lists.clone(),
             offline: config.offline,
             uploads: upload_dir(config.data_dir.join("upload")),
+            uploading: Arc::default(),
             misplaced: Mutex::default(),
             backup: Mutex::default(),
             clock: EngineClock(clock),

@@ -290,6 +290,7 @@ impl Refresher {
         if let Some(basis) = basis.filter(|basis| basis.file_digest == Some(digest)) {
             return self.publisher.confirm(settings, basis, seen);
         }
+        let _turn = self.publisher.reading_turn();
         let incoming = self.publisher.read(settings, path, name)?;
         if source::file_digest(path).map_err(failed)? != digest {
             return Err(RefreshError::Changed { file: name.to_owned() });

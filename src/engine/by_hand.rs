@@ -2,22 +2,68 @@
 //! publication.
 
 use std::fs::DirBuilder;
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::NamedTempFile;
 
 use super::dialogue::{Import, Publication};
-use super::{Engine, EngineError, UPLOAD, unconfigured};
+use super::{Engine, EngineError, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{ListId, ListKind, Provenance};
 use crate::refresh::{ByHand, ListSettings};
 use crate::screening::snapshot::SnapshotList;
 use crate::source::{self, Bounds};
 
+/// The bytes of an import on their way in.
+#[derive(Debug)]
+pub struct Upload {
+    file: NamedTempFile,
+    size: u64,
+    /// Bytes of all uploads.
+    all: Arc<AtomicU64>,
+}
+
+impl Upload {
+    /// Takes bytes; refused where they, or those of all uploads, are too many.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let more = bytes.len() as u64;
+        if self.size + more > MAX_UPLOAD {
+            return Err(EngineError::UploadTooLarge);
+        }
+        self.size += more;
+        // Counted before it is asked: those that are refused give theirs back when they are dropped.
+        if self.all.fetch_add(more, Ordering::Relaxed) + more > MAX_UPLOAD {
+            return Err(EngineError::TooManyUploads);
+        }
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.size, Ordering::Relaxed);
+    }
+}
+
 impl Engine {
-    /// A new file in the data directory for the bytes of an import; gone when dropped. Its name
-    /// ends as `file_name`, which helps to tell its form.
-    pub fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
+    /// A new file for the bytes of an import ([`MAX_UPLOAD`], and no more in all that come at one time);
+    /// gone when dropped.
+    pub fn begin_upload(&self, file_name: &str) -> Result<Upload, EngineError> {
+        let file = self.upload_file(file_name)?;
+        Ok(Upload { file, size: 0, all: Arc::clone(&self.uploading) })
+    }
+
+    /// A new file in the data directory; gone when dropped. Its name ends as `file_name`, which helps
+    /// to tell its form.
+    pub(super) fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
         // What could not be stored need not be sent.
         if let Some(refusal) = self.publisher.store().refusal() {
             return Err(refusal.into());
@@ -45,6 +91,7 @@ impl Engine {
             (None, None) => return Err(EngineError::KindMissing(import.id.clone())),
         };
         settings.format = import.format;
+        let _turn = self.publisher.reading_turn();
         let mut list = source::read_file(path, settings.format, &Bounds::default())?;
         list.published = list.published.or(import.published);
         let provenance = Provenance::Import(import.file_name.clone());

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use super::MAX_UPLOAD;
 use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
 use crate::domain::transfer::TransferError;
@@ -40,6 +41,12 @@ pub enum EngineError {
     /// A backup could not be made.
     #[error(transparent)]
     Backup(#[from] BackupError),
+    /// A file that is larger than one may be.
+    #[error("the file has more than {MAX_UPLOAD} bytes")]
+    UploadTooLarge,
+    /// Files on their way in are more than there may be at one time.
+    #[error("files on their way in have {MAX_UPLOAD} bytes in all: try again once some have ended")]
+    TooManyUploads,
     /// Another backup is being made.
     #[error("another backup is being made: try again once it has ended")]
     BackupUnderWay,

@@ -2,8 +2,8 @@
 //! on the blocking pool.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -20,9 +20,7 @@ use super::v1::{self, ErrorReason};
 use crate::config::Permission;
 use crate::domain::list::{ListId, ListingChange, Row};
 use crate::domain::publication::{Force, Gate};
-use crate::engine::{
-    ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
-};
+use crate::engine::{ChangesSince, Engine, EngineError, Import, ListOverview, Publication};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
@@ -30,6 +28,9 @@ const EXPORT_CHUNK: usize = 256 << 10;
 
 /// The largest part of an import, in bytes.
 const MAX_IMPORT_CHUNK: usize = 1 << 20;
+
+/// How long the next part of a file is waited for.
+const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest reason to override the gates, in bytes: it is kept with the version.
 const MAX_FORCE_REASON: usize = 1_024;
@@ -69,6 +70,8 @@ impl From<EngineError> for Refusal {
                 (Code::FailedPrecondition, ErrorReason::ConflictSettled)
             }
             EngineError::Field { field, what } => return invalid_field(field, what),
+            EngineError::UploadTooLarge => (Code::InvalidArgument, ErrorReason::TooManyItems),
+            EngineError::TooManyUploads => (Code::ResourceExhausted, ErrorReason::Overloaded),
             EngineError::BackupUnderWay => (Code::ResourceExhausted, ErrorReason::Overloaded),
             // A running server opens the store anew by itself.
             EngineError::Store(error) if error.is_refusal() => {
@@ -217,27 +220,22 @@ impl SanctionsListService for Lists {
         };
         let import = import_of(header)?;
         check_import(&self.engine, &caller, &import)?;
-        let mut file = self.engine.upload_file(&import.file_name).map_err(Refusal::from)?;
-        let mut size = 0;
-        while let Some(message) = parts.message().await? {
+        let mut upload = self.engine.begin_upload(&import.file_name).map_err(Refusal::from)?;
+        while let Some(message) = next_part(&mut parts).await? {
             let Some(Part::Chunk(chunk)) = message.part else {
                 return Err(invalid_field("part", "after the header come chunks only").into());
             };
-            size += chunk.len() as u64;
-            if chunk.len() > MAX_IMPORT_CHUNK || size > MAX_UPLOAD {
-                let message = format!(
-                    "a chunk of {} bytes, {size} in all; at most {MAX_IMPORT_CHUNK} and {MAX_UPLOAD}",
-                    chunk.len()
-                );
+            if chunk.len() > MAX_IMPORT_CHUNK {
+                let message = format!("{} bytes, at most {MAX_IMPORT_CHUNK}", chunk.len());
                 return Err(Refusal::invalid(ErrorReason::TooManyItems, "chunk", message).into());
             }
             // A page-cache write of at most 1 MiB: shorter than handing it to another thread.
-            file.write_all(&chunk).map_err(|error| Refusal::from(EngineError::Io(error)))?;
+            upload.write(&chunk).map_err(Refusal::from)?;
         }
         with_engine(&self.engine, move |engine| {
             // What a list needs may have changed while the file came.
             check_import(engine, &caller, &import)?;
-            let publication = engine.import(&import, file.path())?;
+            let publication = engine.import(&import, upload.path())?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::ImportListResponse { report }))
         })
@@ -342,6 +340,19 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
         (false, true) => Err(invalid_field("header.force_gates", "name the gates to override")),
         (true, false) => {
             Err(invalid_field("header.force_reason", "gates are overridden for a reason"))
+        }
+    }
+}
+
+/// The next part of a file; refused where it does not come in time: what came so far lies on the disk.
+async fn next_part(
+    parts: &mut Streaming<v1::ImportListRequest>,
+) -> Result<Option<v1::ImportListRequest>, Status> {
+    match tokio::time::timeout(PART_TIMEOUT, parts.message()).await {
+        Ok(part) => part,
+        Err(_) => {
+            let message = format!("no part came for {} s", PART_TIMEOUT.as_secs());
+            Err(Status::deadline_exceeded(message))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -100,6 +100,8 @@ pub struct Publisher {
     /// By id.
     lists: ArcSwap<Vec<Arc<ListState>>>,
     writer: Mutex<()>,
+    /// Held by whoever reads a file.
+    reader: Mutex<()>,
     not_stored: NotStored,
     /// How often the store had been opened when the lists were read from it.
     opening: AtomicU64,
@@ -130,6 +132,7 @@ impl Publisher {
             on_change: Box::new(on_change),
             lists: ArcSwap::from_pointee(lists),
             writer: Mutex::default(),
+            reader: Mutex::default(),
             not_stored: NotStored::default(),
             opening,
         })
@@ -182,6 +185,12 @@ impl Publisher {
         Some(Arc::clone(&lists[at]))
     }
 
+    /// The turn to read a file and publish it: one at a time, for a list in the making takes up to a
+    /// kilobyte of memory a row. Waits.
+    pub fn reading_turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.reader)
+    }
+
     /// The store, for what is read from it alone.
     pub fn store(&self) -> &Store {
         &self.store
@@ -199,6 +208,7 @@ impl Publisher {
             Provenance::Import(name) | Provenance::Source(name) => name.clone(),
             Provenance::Starter => path.display().to_string(),
         };
+        let _turn = self.reading_turn();
         self.publish_list(settings, &self.read(settings, path, &name)?, provenance, by_hand)
     }
 
