@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("lazaretto.v1.descriptors.bin"), &encoded)?;
     tonic_prost_build::configure()
         .compile_well_known_types(true)
+        .codec_path("crate::grpc::codec::Codec")
         .extern_path(".google.protobuf", "::pbjson_types")
         .compile_fds(descriptors)?;
     pbjson_build::Builder::new()

@@ -234,7 +234,7 @@ async fn while_fed(
 /// Every one of them is answered with an exposure.
 async fn check_exposed(endpoint: &str, addresses: &[String]) {
     let queries = addresses.iter().filter_map(|address| query(address)).collect();
-    let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+    let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
     let answer = client(endpoint).await.batch_screen_addresses(batch).await;
     for item in answer.expect("it is answered").into_inner().items {
         let Some(Outcome::Result(screening)) = &item.outcome else { panic!("{item:?}") };
@@ -423,7 +423,7 @@ async fn check(endpoint: &str, count: usize) {
         };
         let addresses = family.addresses(BATCH_SIZE, &listed);
         let queries = addresses.iter().filter_map(|address| query(address)).collect();
-        let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+        let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let answer = client.batch_screen_addresses(batch).await.expect("it is answered");
         let items = answer.into_inner().items;
         assert_eq!(items.len(), addresses.len(), "an item for each address");
@@ -447,7 +447,7 @@ async fn fetch_answers(endpoint: &str, folder: &Path) {
     let unary = v1::ScreenAddressRequest { query: query(&addresses[0]), options: None };
     let unary = client.screen_address(unary).await.expect("it is answered").into_inner();
     let queries = addresses.iter().filter_map(|address| query(address)).collect();
-    let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+    let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
     let batch = client.batch_screen_addresses(batch).await.expect("it is answered").into_inner();
     let next = |address: &String| v1::StreamScreenAddressesRequest {
         query: query(address),

@@ -2,8 +2,10 @@
 
 pub mod access;
 mod blocking;
+mod budget;
 mod call;
 pub mod client;
+mod codec;
 mod convert;
 mod ending;
 mod lists;
@@ -20,6 +22,7 @@ mod status;
 mod store;
 mod trace;
 mod transfers;
+pub mod wire;
 
 pub use serve::in_process;
 

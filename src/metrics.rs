@@ -66,11 +66,13 @@ pub enum Turned {
     Handshake,
     /// Too many connections are open.
     Connections,
+    /// A slow peer lost its call, since messages and answers hold all the memory that they may.
+    MessageMemory,
 }
 
 impl Turned {
     /// Every one, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Unauthenticated,
         Self::PermissionDenied,
         Self::Overloaded,
@@ -79,6 +81,7 @@ impl Turned {
         Self::Stalled,
         Self::Handshake,
         Self::Connections,
+        Self::MessageMemory,
     ];
 
     /// The name of the label.
@@ -92,6 +95,7 @@ impl Turned {
             Self::Stalled => "stalled",
             Self::Handshake => "handshake",
             Self::Connections => "connections",
+            Self::MessageMemory => "message_memory",
         }
     }
 }
@@ -116,6 +120,7 @@ pub struct Metrics {
     turned: [AtomicU64; Turned::ALL.len()],
     connections: AtomicI64,
     connections_total: AtomicU64,
+    message_bytes: AtomicU64,
     tls_reloads: [AtomicU64; 2],
     /// Unix seconds; [`NO_CERTIFICATE`] where there is none.
     tls_expiry: AtomicI64,
@@ -146,6 +151,7 @@ impl Metrics {
             turned: Default::default(),
             connections: AtomicI64::new(0),
             connections_total: AtomicU64::new(0),
+            message_bytes: AtomicU64::new(0),
             tls_reloads: Default::default(),
             tls_expiry: AtomicI64::new(NO_CERTIFICATE),
             ready: AtomicBool::new(false),
@@ -194,6 +200,11 @@ impl Metrics {
     /// A connection ended.
     pub fn connection_closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many bytes messages on their way in and answers on their way out hold.
+    pub fn message_bytes(&self, bytes: usize) {
+        self.message_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
     /// The files of TLS were read, again or for the first time.
@@ -249,6 +260,10 @@ impl Metrics {
         text.sample(&[], self.connections.load(Ordering::Relaxed));
         text.family("connections_total", Kind::Counter, "Connections accepted on the main port.");
         text.sample(&[], load(&self.connections_total));
+        let help = "Memory of messages on their way in and of answers on their way out, each of \
+                    more than 16 KiB.";
+        text.family("message_bytes", Kind::Gauge, help);
+        text.sample(&[], load(&self.message_bytes));
         let expiry = self.tls_expiry.load(Ordering::Relaxed);
         let help = "When the server's TLS certificate ends, in Unix seconds.";
         text.family("tls_certificate_expiry_timestamp_seconds", Kind::Gauge, help);

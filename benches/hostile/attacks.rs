@@ -85,7 +85,7 @@ pub async fn run(name: &str, endpoint: &str) {
         }
         "batches" => {
             let queries = vec![question(CLEAN.to_owned()).query.expect("it has one"); 10_000];
-            let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+            let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
             let client = client().await.expect("a connection");
             many(8, async move || {
                 drop(client.screening.clone().batch_screen_addresses(batch.clone()).await);
@@ -175,7 +175,7 @@ async fn unread_streams(endpoint: &str) {
 async fn unread_bytes(address: &str) {
     use prost::Message;
     let queries = vec![question(CLEAN.to_owned()).query.expect("it has one"); 10_000];
-    let batch = v1::BatchScreenAddressesRequest { queries, options: None }.encode_to_vec();
+    let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() }.encode_to_vec();
     let mut held = Vec::new();
     under_way();
     for _ in 0..8 {

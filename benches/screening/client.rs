@@ -64,7 +64,7 @@ impl Messages {
         let one = |address| v1::ScreenAddressRequest { query: Some(query(address)), options: None };
         let several = |addresses: &[String]| v1::BatchScreenAddressesRequest {
             queries: addresses.iter().map(query).collect(),
-            options: None,
+            ..Default::default()
         };
         let next = |address| v1::StreamScreenAddressesRequest {
             query: Some(query(address)),

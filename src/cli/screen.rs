@@ -135,6 +135,7 @@ async fn screen(
     let request = v1::BatchScreenAddressesRequest {
         queries: addresses.iter().map(query).collect(),
         options: Some(options),
+        ..Default::default()
     };
     let response = answer(client.screening.batch_screen_addresses(request).await)?;
     ensure!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::given::Given;
 
 /// The keys of `limits`, in the order of the example file.
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 12] = [
     "connections",
     "calls",
     "calls_per_connection",
@@ -17,6 +17,8 @@ pub const KEYS: [&str; 10] = [
     "stall_timeout",
     "call_timeout",
     "keepalive",
+    "message_mib",
+    "message_mib_per_caller",
 ];
 
 /// The keys of `drain`.
@@ -48,6 +50,11 @@ pub struct Limits {
     pub call_timeout: Duration,
     /// How often a connection on which nothing is heard is asked whether it is alive.
     pub keepalive: Duration,
+    /// The memory of messages on their way in and answers on their way out, in MiB; beyond it the
+    /// slowest peers lose their calls, and then more is refused.
+    pub message_mib: usize,
+    /// The same for one caller.
+    pub message_mib_per_caller: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +70,8 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             keepalive: Duration::from_secs(30),
+            message_mib: 384,
+            message_mib_per_caller: 192,
         }
     }
 }
@@ -81,6 +90,8 @@ impl Limits {
             "stall_timeout" => self.stall_timeout = time(given)?,
             "call_timeout" => self.call_timeout = time(given)?,
             "keepalive" => self.keepalive = time(given)?,
+            "message_mib" => self.message_mib = mebibytes(given)?,
+            "message_mib_per_caller" => self.message_mib_per_caller = mebibytes(given)?,
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
@@ -123,6 +134,11 @@ fn spare_processors() -> usize {
 
 fn count(given: &Given, most: u64) -> Result<usize, String> {
     Ok(given.integer(1..=most)? as usize)
+}
+
+/// An amount of memory: the largest message needs 8 times its 16 MiB, and 2 MiB.
+fn mebibytes(given: &Given) -> Result<usize, String> {
+    Ok(given.integer(130..=1 << 20)? as usize)
 }
 
 /// A time that is not zero: zero would refuse everybody.

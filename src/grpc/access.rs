@@ -25,7 +25,7 @@ use crate::domain::list::ListId;
 const OWNER: &str = "owner";
 
 /// The name of everybody where no identities are configured.
-const ANYBODY: &str = "anybody";
+pub const ANYBODY: &str = "anybody";
 
 /// The other side of a connection.
 #[derive(Clone, Debug, Default)]

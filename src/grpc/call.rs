@@ -3,6 +3,7 @@
 
 mod answer;
 mod deadline;
+mod encoding;
 mod finish;
 mod message;
 
@@ -12,7 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub use answer::AnswerLimit;
 use answer::{Answer, Ends};
+pub use encoding::NOT_GRPC;
 use finish::{Finish, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -23,13 +26,15 @@ use tonic::Status;
 use tonic::service::Routes;
 use tower::Service;
 
-use super::access::{Access, Caller, Peer};
+use super::access::{ANYBODY, Access, Caller, Peer};
+use super::budget::{Budget, Charge};
 use super::ending::Ending;
 use super::load::{Load, UnderWay};
 use super::method::{self, METHODS, Span};
 use super::serve::health::Health;
 use super::serve::tasks;
 use super::status::Refusal;
+use super::wire;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::telemetry;
@@ -52,8 +57,26 @@ pub struct Shared {
     pub(super) access: Access,
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
+    pub(super) budget: Arc<Budget>,
     /// True once streams must end.
     pub(super) ending: watch::Sender<bool>,
+}
+
+/// For whom the memory of a call's messages is counted.
+#[derive(Clone)]
+pub struct Payer {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    identity: Arc<str>,
+}
+
+impl Payer {
+    /// A charge of nothing yet. Callers without an identity are told apart by where they come from.
+    fn charge(&self) -> Charge {
+        let address = self.peer.address.filter(|_| &*self.identity == ANYBODY);
+        let caller = address.map_or_else(|| self.identity.clone(), |it| it.ip().to_string().into());
+        self.shared.budget.charge(caller)
+    }
 }
 
 /// The services as one connection sees them.
@@ -118,6 +141,10 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             trace_id: telemetry::named_trace(request.headers()),
             span: traced(request.headers(), place, request_id.as_ref()),
         });
+        if !encoding::is_grpc(request.headers()) {
+            finish.code(tonic::Code::InvalidArgument);
+            return Call { state: State::Foreign, finish: Some(finish), request_id };
+        }
         let (caller, under_way, deadline) = match self.admit(request.headers(), place, now) {
             Ok(admitted) => admitted,
             Err(refusal) => {
@@ -130,13 +157,24 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         };
         let stream = span == Some(Span::Stream);
         let pause = stream.then_some(self.shared.limits.stall_timeout);
-        let mut request = request.map(|body| Messages::new(body, pause));
+        let mut request = request;
+        let is_gzip = encoding::is_gzip(request.headers_mut());
+        let answer_limit = answer::limit(request.headers());
         let caller_name = Some(caller.identity.clone());
+        let payer = Payer {
+            shared: self.shared.clone(),
+            peer: self.peer.clone(),
+            identity: caller.identity.clone(),
+        };
+        let input = place.and_then(wire::input);
+        let paying = payer.clone();
+        let mut request = request.map(|body| Messages::new(body, input, is_gzip, pause, paying));
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
         let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
         let ends = stream.then(ends);
-        let running = Running { routed, deadline, timer: None, bound: !stream, ends };
+        let running =
+            Running { routed, deadline, timer: None, bound: !stream, ends, payer, answer_limit };
         finish.admitted(caller_name, under_way);
         Call { state: State::Running(running), finish: Some(finish), request_id }
     }
@@ -156,6 +194,8 @@ pub struct Call {
 )]
 enum State {
     Refused(Option<Refusal>),
+    /// What is no call of gRPC.
+    Foreign,
     Running(Running),
 }
 
@@ -166,6 +206,9 @@ struct Running {
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
     ends: Option<Ends>,
+    payer: Payer,
+    /// The most bytes of an answer that its caller takes.
+    answer_limit: usize,
 }
 
 impl Future for Call {
@@ -175,13 +218,18 @@ impl Future for Call {
         let this = &mut *self;
         let span = this.finish.as_ref().and_then(Finish::span);
         let _entered = span.as_ref().map(tracing::Span::enter);
+        let mut paying = None;
         let (response, ends) = match &mut this.state {
             State::Refused(refusal) => {
                 let refusal = refusal.take().expect("a call is not polled after its answer");
                 (Status::from(refusal).into_http(), None)
             }
+            State::Foreign => (encoding::not_grpc(), None),
             State::Running(running) => match running.poll(context) {
-                Poll::Ready(response) => (response, running.ends.take()),
+                Poll::Ready(response) => {
+                    paying = Some((running.payer.clone(), running.bound, running.answer_limit));
+                    (response, running.ends.take())
+                }
                 Poll::Pending => return Poll::Pending,
             },
         };
@@ -190,7 +238,14 @@ impl Future for Call {
         if let Some(status) = Status::from_header_map(response.headers()) {
             finish.code(status.code());
         }
-        let mut response = response.map(|body| Answer::new(body, ends, finish));
+        let mut response = match paying {
+            None => response.map(|body| Answer::new(body, ends, None, finish)),
+            Some((payer, is_bound, limit)) => {
+                let limit = response.extensions().get::<AnswerLimit>().map_or(limit, |it| it.0);
+                let response = response.map(|body| Answer::new(body, ends, Some(payer), finish));
+                if is_bound { answer::made(response, limit, context) } else { response }
+            }
+        };
         if let Some(id) = this.request_id.take() {
             response.headers_mut().insert(REQUEST_ID, id);
         }

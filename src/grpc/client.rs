@@ -105,11 +105,24 @@ impl From<Status> for CallError {
             reason: details.error_info().map_or_else(String::new, |info| info.reason.clone()),
             message: match status.message() {
                 "" => "the call failed".to_owned(),
-                message => message.to_owned(),
+                message => format!("{message}{}", said_in_farewell(&status)),
             },
             fields,
         }
     }
+}
+
+/// What the server said when it closed the connection, such as that it takes TLS.
+fn said_in_farewell(status: &Status) -> String {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if words.contains("use https://") {
+            return format!(": {words}");
+        }
+        cause = error.source();
+    }
+    String::new()
 }
 
 /// The message of an answer, or why there is none.

@@ -12,7 +12,7 @@ use super::access::{self, Caller};
 use super::blocking::with_engine;
 use super::convert::{self, ListedRow, day};
 use super::page;
-use super::status::{Refusal, invalid_field, not_loaded};
+use super::status::{Refusal, both, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
 use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
@@ -71,8 +71,12 @@ impl From<EngineError> for Refusal {
             }
             EngineError::Field { field, what } => return invalid_field(field, what),
             EngineError::UploadTooLarge => (Code::InvalidArgument, ErrorReason::TooManyItems),
-            EngineError::TooManyUploads => (Code::ResourceExhausted, ErrorReason::Overloaded),
-            EngineError::BackupUnderWay => (Code::ResourceExhausted, ErrorReason::Overloaded),
+            EngineError::TooManyUploads => {
+                return Refusal::overloaded("uploads", MAX_UPLOAD as usize, &error.to_string());
+            }
+            EngineError::BackupUnderWay => {
+                return Refusal::overloaded("backups", 1, &error.to_string());
+            }
             // A running server opens the store anew by itself.
             EngineError::Store(error) if error.is_refusal() => {
                 (Code::Unavailable, ErrorReason::StoreFailed)
@@ -131,8 +135,9 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
         let request = request.into_inner();
         with_engine(&self.engine, move |engine| {
-            let list = parse_list_filter(engine, &request.list_id)?;
-            let from = page::place(&request.page_token)?.map_or(0, |[_, place]| place);
+            let list = parse_list_filter(engine, &request.list_id);
+            let (list, from) = both(list, page::place(&request.page_token))?;
+            let from = from.map_or(0, |[_, place]| place);
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
             let mut rows = lists
@@ -156,13 +161,16 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::ListListingChangesResponse>, Status> {
         let request = request.into_inner();
         with_engine(&self.engine, move |engine| {
-            let list = parse_list_filter(engine, &request.list_id)?;
-            let after = page::place(&request.page_token)?;
+            let list = parse_list_filter(engine, &request.list_id);
             let since = match request.since {
-                None => ChangesSince::Beginning,
-                Some(Since::SinceVersion(version)) => ChangesSince::Version(version),
-                Some(Since::SinceDate(text)) => ChangesSince::Day(parse_day("since_date", &text)?),
+                None => Ok(ChangesSince::Beginning),
+                Some(Since::SinceVersion(version)) => Ok(ChangesSince::Version(version)),
+                Some(Since::SinceDate(text)) => {
+                    parse_day("since_date", &text).map(ChangesSince::Day)
+                }
             };
+            let page = both(page::place(&request.page_token), since);
+            let (list, (after, since)) = both(list, page)?;
             let size = page::size(request.page_size);
             let page = engine.changes(since, after, list.as_ref(), size)?;
             let next_page_token = page.next.map(page::token).unwrap_or_default();

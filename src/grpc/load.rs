@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Code;
 
 use super::status::Refusal;
-use super::v1::ErrorReason;
 use crate::config::Limits;
 
 /// How many batches may wait for a turn for each that works.
@@ -33,10 +31,10 @@ impl Load {
     /// Nothing under way.
     pub fn new(limits: &Limits) -> Self {
         Self {
-            calls: Counted::new("calls", limits.calls),
-            streams: Counted::new("streams", limits.streams),
-            batches: Turns::new("batches", limits.batches, BATCHES_WAITING),
-            searches: Turns::new("searches", limits.searches, SEARCHES_WAITING),
+            calls: Counted::new("limits.calls", "calls", limits.calls),
+            streams: Counted::new("limits.streams", "streams", limits.streams),
+            batches: Turns::new("limits.batches", "batches", limits.batches, BATCHES_WAITING),
+            searches: Turns::new("limits.searches", "searches", limits.searches, SEARCHES_WAITING),
         }
     }
 
@@ -74,14 +72,16 @@ impl Drop for UnderWay {
 
 #[derive(Debug)]
 struct Counted {
+    /// The key of the configuration.
+    limit: &'static str,
     what: &'static str,
     now: AtomicUsize,
     most: usize,
 }
 
 impl Counted {
-    fn new(what: &'static str, most: usize) -> Self {
-        Self { what, now: AtomicUsize::new(0), most }
+    fn new(limit: &'static str, what: &'static str, most: usize) -> Self {
+        Self { limit, what, now: AtomicUsize::new(0), most }
     }
 
     fn take(&self) -> Result<(), Refusal> {
@@ -89,7 +89,8 @@ impl Counted {
             return Ok(());
         }
         self.give_back();
-        Err(overloaded(format!("{} {} are under way", self.most, self.what)))
+        let message = format!("{} {} are under way", self.most, self.what);
+        Err(Refusal::overloaded(self.limit, self.most, &message))
     }
 
     fn give_back(&self) {
@@ -108,10 +109,10 @@ pub struct Turns {
 pub type Turn = OwnedSemaphorePermit;
 
 impl Turns {
-    fn new(what: &'static str, most: usize, waiting_for_each: usize) -> Self {
+    fn new(limit: &'static str, what: &'static str, most: usize, waiting_for_each: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(most)),
-            waiting: Counted::new(what, most.saturating_mul(waiting_for_each)),
+            waiting: Counted::new(limit, what, most.saturating_mul(waiting_for_each)),
         }
     }
 
@@ -123,7 +124,7 @@ impl Turns {
         self.waiting.take()?;
         let _waiting = Waiting(&self.waiting);
         let turn = self.free.clone().acquire_owned().await;
-        turn.map_err(|_| overloaded("the server ends".to_owned()))
+        turn.map_err(|_| Refusal::overloaded(self.waiting.limit, 0, "the server ends"))
     }
 }
 
@@ -134,11 +135,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.give_back();
     }
-}
-
-fn overloaded(what: String) -> Refusal {
-    let message = format!("{what}: try again later, or elsewhere");
-    Refusal::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
 }
 
 #[cfg(test)]

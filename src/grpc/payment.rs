@@ -10,7 +10,7 @@ use super::convert::ListedRow;
 use super::convert::transfer::from_amount;
 use super::question::{MAX_REQUEST_ID, Options};
 use super::screening::{answer, answer_deep, item};
-use super::status::{self, Refusal};
+use super::status::{self, Refusal, all, both};
 use super::v1::screening_item::Outcome;
 use super::v1::{self, ErrorReason};
 use crate::domain::asset::AssetTable;
@@ -24,7 +24,7 @@ use crate::screening::policy::Decision;
 use crate::screening::snapshot::Snapshot;
 
 /// The most addresses on one side.
-const MAX_SIDE: usize = 100;
+pub const MAX_SIDE: usize = 100;
 
 /// The most bytes in a reference, and in the name of a transaction.
 const MAX_TEXT: usize = 128;
@@ -41,28 +41,25 @@ pub struct Asked {
 impl Asked {
     /// Checks a request; a refusal names the field.
     pub fn check(request: v1::ScreenTransferRequest) -> Result<Self, Refusal> {
-        let direction = match request.direction() {
-            v1::PaymentDirection::Deposit => Direction::ReceivedFrom,
-            v1::PaymentDirection::Withdrawal => Direction::SentTo,
-            v1::PaymentDirection::Unspecified => {
-                let message = "missing or unknown: DEPOSIT or WITHDRAWAL";
-                return Err(status::invalid_field("direction", message));
-            }
-        };
-        bounded("tx", &request.tx, MAX_TEXT)?;
-        bounded("customer_reference", &request.customer_reference, MAX_TEXT)?;
-        let chain = one_chain(&request.chain)?;
-        let asset = one_asset(&request.asset, &chain)?;
+        let direction = direction(request.direction());
+        let texts = both(
+            bounded("tx", &request.tx, MAX_TEXT),
+            bounded("customer_reference", &request.customer_reference, MAX_TEXT),
+        );
         let amount =
-            from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error))?;
-        let options = Options::check(request.options.as_ref())?;
-        if options.narrowing.as_of.is_some() {
-            let message = "a payment is made now: screen its addresses as of a past moment instead";
-            return Err(status::invalid_field("options.as_of", message));
-        }
+            from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error));
+        let options = now_options(request.options.as_ref());
         let v1::ScreenTransferRequest { sources, destinations, customer_reference, .. } = request;
-        let sources = side("sources", sources, &chain)?;
-        let destinations = side("destinations", destinations, &chain)?;
+        // What rests on the chain is checked where there is one.
+        let on_chain = one_chain(&request.chain).and_then(|chain| {
+            let asset = one_asset(&request.asset, &chain);
+            let destinations = side("destinations", destinations, &chain);
+            let sides = both(side("sources", sources, &chain), destinations);
+            both(asset, sides).map(|on_chain| (chain, on_chain))
+        });
+        let own = both(both(direction, texts), on_chain);
+        let (((direction, _), (chain, (asset, (sources, destinations)))), (amount, options)) =
+            both(own, both(amount, options))?;
         let texts = |side: &[v1::AddressQuery]| side.iter().map(|q| q.address.clone()).collect();
         let payment = Payment {
             sources: texts(&sources),
@@ -195,6 +192,27 @@ impl From<Effect> for v1::PaymentEffect {
     }
 }
 
+fn direction(direction: v1::PaymentDirection) -> Result<Direction, Refusal> {
+    match direction {
+        v1::PaymentDirection::Deposit => Ok(Direction::ReceivedFrom),
+        v1::PaymentDirection::Withdrawal => Ok(Direction::SentTo),
+        v1::PaymentDirection::Unspecified => {
+            let message = "missing or unknown: DEPOSIT or WITHDRAWAL";
+            Err(status::invalid_field("direction", message))
+        }
+    }
+}
+
+/// Options without a moment in the past.
+fn now_options(options: Option<&v1::ScreeningOptions>) -> Result<Options, Refusal> {
+    let options = Options::check(options)?;
+    if options.narrowing.as_of.is_some() {
+        let message = "a payment is made now: screen its addresses as of a past moment instead";
+        return Err(status::invalid_field("options.as_of", message));
+    }
+    Ok(options)
+}
+
 fn bounded(field: &str, text: &str, most: usize) -> Result<(), Refusal> {
     match text.len() <= most {
         true => Ok(()),
@@ -240,14 +258,18 @@ fn side(
         return Err(Refusal::invalid(reason, field, message));
     }
     let checked = queries.into_iter().enumerate().map(|(place, query)| {
-        bounded(&format!("{field}[{place}].request_id"), &query.request_id, MAX_REQUEST_ID)?;
+        let id = format!("{field}[{place}].request_id");
+        let id = bounded(&id, &query.request_id, MAX_REQUEST_ID);
         let field = format!("{field}[{place}].chain");
-        let own = status::wished_chain(&field, &query.chain)?;
-        if let Some(own) = own.filter(|own| own != chain) {
-            let message = format!("{own}, while the payment is on {chain}");
-            return Err(Refusal::invalid(ErrorReason::InvalidChain, field, message));
-        }
+        let own = status::wished_chain(&field, &query.chain).and_then(|own| match own {
+            Some(own) if own != *chain => {
+                let message = format!("{own}, while the payment is on {chain}");
+                Err(Refusal::invalid(ErrorReason::InvalidChain, field, message))
+            }
+            _ => Ok(()),
+        });
+        both(id, own)?;
         Ok(v1::AddressQuery { chain: chain.to_string(), ..query })
     });
-    checked.collect()
+    all(checked)
 }

@@ -10,7 +10,7 @@ use super::blocking::{with_engine, with_engine_in_turn};
 use super::load::Load;
 use super::question::{Options, Question, not_an_address, question};
 use super::screening::MAX_BATCH;
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, both, invalid_field};
 use super::v1::policy_service_server::PolicyService;
 use super::v1::policy_source::Source;
 use super::v1::{self, ErrorReason};
@@ -152,14 +152,19 @@ fn compare(
     request: v1::ComparePoliciesRequest,
 ) -> Result<v1::ComparePoliciesResponse, Refusal> {
     let v1::ComparePoliciesRequest { old, new, queries, options } = request;
-    if queries.is_empty() || queries.len() > MAX_BATCH {
-        let message = format!("{} addresses, 1 to {MAX_BATCH}", queries.len());
-        return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message));
-    }
-    if new.as_ref().is_none_or(|new| new.source.is_none()) {
-        return Err(invalid_field("new", "missing"));
-    }
-    let options = Options { evidence: false, ..Options::check(options.as_ref())? };
+    let count = match queries.len() {
+        1..=MAX_BATCH => Ok(()),
+        count => {
+            let message = format!("{count} addresses, 1 to {MAX_BATCH}");
+            Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message))
+        }
+    };
+    let named = match &new {
+        Some(v1::PolicySource { source: Some(_) }) => Ok(()),
+        _ => Err(invalid_field("new", "missing")),
+    };
+    let (_, options) = both(both(named, count), Options::check(options.as_ref()))?;
+    let options = Options { evidence: false, ..options };
     let (old, new) = (chosen(engine, "old", old)?, chosen(engine, "new", new)?);
     let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());
     let snapshot = engine.snapshot().ok_or_else(status::not_loaded)?;

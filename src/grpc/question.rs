@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::status::Refusal;
+use super::status::{Refusal, all, both};
 use super::v1::{self, ErrorReason};
 use super::{convert, status};
 use crate::domain::address::AddressError;
@@ -15,7 +15,7 @@ use crate::screening::{Narrowing, Scope, ScopeError};
 pub const MAX_REQUEST_ID: usize = 128;
 
 /// The most list ids in a request's options.
-const MAX_LISTS: usize = 1_000;
+pub const MAX_LISTS: usize = 1_000;
 
 /// Options as checked, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]
@@ -30,30 +30,20 @@ impl Options {
     /// Checks the options of a request.
     pub fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
-        if options.lists.len() > MAX_LISTS {
-            let message = format!("{} lists, at most {MAX_LISTS}", options.lists.len());
-            return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
-        }
-        let lists = options.lists.iter().enumerate().map(|(place, id)| {
-            id.parse()
-                .map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
-        });
-        let lists: Vec<ListId> = lists.collect::<Result<_, _>>()?;
         let max_hops = match options.max_hops {
-            0 => None,
-            hops @ 1..=8 => u8::try_from(hops).ok(),
+            0 => Ok(None),
+            hops @ 1..=8 => Ok(u8::try_from(hops).ok()),
             hops => {
                 let message = format!("{hops} hops, 1 to 8");
-                return Err(status::invalid_field("options.max_hops", message));
+                Err(status::invalid_field("options.max_hops", message))
             }
         };
-        let as_of =
-            match &options.as_of {
-                None => None,
-                Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
-                    status::invalid_field("options.as_of", "not a valid timestamp")
-                })?),
-            };
+        let as_of = options.as_of.as_ref().map(|at| {
+            let wrong = || status::invalid_field("options.as_of", "not a valid timestamp");
+            convert::from_timestamp(at).ok_or_else(wrong)
+        });
+        let (lists, (as_of, max_hops)) =
+            both(lists(&options.lists), both(as_of.transpose(), max_hops))?;
         let narrowing = Narrowing { lists, as_of, max_hops };
         Ok(Self { narrowing, evidence: options.include_evidence })
     }
@@ -74,6 +64,17 @@ impl Options {
     }
 }
 
+/// The lists named.
+fn lists(ids: &[String]) -> Result<Vec<ListId>, Refusal> {
+    if ids.len() > MAX_LISTS {
+        let message = format!("{} lists, at most {MAX_LISTS}", ids.len());
+        return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
+    }
+    all(ids.iter().enumerate().map(|(place, id)| {
+        id.parse().map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
+    }))
+}
+
 /// A question as checked: its id, its address and the chain that it wishes.
 pub struct Question {
     /// The caller's reference.
@@ -90,7 +91,9 @@ pub fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> 
     if request_id.len() > MAX_REQUEST_ID {
         let message = format!("{} bytes, at most {MAX_REQUEST_ID}", request_id.len());
         let refusal = status::invalid_field("query.request_id", message);
-        return Err((String::new(), refusal));
+        let chain = status::wished_chain("query.chain", &chain);
+        let refused = both(Err::<(), _>(refusal.clone()), chain).err().unwrap_or(refusal);
+        return Err((String::new(), refused));
     }
     match status::wished_chain("query.chain", &chain) {
         Ok(chain) => Ok(Question { request_id, address, chain }),

@@ -1,6 +1,8 @@
 //! `ScreeningService`: questions in, answers out. Translation only; what an address means and what
 //! follows from it is decided in `screening`.
 
+mod batch;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,7 +11,10 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use batch::{Batch, Room};
+
 use super::blocking::{in_turn, with_engine_in_turn};
+use super::call::AnswerLimit;
 use super::load::Load;
 use super::payment::Asked;
 use super::question::{Options, Question, not_an_address, question};
@@ -110,6 +115,65 @@ impl Screenings {
     }
 }
 
+impl Screenings {
+    /// The answers to a batch by labels, as far as there is room.
+    async fn items(
+        &self,
+        queries: Vec<v1::AddressQuery>,
+        options: &Options,
+        mut room: Room,
+        (snapshot, now): (&Arc<Snapshot>, Timestamp),
+    ) -> Result<Vec<v1::ScreeningItem>, Status> {
+        let scope = options.scope(snapshot, now)?;
+        let turn = self.load.batches.turn().await?;
+        let mut items = Vec::with_capacity(queries.len());
+        for (place, query) in queries.into_iter().enumerate() {
+            if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            let item = item(answer(&self.engine, &scope, query, now));
+            if !room.takes(&item, items.is_empty()) {
+                break;
+            }
+            items.push(item);
+        }
+        drop(turn);
+        Ok(items)
+    }
+
+    /// The same with searches.
+    async fn deep_items(
+        &self,
+        queries: Vec<v1::AddressQuery>,
+        options: &Options,
+        mut room: Room,
+        (snapshot, now): (&Arc<Snapshot>, Timestamp),
+    ) -> Result<Vec<v1::ScreeningItem>, Status> {
+        if queries.len() > MAX_DEEP_BATCH {
+            let message = format!(
+                "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
+                queries.len()
+            );
+            return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
+        }
+        let (engine, snapshot, options) = (self.engine.clone(), snapshot.clone(), options.clone());
+        let items = in_turn(&self.load.searches, move |caller| {
+            let scope = options.scope(&snapshot, now)?;
+            let asked = (&scope, options.evidence);
+            let mut items = Vec::new();
+            for query in queries.into_iter().take_while(|_| !caller.is_gone()) {
+                let item = item(answer_deep(&engine, asked, query, now));
+                if !room.takes(&item, items.is_empty()) {
+                    break;
+                }
+                items.push(item);
+            }
+            Ok::<_, Refusal>(items)
+        });
+        Ok(items.await??)
+    }
+}
+
 /// One answer, by labels.
 pub fn answer(
     engine: &Engine,
@@ -169,8 +233,14 @@ impl ScreeningService for Screenings {
         request: Request<v1::ScreenAddressRequest>,
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
         let v1::ScreenAddressRequest { query, options } = request.into_inner();
-        let query = query.ok_or_else(|| status::invalid_field("query", "missing"))?;
-        let options = Options::check(options.as_ref())?;
+        let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
+        let (query, options) = match Options::check(options.as_ref()) {
+            Ok(options) => (query?, options),
+            Err(refusal) => {
+                let checked = query.and_then(|it| question(it).map_err(|(_, refusal)| refusal));
+                return Err(refusal.after(checked).into());
+            }
+        };
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
         let scope = options.scope(&snapshot, now)?;
@@ -198,52 +268,27 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::BatchScreenAddressesRequest>,
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
-        let v1::BatchScreenAddressesRequest { queries, options } = request.into_inner();
-        if queries.is_empty() || queries.len() > MAX_BATCH {
-            let message = format!("{} addresses, 1 to {MAX_BATCH}", queries.len());
-            let reason = match queries.is_empty() {
-                true => ErrorReason::InvalidField,
-                false => ErrorReason::TooManyItems,
-            };
-            return Err(Refusal::invalid(reason, "queries", message).into());
-        }
-        let options = Options::check(options.as_ref())?;
+        let mut batch = Batch::check(request.into_inner())?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
-        let scope = options.scope(&snapshot, now)?;
-        let items = if options.is_deep(&scope) {
-            drop(scope);
-            if queries.len() > MAX_DEEP_BATCH {
-                let message = format!(
-                    "{} addresses with evidence, or as of a past moment, at most {MAX_DEEP_BATCH}",
-                    queries.len()
-                );
-                return Err(Refusal::invalid(ErrorReason::TooManyItems, "queries", message).into());
-            }
-            let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
-            in_turn(&self.load.searches, move |caller| {
-                let scope = options.scope(&snapshot, now)?;
-                let asked = (&scope, options.evidence);
-                let items = queries.into_iter().take_while(|_| !caller.is_gone());
-                let items = items.map(|query| item(answer_deep(&engine, asked, query, now)));
-                Ok::<_, Refusal>(items.collect::<Vec<_>>())
-            })
-            .await??
-        } else {
-            let turn = self.load.batches.turn().await?;
-            let mut items = Vec::with_capacity(queries.len());
-            for (place, query) in queries.into_iter().enumerate() {
-                if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
-                    tokio::task::yield_now().await;
-                }
-                items.push(item(answer(&self.engine, &scope, query, now)));
-            }
-            drop(turn);
-            items
+        let message = self.message(&snapshot, now);
+        let room = batch.room(&message);
+        let queries = std::mem::take(&mut batch.queries);
+        let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
+        let items = match is_deep {
+            true => self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?,
+            false => self.items(queries, &batch.options, room, (&snapshot, now)).await?,
         };
         self.count_items(&items);
-        let snapshot = Some(self.message(&snapshot, now));
-        Ok(Response::new(v1::BatchScreenAddressesResponse { items, snapshot }))
+        let mut response = Response::new(v1::BatchScreenAddressesResponse {
+            next_page_token: batch.token_after(items.len()),
+            items,
+            snapshot: Some(message),
+        });
+        if let Some(most) = batch.most {
+            response.extensions_mut().insert(AnswerLimit(most));
+        }
+        Ok(response)
     }
 
     async fn trace_exposure(

@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod connection;
+mod foreign;
 mod guarded;
 pub mod health;
 pub mod operations;
@@ -24,6 +25,7 @@ use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::access::{Access, Peer};
+use super::budget::Budget;
 use super::call::{Calls, Shared};
 use super::lists::Lists;
 use super::load::Load;
@@ -38,17 +40,10 @@ use super::v1::sanctions_list_service_server::SanctionsListServiceServer;
 use super::v1::screening_service_server::ScreeningServiceServer;
 use super::v1::store_service_server::StoreServiceServer;
 use super::v1::transfer_service_server::TransferServiceServer;
+use super::wire::{MAX_INGEST, MAX_REQUEST};
 use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-
-/// The largest message taken, in bytes: a batch of 10,000 of the longest addresses that there are
-/// in practice, twice over.
-pub const MAX_REQUEST: usize = 4 << 20;
-
-/// The largest batch of transfers taken, in bytes: one transaction of a UTXO chain with the most
-/// inputs and outputs that there may be, or 10,000 transfers.
-pub const MAX_INGEST: usize = 16 << 20;
 
 /// The largest message sent, in bytes: a batch of 10,000 answers with findings.
 pub const MAX_RESPONSE: usize = 64 << 20;
@@ -145,7 +140,8 @@ impl Server {
         let terms = Terms::new(limits, metrics.clone());
         let ending = watch::Sender::new(false);
         let limits = limits.clone();
-        let shared = Arc::new(Shared { load, limits, access, metrics, health, ending });
+        let budget = Arc::new(Budget::new(&limits, metrics.clone()));
+        let shared = Arc::new(Shared { load, limits, access, metrics, health, budget, ending });
         let calls = Calls::new(routes, shared.clone());
         let draining = watch::Sender::new(false);
         Ok(Self { terms, calls, shared, draining })

@@ -9,10 +9,11 @@ use tonic::Status;
 use super::blocking::with_engine_in_turn;
 use super::convert;
 use super::load::Load;
-use super::status::{Refusal, invalid_field, wished_chain};
+use super::status::{Refusal, all, both, invalid_field, wished_chain};
 use super::transfers::check_address;
 use super::v1;
 use crate::domain::address::Address;
+use crate::domain::list::ListKind;
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::Direction;
 
@@ -48,46 +49,42 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
 }
 
 fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
-    let chain = wished_chain("chain", &request.chain)?;
-    check_address("address", &request.address, chain.as_ref())?;
+    let address = wished_chain("chain", &request.chain).and_then(|chain| {
+        check_address("address", &request.address, chain.as_ref())?;
+        Ok(chain)
+    });
     let direction = match request.direction.try_into() {
-        Ok(v1::ExposureDirection::Unspecified) => None,
-        Ok(v1::ExposureDirection::ReceivedFrom) => Some(Direction::ReceivedFrom),
-        Ok(v1::ExposureDirection::SentTo) => Some(Direction::SentTo),
+        Ok(v1::ExposureDirection::Unspecified) => Ok(None),
+        Ok(v1::ExposureDirection::ReceivedFrom) => Ok(Some(Direction::ReceivedFrom)),
+        Ok(v1::ExposureDirection::SentTo) => Ok(Some(Direction::SentTo)),
         Err(_) => {
             let message = format!("{} is no direction", request.direction);
-            return Err(invalid_field("direction", message));
+            Err(invalid_field("direction", message))
         }
     };
-    let mut kinds = Vec::new();
-    for (place, kind) in request.list_kinds.iter().enumerate() {
-        let known = v1::ListKind::try_from(*kind).ok().and_then(convert::from_list_kind);
-        let kind = known.ok_or_else(|| {
-            invalid_field(&format!("list_kinds[{place}]"), format!("{kind} is no kind of list"))
-        })?;
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
+    let kinds = list_kinds(&request.list_kinds);
     let max_hops = match request.max_hops {
-        0 => None,
-        hops @ 1..=MAX_HOPS => u8::try_from(hops).ok(),
-        hops => {
-            return Err(invalid_field("max_hops", format!("{hops}, at most {MAX_HOPS}")));
-        }
+        0 => Ok(None),
+        hops @ 1..=MAX_HOPS => Ok(u8::try_from(hops).ok()),
+        hops => Err(invalid_field("max_hops", format!("{hops}, at most {MAX_HOPS}"))),
     };
     let max_paths = match request.max_paths as usize {
-        0 => DEFAULT_PATHS,
-        paths if paths <= MAX_PATHS => paths,
-        paths => return Err(invalid_field("max_paths", format!("{paths}, at most {MAX_PATHS}"))),
+        0 => Ok(DEFAULT_PATHS),
+        paths if paths <= MAX_PATHS => Ok(paths),
+        paths => Err(invalid_field("max_paths", format!("{paths}, at most {MAX_PATHS}"))),
     };
-    let from_time = moment("from_time", request.from_time.as_ref())?;
-    let to_time = moment("to_time", request.to_time.as_ref())?;
-    if let (Some(from), Some(to)) = (from_time, to_time)
-        && from > to
-    {
-        return Err(invalid_field("to_time", "before from_time"));
-    }
+    let times = both(
+        moment("from_time", request.from_time.as_ref()),
+        moment("to_time", request.to_time.as_ref()),
+    );
+    let times = times.and_then(|times| match times {
+        (Some(from), Some(to)) if from > to => Err(invalid_field("to_time", "before from_time")),
+        times => Ok(times),
+    });
+    let asked = both(both(address, direction), kinds);
+    let bounds = both(both(max_hops, max_paths), times);
+    let (((chain, direction), kinds), ((max_hops, max_paths), (from_time, to_time))) =
+        both(asked, bounds)?;
     Ok(TraceQuery {
         address: request.address,
         chain,
@@ -99,6 +96,23 @@ fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
         to_time,
         min_usd_micros: request.min_usd_micros,
     })
+}
+
+/// The kinds named, each once.
+fn list_kinds(named: &[i32]) -> Result<Vec<ListKind>, Refusal> {
+    let named = all(named.iter().enumerate().map(|(place, kind)| {
+        let known = v1::ListKind::try_from(*kind).ok().and_then(convert::from_list_kind);
+        known.ok_or_else(|| {
+            invalid_field(&format!("list_kinds[{place}]"), format!("{kind} is no kind of list"))
+        })
+    }))?;
+    let mut kinds = Vec::new();
+    for kind in named {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
 }
 
 fn moment(

@@ -12,7 +12,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::blocking::{with_engine, with_engine_in_turn};
 use super::load::Load;
-use super::status::{Refusal, invalid_field};
+use super::status::{Refusal, all, both, invalid_field};
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
 use super::{access, convert, page};
@@ -24,6 +24,7 @@ use crate::engine::{CounterpartyQuery, CounterpartyRow, Engine, HeadOverview};
 use crate::exposure::Direction;
 
 pub use coverage::{covered, gap};
+pub use ingest::MAX_COVERED;
 
 /// The most transfers in one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -101,19 +102,20 @@ impl TransferService for Transfers {
         let caller = access::caller(&request)?;
         let v1::RetractTransfersRequest { chain, from_height, reason, block_hash } =
             request.into_inner();
-        let chain = parse_chain("chain", &chain)?;
-        caller.must_reach_chain(&chain)?;
-        if from_height > MAX_HEIGHT {
-            let message = format!("{from_height}, at most {MAX_HEIGHT}");
-            return Err(invalid_field("from_height", message).into());
-        }
-        let reason = checked_reason(&reason)?;
-        let block_hash = match block_hash.as_str() {
-            "" => None,
-            text => Some(convert::transfer::from_hash(text).ok_or_else(|| {
-                invalid_field("block_hash", format!("{text:?} is not 32 bytes in hex"))
-            })?),
+        let height = match from_height {
+            0..=MAX_HEIGHT => Ok(()),
+            _ => Err(invalid_field("from_height", format!("{from_height}, at most {MAX_HEIGHT}"))),
         };
+        let block_hash = match block_hash.as_str() {
+            "" => Ok(None),
+            text => convert::transfer::from_hash(text).map(Some).ok_or_else(|| {
+                invalid_field("block_hash", format!("{text:?} is not 32 bytes in hex"))
+            }),
+        };
+        let place = both(parse_chain("chain", &chain), height);
+        let ((chain, ()), (reason, block_hash)) =
+            both(place, both(checked_reason(&reason), block_hash))?;
+        caller.must_reach_chain(&chain)?;
         with_engine(&self.engine, move |engine| {
             check_loaded(engine, &chain)?;
             let retracted = engine.retract(&chain, from_height, block_hash, &reason)?;
@@ -133,12 +135,14 @@ impl TransferService for Transfers {
             let reason = ErrorReason::TooManyItems;
             return Err(Refusal::invalid(reason, "covered", message).into());
         }
-        let declared = covered.iter().enumerate().map(coverage::from_covered);
-        let declared = declared.collect::<Result<Vec<_>, _>>()?;
+        let declared = all(covered.iter().enumerate().map(|(place, covered)| {
+            let declared = coverage::from_covered((place, covered))?;
+            match declared.kinds.is_empty() {
+                true => Err(invalid_field(&format!("covered[{place}].kinds"), "missing")),
+                false => Ok(declared),
+            }
+        }))?;
         declared.iter().try_for_each(|covered| caller.must_reach_chain(&covered.chain))?;
-        if let Some(place) = declared.iter().position(|covered| covered.kinds.is_empty()) {
-            return Err(invalid_field(&format!("covered[{place}].kinds"), "missing").into());
-        }
         with_engine(&self.engine, move |engine| {
             let gaps = engine.declare(&declared)?;
             Ok(Response::new(v1::DeclareCoverageResponse { gaps }))
@@ -151,9 +155,9 @@ impl TransferService for Transfers {
         request: Request<v1::ListTransferGapsRequest>,
     ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
         let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
-        let chain = optional_chain(&chain)?;
-        let limit = page_limit(page_size)?;
-        let start = page::place(&page_token)?.map_or(0, |[next, _]| next as usize);
+        let page = both(page_limit(page_size), page::place(&page_token));
+        let (chain, (limit, start)) = both(optional_chain(&chain), page)?;
+        let start = start.map_or(0, |[next, _]| next as usize);
         let state = self.engine.transfer_state();
         let of_chain = state
             .chains
@@ -174,9 +178,9 @@ impl TransferService for Transfers {
     ) -> Result<Response<v1::ListTransferConflictsResponse>, Status> {
         let v1::ListTransferConflictsRequest { chain, settled, page_size, page_token } =
             request.into_inner();
-        let chain = optional_chain(&chain)?;
-        let limit = page_limit(page_size)?;
-        let after = page::place(&page_token)?.map(|[number, _]| number);
+        let page = both(page_limit(page_size), page::place(&page_token));
+        let (chain, (limit, after)) = both(optional_chain(&chain), page)?;
+        let after = after.map(|[number, _]| number);
         with_engine(&self.engine, move |engine| {
             let mut found = engine.conflicts(chain.as_ref(), settled, after, limit + 1)?;
             let is_more = found.len() > limit;
@@ -197,12 +201,12 @@ impl TransferService for Transfers {
         let caller = access::caller(&request)?;
         let v1::SettleTransferConflictRequest { number, verdict, reason } = request.into_inner();
         let verdict = match verdict.try_into() {
-            Ok(v1::ConflictVerdict::First) => Verdict::First,
-            Ok(v1::ConflictVerdict::Second) => Verdict::Second,
-            Ok(v1::ConflictVerdict::Both) => Verdict::Both,
-            _ => return Err(invalid_field("verdict", "first, second or both").into()),
+            Ok(v1::ConflictVerdict::First) => Ok(Verdict::First),
+            Ok(v1::ConflictVerdict::Second) => Ok(Verdict::Second),
+            Ok(v1::ConflictVerdict::Both) => Ok(Verdict::Both),
+            _ => Err(invalid_field("verdict", "first, second or both")),
         };
-        let reason = checked_reason(&reason)?;
+        let (verdict, reason) = both(verdict, checked_reason(&reason))?;
         with_engine(&self.engine, move |engine| {
             let state = engine.transfer_state();
             // The engine refuses numbers of which there is no conflict.
@@ -261,19 +265,21 @@ fn check_loaded(engine: &Engine, chain: &Chain) -> Result<(), Refusal> {
 fn counterparty_query(
     request: v1::ListCounterpartiesRequest,
 ) -> Result<CounterpartyQuery, Refusal> {
-    let chain = optional_chain(&request.chain)?;
-    check_address("address", &request.address, chain.as_ref())?;
+    let address = optional_chain(&request.chain).and_then(|chain| {
+        check_address("address", &request.address, chain.as_ref())?;
+        Ok(chain)
+    });
     let direction = match request.direction.try_into() {
-        Ok(v1::TransferDirection::Unspecified) => None,
-        Ok(v1::TransferDirection::Received) => Some(Direction::ReceivedFrom),
-        Ok(v1::TransferDirection::Sent) => Some(Direction::SentTo),
+        Ok(v1::TransferDirection::Unspecified) => Ok(None),
+        Ok(v1::TransferDirection::Received) => Ok(Some(Direction::ReceivedFrom)),
+        Ok(v1::TransferDirection::Sent) => Ok(Some(Direction::SentTo)),
         Err(_) => {
             let message = format!("{} is no direction", request.direction);
-            return Err(invalid_field("direction", message));
+            Err(invalid_field("direction", message))
         }
     };
-    let limit = page_limit(request.page_size)?;
-    let after = page::place(&request.page_token)?;
+    let page = both(page_limit(request.page_size), page::place(&request.page_token));
+    let ((chain, direction), (limit, after)) = both(both(address, direction), page)?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }
 

@@ -10,6 +10,7 @@ mod coverage;
 mod exchange;
 mod limits;
 mod lists;
+mod messages;
 mod metrics;
 mod operations;
 mod payment;

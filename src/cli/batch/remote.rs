@@ -103,7 +103,8 @@ impl<'a> Remote<'a> {
     async fn check_options(&self, client: &mut Client) -> Result<()> {
         let query = v1::AddressQuery { address: "0".to_owned(), ..Default::default() };
         let options = Some(self.options.clone());
-        let request = v1::BatchScreenAddressesRequest { queries: vec![query], options };
+        let request =
+            v1::BatchScreenAddressesRequest { queries: vec![query], options, ..Default::default() };
         message_of(client.screening.batch_screen_addresses(request).await)?;
         Ok(())
     }
@@ -279,6 +280,7 @@ impl<'a> Remote<'a> {
                     include_evidence: true,
                     ..self.options.clone()
                 }),
+                ..Default::default()
             };
             let answered = client.screening.batch_screen_addresses(request).await;
             let response = match message_of(answered) {

@@ -144,8 +144,11 @@ fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
     let (addresses, outcomes): (Vec<_>, Vec<_>) = items.into_iter().unzip();
     let addresses: Vec<String> = addresses.into_iter().map(text).collect();
     let items = outcomes.into_iter().map(|outcome| v1::ScreeningItem { outcome: Some(outcome) });
-    let response =
-        v1::BatchScreenAddressesResponse { items: items.collect(), snapshot: Some(snapshot) };
+    let response = v1::BatchScreenAddressesResponse {
+        items: items.collect(),
+        snapshot: Some(snapshot),
+        ..Default::default()
+    };
     super::screening::text(&addresses, &response, Style::PLAIN)
 }
 

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
-use super::deadline;
 use super::finish::Finish;
+use super::{Payer, deadline};
+use crate::grpc::budget::{Charge, UNCOUNTED};
 use crate::grpc::ending::Ending;
 use crate::grpc::serve::tasks;
 use crate::grpc::status::Refusal;
@@ -39,21 +40,131 @@ impl Ends {
     }
 }
 
+/// The most bytes of an answer whose caller does not say how many it takes: what clients of gRPC take
+/// unless they are told otherwise.
+const DEFAULT_LIMIT: usize = 4 << 20;
+
+/// The header by which a caller says how many bytes of an answer it takes.
+const LIMIT_HEADER: &str = "x-max-response-bytes";
+
+/// How many bytes of an answer its caller takes, where the request itself says so.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerLimit(pub usize);
+
+/// How many bytes of an answer the caller takes, by the headers of the request.
+pub fn limit(headers: &HeaderMap) -> usize {
+    let named = headers.get(LIMIT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    named.unwrap_or(DEFAULT_LIMIT)
+}
+
+/// The answer of a call that is no stream, made at once and not when its reader asks for it, so that
+/// what waits is bytes that are counted; or the refusal of one that is too large.
+pub fn made(
+    mut response: Response<Answer>,
+    limit: usize,
+    context: &mut Context<'_>,
+) -> Response<Answer> {
+    if let Err(refusal) = response.body_mut().make(limit, context) {
+        let refused = Status::from(refusal).into_http::<String>();
+        *response.headers_mut() = refused.headers().clone();
+        let code = Status::from_header_map(refused.headers()).map_or(Code::Unknown, |it| it.code());
+        response.body_mut().finish.code(code);
+    }
+    response
+}
+
 /// An answer's body.
 pub struct Answer {
     inner: tonic::body::Body,
     /// What is left of the last frame.
     rest: Bytes,
+    /// The end, where it came before any frame.
+    last: Option<HeaderMap>,
     /// Of a stream: what ends it.
     ends: Option<Ends>,
+    /// Who pays for what waits; `None` for a refusal, which holds nothing.
+    payer: Option<Payer>,
+    /// The memory of `rest`, where that is much.
+    charge: Option<Charge>,
     finish: Finish,
     ended: bool,
 }
 
 impl Answer {
     /// The body of a call that `finish` is told of; of a stream, with what ends it.
-    pub fn new(inner: tonic::body::Body, ends: Option<Ends>, finish: Finish) -> Self {
-        Self { inner, rest: Bytes::new(), ends, finish, ended: false }
+    pub fn new(
+        inner: tonic::body::Body,
+        ends: Option<Ends>,
+        payer: Option<Payer>,
+        finish: Finish,
+    ) -> Self {
+        Self {
+            inner,
+            rest: Bytes::new(),
+            last: None,
+            ends,
+            payer,
+            charge: None,
+            finish,
+            ended: false,
+        }
+    }
+
+    /// Encodes the answer, if there is one; refuses one of more than `limit` bytes.
+    fn make(&mut self, limit: usize, context: &mut Context<'_>) -> Result<(), Refusal> {
+        if self.inner.is_end_stream() {
+            return Ok(());
+        }
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.inner).poll_frame(context) else {
+            let message = "an answer was not there when it was said to be";
+            return self.replace(Refusal::new(Code::Internal, ErrorReason::Unspecified, message));
+        };
+        match frame.into_data() {
+            Ok(data) if data.len() > limit => self.replace(too_large(data.len(), limit)),
+            Ok(data) => match self.hold(data) {
+                Ok(()) => {
+                    // From now on its reader may take it.
+                    tasks::handed();
+                    Ok(())
+                }
+                Err(refusal) => self.replace(refusal),
+            },
+            Err(frame) => {
+                self.last = frame.into_trailers().ok();
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts a refusal in the place of the answer.
+    fn replace(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        self.inner = tonic::body::Body::empty();
+        self.ended = true;
+        Err(refusal)
+    }
+
+    /// Keeps what the reader has not taken yet, and charges for it.
+    fn hold(&mut self, data: Bytes) -> Result<(), Refusal> {
+        if data.len() > UNCOUNTED
+            && let Some(payer) = &self.payer
+        {
+            let charge = self.charge.get_or_insert_with(|| payer.charge());
+            charge.waiting(data.len())?;
+            tasks::holds(charge.eviction().clone());
+        }
+        self.rest = data;
+        Ok(())
+    }
+
+    /// The reader took a piece.
+    fn took(&mut self) -> Result<(), Refusal> {
+        match &self.charge {
+            Some(charge) if !self.rest.is_empty() => charge.waiting(self.rest.len()),
+            _ => {
+                self.charge = None;
+                Ok(())
+            }
+        }
     }
 
     fn piece(&mut self) -> Frame<Bytes> {
@@ -86,6 +197,15 @@ impl Body for Answer {
         let span = this.finish.span();
         let _entered = span.as_ref().map(tracing::Span::enter);
         tasks::asked();
+        if this.charge.is_some()
+            && let Err(refusal) = this.took()
+        {
+            this.rest = Bytes::new();
+            return Poll::Ready(Some(this.refused(refusal)));
+        }
+        if let Some(trailers) = this.last.take() {
+            return Poll::Ready(Some(Ok(this.trailers(trailers))));
+        }
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.piece())));
         }
@@ -111,7 +231,9 @@ impl Body for Answer {
         };
         match frame.into_data() {
             Ok(data) => {
-                this.rest = data;
+                if let Err(refusal) = this.hold(data) {
+                    return Poll::Ready(Some(this.refused(refusal)));
+                }
                 Poll::Ready(Some(Ok(this.piece())))
             }
             Err(frame) => match frame.into_trailers() {
@@ -122,12 +244,21 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.rest.is_empty() && self.inner.is_end_stream()
+        self.ended || self.last.is_none() && self.rest.is_empty() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }
+}
+
+fn too_large(bytes: usize, limit: usize) -> Refusal {
+    let message = format!(
+        "the answer has {bytes} bytes, and the caller takes {limit}: raise the client's limit of \
+         received messages and name it in the header {LIMIT_HEADER}, or ask for less at once (a \
+         batch may name it as max_response_bytes, and is then answered in parts)"
+    );
+    Refusal::new(Code::FailedPrecondition, ErrorReason::AnswerTooLarge, message)
 }
 
 fn draining() -> Refusal {

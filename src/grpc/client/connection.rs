@@ -10,11 +10,13 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Uri};
 use tonic::{Request, Status};
 
+use super::MAX_ANSWER;
 use super::marks::Marks;
 
 /// How long to wait for a connection.
@@ -138,6 +140,7 @@ impl Carried {
 impl Interceptor for Carried {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         self.marks.mark(&mut request);
+        request.metadata_mut().insert("x-max-response-bytes", AsciiMetadataValue::from(MAX_ANSWER));
         if let Some(Token(header)) = &self.token {
             request.metadata_mut().as_mut().insert(AUTHORIZATION, header.clone());
         }

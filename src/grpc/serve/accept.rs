@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Terms;
+use super::foreign;
 use super::tls::Tls;
 use crate::grpc::access::{ClientCertificate, Peer};
 use crate::grpc::call::Calls;
@@ -104,17 +105,25 @@ impl Door {
                 }
                 Accepted::Tcp(connection, tls) => {
                     match (begun(&connection, open_by, draining.clone()).await, tls) {
-                        (Ok(false), _) => {}
-                        (Ok(true), None) => {
+                        (Ok(Begun::Gone), _) => {}
+                        (Ok(Begun::With(first)), tls)
+                            if let Some(hint) = foreign::hint(&first, tls.is_some()) =>
+                        {
+                            counted.refused("the client speaks another protocol");
+                            hint.say(connection).await;
+                        }
+                        (Ok(Begun::With(_)), None) => {
                             terms.drive(connection, open_by, calls.of(peer), draining).await;
                         }
-                        (Ok(true), Some(tls)) => match secured(&tls, connection, open_by).await {
-                            Ok((connection, certificate)) => {
-                                let calls = calls.of(Peer { certificate, ..peer });
-                                terms.drive(connection, open_by, calls, draining).await;
+                        (Ok(Begun::With(_)), Some(tls)) => {
+                            match secured(&tls, connection, open_by).await {
+                                Ok((connection, certificate)) => {
+                                    let calls = calls.of(Peer { certificate, ..peer });
+                                    terms.drive(connection, open_by, calls, draining).await;
+                                }
+                                Err(error) => counted.refused(&error),
                             }
-                            Err(error) => counted.refused(&error),
-                        },
+                        }
                         (Err(late), _) => counted.refused(&late),
                     }
                 }
@@ -130,28 +139,36 @@ enum Accepted {
     Unix(UnixStream),
 }
 
-/// Waits for the first byte, so that a connection which is not to be one costs next to nothing;
-/// false where it is gone, or the server ends and its first byte was not on its way.
+/// How a connection begins.
+enum Begun {
+    /// With these bytes, which are still to be read.
+    With([u8; foreign::TELLING]),
+    /// It is gone, or the server ends and its first byte was not on its way.
+    Gone,
+}
+
+/// Waits for the first bytes, so that a connection which is not to be one costs next to nothing.
 async fn begun(
     connection: &TcpStream,
     open_by: Instant,
     draining: watch::Receiver<bool>,
-) -> Result<bool, String> {
+) -> Result<Begun, String> {
     // With Nagle's algorithm on, small answers wait for 40 ms.
     if connection.set_nodelay(true).is_err() {
-        return Ok(false);
+        return Ok(Begun::Gone);
     }
     let drained = async {
         Ending::new(draining).await;
         tokio::time::sleep(LAST_BYTES).await;
     };
-    let mut byte = [0];
-    tokio::select! {
-        first = timeout_at(open_by, connection.peek(&mut byte)) => {
-            first.map(|read| matches!(read, Ok(1))).map_err(|_| "the client does not begin".to_owned())
+    let mut first = [0; foreign::TELLING];
+    let read = tokio::select! {
+        read = timeout_at(open_by, connection.peek(&mut first)) => {
+            read.map_err(|_| "the client does not begin".to_owned())?
         }
-        () = drained => Ok(false),
-    }
+        () = drained => return Ok(Begun::Gone),
+    };
+    Ok(if matches!(read, Ok(1..)) { Begun::With(first) } else { Begun::Gone })
 }
 
 /// Shakes hands.

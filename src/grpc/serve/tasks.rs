@@ -1,7 +1,7 @@
 //! The tasks that calls run in: each ends, and its stream is reset, where its reader takes nothing
 //! for too long. Knows no connection and no message.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::grpc::budget::Eviction;
 
 /// What a task waits for when it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,17 @@ thread_local! {
     /// Of the task that is being polled. HTTP/2's own machinery lies between the task and the
     /// answer's body, and hands nothing on; but it polls the one within the other.
     static WAITING: Cell<Waiting> = const { Cell::new(Waiting { handed: 0, for_reader: false, until: None }) };
+}
+
+thread_local! {
+    /// What the task that is being polled holds memory by, from its poll until the task takes it.
+    static EVICTION: RefCell<Option<Arc<Eviction>>> = const { RefCell::new(None) };
+}
+
+/// Says, from within a call, that its answer holds memory which others may need more: the task ends
+/// once it is evicted.
+pub fn holds(eviction: Arc<Eviction>) {
+    EVICTION.set(Some(eviction));
 }
 
 /// Says, from within an answer's body, that it was asked for the next piece: the reader has the one
@@ -72,6 +85,7 @@ where
             call,
             waiting: Waiting::default(),
             timer: None,
+            eviction: None,
             stall_timeout: self.stall_timeout,
             on_stall: self.on_stall.clone(),
         });
@@ -84,6 +98,7 @@ pin_project! {
         call: F,
         waiting: Waiting,
         timer: Option<Pin<Box<Sleep>>>,
+        eviction: Option<Arc<Eviction>>,
         stall_timeout: Duration,
         on_stall: OnStall,
     }
@@ -96,11 +111,19 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
         let this = self.project();
         let before = *this.waiting;
         WAITING.set(before);
-        if this.call.poll(context).is_ready() {
+        let is_done = this.call.poll(context).is_ready();
+        let eviction = EVICTION.take();
+        if is_done {
             return Poll::Ready(());
         }
         let waiting = WAITING.get();
         *this.waiting = waiting;
+        if eviction.is_some() {
+            *this.eviction = eviction;
+        }
+        if this.eviction.as_ref().is_some_and(|it| it.is_evicted(context.waker())) {
+            return Poll::Ready(());
+        }
         if !waiting.for_reader {
             *this.timer = None;
             return Poll::Pending;
@@ -159,6 +182,7 @@ mod tests {
                     call: Box::pin(call),
                     waiting: Waiting::default(),
                     timer: None,
+                    eviction: None,
                     stall_timeout: stall,
                     on_stall: Arc::new(|| {
                         STALLED.fetch_add(1, Ordering::SeqCst);

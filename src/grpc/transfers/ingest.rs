@@ -21,7 +21,7 @@ use crate::grpc::v1::ingest_transfers_response::Outcome;
 use crate::grpc::v1::{self, ErrorReason};
 
 /// The most spans of blocks that one batch says to be covered, and the most gaps that it tells of.
-pub(super) const MAX_COVERED: usize = 10_000;
+pub const MAX_COVERED: usize = 10_000;
 
 /// The most bytes in a batch id.
 const MAX_BATCH_ID: usize = 128;

@@ -28,7 +28,7 @@ fn a_batch_answers_as_the_unary_call_does() {
         let rows = [&[format!("{RONIN},ETH,L,Lazarus")][..], &made_up(0..20)].concat();
         desk.sanction(OFAC, csv("2025-11-20", &rows)).await;
         let queries = (0..ITEMS).map(item).collect();
-        let request = v1::BatchScreenAddressesRequest { queries, options: None };
+        let request = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let mut client = desk.client.screening.clone();
         let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();
         assert_eq!(answer.items.len() as u64, ITEMS);
@@ -71,6 +71,7 @@ fn options_apply_to_all_items() {
                 lists: vec!["other".to_owned()],
                 ..Default::default()
             }),
+            ..Default::default()
         };
         let mut client = desk.client.screening.clone();
         let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();

@@ -45,7 +45,7 @@ fn no_answer_mixes_two_versions() {
         let mut seen: HashMap<String, u64> = HashMap::new();
         while !imports.is_finished() || !seen.values().any(|version| *version == ROUNDS) {
             let queries = vec![query(&evm(X)), query(&evm(Y))];
-            let request = v1::BatchScreenAddressesRequest { queries, options: None };
+            let request = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
             let mut client = desk.client.screening.clone();
             let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();
             let snapshot = answer.snapshot.unwrap();

@@ -176,7 +176,7 @@ fn who_takes_no_bytes_loses_its_connection() {
         is_closed(&mut another).await;
         deaf.store(true, Ordering::SeqCst);
         let queries = (0..10_000).map(|_| query(&evm(0))).collect();
-        let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+        let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let calls: Vec<_> = (0..8)
             .map(|_| {
                 let (mut screening, batch) = (line.screening.clone(), batch.clone());

@@ -114,7 +114,7 @@ async fn busy(desk: &Desk) {
     }
     desk.ask(question("")).await.unwrap_err();
     let queries = vec![query(CLEAN), query(""), query(&evm(2)), query("nonsense")];
-    let asked = v1::BatchScreenAddressesRequest { queries, options: None };
+    let asked = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
     desk.client.screening.clone().batch_screen_addresses(asked).await.unwrap();
     ingest(desk, vec![batch("", vec![payment(100, 7, 8), payment(102, 7, 9)])]).await;
     let engine = desk.engine.clone();

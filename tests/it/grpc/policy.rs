@@ -390,7 +390,7 @@ fn a_shadow_is_reported_and_changes_nothing() {
         assert_eq!(shadowed(&desk.screen(CLEAN).await), clean);
 
         let queries = [ADVISED, CLEAN].map(query).to_vec();
-        let request = v1::BatchScreenAddressesRequest { queries, options: None };
+        let request = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let answer = desk.client.screening.clone().batch_screen_addresses(request).await.unwrap();
         let items = answer.into_inner().items.into_iter();
         let said: Vec<_> = items.map(|item| shadowed(&screening(Some(item)))).collect();

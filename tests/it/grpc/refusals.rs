@@ -62,7 +62,7 @@ fn questions_that_are_refused() {
                     lists: vec![OFAC.to_owned(); 1_001],
                     ..Default::default()
                 }),
-                ("TOO_MANY_ITEMS", "options.lists", "1001 lists, at most 1000"),
+                ("TOO_MANY_ITEMS", "options.lists", "more than 1000"),
             ),
         ];
         for (options, (reason, field, words)) in all_options {
@@ -70,8 +70,11 @@ fn questions_that_are_refused() {
             let refusal = (INVALID, reason, field, words);
             check_refused(desk.ask(request.clone()).await, refusal);
             let v1::ScreenAddressRequest { query, options } = request;
-            let batch =
-                v1::BatchScreenAddressesRequest { queries: query.into_iter().collect(), options };
+            let batch = v1::BatchScreenAddressesRequest {
+                queries: query.into_iter().collect(),
+                options,
+                ..Default::default()
+            };
             check_refused(
                 desk.client.screening.clone().batch_screen_addresses(batch).await,
                 refusal,
@@ -79,10 +82,10 @@ fn questions_that_are_refused() {
         }
         for (count, reason, words) in [
             (0, "INVALID_FIELD", "0 addresses, 1 to 10000"),
-            (10_001, "TOO_MANY_ITEMS", "10001 addresses"),
+            (10_001, "TOO_MANY_ITEMS", "more than 10000"),
         ] {
             let queries = vec![query(CLEAN); count];
-            let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+            let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
             let outcome = desk.client.screening.clone().batch_screen_addresses(batch).await;
             check_refused(outcome, (INVALID, reason, "queries", words));
         }
@@ -91,7 +94,7 @@ fn questions_that_are_refused() {
             desk.ask(v1::ScreenAddressRequest { query: Some(query), options: None }).await.unwrap();
         }
         let queries = vec![query(CLEAN); 10_000];
-        let batch = v1::BatchScreenAddressesRequest { queries, options: None };
+        let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let answer = desk.client.screening.clone().batch_screen_addresses(batch).await.unwrap();
         assert_eq!(answer.into_inner().items.len(), 10_000);
     });
@@ -161,6 +164,7 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
         let batch = v1::BatchScreenAddressesRequest {
             queries: vec![query.clone()],
             options: options.clone(),
+            ..Default::default()
         };
         let unary = v1::ScreenAddressRequest { query: Some(query), options };
         check_orderly("screen", desk.ask(unary).await);

@@ -229,11 +229,11 @@ fn a_message_that_is_too_large_is_refused_alone() {
         ask.send(question.clone()).unwrap();
         assert!(stream.message().await.unwrap().is_some());
         let large = v1::ScreenAddressRequest {
-            query: Some(query(&"x".repeat(lazaretto::grpc::serve::MAX_REQUEST))),
+            query: Some(query(&"x".repeat(lazaretto::grpc::wire::MAX_REQUEST))),
             options: None,
         };
-        let status = desk.ask(large).await.unwrap_err();
-        assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+        let refusal = (Code::InvalidArgument, "MESSAGE_TOO_LARGE", "", "more than 4194304 bytes");
+        check_refused(desk.ask(large).await, refusal);
         ask.send(question).unwrap();
         assert!(stream.message().await.unwrap().is_some(), "the connection goes on");
         assert_eq!(

@@ -118,7 +118,7 @@ fn a_bad_batch_is_named_stores_nothing_and_ends_the_stream() {
     };
     let bad_chain = v1::Transfer { chain: "eip155:*".to_owned(), ..payment(101, 1, 2) };
     let inverted = covering("ethereum", 7, 6);
-    let too_many = batch("", vec![v1::Transfer::default(); 10_001]);
+    let too_many = batch("", vec![payment(1, 0, 1); 10_001]);
     let cases = [
         (
             batch("bad", vec![payment(100, 0, 1), bad_amount]),
@@ -174,7 +174,8 @@ fn a_message_beyond_the_limit_is_refused_and_the_server_lives() {
             Ok(call) => call.into_inner().message().await,
             Err(status) => Err(status),
         };
-        assert_eq!(answer.unwrap_err().code(), Code::OutOfRange);
+        let refusal = (INVALID, "MESSAGE_TOO_LARGE", "", "more than 16777216 bytes");
+        check_refused(answer, refusal);
         assert_eq!(
             taken(&ingest(desk, vec![batch("", vec![payment(1, 0, 1)])]).await[0]),
             " 1/0/0 of 1"

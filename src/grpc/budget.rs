@@ -1,0 +1,314 @@
+//! The memory of messages on their way in and of answers on their way out, over all calls and by
+//! caller. Where it runs out, the peer that has kept the server waiting longest loses its call.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::status::Refusal;
+use crate::config::Limits;
+use crate::metrics::{Metrics, Turned};
+
+/// The configuration's keys of the two limits.
+const OVERALL: &str = "limits.message_mib";
+const BY_CALLER: &str = "limits.message_mib_per_caller";
+
+/// A peer that sent or took something within this time is not slow.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is held of a message or an answer up to this size is not counted, in bytes: the limit of
+/// calls bounds it, and most calls hold no more.
+pub const UNCOUNTED: usize = 16 << 10;
+
+/// The bytes of all messages and answers, against their limits.
+#[derive(Debug)]
+pub struct Budget {
+    ledger: Mutex<Ledger>,
+    overall: usize,
+    by_caller: usize,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    used: usize,
+    callers: HashMap<Arc<str>, usize>,
+    /// By number, in the order in which they began.
+    charges: BTreeMap<u64, Entry>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    caller: Arc<str>,
+    bytes: usize,
+    /// Since when the peer has neither sent nor taken anything; `None` while the server itself is
+    /// at work.
+    waiting_since: Option<Instant>,
+    eviction: Arc<Eviction>,
+}
+
+/// Tells a call that it has lost its memory.
+#[derive(Debug, Default)]
+pub struct Eviction {
+    is_evicted: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Eviction {
+    /// Whether the call is to end; `waker` is woken when it is.
+    pub fn is_evicted(&self, waker: &Waker) -> bool {
+        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *kept {
+            Some(kept) => kept.clone_from(waker),
+            None => *kept = Some(waker.clone()),
+        }
+        self.is_evicted.load(Ordering::Acquire)
+    }
+
+    fn evict(&self) {
+        self.is_evicted.store(true, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Budget {
+    /// By these limits.
+    pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            ledger: Mutex::default(),
+            overall: limits.message_mib << 20,
+            by_caller: limits.message_mib_per_caller.min(limits.message_mib) << 20,
+            metrics,
+        }
+    }
+
+    /// A charge of nothing yet, for `caller`.
+    pub fn charge(self: &Arc<Self>, caller: Arc<str>) -> Charge {
+        let eviction = Arc::<Eviction>::default();
+        let mut ledger = self.lock();
+        ledger.last += 1;
+        let number = ledger.last;
+        let waiting_since = Some(Instant::now());
+        let entry = Entry { caller, bytes: 0, waiting_since, eviction: eviction.clone() };
+        ledger.charges.insert(number, entry);
+        drop(ledger);
+        Charge { budget: self.clone(), number, eviction }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the charge with this number hold `bytes`.
+    fn set(&self, number: u64, bytes: usize, is_waiting: bool) -> Result<(), Refusal> {
+        let now = Instant::now();
+        let mut ledger = self.lock();
+        let Some(entry) = ledger.charges.get_mut(&number) else {
+            return Err(self.refusal(OVERALL));
+        };
+        entry.waiting_since = is_waiting.then_some(now);
+        let (caller, before) = (entry.caller.clone(), entry.bytes);
+        if bytes <= before {
+            ledger.give_back(number, before - bytes);
+        } else {
+            let more = bytes - before;
+            self.make_room(&mut ledger, number, &caller, more, now)?;
+            ledger.used += more;
+            *ledger.callers.entry(caller).or_default() += more;
+            if let Some(entry) = ledger.charges.get_mut(&number) {
+                entry.bytes = bytes;
+            }
+        }
+        self.metrics.message_bytes(ledger.used);
+        Ok(())
+    }
+
+    /// Ends calls of slow peers until `more` bytes fit: of the caller where its own limit is
+    /// reached, of anybody where the limit over all is.
+    fn make_room(
+        &self,
+        ledger: &mut Ledger,
+        number: u64,
+        caller: &Arc<str>,
+        more: usize,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        loop {
+            let own = ledger.callers.get(caller).copied().unwrap_or_default();
+            let (limit, of) = if own + more > self.by_caller {
+                (BY_CALLER, Some(caller))
+            } else if ledger.used + more > self.overall {
+                (OVERALL, None)
+            } else {
+                return Ok(());
+            };
+            let slowest = ledger.slowest(number, of, now).ok_or_else(|| self.refusal(limit))?;
+            if let Some(entry) = ledger.remove(slowest) {
+                self.metrics.turned(Turned::MessageMemory);
+                tracing::warn!(
+                    limit,
+                    bytes = entry.bytes,
+                    "ended the call of a slow peer for its memory"
+                );
+                entry.eviction.evict();
+            }
+        }
+    }
+
+    fn refusal(&self, limit: &'static str) -> Refusal {
+        let (value, of) = match limit {
+            BY_CALLER => (self.by_caller, "of this caller hold"),
+            _ => (self.overall, "hold"),
+        };
+        let message = format!("messages and answers under way {of} {} MiB, the limit", value >> 20);
+        Refusal::overloaded(limit, value >> 20, &message)
+    }
+}
+
+impl Ledger {
+    /// The charge, other than `number`, whose peer has kept the server waiting longest.
+    fn slowest(&self, number: u64, of: Option<&Arc<str>>, now: Instant) -> Option<u64> {
+        let slow = self.charges.iter().filter_map(|(other, entry)| {
+            let since = entry.waiting_since?;
+            let is_slow = now.duration_since(since) >= GRACE && entry.bytes > 0;
+            let fits = *other != number && of.is_none_or(|caller| entry.caller == *caller);
+            (is_slow && fits).then_some((since, *other))
+        });
+        slow.min().map(|(_, number)| number)
+    }
+
+    fn give_back(&mut self, number: u64, bytes: usize) {
+        let Some(entry) = self.charges.get_mut(&number) else { return };
+        entry.bytes -= bytes;
+        self.used -= bytes;
+        let caller = entry.caller.clone();
+        if let Some(own) = self.callers.get_mut(&caller) {
+            *own -= bytes;
+            if *own == 0 {
+                self.callers.remove(&caller);
+            }
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Entry> {
+        let bytes = self.charges.get(&number)?.bytes;
+        self.give_back(number, bytes);
+        let entry = self.charges.remove(&number)?;
+        Some(Entry { bytes, ..entry })
+    }
+}
+
+/// The bytes that one message or answer holds, until this is dropped.
+#[derive(Debug)]
+pub struct Charge {
+    budget: Arc<Budget>,
+    number: u64,
+    eviction: Arc<Eviction>,
+}
+
+impl Charge {
+    /// Holds `bytes` from now on, while the server waits for its peer.
+    pub fn waiting(&self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.set(self.number, bytes, true)
+    }
+
+    /// Holds `bytes` from now on, while the server itself is at work.
+    pub fn at_work(&self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.set(self.number, bytes, false)
+    }
+
+    /// What tells that the call has to end.
+    pub fn eviction(&self) -> &Arc<Eviction> {
+        &self.eviction
+    }
+
+    /// The refusal of a call that lost its memory to others.
+    pub fn lost(&self) -> Refusal {
+        self.budget.refusal(OVERALL)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let mut ledger = self.budget.lock();
+        ledger.remove(self.number);
+        self.budget.metrics.message_bytes(ledger.used);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Context;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn budget(overall: usize, by_caller: usize) -> Arc<Budget> {
+        let limits =
+            Limits { message_mib: overall, message_mib_per_caller: by_caller, ..Limits::default() };
+        Arc::new(Budget::new(&limits, Arc::new(Metrics::new([].into_iter()))))
+    }
+
+    fn age(budget: &Budget, charge: &Charge, by: Duration) {
+        let mut ledger = budget.lock();
+        let since = &mut ledger.charges.get_mut(&charge.number).unwrap().waiting_since;
+        *since = since.map(|since| since.checked_sub(by).unwrap());
+    }
+
+    fn is_evicted(charge: &Charge) -> bool {
+        charge.eviction.is_evicted(Context::from_waker(Waker::noop()).waker())
+    }
+
+    #[track_caller]
+    fn refused(outcome: Result<(), Refusal>, limit: &str) {
+        use tonic_types::StatusExt;
+        let status = tonic::Status::from(outcome.unwrap_err());
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().metadata["limit"], limit);
+    }
+
+    #[test]
+    fn bytes_are_counted_by_caller_and_given_back() {
+        let budget = budget(10, 6);
+        let (a, b) = (budget.charge("a".into()), budget.charge("b".into()));
+        a.at_work(6 * MIB).unwrap();
+        refused(a.at_work(6 * MIB + 1), BY_CALLER);
+        b.at_work(4 * MIB).unwrap();
+        refused(b.at_work(5 * MIB), OVERALL);
+        a.waiting(5 * MIB).unwrap();
+        b.at_work(5 * MIB).unwrap();
+        drop((a, b));
+        let ledger = budget.lock();
+        assert_eq!((ledger.used, ledger.callers.len(), ledger.charges.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_slowest_peer_loses_first() {
+        let budget = budget(10, 8);
+        let [slow, slower, busy] = ["a", "a", "b"].map(|name| budget.charge(name.into()));
+        slow.waiting(3 * MIB).unwrap();
+        slower.waiting(3 * MIB).unwrap();
+        busy.at_work(3 * MIB).unwrap();
+        let another = budget.charge("c".into());
+        refused(another.at_work(2 * MIB), OVERALL);
+        age(&budget, &slow, Duration::from_secs(5));
+        age(&budget, &slower, Duration::from_secs(9));
+        another.at_work(2 * MIB).unwrap();
+        assert!(is_evicted(&slower) && !is_evicted(&slow) && !is_evicted(&busy));
+        // What was taken away cannot be had again, and is given back but once.
+        slower.waiting(MIB).unwrap_err();
+        drop(slower);
+        assert_eq!(budget.lock().used, 8 * MIB);
+        // At its own limit a caller loses what is its own.
+        let more = budget.charge("b".into());
+        age(&budget, &slow, Duration::from_secs(5));
+        refused(more.at_work(6 * MIB), BY_CALLER);
+        assert!(!is_evicted(&slow));
+    }
+}

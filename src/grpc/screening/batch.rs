@@ -1,0 +1,109 @@
+//! A batch of questions, checked, and the part of its answers that its caller has room for.
+
+use prost::Message;
+
+use super::MAX_BATCH;
+use crate::grpc::page;
+use crate::grpc::question::Options;
+use crate::grpc::serve::MAX_RESPONSE;
+use crate::grpc::status::{Refusal, both, invalid_field};
+use crate::grpc::v1::{self, ErrorReason};
+
+/// The least room that a caller may name, in bytes: the largest item and a snapshot fit.
+const MIN_ROOM: usize = 64 << 10;
+
+/// What a message field takes beside its bytes: a key, and a length of up to four bytes.
+const FIELD: usize = 5;
+
+/// A batch, from the query on with which its part begins.
+#[derive(Debug)]
+pub struct Batch {
+    /// The queries that are left.
+    pub queries: Vec<v1::AddressQuery>,
+    /// What narrows or dates all of them.
+    pub options: Options,
+    /// The most bytes of the answer, where the caller names them.
+    pub most: Option<usize>,
+    /// The place of the first query, and how many there are in all.
+    place: [u64; 2],
+}
+
+impl Batch {
+    /// Checks a request; a refusal names every field that is wrong.
+    pub fn check(request: v1::BatchScreenAddressesRequest) -> Result<Self, Refusal> {
+        let v1::BatchScreenAddressesRequest {
+            mut queries,
+            options,
+            max_response_bytes,
+            page_token,
+        } = request;
+        let total = queries.len();
+        let count = match total {
+            1..=MAX_BATCH => Ok(()),
+            _ => {
+                let message = format!("{total} addresses, 1 to {MAX_BATCH}");
+                let reason = match total {
+                    0 => ErrorReason::InvalidField,
+                    _ => ErrorReason::TooManyItems,
+                };
+                Err(Refusal::invalid(reason, "queries", message))
+            }
+        };
+        let options = both(count, Options::check(options.as_ref()));
+        let room = both(room(max_response_bytes), start(&page_token, total as u64));
+        let (((), options), (most, start)) = both(options, room)?;
+        queries.drain(..start as usize);
+        Ok(Self { queries, options, most, place: [start, total as u64] })
+    }
+
+    /// Room for the answers, beside their snapshot.
+    pub fn room(&self, snapshot: &v1::Snapshot) -> Room {
+        let beside = snapshot.encoded_len() + FIELD + page::token(self.place).len() + FIELD;
+        Room { left: self.most.map(|most| most.saturating_sub(beside)) }
+    }
+
+    /// The token for what follows the first `answered` of the queries that were left.
+    pub fn token_after(&self, answered: usize) -> String {
+        let [start, total] = self.place;
+        let next = start + answered as u64;
+        if next < total { page::token([next, total]) } else { String::new() }
+    }
+}
+
+fn room(max_response_bytes: u32) -> Result<Option<usize>, Refusal> {
+    match max_response_bytes as usize {
+        0 => Ok(None),
+        most @ MIN_ROOM..=MAX_RESPONSE => Ok(Some(most)),
+        most => {
+            let message = format!("{most} bytes, {MIN_ROOM} to {MAX_RESPONSE}");
+            Err(invalid_field("max_response_bytes", message))
+        }
+    }
+}
+
+/// Where the part begins: a token is of a batch of as many queries.
+fn start(token: &str, total: u64) -> Result<u64, Refusal> {
+    match page::place(token)? {
+        None => Ok(0),
+        Some([start, of]) if of == total && start < total => Ok(start),
+        Some(_) => Err(invalid_field("page_token", "of a batch of other queries")),
+    }
+}
+
+/// What is left of the bytes that the caller takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    left: Option<usize>,
+}
+
+impl Room {
+    /// Whether the item still fits; if so, its bytes are taken. The first always fits: the answer is
+    /// refused as a whole should it not.
+    pub fn takes(&mut self, item: &v1::ScreeningItem, is_first: bool) -> bool {
+        let Some(left) = &mut self.left else { return true };
+        let bytes = item.encoded_len() + FIELD;
+        let fits = bytes <= *left;
+        *left = left.saturating_sub(bytes);
+        fits || is_first
+    }
+}

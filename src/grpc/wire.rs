@@ -1,0 +1,9 @@
+//! Requests as bytes, before prost decodes them: what a message may hold, and what decoding it
+//! would cost. Knows no connection and no service.
+
+mod input;
+mod layout;
+mod limits;
+pub mod scan;
+
+pub use input::{Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, SMALL, input};

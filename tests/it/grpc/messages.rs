@@ -1,0 +1,422 @@
+//! Messages that cost more than they weigh, that are not what they should be, or that nobody takes:
+//! each is refused for its sender alone, by a reason that says what is wrong.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body::Body as _;
+use lazaretto::config::Limits;
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::body::Body;
+use tonic::transport::{Channel, Endpoint};
+use tower::{Service, ServiceExt};
+
+use super::*;
+use crate::support::server::ServerChild;
+
+const SCREEN: &str = "/lazaretto.v1.ScreeningService/ScreenAddress";
+const BATCH: &str = "/lazaretto.v1.ScreeningService/BatchScreenAddresses";
+const INGEST: &str = "/lazaretto.v1.TransferService/IngestTransfers";
+
+/// A message as gRPC frames it.
+fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
+    [&[flag][..], &(message.len() as u32).to_be_bytes(), message].concat()
+}
+
+async fn channel(endpoint: &str, window: u32) -> Channel {
+    let endpoint = Endpoint::from_shared(endpoint.to_owned()).unwrap();
+    endpoint.initial_stream_window_size(window).connect().await.unwrap()
+}
+
+/// Sends bytes as the body of a call.
+async fn post(
+    channel: &Channel,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> http::Response<Body> {
+    let mut request = http::Request::post(path).header("te", "trailers");
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/grpc");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = Body::new(axum::body::Body::from(body));
+    let mut channel = channel.clone();
+    channel.ready().await.unwrap().call(request.body(body).unwrap()).await.unwrap()
+}
+
+impl Desk {
+    async fn metrics(&self) -> String {
+        super::operations::get(self.operations, "/metrics").await.2
+    }
+
+    /// The value of a metric as it is shown.
+    async fn metric(&self, name: &str) -> f64 {
+        let told = self.metrics().await;
+        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name}: {told}")).parse().unwrap()
+    }
+}
+
+/// What comes back: the bytes, and how the call ended.
+async fn answered(response: http::Response<Body>) -> (Vec<u8>, Status) {
+    let (parts, mut body) = response.into_parts();
+    let mut status = Status::from_header_map(&parts.headers);
+    let mut bytes = Vec::new();
+    while let Some(frame) =
+        std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await
+    {
+        match frame.unwrap().into_data() {
+            Ok(data) => bytes.extend_from_slice(&data),
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap();
+                status = Status::from_header_map(&trailers);
+            }
+        }
+    }
+    (bytes, status.expect("a status"))
+}
+
+/// Sends one message as it is, and says how the call ended.
+async fn outcome(desk: &Desk, path: &str, message: Vec<u8>) -> Result<Vec<u8>, Status> {
+    let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+    let (bytes, status) = answered(post(&channel, path, &[], framed(0, &message)).await).await;
+    if status.code() == Code::Ok { Ok(bytes) } else { Err(status) }
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Runs a test against a server with one listing, which answers as ever in the end.
+fn listing(limits: Limits, test: impl AsyncFnOnce(&mut Desk)) {
+    let edit = |config: &mut Config| {
+        config.lists = vec![ofac()];
+        config.limits = limits;
+    };
+    run_with(edit, async |desk| {
+        desk.sanction(OFAC, csv("2025-11-20", &made_up(0..1))).await;
+        test(desk).await;
+        assert!(said(&desk.screen(&evm(0)).await).starts_with("BLOCK 100"), "others go on");
+    });
+}
+
+#[test]
+fn elements_that_are_nearly_empty_are_refused_before_they_are_decoded() {
+    const INVALID: Code = Code::InvalidArgument;
+    listing(Limits::default(), async |desk| {
+        // 8.4 million transfers, 2 million queries, 2 million names of lists.
+        let transfers = outcome(desk, INGEST, [0x12, 0].repeat((16 << 20) / 2)).await;
+        check_refused(transfers, (INVALID, "MESSAGE_TOO_LARGE", "", "nearly empty"));
+        let queries = outcome(desk, BATCH, [0x0a, 0].repeat(2_000_000)).await;
+        check_refused(queries, (INVALID, "TOO_MANY_ITEMS", "queries", "more than 10000"));
+        let names = [0x0a, 0].repeat(2_000_000);
+        let mut options = vec![0x12];
+        prost::encoding::encode_varint(names.len() as u64, &mut options);
+        options.extend(names);
+        let names = outcome(desk, SCREEN, options).await;
+        check_refused(names, (INVALID, "TOO_MANY_ITEMS", "options.lists", "more than 1000"));
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_message_takes_more_than_eight_times_its_size_and_2_mib() {
+    let peak = |server: &ServerChild| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let server = ServerChild::start(dir.path(), &[]);
+    runtime().block_on(bounded(async {
+        let channel = channel(server.endpoint(), 1 << 20).await;
+        let before = peak(&server);
+        let message = [0x12, 0].repeat((16 << 20) / 2);
+        let (_, status) = answered(post(&channel, INGEST, &[], framed(0, &message)).await).await;
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let taken = peak(&server) - before;
+        assert!(taken < 8 * message.len() + (2 << 20), "{} MiB", taken >> 20);
+        // And of a small one, of which each byte once cost most.
+        let before = peak(&server);
+        let message = [0x12, 0].repeat(10_000);
+        let (_, status) = answered(post(&channel, INGEST, &[], framed(0, &message)).await).await;
+        assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+        let taken = peak(&server) - before;
+        assert!(taken < 8 * message.len() + (2 << 20), "{} KiB", taken >> 10);
+    }));
+}
+
+#[test]
+fn faults_of_clients_are_invalid_arguments() {
+    listing(Limits::default(), async |desk| {
+        let invalid = |words| (Code::InvalidArgument, "MALFORMED_MESSAGE", "", words);
+        let no_text = [0x0a, 4, 0x12, 2, 0xff, 0xfe];
+        check_refused(outcome(desk, SCREEN, no_text.to_vec()).await, invalid("UTF-8"));
+        check_refused(outcome(desk, SCREEN, vec![0x0a, 9, 1]).await, invalid("protobuf"));
+        check_refused(outcome(desk, SCREEN, vec![0xff; 70_000]).await, invalid("protobuf"));
+        check_refused(outcome(desk, INGEST, vec![0x12, 0x7f]).await, invalid("protobuf"));
+        let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        let send = async |headers: &[(&str, &str)], body: Vec<u8>| {
+            let (_, status) = answered(post(&channel, SCREEN, headers, body).await).await;
+            if status.code() == Code::Ok { Ok(()) } else { Err(status) }
+        };
+        let message = question(CLEAN).encode_to_vec();
+        check_refused(send(&[], framed(2, &message)).await, invalid("begins with 2"));
+        check_refused(send(&[], framed(1, &message)).await, invalid("grpc-encoding"));
+        check_refused(send(&[], framed(0, &message)[..20].to_vec()).await, invalid("ends within"));
+        let gzip = [("grpc-encoding", "gzip")];
+        check_refused(send(&gzip, framed(1, &message)).await, invalid("not valid gzip"));
+        send(&gzip, framed(1, &packed(&message))).await.unwrap();
+        send(&gzip, framed(0, &message)).await.unwrap();
+        let unknown = send(&[("grpc-encoding", "zstd")], framed(1, &message)).await.unwrap_err();
+        assert_eq!(unknown.code(), Code::Unimplemented, "{unknown:?}");
+        // 1 GiB in 1 MiB: unpacked no further than the largest message.
+        let bomb = packed(&vec![0; 64 << 20]);
+        let refused = send(&gzip, framed(1, &bomb)).await;
+        let too_large = (Code::InvalidArgument, "MESSAGE_TOO_LARGE", "", "more than 4194304 bytes");
+        check_refused(refused, too_large);
+        // None of it is a failure of the server.
+        let told = desk.metrics().await;
+        assert!(
+            !told.contains(r#"code="INTERNAL""#) && !told.contains(r#"code="UNKNOWN""#),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_large_batch_comes_packed_and_through_another_thread() {
+    listing(Limits::default(), async |desk| {
+        let queries: Vec<_> = (0..5_000).map(|n| query(&evm(n))).collect();
+        let message = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
+        let message = message.encode_to_vec();
+        assert!(message.len() > 64 << 10);
+        let channel = channel(&format!("http://{}", desk.address), 1 << 24).await;
+        let large = ("x-max-response-bytes", "67108864");
+        for (headers, body) in [
+            (&[large][..], framed(0, &message)),
+            (&[large, ("grpc-encoding", "gzip")], framed(1, &packed(&message))),
+        ] {
+            let (bytes, status) = answered(post(&channel, BATCH, headers, body).await).await;
+            assert_eq!(status.code(), Code::Ok, "{status:?}");
+            let answer = v1::BatchScreenAddressesResponse::decode(Bytes::from(bytes).slice(5..));
+            let items = answer.unwrap().items;
+            assert_eq!(items.len(), 5_000);
+            let Some(v1::screening_item::Outcome::Result(first)) = &items[0].outcome else {
+                panic!("{:?}", items[0]);
+            };
+            assert!(said(first).starts_with("BLOCK 100"));
+        }
+    });
+}
+
+#[test]
+fn every_wrong_field_is_named() {
+    listing(Limits::default(), async |desk| {
+        let invalid = |fields| (Code::InvalidArgument, "INVALID_FIELD", fields, "");
+        let options = v1::ScreeningOptions {
+            lists: vec!["Bad Id".to_owned(), OFAC.to_owned(), "?".to_owned()],
+            as_of: Some(pbjson_types::Timestamp { seconds: 0, nanos: -1 }),
+            max_hops: 9,
+            ..Default::default()
+        };
+        let fields = "options.lists[0] options.lists[2] options.as_of options.max_hops";
+        let request = v1::ScreenAddressRequest { query: None, options: Some(options.clone()) };
+        check_refused(desk.ask(request).await, invalid(&format!("query {fields}")));
+        let batch = v1::BatchScreenAddressesRequest {
+            options: Some(options.clone()),
+            max_response_bytes: 1,
+            page_token: "x".to_owned(),
+            ..Default::default()
+        };
+        let refused = desk.client.screening.clone().batch_screen_addresses(batch).await;
+        let all = format!("queries {fields} max_response_bytes page_token");
+        check_refused(refused, invalid(&all));
+        let payment = v1::ScreenTransferRequest {
+            chain: "ethereum".to_owned(),
+            tx: "x".repeat(129),
+            ..Default::default()
+        };
+        let refused = desk.client.screening.clone().screen_transfer(payment).await;
+        check_refused(refused, invalid("direction tx asset sources destinations amount"));
+    });
+}
+
+#[test]
+fn who_speaks_no_grpc_is_told_so() {
+    listing(Limits::default(), async |desk| {
+        let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        let json = [("content-type", "application/json")];
+        let response = post(&channel, SCREEN, &json, b"{}".to_vec()).await;
+        assert_eq!(response.status(), 415);
+        let (_, mut body) = response.into_parts();
+        let frame =
+            std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await;
+        let words = frame.unwrap().unwrap().into_data().unwrap();
+        assert!(words.starts_with(b"this port takes gRPC alone"), "{words:?}");
+        let mut http1 = TcpStream::connect(desk.address).await.unwrap();
+        http1.write_all(b"POST /v1/screen HTTP/1.1\r\nhost: x\r\n\r\n{}").await.unwrap();
+        let mut told = String::new();
+        http1.read_to_string(&mut told).await.unwrap();
+        assert!(told.starts_with("HTTP/1.1 415 ") && told.contains("takes gRPC alone"), "{told}");
+    });
+}
+
+#[test]
+fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
+    listing(Limits::default(), async |desk| {
+        let queries: Vec<_> = (0..10_000).map(|n| query(&evm(n % 2))).collect();
+        let batch =
+            v1::BatchScreenAddressesRequest { queries: queries.clone(), ..Default::default() };
+        let channel = channel(&format!("http://{}", desk.address), 1 << 24).await;
+        let send = async |batch: &v1::BatchScreenAddressesRequest| {
+            let body = framed(0, &batch.encode_to_vec());
+            let (bytes, status) = answered(post(&channel, BATCH, &[], body).await).await;
+            match status.code() {
+                Code::Ok => Ok(Bytes::from(bytes).slice(5..)),
+                _ => Err(status),
+            }
+        };
+        let words = "name it in the header x-max-response-bytes";
+        let refusal = (Code::FailedPrecondition, "ANSWER_TOO_LARGE", "", words);
+        check_refused(send(&batch).await, refusal);
+        // In parts, each within the room, all of them in order.
+        let room = 1 << 20;
+        let mut part = v1::BatchScreenAddressesRequest { max_response_bytes: room, ..batch };
+        let mut items = Vec::new();
+        let mut parts = 0;
+        loop {
+            let bytes = send(&part).await.unwrap();
+            assert!(bytes.len() <= room as usize, "{}", bytes.len());
+            let answer = v1::BatchScreenAddressesResponse::decode(bytes).unwrap();
+            assert!(answer.snapshot.is_some());
+            items.extend(answer.items);
+            parts += 1;
+            if answer.next_page_token.is_empty() {
+                break;
+            }
+            part.page_token = answer.next_page_token;
+        }
+        assert!(parts > 4, "{parts}");
+        assert_eq!(items.len(), queries.len());
+        for (n, item) in items.iter().enumerate() {
+            let Some(v1::screening_item::Outcome::Result(found)) = &item.outcome else {
+                panic!("{item:?}");
+            };
+            let is_listed = said(found).starts_with("BLOCK 100");
+            assert_eq!(is_listed, n % 2 == 0, "{n}");
+        }
+        part.queries.pop();
+        let foreign = (Code::InvalidArgument, "INVALID_FIELD", "page_token", "other queries");
+        check_refused(send(&part).await, foreign);
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads_hold_no_more_than_their_limit() {
+    let limits = Limits {
+        message_mib: 24,
+        message_mib_per_caller: 16,
+        stall_timeout: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    listing(limits, async |desk| {
+        // A window of nothing: the server may not send a byte of any answer.
+        let reader = channel(&format!("http://{}", desk.address), 0).await;
+        let queries = (0..10_000).map(|_| query(&evm(0))).collect();
+        let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
+        let body = framed(0, &batch.encode_to_vec());
+        let headers = [("x-max-response-bytes", "67108864")];
+        let mut held = Vec::new();
+        let mut refused = 0;
+        for _ in 0..12 {
+            let response = post(&reader, BATCH, &headers, body.clone()).await;
+            match Status::from_header_map(response.headers()) {
+                None => held.push(response),
+                Some(status) => {
+                    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+                    let details = status.get_error_details();
+                    let metadata = &details.error_info().unwrap().metadata;
+                    assert_eq!(metadata["limit"], "limits.message_mib_per_caller");
+                    assert_eq!(metadata["value"], "16");
+                    assert!(details.retry_info().unwrap().retry_delay.is_some());
+                    refused += 1;
+                }
+            }
+            let bytes = desk.metric("lazaretto_message_bytes").await;
+            assert!(bytes <= (16 << 20) as f64, "{bytes}");
+        }
+        assert!(!held.is_empty() && refused > 0, "{} held, {refused} refused", held.len());
+        // Once they are slow, they lose to whoever comes: the first is reset, and another answered.
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(1_500) {
+            desk.screen(CLEAN).await;
+        }
+        let response = post(&reader, BATCH, &headers, body.clone()).await;
+        assert!(Status::from_header_map(response.headers()).is_none());
+        let first = held.remove(0);
+        let (_, mut first) = first.into_parts();
+        let end =
+            std::future::poll_fn(|context| std::pin::Pin::new(&mut first).poll_frame(context))
+                .await;
+        assert!(end.unwrap().is_err(), "it was reset");
+        let lost = desk.metric("lazaretto_refusals_total{reason=\"message_memory\"}").await;
+        assert!(lost >= 1.0, "{lost}");
+        drop((held, response));
+        while desk.metric("lazaretto_message_bytes").await > 0.0 {}
+    });
+}
+
+#[test]
+fn half_a_message_holds_no_memory_that_others_need() {
+    let limits = Limits {
+        message_mib: 24,
+        message_mib_per_caller: 16,
+        stall_timeout: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    listing(limits, async |desk| {
+        let (part, parts) = mpsc::unbounded_channel();
+        let slow = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        // The prefix and most of a message of 12 MiB, whose rest never comes.
+        let body = tokio_stream::StreamExt::map(
+            UnboundedReceiverStream::new(parts),
+            Ok::<Bytes, std::convert::Infallible>,
+        );
+        let request = http::Request::post(INGEST)
+            .header("te", "trailers")
+            .header("content-type", "application/grpc")
+            .body(Body::new(axum::body::Body::from_stream(body)))
+            .unwrap();
+        part.send(Bytes::from([&[0][..], &(12_u32 << 20).to_be_bytes()].concat())).unwrap();
+        for _ in 0..11 {
+            part.send(vec![0; 1 << 20].into()).unwrap();
+        }
+        let mut slow = slow.clone();
+        let call = tokio::spawn(slow.ready().await.unwrap().call(request));
+        while desk.metric("lazaretto_message_bytes").await < (11 << 20) as f64 {}
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(1_500) {
+            desk.screen(CLEAN).await;
+        }
+        // Another needs what it holds.
+        let transfers = [0x12, 0].repeat(4 << 20);
+        let refused = outcome(desk, INGEST, transfers).await;
+        assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+        let response = call.await.unwrap().unwrap();
+        let (_, status) = answered(response).await;
+        let lost = (Code::ResourceExhausted, "OVERLOADED", "", "MiB");
+        check_refused(Err::<(), _>(status), lost);
+    });
+}
