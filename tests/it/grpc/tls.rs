@@ -412,3 +412,29 @@ fn files_that_cannot_be_used_are_named() {
     let tls = Tls::open(&files).unwrap();
     assert_eq!(tls.not_after(), 1_577_836_800, "2020-01-01T00:00:00Z");
 }
+
+#[test]
+fn who_comes_without_tls_is_told_to_use_it() {
+    use lazaretto::grpc::client::CallError;
+    tested(async || {
+        let ours = Authority::new("ours");
+        let dir = tempfile::tempdir().unwrap();
+        let desk = start(Secret::new(dir.path(), &ours.server(), &ours.pem).files(false)).await;
+        let plain = format!("http://{}", desk.address);
+        let told = match Client::connect(&plain).await {
+            Ok(client) => CallError::from(ask(&client).await.unwrap_err()).to_string(),
+            Err(error) => format!("{:#}", anyhow::Error::from(error)),
+        };
+        assert!(told.contains("use https://"), "{told}");
+        let address = desk.address;
+        let http1 = tokio::task::spawn_blocking(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            let mut told = String::new();
+            stream.read_to_string(&mut told).unwrap();
+            told
+        });
+        let told = http1.await.unwrap();
+        assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("use https://"), "{told}");
+    });
+}
