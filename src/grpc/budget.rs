@@ -1,9 +1,8 @@
 //! The memory of messages on their way in and of answers on their way out, over all calls and by
-//! caller. Where it runs out, the peer that has kept the server waiting longest loses its call.
+//! caller. Where it runs out, the slowest peer loses its call.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,11 @@ use crate::metrics::{Metrics, Turned};
 const OVERALL: &str = "limits.message_mib";
 const BY_CALLER: &str = "limits.message_mib_per_caller";
 
-/// A peer that sent or took something within this time is not slow.
+/// A peer that moves nothing for this time is slow; none is before.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// A peer that moves fewer bytes a second over all is slow too: one byte now and then is not enough.
+const SLOW: u64 = 64 << 10;
 
 /// What is held of a message or an answer up to this size is not counted, in bytes: the limit of
 /// calls bounds it, and most calls hold no more.
@@ -44,16 +46,21 @@ struct Ledger {
 struct Entry {
     caller: Arc<str>,
     bytes: usize,
-    /// Since when the peer has neither sent nor taken anything; `None` while the server itself is
-    /// at work.
-    waiting_since: Option<Instant>,
+    began: Instant,
+    /// When the peer sent or took something last.
+    moved_at: Instant,
+    /// The bytes that the peer has sent or taken.
+    moved: usize,
+    /// Whether the server waits for the peer, and is not itself at work.
+    is_waiting: bool,
     eviction: Arc<Eviction>,
 }
 
 /// Tells a call that it has lost its memory.
 #[derive(Debug, Default)]
 pub struct Eviction {
-    is_evicted: AtomicBool,
+    /// The limit that was reached.
+    limit: OnceLock<&'static str>,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -65,11 +72,11 @@ impl Eviction {
             Some(kept) => kept.clone_from(waker),
             None => *kept = Some(waker.clone()),
         }
-        self.is_evicted.load(Ordering::Acquire)
+        self.limit.get().is_some()
     }
 
-    fn evict(&self) {
-        self.is_evicted.store(true, Ordering::Release);
+    fn evict(&self, limit: &'static str) {
+        self.limit.get_or_init(|| limit);
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         waker.into_iter().for_each(Waker::wake);
     }
@@ -92,8 +99,16 @@ impl Budget {
         let mut ledger = self.lock();
         ledger.last += 1;
         let number = ledger.last;
-        let waiting_since = Some(Instant::now());
-        let entry = Entry { caller, bytes: 0, waiting_since, eviction: eviction.clone() };
+        let now = Instant::now();
+        let entry = Entry {
+            caller,
+            bytes: 0,
+            began: now,
+            moved_at: now,
+            moved: 0,
+            is_waiting: true,
+            eviction: eviction.clone(),
+        };
         ledger.charges.insert(number, entry);
         drop(ledger);
         Charge { budget: self.clone(), number, eviction }
@@ -103,23 +118,26 @@ impl Budget {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the charge with this number hold `bytes`.
-    fn set(&self, number: u64, bytes: usize, is_waiting: bool) -> Result<(), Refusal> {
-        let now = Instant::now();
+    /// Makes a charge hold `bytes`.
+    fn set(&self, charge: &Charge, bytes: usize, of: State) -> Result<(), Refusal> {
         let mut ledger = self.lock();
-        let Some(entry) = ledger.charges.get_mut(&number) else {
-            return Err(self.refusal(OVERALL));
+        let Some(entry) = ledger.charges.get_mut(&charge.number) else {
+            return Err(charge.lost());
         };
-        entry.waiting_since = is_waiting.then_some(now);
         let (caller, before) = (entry.caller.clone(), entry.bytes);
+        entry.is_waiting = of != State::AtWork;
+        if of == State::Moving {
+            entry.moved_at = Instant::now();
+            entry.moved += bytes.abs_diff(before);
+        }
         if bytes <= before {
-            ledger.give_back(number, before - bytes);
+            ledger.give_back(charge.number, before - bytes);
         } else {
             let more = bytes - before;
-            self.make_room(&mut ledger, number, &caller, more, now)?;
+            self.make_room(&mut ledger, charge.number, &caller, more)?;
             ledger.used += more;
             *ledger.callers.entry(caller).or_default() += more;
-            if let Some(entry) = ledger.charges.get_mut(&number) {
+            if let Some(entry) = ledger.charges.get_mut(&charge.number) {
                 entry.bytes = bytes;
             }
         }
@@ -135,8 +153,8 @@ impl Budget {
         number: u64,
         caller: &Arc<str>,
         more: usize,
-        now: Instant,
     ) -> Result<(), Refusal> {
+        let now = Instant::now();
         loop {
             let own = ledger.callers.get(caller).copied().unwrap_or_default();
             let (limit, of) = if own + more > self.by_caller {
@@ -154,7 +172,7 @@ impl Budget {
                     bytes = entry.bytes,
                     "ended the call of a slow peer for its memory"
                 );
-                entry.eviction.evict();
+                entry.eviction.evict(limit);
             }
         }
     }
@@ -170,15 +188,19 @@ impl Budget {
 }
 
 impl Ledger {
-    /// The charge, other than `number`, whose peer has kept the server waiting longest.
+    /// The charge, other than `number`, whose peer moves the fewest bytes a second, if it is slow.
     fn slowest(&self, number: u64, of: Option<&Arc<str>>, now: Instant) -> Option<u64> {
         let slow = self.charges.iter().filter_map(|(other, entry)| {
-            let since = entry.waiting_since?;
-            let is_slow = now.duration_since(since) >= GRACE && entry.bytes > 0;
+            let age = now.duration_since(entry.began);
+            let rate = match now.duration_since(entry.moved_at) >= GRACE {
+                true => 0,
+                false => entry.moved as u64 * 1_000 / (age.as_millis() as u64).max(1),
+            };
+            let is_slow = entry.is_waiting && age >= GRACE && rate < SLOW;
             let fits = *other != number && of.is_none_or(|caller| entry.caller == *caller);
-            (is_slow && fits).then_some((since, *other))
+            (is_slow && fits && entry.bytes > 0).then_some((rate, entry.moved_at, *other))
         });
-        slow.min().map(|(_, number)| number)
+        slow.min().map(|(.., number)| number)
     }
 
     fn give_back(&mut self, number: u64, bytes: usize) {
@@ -210,15 +232,31 @@ pub struct Charge {
     eviction: Arc<Eviction>,
 }
 
+/// What a charge is set for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// An answer that was made, and is to be taken.
+    Made,
+    /// The peer sent or took the difference.
+    Moving,
+    /// The server decodes a message, or works on it.
+    AtWork,
+}
+
 impl Charge {
-    /// Holds `bytes` from now on, while the server waits for its peer.
-    pub fn waiting(&self, bytes: usize) -> Result<(), Refusal> {
-        self.budget.set(self.number, bytes, true)
+    /// Holds `bytes` of an answer that its reader is to take.
+    pub fn made(&self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.set(self, bytes, State::Made)
+    }
+
+    /// Holds `bytes` from now on, the difference being what the peer sent or took.
+    pub fn moved(&self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.set(self, bytes, State::Moving)
     }
 
     /// Holds `bytes` from now on, while the server itself is at work.
     pub fn at_work(&self, bytes: usize) -> Result<(), Refusal> {
-        self.budget.set(self.number, bytes, false)
+        self.budget.set(self, bytes, State::AtWork)
     }
 
     /// What tells that the call has to end.
@@ -228,7 +266,7 @@ impl Charge {
 
     /// The refusal of a call that lost its memory to others.
     pub fn lost(&self) -> Refusal {
-        self.budget.refusal(OVERALL)
+        self.budget.refusal(self.eviction.limit.get().unwrap_or(&OVERALL))
     }
 }
 
@@ -256,8 +294,9 @@ mod tests {
 
     fn age(budget: &Budget, charge: &Charge, by: Duration) {
         let mut ledger = budget.lock();
-        let since = &mut ledger.charges.get_mut(&charge.number).unwrap().waiting_since;
-        *since = since.map(|since| since.checked_sub(by).unwrap());
+        let entry = ledger.charges.get_mut(&charge.number).unwrap();
+        entry.began = entry.began.checked_sub(by).unwrap();
+        entry.moved_at = entry.moved_at.checked_sub(by).unwrap();
     }
 
     fn is_evicted(charge: &Charge) -> bool {
@@ -281,7 +320,7 @@ mod tests {
         refused(a.at_work(6 * MIB + 1), BY_CALLER);
         b.at_work(4 * MIB).unwrap();
         refused(b.at_work(5 * MIB), OVERALL);
-        a.waiting(5 * MIB).unwrap();
+        a.moved(5 * MIB).unwrap();
         b.at_work(5 * MIB).unwrap();
         drop((a, b));
         let ledger = budget.lock();
@@ -292,8 +331,8 @@ mod tests {
     fn the_slowest_peer_loses_first() {
         let budget = budget(10, 8);
         let [slow, slower, busy] = ["a", "a", "b"].map(|name| budget.charge(name.into()));
-        slow.waiting(3 * MIB).unwrap();
-        slower.waiting(3 * MIB).unwrap();
+        slow.made(3 * MIB).unwrap();
+        slower.made(3 * MIB).unwrap();
         busy.at_work(3 * MIB).unwrap();
         let another = budget.charge("c".into());
         refused(another.at_work(2 * MIB), OVERALL);
@@ -302,12 +341,16 @@ mod tests {
         another.at_work(2 * MIB).unwrap();
         assert!(is_evicted(&slower) && !is_evicted(&slow) && !is_evicted(&busy));
         // What was taken away cannot be had again, and is given back but once.
-        slower.waiting(MIB).unwrap_err();
+        refused(slower.moved(MIB), OVERALL);
         drop(slower);
         assert_eq!(budget.lock().used, 8 * MIB);
+        // Who takes some of its answer in time is not slow.
+        slow.moved(2 * MIB).unwrap();
+        refused(another.at_work(6 * MIB), OVERALL);
+        assert!(!is_evicted(&slow));
         // At its own limit a caller loses what is its own.
         let more = budget.charge("b".into());
-        age(&budget, &slow, Duration::from_secs(5));
+        age(&budget, &slow, Duration::from_secs(60));
         refused(more.at_work(6 * MIB), BY_CALLER);
         assert!(!is_evicted(&slow));
     }

@@ -40,7 +40,7 @@ use super::v1::sanctions_list_service_server::SanctionsListServiceServer;
 use super::v1::screening_service_server::ScreeningServiceServer;
 use super::v1::store_service_server::StoreServiceServer;
 use super::v1::transfer_service_server::TransferServiceServer;
-use super::wire::{MAX_INGEST, MAX_REQUEST};
+use super::wire::{self, MAX_INGEST, MAX_REQUEST};
 use crate::config::{Config, Drain, Limits};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
@@ -134,6 +134,7 @@ impl Server {
         health: Arc<Health>,
         access: Access,
     ) -> Result<Self, ServeError> {
+        wire::prepare();
         let load = Arc::new(Load::new(limits));
         let metrics = Arc::new(Metrics::new(METHODS.iter().map(|method| method.path)));
         let routes = routes(engine, &load, &metrics, &health)?;

@@ -6,4 +6,4 @@ mod layout;
 mod limits;
 pub mod scan;
 
-pub use input::{Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, SMALL, input};
+pub use input::{Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, SMALL, input, prepare};

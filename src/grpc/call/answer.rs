@@ -14,7 +14,7 @@ use super::finish::Finish;
 use super::{Payer, deadline};
 use crate::grpc::budget::{Charge, UNCOUNTED};
 use crate::grpc::ending::Ending;
-use crate::grpc::serve::tasks;
+use crate::grpc::serve::{MAX_RESPONSE, tasks};
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 
@@ -54,7 +54,7 @@ pub struct AnswerLimit(pub usize);
 /// How many bytes of an answer the caller takes, by the headers of the request.
 pub fn limit(headers: &HeaderMap) -> usize {
     let named = headers.get(LIMIT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-    named.unwrap_or(DEFAULT_LIMIT)
+    named.unwrap_or(DEFAULT_LIMIT).min(MAX_RESPONSE)
 }
 
 /// The answer of a call that is no stream, made at once and not when its reader asks for it, so that
@@ -64,11 +64,9 @@ pub fn made(
     limit: usize,
     context: &mut Context<'_>,
 ) -> Response<Answer> {
-    if let Err(refusal) = response.body_mut().make(limit, context) {
-        let refused = Status::from(refusal).into_http::<String>();
-        *response.headers_mut() = refused.headers().clone();
-        let code = Status::from_header_map(refused.headers()).map_or(Code::Unknown, |it| it.code());
-        response.body_mut().finish.code(code);
+    if let Err(status) = response.body_mut().make(limit, context) {
+        response.body_mut().clear(status.code());
+        *response.headers_mut() = status.into_http::<String>().into_parts().0.headers;
     }
     response
 }
@@ -111,24 +109,21 @@ impl Answer {
     }
 
     /// Encodes the answer, if there is one; refuses one of more than `limit` bytes.
-    fn make(&mut self, limit: usize, context: &mut Context<'_>) -> Result<(), Refusal> {
+    fn make(&mut self, limit: usize, context: &mut Context<'_>) -> Result<(), Status> {
         if self.inner.is_end_stream() {
             return Ok(());
         }
-        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.inner).poll_frame(context) else {
-            let message = "an answer was not there when it was said to be";
-            return self.replace(Refusal::new(Code::Internal, ErrorReason::Unspecified, message));
+        let Poll::Ready(Some(frame)) = Pin::new(&mut self.inner).poll_frame(context) else {
+            return Err(Status::internal("an answer was not there when it was said to be"));
         };
-        match frame.into_data() {
-            Ok(data) if data.len() > limit => self.replace(too_large(data.len(), limit)),
-            Ok(data) => match self.hold(data) {
-                Ok(()) => {
-                    // From now on its reader may take it.
-                    tasks::handed();
-                    Ok(())
-                }
-                Err(refusal) => self.replace(refusal),
-            },
+        match frame?.into_data() {
+            Ok(data) if data.len() > limit => Err(too_large(data.len(), limit).into()),
+            Ok(data) => {
+                self.hold(data)?;
+                // From now on its reader may take it.
+                tasks::handed();
+                Ok(())
+            }
             Err(frame) => {
                 self.last = frame.into_trailers().ok();
                 Ok(())
@@ -136,11 +131,11 @@ impl Answer {
         }
     }
 
-    /// Puts a refusal in the place of the answer.
-    fn replace(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+    /// Leaves nothing of the answer: the headers say how the call ended.
+    fn clear(&mut self, code: Code) {
         self.inner = tonic::body::Body::empty();
         self.ended = true;
-        Err(refusal)
+        self.finish.code(code);
     }
 
     /// Keeps what the reader has not taken yet, and charges for it.
@@ -149,7 +144,7 @@ impl Answer {
             && let Some(payer) = &self.payer
         {
             let charge = self.charge.get_or_insert_with(|| payer.charge());
-            charge.waiting(data.len())?;
+            charge.made(data.len())?;
             tasks::holds(charge.eviction().clone());
         }
         self.rest = data;
@@ -159,7 +154,7 @@ impl Answer {
     /// The reader took a piece.
     fn took(&mut self) -> Result<(), Refusal> {
         match &self.charge {
-            Some(charge) if !self.rest.is_empty() => charge.waiting(self.rest.len()),
+            Some(charge) if !self.rest.is_empty() => charge.moved(self.rest.len()),
             _ => {
                 self.charge = None;
                 Ok(())

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use framing::{Framing, Message, are_small};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
@@ -21,9 +21,7 @@ use crate::grpc::codec;
 use crate::grpc::status::{Refusal, malformed};
 use crate::grpc::wire::{Decoded, Input, MAX_OTHER};
 
-/// A message from this size on is looked at and decoded beside the serving thread, in bytes. One of
-/// this size takes the serving thread about 0.2 ms, which is what the way to another thread and back
-/// costs on a busy machine.
+/// A message from this size on is looked at and decoded beside the serving thread, in bytes.
 const LARGE: usize = 64 << 10;
 
 /// A request's body, whose frames are whole messages.
@@ -33,7 +31,7 @@ pub struct Messages {
     input: Option<&'static Input>,
     framing: Framing,
     /// A message that is decoded elsewhere.
-    decoding: Option<JoinHandle<Result<(Decoded, Option<Charge>), Refusal>>>,
+    decoding: Option<JoinHandle<Decoding>>,
     payer: Payer,
     /// The memory of the message that is read, decoded, or was handed on last.
     charge: Option<Charge>,
@@ -43,6 +41,9 @@ pub struct Messages {
     /// is enough.
     pause: Option<Pause>,
 }
+
+/// A decoded message and its memory, or why there is none.
+type Decoding = Result<(Decoded, Option<Charge>), Refusal>;
 
 struct Pause {
     longest: Duration,
@@ -100,8 +101,11 @@ impl Messages {
             if let Some(decoding) = &mut self.decoding {
                 let done = ready!(Pin::new(decoding).poll(context));
                 self.decoding = None;
-                let decoded = done.unwrap_or_else(|error| Err(ended_early(&error)));
-                return Poll::Ready(Some(decoded.map_err(boxed).map(|(message, charge)| {
+                let decoded = match done {
+                    Ok(decoded) => decoded.map_err(boxed),
+                    Err(error) => Err(ended_early(&error)),
+                };
+                return Poll::Ready(Some(decoded.map(|(message, charge)| {
                     (self.charge, self.is_handed_on) = (charge, true);
                     Frame::data(codec::hand_over(message))
                 })));
@@ -126,7 +130,7 @@ impl Messages {
             return Ok(());
         }
         let charge = self.charge.get_or_insert_with(|| self.payer.charge());
-        charge.waiting(self.framing.len())
+        charge.moved(self.framing.len())
     }
 
     /// Whether others needed the memory of a message whose rest does not come.
@@ -208,12 +212,7 @@ impl Body for Messages {
 }
 
 /// Decodes a message within its caller's memory: what decoding takes is charged for before.
-fn decode(
-    input: &Input,
-    message: Message,
-    charge: Option<Charge>,
-    payer: &Payer,
-) -> Result<(Decoded, Option<Charge>), Refusal> {
+fn decode(input: &Input, message: Message, charge: Option<Charge>, payer: &Payer) -> Decoding {
     let bytes = message.into_bytes()?;
     let scanned = input.scan(&bytes)?;
     let whole = bytes.len() + scanned.cost;
@@ -228,8 +227,6 @@ fn boxed(refusal: Refusal) -> tonic::codegen::StdError {
     Status::from(refusal).into()
 }
 
-fn ended_early(error: &tokio::task::JoinError) -> Refusal {
-    use crate::grpc::v1::ErrorReason;
-    let message = format!("decoding the message ended early: {error}");
-    Refusal::new(tonic::Code::Internal, ErrorReason::Unspecified, message)
+fn ended_early(error: &JoinError) -> tonic::codegen::StdError {
+    Status::internal(format!("the decoding of a message ended early: {error}")).into()
 }

@@ -56,6 +56,11 @@ impl Input {
 static INPUTS: LazyLock<Vec<Option<Input>>> =
     LazyLock::new(|| METHODS.iter().map(|method| of_method(method.path)).collect());
 
+/// Reads the descriptors now, so that no call has to wait for it.
+pub fn prepare() {
+    LazyLock::force(&INPUTS);
+}
+
 /// The message that the method at `place` in [`METHODS`] takes.
 pub fn input(place: usize) -> Option<&'static Input> {
     INPUTS.get(place)?.as_ref()

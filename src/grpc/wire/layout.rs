@@ -14,6 +14,9 @@ use crate::grpc::v1;
 /// The most repeated fields of one message.
 pub const MAX_REPEATED: usize = 4;
 
+/// Numbers of fields are below this: the scanner notes in 64 bits which it has seen.
+const MAX_NUMBER: usize = 64;
+
 /// The size of a `String`, a `Vec` or a vector of bytes.
 const VECTOR: usize = size_of::<Vec<u8>>();
 
@@ -164,6 +167,9 @@ impl Layouts {
             });
             layout.repeated.extend(repeated);
             let number = field.number() as usize;
+            if number >= MAX_NUMBER {
+                return Err(format!("{name}.{} has too large a number", field.name()));
+            }
             layout.fields.resize_with(layout.fields.len().max(number + 1), || None);
             layout.fields[number] = Some(Field { name: field.name().to_owned(), kind, repeated });
         }

@@ -126,8 +126,8 @@ impl Scan {
         if let Kind::Message(place) = field.kind
             && LAYOUTS.all[place].has_repeated
         {
-            let bit = 1_u64.checked_shl(number).unwrap_or(0);
-            if bit == 0 || *seen & bit != 0 {
+            let bit = 1_u64 << number;
+            if *seen & bit != 0 {
                 return Err(Fault::Malformed("a message stands twice where one may stand"));
             }
             *seen |= bit;

@@ -171,17 +171,6 @@ proptest! {
     }
 
     #[test]
-    fn full_batches_of_transfers_pass(
-        some in vec(transfer(), 1..30),
-        count in prop_oneof![Just(10_000_usize), 1_usize..10_000],
-    ) {
-        let transfers: Vec<_> = some.iter().cycle().take(count).cloned().collect();
-        let batch = v1::IngestTransfersRequest { transfers, ..Default::default() };
-        let counts = scanned("IngestTransfersRequest", &batch.encode_to_vec()).unwrap();
-        prop_assert_eq!(counts[0] as usize, count);
-    }
-
-    #[test]
     fn any_bytes_are_taken_or_refused_as_prost_does(
         bytes in prop_oneof![
             vec(any::<u8>(), 0..300),
@@ -222,5 +211,21 @@ proptest! {
         bytes.truncate(end.index(bytes.len()));
         // A cut at the end of a field is no fault.
         drop(scanned("IngestTransfersRequest", &bytes));
+    }
+}
+
+proptest! {
+    // Each is some megabytes.
+    #![proptest_config(cases(16))]
+
+    #[test]
+    fn full_batches_of_transfers_pass(
+        some in vec(transfer(), 1..30),
+        count in prop_oneof![Just(10_000_usize), 1_usize..10_000],
+    ) {
+        let transfers: Vec<_> = some.iter().cycle().take(count).cloned().collect();
+        let batch = v1::IngestTransfersRequest { transfers, ..Default::default() };
+        let counts = scanned("IngestTransfersRequest", &batch.encode_to_vec()).unwrap();
+        prop_assert_eq!(counts[0] as usize, count);
     }
 }
