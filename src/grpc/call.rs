@@ -173,8 +173,15 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let routed = self.routes.clone().call(request);
         let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
         let ends = stream.then(ends);
-        let running =
-            Running { routed, deadline, timer: None, bound: !stream, ends, payer, answer_limit };
+        let running = Running {
+            routed,
+            deadline,
+            timer: None,
+            bound: !stream,
+            ends,
+            payer: Some(payer),
+            answer_limit,
+        };
         finish.admitted(caller_name, under_way);
         Call { state: State::Running(running), finish: Some(finish), request_id }
     }
@@ -206,7 +213,8 @@ struct Running {
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
     ends: Option<Ends>,
-    payer: Payer,
+    /// Taken by the answer's body.
+    payer: Option<Payer>,
     /// The most bytes of an answer that its caller takes.
     answer_limit: usize,
 }
@@ -227,7 +235,8 @@ impl Future for Call {
             State::Foreign => (encoding::not_grpc(), None),
             State::Running(running) => match running.poll(context) {
                 Poll::Ready(response) => {
-                    paying = Some((running.payer.clone(), running.bound, running.answer_limit));
+                    let payer = running.payer.take();
+                    paying = payer.map(|it| (it, running.bound, running.answer_limit));
                     (response, running.ends.take())
                 }
                 Poll::Pending => return Poll::Pending,

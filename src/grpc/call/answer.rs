@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
@@ -45,7 +45,7 @@ impl Ends {
 const DEFAULT_LIMIT: usize = 4 << 20;
 
 /// The header by which a caller says how many bytes of an answer it takes.
-const LIMIT_HEADER: &str = "x-max-response-bytes";
+const LIMIT_HEADER: HeaderName = HeaderName::from_static("x-max-response-bytes");
 
 /// How many bytes of an answer its caller takes, where the request itself says so.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ pub struct AnswerLimit(pub usize);
 
 /// How many bytes of an answer the caller takes, by the headers of the request.
 pub fn limit(headers: &HeaderMap) -> usize {
-    let named = headers.get(LIMIT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let named = headers.get(&LIMIT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     named.unwrap_or(DEFAULT_LIMIT).min(MAX_RESPONSE)
 }
 

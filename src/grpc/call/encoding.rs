@@ -1,6 +1,6 @@
 //! How the messages of a call are written, as its headers say: the media type, and compression.
 
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use tonic::body::Body;
 
@@ -9,7 +9,7 @@ const GRPC: &[u8] = b"application/grpc";
 
 /// The header by which a caller names the compression of its messages (gRPC over HTTP/2,
 /// "Message-Encoding").
-const ENCODING: &str = "grpc-encoding";
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// What whoever does not speak gRPC is told.
 pub const NOT_GRPC: &str = "this port takes gRPC alone: HTTP/2 with content-type application/grpc and messages of protobuf\n";
@@ -30,9 +30,9 @@ pub fn not_grpc() -> Response<Body> {
 /// Whether messages may be compressed by gzip; the header is taken out then, since the services get
 /// messages decompressed. Any other compression is refused by the services.
 pub fn is_gzip(headers: &mut HeaderMap) -> bool {
-    let is_gzip = headers.get(ENCODING).is_some_and(|value| value == "gzip");
+    let is_gzip = headers.get(&ENCODING).is_some_and(|value| value == "gzip");
     if is_gzip {
-        headers.remove(ENCODING);
+        headers.remove(&ENCODING);
     }
     is_gzip
 }

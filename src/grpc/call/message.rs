@@ -29,17 +29,24 @@ pub struct Messages {
     inner: Incoming,
     /// The message that the method takes; `None` for services that are not ours.
     input: Option<&'static Input>,
+    is_gzip: bool,
+    payer: Payer,
+    /// `None` for as long as nothing but whole small messages came, as in nearly every call.
+    slow: Option<Box<Slow>>,
+    /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
+    /// is enough.
+    pause: Option<Pause>,
+}
+
+/// What is kept of messages that are not handed on as they come.
+struct Slow {
     framing: Framing,
     /// A message that is decoded elsewhere.
     decoding: Option<JoinHandle<Decoding>>,
-    payer: Payer,
     /// The memory of the message that is read, decoded, or was handed on last.
     charge: Option<Charge>,
     /// Whether the service has the message that is charged for: done with once it asks for more.
     is_handed_on: bool,
-    /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
-    /// is enough.
-    pause: Option<Pause>,
 }
 
 /// A decoded message and its memory, or why there is none.
@@ -64,39 +71,78 @@ impl Messages {
         payer: Payer,
     ) -> Self {
         let pause = longest_pause.map(|longest| Pause { longest, timer: None });
-        let framing = Framing::new(input.map_or(MAX_OTHER, |input| input.most), is_gzip);
-        Self {
-            inner,
-            input,
-            framing,
-            decoding: None,
-            payer,
-            charge: None,
-            is_handed_on: false,
-            pause,
-        }
+        Self { inner, input, is_gzip, payer, slow: None, pause }
     }
 
+    /// Whether no message has begun.
+    fn is_between(&self) -> bool {
+        self.slow.as_ref().is_none_or(|slow| slow.framing.is_empty())
+    }
+
+    /// Takes bytes that are no whole small messages, and charges for what is kept.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let most = self.input.map_or(MAX_OTHER, |input| input.most);
+        let slow = self.slow.get_or_insert_with(|| {
+            let framing = Framing::new(most, self.is_gzip);
+            Box::new(Slow { framing, decoding: None, charge: None, is_handed_on: false })
+        });
+        slow.framing.push(bytes);
+        if slow.framing.len() <= UNCOUNTED {
+            return Ok(());
+        }
+        let charge = slow.charge.get_or_insert_with(|| self.payer.charge());
+        charge.moved(slow.framing.len())
+    }
+
+    /// Whether others needed the memory of a message whose rest does not come.
+    fn has_lost(&self, context: &mut Context<'_>) -> Option<Refusal> {
+        let charge = self.slow.as_ref()?.charge.as_ref()?;
+        charge.eviction().is_evicted(context.waker()).then(|| charge.lost())
+    }
+
+    /// Whether the rest of a message was waited for too long.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        if self.is_between() {
+            return false;
+        }
+        let Some(pause) = &mut self.pause else { return false };
+        let longest = pause.longest;
+        let timer = pause.timer.get_or_insert_with(|| Box::pin(sleep(longest)));
+        timer.as_mut().poll(context).is_ready()
+    }
+}
+
+impl Slow {
     /// What the next message becomes: a frame at once, or nothing until it is decoded.
-    fn begin(&mut self, message: Message) -> Result<Option<Bytes>, Refusal> {
-        let Some(input) = self.input else { return Ok(Some(message.into_frame()?)) };
+    fn begin(
+        &mut self,
+        message: Message,
+        input: Option<&'static Input>,
+        payer: &Payer,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let Some(input) = input else { return Ok(Some(message.into_frame()?)) };
         if message.is_small() {
             return Ok(Some(message.into_frame()?));
         }
         if message.len() < LARGE && !message.is_compressed() {
-            let (decoded, charge) = decode(input, message, self.charge.take(), &self.payer)?;
+            let (decoded, charge) = decode(input, message, self.charge.take(), payer)?;
             (self.charge, self.is_handed_on) = (charge, true);
             return Ok(Some(codec::hand_over(decoded)));
         }
         // A call that is dropped meanwhile leaves the work to end by itself: it is bounded.
-        let (charge, payer) = (self.charge.take(), self.payer.clone());
+        let (charge, payer) = (self.charge.take(), payer.clone());
         self.decoding =
             Some(tokio::task::spawn_blocking(move || decode(input, message, charge, &payer)));
         Ok(None)
     }
 
     /// The next frame out of what was read.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Option<Polled>> {
+    fn poll_read(
+        &mut self,
+        input: Option<&'static Input>,
+        payer: &Payer,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Polled>> {
         loop {
             if let Some(decoding) = &mut self.decoding {
                 let done = ready!(Pin::new(decoding).poll(context));
@@ -112,7 +158,7 @@ impl Messages {
             }
             let begun = match self.framing.next() {
                 Ok(None) => return Poll::Ready(None),
-                Ok(Some(message)) => self.begin(message),
+                Ok(Some(message)) => self.begin(message, input, payer),
                 Err(refusal) => Err(refusal),
             };
             match begun {
@@ -122,33 +168,6 @@ impl Messages {
             }
         }
     }
-
-    /// Takes bytes that are no whole small messages, and charges for what is kept.
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.framing.push(bytes);
-        if self.framing.len() <= UNCOUNTED {
-            return Ok(());
-        }
-        let charge = self.charge.get_or_insert_with(|| self.payer.charge());
-        charge.moved(self.framing.len())
-    }
-
-    /// Whether others needed the memory of a message whose rest does not come.
-    fn has_lost(&self, context: &mut Context<'_>) -> Option<Refusal> {
-        let charge = self.charge.as_ref()?;
-        charge.eviction().is_evicted(context.waker()).then(|| charge.lost())
-    }
-
-    /// Whether the rest of a message was waited for too long.
-    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(pause) = &mut self.pause else { return false };
-        if self.framing.is_empty() {
-            return false;
-        }
-        let longest = pause.longest;
-        let timer = pause.timer.get_or_insert_with(|| Box::pin(sleep(longest)));
-        timer.as_mut().poll(context).is_ready()
-    }
 }
 
 impl Body for Messages {
@@ -157,11 +176,15 @@ impl Body for Messages {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Polled>> {
         let this = &mut *self;
-        if std::mem::take(&mut this.is_handed_on) {
-            this.charge = None;
+        if let Some(slow) = &mut this.slow
+            && std::mem::take(&mut slow.is_handed_on)
+        {
+            slow.charge = None;
         }
         loop {
-            if let Some(frame) = ready!(this.poll_read(context)) {
+            if let Some(slow) = &mut this.slow
+                && let Some(frame) = ready!(slow.poll_read(this.input, &this.payer, context))
+            {
                 return Poll::Ready(Some(frame));
             }
             let polled = Pin::new(&mut this.inner).poll_frame(context);
@@ -172,9 +195,9 @@ impl Body for Messages {
             }
             let frame = match polled {
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(None) if !this.framing.is_empty() => {
+                Poll::Ready(None) if !this.is_between() => {
                     let refusal = malformed("the request ends within a message");
-                    this.framing = Framing::new(0, false);
+                    this.slow = None;
                     return Poll::Ready(Some(Err(boxed(refusal))));
                 }
                 Poll::Ready(ended) => return Poll::Ready(ended.map(|it| it.map_err(Into::into))),
@@ -189,7 +212,7 @@ impl Body for Messages {
             };
             match frame.into_data() {
                 // What nearly every call sends: whole messages that need no look.
-                Ok(data) if this.framing.is_empty() && are_small(&data) => {
+                Ok(data) if this.is_between() && are_small(&data) => {
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Ok(data) => {
@@ -203,7 +226,8 @@ impl Body for Messages {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.framing.is_empty() && self.decoding.is_none() && self.inner.is_end_stream()
+        let is_decoding = self.slow.as_ref().is_some_and(|slow| slow.decoding.is_some());
+        self.is_between() && !is_decoding && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
