@@ -20,7 +20,9 @@ use super::v1::{self, ErrorReason};
 use crate::config::Permission;
 use crate::domain::list::{ListId, ListingChange, Row};
 use crate::domain::publication::{Force, Gate};
-use crate::engine::{ChangesSince, Engine, EngineError, Import, ListOverview, Publication};
+use crate::engine::{
+    ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
+};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
