@@ -125,3 +125,29 @@ impl Engine {
         is_required && (is_sanctions || kinds == [None, None])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_have_a_total_and_give_it_back() {
+        let all = Arc::new(AtomicU64::new(MAX_UPLOAD - 8));
+        let upload =
+            || Upload { file: NamedTempFile::new().unwrap(), size: 0, all: Arc::clone(&all) };
+        let mut first = upload();
+        first.write(b"12345").unwrap();
+        let mut second = upload();
+        let refused = second.write(b"6789").unwrap_err();
+        assert!(matches!(refused, EngineError::TooManyUploads), "{refused}");
+        assert_eq!(std::fs::read(second.path()).unwrap(), b"");
+        drop(first);
+        drop(second);
+        assert_eq!(all.load(Ordering::Relaxed), MAX_UPLOAD - 8);
+        upload().write(b"12345678").unwrap();
+        let mut large = upload();
+        large.size = MAX_UPLOAD;
+        all.fetch_add(MAX_UPLOAD, Ordering::Relaxed);
+        assert!(matches!(large.write(b"1"), Err(EngineError::UploadTooLarge)));
+    }
+}

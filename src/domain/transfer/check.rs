@@ -55,6 +55,9 @@ pub enum TransferError {
     /// Inputs of a transaction that makes new coins.
     #[error("inputs: a coinbase transaction has none, not {0}")]
     Coinbase(usize),
+    /// A transaction that makes new coins and is not the first of its block.
+    #[error("position.tx_index: {0}, but a coinbase is the first transaction of its block")]
+    LateCoinbase(u32),
     /// Inputs that are all known and worth less than the outputs, which no chain allows: an exporter
     /// did not know them.
     #[error("inputs: worth less than the outputs: a value that is not known is null")]
@@ -122,7 +125,15 @@ impl Transfer {
                     Asset::Native | Asset::Contract(_) => Ok(()),
                 }
             }
-            Movement::Utxo(utxo) => check_utxo(utxo),
+            Movement::Utxo(utxo) => {
+                if let Placement::Whole(Position { tx_index, .. }) = self.placement
+                    && utxo.coinbase
+                    && tx_index != 0
+                {
+                    return Err(TransferError::LateCoinbase(tx_index));
+                }
+                check_utxo(utxo)
+            }
         }
     }
 }
@@ -219,7 +230,8 @@ mod tests {
     }
 
     fn utxo(utxo: UtxoMovement) -> Transfer {
-        Transfer { movement: Movement::Utxo(Box::new(utxo)), ..account() }
+        let placement = Position { height: MAX_HEIGHT, tx_index: 0, index: u32::MAX }.into();
+        Transfer { placement, movement: Movement::Utxo(Box::new(utxo)), ..account() }
     }
 
     fn legs(count: usize, holders: usize) -> Vec<Leg> {
@@ -236,7 +248,10 @@ mod tests {
         check(&account(), "");
         check(&Transfer { time: NOW + MAX_AHEAD, ..account() }, "");
         check(&Transfer { chain: Chain::Other("cip34:1-764824073".into()), ..account() }, "");
-        check(&utxo(UtxoMovement { coinbase: true, inputs: vec![], outputs: legs(1, 0) }), "");
+        let coinbase = utxo(UtxoMovement { coinbase: true, inputs: vec![], outputs: legs(1, 0) });
+        check(&coinbase, "");
+        let placement = Position { height: 1, tx_index: 1, index: 0 }.into();
+        check(&Transfer { placement, ..coinbase }, "position.tx_index: 1, but a coinbase");
         let full = legs(MAX_LEGS, 1);
         check(&utxo(UtxoMovement { coinbase: false, inputs: full.clone(), outputs: full }), "");
         let outputs = legs(1, MAX_HOLDERS);

@@ -20,12 +20,12 @@ pub struct Limit {
 /// too large is decoded, so that the service records its blocks as gaps.
 const INGEST_MARGIN: usize = 2;
 
-/// Kinds of movement or of list that one message may name: there are fewer than ten of either, and
-/// naming one twice is no error.
+/// Kinds of movement or of list, or gates, that one message may name: there are fewer than ten of
+/// each, and naming one twice is no error.
 const MAX_KINDS: usize = 100;
 
 /// Every repeated field that a request can hold; a test holds the table against the descriptors.
-pub const LIMITS: [Limit; 13] = [
+pub const LIMITS: [Limit; 14] = [
     reserved("BatchScreenAddressesRequest", "queries", screening::MAX_BATCH),
     reserved("ComparePoliciesRequest", "queries", screening::MAX_BATCH),
     limit("CoveredBlocks", "kinds", MAX_KINDS),
@@ -33,6 +33,7 @@ pub const LIMITS: [Limit; 13] = [
     reserved("IngestTransfersRequest", "transfers", transfers::MAX_BATCH * INGEST_MARGIN),
     reserved("IngestTransfersRequest", "covered", transfers::MAX_COVERED * INGEST_MARGIN),
     reserved("IngestTransfersRequest", "gaps", transfers::MAX_COVERED * INGEST_MARGIN),
+    limit("ImportListHeader", "force_gates", MAX_KINDS),
     limit("ScreenTransferRequest", "sources", payment::MAX_SIDE),
     limit("ScreenTransferRequest", "destinations", payment::MAX_SIDE),
     limit("ScreeningOptions", "lists", question::MAX_LISTS),

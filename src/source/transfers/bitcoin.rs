@@ -210,9 +210,6 @@ impl Bitcoin {
         let tx_index = fields::tx_index(scalar(row.index)).map_err(|fault| fault.of("index"))?;
         let coinbase = row.is_coinbase.unwrap_or(false);
         let counts = (scalar(row.input_count), scalar(row.output_count));
-        if let Some(index) = tx_index.filter(|index| coinbase && *index != 0) {
-            return Err(RowFault::LateCoinbase(index));
-        }
         let Some(movement) = self.movement(coinbase, counts, row.inputs, row.outputs)? else {
             return Ok(Understood::LeftOut(LeftOut::NoLegs));
         };

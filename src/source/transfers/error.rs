@@ -101,9 +101,6 @@ pub enum RowFault {
     /// A column that says another than the receipt of the row's transaction.
     #[error("{0} is not what the receipt of the transaction says: one of the two is wrong")]
     OtherReceipt(&'static str),
-    /// A transaction that makes new coins and is not the first of its block.
-    #[error("is_coinbase is true, but index is {0}: a coinbase is the first of its block")]
-    LateCoinbase(u32),
     /// A transaction that makes new coins, and spends some.
     #[error("is_coinbase is true, but an input names a holder or a value: one of the two is wrong")]
     SpendingCoinbase,

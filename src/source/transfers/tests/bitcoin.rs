@@ -75,7 +75,7 @@ fn a_coinbase_stands_first_and_spends_nothing() {
         let said = refusal(row(&format!(",\"is_coinbase\":true,{more},{outputs}")));
         assert!(said.contains(want), "{said}");
     };
-    check("\"inputs\":[],\"index\":1", "index is 1: a coinbase is the first of its block");
+    check("\"inputs\":[],\"index\":1", "position.tx_index: 1, but a coinbase is the first");
     check("\"inputs\":[{\"addresses\":[],\"value\":5}]", "an input names a holder or a value");
 }
 

@@ -274,6 +274,12 @@ fn a_spend() -> Spend<'static> {
     }
 }
 
+/// The coins of a block's reward.
+fn to_coinbase(spend: &mut Spend<'_>) {
+    (spend.coinbase, spend.index) = (true, Some(0));
+    spend.inputs.clear();
+}
+
 fn check_spend(name: &str, change: impl FnOnce(&mut Spend<'_>), taken: bool) {
     let mut spend = a_spend();
     change(&mut spend);
@@ -321,7 +327,9 @@ fn spends_are_taken_and_refused_alike() {
     check_spend("a long hash", |it| it.tx = "ab".repeat(33), false);
     check_spend("a name", |it| it.tx = "coinbase".to_owned(), false);
     check_spend("an index too large", |it| it.index = Some(MAX_TX_INDEX + 1), false);
-    check_spend("a coinbase", |it| (it.coinbase, it.inputs) = (true, vec![]), true);
+    check_spend("a coinbase", to_coinbase, true);
+    let late = |it: &mut Spend<'_>| (it.coinbase, it.inputs) = (true, vec![]);
+    check_spend("a coinbase that is not the first", late, false);
     check_spend("a coinbase that spends", |it| it.coinbase = true, false);
     check_spend("an input of nobody", |it| it.inputs[0].0.clear(), true);
     check_spend("a shielded input", |it| it.inputs[0] = (vec![], Some(u64::MAX), true), true);
