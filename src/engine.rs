@@ -32,6 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 pub use backup::judge;
+pub use by_hand::Upload;
 pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
 pub use error::EngineError;
 use error::internal;

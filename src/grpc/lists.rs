@@ -1,13 +1,15 @@
 //! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
 //! on the blocking pool.
 
+mod upload;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use self::upload::receive;
 use super::access::{self, Caller};
 use super::blocking::with_engine;
 use super::convert::{self, ListedRow, day};
@@ -27,12 +29,6 @@ use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
 const EXPORT_CHUNK: usize = 256 << 10;
-
-/// The largest part of an import, in bytes.
-const MAX_IMPORT_CHUNK: usize = 1 << 20;
-
-/// How long the next part of a file is waited for.
-const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest reason to override the gates, in bytes: it is kept with the version.
 const MAX_FORCE_REASON: usize = 1_024;
@@ -230,18 +226,7 @@ impl SanctionsListService for Lists {
         };
         let import = import_of(header)?;
         check_import(&self.engine, &caller, &import)?;
-        let mut upload = self.engine.begin_upload(&import.file_name).map_err(Refusal::from)?;
-        while let Some(message) = next_part(&mut parts).await? {
-            let Some(Part::Chunk(chunk)) = message.part else {
-                return Err(invalid_field("part", "after the header come chunks only").into());
-            };
-            if chunk.len() > MAX_IMPORT_CHUNK {
-                let message = format!("{} bytes, at most {MAX_IMPORT_CHUNK}", chunk.len());
-                return Err(Refusal::invalid(ErrorReason::TooManyItems, "chunk", message).into());
-            }
-            // A page-cache write of at most 1 MiB: shorter than handing it to another thread.
-            upload.write(&chunk).map_err(Refusal::from)?;
-        }
+        let upload = receive(&self.engine, &import.file_name, &mut parts).await?;
         with_engine(&self.engine, move |engine| {
             // What a list needs may have changed while the file came.
             check_import(engine, &caller, &import)?;
@@ -350,19 +335,6 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
         (false, true) => Err(invalid_field("header.force_gates", "name the gates to override")),
         (true, false) => {
             Err(invalid_field("header.force_reason", "gates are overridden for a reason"))
-        }
-    }
-}
-
-/// The next part of a file; refused where it does not come in time: what came so far lies on the disk.
-async fn next_part(
-    parts: &mut Streaming<v1::ImportListRequest>,
-) -> Result<Option<v1::ImportListRequest>, Status> {
-    match tokio::time::timeout(PART_TIMEOUT, parts.message()).await {
-        Ok(part) => part,
-        Err(_) => {
-            let message = format!("no part came for {} s", PART_TIMEOUT.as_secs());
-            Err(Status::deadline_exceeded(message))
         }
     }
 }

@@ -552,7 +552,7 @@ fn dated(head: &[&str], day: &str, rows: usize) -> String {
 }
 
 #[test]
-fn a_file_that_shrank_adds_at_once_and_removes_when_confirmed() {
+fn a_file_that_shrank_adds_at_once_and_removes_when_forced() {
     let Some(history) = history() else { return };
     let desk = history.desk("2025-11-20T12:00:00Z", &[]);
     let (csv, cut) = shrunk(&desk, "2025-11-20");
@@ -590,11 +590,14 @@ fn a_file_that_shrank_adds_at_once_and_removes_when_confirmed() {
     }
     assert_eq!(desk.list(SDN).state().version.counts.removals_pending, count);
 
-    // Too early, then late enough.
-    desk.set_clock("2025-11-21T11:59:59Z");
-    assert_eq!(desk.import_csv(SDN, &csv, None).unwrap(), unchanged());
-    desk.set_clock("2025-11-21T13:00:00Z");
-    assert_eq!(desk.import_csv(SDN, &csv, None).unwrap(), published(0, count, 0));
+    // Beyond the gate they do not confirm themselves.
+    for time in ["2025-11-21T11:59:59Z", "2025-11-21T13:00:00Z", "2025-12-10T12:00:00Z"] {
+        desk.set_clock(time);
+        assert_eq!(desk.import_csv(SDN, &csv, None).unwrap(), unchanged());
+        assert_eq!(desk.list(SDN).state().version.counts.removals_pending, count);
+    }
+    let forced = desk.import_csv(SDN, &csv, Some("checked by hand")).unwrap();
+    assert_eq!((forced.published, forced.added, forced.removed), (true, 0, count));
     assert_eq!(kinds(5), of(&[("Removed", count)]));
     let counts = desk.list(SDN).state().version.counts;
     assert_eq!((counts.removals_pending, counts.removed), (0, count + 90));

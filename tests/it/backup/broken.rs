@@ -116,7 +116,7 @@ fn a_stalled_backup_holds_up_nobody_and_a_killed_server_loses_nothing() {
         let rows = format!("address,ticker\n0x{generation:040x},ETH\n");
         fs::write(&list, rows).unwrap();
         let import = ["lists", "import", list.to_str().unwrap(), "--list", "x", "--kind"];
-        let forced = ["ADVISORY", "--force", "a test", "--force-gate", "shrink", "--yes"];
+        let forced = ["ADVISORY", "--force", "a test", "--force-gate", "quarantine", "--yes"];
         let said = run(&data, [&["--server", url], &import[..], &forced].concat());
         assert_eq!(said.status, 0, "{}", said.err);
     }

@@ -1,0 +1,50 @@
+//! The parts of a file that is handed in, to a file of ours. Understands nothing of it.
+
+use std::time::Duration;
+
+use tonic::{Status, Streaming};
+
+use crate::engine::{Engine, Upload};
+use crate::grpc::status::{Refusal, invalid_field};
+use crate::grpc::v1::import_list_request::Part;
+use crate::grpc::v1::{self, ErrorReason};
+
+/// The largest part of an import, in bytes.
+const MAX_IMPORT_CHUNK: usize = 1 << 20;
+
+/// How long the next part of a file is waited for.
+const PART_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Takes the parts after the header.
+pub(super) async fn receive(
+    engine: &Engine,
+    file_name: &str,
+    parts: &mut Streaming<v1::ImportListRequest>,
+) -> Result<Upload, Status> {
+    let mut upload = engine.begin_upload(file_name).map_err(Refusal::from)?;
+    while let Some(message) = next_part(parts).await? {
+        let Some(Part::Chunk(chunk)) = message.part else {
+            return Err(invalid_field("part", "after the header come chunks only").into());
+        };
+        if chunk.len() > MAX_IMPORT_CHUNK {
+            let message = format!("{} bytes, at most {MAX_IMPORT_CHUNK}", chunk.len());
+            return Err(Refusal::invalid(ErrorReason::TooManyItems, "chunk", message).into());
+        }
+        // A page-cache write of at most 1 MiB: shorter than handing it to another thread.
+        upload.write(&chunk).map_err(Refusal::from)?;
+    }
+    Ok(upload)
+}
+
+/// The next part of a file; refused where it does not come in time: what came so far lies on the disk.
+async fn next_part(
+    parts: &mut Streaming<v1::ImportListRequest>,
+) -> Result<Option<v1::ImportListRequest>, Status> {
+    match tokio::time::timeout(PART_TIMEOUT, parts.message()).await {
+        Ok(part) => part,
+        Err(_) => {
+            let message = format!("no part came for {} s", PART_TIMEOUT.as_secs());
+            Err(Status::deadline_exceeded(message))
+        }
+    }
+}
