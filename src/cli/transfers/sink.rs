@@ -23,7 +23,7 @@ pub enum Sink {
         /// The engine on the store.
         engine: Arc<Engine>,
         /// `None` while it is at work.
-        session: Option<IngestSession>,
+        session: Option<Box<IngestSession>>,
         /// The sum so far.
         done: Ingested,
     },
@@ -55,7 +55,7 @@ impl Sink {
     pub fn open(reached: Reached) -> Self {
         match reached {
             Reached::Held(engine) => {
-                let session = Some(engine.begin_ingest());
+                let session = Some(Box::new(engine.begin_ingest()));
                 Self::Held { engine, session, done: Ingested::default() }
             }
             Reached::Served(client) => {
@@ -128,7 +128,7 @@ impl Sink {
 }
 
 async fn append(
-    session: &mut Option<IngestSession>,
+    session: &mut Option<Box<IngestSession>>,
     done: &mut Ingested,
     batch: Vec<Transfer>,
     covered: Vec<Covered>,

@@ -370,7 +370,7 @@ fn scalar(raw: Option<&RawValue>) -> &[u8] {
 fn may_have_address(script: &[u8]) -> bool {
     let lower = script.to_ascii_lowercase();
     let lower = lower.strip_prefix(b"0x").unwrap_or(&lower);
-    if lower.len() % 2 != 0 || !lower.iter().all(u8::is_ascii_hexdigit) {
+    if !lower.len().is_multiple_of(2) || !lower.iter().all(u8::is_ascii_hexdigit) {
         return true;
     }
     let length = lower.len() / 2;

@@ -50,7 +50,7 @@ fn a_created_contract_that_was_paid_is_unnamed_until_a_receipt_names_it() {
     assert_eq!(unnamed(&read_text(row(0, 1))), 0, "nothing moved");
     assert_eq!(unnamed(&read_text(row(5, 0))), 0, "it failed");
     let receipts = write(format!("transaction_hash,contract_address\n{},{B}\n", hash("01")));
-    let named = read_with(&row(5, 1), &settings(None, Some(&receipts))).unwrap();
+    let named = read_with(row(5, 1), &settings(None, Some(&receipts))).unwrap();
     assert_eq!((unnamed(&named), &named.account(0).to), (0, &evm(B)));
 }
 
