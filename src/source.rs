@@ -114,14 +114,14 @@ pub struct Bounds {
     pub max_record: usize,
     /// Nesting of XML and YAML: 64. JSON is bounded by `serde_json` at 128.
     pub max_depth: usize,
-    /// Rows, repeated ones among them: 1 million. A list in the making takes up to 1 KiB each, and the
+    /// Rows, repeated ones among them: 500,000. A list in the making takes up to 1 KiB each, and the
     /// text of [`Self::max_kept`] some four times.
     pub max_rows: usize,
     /// Bytes of entities that an OpenSanctions file makes us hold, wallets and what could be their
     /// holders: 128 MiB.
     pub max_held: usize,
     /// Bytes of text of the parties and rows that are kept, each counted as often as it is copied:
-    /// 128 MiB.
+    /// 64 MiB.
     pub max_kept: usize,
 }
 
@@ -132,9 +132,9 @@ impl Default for Bounds {
             max_field: 64 << 10,
             max_record: 4 << 20,
             max_depth: 64,
-            max_rows: 1_000_000,
+            max_rows: 500_000,
             max_held: 128 << 20,
-            max_kept: 128 << 20,
+            max_kept: 64 << 20,
         }
     }
 }

@@ -181,6 +181,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             ends,
             payer: Some(payer),
             answer_limit,
+            held: None,
         };
         finish.admitted(caller_name, under_way);
         Call { state: State::Running(running), finish: Some(finish), request_id }
@@ -217,6 +218,8 @@ struct Running {
     payer: Option<Payer>,
     /// The most bytes of an answer that its caller takes.
     answer_limit: usize,
+    /// The memory of the message that the handler holds.
+    held: Option<Charge>,
 }
 
 impl Future for Call {
@@ -264,7 +267,9 @@ impl Future for Call {
 
 impl Running {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Response<tonic::body::Body>> {
-        if let Poll::Ready(Ok(response)) = Pin::new(&mut self.routed).poll(context) {
+        let (polled, held) = message::polling(|| Pin::new(&mut self.routed).poll(context));
+        self.held = held.or(self.held.take());
+        if let Poll::Ready(Ok(response)) = polled {
             if let Some(deadline) = self.deadline.filter(|_| self.bound) {
                 tasks::answered_by(deadline + FAREWELL);
             }

@@ -11,8 +11,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use self::upload::receive;
 use super::access::{self, Caller};
-use super::blocking::with_engine;
+use super::blocking::{with_engine, with_engine_in_turn};
 use super::convert::{self, ListedRow, day};
+use super::load::Load;
 use super::page;
 use super::status::{Refusal, both, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
@@ -37,12 +38,13 @@ const MAX_FORCE_REASON: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Lists {
     engine: Arc<Engine>,
+    load: Arc<Load>,
 }
 
 impl Lists {
     /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+        Self { engine, load }
     }
 }
 
@@ -227,7 +229,7 @@ impl SanctionsListService for Lists {
         let import = import_of(header)?;
         check_import(&self.engine, &caller, &import)?;
         let upload = receive(&self.engine, &import.file_name, &mut parts).await?;
-        with_engine(&self.engine, move |engine| {
+        with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
             // What a list needs may have changed while the file came.
             check_import(engine, &caller, &import)?;
             let publication = engine.import(&import, upload.path())?;
@@ -244,9 +246,11 @@ impl SanctionsListService for Lists {
         request: Request<v1::ExportListRequest>,
     ) -> Result<Response<Self::ExportListStream>, Status> {
         let id = parse_list_id("list_id", &request.into_inner().list_id)?;
+        let turn = self.load.exports.turn().await?;
         let csv = with_engine(&self.engine, move |engine| Ok(engine.export(&id)?)).await?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
+            let _turn = turn;
             for chunk in csv.chunks(EXPORT_CHUNK) {
                 let chunk = v1::ExportListResponse { chunk: chunk.to_vec() };
                 if sender.send(Ok(chunk)).await.is_err() {
@@ -264,7 +268,7 @@ impl SanctionsListService for Lists {
         let caller = access::caller(&request)?;
         let id = parse_list_id("list_id", &request.into_inner().list_id)?;
         caller.must_reach_list(&id)?;
-        with_engine(&self.engine, move |engine| {
+        with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
             let publication = engine.refresh(&id)?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::RefreshListResponse { report }))

@@ -25,6 +25,10 @@ pub struct Load {
     pub batches: Turns,
     /// Turns of searches.
     pub searches: Turns,
+    /// Turns of list imports and refreshes: a list in the making takes much memory.
+    pub imports: Turns,
+    /// Turns of exports, each of which holds a whole list until its reader has taken it.
+    pub exports: Turns,
 }
 
 impl Load {
@@ -35,6 +39,8 @@ impl Load {
             streams: Counted::new("limits.streams", "streams", limits.streams),
             batches: Turns::new("limits.batches", "batches", limits.batches, BATCHES_WAITING),
             searches: Turns::new("limits.searches", "searches", limits.searches, SEARCHES_WAITING),
+            imports: Turns::new("imports", "imports", 1, BATCHES_WAITING),
+            exports: Turns::new("exports", "exports", 2, BATCHES_WAITING),
         }
     }
 

@@ -183,7 +183,7 @@ fn routes(
     let screening = ScreeningServiceServer::new(screenings)
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
-    let lists = SanctionsListServiceServer::new(Lists::new(engine.clone()))
+    let lists = SanctionsListServiceServer::new(Lists::new(engine.clone(), load.clone()))
         .max_decoding_message_size(MAX_REQUEST)
         .max_encoding_message_size(MAX_RESPONSE);
     let transfers = TransferServiceServer::new(Transfers::new(engine.clone(), load.clone()))

@@ -3,6 +3,7 @@
 
 mod framing;
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -36,6 +37,30 @@ pub struct Messages {
     /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
     /// is enough.
     pause: Option<Pause>,
+}
+
+thread_local! {
+    /// The charge of a message that a call's handler holds. tonic asks for more, or drops the body,
+    /// before the handler begins: in the poll of the call, which takes it from here.
+    static PARKED: Cell<Option<Charge>> = const { Cell::new(None) };
+}
+
+/// Polls a call, and gives the charge of a message that its handler holds from then on.
+pub fn polling<T>(poll: impl FnOnce() -> T) -> (T, Option<Charge>) {
+    PARKED.set(None);
+    let polled = poll();
+    (polled, PARKED.take())
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        if let Some(slow) = &mut self.slow
+            && slow.is_handed_on
+            && self.pause.is_none()
+        {
+            PARKED.set(slow.charge.take());
+        }
+    }
 }
 
 /// What is kept of messages that are not handed on as they come.
@@ -129,10 +154,14 @@ impl Slow {
             (self.charge, self.is_handed_on) = (charge, true);
             return Ok(Some(codec::hand_over(decoded)));
         }
-        // A call that is dropped meanwhile leaves the work to end by itself: it is bounded.
-        let (charge, payer) = (self.charge.take(), payer.clone());
+        // A call that is dropped meanwhile leaves the work to end by itself: it is charged for, what
+        // is packed with the most that it may unpack to.
+        let charge = self.charge.take().unwrap_or_else(|| payer.charge());
+        let unpacked = if message.is_compressed() { input.most } else { 0 };
+        charge.at_work(message.len() + unpacked)?;
+        let payer = payer.clone();
         self.decoding =
-            Some(tokio::task::spawn_blocking(move || decode(input, message, charge, &payer)));
+            Some(tokio::task::spawn_blocking(move || decode(input, message, Some(charge), &payer)));
         Ok(None)
     }
 
@@ -179,7 +208,11 @@ impl Body for Messages {
         if let Some(slow) = &mut this.slow
             && std::mem::take(&mut slow.is_handed_on)
         {
-            slow.charge = None;
+            let charge = slow.charge.take();
+            // The one message of a call that is no stream is held until the call is answered.
+            if this.pause.is_none() {
+                PARKED.set(charge);
+            }
         }
         loop {
             if let Some(slow) = &mut this.slow

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use crate::engine::{Engine, Upload};
@@ -15,6 +16,9 @@ const MAX_IMPORT_CHUNK: usize = 1 << 20;
 /// How long the next part of a file is waited for.
 const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long all parts of a file may take: 1.8 MB a second for the largest.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// Takes the parts after the header.
 pub(super) async fn receive(
     engine: &Engine,
@@ -22,7 +26,8 @@ pub(super) async fn receive(
     parts: &mut Streaming<v1::ImportListRequest>,
 ) -> Result<Upload, Status> {
     let mut upload = engine.begin_upload(file_name).map_err(Refusal::from)?;
-    while let Some(message) = next_part(parts).await? {
+    let until = Instant::now() + UPLOAD_TIMEOUT;
+    while let Some(message) = next_part(parts, until).await? {
         let Some(Part::Chunk(chunk)) = message.part else {
             return Err(invalid_field("part", "after the header come chunks only").into());
         };
@@ -39,11 +44,14 @@ pub(super) async fn receive(
 /// The next part of a file; refused where it does not come in time: what came so far lies on the disk.
 async fn next_part(
     parts: &mut Streaming<v1::ImportListRequest>,
+    until: Instant,
 ) -> Result<Option<v1::ImportListRequest>, Status> {
-    match tokio::time::timeout(PART_TIMEOUT, parts.message()).await {
+    let until = until.min(Instant::now() + PART_TIMEOUT);
+    match tokio::time::timeout_at(until, parts.message()).await {
         Ok(part) => part,
         Err(_) => {
-            let message = format!("no part came for {} s", PART_TIMEOUT.as_secs());
+            let (part, all) = (PART_TIMEOUT.as_secs(), UPLOAD_TIMEOUT.as_secs());
+            let message = format!("no part came for {part} s, or not all came in {all} s");
             Err(Status::deadline_exceeded(message))
         }
     }
