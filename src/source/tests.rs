@@ -148,7 +148,8 @@ fn broken_packing_is_refused() {
 
 #[test]
 fn bombs_are_refused() {
-    let bounds = Bounds { max_decompressed: 1 << 20, ..Bounds::default() };
+    let (max_decompressed, max_rows) = (1 << 20, usize::MAX);
+    let bounds = Bounds { max_decompressed, max_rows, ..Bounds::default() };
     let zeros = vec![b'0'; 8 << 20];
     let lines = "0\n".repeat(4 << 20).into_bytes();
     for bytes in [&zeros, &lines] {

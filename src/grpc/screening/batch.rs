@@ -1,6 +1,7 @@
 //! A batch of questions, checked, and the part of its answers that its caller has room for.
 
 use prost::Message;
+use twox_hash::XxHash3_64;
 
 use super::MAX_BATCH;
 use crate::grpc::page;
@@ -24,19 +25,22 @@ pub struct Batch {
     pub options: Options,
     /// The most bytes of the answer, where the caller names them.
     pub most: Option<usize>,
-    /// The place of the first query, and how many there are in all.
-    place: [u64; 2],
+    /// The place of the first query.
+    start: u64,
+    /// How many there are in all.
+    total: u64,
+    /// Of all queries and the options: a token is good for these alone. 0 where no part is asked for.
+    digest: u64,
 }
 
 impl Batch {
     /// Checks a request; a refusal names every field that is wrong.
-    pub fn check(request: v1::BatchScreenAddressesRequest) -> Result<Self, Refusal> {
-        let v1::BatchScreenAddressesRequest {
-            mut queries,
-            options,
-            max_response_bytes,
-            page_token,
-        } = request;
+    pub fn check(mut request: v1::BatchScreenAddressesRequest) -> Result<Self, Refusal> {
+        let page_token = std::mem::take(&mut request.page_token);
+        let max_response_bytes = std::mem::take(&mut request.max_response_bytes);
+        let is_in_parts = max_response_bytes > 0 || !page_token.is_empty();
+        let digest = if is_in_parts { XxHash3_64::oneshot(&request.encode_to_vec()) } else { 0 };
+        let v1::BatchScreenAddressesRequest { mut queries, options, .. } = request;
         let total = queries.len();
         let count = match total {
             1..=MAX_BATCH => Ok(()),
@@ -50,23 +54,23 @@ impl Batch {
             }
         };
         let options = both(count, Options::check(options.as_ref()));
-        let room = both(room(max_response_bytes), start(&page_token, total as u64));
+        let room = both(room(max_response_bytes), start(&page_token, total as u64, digest));
         let (((), options), (most, start)) = both(options, room)?;
         queries.drain(..start as usize);
-        Ok(Self { queries, options, most, place: [start, total as u64] })
+        Ok(Self { queries, options, most, start, total: total as u64, digest })
     }
 
     /// Room for the answers, beside their snapshot.
     pub fn room(&self, snapshot: &v1::Snapshot) -> Room {
-        let beside = snapshot.encoded_len() + FIELD + page::token(self.place).len() + FIELD;
+        let beside =
+            snapshot.encoded_len() + FIELD + page::token([self.start, self.digest]).len() + FIELD;
         Room { left: self.most.map(|most| most.saturating_sub(beside)) }
     }
 
     /// The token for what follows the first `answered` of the queries that were left.
     pub fn token_after(&self, answered: usize) -> String {
-        let [start, total] = self.place;
-        let next = start + answered as u64;
-        if next < total { page::token([next, total]) } else { String::new() }
+        let next = self.start + answered as u64;
+        if next < self.total { page::token([next, self.digest]) } else { String::new() }
     }
 }
 
@@ -81,11 +85,11 @@ fn room(max_response_bytes: u32) -> Result<Option<usize>, Refusal> {
     }
 }
 
-/// Where the part begins: a token is of a batch of as many queries.
-fn start(token: &str, total: u64) -> Result<u64, Refusal> {
+/// Where the part begins: a token is of the same queries and options.
+fn start(token: &str, total: u64, digest: u64) -> Result<u64, Refusal> {
     match page::place(token)? {
         None => Ok(0),
-        Some([start, of]) if of == total && start < total => Ok(start),
+        Some([start, of]) if of == digest && start < total => Ok(start),
         Some(_) => Err(invalid_field("page_token", "of a batch of other queries")),
     }
 }

@@ -327,9 +327,33 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
             assert_eq!(found.request_id, format!("{n:0100}"));
             assert_eq!(is_listed, n % 4 != 1, "{n}");
         }
-        part.queries.pop();
+        part.queries.swap(0, 1);
         let foreign = (Code::InvalidArgument, "INVALID_FIELD", "page_token", "other queries");
         check_refused(send(&part).await, foreign);
+    });
+}
+
+/// What is packed is charged for with the most that it may unpack to, before it is unpacked.
+#[test]
+fn packed_messages_at_once_stay_within_their_memory() {
+    let limits = Limits { message_mib: 40, message_mib_per_caller: 40, ..Limits::default() };
+    listing(limits, async |desk| {
+        let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        let bomb = framed(1, &packed(&[0x12, 0].repeat(4 << 20)));
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let (channel, bomb) = (channel.clone(), bomb.clone());
+            let gzip = [("grpc-encoding", "gzip")];
+            calls.spawn(async move {
+                answered(post(&channel, INGEST, &gzip, bomb).await).await.1.code()
+            });
+        }
+        let mut refused = 0;
+        while let Some(code) = calls.join_next().await {
+            refused += usize::from(code.unwrap() == Code::ResourceExhausted);
+        }
+        // Two of 16 MiB at a time have room, and each takes a while.
+        assert!(refused > 0);
     });
 }
 
