@@ -136,7 +136,7 @@ impl Ingestor {
             covered: Vec::new(),
             gaps: Vec::new(),
             counts: Counts::default(),
-            standing: Standing::default(),
+            standing: Standing::after(&self.shared.store.transfer_state()),
         }
     }
 
@@ -205,6 +205,7 @@ impl Session {
     /// Takes gaps that were found: they are stored with what is stored next.
     pub fn note_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
         self.gaps.extend(gaps);
+        self.standing.has_faults |= !self.gaps.is_empty();
     }
 
     /// Stores what waits, and that the load is whole; `None` if there is nothing to store.

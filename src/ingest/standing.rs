@@ -1,5 +1,8 @@
 //! Where a bulk load stands: the block that it may not have finished is a gap until it goes on, so that
-//! a load that is killed leaves one. Pure.
+//! a load that is killed leaves one. A load that brings such a block and comes to its end, with nothing
+//! in it that was not understood, ends what others left there. Pure.
+
+use std::collections::HashMap;
 
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Extent, Gap, GapCause, TransferState};
@@ -25,6 +28,12 @@ pub(super) struct Standing {
     at: usize,
     /// Gaps that the load has stored.
     stored: Vec<(Chain, Gap)>,
+    /// Blocks in which others stopped before this load began, by height.
+    left: HashMap<u64, Vec<(Chain, Gap)>>,
+    /// Those of them that this load has brought rows of.
+    brought: Vec<(Chain, Gap)>,
+    /// Something of the load was not understood.
+    pub has_faults: bool,
 }
 
 /// How the gaps of a load change.
@@ -37,6 +46,23 @@ pub(super) struct Moved {
 }
 
 impl Standing {
+    /// Of a load that begins.
+    pub fn after(state: &TransferState) -> Self {
+        let mut left: HashMap<u64, Vec<(Chain, Gap)>> = HashMap::new();
+        for head in state.chains.values() {
+            for gap in head.gaps.iter().filter(|gap| gap.cause == GapCause::Stopped) {
+                match &gap.extent {
+                    Extent::Heights(span) if span.start() == span.end() => {
+                        let blocks = left.entry(*span.start()).or_default();
+                        blocks.push((head.chain.clone(), gap.clone()));
+                    }
+                    Extent::Heights(_) | Extent::Times(_) => {}
+                }
+            }
+        }
+        Self { left, ..Self::default() }
+    }
+
     /// Notes a row that the load has brought.
     pub fn note(&mut self, row: &Transfer) {
         let Some(height) = row.height() else { return };
@@ -44,6 +70,14 @@ impl Standing {
         let is_of = |reach: &Reach| reach.kind == kind && reach.chain == row.chain;
         if !self.reaches.get(self.at).is_some_and(is_of) {
             self.at = self.reaches.iter().position(is_of).unwrap_or(self.reaches.len());
+        }
+        if !self.left.is_empty()
+            && self.reaches.get(self.at).is_none_or(|reach| reach.last != height)
+            && let Some(blocks) = self.left.get_mut(&height)
+        {
+            let is_brought =
+                |(chain, gap): &mut (Chain, Gap)| gap.kind == kind && *chain == row.chain;
+            self.brought.extend(blocks.extract_if(.., is_brought));
         }
         match self.reaches.get_mut(self.at) {
             Some(reach) => {
@@ -63,9 +97,9 @@ impl Standing {
         }
     }
 
-    /// Whether the load has gaps of its own in the store.
+    /// Whether there are gaps that end with the load.
     pub fn has_gaps(&self) -> bool {
-        !self.stored.is_empty()
+        !self.stored.is_empty() || !self.has_faults && !self.brought.is_empty()
     }
 
     /// What changes with what is stored next; `is_over` says that the load ends with it. A gap that
@@ -77,7 +111,11 @@ impl Standing {
         };
         let own = |gap: &(Chain, Gap)| self.stored.contains(gap);
         let stored: Vec<_> = stands.into_iter().filter(|gap| own(gap) || !is_known(gap)).collect();
-        let ended = self.stored.iter().filter(|gap| !stored.contains(gap)).cloned().collect();
+        let mut ended: Vec<_> =
+            self.stored.iter().filter(|gap| !stored.contains(gap)).cloned().collect();
+        if is_over && !self.has_faults {
+            ended.extend_from_slice(&self.brought);
+        }
         let added = stored.iter().filter(|gap| !own(gap)).cloned().collect();
         Moved { ended, added, stored }
     }

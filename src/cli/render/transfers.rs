@@ -196,6 +196,10 @@ fn cause(gap: &v1::TransferGap) -> &'static str {
     }
 }
 
+fn is_one_block(gap: &v1::TransferGap) -> bool {
+    gap.heights.is_some_and(|heights| heights.from == heights.to)
+}
+
 fn closing(gap: &v1::TransferGap) -> String {
     match gap.cause() {
         v1::GapCause::Unnamed if gap.rows > 0 => {
@@ -213,6 +217,9 @@ fn closing(gap: &v1::TransferGap) -> String {
             && (gap.index.is_some() || gap.kind() == v1::MovementKind::Utxo) =>
         {
             format!("its row of {}", escape(&gap.tx))
+        }
+        v1::GapCause::Stopped if is_one_block(gap) => {
+            "an import of the block that ends, or with --covers, and no rejects".to_owned()
         }
         _ => "an import with --covers and no rejects".to_owned(),
     }

@@ -288,12 +288,24 @@ fn a_bulk_load_that_does_not_end_leaves_the_block_it_stood_in() {
     killed.append_unfinished(rows(&[8]), &[]).unwrap();
     drop(killed);
     assert!(stands("height 8"));
-    // The next does not end what it left, nor does one by the way.
-    let mut next = ingestor.begin();
-    next.append_unfinished(rows(&[8]), &[]).unwrap();
-    next.finish().unwrap();
-    ingestor.begin().append(rows(&[9]), &[]).unwrap();
+    // It ends with a load that brings the block and comes to its end, and no other.
+    let load = |heights: &[u64], has_faults: bool| {
+        let mut load = ingestor.begin();
+        load.append_unfinished(rows(heights), &[]).unwrap();
+        if has_faults {
+            let (extent, cause) = (Extent::Heights(7..=7), GapCause::Unreadable);
+            let kind = MovementKind::Native;
+            load.note_gaps([(Chain::Evm(1), Gap { kind, extent, cause, place: None })]);
+        }
+        load.finish().unwrap();
+    };
+    load(&[7, 9], false);
+    ingestor.begin().append(rows(&[8]), &[]).unwrap();
     assert!(stands("height 8"));
+    load(&[7, 8, 9], true);
+    assert_eq!(gaps(&ingestor, "eip155:1").len(), 2);
+    load(&[7, 8, 9], false);
+    assert_eq!(gaps(&ingestor, "eip155:1"), ["native height 7 UNREADABLE"]);
     let mut clean = Covered::heights(Chain::Evm(1), &[MovementKind::Native], 5..=9);
     clean.is_clean_import = true;
     ingestor.begin().append(Vec::new(), &[clean]).unwrap();
