@@ -183,9 +183,10 @@ fn changes_come_in_order_and_by_page() {
     assert_eq!(store.changes(Some((9, 0)), None, 10).unwrap(), ChangePage::default());
 }
 
-/// Opens the database of a closed store as it is.
-fn raw(dir: &Path) -> sled::Db {
-    sled::open(dir.join("store")).unwrap()
+/// Opens the database of a closed store as it is: patiently, for another test may have started a
+/// child process, which holds the lock until it has begun.
+pub(super) fn raw(dir: &Path) -> sled::Db {
+    open_patiently(&dir.join("store"), DEFAULT_CACHE, files::TRIES).unwrap()
 }
 
 fn bytes_of(state: &[ListState]) -> Vec<[u8; 32]> {

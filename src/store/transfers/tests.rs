@@ -364,7 +364,7 @@ fn a_store_of_lists_only_is_opened_and_has_the_new_schema_then() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let schema = || {
-        let db = sled::open(dir.path().join("store")).unwrap();
+        let db = crate::store::tests::raw(dir.path());
         (db.open_tree("meta").unwrap(), db)
     };
     let (meta, db) = schema();

@@ -25,7 +25,7 @@ fn found(damage: impl Fn(&sled::Db, &Path)) -> Vec<String> {
     assert_eq!(store.verify(&judge).unwrap().label_bytes, Some(9200));
     drop(store);
     let file = dir.path().join("store");
-    let db = sled::open(&file).unwrap();
+    let db = crate::store::tests::raw(dir.path());
     damage(&db, &file);
     drop(db);
     open(dir.path()).verify(&judge).unwrap().problems

@@ -8,7 +8,7 @@ fn damaged(damage: impl Fn(&Path, &sled::Tree, &sled::Tree)) -> String {
     let store = open(dir.path());
     append(&store, 0..9000);
     drop(store);
-    let db = sled::open(dir.path().join("store")).unwrap();
+    let db = crate::store::tests::raw(dir.path());
     let file = dir.path().join("store/segments");
     damage(&file, &db.open_tree("transfers").unwrap(), &db.open_tree("segments").unwrap());
     drop(db);
