@@ -7,9 +7,7 @@ use hashbrown::HashMap;
 
 use super::known::{Index, Pending, Taken};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{
-    Conflict, Extent, Gap, GapCause, GapPlace, Replacement, TransferState,
-};
+use crate::domain::coverage::{Conflict, Extent, Gap, Replacement, TransferState};
 use crate::domain::transfer::{Identity, MovementKind, Telling, Transfer};
 use crate::store::{Replaced, Store, StoreError};
 
@@ -245,9 +243,8 @@ impl<'a> Sorting<'a> {
 
 pub(super) fn counted(rows: Unnamed) -> impl Iterator<Item = (Chain, Gap)> {
     rows.into_iter().map(|((chain, kind, is_height, at), rows)| {
-        let cause = GapCause::Unnamed;
         let extent = if is_height { Extent::Heights(at..=at) } else { Extent::Times(at..=at) };
-        (chain, Gap { kind, extent, cause, place: Some(GapPlace::Rows(rows)) })
+        (chain, Gap::unnamed(kind, extent, rows))
     })
 }
 

@@ -126,6 +126,11 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// So many rows of the extent that do not name who paid or was paid.
+    pub fn unnamed(kind: MovementKind, extent: Extent, rows: u64) -> Self {
+        Self { kind, extent, cause: GapCause::Unnamed, place: Some(GapPlace::Rows(rows)) }
+    }
+
     /// Whether a row that was understood closes the gap: the one that it is about, and no other.
     pub fn ends_with(&self, row: &Transfer) -> bool {
         if self.kind != row.kind() || !self.extent.holds_row(row) {

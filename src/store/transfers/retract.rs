@@ -9,8 +9,8 @@ use super::change::Change;
 use super::log::Segment;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    self, ChainHead, Conflict, Extent, Gap, GapCause, GapPlace, Replacement, Replacements,
-    RetractionRecord, Settlement, Spans, TransferState, Verdict,
+    self, ChainHead, Conflict, Extent, Gap, GapCause, Replacement, Replacements, RetractionRecord,
+    Settlement, Spans, TransferState, Verdict,
 };
 use crate::domain::transfer::{MovementKind, Telling, Transfer};
 use crate::store::{Store, StoreError};
@@ -56,7 +56,11 @@ impl Found {
             .unnamed
             .iter()
             .filter(|((_, height), _)| !undeclared.iter().any(|span| span.contains(height)));
-        counted.map(|((kind, height), rows)| unnamed_gap(*kind, *height, *rows)).collect()
+        counted
+            .map(|((kind, height), rows)| {
+                Gap::unnamed(*kind, Extent::Heights(*height..=*height), *rows)
+            })
+            .collect()
     }
 
     fn leave(&mut self, rows: u64, times: (u64, u64)) {
@@ -227,8 +231,9 @@ impl Store {
             let was_unpositioned = rows.iter().any(|(_, row)| row.position().is_none());
             let unnamed = rows.iter().filter(|(_, row)| row.has_unnamed_holders());
             let unnamed = unnamed.filter_map(|(_, row)| Some((row.kind(), row.height()?)));
-            let unnamed: Vec<_> =
-                unnamed.map(|(kind, height)| unnamed_gap(kind, height, 1)).collect();
+            let unnamed: Vec<_> = unnamed
+                .map(|(kind, height)| Gap::unnamed(kind, Extent::Heights(height..=height), 1))
+                .collect();
             let head = change.head(&chain);
             head.change_gaps(&unnamed, []);
             head.transfers = head.transfers.saturating_sub(1);
@@ -267,11 +272,6 @@ impl Found {
             }
         }
     }
-}
-
-fn unnamed_gap(kind: MovementKind, height: u64, rows: u64) -> Gap {
-    let (extent, place) = (Extent::Heights(height..=height), Some(GapPlace::Rows(rows)));
-    Gap { kind, extent, cause: GapCause::Unnamed, place }
 }
 
 /// What was told before a taken block told it better does not count either: it has to come again.

@@ -24,7 +24,7 @@ const OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Runs a test against a server that has one listing, with limits of its own.
-fn limited(limits: Limits, test: impl AsyncFnOnce(&mut Desk)) {
+pub(super) fn limited(limits: Limits, test: impl AsyncFnOnce(&mut Desk)) {
     let edit = |config: &mut Config| {
         config.lists = vec![ofac()];
         config.limits = limits;

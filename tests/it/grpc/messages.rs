@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::{Service, ServiceExt};
 
+use super::limits::limited;
 use super::*;
 use crate::support::server::ServerChild;
 
@@ -98,23 +99,10 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Runs a test against a server with one listing, which answers as ever in the end.
-fn listing(limits: Limits, test: impl AsyncFnOnce(&mut Desk)) {
-    let edit = |config: &mut Config| {
-        config.lists = vec![ofac()];
-        config.limits = limits;
-    };
-    run_with(edit, async |desk| {
-        desk.sanction(OFAC, csv("2025-11-20", &made_up(0..1))).await;
-        test(desk).await;
-        assert!(said(&desk.screen(&evm(0)).await).starts_with("BLOCK 100"), "others go on");
-    });
-}
-
 #[test]
 fn elements_that_are_nearly_empty_are_refused_before_they_are_decoded() {
     const INVALID: Code = Code::InvalidArgument;
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         // 8.4 million transfers, 2 million queries, 2 million names of lists.
         let transfers = outcome(desk, INGEST, [0x12, 0].repeat((16 << 20) / 2)).await;
         check_refused(transfers, (INVALID, "TOO_MANY_ITEMS", "transfers", "more than 20000"));
@@ -161,7 +149,7 @@ fn no_message_takes_more_than_eight_times_its_size_and_2_mib() {
 
 #[test]
 fn faults_of_clients_are_invalid_arguments() {
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         let invalid = |words| (Code::InvalidArgument, "MALFORMED_MESSAGE", "", words);
         let no_text = [0x0a, 4, 0x12, 2, 0xff, 0xfe];
         check_refused(outcome(desk, SCREEN, no_text.to_vec()).await, invalid("UTF-8"));
@@ -199,7 +187,7 @@ fn faults_of_clients_are_invalid_arguments() {
 
 #[test]
 fn a_large_batch_comes_packed_and_through_another_thread() {
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         let queries: Vec<_> = (0..5_000).map(|n| query(&evm(n))).collect();
         let message = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
         let message = message.encode_to_vec();
@@ -225,7 +213,7 @@ fn a_large_batch_comes_packed_and_through_another_thread() {
 
 #[test]
 fn every_wrong_field_is_named() {
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         fn invalid(fields: &str) -> (Code, &str, &str, &str) {
             (Code::InvalidArgument, "INVALID_FIELD", fields, "")
         }
@@ -259,7 +247,7 @@ fn every_wrong_field_is_named() {
 
 #[test]
 fn who_speaks_no_grpc_is_told_so() {
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
         let json = [("content-type", "application/json")];
         let response = post(&channel, SCREEN, &json, b"{}".to_vec()).await;
@@ -279,7 +267,7 @@ fn who_speaks_no_grpc_is_told_so() {
 
 #[test]
 fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
-    listing(Limits::default(), async |desk| {
+    limited(Limits::default(), async |desk| {
         let queries: Vec<_> = (0..10_000)
             .map(|n| v1::AddressQuery {
                 request_id: format!("{n:0100}"),
@@ -337,7 +325,7 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
 #[test]
 fn packed_messages_at_once_stay_within_their_memory() {
     let limits = Limits { message_mib: 40, message_mib_per_caller: 40, ..Limits::default() };
-    listing(limits, async |desk| {
+    limited(limits, async |desk| {
         let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
         let bomb = framed(1, &packed(&[0x12, 0].repeat(4 << 20)));
         let mut calls = tokio::task::JoinSet::new();
@@ -365,7 +353,7 @@ fn answers_that_nobody_reads_hold_no_more_than_their_limit() {
         stall_timeout: Duration::from_secs(60),
         ..Limits::default()
     };
-    listing(limits, async |desk| {
+    limited(limits, async |desk| {
         // A window of nothing: the server may not send a byte of any answer.
         let reader = channel(&format!("http://{}", desk.address), 0).await;
         let queries = (0..10_000).map(|_| query(&evm(0))).collect();
@@ -414,7 +402,7 @@ fn half_a_message_holds_no_memory_that_others_need() {
         stall_timeout: Duration::from_secs(60),
         ..Limits::default()
     };
-    listing(limits, async |desk| {
+    limited(limits, async |desk| {
         let (part, parts) = mpsc::unbounded_channel();
         let slow = channel(&format!("http://{}", desk.address), 1 << 20).await;
         // The prefix and most of a message of 12 MiB, whose rest never comes.
