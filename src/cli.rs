@@ -35,7 +35,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{Config, Flags};
 use crate::telemetry::{Filter, LogFormat};
 
-pub use text::escape_lines;
+pub use output::complain;
 
 /// Screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked addresses.
 #[derive(Debug, Parser)]

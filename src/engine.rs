@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -65,8 +65,11 @@ use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};
 
-/// The largest file that an import takes, in bytes.
+/// The most bytes of all files that come for imports at one time.
 pub const MAX_UPLOAD: u64 = 1 << 30;
+
+/// The largest of them, and the most of one caller at one time, in bytes.
+pub const MAX_FILE: u64 = MAX_UPLOAD / 2;
 
 /// How the names of uploaded files begin.
 const UPLOAD: &str = "lazaretto-upload-";
@@ -91,8 +94,7 @@ pub struct Engine {
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
-    /// Bytes of uploads on their way in.
-    uploading: Arc<AtomicU64>,
+    uploading: Arc<by_hand::Uploading>,
     /// Why the store's files cannot be used, as last looked at.
     misplaced: Mutex<Option<String>>,
     /// Held by whoever makes a backup.

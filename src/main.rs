@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lazaretto::cli::{Cli, escape_lines};
+use lazaretto::cli::{Cli, complain};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,8 +26,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(status) => status.into(),
         Err(error) => {
-            // A server's words and a list's are among them.
-            eprintln!("error: {}", escape_lines(&format!("{error:#}")));
+            complain(&format!("error: {error:#}"));
             FAILURE.into()
         }
     }

@@ -3,6 +3,7 @@
 
 mod fetch;
 mod publisher;
+mod room;
 mod schedule;
 mod settings;
 mod status;
@@ -21,6 +22,7 @@ use crate::store::StoreError;
 
 pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher, shown_url};
 pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};
+pub use room::{Room, TooLarge};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
 pub use status::{SourceStatus, Stop, Transition};
@@ -64,6 +66,9 @@ pub enum RefreshError {
     /// The publication did not pass a gate.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The lists would take more memory than they may.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

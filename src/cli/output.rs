@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::text::{Style, escape_json};
+use super::text::{Style, escape_json, escape_lines};
 
 /// In which form to show an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -41,6 +41,13 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Says a fault on standard error, its hostile characters escaped: servers' words and lists' are among
+/// them. Where nobody reads that, the exit status still tells.
+pub fn complain(fault: &str) {
+    let line = format!("{}\n", escape_lines(fault));
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 /// A new file beside its final name, which [`finish`] gives it.

@@ -83,7 +83,7 @@ fn check(files: &[PathBuf]) -> Result<u8> {
                 output::write(shown.as_bytes())?;
             }
             Err(faults) => {
-                eprintln!("{}", escape_lines(&faults.to_string()));
+                output::complain(&faults.to_string());
                 status = 1;
             }
         }

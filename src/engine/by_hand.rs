@@ -1,44 +1,60 @@
 //! Lists that come by hand: the file, whether it needs more than the permission to import, and its
 //! publication.
 
+use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
 use super::dialogue::{Import, Publication};
-use super::{Engine, EngineError, MAX_UPLOAD, UPLOAD, unconfigured};
+use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{ListId, ListKind, Provenance};
-use crate::refresh::{ByHand, ListSettings};
+use crate::domain::publication::{Force, Gate, Refused};
+use crate::refresh::{ByHand, ListSettings, RefreshError};
 use crate::screening::snapshot::SnapshotList;
 use crate::source::{self, Bounds};
+
+/// The bytes of uploads on their way in, by caller.
+pub(super) type Uploading = Mutex<HashMap<Arc<str>, u64>>;
 
 /// The bytes of an import on their way in.
 #[derive(Debug)]
 pub struct Upload {
     file: NamedTempFile,
     size: u64,
-    /// Bytes of all uploads.
-    all: Arc<AtomicU64>,
+    caller: Arc<str>,
+    all: Arc<Uploading>,
+}
+
+fn lock(uploading: &Uploading) -> MutexGuard<'_, HashMap<Arc<str>, u64>> {
+    uploading.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Upload {
     /// Takes bytes; refused where they, or those of all uploads, are too many.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         let more = bytes.len() as u64;
-        if self.size + more > MAX_UPLOAD {
+        if self.size + more > MAX_FILE {
             return Err(EngineError::UploadTooLarge);
         }
-        self.size += more;
-        // Counted before it is asked: those that are refused give theirs back when they are dropped.
-        if self.all.fetch_add(more, Ordering::Relaxed) + more > MAX_UPLOAD {
+        self.count(more)?;
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    fn count(&mut self, more: u64) -> Result<(), EngineError> {
+        let mut all = lock(&self.all);
+        let of_all: u64 = all.values().sum();
+        let of_caller = all.entry(Arc::clone(&self.caller)).or_default();
+        if *of_caller + more > MAX_FILE || of_all + more > MAX_UPLOAD {
             return Err(EngineError::TooManyUploads);
         }
-        Ok(self.file.write_all(bytes)?)
+        *of_caller += more;
+        self.size += more;
+        Ok(())
     }
 
     /// The file.
@@ -49,16 +65,20 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.size, Ordering::Relaxed);
+        let mut all = lock(&self.all);
+        if let Some(of_caller) = all.get_mut(&self.caller) {
+            *of_caller -= self.size;
+        }
+        all.retain(|_, bytes| *bytes > 0);
     }
 }
 
 impl Engine {
-    /// A new file for the bytes of an import ([`MAX_UPLOAD`], and no more in all that come at one time);
-    /// gone when dropped.
-    pub fn begin_upload(&self, file_name: &str) -> Result<Upload, EngineError> {
+    /// A new file for the bytes of an import by `caller`, gone when dropped: at most [`MAX_UPLOAD`]
+    /// of all callers at one time, and half of that of one.
+    pub fn begin_upload(&self, file_name: &str, caller: Arc<str>) -> Result<Upload, EngineError> {
         let file = self.upload_file(file_name)?;
-        Ok(Upload { file, size: 0, all: Arc::clone(&self.uploading) })
+        Ok(Upload { file, size: 0, caller, all: Arc::clone(&self.uploading) })
     }
 
     /// A new file in the data directory; gone when dropped. Its name ends as `file_name`, which helps
@@ -85,6 +105,13 @@ impl Engine {
         let loaded = state.map(|state| state.version.kind);
         let mut settings = match (self.settings(&import.id), import.kind.or(loaded)) {
             (Some(settings), kind) => {
+                let opens = |force: &Force| force.opens(Gate::Kind);
+                let other = import.kind.filter(|&kind| loaded.is_none() && kind != settings.kind);
+                if let Some(incoming) = other.filter(|_| !import.force.as_ref().is_some_and(opens))
+                {
+                    let (id, loaded) = (import.id.clone(), settings.kind);
+                    return Err(RefreshError::from(Refused::Kind { id, loaded, incoming }).into());
+                }
                 ListSettings { kind: kind.unwrap_or(settings.kind), ..settings.clone() }
             }
             (None, Some(kind)) => unconfigured(import.id.clone(), kind),
@@ -116,10 +143,10 @@ impl Engine {
         }
         let snapshot = self.snapshot();
         let list = snapshot.as_deref().and_then(|snapshot| snapshot.list(id));
-        let is_missing = snapshot.as_deref().is_some_and(|it| it.record().missing.contains(id));
+        // Also where no list is loaded, and so there is no snapshot.
+        let (policy, _) = self.policies.pair();
         let is_required = settings.is_some_and(|settings| settings.required)
-            || list.is_some_and(|list| list.terms().required)
-            || is_missing;
+            || policy.requirements().lists.contains(id);
         let kinds = [settings.map(|settings| settings.kind), list.map(SnapshotList::kind)];
         let is_sanctions = kinds.into_iter().flatten().any(|kind| kind == ListKind::Sanctions);
         is_required && (is_sanctions || kinds == [None, None])
@@ -131,23 +158,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uploads_have_a_total_and_give_it_back() {
-        let all = Arc::new(AtomicU64::new(MAX_UPLOAD - 8));
-        let upload =
-            || Upload { file: NamedTempFile::new().unwrap(), size: 0, all: Arc::clone(&all) };
-        let mut first = upload();
-        first.write(b"12345").unwrap();
-        let mut second = upload();
-        let refused = second.write(b"6789").unwrap_err();
+    fn uploads_have_a_total_and_one_by_caller_and_give_them_back() {
+        let all = Arc::<Uploading>::default();
+        let upload = |caller: &str| Upload {
+            file: NamedTempFile::new().unwrap(),
+            size: 0,
+            caller: caller.into(),
+            all: Arc::clone(&all),
+        };
+        let mut first = upload("a");
+        first.count(MAX_FILE - 5).unwrap();
+        let mut second = upload("a");
+        let refused = second.write(b"678901").unwrap_err();
         assert!(matches!(refused, EngineError::TooManyUploads), "{refused}");
         assert_eq!(std::fs::read(second.path()).unwrap(), b"");
-        drop(first);
-        drop(second);
-        assert_eq!(all.load(Ordering::Relaxed), MAX_UPLOAD - 8);
-        upload().write(b"12345678").unwrap();
-        let mut large = upload();
-        large.size = MAX_UPLOAD;
-        all.fetch_add(MAX_UPLOAD, Ordering::Relaxed);
-        assert!(matches!(large.write(b"1"), Err(EngineError::UploadTooLarge)));
+        second.write(b"12345").unwrap();
+        let mut third = upload("b");
+        third.count(MAX_FILE).unwrap();
+        assert!(matches!(third.write(b"1"), Err(EngineError::UploadTooLarge)));
+        let mut fourth = upload("c");
+        assert!(matches!(fourth.write(b"1"), Err(EngineError::TooManyUploads)));
+        drop((first, second));
+        fourth.write(b"1").unwrap();
+        drop((third, fourth));
+        assert!(lock(&all).is_empty());
     }
 }

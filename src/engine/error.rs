@@ -2,11 +2,11 @@
 
 use std::{fmt, io};
 
-use super::MAX_UPLOAD;
+use super::{MAX_FILE, MAX_UPLOAD};
 use crate::domain::address::AddressError;
 use crate::domain::list::ListId;
 use crate::domain::transfer::TransferError;
-use crate::refresh::RefreshError;
+use crate::refresh::{RefreshError, TooLarge};
 use crate::source;
 use crate::store::StoreError;
 use crate::store::backup::BackupError;
@@ -32,6 +32,9 @@ pub enum EngineError {
     /// A sanity gate refused the publication.
     #[error("{0}")]
     Refused(String),
+    /// The lists would take more memory than they may.
+    #[error(transparent)]
+    ListTooLarge(TooLarge),
     /// The source could not be read.
     #[error("{0}")]
     Source(String),
@@ -42,10 +45,12 @@ pub enum EngineError {
     #[error(transparent)]
     Backup(#[from] BackupError),
     /// A file that is larger than one may be.
-    #[error("the file has more than {MAX_UPLOAD} bytes")]
+    #[error("the file has more than {MAX_FILE} bytes")]
     UploadTooLarge,
     /// Files on their way in are more than there may be at one time.
-    #[error("files on their way in have {MAX_UPLOAD} bytes in all: try again once some have ended")]
+    #[error(
+        "files on their way in have {MAX_UPLOAD} bytes in all, or {MAX_FILE} of this caller: try again once some have ended"
+    )]
     TooManyUploads,
     /// Another backup is being made.
     #[error("another backup is being made: try again once it has ended")]
@@ -126,6 +131,7 @@ impl From<RefreshError> for EngineError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
+            RefreshError::TooLarge(too_large) => Self::ListTooLarge(too_large),
             RefreshError::Store(error) => Self::Store(error),
             RefreshError::UnknownList(id) => Self::UnknownList(id),
             RefreshError::NoSource(id) => Self::NoSource(id),

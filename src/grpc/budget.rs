@@ -53,32 +53,58 @@ struct Entry {
     moved: usize,
     /// Whether the server waits for the peer, and is not itself at work.
     is_waiting: bool,
-    eviction: Arc<Eviction>,
+    holder: Arc<Holder>,
 }
 
-/// Tells a call that it has lost its memory.
+/// A call that holds memory: since when its reader is waited for, and whether it lost the memory to
+/// others.
 #[derive(Debug, Default)]
-pub struct Eviction {
+pub struct Holder {
     /// The limit that was reached.
     limit: OnceLock<&'static str>,
-    waker: Mutex<Option<Waker>>,
+    reader: Mutex<Reader>,
 }
 
-impl Eviction {
+#[derive(Debug, Default)]
+struct Reader {
+    waited_for_since: Option<Instant>,
+    /// Of the task that waits for the rest of a message, and of the one that waits for the reader.
+    wakers: [Option<Waker>; 2],
+}
+
+/// Who is woken when a call has lost its memory.
+#[derive(Clone, Copy, Debug)]
+pub enum Waits {
+    /// Whoever waits for the rest of a message.
+    ForMessage,
+    /// Whoever waits for the reader of an answer.
+    ForReader,
+}
+
+impl Holder {
     /// Whether the call is to end; `waker` is woken when it is.
-    pub fn is_evicted(&self, waker: &Waker) -> bool {
-        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *kept {
+    pub fn is_evicted(&self, waits: Waits, waker: &Waker) -> bool {
+        let mut reader = self.reader();
+        match &mut reader.wakers[waits as usize] {
             Some(kept) => kept.clone_from(waker),
-            None => *kept = Some(waker.clone()),
+            none => *none = Some(waker.clone()),
         }
         self.limit.get().is_some()
     }
 
+    /// Says since when the reader has taken nothing; `None` while the server itself is at work.
+    pub fn waits_for_reader(&self, since: Option<Instant>) {
+        self.reader().waited_for_since = since;
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn evict(&self, limit: &'static str) {
         self.limit.get_or_init(|| limit);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        waker.into_iter().for_each(Waker::wake);
+        let wakers = std::mem::take(&mut self.reader().wakers);
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -93,9 +119,8 @@ impl Budget {
         }
     }
 
-    /// A charge of nothing yet, for `caller`.
-    pub fn charge(self: &Arc<Self>, caller: Arc<str>) -> Charge {
-        let eviction = Arc::<Eviction>::default();
+    /// A charge of nothing yet, for a call of `caller`.
+    pub fn charge(self: &Arc<Self>, caller: Arc<str>, holder: Arc<Holder>) -> Charge {
         let mut ledger = self.lock();
         ledger.last += 1;
         let number = ledger.last;
@@ -107,11 +132,11 @@ impl Budget {
             moved_at: now,
             moved: 0,
             is_waiting: true,
-            eviction: eviction.clone(),
+            holder: holder.clone(),
         };
         ledger.charges.insert(number, entry);
         drop(ledger);
-        Charge { budget: self.clone(), number, eviction }
+        Charge { budget: self.clone(), number, holder }
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
@@ -130,22 +155,39 @@ impl Budget {
             entry.moved_at = Instant::now();
             entry.moved += bytes.abs_diff(before);
         }
-        if bytes <= before {
-            ledger.give_back(charge.number, before - bytes);
-        } else {
-            let more = bytes - before;
-            self.make_room(&mut ledger, charge.number, &caller, more)?;
-            ledger.used += more;
-            *ledger.callers.entry(caller).or_default() += more;
-            if let Some(entry) = ledger.charges.get_mut(&charge.number) {
-                entry.bytes = bytes;
+        let mut evicted = Vec::new();
+        let room = match bytes.checked_sub(before) {
+            Some(more) if more > 0 => {
+                let room = self.make_room(&mut ledger, charge.number, &caller, more, &mut evicted);
+                if room.is_ok() {
+                    ledger.used += more;
+                    *ledger.callers.entry(caller).or_default() += more;
+                    if let Some(entry) = ledger.charges.get_mut(&charge.number) {
+                        entry.bytes = bytes;
+                    }
+                }
+                room
             }
-        }
+            _ => {
+                ledger.give_back(charge.number, before - bytes);
+                Ok(())
+            }
+        };
         self.metrics.message_bytes(ledger.used);
-        Ok(())
+        drop(ledger);
+        for (limit, entry) in evicted {
+            self.metrics.turned(Turned::MessageMemory);
+            tracing::warn!(
+                limit,
+                bytes = entry.bytes,
+                "ended the call of a slow peer for its memory"
+            );
+            entry.holder.evict(limit);
+        }
+        room
     }
 
-    /// Ends calls of slow peers until `more` bytes fit: of the caller where its own limit is
+    /// Takes the memory of slow peers until `more` bytes fit: of the caller where its own limit is
     /// reached, of anybody where the limit over all is.
     fn make_room(
         &self,
@@ -153,6 +195,7 @@ impl Budget {
         number: u64,
         caller: &Arc<str>,
         more: usize,
+        evicted: &mut Vec<(&'static str, Entry)>,
     ) -> Result<(), Refusal> {
         let now = Instant::now();
         loop {
@@ -165,15 +208,7 @@ impl Budget {
                 return Ok(());
             };
             let slowest = ledger.slowest(number, of, now).ok_or_else(|| self.refusal(limit))?;
-            if let Some(entry) = ledger.remove(slowest) {
-                self.metrics.turned(Turned::MessageMemory);
-                tracing::warn!(
-                    limit,
-                    bytes = entry.bytes,
-                    "ended the call of a slow peer for its memory"
-                );
-                entry.eviction.evict(limit);
-            }
+            evicted.extend(ledger.remove(slowest).map(|entry| (limit, entry)));
         }
     }
 
@@ -190,15 +225,23 @@ impl Budget {
 impl Ledger {
     /// The charge, other than `number`, whose peer moves the fewest bytes a second, if it is slow.
     fn slowest(&self, number: u64, of: Option<&Arc<str>>, now: Instant) -> Option<u64> {
-        let slow = self.charges.iter().filter_map(|(other, entry)| {
+        let fits = |number_of: u64, entry: &Entry| {
+            let is_of = of.is_none_or(|caller| entry.caller == *caller);
+            number_of != number && is_of && entry.bytes > 0
+        };
+        let slow = self.charges.iter().filter(|&(other, entry)| fits(*other, entry));
+        let slow = slow.filter_map(|(other, entry)| {
             let age = now.duration_since(entry.began);
             let rate = match now.duration_since(entry.moved_at) >= GRACE {
                 true => 0,
                 false => entry.moved as u64 * 1_000 / (age.as_millis() as u64).max(1),
             };
-            let is_slow = entry.is_waiting && age >= GRACE && rate < SLOW;
-            let fits = *other != number && of.is_none_or(|caller| entry.caller == *caller);
-            (is_slow && fits && entry.bytes > 0).then_some((rate, entry.moved_at, *other))
+            if entry.is_waiting && age >= GRACE && rate < SLOW {
+                return Some((rate, entry.moved_at, *other));
+            }
+            // Also where the server could go on, if only its last answer were taken.
+            let since = entry.holder.reader().waited_for_since?;
+            (now.duration_since(since) >= GRACE).then_some((0, since, *other))
         });
         slow.min().map(|(.., number)| number)
     }
@@ -229,7 +272,7 @@ impl Ledger {
 pub struct Charge {
     budget: Arc<Budget>,
     number: u64,
-    eviction: Arc<Eviction>,
+    holder: Arc<Holder>,
 }
 
 /// What a charge is set for.
@@ -259,14 +302,14 @@ impl Charge {
         self.budget.set(self, bytes, State::AtWork)
     }
 
-    /// What tells that the call has to end.
-    pub fn eviction(&self) -> &Arc<Eviction> {
-        &self.eviction
+    /// The call.
+    pub fn holder(&self) -> &Arc<Holder> {
+        &self.holder
     }
 
     /// The refusal of a call that lost its memory to others.
     pub fn lost(&self) -> Refusal {
-        self.budget.refusal(self.eviction.limit.get().unwrap_or(&OVERALL))
+        self.budget.refusal(self.holder.limit.get().unwrap_or(&OVERALL))
     }
 }
 
@@ -292,6 +335,10 @@ mod tests {
         Arc::new(Budget::new(&limits, Arc::new(Metrics::new([].into_iter()))))
     }
 
+    fn charge(budget: &Arc<Budget>, caller: &str) -> Charge {
+        budget.charge(caller.into(), Arc::default())
+    }
+
     fn age(budget: &Budget, charge: &Charge, by: Duration) {
         let mut ledger = budget.lock();
         let entry = ledger.charges.get_mut(&charge.number).unwrap();
@@ -300,7 +347,7 @@ mod tests {
     }
 
     fn is_evicted(charge: &Charge) -> bool {
-        charge.eviction.is_evicted(Context::from_waker(Waker::noop()).waker())
+        charge.holder.is_evicted(Waits::ForMessage, Context::from_waker(Waker::noop()).waker())
     }
 
     #[track_caller]
@@ -315,7 +362,7 @@ mod tests {
     #[test]
     fn bytes_are_counted_by_caller_and_given_back() {
         let budget = budget(10, 6);
-        let (a, b) = (budget.charge("a".into()), budget.charge("b".into()));
+        let (a, b) = (charge(&budget, "a"), charge(&budget, "b"));
         a.at_work(6 * MIB).unwrap();
         refused(a.at_work(6 * MIB + 1), BY_CALLER);
         b.at_work(4 * MIB).unwrap();
@@ -330,11 +377,11 @@ mod tests {
     #[test]
     fn the_slowest_peer_loses_first() {
         let budget = budget(10, 8);
-        let [slow, slower, busy] = ["a", "a", "b"].map(|name| budget.charge(name.into()));
+        let [slow, slower, busy] = ["a", "a", "b"].map(|name| charge(&budget, name));
         slow.made(3 * MIB).unwrap();
         slower.made(3 * MIB).unwrap();
         busy.at_work(3 * MIB).unwrap();
-        let another = budget.charge("c".into());
+        let another = charge(&budget, "c");
         refused(another.at_work(2 * MIB), OVERALL);
         age(&budget, &slow, Duration::from_secs(5));
         age(&budget, &slower, Duration::from_secs(9));
@@ -349,9 +396,26 @@ mod tests {
         refused(another.at_work(6 * MIB), OVERALL);
         assert!(!is_evicted(&slow));
         // At its own limit a caller loses what is its own.
-        let more = budget.charge("b".into());
+        let more = charge(&budget, "b");
         age(&budget, &slow, Duration::from_secs(60));
         refused(more.at_work(6 * MIB), BY_CALLER);
         assert!(!is_evicted(&slow));
+    }
+    #[test]
+    fn who_leaves_an_answer_unread_loses_the_memory_of_its_message() {
+        let budget = budget(10, 8);
+        let [unread, busy] = ["a", "b"].map(|name| charge(&budget, name));
+        unread.at_work(5 * MIB).unwrap();
+        busy.at_work(5 * MIB).unwrap();
+        let another = charge(&budget, "c");
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        for since in [None, Some(Instant::now()), ago(2)] {
+            unread.holder().waits_for_reader(since);
+            let is_unread = since.is_some_and(|since| since.elapsed() >= GRACE);
+            assert_eq!(another.at_work(MIB).is_ok(), is_unread, "{since:?}");
+            another.at_work(0).unwrap();
+            assert_eq!(is_evicted(&unread), is_unread);
+        }
+        assert!(!is_evicted(&busy));
     }
 }

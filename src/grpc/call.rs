@@ -27,7 +27,7 @@ use tonic::service::Routes;
 use tower::Service;
 
 use super::access::{ANYBODY, Access, Caller, Peer};
-use super::budget::{Budget, Charge};
+use super::budget::{Budget, Charge, Holder};
 use super::ending::Ending;
 use super::load::{Load, UnderWay};
 use super::method::{self, METHODS, Span};
@@ -68,6 +68,9 @@ pub struct Payer {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     identity: Arc<str>,
+    /// Of a stream: one for its messages and answers, so that who leaves answers unread loses the
+    /// memory of its messages too.
+    holder: Option<Arc<Holder>>,
 }
 
 impl Payer {
@@ -75,7 +78,7 @@ impl Payer {
     fn charge(&self) -> Charge {
         let address = self.peer.address.filter(|_| &*self.identity == ANYBODY);
         let caller = address.map_or_else(|| self.identity.clone(), |it| it.ip().to_string().into());
-        self.shared.budget.charge(caller)
+        self.shared.budget.charge(caller, self.holder.clone().unwrap_or_default())
     }
 }
 
@@ -105,8 +108,9 @@ impl Calls {
         headers: &HeaderMap,
         place: Option<usize>,
         now: Instant,
-    ) -> Result<(Caller, Option<UnderWay>, Option<Instant>), Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let caller = self.shared.access.admit(place, headers, &self.peer)?;
+        let answer_limit = answer::limit(headers)?;
         let span = place.map(|place| METHODS[place].span);
         let patience = deadline::patience(headers)?;
         let own = match span {
@@ -118,8 +122,19 @@ impl Calls {
             Some(Span::Probe) => None,
             span => Some(self.shared.load.begin(span == Some(Span::Stream))?),
         };
-        Ok((caller, under_way, longest.and_then(|longest| now.checked_add(longest))))
+        let deadline = longest.and_then(|longest| now.checked_add(longest));
+        Ok(Admitted { caller, under_way, deadline, answer_limit })
     }
+}
+
+/// What is known of a call that may begin.
+struct Admitted {
+    caller: Caller,
+    under_way: Option<UnderWay>,
+    /// The moment until when it must be answered.
+    deadline: Option<Instant>,
+    /// The most bytes of an answer that its caller takes.
+    answer_limit: usize,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Calls {
@@ -145,7 +160,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             finish.code(tonic::Code::InvalidArgument);
             return Call { state: State::Foreign, finish: Some(finish), request_id };
         }
-        let (caller, under_way, deadline) = match self.admit(request.headers(), place, now) {
+        let admitted = self.admit(request.headers(), place, now);
+        let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 return Call {
@@ -159,12 +175,12 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let pause = stream.then_some(self.shared.limits.stall_timeout);
         let mut request = request;
         let is_gzip = encoding::is_gzip(request.headers_mut());
-        let answer_limit = answer::limit(request.headers());
         let caller_name = Some(caller.identity.clone());
         let payer = Payer {
             shared: self.shared.clone(),
             peer: self.peer.clone(),
             identity: caller.identity.clone(),
+            holder: stream.then(Arc::default),
         };
         let input = place.and_then(wire::input);
         let paying = payer.clone();
@@ -239,6 +255,9 @@ impl Future for Call {
             State::Running(running) => match running.poll(context) {
                 Poll::Ready(response) => {
                     let payer = running.payer.take();
+                    if let Some(holder) = payer.as_ref().and_then(|it| it.holder.clone()) {
+                        tasks::holds(holder);
+                    }
                     paying = payer.map(|it| (it, running.bound, running.answer_limit));
                     (response, running.ends.take())
                 }

@@ -59,6 +59,7 @@ impl From<EngineError> for Refusal {
             }
             EngineError::Malformed(_) => (Code::InvalidArgument, ErrorReason::MalformedFile),
             EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
+            EngineError::ListTooLarge(_) => (Code::FailedPrecondition, ErrorReason::ListTooLarge),
             EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
             EngineError::Address(_) => (Code::InvalidArgument, ErrorReason::InvalidAddress),
             EngineError::NothingLoaded => (Code::Unavailable, ErrorReason::NotLoaded),
@@ -228,7 +229,7 @@ impl SanctionsListService for Lists {
         };
         let import = import_of(header)?;
         check_import(&self.engine, &caller, &import)?;
-        let upload = receive(&self.engine, &import.file_name, &mut parts).await?;
+        let upload = receive(&self.engine, &import.file_name, &caller, &mut parts).await?;
         with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
             // What a list needs may have changed while the file came.
             check_import(engine, &caller, &import)?;

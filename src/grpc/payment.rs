@@ -40,7 +40,7 @@ pub struct Asked {
 
 impl Asked {
     /// Checks a request; a refusal names the field.
-    pub fn check(request: v1::ScreenTransferRequest) -> Result<Self, Refusal> {
+    pub fn check(request: v1::ScreenTransferRequest, engine: &Engine) -> Result<Self, Refusal> {
         let direction = direction(request.direction());
         let texts = both(
             bounded("tx", &request.tx, MAX_TEXT),
@@ -48,7 +48,7 @@ impl Asked {
         );
         let amount =
             from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error));
-        let options = now_options(request.options.as_ref());
+        let options = now_options(request.options.as_ref(), engine);
         let v1::ScreenTransferRequest { sources, destinations, customer_reference, .. } = request;
         // What rests on the chain is checked where there is one.
         let on_chain = one_chain(&request.chain).and_then(|chain| {
@@ -204,8 +204,11 @@ fn direction(direction: v1::PaymentDirection) -> Result<Direction, Refusal> {
 }
 
 /// Options without a moment in the past.
-fn now_options(options: Option<&v1::ScreeningOptions>) -> Result<Options, Refusal> {
-    let options = Options::check(options)?;
+fn now_options(
+    options: Option<&v1::ScreeningOptions>,
+    engine: &Engine,
+) -> Result<Options, Refusal> {
+    let options = Options::check(options, engine)?;
     if options.narrowing.as_of.is_some() {
         let message = "a payment is made now: screen its addresses as of a past moment instead";
         return Err(status::invalid_field("options.as_of", message));

@@ -142,7 +142,7 @@ impl Comparison<'_> {
             Ok((old, new)) => {
                 v1::ComparedItem { request_id, old: Some(old), new: Some(new), error: None }
             }
-            Err(error) => refused(not_an_address(request_id, &error)),
+            Err(error) => refused((request_id, not_an_address(&error))),
         }
     }
 }
@@ -163,7 +163,7 @@ fn compare(
         Some(v1::PolicySource { source: Some(_) }) => Ok(()),
         _ => Err(invalid_field("new", "missing")),
     };
-    let (_, options) = both(both(named, count), Options::check(options.as_ref()))?;
+    let (_, options) = both(both(named, count), Options::check(options.as_ref(), engine))?;
     let options = Options { evidence: false, ..options };
     let (old, new) = (chosen(engine, "old", old)?, chosen(engine, "new", new)?);
     let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::status::{Refusal, all, both};
 use super::v1::{self, ErrorReason};
 use super::{convert, status};
-use crate::domain::address::AddressError;
+use crate::domain::address::{Address, AddressError};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
+use crate::engine::Engine;
 use crate::screening::snapshot::Snapshot;
 use crate::screening::{Narrowing, Scope, ScopeError};
 
@@ -27,9 +28,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Checks the options of a request.
-    pub fn check(options: Option<&v1::ScreeningOptions>) -> Result<Self, Refusal> {
+    /// Checks the options of a request against what `engine` has loaded; a refusal names every
+    /// field that is wrong.
+    pub fn check(options: Option<&v1::ScreeningOptions>, engine: &Engine) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
+        let (snapshot, now) = (engine.snapshot(), engine.now());
         let max_hops = match options.max_hops {
             0 => Ok(None),
             hops @ 1..=8 => Ok(u8::try_from(hops).ok()),
@@ -38,12 +41,13 @@ impl Options {
                 Err(status::invalid_field("options.max_hops", message))
             }
         };
-        let as_of = options.as_of.as_ref().map(|at| {
-            let wrong = || status::invalid_field("options.as_of", "not a valid timestamp");
-            convert::from_timestamp(at).ok_or_else(wrong)
+        let as_of = options.as_of.as_ref().map(|at| match convert::from_timestamp(at) {
+            Some(as_of) if as_of > now => Err(ScopeError::AsOfInFuture { as_of, now }.into()),
+            Some(as_of) => Ok(as_of),
+            None => Err(status::invalid_field("options.as_of", "not a valid timestamp")),
         });
         let (lists, (as_of, max_hops)) =
-            both(lists(&options.lists), both(as_of.transpose(), max_hops))?;
+            both(lists(&options.lists, snapshot.as_deref()), both(as_of.transpose(), max_hops))?;
         let narrowing = Narrowing { lists, as_of, max_hops };
         Ok(Self { narrowing, evidence: options.include_evidence })
     }
@@ -55,23 +59,36 @@ impl Options {
 
     /// Applies them to a snapshot.
     pub fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
-        Scope::new(snapshot, &self.narrowing, now).map_err(|error| match error {
-            ScopeError::UnknownList(_) => {
-                Refusal::invalid(ErrorReason::UnknownList, "options.lists", error.to_string())
-            }
-            ScopeError::AsOfInFuture { .. } => status::invalid_field("options.as_of", error),
-        })
+        Ok(Scope::new(snapshot, &self.narrowing, now)?)
     }
 }
 
-/// The lists named.
-fn lists(ids: &[String]) -> Result<Vec<ListId>, Refusal> {
+impl From<ScopeError> for Refusal {
+    fn from(error: ScopeError) -> Self {
+        match error {
+            ScopeError::UnknownList(_) => unknown_list("options.lists", &error),
+            ScopeError::AsOfInFuture { .. } => status::invalid_field("options.as_of", error),
+        }
+    }
+}
+
+fn unknown_list(field: &str, error: &ScopeError) -> Refusal {
+    Refusal::invalid(ErrorReason::UnknownList, field, error.to_string())
+}
+
+/// The lists named; each must be there.
+fn lists(ids: &[String], snapshot: Option<&Snapshot>) -> Result<Vec<ListId>, Refusal> {
     if ids.len() > MAX_LISTS {
         let message = format!("{} lists, at most {MAX_LISTS}", ids.len());
         return Err(Refusal::invalid(ErrorReason::TooManyItems, "options.lists", message));
     }
-    all(ids.iter().enumerate().map(|(place, id)| {
-        id.parse().map_err(|error| status::invalid_field(&format!("options.lists[{place}]"), error))
+    all(ids.iter().enumerate().map(|(place, text)| {
+        let field = format!("options.lists[{place}]");
+        let id = text.parse().map_err(|error| status::invalid_field(&field, error))?;
+        match snapshot.is_none_or(|snapshot| snapshot.knows(&id)) {
+            true => Ok(id),
+            false => Err(unknown_list(&field, &ScopeError::UnknownList(id))),
+        }
     }))
 }
 
@@ -85,24 +102,38 @@ pub struct Question {
     pub chain: Option<Chain>,
 }
 
-/// Checks a question; the request id comes back with a refusal.
+/// Checks a question but for its address; the request id comes back with a refusal, which names
+/// every field that is wrong.
 pub fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> {
-    let v1::AddressQuery { request_id, address, chain } = query;
-    if request_id.len() > MAX_REQUEST_ID {
-        let message = format!("{} bytes, at most {MAX_REQUEST_ID}", request_id.len());
-        let refusal = status::invalid_field("query.request_id", message);
-        let chain = status::wished_chain("query.chain", &chain);
-        let refused = both(Err::<(), _>(refusal.clone()), chain).err().unwrap_or(refusal);
-        return Err((String::new(), refused));
-    }
-    match status::wished_chain("query.chain", &chain) {
-        Ok(chain) => Ok(Question { request_id, address, chain }),
-        Err(refusal) => Err((request_id, refusal)),
+    match status::wished_chain("query.chain", &query.chain) {
+        Ok(chain) if query.request_id.len() <= MAX_REQUEST_ID => {
+            let v1::AddressQuery { request_id, address, .. } = query;
+            Ok(Question { request_id, address, chain })
+        }
+        _ => {
+            let refusal = check(&query).expect_err("the request id or the chain is wrong");
+            let fits = query.request_id.len() <= MAX_REQUEST_ID;
+            Err((if fits { query.request_id } else { String::new() }, refusal))
+        }
     }
 }
 
+/// Checks all of a question; a refusal names every field that is wrong.
+pub fn check(query: &v1::AddressQuery) -> Result<(), Refusal> {
+    let request_id = match query.request_id.len() {
+        0..=MAX_REQUEST_ID => Ok(()),
+        length => {
+            let message = format!("{length} bytes, at most {MAX_REQUEST_ID}");
+            Err(status::invalid_field("query.request_id", message))
+        }
+    };
+    let address = Address::parse(&query.address, None).map(drop);
+    let address = address.map_err(|error| not_an_address(&error));
+    let chain = status::wished_chain("query.chain", &query.chain);
+    both(request_id, both(address, chain)).map(drop)
+}
+
 /// The refusal of what no address could ever be.
-pub fn not_an_address(request_id: String, error: &AddressError) -> (String, Refusal) {
-    let refusal = Refusal::invalid(ErrorReason::InvalidAddress, "query.address", error.to_string());
-    (request_id, refusal)
+pub fn not_an_address(error: &AddressError) -> Refusal {
+    Refusal::invalid(ErrorReason::InvalidAddress, "query.address", error.to_string())
 }

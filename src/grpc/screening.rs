@@ -17,7 +17,7 @@ use super::blocking::{in_turn, with_engine_in_turn};
 use super::call::AnswerLimit;
 use super::load::Load;
 use super::payment::Asked;
-use super::question::{Options, Question, not_an_address, question};
+use super::question::{Options, Question, check, not_an_address, question};
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
@@ -187,7 +187,7 @@ pub fn answer(
             engine.count_shadow(&screening);
             Ok(convert::screening(&screening, request_id, scope.snapshot(), now))
         }
-        Err(error) => Err(not_an_address(request_id, &error)),
+        Err(error) => Err((request_id, not_an_address(&error))),
     }
 }
 
@@ -202,7 +202,7 @@ pub fn answer_deep(
     let snapshot = scope.snapshot();
     let deep = match engine.screen_deep(scope, &address, chain.as_ref(), with_evidence) {
         Ok(deep) => deep,
-        Err(error) => return Err(not_an_address(request_id, &error)),
+        Err(error) => return Err((request_id, not_an_address(&error))),
     };
     engine.count_shadow(&deep.screening);
     let mut message = convert::screening(&deep.screening, request_id, snapshot, now);
@@ -234,10 +234,10 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
         let v1::ScreenAddressRequest { query, options } = request.into_inner();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let (query, options) = match Options::check(options.as_ref()) {
+        let (query, options) = match Options::check(options.as_ref(), &self.engine) {
             Ok(options) => (query?, options),
             Err(refusal) => {
-                let checked = query.and_then(|it| question(it).map_err(|(_, refusal)| refusal));
+                let checked = query.and_then(|query| check(&query));
                 return Err(refusal.after(checked).into());
             }
         };
@@ -268,7 +268,7 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::BatchScreenAddressesRequest>,
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
-        let mut batch = Batch::check(request.into_inner())?;
+        let mut batch = Batch::check(request.into_inner(), &self.engine)?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
         let message = self.message(&snapshot, now);
@@ -303,7 +303,7 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::ScreenTransferRequest>,
     ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
-        let asked = Asked::check(request.into_inner())?;
+        let asked = Asked::check(request.into_inner(), &self.engine)?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
         let (response, snapshot) =
@@ -368,7 +368,7 @@ struct Session {
 impl Session {
     fn prepare(&mut self, question: v1::StreamScreenAddressesRequest) -> Result<Prepared, Status> {
         if question.options.is_some() {
-            self.options = Options::check(question.options.as_ref());
+            self.options = Options::check(question.options.as_ref(), &self.service.engine);
         }
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();

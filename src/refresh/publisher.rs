@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
 use crate::domain::list::{
@@ -95,6 +96,7 @@ type OnChange = Box<dyn Fn(&[Arc<ListState>], &Report) + Send + Sync>;
 pub struct Publisher {
     store: Arc<Store>,
     bounds: Bounds,
+    room: Room,
     clock: Clock,
     on_change: OnChange,
     /// By id.
@@ -128,6 +130,7 @@ impl Publisher {
         Ok(Self {
             store,
             bounds,
+            room: Room::default(),
             clock,
             on_change: Box::new(on_change),
             lists: ArcSwap::from_pointee(lists),
@@ -141,6 +144,11 @@ impl Publisher {
     /// Notes in `not_stored` which lists could not be stored.
     pub fn noting(self, not_stored: NotStored) -> Self {
         Self { not_stored, ..self }
+    }
+
+    /// With other room than there is by default.
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// Reads the lists again if the store was opened anew since. Blocks.
@@ -241,6 +249,7 @@ impl Publisher {
                 Ok(Preview { report, lost: Vec::new() })
             }
             Outcome::Published { state, changes } => {
+                self.check_room(&state, provenance)?;
                 let report = published(&state, &changes);
                 let lost = changes.into_iter().filter(|it| it.kind == ChangeKind::Removed);
                 Ok(Preview { report, lost: lost.take(MAX_LOST).collect() })
@@ -301,6 +310,13 @@ impl Publisher {
         match apply(current.as_deref(), incoming, &context)? {
             Outcome::Unchanged { check } => self.keep_check(settings, current, check),
             Outcome::Published { state, changes } => {
+                if let Err(too_large) = self.check_room(&state, provenance) {
+                    // What a source says now is not in force.
+                    if !matches!(provenance, Provenance::Import(_)) {
+                        self.note_stored(&settings.id, false);
+                    }
+                    return Err(too_large.into());
+                }
                 if let Err(error) = self.store.publish(&state, &changes) {
                     self.note_stored(&settings.id, false);
                     return Err(error.into());
@@ -320,6 +336,10 @@ impl Publisher {
                 Ok(report)
             }
         }
+    }
+
+    fn check_room(&self, state: &ListState, provenance: &Provenance) -> Result<(), TooLarge> {
+        self.room.check(state, &self.lists(), matches!(provenance, Provenance::Import(_)))
     }
 
     /// Notes that the source still says what it said at `basis`; `None` if the list changed since.

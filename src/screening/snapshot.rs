@@ -332,6 +332,11 @@ impl Snapshot {
         &self.lists
     }
 
+    /// Whether the list is loaded, or required.
+    pub fn knows(&self, id: &ListId) -> bool {
+        self.list(id).is_some() || self.record.missing.contains(id)
+    }
+
     /// A list by its id.
     pub fn list(&self, id: &ListId) -> Option<&SnapshotList> {
         self.lists.iter().find(|list| list.id() == id)

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use lazaretto::domain::list::{ListId, ListKind, ListState, Provenance};
+use lazaretto::domain::list::{
+    ListId, ListKind, ListState, Provenance, ReadList, RowFacts, RowKey,
+};
 use lazaretto::refresh::{
-    ByHand, FetchLimits, Fetcher, ListSettings, Publisher, RefreshError, Refresher, Report,
-    SourceStatus, Stop,
+    ByHand, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError, Refresher,
+    Report, Room, SourceStatus, Stop,
 };
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
@@ -353,6 +355,51 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
     assert!(
         desk.publisher.publish_file(&desk.settings, &empty, &import, ByHand::default()).is_err()
     );
+}
+
+#[test]
+fn lists_have_room_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(dir.path(), DEFAULT_CACHE).unwrap());
+    let room = Room { list_mib: 2, lists_mib: 4, lists: 3 };
+    let lost = NotStored::default();
+    let publisher =
+        Publisher::open(store, Bounds::default(), Arc::new(ticking()), |_: &[_], _: &Report| {});
+    let publisher = publisher.unwrap().noting(lost.clone()).with_room(room);
+    // Of so many rows, 512 bytes and 60 of text each.
+    let publish = |list: &str, provenance: Provenance, rows: std::ops::Range<u64>| {
+        let settings = ListSettings { id: list.parse().unwrap(), ..settings(None, None) };
+        let key = |n: u64| RowKey {
+            party_uid: format!("{n:08}"),
+            address: format!("0x5eed{n:036x}"),
+            ticker: "ETH".to_owned(),
+        };
+        let rows = rows.map(|n| (key(n), RowFacts::default())).collect();
+        let incoming = ReadList { rows, ..ReadList::default() };
+        let done = publisher.publish_list(&settings, &incoming, &provenance, ByHand::default());
+        done.map(drop).map_err(|error| error.to_string())
+    };
+    let by_hand = || Provenance::Import("a file".to_owned());
+    let from_source = || Provenance::Source("a source".to_owned());
+    publish("a", by_hand(), 0..3_000).unwrap();
+    // Rows that are gone stay, pending: other ones each time add up, from a source too.
+    publish("a", from_source(), 3_000..3_400).unwrap();
+    let error = publish("a", by_hand(), 4_000..5_000).unwrap_err();
+    assert_eq!(
+        error,
+        "list a: with the rows that it keeps it would take 3 MiB of memory, more than 2"
+    );
+    assert_eq!(lost.lists().len(), 0);
+    publish("a", from_source(), 4_000..5_000).unwrap_err();
+    assert_eq!(lost.lists().len(), 1, "what the source lists now is not in force");
+    assert_eq!(publisher.list(&"a".parse().unwrap()).unwrap().rows.len(), 3_400);
+    publish("b", by_hand(), 0..3_000).unwrap();
+    let error = publish("c", by_hand(), 0..2_000).unwrap_err();
+    assert!(error.contains("all lists would take 5 MiB of memory, more than the 4"), "{error}");
+    publish("c", by_hand(), 0..10).unwrap();
+    let error = publish("d", by_hand(), 0..10).unwrap_err();
+    assert!(error.contains("there are 3 lists, the most"), "{error}");
+    publish("d", from_source(), 0..2_000).unwrap();
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::cli::{escape_lines, output};
+use crate::cli::output;
+use crate::cli::text::escape_lines;
 use crate::domain::list::ListId;
 use crate::grpc::client::{CallError, Client, answer};
 use crate::grpc::v1;

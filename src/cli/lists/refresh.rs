@@ -4,8 +4,8 @@
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::cli::output::Output;
-use crate::cli::{escape_lines, render};
+use crate::cli::output::{self, Output};
+use crate::cli::render;
 use crate::domain::list::ListId;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
@@ -33,7 +33,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let (all, mut failed) = (ids.len(), 0);
     for id in ids {
         if let Err(error) = refresh(client, id.clone(), arguments.output).await {
-            eprintln!("{}", escape_lines(&format!("{id}: {error:#}")));
+            output::complain(&format!("{id}: {error:#}"));
             failed += 1;
         }
     }

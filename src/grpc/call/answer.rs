@@ -52,9 +52,14 @@ const LIMIT_HEADER: HeaderName = HeaderName::from_static("x-max-response-bytes")
 pub struct AnswerLimit(pub usize);
 
 /// How many bytes of an answer the caller takes, by the headers of the request.
-pub fn limit(headers: &HeaderMap) -> usize {
-    let named = headers.get(&LIMIT_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-    named.unwrap_or(DEFAULT_LIMIT).min(MAX_RESPONSE)
+pub fn limit(headers: &HeaderMap) -> Result<usize, Refusal> {
+    let Some(value) = headers.get(&LIMIT_HEADER) else { return Ok(DEFAULT_LIMIT) };
+    let named = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
+    let refused = || {
+        let message = format!("{LIMIT_HEADER} {value:?} is no number of bytes");
+        Refusal::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
+    };
+    Ok(named.filter(|&bytes| bytes > 0).ok_or_else(refused)?.min(MAX_RESPONSE))
 }
 
 /// The answer of a call that is no stream, made at once and not when its reader asks for it, so that
@@ -145,7 +150,7 @@ impl Answer {
         {
             let charge = self.charge.get_or_insert_with(|| payer.charge());
             charge.made(data.len())?;
-            tasks::holds(charge.eviction().clone());
+            tasks::holds(charge.holder().clone());
         }
         self.rest = data;
         Ok(())

@@ -14,12 +14,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Sleep, sleep};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::Payer;
-use crate::grpc::budget::{Charge, UNCOUNTED};
+use crate::grpc::budget::{Charge, UNCOUNTED, Waits};
 use crate::grpc::codec;
 use crate::grpc::status::{Refusal, malformed};
+use crate::grpc::v1::ErrorReason;
 use crate::grpc::wire::{Decoded, Input, MAX_OTHER};
 
 /// A message from this size on is looked at and decoded beside the serving thread, in bytes.
@@ -122,7 +123,7 @@ impl Messages {
     /// Whether others needed the memory of a message whose rest does not come.
     fn has_lost(&self, context: &mut Context<'_>) -> Option<Refusal> {
         let charge = self.slow.as_ref()?.charge.as_ref()?;
-        charge.eviction().is_evicted(context.waker()).then(|| charge.lost())
+        charge.holder().is_evicted(Waits::ForMessage, context.waker()).then(|| charge.lost())
     }
 
     /// Whether the rest of a message was waited for too long.
@@ -235,8 +236,10 @@ impl Body for Messages {
                 }
                 Poll::Ready(ended) => return Poll::Ready(ended.map(|it| it.map_err(Into::into))),
                 Poll::Pending if this.is_late(context) => {
-                    let status = Status::deadline_exceeded("the rest of a message does not come");
-                    return Poll::Ready(Some(Err(status.into())));
+                    let message = "the rest of a message does not come";
+                    let reason = ErrorReason::DeadlineExceeded;
+                    let refusal = Refusal::new(Code::DeadlineExceeded, reason, message);
+                    return Poll::Ready(Some(Err(boxed(refusal))));
                 }
                 Poll::Pending => match this.has_lost(context) {
                     Some(refusal) => return Poll::Ready(Some(Err(boxed(refusal)))),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::engine::{Engine, Upload};
+use crate::grpc::access::Caller;
 use crate::grpc::status::{Refusal, invalid_field};
 use crate::grpc::v1::import_list_request::Part;
 use crate::grpc::v1::{self, ErrorReason};
@@ -16,16 +17,18 @@ const MAX_IMPORT_CHUNK: usize = 1 << 20;
 /// How long the next part of a file is waited for.
 const PART_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long all parts of a file may take: 1.8 MB a second for the largest.
+/// How long all parts of a file may take: 900 KB a second for the largest.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Takes the parts after the header.
 pub(super) async fn receive(
     engine: &Engine,
     file_name: &str,
+    caller: &Caller,
     parts: &mut Streaming<v1::ImportListRequest>,
 ) -> Result<Upload, Status> {
-    let mut upload = engine.begin_upload(file_name).map_err(Refusal::from)?;
+    let mut upload =
+        engine.begin_upload(file_name, caller.identity.clone()).map_err(Refusal::from)?;
     let until = Instant::now() + UPLOAD_TIMEOUT;
     while let Some(message) = next_part(parts, until).await? {
         let Some(Part::Chunk(chunk)) = message.part else {
@@ -52,7 +55,8 @@ async fn next_part(
         Err(_) => {
             let (part, all) = (PART_TIMEOUT.as_secs(), UPLOAD_TIMEOUT.as_secs());
             let message = format!("no part came for {part} s, or not all came in {all} s");
-            Err(Status::deadline_exceeded(message))
+            let reason = ErrorReason::DeadlineExceeded;
+            Err(Refusal::new(Code::DeadlineExceeded, reason, message).into())
         }
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use prost::Message;
 
 use super::MAX_BATCH;
+use crate::engine::Engine;
 use crate::grpc::page;
 use crate::grpc::question::Options;
 use crate::grpc::serve::MAX_RESPONSE;
@@ -36,7 +37,10 @@ pub struct Batch {
 
 impl Batch {
     /// Checks a request; a refusal names every field that is wrong.
-    pub fn check(mut request: v1::BatchScreenAddressesRequest) -> Result<Self, Refusal> {
+    pub fn check(
+        mut request: v1::BatchScreenAddressesRequest,
+        engine: &Engine,
+    ) -> Result<Self, Refusal> {
         let page_token = std::mem::take(&mut request.page_token);
         let max_response_bytes = std::mem::take(&mut request.max_response_bytes);
         let is_in_parts = max_response_bytes > 0 || !page_token.is_empty();
@@ -54,7 +58,7 @@ impl Batch {
                 Err(Refusal::invalid(reason, "queries", message))
             }
         };
-        let options = both(count, Options::check(options.as_ref()));
+        let options = both(count, Options::check(options.as_ref(), engine));
         let room = both(room(max_response_bytes), start(&page_token, total as u64, digest));
         let (((), options), (most, start)) = both(options, room)?;
         queries.drain(..start as usize);

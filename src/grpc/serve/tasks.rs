@@ -10,7 +10,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::grpc::budget::Eviction;
+use crate::grpc::budget::{Holder, Waits};
 
 /// What a task waits for when it waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,14 +30,15 @@ thread_local! {
 }
 
 thread_local! {
-    /// What the task that is being polled holds memory by, from its poll until the task takes it.
-    static EVICTION: RefCell<Option<Arc<Eviction>>> = const { RefCell::new(None) };
+    /// The call that the task being polled is for, where it may hold memory, from its poll until the
+    /// task takes it.
+    static HOLDER: RefCell<Option<Arc<Holder>>> = const { RefCell::new(None) };
 }
 
-/// Says, from within a call, that its answer holds memory which others may need more: the task ends
-/// once it is evicted.
-pub fn holds(eviction: Arc<Eviction>) {
-    EVICTION.set(Some(eviction));
+/// Says, from within a call, that it may hold memory which others need more: the task says since when
+/// it waits for the reader, and ends once that memory is lost.
+pub fn holds(holder: Arc<Holder>) {
+    HOLDER.set(Some(holder));
 }
 
 /// Says, from within an answer's body, that it was asked for the next piece: the reader has the one
@@ -85,7 +86,7 @@ where
             call,
             waiting: Waiting::default(),
             timer: None,
-            eviction: None,
+            holder: None,
             stall_timeout: self.stall_timeout,
             on_stall: self.on_stall.clone(),
         });
@@ -98,7 +99,7 @@ pin_project! {
         call: F,
         waiting: Waiting,
         timer: Option<Pin<Box<Sleep>>>,
-        eviction: Option<Arc<Eviction>>,
+        holder: Option<Arc<Holder>>,
         stall_timeout: Duration,
         on_stall: OnStall,
     }
@@ -112,27 +113,35 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
         let before = *this.waiting;
         WAITING.set(before);
         let is_done = this.call.poll(context).is_ready();
-        let eviction = EVICTION.take();
+        let holder = HOLDER.take();
         if is_done {
             return Poll::Ready(());
         }
         let waiting = WAITING.get();
         *this.waiting = waiting;
-        if eviction.is_some() {
-            *this.eviction = eviction;
+        if holder.is_some() {
+            *this.holder = holder;
         }
-        if this.eviction.as_ref().is_some_and(|it| it.is_evicted(context.waker())) {
-            return Poll::Ready(());
+        if this.timer.is_some() && (!waiting.for_reader || before.handed != waiting.handed) {
+            *this.timer = None;
+            if let Some(holder) = this.holder {
+                holder.waits_for_reader(None);
+            }
         }
         if !waiting.for_reader {
-            *this.timer = None;
             return Poll::Pending;
         }
-        if before.handed != waiting.handed {
-            *this.timer = None;
+        if let Some(holder) = this.holder
+            && holder.is_evicted(Waits::ForReader, context.waker())
+        {
+            return Poll::Ready(());
         }
         let timer = this.timer.get_or_insert_with(|| {
-            let stalled = Instant::now() + *this.stall_timeout;
+            let now = Instant::now();
+            if let Some(holder) = this.holder {
+                holder.waits_for_reader(Some(now.into_std()));
+            }
+            let stalled = now + *this.stall_timeout;
             Box::pin(sleep_until(waiting.until.map_or(stalled, |until| until.min(stalled))))
         });
         if timer.as_mut().poll(context).is_ready() {
@@ -182,7 +191,7 @@ mod tests {
                     call: Box::pin(call),
                     waiting: Waiting::default(),
                     timer: None,
-                    eviction: None,
+                    holder: None,
                     stall_timeout: stall,
                     on_stall: Arc::new(|| {
                         STALLED.fetch_add(1, Ordering::SeqCst);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use leaf::{CommonNames, Validity};
+use leaf::{Counting, Validity, Vouched};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -101,7 +101,7 @@ struct Seen {
 struct State {
     acceptor: TlsAcceptor,
     validity: Validity,
-    common_names: CommonNames,
+    counting: Counting,
     /// The files of the certificate in force and its key, which outlive a change to one that is
     /// not valid.
     certificate: Vec<u8>,
@@ -128,15 +128,15 @@ impl Tls {
         &self,
         stream: T,
     ) -> Result<(TlsStream<T>, Option<ClientCertificate>), TlsError> {
-        let (acceptor, common_names) = {
+        let (acceptor, counting) = {
             let state = self.now.load();
-            (state.acceptor.clone(), state.common_names)
+            (state.acceptor.clone(), state.counting)
         };
         let stream = acceptor.accept(stream).await.map_err(TlsError::Handshake)?;
         let shown = stream.get_ref().1.peer_certificates().filter(|chain| !chain.is_empty());
         let certificate = shown.map(|chain| {
             let chain: Vec<&[u8]> = chain.iter().map(|der| &**der).collect();
-            leaf::names(&chain, common_names)
+            leaf::names(&chain, counting)
         });
         let certificate = certificate.transpose();
         let certificate = certificate.map_err(TlsError::ClientCertificate)?;
@@ -236,7 +236,7 @@ impl State {
             Some((path, pem)) => certificates(path, pem)?,
             None => Vec::new(),
         };
-        let is_constrained = authorities.iter().any(|der| leaf::is_constrained(der));
+        let vouched = authorities.iter().map(|der| Vouched::by(der)).max().unwrap_or(Vouched::All);
         let verifier = match &contents.client_ca {
             Some((path, pem)) => Some(verifier(path, pem, files, &provider)?),
             None => None,
@@ -264,7 +264,7 @@ impl State {
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             validity,
-            common_names: CommonNames { beside_san: files.common_name_beside_san, is_constrained },
+            counting: Counting { common_name_beside_san: files.common_name_beside_san, vouched },
             certificate: contents.certificate.clone(),
             key: contents.key.clone(),
         })

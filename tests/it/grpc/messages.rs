@@ -226,6 +226,20 @@ fn every_wrong_field_is_named() {
         let fields = "options.lists[0] options.lists[2] options.as_of options.max_hops";
         let request = v1::ScreenAddressRequest { query: None, options: Some(options.clone()) };
         check_refused(desk.ask(request).await, invalid(&format!("query {fields}")));
+        // With the question's own, and what is known only where lists are loaded.
+        let unknown = v1::ScreeningOptions {
+            lists: vec![OFAC.to_owned(), "nobody".to_owned()],
+            as_of: Some(pbjson_types::Timestamp { seconds: 1 << 33, nanos: 0 }),
+            ..Default::default()
+        };
+        let wrong = v1::AddressQuery {
+            request_id: "x".repeat(129),
+            address: "0x 1".to_owned(),
+            chain: "nowhere".to_owned(),
+        };
+        let request = v1::ScreenAddressRequest { query: Some(wrong), options: Some(unknown) };
+        let all = "query.request_id query.address query.chain options.lists[1] options.as_of";
+        check_refused(desk.ask(request).await, invalid(all));
         let batch = v1::BatchScreenAddressesRequest {
             options: Some(options.clone()),
             max_response_bytes: 1,
@@ -288,6 +302,19 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
         let words = "name it in the header x-max-response-bytes";
         let refusal = (Code::FailedPrecondition, "ANSWER_TOO_LARGE", "", words);
         check_refused(send(&batch).await, refusal);
+        // The header, and what is no number in it.
+        let header = async |named: &'static str| {
+            let body = framed(0, &batch.encode_to_vec());
+            let named = [("x-max-response-bytes", named)];
+            let (bytes, status) = answered(post(&channel, BATCH, &named, body).await).await;
+            if status.code() == Code::Ok { Ok(bytes) } else { Err(status) }
+        };
+        assert!(header("67108864").await.unwrap().len() > 4 << 20);
+        for wrong in ["", "0", "4MiB", "-1"] {
+            let words = "x-max-response-bytes";
+            let refusal = (Code::InvalidArgument, "INVALID_FIELD", "", words);
+            check_refused(header(wrong).await, refusal);
+        }
         // In parts, each within the room, all of them in order.
         let room = 1 << 20;
         let mut part = v1::BatchScreenAddressesRequest { max_response_bytes: room, ..batch };

@@ -349,6 +349,6 @@ fn what_is_refused() {
             let lists = vec!["nowhere".to_owned()];
             r.options = Some(v1::ScreeningOptions { lists, ..Default::default() });
         };
-        check(listless, "UNKNOWN_LIST", "options.lists", "nowhere").await;
+        check(listless, "UNKNOWN_LIST", "options.lists[0]", "nowhere").await;
     });
 }

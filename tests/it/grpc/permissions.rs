@@ -96,6 +96,44 @@ fn a_required_list_takes_imports_from_admin_or_from_who_names_it() {
     });
 }
 
+/// Before anything is loaded, too: there is no snapshot then that could say what is missing.
+#[test]
+fn a_list_that_the_policy_alone_requires_is_guarded_from_the_start() {
+    let requires = policy::requiring("lists = [\"house\"]");
+    let files = policy::Files::new(&requires, &requires);
+    let with_policy = |config: &mut Config| {
+        self::config(config);
+        config.lists.clear();
+        config.policy = Some(files.path("live"));
+    };
+    run_with(with_policy, async |desk| {
+        let file = || csv("2025-11-20", &made_up(0..8));
+        for kind in [v1::ListKind::Sanctions, v1::ListKind::Attribution] {
+            let refused = import(desk, INGEST, header("house", kind), file()).await;
+            check_refused(refused, denied("an import by hand of house"));
+        }
+        import(desk, INGEST, header("free", v1::ListKind::Attribution), file()).await.unwrap();
+        import(desk, ADMIN, header("house", v1::ListKind::Sanctions), file()).await.unwrap();
+    });
+}
+
+#[test]
+fn the_first_version_of_a_list_is_of_its_configured_kind() {
+    run_with(config, async |desk| {
+        let file = || csv("2025-11-20", &made_up(0..8));
+        let other = || header(OFAC, v1::ListKind::Attribution);
+        let words = "of kind SANCTIONS, not ATTRIBUTION";
+        let refusal = (Code::FailedPrecondition, "GATE_REFUSED", "", words);
+        check_refused(import(desk, ADMIN, other(), file()).await, refusal);
+        let forced = v1::ImportListHeader {
+            force_reason: "tried".to_owned(),
+            force_gates: vec![v1::ImportGate::Kind.into()],
+            ..other()
+        };
+        import(desk, ADMIN, forced, file()).await.unwrap();
+    });
+}
+
 #[test]
 fn a_list_with_a_source_is_guarded_too() {
     let with_source = |config: &mut Config| {

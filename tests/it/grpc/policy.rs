@@ -28,7 +28,7 @@ const BLOCKS: (&str, &str) = (
     "id = \"other-listing\"\ndecision = \"BLOCK\"",
 );
 
-fn requiring(what: &str) -> String {
+pub fn requiring(what: &str) -> String {
     policy("requiring", &[("[[share]]", &format!("[requires]\n{what}\n\n[[share]]"))])
 }
 

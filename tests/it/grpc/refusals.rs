@@ -48,7 +48,7 @@ fn questions_that_are_refused() {
         }
         let all_options = [
             (options("Bad Id", None), ("INVALID_FIELD", "options.lists[0]", "\"Bad Id\"")),
-            (options("unknown", None), ("UNKNOWN_LIST", "options.lists", "unknown")),
+            (options("unknown", None), ("UNKNOWN_LIST", "options.lists[0]", "unknown")),
             (options("", Some((now + 1, 0))), ("INVALID_FIELD", "options.as_of", "later")),
             (options("", Some((now, -1))), ("INVALID_FIELD", "options.as_of", "timestamp")),
             (

@@ -150,6 +150,13 @@ fn a_common_name_counts_from_an_authority_without_constraints() {
         });
         let error = identified(&desk, &by_name).await.unwrap_err();
         assert!(error.contains("of no identity"), "{error}");
+        // Constraints on DNS names bind no URI.
+        let uri = || SanType::URI(PAYMENTS.try_into().unwrap());
+        let by_uri = bound.sign(|it| it.subject_alt_names = vec![uri()]);
+        let error = identified(&desk, &by_uri).await.unwrap_err();
+        assert!(error.contains("of no identity"), "{error}");
+        let free = ours.intermediate("free", |_| {});
+        identified(&desk, &free.sign(|it| it.subject_alt_names = vec![uri()])).await.unwrap();
     });
 }
 

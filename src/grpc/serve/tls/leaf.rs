@@ -45,44 +45,66 @@ impl Validity {
     }
 }
 
-/// When the common name of a certificate counts. Name constraints (RFC 5280, section 4.2.1.10) bind
-/// alternative names, and no common name: an authority that may sign for one name only could give
-/// itself any other's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CommonNames {
-    /// Also where the certificate has alternative names.
-    pub beside_san: bool,
-    /// One of the trusted authorities has name constraints, or is not understood.
-    pub is_constrained: bool,
+/// The names that an authority vouches for. Name constraints (RFC 5280, section 4.2.1.10) bind the
+/// forms of names that they speak of, and no common name: an authority that may sign for some DNS
+/// names only could give itself any URI and any common name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vouched {
+    /// Of every form: it has no constraints.
+    All,
+    /// Only DNS names: it may sign for some of them.
+    DnsNames,
+    /// None: its constraints permit no DNS names, or it is not understood.
+    Nothing,
 }
 
-/// Whether a certificate in DER limits the names that it vouches for, or cannot be understood.
-pub fn is_constrained(der: &[u8]) -> bool {
-    !parse(der).is_ok_and(|parsed| matches!(parsed.name_constraints(), Ok(None)))
+impl Vouched {
+    /// By the authority whose certificate `der` is.
+    pub fn by(der: &[u8]) -> Self {
+        let Ok(parsed) = parse(der) else { return Self::Nothing };
+        let Ok(constraints) = parsed.name_constraints() else { return Self::Nothing };
+        let Some(constraints) = constraints else { return Self::All };
+        let permitted = constraints.value.permitted_subtrees.iter().flatten();
+        match permitted.into_iter().any(|tree| matches!(tree.base, GeneralName::DNSName(_))) {
+            true => Self::DnsNames,
+            false => Self::Nothing,
+        }
+    }
+}
+
+/// Which names of a certificate count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counting {
+    /// A common name also where the certificate has alternative names.
+    pub common_name_beside_san: bool,
+    /// What every trusted authority vouches for.
+    pub vouched: Vouched,
 }
 
 /// All that an identity may know a certificate by. `chain` is what the client showed, its own
 /// certificate first: an authority between it and a trusted one must be there.
-pub fn names(chain: &[&[u8]], common_names: CommonNames) -> Result<Vec<CertificateName>, String> {
+pub fn names(chain: &[&[u8]], counting: Counting) -> Result<Vec<CertificateName>, String> {
     let Some((der, others)) = chain.split_first() else { return Ok(Vec::new()) };
     let parsed = parse(der)?;
     let mut names = vec![CertificateName::Sha256(Sha256::digest(der).into())];
     let alternative = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
+    let between = others.iter().map(|der| Vouched::by(der));
+    let vouched = between.fold(counting.vouched, Vouched::max);
     let mut common = parsed.subject().iter_common_name();
-    let counts = (common_names.beside_san || alternative.is_none())
-        && !common_names.is_constrained
-        && !others.iter().any(|der| is_constrained(der));
     // Of several, none is the one.
     if let (Some(name), None) = (common.next(), common.next())
         && let Ok(name) = name.as_str()
-        && counts
+        && (counting.common_name_beside_san || alternative.is_none())
+        && vouched == Vouched::All
     {
         names.push(CertificateName::CommonName(name.to_owned()));
     }
     for name in alternative.iter().flat_map(|it| &it.value.general_names) {
         match name {
-            GeneralName::URI(uri) => names.push(CertificateName::Uri((*uri).to_owned())),
-            GeneralName::DNSName(name) => {
+            GeneralName::URI(uri) if vouched == Vouched::All => {
+                names.push(CertificateName::Uri((*uri).to_owned()));
+            }
+            GeneralName::DNSName(name) if vouched <= Vouched::DnsNames => {
                 names.push(CertificateName::Dns(name.to_ascii_lowercase()));
             }
             _ => {}
