@@ -315,7 +315,8 @@ pub struct ListVersion {
     pub loaded_at: Timestamp,
     /// Where it came from.
     pub provenance: Provenance,
-    /// Why the sanity gates were overridden; empty where they were not.
+    /// Which gates were overridden, and why (`older, shrink: REASON`; older versions have the reason
+    /// alone); empty where none were.
     pub force_reason: String,
     /// What it holds.
     pub counts: ListCounts,

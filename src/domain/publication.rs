@@ -159,7 +159,7 @@ pub fn apply(
         uncovered: current.map_or_else(Vec::new, |state| uncovered(state, day)),
         loaded_at: context.now,
         provenance: context.provenance.clone(),
-        force_reason: context.force.map_or_else(String::new, |force| force.reason.clone()),
+        force_reason: context.force.map_or_else(String::new, Force::record),
         counts,
     };
     let check = check_published(current.map(|state| &state.check), incoming, context);

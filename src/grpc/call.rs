@@ -3,25 +3,29 @@
 
 mod answer;
 mod deadline;
-mod encoding;
 mod finish;
+mod headers;
 mod message;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 pub use answer::AnswerLimit;
 use answer::{Answer, Ends};
-pub use encoding::NOT_GRPC;
+use bytes::Bytes;
 use finish::{Finish, Told};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+pub use headers::NOT_GRPC;
+use headers::{CallHeaders, REQUEST_ID};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use message::Messages;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tonic::Status;
 use tonic::service::Routes;
 use tower::Service;
@@ -39,12 +43,6 @@ use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::telemetry;
 
-/// The header by which a caller names a call; it comes back with the answer.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The longest such name, in bytes.
-const MAX_REQUEST_ID: usize = 128;
-
 /// How much longer than a call its answer may be on its way, so that the refusal of a call that is
 /// over its time still arrives.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -61,6 +59,10 @@ pub struct Shared {
     /// True once streams must end.
     pub(super) ending: watch::Sender<bool>,
 }
+
+/// The most of a body that is read off of a call that is none of gRPC, in bytes, and for how long.
+const MAX_FOREIGN: usize = 64 << 10;
+const FOREIGN_TIME: Duration = Duration::from_secs(1);
 
 /// For whom the memory of a call's messages is counted.
 #[derive(Clone)]
@@ -106,13 +108,14 @@ impl Calls {
     fn admit(
         &self,
         headers: &HeaderMap,
+        said: &CallHeaders<'_>,
         place: Option<usize>,
         now: Instant,
     ) -> Result<Admitted, Refusal> {
         let caller = self.shared.access.admit(place, headers, &self.peer)?;
-        let answer_limit = answer::limit(headers)?;
+        let answer_limit = said.answer_limit()?;
         let span = place.map(|place| METHODS[place].span);
-        let patience = deadline::patience(headers)?;
+        let patience = said.patience()?;
         let own = match span {
             Some(Span::Call | Span::Probe) => Some(self.shared.limits.call_timeout),
             _ => None,
@@ -144,7 +147,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
 
     fn call(&self, request: Request<Incoming>) -> Call {
         let now = Instant::now();
-        let request_id = request_id(request.headers());
+        let said = CallHeaders::read(request.headers());
+        let request_id = said.request_id();
         let place = method::place(request.uri().path());
         let span = place.map(|place| METHODS[place].span);
         let mut finish = Finish::new(Told {
@@ -156,11 +160,12 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             trace_id: telemetry::named_trace(request.headers()),
             span: traced(request.headers(), place, request_id.as_ref()),
         });
-        if !encoding::is_grpc(request.headers()) {
+        if !said.is_grpc() {
             finish.code(tonic::Code::InvalidArgument);
-            return Call { state: State::Foreign, finish: Some(finish), request_id };
+            let state = State::Foreign(Box::pin(read_off(request.into_body())));
+            return Call { state, finish: Some(finish), request_id };
         }
-        let admitted = self.admit(request.headers(), place, now);
+        let admitted = self.admit(request.headers(), &said, place, now);
         let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
@@ -173,8 +178,11 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         };
         let stream = span == Some(Span::Stream);
         let pause = stream.then_some(self.shared.limits.stall_timeout);
+        let is_gzip = said.is_gzip();
         let mut request = request;
-        let is_gzip = encoding::is_gzip(request.headers_mut());
+        if is_gzip {
+            headers::without_encoding(request.headers_mut());
+        }
         let caller_name = Some(caller.identity.clone());
         let payer = Payer {
             shared: self.shared.clone(),
@@ -218,8 +226,8 @@ pub struct Call {
 )]
 enum State {
     Refused(Option<Refusal>),
-    /// What is no call of gRPC.
-    Foreign,
+    /// What is no call of gRPC, while its body is read off.
+    Foreign(Pin<Box<dyn Future<Output = ()> + Send>>),
     Running(Running),
 }
 
@@ -251,7 +259,10 @@ impl Future for Call {
                 let refusal = refusal.take().expect("a call is not polled after its answer");
                 (Status::from(refusal).into_http(), None)
             }
-            State::Foreign => (encoding::not_grpc(), None),
+            State::Foreign(reading) => {
+                ready!(reading.as_mut().poll(context));
+                (headers::not_grpc(), None)
+            }
             State::Running(running) => match running.poll(context) {
                 Poll::Ready(response) => {
                     let payer = running.payer.take();
@@ -314,9 +325,17 @@ fn traced(
     telemetry::call_span(headers, path, request_id)
 }
 
-/// What the caller calls the call, where that is short and printable.
-fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let id = headers.get(REQUEST_ID)?;
-    let fits = id.len() <= MAX_REQUEST_ID && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    fits.then(|| id.clone())
+/// Reads what is left of a body, so that its sender gets to the answer: one that comes before its end
+/// resets the stream, and some clients show that alone. A long body, or a slow one, is not waited for.
+async fn read_off(mut body: Incoming) {
+    let whole = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = poll_fn(|it| Pin::new(&mut body).poll_frame(it)).await
+            && bytes < MAX_FOREIGN
+        {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Either way the answer comes next.
+    let _ = timeout(FOREIGN_TIME, whole).await;
 }

@@ -347,19 +347,22 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
 fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
     let kind = convert::from_list_kind(header.kind());
     let format = match header.format.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|error| invalid_field("header.format", error))?),
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|error| invalid_field("header.format", error)),
     };
     let published = match header.published.as_str() {
-        "" => None,
-        text => Some(parse_day("header.published", text)?),
+        "" => Ok(None),
+        text => parse_day("header.published", text).map(Some),
     };
+    let force = force_of(&header.force_reason, &header.force_gates);
+    let id = parse_list_id("header.list_id", &header.list_id);
+    let ((id, format), (force, published)) = both(both(id, format), both(force, published))?;
     Ok(Import {
-        id: parse_list_id("header.list_id", &header.list_id)?,
+        id,
         kind,
         format,
         file_name: header.file_name.chars().take(256).collect(),
-        force: force_of(&header.force_reason, &header.force_gates)?,
+        force,
         published,
         refreshes_age: header.refreshes_age,
         is_trial: header.validate_only,

@@ -49,10 +49,7 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
 }
 
 fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
-    let address = match wished_chain("chain", &request.chain) {
-        Ok(chain) => check_address("address", &request.address, chain.as_ref()).map(|()| chain),
-        Err(refusal) => Err(refusal.after(check_address("address", &request.address, None))),
-    };
+    let address = check_address(&request.address, wished_chain("chain", &request.chain));
     let direction = match request.direction.try_into() {
         Ok(v1::ExposureDirection::Unspecified) => Ok(None),
         Ok(v1::ExposureDirection::ReceivedFrom) => Ok(Some(Direction::ReceivedFrom)),

@@ -265,10 +265,7 @@ fn check_loaded(engine: &Engine, chain: &Chain) -> Result<(), Refusal> {
 fn counterparty_query(
     request: v1::ListCounterpartiesRequest,
 ) -> Result<CounterpartyQuery, Refusal> {
-    let address = optional_chain(&request.chain).and_then(|chain| {
-        check_address("address", &request.address, chain.as_ref())?;
-        Ok(chain)
-    });
+    let address = check_address(&request.address, optional_chain(&request.chain));
     let direction = match request.direction.try_into() {
         Ok(v1::TransferDirection::Unspecified) => Ok(None),
         Ok(v1::TransferDirection::Received) => Ok(Some(Direction::ReceivedFrom)),
@@ -283,12 +280,16 @@ fn counterparty_query(
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }
 
-/// An address that the engine will understand.
-pub(super) fn check_address(field: &str, text: &str, chain: Option<&Chain>) -> Result<(), Refusal> {
-    match Address::parse(text, chain) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Refusal::invalid(ErrorReason::InvalidAddress, field, error.to_string())),
-    }
+/// The chain of an address that the engine will understand; a refusal names both where both are wrong.
+pub(super) fn check_address(
+    text: &str,
+    chain: Result<Option<Chain>, Refusal>,
+) -> Result<Option<Chain>, Refusal> {
+    let wished = chain.as_ref().ok().and_then(Option::as_ref);
+    let address = Address::parse(text, wished).map(drop).map_err(|error| {
+        Refusal::invalid(ErrorReason::InvalidAddress, "address", error.to_string())
+    });
+    both(address, chain).map(|((), chain)| chain)
 }
 
 fn counterparty(row: &CounterpartyRow) -> v1::Counterparty {

@@ -52,6 +52,17 @@ fn what_is_no_address() {
 }
 
 #[test]
+fn a_fault_that_nobody_reads_ends_with_its_own_status() {
+    let mut command = program(folder().path());
+    command.args(["address", ""]).stdin(Stdio::null()).stdout(Stdio::null());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    // To write to it fails, as it does where standard error is closed.
+    let status = command.stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn an_address_on_a_chain_that_it_cannot_stand_on() {
     let shown = says(&["address", EVM, "--chain", "bitcoin"]);
     assert_eq!(shown.status, 1);

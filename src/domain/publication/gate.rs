@@ -89,7 +89,7 @@ impl FromStr for Gate {
 /// An operator's decision to let a publication past some of the gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Force {
-    /// Why. Kept with the version; must not be blank.
+    /// Why; must not be blank.
     pub reason: String,
     /// Which gates. The others act.
     pub gates: BTreeSet<Gate>,
@@ -99,6 +99,12 @@ impl Force {
     /// Past every gate.
     pub fn all(reason: &str) -> Self {
         Self { reason: reason.to_owned(), gates: Gate::ALL.into_iter().collect() }
+    }
+
+    /// As it is kept with the version: the gates and the reason, `older, shrink: REASON`.
+    pub(super) fn record(&self) -> String {
+        let gates: Vec<_> = self.gates.iter().map(|gate| gate.as_str()).collect();
+        format!("{}: {}", gates.join(", "), self.reason)
     }
 
     /// Whether it overrides `gate`.

@@ -5,16 +5,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
 use super::finish::Finish;
+use super::headers::ANSWER_LIMIT;
 use super::{Payer, deadline};
 use crate::grpc::budget::{Charge, UNCOUNTED};
 use crate::grpc::ending::Ending;
-use crate::grpc::serve::{MAX_RESPONSE, tasks};
+use crate::grpc::serve::tasks;
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 
@@ -40,27 +41,9 @@ impl Ends {
     }
 }
 
-/// The most bytes of an answer whose caller does not say how many it takes: what clients of gRPC take
-/// unless they are told otherwise.
-const DEFAULT_LIMIT: usize = 4 << 20;
-
-/// The header by which a caller says how many bytes of an answer it takes.
-const LIMIT_HEADER: HeaderName = HeaderName::from_static("x-max-response-bytes");
-
 /// How many bytes of an answer its caller takes, where the request itself says so.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerLimit(pub usize);
-
-/// How many bytes of an answer the caller takes, by the headers of the request.
-pub fn limit(headers: &HeaderMap) -> Result<usize, Refusal> {
-    let Some(value) = headers.get(&LIMIT_HEADER) else { return Ok(DEFAULT_LIMIT) };
-    let named = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
-    let refused = || {
-        let message = format!("{LIMIT_HEADER} {value:?} is no number of bytes");
-        Refusal::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
-    };
-    Ok(named.filter(|&bytes| bytes > 0).ok_or_else(refused)?.min(MAX_RESPONSE))
-}
 
 /// The answer of a call that is no stream, made at once and not when its reader asks for it, so that
 /// what waits is bytes that are counted; or the refusal of one that is too large.
@@ -255,7 +238,7 @@ impl Body for Answer {
 fn too_large(bytes: usize, limit: usize) -> Refusal {
     let message = format!(
         "the answer has {bytes} bytes, and the caller takes {limit}: raise the client's limit of \
-         received messages and name it in the header {LIMIT_HEADER}, or ask for less at once (a \
+         received messages and name it in the header {ANSWER_LIMIT}, or ask for less at once (a \
          batch may name it as max_response_bytes, and is then answered in parts)"
     );
     Refusal::new(Code::FailedPrecondition, ErrorReason::AnswerTooLarge, message)

@@ -3,25 +3,23 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::HeaderValue;
 use tonic::Code;
 
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 
 /// The header, of gRPC over HTTP/2 (PROTOCOL-HTTP2.md, "Requests").
-const HEADER: &str = "grpc-timeout";
+pub const HEADER: &str = "grpc-timeout";
 
-/// How long the caller waits; `None` where it does not say.
-pub fn patience(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let Some(value) = headers.get(HEADER) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(parse);
+/// How long the caller waits, by the value of the header.
+pub fn patience(value: &HeaderValue) -> Result<Duration, Refusal> {
     let refused = || {
         let message =
             format!("{HEADER} {value:?} is not 1 to 8 digits and one of H, M, S, m, u, n");
         Refusal::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
     };
-    parsed.map(Some).ok_or_else(refused)
+    value.to_str().ok().and_then(parse).ok_or_else(refused)
 }
 
 /// The refusal of a call that is over its time.

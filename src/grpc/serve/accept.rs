@@ -5,14 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream;
 
 use super::connection::Terms;
 use super::foreign;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::grpc::access::{ClientCertificate, Peer};
 use crate::grpc::call::Calls;
 use crate::grpc::ending::Ending;
@@ -115,8 +115,12 @@ impl Door {
                         (Ok(Begun::With(_)), None) => {
                             terms.drive(connection, open_by, calls.of(peer), draining).await;
                         }
-                        (Ok(Begun::With(_)), Some(tls)) => {
-                            match secured(&tls, connection, open_by).await {
+                        (Ok(Begun::With(_)), Some(own)) => {
+                            match secured(&own, connection, open_by).await {
+                                Ok((connection, _)) if speaks_http1(&connection) => {
+                                    counted.refused("the client speaks another protocol");
+                                    foreign::Hint::not_grpc().say(connection).await;
+                                }
                                 Ok((connection, certificate)) => {
                                     let calls = calls.of(Peer { certificate, ..peer });
                                     terms.drive(connection, open_by, calls, draining).await;
@@ -176,12 +180,16 @@ async fn secured(
     tls: &Tls,
     connection: TcpStream,
     open_by: Instant,
-) -> Result<(impl AsyncRead + AsyncWrite + Unpin + Send + use<>, Option<ClientCertificate>), String>
-{
+) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), String> {
     match timeout_at(open_by, tls.accept(connection)).await {
         Ok(secured) => secured.map_err(|error| error.to_string()),
         Err(_) => Err("the handshake takes too long".to_owned()),
     }
+}
+
+/// Whether the handshake has agreed on HTTP/1.1.
+fn speaks_http1(connection: &TlsStream<TcpStream>) -> bool {
+    connection.get_ref().1.alpn_protocol() == Some(tls::HTTP1)
 }
 
 /// Looks after what a listener rests on, and tells `metrics`. Never ends.

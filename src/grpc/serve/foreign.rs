@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::grpc::call::NOT_GRPC;
@@ -34,13 +33,18 @@ pub fn hint(first: &[u8], is_tls: bool) -> Option<Hint> {
     match is_tls {
         true if is_http1 => Some(Hint::http1("400 Bad Request", USE_TLS)),
         true if first.starts_with(HTTP2) => Some(Hint::go_away(USE_TLS.trim_end())),
-        false if is_http1 => Some(Hint::http1("415 Unsupported Media Type", NOT_GRPC)),
+        false if is_http1 => Some(Hint::not_grpc()),
         // An alert of TLS has no words: the client sees its handshake fail.
         _ => None,
     }
 }
 
 impl Hint {
+    /// That the port takes gRPC alone, for who speaks HTTP/1.1 within TLS.
+    pub fn not_grpc() -> Self {
+        Self::http1("415 Unsupported Media Type", NOT_GRPC)
+    }
+
     fn http1(status: &str, words: &str) -> Self {
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
@@ -63,7 +67,7 @@ impl Hint {
     }
 
     /// Says it, and waits a moment for the client to read it and close.
-    pub async fn say(self, mut connection: TcpStream) {
+    pub async fn say(self, mut connection: impl AsyncRead + AsyncWrite + Unpin) {
         let said = async {
             connection.write_all(&self.0).await?;
             connection.shutdown().await?;

@@ -36,6 +36,9 @@ const MAX_FILE: u64 = 1 << 20;
 /// What is negotiated: HTTP/2 alone (RFC 9113, section 3.2).
 const ALPN: &[u8] = b"h2";
 
+/// HTTP/1.1, likewise.
+pub const HTTP1: &[u8] = b"http/1.1";
+
 /// Why there is no TLS, or no connection by it.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -256,7 +259,8 @@ impl State {
             },
             error => content(&files.key, error.to_string()),
         })?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Whoever speaks no HTTP/2 shakes hands too, to be told so.
+        config.alpn_protocols = vec![ALPN.to_vec(), HTTP1.to_vec()];
         // A resumed session would go on with a client whose authority is not trusted any more, and
         // calls live on few long connections: every handshake is a whole one.
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -11,7 +11,7 @@ use crate::domain::coverage::{
 use crate::domain::transfer::{Asset, MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
 use crate::engine::HeadOverview;
 use crate::grpc::convert;
-use crate::grpc::status::{Refusal, invalid_field};
+use crate::grpc::status::{Refusal, all, both, invalid_field};
 use crate::grpc::v1;
 use crate::screening::coverage::KindCoverage;
 
@@ -94,9 +94,16 @@ pub(super) fn from_covered(
     (place, covered): (usize, &v1::CoveredBlocks),
 ) -> Result<Covered, Refusal> {
     let field = format!("covered[{place}]");
-    let chain = parse_chain(&format!("{field}.chain"), &covered.chain)?;
-    let extent = from_extent(&field, covered.heights, covered.times)?;
-    let kinds = kinds_of(&format!("{field}.kinds"), &chain, &covered.kinds)?;
+    let kinds_field = format!("{field}.kinds");
+    let on_chain = match parse_chain(&format!("{field}.chain"), &covered.chain) {
+        Ok(chain) => kinds_of(&kinds_field, &chain, &covered.kinds).map(|kinds| (chain, kinds)),
+        Err(refusal) => {
+            let kinds = covered.kinds.iter().map(|kind| from_kind(&kinds_field, *kind));
+            both(Err(refusal), all(kinds)).map(|(on_chain, _)| on_chain)
+        }
+    };
+    let extent = from_extent(&field, covered.heights, covered.times);
+    let ((chain, kinds), extent) = both(on_chain, extent)?;
     Ok(Covered { chain, kinds, extent, is_clean_import: false })
 }
 

@@ -131,7 +131,7 @@ fn a_forced_import_keeps_its_reason() {
         let report = desk.import(head, csv("2025-11-12", &made_up(0..1))).await.unwrap();
         assert_eq!((report.removed, report.removals_pending), (9, 0));
         let list = report.list.unwrap();
-        assert_eq!(list.force_reason, "the court said so");
+        assert_eq!(list.force_reason, "older, shrink: the court said so");
         assert_eq!(list.published, "2025-11-12");
         assert_eq!(desk.lists().await.remove(0).force_reason, "the court said so");
     });

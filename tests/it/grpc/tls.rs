@@ -223,6 +223,25 @@ fn shake(desk: &Desk, config: &Arc<ClientConfig>) -> io::Result<(Vec<u8>, Handsh
     Ok((shown, stream.conn.handshake_kind().unwrap()))
 }
 
+#[test]
+fn who_speaks_http_1_within_tls_is_told_what_to_speak() {
+    tested_beside(async || {
+        let ours = Authority::new("ours");
+        let dir = tempfile::tempdir().unwrap();
+        let secret = Secret::new(dir.path(), &ours.server(), &ours.pem);
+        let desk = start(secret.files(true)).await;
+        let mut client = ClientConfig::clone(&trusting(&ours, None));
+        client.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let name = "127.0.0.1".try_into().unwrap();
+        let connection = ClientConnection::new(client.into(), name).unwrap();
+        let mut stream = StreamOwned::new(connection, TcpStream::connect(desk.address).unwrap());
+        stream.write_all(b"POST /v1/screen HTTP/1.1\r\nhost: x\r\n\r\n{}").unwrap();
+        let mut told = String::new();
+        stream.read_to_string(&mut told).unwrap();
+        assert!(told.starts_with("HTTP/1.1 415 ") && told.contains("takes gRPC alone"), "{told}");
+    });
+}
+
 fn trusting(authority: &Authority, leaf: Option<&Leaf>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
