@@ -101,7 +101,8 @@ impl Holder {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn evict(&self, limit: &'static str) {
+    /// Ends the call because `limit` was reached.
+    pub fn evict(&self, limit: &'static str) {
         self.limit.get_or_init(|| limit);
         let wakers = std::mem::take(&mut self.reader().wakers);
         wakers.into_iter().flatten().for_each(Waker::wake);

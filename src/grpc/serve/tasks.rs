@@ -209,4 +209,36 @@ mod tests {
         check(&[20, 20, 20, 20], Some(60), 60, 1);
         check(&[20, 20], Some(60), 3_640, 0);
     }
+
+    #[test]
+    fn who_lost_its_memory_ends_while_its_reader_is_waited_for() {
+        let holder = Arc::<Holder>::default();
+        let held = holder.clone();
+        let (read, reading) = tokio::sync::oneshot::channel();
+        let call = async move {
+            holds(held);
+            asked();
+            reading.await.unwrap();
+            handed();
+            std::future::pending::<()>().await;
+        };
+        let task = Watched {
+            call: Box::pin(call),
+            waiting: Waiting::default(),
+            timer: None,
+            holder: None,
+            stall_timeout: Duration::from_secs(30),
+            on_stall: Arc::new(|| panic!("it was not told that it lost its memory")),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            let task = tokio::spawn(task);
+            tokio::task::yield_now().await;
+            read.send(()).unwrap();
+            tokio::task::yield_now().await;
+            holder.evict("a limit");
+            task.await.unwrap();
+        });
+    }
 }

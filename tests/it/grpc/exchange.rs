@@ -133,7 +133,7 @@ fn a_forced_import_keeps_its_reason() {
         let list = report.list.unwrap();
         assert_eq!(list.force_reason, "older, shrink: the court said so");
         assert_eq!(list.published, "2025-11-12");
-        assert_eq!(desk.lists().await.remove(0).force_reason, "the court said so");
+        assert_eq!(desk.lists().await.remove(0).force_reason, "older, shrink: the court said so");
     });
 }
 
