@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-pub use answer::AnswerLimit;
 use answer::{Answer, Ends};
+pub use answer::{AnswerLimit, limit as answer_limit, too_large as answer_too_large};
 pub use encoding::NOT_GRPC;
 use finish::{Finish, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
