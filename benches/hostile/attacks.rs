@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use super::{frames, memory};
+
 /// One way to be a nuisance.
 pub struct Attack {
     /// What the command line calls it.
@@ -19,10 +21,12 @@ pub struct Attack {
     /// Whether the client beside it has a goal; what is asked honestly, only too much of it, has
     /// none: who shares a server shares its time.
     pub has_goal: bool,
+    /// How many times as long as others it is looked at.
+    pub looks: u32,
 }
 
 /// All of them.
-pub const ATTACKS: [Attack; 9] = [
+pub const ATTACKS: [Attack; 26] = [
     attack("loris", "500 connections that do not begin", true),
     attack("headers", "300 connections within their headers", true),
     attack("oversized", "16 clients with messages of 5 MB", true),
@@ -32,10 +36,32 @@ pub const ATTACKS: [Attack; 9] = [
     attack("flood", "connections, as fast as they come", true),
     attack("batches", "8 batches of 10,000 under way", false),
     attack("calls", "16 x 200 questions under way", false),
+    attack("empty-transfers", "16 x 16 MiB of empty transfers", true),
+    attack("empty-queries", "16 x 4 MiB of empty queries", true),
+    attack("list-names", "16 x 2 million names of lists", true),
+    attack("nested", "16 x 4 MiB of nested groups", true),
+    attack("costliest", "16 x the costliest 16 MiB", true),
+    attack("costliest-inline", "16 x the costliest 63 KiB", true),
+    attack("gzips", "200 x 16 MiB of empty transfers, packed", true),
+    attack("gzips-costliest", "200 x the costliest 16 MiB, packed", true),
+    attack("batch-in-parts", "1 x 4 MiB of queries, in parts", true),
+    attack("large-answers", "1 x 10,000 large findings", false),
+    attack("unread-answers", "64 x 10,000 large findings, unread", true),
+    attack("tiny-frames", "250 unread streams, frames of a byte", true),
+    attack("half-messages", "60 x 10 of 16 MiB", true),
+    attack("half-uploads", "200 x half a part of an import", true),
+    long("imports", "4 imports of 500,000 rows"),
+    long("bombs-bytes", "4 imports of 2 GiB, packed"),
+    long("bombs-rows", "4 imports of 10 million rows, packed"),
 ];
 
 const fn attack(name: &'static str, words: &'static str, has_goal: bool) -> Attack {
-    Attack { name, words, has_goal }
+    Attack { name, words, has_goal, looks: 1 }
+}
+
+/// An attack that takes long to begin.
+const fn long(name: &'static str, words: &'static str) -> Attack {
+    Attack { name, words, has_goal: true, looks: 5 }
 }
 
 /// Preface and an empty SETTINGS frame.
@@ -105,7 +131,7 @@ pub async fn run(name: &str, endpoint: &str) {
             })
             .await;
         }
-        _ => panic!("{name:?} is no attack"),
+        _ => memory::run(name, endpoint).await,
     }
 }
 
@@ -116,12 +142,12 @@ fn question(address: String) -> v1::ScreenAddressRequest {
     v1::ScreenAddressRequest { query: Some(query), options: None }
 }
 
-fn under_way() {
+pub fn under_way() {
     println!("under way");
 }
 
 /// Does the same again and again, so many times at once.
-async fn many(at_once: usize, work: impl AsyncFn() + 'static) {
+pub async fn many(at_once: usize, work: impl AsyncFn() + 'static) {
     let work = Rc::new(work);
     let tasks = tokio::task::LocalSet::new();
     for _ in 0..at_once {
@@ -171,58 +197,25 @@ async fn unread_streams(endpoint: &str) {
 }
 
 /// Batches on connections that are never read, whose questions are written by hand: what no client
-/// does by itself. HPACK is spoken in literals only.
+/// does by itself.
 async fn unread_bytes(address: &str) {
     use prost::Message;
     let queries = vec![question(CLEAN.to_owned()).query.expect("it has one"); 10_000];
     let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() }.encode_to_vec();
+    let batch = [&[0][..], &(batch.len() as u32).to_be_bytes(), &batch].concat();
+    let path = "/lazaretto.v1.ScreeningService/BatchScreenAddresses";
     let mut held = Vec::new();
     under_way();
     for _ in 0..8 {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
-        let mut bytes = OPENING[..24].to_vec();
-        // SETTINGS_INITIAL_WINDOW_SIZE of 2^30, and as much for the connection.
-        bytes.extend(b"\0\0\x06\x04\0\0\0\0\0\0\x04\x40\0\0\0");
-        bytes.extend(b"\0\0\x04\x08\0\0\0\0\0\x40\0\0\0");
+        let mut bytes = frames::opening(1 << 30);
         for call in 0..8_u32 {
-            call_in_frames(&mut bytes, 2 * call + 1, &batch);
+            frames::call(&mut bytes, 2 * call + 1, path);
+            frames::data(&mut bytes, 2 * call + 1, &batch, true);
         }
         // As far as it goes: the server's own window ends it.
         drop(tokio::time::timeout(Duration::from_millis(100), stream.write_all(&bytes)).await);
         held.push(stream);
     }
     std::future::pending::<()>().await;
-}
-
-fn call_in_frames(bytes: &mut Vec<u8>, stream: u32, message: &[u8]) {
-    let mut headers = Vec::new();
-    for (name, value) in [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/lazaretto.v1.ScreeningService/BatchScreenAddresses"),
-        (":authority", "bench"),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
-        // A literal without indexing, with a new name (RFC 7541, section 6.2.2).
-        headers.extend([0, name.len() as u8]);
-        headers.extend(name.as_bytes());
-        headers.push(value.len() as u8);
-        headers.extend(value.as_bytes());
-    }
-    frame(bytes, 1, 4, stream, &headers);
-    let mut data = vec![0];
-    data.extend((message.len() as u32).to_be_bytes());
-    data.extend(message);
-    let pieces: Vec<_> = data.chunks(16 << 10).collect();
-    for (place, piece) in pieces.iter().enumerate() {
-        frame(bytes, 0, u8::from(place + 1 == pieces.len()), stream, piece);
-    }
-}
-
-fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    bytes.extend(&(payload.len() as u32).to_be_bytes()[1..]);
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
 }

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-pub use answer::AnswerLimit;
 use answer::{Answer, Ends};
+pub use answer::{AnswerLimit, too_large as answer_too_large};
 use bytes::Bytes;
 use finish::{Finish, Told};
-pub use headers::NOT_GRPC;
-use headers::{CallHeaders, REQUEST_ID};
+use headers::REQUEST_ID;
+pub use headers::{CallHeaders, NOT_GRPC};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;

@@ -16,6 +16,13 @@ const BATCHES_WAITING: usize = 8;
 /// would turn away callers who ask some payments at once.
 const SEARCHES_WAITING: usize = 64;
 
+/// How many large messages are unpacked and decoded at once: it takes a processor, and more memory
+/// than the message.
+const DECODERS: usize = 2;
+
+/// How many may wait for a turn for each that is decoded.
+const MESSAGES_WAITING: usize = 64;
+
 /// What is under way, against its limits.
 #[derive(Debug)]
 pub struct Load {
@@ -29,6 +36,8 @@ pub struct Load {
     pub imports: Turns,
     /// Turns of exports, each of which holds a whole list until its reader has taken it.
     pub exports: Turns,
+    /// Turns of large messages that are decoded.
+    pub decoding: Turns,
 }
 
 impl Load {
@@ -41,6 +50,7 @@ impl Load {
             searches: Turns::new("limits.searches", "searches", limits.searches, SEARCHES_WAITING),
             imports: Turns::new("imports", "imports", 1, BATCHES_WAITING),
             exports: Turns::new("exports", "exports", 2, BATCHES_WAITING),
+            decoding: Turns::new("decoding", "large messages", DECODERS, MESSAGES_WAITING),
         }
     }
 

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use batch::{Batch, Room};
 
 use super::blocking::{in_turn, with_engine_in_turn};
-use super::call::AnswerLimit;
+use super::call::{AnswerLimit, CallHeaders};
 use super::load::Load;
 use super::payment::Asked;
 use super::question::{Options, Question, check, not_an_address, question};
@@ -132,7 +132,7 @@ impl Screenings {
                 tokio::task::yield_now().await;
             }
             let item = item(answer(&self.engine, &scope, query, now));
-            if !room.takes(&item, items.is_empty()) {
+            if !room.takes(&item, items.is_empty())? {
                 break;
             }
             items.push(item);
@@ -163,7 +163,7 @@ impl Screenings {
             let mut items = Vec::new();
             for query in queries.into_iter().take_while(|_| !caller.is_gone()) {
                 let item = item(answer_deep(&engine, asked, query, now));
-                if !room.takes(&item, items.is_empty()) {
+                if !room.takes(&item, items.is_empty())? {
                     break;
                 }
                 items.push(item);
@@ -268,11 +268,12 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::BatchScreenAddressesRequest>,
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
+        let limit = CallHeaders::read(request.metadata().as_ref()).answer_limit()?;
         let mut batch = Batch::check(request.into_inner(), &self.engine)?;
         let snapshot = self.snapshot()?;
         let now = self.engine.now();
         let message = self.message(&snapshot, now);
-        let room = batch.room(&message);
+        let room = batch.room(&message, limit);
         let queries = std::mem::take(&mut batch.queries);
         let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
         let items = match is_deep {

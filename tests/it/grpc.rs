@@ -10,6 +10,8 @@ mod coverage;
 mod exchange;
 mod limits;
 mod lists;
+#[cfg(target_os = "linux")]
+mod memory;
 mod messages;
 mod metrics;
 mod operations;

@@ -105,7 +105,7 @@ impl Answer {
             return Err(Status::internal("an answer was not there when it was said to be"));
         };
         match frame?.into_data() {
-            Ok(data) if data.len() > limit => Err(too_large(data.len(), limit).into()),
+            Ok(data) if data.len() > limit => Err(too_large(limit).into()),
             Ok(data) => {
                 self.hold(data)?;
                 // From now on its reader may take it.
@@ -235,11 +235,12 @@ impl Body for Answer {
     }
 }
 
-fn too_large(bytes: usize, limit: usize) -> Refusal {
+/// The refusal of an answer of more bytes than its caller takes.
+pub fn too_large(limit: usize) -> Refusal {
     let message = format!(
-        "the answer has {bytes} bytes, and the caller takes {limit}: raise the client's limit of \
-         received messages and name it in the header {ANSWER_LIMIT}, or ask for less at once (a \
-         batch may name it as max_response_bytes, and is then answered in parts)"
+        "the answer has more than {limit} bytes, the most that the caller takes: raise the client's \
+         limit of received messages and name it in the header {ANSWER_LIMIT}, or ask for less at \
+         once (a batch may name it as max_response_bytes, and is then answered in parts)"
     );
     Refusal::new(Code::FailedPrecondition, ErrorReason::AnswerTooLarge, message)
 }

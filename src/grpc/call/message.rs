@@ -68,15 +68,25 @@ impl Drop for Messages {
 struct Slow {
     framing: Framing,
     /// A message that is decoded elsewhere.
-    decoding: Option<JoinHandle<Decoding>>,
+    decoding: Option<Decoder>,
     /// The memory of the message that is read, decoded, or was handed on last.
     charge: Option<Charge>,
     /// Whether the service has the message that is charged for: done with once it asks for more.
     is_handed_on: bool,
 }
 
+/// The decoding of a message elsewhere. A call that is dropped before its turn has none; work that has
+/// begun ends by itself, and is charged for until then.
+struct Decoder(JoinHandle<Decoding<Status>>);
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A decoded message and its memory, or why there is none.
-type Decoding = Result<(Decoded, Option<Charge>), Refusal>;
+type Decoding<E> = Result<(Decoded, Option<Charge>), E>;
 
 struct Pause {
     longest: Duration,
@@ -155,14 +165,11 @@ impl Slow {
             (self.charge, self.is_handed_on) = (charge, true);
             return Ok(Some(codec::hand_over(decoded)));
         }
-        // A call that is dropped meanwhile leaves the work to end by itself: it is charged for, what
-        // is packed with the most that it may unpack to.
         let charge = self.charge.take().unwrap_or_else(|| payer.charge());
-        let unpacked = if message.is_compressed() { input.most } else { 0 };
-        charge.at_work(message.len() + unpacked)?;
-        let payer = payer.clone();
+        // While it waits for its turn it holds what came of it.
+        charge.at_work(message.len())?;
         self.decoding =
-            Some(tokio::task::spawn_blocking(move || decode(input, message, Some(charge), &payer)));
+            Some(Decoder(tokio::spawn(decode_in_turn(input, message, charge, payer.clone()))));
         Ok(None)
     }
 
@@ -175,13 +182,10 @@ impl Slow {
     ) -> Poll<Option<Polled>> {
         loop {
             if let Some(decoding) = &mut self.decoding {
-                let done = ready!(Pin::new(decoding).poll(context));
+                let done = ready!(Pin::new(&mut decoding.0).poll(context));
                 self.decoding = None;
-                let decoded = match done {
-                    Ok(decoded) => decoded.map_err(boxed),
-                    Err(error) => Err(ended_early(&error)),
-                };
-                return Poll::Ready(Some(decoded.map(|(message, charge)| {
+                let decoded = done.unwrap_or_else(|error| Err(ended_early(&error)));
+                return Poll::Ready(Some(decoded.map_err(boxed).map(|(message, charge)| {
                     (self.charge, self.is_handed_on) = (charge, true);
                     Frame::data(codec::hand_over(message))
                 })));
@@ -271,8 +275,31 @@ impl Body for Messages {
     }
 }
 
+/// Decodes a message beside the serving thread, in its turn. What is packed is charged for with the
+/// most that it may unpack to.
+async fn decode_in_turn(
+    input: &'static Input,
+    message: Message,
+    charge: Charge,
+    payer: Payer,
+) -> Decoding<Status> {
+    let turn = payer.shared.load.decoding.turn().await?;
+    charge.at_work(message.len() + message.unpacked())?;
+    let decoded = tokio::task::spawn_blocking(move || {
+        let decoded = decode(input, message, Some(charge), &payer);
+        drop(turn);
+        decoded
+    });
+    Ok(decoded.await.map_err(|error| ended_early(&error))??)
+}
+
 /// Decodes a message within its caller's memory: what decoding takes is charged for before.
-fn decode(input: &Input, message: Message, charge: Option<Charge>, payer: &Payer) -> Decoding {
+fn decode(
+    input: &Input,
+    message: Message,
+    charge: Option<Charge>,
+    payer: &Payer,
+) -> Decoding<Refusal> {
     let bytes = message.into_bytes()?;
     let scanned = input.scan(&bytes)?;
     let whole = bytes.len() + scanned.cost;
@@ -283,10 +310,10 @@ fn decode(input: &Input, message: Message, charge: Option<Charge>, payer: &Payer
     Ok((input.decode(bytes, &scanned)?, charge))
 }
 
-fn boxed(refusal: Refusal) -> tonic::codegen::StdError {
-    Status::from(refusal).into()
+fn boxed(error: impl Into<Status>) -> tonic::codegen::StdError {
+    error.into().into()
 }
 
-fn ended_early(error: &JoinError) -> tonic::codegen::StdError {
-    Status::internal(format!("the decoding of a message ended early: {error}")).into()
+fn ended_early(error: &JoinError) -> Status {
+    Status::internal(format!("the decoding of a message ended early: {error}"))
 }

@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::MAX_BATCH;
 use crate::engine::Engine;
+use crate::grpc::call::answer_too_large;
 use crate::grpc::page;
 use crate::grpc::question::Options;
 use crate::grpc::serve::MAX_RESPONSE;
@@ -65,11 +66,14 @@ impl Batch {
         Ok(Self { queries, options, most, start, total: total as u64, digest })
     }
 
-    /// Room for the answers, beside their snapshot.
-    pub fn room(&self, snapshot: &v1::Snapshot) -> Room {
+    /// Room for the answers, beside their snapshot; of a caller who takes `limit` bytes of any answer.
+    pub fn room(&self, snapshot: &v1::Snapshot, limit: usize) -> Room {
         let beside =
             snapshot.encoded_len() + FIELD + page::token([self.start, self.digest]).len() + FIELD;
-        Room { left: self.most.map(|most| most.saturating_sub(beside)) }
+        match self.most {
+            Some(most) => Room::OfPart { left: most.saturating_sub(beside) },
+            None => Room::OfAll { left: limit, limit },
+        }
     }
 
     /// The token for what follows the first `answered` of the queries that were left.
@@ -108,18 +112,40 @@ fn start(token: &str, total: u64, digest: u64) -> Result<u64, Refusal> {
 
 /// What is left of the bytes that the caller takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
-    left: Option<usize>,
+pub enum Room {
+    /// Of an answer that is cut behind the last whole item.
+    OfPart {
+        /// Bytes.
+        left: usize,
+    },
+    /// Of an answer that is refused where it is too large: as soon as that is sure, and not when all
+    /// of it is in memory.
+    OfAll {
+        /// Bytes.
+        left: usize,
+        /// The most bytes of the answer.
+        limit: usize,
+    },
 }
 
 impl Room {
-    /// Whether the item still fits; if so, its bytes are taken. The first always fits: the answer is
-    /// refused as a whole should it not.
-    pub fn takes(&mut self, item: &v1::ScreeningItem, is_first: bool) -> bool {
-        let Some(left) = &mut self.left else { return true };
-        let bytes = item.encoded_len() + FIELD;
-        let fits = bytes <= *left;
-        *left = left.saturating_sub(bytes);
-        fits || is_first
+    /// Takes the bytes of an item; whether it still fits into its part. The first item of a part
+    /// always fits: the answer is refused as a whole should it not.
+    pub fn takes(&mut self, item: &v1::ScreeningItem, is_first: bool) -> Result<bool, Refusal> {
+        match self {
+            Self::OfPart { left } => {
+                let bytes = item.encoded_len() + FIELD;
+                let fits = bytes <= *left;
+                *left = left.saturating_sub(bytes);
+                Ok(fits || is_first)
+            }
+            Self::OfAll { left, limit } => match left.checked_sub(item.encoded_len()) {
+                Some(rest) => {
+                    *left = rest;
+                    Ok(true)
+                }
+                None => Err(answer_too_large(*limit)),
+            },
+        }
     }
 }

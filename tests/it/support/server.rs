@@ -2,6 +2,7 @@
 //! listens; knows nothing of what it answers.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ pub const LAZARETTO: &str = env!("CARGO_BIN_EXE_lazaretto");
 pub struct ServerChild {
     child: Child,
     endpoint: String,
+    operations: Option<SocketAddr>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -34,8 +36,12 @@ impl ServerChild {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stderr = child.stderr.take().expect("it is piped");
-        let mut server = Self { child, endpoint: String::new(), log: None };
-        server.log = Some(read_until_it_listens(stderr));
+        let mut server = Self { child, endpoint: String::new(), operations: None, log: None };
+        let (seen, log) = read_until_it_listens(stderr);
+        let shown = seen.iter().find(|line| line.contains("operations: /metrics"));
+        server.operations =
+            shown.and_then(|line| line.split_once("address=")?.1.trim().parse().ok());
+        server.log = Some(log);
         let path = data_dir.join("endpoint");
         let endpoint = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -49,9 +55,24 @@ impl ServerChild {
     }
 
     /// Its process id.
-    #[allow(dead_code, reason = "the benches attach counters to it; the tests need not")]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Where it shows metrics, with the setting `operations=127.0.0.1:0`.
+    #[allow(dead_code, reason = "some benches need no metrics")]
+    pub fn operations(&self) -> SocketAddr {
+        self.operations.expect("the server was started with operations=")
+    }
+
+    /// A size that Linux states of it, such as `VmHWM`, the most memory that it had, in bytes.
+    #[allow(dead_code, reason = "some benches measure no memory")]
+    pub fn memory(&self, name: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the server lives");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+        kib.unwrap_or_else(|| panic!("no {name}: {status}")) << 10
     }
 }
 
@@ -88,14 +109,14 @@ pub fn serve_arguments(data_dir: &Path) -> Vec<&std::ffi::OsStr> {
     fixed.into_iter().map(AsRef::as_ref).chain([data_dir.as_os_str()]).collect()
 }
 
-/// Returns once the log has a line with `listening`; the rest is read in the background, so that
-/// the server never waits for a reader.
-fn read_until_it_listens(stderr: ChildStderr) -> JoinHandle<()> {
+/// Returns the lines of the log before the one with `listening`; the rest is read in the background,
+/// so that the server never waits for a reader.
+fn read_until_it_listens(stderr: ChildStderr) -> (Vec<String>, JoinHandle<()>) {
     let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
     let mut seen = Vec::new();
     for line in lines.by_ref() {
         if line.contains("listening") {
-            return std::thread::spawn(move || lines.for_each(drop));
+            return (seen, std::thread::spawn(move || lines.for_each(drop)));
         }
         seen.push(line);
     }

@@ -17,6 +17,10 @@ const PREFIX: usize = 5;
 /// it at once, so that it is moved no more.
 const FIRST: usize = 256 << 10;
 
+/// The most bytes that a byte of deflate becomes: 258, the longest match, for two bits (RFC 1951,
+/// section 3.2.5).
+const MOST_UNPACKED: usize = 258 * 4;
+
 /// Whether these bytes are whole messages, each small and not compressed.
 pub fn are_small(mut bytes: &[u8]) -> bool {
     while let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() {
@@ -50,6 +54,14 @@ impl Message {
         self.framed[0] != 0
     }
 
+    /// The most bytes that it unpacks to and that are taken; 0 if it is not compressed.
+    pub fn unpacked(&self) -> usize {
+        match self.is_compressed() {
+            false => 0,
+            true => self.len().saturating_mul(MOST_UNPACKED).min(self.most),
+        }
+    }
+
     /// Whether nobody needs to look at it.
     pub fn is_small(&self) -> bool {
         !self.is_compressed() && self.len() <= SMALL
@@ -74,7 +86,9 @@ impl Message {
             self.framed.advance(PREFIX);
             return Ok(self.framed);
         }
-        let mut bytes = Vec::new();
+        // Room for all of it at once: to grow by doubling would take three times as much. What is not
+        // written to is not held.
+        let mut bytes = Vec::with_capacity(self.unpacked() + 1);
         let unpacked = MultiGzDecoder::new(&self.framed[PREFIX..]).take(self.most as u64 + 1);
         let read = { unpacked }.read_to_end(&mut bytes);
         read.map_err(|error| malformed(format!("the message is not valid gzip: {error}")))?;
