@@ -22,7 +22,7 @@ use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 
 /// The name of who comes through the data directory, where no identity is asked for.
-const OWNER: &str = "owner";
+pub const OWNER: &str = "owner";
 
 /// The name of everybody where no identities are configured.
 pub const ANYBODY: &str = "anybody";

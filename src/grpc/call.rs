@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tower::Service;
 
-use super::access::{ANYBODY, Access, Caller, Peer};
+use super::access::{ANYBODY, Access, Caller, OWNER, Peer};
 use super::budget::{Budget, Charge, Holder};
 use super::ending::Ending;
 use super::load::{Load, UnderWay};
@@ -64,11 +65,34 @@ pub struct Shared {
 const MAX_FOREIGN: usize = 64 << 10;
 const FOREIGN_TIME: Duration = Duration::from_secs(1);
 
+/// One connection, as its calls see it.
+#[derive(Debug)]
+pub struct Link {
+    shared: Arc<Shared>,
+    /// The other side.
+    peer: Peer,
+    /// How many small DATA frames were read by calls.
+    pub(super) small_frames: AtomicU64,
+}
+
+impl Link {
+    /// Whether no call is under way on it: who asks, and [`Calls`], hold it, and each call does.
+    pub fn has_no_call(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) <= 2
+    }
+
+    /// A charge of nothing yet, for the connection itself, by where it comes from.
+    pub fn charge(&self) -> Charge {
+        let address = self.peer.address.map(|address| address.ip().to_string());
+        let caller = address.unwrap_or_else(|| OWNER.to_owned());
+        self.shared.budget.charge(caller.into(), Arc::default())
+    }
+}
+
 /// For whom the memory of a call's messages is counted.
 #[derive(Clone)]
 pub struct Payer {
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
+    link: Arc<Link>,
     identity: Arc<str>,
     /// Of a stream: one for its messages and answers, so that who leaves answers unread loses the
     /// memory of its messages too.
@@ -78,9 +102,9 @@ pub struct Payer {
 impl Payer {
     /// A charge of nothing yet. Callers without an identity are told apart by where they come from.
     fn charge(&self) -> Charge {
-        let address = self.peer.address.filter(|_| &*self.identity == ANYBODY);
+        let address = self.link.peer.address.filter(|_| &*self.identity == ANYBODY);
         let caller = address.map_or_else(|| self.identity.clone(), |it| it.ip().to_string().into());
-        self.shared.budget.charge(caller, self.holder.clone().unwrap_or_default())
+        self.link.shared.budget.charge(caller, self.holder.clone().unwrap_or_default())
     }
 }
 
@@ -88,20 +112,25 @@ impl Payer {
 #[derive(Clone)]
 pub struct Calls {
     routes: Routes,
-    shared: Arc<Shared>,
-    /// The other side of the connection.
-    peer: Arc<Peer>,
+    link: Arc<Link>,
 }
 
 impl Calls {
     /// The services behind `routes`, for nobody in particular.
     pub fn new(routes: Routes, shared: Arc<Shared>) -> Self {
-        Self { routes, shared, peer: Arc::default() }
+        let link = Link { shared, peer: Peer::default(), small_frames: AtomicU64::new(0) };
+        Self { routes, link: Arc::new(link) }
     }
 
     /// The services as `peer` sees them.
     pub fn of(self, peer: Peer) -> Self {
-        Self { peer: Arc::new(peer), ..self }
+        let shared = self.link.shared.clone();
+        Self { link: Arc::new(Link { shared, peer, small_frames: AtomicU64::new(0) }), ..self }
+    }
+
+    /// The connection.
+    pub fn link(&self) -> Arc<Link> {
+        self.link.clone()
     }
 
     /// Lets a call begin, or refuses it; who calls, and the moment until when it must be answered.
@@ -112,18 +141,18 @@ impl Calls {
         place: Option<usize>,
         now: Instant,
     ) -> Result<Admitted, Refusal> {
-        let caller = self.shared.access.admit(place, headers, &self.peer)?;
+        let caller = self.link.shared.access.admit(place, headers, &self.link.peer)?;
         let answer_limit = said.answer_limit()?;
         let span = place.map(|place| METHODS[place].span);
         let patience = said.patience()?;
         let own = match span {
-            Some(Span::Call | Span::Probe) => Some(self.shared.limits.call_timeout),
+            Some(Span::Call | Span::Probe) => Some(self.link.shared.limits.call_timeout),
             _ => None,
         };
         let longest = patience.into_iter().chain(own).min();
         let under_way = match span {
             Some(Span::Probe) => None,
-            span => Some(self.shared.load.begin(span == Some(Span::Stream))?),
+            span => Some(self.link.shared.load.begin(span == Some(Span::Stream))?),
         };
         let deadline = longest.and_then(|longest| now.checked_add(longest));
         Ok(Admitted { caller, under_way, deadline, answer_limit })
@@ -152,7 +181,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let place = method::place(request.uri().path());
         let span = place.map(|place| METHODS[place].span);
         let mut finish = Finish::new(Told {
-            metrics: self.shared.metrics.clone(),
+            metrics: self.link.shared.metrics.clone(),
             method: place.unwrap_or(METHODS.len()),
             began: now,
             request_id: request_id.clone(),
@@ -177,7 +206,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             }
         };
         let stream = span == Some(Span::Stream);
-        let pause = stream.then_some(self.shared.limits.stall_timeout);
+        let pause = stream.then_some(self.link.shared.limits.stall_timeout);
         let is_gzip = said.is_gzip();
         let mut request = request;
         if is_gzip {
@@ -185,8 +214,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         }
         let caller_name = Some(caller.identity.clone());
         let payer = Payer {
-            shared: self.shared.clone(),
-            peer: self.peer.clone(),
+            link: self.link.clone(),
             identity: caller.identity.clone(),
             holder: stream.then(Arc::default),
         };
@@ -195,7 +223,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let mut request = request.map(|body| Messages::new(body, input, is_gzip, pause, paying));
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
-        let ends = || Ends::new(Ending::new(self.shared.ending.subscribe()), deadline);
+        let ends = || Ends::new(Ending::new(self.link.shared.ending.subscribe()), deadline);
         let ends = stream.then(ends);
         let running = Running {
             routed,

@@ -5,6 +5,7 @@ mod framing;
 
 use std::cell::Cell;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tonic::{Code, Status};
 use super::Payer;
 use crate::grpc::budget::{Charge, UNCOUNTED, Waits};
 use crate::grpc::codec;
+use crate::grpc::serve::frames::is_small;
 use crate::grpc::status::{Refusal, malformed};
 use crate::grpc::v1::ErrorReason;
 use crate::grpc::wire::{Decoded, Input, MAX_OTHER};
@@ -250,7 +252,11 @@ impl Body for Messages {
                     None => return Poll::Pending,
                 },
             };
-            match frame.into_data() {
+            let frame = frame.into_data();
+            if frame.as_ref().is_ok_and(|data| is_small(data.len())) {
+                this.payer.link.small_frames.fetch_add(1, Ordering::Relaxed);
+            }
+            match frame {
                 // What nearly every call sends: whole messages that need no look.
                 Ok(data) if this.is_between() && are_small(&data) => {
                     return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -283,7 +289,7 @@ async fn decode_in_turn(
     charge: Charge,
     payer: Payer,
 ) -> Decoding<Status> {
-    let turn = payer.shared.load.decoding.turn().await?;
+    let turn = payer.link.shared.load.decoding.turn().await?;
     charge.at_work(message.len() + message.unpacked())?;
     let decoded = tokio::task::spawn_blocking(move || {
         let decoded = decode(input, message, Some(charge), &payer);

@@ -86,7 +86,8 @@ impl Terms {
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Guarded::new(io, open_by, self.stall_timeout));
+        let io = Guarded::new(io, open_by, self.stall_timeout).charged(calls.link());
+        let io = TokioIo::new(io);
         let mut connection = std::pin::pin!(self.http2.serve_connection(io, calls));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -105,8 +106,8 @@ impl Terms {
     }
 }
 
-/// Whether the connection was cut off for being slow, and where: the preface did not come, or bytes
-/// were not taken.
+/// Whether the connection was cut off, and why: the preface did not come, bytes were not taken, or
+/// others needed its memory.
 fn cut_off(error: &hyper::Error) -> Option<Turned> {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -116,6 +117,7 @@ fn cut_off(error: &hyper::Error) -> Option<Turned> {
             return Some(match late {
                 Late::Opening => Turned::Handshake,
                 Late::Reading => Turned::Stalled,
+                Late::Calls => Turned::MessageMemory,
             });
         }
         source = cause.source();

@@ -1,19 +1,24 @@
 //! A connection's bytes, with the times that its other side must keep: the first bytes after the
-//! accept, and to take what is written. Understands no byte.
+//! accept, and to take what is written; and with the memory of what it sent and nobody has read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::frames::Unread;
+use crate::grpc::call::Link;
+
 /// The bytes with which a client of HTTP/2 begins: its preface (RFC 9113, section 3.4) and the head
 /// of its SETTINGS.
-const OPENING: usize = 24 + 9;
+const OPENING: usize = PREFACE + 9;
+const PREFACE: usize = 24;
 
-/// The time that the other side did not keep.
+/// What the other side did not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Late {
     /// It did not begin.
@@ -22,6 +27,9 @@ pub enum Late {
     /// It took nothing.
     #[error("the client takes no bytes")]
     Reading,
+    /// Its calls hold memory that others need.
+    #[error("the client sent more small frames than its calls read, and others need the memory")]
+    Calls,
 }
 
 /// A connection.
@@ -32,13 +40,19 @@ pub struct Guarded<T> {
     /// While a write waits for the other side.
     writing: Option<Pin<Box<Sleep>>>,
     stall_timeout: Duration,
+    unread: Option<Unread>,
 }
 
 impl<T> Guarded<T> {
     /// A connection whose opening must be read by `open_by`.
     pub fn new(inner: T, open_by: Instant, stall_timeout: Duration) -> Self {
         let opening = Some((OPENING, Box::pin(sleep_until(open_by))));
-        Self { inner, opening, writing: None, stall_timeout }
+        Self { inner, opening, writing: None, stall_timeout, unread: None }
+    }
+
+    /// The same, charged for what its calls, by `link`, have not read.
+    pub fn charged(self, link: Arc<Link>) -> Self {
+        Self { unread: Some(Unread::new(PREFACE, link)), ..self }
     }
 
     /// The outcome of a write, unless it waits for too long.
@@ -67,6 +81,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         let this = &mut *self;
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.inner).poll_read(context, buffer);
+        if let Some(unread) = &mut this.unread {
+            match outcome.is_pending() {
+                true => unread.settle(),
+                false => unread.note(&buffer.filled()[before..], context)?,
+            }
+        }
         if let Some((missing, timer)) = &mut this.opening {
             *missing = missing.saturating_sub(buffer.filled().len() - before);
             if *missing == 0 {
