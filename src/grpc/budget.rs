@@ -121,7 +121,7 @@ impl Budget {
     }
 
     /// A charge of nothing yet, for a call of `caller`.
-    pub fn charge(self: &Arc<Self>, caller: Arc<str>, holder: Arc<Holder>) -> Charge {
+    pub fn charge(self: &Arc<Self>, caller: Arc<str>, holder: Arc<Holder>) -> Box<Charge> {
         let mut ledger = self.lock();
         ledger.last += 1;
         let number = ledger.last;
@@ -137,7 +137,8 @@ impl Budget {
         };
         ledger.charges.insert(number, entry);
         drop(ledger);
-        Charge { budget: self.clone(), number, holder }
+        // Few calls have one, and all are moved about with the room for it.
+        Box::new(Charge { budget: self.clone(), number, holder })
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledger> {
@@ -336,7 +337,7 @@ mod tests {
         Arc::new(Budget::new(&limits, Arc::new(Metrics::new([].into_iter()))))
     }
 
-    fn charge(budget: &Arc<Budget>, caller: &str) -> Charge {
+    fn charge(budget: &Arc<Budget>, caller: &str) -> Box<Charge> {
         budget.charge(caller.into(), Arc::default())
     }
 

@@ -82,7 +82,7 @@ impl Link {
     }
 
     /// A charge of nothing yet, for the connection itself, by where it comes from.
-    pub fn charge(&self) -> Charge {
+    pub fn charge(&self) -> Box<Charge> {
         let address = self.peer.address.map(|address| address.ip().to_string());
         let caller = address.unwrap_or_else(|| OWNER.to_owned());
         self.shared.budget.charge(caller.into(), Arc::default())
@@ -101,7 +101,7 @@ pub struct Payer {
 
 impl Payer {
     /// A charge of nothing yet. Callers without an identity are told apart by where they come from.
-    fn charge(&self) -> Charge {
+    fn charge(&self) -> Box<Charge> {
         let address = self.link.peer.address.filter(|_| &*self.identity == ANYBODY);
         let caller = address.map_or_else(|| self.identity.clone(), |it| it.ip().to_string().into());
         self.link.shared.budget.charge(caller, self.holder.clone().unwrap_or_default())
@@ -179,33 +179,29 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let said = CallHeaders::read(request.headers());
         let request_id = said.request_id();
         let place = method::place(request.uri().path());
-        let span = place.map(|place| METHODS[place].span);
+        let span = traced(request.headers(), place, request_id.as_ref());
         let mut finish = Finish::new(Told {
             metrics: self.link.shared.metrics.clone(),
             method: place.unwrap_or(METHODS.len()),
             began: now,
-            request_id: request_id.clone(),
+            request_id,
             caller: None,
-            trace_id: telemetry::named_trace(request.headers()),
-            span: traced(request.headers(), place, request_id.as_ref()),
+            trace_id: telemetry::named_trace(request.headers()).map(String::into_boxed_str),
+            span: span.map(Box::new),
         });
         if !said.is_grpc() {
             finish.code(tonic::Code::InvalidArgument);
             let state = State::Foreign(Box::pin(read_off(request.into_body())));
-            return Call { state, finish: Some(finish), request_id };
+            return Call { state, finish: Some(finish) };
         }
         let admitted = self.admit(request.headers(), &said, place, now);
         let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
-                return Call {
-                    state: State::Refused(Some(refusal)),
-                    finish: Some(finish),
-                    request_id,
-                };
+                return Call { state: State::Refused(Some(refusal)), finish: Some(finish) };
             }
         };
-        let stream = span == Some(Span::Stream);
+        let stream = place.is_some_and(|place| METHODS[place].span == Span::Stream);
         let pause = stream.then_some(self.link.shared.limits.stall_timeout);
         let is_gzip = said.is_gzip();
         let mut request = request;
@@ -223,8 +219,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let mut request = request.map(|body| Messages::new(body, input, is_gzip, pause, paying));
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
-        let ends = || Ends::new(Ending::new(self.link.shared.ending.subscribe()), deadline);
-        let ends = stream.then(ends);
+        let ending = || Ending::new(self.link.shared.ending.subscribe());
+        let ends = stream.then(|| Box::new(Ends::new(ending(), deadline)));
         let running = Running {
             routed,
             deadline,
@@ -236,7 +232,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             held: None,
         };
         finish.admitted(caller_name, under_way);
-        Call { state: State::Running(running), finish: Some(finish), request_id }
+        Call { state: State::Running(running), finish: Some(finish) }
     }
 }
 
@@ -245,7 +241,6 @@ pub struct Call {
     state: State,
     /// Taken by the answer's body.
     finish: Option<Finish>,
-    request_id: Option<HeaderValue>,
 }
 
 #[allow(
@@ -265,13 +260,13 @@ struct Running {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
-    ends: Option<Ends>,
+    ends: Option<Box<Ends>>,
     /// Taken by the answer's body.
     payer: Option<Payer>,
     /// The most bytes of an answer that its caller takes.
     answer_limit: usize,
     /// The memory of the message that the handler holds.
-    held: Option<Charge>,
+    held: Option<Box<Charge>>,
 }
 
 impl Future for Call {
@@ -304,6 +299,7 @@ impl Future for Call {
             },
         };
         let mut finish = this.finish.take().expect("a call is not polled after its answer");
+        let request_id = finish.request_id();
         // An answer without a body says how it ended in its headers.
         if let Some(status) = Status::from_header_map(response.headers()) {
             finish.code(status.code());
@@ -316,7 +312,7 @@ impl Future for Call {
                 if is_bound { answer::made(response, limit, context) } else { response }
             }
         };
-        if let Some(id) = this.request_id.take() {
+        if let Some(id) = request_id {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         Poll::Ready(Ok(response))

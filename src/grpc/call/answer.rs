@@ -65,13 +65,13 @@ pub struct Answer {
     /// What is left of the last frame.
     rest: Bytes,
     /// The end, where it came before any frame.
-    last: Option<HeaderMap>,
+    last: Option<Box<HeaderMap>>,
     /// Of a stream: what ends it.
-    ends: Option<Ends>,
+    ends: Option<Box<Ends>>,
     /// Who pays for what waits; `None` for a refusal, which holds nothing.
     payer: Option<Payer>,
     /// The memory of `rest`, where that is much.
-    charge: Option<Charge>,
+    charge: Option<Box<Charge>>,
     finish: Finish,
     ended: bool,
 }
@@ -80,7 +80,7 @@ impl Answer {
     /// The body of a call that `finish` is told of; of a stream, with what ends it.
     pub fn new(
         inner: tonic::body::Body,
-        ends: Option<Ends>,
+        ends: Option<Box<Ends>>,
         payer: Option<Payer>,
         finish: Finish,
     ) -> Self {
@@ -113,7 +113,7 @@ impl Answer {
                 Ok(())
             }
             Err(frame) => {
-                self.last = frame.into_trailers().ok();
+                self.last = frame.into_trailers().ok().map(Box::new);
                 Ok(())
             }
         }
@@ -187,7 +187,7 @@ impl Body for Answer {
             return Poll::Ready(Some(this.refused(refusal)));
         }
         if let Some(trailers) = this.last.take() {
-            return Poll::Ready(Some(Ok(this.trailers(trailers))));
+            return Poll::Ready(Some(Ok(this.trailers(*trailers))));
         }
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.piece())));

@@ -36,9 +36,9 @@ pub struct Told {
     /// Who asks: the name of an identity, where it is known.
     pub caller: Option<Arc<str>>,
     /// The trace that it says it belongs to, for the log.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Box<str>>,
     /// Its span, where calls are traced.
-    pub span: Option<Span>,
+    pub span: Option<Box<Span>>,
 }
 
 impl Finish {
@@ -56,7 +56,12 @@ impl Finish {
 
     /// The trace that the call belongs to.
     pub fn span(&self) -> Option<Span> {
-        self.told.span.clone()
+        self.told.span.as_deref().cloned()
+    }
+
+    /// What its caller calls it.
+    pub fn request_id(&self) -> Option<HeaderValue> {
+        self.told.request_id.clone()
     }
 
     /// How the call ended.
@@ -91,7 +96,7 @@ impl Drop for Finish {
             request_id: request_id.as_ref().and_then(|id| id.to_str().ok()),
             caller: caller.as_deref(),
             trace_id: trace_id.as_deref(),
-            span: span.as_ref(),
+            span: span.as_deref(),
         });
     }
 }

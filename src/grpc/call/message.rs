@@ -39,17 +39,17 @@ pub struct Messages {
     slow: Option<Box<Slow>>,
     /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
     /// is enough.
-    pause: Option<Pause>,
+    pause: Option<Box<Pause>>,
 }
 
 thread_local! {
     /// The charge of a message that a call's handler holds. tonic asks for more, or drops the body,
     /// before the handler begins: in the poll of the call, which takes it from here.
-    static PARKED: Cell<Option<Charge>> = const { Cell::new(None) };
+    static PARKED: Cell<Option<Box<Charge>>> = const { Cell::new(None) };
 }
 
 /// Polls a call, and gives the charge of a message that its handler holds from then on.
-pub fn polling<T>(poll: impl FnOnce() -> T) -> (T, Option<Charge>) {
+pub fn polling<T>(poll: impl FnOnce() -> T) -> (T, Option<Box<Charge>>) {
     PARKED.set(None);
     let polled = poll();
     (polled, PARKED.take())
@@ -72,7 +72,7 @@ struct Slow {
     /// A message that is decoded elsewhere.
     decoding: Option<Decoder>,
     /// The memory of the message that is read, decoded, or was handed on last.
-    charge: Option<Charge>,
+    charge: Option<Box<Charge>>,
     /// Whether the service has the message that is charged for: done with once it asks for more.
     is_handed_on: bool,
 }
@@ -88,7 +88,7 @@ impl Drop for Decoder {
 }
 
 /// A decoded message and its memory, or why there is none.
-type Decoding<E> = Result<(Decoded, Option<Charge>), E>;
+type Decoding<E> = Result<(Decoded, Option<Box<Charge>>), E>;
 
 struct Pause {
     longest: Duration,
@@ -108,7 +108,7 @@ impl Messages {
         longest_pause: Option<Duration>,
         payer: Payer,
     ) -> Self {
-        let pause = longest_pause.map(|longest| Pause { longest, timer: None });
+        let pause = longest_pause.map(|longest| Box::new(Pause { longest, timer: None }));
         Self { inner, input, is_gzip, payer, slow: None, pause }
     }
 
@@ -286,7 +286,7 @@ impl Body for Messages {
 async fn decode_in_turn(
     input: &'static Input,
     message: Message,
-    charge: Charge,
+    charge: Box<Charge>,
     payer: Payer,
 ) -> Decoding<Status> {
     let turn = payer.link.shared.load.decoding.turn().await?;
@@ -303,7 +303,7 @@ async fn decode_in_turn(
 fn decode(
     input: &Input,
     message: Message,
-    charge: Option<Charge>,
+    charge: Option<Box<Charge>>,
     payer: &Payer,
 ) -> Decoding<Refusal> {
     let bytes = message.into_bytes()?;

@@ -74,7 +74,7 @@ pub struct Unread {
     /// Whether all that came was seen by the calls that it was for.
     is_settled: bool,
     /// For so many times [`STEP`] frames.
-    charge: Option<(u64, Charge)>,
+    charge: Option<(u64, Box<Charge>)>,
 }
 
 impl Unread {
