@@ -24,7 +24,7 @@ const CALL_WINDOW: u32 = 64 << 10;
 
 /// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
 /// which wait for their reader do not keep the others on the connection from being heard.
-const CONNECTION_WINDOW: u32 = 16 << 20;
+pub const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How much of one answer waits to be sent, in bytes, before more of it is asked for.
 const SEND_BUFFER: usize = 64 << 10;

@@ -7,21 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 
+use super::connection::CONNECTION_WINDOW;
 use super::guarded::Late;
 use crate::grpc::budget::{Charge, Waits};
 use crate::grpc::call::Link;
 
-/// What a frame of HTTP/2 begins with (RFC 9113, section 4.1).
+/// What a frame of HTTP/2 begins with, in bytes (RFC 9113, section 4.1), and what of it is looked at.
 const HEAD: usize = 9;
+const LENGTH_AND_TYPE: usize = 4;
 
 /// The type of DATA frames (section 6.1).
-const DATA: u8 = 0;
+const DATA: u32 = 0;
 
 /// A payload below this takes less than what holds it: h2 counts by the same bound.
 const SMALL: usize = 256;
 
 /// How many frames are charged for at a time, and left uncounted before: 64 KiB.
 const STEP: u64 = 256;
+
+/// The most that a connection holds: h2 ends it where small frames take more than half its window. A
+/// connection that is never without a call counts more in time, since frames that come after the end
+/// of their call are dropped unread.
+const MOST: u64 = (CONNECTION_WINDOW as usize / 2 / SMALL) as u64;
 
 /// Whether a DATA frame of so many bytes is small. One without payload holds nothing.
 pub const fn is_small(payload: usize) -> bool {
@@ -33,34 +40,43 @@ pub const fn is_small(payload: usize) -> bool {
 struct Counter {
     /// Bytes before the next head: at first the client's preface.
     skip: usize,
-    head: [u8; HEAD],
-    /// How much of the head has come.
+    /// The first bytes of a head that came in pieces.
+    head: u32,
+    /// How many of them came.
     have: usize,
 }
 
 impl Counter {
     /// A connection that begins with a preface of so many bytes.
     fn new(preface: usize) -> Self {
-        Self { skip: preface, head: [0; HEAD], have: 0 }
+        Self { skip: preface, head: 0, have: 0 }
     }
 
     /// How many small frames began in `bytes`.
     fn count(&mut self, mut bytes: &[u8]) -> u64 {
         let mut small = 0;
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            (self.skip, bytes) = (self.skip - skipped, &bytes[skipped..]);
-            let more = (HEAD - self.have).min(bytes.len());
-            self.head[self.have..self.have + more].copy_from_slice(&bytes[..more]);
-            (self.have, bytes) = (self.have + more, &bytes[more..]);
-            if self.have < HEAD {
-                return small;
+        while let Some(from_head) = bytes.get(self.skip..).filter(|bytes| !bytes.is_empty()) {
+            self.skip = 0;
+            if self.have == 0
+                && let Some((head, rest)) = from_head.split_first_chunk::<LENGTH_AND_TYPE>()
+            {
+                self.head = u32::from_be_bytes(*head);
+                bytes = rest;
+            } else {
+                self.head = self.head << 8 | u32::from(from_head[0]);
+                self.have += 1;
+                bytes = &from_head[1..];
+                if self.have < LENGTH_AND_TYPE {
+                    continue;
+                }
+                self.have = 0;
             }
-            let [a, b, c, kind, ..] = self.head;
-            self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
-            self.have = 0;
-            small += u64::from(kind == DATA && is_small(self.skip));
+            let payload = (self.head >> 8) as usize;
+            self.skip = payload + HEAD - LENGTH_AND_TYPE;
+            small += u64::from(self.head & 0xff == DATA && is_small(payload));
         }
+        self.skip = self.skip.saturating_sub(bytes.len());
+        small
     }
 }
 
@@ -99,7 +115,8 @@ impl Unread {
             self.came = read;
         }
         self.came += self.counter.count(bytes);
-        let steps = self.came.saturating_sub(read) / STEP;
+        let unread = self.came.saturating_sub(read).min(MOST);
+        let steps = unread / STEP;
         if steps == 0 {
             self.charge = None;
             return Ok(());
@@ -123,7 +140,7 @@ mod tests {
     fn frame(kind: u8, payload: usize) -> Vec<u8> {
         let length = u32::try_from(payload).unwrap().to_be_bytes();
         let head = [length[1], length[2], length[3], kind, 0, 0, 0, 0, 1];
-        [&head[..], &vec![DATA; payload]].concat()
+        [&head[..], &vec![0; payload]].concat()
     }
 
     proptest! {
