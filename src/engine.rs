@@ -57,7 +57,7 @@ use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
     ByHand, Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError,
-    Refresher, Report, Stop,
+    Refresher, Report, Room, Stop,
 };
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
@@ -168,7 +168,11 @@ impl Engine {
             }
         };
         let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
-        let publisher = Arc::new(publisher.noting(live.not_stored.clone()));
+        let [list_mib, lists_mib] =
+            [config.limits.list_mib, config.limits.lists_mib].map(|mib| mib as u64);
+        let room = Room { list_mib, lists_mib, ..Room::default() };
+        let publisher = publisher.noting(live.not_stored.clone()).with_room(room);
+        let publisher = Arc::new(publisher);
         let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
             .map_err(|error| EngineError::Source(error.to_string()))?;
         let refresher = Refresher::new(publisher.clone(), fetcher, &config.lists);

@@ -209,6 +209,15 @@ impl<'s> Scope<'s> {
         self.screen_with(input, chain, None)
     }
 
+    /// The text of a question without the blanks around it, and what is understood of it.
+    pub fn read<'a>(
+        input: &'a str,
+        chain: Option<&Chain>,
+    ) -> (&'a str, Result<Address<'a>, AddressError>) {
+        let text = input.trim_ascii();
+        (text, Address::parse(text, chain))
+    }
+
     /// As [`Scope::screen`]; where labels do not suffice, `search` is asked with the key ids of the
     /// address.
     pub fn screen_with<'a>(
@@ -217,18 +226,12 @@ impl<'s> Scope<'s> {
         chain: Option<&Chain>,
         search: Option<&Search<'_>>,
     ) -> Result<Screening<'a>, AddressError> {
-        let text = input.trim_ascii();
         let mut findings = Vec::new();
         let mut incomplete = Vec::new();
-        let address = match Address::parse(text, chain) {
+        let (text, parsed) = Self::read(input, chain);
+        let address = match parsed {
             Ok(address) => Some(address),
-            Err(
-                reason @ (AddressError::Empty
-                | AddressError::TooLong(_)
-                | AddressError::NotAscii { .. }),
-            ) => {
-                return Err(reason);
-            }
+            Err(reason) if reason.is_refused() => return Err(reason),
             Err(reason) => {
                 // A list may hold the string under a ticker that is not known either.
                 if let Ok(verbatim) = Address::parse(text, Some(&Chain::Other("unknown:*".into())))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::given::Given;
 
 /// The keys of `limits`, in the order of the example file.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 14] = [
     "connections",
     "calls",
     "calls_per_connection",
@@ -19,6 +19,8 @@ pub const KEYS: [&str; 12] = [
     "keepalive",
     "message_mib",
     "message_mib_per_caller",
+    "list_mib",
+    "lists_mib",
 ];
 
 /// The keys of `drain`.
@@ -55,6 +57,10 @@ pub struct Limits {
     pub message_mib: usize,
     /// The same for one caller.
     pub message_mib_per_caller: usize,
+    /// The memory of one list with the rows that it keeps, in MiB; a publication beyond it is refused.
+    pub list_mib: usize,
+    /// The same for all lists that came by hand, after an import by hand.
+    pub lists_mib: usize,
 }
 
 impl Default for Limits {
@@ -72,6 +78,8 @@ impl Default for Limits {
             keepalive: Duration::from_secs(30),
             message_mib: 384,
             message_mib_per_caller: 192,
+            list_mib: 768,
+            lists_mib: 1_024,
         }
     }
 }
@@ -92,6 +100,8 @@ impl Limits {
             "keepalive" => self.keepalive = time(given)?,
             "message_mib" => self.message_mib = mebibytes(given)?,
             "message_mib_per_caller" => self.message_mib_per_caller = mebibytes(given)?,
+            "list_mib" => self.list_mib = mebibytes(given)?,
+            "lists_mib" => self.lists_mib = mebibytes(given)?,
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())

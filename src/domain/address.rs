@@ -98,6 +98,13 @@ pub enum AddressError {
     NobodysAddress(&'static str),
 }
 
+impl AddressError {
+    /// Whether it is no question at all; another string that is not understood has an answer.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Empty | Self::TooLong(_) | Self::NotAscii { .. })
+    }
+}
+
 /// The key ids of known burn and system addresses, for tables of keys; [`is_system_key`] tells the
 /// rest of the EVM ones.
 pub fn nobodys_keys() -> Vec<KeyId> {

@@ -11,8 +11,8 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use answer::{Answer, Ends};
@@ -22,7 +22,7 @@ use finish::{Finish, Told};
 use headers::REQUEST_ID;
 pub use headers::{CallHeaders, NOT_GRPC};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Body;
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use message::Messages;
 use tokio::sync::watch;
@@ -41,7 +41,7 @@ use super::serve::tasks;
 use super::status::Refusal;
 use super::wire;
 use crate::config::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Turned};
 use crate::telemetry;
 
 /// How much longer than a call its answer may be on its way, so that the refusal of a call that is
@@ -71,14 +71,20 @@ pub struct Link {
     shared: Arc<Shared>,
     /// The other side.
     peer: Peer,
-    /// How many small DATA frames were read by calls.
-    pub(super) small_frames: AtomicU64,
+    /// How many DATA frames with a payload were read by calls.
+    pub(super) frames_read: AtomicU64,
+    /// Whether the connection is to end after the calls that it has, and was not told so yet.
+    retires: AtomicBool,
 }
 
 impl Link {
-    /// Whether no call is under way on it: who asks, and [`Calls`], hold it, and each call does.
-    pub fn has_no_call(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) <= 2
+    fn new(shared: Arc<Shared>, peer: Peer) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            peer,
+            frames_read: AtomicU64::new(0),
+            retires: AtomicBool::new(false),
+        })
     }
 
     /// A charge of nothing yet, for the connection itself, by where it comes from.
@@ -86,6 +92,37 @@ impl Link {
         let address = self.peer.address.map(|address| address.ip().to_string());
         let caller = address.unwrap_or_else(|| OWNER.to_owned());
         self.shared.budget.charge(caller.into(), Arc::default())
+    }
+
+    /// Says, from within the connection's own poll, that it is to end after the calls that it has.
+    pub fn retire(&self) {
+        self.retires.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was said since this was asked last.
+    pub fn take_retirement(&self) -> bool {
+        self.retires.load(Ordering::Relaxed) && self.retires.swap(false, Ordering::Relaxed)
+    }
+
+    /// Counts that the connection is cut off, since there is no memory for it.
+    pub fn refused(&self) {
+        self.shared.metrics.turned(Turned::MessageMemory);
+    }
+
+    /// Takes the frames that a body holds, which is not read any more.
+    fn drop_frames(&self, body: &mut Incoming) {
+        let mut context = Context::from_waker(Waker::noop());
+        while !body.is_end_stream()
+            && let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *body).poll_frame(&mut context)
+        {
+            self.count_frame(&frame);
+        }
+    }
+
+    /// Counts a frame that was read.
+    fn count_frame(&self, frame: &Frame<Bytes>) {
+        let has_payload = frame.data_ref().is_some_and(|data| !data.is_empty());
+        self.frames_read.fetch_add(u64::from(has_payload), Ordering::Relaxed);
     }
 }
 
@@ -118,14 +155,12 @@ pub struct Calls {
 impl Calls {
     /// The services behind `routes`, for nobody in particular.
     pub fn new(routes: Routes, shared: Arc<Shared>) -> Self {
-        let link = Link { shared, peer: Peer::default(), small_frames: AtomicU64::new(0) };
-        Self { routes, link: Arc::new(link) }
+        Self { routes, link: Link::new(shared, Peer::default()) }
     }
 
     /// The services as `peer` sees them.
     pub fn of(self, peer: Peer) -> Self {
-        let shared = self.link.shared.clone();
-        Self { link: Arc::new(Link { shared, peer, small_frames: AtomicU64::new(0) }), ..self }
+        Self { link: Link::new(self.link.shared.clone(), peer), ..self }
     }
 
     /// The connection.
@@ -174,7 +209,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
     type Error = Infallible;
     type Future = Call;
 
-    fn call(&self, request: Request<Incoming>) -> Call {
+    fn call(&self, mut request: Request<Incoming>) -> Call {
         let now = Instant::now();
         let said = CallHeaders::read(request.headers());
         let request_id = said.request_id();
@@ -191,20 +226,21 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         });
         if !said.is_grpc() {
             finish.code(tonic::Code::InvalidArgument);
-            let state = State::Foreign(Box::pin(read_off(request.into_body())));
+            let body = request.into_body();
+            let state = State::Foreign(Box::pin(read_off(body, self.link.clone())));
             return Call { state, finish: Some(finish) };
         }
         let admitted = self.admit(request.headers(), &said, place, now);
         let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
+                self.link.drop_frames(request.body_mut());
                 return Call { state: State::Refused(Some(refusal)), finish: Some(finish) };
             }
         };
         let stream = place.is_some_and(|place| METHODS[place].span == Span::Stream);
         let pause = stream.then_some(self.link.shared.limits.stall_timeout);
         let is_gzip = said.is_gzip();
-        let mut request = request;
         if is_gzip {
             headers::without_encoding(request.headers_mut());
         }
@@ -351,15 +387,17 @@ fn traced(
 
 /// Reads what is left of a body, so that its sender gets to the answer: one that comes before its end
 /// resets the stream, and some clients show that alone. A long body, or a slow one, is not waited for.
-async fn read_off(mut body: Incoming) {
+async fn read_off(mut body: Incoming, link: Arc<Link>) {
     let whole = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = poll_fn(|it| Pin::new(&mut body).poll_frame(it)).await
             && bytes < MAX_FOREIGN
         {
+            link.count_frame(&frame);
             bytes += frame.data_ref().map_or(0, Bytes::len);
         }
     };
     // Either way the answer comes next.
     let _ = timeout(FOREIGN_TIME, whole).await;
+    link.drop_frames(&mut body);
 }

@@ -60,7 +60,7 @@ impl Local {
         engine: Arc<Engine>,
         options: Option<&v1::ScreeningOptions>,
     ) -> Result<Self, CallError> {
-        let options = Options::check(options, &engine).map_err(refused)?;
+        let options = Options::check(options, Some(&engine)).map_err(refused)?;
         let screenings = Screenings::new(engine.clone(), Arc::new(Load::new(&Limits::default())));
         let local = Self { engine, screenings, options };
         // Options that fit no snapshot are refused now, and not row by row.

@@ -208,7 +208,7 @@ fn now_options(
     options: Option<&v1::ScreeningOptions>,
     engine: &Engine,
 ) -> Result<Options, Refusal> {
-    let options = Options::check(options, engine)?;
+    let options = Options::check(options, Some(engine))?;
     if options.narrowing.as_of.is_some() {
         let message = "a payment is made now: screen its addresses as of a past moment instead";
         return Err(status::invalid_field("options.as_of", message));

@@ -163,7 +163,7 @@ fn compare(
         Some(v1::PolicySource { source: Some(_) }) => Ok(()),
         _ => Err(invalid_field("new", "missing")),
     };
-    let (_, options) = both(both(named, count), Options::check(options.as_ref(), engine))?;
+    let (_, options) = both(both(named, count), Options::check(options.as_ref(), Some(engine)))?;
     let options = Options { evidence: false, ..options };
     let (old, new) = (chosen(engine, "old", old)?, chosen(engine, "new", new)?);
     let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());

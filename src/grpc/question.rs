@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::status::{Refusal, all, both};
 use super::v1::{self, ErrorReason};
 use super::{convert, status};
-use crate::domain::address::{Address, AddressError};
+use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
@@ -28,11 +28,15 @@ pub struct Options {
 }
 
 impl Options {
-    /// Checks the options of a request against what `engine` has loaded; a refusal names every
-    /// field that is wrong.
-    pub fn check(options: Option<&v1::ScreeningOptions>, engine: &Engine) -> Result<Self, Refusal> {
+    /// Checks the options of a request, against what `engine` has loaded too where they are used at
+    /// once; a refusal names every field that is wrong.
+    pub fn check(
+        options: Option<&v1::ScreeningOptions>,
+        engine: Option<&Engine>,
+    ) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
-        let (snapshot, now) = (engine.snapshot(), engine.now());
+        let snapshot = engine.and_then(Engine::snapshot);
+        let now = engine.map_or(Timestamp::MAX, Engine::now);
         let max_hops = match options.max_hops {
             0 => Ok(None),
             hops @ 1..=8 => Ok(u8::try_from(hops).ok()),
@@ -127,9 +131,12 @@ pub fn check(query: &v1::AddressQuery) -> Result<(), Refusal> {
             Err(status::invalid_field("query.request_id", message))
         }
     };
-    let address = Address::parse(&query.address, None).map(drop);
-    let address = address.map_err(|error| not_an_address(&error));
     let chain = status::wished_chain("query.chain", &query.chain);
+    let wished = chain.as_ref().ok().and_then(Option::as_ref);
+    let address = match Scope::read(&query.address, wished) {
+        (_, Err(error)) if error.is_refused() => Err(not_an_address(&error)),
+        _ => Ok(()),
+    };
     both(request_id, both(address, chain)).map(drop)
 }
 

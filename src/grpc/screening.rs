@@ -234,7 +234,7 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
         let v1::ScreenAddressRequest { query, options } = request.into_inner();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let (query, options) = match Options::check(options.as_ref(), &self.engine) {
+        let (query, options) = match Options::check(options.as_ref(), Some(&self.engine)) {
             Ok(options) => (query?, options),
             Err(refusal) => {
                 let checked = query.and_then(|query| check(&query));
@@ -369,7 +369,7 @@ struct Session {
 impl Session {
     fn prepare(&mut self, question: v1::StreamScreenAddressesRequest) -> Result<Prepared, Status> {
         if question.options.is_some() {
-            self.options = Options::check(question.options.as_ref(), &self.service.engine);
+            self.options = Options::check(question.options.as_ref(), None);
         }
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();

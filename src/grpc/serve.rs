@@ -4,7 +4,7 @@
 pub mod accept;
 mod connection;
 mod foreign;
-pub(super) mod frames;
+mod frames;
 mod guarded;
 pub mod health;
 pub mod operations;

@@ -1,6 +1,6 @@
 //! The one writer of lists: reads a file, applies it to what stands, makes it durable, shows it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,18 +75,37 @@ pub const MAX_LOST: usize = 20;
 /// The lists of which a publication was read and could not be stored: what they list now is not in
 /// force. Shared by who publishes and who answers.
 #[derive(Clone, Debug, Default)]
-pub struct NotStored(Arc<Mutex<BTreeSet<ListId>>>);
+pub struct NotStored(Arc<Mutex<BTreeMap<ListId, Origin>>>);
+
+/// Where a publication came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    Hand,
+    Source,
+}
+
+impl Origin {
+    fn of(provenance: &Provenance) -> Self {
+        if matches!(provenance, Provenance::Import(_)) { Self::Hand } else { Self::Source }
+    }
+}
 
 impl NotStored {
     /// The lists, sorted.
     pub fn lists(&self) -> Arc<[ListId]> {
-        lock(&self.0).iter().cloned().collect()
+        lock(&self.0).keys().cloned().collect()
     }
 
-    /// Notes whether the last publication of a list was stored; says whether that is new.
-    fn note(&self, id: &ListId, is_stored: bool) -> bool {
+    /// Notes whether the last publication of a list was stored; says whether that is new. An import by
+    /// hand does not make up for what the source says.
+    fn note(&self, id: &ListId, is_stored: bool, from: Origin) -> bool {
         let mut lists = lock(&self.0);
-        if is_stored { lists.remove(id) } else { lists.insert(id.clone()) }
+        let lost = lists.get(id).copied();
+        match is_stored {
+            true if lost.is_some_and(|lost| lost <= from) => lists.remove(id).is_some(),
+            true => false,
+            false => lists.insert(id.clone(), from.max(lost.unwrap_or(from))).is_none(),
+        }
     }
 }
 
@@ -303,25 +322,26 @@ impl Publisher {
         source: Option<SourceMark>,
     ) -> Result<Report, RefreshError> {
         let _writer = lock(&self.writer);
-        self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false))?;
+        let from = Origin::of(provenance);
+        self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false, from))?;
         let current = self.list(&settings.id);
         let gates = settings.gates();
         let context = self.context(settings, &gates, provenance, by_hand, source);
         match apply(current.as_deref(), incoming, &context)? {
-            Outcome::Unchanged { check } => self.keep_check(settings, current, check),
+            Outcome::Unchanged { check } => self.keep_check(settings, current, check, from),
             Outcome::Published { state, changes } => {
                 if let Err(too_large) = self.check_room(&state, provenance) {
                     // What a source says now is not in force.
-                    if !matches!(provenance, Provenance::Import(_)) {
-                        self.note_stored(&settings.id, false);
+                    if from == Origin::Source {
+                        self.note_stored(&settings.id, false, from);
                     }
                     return Err(too_large.into());
                 }
                 if let Err(error) = self.store.publish(&state, &changes) {
-                    self.note_stored(&settings.id, false);
+                    self.note_stored(&settings.id, false, from);
                     return Err(error.into());
                 }
-                self.not_stored.note(&settings.id, true);
+                self.not_stored.note(&settings.id, true, from);
                 let report = published(&state, &changes);
                 tracing::info!(
                     list = %settings.id,
@@ -339,7 +359,7 @@ impl Publisher {
     }
 
     fn check_room(&self, state: &ListState, provenance: &Provenance) -> Result<(), TooLarge> {
-        self.room.check(state, &self.lists(), matches!(provenance, Provenance::Import(_)))
+        self.room.check(state, &self.lists(), Origin::of(provenance) == Origin::Hand)
     }
 
     /// Notes that the source still says what it said at `basis`; `None` if the list changed since.
@@ -363,7 +383,7 @@ impl Publisher {
             last_modified: seen.last_modified,
             source: seen.source,
         };
-        self.keep_check(settings, current, check).map(Some)
+        self.keep_check(settings, current, check, Origin::Source).map(Some)
     }
 
     fn keep_check(
@@ -371,28 +391,29 @@ impl Publisher {
         settings: &ListSettings,
         current: Option<Arc<ListState>>,
         check: ListCheck,
+        from: Origin,
     ) -> Result<Report, RefreshError> {
         let report = Report::Unchanged { list: settings.id.clone() };
         // Only a list that stands can be unchanged.
         if let Some(state) = current.filter(|state| state.check != check) {
             self.store.record_check(&settings.id, &check)?;
-            self.not_stored.note(&settings.id, true);
+            self.not_stored.note(&settings.id, true, from);
             self.show(ListState { check, ..ListState::clone(&state) }, &report);
         }
-        self.note_stored(&settings.id, true);
+        self.note_stored(&settings.id, true, from);
         Ok(report)
     }
 
     /// Notes that the source of a list sent something new that there was no room for.
     pub(super) fn note_lost(&self, id: &ListId) {
         let _writer = lock(&self.writer);
-        self.note_stored(id, false);
+        self.note_stored(id, false, Origin::Source);
     }
 
     /// Notes whether what was read of a list last is in force, and tells where that is new. The
     /// writer's lock is held.
-    fn note_stored(&self, id: &ListId, is_stored: bool) {
-        if self.not_stored.note(id, is_stored) {
+    fn note_stored(&self, id: &ListId, is_stored: bool, from: Origin) {
+        if self.not_stored.note(id, is_stored, from) {
             (self.on_change)(&self.lists(), &Report::Unchanged { list: id.clone() });
         }
     }

@@ -11,14 +11,14 @@ use crate::domain::list::{ListId, ListState};
 pub struct Room {
     /// One list, in MiB.
     pub list_mib: u64,
-    /// All lists after an import by hand, in MiB.
+    /// All lists that came by hand, in MiB.
     pub lists_mib: u64,
-    /// How many lists there are after an import by hand.
+    /// How many lists may come by hand.
     pub lists: usize,
 }
 
 impl Default for Room {
-    /// A list of a million addresses.
+    /// A million addresses have some 600 MiB.
     fn default() -> Self {
         Self { list_mib: 768, lists_mib: 1_024, lists: 1_000 }
     }
@@ -29,7 +29,7 @@ impl Default for Room {
 pub enum TooLarge {
     /// One list.
     #[error(
-        "list {id}: with the rows that it keeps it would take {mib} MiB of memory, more than {most}"
+        "list {id}: with the rows that it keeps it would take {mib} MiB of memory, more than {most} (limits.list_mib)"
     )]
     List {
         /// The list.
@@ -41,7 +41,7 @@ pub enum TooLarge {
     },
     /// All lists.
     #[error(
-        "list {id}: with it all lists would take {mib} MiB of memory, more than the {most} that imports by hand may fill"
+        "list {id}: with it the lists that came by hand would take {mib} MiB of memory, more than {most} (limits.lists_mib)"
     )]
     All {
         /// The list that is to come.
@@ -52,7 +52,7 @@ pub enum TooLarge {
         most: u64,
     },
     /// Their number.
-    #[error("list {id}: there are {most} lists, the most that imports by hand may make")]
+    #[error("list {id}: {most} lists came by hand, the most that may")]
     Number {
         /// The list that is to come.
         id: ListId,
@@ -62,8 +62,9 @@ pub enum TooLarge {
 }
 
 impl Room {
-    /// That there is room for `state` beside, or in the place of one of, `lists`. What an operator
-    /// has configured is bound by the limit of a list alone.
+    /// That there is room for `state` beside, or in the place of one of, `lists`. There always is for
+    /// what takes no more than it did. What an operator has configured is bound by the limit of a list
+    /// alone, and does not count for imports by hand.
     pub(super) fn check(
         self,
         state: &ListState,
@@ -73,13 +74,20 @@ impl Room {
         let id = state.version.id.clone();
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         let size = state.size();
+        let before = lists.iter().find(|list| list.version.id == id);
+        if before.is_some_and(|before| size <= before.size()) {
+            return Ok(());
+        }
         if mib(size) > self.list_mib {
             return Err(TooLarge::List { id, mib: mib(size), most: self.list_mib });
         }
         if !is_by_hand {
             return Ok(());
         }
-        let others = || lists.iter().filter(|list| list.version.id != id);
+        let others = || {
+            let by_hand = lists.iter().filter(|list| list.is_by_hand());
+            by_hand.filter(|list| list.version.id != id)
+        };
         if others().count() >= self.lists {
             return Err(TooLarge::Number { id, most: self.lists });
         }

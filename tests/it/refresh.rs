@@ -387,18 +387,24 @@ fn lists_have_room_and_no_more() {
     let error = publish("a", by_hand(), 4_000..5_000).unwrap_err();
     assert_eq!(
         error,
-        "list a: with the rows that it keeps it would take 3 MiB of memory, more than 2"
+        "list a: with the rows that it keeps it would take 3 MiB of memory, more than 2 (limits.list_mib)"
     );
     assert_eq!(lost.lists().len(), 0);
     publish("a", from_source(), 4_000..5_000).unwrap_err();
     assert_eq!(lost.lists().len(), 1, "what the source lists now is not in force");
+    // What takes no more than before has room, and by hand does not make up for the source.
+    publish("a", by_hand(), 3_000..3_400).unwrap();
+    assert_eq!(lost.lists().len(), 1);
+    publish("a", from_source(), 3_000..3_300).unwrap();
+    assert_eq!(lost.lists().len(), 0);
+    publish("a", by_hand(), 3_000..3_310).unwrap();
     assert_eq!(publisher.list(&"a".parse().unwrap()).unwrap().rows.len(), 3_400);
     publish("b", by_hand(), 0..3_000).unwrap();
     let error = publish("c", by_hand(), 0..2_000).unwrap_err();
-    assert!(error.contains("all lists would take 5 MiB of memory, more than the 4"), "{error}");
+    assert!(error.contains("came by hand would take 5 MiB of memory, more than 4"), "{error}");
     publish("c", by_hand(), 0..10).unwrap();
     let error = publish("d", by_hand(), 0..10).unwrap_err();
-    assert!(error.contains("there are 3 lists, the most"), "{error}");
+    assert!(error.contains("3 lists came by hand, the most"), "{error}");
     publish("d", from_source(), 0..2_000).unwrap();
 }
 

@@ -5,7 +5,6 @@ mod framing;
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -20,7 +19,6 @@ use tonic::{Code, Status};
 use super::Payer;
 use crate::grpc::budget::{Charge, UNCOUNTED, Waits};
 use crate::grpc::codec;
-use crate::grpc::serve::frames::is_small;
 use crate::grpc::status::{Refusal, malformed};
 use crate::grpc::v1::ErrorReason;
 use crate::grpc::wire::{Decoded, Input, MAX_OTHER};
@@ -63,6 +61,7 @@ impl Drop for Messages {
         {
             PARKED.set(slow.charge.take());
         }
+        self.payer.link.drop_frames(&mut self.inner);
     }
 }
 
@@ -252,11 +251,8 @@ impl Body for Messages {
                     None => return Poll::Pending,
                 },
             };
-            let frame = frame.into_data();
-            if frame.as_ref().is_ok_and(|data| is_small(data.len())) {
-                this.payer.link.small_frames.fetch_add(1, Ordering::Relaxed);
-            }
-            match frame {
+            this.payer.link.count_frame(&frame);
+            match frame.into_data() {
                 // What nearly every call sends: whole messages that need no look.
                 Ok(data) if this.is_between() && are_small(&data) => {
                     return Poll::Ready(Some(Ok(Frame::data(data))));

@@ -2,6 +2,7 @@
 //! Accepts none and answers nothing itself.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ const CALL_WINDOW: u32 = 64 << 10;
 
 /// The same for all calls of a connection, in bytes. Larger than that of a call, so that calls
 /// which wait for their reader do not keep the others on the connection from being heard.
-pub const CONNECTION_WINDOW: u32 = 16 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How much of one answer waits to be sent, in bytes, before more of it is asked for.
 const SEND_BUFFER: usize = 64 << 10;
@@ -86,11 +87,19 @@ impl Terms {
     ) where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = Guarded::new(io, open_by, self.stall_timeout).charged(calls.link());
+        let link = calls.link();
+        let io = Guarded::new(io, open_by, self.stall_timeout).charged(link.clone());
         let io = TokioIo::new(io);
         let mut connection = std::pin::pin!(self.http2.serve_connection(io, calls));
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+            ended = poll_fn(|context| loop {
+                let polled = connection.as_mut().poll(context);
+                if polled.is_pending() && link.take_retirement() {
+                    connection.as_mut().graceful_shutdown();
+                    continue;
+                }
+                return polled;
+            }) => ended,
             () = Ending::new(draining) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -117,7 +126,8 @@ fn cut_off(error: &hyper::Error) -> Option<Turned> {
             return Some(match late {
                 Late::Opening => Turned::Handshake,
                 Late::Reading => Turned::Stalled,
-                Late::Calls => Turned::MessageMemory,
+                // Counted where the memory was lost.
+                Late::Calls => return None,
             });
         }
         source = cause.source();

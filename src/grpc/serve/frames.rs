@@ -1,5 +1,5 @@
-//! The small DATA frames of a connection that nobody has read yet. Flow control counts their payload
-//! alone, while each holds much more memory than that until its call is read: so they are counted
+//! The DATA frames of a connection that no call has read yet. Flow control counts their payload alone,
+//! while each holds a place in a table of h2 besides, which never becomes smaller: so they are counted
 //! from the bytes that come, and charged for. Understands no frame beyond its head.
 
 use std::io;
@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 
-use super::connection::CONNECTION_WINDOW;
 use super::guarded::Late;
 use crate::grpc::budget::{Charge, Waits};
 use crate::grpc::call::Link;
@@ -19,23 +18,17 @@ const LENGTH_AND_TYPE: usize = 4;
 /// The type of DATA frames (section 6.1).
 const DATA: u32 = 0;
 
-/// A payload below this takes less than what holds it: h2 counts by the same bound.
-const SMALL: usize = 256;
+/// What a frame takes beside its payload, in bytes: measured with h2 0.4.
+const PLACE: usize = 280;
 
-/// How many frames are charged for at a time, and left uncounted before: 64 KiB.
+/// How many frames are charged for at a time, and left uncounted before: 70 KiB.
 const STEP: u64 = 256;
 
-/// The most that a connection holds: h2 ends it where small frames take more than half its window. A
-/// connection that is never without a call counts more in time, since frames that come after the end
-/// of their call are dropped unread.
-const MOST: u64 = (CONNECTION_WINDOW as usize / 2 / SMALL) as u64;
+/// A connection that has had so many unread frames takes no more calls, and ends after those that it
+/// has: its table goes with it. Clients make another connection then, and lose no call.
+const RETIRES: u64 = 4_096;
 
-/// Whether a DATA frame of so many bytes is small. One without payload holds nothing.
-pub const fn is_small(payload: usize) -> bool {
-    payload > 0 && payload < SMALL
-}
-
-/// Counts small frames in bytes that come in pieces of any size.
+/// Counts DATA frames with a payload, in bytes that come in pieces of any size.
 #[derive(Debug)]
 struct Counter {
     /// Bytes before the next head: at first the client's preface.
@@ -52,9 +45,9 @@ impl Counter {
         Self { skip: preface, head: 0, have: 0 }
     }
 
-    /// How many small frames began in `bytes`.
+    /// How many of them began in `bytes`.
     fn count(&mut self, mut bytes: &[u8]) -> u64 {
-        let mut small = 0;
+        let mut frames = 0;
         while let Some(from_head) = bytes.get(self.skip..).filter(|bytes| !bytes.is_empty()) {
             self.skip = 0;
             if self.have == 0
@@ -73,62 +66,69 @@ impl Counter {
             }
             let payload = (self.head >> 8) as usize;
             self.skip = payload + HEAD - LENGTH_AND_TYPE;
-            small += u64::from(self.head & 0xff == DATA && is_small(payload));
+            frames += u64::from(self.head & 0xff == DATA && payload > 0);
         }
         self.skip = self.skip.saturating_sub(bytes.len());
-        small
+        frames
     }
 }
 
-/// The small frames of one connection that are not read, and what they are charged for.
+/// The frames of one connection that are not read, and what they are charged for.
 #[derive(Debug)]
 pub struct Unread {
     counter: Counter,
     link: Arc<Link>,
-    /// How many have come, less those that went with their calls.
     came: u64,
-    /// Whether all that came was seen by the calls that it was for.
-    is_settled: bool,
-    /// For so many times [`STEP`] frames.
-    charge: Option<(u64, Box<Charge>)>,
+    /// The most that were unread at any time. Frames that came after the end of their call, which h2
+    /// drops, stay among them.
+    peak: u64,
+    charge: Option<Box<Charge>>,
 }
 
 impl Unread {
     /// Of a connection whose preface has so many bytes.
     pub fn new(preface: usize, link: Arc<Link>) -> Self {
-        Self { counter: Counter::new(preface), link, came: 0, is_settled: false, charge: None }
+        Self { counter: Counter::new(preface), link, came: 0, peak: 0, charge: None }
     }
 
-    /// Takes note that no more bytes are there: those that came are handed on before the connection
-    /// is looked at again.
-    pub fn settle(&mut self) {
-        self.is_settled = true;
-    }
-
-    /// Takes note of bytes that came; an error if the memory that the connection holds is lost to
-    /// others, or not to be had.
+    /// Takes note of bytes that came, or that none came; an error if the memory that the connection
+    /// holds is lost to others, or not to be had.
     pub fn note(&mut self, bytes: &[u8], context: &mut Context<'_>) -> io::Result<()> {
-        let read = self.link.small_frames.load(Ordering::Relaxed);
-        // Frames of calls that were dropped unread are gone too, though nobody counts them: where no
-        // call is left, no frame is.
-        if std::mem::take(&mut self.is_settled) && self.link.has_no_call() {
-            self.came = read;
-        }
         self.came += self.counter.count(bytes);
-        let unread = self.came.saturating_sub(read).min(MOST);
-        let steps = unread / STEP;
-        if steps == 0 {
-            self.charge = None;
-            return Ok(());
+        // What was read is no more than what came: all of it passed here first.
+        let read = self.link.frames_read.load(Ordering::Relaxed);
+        let unread = self.came.saturating_sub(read);
+        if unread > self.peak {
+            let before = self.peak;
+            self.peak = unread;
+            if unread / STEP > before / STEP {
+                self.hold(before)?;
+            }
         }
-        let (charged, charge) = self.charge.get_or_insert_with(|| (0, self.link.charge()));
-        let is_had = *charged == steps || charge.moved((steps * STEP) as usize * SMALL).is_ok();
-        *charged = steps;
-        match is_had && !charge.holder().is_evicted(Waits::ForMessage, context.waker()) {
-            true => Ok(()),
-            false => Err(io::Error::new(io::ErrorKind::OutOfMemory, Late::Calls)),
+        match &self.charge {
+            Some(charge) if charge.holder().is_evicted(Waits::ForMessage, context.waker()) => {
+                Err(lost())
+            }
+            _ => Ok(()),
         }
     }
+
+    /// Charges for the most that were unread, which was `before`.
+    fn hold(&mut self, before: u64) -> io::Result<()> {
+        if before < RETIRES && self.peak >= RETIRES {
+            self.link.retire();
+        }
+        let bytes = (self.peak - self.peak % STEP) as usize * PLACE;
+        let charge = self.charge.get_or_insert_with(|| self.link.charge());
+        charge.moved(bytes).map_err(|_| {
+            self.link.refused();
+            lost()
+        })
+    }
+}
+
+fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::OutOfMemory, Late::Calls)
 }
 
 #[cfg(test)]
@@ -151,7 +151,7 @@ mod tests {
         ) {
             let mut bytes = vec![7; 24];
             frames.iter().for_each(|(kind, payload)| bytes.extend(frame(*kind, *payload)));
-            let want = frames.iter().filter(|(kind, payload)| *kind == 0 && is_small(*payload));
+            let want = frames.iter().filter(|(kind, payload)| *kind == 0 && *payload > 0);
             let mut counter = Counter::new(24);
             let (mut rest, mut found) = (&bytes[..], 0);
             for cut in cuts.iter().cycle().take(bytes.len()) {

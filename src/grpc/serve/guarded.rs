@@ -28,7 +28,7 @@ pub enum Late {
     #[error("the client takes no bytes")]
     Reading,
     /// Its calls hold memory that others need.
-    #[error("the client sent more small frames than its calls read, and others need the memory")]
+    #[error("the client sent more frames than its calls read, and others need the memory")]
     Calls,
 }
 
@@ -82,10 +82,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.inner).poll_read(context, buffer);
         if let Some(unread) = &mut this.unread {
-            match outcome.is_pending() {
-                true => unread.settle(),
-                false => unread.note(&buffer.filled()[before..], context)?,
-            }
+            unread.note(&buffer.filled()[before..], context)?;
         }
         if let Some((missing, timer)) = &mut this.opening {
             *missing = missing.saturating_sub(buffer.filled().len() - before);

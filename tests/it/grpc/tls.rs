@@ -25,7 +25,12 @@ async fn start(files: TlsFiles) -> Desk {
         config.tls = Some(files);
         config.identities = vec![
             identity("asks", Role::Screen, &[SCREEN], &[]),
-            identity("payments", Role::Screen, &[], &[&format!("uri:{PAYMENTS}"), "cn:Payments"]),
+            identity(
+                "payments",
+                Role::Screen,
+                &[],
+                &[&format!("uri:{PAYMENTS}"), "cn:Payments", "dns:team.example"],
+            ),
             identity("rules", Role::Admin, &[ADMIN], &[]),
         ];
     })
@@ -148,9 +153,21 @@ fn a_common_name_counts_from_an_authority_without_constraints() {
             it.distinguished_name.push(DnType::CommonName, "Payments");
             it.subject_alt_names = vec![SanType::DnsName("team.example".try_into().unwrap())];
         });
+        identified(&desk, &by_name).await.unwrap();
+        // Constraints on other names bind no DNS name.
+        let elsewhere = ours.intermediate("elsewhere", |it| {
+            let excluded = vec![GeneralSubtree::Rfc822Name("example".to_owned())];
+            it.name_constraints = Some(NameConstraints {
+                permitted_subtrees: Vec::new(),
+                excluded_subtrees: excluded,
+            });
+        });
+        let by_name = elsewhere.sign(|it| {
+            it.subject_alt_names = vec![SanType::DnsName("team.example".try_into().unwrap())];
+        });
         let error = identified(&desk, &by_name).await.unwrap_err();
         assert!(error.contains("of no identity"), "{error}");
-        // Constraints on DNS names bind no URI.
+        // Nor do those on DNS names any URI.
         let uri = || SanType::URI(PAYMENTS.try_into().unwrap());
         let by_uri = bound.sign(|it| it.subject_alt_names = vec![uri()]);
         let error = identified(&desk, &by_uri).await.unwrap_err();

@@ -52,9 +52,9 @@ impl Validity {
 pub enum Vouched {
     /// Of every form: it has no constraints.
     All,
-    /// Only DNS names: it may sign for some of them.
+    /// Only DNS names: its constraints speak of them.
     DnsNames,
-    /// None: its constraints permit no DNS names, or it is not understood.
+    /// None: its constraints do not, or it is not understood.
     Nothing,
 }
 
@@ -64,8 +64,9 @@ impl Vouched {
         let Ok(parsed) = parse(der) else { return Self::Nothing };
         let Ok(constraints) = parsed.name_constraints() else { return Self::Nothing };
         let Some(constraints) = constraints else { return Self::All };
-        let permitted = constraints.value.permitted_subtrees.iter().flatten();
-        match permitted.into_iter().any(|tree| matches!(tree.base, GeneralName::DNSName(_))) {
+        let trees = [&constraints.value.permitted_subtrees, &constraints.value.excluded_subtrees];
+        let mut trees = trees.into_iter().flatten().flatten();
+        match trees.any(|tree| matches!(tree.base, GeneralName::DNSName(_))) {
             true => Self::DnsNames,
             false => Self::Nothing,
         }
