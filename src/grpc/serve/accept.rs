@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::server::TlsStream;
 
 use super::connection::Terms;
 use super::foreign;
@@ -117,7 +116,7 @@ impl Door {
                         }
                         (Ok(Begun::With(_)), Some(own)) => {
                             match secured(&own, connection, open_by).await {
-                                Ok((connection, _)) if speaks_http1(&connection) => {
+                                Ok((connection, _)) if tls::speaks_http1(&connection) => {
                                     counted.refused("the client speaks another protocol");
                                     foreign::Hint::not_grpc().say(connection).await;
                                 }
@@ -180,16 +179,11 @@ async fn secured(
     tls: &Tls,
     connection: TcpStream,
     open_by: Instant,
-) -> Result<(TlsStream<TcpStream>, Option<ClientCertificate>), String> {
+) -> Result<(tls::Secured<TcpStream>, Option<ClientCertificate>), String> {
     match timeout_at(open_by, tls.accept(connection)).await {
         Ok(secured) => secured.map_err(|error| error.to_string()),
         Err(_) => Err("the handshake takes too long".to_owned()),
     }
-}
-
-/// Whether the handshake has agreed on HTTP/1.1.
-fn speaks_http1(connection: &TlsStream<TcpStream>) -> bool {
-    connection.get_ref().1.alpn_protocol() == Some(tls::HTTP1)
 }
 
 /// Looks after what a listener rests on, and tells `metrics`. Never ends.

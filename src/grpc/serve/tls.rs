@@ -37,7 +37,7 @@ const MAX_FILE: u64 = 1 << 20;
 const ALPN: &[u8] = b"h2";
 
 /// HTTP/1.1, likewise.
-pub const HTTP1: &[u8] = b"http/1.1";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// Why there is no TLS, or no connection by it.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +130,7 @@ impl Tls {
     pub async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: T,
-    ) -> Result<(TlsStream<T>, Option<ClientCertificate>), TlsError> {
+    ) -> Result<(Secured<T>, Option<ClientCertificate>), TlsError> {
         let (acceptor, counting) = {
             let state = self.now.load();
             (state.acceptor.clone(), state.counting)
@@ -225,6 +225,14 @@ impl Tls {
         let kept = Contents { certificate, key, ..contents };
         Ok((State::new(&self.files, &kept)?, Some(next.validity)))
     }
+}
+
+/// A connection after its handshake.
+pub type Secured<T> = TlsStream<T>;
+
+/// Whether the handshake has agreed on HTTP/1.1.
+pub fn speaks_http1<T>(connection: &Secured<T>) -> bool {
+    connection.get_ref().1.alpn_protocol() == Some(HTTP1)
 }
 
 impl State {
