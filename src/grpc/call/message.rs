@@ -38,6 +38,8 @@ pub struct Messages {
     /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
     /// is enough.
     pause: Option<Box<Pause>>,
+    /// Whether any frame was read.
+    has_read: bool,
 }
 
 thread_local! {
@@ -61,7 +63,10 @@ impl Drop for Messages {
         {
             PARKED.set(slow.charge.take());
         }
-        self.payer.link.drop_frames(&mut self.inner);
+        // Behind the one message of a call that is no stream nothing is left.
+        if self.pause.is_some() || !self.has_read {
+            self.payer.link.drop_frames(&mut self.inner);
+        }
     }
 }
 
@@ -108,7 +113,7 @@ impl Messages {
         payer: Payer,
     ) -> Self {
         let pause = longest_pause.map(|longest| Box::new(Pause { longest, timer: None }));
-        Self { inner, input, is_gzip, payer, slow: None, pause }
+        Self { inner, input, is_gzip, payer, slow: None, pause, has_read: false }
     }
 
     /// Whether no message has begun.
@@ -252,6 +257,7 @@ impl Body for Messages {
                 },
             };
             this.payer.link.count_frame(&frame);
+            this.has_read = true;
             match frame.into_data() {
                 // What nearly every call sends: whole messages that need no look.
                 Ok(data) if this.is_between() && are_small(&data) => {

@@ -94,6 +94,9 @@ impl Unread {
     /// Takes note of bytes that came, or that none came; an error if the memory that the connection
     /// holds is lost to others, or not to be had.
     pub fn note(&mut self, bytes: &[u8], context: &mut Context<'_>) -> io::Result<()> {
+        if bytes.is_empty() && self.charge.is_none() {
+            return Ok(());
+        }
         self.came += self.counter.count(bytes);
         // What was read is no more than what came: all of it passed here first.
         let read = self.link.frames_read.load(Ordering::Relaxed);
