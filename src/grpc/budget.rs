@@ -2,6 +2,7 @@
 //! caller. Where it runs out, the slowest peer loses its call.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -63,6 +64,8 @@ pub struct Holder {
     /// The limit that was reached.
     limit: OnceLock<&'static str>,
     reader: Mutex<Reader>,
+    /// Whether nobody waits for the call any more.
+    is_over: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +93,16 @@ impl Holder {
             none => *none = Some(waker.clone()),
         }
         self.limit.get().is_some()
+    }
+
+    /// Says that nobody waits for the call any more.
+    pub fn leave(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody waits for the call any more: work that has not begun need not.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// Says since when the reader has taken nothing; `None` while the server itself is at work.

@@ -62,8 +62,12 @@ pub struct Shared {
 }
 
 /// The most of a body that is read off of a call that is none of gRPC, in bytes, and for how long.
-const MAX_FOREIGN: usize = 64 << 10;
+const MAX_FOREIGN: usize = 8 << 20;
 const FOREIGN_TIME: Duration = Duration::from_secs(1);
+
+/// After so many calls that were answered before their request had ended, a connection is to end after
+/// those that it has.
+const CUT_SHORT: u64 = 500;
 
 /// One connection, as its calls see it.
 #[derive(Debug)]
@@ -75,6 +79,8 @@ pub struct Link {
     pub(super) frames_read: AtomicU64,
     /// Whether the connection is to end after the calls that it has, and was not told so yet.
     retires: AtomicBool,
+    /// How many calls were answered before their request had ended: h2 resets each.
+    cut_short: AtomicU64,
 }
 
 impl Link {
@@ -84,6 +90,7 @@ impl Link {
             peer,
             frames_read: AtomicU64::new(0),
             retires: AtomicBool::new(false),
+            cut_short: AtomicU64::new(0),
         })
     }
 
@@ -94,7 +101,7 @@ impl Link {
         self.shared.budget.charge(caller.into(), Arc::default())
     }
 
-    /// Says, from within the connection's own poll, that it is to end after the calls that it has.
+    /// Says that the connection is to end after the calls that it has; seen when it is polled next.
     pub fn retire(&self) {
         self.retires.store(true, Ordering::Relaxed);
     }
@@ -109,13 +116,17 @@ impl Link {
         self.shared.metrics.turned(Turned::MessageMemory);
     }
 
-    /// Takes the frames that a body holds, which is not read any more.
+    /// Takes the frames that a body holds, which is not read any more. One that has not ended is counted:
+    /// h2 ends a connection, and all calls on it, after 1,024 resets.
     fn drop_frames(&self, body: &mut Incoming) {
         let mut context = Context::from_waker(Waker::noop());
         while !body.is_end_stream()
             && let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *body).poll_frame(&mut context)
         {
             self.count_frame(&frame);
+        }
+        if !body.is_end_stream() && self.cut_short.fetch_add(1, Ordering::Relaxed) == CUT_SHORT {
+            self.retire();
         }
     }
 
@@ -256,7 +267,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
         let ending = || Ending::new(self.link.shared.ending.subscribe());
-        let ends = stream.then(|| Box::new(Ends::new(ending(), deadline)));
+        let ends = payer.holder.clone();
+        let ends = ends.map(|holder| Box::new(Ends::new(ending(), deadline, holder)));
         let running = Running {
             routed,
             deadline,

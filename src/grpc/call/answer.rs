@@ -2,6 +2,7 @@
 //! noticed, and ended with a word where the stream's time is over. Changes no message.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use tonic::{Code, Status};
 use super::finish::Finish;
 use super::headers::ANSWER_LIMIT;
 use super::{Payer, deadline};
-use crate::grpc::budget::{Charge, UNCOUNTED};
+use crate::grpc::budget::{Charge, Holder, UNCOUNTED};
 use crate::grpc::ending::Ending;
 use crate::grpc::serve::tasks;
 use crate::grpc::status::Refusal;
@@ -27,12 +28,19 @@ const PIECE: usize = 16 << 10;
 pub struct Ends {
     ending: Ending,
     deadline: Option<Pin<Box<Sleep>>>,
+    holder: Arc<Holder>,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.holder.leave();
+    }
 }
 
 impl Ends {
-    /// By `ending`, and at `deadline`.
-    pub fn new(ending: Ending, deadline: Option<Instant>) -> Self {
-        Self { ending, deadline: deadline.map(|at| Box::pin(sleep_until(at))) }
+    /// By `ending`, and at `deadline`; `holder` learns that the call is over.
+    pub fn new(ending: Ending, deadline: Option<Instant>, holder: Arc<Holder>) -> Self {
+        Self { ending, deadline: deadline.map(|at| Box::pin(sleep_until(at))), holder }
     }
 
     /// Whether the caller's deadline has passed.

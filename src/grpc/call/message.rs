@@ -64,7 +64,7 @@ impl Drop for Messages {
             PARKED.set(slow.charge.take());
         }
         // Behind the one message of a call that is no stream nothing is left.
-        if self.pause.is_some() || !self.has_read {
+        if self.pause.is_some() || self.slow.is_some() || !self.has_read {
             self.payer.link.drop_frames(&mut self.inner);
         }
     }
@@ -244,7 +244,18 @@ impl Body for Messages {
                     this.slow = None;
                     return Poll::Ready(Some(Err(boxed(refusal))));
                 }
-                Poll::Ready(ended) => return Poll::Ready(ended.map(|it| it.map_err(Into::into))),
+                // A call that is no stream has one message.
+                Poll::Ready(None) if !this.has_read && this.pause.is_none() => {
+                    this.has_read = true;
+                    let refusal = malformed("the request has no message");
+                    return Poll::Ready(Some(Err(boxed(refusal))));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                // Whatever broke off, it was the caller's side.
+                Poll::Ready(Some(Err(error))) => {
+                    let status = Status::cancelled(format!("the request broke off: {error}"));
+                    return Poll::Ready(Some(Err(boxed(status))));
+                }
                 Poll::Pending if this.is_late(context) => {
                     let message = "the rest of a message does not come";
                     let reason = ErrorReason::DeadlineExceeded;
@@ -268,6 +279,11 @@ impl Body for Messages {
                         return Poll::Ready(Some(Err(boxed(refusal))));
                     }
                 }
+                Err(_) if !this.is_between() => {
+                    this.slow = None;
+                    let refusal = malformed("the request ends within a message");
+                    return Poll::Ready(Some(Err(boxed(refusal))));
+                }
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
@@ -275,7 +291,9 @@ impl Body for Messages {
 
     fn is_end_stream(&self) -> bool {
         let is_decoding = self.slow.as_ref().is_some_and(|slow| slow.decoding.is_some());
-        self.is_between() && !is_decoding && self.inner.is_end_stream()
+        // That a call has no message is said where it is asked for.
+        let is_asked = self.has_read || self.pause.is_some();
+        is_asked && self.is_between() && !is_decoding && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -292,6 +310,9 @@ async fn decode_in_turn(
     payer: Payer,
 ) -> Decoding<Status> {
     let turn = payer.link.shared.load.decoding.turn().await?;
+    if payer.holder.as_ref().is_some_and(|holder| holder.is_over()) {
+        return Err(Status::cancelled("nobody waits for the call any more"));
+    }
     charge.at_work(message.len() + message.unpacked())?;
     let decoded = tokio::task::spawn_blocking(move || {
         let decoded = decode(input, message, Some(charge), &payer);

@@ -19,10 +19,17 @@ const LENGTH_AND_TYPE: usize = 4;
 const DATA: u32 = 0;
 
 /// What a frame takes beside its payload, in bytes: measured with h2 0.4.
-const PLACE: usize = 280;
+const PLACE: u64 = 280;
 
-/// How many frames are charged for at a time, and left uncounted before: 70 KiB.
-const STEP: u64 = 256;
+/// A payload keeps the buffer alive that it was read into, however little it has of it: up to so many
+/// bytes, and no more than have come.
+const BUFFER: u64 = 16 << 10;
+
+/// So many unread frames keep their buffers uncounted: calls that are just beginning have as many.
+const UNCOUNTED: u64 = 64;
+
+/// How much is charged for at a time, in bytes.
+const STEP: u64 = 64 << 10;
 
 /// A connection that has had so many unread frames takes no more calls, and ends after those that it
 /// has: its table goes with it. Clients make another connection then, and lose no call.
@@ -82,13 +89,25 @@ pub struct Unread {
     /// The most that were unread at any time. Frames that came after the end of their call, which h2
     /// drops, stay among them.
     peak: u64,
+    /// The bytes that came while more than [`UNCOUNTED`] frames were unread.
+    bytes: u64,
     charge: Option<Box<Charge>>,
+    /// How much that is for, in bytes.
+    charged: u64,
 }
 
 impl Unread {
     /// Of a connection whose preface has so many bytes.
     pub fn new(preface: usize, link: Arc<Link>) -> Self {
-        Self { counter: Counter::new(preface), link, came: 0, peak: 0, charge: None }
+        Self {
+            counter: Counter::new(preface),
+            link,
+            came: 0,
+            peak: 0,
+            bytes: 0,
+            charge: None,
+            charged: 0,
+        }
     }
 
     /// Takes note of bytes that came, or that none came; an error if the memory that the connection
@@ -101,12 +120,15 @@ impl Unread {
         // What was read is no more than what came: all of it passed here first.
         let read = self.link.frames_read.load(Ordering::Relaxed);
         let unread = self.came.saturating_sub(read);
-        if unread > self.peak {
-            let before = self.peak;
-            self.peak = unread;
-            if unread / STEP > before / STEP {
-                self.hold(before)?;
-            }
+        if unread >= RETIRES && self.peak < RETIRES {
+            self.link.retire();
+        }
+        self.peak = self.peak.max(unread);
+        self.bytes = if unread > UNCOUNTED { self.bytes + bytes.len() as u64 } else { 0 };
+        let holds = self.peak * PLACE + self.bytes.min(unread * BUFFER);
+        let holds = holds - holds % STEP;
+        if holds != self.charged {
+            self.hold(holds)?;
         }
         match &self.charge {
             Some(charge) if charge.holder().is_evicted(Waits::ForMessage, context.waker()) => {
@@ -116,14 +138,11 @@ impl Unread {
         }
     }
 
-    /// Charges for the most that were unread, which was `before`.
-    fn hold(&mut self, before: u64) -> io::Result<()> {
-        if before < RETIRES && self.peak >= RETIRES {
-            self.link.retire();
-        }
-        let bytes = (self.peak - self.peak % STEP) as usize * PLACE;
+    /// Charges for so many bytes.
+    fn hold(&mut self, bytes: u64) -> io::Result<()> {
+        self.charged = bytes;
         let charge = self.charge.get_or_insert_with(|| self.link.charge());
-        charge.moved(bytes).map_err(|_| {
+        charge.moved(bytes as usize).map_err(|_| {
             self.link.refused();
             lost()
         })

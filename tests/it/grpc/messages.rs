@@ -160,6 +160,10 @@ fn faults_of_clients_are_invalid_arguments() {
         check_refused(send(&[], framed(2, &message)).await, invalid("begins with 2"));
         check_refused(send(&[], framed(1, &message)).await, invalid("grpc-encoding"));
         check_refused(send(&[], framed(0, &message)[..20].to_vec()).await, invalid("ends within"));
+        check_refused(send(&[], Vec::new()).await, invalid("no message"));
+        let health = "/grpc.health.v1.Health/Check";
+        let (_, status) = answered(post(&channel, health, &[], Vec::new()).await).await;
+        check_refused(Err::<(), _>(status), invalid("no message"));
         let gzip = [("grpc-encoding", "gzip")];
         check_refused(send(&gzip, framed(1, &message)).await, invalid("not valid gzip"));
         send(&gzip, framed(1, &packed(&message))).await.unwrap();
