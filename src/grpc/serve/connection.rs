@@ -5,6 +5,7 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -91,16 +92,13 @@ impl Terms {
         let io = Guarded::new(io, open_by, self.stall_timeout).charged(link.clone());
         let io = TokioIo::new(io);
         let mut connection = std::pin::pin!(self.http2.serve_connection(io, calls));
+        let mut draining = std::pin::pin!(Ending::new(draining));
         let ended = tokio::select! {
-            ended = poll_fn(|context| loop {
-                let polled = connection.as_mut().poll(context);
-                if polled.is_pending() && link.take_retirement() {
-                    connection.as_mut().graceful_shutdown();
-                    continue;
-                }
-                return polled;
-            }) => ended,
-            () = Ending::new(draining) => {
+            ended = connection.as_mut() => ended,
+            () = poll_fn(|context| match link.take_retirement() {
+                true => Poll::Ready(()),
+                false => draining.as_mut().poll(context),
+            }) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
