@@ -12,7 +12,6 @@ use lazaretto::grpc::client::Client;
 use lazaretto::grpc::v1;
 use lazaretto::grpc::v1::import_list_request::Part;
 use prost::Message;
-use prost::encoding::encode_varint;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_stream::StreamExt;
@@ -21,6 +20,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::{Service, ServiceExt};
 
 use super::attacks::{many, under_way};
+use super::frames::field;
 use super::{LISTED_AT_LENGTH, frames};
 
 const SCREEN: &str = "/lazaretto.v1.ScreeningService/ScreenAddress";
@@ -100,13 +100,6 @@ fn bomb(text: &str, times: usize) -> Vec<u8> {
     encoder.finish().expect("a vector takes all")
 }
 
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    encode_varint(bytes.len() as u64, &mut field);
-    field.extend(bytes);
-    field
-}
-
 /// Options with two million names of lists, all empty.
 fn list_names() -> Vec<u8> {
     field(2, &field(1, b"").repeat(2_000_000))
@@ -160,14 +153,7 @@ async fn call(
     is_gzip: bool,
     body: axum::body::Body,
 ) -> Option<http::Response<Body>> {
-    let mut request = http::Request::post(path)
-        .header("te", "trailers")
-        .header("content-type", "application/grpc")
-        .header("x-max-response-bytes", "67108864");
-    if is_gzip {
-        request = request.header("grpc-encoding", "gzip");
-    }
-    let request = request.body(Body::new(body)).expect("a request");
+    let request = frames::request(path, is_gzip).body(Body::new(body)).expect("a request");
     let mut channel = channel.clone();
     channel.ready().await.ok()?.call(request).await.ok()
 }

@@ -10,7 +10,6 @@ use std::process::Command;
 use bytes::Bytes;
 use http_body::Body as _;
 use prost::Message;
-use prost::encoding::encode_varint;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -23,7 +22,7 @@ use tower::{Service, ServiceExt};
 
 use super::messages::{BATCH, INGEST, SCREEN, framed, packed};
 use super::*;
-use crate::support::frames;
+use crate::support::frames::{self, field};
 use crate::support::server::{LAZARETTO, ServerChild, serve_arguments, without_settings};
 
 const STREAM: &str = "/lazaretto.v1.ScreeningService/StreamScreenAddresses";
@@ -156,14 +155,7 @@ async fn call(
     is_gzip: bool,
     body: axum::body::Body,
 ) -> Result<http::Response<Body>, String> {
-    let mut request = http::Request::post(path)
-        .header("te", "trailers")
-        .header("content-type", "application/grpc")
-        .header("x-max-response-bytes", "67108864");
-    if is_gzip {
-        request = request.header("grpc-encoding", "gzip");
-    }
-    let request = request.body(Body::new(body)).unwrap();
+    let request = frames::request(path, is_gzip).body(Body::new(body)).unwrap();
     let mut channel = channel.clone();
     let ready = channel.ready().await.map_err(|error| format!("{error:?}"))?;
     ready.call(request).await.map_err(|error| format!("{error:?}"))
@@ -214,14 +206,6 @@ fn check_ends(what: &str, ends: &Ends, expected: &[&str]) {
 
 /// What a call may be refused for because others are under way.
 const OVERLOADED: [&str; 2] = ["OVERLOADED limits.message_mib", "OVERLOADED decoding"];
-
-/// A field that holds bytes, before others.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    encode_varint(bytes.len() as u64, &mut field);
-    field.extend(bytes);
-    field
-}
 
 /// Transfers of 4 MiB whose decoding takes as much memory as a message of that size may take.
 fn costliest() -> Vec<u8> {

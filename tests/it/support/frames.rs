@@ -1,4 +1,8 @@
-//! HTTP/2 written by hand, frame by frame: what no client does by itself. Reads nothing.
+//! HTTP/2, requests and fields of protobuf written by hand: what no client does by itself. Reads
+//! nothing.
+
+use http::request::Builder;
+use prost::encoding::encode_varint;
 
 /// The client's preface (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -49,4 +53,21 @@ pub fn frame(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u
     bytes.extend([kind, flags]);
     bytes.extend(stream.to_be_bytes());
     bytes.extend(payload);
+}
+
+/// The head of a request of gRPC whose caller takes 64 MiB, and whose messages are packed or not.
+pub fn request(path: &str, is_gzip: bool) -> Builder {
+    let request = http::Request::post(path)
+        .header("te", "trailers")
+        .header("content-type", "application/grpc")
+        .header("x-max-response-bytes", "67108864");
+    if is_gzip { request.header("grpc-encoding", "gzip") } else { request }
+}
+
+/// A field of protobuf that holds bytes.
+pub fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    encode_varint(bytes.len() as u64, &mut field);
+    field.extend(bytes);
+    field
 }
