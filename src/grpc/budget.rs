@@ -54,6 +54,8 @@ struct Entry {
     moved: usize,
     /// Whether the server waits for the peer, and is not itself at work.
     is_waiting: bool,
+    /// Whether it is that of a connection, which ends with all of its calls.
+    is_connection: bool,
     holder: Arc<Holder>,
 }
 
@@ -135,6 +137,20 @@ impl Budget {
 
     /// A charge of nothing yet, for a call of `caller`.
     pub fn charge(self: &Arc<Self>, caller: Arc<str>, holder: Arc<Holder>) -> Box<Charge> {
+        self.begin(caller, holder, false)
+    }
+
+    /// The same for a connection of `caller`.
+    pub fn charge_connection(self: &Arc<Self>, caller: Arc<str>) -> Box<Charge> {
+        self.begin(caller, Arc::default(), true)
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        caller: Arc<str>,
+        holder: Arc<Holder>,
+        is_connection: bool,
+    ) -> Box<Charge> {
         let mut ledger = self.lock();
         ledger.last += 1;
         let number = ledger.last;
@@ -146,6 +162,7 @@ impl Budget {
             moved_at: now,
             moved: 0,
             is_waiting: true,
+            is_connection,
             holder: holder.clone(),
         };
         ledger.charges.insert(number, entry);
@@ -202,8 +219,18 @@ impl Budget {
         room
     }
 
+    fn took(&self, charge: &Charge, bytes: usize) -> Result<(), Refusal> {
+        let mut ledger = self.lock();
+        let Some(entry) = ledger.charges.get_mut(&charge.number) else {
+            return Err(charge.lost());
+        };
+        (entry.is_waiting, entry.moved_at) = (true, Instant::now());
+        entry.moved += bytes;
+        Ok(())
+    }
+
     /// Takes the memory of slow peers until `more` bytes fit: of the caller where its own limit is
-    /// reached, of anybody where the limit over all is.
+    /// reached, of anybody where the limit over all is. Takes none where all of it is not enough.
     fn make_room(
         &self,
         ledger: &mut Ledger,
@@ -212,19 +239,35 @@ impl Budget {
         more: usize,
         evicted: &mut Vec<(&'static str, Entry)>,
     ) -> Result<(), Refusal> {
-        let now = Instant::now();
-        loop {
-            let own = ledger.callers.get(caller).copied().unwrap_or_default();
-            let (limit, of) = if own + more > self.by_caller {
-                (BY_CALLER, Some(caller))
-            } else if ledger.used + more > self.overall {
-                (OVERALL, None)
-            } else {
-                return Ok(());
-            };
-            let slowest = ledger.slowest(number, of, now).ok_or_else(|| self.refusal(limit))?;
-            evicted.extend(ledger.remove(slowest).map(|entry| (limit, entry)));
+        let mut own = ledger.callers.get(caller).copied().unwrap_or_default() + more;
+        let mut used = ledger.used + more;
+        if own <= self.by_caller && used <= self.overall {
+            return Ok(());
         }
+        let mut slow = ledger.slow(number, Instant::now());
+        let mut taken = Vec::new();
+        loop {
+            let (limit, place) = if own > self.by_caller {
+                let is_own = |number| ledger.charges[number].caller == *caller;
+                (BY_CALLER, slow.iter().position(is_own))
+            } else if used > self.overall {
+                (OVERALL, (!slow.is_empty()).then_some(0))
+            } else {
+                break;
+            };
+            let place = place.ok_or_else(|| self.refusal(limit))?;
+            let number = slow.remove(place);
+            let entry = &ledger.charges[&number];
+            used -= entry.bytes;
+            if entry.caller == *caller {
+                own -= entry.bytes;
+            }
+            taken.push((limit, number));
+        }
+        for (limit, number) in taken {
+            evicted.extend(ledger.remove(number).map(|entry| (limit, entry)));
+        }
+        Ok(())
     }
 
     fn refusal(&self, limit: &'static str) -> Refusal {
@@ -238,27 +281,27 @@ impl Budget {
 }
 
 impl Ledger {
-    /// The charge, other than `number`, whose peer moves the fewest bytes a second, if it is slow.
-    fn slowest(&self, number: u64, of: Option<&Arc<str>>, now: Instant) -> Option<u64> {
-        let fits = |number_of: u64, entry: &Entry| {
-            let is_of = of.is_none_or(|caller| entry.caller == *caller);
-            number_of != number && is_of && entry.bytes > 0
-        };
-        let slow = self.charges.iter().filter(|&(other, entry)| fits(*other, entry));
-        let slow = slow.filter_map(|(other, entry)| {
+    /// The charges, other than `number`, whose peers are slow, those first that move the fewest bytes a
+    /// second; behind all calls the connections, those first that hold most.
+    fn slow(&self, number: u64, now: Instant) -> Vec<u64> {
+        let others = self.charges.iter().filter(|&(other, it)| *other != number && it.bytes > 0);
+        let slow = others.filter_map(|(other, entry)| {
             let age = now.duration_since(entry.began);
             let rate = match now.duration_since(entry.moved_at) >= GRACE {
                 true => 0,
                 false => entry.moved as u64 * 1_000 / (age.as_millis() as u64).max(1),
             };
             if entry.is_waiting && age >= GRACE && rate < SLOW {
-                return Some((rate, entry.moved_at, *other));
+                let order = if entry.is_connection { u64::MAX - entry.bytes as u64 } else { rate };
+                return Some((order, entry.moved_at, *other));
             }
             // Also where the server could go on, if only its last answer were taken.
             let since = entry.holder.reader().waited_for_since?;
             (now.duration_since(since) >= GRACE).then_some((0, since, *other))
         });
-        slow.min().map(|(.., number)| number)
+        let mut slow: Vec<_> = slow.collect();
+        slow.sort_unstable();
+        slow.into_iter().map(|(.., number)| number).collect()
     }
 
     fn give_back(&mut self, number: u64, bytes: usize) {
@@ -312,6 +355,11 @@ impl Charge {
         self.budget.set(self, bytes, State::Moving)
     }
 
+    /// Holds what it held, of which the peer took `bytes` more.
+    pub fn took(&self, bytes: usize) -> Result<(), Refusal> {
+        self.budget.took(self, bytes)
+    }
+
     /// Holds `bytes` from now on, while the server itself is at work.
     pub fn at_work(&self, bytes: usize) -> Result<(), Refusal> {
         self.budget.set(self, bytes, State::AtWork)
@@ -320,6 +368,11 @@ impl Charge {
     /// The call.
     pub fn holder(&self) -> &Arc<Holder> {
         &self.holder
+    }
+
+    /// Whether the memory is lost; `waker` is woken when it is.
+    pub fn is_evicted(&self, waits: Waits, waker: &Waker) -> bool {
+        self.holder.is_evicted(waits, waker)
     }
 
     /// The refusal of a call that lost its memory to others.
@@ -416,6 +469,34 @@ mod tests {
         refused(more.at_work(6 * MIB), BY_CALLER);
         assert!(!is_evicted(&slow));
     }
+
+    #[test]
+    fn connections_lose_after_calls_and_nobody_loses_in_vain() {
+        let budget = budget(10, 10);
+        let [small, large] = [MIB, 3 * MIB].map(|bytes| {
+            let charge = budget.charge_connection("a".into());
+            charge.moved(bytes).unwrap();
+            age(&budget, &charge, Duration::from_secs(5));
+            charge
+        });
+        let call = charge(&budget, "b");
+        call.moved(MIB).unwrap();
+        age(&budget, &call, Duration::from_secs(2));
+        let busy = charge(&budget, "c");
+        busy.at_work(4 * MIB).unwrap();
+        let evicted = || [&call, &large, &small].map(|charge| is_evicted(charge));
+        // All slow peers together hold 5 MiB, and 1 is free.
+        let another = charge(&budget, "d");
+        refused(another.at_work(7 * MIB), OVERALL);
+        assert_eq!(evicted(), [false; 3]);
+        another.at_work(2 * MIB).unwrap();
+        assert_eq!(evicted(), [true, false, false]);
+        another.at_work(3 * MIB).unwrap();
+        assert_eq!(evicted(), [true, true, false]);
+        another.at_work(6 * MIB).unwrap();
+        assert_eq!(evicted(), [true; 3]);
+    }
+
     #[test]
     fn who_leaves_an_answer_unread_loses_the_memory_of_its_message() {
         let budget = budget(10, 8);

@@ -48,6 +48,10 @@ use crate::telemetry;
 /// over its time still arrives.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// The longest that a question about health may take: no limit of calls counts them, so that they are
+/// answered however much is under way, and so none may last.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// What all calls share.
 #[derive(Debug)]
 pub struct Shared {
@@ -81,6 +85,10 @@ pub struct Link {
     retires: AtomicBool,
     /// How many calls were answered before their request had ended: h2 resets each.
     cut_short: AtomicU64,
+    /// How many requests are being read.
+    bodies: AtomicU64,
+    /// Whether there was none since this was asked last.
+    all_ended: AtomicBool,
 }
 
 impl Link {
@@ -91,6 +99,8 @@ impl Link {
             frames_read: AtomicU64::new(0),
             retires: AtomicBool::new(false),
             cut_short: AtomicU64::new(0),
+            bodies: AtomicU64::new(0),
+            all_ended: AtomicBool::new(false),
         })
     }
 
@@ -98,7 +108,24 @@ impl Link {
     pub fn charge(&self) -> Box<Charge> {
         let address = self.peer.address.map(|address| address.ip().to_string());
         let caller = address.unwrap_or_else(|| OWNER.to_owned());
-        self.shared.budget.charge(caller.into(), Arc::default())
+        self.shared.budget.charge_connection(caller.into())
+    }
+
+    /// Counts a request that is read.
+    fn body_began(&self) {
+        self.bodies.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts that it is read no more.
+    fn body_ended(&self) {
+        if self.bodies.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.all_ended.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there was a moment without any request since this was asked last.
+    pub fn take_all_ended(&self) -> bool {
+        self.all_ended.load(Ordering::Relaxed) && self.all_ended.swap(false, Ordering::Relaxed)
     }
 
     /// Says that the connection is to end after the calls that it has; seen when it is polled next.
@@ -192,7 +219,8 @@ impl Calls {
         let span = place.map(|place| METHODS[place].span);
         let patience = said.patience()?;
         let own = match span {
-            Some(Span::Call | Span::Probe) => Some(self.link.shared.limits.call_timeout),
+            Some(Span::Call) => Some(self.link.shared.limits.call_timeout),
+            Some(Span::Probe) => Some(PROBE_TIMEOUT.min(self.link.shared.limits.call_timeout)),
             _ => None,
         };
         let longest = patience.into_iter().chain(own).min();

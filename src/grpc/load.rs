@@ -20,9 +20,6 @@ const SEARCHES_WAITING: usize = 64;
 /// than the message.
 const DECODERS: usize = 2;
 
-/// How many may wait for a turn for each that is decoded.
-const MESSAGES_WAITING: usize = 64;
-
 /// What is under way, against its limits.
 #[derive(Debug)]
 pub struct Load {
@@ -50,7 +47,9 @@ impl Load {
             searches: Turns::new("limits.searches", "searches", limits.searches, SEARCHES_WAITING),
             imports: Turns::new("imports", "imports", 1, BATCHES_WAITING),
             exports: Turns::new("exports", "exports", 2, BATCHES_WAITING),
-            decoding: Turns::new("decoding", "large messages", DECODERS, MESSAGES_WAITING),
+            // Every call that there may be: their bytes are counted, and none is turned away for that
+            // others decode.
+            decoding: Turns::new("decoding", "large messages", DECODERS, limits.calls),
         }
     }
 

@@ -6,4 +6,6 @@ mod layout;
 mod limits;
 pub mod scan;
 
-pub use input::{Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, SMALL, input, prepare};
+pub use input::{
+    Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, OwnInput, SMALL, input, prepare,
+};

@@ -178,6 +178,12 @@ impl Desk {
         std::fs::read_dir(self.dir.path().join("upload")).unwrap().count()
     }
 
+    /// How many bytes of files came.
+    fn uploaded(&self) -> u64 {
+        let files = std::fs::read_dir(self.dir.path().join("upload")).unwrap();
+        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
+    }
+
     /// Imports the file of a SANCTIONS list.
     async fn sanction(&self, list: &str, file: Vec<u8>) -> v1::PublicationReport {
         let header =

@@ -24,6 +24,12 @@ use crate::grpc::v1::ErrorReason;
 /// (RFC 9113, section 6.5.2).
 const PIECE: usize = 16 << 10;
 
+/// hyper gives an answer's end to h2 as soon as the last piece fits into the reader's window with one
+/// byte, and from then on h2 keeps the rest of that piece for as long as the reader likes. So the last
+/// byte of an answer of more than this, in bytes, is a piece by itself, which hyper keeps until all
+/// before it has room in the window.
+const TAIL: usize = 2 << 10;
+
 /// What ends a stream, with a word, before its own end: the server's, and its caller's deadline.
 pub struct Ends {
     ending: Ending,
@@ -78,8 +84,11 @@ pub struct Answer {
     ends: Option<Box<Ends>>,
     /// Who pays for what waits; `None` for a refusal, which holds nothing.
     payer: Option<Payer>,
-    /// The memory of `rest`, where that is much.
+    /// The memory of the last frame, where that is much: all of it until the reader took the last of
+    /// its bytes, since pieces share one allocation.
     charge: Option<Box<Charge>>,
+    /// How many bytes the piece before had.
+    piece: usize,
     finish: Finish,
     ended: bool,
 }
@@ -99,6 +108,7 @@ impl Answer {
             ends,
             payer,
             charge: None,
+            piece: 0,
             finish,
             ended: false,
         }
@@ -150,7 +160,7 @@ impl Answer {
     /// The reader took a piece.
     fn took(&mut self) -> Result<(), Refusal> {
         match &self.charge {
-            Some(charge) if !self.rest.is_empty() => charge.moved(self.rest.len()),
+            Some(charge) if !self.rest.is_empty() => charge.took(std::mem::take(&mut self.piece)),
             _ => {
                 self.charge = None;
                 Ok(())
@@ -160,7 +170,15 @@ impl Answer {
 
     fn piece(&mut self) -> Frame<Bytes> {
         tasks::handed();
-        Frame::data(self.rest.split_to(self.rest.len().min(PIECE)))
+        let is_large = self.charge.is_some() || self.rest.len() > TAIL;
+        let piece = match self.rest.len() {
+            // By itself, and not as a part of what it is the last of.
+            1 if self.charge.is_some() => Bytes::copy_from_slice(&std::mem::take(&mut self.rest)),
+            length @ 2..=PIECE if is_large => self.rest.split_to(length - 1),
+            length => self.rest.split_to(length.min(PIECE)),
+        };
+        self.piece = piece.len();
+        Frame::data(piece)
     }
 
     fn refused(&mut self, refusal: Refusal) -> Result<Frame<Bytes>, Status> {

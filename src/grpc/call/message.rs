@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use framing::{Framing, Message, are_small};
+use framing::{Framing, Message, PREFIX, are_small, small};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::task::{JoinError, JoinHandle};
@@ -21,7 +21,7 @@ use crate::grpc::budget::{Charge, UNCOUNTED, Waits};
 use crate::grpc::codec;
 use crate::grpc::status::{Refusal, malformed};
 use crate::grpc::v1::ErrorReason;
-use crate::grpc::wire::{Decoded, Input, MAX_OTHER};
+use crate::grpc::wire::{Decoded, Input, MAX_OTHER, OwnInput};
 
 /// A message from this size on is looked at and decoded beside the serving thread, in bytes.
 const LARGE: usize = 64 << 10;
@@ -29,7 +29,7 @@ const LARGE: usize = 64 << 10;
 /// A request's body, whose frames are whole messages.
 pub struct Messages {
     inner: Incoming,
-    /// The message that the method takes; `None` for services that are not ours.
+    /// The message that the method takes; `None` for a path that is no method.
     input: Option<&'static Input>,
     is_gzip: bool,
     payer: Payer,
@@ -38,7 +38,7 @@ pub struct Messages {
     /// While the rest of a message is waited for; of a call that is no stream `None`: its deadline
     /// is enough.
     pause: Option<Box<Pause>>,
-    /// Whether any frame was read.
+    /// Whether any byte was read, or asked for in vain.
     has_read: bool,
 }
 
@@ -67,6 +67,7 @@ impl Drop for Messages {
         if self.pause.is_some() || self.slow.is_some() || !self.has_read {
             self.payer.link.drop_frames(&mut self.inner);
         }
+        self.payer.link.body_ended();
     }
 }
 
@@ -112,6 +113,7 @@ impl Messages {
         longest_pause: Option<Duration>,
         payer: Payer,
     ) -> Self {
+        payer.link.body_began();
         let pause = longest_pause.map(|longest| Box::new(Pause { longest, timer: None }));
         Self { inner, input, is_gzip, payer, slow: None, pause, has_read: false }
     }
@@ -123,13 +125,14 @@ impl Messages {
 
     /// Takes bytes that are no whole small messages, and charges for what is kept.
     fn push(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let most = self.input.map_or(MAX_OTHER, |input| input.most);
+        let most = self.input.map_or(MAX_OTHER, Input::most);
         let slow = self.slow.get_or_insert_with(|| {
             let framing = Framing::new(most, self.is_gzip);
             Box::new(Slow { framing, decoding: None, charge: None, is_handed_on: false })
         });
         slow.framing.push(bytes);
         if slow.framing.len() <= UNCOUNTED {
+            slow.charge = None;
             return Ok(());
         }
         let charge = slow.charge.get_or_insert_with(|| self.payer.charge());
@@ -139,7 +142,7 @@ impl Messages {
     /// Whether others needed the memory of a message whose rest does not come.
     fn has_lost(&self, context: &mut Context<'_>) -> Option<Refusal> {
         let charge = self.slow.as_ref()?.charge.as_ref()?;
-        charge.holder().is_evicted(Waits::ForMessage, context.waker()).then(|| charge.lost())
+        charge.is_evicted(Waits::ForMessage, context.waker()).then(|| charge.lost())
     }
 
     /// Whether the rest of a message was waited for too long.
@@ -162,7 +165,15 @@ impl Slow {
         input: Option<&'static Input>,
         payer: &Payer,
     ) -> Result<Option<Bytes>, Refusal> {
-        let Some(input) = input else { return Ok(Some(message.into_frame()?)) };
+        let input = match input {
+            Some(Input::Own(input)) => input,
+            Some(Input::Other(check)) => {
+                let frame = message.into_frame()?;
+                check(&frame[PREFIX..])?;
+                return Ok(Some(frame));
+            }
+            None => return Ok(Some(message.into_frame()?)),
+        };
         if message.is_small() {
             return Ok(Some(message.into_frame()?));
         }
@@ -223,6 +234,9 @@ impl Body for Messages {
             // The one message of a call that is no stream is held until the call is answered.
             if this.pause.is_none() {
                 PARKED.set(charge);
+                if !slow.framing.is_empty() {
+                    return Poll::Ready(Some(Err(boxed(second_message()))));
+                }
             }
         }
         loop {
@@ -239,6 +253,12 @@ impl Body for Messages {
             }
             let frame = match polled {
                 Poll::Ready(Some(Ok(frame))) => frame,
+                // hyper takes a stream that its client resets with NO_ERROR for one that ended.
+                Poll::Ready(None) if !this.inner.is_end_stream() => {
+                    return Poll::Ready(Some(Err(boxed(broken_off(
+                        "the client reset the stream",
+                    )))));
+                }
                 Poll::Ready(None) if !this.is_between() => {
                     let refusal = malformed("the request ends within a message");
                     this.slow = None;
@@ -247,14 +267,11 @@ impl Body for Messages {
                 // A call that is no stream has one message.
                 Poll::Ready(None) if !this.has_read && this.pause.is_none() => {
                     this.has_read = true;
-                    let refusal = malformed("the request has no message");
-                    return Poll::Ready(Some(Err(boxed(refusal))));
+                    return Poll::Ready(Some(Err(boxed(no_message()))));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
-                // Whatever broke off, it was the caller's side.
                 Poll::Ready(Some(Err(error))) => {
-                    let status = Status::cancelled(format!("the request broke off: {error}"));
-                    return Poll::Ready(Some(Err(boxed(status))));
+                    return Poll::Ready(Some(Err(boxed(broken_off(&error.to_string())))));
                 }
                 Poll::Pending if this.is_late(context) => {
                     let message = "the rest of a message does not come";
@@ -268,13 +285,23 @@ impl Body for Messages {
                 },
             };
             this.payer.link.count_frame(&frame);
-            this.has_read = true;
             match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(_) if this.has_read && this.pause.is_none() && this.is_between() => {
+                    return Poll::Ready(Some(Err(boxed(second_message()))));
+                }
                 // What nearly every call sends: whole messages that need no look.
                 Ok(data) if this.is_between() && are_small(&data) => {
+                    this.has_read = true;
+                    if let Some(Input::Other(check)) = this.input
+                        && let Some(Err(error)) = small(&data).map(check).find(Result::is_err)
+                    {
+                        return Poll::Ready(Some(Err(boxed(Refusal::from(error)))));
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Ok(data) => {
+                    this.has_read = true;
                     if let Err(refusal) = this.push(&data) {
                         return Poll::Ready(Some(Err(boxed(refusal))));
                     }
@@ -283,6 +310,10 @@ impl Body for Messages {
                     this.slow = None;
                     let refusal = malformed("the request ends within a message");
                     return Poll::Ready(Some(Err(boxed(refusal))));
+                }
+                Err(_) if !this.has_read && this.pause.is_none() => {
+                    this.has_read = true;
+                    return Poll::Ready(Some(Err(boxed(no_message()))));
                 }
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
@@ -304,14 +335,14 @@ impl Body for Messages {
 /// Decodes a message beside the serving thread, in its turn. What is packed is charged for with the
 /// most that it may unpack to.
 async fn decode_in_turn(
-    input: &'static Input,
+    input: &'static OwnInput,
     message: Message,
     charge: Box<Charge>,
     payer: Payer,
 ) -> Decoding<Status> {
     let turn = payer.link.shared.load.decoding.turn().await?;
     if payer.holder.as_ref().is_some_and(|holder| holder.is_over()) {
-        return Err(Status::cancelled("nobody waits for the call any more"));
+        return Err(Status::aborted("nobody waits for the call any more"));
     }
     charge.at_work(message.len() + message.unpacked())?;
     let decoded = tokio::task::spawn_blocking(move || {
@@ -324,7 +355,7 @@ async fn decode_in_turn(
 
 /// Decodes a message within its caller's memory: what decoding takes is charged for before.
 fn decode(
-    input: &Input,
+    input: &OwnInput,
     message: Message,
     charge: Option<Box<Charge>>,
     payer: &Payer,
@@ -337,6 +368,21 @@ fn decode(
         charge.at_work(whole)?;
     }
     Ok((input.decode(bytes, &scanned)?, charge))
+}
+
+fn no_message() -> Refusal {
+    malformed("the request has no message")
+}
+
+/// Of a call that is no stream.
+fn second_message() -> Refusal {
+    malformed("the request has more than one message")
+}
+
+/// Not CANCELLED, which tonic takes for the end of the request: half a file would be imported as a
+/// whole one.
+fn broken_off(why: &str) -> Status {
+    Status::aborted(format!("the request broke off: {why}"))
 }
 
 fn boxed(error: impl Into<Status>) -> tonic::codegen::StdError {

@@ -31,6 +31,10 @@ const UNCOUNTED: u64 = 64;
 /// How much is charged for at a time, in bytes.
 const STEP: u64 = 64 << 10;
 
+/// What a connection may hold although there is no room for it, in bytes: a stream that sends its
+/// questions faster than they are answered has some hundred frames unread.
+const TOLERATED: u64 = 256 << 10;
+
 /// A connection that has had so many unread frames takes no more calls, and ends after those that it
 /// has: its table goes with it. Clients make another connection then, and lose no call.
 const RETIRES: u64 = 4_096;
@@ -87,7 +91,7 @@ pub struct Unread {
     link: Arc<Link>,
     came: u64,
     /// The most that were unread at any time. Frames that came after the end of their call, which h2
-    /// drops, stay among them.
+    /// drops, are among them for as long as the connection has other calls.
     peak: u64,
     /// The bytes that came while more than [`UNCOUNTED`] frames were unread.
     bytes: u64,
@@ -116,9 +120,13 @@ impl Unread {
         if bytes.is_empty() && self.charge.is_none() {
             return Ok(());
         }
-        self.came += self.counter.count(bytes);
         // What was read is no more than what came: all of it passed here first.
         let read = self.link.frames_read.load(Ordering::Relaxed);
+        if self.link.take_all_ended() {
+            // What came for calls that had ended was dropped by h2.
+            self.came = read;
+        }
+        self.came += self.counter.count(bytes);
         let unread = self.came.saturating_sub(read);
         if unread >= RETIRES && self.peak < RETIRES {
             self.link.retire();
@@ -131,21 +139,24 @@ impl Unread {
             self.hold(holds)?;
         }
         match &self.charge {
-            Some(charge) if charge.holder().is_evicted(Waits::ForMessage, context.waker()) => {
-                Err(lost())
-            }
+            Some(charge) if charge.is_evicted(Waits::ForMessage, context.waker()) => Err(lost()),
             _ => Ok(()),
         }
     }
 
     /// Charges for so many bytes.
     fn hold(&mut self, bytes: u64) -> io::Result<()> {
-        self.charged = bytes;
         let charge = self.charge.get_or_insert_with(|| self.link.charge());
-        charge.moved(bytes as usize).map_err(|_| {
-            self.link.refused();
-            lost()
-        })
+        match charge.moved(bytes as usize) {
+            Ok(()) => self.charged = bytes,
+            // To be charged for once there is room: to end a connection ends all of its calls.
+            Err(_) if bytes <= TOLERATED => {}
+            Err(_) => {
+                self.link.refused();
+                return Err(lost());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -65,6 +65,10 @@ impl<T> Guarded<T> {
             self.writing = None;
             return outcome;
         }
+        // While writes wait h2 reads nothing, and would not learn that the memory is lost.
+        if let Some(unread) = &mut self.unread {
+            unread.note(&[], context)?;
+        }
         let timeout = self.stall_timeout;
         let timer = self.writing.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(timer.as_mut().poll(context));

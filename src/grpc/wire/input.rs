@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use prost::{DecodeError, Message};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_reflection::pb as reflection;
 
 use super::layout::LAYOUTS;
 use super::scan::{self, Counts, Fault, Scanned};
@@ -31,16 +33,38 @@ pub type Decoded = Box<dyn Any + Send>;
 
 type Decode = fn(Bytes, &Counts) -> Result<Decoded, DecodeError>;
 
+/// Fails for bytes that are not the message that a method takes.
+type Check = fn(&[u8]) -> Result<(), DecodeError>;
+
 /// The message that a method takes.
-pub struct Input {
+pub enum Input {
+    /// Of a method of ours.
+    Own(OwnInput),
+    /// Of a method of another service (health, reflection), which decodes it once more and calls what
+    /// it cannot decode an error of its own.
+    Other(Check),
+}
+
+/// The message that a method of ours takes.
+pub struct OwnInput {
     /// The most bytes, after decompression.
-    pub most: usize,
+    most: usize,
     /// The place of its layout.
     layout: usize,
     decode: Decode,
 }
 
 impl Input {
+    /// Returns the most bytes of the message, after decompression.
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Own(own) => own.most,
+            Self::Other(_) => MAX_OTHER,
+        }
+    }
+}
+
+impl OwnInput {
     /// Looks through a message, as to be done before it is decoded.
     pub fn scan(&self, bytes: &[u8]) -> Result<Scanned, Fault> {
         scan::scan(self.layout, bytes)
@@ -52,8 +76,8 @@ impl Input {
     }
 }
 
-/// By the place of the method in [`METHODS`]; `None` for services that are not ours.
-static INPUTS: LazyLock<Vec<Option<Input>>> =
+/// By the place of the method in [`METHODS`].
+static INPUTS: LazyLock<Vec<Input>> =
     LazyLock::new(|| METHODS.iter().map(|method| of_method(method.path)).collect());
 
 /// Reads the descriptors now, so that no call has to wait for it.
@@ -63,16 +87,31 @@ pub fn prepare() {
 
 /// The message that the method at `place` in [`METHODS`] takes.
 pub fn input(place: usize) -> Option<&'static Input> {
-    INPUTS.get(place)?.as_ref()
+    INPUTS.get(place)
 }
 
-fn of_method(path: &str) -> Option<Input> {
-    let name = path.strip_prefix("/lazaretto.v1.")?.split_once('/')?.1;
+fn of_method(path: &str) -> Input {
+    let (service, name) = path.rsplit_once('/').unwrap_or_default();
+    match service {
+        "/grpc.health.v1.Health" => return Input::Other(check::<HealthCheckRequest>),
+        "/grpc.reflection.v1.ServerReflection" => {
+            return Input::Other(check::<reflection::v1::ServerReflectionRequest>);
+        }
+        "/grpc.reflection.v1alpha.ServerReflection" => {
+            return Input::Other(check::<reflection::v1alpha::ServerReflectionRequest>);
+        }
+        _ => {}
+    }
     // By the rule of names that buf's lint holds.
     let message = format!("lazaretto.v1.{name}Request");
     let most = if name == "IngestTransfers" { MAX_INGEST } else { MAX_REQUEST };
     let layout = LAYOUTS.place(&message).expect("the descriptors have what every method takes");
-    Some(Input { most, layout, decode: decoder(name)? })
+    let decode = decoder(name).expect("every method has a decoder");
+    Input::Own(OwnInput { most, layout, decode })
+}
+
+fn check<T: Message + Default>(bytes: &[u8]) -> Result<(), DecodeError> {
+    T::decode(bytes).map(drop)
 }
 
 /// How the message of a method is decoded: into exactly the room that its largest fields need.
@@ -141,6 +180,13 @@ mod tests {
 
     use super::*;
 
+    fn own(input: &Input) -> Option<&OwnInput> {
+        match input {
+            Input::Own(own) => Some(own),
+            Input::Other(_) => None,
+        }
+    }
+
     #[test]
     fn every_method_of_ours_takes_what_the_descriptors_say() {
         let mut inputs = BTreeMap::new();
@@ -154,7 +200,8 @@ mod tests {
         }
         for (place, method) in METHODS.iter().enumerate() {
             let layout = inputs.get(method.path).map(|name| LAYOUTS.place(name).unwrap());
-            assert_eq!(input(place).map(|input| input.layout), layout, "{}", method.path);
+            let own = own(input(place).unwrap());
+            assert_eq!(own.map(|own| own.layout), layout, "{}", method.path);
         }
         assert!(input(METHODS.len()).is_none());
     }
@@ -163,7 +210,7 @@ mod tests {
     fn large_fields_have_exactly_the_room_that_they_need() {
         let place = |path: &str| crate::grpc::method::place(path).unwrap();
         let decoded = |path: &str, bytes: Vec<u8>| {
-            let input = input(place(path)).unwrap();
+            let input = own(input(place(path)).unwrap()).unwrap();
             let scanned = input.scan(&bytes).unwrap();
             input.decode(bytes.into(), &scanned).unwrap()
         };

@@ -1,6 +1,11 @@
 //! Lists in and out: `ImportList`, `ExportList`, `RefreshList`.
 
+use prost::Message;
+use tokio::io::AsyncWriteExt;
+
+use super::messages::framed;
 use super::*;
+use crate::support::frames;
 
 /// A FAILED_PRECONDITION or other refusal about no field.
 fn plain<'a>(code: Code, reason: &'a str, words: &'a str) -> (Code, &'a str, &'a str, &'a str) {
@@ -39,6 +44,64 @@ fn an_import_says_what_it_did_and_is_in_use() {
         assert_eq!(counts, (false, 0, 0, 0));
         assert_eq!(report.list.unwrap().version, 2);
         assert_eq!(desk.uploads(), 0, "an import leaves no file behind");
+    });
+}
+
+/// A client that goes away hands in half a file, which may well read as a whole one.
+#[test]
+fn an_import_that_breaks_off_publishes_nothing() {
+    run(vec![ofac()], async |desk| {
+        desk.sanction(OFAC, csv("2025-11-10", &made_up(0..10))).await;
+        for round in 1..=3 {
+            let (part, parts) = tokio::sync::mpsc::unbounded_channel();
+            let parts = tokio_stream::wrappers::UnboundedReceiverStream::new(parts);
+            let mut lists = desk.client.lists.clone();
+            let import = tokio::spawn(async move { lists.import_list(parts).await.map(drop) });
+            let file = csv("2025-11-20", &made_up(0..9));
+            let length = file.len() as u64;
+            let header = header(OFAC, v1::ListKind::Sanctions);
+            for it in [Part::Header(header), Part::Chunk(file)] {
+                part.send(v1::ImportListRequest { part: Some(it) }).unwrap();
+            }
+            while desk.uploaded() < length {
+                tokio::task::yield_now().await;
+            }
+            import.abort();
+            assert!(import.await.unwrap_err().is_cancelled());
+            while desk.uploads() > 0 {
+                tokio::task::yield_now().await;
+            }
+            // Imports have one turn: what was begun has ended before this one.
+            let report = desk.sanction("other", csv("2025-11-20", &made_up(0..round))).await;
+            assert!(report.published);
+            let lists = desk.lists().await;
+            let attacked = lists.iter().find(|list| list.list_id == OFAC).unwrap();
+            assert_eq!(attacked.version, 1);
+        }
+        // A reset with NO_ERROR (RFC 9113, section 7) is no end either.
+        let parts = [
+            Part::Header(header(OFAC, v1::ListKind::Sanctions)),
+            Part::Chunk(csv("2025-11-20", &made_up(0..9))),
+        ];
+        let parts = parts.map(|it| v1::ImportListRequest { part: Some(it) }.encode_to_vec());
+        let mut bytes = frames::opening(1 << 20);
+        frames::call(&mut bytes, 1, "/lazaretto.v1.SanctionsListService/ImportList");
+        frames::data(&mut bytes, 1, &parts.map(|it| framed(0, &it)).concat(), false);
+        let mut stream = tokio::net::TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        while desk.uploaded() == 0 {
+            tokio::task::yield_now().await;
+        }
+        bytes.clear();
+        frames::frame(&mut bytes, 3, 0, 1, &[0; 4]);
+        stream.write_all(&bytes).await.unwrap();
+        while desk.uploads() > 0 {
+            tokio::task::yield_now().await;
+        }
+        desk.sanction("other", csv("2025-11-20", &made_up(0..4))).await;
+        // The same file as a whole is taken.
+        let report = desk.sanction(OFAC, csv("2025-11-20", &made_up(0..9))).await;
+        assert_eq!(report.removed, 1);
     });
 }
 

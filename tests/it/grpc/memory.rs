@@ -78,6 +78,8 @@ impl Besieged {
         let limited = format!("ulimit -v {}; exec \"$@\"", SPACE >> 10);
         command.args(["-c", &limited, "sh", LAZARETTO]).args(serve_arguments(dir.path()));
         command.args(["--set", "operations=127.0.0.1:0"]);
+        // Half of a message is held until the test has looked, however busy the machine is.
+        command.args(["--set", "limits.stall_timeout=10m"]);
         let server = ServerChild::spawn(command, dir.path());
         let client = Client::connect(server.endpoint()).await.unwrap();
         let idle = server.memory("VmRSS");
@@ -205,7 +207,7 @@ fn check_ends(what: &str, ends: &Ends, expected: &[&str]) {
 }
 
 /// What a call may be refused for because others are under way.
-const OVERLOADED: [&str; 2] = ["OVERLOADED limits.message_mib", "OVERLOADED decoding"];
+const OVERLOADED: [&str; 1] = ["OVERLOADED limits.message_mib"];
 
 /// Transfers of 4 MiB whose decoding takes as much memory as a message of that size may take.
 fn costliest() -> Vec<u8> {
@@ -246,8 +248,8 @@ async fn unread_answers(besieged: &Besieged) {
     let batch = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
     let body = Bytes::from(framed(0, &batch.encode_to_vec()));
     let (mut held, mut ends) = (Vec::new(), Ends::new());
-    // 32 MB each: a third of them fits.
-    for number in 0..30 {
+    // 32 MB each: a fifth of them fits.
+    for number in 0..60 {
         let reader = besieged.connect(number, 0).await;
         let response = call(&reader, BATCH, false, whole(body.clone())).await.unwrap();
         let end = Status::from_header_map(response.headers());

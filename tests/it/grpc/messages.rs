@@ -1,17 +1,22 @@
 //! Messages that cost more than they weigh, that are not what they should be, or that nobody takes:
 //! each is refused for its sender alone, by a reason that says what is wrong.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use lazaretto::config::Limits;
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
@@ -19,6 +24,7 @@ use tower::{Service, ServiceExt};
 
 use super::limits::limited;
 use super::*;
+use crate::support::frames;
 use crate::support::server::ServerChild;
 
 pub(super) const SCREEN: &str = "/lazaretto.v1.ScreeningService/ScreenAddress";
@@ -42,6 +48,15 @@ pub(super) async fn post(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> http::Response<Body> {
+    post_body(channel, path, headers, Body::new(axum::body::Body::from(body))).await
+}
+
+async fn post_body(
+    channel: &Channel,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Body,
+) -> http::Response<Body> {
     let mut request = http::Request::post(path).header("te", "trailers");
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header("content-type", "application/grpc");
@@ -49,9 +64,23 @@ pub(super) async fn post(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let body = Body::new(axum::body::Body::from(body));
     let mut channel = channel.clone();
     channel.ready().await.unwrap().call(request.body(body).unwrap()).await.unwrap()
+}
+
+/// A body of these frames.
+struct Frames(VecDeque<Frame<Bytes>>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
+    }
 }
 
 impl Desk {
@@ -164,6 +193,35 @@ fn faults_of_clients_are_invalid_arguments() {
         let health = "/grpc.health.v1.Health/Check";
         let (_, status) = answered(post(&channel, health, &[], Vec::new()).await).await;
         check_refused(Err::<(), _>(status), invalid("no message"));
+        for path in [health, "/grpc.health.v1.Health/Watch"] {
+            for (message, words) in [(&[0x0a, 2, 0xff, 0xfe][..], "UTF-8"), (&[8], "protobuf")] {
+                let (_, status) =
+                    answered(post(&channel, path, &[], framed(0, message)).await).await;
+                check_refused(Err::<(), _>(status), invalid(words));
+            }
+        }
+        // How some clients end a request of which nothing came.
+        let ends = async |path: &str, frames: Vec<Frame<Bytes>>| {
+            let body = Body::new(Frames(frames.into()));
+            let (_, status) = answered(post_body(&channel, path, &[], body).await).await;
+            if status.code() == Code::Ok { Ok(()) } else { Err(status) }
+        };
+        let whole = || Frame::data(Bytes::from(framed(0, &message)));
+        let trailers = || Frame::trailers(http::HeaderMap::new());
+        check_refused(ends(SCREEN, vec![Frame::data(Bytes::new())]).await, invalid("no message"));
+        check_refused(ends(SCREEN, vec![trailers()]).await, invalid("no message"));
+        ends(SCREEN, vec![whole(), trailers()]).await.unwrap();
+        // The second is as large as may be: it would be held beside the first.
+        let second = Frame::data(Bytes::from(framed(0, &vec![0; 70_000])));
+        let several = ends(SCREEN, vec![whole(), second]).await;
+        check_refused(several, invalid("more than one message"));
+        let large = v1::BatchScreenAddressesRequest {
+            queries: vec![query(CLEAN); 2_000],
+            ..Default::default()
+        };
+        let large = framed(0, &large.encode_to_vec()).repeat(2);
+        let several = ends(BATCH, vec![Frame::data(large.into())]).await;
+        check_refused(several, invalid("more than one message"));
         let gzip = [("grpc-encoding", "gzip")];
         check_refused(send(&gzip, framed(1, &message)).await, invalid("not valid gzip"));
         send(&gzip, framed(1, &packed(&message))).await.unwrap();
@@ -207,6 +265,106 @@ fn a_large_batch_comes_packed_and_through_another_thread() {
             };
             assert!(said(first).starts_with("BLOCK 100"));
         }
+    });
+}
+
+#[test]
+fn small_packed_questions_are_not_turned_away_for_that_others_are_unpacked() {
+    limited(Limits::default(), async |desk| {
+        let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        let body = framed(1, &packed(&question(&evm(0)).encode_to_vec()));
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..250 {
+            let (channel, body) = (channel.clone(), body.clone());
+            calls.spawn(async move {
+                let gzip = [("grpc-encoding", "gzip")];
+                answered(post(&channel, SCREEN, &gzip, body).await).await.1
+            });
+        }
+        while let Some(status) = calls.join_next().await {
+            assert_eq!(status.unwrap().code(), Code::Ok);
+        }
+    });
+}
+
+#[test]
+fn an_answer_is_charged_for_until_its_last_byte_is_taken() {
+    limited(Limits::default(), async |desk| {
+        let batch = v1::BatchScreenAddressesRequest {
+            queries: vec![query(&evm(0)); 100],
+            ..Default::default()
+        };
+        let mut bytes = frames::opening(1);
+        frames::call(&mut bytes, 1, BATCH);
+        frames::data(&mut bytes, 1, &framed(0, &batch.encode_to_vec()), true);
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let held = async || desk.metric("lazaretto_message_bytes").await as u32;
+        while held().await == 0 {}
+        let whole = held().await;
+        assert!(whole > 20_000, "{whole}");
+        // All but the last byte may be sent, and is read.
+        let more = |bytes: u32| {
+            let mut update = Vec::new();
+            frames::frame(&mut update, 8, 0, 1, &bytes.to_be_bytes());
+            update
+        };
+        stream.write_all(&more(whole - 2)).await.unwrap();
+        let mut read = Vec::new();
+        while read.len() < whole as usize {
+            stream.read_buf(&mut read).await.unwrap();
+        }
+        // What follows is answered after what was sent before.
+        let mut ping = Vec::new();
+        frames::frame(&mut ping, 6, 0, 0, b"the last");
+        stream.write_all(&ping).await.unwrap();
+        while !read.windows(8).any(|bytes| bytes == b"the last") {
+            stream.read_buf(&mut read).await.unwrap();
+        }
+        assert_eq!(held().await, whole);
+        stream.write_all(&more(1)).await.unwrap();
+        while held().await > 0 {}
+    });
+}
+
+#[test]
+fn who_sends_more_to_a_refused_call_is_not_charged_for_it() {
+    limited(Limits::default(), async |desk| {
+        let mut stream = TcpStream::connect(desk.address).await.unwrap();
+        let mut bytes = frames::opening(1 << 20);
+        let mut read = Vec::new();
+        for number in 0..90 {
+            let id = 1 + 2 * number;
+            frames::call(&mut bytes, id, "/nobody/Knows");
+            frames::frame(&mut bytes, 6, 0, 0, format!("ping {number:3}").as_bytes());
+            stream.write_all(&bytes).await.unwrap();
+            let pong = format!("ping {number:3}");
+            while !read.windows(8).any(|bytes| bytes == pong.as_bytes()) {
+                assert!(stream.read_buf(&mut read).await.unwrap() > 0, "it is open");
+            }
+            // Sent before the client has heard of the answer.
+            bytes.clear();
+            (0..5).for_each(|_| frames::frame(&mut bytes, 0, 0, id, &[0; 1_000]));
+        }
+        assert_eq!(desk.metric("lazaretto_message_bytes").await, 0.0);
+    });
+}
+
+#[test]
+fn a_question_about_health_does_not_last() {
+    limited(Limits::default(), async |desk| {
+        let channel = channel(&format!("http://{}", desk.address), 1 << 20).await;
+        let (part, parts) = mpsc::unbounded_channel();
+        part.send(Bytes::from_static(&[0, 0, 0, 1, 0, 10])).unwrap();
+        let parts = UnboundedReceiverStream::new(parts).map(Ok::<_, Infallible>);
+        let body = Body::new(axum::body::Body::from_stream(parts));
+        let began = std::time::Instant::now();
+        let health = "/grpc.health.v1.Health/Check";
+        let (_, status) = answered(post_body(&channel, health, &[], body).await).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        // A call has a minute.
+        assert!(began.elapsed() < Duration::from_secs(30));
+        drop(part);
     });
 }
 

@@ -11,7 +11,7 @@ use crate::grpc::wire::SMALL;
 
 /// The bytes before each message: whether it is compressed, and its length (gRPC over HTTP/2,
 /// "Length-Prefixed-Message").
-const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 
 /// Room is made for a message as it comes until so much of it is there, in bytes; then for all of
 /// it at once, so that it is moved no more.
@@ -32,6 +32,16 @@ pub fn are_small(mut bytes: &[u8]) -> bool {
         bytes = &rest[length..];
     }
     bytes.is_empty()
+}
+
+/// The messages of bytes that [`are_small`].
+pub fn small(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let ([_, length @ ..], rest) = bytes.split_first_chunk::<PREFIX>()?;
+        let (message, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        bytes = rest;
+        Some(message)
+    })
 }
 
 /// A message that is there as a whole.
@@ -157,6 +167,10 @@ impl Framing {
             return Ok(None);
         }
         let framed = self.read.split_to(PREFIX + length).freeze();
+        if framed.len() >= FIRST {
+            // What follows is less than a frame, and would keep the room of the whole message.
+            self.read = BytesMut::from(&self.read[..]);
+        }
         Ok(Some(Message { framed, most: self.most }))
     }
 
@@ -204,6 +218,17 @@ mod tests {
             }
             assert_eq!((found, framing.is_empty()), (lengths.to_vec(), true), "{cut}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_large_message_does_not_keep_its_room() {
+        let mut framing = Framing::new(1 << 20, false);
+        let bytes = [framed(0, &vec![7; 700_000]), vec![0; 3]].concat();
+        bytes.chunks(16 << 10).for_each(|piece| framing.push(piece));
+        drop(framing.next().unwrap().unwrap());
+        assert_eq!(framing.len(), 3);
+        framing.push(&[5]);
+        assert!(framing.read.capacity() < 2_000, "{}", framing.read.capacity());
     }
 
     #[test]
