@@ -71,7 +71,7 @@ const FOREIGN_TIME: Duration = Duration::from_secs(1);
 
 /// After so many calls that were answered before their request had ended, a connection is to end after
 /// those that it has.
-const CUT_SHORT: u64 = 500;
+pub const CUT_SHORT: u64 = 5_000;
 
 /// One connection, as its calls see it.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Link {
     }
 
     /// Takes the frames that a body holds, which is not read any more. One that has not ended is counted:
-    /// h2 ends a connection, and all calls on it, after 1,024 resets.
+    /// h2 ends a connection, and all calls on it, after too many resets.
     fn drop_frames(&self, body: &mut Incoming) {
         let mut context = Context::from_waker(Waker::noop());
         while !body.is_end_stream()

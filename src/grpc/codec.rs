@@ -1,7 +1,7 @@
 //! How messages are read and written: by prost, but for requests that were decoded beside the
 //! serving thread, which are handed over as they are.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
@@ -12,6 +12,7 @@ use tonic::codec::{BufferSettings, DecodeBuf, Decoder};
 use tonic_prost::ProstEncoder;
 
 use super::status::Refusal;
+use super::v1;
 
 thread_local! {
     /// The message whose ticket was handed out last. Between a request's body and this decoder lies
@@ -48,6 +49,13 @@ fn handed_over<T: 'static>(buffer: &mut impl Buf) -> Option<T> {
     Some(*message)
 }
 
+/// The room for an answer before it is encoded, in bytes: that of most. h2 keeps the whole room of an
+/// answer for as long as its reader does not take it.
+const ANSWER_ROOM: usize = 1 << 10;
+
+/// After so many bytes of answers that are ready a stream hands them on: tonic's own.
+const YIELD_THRESHOLD: usize = 32 << 10;
+
 /// The codec of the services and clients of `lazaretto.v1`.
 #[derive(Debug)]
 pub struct Codec<T, U>(PhantomData<(T, U)>);
@@ -69,7 +77,11 @@ where
     type Decoder = MessageDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        ProstEncoder::new(BufferSettings::default())
+        // A stream's answers share their room, and its call lasts.
+        if TypeId::of::<T>() == TypeId::of::<v1::StreamScreenAddressesResponse>() {
+            return ProstEncoder::new(BufferSettings::default());
+        }
+        ProstEncoder::new(BufferSettings::new(ANSWER_ROOM, YIELD_THRESHOLD))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -97,7 +109,6 @@ impl<U: Message + Default + 'static> Decoder for MessageDecoder<U> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::v1;
 
     #[test]
     fn a_message_is_handed_over_once_and_to_its_ticket_alone() {

@@ -7,5 +7,6 @@ mod limits;
 pub mod scan;
 
 pub use input::{
-    Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_REQUEST, OwnInput, SMALL, input, prepare,
+    Decoded, Input, MAX_INGEST, MAX_OTHER, MAX_QUESTION, MAX_REQUEST, OwnInput, SMALL, input,
+    prepare,
 };

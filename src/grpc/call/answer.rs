@@ -125,7 +125,9 @@ impl Answer {
         match frame?.into_data() {
             Ok(data) if data.len() > limit => Err(too_large(limit).into()),
             Ok(data) => {
-                self.hold(data)?;
+                // Of services that are not ours, with room for much more than a word.
+                let is_probe = self.finish.is_probe();
+                self.hold(if is_probe { Bytes::copy_from_slice(&data) } else { data })?;
                 // From now on its reader may take it.
                 tasks::handed();
                 Ok(())

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tokio::time::Instant;
 use tonic::Code;
-use tracing::Span;
+use tracing::Span as Trace;
 
 use crate::grpc::client::code_name;
 use crate::grpc::load::UnderWay;
-use crate::grpc::method::METHODS;
+use crate::grpc::method::{METHODS, Span};
 use crate::metrics::{Metrics, Turned};
 use crate::telemetry;
 
@@ -38,7 +38,7 @@ pub struct Told {
     /// The trace that it says it belongs to, for the log.
     pub trace_id: Option<Box<str>>,
     /// Its span, where calls are traced.
-    pub span: Option<Box<Span>>,
+    pub span: Option<Box<Trace>>,
 }
 
 impl Finish {
@@ -55,13 +55,18 @@ impl Finish {
     }
 
     /// The trace that the call belongs to.
-    pub fn span(&self) -> Option<Span> {
+    pub fn span(&self) -> Option<Trace> {
         self.told.span.as_deref().cloned()
     }
 
     /// What its caller calls it.
     pub fn request_id(&self) -> Option<HeaderValue> {
         self.told.request_id.clone()
+    }
+
+    /// Whether it is a question about health.
+    pub fn is_probe(&self) -> bool {
+        METHODS.get(self.told.method).is_some_and(|method| method.span == Span::Probe)
     }
 
     /// How the call ended.

@@ -13,8 +13,10 @@ use crate::grpc::serve::MAX_RESPONSE;
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 
-/// The media type of gRPC, which may go on with `+proto` or parameters.
+/// The media type of gRPC, which may go on with the form of messages and with parameters (gRPC over
+/// HTTP/2, "Content-Type").
 const GRPC: &[u8] = b"application/grpc";
+const PROTO: &[u8] = b"+proto";
 
 /// The header by which a caller names the compression of its messages (gRPC over HTTP/2,
 /// "Message-Encoding").
@@ -66,7 +68,9 @@ impl<'h> CallHeaders<'h> {
 
     /// Whether the request is one of gRPC.
     pub fn is_grpc(&self) -> bool {
-        self.content_type.is_some_and(|value| value.as_bytes().starts_with(GRPC))
+        let rest = self.content_type.and_then(|value| value.as_bytes().strip_prefix(GRPC));
+        let rest = rest.map(|rest| rest.strip_prefix(PROTO).unwrap_or(rest));
+        rest.is_some_and(|rest| matches!(rest, [] | [b';' | b' ', ..]))
     }
 
     /// Whether messages may be compressed by gzip. Any other compression is refused by the services.
@@ -124,6 +128,11 @@ mod tests {
         };
         check("application/grpc", true);
         check("application/grpc+proto", true);
+        check("application/grpc; charset=utf-8", true);
+        check("application/grpc+proto;v=1", true);
+        check("application/grpc+json", false);
+        check("application/grpc-web", false);
+        check("application/grpcx", false);
         check("application/json", false);
         check("application/x-protobuf", false);
         assert!(!CallHeaders::default().is_grpc());

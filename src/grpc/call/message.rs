@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use framing::{Framing, Message, PREFIX, are_small, small};
+use framing::{Framing, Message, PREFIX, are_small, is_small, small};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::task::{JoinError, JoinHandle};
@@ -80,6 +80,8 @@ struct Slow {
     charge: Option<Box<Charge>>,
     /// Whether the service has the message that is charged for: done with once it asks for more.
     is_handed_on: bool,
+    /// Whether the service has any message.
+    has_handed: bool,
 }
 
 /// The decoding of a message elsewhere. A call that is dropped before its turn has none; work that has
@@ -128,7 +130,13 @@ impl Messages {
         let most = self.input.map_or(MAX_OTHER, Input::most);
         let slow = self.slow.get_or_insert_with(|| {
             let framing = Framing::new(most, self.is_gzip);
-            Box::new(Slow { framing, decoding: None, charge: None, is_handed_on: false })
+            Box::new(Slow {
+                framing,
+                decoding: None,
+                charge: None,
+                is_handed_on: false,
+                has_handed: false,
+            })
         });
         slow.framing.push(bytes);
         if slow.framing.len() <= UNCOUNTED {
@@ -167,9 +175,9 @@ impl Slow {
     ) -> Result<Option<Bytes>, Refusal> {
         let input = match input {
             Some(Input::Own(input)) => input,
-            Some(Input::Other(check)) => {
+            Some(Input::Other(other)) => {
                 let frame = message.into_frame()?;
-                check(&frame[PREFIX..])?;
+                (other.check)(&frame[PREFIX..])?;
                 return Ok(Some(frame));
             }
             None => return Ok(Some(message.into_frame()?)),
@@ -201,6 +209,7 @@ impl Slow {
             if let Some(decoding) = &mut self.decoding {
                 let done = ready!(Pin::new(&mut decoding.0).poll(context));
                 self.decoding = None;
+                self.has_handed = true;
                 let decoded = done.unwrap_or_else(|error| Err(ended_early(&error)));
                 return Poll::Ready(Some(decoded.map_err(boxed).map(|(message, charge)| {
                     (self.charge, self.is_handed_on) = (charge, true);
@@ -214,7 +223,10 @@ impl Slow {
             };
             match begun {
                 Ok(None) => {}
-                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(Some(bytes)) => {
+                    self.has_handed = true;
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
                 Err(refusal) => return Poll::Ready(Some(Err(boxed(refusal)))),
             }
         }
@@ -234,10 +246,12 @@ impl Body for Messages {
             // The one message of a call that is no stream is held until the call is answered.
             if this.pause.is_none() {
                 PARKED.set(charge);
-                if !slow.framing.is_empty() {
-                    return Poll::Ready(Some(Err(boxed(second_message()))));
-                }
             }
+        }
+        if this.pause.is_none()
+            && this.slow.as_ref().is_some_and(|slow| slow.has_handed && !slow.framing.is_empty())
+        {
+            return Poll::Ready(Some(Err(boxed(second_message()))));
         }
         loop {
             if let Some(slow) = &mut this.slow
@@ -290,11 +304,19 @@ impl Body for Messages {
                 Ok(_) if this.has_read && this.pause.is_none() && this.is_between() => {
                     return Poll::Ready(Some(Err(boxed(second_message()))));
                 }
-                // What nearly every call sends: whole messages that need no look.
-                Ok(data) if this.is_between() && are_small(&data) => {
+                // What nearly every call sends: whole messages that need no look, one of a call
+                // that is no stream.
+                Ok(data)
+                    if this.is_between()
+                        && if this.pause.is_none() {
+                            is_small(&data)
+                        } else {
+                            are_small(&data)
+                        } =>
+                {
                     this.has_read = true;
-                    if let Some(Input::Other(check)) = this.input
-                        && let Some(Err(error)) = small(&data).map(check).find(Result::is_err)
+                    if let Some(Input::Other(other)) = this.input
+                        && let Some(Err(error)) = small(&data).map(other.check).find(Result::is_err)
                     {
                         return Poll::Ready(Some(Err(boxed(Refusal::from(error)))));
                     }

@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 use super::guarded::{Guarded, Late};
 use super::tasks::CallTasks;
 use crate::config::Limits;
-use crate::grpc::call::Calls;
+use crate::grpc::call::{CUT_SHORT, Calls};
 use crate::grpc::ending::Ending;
 use crate::metrics::{Metrics, Turned};
 
@@ -33,6 +33,11 @@ const SEND_BUFFER: usize = 64 << 10;
 
 /// The most bytes of a call's headers, tokens and trace context among them.
 const MAX_HEADERS: u32 = 16 << 10;
+
+/// After so many streams that the server reset h2 ends a connection with all of its calls: to be
+/// reached by none, since calls that are answered before their request has ended count among them and a
+/// connection is told to go before.
+const MAX_RESETS: usize = 2 * CUT_SHORT as usize;
 
 /// The longest that a connection may take to show that it is alive.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,6 +67,7 @@ impl Terms {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_header_list_size(MAX_HEADERS)
+            .max_local_error_reset_streams(MAX_RESETS)
             .keep_alive_interval(limits.keepalive)
             .keep_alive_timeout(limits.keepalive.min(KEEPALIVE_TIMEOUT));
         Self {

@@ -18,6 +18,9 @@ use crate::grpc::call::Link;
 const OPENING: usize = PREFACE + 9;
 const PREFACE: usize = 24;
 
+/// How long the other side may take to read the last answers and to close, once all is written.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// What the other side did not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Late {
@@ -41,18 +44,39 @@ pub struct Guarded<T> {
     writing: Option<Pin<Box<Sleep>>>,
     stall_timeout: Duration,
     unread: Option<Unread>,
+    /// While the other side is to close too.
+    leaving: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Guarded<T> {
     /// A connection whose opening must be read by `open_by`.
     pub fn new(inner: T, open_by: Instant, stall_timeout: Duration) -> Self {
         let opening = Some((OPENING, Box::pin(sleep_until(open_by))));
-        Self { inner, opening, writing: None, stall_timeout, unread: None }
+        Self { inner, opening, writing: None, stall_timeout, unread: None, leaving: None }
     }
 
     /// The same, charged for what its calls, by `link`, have not read.
     pub fn charged(self, link: Arc<Link>) -> Self {
         Self { unread: Some(Unread::new(PREFACE, link)), ..self }
+    }
+
+    /// Reads what still comes, until the other side closes or the time for that is over: where bytes
+    /// are unread at the end, the kernel resets the connection (RFC 9293, section 3.6.1), and what
+    /// the other side has not read yet is lost.
+    fn read_off(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        T: AsyncRead + Unpin,
+    {
+        let timer = self.leaving.get_or_insert_with(|| Box::pin(sleep(LEAVING)));
+        loop {
+            let mut bytes = [0; 4 << 10];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.inner).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return timer.as_mut().poll(context).map(Ok),
+            }
+        }
     }
 
     /// The outcome of a write, unless it waits for too long.
@@ -101,7 +125,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -130,14 +154,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_shutdown(context);
-        self.written(outcome, context)
+        if self.leaving.is_none() {
+            let outcome = Pin::new(&mut self.inner).poll_shutdown(context);
+            ready!(self.written(outcome, context))?;
+        }
+        self.read_off(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::net::TcpSocket;
 
     use super::*;
 
@@ -174,6 +202,50 @@ mod tests {
         check(&[], false);
         check(&[(0, 32), (11, 1)], false);
         check(&[(1, 1); 33], false);
+    }
+
+    #[test]
+    fn what_was_written_arrives_though_the_other_side_goes_on_sending() {
+        const WRITTEN: usize = 200 << 10;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_send_buffer_size(1 << 20).unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let listener = socket.listen(1).unwrap();
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(32 << 10).unwrap();
+            let mut client = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let open_by = Instant::now() + Duration::from_secs(10);
+            let mut server = Guarded::new(server, open_by, Duration::from_secs(30));
+            client.write_all(&[0; 1_000]).await.unwrap();
+            let (wrote, written) = tokio::sync::oneshot::channel();
+            let ended = tokio::spawn(async move {
+                server.write_all(&vec![0; WRITTEN]).await.unwrap();
+                wrote.send(()).unwrap();
+                server.shutdown().await.unwrap();
+            });
+            written.await.unwrap();
+            client.write_all(&[0; 1_000]).await.unwrap();
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).await.unwrap();
+            assert_eq!(read.len(), WRITTEN);
+            drop(client);
+            ended.await.unwrap();
+        });
+    }
+
+    #[test]
+    fn who_does_not_close_is_not_waited_for() {
+        paused(async {
+            let (_client, server) = duplex(1_000);
+            let open_by = Instant::now() + Duration::from_secs(10);
+            let mut server = Guarded::new(server, open_by, Duration::from_secs(30));
+            let began = Instant::now();
+            server.shutdown().await.unwrap();
+            assert_eq!(began.elapsed().as_secs(), LEAVING.as_secs());
+        });
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::grpc::v1::sanctions_list_service_server::SERVICE_NAME as LISTS;
 use crate::grpc::v1::screening_service_server::SERVICE_NAME as SCREENING;
 use crate::grpc::v1::store_service_server::SERVICE_NAME as STORE;
 use crate::grpc::v1::transfer_service_server::SERVICE_NAME as TRANSFERS;
+use crate::grpc::wire::MAX_QUESTION;
 use crate::metrics::Metrics;
 
 /// Names under which readiness is told.
@@ -36,9 +37,6 @@ const STARTUP: &str = "startup";
 
 /// Staleness comes with time alone: how often it is looked at.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// The largest question, in bytes: the name of a service.
-const MAX_QUESTION: usize = 1 << 10;
 
 /// What is true at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -21,8 +21,12 @@ pub const MAX_REQUEST: usize = 4 << 20;
 /// inputs and outputs that there may be, or 10,000 transfers.
 pub const MAX_INGEST: usize = 16 << 20;
 
-/// The largest message to a service that is not ours (health, reflection), in bytes: a name or two.
+/// The largest message to the reflection services, in bytes: a name or two.
 pub const MAX_OTHER: usize = 64 << 10;
+
+/// The largest question about health, in bytes: the name of a service. No limit of calls counts them,
+/// so that halves of it must not add up.
+pub const MAX_QUESTION: usize = 1 << 10;
 
 /// A message up to this size is not looked through, in bytes: it can hold half as many elements,
 /// which take less than [`scan::ALLOWANCE`] whatever they are.
@@ -34,7 +38,7 @@ pub type Decoded = Box<dyn Any + Send>;
 type Decode = fn(Bytes, &Counts) -> Result<Decoded, DecodeError>;
 
 /// Fails for bytes that are not the message that a method takes.
-type Check = fn(&[u8]) -> Result<(), DecodeError>;
+pub type Check = fn(&[u8]) -> Result<(), DecodeError>;
 
 /// The message that a method takes.
 pub enum Input {
@@ -42,7 +46,15 @@ pub enum Input {
     Own(OwnInput),
     /// Of a method of another service (health, reflection), which decodes it once more and calls what
     /// it cannot decode an error of its own.
-    Other(Check),
+    Other(OtherInput),
+}
+
+/// The message that a method of another service takes.
+pub struct OtherInput {
+    /// The most bytes, after decompression.
+    most: usize,
+    /// Fails for what is no such message.
+    pub check: Check,
 }
 
 /// The message that a method of ours takes.
@@ -59,7 +71,7 @@ impl Input {
     pub fn most(&self) -> usize {
         match self {
             Self::Own(own) => own.most,
-            Self::Other(_) => MAX_OTHER,
+            Self::Other(other) => other.most,
         }
     }
 }
@@ -92,15 +104,18 @@ pub fn input(place: usize) -> Option<&'static Input> {
 
 fn of_method(path: &str) -> Input {
     let (service, name) = path.rsplit_once('/').unwrap_or_default();
-    match service {
-        "/grpc.health.v1.Health" => return Input::Other(check::<HealthCheckRequest>),
+    let other = match service {
+        "/grpc.health.v1.Health" => Some((MAX_QUESTION, check::<HealthCheckRequest> as Check)),
         "/grpc.reflection.v1.ServerReflection" => {
-            return Input::Other(check::<reflection::v1::ServerReflectionRequest>);
+            Some((MAX_OTHER, check::<reflection::v1::ServerReflectionRequest> as Check))
         }
         "/grpc.reflection.v1alpha.ServerReflection" => {
-            return Input::Other(check::<reflection::v1alpha::ServerReflectionRequest>);
+            Some((MAX_OTHER, check::<reflection::v1alpha::ServerReflectionRequest> as Check))
         }
-        _ => {}
+        _ => None,
+    };
+    if let Some((most, check)) = other {
+        return Input::Other(OtherInput { most, check });
     }
     // By the rule of names that buf's lint holds.
     let message = format!("lazaretto.v1.{name}Request");

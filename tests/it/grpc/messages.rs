@@ -215,6 +215,9 @@ fn faults_of_clients_are_invalid_arguments() {
         let second = Frame::data(Bytes::from(framed(0, &vec![0; 70_000])));
         let several = ends(SCREEN, vec![whole(), second]).await;
         check_refused(several, invalid("more than one message"));
+        let twice = Frame::data(Bytes::from(framed(0, &message).repeat(2)));
+        let several = ends(SCREEN, vec![twice]).await;
+        check_refused(several, invalid("more than one message"));
         let large = v1::BatchScreenAddressesRequest {
             queries: vec![query(CLEAN); 2_000],
             ..Default::default()
@@ -348,6 +351,38 @@ fn who_sends_more_to_a_refused_call_is_not_charged_for_it() {
         }
         assert_eq!(desk.metric("lazaretto_message_bytes").await, 0.0);
     });
+}
+
+/// Answers that h2 alone still has, whose calls are over, take little of the server.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_tails_of_small_answers_take_no_more_room_than_they_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = ServerChild::start(dir.path(), &[]);
+    runtime().block_on(bounded(async {
+        let address = server.endpoint().trim_start_matches("http://").to_owned();
+        let before = server.memory("VmRSS");
+        let mut held = Vec::new();
+        for path in [SCREEN, "/grpc.health.v1.Health/Check"].repeat(20) {
+            let message = if path == SCREEN { question(CLEAN).encode_to_vec() } else { Vec::new() };
+            let mut bytes = frames::opening(1);
+            for number in 0..250 {
+                frames::call(&mut bytes, 1 + 2 * number, path);
+                frames::data(&mut bytes, 1 + 2 * number, &framed(0, &message), true);
+            }
+            frames::frame(&mut bytes, 6, 0, 0, b"the last");
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            stream.write_all(&bytes).await.unwrap();
+            let mut read = Vec::new();
+            while !read.windows(8).any(|bytes| bytes == b"the last") {
+                stream.read_buf(&mut read).await.unwrap();
+            }
+            held.push(stream);
+        }
+        // They took 9 to 12 KiB each.
+        let taken = (server.memory("VmRSS") - before) / (250 * held.len());
+        assert!(taken < 6 << 10, "{taken} bytes each");
+    }));
 }
 
 #[test]

@@ -21,6 +21,13 @@ const FIRST: usize = 256 << 10;
 /// section 3.2.5).
 const MOST_UNPACKED: usize = 258 * 4;
 
+/// Whether these bytes are one whole message, small and not compressed.
+pub fn is_small(bytes: &[u8]) -> bool {
+    bytes.split_first_chunk::<PREFIX>().is_some_and(|([flag, length @ ..], rest)| {
+        *flag == 0 && rest.len() <= SMALL && u32::from_be_bytes(*length) as usize == rest.len()
+    })
+}
+
 /// Whether these bytes are whole messages, each small and not compressed.
 pub fn are_small(mut bytes: &[u8]) -> bool {
     while let Some((prefix, rest)) = bytes.split_first_chunk::<PREFIX>() {
@@ -233,7 +240,11 @@ mod tests {
 
     #[test]
     fn whole_small_messages_need_no_look() {
-        let check = |bytes: &[u8], want: bool| assert_eq!(are_small(bytes), want);
+        let check = |bytes: &[u8], want: bool| {
+            assert_eq!(are_small(bytes), want);
+            let count = small(bytes).count();
+            assert_eq!(is_small(bytes), want && count == 1, "{count}");
+        };
         check(&[], true);
         check(&framed(0, &[]), true);
         check(&framed(0, &[1; SMALL]), true);
