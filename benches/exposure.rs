@@ -90,7 +90,8 @@ fn source(number: u32) -> Source {
         listing: RowKey { address: number.to_string(), ..RowKey::default() },
         key: key(number),
         kind: ListKind::Sanctions,
-        designated: Some(1_500_500_000),
+        listed_from: Some(1_500_500_000),
+        unlisted_until: Some(1_500_500_000),
     }
 }
 

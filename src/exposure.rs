@@ -79,7 +79,7 @@ pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
-pub const REVISION: u32 = 2;
+pub const REVISION: u32 = 3;
 
 /// The most hops that labels and searches can go.
 pub const MAX_HOPS: u8 = 8;
@@ -106,8 +106,24 @@ pub struct Source {
     pub key: PackedKey,
     /// The kind of the list; never [`ListKind::Service`].
     pub kind: ListKind,
-    /// The first day of the listing, in Unix seconds; `None` where unknown.
-    pub designated: Option<u64>,
+    /// From when on the key was surely listed, in Unix seconds; `None` where no such moment is known.
+    pub listed_from: Option<u64>,
+    /// Until when it surely was not, in Unix seconds; `None` where no such moment is known.
+    pub unlisted_until: Option<u64>,
+}
+
+impl Source {
+    /// Returns whether funds that moved at the key at a moment, in Unix seconds, moved before it was
+    /// listed.
+    pub fn timing(&self, moved_at: u64) -> Timing {
+        if self.listed_from.is_some_and(|from| from <= moved_at) {
+            Timing::After
+        } else if self.unlisted_until.is_some_and(|until| moved_at < until) {
+            Timing::Before
+        } else {
+            Timing::Unknown
+        }
+    }
 }
 
 /// Why paths do not pass a key.
@@ -141,11 +157,11 @@ impl Direction {
 /// may have been after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timing {
-    /// On the first day of the listing or later.
+    /// When it was surely listed.
     After,
-    /// The first day is not known.
+    /// Between the last moment when it surely was not listed and the first when it surely was.
     Unknown,
-    /// Before it.
+    /// When it surely was not listed yet.
     Before,
 }
 

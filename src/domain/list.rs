@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::publication::Baseline;
@@ -210,6 +211,18 @@ pub enum StartBasis {
     Unknown,
 }
 
+impl StartBasis {
+    /// The name used in files and the proto.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AddressDate => "ADDRESS_DATE",
+            Self::FirstSeen => "FIRST_SEEN",
+            Self::PartyDate => "PARTY_DATE",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
 /// A span of days in which a row stood on its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -373,6 +386,44 @@ impl ListState {
         self.check.published.max(self.version.published)
     }
 
+    /// Returns the moment from which on a row surely stood: the address's own day, or that of the first
+    /// publication with it. `None` where the day of that publication is not known.
+    pub fn listed_from(&self, standing: &Standing) -> Option<Timestamp> {
+        begin(match standing.basis {
+            StartBasis::AddressDate | StartBasis::FirstSeen => standing.from,
+            // It stood in the first publication.
+            StartBasis::PartyDate | StartBasis::Unknown => self.version.first_published,
+        }?)
+    }
+
+    /// Returns the moment until which a row surely did not stand: the address's own day, or else the
+    /// later of the party's day and of the last moment at which the list was known without the row.
+    /// `None` where nothing says.
+    pub fn unlisted_until(&self, key: &RowKey, standing: &Standing) -> Option<Timestamp> {
+        let from = standing.from.and_then(begin);
+        match standing.basis {
+            StartBasis::AddressDate | StartBasis::PartyDate => from,
+            StartBasis::FirstSeen => {
+                let found = self.parties.binary_search_by(|party| party.uid.cmp(&key.party_uid));
+                let dated = found.ok().and_then(|at| self.parties[at].listed_on.first().copied());
+                let without = self.last_known_before(standing.from?);
+                without.max(dated.and_then(begin)).min(from)
+            }
+            StartBasis::Unknown => None,
+        }
+    }
+
+    /// Returns the last moment at which the list was known as it stood before the publication of
+    /// `day`.
+    fn last_known_before(&self, day: Date) -> Option<Timestamp> {
+        let gap = self.version.uncovered.iter().rev().find(|gap| gap.until == day);
+        match gap {
+            Some(gap) => Some(gap.from),
+            // It was looked at that day, before it changed, unless no publication before had a day.
+            None => self.version.first_published.and_then(|_| begin(day)),
+        }
+    }
+
     /// Whether the version was imported by hand and its source has not said the same since.
     pub fn is_by_hand(&self) -> bool {
         matches!(self.version.provenance, Provenance::Import(_))
@@ -395,6 +446,11 @@ impl ListState {
         });
         rows.chain(parties).sum::<usize>() as u64
     }
+}
+
+/// The first moment of a day, UTC.
+fn begin(day: Date) -> Option<Timestamp> {
+    day.to_zoned(TimeZone::UTC).ok().map(|begin| begin.timestamp())
 }
 
 /// What happened to a row in a list version.

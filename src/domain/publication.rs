@@ -130,6 +130,7 @@ pub fn apply(
         });
     let merge = Merge {
         first: current.is_none(),
+        first_published: current.and_then(|state| state.version.first_published),
         same,
         day,
         ends: if dated_back { today } else { day },

@@ -288,9 +288,5 @@ pub(super) fn timing(
     link: Link,
 ) -> Timing {
     let key = link.at ^ mask(direction);
-    match source.designated {
-        None => Timing::Unknown,
-        Some(day) if ground.clocks.time(ground.nodes.clock(link.tail), key) >= day => Timing::After,
-        Some(_) => Timing::Before,
-    }
+    source.timing(ground.clocks.time(ground.nodes.clock(link.tail), key))
 }

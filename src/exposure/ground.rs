@@ -84,11 +84,7 @@ impl<'a> Ground<'a> {
 
     /// Whether the transfer at a source was before its listing.
     pub fn timing(&self, source: u32, clock: ClockId, key: u64) -> Timing {
-        match self.parties.designated(source) {
-            None => Timing::Unknown,
-            Some(day) if self.clocks.time(clock, key) >= day => Timing::After,
-            Some(_) => Timing::Before,
-        }
+        self.parties.registry()[source as usize].timing(self.clocks.time(clock, key))
     }
 
     /// Whether the node is a transaction, which is passed without a hop.

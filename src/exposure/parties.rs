@@ -121,11 +121,6 @@ impl Parties {
         self.ranks[source as usize]
     }
 
-    /// The first day of a source's listing.
-    pub fn designated(&self, source: u32) -> Option<u64> {
-        self.registry[source as usize].designated
-    }
-
     /// The first source in force of a key, of each kind.
     pub fn sources(&self, key: &PackedKey) -> Option<&[Option<u32>; KINDS]> {
         self.by_key.get(key)

@@ -14,7 +14,7 @@ use crate::domain::list::{ListId, ListKind, RowKey};
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
 /// The form that is written; another one is refused.
-const FORM: u8 = 3;
+const FORM: u8 = 4;
 
 /// About how many bytes a chunk has.
 const CHUNK: usize = 256 << 10;
@@ -57,7 +57,8 @@ struct StoredSource {
     kind: ListKind,
     list: ListId,
     listing: RowKey,
-    designated: Option<u64>,
+    listed_from: Option<u64>,
+    unlisted_until: Option<u64>,
 }
 
 impl Meta {
@@ -67,7 +68,8 @@ impl Meta {
             kind: source.kind,
             list: source.list.clone(),
             listing: source.listing.clone(),
-            designated: source.designated,
+            listed_from: source.listed_from,
+            unlisted_until: source.unlisted_until,
         };
         Self {
             form: FORM,
@@ -103,7 +105,8 @@ impl Meta {
                 listing: stored.listing,
                 key: PackedKey(stored.key),
                 kind: stored.kind,
-                designated: stored.designated,
+                listed_from: stored.listed_from,
+                unlisted_until: stored.unlisted_until,
             };
             Arc::make_mut(&mut labels.sources).extend(self.sources.into_iter().map(source));
         }

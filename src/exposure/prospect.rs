@@ -36,11 +36,7 @@ pub struct Tie {
 impl Tie {
     /// By dealing with a source itself, at `now` in Unix seconds; what that comes to is not known.
     pub fn to_source(source: Source, now: u64) -> Self {
-        let timing = match source.designated {
-            None => Timing::Unknown,
-            Some(day) if now >= day => Timing::After,
-            Some(_) => Timing::Before,
-        };
+        let timing = source.timing(now);
         let direct = Some(Direct::default());
         Self { kind: source.kind, hub: false, hops: 1, source, timing, direct }
     }

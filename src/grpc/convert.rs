@@ -277,12 +277,14 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         party: finding.party,
         understood: finding.listing,
     };
+    let listing = listing(&row, finding.state, finding.standing);
+    let basis = listing.listed_on_basis();
     v1::Finding {
         kind: v1::FindingKind::from(finding.kind).into(),
         score: finding.score.into(),
-        listing: Some(listing(&row, finding.state, finding.standing)),
+        listing: Some(listing),
         key_id: finding.key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        exposure: finding.exposure.as_ref().map(exposure::exposure),
+        exposure: finding.exposure.as_ref().map(|near| exposure::exposure(near, basis)),
         factors: finding.factors.map(factors),
         decision: v1::Decision::from(finding.decision).into(),
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
@@ -325,10 +327,12 @@ impl ListedRow<'_> {
 fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>) -> v1::Listing {
     let basis = standing.map_or(StartBasis::Unknown, |standing| standing.basis);
     let chains = row.understood.map_or(&[][..], IndexedListing::chains);
+    let state_of_list = row.list.state();
+    let unlisted_until = standing.and_then(|it| state_of_list.unlisted_until(&row.row.key, it));
     v1::Listing {
         list_id: row.list.id().to_string(),
         list_kind: v1::ListKind::from(row.list.kind()).into(),
-        list_version: row.list.state().version.version,
+        list_version: state_of_list.version.version,
         party: row.party.map(party),
         address: row.row.key.address.clone(),
         ticker: row.row.key.ticker.clone(),
@@ -340,6 +344,8 @@ fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>
         listed_on: day(standing.and_then(|standing| standing.from)),
         listed_on_basis: v1::ListedOnBasis::from(basis).into(),
         removed_on: day(standing.and_then(|standing| standing.until)),
+        listed_from: standing.and_then(|it| state_of_list.listed_from(it)).map(timestamp),
+        unlisted_until: unlisted_until.map(timestamp),
     }
 }
 

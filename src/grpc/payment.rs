@@ -165,6 +165,7 @@ fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::Pros
     let listed =
         ListedRow { list: then.list, row: then.row, party: then.party, understood: then.listing };
     let timing = near.map(|near| v1::DesignationTiming::from(near.timing));
+    let listing = listed.now();
     v1::ProspectiveExposure {
         address: payment.own().get(place).cloned().unwrap_or_default(),
         index: place as u32,
@@ -175,7 +176,8 @@ fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::Pros
         direct_share_now_basis_points: share(now.and_then(|near| near.direct)).map(u32::from),
         direct_share_then_basis_points: share(near.and_then(|n| n.direct)).map(u32::from),
         hub: near.is_some_and(|near| near.hub),
-        listing: Some(listed.now()),
+        timing_basis_then: if near.is_some() { listing.listed_on_basis } else { 0 },
+        listing: Some(listing),
         score_then: then.score.into(),
         timing_then: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
         decision_then: v1::Decision::from(then.decision).into(),

@@ -4,6 +4,7 @@ use super::incomplete::Incomplete;
 use super::matching::{Finding, Sight};
 use super::policy::{self, By, Decision, Policy, RiskLevel};
 use crate::domain::address::Address;
+use crate::domain::list::StartBasis;
 
 /// One answered question.
 #[derive(Debug)]
@@ -91,7 +92,8 @@ impl<'a> Screening<'a> {
             Decider::Finding(place) => {
                 let found = &self.findings[place];
                 let near = found.exposure.as_ref();
-                let row = (found.list, found.row);
+                let basis = found.standing.map_or(StartBasis::Unknown, |standing| standing.basis);
+                let row = (found.list, found.row, basis);
                 let subject = self.sight.subject(found.kind, found.state, row, near);
                 self.policy().grounds(found.by, &subject, found.score)
             }

@@ -6,7 +6,7 @@ use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{ListKind, Party, Row, Standing};
+use crate::domain::list::{ListKind, Party, Row, Standing, StartBasis};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{Direct, Direction, Label, Timing};
 use jiff::civil::Date;
@@ -167,7 +167,7 @@ impl Sight<'_> {
         &self,
         kind: FindingKind,
         state: ListingState,
-        (list, row): (&'a SnapshotList, &'a Row),
+        (list, row, basis): (&'a SnapshotList, &'a Row, StartBasis),
         near: Option<&Near>,
     ) -> Subject<'a> {
         Subject {
@@ -184,6 +184,7 @@ impl Sight<'_> {
                 timing: near.timing,
                 direct: near.direct,
             }),
+            basis,
         }
     }
 }
@@ -256,7 +257,8 @@ fn finding<'s>(
     sight: Sight<'_>,
 ) -> Option<Finding<'s>> {
     let (state, standing) = standing(row, sight.day)?;
-    let judged = sight.policy.judge(&sight.subject(kind, state, (list, row), near.as_ref()));
+    let subject = sight.subject(kind, state, (list, row, standing.basis), near.as_ref());
+    let judged = sight.policy.judge(&subject);
     Some(Finding {
         kind,
         score: judged.score,

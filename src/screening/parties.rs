@@ -5,8 +5,8 @@
 //! the addresses on lists of kind SERVICE, and those of ATTRIBUTION lists whose category is
 //! configured as service and not as risk.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::matching::{ListingState, standing};
 use super::snapshot::{IndexedListing, SnapshotList};
@@ -91,15 +91,15 @@ pub(super) fn party(
             kind: list.kind(),
             list: list.id().clone(),
             listing: row.key.clone(),
-            designated: standing.from.and_then(first_second),
+            listed_from: list.state().listed_from(standing).and_then(seconds),
+            unlisted_until: list.state().unlisted_until(&row.key, standing).and_then(seconds),
         })),
         Role::Stop => Some(Err(StopReason::Service)),
         Role::None => None,
     }
 }
 
-/// The first second of a day, UTC, in Unix seconds; `None` before 1970.
-fn first_second(day: Date) -> Option<u64> {
-    let start = day.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-    u64::try_from(start).ok()
+/// In Unix seconds; `None` before 1970.
+fn seconds(moment: Timestamp) -> Option<u64> {
+    u64::try_from(moment.as_second()).ok()
 }

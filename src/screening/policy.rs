@@ -31,7 +31,7 @@ use score::{Scale, Step};
 
 use super::parties::{Categories, Role};
 use super::{FindingKind, ListingState};
-use crate::domain::list::{ListId, ListKind};
+use crate::domain::list::{ListId, ListKind, StartBasis};
 use crate::exposure::{Direct, Direction, Timing};
 
 /// The score of a certain sanctions match, the highest there is.
@@ -167,6 +167,8 @@ pub struct Subject<'a> {
     pub category_percent: u8,
     /// How near the listing is; `None` where the address itself is listed.
     pub exposure: Option<Exposed>,
+    /// What the dates of the listing rest on. Shown beside the timing; no rule asks for it.
+    pub basis: StartBasis,
 }
 
 /// How near a listing is, as a policy sees it.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lazaretto::domain::list::ListKind;
+use lazaretto::domain::list::{ListKind, StartBasis};
 use lazaretto::exposure::{Direct, Direction, Timing};
 use lazaretto::screening::parties::Role;
 use lazaretto::screening::policy::{
@@ -106,6 +106,7 @@ fn worked_examples_are_what_the_policy_computes() {
             },
             category_percent: 100,
             exposure: exposed(kind, &cells[2..6]),
+            basis: StartBasis::Unknown,
         });
         let said = [
             made_of(judged.factors),
@@ -158,6 +159,7 @@ fn judged_on(
         role: Role::Source,
         category_percent: 100,
         exposure,
+        basis: StartBasis::Unknown,
     });
     (judged.score, judged.decision, policy.rule_id(judged.by).to_owned())
 }
@@ -279,6 +281,7 @@ fn the_strict_example_blocks_what_is_near() {
                     role: Role::Source,
                     category_percent: 100,
                     exposure,
+                    basis: StartBasis::Unknown,
                 });
                 assert_eq!(judged.decision, decision, "{list_kind} {hops} {direction:?}");
             }

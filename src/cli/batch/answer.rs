@@ -83,6 +83,10 @@ fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
             v1::DesignationTiming::Unspecified => String::new(),
             timing => short(timing.as_str_name(), "DESIGNATION_TIMING_"),
         };
+        row.timing_basis = match exposure.timing_basis() {
+            v1::ListedOnBasis::Unspecified => String::new(),
+            basis => short(basis.as_str_name(), "LISTED_ON_BASIS_"),
+        };
         let share = exposure.direct_share_basis_points;
         row.share = (share > 0).then_some(Share(share));
     }
@@ -175,6 +179,7 @@ mod tests {
         let exposure = hops.map(|hops| v1::Exposure {
             hops,
             timing: v1::DesignationTiming::After.into(),
+            timing_basis: v1::ListedOnBasis::AddressDate.into(),
             direct_share_basis_points: 1_250,
             ..Default::default()
         });
@@ -255,6 +260,7 @@ mod tests {
             finding: "SENT_TO".to_owned(),
             hops: Some(2),
             timing: "AFTER".to_owned(),
+            timing_basis: "ADDRESS_DATE".to_owned(),
             share: Some(Share(1_250)),
             list: "us-ofac-sdn".to_owned(),
             list_kind: "SANCTIONS".to_owned(),

@@ -111,6 +111,7 @@ fn text(row: &ResultRow, column: &str) -> String {
         "status" => &row.status,
         "finding" => &row.finding,
         "timing" => &row.timing,
+        "timing_basis" => &row.timing_basis,
         "share" => return row.share.map(|share| share.to_string()).unwrap_or_default(),
         "list" => &row.list,
         "list_kind" => &row.list_kind,

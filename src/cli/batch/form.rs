@@ -83,6 +83,7 @@ impl RowForm {
             text(&row.finding),
             plain(row.hops.map(|hops| hops.to_string())),
             text(&row.timing),
+            text(&row.timing_basis),
             plain(row.share.map(|share| share.to_string())),
             text(&row.list),
             text(&row.list_kind),
@@ -288,7 +289,7 @@ mod tests {
         out.clear();
         RowForm { lines: Lines::Csv, with_path: false }.row(&row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,12.50,,,,,,,,,,\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,\n";
         assert_eq!(text, want);
     }
 }

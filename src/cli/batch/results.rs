@@ -105,6 +105,7 @@ impl Reader<'_> {
             finding: self.text(column())?,
             hops: self.known(column())?,
             timing: self.text(column())?,
+            timing_basis: self.text(column())?,
             share: {
                 let at = column();
                 let text = self.text(at)?;
@@ -209,11 +210,11 @@ mod tests {
             };
             assert!(said.contains(want), "{said}");
         };
-        let commas = ",".repeat(17);
+        let commas = ",".repeat(18);
         check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
-        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(16)), "score: \"300\" is none");
+        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(17)), "score: \"300\" is none");
         check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
-        check(&format!("{head}1,2\n"), "2 fields where the headings have 22");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 23");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: \"\" is none");
         check("", "it is empty: 0 bytes");

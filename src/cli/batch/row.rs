@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 24] = [
     "row",
     "reference",
     "address",
@@ -19,6 +19,7 @@ pub const COLUMNS: [&str; 23] = [
     "finding",
     "hops",
     "timing",
+    "timing_basis",
     "share",
     "list",
     "list_kind",
@@ -152,9 +153,12 @@ pub struct ResultRow {
     /// The fewest hops over all findings that score: 0 for a listing of the address itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hops: Option<u32>,
-    /// BEFORE, AFTER, of that finding's exposure; empty where there is none or it is unknown.
+    /// BEFORE, AFTER or UNKNOWN, of that finding's exposure; empty where there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub timing: String,
+    /// What the dates of the timing rest on: ADDRESS_DATE, FIRST_SEEN, PARTY_DATE or UNKNOWN.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub timing_basis: String,
     /// The direct share of that finding; `None` where there is none or it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,

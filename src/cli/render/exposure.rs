@@ -31,8 +31,9 @@ pub fn finding(
         (_, v1::ExposureDirection::ReceivedFrom) => "from",
         (_, v1::ExposureDirection::Unspecified) => "with",
     };
-    let timing = words::timing(exposure.timing());
-    line(out, 4, "exposure", &format!("{hops} {way} {}, {timing}", or_dash(&listing.address)));
+    line(out, 4, "exposure", &format!("{hops} {way} {}", or_dash(&listing.address)));
+    let timing = words::timing(exposure.timing(), exposure.timing_basis(), Some(&listing));
+    line(out, 4, "timing", &timing);
     let listed = format!(
         "{}, {} version {}, listed on {}",
         words::kind(exposure.list_kind()),

@@ -268,8 +268,9 @@ fn headline(path: &Path<'_>) -> String {
 }
 
 /// Whether funds moved at the listed address before it was listed.
-fn timing(path: &Path<'_>) -> &'static str {
-    words::timing(path.message.timing())
+fn timing(path: &Path<'_>) -> String {
+    let path = path.message;
+    words::timing(path.timing(), path.timing_basis(), path.listing.as_ref())
 }
 
 /// The listing at the other end, in a line.

@@ -123,10 +123,11 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
     ));
     line(text, 4, "address", &words::asked(&prospect.address));
     let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
-    let timing = words::timing(prospect.timing_then());
-    let then =
-        format!("{} {way} {}, {timing}", hops(prospect.hops_then), or_dash(&listing.address));
+    let then = format!("{} {way} {}", hops(prospect.hops_then), or_dash(&listing.address));
     line(text, 4, "then", &then);
+    let basis = prospect.timing_basis_then();
+    let timing = words::timing(prospect.timing_then(), basis, Some(&listing));
+    line(text, 4, "timing", &timing);
     let now = match prospect.hops_now {
         0 => "none".to_owned(),
         now => hops(now),

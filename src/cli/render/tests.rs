@@ -67,6 +67,8 @@ fn listing() -> v1::Listing {
         state: v1::ListingState::Standing.into(),
         listed_on: text("2022-04-14"),
         listed_on_basis: v1::ListedOnBasis::AddressDate.into(),
+        listed_from: at(1_649_894_400),
+        unlisted_until: at(1_649_894_400),
         ..v1::Listing::default()
     }
 }
@@ -236,6 +238,7 @@ fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
             evidence,
             direct_value_floors: 12_288,
             direct_amounts_unknown: false,
+            timing_basis: v1::ListedOnBasis::AddressDate.into(),
         }),
         ..finding(v1::FindingKind::ReceivedFrom, 75, listing())
     }
@@ -261,6 +264,7 @@ fn exposures() {
         direction: v1::ExposureDirection::ReceivedFrom.into(),
         listing: Some(listing()),
         timing: v1::DesignationTiming::Before.into(),
+        timing_basis: v1::ListedOnBasis::AddressDate.into(),
         hops: vec![hop],
     };
     let value = v1::DirectValue {

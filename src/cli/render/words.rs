@@ -121,12 +121,56 @@ pub fn deciding(rule: &v1::DecidingRule) -> String {
     }
 }
 
-/// Whether funds moved at the listed address before it was listed.
-pub fn timing(timing: v1::DesignationTiming) -> &'static str {
+/// Whether funds moved at the listed address before it was listed, with the dates that say so:
+/// `AFTER the listing (listed on 2022-04-14)`.
+pub fn timing(
+    timing: v1::DesignationTiming,
+    basis: v1::ListedOnBasis,
+    listing: Option<&v1::Listing>,
+) -> String {
+    let dates = match listing.and_then(|listing| dates(basis, listing)) {
+        Some(dates) => format!(" ({dates})"),
+        None if basis == v1::ListedOnBasis::Unspecified => String::new(),
+        None => " (no date is known)".to_owned(),
+    };
     match timing {
-        v1::DesignationTiming::Before => "BEFORE the designation",
-        v1::DesignationTiming::After => "AFTER the designation",
-        v1::DesignationTiming::Unspecified => "the day of designation unknown",
+        v1::DesignationTiming::Before => format!("BEFORE the listing{dates}"),
+        v1::DesignationTiming::After => format!("AFTER the listing{dates}"),
+        v1::DesignationTiming::Unknown => format!("perhaps AFTER the listing{dates}"),
+        v1::DesignationTiming::Unspecified => "before or after the listing is not said".to_owned(),
+    }
+}
+
+/// Between which days an address was listed, and by what; `None` where no day is known.
+fn dates(basis: v1::ListedOnBasis, listing: &v1::Listing) -> Option<String> {
+    let day = |at: &Option<Timestamp>| {
+        at.as_ref().map(|at| moment(Some(at)).chars().take(10).collect::<String>())
+    };
+    let until = day(&listing.unlisted_until);
+    let Some(from) = day(&listing.listed_from) else {
+        return until.map(|until| format!("after {until}, nobody knows when"));
+    };
+    Some(match (basis, until) {
+        (v1::ListedOnBasis::AddressDate, _) => format!("listed on {from}"),
+        (v1::ListedOnBasis::PartyDate, Some(until)) => {
+            format!("on the list of {from}, the first that is loaded; the party since {until}")
+        }
+        (v1::ListedOnBasis::FirstSeen, Some(until)) if until != from => {
+            format!("on the list of {from}, not yet on {until}")
+        }
+        (v1::ListedOnBasis::FirstSeen, _) => format!("new on the list of {from}"),
+        _ => format!("on the list of {from}, the first that is loaded"),
+    })
+}
+
+/// What the dates of a timing rest on, where they are not at hand themselves.
+pub fn timing_basis(basis: v1::ListedOnBasis) -> &'static str {
+    match basis {
+        v1::ListedOnBasis::AddressDate => "by the address's own date",
+        v1::ListedOnBasis::FirstSeen => "by the publications without and with the address",
+        v1::ListedOnBasis::PartyDate => "by the party's date and the first publication loaded",
+        v1::ListedOnBasis::Unknown => "by the first publication loaded",
+        v1::ListedOnBasis::Unspecified => "the server does not say by what",
     }
 }
 

@@ -114,7 +114,7 @@ pub fn html(report: &Report<'_>) -> Result<String> {
          the summary was only compared with them. Decisions are those of the policy named above. \
          In drawings funds moved from left to right, and columns count hops from the address that \
          was screened. BEFORE and AFTER compare the transfer at the listed address with its \
-         designation. Times are UTC.</p>\n</footer>\n{}",
+         listing. Times are UTC.</p>\n</footer>\n{}",
         page::FOOT
     ));
     Ok(page)

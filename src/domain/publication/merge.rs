@@ -15,6 +15,8 @@ use crate::domain::list::{
 pub(super) struct Merge<'a> {
     /// Whether it is the first of its list that is loaded.
     pub first: bool,
+    /// The day of the first publication that was loaded, where known.
+    pub first_published: Option<Date>,
     /// Whether it says what the publication before said.
     pub same: bool,
     /// The day that it counts from.
@@ -169,12 +171,17 @@ impl Merge<'_> {
     }
 
     /// The open standing begins on the address's new date. A date that is withdrawn, or that
-    /// cannot be believed, leaves the start as it was.
+    /// cannot be believed, leaves the start as it was; so does one after a day on which the row is
+    /// known to have stood, which would make past dealings milder.
     fn follow_date(&self, row: &mut Row) {
         let gone = row.standings.iter().rev().nth(1).and_then(|before| before.until);
-        if let Some(from) = self.believed_date(&row.facts, gone)
-            && let Some(last) = row.standings.last_mut()
-        {
+        let Some(last) = row.standings.last_mut() else { return };
+        let stood = match last.basis {
+            StartBasis::AddressDate | StartBasis::FirstSeen => last.from,
+            StartBasis::PartyDate | StartBasis::Unknown => self.first_published,
+        };
+        let believed = self.believed_date(&row.facts, gone);
+        if let Some(from) = believed.filter(|from| stood.is_none_or(|stood| *from <= stood)) {
             last.from = Some(from);
             last.basis = StartBasis::AddressDate;
         }

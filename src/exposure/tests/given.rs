@@ -141,13 +141,17 @@ fn chain(bitcoin: bool) -> Chain {
 }
 
 pub fn source() -> impl Strategy<Value = Source> {
-    let designated = prop::option::weighted(0.7, 0_u64..70);
-    (1..=KEYS, any::<bool>(), any::<bool>(), 0_u8..2, designated).prop_map(
-        |(number, bitcoin, sanctions, list, designated)| {
+    let from = prop::option::weighted(0.7, 0_u64..70);
+    let unknown_for = prop::option::weighted(0.7, 0_u64..30);
+    (1..=KEYS, any::<bool>(), any::<bool>(), 0_u8..2, (from, unknown_for)).prop_map(
+        |(number, bitcoin, sanctions, list, (listed_from, unknown_for))| {
+            let until = |unknown_for| listed_from.unwrap_or(40).saturating_sub(unknown_for);
+            let unlisted_until = unknown_for.map(until);
             let kind = if sanctions { ListKind::Sanctions } else { ListKind::Advisory };
             let listing = RowKey { address: format!("{number} {bitcoin}"), ..RowKey::default() };
             let list = format!("{}-{list}", if sanctions { "s" } else { "a" }).parse().unwrap();
-            Source { list, listing, key: key(number, &chain(bitcoin)), kind, designated }
+            let key = key(number, &chain(bitcoin));
+            Source { list, listing, key, kind, listed_from, unlisted_until }
         },
     )
 }

@@ -211,10 +211,13 @@ impl Model<'_> {
     }
 
     fn timing(source: &Source, step: &Step) -> Timing {
-        match source.designated {
-            None => Timing::Unknown,
-            Some(day) if step.time.unsigned_abs() >= u128::from(day) => Timing::After,
-            Some(_) => Timing::Before,
+        let moved_at = step.time.unsigned_abs();
+        let is_listed = source.listed_from.is_some_and(|from| moved_at >= u128::from(from));
+        let is_not = source.unlisted_until.is_some_and(|until| moved_at < u128::from(until));
+        match (is_listed, is_not) {
+            (true, _) => Timing::After,
+            (false, true) => Timing::Before,
+            (false, false) => Timing::Unknown,
         }
     }
 

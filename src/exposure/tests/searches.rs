@@ -165,10 +165,15 @@ proptest! {
                     Direction::ReceivedFrom => first.time,
                     Direction::SentTo => last.time,
                 };
-                let timing = source.designated.map_or(Timing::Unknown, |day| match at_source {
-                    time if time >= day => Timing::After,
-                    _ => Timing::Before,
-                });
+                let from = source.listed_from.unwrap_or(u64::MAX);
+                let until = source.unlisted_until.unwrap_or(0);
+                let timing = if at_source >= from {
+                    Timing::After
+                } else if at_source < until {
+                    Timing::Before
+                } else {
+                    Timing::Unknown
+                };
                 prop_assert_eq!(timing, label.timing);
                 let walks = walks(&model, label.direction, label.kind);
                 let rows = rows(&evidence.path);

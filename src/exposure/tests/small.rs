@@ -39,7 +39,8 @@ fn source(number: u8) -> Source {
         listing: RowKey::default(),
         key: key(number, &ETH),
         kind: ListKind::Sanctions,
-        designated: Some(15),
+        listed_from: Some(15),
+        unlisted_until: Some(15),
     }
 }
 
@@ -132,14 +133,32 @@ fn the_gravest_direct_dealing_is_shown() {
         assert_eq!((shown, path.timing), (vec![wanted.0], wanted.1), "as of {until}");
     }
     // One whose day is not known is graver than one before its day.
-    let unknown = Source { designated: None, ..source(X) };
-    let late = Source { designated: Some(50), ..source(S) };
+    let unknown = Source { listed_from: None, unlisted_until: None, ..source(X) };
+    let late = Source { listed_from: Some(50), unlisted_until: Some(50), ..source(S) };
     world.append(5, &[send(X, A, 40, 100)]);
     world.set_parties(vec![unknown, late], Vec::new());
     let labels = world.relabel().labels;
     let found: Vec<_> = labels.of(&keys[0]).collect();
     assert_eq!((found[0].timing, found[1].timing), (Timing::Unknown, Timing::Before));
     assert_eq!(labels.source(found[0].source).key, key(X, &ETH));
+}
+
+/// Between the last publication without a listing and the first with it nobody knows.
+#[test]
+fn timing_is_unknown_while_the_listing_may_or_may_not_have_stood() {
+    let source = Source { listed_from: Some(30), unlisted_until: Some(20), ..source(S) };
+    let timings = [19, 20, 29, 30].map(|moved_at| source.timing(moved_at));
+    assert_eq!(timings, [Timing::Before, Timing::Unknown, Timing::Unknown, Timing::After]);
+    let first = Source { unlisted_until: None, ..source.clone() };
+    assert_eq!(
+        [0, 29, 30].map(|at| first.timing(at)),
+        [Timing::Unknown, Timing::Unknown, Timing::After]
+    );
+    let undated = Source { listed_from: None, ..source };
+    assert_eq!(
+        [19, 20, 99].map(|at| undated.timing(at)),
+        [Timing::Before, Timing::Unknown, Timing::Unknown]
+    );
 }
 
 /// The same where the dealings are on different clocks.
@@ -167,7 +186,12 @@ fn every_listing_of_a_key_is_asked_for_direct_dealings() {
     let rows = [send(S, A, 10, 100), send(A, X, 11, 100), send(S, A, 12, 100)];
     let mut world = world(&rows, &[S]);
     let first = source(S);
-    let earlier = Source { list: "other".parse().unwrap(), designated: Some(12), ..source(S) };
+    let earlier = Source {
+        list: "other".parse().unwrap(),
+        listed_from: Some(12),
+        unlisted_until: Some(12),
+        ..first.clone()
+    };
     let keys = [key(A, &ETH)];
     let shown = |world: &mut World, was| {
         let made = world.relabel();

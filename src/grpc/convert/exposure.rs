@@ -7,8 +7,8 @@ use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 use crate::screening::{Incomplete, Near};
 
-/// How near a listing is; without evidence.
-pub fn exposure(near: &Near) -> v1::Exposure {
+/// How near a listing is, whose dates have a basis; without evidence.
+pub fn exposure(near: &Near, basis: v1::ListedOnBasis) -> v1::Exposure {
     let direct = near.direct.unwrap_or_default();
     v1::Exposure {
         direction: v1::ExposureDirection::from(near.direction).into(),
@@ -18,6 +18,7 @@ pub fn exposure(near: &Near) -> v1::Exposure {
         direct_share_basis_points: direct.share.unwrap_or(0).into(),
         evidence: None,
         direct_value_floors: direct.value.unwrap_or(0),
+        timing_basis: basis.into(),
         direct_amounts_unknown: near.direct.is_some()
             && (direct.share.is_none() || direct.value.is_none()),
     }

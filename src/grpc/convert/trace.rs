@@ -19,7 +19,7 @@ impl From<Direction> for v1::ExposureDirection {
 impl From<Timing> for v1::DesignationTiming {
     fn from(timing: Timing) -> Self {
         match timing {
-            Timing::Unknown => Self::Unspecified,
+            Timing::Unknown => Self::Unknown,
             Timing::Before => Self::Before,
             Timing::After => Self::After,
         }
@@ -28,10 +28,12 @@ impl From<Timing> for v1::DesignationTiming {
 
 /// A path, with its listing as `snapshot` has it.
 pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
+    let listing = listing(snapshot, &path.source);
     v1::ExposurePath {
         direction: v1::ExposureDirection::from(path.direction).into(),
-        listing: Some(listing(snapshot, &path.source)),
         timing: v1::DesignationTiming::from(path.timing).into(),
+        timing_basis: listing.listed_on_basis,
+        listing: Some(listing),
         hops: path.hops.iter().map(hop).collect(),
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::{By, Decision, Exposed, FindingKind, ListingState, Policy, Role, Subject};
-use crate::domain::list::{ListId, ListKind};
+use crate::domain::list::{ListId, ListKind, StartBasis};
 use crate::exposure::{Direct, Direction, MAX_HOPS, Timing};
 
 /// The timings, from the mildest to the gravest.
@@ -209,6 +209,7 @@ impl Tried<'_> {
             role: Role::Source,
             category_percent,
             exposure: Some(exposed),
+            basis: StartBasis::Unknown,
         });
         (judged.decision, judged.by)
     }

@@ -226,6 +226,7 @@ impl Words {
         }
         if let Some(exposed) = subject.exposure.filter(|_| wanted.timing) {
             self.pair("timing", exposed.timing.as_str());
+            self.pair("timing_basis", subject.basis.as_str());
         }
         if wanted.hops {
             self.pair("hops", &hops(subject).to_string());

@@ -87,6 +87,8 @@ fn full_listing() -> v1::Listing {
         listed_on: "2022-04-14".to_owned(),
         listed_on_basis: v1::ListedOnBasis::AddressDate.into(),
         removed_on: String::new(),
+        listed_from: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
+        unlisted_until: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
     }
 }
 

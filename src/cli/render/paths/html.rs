@@ -49,7 +49,7 @@ pub fn html(
              Columns count hops from the address asked about; an address that stands at several \
              distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
              transactions below; BEFORE and AFTER compare the transfer at the listed address with \
-             its designation. Times are UTC.</p>\n",
+             its listing. Times are UTC.</p>\n",
         );
         let fit = if layout(&picture).columns.len() <= FIT_COLUMNS { " fit" } else { "" };
         page.push_str(&format!("<div class=\"drawing{fit}\">\n"));

@@ -54,6 +54,8 @@ fn listing(canonical: &str, name: &str) -> Option<v1::Listing> {
         address: canonical.to_owned(),
         canonical_address: canonical.to_owned(),
         listed_on: "2022-04-14".to_owned(),
+        listed_from: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
+        unlisted_until: Some(pbjson_types::Timestamp { seconds: 1_646_092_800, nanos: 0 }),
         ..Default::default()
     })
 }
@@ -81,6 +83,7 @@ fn path(over: &[&str], first_tx: u64, sent: bool) -> v1::ExposurePath {
         direction: direction.into(),
         listing: listing(theirs, name),
         timing: timing.into(),
+        timing_basis: v1::ListedOnBasis::FirstSeen.into(),
         hops,
     }
 }

@@ -41,6 +41,7 @@ fn a_deposit() {
         listing: Some(listing()),
         score_then: 95,
         timing_then: v1::DesignationTiming::After.into(),
+        timing_basis_then: v1::ListedOnBasis::AddressDate.into(),
         decision_then: v1::Decision::Block.into(),
         ..Default::default()
     };

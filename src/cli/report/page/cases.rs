@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use super::words::{code, heading, or_dash, outside, rows};
 use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
-use crate::cli::render::paths::html;
+use crate::cli::render::{paths::html, words};
 use crate::cli::report::gathered::Shown;
 use crate::cli::text::grouped;
 use crate::exposure::MAX_HOPS;
@@ -175,9 +175,15 @@ fn about(page: &mut String, row: &ResultRow) {
         _ => hops(row),
     };
     let timing = match row.timing.as_str() {
-        "BEFORE" => "BEFORE the designation".to_owned(),
-        "AFTER" => "AFTER the designation".to_owned(),
+        "BEFORE" => "BEFORE the listing".to_owned(),
+        "AFTER" => "AFTER the listing".to_owned(),
+        "UNKNOWN" => "perhaps AFTER the listing".to_owned(),
         other => or_dash(other),
+    };
+    let basis = v1::ListedOnBasis::from_str_name(&format!("LISTED_ON_BASIS_{}", row.timing_basis));
+    let timing = match basis {
+        Some(basis) => format!("{timing}, {}", words::timing_basis(basis)),
+        None => timing,
     };
     let share = row.share.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
     let about = [

@@ -30,6 +30,7 @@ fn page(evil: &str) -> String {
             &mut row.rule,
             &mut row.coverage,
             &mut row.timing,
+            &mut row.timing_basis,
             &mut row.snapshot,
             &mut row.policy,
         ];

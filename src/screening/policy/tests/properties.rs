@@ -74,6 +74,7 @@ fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
             },
             category_percent: 100,
             exposure: None,
+            basis: StartBasis::Unknown,
         },
     )
 }
@@ -105,6 +106,7 @@ fn exposed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
                 role: Role::Source,
                 category_percent: 100,
                 exposure: Some(exposed),
+                basis: StartBasis::Unknown,
             }
         },
     )
@@ -239,6 +241,7 @@ proptest! {
                 role: Role::Source,
                 category_percent: 100,
                 exposure,
+                basis: StartBasis::Unknown,
             })
         };
         // A listed address shows no exposure to others of its kind.
@@ -251,6 +254,7 @@ proptest! {
             role: Role::Source,
             category_percent: 100,
             exposure: None,
+            basis: StartBasis::Unknown,
         });
         for hidden in [judge(near), judge(far)] {
             prop_assert!(listed.decision >= hidden.decision && listed.score >= hidden.score);
@@ -291,6 +295,7 @@ fn of_several_categories_all_must_be_let_pass() {
             role: Role::None,
             category_percent: 100,
             exposure: None,
+            basis: StartBasis::Unknown,
         });
         assert_eq!(policy.rule_id(judged.by) == "named", fits, "{decision} {category}");
     };
@@ -326,6 +331,7 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
         role: Role::Source,
         category_percent: 100,
         exposure: Some(exposed),
+        basis: StartBasis::FirstSeen,
     };
     let check = |subject: Subject<'_>, id: &str, decision: Decision, words: (&str, &str)| {
         let judged = policy.judge(&subject);
@@ -335,16 +341,17 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
     };
     let threshold = "finding = SENT_TO, timing = AFTER, hops_at_most = 1, \
                      share_at_least_percent = 0.5";
-    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, hops = 1, \
-                    share_percent = 0.51";
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, \
+                    timing_basis = FIRST_SEEN, hops = 1, share_percent = 0.51";
     check(subject, "after", Decision::Block, (threshold, observed));
     let unknown = with(subject, |e| e.direct = Some(Direct { share: None, value: None }));
-    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, hops = 1, \
-                    share_percent = unknown";
+    let observed = "finding = SENT_TO, list_kind = ADVISORY, timing = AFTER, \
+                    timing_basis = FIRST_SEEN, hops = 1, share_percent = unknown";
     check(unknown, "after", Decision::Block, (threshold, observed));
     let small = with(subject, |e| e.direct = Some(Direct { share: Some(49), value: Some(7) }));
     let observed = "finding = SENT_TO, list_kind = ADVISORY, list = a, state = STANDING, \
-                    timing = AFTER, hops = 1, share_percent = 0.49, value_floors = 7, score = 45";
+                    timing = AFTER, timing_basis = FIRST_SEEN, hops = 1, share_percent = 0.49, \
+                    value_floors = 7, score = 45";
     check(small, NO_RULE, Decision::Review, ("no rule fits", observed));
     let far = with(subject, |e| (e.hops, e.direct) = (4, None));
     let observed = "finding = SENT_TO, list_kind = ADVISORY, hops = 4";
