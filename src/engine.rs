@@ -449,6 +449,7 @@ fn terms_of(settings: &ListSettings) -> ListTerms {
     let max_age = settings.max_age.filter(|_| !settings.is_static);
     ListTerms {
         id: settings.id.clone(),
+        name: Some(settings.name.clone()),
         kind: Some(settings.kind),
         required: settings.required,
         max_age: max_age.map(|age| SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX)),

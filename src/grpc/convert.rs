@@ -11,7 +11,6 @@ use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
 use crate::screening::policy::{Decision, Factors, RiskLevel};
-use crate::screening::snapshot::span;
 use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList, SnapshotRecord};
 use crate::screening::{
     Finding, FindingKind, Grounds, Incomplete, ListingState, Screening, standing,
@@ -224,6 +223,7 @@ pub fn screening(
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
+        reason: screening.reason(),
     }
 }
 
@@ -288,6 +288,7 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         factors: finding.factors.map(factors),
         decision: v1::Decision::from(finding.decision).into(),
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
+        reason: finding.reason(),
     }
 }
 
@@ -351,64 +352,32 @@ fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>
 
 fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
     use v1::IncompleteReasonCode as Code;
-    let (code, list, detail) = match reason {
-        Incomplete::RequiredListMissing(list) => {
-            (Code::RequiredListMissing, Some(list), format!("required list {list} is not loaded"))
+    let (code, list) = match reason {
+        Incomplete::RequiredListMissing(list) => (Code::RequiredListMissing, Some(list)),
+        Incomplete::ListNotStored(list) => (Code::ListNotStored, Some(list)),
+        Incomplete::ListStale { list, .. } => (Code::ListStale, Some(list)),
+        Incomplete::Narrowed(list) => (Code::Narrowed, Some(list)),
+        Incomplete::AddressNotUnderstood(_) => (Code::AddressNotUnderstood, None),
+        Incomplete::ChecksumWrong => (Code::ChecksumWrong, None),
+        Incomplete::ChainMismatch(_) => (Code::ChainMismatch, None),
+        Incomplete::ChainNotKnown(_) => (Code::ChainNotKnown, None),
+        Incomplete::AsOfBeforeFirstPublication { list, .. } => {
+            (Code::AsOfBeforeFirstPublication, Some(list))
         }
-        Incomplete::ListNotStored(list) => {
-            let detail = format!(
-                "a later publication of {list} was read and could not be stored: what it lists is not in force"
-            );
-            (Code::ListNotStored, Some(list), detail)
-        }
-        Incomplete::ListStale { list, age_seconds, max_age_seconds } => {
-            let age = age_seconds
-                .map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
-            let limit = span(*max_age_seconds);
-            (Code::ListStale, Some(list), format!("{list} is stale: {age}, limit {limit}"))
-        }
-        Incomplete::Narrowed(list) => {
-            (Code::Narrowed, Some(list), format!("the request leaves out required list {list}"))
-        }
-        Incomplete::AddressNotUnderstood(error) => {
-            (Code::AddressNotUnderstood, None, error.to_string())
-        }
-        Incomplete::ChecksumWrong => {
-            let detail = "the checksum is wrong: the bytes were screened, yet the address may be \
-                          mistyped";
-            (Code::ChecksumWrong, None, detail.to_owned())
-        }
-        Incomplete::ChainMismatch(chain) => {
-            let detail = format!("an address of this form cannot stand on {chain}");
-            (Code::ChainMismatch, None, detail)
-        }
-        Incomplete::ChainNotKnown(chain) => {
-            let detail = format!("{chain} is not known: only letter-for-letter matches are found");
-            (Code::ChainNotKnown, None, detail)
-        }
-        Incomplete::AsOfBeforeFirstPublication { list, first_published } => {
-            let detail = match first_published {
-                Some(day) => format!("the first publication of {list} loaded is of {day}"),
-                None => format!("the first publication of {list} loaded has no date"),
-            };
-            (Code::AsOfBeforeFirstPublication, Some(list), detail)
-        }
-        Incomplete::AsOfNotCovered { list, gap } => {
-            let detail = format!(
-                "nobody looked at {list} between {} and the publication of {}",
-                gap.from, gap.until
-            );
-            (Code::AsOfNotCovered, Some(list), detail)
-        }
-        other => match exposure::incomplete(other) {
-            Some((code, detail)) => (code, None, detail),
-            None => (Code::Unspecified, None, format!("{other:?}")),
-        },
+        Incomplete::AsOfNotCovered { list, .. } => (Code::AsOfNotCovered, Some(list)),
+        Incomplete::TransfersMissing { .. } => (Code::TransfersMissing, None),
+        Incomplete::TransfersGapped { .. } => (Code::TransfersGapped, None),
+        Incomplete::TransfersUnpositioned { .. } => (Code::TransfersUnpositioned, None),
+        Incomplete::TransfersUnvalued { .. } => (Code::TransfersUnvalued, None),
+        Incomplete::TransfersStale { .. } => (Code::TransfersStale, None),
+        Incomplete::ExposureBehind | Incomplete::ExposureFailed(_) => (Code::ExposureBehind, None),
+        Incomplete::SearchCutShort(_) => (Code::SearchCutShort, None),
+        Incomplete::DepthNarrowed { .. } => (Code::DepthNarrowed, None),
     };
     v1::IncompleteReason {
         code: code.into(),
         list_id: list.map(ToString::to_string).unwrap_or_default(),
-        detail,
+        detail: reason.to_string(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Why a screening is INCOMPLETE. Finds nothing out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::snapshot::span;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::list::{Gap, ListId};
@@ -105,4 +107,80 @@ pub enum Incomplete {
         /// The span in which nobody looked.
         gap: Gap,
     },
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RequiredListMissing(list) => write!(f, "required list {list} is not loaded"),
+            Self::ListNotStored(list) => write!(
+                f,
+                "a later publication of {list} was read and could not be stored: what it lists is \
+                 not in force"
+            ),
+            Self::ListStale { list, age_seconds, max_age_seconds } => {
+                let limit = span(*max_age_seconds);
+                match age_seconds {
+                    Some(age) => write!(f, "{list} is stale: {} old, limit {limit}", span(*age)),
+                    None => write!(f, "{list} is stale: of unknown age, limit {limit}"),
+                }
+            }
+            Self::Narrowed(list) => write!(f, "the request leaves out required list {list}"),
+            Self::AddressNotUnderstood(error) => error.fmt(f),
+            Self::ChecksumWrong => f.write_str(
+                "the checksum is wrong: the bytes were screened, yet the address may be mistyped",
+            ),
+            Self::ChainMismatch(chain) => {
+                write!(f, "an address of this form cannot stand on {chain}")
+            }
+            Self::ChainNotKnown(chain) => {
+                write!(f, "{chain} is not known: only letter-for-letter matches are found")
+            }
+            Self::AsOfBeforeFirstPublication { list, first_published: Some(day) } => {
+                write!(f, "the first publication of {list} loaded is of {day}")
+            }
+            Self::AsOfBeforeFirstPublication { list, first_published: None } => {
+                write!(f, "the first publication of {list} loaded has no date")
+            }
+            Self::AsOfNotCovered { list, gap } => write!(
+                f,
+                "nobody looked at {list} between {} and the publication of {}",
+                gap.from, gap.until
+            ),
+            Self::TransfersMissing { chain, kind } => {
+                write!(f, "no transfers of {chain} of kind {kind} are loaded for that time")
+            }
+            Self::TransfersGapped { chain, kind, spans, gaps } => {
+                write!(f, "the transfers of {chain} of kind {kind} are not whole (")?;
+                match (spans, gaps) {
+                    (0 | 1, 0) => f.write_str("another kind reaches further)"),
+                    (0 | 1, gaps) => write!(f, "known gaps: {gaps})"),
+                    (spans, gaps) => write!(f, "{spans} spans of blocks; known gaps: {gaps})"),
+                }
+            }
+            Self::TransfersUnpositioned { chain, kind } => write!(
+                f,
+                "transfers of {chain} of kind {kind} state no height, so that they cannot show gaps"
+            ),
+            Self::TransfersUnvalued { chain, asset } => {
+                write!(f, "{asset} of {chain} is not in the asset table: nothing there could count")
+            }
+            Self::TransfersStale { chain, age_seconds, max_age_seconds } => {
+                let (age, limit) = (span(*age_seconds), span(*max_age_seconds));
+                write!(f, "the last transfer of {chain} is {age} old, limit {limit}")
+            }
+            Self::ExposureBehind => {
+                f.write_str("exposure does not know the lists in force, or all transfers, yet")
+            }
+            Self::ExposureFailed(why) => {
+                write!(f, "exposure can no longer be kept up to date: {why}")
+            }
+            Self::SearchCutShort(why) => {
+                write!(f, "the search for exposure was cut short: {why}")
+            }
+            Self::DepthNarrowed { asked, required } => {
+                write!(f, "{asked} hops asked for, {required} required")
+            }
+        }
+    }
 }

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 pub use difference::{RuleChange, RuleDifference, SettingDifference};
 pub use file::{MAX_FILE, PolicyError, PolicyProblem};
 pub use rule::Rule;
+pub(super) use rule::percent;
 pub use score::Factors;
 use score::{Scale, Step};
 

@@ -52,6 +52,11 @@ impl SnapshotList {
         &self.state.version.id
     }
 
+    /// Its name for people; its id where it is not configured.
+    pub fn name(&self) -> &str {
+        self.terms.name.as_deref().unwrap_or(self.id().as_str())
+    }
+
     /// Its kind: the stricter of the version's and the configured one.
     pub fn kind(&self) -> ListKind {
         self.terms.kind_of(self.state.version.kind)

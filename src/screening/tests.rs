@@ -24,7 +24,7 @@ const NOW: &str = "2025-11-20T12:00:00Z";
 const RONIN: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 const CLEAN: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     NOW.parse().expect("a timestamp")
 }
 
@@ -32,24 +32,29 @@ fn id(text: &str) -> ListId {
     text.parse().expect("a list id")
 }
 
-struct TestRow {
+pub(super) struct TestRow {
     address: String,
     ticker: String,
     standings: Vec<Standing>,
     pending: bool,
 }
 
-fn row(address: &str, ticker: &str) -> TestRow {
+pub(super) fn row(address: &str, ticker: &str) -> TestRow {
     let standings = vec![Standing { from: None, basis: StartBasis::Unknown, until: None }];
     TestRow { address: address.into(), ticker: ticker.into(), standings, pending: false }
 }
 
-fn stood(address: &str, from: Option<Date>, until: Option<Date>) -> TestRow {
+pub(super) fn stood(address: &str, from: Option<Date>, until: Option<Date>) -> TestRow {
     let basis = if from.is_some() { StartBasis::FirstSeen } else { StartBasis::Unknown };
     TestRow { standings: vec![Standing { from, basis, until }], ..row(address, "ETH") }
 }
 
-fn list(name: &str, kind: ListKind, published: Date, rows: Vec<TestRow>) -> Arc<ListState> {
+pub(super) fn list(
+    name: &str,
+    kind: ListKind,
+    published: Date,
+    rows: Vec<TestRow>,
+) -> Arc<ListState> {
     let party = Party { uid: "1".into(), name: "A party".into(), ..Party::default() };
     let rows = rows.into_iter().map(|row| Row {
         key: RowKey { party_uid: "1".into(), address: row.address, ticker: row.ticker },
@@ -82,11 +87,17 @@ fn sanctions(rows: Vec<TestRow>) -> Arc<ListState> {
     list("us-ofac-sdn", ListKind::Sanctions, date(2025, 11, 19), rows)
 }
 
-fn terms(name: &str, required: bool) -> ListTerms {
-    ListTerms { id: id(name), kind: None, required, max_age: Some(SignedDuration::from_hours(48)) }
+pub(super) fn terms(name: &str, required: bool) -> ListTerms {
+    ListTerms {
+        id: id(name),
+        name: None,
+        kind: None,
+        required,
+        max_age: Some(SignedDuration::from_hours(48)),
+    }
 }
 
-fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapshot {
+pub(super) fn snapshot(states: &[Arc<ListState>], terms: &[ListTerms]) -> Snapshot {
     let default_max_age = SignedDuration::from_hours(48);
     Snapshot::build(states, terms, default_max_age, false, Default::default(), None)
 }

@@ -9,9 +9,6 @@ use crate::cli::text::escape;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
 
-/// What stands in a row where nothing was found and no rule says more.
-const NOTHING_FOUND: &str = "nothing found";
-
 /// The row of an address that was asked; `policy` is the version that the answer's snapshot names.
 pub fn row(asked: &Asked<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
     match &item.outcome {
@@ -125,19 +122,10 @@ fn reason(answer: &v1::Screening) -> String {
             }
         }
     }
-    let (threshold, observed) = match &answer.rule {
-        Some(rule) => (rule.threshold.as_str(), rule.observed.as_str()),
-        None => ("", ""),
-    };
-    let said = match (threshold, observed) {
-        ("", "") if answer.findings.is_empty() && reason.is_empty() => NOTHING_FOUND.to_owned(),
-        ("", said) | (said, "") => said.to_owned(),
-        (threshold, observed) => format!("{threshold}: {observed}"),
-    };
-    if !reason.is_empty() && !said.is_empty() {
+    if !reason.is_empty() && !answer.reason.is_empty() {
         reason.push_str(THEN);
     }
-    reason.push_str(&said);
+    reason.push_str(&answer.reason);
     escape(&reason).into_owned()
 }
 
@@ -247,6 +235,7 @@ mod tests {
             observed: "hops = 2".to_owned(),
             floor: false,
         });
+        given.reason = "For review: two hops.".to_owned();
         let row = told(given.clone());
         let want = ResultRow {
             row: 3,
@@ -267,7 +256,7 @@ mod tests {
             party: "P".to_owned(),
             listed_address: "0xcd".to_owned(),
             rule: "near".to_owned(),
-            reason: "hops <= 2: hops = 2".to_owned(),
+            reason: "For review: two hops.".to_owned(),
             coverage: "NOT_COVERED".to_owned(),
             snapshot: "s".to_owned(),
             policy: "p-1".to_owned(),
@@ -287,7 +276,7 @@ mod tests {
             why(v1::IncompleteReasonCode::ChecksumWrong, ""),
         ];
         let row = told(given);
-        let reason = "INCOMPLETE LIST_STALE us-ofac-sdn, CHECKSUM_WRONG; hops <= 2: hops = 2";
+        let reason = "INCOMPLETE LIST_STALE us-ofac-sdn, CHECKSUM_WRONG; For review: two hops.";
         assert_eq!(row.reason, reason);
         assert_eq!(row.incomplete().count(), 2);
     }
@@ -302,7 +291,11 @@ mod tests {
         assert_eq!((none.decision, none.score), (RowDecision::Error, None));
         let why = error(&ASKED, "a\nb\u{1b}");
         assert_eq!((why.reason.as_str(), why.level.as_str()), ("a\\nb\\u{1b}", ""));
-        assert_eq!(told(answer(v1::Decision::Allow, Vec::new())).reason, "nothing found");
+        let allowed = v1::Screening {
+            reason: "Allowed: not listed.".to_owned(),
+            ..answer(v1::Decision::Allow, Vec::new())
+        };
+        assert_eq!(told(allowed).reason, "Allowed: not listed.");
     }
 
     #[test]

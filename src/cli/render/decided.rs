@@ -6,6 +6,9 @@ use crate::grpc::v1;
 
 /// The lines of a finding: its score's factors, and what decides on it alone.
 pub fn finding(text: &mut String, finding: &v1::Finding) {
+    if !finding.reason.is_empty() {
+        line(text, 4, "reason", &escape(&finding.reason));
+    }
     if let Some(factors) = &finding.factors {
         line(text, 4, "made of", &made_of(finding, factors));
     }

@@ -62,6 +62,9 @@ fn screening(
         words::level(answer.level()),
         words::asked(asked)
     ));
+    if !answer.reason.is_empty() {
+        text.push_str(&format!("  {}\n\n", escape(&answer.reason)));
+    }
     understood(text, asked, answer.address.as_ref());
     if answer.findings.is_empty() {
         line(text, 2, "found", "nothing");

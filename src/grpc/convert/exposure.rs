@@ -3,9 +3,9 @@
 use super::{hex, timestamp};
 use crate::engine::{DirectValue, Evidence};
 use crate::grpc::v1;
+use crate::screening::Near;
 use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
-use crate::screening::{Incomplete, Near};
 
 /// How near a listing is, whose dates have a basis; without evidence.
 pub fn exposure(near: &Near, basis: v1::ListedOnBasis) -> v1::Exposure {
@@ -51,56 +51,6 @@ fn direct_value(value: &DirectValue) -> v1::DirectValue {
         total: value.total.to_string(),
         share_basis_points: value.share,
     }
-}
-
-/// The code and the words of a reason that is about exposure; `None` for the others.
-pub(super) fn incomplete(reason: &Incomplete) -> Option<(v1::IncompleteReasonCode, String)> {
-    use v1::IncompleteReasonCode as Code;
-    Some(match reason {
-        Incomplete::TransfersMissing { chain, kind } => {
-            let detail = format!("no transfers of {chain} of kind {kind} are loaded for that time");
-            (Code::TransfersMissing, detail)
-        }
-        Incomplete::TransfersGapped { chain, kind, spans, gaps } => {
-            let why = match (spans, gaps) {
-                (0 | 1, 0) => "another kind reaches further".to_owned(),
-                (0 | 1, gaps) => format!("known gaps: {gaps}"),
-                (spans, gaps) => format!("{spans} spans of blocks; known gaps: {gaps}"),
-            };
-            let detail = format!("the transfers of {chain} of kind {kind} are not whole ({why})");
-            (Code::TransfersGapped, detail)
-        }
-        Incomplete::TransfersUnpositioned { chain, kind } => {
-            let detail = format!(
-                "transfers of {chain} of kind {kind} state no height, so that they cannot show gaps"
-            );
-            (Code::TransfersUnpositioned, detail)
-        }
-        Incomplete::TransfersUnvalued { chain, asset } => {
-            let detail =
-                format!("{asset} of {chain} is not in the asset table: nothing there could count");
-            (Code::TransfersUnvalued, detail)
-        }
-        Incomplete::TransfersStale { chain, age_seconds, max_age_seconds } => {
-            let (age, limit) = (super::span(*age_seconds), super::span(*max_age_seconds));
-            let detail = format!("the last transfer of {chain} is {age} old, limit {limit}");
-            (Code::TransfersStale, detail)
-        }
-        Incomplete::ExposureBehind => {
-            let detail = "exposure does not know the lists in force, or all transfers, yet";
-            (Code::ExposureBehind, detail.to_owned())
-        }
-        Incomplete::ExposureFailed(why) => {
-            (Code::ExposureBehind, format!("exposure can no longer be kept up to date: {why}"))
-        }
-        Incomplete::SearchCutShort(why) => {
-            (Code::SearchCutShort, format!("the search for exposure was cut short: {why}"))
-        }
-        Incomplete::DepthNarrowed { asked, required } => {
-            (Code::DepthNarrowed, format!("{asked} hops asked for, {required} required"))
-        }
-        _ => return None,
-    })
 }
 
 /// Fills in what a snapshot says of transfers.

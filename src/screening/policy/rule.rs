@@ -248,7 +248,7 @@ impl Words {
 }
 
 /// Basis points as per cent, without zeros at the end.
-pub(super) fn percent(points: u16) -> String {
+pub(in crate::screening) fn percent(points: u16) -> String {
     match (points / 100, points % 100) {
         (whole, 0) => whole.to_string(),
         (whole, rest) => format!("{whole}.{rest:02}").trim_end_matches('0').to_owned(),

@@ -11,6 +11,8 @@ use crate::screening::policy::Policy;
 pub struct ListTerms {
     /// The list.
     pub id: ListId,
+    /// Its name for people; `None` where the configuration does not name the list.
+    pub name: Option<String>,
     /// What being on it means, by the configuration; `None` where it does not name the list.
     pub kind: Option<ListKind>,
     /// Whether a screening without it is INCOMPLETE.
@@ -28,7 +30,7 @@ impl ListTerms {
         default_max_age: SignedDuration,
     ) -> Self {
         let max_age = kind.ages().then_some(default_max_age);
-        Self { id: id.clone(), kind: None, required: false, max_age }
+        Self { id: id.clone(), name: None, kind: None, required: false, max_age }
     }
 
     /// The kind of a list that is loaded as `loaded`: the stricter of the two.

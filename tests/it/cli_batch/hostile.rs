@@ -43,7 +43,7 @@ fn bad_rows_are_answered_in_their_place() {
         |name: &str, input: &[u8], want: &[(&str, &str)]| check_with(&[], name, input, want);
     let breaks = ["--allow-line-breaks"];
     let clean = "0x00000000000000000000000000000000000000aa";
-    let allow = ("ALLOW", "nothing found");
+    let allow = ("ALLOW", "Allowed: not listed.");
     let text = |text: &str| text.replace('A', clean).into_bytes();
     check("bom.csv", &text("\u{feff}address,x\r\nA,1\r\nA,2\r\n"), &[allow, allow]);
     let quoted = text("x,address\n\"a\nb\",A\n\"a,\"\"b\",A\n");
@@ -160,7 +160,7 @@ fn a_chain_that_only_later_rows_name_is_heard() {
             ("ERROR", "names no chain"),
             ("REVIEW", "CHAIN_MISMATCH"),
             ("ERROR", "the chain is not a string"),
-            ("ALLOW", "nothing found"),
+            ("ALLOW", "Allowed: not listed."),
         ];
         assert_eq!(rows.len(), 5, "{}", said.err);
         for ((decision, reason), (wanted, words)) in rows[1..].iter().zip(want) {

@@ -1,0 +1,359 @@
+//! Why, in a sentence: the reason of a finding and of a decision, made from their facts. Every surface
+//! shows these sentences; none makes its own.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::answer::{Decider, Screening};
+use super::matching::{Finding, FindingKind, ListingState, Near};
+use super::policy::{Decision, percent};
+use crate::domain::list::{ListKind, StartBasis};
+use crate::exposure::{Direction, Timing};
+
+/// The longest name that a sentence repeats, in characters.
+const MAX_NAME: usize = 200;
+
+impl Finding<'_> {
+    /// Returns the reason as a sentence: who, which list, since when, how far, how much, which way.
+    pub fn reason(&self) -> String {
+        let clause = self.clause();
+        let mut letters = clause.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(letters).chain(['.']).collect()
+    }
+
+    /// The same without a capital and a full stop.
+    fn clause(&self) -> String {
+        let mut clause = match (self.kind, &self.exposure) {
+            (FindingKind::Listed, _) => self.listed("this address"),
+            (FindingKind::SameKey, _) => {
+                let address = short(&self.row.key.address);
+                self.listed(&format!("the key of this address also controls {address}, which"))
+            }
+            (FindingKind::ListedVerbatim, _) => format!(
+                "{} names exactly this text{}, which is not understood as an address",
+                self.list.name(),
+                self.party_name().map_or_else(String::new, |name| format!(" under {name}"))
+            ),
+            (_, Some(near)) => self.exposed(near),
+            // No exposure comes without how near it is.
+            (_, None) => format!("this address is tied to {}", self.target()),
+        };
+        if self.state == ListingState::RemovalPending {
+            clause.push_str("; the list has dropped it, and that is not confirmed yet");
+        }
+        clause
+    }
+
+    fn party_name(&self) -> Option<String> {
+        self.party.map(|party| short(&party.name)).filter(|name| !name.is_empty())
+    }
+
+    /// `... is LAZARUS GROUP's, on the list OFAC Specially Designated Nationals since 2022-04-14`.
+    fn listed(&self, subject: &str) -> String {
+        let list = self.list.name();
+        let whose = match (self.list.kind(), self.party_name()) {
+            (ListKind::Attribution | ListKind::Service, name) => {
+                let category = short(&self.row.facts.category);
+                match (name, category.as_str()) {
+                    (Some(name), "") => format!("is attributed to {name}"),
+                    (Some(name), category) => format!("is attributed to {name} ({category})"),
+                    (None, "") => "is tagged".to_owned(),
+                    (None, category) => format!("is tagged as {category}"),
+                }
+            }
+            (_, Some(name)) => format!("is {name}'s"),
+            (_, None) => "is listed".to_owned(),
+        };
+        if self.state == ListingState::Removed {
+            let was = whose.replacen("is", "was", 1);
+            let until = self.standing.and_then(|standing| standing.until);
+            let until = until.map_or_else(String::new, |day| format!(" until {day}"));
+            return format!("{subject} {was}, on the list {list}{until}, and is listed no more");
+        }
+        format!("{subject} {whose}, on the list {list}{}", self.since())
+    }
+
+    /// Since when it is listed, and how surely.
+    fn since(&self) -> String {
+        let Some(standing) = self.standing else { return String::new() };
+        match (standing.basis, self.list.state().listed_from(standing)) {
+            (_, None) => String::new(),
+            (StartBasis::AddressDate, Some(from)) => format!(" since {}", day(from)),
+            (_, Some(from)) => format!(" since at the latest {}", day(from)),
+        }
+    }
+
+    /// What stands at the other end of a path.
+    fn target(&self) -> String {
+        let whose = match self.party_name() {
+            Some(name) => format!("an address of {name}"),
+            None => format!("the listed address {}", short(&self.row.key.address)),
+        };
+        format!("{whose} ({})", self.list.name())
+    }
+
+    fn exposed(&self, near: &Near) -> String {
+        let target = self.target();
+        let hops = near.hops;
+        let mut clause = match (near.hub, near.direction, hops) {
+            (true, direction, _) => {
+                let way = match direction {
+                    Direction::ReceivedFrom => "received funds from",
+                    Direction::SentTo => "sent funds to",
+                };
+                let hops = hops.saturating_sub(1);
+                let transfers = if hops == 1 { "transfer" } else { "transfers" };
+                format!(
+                    "this address {way} a busy address that nobody has tagged, which is {hops} \
+                     {transfers} from {target}"
+                )
+            }
+            (_, Direction::ReceivedFrom, 1) => {
+                format!("this address received funds from {target}")
+            }
+            (_, Direction::SentTo, 1) => format!("this address sent funds to {target}"),
+            (_, Direction::ReceivedFrom, hops) => {
+                format!("funds of {target} reached this address over {hops} transfers")
+            }
+            (_, Direction::SentTo, hops) => {
+                format!("funds of this address reached {target} over {hops} transfers")
+            }
+        };
+        self.amounts(near, &mut clause);
+        clause.push_str(match near.timing {
+            Timing::After => ", after it was listed",
+            Timing::Unknown => ", perhaps after it was listed",
+            Timing::Before => ", before it was listed",
+        });
+        clause
+    }
+
+    /// How much was dealt directly, where that is known.
+    fn amounts(&self, near: &Near, clause: &mut String) {
+        let Some(direct) = near.direct else { return };
+        let of = match near.direction {
+            Direction::ReceivedFrom => "received",
+            Direction::SentTo => "sent",
+        };
+        // Dust floors are about a dollar each, and their sum is rounded up.
+        let value = direct.value.map(|floors| format!("at most about US$ {}", grouped(floors)));
+        let share = direct.share.map(|share| format!("{} % of what it {of}", percent(share)));
+        let said: Vec<_> = value.into_iter().chain(share).collect();
+        if !said.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(clause, ", {}", said.join(", "));
+        }
+    }
+}
+
+impl Screening<'_> {
+    /// Returns the reason of the decision as a sentence, with the rule that took it.
+    pub fn reason(&self) -> String {
+        let decided = match self.decision {
+            Decision::Allow => "Allowed",
+            Decision::Review => "For review",
+            Decision::Block => "Blocked",
+        };
+        match self.decider {
+            Decider::NoFinding if self.covered => {
+                "Allowed: not listed, and not tied to a listed address by the loaded transfers."
+                    .to_owned()
+            }
+            Decider::NoFinding => {
+                "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps."
+                    .to_owned()
+            }
+            Decider::Finding(place) => match self.findings.get(place) {
+                Some(finding) => {
+                    let (rule, _) = self.rule();
+                    format!("{decided}: {} (rule {rule}).", finding.clause())
+                }
+                None => format!("{decided}."),
+            },
+            Decider::Incomplete => {
+                let found = match self.findings.is_empty() {
+                    true => "nothing was found",
+                    false => "what was found would be allowed",
+                };
+                let mut why = self.scope_incomplete.iter().chain(&self.address_incomplete);
+                let first = why.next().map(ToString::to_string).unwrap_or_default();
+                let more = match why.count() {
+                    0 => String::new(),
+                    1 => ", and one more reason".to_owned(),
+                    more => format!(", and {more} more reasons"),
+                };
+                format!("{decided}: {found}, but the answer is incomplete: {first}{more}.")
+            }
+        }
+    }
+}
+
+/// A name, shortened; control characters are the surface's to show.
+fn short(name: &str) -> String {
+    if name.chars().nth(MAX_NAME).is_none() {
+        return name.to_owned();
+    }
+    name.chars().take(MAX_NAME).chain(['…']).collect()
+}
+
+fn day(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::super::tests::{list, now, row, snapshot, stood, terms};
+    use super::super::{Narrowing, Scope};
+    use super::*;
+    use crate::domain::packed_key::PackedKey;
+    use crate::exposure::Direct;
+
+    const RONIN: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+    const CLEAN: &str = "0x00000000219ab540356cbb839cbe05303d7705fa";
+
+    /// Runs a test on the screening of an address, on a list of kind with these rows.
+    fn screened(
+        kind: ListKind,
+        rows: Vec<super::super::tests::TestRow>,
+        required: bool,
+        address: &str,
+        test: impl FnOnce(&Screening<'_>),
+    ) {
+        let name = if required { "missing" } else { "us-ofac-sdn" };
+        let states = [list("us-ofac-sdn", kind, date(2025, 11, 19), rows)];
+        let snapshot = snapshot(&states, &[terms(name, required)]);
+        let narrowing = Narrowing { lists: Vec::new(), as_of: None, max_hops: None };
+        let scope = Scope::new(&snapshot, &narrowing, now()).unwrap();
+        test(&scope.screen(address, None).unwrap());
+    }
+
+    #[test]
+    fn a_decision_says_who_and_since_when() {
+        let check = |rows, address: &str, want: &str| {
+            screened(ListKind::Sanctions, rows, false, address, |screening| {
+                assert_eq!(screening.reason(), want);
+            });
+        };
+        check(
+            vec![row(RONIN, "ETH")],
+            RONIN,
+            "Blocked: this address is A party's, on the list us-ofac-sdn since at the latest \
+             2025-11-19 (rule sanctions-listing).",
+        );
+        check(
+            vec![stood(RONIN, Some(date(2022, 4, 14)), Some(date(2025, 3, 21)))],
+            RONIN,
+            "Allowed: this address was A party's, on the list us-ofac-sdn until 2025-03-21, and is \
+             listed no more (rule removed).",
+        );
+        check(
+            Vec::new(),
+            CLEAN,
+            "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps.",
+        );
+    }
+
+    #[test]
+    fn what_is_incomplete_says_why() {
+        screened(ListKind::Sanctions, Vec::new(), true, CLEAN, |screening| {
+            assert_eq!(
+                screening.reason(),
+                "For review: nothing was found, but the answer is incomplete: required list missing \
+                 is not loaded."
+            );
+        });
+    }
+
+    #[test]
+    fn an_exposure_says_how_far_how_much_and_which_way() {
+        screened(ListKind::Sanctions, vec![row(RONIN, "ETH")], false, RONIN, |screening| {
+            let listed = &screening.findings[0];
+            let check = |direction, hops, timing, direct, hub, want: &str| {
+                let kind = match (hub, direction) {
+                    (true, _) => FindingKind::HubExposure,
+                    (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
+                    (false, Direction::SentTo) => FindingKind::SentTo,
+                };
+                let near = Near {
+                    key: PackedKey([1; 21]),
+                    direction,
+                    kind: ListKind::Sanctions,
+                    hops,
+                    timing,
+                    direct,
+                    hub,
+                };
+                let found = Finding { kind, exposure: Some(near), ..listed.clone() };
+                assert_eq!(found.reason(), want);
+            };
+            let direct = |share, value| Some(Direct { share, value });
+            let target = "an address of A party (us-ofac-sdn)";
+            check(
+                Direction::ReceivedFrom,
+                1,
+                Timing::After,
+                direct(Some(3_410), Some(12_288)),
+                false,
+                &format!(
+                    "This address received funds from {target}, at most about US$ 12,288, 34.1 % of \
+                     what it received, after it was listed."
+                ),
+            );
+            check(
+                Direction::SentTo,
+                1,
+                Timing::Unknown,
+                direct(None, None),
+                false,
+                &format!("This address sent funds to {target}, perhaps after it was listed."),
+            );
+            check(
+                Direction::SentTo,
+                3,
+                Timing::Before,
+                None,
+                false,
+                &format!(
+                    "Funds of this address reached {target} over 3 transfers, before it was listed."
+                ),
+            );
+            check(
+                Direction::ReceivedFrom,
+                2,
+                Timing::After,
+                None,
+                true,
+                &format!(
+                    "This address received funds from a busy address that nobody has tagged, which \
+                     is 1 transfer from {target}, after it was listed."
+                ),
+            );
+        });
+    }
+
+    #[test]
+    fn long_names_are_shortened() {
+        assert_eq!(short(&"ü".repeat(MAX_NAME)).chars().count(), MAX_NAME);
+        let long = short(&"ü".repeat(MAX_NAME + 1));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_NAME + 1, true));
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}
