@@ -134,9 +134,9 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 }),
                 decision: v1::Decision::Block.into(),
                 rule_id: "sanctions-listing".to_owned(),
-                reason:
-                    "This address is LAZARUS GROUP's, on the list us-ofac-sdn since 2022-04-14."
-                        .to_owned(),
+                reason: "This address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
+                         2022-04-14."
+                    .to_owned(),
             }],
             incomplete_reasons: Vec::new(),
             evaluated_at: Some(proto_time(NOW)),
@@ -149,9 +149,10 @@ fn every_field_of_the_answer_to_a_listed_address() {
             }),
             shadow: None,
             coverage_shortfalls: Vec::new(),
-            reason: "Blocked: this address is LAZARUS GROUP's, on the list us-ofac-sdn since \
+            reason:
+                "Blocked: this address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                      2022-04-14 (rule sanctions-listing)."
-                .to_owned(),
+                    .to_owned(),
         };
         let snapshot = Some(full_snapshot(&id, &digest));
         assert_eq!(answer, v1::ScreenAddressResponse { screening: Some(screening), snapshot });
