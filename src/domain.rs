@@ -1,5 +1,5 @@
 //! The words of the field as types: chains, addresses, key ids, lists and their publication,
-//! transfers.
+//! names of parties, transfers.
 //! Pure and deterministic: no clock, no randomness, no I/O.
 
 pub mod address;
@@ -9,5 +9,6 @@ pub mod coverage;
 pub mod key_id;
 pub mod list;
 pub mod packed_key;
+pub mod party_name;
 pub mod publication;
 pub mod transfer;

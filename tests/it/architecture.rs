@@ -32,9 +32,10 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 22] = [
+const HOMES: [(&str, &[&str]); 23] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
+    ("unicode_normalization", &["domain/party_name"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     ("hyper", &["grpc"]),
