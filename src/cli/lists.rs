@@ -4,6 +4,7 @@ mod export;
 pub(super) mod force;
 pub(super) mod import;
 mod pages;
+mod party;
 mod refresh;
 
 use anyhow::Result;
@@ -40,17 +41,8 @@ enum Command {
     Changes(pages::ChangesArguments),
     /// Rows with an address that cannot be understood
     Quarantine(pages::QuarantineArguments),
-    /// A party with all of its listings
-    Party {
-        /// The list's identifier of the party (OFAC: the uid)
-        uid: String,
-        /// Only on this list
-        #[arg(long, value_name = "ID")]
-        list: Option<ListId>,
-        /// How to show it
-        #[arg(long, value_enum, default_value_t)]
-        output: Output,
-    },
+    /// Parties with all of their listings, by identifier or by name: exit status 1 where none is found
+    Party(party::Arguments),
 }
 
 /// Runs a command on lists.
@@ -64,7 +56,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             Command::Refresh(arguments) => refresh::run(&mut client, arguments).await?,
             Command::Changes(arguments) => pages::changes(&mut client, arguments).await?,
             Command::Quarantine(arguments) => pages::quarantine(&mut client, arguments).await?,
-            Command::Party { uid, list, output } => party(&mut client, uid, list, output).await?,
+            Command::Party(arguments) => return party::run(&mut client, arguments).await,
         }
         Ok(0)
     })
@@ -74,17 +66,6 @@ async fn ls(client: &mut Client, output: Output) -> Result<()> {
     let request = v1::ListSanctionsListsRequest {};
     let response = answer(client.lists.list_sanctions_lists(request).await)?;
     output.show(&response, |style| render::lists::table(&response.lists, style))
-}
-
-async fn party(
-    client: &mut Client,
-    party_uid: String,
-    list: Option<ListId>,
-    output: Output,
-) -> Result<()> {
-    let request = v1::LookUpPartyRequest { list_id: id_or_all(list), party_uid };
-    let response = answer(client.lists.look_up_party(request).await)?;
-    output.show(&response, |_| render::party::text(&response.parties))
 }
 
 /// A list id as the proto has it: empty means every list.

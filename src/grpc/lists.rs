@@ -1,6 +1,7 @@
 //! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
 //! on the blocking pool.
 
+mod party;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,23 +199,9 @@ impl SanctionsListService for Lists {
         &self,
         request: Request<v1::LookUpPartyRequest>,
     ) -> Result<Response<v1::LookUpPartyResponse>, Status> {
-        let v1::LookUpPartyRequest { list_id, party_uid } = request.into_inner();
-        with_engine(&self.engine, move |engine| {
-            let list = parse_list_filter(engine, &list_id)?;
-            let snapshot = engine.snapshot();
-            let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
-            let parties: Vec<_> = lists
-                .iter()
-                .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
-                .filter_map(|list| listed_party(list, &party_uid))
-                .collect();
-            if parties.is_empty() {
-                let message = format!("no loaded list names party {party_uid:?}");
-                return Err(Refusal::new(Code::NotFound, ErrorReason::NotFound, message));
-            }
-            Ok(Response::new(v1::LookUpPartyResponse { parties }))
-        })
-        .await
+        let request = request.into_inner();
+        with_engine(&self.engine, move |engine| party::look_up(engine, request).map(Response::new))
+            .await
     }
 
     async fn import_list(
@@ -377,25 +364,6 @@ fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::QuarantinedRow> 
             listing: Some(ListedRow { list, row, party, understood: None }.now()),
             reason: quarantined.reason().to_string(),
         })
-    })
-}
-
-fn listed_party(list: &SnapshotList, uid: &str) -> Option<v1::ListedParty> {
-    let index = list.index();
-    let party = list.state().parties.iter().find(|party| party.uid == uid)?;
-    let understood = index.listings().iter().map(|it| (index.listed_row(it).0, Some(it)));
-    let quarantined = index.quarantine().iter().map(|it| (index.quarantined_row(it).0, None));
-    let mut rows: Vec<_> =
-        understood.chain(quarantined).filter(|(row, _)| row.key.party_uid == uid).collect();
-    rows.sort_by(|a, b| a.0.key.cmp(&b.0.key));
-    let listings = rows
-        .into_iter()
-        .map(|(row, understood)| ListedRow { list, row, party: None, understood }.now())
-        .collect();
-    Some(v1::ListedParty {
-        list_id: list.id().to_string(),
-        party: Some(convert::party(party)),
-        listings,
     })
 }
 

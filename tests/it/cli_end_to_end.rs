@@ -217,6 +217,38 @@ fn what_cannot_be_understood_is_kept_and_shown() {
 }
 
 #[test]
+fn a_party_is_found_by_a_name_and_nothing_found_says_what_was_compared() {
+    let place = Place::with_lists();
+    let found = place.says(&["lists", "party", "--name", "PARTY evil"]);
+    assert_eq!(found.status, 0, "{}", found.err);
+    assert!(found.out.starts_with("Evil Party on sanctions\n"), "{}", found.out);
+    let said =
+        "1 party found by the name PARTY evil, compared word by word, without fuzzy matching";
+    assert!(found.out.contains(said), "{}", found.out);
+
+    let none = place.says(&["lists", "party", "--name", "Evi"]);
+    assert_eq!((none.status, none.err.as_str()), (1, ""));
+    assert!(
+        none.out.starts_with("no party found by the name Evi, compared word by"),
+        "{}",
+        none.out
+    );
+    assert!(none.out.contains("names and aliases on sanctions (1 party)"), "{}", none.out);
+
+    let by_uid = place.says(&["lists", "party", "Evil Party"]);
+    assert_eq!((by_uid.status, by_uid.out.as_str()), (1, ""));
+    assert!(by_uid.err.contains("names were not looked at"), "{}", by_uid.err);
+    let hint = "to look for names and aliases: lazaretto lists party --name \"Evil Party\"";
+    assert!(by_uid.err.contains(hint), "{}", by_uid.err);
+
+    for arguments in [&["lists", "party"][..], &["lists", "party", "u1", "--name", "Evil"]] {
+        assert_eq!(place.says(arguments).status, 1, "{arguments:?}");
+    }
+    let wordless = place.says(&["lists", "party", "--name", "..."]);
+    assert!(wordless.err.contains("no word in it"), "{}", wordless.err);
+}
+
+#[test]
 fn an_export_can_be_imported() {
     let place = Place::with_lists();
     let path = place.dir.path().join("export.csv");

@@ -86,7 +86,7 @@ pub async fn quarantine(client: &mut Client, arguments: QuarantineArguments) -> 
 }
 
 /// Goes on to the next page, if there is one.
-fn turn(token: &mut String, next: String) -> Result<bool> {
+pub(super) fn turn(token: &mut String, next: String) -> Result<bool> {
     ensure!(next.is_empty() || next != *token, "the server gives the page {next:?} after itself");
     *token = next;
     Ok(!token.is_empty())

@@ -463,8 +463,22 @@ fn parties() {
         list_id: text("us-ofac-sdn"),
         party: Some(lazarus()),
         listings: vec![listing(), removed],
+        matched_name: String::new(),
     };
-    check("lists-party.txt", &super::party::text(&[listed]));
+    let mut found = v1::LookUpPartyResponse { parties: vec![listed], ..Default::default() };
+    check("lists-party.txt", &super::party::by_uid(&found));
+    let not_loaded = |id: &str, required| v1::NotLoadedList { list_id: text(id), required };
+    let compared =
+        |id: &str, parties, stale| v1::ComparedList { list_id: text(id), parties, stale };
+    found.lists_not_loaded = vec![not_loaded("il-nbctf", false), not_loaded("us-ofac-cons", true)];
+    found.compared_lists =
+        vec![compared("lazarus-advisories", 1, false), compared("us-ofac-sdn", 89, true)];
+    let with_unlooked = super::party::by_uid(&found);
+    found.parties[0].matched_name = text("HIDDEN COBRA");
+    let by_name = super::party::by_name(&found, "cobra");
+    found.parties.clear();
+    let none = super::party::by_name(&found, "Lazaru\u{202e}s");
+    check("lists-party-name.txt", &[with_unlooked, by_name, none].join("\n"));
 }
 
 #[test]

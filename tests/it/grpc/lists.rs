@@ -158,8 +158,12 @@ fn a_party_with_all_its_listings() {
         desk.sanction("other", csv("2025-11-20", &[format!("{},ETH,7,Other", evm(3))])).await;
         let mut lists = desk.client.lists.clone();
         let mut look_up = async |list: &str, uid: &str| {
-            let (list_id, party_uid) = (list.to_owned(), uid.to_owned());
-            let answer = lists.look_up_party(v1::LookUpPartyRequest { list_id, party_uid }).await;
+            let request = v1::LookUpPartyRequest {
+                list_id: list.to_owned(),
+                party_uid: uid.to_owned(),
+                ..Default::default()
+            };
+            let answer = lists.look_up_party(request).await;
             answer.map(|answer| answer.into_inner().parties)
         };
         let both = look_up("", "7").await.unwrap();
@@ -194,9 +198,141 @@ fn a_party_with_all_its_listings() {
         );
         let refusal = (Code::NotFound, "UNKNOWN_LIST", "", "list unknown");
         check_refused(look_up("unknown", "7").await, refusal);
-        for (list, uid) in [("", "9"), ("other", "8"), ("", "")] {
-            let not_found = (Code::NotFound, "NOT_FOUND", "", "no loaded list names party");
+        for (list, uid, looked_at) in [("", "9", "other, us-ofac-sdn"), ("other", "8", "other")] {
+            let words = format!(
+                "names were not looked at (ask by name for that); looked at {looked_at}: \"{uid}\""
+            );
+            let not_found = (Code::NotFound, "NOT_FOUND", "", words.as_str());
             check_refused(look_up(list, uid).await, not_found);
+        }
+    });
+}
+
+fn by_name(name: &str) -> v1::LookUpPartyRequest {
+    v1::LookUpPartyRequest { name: name.to_owned(), ..Default::default() }
+}
+
+#[test]
+fn parties_are_found_by_the_words_of_one_name() {
+    let lazarus = "# published: 2025-11-20\n\
+        address,ticker,party_uid,party_name,party_aliases\n\
+        0x098B716B8Aaf21512996dC57EB0615e2383E2f96,ETH,7,LAZARUS GROUP,HIDDEN COBRA|Guardians of Peace\n\
+        no address,XBT,7,LAZARUS GROUP,HIDDEN COBRA|Guardians of Peace\n\
+        0x00000000219ab540356cbb839cbe05303d7705fa,ETH,8,KIM Ch\u{14f}l,\n";
+    let unloaded = settings("unloaded", ListKind::Advisory);
+    let unloaded = ListSettings { required: true, ..unloaded };
+    run(vec![loose(OFAC), unloaded, settings("later", ListKind::Advisory)], async |desk| {
+        let mut lists = desk.client.lists.clone();
+        let not_loaded = (
+            Code::Unavailable,
+            "NOT_LOADED",
+            "",
+            "nothing was compared: later is not loaded, unloaded is required and not loaded, us-ofac-sdn",
+        );
+        check_refused(lists.look_up_party(by_name("Lazarus")).await, not_loaded);
+        desk.sanction(OFAC, lazarus.as_bytes().to_vec()).await;
+        desk.sanction("other", csv("2019-01-01", &[format!("{},ETH,1,Group One", evm(3))])).await;
+        let mut found = async |name: &str, list: &str| {
+            let request = v1::LookUpPartyRequest { list_id: list.to_owned(), ..by_name(name) };
+            let answer = lists.look_up_party(request).await.unwrap().into_inner();
+            assert_eq!(answer.next_page_token, "");
+            let parties: Vec<_> = answer
+                .parties
+                .iter()
+                .map(|it| (it.party.as_ref().unwrap().uid.clone(), it.matched_name.clone()))
+                .collect();
+            (parties, answer)
+        };
+        let pair = |uid: &str, name: &str| (uid.to_owned(), name.to_owned());
+        let lazarus = pair("7", "LAZARUS GROUP");
+        assert_eq!(found("group", "").await.0, [pair("1", "Group One"), lazarus.clone()]);
+        assert_eq!(found("group", OFAC).await.0, [lazarus]);
+        assert_eq!(found("c\u{f3}bra hidden", "").await.0, [pair("7", "HIDDEN COBRA")]);
+        assert_eq!(found("Kim Chol", "").await.0, [pair("8", "KIM Ch\u{14f}l")]);
+        let (_, answer) = found("Lazarus", OFAC).await;
+        assert_eq!(answer.parties[0].listings.len(), 2, "the quarantined row too");
+        let compared =
+            |id: &str, parties, stale| v1::ComparedList { list_id: id.to_owned(), parties, stale };
+        let unloaded = |id: &str, required| v1::NotLoadedList { list_id: id.to_owned(), required };
+        for name in ["Lazaru", "Lazarus Cobra"] {
+            let (parties, answer) = found(name, "").await;
+            assert_eq!(parties, [], "{name}");
+            assert_eq!(
+                answer.compared_lists,
+                [compared("other", 1, true), compared(OFAC, 2, false)]
+            );
+            let expected = [unloaded("later", false), unloaded("unloaded", true)];
+            assert_eq!(answer.lists_not_loaded, expected);
+        }
+        let one = v1::LookUpPartyRequest { list_id: "unloaded".to_owned(), ..by_name("x") };
+        let refusal = (
+            Code::Unavailable,
+            "NOT_LOADED",
+            "",
+            "nothing was compared: unloaded is required and not loaded",
+        );
+        check_refused(desk.client.lists.clone().look_up_party(one).await, refusal);
+    });
+}
+
+#[test]
+fn pages_of_names_join_to_the_whole_and_end_with_the_lists() {
+    run(vec![ofac()], async |desk| {
+        desk.sanction(OFAC, csv("2025-11-20", &made_up(0..25))).await;
+        desk.sanction("other", csv("2025-11-20", &made_up(100..107))).await;
+        let mut lists = desk.client.lists.clone();
+        let mut ask = async |page_size: u32, page_token: &str| {
+            let page_token = page_token.to_owned();
+            let request = v1::LookUpPartyRequest { page_size, page_token, ..by_name("party") };
+            lists.look_up_party(request).await.map(|answer| answer.into_inner())
+        };
+        let whole = ask(0, "").await.unwrap();
+        assert_eq!((whole.parties.len(), whole.next_page_token.as_str()), (32, ""));
+        for (size, pages) in [(1, 32), (5, 7), (8, 4), (32, 1), (u32::MAX, 1)] {
+            let (mut parties, mut token, mut asked) = (Vec::new(), String::new(), 0);
+            loop {
+                let page = ask(size, &token).await.unwrap();
+                assert!(page.parties.len() <= size as usize);
+                parties.extend(page.parties);
+                asked += 1;
+                token = page.next_page_token;
+                if token.is_empty() {
+                    break;
+                }
+            }
+            assert_eq!((&parties, asked), (&whole.parties, pages), "by {size}");
+        }
+        let token = ask(5, "").await.unwrap().next_page_token;
+        desk.sanction("other", csv("2025-11-21", &made_up(100..108))).await;
+        let refusal = (Code::InvalidArgument, "INVALID_FIELD", "page_token", "begin again");
+        check_refused(ask(5, &token).await, refusal);
+        // By an identifier all is one page, whatever the request says of pages.
+        let request = v1::LookUpPartyRequest {
+            party_uid: "3".to_owned(),
+            page_size: 1,
+            ..Default::default()
+        };
+        let one = desk.client.lists.clone().look_up_party(request).await.unwrap().into_inner();
+        assert_eq!((one.parties.len(), one.compared_lists.len()), (1, 2));
+    });
+}
+
+#[test]
+fn a_party_is_asked_for_in_one_way() {
+    run(vec![ofac()], async |desk| {
+        desk.sanction(OFAC, csv("2025-11-20", &made_up(0..3))).await;
+        let mut lists = desk.client.lists.clone();
+        let long = "x".repeat(513);
+        for (uid, name, field, words) in [
+            ("", "", "party_uid", "give party_uid or name"),
+            ("1", "Party", "name", "not both"),
+            ("", "--", "name", "no word in it"),
+            ("", &long, "name", "513 bytes, at most 512"),
+        ] {
+            let (party_uid, name) = (uid.to_owned(), name.to_owned());
+            let request = v1::LookUpPartyRequest { party_uid, name, ..Default::default() };
+            let refusal = (Code::InvalidArgument, "INVALID_FIELD", field, words);
+            check_refused(lists.look_up_party(request).await, refusal);
         }
     });
 }

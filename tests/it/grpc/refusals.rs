@@ -121,7 +121,11 @@ fn pages_that_are_refused() {
         let request =
             v1::ListListingChangesRequest { list_id: list_id.clone(), ..Default::default() };
         check_refused(lists.list_listing_changes(request).await, field);
-        let request = v1::LookUpPartyRequest { list_id: list_id.clone(), ..Default::default() };
+        let request = v1::LookUpPartyRequest {
+            list_id: list_id.clone(),
+            party_uid: "1".to_owned(),
+            ..Default::default()
+        };
         check_refused(lists.look_up_party(request).await, field);
         let request = v1::ExportListRequest { list_id: list_id.clone() };
         check_refused(lists.export_list(request).await.map(drop), field);
@@ -186,8 +190,15 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
     }
     for (list_id, party_uid) in [(own(), other()), (String::new(), own()), (OFAC.to_owned(), own())]
     {
-        let request = v1::LookUpPartyRequest { list_id, party_uid };
+        let request =
+            v1::LookUpPartyRequest { list_id, party_uid: party_uid.clone(), ..Default::default() };
         check_orderly("party", lists.look_up_party(request).await);
+        let request = v1::LookUpPartyRequest {
+            name: party_uid.clone(),
+            page_token: if party_uid.len() % 2 == 0 { party_uid } else { String::new() },
+            ..Default::default()
+        };
+        check_orderly("party by name", lists.look_up_party(request).await);
     }
     check_orderly("export", lists.export_list(v1::ExportListRequest { list_id: own() }).await);
     check_orderly("refresh", lists.refresh_list(v1::RefreshListRequest { list_id: own() }).await);

@@ -59,8 +59,14 @@ fn hostile_strings_stay_text() {
         list_id: text(evil),
         party: Some(party),
         listings: vec![listing.clone()],
+        matched_name: String::new(),
     };
-    shown += &super::super::party::text(&[listed]);
+    let mut found = v1::LookUpPartyResponse { parties: vec![listed], ..Default::default() };
+    shown += &super::super::party::by_uid(&found);
+    found.parties[0].matched_name = format!("{evil}{evil}");
+    found.compared_lists = vec![v1::ComparedList { list_id: text(evil), parties: 1, stale: false }];
+    found.lists_not_loaded = vec![v1::NotLoadedList { list_id: text(evil), required: true }];
+    shown += &super::super::party::by_name(&found, evil);
     let change = v1::ListingChange {
         list_id: text(evil),
         published: text(evil),
