@@ -8,6 +8,7 @@ pub mod chain;
 pub mod coverage;
 pub mod key_id;
 pub mod list;
+pub mod list_change;
 pub mod packed_key;
 pub mod party_name;
 pub mod publication;

@@ -57,6 +57,7 @@ mod labels;
 mod lists;
 mod looks;
 mod named;
+mod numbers;
 mod open;
 mod pieces;
 mod size;
@@ -84,11 +85,12 @@ pub use verify::{Judge, Named, Verified, verify_backup};
 
 /// The schema that this program reads and writes. A store of an older one is opened as it is, and has
 /// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
-/// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines.
-pub const SCHEMA: u32 = 4;
+/// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines; changes
+/// of schema 4 do not say which fields are other.
+pub const SCHEMA: u32 = 5;
 
 /// Older schemas that are read.
-const OLDER_SCHEMAS: [u32; 3] = [1, 2, 3];
+const OLDER_SCHEMAS: [u32; 4] = [1, 2, 3, 4];
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
@@ -116,6 +118,8 @@ pub struct Store {
     cache_bytes: u64,
     /// The greatest version number that a durable pointer names; 0 before the first.
     acknowledged: AtomicU64,
+    /// Which version of its list each version is.
+    numbers: Mutex<numbers::Numbers>,
     writer: Mutex<Writer>,
     /// Why the last write failed, if that leaves the store refusing changes.
     failure: Mutex<Option<String>>,

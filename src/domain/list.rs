@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::list_change::FieldChange;
 use super::publication::Baseline;
 
 /// The longest list id, in bytes.
@@ -477,4 +478,8 @@ pub struct ListingChange {
     pub key: RowKey,
     /// The party's primary name at that version.
     pub party_name: String,
+    /// Of a row that stood before and goes on to stand, what is other than before: of
+    /// [`ChangeKind::Updated`] at least one field, unless they are not recorded (by versions of the
+    /// program that recorded none, or beyond [`MAX_RECORDED`](super::list_change::MAX_RECORDED)).
+    pub fields: Vec<FieldChange>,
 }

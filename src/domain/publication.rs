@@ -119,7 +119,7 @@ pub fn apply(
         return Ok(Outcome::Unchanged { check: check_unchanged(&state.check, incoming, context) });
     }
 
-    let (parties, party_changed) =
+    let (parties, party_changes) =
         merge_parties(current.map_or(&[][..], |state| &state.parties), &parties);
     let day = incoming.published.unwrap_or(today).min(today);
     let old_rows = current.map_or(&[][..], |state| &state.rows);
@@ -139,7 +139,7 @@ pub fn apply(
         within_gate,
         forced: opens(Gate::Shrink),
         parties: &parties,
-        party_changed: &party_changed,
+        party_changes: &party_changes,
     };
     let (rows, changes) = merge_rows(old_rows, &rows, &merge);
     let counts = count(&rows, incoming.duplicates);

@@ -133,8 +133,7 @@ impl Store {
         let mut found = Vec::new();
         let (from, to) = (changes::key(version, 0), changes::key(version + 1, 0));
         value::scan(&self.changes, "changes", &from, &to, |key, bytes| {
-            let chunk: changes::Chunk = value::decode("changes", key, bytes)?;
-            found.extend(chunk.changes);
+            found.extend(changes::Chunk::decode(key, bytes)?.changes);
             Ok(true)
         })?;
         Ok(found)

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, value};
-use crate::domain::list::{ListId, ListingChange};
+use crate::domain::list::{ChangeKind, ListId, ListingChange, RowKey};
 
 /// Changes under one key.
 const CHUNK: usize = 1000;
@@ -32,10 +32,50 @@ pub struct ChangePage {
     pub next: Option<(u64, u32)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chunk {
     pub list: ListId,
     pub changes: Vec<ListingChange>,
+}
+
+/// The stored form since schema 5. Its first byte is the number of the variant, 0; the form before
+/// ([`OldChunk`]) begins with the length of a list id, which is never 0.
+#[derive(Serialize, Deserialize)]
+enum Form {
+    WithFields(Chunk),
+}
+
+/// The stored form of schemas 1 to 4.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OldChunk {
+    pub list: ListId,
+    pub changes: Vec<OldChange>,
+}
+
+/// A change that does not say which fields are other.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OldChange {
+    pub kind: ChangeKind,
+    pub key: RowKey,
+    pub party_name: String,
+}
+
+impl Chunk {
+    /// Reads a chunk of any schema.
+    pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
+        if bytes.first() == Some(&0) {
+            let Form::WithFields(chunk) = value::decode("changes", key, bytes)?;
+            return Ok(chunk);
+        }
+        let OldChunk { list, changes } = value::decode("changes", key, bytes)?;
+        let change = |OldChange { kind, key, party_name }| ListingChange {
+            kind,
+            key,
+            party_name,
+            fields: Vec::new(),
+        };
+        Ok(Self { list, changes: changes.into_iter().map(change).collect() })
+    }
 }
 
 impl Store {
@@ -90,7 +130,7 @@ impl Store {
         value::scan(&self.changes, "changes", &from, &to, |found, bytes| {
             let (version, first) = split_key(found)
                 .ok_or_else(|| value::corrupt("changes", found, "the key has another form"))?;
-            let chunk: Chunk = value::decode("changes", found, bytes)?;
+            let chunk = Chunk::decode(found, bytes)?;
             for (sequence, change) in (first..).zip(chunk.changes) {
                 if after.is_some_and(|after| (version, sequence) <= after) {
                     continue;
@@ -113,7 +153,7 @@ impl Store {
         changes: &[ListingChange],
     ) -> Result<(), StoreError> {
         for (number, chunk) in changes.chunks(CHUNK).enumerate() {
-            let chunk = Chunk { list: id.clone(), changes: chunk.to_vec() };
+            let chunk = Form::WithFields(Chunk { list: id.clone(), changes: chunk.to_vec() });
             let key = key(version, (number * CHUNK) as u32);
             value::write(&self.changes, &key, &value::encode(&chunk)?)?;
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::numbers::Numbers;
 use super::{Store, StoreError, heads, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, ListingChange};
 
@@ -54,6 +55,7 @@ impl Store {
             self.sync()?;
             self.write_heads()?;
             self.acknowledged.store(version, Ordering::Release);
+            self.numbers().entry(id.clone()).or_default().push(version);
             self.keep_look(looks);
             Ok(())
         })?;
@@ -154,6 +156,7 @@ impl Store {
 
         let doing = "removing what an unfinished publication left";
         let mut removed = 0_u64;
+        let mut numbers = Numbers::new();
         for (name, tree) in [("versions", &self.versions), ("rows", &self.rows)] {
             for key in tree.iter().keys() {
                 let key = key.map_err(StoreError::engine(doing))?;
@@ -166,6 +169,15 @@ impl Store {
                 if !kept {
                     tree.remove(&key).map_err(StoreError::engine(doing))?;
                     removed += 1;
+                } else if name == "versions"
+                    && let Some((list, _)) =
+                        pointers.iter().find(|(known, _)| known.as_str().as_bytes() == id)
+                {
+                    // A header may be in several pieces.
+                    let of_list = numbers.entry(list.clone()).or_default();
+                    if of_list.last() != Some(&version) {
+                        of_list.push(version);
+                    }
                 }
             }
         }
@@ -178,6 +190,7 @@ impl Store {
             tracing::info!(values = removed, "removed what an unfinished publication left");
             self.sync()?;
         }
+        *self.numbers() = numbers;
         Ok(())
     }
 

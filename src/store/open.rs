@@ -146,6 +146,7 @@ impl Store {
             dir,
             cache_bytes,
             acknowledged: AtomicU64::new(0),
+            numbers: Mutex::default(),
             writer: Mutex::default(),
             failure: Mutex::default(),
             openings: AtomicU64::new(1),

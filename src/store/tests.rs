@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
+mod changes;
 mod heads;
 
 use std::collections::BTreeMap;
@@ -63,6 +64,7 @@ pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<Li
         kind: ChangeKind::Added,
         key: row.key.clone(),
         party_name: "Party".to_owned(),
+        fields: Vec::new(),
     };
     let changes = state.rows.iter().map(added).collect();
     (state, changes)
@@ -105,6 +107,12 @@ fn what_was_published_is_there_after_reopening() {
     assert_eq!(store.snapshot("s").unwrap(), Some(vec![7; 100_000]));
     assert_eq!(store.snapshot("s2").unwrap().as_deref(), Some(&b"two"[..]));
     assert_eq!(store.snapshot("s3").unwrap(), None);
+    let number = |list, version| store.number_on_list(&id(list), version);
+    assert_eq!((number("a", 2), number("b", 1), number("b", 3)), (Some(1), Some(1), Some(2)));
+    assert_eq!((number("a", 1), number("b", 2), number("c", 1)), (None, None, None));
+    let version = |list, number| store.version_of_number(&id(list), number);
+    assert_eq!((version("b", 1), version("b", 2), version("a", 1)), (Some(1), Some(3), Some(2)));
+    assert_eq!((version("b", 0), version("b", 3), version("c", 1)), (None, None, None));
     // The rows of version 1 are gone.
     let left = store.rows.iter().keys().map(|key| key.unwrap());
     assert!(left.into_iter().all(|key| !key.starts_with(b"b\0\0\0\0\0\0\0\0\x01")));
@@ -307,7 +315,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 5])), Some("schema 5,")),
+        (Box::new(meta(&[0, 0, 0, 6])), Some("schema 6,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

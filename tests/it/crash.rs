@@ -133,6 +133,7 @@ fn publish_without_end(dir: &Path) {
             kind: ChangeKind::Added,
             key: row.key.clone(),
             party_name: String::new(),
+            fields: Vec::new(),
         };
         let changes: Vec<_> = state.rows.iter().map(added).collect();
         store.publish(&state, &changes).unwrap();

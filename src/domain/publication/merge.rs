@@ -10,6 +10,7 @@ use super::{Gates, party_name};
 use crate::domain::list::{
     ChangeKind, ListingChange, Party, Row, RowFacts, RowKey, Standing, StartBasis,
 };
+use crate::domain::list_change::{FieldChange, Room, changes_of_facts, changes_of_party};
 
 /// What holds for every row of a publication.
 pub(super) struct Merge<'a> {
@@ -33,25 +34,25 @@ pub(super) struct Merge<'a> {
     pub forced: bool,
     /// The parties after the publication, by uid.
     pub parties: &'a [Party],
-    /// Beside each of `parties`: whether it is other than before.
-    pub party_changed: &'a [bool],
+    /// Beside each of `parties`: what is other than before.
+    pub party_changes: &'a [Vec<FieldChange>],
 }
 
-/// The parties of both, by uid, those of the publication winning; and beside each whether it
-/// changed what was there.
-pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<bool>) {
+/// The parties of both, by uid, those of the publication winning; and beside each what it changed of
+/// what was there.
+pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<Vec<FieldChange>>) {
     let mut merged = Vec::with_capacity(old.len().max(new.len()));
     let mut changed = Vec::with_capacity(merged.capacity());
     let pairs = zip_sorted(old, new, |party| party.uid.as_str(), |party| party.uid.as_str());
     for pair in pairs {
-        let (party, is_other) = match pair {
-            (Some(old), Some(new)) => (*new, old != *new),
-            (None, Some(new)) => (*new, false),
-            (Some(old), None) => (old, false),
+        let (party, changes) = match pair {
+            (Some(old), Some(new)) => (*new, changes_of_party(old, new)),
+            (None, Some(new)) => (*new, Vec::new()),
+            (Some(old), None) => (old, Vec::new()),
             (None, None) => continue,
         };
         merged.push(party.clone());
-        changed.push(is_other);
+        changed.push(changes);
     }
     (merged, changed)
 }
@@ -70,6 +71,7 @@ pub(super) fn merge_rows(
 ) -> (Vec<Row>, Vec<ListingChange>) {
     let mut rows = Vec::with_capacity(old.len().max(new.len()));
     let mut changes = Vec::new();
+    let mut room = Room::default();
     for pair in zip_sorted(old, new, |row| &row.key, |row| &row.0) {
         let (row, kind) = match pair {
             (Some(old), Some((_, facts))) => merge.present(old, facts),
@@ -79,7 +81,8 @@ pub(super) fn merge_rows(
         };
         if let Some(kind) = kind {
             let party_name = party_name(merge.parties, &row.key.party_uid).to_owned();
-            changes.push(ListingChange { kind, key: row.key.clone(), party_name });
+            let fields = room.keep(merge.fields(kind, pair.0, &row));
+            changes.push(ListingChange { kind, key: row.key.clone(), party_name, fields });
         }
         rows.push(row);
     }
@@ -111,7 +114,7 @@ impl Merge<'_> {
         }
         let kind = if row.removal_pending_since.take().is_some() {
             Some(ChangeKind::RemovalCancelled)
-        } else if old.facts != *facts || self.party_changed(&row.key.party_uid) {
+        } else if old.facts != *facts || !self.party_changes(&row.key.party_uid).is_empty() {
             Some(ChangeKind::Updated)
         } else {
             None
@@ -150,8 +153,8 @@ impl Merge<'_> {
         if old.removal_pending_since.is_none() {
             return (row, Some(ChangeKind::RemovalPending));
         }
-        let updated = self.party_changed(&row.key.party_uid).then_some(ChangeKind::Updated);
-        (row, updated)
+        let is_other = !self.party_changes(&row.key.party_uid).is_empty();
+        (row, is_other.then_some(ChangeKind::Updated))
     }
 
     /// The standing that begins with this publication; `gone` is the end of the one before.
@@ -194,9 +197,24 @@ impl Merge<'_> {
         facts.listed_on.filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
     }
 
-    fn party_changed(&self, uid: &str) -> bool {
+    /// What is other in a row that stood before and goes on to stand, and in its party.
+    fn fields(&self, kind: ChangeKind, old: Option<&Row>, new: &Row) -> Vec<FieldChange> {
+        match (kind, old) {
+            (ChangeKind::Updated | ChangeKind::RemovalCancelled, Some(old)) => {
+                let mut fields = self.party_changes(&new.key.party_uid).to_vec();
+                fields.extend(changes_of_facts(&old.facts, &new.facts));
+                fields
+            }
+            (ChangeKind::Updated | ChangeKind::RemovalCancelled, None)
+            | (ChangeKind::Added | ChangeKind::RemovalPending | ChangeKind::Removed, _) => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn party_changes(&self, uid: &str) -> &[FieldChange] {
         let found = self.parties.binary_search_by(|party| party.uid.as_str().cmp(uid));
-        found.is_ok_and(|at| self.party_changed[at])
+        found.map_or(&[], |at| &self.party_changes[at])
     }
 }
 

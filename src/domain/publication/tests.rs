@@ -9,7 +9,8 @@ mod model;
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::list::{RowFacts, RowKey, Standing, StartBasis};
+use crate::domain::list::{ChangeKind, RowFacts, RowKey, Standing, StartBasis};
+use crate::domain::list_change::{ChangedField, FieldChange};
 
 fn day(text: &str) -> Date {
     text.parse().unwrap()
@@ -100,6 +101,12 @@ impl Book {
             }
             Outcome::Published { state, changes } => {
                 assert_eq!(standing_digest(&state), state.version.digest);
+                for change in &changes {
+                    let goes_on =
+                        [ChangeKind::Updated, ChangeKind::RemovalCancelled].contains(&change.kind);
+                    assert!(change.kind != ChangeKind::Updated || !change.fields.is_empty());
+                    assert!(goes_on || change.fields.is_empty(), "{change:?}");
+                }
                 self.state = Some(state);
                 changes
                     .iter()
@@ -491,6 +498,13 @@ fn a_party_that_changes_updates_its_standing_rows() {
         panic!("the name changed back");
     };
     assert_eq!(changes[0].party_name, "Party");
+    let name = FieldChange {
+        field: ChangedField::PartyName,
+        from: vec!["Other".to_owned()],
+        to: vec!["Party".to_owned()],
+        omitted: 0,
+    };
+    assert!(changes.iter().all(|change| change.fields == [name.clone()]), "{changes:?}");
 }
 
 #[test]

@@ -213,7 +213,7 @@ impl Contents {
     fn change(&mut self, key: &[u8], bytes: &[u8], found: &mut Verified) -> Result<(), StoreError> {
         let (version, first) = split_change_key(key)
             .ok_or_else(|| corrupt("changes", key, "the key has another form"))?;
-        let chunk: Chunk = value::decode("changes", key, bytes)?;
+        let chunk = Chunk::decode(key, bytes)?;
         let expected = if self.next_change.0 == version { self.next_change.1 } else { 0 };
         if u64::from(first) != expected {
             let what = format_args!("change {expected} of the version should be here");
