@@ -3,6 +3,7 @@
 
 mod backup;
 mod by_hand;
+mod changes;
 mod dialogue;
 mod error;
 mod intake;
@@ -16,7 +17,6 @@ mod tracker;
 mod transfers;
 mod upkeep;
 
-use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -27,7 +27,6 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use arc_swap::ArcSwapOption;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
@@ -52,7 +51,7 @@ pub use transfers::{
 pub use upkeep::StoreWatch;
 
 use crate::config::Config;
-use crate::domain::list::{ListId, ListKind, ListState, ListVersion, Provenance};
+use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
@@ -355,54 +354,6 @@ impl Engine {
         let head = CsvHead { published: state.published(), comments: &[] };
         source::write_csv(&mut out, &head, state.parties.iter(), rows)?;
         Ok(out)
-    }
-
-    /// A page of changes since some point, after the place that a page before ended at.
-    pub fn changes(
-        &self,
-        since: ChangesSince,
-        after: Option<[u64; 2]>,
-        list: Option<&ListId>,
-        limit: usize,
-    ) -> Result<Changes, EngineError> {
-        let store = self.publisher.store();
-        let mut headers = HashMap::new();
-        for state in self.publisher.lists().iter() {
-            if list.is_none_or(|list| *list == state.version.id) {
-                let versions = store.versions(&state.version.id)?;
-                headers.extend(versions.into_iter().map(|header| (header.version, header)));
-            }
-        }
-        let day = |header: &ListVersion| {
-            header.published.unwrap_or_else(|| header.loaded_at.to_zoned(TimeZone::UTC).date())
-        };
-        let wanted = |version: u64| match (since, headers.get(&version)) {
-            (ChangesSince::Day(since), Some(header)) => since <= day(header),
-            _ => true,
-        };
-        let start = match since {
-            ChangesSince::Version(version) => Some((version, u32::MAX)),
-            ChangesSince::Beginning | ChangesSince::Day(_) => None,
-        };
-        let after =
-            after.map(|[version, sequence]| (version, u32::try_from(sequence).unwrap_or(u32::MAX)));
-        let mut place = after.max(start);
-        let mut changes = Vec::new();
-        loop {
-            let page = store.changes(place, list, limit - changes.len())?;
-            place = page.next;
-            let page = page.changes.into_iter().filter(|change| wanted(change.version));
-            changes.extend(page.map(|change| DatedChange {
-                published: headers.get(&change.version).and_then(|header| header.published),
-                list: change.list,
-                version: change.version,
-                change: change.change,
-            }));
-            if place.is_none() || changes.len() >= limit {
-                let next = place.map(|(version, sequence)| [version, u64::from(sequence)]);
-                return Ok(Changes { changes, next });
-            }
-        }
     }
 
     /// What a snapshot id that was once in force stands for.

@@ -1,8 +1,10 @@
 //! `lists`: the commands on lists, and those that need one call only.
 
+mod changes;
 mod export;
 pub(super) mod force;
 pub(super) mod import;
+mod last_look;
 mod pages;
 mod party;
 mod refresh;
@@ -38,7 +40,7 @@ enum Command {
     /// Read a list's configured source now; without an id, every configured source
     Refresh(refresh::Arguments),
     /// What each list version added, changed and removed
-    Changes(pages::ChangesArguments),
+    Changes(changes::Arguments),
     /// Rows with an address that cannot be understood
     Quarantine(pages::QuarantineArguments),
     /// Parties with all of their listings, by identifier or by name: exit status 1 where none is found
@@ -54,7 +56,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             Command::Import(arguments) => import::run(&mut client, arguments).await?,
             Command::Export(arguments) => export::run(&mut client, arguments).await?,
             Command::Refresh(arguments) => refresh::run(&mut client, arguments).await?,
-            Command::Changes(arguments) => pages::changes(&mut client, arguments).await?,
+            Command::Changes(arguments) => changes::run(&mut client, arguments, global).await?,
             Command::Quarantine(arguments) => pages::quarantine(&mut client, arguments).await?,
             Command::Party(arguments) => return party::run(&mut client, arguments).await,
         }

@@ -91,6 +91,8 @@ pub struct DatedChange {
     pub list: ListId,
     /// The version that made it.
     pub version: u64,
+    /// Which version of the list it is, from 1 on.
+    pub number_on_list: u64,
     /// The day of publication of that version.
     pub published: Option<Date>,
     /// The change.

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
+use crate::engine::Engine;
 use crate::screening::policy::{Decision, Factors, RiskLevel};
 use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList, SnapshotRecord};
 use crate::screening::{
@@ -382,7 +383,7 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
 }
 
 /// The data versions in full, with ages as of `at` where given.
-pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
+pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snapshot {
     let mut message = v1::Snapshot {
         id: id.to_owned(),
         lists: record
@@ -392,6 +393,7 @@ pub fn snapshot(id: &str, record: &SnapshotRecord) -> v1::Snapshot {
                 list_id: list.id.to_string(),
                 kind: v1::ListKind::from(list.kind).into(),
                 version: list.version,
+                number_on_list: engine.number_on_list(&list.id, list.version),
                 digest: hex(&list.digest),
                 published: day(list.published),
                 current_at: list.current_at.map(timestamp),

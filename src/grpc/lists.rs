@@ -1,6 +1,7 @@
 //! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
 //! on the blocking pool.
 
+mod changes;
 mod party;
 mod upload;
 
@@ -18,15 +19,12 @@ use super::load::Load;
 use super::page;
 use super::status::{Refusal, both, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
-use super::v1::list_listing_changes_request::Since;
 use super::v1::sanctions_list_service_server::SanctionsListService;
 use super::v1::{self, ErrorReason};
 use crate::config::Permission;
-use crate::domain::list::{ListId, ListingChange, Row};
+use crate::domain::list::{ListId, Row};
 use crate::domain::publication::{Force, Gate};
-use crate::engine::{
-    ChangesSince, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
-};
+use crate::engine::{Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
@@ -125,7 +123,8 @@ impl SanctionsListService for Lists {
     ) -> Result<Response<v1::ListSanctionsListsResponse>, Status> {
         with_engine(&self.engine, |engine| {
             let now = engine.now();
-            let lists = engine.overview().iter().map(|list| sanctions_list(list, now)).collect();
+            let overview = engine.overview();
+            let lists = overview.iter().map(|list| sanctions_list(engine, list, now)).collect();
             Ok(Response::new(v1::ListSanctionsListsResponse { lists }))
         })
         .await
@@ -162,37 +161,8 @@ impl SanctionsListService for Lists {
         request: Request<v1::ListListingChangesRequest>,
     ) -> Result<Response<v1::ListListingChangesResponse>, Status> {
         let request = request.into_inner();
-        with_engine(&self.engine, move |engine| {
-            let list = parse_list_filter(engine, &request.list_id);
-            let since = match request.since {
-                None => Ok(ChangesSince::Beginning),
-                Some(Since::SinceVersion(version)) => Ok(ChangesSince::Version(version)),
-                Some(Since::SinceDate(text)) => {
-                    parse_day("since_date", &text).map(ChangesSince::Day)
-                }
-            };
-            let page = both(page::place(&request.page_token), since);
-            let (list, (after, since)) = both(list, page)?;
-            let size = page::size(request.page_size);
-            let page = engine.changes(since, after, list.as_ref(), size)?;
-            let next_page_token = page.next.map(page::token).unwrap_or_default();
-            let changes = page
-                .changes
-                .into_iter()
-                .map(|change| v1::ListingChange {
-                    list_id: change.list.to_string(),
-                    version: change.version,
-                    published: day(change.published),
-                    kind: v1::ListingChangeKind::from(change.change.kind).into(),
-                    party_uid: change.change.key.party_uid,
-                    party_name: change.change.party_name,
-                    address: change.change.key.address,
-                    ticker: change.change.key.ticker,
-                })
-                .collect();
-            Ok(Response::new(v1::ListListingChangesResponse { changes, next_page_token }))
-        })
-        .await
+        with_engine(&self.engine, move |engine| changes::page(engine, request).map(Response::new))
+            .await
     }
 
     async fn look_up_party(
@@ -272,7 +242,7 @@ impl SanctionsListService for Lists {
         with_engine(&self.engine, move |engine| {
             let current = engine.snapshot();
             if let Some(current) = current.filter(|it| id.is_empty() || it.id() == id) {
-                let mut message = convert::snapshot(current.id(), current.record());
+                let mut message = convert::snapshot(engine, current.id(), current.record());
                 convert::set_ages(&mut message, &current, engine.now());
                 return Ok(Response::new(v1::GetSnapshotResponse { snapshot: Some(message) }));
             }
@@ -283,7 +253,7 @@ impl SanctionsListService for Lists {
                 let message = format!("no snapshot {id:?}");
                 Refusal::new(Code::NotFound, ErrorReason::NotFound, message)
             })?;
-            let snapshot = Some(convert::snapshot(&id, &stored));
+            let snapshot = Some(convert::snapshot(engine, &id, &stored));
             Ok(Response::new(v1::GetSnapshotResponse { snapshot }))
         })
         .await
@@ -371,32 +341,23 @@ fn report(engine: &Arc<Engine>, publication: Publication) -> v1::PublicationRepo
     let now = engine.now();
     let overview = engine.overview();
     let list = overview.iter().find(|list| list.id == publication.id);
+    let lost = |change| changes::change_of_row(&publication.id, change);
     v1::PublicationReport {
         published: publication.published,
-        list: list.map(|list| sanctions_list(list, now)),
+        list: list.map(|list| sanctions_list(engine, list, now)),
         added: publication.added,
         updated: publication.updated,
         removed: publication.removed,
         removals_pending: publication.removals_pending,
-        lost: publication.lost.into_iter().map(|change| lost(&publication.id, change)).collect(),
+        lost: publication.lost.into_iter().map(lost).collect(),
     }
 }
 
-/// A row that would be removed; by no version yet.
-fn lost(list: &ListId, change: ListingChange) -> v1::ListingChange {
-    v1::ListingChange {
-        list_id: list.to_string(),
-        version: 0,
-        published: String::new(),
-        kind: v1::ListingChangeKind::from(change.kind).into(),
-        party_uid: change.key.party_uid,
-        party_name: change.party_name,
-        address: change.key.address,
-        ticker: change.key.ticker,
-    }
-}
-
-fn sanctions_list(overview: &ListOverview, now: jiff::Timestamp) -> v1::SanctionsList {
+fn sanctions_list(
+    engine: &Engine,
+    overview: &ListOverview,
+    now: jiff::Timestamp,
+) -> v1::SanctionsList {
     let settings = overview.settings.as_ref();
     let source = overview.source.as_ref();
     let mut message = v1::SanctionsList {
@@ -415,6 +376,7 @@ fn sanctions_list(overview: &ListOverview, now: jiff::Timestamp) -> v1::Sanction
     let (origin, origin_name) = convert::provenance(&version.provenance);
     message.kind = v1::ListKind::from(version.kind).into();
     message.version = version.version;
+    message.number_on_list = engine.number_on_list(&overview.id, version.version);
     message.digest = convert::hex(&version.digest);
     message.published = day(state.published());
     message.first_published = day(version.first_published);

@@ -104,7 +104,7 @@ impl Screenings {
         let mut message = match &*template {
             Some(template) if Arc::ptr_eq(&template.snapshot, snapshot) => template.message.clone(),
             _ => {
-                let message = convert::snapshot(snapshot.id(), snapshot.record());
+                let message = convert::snapshot(&self.engine, snapshot.id(), snapshot.record());
                 let template = Template { snapshot: snapshot.clone(), message: message.clone() };
                 self.template.store(Some(Arc::new(template)));
                 message

@@ -194,11 +194,64 @@ fn an_import_counts_at_once_and_unchanged_facts_make_no_version() {
     assert!(again.out.contains("unchanged"), "{}{}", again.out, again.err);
 
     let changes = place.says(&["lists", "changes", "--list", "sanctions"]);
-    assert_eq!(changes.out.matches("ADDED").count(), 2, "{}", changes.out);
-    let since = place.says(&["lists", "changes", "--since", "2"]);
-    assert_eq!(since.out.matches("ADDED").count(), 1, "{}", since.out);
-    let nothing = place.says(&["lists", "changes", "--since", "99"]);
+    assert_eq!(changes.out.matches("  added  ").count(), 2, "{}", changes.out);
+    assert!(changes.out.contains("2 changes: 2 added\n"), "{}", changes.out);
+    let since = place.says(&["lists", "changes", "--list", "sanctions", "--since", "1"]);
+    assert_eq!(since.out.matches("  added  ").count(), 1, "{}", since.out);
+    assert!(since.out.contains("\n      2  "), "the second version of this list: {}", since.out);
+    let nothing = place.says(&["lists", "changes", "--list", "sanctions", "--since", "99"]);
     assert_eq!((nothing.status, nothing.out.as_str()), (0, "no changes\n"));
+    let of_which = place.says(&["lists", "changes", "--since", "1"]);
+    let says = of_which.err.contains("versions count by list: name one with --list");
+    assert_eq!((of_which.status, says), (1, true), "{}", of_which.err);
+}
+
+/// Runs `lists changes --since-last` and returns its first line and its lines of changes.
+#[track_caller]
+fn look(place: &Place, state: &Path, arguments: &[&str]) -> (String, usize) {
+    let mut command = program(&place.data());
+    command.current_dir(place.dir.path()).env("XDG_STATE_HOME", state);
+    command.args(["lists", "changes", "--since-last", "--config", "lazaretto.toml"]);
+    let said: Said = command.args(arguments).output().unwrap().into();
+    assert_eq!((said.status, said.err.as_str()), (0, ""), "{}", said.out);
+    let head = said.out.lines().next().unwrap_or_default().to_owned();
+    (head, said.out.lines().filter(|line| line.contains("(uid ")).count())
+}
+
+#[test]
+fn the_last_look_is_each_users_own_and_notices_another_store() {
+    let place = Place::with_lists();
+    let (ours, theirs) = (place.dir.path().join("ours"), place.dir.path().join("theirs"));
+    let first = "all changes, since this is the first look".to_owned();
+    let again = "changes since the last look at 2026-11-22T12:00:00Z".to_owned();
+    assert_eq!(look(&place, &ours, &[]), (first.clone(), 2));
+    assert_eq!(look(&place, &ours, &[]), (again.clone(), 0));
+    assert_eq!(look(&place, &theirs, &[]), (first.clone(), 2), "another user");
+    assert_eq!(look(&place, &ours, &["--list", "warnings"]), (first, 1), "another question");
+
+    let rows = csv(&[(LISTED, "u1", "Renamed Party"), (CLEAN, "u3", "New Party")]);
+    let file = place.file("both.csv", &rows);
+    assert_eq!(place.import(&file, "sanctions", &[]).status, 0);
+    let shown = place.says(&["lists", "changes", "--list", "sanctions", "--since", "1"]);
+    let renamed = "name from \"Evil Party\" to \"Renamed Party\"";
+    assert!(shown.out.contains(renamed), "{}", shown.out);
+    assert_eq!(look(&place, &ours, &["--list", "warnings"]), (again.clone(), 0));
+    assert_eq!(look(&place, &ours, &[]), (again.clone(), 2));
+    assert_eq!(look(&place, &ours, &[]), (again, 0));
+
+    // Another store in the same place, which is not behind by its numbers.
+    fs::remove_dir_all(place.data()).unwrap();
+    for name in ["Evil", "Worse", "Worst", "Least"] {
+        let file = place.file("other.csv", &csv(&[(CLEAN, "u9", name)]));
+        assert_eq!(place.import(&file, "sanctions", &[]).status, 0);
+    }
+    let (head, changes) = look(&place, &ours, &[]);
+    assert!(head.contains("which was replaced or restored: all changes are shown"), "{head}");
+    assert_eq!(changes, 4);
+
+    let homeless = place.says(&["lists", "changes", "--since-last"]);
+    assert!(homeless.err.contains("set HOME or XDG_STATE_HOME"), "{}", homeless.err);
+    assert_eq!(homeless.status, 1);
 }
 
 #[test]

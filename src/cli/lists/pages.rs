@@ -1,33 +1,17 @@
-//! `lists changes` and `lists quarantine`: all pages of an answer, shown as one.
+//! `lists quarantine`, and all pages of an answer as one.
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::id_or_all;
-use crate::cli::dates::{self, Since};
 use crate::cli::output::Output;
 use crate::cli::render;
 use crate::domain::list::ListId;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
-use v1::list_listing_changes_request as changes_request;
 
 /// How many rows to ask for at once: the most that the server gives.
-const PAGE: u32 = 10_000;
-
-/// The arguments of `lists changes`.
-#[derive(Debug, Args)]
-pub struct ChangesArguments {
-    /// Only versions above this number, or published on or after this day (YYYY-MM-DD)
-    #[arg(long, value_name = "VERSION|DATE", value_parser = dates::since)]
-    since: Option<Since>,
-    /// Only of this list
-    #[arg(long, value_name = "ID")]
-    list: Option<ListId>,
-    /// How to show them
-    #[arg(long, value_enum, default_value_t)]
-    output: Output,
-}
+pub(super) const PAGE: u32 = 10_000;
 
 /// The arguments of `lists quarantine`.
 #[derive(Debug, Args)]
@@ -38,31 +22,6 @@ pub struct QuarantineArguments {
     /// How to show them
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-}
-
-/// Shows every change.
-pub async fn changes(client: &mut Client, arguments: ChangesArguments) -> Result<()> {
-    let since = arguments.since.map(|since| match since {
-        Since::Version(version) => changes_request::Since::SinceVersion(version),
-        Since::Day(day) => changes_request::Since::SinceDate(day.to_string()),
-    });
-    let list_id = id_or_all(arguments.list);
-    let mut all = v1::ListListingChangesResponse::default();
-    let mut page_token = String::new();
-    loop {
-        let request = v1::ListListingChangesRequest {
-            since: since.clone(),
-            list_id: list_id.clone(),
-            page_size: PAGE,
-            page_token: page_token.clone(),
-        };
-        let page = answer(client.lists.list_listing_changes(request).await)?;
-        all.changes.extend(page.changes);
-        if !turn(&mut page_token, page.next_page_token)? {
-            break;
-        }
-    }
-    arguments.output.show(&all, |_| render::changes::changes(&all.changes))
 }
 
 /// Shows every quarantined row.

@@ -29,7 +29,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
             or_dash(&list.list_id),
             words::kind(list.kind()).to_owned(),
             if list.required { "yes" } else { "no" }.to_owned(),
-            of_loaded(list.version),
+            words::version(list.number_on_list, list.version),
             or_dash(&list.published),
             of_loaded(counts.listings),
             of_loaded(counts.parties),
@@ -102,10 +102,11 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     let list = report.list.clone().unwrap_or_default();
     let counts = list.counts.clone().unwrap_or_default();
     let id = or_dash(&list.list_id);
+    let version = words::version(list.number_on_list, list.version);
     let mut text = if report.published {
-        format!("{id}: version {} published\n", list.version)
+        format!("{id}: version {version} published\n")
     } else {
-        format!("{id}: unchanged, version {} stays\n", list.version)
+        format!("{id}: unchanged, version {version} stays\n")
     };
     if report.published {
         let changes = format!(

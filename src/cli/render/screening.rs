@@ -193,16 +193,18 @@ fn published(day: &str) -> String {
 }
 
 fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> String {
+    let of_this = |list: &&v1::SnapshotList| {
+        list.list_id == listing.list_id && list.version == listing.list_version
+    };
+    let list = snapshot.lists.iter().find(of_this);
+    let number_on_list = list.map_or(0, |list| list.number_on_list);
     let mut words = format!(
         "{} ({}), version {}",
         or_dash(&listing.list_id),
         words::kind(listing.list_kind()),
-        listing.list_version
+        words::version(number_on_list, listing.list_version)
     );
-    let of_this = |list: &&v1::SnapshotList| {
-        list.list_id == listing.list_id && list.version == listing.list_version
-    };
-    if let Some(list) = snapshot.lists.iter().find(of_this) {
+    if let Some(list) = list {
         let age = super::snapshot::age(list, style);
         words.push_str(&format!(", {}, {age}", published(&list.published)));
     }

@@ -44,7 +44,7 @@ fn lists(snapshot: &v1::Snapshot, style: Style) -> String {
         table.push([
             format!("  {}", or_dash(&list.list_id)),
             words::kind(list.kind()).to_owned(),
-            list.version.to_string(),
+            words::version(list.number_on_list, list.version),
             or_dash(&list.published),
             or_dash(&list.digest).chars().take(12).collect(),
             format!("{}{required}", age(list, style)),

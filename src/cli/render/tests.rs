@@ -10,6 +10,7 @@ use std::path::Path;
 
 use pbjson_types::Timestamp;
 
+use crate::cli::render::changes::Look;
 use crate::cli::text::Style;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
@@ -116,6 +117,7 @@ fn snapshot() -> v1::Snapshot {
         list_id: text("us-ofac-sdn"),
         kind: v1::ListKind::Sanctions.into(),
         version: 3,
+        number_on_list: 3,
         digest: "5e".repeat(32),
         published: text("2025-11-19"),
         current_at: at(1_763_590_000),
@@ -129,6 +131,7 @@ fn snapshot() -> v1::Snapshot {
         list_id: text("lazarus-advisories"),
         kind: v1::ListKind::Advisory.into(),
         version: 1,
+        number_on_list: 1,
         digest: "0a".repeat(32),
         published: text("2025-10-22"),
         ..v1::SnapshotList::default()
@@ -346,6 +349,7 @@ fn sdn() -> v1::SanctionsList {
         kind: v1::ListKind::Sanctions.into(),
         required: true,
         version: 3,
+        number_on_list: 3,
         digest: "5e".repeat(32),
         published: text("2025-11-19"),
         age_seconds: Some(10_000),
@@ -432,18 +436,48 @@ fn changes_and_quarantine() {
     let change = |kind: v1::ListingChangeKind, address: &str| v1::ListingChange {
         list_id: text("us-ofac-sdn"),
         version: 12,
+        number_on_list: 7,
         published: text("2025-03-21"),
         kind: kind.into(),
         party_uid: text("39796"),
         party_name: text("TORNADO CASH"),
         address: text(address),
         ticker: text("ETH"),
+        fields: Vec::new(),
+    };
+    let field = |field: v1::ChangedField, gone: &[&str], new: &[&str]| v1::FieldChange {
+        field: field.into(),
+        removed_values: gone.iter().copied().map(text).collect(),
+        added_values: new.iter().copied().map(text).collect(),
+        omitted: 0,
+    };
+    let fields = vec![
+        field(v1::ChangedField::PartyName, &["TORNADO"], &["TORNADO CASH"]),
+        field(v1::ChangedField::PartyType, &[], &["Entity"]),
+        field(v1::ChangedField::PartyAliases, &["A", "B"], &["C"]),
+        field(v1::ChangedField::PartyPrograms, &[], &[]),
+        field(v1::ChangedField::PartyListedOn, &[], &["2022-08-08"]),
+        v1::FieldChange { omitted: 5, ..field(v1::ChangedField::Reference, &["x\u{202e}"], &[]) },
+    ];
+    let updated = change(v1::ListingChangeKind::Updated, "short");
+    let other = v1::ListingChange {
+        party_uid: text("27307"),
+        party_name: text("LAZARUS GROUP"),
+        number_on_list: 0,
+        ..updated.clone()
     };
     let rows = [
         change(v1::ListingChangeKind::Removed, ETHER),
         change(v1::ListingChangeKind::RemovalPending, "short"),
+        v1::ListingChange { fields, ..updated },
+        other,
     ];
     check("lists-changes.txt", &super::changes::changes(&rows));
+    let at = "2026-11-22T12:00:00Z".parse().unwrap();
+    let looks = [Look::First, Look::Since(at), Look::Replaced];
+    let looks = looks.map(|look| super::changes::since_last(look, &rows[..1]));
+    let none = super::changes::since_last(Look::Since(at), &[]);
+    check("lists-changes-since-last.txt", &[looks.join("\n"), none].join("\n"));
     assert_eq!(super::changes::changes(&[]), "no changes\n");
 
     let row = v1::QuarantinedRow { listing: Some(listing()), reason: text("no form fits") };

@@ -264,6 +264,15 @@ pub fn asked(text: &str) -> String {
     if text.is_empty() { "\"\"".to_owned() } else { escape(text).into_owned() }
 }
 
+/// The number of a list version for people; a server that does not tell it tells the store's.
+pub fn version(number_on_list: u64, version: u64) -> String {
+    match (number_on_list, version) {
+        (0, 0) => "-".to_owned(),
+        (0, version) => format!("{version} (of the store)"),
+        (number, _) => number.to_string(),
+    }
+}
+
 /// A count with its noun.
 pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })

@@ -52,6 +52,10 @@ fn pages_join_to_the_whole_from_every_point() {
         assert!(all.iter().map(|change| change.version).is_sorted());
         let date = |day: &str| Some(Since::SinceDate(day.to_owned()));
         let version = |number| Some(Since::SinceVersion(number));
+        for change in &all {
+            // Versions 1 and 3 are OFAC's first and second.
+            assert_eq!(change.number_on_list, change.version.div_ceil(2), "{change:?}");
+        }
         type Keep = fn(&v1::ListingChange) -> bool;
         let points: [(Option<Since>, Keep); 9] = [
             (None, |_| true),
@@ -79,6 +83,21 @@ fn pages_join_to_the_whole_from_every_point() {
             }
         }
         assert!(whole(desk, date("2025-11-21"), "", 7).await.is_empty());
+        for (list, number, above) in
+            [(OFAC, 0, 0), (OFAC, 1, 1), (OFAC, 2, 3), (OFAC, 3, 9), ("other", 1, 2)]
+        {
+            let since = Some(Since::SinceNumberOnList(number));
+            let found = whole(desk, since, list, 7).await;
+            let is_wanted =
+                |change: &&v1::ListingChange| change.list_id == list && change.version > above;
+            assert_eq!(found, all.iter().filter(is_wanted).cloned().collect::<Vec<_>>());
+        }
+        let request = v1::ListListingChangesRequest {
+            since: Some(Since::SinceNumberOnList(1)),
+            ..Default::default()
+        };
+        let refusal = (Code::InvalidArgument, "INVALID_FIELD", "since_number_on_list", "list_id");
+        check_refused(desk.client.lists.clone().list_listing_changes(request).await, refusal);
     });
 }
 
@@ -90,19 +109,30 @@ fn every_field_of_a_change() {
         let change = |kind: v1::ListingChangeKind, number: u64, name: &str| v1::ListingChange {
             list_id: OFAC.to_owned(),
             version: 3,
+            number_on_list: 2,
             published: "2025-11-15".to_owned(),
             kind: kind.into(),
             party_uid: number.to_string(),
             party_name: name.to_owned(),
             address: evm(number),
             ticker: "ETH".to_owned(),
+            fields: Vec::new(),
+        };
+        let renamed = v1::FieldChange {
+            field: v1::ChangedField::PartyName.into(),
+            removed_values: vec!["Party 2".to_owned()],
+            added_values: vec!["Renamed".to_owned()],
+            omitted: 0,
         };
         let (added, removed) = (v1::ListingChangeKind::Added, v1::ListingChangeKind::Removed);
         // In the order of the keys, of which the party's uid comes first.
         let expected = [
             change(removed, 0, "Party 0"),
             change(removed, 1, "Party 1"),
-            change(v1::ListingChangeKind::Updated, 2, "Renamed"),
+            v1::ListingChange {
+                fields: vec![renamed],
+                ..change(v1::ListingChangeKind::Updated, 2, "Renamed")
+            },
             change(added, 30, "Party 30"),
             change(added, 31, "Party 31"),
             change(added, 32, "Party 32"),

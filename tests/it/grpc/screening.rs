@@ -32,6 +32,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             list_id: OFAC.to_owned(),
             kind: v1::ListKind::Sanctions.into(),
             version: 1,
+            number_on_list: 1,
             digest: digest.to_owned(),
             published: "2025-11-20".to_owned(),
             current_at: Some(proto_time("2025-11-20T00:00:00Z")),

@@ -276,6 +276,7 @@ fn snapshot() -> Value {
                 limit: Option<u64>| {
         json!({
             "list_id": id, "kind": format!("LIST_KIND_{kind}"), "version": version.to_string(),
+            "number_on_list": version.to_string(),
             "digest": format!("{:064x}", u128::from(version) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced),
             "published": published, "age_seconds": age.to_string(),
             "max_age_seconds": limit.map(|limit| limit.to_string()), "required": kind == "SANCTIONS",

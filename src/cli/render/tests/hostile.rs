@@ -74,6 +74,12 @@ fn hostile_strings_stay_text() {
         party_name: text(evil),
         address: text(evil),
         ticker: text(evil),
+        fields: vec![v1::FieldChange {
+            field: i32::MAX,
+            removed_values: vec![text(evil)],
+            added_values: vec![text(evil)],
+            omitted: 1,
+        }],
         ..Default::default()
     };
     shown += &super::super::changes::changes(&[change]);

@@ -189,7 +189,7 @@ fn lists(page: &mut String, snapshot: &v1::Snapshot) {
              <td class=\"day\">{}</td><td>{}</td><td>{}</td></tr>\n",
             or_dash(&list.list_id),
             words::kind(list.kind()),
-            grouped(list.version),
+            words::version(list.number_on_list, list.version),
             or_dash(&list.published),
             outside(&snapshot::age(list, Style::PLAIN)),
             code(&list.digest)

@@ -1,0 +1,74 @@
+//! What each list version changed, and which version of its list it is.
+
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
+
+use super::dialogue::{Changes, ChangesSince, DatedChange};
+use super::{Engine, EngineError};
+use crate::domain::list::{ListId, ListVersion};
+
+impl Engine {
+    /// Which version of its list a version is, from 1 on; 0 for one that was never in force.
+    pub fn number_on_list(&self, id: &ListId, version: u64) -> u64 {
+        self.publisher.store().number_on_list(id, version).unwrap_or(0)
+    }
+
+    /// A page of changes since some point, after the place that a page before ended at.
+    pub fn changes(
+        &self,
+        since: ChangesSince,
+        after: Option<[u64; 2]>,
+        list: Option<&ListId>,
+        limit: usize,
+    ) -> Result<Changes, EngineError> {
+        let store = self.publisher.store();
+        let mut headers = HashMap::new();
+        for state in self.publisher.lists().iter() {
+            if list.is_none_or(|list| *list == state.version.id) {
+                let versions = store.versions(&state.version.id)?;
+                headers.extend(versions.into_iter().map(|header| (header.version, header)));
+            }
+        }
+        let day = |header: &ListVersion| {
+            header.published.unwrap_or_else(|| header.loaded_at.to_zoned(TimeZone::UTC).date())
+        };
+        let wanted = |version: u64| match (since, headers.get(&version)) {
+            (ChangesSince::Day(since), Some(header)) => since <= day(header),
+            _ => true,
+        };
+        let start = match since {
+            ChangesSince::Version(version) => Some((version, u32::MAX)),
+            ChangesSince::Beginning | ChangesSince::Day(_) => None,
+        };
+        let after =
+            after.map(|[version, sequence]| (version, u32::try_from(sequence).unwrap_or(u32::MAX)));
+        let mut place = after.max(start);
+        let mut changes = Vec::new();
+        loop {
+            let page = store.changes(place, list, limit - changes.len())?;
+            place = page.next;
+            let page = page.changes.into_iter().filter(|change| wanted(change.version));
+            changes.extend(page.map(|change| DatedChange {
+                published: headers.get(&change.version).and_then(|header| header.published),
+                number_on_list: self.number_on_list(&change.list, change.version),
+                list: change.list,
+                version: change.version,
+                change: change.change,
+            }));
+            if place.is_none() || changes.len() >= limit {
+                let next = place.map(|(version, sequence)| [version, u64::from(sequence)]);
+                return Ok(Changes { changes, next });
+            }
+        }
+    }
+
+    /// Above the version of a list with this number on it; above all where there is none such yet.
+    pub fn since_number(&self, id: &ListId, number: u64) -> ChangesSince {
+        if number == 0 {
+            return ChangesSince::Beginning;
+        }
+        let version = self.publisher.store().version_of_number(id, number);
+        ChangesSince::Version(version.unwrap_or(u64::MAX))
+    }
+}
