@@ -136,6 +136,59 @@ const TOKENS: [(Chain, &str, &str, u8, u128); 43] = [
 
 const DOLLAR_18: u128 = 1_000_000_000_000_000_000;
 
+/// A unit of a chain's coin that is not its symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoinUnit {
+    /// Its names, the one to show first.
+    pub names: &'static [&'static str],
+    /// How many decimals it has over the smallest unit: 9 for gwei.
+    pub decimals: u8,
+}
+
+const WEI: CoinUnit = CoinUnit { names: &["wei"], decimals: 0 };
+const GWEI: CoinUnit = CoinUnit { names: &["gwei"], decimals: 9 };
+const SATOSHI: CoinUnit = CoinUnit { names: &["satoshi", "satoshis", "sat", "sats"], decimals: 0 };
+const SUN: CoinUnit = CoinUnit { names: &["sun"], decimals: 0 };
+const DROPS: CoinUnit = CoinUnit { names: &["drops", "drop"], decimals: 0 };
+const LAMPORTS: CoinUnit = CoinUnit { names: &["lamports", "lamport"], decimals: 0 };
+const PICONERO: CoinUnit = CoinUnit { names: &["piconero", "piconeros"], decimals: 0 };
+
+/// The units of a chain's coin by name, the smallest first; none where they have no usual name.
+pub fn coin_units(chain: &Chain) -> &'static [CoinUnit] {
+    match chain {
+        Chain::AnyEvm | Chain::Evm(_) => &[WEI, GWEI],
+        Chain::Bitcoin
+        | Chain::BitcoinTestnet
+        | Chain::BitcoinTestnet4
+        | Chain::BitcoinSignet
+        | Chain::BitcoinRegtest
+        | Chain::BitcoinCash
+        | Chain::BitcoinCashTestnet
+        | Chain::BitcoinSv
+        | Chain::BitcoinGold
+        | Chain::BitcoinGoldTestnet
+        | Chain::Litecoin
+        | Chain::LitecoinTestnet
+        | Chain::Dogecoin
+        | Chain::DogecoinTestnet
+        | Chain::Dash
+        | Chain::DashTestnet
+        | Chain::Zcash
+        | Chain::ZcashTestnet => &[SATOSHI],
+        Chain::Tron => &[SUN],
+        Chain::Xrp | Chain::XrpTestnet => &[DROPS],
+        Chain::Solana => &[LAMPORTS],
+        Chain::Monero | Chain::MoneroStagenet | Chain::MoneroTestnet => &[PICONERO],
+        Chain::Verge
+        | Chain::VergeTestnet
+        | Chain::BnbBeacon
+        | Chain::BnbBeaconTestnet
+        | Chain::AnyCosmos
+        | Chain::Cosmos(_)
+        | Chain::Other(_) => &[],
+    }
+}
+
 impl AssetTable {
     /// The coins of the chains that we know and the large stablecoins and wrapped coins.
     pub fn built_in() -> Self {
@@ -187,6 +240,13 @@ impl AssetTable {
     /// What is known of an asset; `None` where it has no known value.
     pub fn rule(&self, chain: &Chain, asset: &Asset) -> Option<&AssetRule> {
         self.rules.get(chain)?.get(asset)
+    }
+
+    /// The valued assets of a chain, the coin first, then by text.
+    pub fn of_chain(&self, chain: &Chain) -> impl Iterator<Item = (&Asset, &AssetRule)> {
+        let mut all: Vec<_> = self.rules.get(chain).into_iter().flatten().collect();
+        all.sort_by_cached_key(|(asset, _)| (**asset != Asset::Native, asset.to_string()));
+        all.into_iter()
     }
 
     /// Whether the key is the contract of a token of the table.

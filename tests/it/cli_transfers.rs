@@ -432,7 +432,7 @@ fn a_payment_is_screened_whole_and_its_reference_is_not_logged() {
             assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
         }
     };
-    let listed = payment("withdrawal", CUSTOMER, LISTED, "1.5");
+    let listed = payment("withdrawal", CUSTOMER, LISTED, "1.5 ETH");
     let whole = "BLOCK  score 100 (severe)  withdrawal of 1.5 ETH on ethereum";
     check(&listed, 11, &[whole, "decided by    destination 1", "1 hop to", "100.00 % of all"]);
     let near = payment("deposit", FAR, CUSTOMER, "2 ETH");
@@ -441,17 +441,20 @@ fn a_payment_is_screened_whole_and_its_reference_is_not_logged() {
         10,
         &["REVIEW", "decided by    source 1", "3 hops from", "customer      secret-17"],
     );
-    let dust = payment("deposit", SERVICE, CUSTOMER, "1");
+    let dust = payment("deposit", SERVICE, CUSTOMER, "1 wei");
     check(&dust, 10, &["dust floor", "nothing of the customer's exposure"]);
     let none = payment("deposit", "", CUSTOMER, "2 ETH");
     check(&none, 1, &["ERROR", "INCOMPLETE"]);
     let bad = payment("deposit", FAR, CUSTOMER, "2 USDT");
     assert_eq!(bad.status, 1);
-    assert!(bad.err.contains("the asset is ETH"), "{}", bad.err);
+    assert!(bad.err.contains("the asset is ETH; add --asset USDT"), "{}", bad.err);
+    let bare = payment("deposit", FAR, CUSTOMER, "2");
+    assert_eq!(bare.status, 1);
+    assert!(bare.err.contains("2 could be 2 ETH or 2 wei"), "{}", bare.err);
 
     let mut server = Running::start(place.command(&["-vv", "serve", "--listen", "127.0.0.1:0"]));
     server.wait_for("listening url=");
-    check(&payment("withdrawal", CUSTOMER, LISTED, "1.5"), 11, &[whole]);
+    check(&payment("withdrawal", CUSTOMER, LISTED, "1.5 ETH"), 11, &[whole]);
     server.signal("TERM");
     let ended = server.end();
     assert_eq!(ended.status, 0);

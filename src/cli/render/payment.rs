@@ -78,9 +78,9 @@ fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferRespons
     let effect = match response.effect() {
         v1::PaymentEffect::Counts => "counts for exposure",
         v1::PaymentEffect::UnvaluedAsset => {
-            "ties nobody to anybody: the asset is not in the asset table"
+            "does not count for exposure: the asset is not in the asset table"
         }
-        v1::PaymentEffect::Dust => "ties nobody to anybody: less than the asset's dust floor",
+        v1::PaymentEffect::Dust => "does not count for exposure: less than the asset's dust floor",
         v1::PaymentEffect::Unspecified => "not said by the server",
     };
     line(text, 2, "effect", effect);

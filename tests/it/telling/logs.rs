@@ -66,7 +66,7 @@ fn ask_everything(dir: &Path, files: &Path, url: &str) {
     assert!(refused.err.contains(LISTED), "who asks is told what is wrong: {}", refused.err);
     ask(&["snapshot", TORN]);
     ask(&["policy", "show", CLEAN]);
-    let payment = ["payment", "deposit", "--chain", "ethereum", "--amount", "1"];
+    let payment = ["payment", "deposit", "--chain", "ethereum", "--amount", "1 ETH"];
     for reference in [CUSTOMER, &CUSTOMER.repeat(20)] {
         let sides = ["--from", LISTED, "--to", CLEAN, "--customer-reference", reference];
         ask(&[&payment[..], &sides].concat());
