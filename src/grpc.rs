@@ -7,6 +7,7 @@ mod call;
 pub mod client;
 mod codec;
 mod convert;
+pub mod decided_by;
 mod ending;
 mod lists;
 mod load;

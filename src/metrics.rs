@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::Engine;
+use crate::screening::DecidedBy;
 use crate::screening::policy::Decision;
 use histogram::Histogram;
 use text::{Kind, Text};
@@ -117,6 +118,8 @@ pub struct Metrics {
     under_way: AtomicI64,
     /// By decision, complete before incomplete; the last is no answer.
     screenings: [AtomicU64; 7],
+    /// Those that are REVIEW, by what they rest on.
+    reviews: [AtomicU64; DecidedBy::ALL.len()],
     turned: [AtomicU64; Turned::ALL.len()],
     connections: AtomicI64,
     connections_total: AtomicU64,
@@ -148,6 +151,7 @@ impl Metrics {
             methods: methods.collect(),
             under_way: AtomicI64::new(0),
             screenings: Default::default(),
+            reviews: Default::default(),
             turned: Default::default(),
             connections: AtomicI64::new(0),
             connections_total: AtomicU64::new(0),
@@ -175,9 +179,12 @@ impl Metrics {
     }
 
     /// An address was answered.
-    pub fn screened(&self, decision: Decision, is_complete: bool) {
+    pub fn screened(&self, decision: Decision, is_complete: bool, decided_by: DecidedBy) {
         let place = decision as usize * 2 + usize::from(!is_complete);
         self.screenings[place].fetch_add(1, Ordering::Relaxed);
+        if decision == Decision::Review {
+            self.reviews[decided_by as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// An address of a batch, a stream or a payment got an error in the place of an answer, or a
@@ -251,6 +258,11 @@ impl Metrics {
         }
         let labels = [("decision", "ERROR"), ("status", "INCOMPLETE")];
         text.sample(&labels, load(&self.screenings[6]));
+        let help = "Addresses answered by REVIEW over gRPC, by what the decision rests on.";
+        text.family("reviews_total", Kind::Counter, help);
+        for by in DecidedBy::ALL {
+            text.sample(&[("by", by.as_str())], load(&self.reviews[by as usize]));
+        }
         let help = "Calls and connections that were turned away or cut off.";
         text.family("refusals_total", Kind::Counter, help);
         for why in Turned::ALL {

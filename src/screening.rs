@@ -3,6 +3,7 @@
 
 mod answer;
 pub mod coverage;
+mod decided_by;
 mod incomplete;
 mod matching;
 pub mod parties;
@@ -17,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use answer::decide;
 pub use answer::{Decider, Grounds, Screening};
+pub use decided_by::{DecidedBy, ReasonSubject};
 pub use incomplete::Incomplete;
 use matching::Sight;
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
@@ -265,7 +267,7 @@ impl<'s> Scope<'s> {
         let uncovered = self.uncovered.iter().filter(|(chain, _)| fits(chain));
         let uncovered = uncovered.map(|(_, reason)| reason.clone()).collect();
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
-        let (decision, decider) = decide(&findings, complete);
+        let (decision, decider) = decide(findings.iter().map(|finding| finding.decision), complete);
         let shadow = match &self.shadow {
             Some(shadow) => Some(Box::new(shadow.screen_with(input, chain, search)?)),
             None => None,

@@ -22,7 +22,7 @@ use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{convert, status, trace};
+use super::{convert, decided_by, status, trace};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::screening::Scope;
@@ -77,10 +77,13 @@ impl Screenings {
                 v1::Decision::Block => Decision::Block,
                 v1::Decision::Unspecified => return None,
             };
-            Some((decision, screening.status() == v1::ScreeningStatus::Complete))
+            Some((decision, screening))
         });
         match decided {
-            Some((decision, is_complete)) => metrics.screened(decision, is_complete),
+            Some((decision, screening)) => {
+                let is_complete = screening.status() == v1::ScreeningStatus::Complete;
+                metrics.screened(decision, is_complete, decided_by::of(screening));
+            }
             None => metrics.not_screened(),
         }
     }

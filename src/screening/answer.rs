@@ -109,15 +109,41 @@ impl<'a> Screening<'a> {
 
 /// The worst decision of the findings, of equals that of the first, and the floor under what is not
 /// `complete`.
-pub(super) fn decide(findings: &[Finding<'_>], complete: bool) -> (Decision, Decider) {
+pub(super) fn decide(
+    findings: impl IntoIterator<Item = Decision>,
+    complete: bool,
+) -> (Decision, Decider) {
     let mut worst = (Decision::Allow, Decider::NoFinding);
-    for (place, finding) in findings.iter().enumerate() {
-        if worst.1 == Decider::NoFinding || finding.decision > worst.0 {
-            worst = (finding.decision, Decider::Finding(place));
+    for (place, decision) in findings.into_iter().enumerate() {
+        if worst.1 == Decider::NoFinding || decision > worst.0 {
+            worst = (decision, Decider::Finding(place));
         }
     }
     match complete || worst.0 >= Decision::Review {
         true => worst,
         false => (Decision::Review, Decider::Incomplete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What [`DecidedBy`](super::super::DecidedBy) rests on: the floor decides exactly where the
+        /// same findings on complete data decide milder.
+        #[test]
+        fn the_floor_decides_where_complete_data_would_be_milder(
+            findings in prop::collection::vec(prop::sample::select(Decision::ALL.to_vec()), 0..5),
+        ) {
+            let (complete, by) = decide(findings.iter().copied(), true);
+            prop_assert_ne!(by, Decider::Incomplete);
+            let (incomplete, by) = decide(findings.iter().copied(), false);
+            prop_assert_eq!(by == Decider::Incomplete, complete < incomplete);
+            let is_grave = findings.iter().any(|found| *found >= incomplete);
+            prop_assert_eq!(by == Decider::Incomplete, !is_grave);
+        }
     }
 }

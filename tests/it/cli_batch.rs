@@ -3,6 +3,7 @@
 mod hostile;
 mod line_breaks;
 mod resume;
+mod staleness;
 
 use std::fs;
 use std::path::Path;

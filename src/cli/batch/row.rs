@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::grpc::decided_by::subject;
+use crate::grpc::v1::IncompleteReasonCode;
+use crate::screening::DecidedBy;
+
 /// The columns of a result, in their order; `path` stands only in results with evidence.
 pub const COLUMNS: [&str; 24] = [
     "row",
@@ -220,6 +224,15 @@ impl ResultRow {
         let reasons = reasons.into_iter().flat_map(|reasons| reasons.split(AND));
         reasons.map(|reason| reason.split_once(' ').unwrap_or((reason, "")))
     }
+
+    /// What the decision of the row rests on.
+    pub fn decided_by(&self) -> DecidedBy {
+        let subjects = self.incomplete().map(|(code, _)| {
+            let code = format!("INCOMPLETE_REASON_CODE_{code}");
+            subject(IncompleteReasonCode::from_str_name(&code).unwrap_or_default())
+        });
+        DecidedBy::of(&self.rule, subjects)
+    }
 }
 
 #[cfg(test)]
@@ -263,6 +276,26 @@ mod tests {
         // A policy may say what it likes.
         check("COMPLETE", stale, &[]);
         check("INCOMPLETE", "", &[]);
+    }
+
+    #[test]
+    fn what_a_row_rests_on_is_read_off_its_rule_and_reasons() {
+        let check = |rule: &str, reason: &str, want: DecidedBy| {
+            let row = ResultRow {
+                status: "INCOMPLETE".to_owned(),
+                rule: rule.to_owned(),
+                reason: reason.to_owned(),
+                ..ResultRow::default()
+            };
+            assert_eq!(row.decided_by(), want, "{rule} {reason}");
+        };
+        let end = "; status = COMPLETE: status = INCOMPLETE";
+        let stale = format!("INCOMPLETE LIST_STALE us-ofac-sdn, LIST_STALE il-nbctf{end}");
+        check("incomplete", &stale, DecidedBy::Data);
+        check("exposure", &stale, DecidedBy::Findings);
+        let both = format!("INCOMPLETE LIST_STALE us-ofac-sdn, CHECKSUM_WRONG{end}");
+        check("incomplete", &both, DecidedBy::Address);
+        check("incomplete", "INCOMPLETE OF_A_LATER_VERSION", DecidedBy::Address);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::row::{ResultRow, RowDecision};
 use crate::grpc::v1;
+use crate::screening::DecidedBy;
 use crate::source::rows::LineCounts;
 
 /// The version of the form.
@@ -97,6 +98,12 @@ pub struct Counts {
     pub rules: BTreeMap<String, u64>,
     /// By the code of a reason of being INCOMPLETE; a row counts once for each of its codes.
     pub incomplete: BTreeMap<String, u64>,
+    /// By what the decision rests on, and the decision. Absent in summaries of earlier programs.
+    #[serde(default)]
+    pub decided_by: BTreeMap<DecidedBy, BTreeMap<RowDecision, u64>>,
+    /// As `incomplete`, of the rows that rest on the data alone.
+    #[serde(default)]
+    pub data_reasons: BTreeMap<String, u64>,
     /// By the party of the finding that decided, worst first.
     pub parties: Parties,
     /// By the list of the finding that decided.
@@ -154,9 +161,14 @@ impl Counts {
         let mut codes: Vec<&str> = row.incomplete().map(|(code, _)| code).collect();
         codes.sort_unstable();
         codes.dedup();
+        let decided_by = row.decided_by();
         for code in codes {
             count(&mut self.incomplete, code, times);
+            if decided_by == DecidedBy::Data {
+                count(&mut self.data_reasons, code, times);
+            }
         }
+        *self.decided_by.entry(decided_by).or_default().entry(row.decision).or_default() += times;
         count(&mut self.lists, &row.list, times);
         if !row.party.is_empty() || !row.list.is_empty() {
             self.parties.add(row, times);
@@ -177,10 +189,16 @@ impl Counts {
             (&mut self.findings, other.findings),
             (&mut self.rules, other.rules),
             (&mut self.incomplete, other.incomplete),
+            (&mut self.data_reasons, other.data_reasons),
             (&mut self.lists, other.lists),
         ];
         for (into, from) in counts {
             from.iter().for_each(|(name, rows)| count(into, name, *rows));
+        }
+        for (by, decisions) in other.decided_by {
+            for (decision, rows) in decisions {
+                *self.decided_by.entry(by).or_default().entry(decision).or_default() += rows;
+            }
         }
         for ((party, list), found) in other.parties.0 {
             let into = self.parties.of(&party, &list);
@@ -188,6 +206,12 @@ impl Counts {
             into.review += found.review;
             into.block += found.block;
         }
+    }
+
+    /// How many rows of a decision rest on `by`.
+    pub fn resting_on(&self, by: DecidedBy, decision: RowDecision) -> u64 {
+        let decisions = self.decided_by.get(&by);
+        decisions.and_then(|decisions| decisions.get(&decision)).copied().unwrap_or(0)
     }
 
     /// The worst decision of all rows: BLOCK, then ERROR, REVIEW, ALLOW; ALLOW of none.

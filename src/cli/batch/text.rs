@@ -7,6 +7,7 @@ use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
 use crate::cli::progress::span;
 use crate::cli::text::{escape, grouped, line_counts};
+use crate::screening::DecidedBy;
 
 /// The parties that are named; the summary's file has them all.
 const PARTIES: usize = 10;
@@ -35,6 +36,11 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
         line("", "INTERRUPTED: --resume goes on".to_owned());
     }
     line("decisions", decisions(counts));
+    for decision in RowDecision::ALL.into_iter().rev() {
+        if let Some(parts) = resting_on(counts, decision) {
+            line("", parts);
+        }
+    }
     line("levels", each(&counts.levels));
     line("hops", each(&counts.hops));
     for (name, counts) in [("incomplete", &counts.incomplete), ("rules", &counts.rules)] {
@@ -72,6 +78,25 @@ fn decisions(counts: &Counts) -> String {
     let count = |decision: &RowDecision| counts.decisions.get(decision).copied().unwrap_or(0);
     let shown = RowDecision::ALL.iter().map(|it| format!("{it} {}", grouped(count(it))));
     shown.collect::<Vec<_>>().join("  ")
+}
+
+/// Of a decision: how many rows are by findings, and how many only because of the data; `None` where
+/// all are by findings.
+fn resting_on(counts: &Counts, decision: RowDecision) -> Option<String> {
+    let of = |by: DecidedBy| counts.resting_on(by, decision);
+    let (address, data) = (of(DecidedBy::Address), of(DecidedBy::Data));
+    if address + data == 0 {
+        return None;
+    }
+    let mut parts = vec![format!("{} by findings", grouped(of(DecidedBy::Findings)))];
+    if address > 0 {
+        parts.push(format!("{} by doubts about the address", grouped(address)));
+    }
+    if data > 0 {
+        let reasons = each(&counts.data_reasons);
+        parts.push(format!("{} only because the data are incomplete ({reasons})", grouped(data)));
+    }
+    Some(format!("{decision}: {}", parts.join(", ")))
 }
 
 fn each(counts: &BTreeMap<String, u64>) -> String {
@@ -115,5 +140,30 @@ lists       us 1
 party       BLOCK 1  REVIEW 0  ALLOW 0  A\\u{1b} [us]
 ";
         assert_eq!(text(&summary, 12_001, Duration::from_millis(2_500)), want);
+    }
+
+    #[test]
+    fn staleness_is_counted_apart_from_findings() {
+        let row = |rule: &str, reason: &str| ResultRow {
+            decision: RowDecision::Review,
+            status: "INCOMPLETE".to_owned(),
+            level: "NONE".to_owned(),
+            rule: rule.to_owned(),
+            reason: reason.to_owned(),
+            ..ResultRow::default()
+        };
+        let stale = "INCOMPLETE LIST_STALE us-ofac-sdn; x";
+        let mut summary = Summary::default();
+        summary.counts.add_times(&row("incomplete", stale), 4_931);
+        summary.counts.add_times(&row("exposure", stale), 56);
+        let said = |summary: &Summary| text(summary, summary.counts.rows, Duration::from_secs(1));
+        let want = "\
+decisions   ALLOW 0  REVIEW 4,987  ERROR 0  BLOCK 0
+            REVIEW: 56 by findings, 4,931 only because the data are incomplete (LIST_STALE 4,931)
+levels ";
+        assert!(said(&summary).contains(want), "{}", said(&summary));
+        summary.counts.add(&row("incomplete", "INCOMPLETE CHECKSUM_WRONG, LIST_STALE a; x"));
+        let want = "REVIEW: 56 by findings, 1 by doubts about the address, 4,931 only because";
+        assert!(said(&summary).contains(want), "{}", said(&summary));
     }
 }

@@ -23,6 +23,11 @@ pub fn differences(summary: &Summary, gathered: &Gathered) -> Vec<String> {
     found.map("findings", &theirs.findings, &ours.findings);
     found.map("rules", &theirs.rules, &ours.rules);
     found.map("incomplete", &theirs.incomplete, &ours.incomplete);
+    // Summaries of earlier programs do not say.
+    if !theirs.decided_by.is_empty() {
+        found.map("decided_by", &decided_by(theirs), &decided_by(ours));
+        found.map("data_reasons", &theirs.data_reasons, &ours.data_reasons);
+    }
     found.map("lists", &theirs.lists, &ours.lists);
     found.map("parties", &parties(theirs), &parties(ours));
     if let Some(read) = summary.read.filter(|_| !summary.interrupted)
@@ -41,6 +46,14 @@ pub fn differences(summary: &Summary, gathered: &Gathered) -> Vec<String> {
         }
     }
     found.finish()
+}
+
+/// A count of each decision by what it rests on.
+fn decided_by(counts: &Counts) -> BTreeMap<String, u64> {
+    let all = counts.decided_by.iter().flat_map(|(by, decisions)| {
+        decisions.iter().map(|(decision, rows)| (format!("{} {decision}", by.as_str()), *rows))
+    });
+    all.collect()
 }
 
 /// A count of each decision by the party, the list and the decision's name.

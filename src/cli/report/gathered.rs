@@ -10,6 +10,7 @@ use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::batch::summary::Counts;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
+use crate::screening::DecidedBy;
 
 /// The levels, worst first.
 pub const LEVELS: [&str; 5] = ["SEVERE", "HIGH", "MEDIUM", "LOW", "NONE"];
@@ -154,8 +155,10 @@ pub struct Gathered {
     pub has_paths: bool,
     /// The rows that are BLOCK.
     pub blocked: Shown,
-    /// The rows that are REVIEW.
+    /// The rows that are REVIEW by a finding or a doubt about the address.
     pub reviewed: Shown,
+    /// The rows that are REVIEW only because of the data.
+    pub reviewed_by_data: Shown,
     /// The rows that are ERROR.
     pub errors: Shown,
     names: Names,
@@ -174,6 +177,7 @@ impl Gathered {
             has_paths: false,
             blocked: Shown::new(most),
             reviewed: Shown::new(most),
+            reviewed_by_data: Shown::new(most),
             errors: Shown::new(most),
             names: Names::default(),
         }
@@ -198,7 +202,10 @@ impl Gathered {
         self.has_paths |= !row.path.is_empty();
         match row.decision {
             RowDecision::Block => self.blocked.add(row),
-            RowDecision::Review => self.reviewed.add(row),
+            RowDecision::Review => match row.decided_by() {
+                DecidedBy::Data => self.reviewed_by_data.add(row),
+                DecidedBy::Findings | DecidedBy::Address => self.reviewed.add(row),
+            },
             RowDecision::Error => self.errors.add(row),
             RowDecision::Allow => Ok(()),
         }

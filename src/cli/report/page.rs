@@ -88,6 +88,7 @@ pub fn html(report: &Report<'_>) -> Result<String> {
         ("block", "BLOCK"),
         ("review", "REVIEW"),
         ("error", "ERROR"),
+        ("review-data", "REVIEW by data alone"),
         ("basis", "Data"),
     ];
     let links = parts.map(|(id, name)| format!("<a href=\"#{id}\">{name}</a>"));
@@ -108,6 +109,7 @@ pub fn html(report: &Report<'_>) -> Result<String> {
         let has_evidence = report.has_evidence();
         cases::section(&mut page, decision, shown, &report.result.name, has_evidence)?;
     }
+    cases::by_data(&mut page, gathered, &report.result.name);
     basis::snapshots(&mut page, report);
     page.push_str(&format!(
         "</main>\n<footer>\n<p class=\"dim\">Every count was made from the rows of the result; \

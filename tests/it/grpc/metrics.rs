@@ -139,6 +139,9 @@ fn what_was_done_is_counted() {
         check(&after, "screenings_total{decision=\"BLOCK\",status=\"COMPLETE\"}", 2.0);
         check(&after, "screenings_total{decision=\"REVIEW\",status=\"INCOMPLETE\"}", 1.0);
         check(&after, "screenings_total{decision=\"ERROR\",status=\"INCOMPLETE\"}", 2.0);
+        check(&after, "reviews_total{by=\"findings\"}", 1.0);
+        check(&after, "reviews_total{by=\"address\"}", 0.0);
+        check(&after, "reviews_total{by=\"data\"}", 0.0);
         check(&after, "connections", 1.0);
         check(&after, "connections_total", 1.0);
         let day = 24.0 * 3_600.0;
@@ -165,8 +168,10 @@ fn what_was_done_is_counted() {
         check(&after, "ready", 1.0);
         check(&after, "calls_under_way", 0.0);
         desk.clock.fetch_add(DAY, Ordering::SeqCst);
+        desk.screen(CLEAN).await;
         let (_, later) = shown(desk).await;
         check(&later, "list_stale{list=\"us-ofac-sdn\"}", 1.0);
+        check(&later, "reviews_total{by=\"data\"}", 1.0);
     });
 }
 

@@ -201,8 +201,13 @@ impl Sample {
                 allowed(21),
                 json!({"decision": "REVIEW", "status": "INCOMPLETE",
                 "address": "0x098B716B8Aaf21512996dC57EB0615e2383E2f97",
-                "rule": "floor-incomplete",
+                "rule": "incomplete",
                 "reason": "INCOMPLETE CHECKSUM_WRONG, LIST_STALE us-ofac-sdn; nothing found"}),
+            ),
+            22 | 26 => with(
+                allowed(number),
+                json!({"decision": "REVIEW", "status": "INCOMPLETE", "rule": "incomplete",
+                "reason": "INCOMPLETE LIST_STALE us-ofac-sdn; status = COMPLETE: status = INCOMPLETE"}),
             ),
             23 => {
                 error(23, "0x12\u{200b}34<script>alert(1)</script>", "byte 5 is no printable ASCII")
@@ -228,6 +233,14 @@ impl Sample {
             *counts.entry(key).or_default() += 1;
         }
         json!(counts)
+    }
+
+    /// By decision, of the rows that were answered and are `of` a sort.
+    fn decisions(&self, of: impl Fn(&Value) -> bool) -> Value {
+        self.counts(|row| {
+            let decision = row["decision"].as_str().filter(|it| *it != "ERROR" && of(row));
+            decision.map(str::to_owned)
+        })
     }
 
     /// The summary that stands beside the result.
@@ -258,7 +271,12 @@ impl Sample {
             "decisions": self.counts(text("decision")), "levels": self.counts(text("level")),
             "statuses": self.counts(text("status")), "hops": self.counts(hops),
             "findings": self.counts(text("finding")), "rules": self.counts(text("rule")),
-            "incomplete": {"CHECKSUM_WRONG": 1, "LIST_STALE": 1},
+            "incomplete": {"CHECKSUM_WRONG": 1, "LIST_STALE": 3},
+            "decided_by": {
+                "findings": self.decisions(|row| row["rule"] != "incomplete"),
+                "address": {"REVIEW": 1}, "data": {"REVIEW": 2},
+            },
+            "data_reasons": {"LIST_STALE": 2},
             "parties": parties.into_iter().map(|(_, party)| party).collect::<Vec<_>>(),
             "lists": self.counts(text("list")),
             "options": {"include_evidence": true},

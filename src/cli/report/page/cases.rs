@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::words::{code, heading, or_dash, outside, rows};
+use super::words::{code, explained, heading, or_dash, outside, rows};
 use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
 use crate::cli::render::{paths::html, words};
-use crate::cli::report::gathered::Shown;
+use crate::cli::report::gathered::{Gathered, Shown};
 use crate::cli::text::grouped;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
@@ -37,7 +37,7 @@ pub fn section(
         rows(shown.all)
     ));
     let held = shown.rows();
-    more(page, decision, shown, &held, result);
+    more(page, (decision.as_str(), decision), shown, &held, result);
     match decision {
         RowDecision::Error => errors(page, &held),
         RowDecision::Allow | RowDecision::Review | RowDecision::Block => {
@@ -56,7 +56,7 @@ pub fn section(
 /// How many rows are not shown, and where they are found.
 fn more(
     page: &mut String,
-    decision: RowDecision,
+    (named, decision): (&str, RowDecision),
     shown: &Shown,
     held: &[&ResultRow],
     result: &str,
@@ -73,7 +73,7 @@ fn more(
         None => format!("the first, up to row {}", grouped(last.row)),
     };
     page.push_str(&format!(
-        "<p class=\"warning\"><strong>{} more {decision} {} not shown here.</strong> Shown are {} of \
+        "<p class=\"warning\"><strong>{} more {named} {} not shown here.</strong> Shown are {} of \
          {}: {which}. The others stand in {} as the rows whose column <code>decision</code> is \
          {decision}; <code>--max-rows</code> shows more.</p>\n",
         grouped(hidden),
@@ -82,6 +82,61 @@ fn more(
         grouped(shown.all),
         code(result),
     ));
+}
+
+/// The rows that are REVIEW only because of the data, after all others: in short, for current data
+/// answer them together.
+pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
+    let shown = &gathered.reviewed_by_data;
+    page.push_str(&format!(
+        "<section id=\"review-data\" aria-labelledby=\"h-review-data\">\n\
+         <h2 id=\"h-review-data\">REVIEW only because of the data: {}</h2>\n",
+        rows(shown.all)
+    ));
+    let held = shown.rows();
+    more(page, ("such REVIEW", RowDecision::Review), shown, &held, result);
+    if !held.is_empty() {
+        page.push_str(
+            "<p>No finding and no doubt about the address asks for a person: data were stale or \
+             lacking. Bring them up to date and screen these rows again.</p>\n\
+             <div class=\"wide\"><table>\n<caption>What is wrong with the data</caption>\n",
+        );
+        page.push_str(&heading(&["Reason", "#Rows"]));
+        page.push_str("<tbody>\n");
+        for (code, count) in &gathered.counts.data_reasons {
+            page.push_str(&format!(
+                "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td></tr>\n",
+                explained(code),
+                grouped(*count)
+            ));
+        }
+        page.push_str(
+            "</tbody>\n</table></div>\n\
+             <div class=\"wide\"><table class=\"fine\">\n<caption>Rows to screen again</caption>\n",
+        );
+        page.push_str(&heading(&["#Row", "Reference", "Address", "Chain", "#Score", "Why"]));
+        page.push_str("<tbody>\n");
+        for row in held {
+            page.push_str(&format!(
+                "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
+                 <td>{3}</td><td class=\"num\">{4}</td><td class=\"said\">{5}</td></tr>\n",
+                row.row,
+                or_dash(&row.reference),
+                code(&row.address),
+                or_dash(&row.chain),
+                score(row),
+                or_dash(&reasons(row))
+            ));
+        }
+        page.push_str("</tbody>\n</table></div>\n");
+    }
+    page.push_str("</section>\n");
+}
+
+/// `LIST_STALE us-ofac-sdn, NARROWED`
+fn reasons(row: &ResultRow) -> String {
+    let reason = |(code, list): (&str, &str)| format!("{code} {list}").trim_end().to_owned();
+    row.incomplete().map(reason).collect::<Vec<_>>().join(", ")
 }
 
 fn errors(page: &mut String, held: &[&ResultRow]) {

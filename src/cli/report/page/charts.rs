@@ -1,10 +1,11 @@
 //! Counts as tables with a bar in each row: the numbers are text, the bars are beside them. No
 //! script, and nothing that only colour tells.
 
-use super::words::{heading, outside, per_cent, rows};
+use super::words::{explained, heading, outside, per_cent, rows};
 use crate::cli::batch::row::RowDecision;
 use crate::cli::report::gathered::{Gathered, LEVELS, Split};
 use crate::cli::text::grouped;
+use crate::screening::DecidedBy;
 
 /// The most parties that are shown.
 const MOST_PARTIES: usize = 40;
@@ -44,8 +45,12 @@ pub fn totals(page: &mut String, gathered: &Gathered) {
     ];
     for (decision, meaning) in shown {
         let count = gathered.of(decision);
+        let by_data = match gathered.counts.resting_on(DecidedBy::Data, decision) {
+            0 => String::new(),
+            rows => format!("; {} only because of the data", grouped(rows)),
+        };
         page.push_str(&format!(
-            "<div><dt>{decision}</dt><dd>{}<small>{}, {meaning}</small></dd></div>\n",
+            "<div><dt>{decision}</dt><dd>{}<small>{}, {meaning}{by_data}</small></dd></div>\n",
             grouped(count),
             per_cent(count, gathered.counts.rows)
         ));
@@ -195,12 +200,6 @@ pub fn tables(page: &mut String, gathered: &Gathered) {
     }
     page.push_str("<div class=\"pairs\">\n");
     let counts = &gathered.counts;
-    let explain = |code: &str| {
-        use crate::cli::render::words::incomplete;
-        use crate::grpc::v1::IncompleteReasonCode as Code;
-        let known = Code::from_str_name(&format!("INCOMPLETE_REASON_CODE_{code}"));
-        format!("{}: {}", outside(code), incomplete(known.unwrap_or_default()))
-    };
     let plain = [
         ("Statuses", "Status", &counts.statuses),
         ("Findings that decided", "Finding", &counts.findings),
@@ -215,7 +214,7 @@ pub fn tables(page: &mut String, gathered: &Gathered) {
         page.push_str(&heading(&[named, "#Rows"]));
         page.push_str("<tbody>\n");
         for (name, count) in counted {
-            let name = if named == "Reason" { explain(name) } else { outside(name) };
+            let name = if named == "Reason" { explained(name) } else { outside(name) };
             let count = grouped(*count);
             page.push_str(&format!(
                 "<tr><th scope=\"row\">{name}</th><td class=\"num\">{count}</td></tr>\n"

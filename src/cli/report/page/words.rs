@@ -1,7 +1,9 @@
 //! Numbers, names and table parts as a page has them. Every text from outside becomes harmless here.
 
 use crate::cli::render::page::xml;
+use crate::cli::render::words::incomplete;
 use crate::cli::text::grouped;
+use crate::grpc::v1::IncompleteReasonCode as Code;
 
 /// The longest text from outside that is shown whole, in characters.
 const LONGEST: usize = 320;
@@ -33,6 +35,12 @@ fn cut(text: &str) -> String {
     let start: String = text.chars().take(START).collect();
     let length = grouped(text.chars().count() as u64);
     format!("{}… ({length} characters; whole in the result file)", xml(&start))
+}
+
+/// The code of a reason of being INCOMPLETE, with what it means.
+pub fn explained(code: &str) -> String {
+    let known = Code::from_str_name(&format!("INCOMPLETE_REASON_CODE_{code}"));
+    format!("{}: {}", outside(code), incomplete(known.unwrap_or_default()))
 }
 
 /// A number of rows with its noun.
