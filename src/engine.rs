@@ -51,6 +51,7 @@ pub use transfers::{
 pub use upkeep::StoreWatch;
 
 use crate::config::Config;
+use crate::domain::duration;
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
@@ -59,7 +60,7 @@ use crate::refresh::{
     Refresher, Report, Room, Stop,
 };
 use crate::screening::parties::Categories;
-use crate::screening::snapshot::{ListTerms, Snapshot, SnapshotRecord, parse_id, span};
+use crate::screening::snapshot::{ListAge, ListTerms, Snapshot, SnapshotRecord, parse_id};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};
@@ -264,7 +265,7 @@ impl Engine {
         let snapshot = self.snapshot();
         for list in snapshot.as_deref().map_or(&[][..], Snapshot::lists) {
             let state = list.state();
-            let age = list.age_at(now).map(|age| span(age.as_secs().unsigned_abs()));
+            let age = list.age_at(now).map(|age| duration::age(age.as_secs().unsigned_abs()));
             tracing::info!(
                 list = %list.id(),
                 version = state.version.version,
@@ -274,7 +275,10 @@ impl Engine {
                 age = age.as_deref().unwrap_or("unknown"),
                 "loaded",
             );
-            if list.is_stale_at(now) {
+            if let age @ ListAge::ClockBehind { .. } = list.age(now) {
+                tracing::warn!(list = %list.id(), "{age}");
+            }
+            if list.counts_as_stale(now) {
                 let meaning = match snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
                     true => "STALE, and let pass because stale lists are allowed",
                     false => {

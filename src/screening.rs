@@ -374,7 +374,8 @@ impl<'s> Scope<'s> {
             if (list.is_stale_at(at) || list.is_ahead_of(now)) && !self.snapshot.stale_allowed() {
                 found.push(Incomplete::ListStale {
                     list: list.id().clone(),
-                    age_seconds: list.age_at(at).map(|age| age.as_secs().unsigned_abs()),
+                    // A clock that is behind says nothing of any moment.
+                    age: if list.is_ahead_of(now) { list.age(now) } else { list.age(at) },
                     max_age_seconds: list
                         .terms()
                         .max_age

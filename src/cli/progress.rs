@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::cli::text::grouped;
+use crate::domain::duration::span;
 use crate::source::rows::Progress;
 
 /// How often the line on a terminal is redrawn at most.
@@ -102,15 +103,6 @@ fn words(progress: Progress, before: Progress, elapsed: Duration, bar: bool) -> 
     words
 }
 
-/// A span of time: `7 s`, `12 min 30 s`, `2 h 5 min`.
-pub fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,13 +125,5 @@ mod tests {
         let before = Progress { rows: 900, bytes: 40, total_bytes: None };
         let resumed = " 50 %  1,000 rows  10 rows/s  50 s left";
         assert_eq!(words(progress, before, Duration::from_secs(10), false), resumed);
-    }
-
-    #[test]
-    fn spans() {
-        let check = |seconds, want: &str| assert_eq!(span(seconds), want);
-        check(59, "59 s");
-        check(61, "1 min 1 s");
-        check(7_500, "2 h 5 min");
     }
 }

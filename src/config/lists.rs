@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
+use crate::domain::duration::span as span_in_words;
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::publication::MAX_SHRINK_WINDOW;
 use crate::refresh::ListSettings;
@@ -211,9 +212,9 @@ impl Draft {
             let origin = self.max_age.as_ref().map(|age| &age.origin);
             let origin = origin.or(self.refresh_interval.as_ref().map(|given| &given.origin));
             let why = format!(
-                "max_age ({} s) must be longer than refresh_interval ({} s)",
-                max_age.as_secs(),
-                self.interval().as_secs()
+                "max_age ({}) must be longer than refresh_interval ({})",
+                span_in_words(max_age.as_secs()),
+                span_in_words(self.interval().as_secs())
             );
             problem(origin.unwrap_or(&Origin::Default), why);
         }

@@ -356,15 +356,15 @@ fn what_a_list_may_not_say() {
     );
     with_kind(
         "refresh_interval = \"1h\"\nmax_age = \"60m\"",
-        &["F:4: lists.x: max_age (3600 s) must be longer than refresh_interval (3600 s)"],
+        &["F:4: lists.x: max_age (1 h) must be longer than refresh_interval (1 h)"],
     );
     with_kind(
         "max_age = \"30m\"",
-        &["F:3: lists.x: max_age (1800 s) must be longer than refresh_interval (3600 s)"],
+        &["F:3: lists.x: max_age (30 min) must be longer than refresh_interval (1 h)"],
     );
     with_kind(
         "url = \"http://h\"\nrefresh_interval = \"3d\"",
-        &["F:4: lists.x: max_age (172800 s) must be longer than refresh_interval (259200 s)"],
+        &["F:4: lists.x: max_age (2 d) must be longer than refresh_interval (3 d)"],
     );
     with_kind(
         "static = true\nmax_age = \"3d\"\nrefresh_interval = \"2h\"",

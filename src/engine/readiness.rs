@@ -37,7 +37,7 @@ impl Engine {
             return Readiness { missing, not_stored, misplaced, ..Readiness::default() };
         };
         let now = self.now();
-        let is_stale = |list: &&SnapshotList| list.terms().required && list.is_stale_at(now);
+        let is_stale = |list: &&SnapshotList| list.terms().required && list.counts_as_stale(now);
         let stale = match snapshot.stale_allowed() {
             true => Vec::new(),
             false => {

@@ -12,7 +12,9 @@ use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
 use crate::engine::Engine;
 use crate::screening::policy::{Decision, Factors, RiskLevel};
-use crate::screening::snapshot::{IndexedListing, Snapshot, SnapshotList, SnapshotRecord};
+use crate::screening::snapshot::{
+    CLOCK_TOLERANCE, IndexedListing, ListAge, Snapshot, SnapshotList, SnapshotRecord,
+};
 use crate::screening::{
     Finding, FindingKind, Grounds, Incomplete, ListingState, Screening, standing,
 };
@@ -398,6 +400,7 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
                 published: day(list.published),
                 current_at: list.current_at.map(timestamp),
                 age_seconds: None,
+                clock_behind: None,
                 max_age_seconds: list.max_age_seconds,
                 required: list.required,
                 stale: false,
@@ -419,15 +422,25 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
     message
 }
 
+/// What the clock says, where it is behind the list.
+pub fn clock_behind(list: &SnapshotList, now: Timestamp) -> Option<pbjson_types::Timestamp> {
+    match list.age(now) {
+        ListAge::ClockBehind { now, .. } => Some(timestamp(now)),
+        ListAge::Known(_) | ListAge::Unknown => None,
+    }
+}
+
 /// Fills the ages of `message`, made of `snapshot` by [`snapshot`], as of `at`.
 pub fn set_ages(message: &mut v1::Snapshot, snapshot: &Snapshot, at: Timestamp) {
     for (message, list) in message.lists.iter_mut().zip(snapshot.lists()) {
         message.age_seconds = list.age_at(at).map(|age| age.as_secs().unsigned_abs());
-        message.stale = list.is_stale_at(at);
+        message.stale = list.counts_as_stale(at);
+        message.clock_behind = clock_behind(list, at);
     }
     for chain in &mut message.transfers {
         let last = chain.last_time.as_ref().and_then(from_timestamp);
-        let age = last.map(|last| at.duration_since(last).max(SignedDuration::ZERO));
+        let age = last.map(|last| at.duration_since(last)).filter(|age| *age >= -CLOCK_TOLERANCE);
+        let age = age.map(|age| age.max(SignedDuration::ZERO));
         chain.age_seconds = age.map(|age| age.as_secs().unsigned_abs());
     }
 }

@@ -384,7 +384,8 @@ fn sanctions_list(
     message.checked_at = check.succeeded_at.map(convert::timestamp);
     message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
     message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
-    message.stale = list.is_stale_at(now);
+    message.stale = list.counts_as_stale(now);
+    message.clock_behind = convert::clock_behind(list, now);
     message.origin = origin.into();
     message.origin_name = origin_name;
     message.force_reason = version.force_reason.clone();

@@ -57,8 +57,9 @@ fn ages(lists: &[ListOverview], now: Timestamp, text: &mut Text) {
         }
         (None, _) => None,
     });
-    let named = ("list_stale", "1 where a list is older than its limit.");
-    by_loaded(text, lists, named, |list| Some(u8::from(list.is_stale_at(now))));
+    let named =
+        ("list_stale", "1 where a list is older than its limit, or the clock is behind it.");
+    by_loaded(text, lists, named, |list| Some(u8::from(list.counts_as_stale(now))));
 }
 
 fn contents(engine: &Engine, lists: &[ListOverview], text: &mut Text) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::snapshot::span;
+use super::snapshot::ListAge;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
+use crate::domain::duration;
 use crate::domain::list::{Gap, ListId};
 use crate::domain::transfer::MovementKind;
 
@@ -19,12 +20,12 @@ pub enum Incomplete {
     /// A publication of a required list was read and could not be stored: what it lists is not in
     /// force.
     ListNotStored(ListId),
-    /// A list is older than its limit: the age (unknown: `None`) and the limit, in seconds.
+    /// A list is older than its limit, or its age is not known.
     ListStale {
         /// The list.
         list: ListId,
-        /// Its age at the evaluation; `None` where it is unknown.
-        age_seconds: Option<u64>,
+        /// Its age at the evaluation.
+        age: ListAge,
         /// Its limit.
         max_age_seconds: u64,
     },
@@ -118,13 +119,13 @@ impl fmt::Display for Incomplete {
                 "a later publication of {list} was read and could not be stored: what it lists is \
                  not in force"
             ),
-            Self::ListStale { list, age_seconds, max_age_seconds } => {
-                let limit = span(*max_age_seconds);
-                match age_seconds {
-                    Some(age) => write!(f, "{list} is stale: {} old, limit {limit}", span(*age)),
-                    None => write!(f, "{list} is stale: of unknown age, limit {limit}"),
+            Self::ListStale { list, age, max_age_seconds } => match age {
+                ListAge::Known(_) | ListAge::Unknown => {
+                    let limit = duration::span(*max_age_seconds);
+                    write!(f, "{list} is stale: {age}, limit {limit}")
                 }
-            }
+                ListAge::ClockBehind { .. } => age.fmt(f),
+            },
             Self::Narrowed(list) => write!(f, "the request leaves out required list {list}"),
             Self::AddressNotUnderstood(error) => error.fmt(f),
             Self::ChecksumWrong => f.write_str(
@@ -166,7 +167,7 @@ impl fmt::Display for Incomplete {
                 write!(f, "{asset} of {chain} is not in the asset table: nothing there could count")
             }
             Self::TransfersStale { chain, age_seconds, max_age_seconds } => {
-                let (age, limit) = (span(*age_seconds), span(*max_age_seconds));
+                let (age, limit) = (duration::age(*age_seconds), duration::span(*max_age_seconds));
                 write!(f, "the last transfer of {chain} is {age} old, limit {limit}")
             }
             Self::ExposureBehind => {

@@ -1,5 +1,6 @@
 //! The lists as the hot path sees them: immutable, in memory, swapped whole. Does not score.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use terms::ListTerms;
 use super::coverage::ExposureState;
 use super::parties::Categories;
 use super::policy::Policy;
+use crate::domain::duration;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{Gap, ListId, ListKind, ListState, ListVersion};
 use crate::exposure::{self, Source};
@@ -82,17 +84,28 @@ impl SnapshotList {
         self.current_at
     }
 
-    /// Its age at `at`; zero where it was known to be current later than that.
-    pub fn age_at(&self, at: Timestamp) -> Option<SignedDuration> {
-        self.current_at.map(|current| at.duration_since(current).max(SignedDuration::ZERO))
+    /// How old it is by a clock that says `now`.
+    pub fn age(&self, now: Timestamp) -> ListAge {
+        match self.current_at.map(|current| (current, now.duration_since(current))) {
+            None => ListAge::Unknown,
+            Some((current_at, age)) if age < -CLOCK_TOLERANCE => {
+                ListAge::ClockBehind { now, current_at }
+            }
+            Some((_, age)) => ListAge::Known(age.max(SignedDuration::ZERO)),
+        }
     }
 
-    /// Whether it says that it was looked at, or published, more than a day after `now`: the clock
-    /// was wrong then or is now, and its age is not known.
+    /// Its age by a clock that says `now`; `None` where it is unknown or the clock is behind.
+    pub fn age_at(&self, now: Timestamp) -> Option<SignedDuration> {
+        match self.age(now) {
+            ListAge::Known(age) => Some(age),
+            ListAge::Unknown | ListAge::ClockBehind { .. } => None,
+        }
+    }
+
+    /// Whether a clock that says `now` is behind the list, which ages: it may be stale.
     pub fn is_ahead_of(&self, now: Timestamp) -> bool {
-        let ahead =
-            |current: Timestamp| current.duration_since(now) > SignedDuration::from_hours(24);
-        self.terms.max_age.is_some() && self.current_at.is_some_and(ahead)
+        self.terms.max_age.is_some() && matches!(self.age(now), ListAge::ClockBehind { .. })
     }
 
     /// The span in which nobody looked at the list, if `at`, which is on `day`, lies in it by more
@@ -107,17 +120,50 @@ impl SnapshotList {
     pub fn is_stale_at(&self, at: Timestamp) -> bool {
         self.fresh_until.is_some_and(|until| until < at)
     }
-}
 
-/// Seconds for people: the two largest units.
-pub fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {} s", seconds % 60),
-        (0, _) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
+    /// Whether a clock that says `now` shows it to be older than its limit, or is itself behind.
+    pub fn counts_as_stale(&self, now: Timestamp) -> bool {
+        self.is_stale_at(now) || self.is_ahead_of(now)
     }
 }
+
+/// How far a list may lie in the future: somewhere it is tomorrow already.
+pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// How old a list is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListAge {
+    /// The time since it was last known to be current.
+    Known(SignedDuration),
+    /// Nothing says when it was current.
+    Unknown,
+    /// It was current more than a day after what the clock says: the clock is wrong, or was then.
+    ClockBehind {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the list was published or its source checked.
+        current_at: Timestamp,
+    },
+}
+
+impl fmt::Display for ListAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(age) => {
+                write!(f, "{} old", duration::age(age.as_secs().unsigned_abs()))
+            }
+            Self::Unknown => f.write_str("of unknown age"),
+            Self::ClockBehind { now, current_at } => write!(
+                f,
+                "this machine's clock is behind: it says {}, the list was checked at {}",
+                now.strftime(TO_THE_SECOND),
+                current_at.strftime(TO_THE_SECOND)
+            ),
+        }
+    }
+}
+
+const TO_THE_SECOND: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// What a snapshot rests on beside its lists and its policy.
 struct Base {

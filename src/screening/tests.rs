@@ -250,6 +250,11 @@ fn a_list_from_the_future_is_of_unknown_age() {
     };
     assert_eq!(ahead(date(2025, 11, 21)), "Allow 0", "tomorrow, east of here");
     assert_eq!(ahead(date(2025, 11, 22)), "Review 0 !ListStale");
+    let state = list("us-ofac-sdn", ListKind::Sanctions, date(2025, 11, 22), vec![]);
+    let age = snapshot(&[state], &[]).lists()[0].age(now());
+    let says = "this machine's clock is behind: it says 2025-11-20T12:00:00Z, the list was checked \
+                at 2025-11-22T00:00:00Z";
+    assert_eq!(age.to_string(), says);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod chart;
 mod cli;
 mod cli_access;
 mod cli_batch;
+mod cli_clock;
 mod cli_end_to_end;
 mod cli_policy;
 mod cli_transfers;

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use jiff::SignedDuration;
 use lazaretto::domain::address::{Address, Encoding};
 use lazaretto::domain::list::{ChangeKind, Provenance};
 use lazaretto::domain::publication::standing_digest;
 use lazaretto::engine::{EngineError, Publication};
 use lazaretto::screening::policy::Decision;
+use lazaretto::screening::snapshot::ListAge;
 use lazaretto::screening::{FindingKind, Incomplete, ListingState, ScopeError};
 
 use crate::desk::{Desk, data, list_id};
@@ -407,7 +409,7 @@ fn a_list_that_nobody_checked_is_stale() {
     assert_eq!((stale.decision, stale.score), (Decision::Review, 0));
     let reason = Incomplete::ListStale {
         list: list_id(SDN),
-        age_seconds: Some(12 * 24 * 3600),
+        age: ListAge::Known(SignedDuration::from_hours(12 * 24)),
         max_age_seconds: 48 * 3600,
     };
     assert_eq!(stale.incomplete, [reason]);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
-use crate::cli::progress::span;
 use crate::cli::text::{escape, grouped, line_counts};
+use crate::domain::duration::span;
 use crate::screening::DecidedBy;
 
 /// The parties that are named; the summary's file has them all.

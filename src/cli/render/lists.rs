@@ -59,6 +59,14 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
 }
 
 fn age(list: &v1::SanctionsList, style: Style) -> String {
+    if let Some(clock) = &list.clock_behind {
+        let checked = match &list.checked_at {
+            // Published later than checked, or never checked.
+            Some(at) if at.seconds > clock.seconds => words::moment(Some(at)),
+            Some(_) | None => escape(words::day(&list.published)).into_owned(),
+        };
+        return style.paint(Colour::Doubtful, &words::clock_behind(clock, &checked));
+    }
     let age = words::age(list.age_seconds, list.max_age_seconds, list.stale);
     if list.stale { style.paint(Colour::Doubtful, &age) } else { age }
 }

@@ -100,6 +100,10 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
 }
 
 fn age_alone(list: &v1::SnapshotList, style: Style) -> String {
+    if let Some(clock) = &list.clock_behind {
+        let checked = words::moment(list.current_at.as_ref());
+        return style.paint(Colour::Doubtful, &words::clock_behind(clock, &checked));
+    }
     if list.age_seconds.is_none() && list.current_at.is_some() {
         return format!("current at {}", words::moment(list.current_at.as_ref()));
     }

@@ -122,6 +122,7 @@ fn snapshot() -> v1::Snapshot {
         published: text("2025-11-19"),
         current_at: at(1_763_590_000),
         age_seconds: Some(10_000),
+        clock_behind: None,
         max_age_seconds: Some(172_800),
         required: true,
         stale: false,

@@ -3,6 +3,7 @@
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
+use crate::domain::duration;
 use crate::grpc::v1;
 use v1::transfer::Movement;
 
@@ -43,7 +44,7 @@ fn head_table(heads: &[v1::TransferHead], style: Style) -> String {
             });
         }
         if head.last_time.is_some() {
-            notes.push(format!("{} old", words::span(head.age_seconds)));
+            notes.push(format!("{} old", duration::age(head.age_seconds)));
         }
         if head.retracted > 0 {
             notes.push(format!("{} taken back", head.retracted));

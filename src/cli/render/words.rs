@@ -3,6 +3,7 @@
 use pbjson_types::Timestamp;
 
 use crate::cli::text::{Colour, escape};
+use crate::domain::duration::{self, span};
 use crate::grpc::v1;
 
 /// A list kind by its short name.
@@ -36,7 +37,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
     use v1::IncompleteReasonCode as Code;
     match code {
         Code::RequiredListMissing => "a required list is not loaded",
-        Code::ListStale => "a list is older than its limit",
+        Code::ListStale => "a list is older than its limit, or its age is not known",
         Code::ListNotStored => "a publication of a required list could not be stored",
         Code::Narrowed => "the request leaves out a required list",
         Code::AddressNotUnderstood => "the string fits no address form",
@@ -194,28 +195,25 @@ pub fn checksum(checksum: v1::ChecksumVerdict) -> &'static str {
     }
 }
 
-/// A span of time, rounded down to the unit that people would use.
-pub fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
-}
-
 /// How old a list is, and against which limit.
 pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
     if age.is_none() && max_age.is_none() && !stale {
         return "does not age".to_owned();
     }
-    let age = age.map_or_else(|| "of unknown age".to_owned(), |age| format!("{} old", span(age)));
+    let old = |age| format!("{} old", duration::age(age));
+    let age = age.map_or_else(|| "of unknown age".to_owned(), old);
     match (max_age, stale) {
         (Some(limit), true) => format!("{age}, STALE (limit {})", span(limit)),
         (None, true) => format!("{age}, STALE"),
         (Some(limit), false) => format!("{age} (limit {})", span(limit)),
         (None, false) => format!("{age} (no limit)"),
     }
+}
+
+/// That a clock which says `clock` is behind a list that was checked at `checked`.
+pub fn clock_behind(clock: &Timestamp, checked: &str) -> String {
+    let clock = moment(Some(clock));
+    format!("this machine's clock is behind: it says {clock}, the list was checked at {checked}")
 }
 
 /// A moment in RFC 3339; a hostile one as its numbers.
@@ -283,16 +281,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans() {
-        let check = |seconds: u64, want: &str| assert_eq!(span(seconds), want);
-        check(0, "0 s");
-        check(119, "119 s");
-        check(120, "2 min");
-        check(7_199, "119 min");
-        check(7_200, "2 h");
-        check(172_799, "47 h");
-        check(172_800, "2 days");
-        check(u64::MAX, "213503982334601 days");
+    fn ages() {
+        let check =
+            |seconds, limit, stale, want: &str| assert_eq!(age(seconds, limit, stale), want);
+        check(Some(0), Some(172_800), false, "less than a minute old (limit 2 d)");
+        check(Some(11_100), None, false, "3 h 5 min old (no limit)");
+        check(Some(180_000), Some(172_800), true, "2 d 2 h old, STALE (limit 2 d)");
+        check(None, Some(172_800), true, "of unknown age, STALE (limit 2 d)");
+        check(None, None, false, "does not age");
     }
 
     #[test]

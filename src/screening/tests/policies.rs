@@ -4,6 +4,7 @@
 use super::super::policy::Policy;
 use super::super::policy::tests::properties::policy;
 use super::*;
+use crate::screening::snapshot::ListAge;
 
 /// Lists of rows from the pool: their kind, and whether each row stands.
 fn drawn() -> impl Strategy<Value = Vec<(usize, usize, bool)>> {
@@ -136,7 +137,7 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
     assert_eq!(said("[staleness.list_kind]\nSANCTIONS = \"37h\"\n", &all), complete);
     let stale = Incomplete::ListStale {
         list: id("us-ofac-sdn"),
-        age_seconds: Some(36 * 3600),
+        age: ListAge::Known(SignedDuration::from_hours(36)),
         max_age_seconds: 35 * 3600,
     };
     assert_eq!(said("[staleness.list_kind]\nSANCTIONS = \"35h\"\n", &all), incomplete(stale));

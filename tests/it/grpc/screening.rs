@@ -37,6 +37,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             published: "2025-11-20".to_owned(),
             current_at: Some(proto_time("2025-11-20T00:00:00Z")),
             age_seconds: Some(12 * 3600),
+            clock_behind: None,
             max_age_seconds: Some(48 * 3600),
             required: true,
             stale: false,
