@@ -252,10 +252,10 @@ impl Engine {
     /// task is dropped.
     pub fn start_refresh(self: &Arc<Self>) -> Result<RefreshTask, EngineError> {
         let stop = Arc::new(Stop::default());
-        let (refresher, until) = (self.refresher.clone(), stop.clone());
+        let (refresher, until, offline) = (self.refresher.clone(), stop.clone(), self.offline);
         std::thread::Builder::new()
             .name("refresh".to_owned())
-            .spawn(move || refresher.run(&until))?;
+            .spawn(move || refresher.run(&until, offline))?;
         Ok(RefreshTask(stop))
     }
 
@@ -313,7 +313,8 @@ impl Engine {
         if self.settings(id).is_none() && self.publisher.list(id).is_none() {
             return Err(EngineError::UnknownList(id.clone()));
         }
-        if self.offline {
+        let is_remote = self.settings(id).is_some_and(|settings| settings.url.is_some());
+        if self.offline && is_remote {
             return Err(EngineError::Offline);
         }
         Ok(self.refresher.refresh(id)?.into())

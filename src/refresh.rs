@@ -140,11 +140,16 @@ impl Refresher {
 
     /// Refreshes every source on its schedule until `stop` is set. Blocks; a thread of its own is
     /// the place for it. A static list is read until it was read once from the source that is
-    /// configured now; and any source that was not, at once.
-    pub fn run(&self, stop: &Stop) {
+    /// configured now; and any source that was not, at once. If `offline`, only sources that are files
+    /// are read.
+    pub fn run(&self, stop: &Stop, offline: bool) {
         let start = Instant::now();
         let mut timetable: Vec<(Instant, Schedule, &Source)> = Vec::new();
-        for source in self.sources.iter().filter(|source| source.settings.source_name().is_some()) {
+        let is_read = |source: &&Source| {
+            let settings = &source.settings;
+            settings.source_name().is_some() && !(offline && settings.url.is_some())
+        };
+        for source in self.sources.iter().filter(is_read) {
             let schedule = Schedule::new(source.settings.refresh_interval);
             let state = self.publisher.list(&source.settings.id);
             let mark = Some(source.settings.source_mark());

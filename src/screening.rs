@@ -370,6 +370,12 @@ impl<'s> Scope<'s> {
             .map(Incomplete::RequiredListMissing)
             .collect();
         found.extend(self.snapshot.not_stored().iter().cloned().map(Incomplete::ListNotStored));
+        // What is not known of a past day counts of the required lists, or of those that the request
+        // names: one undated pack of tags would make every past day incomplete. Where no list is
+        // required all of them count.
+        let has_required = self.snapshot.lists().iter().any(|list| list.terms().required);
+        let is_beside_required =
+            |list: &SnapshotList| has_required && !list.terms().required && self.selected.is_none();
         for list in self.lists() {
             if (list.is_stale_at(at) || list.is_ahead_of(now)) && !self.snapshot.stale_allowed() {
                 found.push(Incomplete::ListStale {
@@ -381,6 +387,9 @@ impl<'s> Scope<'s> {
                         .max_age
                         .map_or(0, |age| age.as_secs().unsigned_abs()),
                 });
+            }
+            if is_beside_required(list) {
+                continue;
             }
             let first_published = list.state().version.first_published;
             let before = |day: Date| first_published.is_none_or(|first| day < first);

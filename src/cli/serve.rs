@@ -104,7 +104,7 @@ async fn serve(config: &Config) -> Result<()> {
     };
 
     engine.want_graph();
-    let refresh = (!config.offline).then(|| engine.start_refresh()).transpose()?;
+    let refresh = engine.start_refresh()?;
     let policies = engine.watch_policies()?;
     let store = engine.watch_store()?;
     engine.log_lists();
@@ -187,7 +187,10 @@ fn announce(config: &Config, bound: SocketAddr, url: &str) {
         warn!("STALE LISTS MAY GIVE ALLOW (allow_stale): for trials only, never to decide by");
     }
     if config.offline {
-        warn!("offline: no source is contacted, and lists grow stale unless imported by hand");
+        warn!(
+            "offline: only sources that are files are read, and other lists grow stale unless they \
+             are imported by hand"
+        );
     }
     info!(%url, "listening");
     let data_dir = config.data_dir.display();

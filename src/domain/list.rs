@@ -399,30 +399,32 @@ impl ListState {
 
     /// Returns the moment until which a row surely did not stand: the address's own day, or else the
     /// later of the party's day and of the last moment at which the list was known without the row.
-    /// `None` where nothing says.
-    pub fn unlisted_until(&self, key: &RowKey, standing: &Standing) -> Option<Timestamp> {
-        let from = standing.from.and_then(begin);
-        match standing.basis {
-            StartBasis::AddressDate | StartBasis::PartyDate => from,
-            StartBasis::FirstSeen => {
-                let found = self.parties.binary_search_by(|party| party.uid.cmp(&key.party_uid));
-                let dated = found.ok().and_then(|at| self.parties[at].listed_on.first().copied());
-                let without = self.last_known_before(standing.from?);
-                without.max(dated.and_then(begin)).min(from)
-            }
+    /// `None` where nothing says. Of a row that was dropped and came back that is before it stood
+    /// first: when it stood in between is not told apart.
+    pub fn unlisted_until(&self, row: &Row) -> Option<Timestamp> {
+        let first = row.standings.first()?;
+        let from = first.from.and_then(begin);
+        let found = self.parties.binary_search_by(|party| party.uid.cmp(&row.key.party_uid));
+        let dated = found.ok().and_then(|at| self.parties[at].listed_on.first().copied());
+        let dated = dated.and_then(begin);
+        match first.basis {
+            StartBasis::AddressDate => from,
+            // The party's first day may have been corrected since.
+            StartBasis::PartyDate => from.min(dated.or(from)),
+            StartBasis::FirstSeen => self.last_known_before(first.from?).max(dated).min(from),
             StartBasis::Unknown => None,
         }
     }
 
     /// Returns the last moment at which the list was known as it stood before the publication of
-    /// `day`.
+    /// `day`; `None` where no publication before it has a day.
     fn last_known_before(&self, day: Date) -> Option<Timestamp> {
-        let gap = self.version.uncovered.iter().rev().find(|gap| gap.until == day);
-        match gap {
-            Some(gap) => Some(gap.from),
-            // It was looked at that day, before it changed, unless no publication before had a day.
-            None => self.version.first_published.and_then(|_| begin(day)),
-        }
+        self.version.first_published.filter(|first| *first < day)?;
+        let begin = begin(day)?;
+        let is_within = |gap: &&Gap| gap.from < begin && day <= gap.until;
+        let gaps = self.version.uncovered.iter().rev();
+        // It was looked at that day, before it changed, where no gap lies before it.
+        Some(gaps.filter(is_within).map(|gap| gap.from).min().unwrap_or(begin))
     }
 
     /// Whether the version was imported by hand and its source has not said the same since.

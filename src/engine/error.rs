@@ -24,7 +24,7 @@ pub enum EngineError {
     #[error("list {0} has no configured source")]
     NoSource(ListId),
     /// The program was told to contact nobody.
-    #[error("running offline: no source is contacted")]
+    #[error("running offline: sources that are no files are not contacted")]
     Offline,
     /// The file is malformed.
     #[error(transparent)]

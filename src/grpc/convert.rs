@@ -207,6 +207,7 @@ pub fn screening(
     snapshot: &Snapshot,
     now: Timestamp,
 ) -> v1::Screening {
+    let incomplete_reasons = incomplete_reasons(screening);
     let coverage = match screening.covered {
         true => v1::ExposureCoverage::Covered,
         false => v1::ExposureCoverage::NotCovered,
@@ -220,13 +221,13 @@ pub fn screening(
         level: v1::RiskLevel::from(screening.level).into(),
         address: screening.address.as_ref().map(understood),
         findings: screening.findings.iter().map(|found| finding(found, screening)).collect(),
-        incomplete_reasons: incomplete_reasons(screening),
+        reason: screening.reason(incomplete_reasons.first().map(|first| first.detail.as_str())),
+        incomplete_reasons,
         evaluated_at: Some(timestamp(now)),
         exposure_coverage: coverage.into(),
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
-        reason: screening.reason(),
     }
 }
 
@@ -332,7 +333,7 @@ fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>
     let basis = standing.map_or(StartBasis::Unknown, |standing| standing.basis);
     let chains = row.understood.map_or(&[][..], IndexedListing::chains);
     let state_of_list = row.list.state();
-    let unlisted_until = standing.and_then(|it| state_of_list.unlisted_until(&row.row.key, it));
+    let unlisted_until = standing.and_then(|_| state_of_list.unlisted_until(row.row));
     v1::Listing {
         list_id: row.list.id().to_string(),
         list_kind: v1::ListKind::from(row.list.kind()).into(),

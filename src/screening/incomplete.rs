@@ -122,9 +122,15 @@ impl fmt::Display for Incomplete {
             Self::ListStale { list, age, max_age_seconds } => match age {
                 ListAge::Known(_) | ListAge::Unknown => {
                     let limit = duration::span(*max_age_seconds);
+                    if age.to_string() == format!("{limit} old") {
+                        return write!(
+                            f,
+                            "{list} is stale: a little more than {limit} old, its limit"
+                        );
+                    }
                     write!(f, "{list} is stale: {age}, limit {limit}")
                 }
-                ListAge::ClockBehind { .. } => age.fmt(f),
+                ListAge::ClockBehind { .. } => write!(f, "the age of {list} is not known: {age}"),
             },
             Self::Narrowed(list) => write!(f, "the request leaves out required list {list}"),
             Self::AddressNotUnderstood(error) => error.fmt(f),

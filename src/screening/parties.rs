@@ -60,20 +60,48 @@ pub fn parties<'s>(
 ) -> (Vec<Source>, Vec<(PackedKey, StopReason)>) {
     let (mut sources, mut stops) = (Vec::new(), Vec::new());
     for list in lists {
-        for (key, listing) in list.index().postings() {
+        let postings: Vec<_> = list.index().postings().collect();
+        for of_key in postings.chunk_by(|(a, _), (b, _)| a == b) {
+            let listings: Vec<_> = of_key.iter().map(|&(_, listing)| listing).collect();
+            let Some(&(key, _)) = of_key.first() else { continue };
             let key = PackedKey::from(key);
-            match party(list, key, listing, categories, day) {
-                Some(Ok(source)) => sources.push(source),
-                Some(Err(why)) => stops.push((key, why)),
-                None => {}
+            for party in parties_at(list, key, &listings, categories, day) {
+                match party {
+                    Ok(source) => sources.push(source),
+                    Err(why) => stops.push((key, why)),
+                }
             }
         }
     }
     (sources, stops)
 }
 
+/// What the listings that are indexed under a key make of it: sources, and stops.
+pub(super) fn parties_at<'s>(
+    list: &'s SnapshotList,
+    key: PackedKey,
+    listings: &[&'s IndexedListing],
+    categories: &Categories,
+    day: Option<Date>,
+) -> Vec<Result<Source, StopReason>> {
+    let found = listings.iter().filter_map(|listing| party(list, key, listing, categories, day));
+    let mut found: Vec<_> = found.collect();
+    if listings.len() > 1 {
+        // A row that was dropped and came back under another party or ticker is another row.
+        let until = |listing: &&IndexedListing| {
+            let (row, _) = list.index().listed_row(listing);
+            list.state().unlisted_until(row).and_then(seconds)
+        };
+        let earliest = listings.iter().map(until).min().flatten();
+        for source in found.iter_mut().flatten() {
+            source.unlisted_until = earliest;
+        }
+    }
+    found
+}
+
 /// What a listing makes of a key that it is indexed under: a source, or a stop; `None` for neither.
-pub(super) fn party(
+fn party(
     list: &SnapshotList,
     key: PackedKey,
     listing: &IndexedListing,
@@ -92,7 +120,7 @@ pub(super) fn party(
             list: list.id().clone(),
             listing: row.key.clone(),
             listed_from: list.state().listed_from(standing).and_then(seconds),
-            unlisted_until: list.state().unlisted_until(&row.key, standing).and_then(seconds),
+            unlisted_until: list.state().unlisted_until(row).and_then(seconds),
         })),
         Role::Stop => Some(Err(StopReason::Service)),
         Role::None => None,

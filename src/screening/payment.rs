@@ -2,7 +2,7 @@
 //! and what the lists say of its ends as ends of paths. Searches no transfers.
 
 use super::matching::{self, Finding, Near};
-use super::parties::party;
+use super::parties::parties_at;
 use super::policy::Decision;
 use super::{Chosen, Scope};
 use crate::domain::asset::AssetRule;
@@ -132,8 +132,8 @@ impl<'s> Scope<'s> {
         let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         let of = |list: &'s super::SnapshotList| {
-            let listings = list.index().by_key(hash, key);
-            listings.filter_map(move |of| party(list, packed, of, categories, self.day)?.ok())
+            let listings: Vec<_> = list.index().by_key(hash, key).collect();
+            parties_at(list, packed, &listings, categories, self.day).into_iter().flatten()
         };
         self.lists().flat_map(of).collect()
     }
@@ -143,9 +143,8 @@ impl<'s> Scope<'s> {
         let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         snapshot.lists().iter().any(|list| {
-            let mut listings = list.index().by_key(hash, key);
-            let ends = |of| matches!(party(list, packed, of, categories, None), Some(Err(_)));
-            listings.any(ends)
+            let listings: Vec<_> = list.index().by_key(hash, key).collect();
+            parties_at(list, packed, &listings, categories, None).iter().any(Result::is_err)
         })
     }
 

@@ -30,19 +30,28 @@ impl Finding<'_> {
             (FindingKind::Listed, _) => self.listed("this address"),
             (FindingKind::SameKey, _) => {
                 let address = short(&self.row.key.address);
-                self.listed(&format!("the key of this address also controls {address}, which"))
+                self.listed(&format!(
+                    "the same key or script stands behind this address and {address}, which"
+                ))
             }
             (FindingKind::ListedVerbatim, _) => format!(
-                "{} names exactly this text{}, which is not understood as an address",
+                "{} {} exactly this text{}, which is not understood as an address",
                 self.list.name(),
+                if self.state == ListingState::Removed { "once named" } else { "names" },
                 self.party_name().map_or_else(String::new, |name| format!(" under {name}"))
             ),
             (_, Some(near)) => self.exposed(near),
             // No exposure comes without how near it is.
             (_, None) => format!("this address is tied to {}", self.target()),
         };
-        if self.state == ListingState::RemovalPending {
-            clause.push_str("; the list has dropped it, and that is not confirmed yet");
+        match (self.state, &self.exposure) {
+            (ListingState::RemovalPending, _) => {
+                clause.push_str("; the list has dropped it, and that is not confirmed yet");
+            }
+            (ListingState::Removed, Some(_)) => {
+                clause.push_str("; that address is no longer on the list");
+            }
+            (ListingState::Removed | ListingState::Standing, _) => {}
         }
         clause
     }
@@ -71,7 +80,7 @@ impl Finding<'_> {
             let was = whose.replacen("is", "was", 1);
             let until = self.standing.and_then(|standing| standing.until);
             let until = until.map_or_else(String::new, |day| format!(" until {day}"));
-            return format!("{subject} {was}, on the list {list}{until}, and is listed no more");
+            return format!("{subject} {was}, on the list {list}{until}, and is no longer there");
         }
         format!("{subject} {whose}, on the list {list}{}", self.since())
     }
@@ -122,36 +131,39 @@ impl Finding<'_> {
                 format!("funds of this address reached {target} over {hops} transfers")
             }
         };
-        self.amounts(near, &mut clause);
         clause.push_str(match near.timing {
             Timing::After => ", after it was listed",
             Timing::Unknown => ", perhaps after it was listed",
             Timing::Before => ", before it was listed",
         });
+        self.amounts(near, &mut clause);
         clause
     }
 
     /// How much was dealt directly, where that is known.
     fn amounts(&self, near: &Near, clause: &mut String) {
         let Some(direct) = near.direct else { return };
-        let of = match near.direction {
-            Direction::ReceivedFrom => "received",
-            Direction::SentTo => "sent",
+        let (way, of) = match near.direction {
+            Direction::ReceivedFrom => ("from", "received"),
+            Direction::SentTo => ("to", "sent"),
         };
         // Dust floors are about a dollar each, and their sum is rounded up.
         let value = direct.value.map(|floors| format!("at most about US$ {}", grouped(floors)));
-        let share = direct.share.map(|share| format!("{} % of what it {of}", percent(share)));
+        let share = direct.share.filter(|share| *share > 0);
+        let share = share.map(|share| format!("up to {} % of one asset", percent(share)));
         let said: Vec<_> = value.into_iter().chain(share).collect();
         if !said.is_empty() {
             // Writing to a string does not fail.
-            let _ = write!(clause, ", {}", said.join(", "));
+            let said = said.join(", ");
+            let _ = write!(clause, "; {way} all addresses on such lists it {of} {said}");
         }
     }
 }
 
 impl Screening<'_> {
-    /// Returns the reason of the decision as a sentence, with the rule that took it.
-    pub fn reason(&self) -> String {
+    /// Returns the reason of the decision as a sentence, with the rule that took it. `first` is the
+    /// first reason why the screening is incomplete, in words.
+    pub fn reason(&self, first: Option<&str>) -> String {
         let decided = match self.decision {
             Decision::Allow => "Allowed",
             Decision::Review => "For review",
@@ -169,7 +181,12 @@ impl Screening<'_> {
             Decider::Finding(place) => match self.findings.get(place) {
                 Some(finding) => {
                     let (rule, _) = self.rule();
-                    format!("{decided}: {} (rule {rule}).", finding.clause())
+                    let mut reason = format!("{decided}: {} (rule {rule}).", finding.clause());
+                    if let Some(first) = first {
+                        // Writing to a string does not fail.
+                        let _ = write!(reason, " The answer is incomplete as well: {first}.");
+                    }
+                    reason
                 }
                 None => format!("{decided}."),
             },
@@ -178,14 +195,15 @@ impl Screening<'_> {
                     true => "nothing was found",
                     false => "what was found would be allowed",
                 };
-                let mut why = self.scope_incomplete.iter().chain(&self.address_incomplete);
-                let first = why.next().map(ToString::to_string).unwrap_or_default();
-                let more = match why.count() {
-                    0 => String::new(),
-                    1 => ", and one more reason".to_owned(),
-                    more => format!(", and {more} more reasons"),
+                let first = first.unwrap_or("for a reason that is not known");
+                let more = match self.scope_incomplete.len() + self.address_incomplete.len() {
+                    0 | 1 => "",
+                    2 => ", and one more reason",
+                    _ => ", and more reasons",
                 };
-                format!("{decided}: {found}, but the answer is incomplete: {first}{more}.")
+                // Every answer has it while a required list is stale.
+                [decided, ": ", found, ", but the answer is incomplete: ", first, more, "."]
+                    .concat()
             }
         }
     }
@@ -249,7 +267,7 @@ mod tests {
     fn a_decision_says_who_and_since_when() {
         let check = |rows, address: &str, want: &str| {
             screened(ListKind::Sanctions, rows, false, address, |screening| {
-                assert_eq!(screening.reason(), want);
+                assert_eq!(screening.reason(None), want);
             });
         };
         check(
@@ -262,7 +280,7 @@ mod tests {
             vec![stood(RONIN, Some(date(2022, 4, 14)), Some(date(2025, 3, 21)))],
             RONIN,
             "Allowed: this address was A party's, on the list us-ofac-sdn until 2025-03-21, and is \
-             listed no more (rule removed).",
+             no longer there (rule removed).",
         );
         check(
             Vec::new(),
@@ -274,8 +292,9 @@ mod tests {
     #[test]
     fn what_is_incomplete_says_why() {
         screened(ListKind::Sanctions, Vec::new(), true, CLEAN, |screening| {
+            let first = screening.scope_incomplete[0].to_string();
             assert_eq!(
-                screening.reason(),
+                screening.reason(Some(&first)),
                 "For review: nothing was found, but the answer is incomplete: required list missing \
                  is not loaded."
             );
@@ -313,8 +332,9 @@ mod tests {
                 direct(Some(3_410), Some(12_288)),
                 false,
                 &format!(
-                    "This address received funds from {target}, at most about US$ 12,288, 34.1 % of \
-                     what it received, after it was listed."
+                    "This address received funds from {target}, after it was listed; from all \
+                     addresses on such lists it received at most about US$ 12,288, up to 34.1 % of \
+                     one asset."
                 ),
             );
             check(

@@ -242,6 +242,41 @@ fn as_of_a_day_on_which_nobody_looked_is_incomplete() {
     assert_eq!(clean("2025-11-19T00:00:00Z"), "Allow 0");
 }
 
+/// The same address came back under another ticker: it may have been listed all along.
+#[test]
+fn a_source_was_not_listed_before_any_row_of_its_key() {
+    let rows = vec![
+        stood(RONIN, Some(date(2018, 5, 1)), Some(date(2020, 5, 1))),
+        TestRow { ticker: "USDT".into(), ..stood(RONIN, Some(date(2025, 6, 1)), None) },
+    ];
+    let mut state = Arc::unwrap_or_clone(sanctions(rows));
+    state.version.first_published = Some(date(2018, 1, 1));
+    let lists = snapshot(&[Arc::new(state)], &[]);
+    let (sources, _) = parties::parties(lists.lists().iter(), &Default::default(), None);
+    let moments = |source: &crate::exposure::Source| (source.unlisted_until, source.listed_from);
+    let found: Vec<_> = sources.iter().map(moments).collect();
+    assert_eq!(found, [(Some(1_525_132_800), Some(1_748_736_000))]);
+}
+
+#[test]
+fn an_undated_list_that_is_not_required_leaves_past_days_whole() {
+    let mut tags = Arc::unwrap_or_clone(list(
+        "tags",
+        ListKind::Attribution,
+        date(2025, 11, 19),
+        vec![row(CLEAN, "ETH")],
+    ));
+    (tags.version.first_published, tags.version.published) = (None, None);
+    let states = [sanctions(vec![]), Arc::new(tags)];
+    let day = Some("2025-11-19T12:00:00Z");
+    let with = |lists: &[ListTerms]| ask(&snapshot(&states, lists), RONIN, None, day);
+    assert_eq!(with(&[terms("us-ofac-sdn", true)]), "Allow 0");
+    // Where it is required, or none is, nobody knows.
+    let required = [terms("us-ofac-sdn", true), terms("tags", true)];
+    assert_eq!(with(&required), "Review 0 !AsOfBeforeFirstPublication");
+    assert_eq!(with(&[]), "Review 0 !AsOfBeforeFirstPublication");
+}
+
 #[test]
 fn a_list_from_the_future_is_of_unknown_age() {
     let ahead = |day| {

@@ -498,7 +498,7 @@ fn run_in(
     let refresher = Refresher::new(Arc::new(publisher), fetcher, &[settings]);
     let until = Arc::clone(&stop);
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| refresher.run(&until));
+        let thread = scope.spawn(|| refresher.run(&until, false));
         work(&mut || heard.recv_timeout(Duration::from_secs(60)).unwrap());
         stop.set();
         thread.join().unwrap();
@@ -524,6 +524,35 @@ fn the_run_reads_again_and_again_until_it_is_stopped() {
             .unwrap();
         assert!(matches!(published, Report::Published { version: 2, added: 1, .. }));
     });
+}
+
+#[test]
+fn offline_files_are_read_and_nobody_is_contacted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list.txt");
+    std::fs::write(&path, A).unwrap();
+    let remote = ListSettings {
+        id: "remote".parse().unwrap(),
+        ..settings(Some("http://127.0.0.1:9/list.txt"), Some(&path))
+    };
+    let (tell, heard) = mpsc::channel();
+    let hook = move |_: &[_], report: &Report| drop(tell.send(report.clone()));
+    let store = Arc::new(Store::open(&dir.path().join("data"), DEFAULT_CACHE).unwrap());
+    let publisher = Publisher::open(store, Bounds::default(), Arc::new(ticking()), hook).unwrap();
+    let fetcher = Fetcher::new(dir.path(), limits()).unwrap();
+    let lists = [remote.clone(), settings(None, Some(&path))];
+    let refresher = Refresher::new(Arc::new(publisher), fetcher, &lists);
+    let stop = Stop::default();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| refresher.run(&stop, true));
+        for _ in 0..3 {
+            heard.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+        stop.set();
+        thread.join().unwrap();
+    });
+    assert!(refresher.status(&id()).unwrap().succeeded >= 3);
+    assert_eq!(refresher.status(&remote.id).unwrap().last_attempt, None);
 }
 
 #[test]

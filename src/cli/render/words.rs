@@ -157,7 +157,7 @@ fn dates(basis: v1::ListedOnBasis, listing: &v1::Listing) -> Option<String> {
             format!("on the list of {from}, the first that is loaded; the party since {until}")
         }
         (v1::ListedOnBasis::FirstSeen, Some(until)) if until != from => {
-            format!("on the list of {from}, not yet on {until}")
+            format!("on the list of {from}, surely not before {until}")
         }
         (v1::ListedOnBasis::FirstSeen, _) => format!("new on the list of {from}"),
         _ => format!("on the list of {from}, the first that is loaded"),

@@ -184,7 +184,7 @@ impl Merge<'_> {
             StartBasis::PartyDate | StartBasis::Unknown => self.first_published,
         };
         let believed = self.believed_date(&row.facts, gone);
-        if let Some(from) = believed.filter(|from| stood.is_none_or(|stood| *from <= stood)) {
+        if let Some(from) = believed.filter(|from| stood.is_some_and(|stood| *from <= stood)) {
             last.from = Some(from);
             last.basis = StartBasis::AddressDate;
         }

@@ -212,13 +212,24 @@ fn a_new_date_is_not_after_a_day_on_which_the_address_stood() {
 }
 
 #[test]
+fn a_new_date_is_not_followed_where_nobody_knows_when_the_address_stood_first() {
+    let mut book = Book::new();
+    let mut incoming = list(None, &["a"]);
+    book.take(&incoming, "2025-01-01T00:00:00Z");
+    incoming.published = Some(day("2025-06-30"));
+    incoming.rows[0].1.listed_on = Some(day("2025-06-15"));
+    book.take(&incoming, "2025-06-30T00:00:00Z");
+    assert_eq!(book.standings("a"), ["2020-01-01.. PartyDate"]);
+}
+
+#[test]
 fn a_row_was_listed_between_the_last_look_without_it_and_the_first_publication_with_it() {
     let moments = |book: &Book, name: &str| {
         let row = book.row(name);
         let standing = row.standings.last().unwrap();
         let text = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
         let state = book.state();
-        let until = text(state.unlisted_until(&row.key, standing));
+        let until = text(state.unlisted_until(row));
         format!("{until} {}", text(state.listed_from(standing)))
     };
     let mut book = Book::new();
@@ -249,6 +260,31 @@ fn a_row_was_listed_between_the_last_look_without_it_and_the_first_publication_w
     dated.rows[0].1.listed_on = Some(day("2022-04-14"));
     book.take(&dated, "2025-05-06T11:00:00Z");
     assert_eq!(moments(&book, "a"), "2022-04-14T00:00:00Z 2022-04-14T00:00:00Z");
+
+    // Dropped and back: when it stood in between is not told apart.
+    let mut book = Book::new();
+    let all: Vec<String> = (0..8).map(|n| format!("r{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    book.take(&list(Some("2025-01-01"), &all), NOW);
+    book.take(&list(Some("2025-02-01"), &all[1..]), NOW);
+    book.take(&list(Some("2025-03-01"), &all), NOW);
+    assert_eq!(moments(&book, "r0"), "2020-01-01T00:00:00Z 2025-03-01T00:00:00Z");
+    // The party's day is corrected.
+    let mut corrected = list(Some("2025-04-01"), &all);
+    corrected.parties[0].listed_on = vec![day("2018-01-01")];
+    book.take(&corrected, NOW);
+    assert_eq!(moments(&book, "r1"), "2018-01-01T00:00:00Z 2025-01-01T00:00:00Z");
+
+    // An older publication, by force: before it nobody looked, and between nobody did either.
+    let mut book = Book::new();
+    book.take(&list(Some("2021-01-01"), &["a"]), NOW);
+    book.take(&list(Some("2024-01-01"), &["a", "b"]), NOW);
+    let reason = "for the history".to_owned();
+    book.force = Some(Force { gates: [Gate::Older].into(), reason });
+    book.take(&list(Some("2022-06-01"), &["a", "b", "c"]), NOW);
+    assert_eq!(moments(&book, "c"), "2021-01-01T00:00:00Z 2022-06-01T00:00:00Z");
+    book.take(&list(Some("2020-06-01"), &["a", "b", "c", "d"]), NOW);
+    assert_eq!(moments(&book, "d"), "2020-01-01T00:00:00Z 2020-06-01T00:00:00Z");
 
     // Where no publication before has a day, nothing is known of when it was without the row.
     let mut book = Book::new();

@@ -72,7 +72,7 @@ pub(super) fn look_up(
     let compared_lists = compared.iter().map(|list| v1::ComparedList {
         list_id: list.id().to_string(),
         parties: list.state().parties.len() as u64,
-        stale: list.is_stale_at(now),
+        stale: list.counts_as_stale(now),
     });
     let lists_not_loaded = not_loaded
         .into_iter()

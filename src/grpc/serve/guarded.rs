@@ -69,12 +69,15 @@ impl<T> Guarded<T> {
     {
         let timer = self.leaving.get_or_insert_with(|| Box::pin(sleep(LEAVING)));
         loop {
+            if timer.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
             let mut bytes = [0; 4 << 10];
             let mut buffer = ReadBuf::new(&mut bytes);
             match Pin::new(&mut self.inner).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return timer.as_mut().poll(context).map(Ok),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }

@@ -303,15 +303,23 @@ fn a_refresh_reads_the_source() {
 }
 
 #[test]
-fn offline_no_source_is_read() {
+fn offline_files_alone_are_read() {
     let edit = |config: &mut Config| {
         let path = config.data_dir.join("source.csv");
         std::fs::write(&path, csv("2025-11-19", &made_up(0..4))).unwrap();
-        config.lists = vec![ListSettings { path: Some(path), ..ofac() }];
+        let remote = ListSettings {
+            id: "remote".parse().unwrap(),
+            url: Some("http://127.0.0.1:9/list.csv".to_owned()),
+            ..ofac()
+        };
+        config.lists = vec![ListSettings { path: Some(path), ..ofac() }, remote];
         config.offline = true;
     };
     run_with(edit, async |desk| {
+        let mut lists = desk.client.lists.clone();
         let offline = plain(Code::FailedPrecondition, "NO_SOURCE", "offline");
-        check_refused(desk.client.lists.clone().refresh_list(refresh_request()).await, offline);
+        let remote = v1::RefreshListRequest { list_id: "remote".to_owned() };
+        check_refused(lists.refresh_list(remote).await, offline);
+        lists.refresh_list(refresh_request()).await.unwrap();
     });
 }

@@ -267,15 +267,16 @@ fn what_is_said_to_what() {
     let listed = "BLOCK 100 SEVERE LISTED:STANDING@us-ofac-sdn";
     let pending = "BLOCK 100 SEVERE LISTED:REMOVAL_PENDING@cut";
     let gone = "ALLOW 0 NONE LISTED:REMOVED@us-ofac-sdn";
-    let unlooked = " !AS_OF_NOT_COVERED@cut !AS_OF_NOT_COVERED@us-ofac-sdn";
+    let unlooked = " !AS_OF_NOT_COVERED@us-ofac-sdn";
     let clean = "ALLOW 0 NONE";
     let wrong = RONIN.replace("0x098B", "0x098b");
     let wrong_clean = CLEAN.replace("9ab5", "9Ab5");
     let (removed, new, cut) = (evm(100), evm(200), evm(300));
     let mismatch = format!("{listed} !CHAIN_MISMATCH");
     let bad_sum = format!("{listed} !CHECKSUM_WRONG");
-    let early = "REVIEW 0 NONE !AS_OF_BEFORE_FIRST_PUBLICATION@cut \
-                 !AS_OF_BEFORE_FIRST_PUBLICATION@us-ofac-sdn";
+    let early = "REVIEW 0 NONE !AS_OF_BEFORE_FIRST_PUBLICATION@us-ofac-sdn";
+    let early_by_name = "REVIEW 0 NONE !AS_OF_BEFORE_FIRST_PUBLICATION@cut \
+                         !AS_OF_BEFORE_FIRST_PUBLICATION@us-ofac-sdn";
     let verbatim = "REVIEW 75 HIGH LISTED_VERBATIM:STANDING@us-ofac-sdn !ADDRESS_NOT_UNDERSTOOD";
     let cases = [
         Case(RONIN, "", &[], None, listed),
@@ -312,6 +313,8 @@ fn what_is_said_to_what() {
         Case(&new, "", &[], Some("2025-11-20T00:00:00Z"), listed),
         Case(RONIN, "", &[], Some(NOW), listed),
         Case(&new, "", &[], Some("2025-11-09T23:59:59Z"), early),
+        // A list that is not required counts where it is asked for by name.
+        Case(&new, "", &["cut", OFAC], Some("2025-11-09T23:59:59Z"), early_by_name),
         Case(&new, "", &[OFAC], Some("2025-11-10T00:00:00Z"), clean),
     ];
     run(vec![ofac()], async |desk| {
