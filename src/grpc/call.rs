@@ -48,6 +48,10 @@ use crate::telemetry;
 /// over its time still arrives.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// A connection may have so many answers that are not wholly sent before the end of each waits for its
+/// reader.
+const UNSENT: u64 = 32;
+
 /// The longest that a question about health may take: no limit of calls counts them, so that they are
 /// answered however much is under way, and so none may last.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -85,6 +89,10 @@ pub struct Link {
     retires: AtomicBool,
     /// How many calls were answered before their request had ended: h2 resets each.
     cut_short: AtomicU64,
+    /// How many answers were handed to h2, and how many of them are wholly sent: those in between take
+    /// memory although their calls may be over. Answers whose client resets them stay among them.
+    answers: AtomicU64,
+    pub(super) answers_sent: AtomicU64,
     /// How many requests are being read.
     bodies: AtomicU64,
     /// Whether there was none since this was asked last.
@@ -99,6 +107,8 @@ impl Link {
             frames_read: AtomicU64::new(0),
             retires: AtomicBool::new(false),
             cut_short: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            answers_sent: AtomicU64::new(0),
             bodies: AtomicU64::new(0),
             all_ended: AtomicBool::new(false),
         })
@@ -109,6 +119,17 @@ impl Link {
         let address = self.peer.address.map(|address| address.ip().to_string());
         let caller = address.unwrap_or_else(|| OWNER.to_owned());
         self.shared.budget.charge_connection(caller.into())
+    }
+
+    /// Counts an answer.
+    fn answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the reader leaves answers unread.
+    pub fn has_unsent(&self) -> bool {
+        let answers = self.answers.load(Ordering::Relaxed);
+        answers.saturating_sub(self.answers_sent.load(Ordering::Relaxed)) > UNSENT
     }
 
     /// Counts a request that is read.
@@ -264,6 +285,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             span: span.map(Box::new),
         });
         if !said.is_grpc() {
+            self.link.answered();
             finish.code(tonic::Code::InvalidArgument);
             let body = request.into_body();
             let state = State::Foreign(Box::pin(read_off(body, self.link.clone())));
@@ -273,6 +295,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
+                self.link.answered();
                 self.link.drop_frames(request.body_mut());
                 return Call { state: State::Refused(Some(refusal)), finish: Some(finish) };
             }
@@ -367,6 +390,9 @@ impl Future for Call {
                     let payer = running.payer.take();
                     if let Some(holder) = payer.as_ref().and_then(|it| it.holder.clone()) {
                         tasks::holds(holder);
+                    }
+                    if let Some(payer) = &payer {
+                        payer.link.answered();
                     }
                     paying = payer.map(|it| (it, running.bound, running.answer_limit));
                     (response, running.ends.take())

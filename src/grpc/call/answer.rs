@@ -26,8 +26,8 @@ const PIECE: usize = 16 << 10;
 
 /// hyper gives an answer's end to h2 as soon as the last piece fits into the reader's window with one
 /// byte, and from then on h2 keeps the rest of that piece for as long as the reader likes. So the last
-/// byte of an answer of more than this, in bytes, is a piece by itself, which hyper keeps until all
-/// before it has room in the window.
+/// byte of an answer of more than this, in bytes, and of every answer while the connection has several
+/// that are not sent, is a piece by itself, which hyper keeps until all before it has room in the window.
 const TAIL: usize = 2 << 10;
 
 /// What ends a stream, with a word, before its own end: the server's, and its caller's deadline.
@@ -172,7 +172,8 @@ impl Answer {
 
     fn piece(&mut self) -> Frame<Bytes> {
         tasks::handed();
-        let is_large = self.charge.is_some() || self.rest.len() > TAIL;
+        let has_unsent = || self.payer.as_ref().is_some_and(|payer| payer.link.has_unsent());
+        let is_large = self.charge.is_some() || self.rest.len() > TAIL || has_unsent();
         let piece = match self.rest.len() {
             // By itself, and not as a part of what it is the last of.
             1 if self.charge.is_some() => Bytes::copy_from_slice(&std::mem::take(&mut self.rest)),

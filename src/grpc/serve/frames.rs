@@ -1,4 +1,4 @@
-//! The DATA frames of a connection that no call has read yet. Flow control counts their payload alone,
+//! The frames of a connection: answers that are wholly sent, and DATA that no call has read yet. Flow control counts their payload alone,
 //! while each holds a place in a table of h2 besides, which never becomes smaller: so they are counted
 //! from the bytes that come, and charged for. Understands no frame beyond its head.
 
@@ -13,10 +13,12 @@ use crate::grpc::call::Link;
 
 /// What a frame of HTTP/2 begins with, in bytes (RFC 9113, section 4.1), and what of it is looked at.
 const HEAD: usize = 9;
-const LENGTH_AND_TYPE: usize = 4;
+const SEEN: usize = 5;
 
-/// The type of DATA frames (section 6.1).
-const DATA: u32 = 0;
+/// Types of frames, and the flag of the last one of a stream (sections 6.1 and 6.2).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const END_STREAM: u8 = 1;
 
 /// What a frame takes beside its payload, in bytes: measured with h2 0.4.
 const PLACE: u64 = 280;
@@ -39,55 +41,80 @@ const TOLERATED: u64 = 256 << 10;
 /// has: its table goes with it. Clients make another connection then, and lose no call.
 const RETIRES: u64 = 4_096;
 
-/// Counts DATA frames with a payload, in bytes that come in pieces of any size.
+/// Finds the heads of frames, in bytes that come in pieces of any size.
 #[derive(Debug)]
-struct Counter {
+struct Heads {
     /// Bytes before the next head: at first the client's preface.
     skip: usize,
     /// The first bytes of a head that came in pieces.
-    head: u32,
+    head: u64,
     /// How many of them came.
     have: usize,
 }
 
-impl Counter {
-    /// A connection that begins with a preface of so many bytes.
+impl Heads {
+    /// Of a side that begins with a preface of so many bytes.
     fn new(preface: usize) -> Self {
         Self { skip: preface, head: 0, have: 0 }
     }
 
-    /// How many of them began in `bytes`.
-    fn count(&mut self, mut bytes: &[u8]) -> u64 {
-        let mut frames = 0;
+    /// Shows type, flags and length of each frame that began in `bytes`.
+    #[inline]
+    fn find(&mut self, mut bytes: &[u8], mut found: impl FnMut(u8, u8, usize)) {
         while let Some(from_head) = bytes.get(self.skip..).filter(|bytes| !bytes.is_empty()) {
             self.skip = 0;
-            if self.have == 0
-                && let Some((head, rest)) = from_head.split_first_chunk::<LENGTH_AND_TYPE>()
+            let [_, _, _, a, b, c, kind, flags] = if self.have == 0
+                && let Some((&[a, b, c, kind, flags], rest)) = from_head.split_first_chunk::<SEEN>()
             {
-                self.head = u32::from_be_bytes(*head);
                 bytes = rest;
+                [0, 0, 0, a, b, c, kind, flags]
             } else {
-                self.head = self.head << 8 | u32::from(from_head[0]);
+                self.head = self.head << 8 | u64::from(from_head[0]);
                 self.have += 1;
                 bytes = &from_head[1..];
-                if self.have < LENGTH_AND_TYPE {
+                if self.have < SEEN {
                     continue;
                 }
                 self.have = 0;
-            }
-            let payload = (self.head >> 8) as usize;
-            self.skip = payload + HEAD - LENGTH_AND_TYPE;
-            frames += u64::from(self.head & 0xff == DATA && payload > 0);
+                std::mem::take(&mut self.head).to_be_bytes()
+            };
+            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+            self.skip = length + HEAD - SEEN;
+            found(kind, flags, length);
         }
         self.skip = self.skip.saturating_sub(bytes.len());
-        frames
+    }
+}
+
+/// The answers of a connection that are wholly sent, by the bytes that go.
+#[derive(Debug)]
+pub struct Sent {
+    heads: Heads,
+    link: Arc<Link>,
+}
+
+impl Sent {
+    /// Of a connection.
+    pub fn new(link: Arc<Link>) -> Self {
+        Self { heads: Heads::new(0), link }
+    }
+
+    /// Takes note of bytes that went.
+    pub fn note(&mut self, bytes: &[u8]) {
+        let mut ended = 0;
+        self.heads.find(bytes, |kind, flags, _| {
+            ended += u64::from(matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0);
+        });
+        if ended > 0 {
+            self.link.answers_sent.fetch_add(ended, Ordering::Relaxed);
+        }
     }
 }
 
 /// The frames of one connection that are not read, and what they are charged for.
 #[derive(Debug)]
 pub struct Unread {
-    counter: Counter,
+    heads: Heads,
     link: Arc<Link>,
     came: u64,
     /// The most that were unread at any time. Frames that came after the end of their call, which h2
@@ -104,7 +131,7 @@ impl Unread {
     /// Of a connection whose preface has so many bytes.
     pub fn new(preface: usize, link: Arc<Link>) -> Self {
         Self {
-            counter: Counter::new(preface),
+            heads: Heads::new(preface),
             link,
             came: 0,
             peak: 0,
@@ -126,7 +153,9 @@ impl Unread {
             // What came for calls that had ended was dropped by h2.
             self.came = read;
         }
-        self.came += self.counter.count(bytes);
+        let mut came = 0;
+        self.heads.find(bytes, |kind, _, length| came += u64::from(kind == DATA && length > 0));
+        self.came += came;
         let unread = self.came.saturating_sub(read);
         if unread >= RETIRES && self.peak < RETIRES {
             self.link.retire();
@@ -170,30 +199,31 @@ mod tests {
 
     use super::*;
 
-    fn frame(kind: u8, payload: usize) -> Vec<u8> {
+    fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let length = u32::try_from(payload).unwrap().to_be_bytes();
-        let head = [length[1], length[2], length[3], kind, 0, 0, 0, 0, 1];
+        let head = [length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
         [&head[..], &vec![0; payload]].concat()
     }
 
     proptest! {
         #[test]
-        fn frames_are_counted_however_their_bytes_come(
-            frames in prop::collection::vec((0_u8..3, 0_usize..600), 0..20),
+        fn heads_are_found_however_their_bytes_come(
+            frames in prop::collection::vec((0_u8..4, 0_u8..2, 0_usize..600), 0..20),
             cuts in prop::collection::vec(1_usize..40, 1..40),
         ) {
             let mut bytes = vec![7; 24];
-            frames.iter().for_each(|(kind, payload)| bytes.extend(frame(*kind, *payload)));
-            let want = frames.iter().filter(|(kind, payload)| *kind == 0 && *payload > 0);
-            let mut counter = Counter::new(24);
-            let (mut rest, mut found) = (&bytes[..], 0);
+            for (kind, flags, payload) in &frames {
+                bytes.extend(frame(*kind, *flags, *payload));
+            }
+            let mut heads = Heads::new(24);
+            let (mut rest, mut found) = (&bytes[..], Vec::new());
             for cut in cuts.iter().cycle().take(bytes.len()) {
                 let (piece, more) = rest.split_at((*cut).min(rest.len()));
-                found += counter.count(piece);
+                heads.find(piece, |kind, flags, length| found.push((kind, flags, length)));
                 rest = more;
             }
             prop_assert!(rest.is_empty());
-            prop_assert_eq!(found, want.count() as u64);
+            prop_assert_eq!(found, frames);
         }
     }
 }

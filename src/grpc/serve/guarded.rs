@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::frames::Unread;
+use super::frames::{Sent, Unread};
 use crate::grpc::call::Link;
 
 /// The bytes with which a client of HTTP/2 begins: its preface (RFC 9113, section 3.4) and the head
@@ -44,6 +44,7 @@ pub struct Guarded<T> {
     writing: Option<Pin<Box<Sleep>>>,
     stall_timeout: Duration,
     unread: Option<Unread>,
+    sent: Option<Sent>,
     /// While the other side is to close too.
     leaving: Option<Pin<Box<Sleep>>>,
 }
@@ -52,12 +53,21 @@ impl<T> Guarded<T> {
     /// A connection whose opening must be read by `open_by`.
     pub fn new(inner: T, open_by: Instant, stall_timeout: Duration) -> Self {
         let opening = Some((OPENING, Box::pin(sleep_until(open_by))));
-        Self { inner, opening, writing: None, stall_timeout, unread: None, leaving: None }
+        Self {
+            inner,
+            opening,
+            writing: None,
+            stall_timeout,
+            unread: None,
+            sent: None,
+            leaving: None,
+        }
     }
 
     /// The same, charged for what its calls, by `link`, have not read.
     pub fn charged(self, link: Arc<Link>) -> Self {
-        Self { unread: Some(Unread::new(PREFACE, link)), ..self }
+        let sent = Some(Sent::new(link.clone()));
+        Self { unread: Some(Unread::new(PREFACE, link)), sent, ..self }
     }
 
     /// Reads what still comes, until the other side closes or the time for that is over: where bytes
@@ -135,6 +145,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if let (Poll::Ready(Ok(count)), Some(sent)) = (&outcome, &mut self.sent) {
+            sent.note(&bytes[..*count]);
+        }
         self.written(outcome, context)
     }
 
@@ -144,6 +157,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
+        if let (Poll::Ready(Ok(count)), Some(sent)) = (&outcome, &mut self.sent) {
+            let mut left = *count;
+            for piece in bytes {
+                let went = left.min(piece.len());
+                sent.note(&piece[..went]);
+                left -= went;
+            }
+        }
         self.written(outcome, context)
     }
 
