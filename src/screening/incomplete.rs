@@ -120,15 +120,15 @@ impl fmt::Display for Incomplete {
                  not in force"
             ),
             Self::ListStale { list, age, max_age_seconds } => match age {
-                ListAge::Known(_) | ListAge::Unknown => {
+                ListAge::Known(age) => {
+                    let age = duration::age(age.as_secs().unsigned_abs());
                     let limit = duration::span(*max_age_seconds);
-                    if age.to_string() == format!("{limit} old") {
-                        return write!(
-                            f,
-                            "{list} is stale: a little more than {limit} old, its limit"
-                        );
-                    }
-                    write!(f, "{list} is stale: {age}, limit {limit}")
+                    let more = if age == limit { "a little more than " } else { "" };
+                    write!(f, "{list} is stale: {more}{age} old, limit {limit}")
+                }
+                ListAge::Unknown => {
+                    let limit = duration::span(*max_age_seconds);
+                    write!(f, "{list} is stale: of unknown age, limit {limit}")
                 }
                 ListAge::ClockBehind { .. } => write!(f, "the age of {list} is not known: {age}"),
             },
