@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 
 use super::output::Output;
-use super::{Global, connect, lists, runtime};
+use super::{Global, connect, dates, lists, runtime};
 use crate::domain::list::{ListId, ListKind};
 use crate::source::Format;
 
@@ -37,6 +38,9 @@ struct Import {
     /// tagpack, opensanctions, csv, jsonl or plain [default: by content]
     #[arg(long)]
     format: Option<Format>,
+    /// The day of publication (YYYY-MM-DD) where the file does not say it [default: today]
+    #[arg(long, value_name = "DATE", value_parser = dates::day)]
+    published: Option<Date>,
     #[command(flatten)]
     force: lists::force::Force,
     /// How to show the outcome
@@ -46,14 +50,24 @@ struct Import {
 
 /// Runs a command on tags.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
-    let Command::Import(Import { file, list, kind, format, force, output }) = arguments.command;
+    let Command::Import(Import { file, list, kind, format, published, force, output }) =
+        arguments.command;
     let list = match list {
         Some(list) => list,
         None => list_of(&file)?,
     };
+    let import = lists::import::Arguments {
+        file,
+        list,
+        kind: Some(kind),
+        format,
+        force,
+        refresh_age: false,
+        published,
+        output,
+    };
     runtime()?.block_on(async {
         let mut client = connect::connect(global).await?;
-        let import = lists::import::Arguments::of_tags(file, list, kind, format, force, output);
         lists::import::run(&mut client, import).await?;
         Ok(0)
     })

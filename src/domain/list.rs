@@ -203,7 +203,8 @@ pub struct ReadList {
 pub enum StartBasis {
     /// The source dates the address itself.
     AddressDate,
-    /// The publication in which the address newly appeared, an earlier one having been loaded.
+    /// The publication in which the address newly appeared, an earlier one having been loaded; of tags
+    /// also the first one.
     FirstSeen,
     /// The party's first date: the address stood in the first publication that we ever loaded, so
     /// its own start is unknown and the conservative one is taken.

@@ -130,6 +130,7 @@ pub fn apply(
         });
     let merge = Merge {
         first: current.is_none(),
+        is_of_tags: matches!(context.kind, ListKind::Attribution | ListKind::Service),
         first_published: current.and_then(|state| state.version.first_published),
         same,
         day,

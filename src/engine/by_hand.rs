@@ -120,6 +120,12 @@ impl Engine {
         settings.format = import.format;
         let _turn = self.publisher.reading_turn();
         let mut list = source::read_file(path, settings.format, &Bounds::default())?;
+        if let (Some(stated), Some(given)) = (list.published, import.published)
+            && stated != given
+        {
+            let what = format!("{given}, and the file itself says {stated}: leave it out");
+            return Err(EngineError::Field { field: "header.published", what });
+        }
         list.published = list.published.or(import.published);
         let provenance = Provenance::Import(import.file_name.clone());
         let by_hand = ByHand {

@@ -30,43 +30,28 @@ const CHUNKS_AHEAD: usize = 4;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The file, compressed (gzip, bzip2, zip) or not
-    file: PathBuf,
+    pub file: PathBuf,
     /// The list
     #[arg(long, value_name = "ID")]
-    list: ListId,
+    pub list: ListId,
     /// SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE [default: the list's kind]
     #[arg(long)]
-    kind: Option<ListKind>,
+    pub kind: Option<ListKind>,
     /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
     #[arg(long)]
-    format: Option<Format>,
+    pub format: Option<Format>,
     #[command(flatten)]
-    force: Force,
+    pub force: Force,
     /// Vouch that the file is what the list's source published on its day of publication: the age
     /// of a list that has a source, or is required, counts from that day only then
     #[arg(long)]
-    refresh_age: bool,
+    pub refresh_age: bool,
     /// The day of publication (YYYY-MM-DD) where the file does not say it
     #[arg(long, value_name = "DATE", value_parser = dates::day)]
-    published: Option<Date>,
+    pub published: Option<Date>,
     /// How to show the outcome
     #[arg(long, value_enum, default_value_t)]
-    output: Output,
-}
-
-impl Arguments {
-    /// Those of an import of tags.
-    pub fn of_tags(
-        file: PathBuf,
-        list: ListId,
-        kind: ListKind,
-        format: Option<Format>,
-        force: Force,
-        output: Output,
-    ) -> Self {
-        let (published, refresh_age) = (None, false);
-        Self { file, list, kind: Some(kind), format, force, published, refresh_age, output }
-    }
+    pub output: Output,
 }
 
 /// Imports a file.

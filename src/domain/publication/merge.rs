@@ -16,6 +16,8 @@ use crate::domain::list_change::{FieldChange, Room, changes_of_facts, changes_of
 pub(super) struct Merge<'a> {
     /// Whether it is the first of its list that is loaded.
     pub first: bool,
+    /// Whether it is one of tags, which say when they were published and not since when they hold.
+    pub is_of_tags: bool,
     /// The day of the first publication that was loaded, where known.
     pub first_published: Option<Date>,
     /// Whether it says what the publication before said.
@@ -162,7 +164,7 @@ impl Merge<'_> {
         if let Some(from) = self.believed_date(facts, gone) {
             return Standing { from: Some(from), basis: StartBasis::AddressDate, until: None };
         }
-        if !self.first {
+        if !self.first || self.is_of_tags {
             let from = gone.map_or(self.day, |gone| gone.max(self.day));
             return Standing { from: Some(from), basis: StartBasis::FirstSeen, until: None };
         }

@@ -190,6 +190,17 @@ fn address_dates_are_followed_where_they_can_be_believed() {
 }
 
 #[test]
+fn tags_count_from_their_publication_or_from_the_day_of_loading() {
+    for (published, want) in [(Some("2025-01-01"), "2025-01-01"), (None, "2025-06-01")] {
+        for kind in [ListKind::Attribution, ListKind::Service] {
+            let mut book = Book { kind, ..Book::new() };
+            book.take(&list(published, &["a"]), NOW);
+            assert_eq!(book.standings("a"), [format!("{want}.. FirstSeen")]);
+        }
+    }
+}
+
+#[test]
 fn a_new_date_is_not_after_a_day_on_which_the_address_stood() {
     let mut book = Book::new();
     let mut incoming = list(Some("2025-01-01"), &["a"]);
