@@ -61,10 +61,8 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Ask this server (http:// or https://HOST:PORT) instead of the one on the data directory
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     server: Option<String>,
-    #[command(flatten)]
-    client: credentials::Arguments,
     /// The configuration file [env: LAZARETTO_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -74,6 +72,9 @@ struct Global {
     /// Log more (-v, -vv) to standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    // The last: what follows it would stand under its heading.
+    #[command(flatten)]
+    client: credentials::Arguments,
 }
 
 #[derive(Debug, Subcommand)]

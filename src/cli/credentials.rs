@@ -21,6 +21,7 @@ const ALLOW_PLAINTEXT: &str = "LAZARETTO_ALLOW_PLAINTEXT";
 
 /// What a server that is asked takes.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
 pub struct Arguments {
     /// Trust servers of these authorities (PEM) [default: those that browsers trust]
     #[arg(long, global = true, value_name = "FILE", env = "LAZARETTO_CA", hide_env_values = true)]

@@ -24,7 +24,8 @@ overflow-wrap:anywhere;unicode-bidi:isolate}\
 table{border-collapse:collapse;width:100%;font-size:.87rem}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid var(--line)}\
 th{font-weight:600}table.facts,table.heads{width:auto}\
-table.facts th{white-space:nowrap}\
+table.facts th{white-space:nowrap}table.facts td{overflow-wrap:anywhere}\
+@media screen and (max-width:44rem){table.facts th{white-space:normal;width:35%}}\
 @media print{body{margin:0;padding:0;max-width:none;font-size:10pt}\
 tr,h3{break-inside:avoid}h2,h3{break-after:avoid}}";
 

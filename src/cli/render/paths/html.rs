@@ -21,6 +21,12 @@ table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
 .hops th:nth-child(6){width:26%}\
 .listed{color:var(--bad);font-weight:600}.asked{color:var(--good);font-weight:600}\
 .stop{color:var(--doubt);font-weight:600}\
+@media screen and (max-width:44rem){.hops thead{display:none}\
+.hops tr,.hops tr th,.hops td{display:block;border:0;padding:.1rem 0;width:auto}\
+.hops tr{border-bottom:1px solid var(--line);padding:.5rem 0}\
+.hops th::before{content:\"Hop \"}\
+.hops td{padding-left:7rem}.hops td::before{content:attr(data-of);display:block;float:left;\
+margin-left:-7rem;color:var(--dim)}}\
 @media print{.drawing{overflow:visible;border:0;break-inside:avoid}\
 .drawing svg{max-width:100%;height:auto}}";
 
@@ -42,14 +48,13 @@ pub fn html(
         xml(subject)
     ));
     summary(&mut page, response, standing, &picture);
-    facts(&mut page, response, standing, asked);
     if !picture.paths.is_empty() {
         page.push_str(
             "<h2>The paths in one drawing</h2>\n<p class=\"dim\">Funds moved from left to right. \
              Columns count hops from the address asked about; an address that stands at several \
              distances is drawn at each. a1, a2, ... and t1, t2, ... are the addresses and \
-             transactions below; BEFORE and AFTER compare the transfer at the listed address with \
-             its listing. Times are UTC.</p>\n",
+             transactions below; BEFORE, AFTER and AFTER? (perhaps) compare the transfer at the \
+             listed address with its listing. Times are UTC.</p>\n",
         );
         let fit = if layout(&picture).columns.len() <= FIT_COLUMNS { " fit" } else { "" };
         page.push_str(&format!("<div class=\"drawing{fit}\">\n"));
@@ -69,6 +74,7 @@ pub fn html(
         }
         page.push_str("</ul>\n");
     }
+    facts(&mut page, response, standing, asked);
     page.push_str(page::FOOT);
     page
 }
@@ -202,8 +208,9 @@ fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
             None => "not in the data".to_owned(),
         };
         page.push_str(&format!(
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-             <td>{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
+            "<tr><th scope=\"row\">{}</th><td data-of=\"From\">{}</td><td data-of=\"To\">{}</td>\
+             <td data-of=\"Amount\">{}</td><td data-of=\"Time (UTC)\">{}</td>\
+             <td data-of=\"Transaction\">{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
             place + 1,
             holder(picture, step.from),
             holder(picture, step.to),

@@ -262,7 +262,7 @@ fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) 
     let timing = match step.timing {
         Some(v1::DesignationTiming::Before) => " <tspan class=\"lz-strong\">BEFORE</tspan>",
         Some(v1::DesignationTiming::After) => " <tspan class=\"lz-strong\">AFTER</tspan>",
-        Some(v1::DesignationTiming::Unknown) => " <tspan class=\"lz-strong\">perhaps AFTER</tspan>",
+        Some(v1::DesignationTiming::Unknown) => " <tspan class=\"lz-strong\">AFTER?</tspan>",
         Some(v1::DesignationTiming::Unspecified) | None => "",
     };
     let third = LABEL_HEIGHT / 3.0;
@@ -305,8 +305,8 @@ fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, Str
     for (place, tx) in picture.transactions.iter().enumerate() {
         lines.push(("lz-small lz-mono", format!("t{:<3} {tx}", place + 1)));
     }
-    let note = "BEFORE, AFTER: the transfer at the listed address against its listing. Times \
-                are UTC. Rests on snapshot";
+    let note = "BEFORE, AFTER, AFTER? (perhaps): the transfer at the listed address against its \
+                listing. Times are UTC. Rests on snapshot";
     lines.push(("lz-small lz-dim", format!("{note} {snapshot_id}.")));
     lines
 }
