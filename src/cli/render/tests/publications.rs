@@ -1,0 +1,181 @@
+//! Lists, their changes and their parties.
+
+use super::*;
+
+fn sdn() -> v1::SanctionsList {
+    let ticker = |ticker: &str, rows| v1::TickerCount { ticker: text(ticker), rows };
+    v1::SanctionsList {
+        list_id: text("us-ofac-sdn"),
+        name: text("OFAC Specially Designated Nationals"),
+        kind: v1::ListKind::Sanctions.into(),
+        required: true,
+        version: 3,
+        number_on_list: 3,
+        digest: "5e".repeat(32),
+        published: text("2025-11-19"),
+        age_seconds: Some(10_000),
+        max_age_seconds: Some(172_800),
+        origin: v1::ListOrigin::Import.into(),
+        origin_name: text("SDN_ADVANCED.XML"),
+        counts: Some(v1::ListCounts {
+            listings: 767,
+            quarantined: 1,
+            parties: 89,
+            removals_pending: 0,
+            removed: 104,
+            duplicates: 1,
+            by_ticker: vec![ticker("ETH", 90), ticker("XBT", 512), ticker("", 3)],
+        }),
+        ..v1::SanctionsList::default()
+    }
+}
+
+#[test]
+fn lists() {
+    let not_loaded = v1::SanctionsList {
+        list_id: text("us-ofac-cons"),
+        kind: v1::ListKind::Sanctions.into(),
+        max_age_seconds: Some(172_800),
+        source: text("https://ofac.example/CONS_ADVANCED.XML"),
+        last_error: text("connection refused"),
+        ..v1::SanctionsList::default()
+    };
+    let mut stale = sdn();
+    stale.list_id = text("xx-stale");
+    stale.stale = true;
+    stale.age_seconds = Some(31_800_000);
+    stale.force_reason = text("checked by hand");
+    stale.counts.as_mut().unwrap().removals_pending = 97;
+    check(
+        "lists-ls.txt",
+        &crate::cli::render::lists::table(&[not_loaded, sdn(), stale], Style::PLAIN),
+    );
+}
+
+#[test]
+fn publications() {
+    let published = v1::PublicationReport {
+        published: true,
+        list: Some(sdn()),
+        added: 12,
+        updated: 3,
+        removed: 0,
+        removals_pending: 260,
+        lost: Vec::new(),
+    };
+    let unchanged = v1::PublicationReport { list: Some(sdn()), ..Default::default() };
+    let texts = [published, unchanged]
+        .map(|report| crate::cli::render::lists::report(&report, Style::PLAIN));
+    check("lists-import.txt", &texts.concat());
+}
+
+#[test]
+fn what_a_forced_import_would_take_away() {
+    let lost = |address: &str| v1::ListingChange {
+        party_name: text("TORNADO\u{1b} CASH"),
+        address: text(address),
+        ticker: text("ETH"),
+        ..Default::default()
+    };
+    let report = v1::PublicationReport {
+        published: true,
+        list: Some(sdn()),
+        removed: 134,
+        lost: vec![lost(ETHER), lost("a\nb")],
+        ..Default::default()
+    };
+    let shown = crate::cli::render::lists::preview(&report, Style::PLAIN);
+    let counts = sdn().counts.unwrap();
+    let standing = counts.listings + counts.quarantined;
+    assert!(shown.starts_with(&format!("us-ofac-sdn: {standing} rows stand; past")), "{shown}");
+    for want in ["134 removed at once", "and 132 more", "a\\nb (ETH), TORNADO\\u{1b} CASH", ETHER] {
+        assert!(shown.contains(want), "{want}: {shown}");
+    }
+    let nothing = v1::PublicationReport { published: false, ..report };
+    let shown = crate::cli::render::lists::preview(&nothing, Style::PLAIN);
+    assert_eq!(shown, "us-ofac-sdn: nothing would change\n");
+}
+
+#[test]
+fn changes_and_quarantine() {
+    let change = |kind: v1::ListingChangeKind, address: &str| v1::ListingChange {
+        list_id: text("us-ofac-sdn"),
+        version: 12,
+        number_on_list: 7,
+        published: text("2025-03-21"),
+        kind: kind.into(),
+        party_uid: text("39796"),
+        party_name: text("TORNADO CASH"),
+        address: text(address),
+        ticker: text("ETH"),
+        fields: Vec::new(),
+    };
+    let field = |field: v1::ChangedField, gone: &[&str], new: &[&str]| v1::FieldChange {
+        field: field.into(),
+        removed_values: gone.iter().copied().map(text).collect(),
+        added_values: new.iter().copied().map(text).collect(),
+        omitted: 0,
+    };
+    let fields = vec![
+        field(v1::ChangedField::PartyName, &["TORNADO"], &["TORNADO CASH"]),
+        field(v1::ChangedField::PartyType, &[], &["Entity"]),
+        field(v1::ChangedField::PartyAliases, &["A", "B"], &["C"]),
+        field(v1::ChangedField::PartyPrograms, &[], &[]),
+        field(v1::ChangedField::PartyListedOn, &[], &["2022-08-08"]),
+        v1::FieldChange { omitted: 5, ..field(v1::ChangedField::Reference, &["x\u{202e}"], &[]) },
+    ];
+    let updated = change(v1::ListingChangeKind::Updated, "short");
+    let other = v1::ListingChange {
+        party_uid: text("27307"),
+        party_name: text("LAZARUS GROUP"),
+        number_on_list: 0,
+        ..updated.clone()
+    };
+    let rows = [
+        change(v1::ListingChangeKind::Removed, ETHER),
+        change(v1::ListingChangeKind::RemovalPending, "short"),
+        v1::ListingChange { fields, ..updated },
+        other,
+    ];
+    check("lists-changes.txt", &crate::cli::render::changes::changes(&rows));
+    let at = "2026-11-22T12:00:00Z".parse().unwrap();
+    let looks = [Look::First, Look::Since(at), Look::Replaced];
+    let looks = looks.map(|look| crate::cli::render::changes::since_last(look, &rows[..1]));
+    let none = crate::cli::render::changes::since_last(Look::Since(at), &[]);
+    check("lists-changes-since-last.txt", &[looks.join("\n"), none].join("\n"));
+    assert_eq!(crate::cli::render::changes::changes(&[]), "no changes\n");
+
+    let row = v1::QuarantinedRow { listing: Some(listing()), reason: text("no form fits") };
+    check("lists-quarantine.txt", &crate::cli::render::changes::quarantine(&[row]));
+    assert_eq!(crate::cli::render::changes::quarantine(&[]), "nothing in quarantine\n");
+}
+
+#[test]
+fn parties() {
+    let removed = v1::Listing {
+        state: v1::ListingState::Removed.into(),
+        removed_on: text("2025-03-21"),
+        listed_on_basis: v1::ListedOnBasis::FirstSeen.into(),
+        ..listing()
+    };
+    let listed = v1::ListedParty {
+        list_id: text("us-ofac-sdn"),
+        party: Some(lazarus()),
+        listings: vec![listing(), removed],
+        matched_name: String::new(),
+    };
+    let mut found = v1::LookUpPartyResponse { parties: vec![listed], ..Default::default() };
+    check("lists-party.txt", &crate::cli::render::party::by_uid(&found));
+    let not_loaded = |id: &str, required| v1::NotLoadedList { list_id: text(id), required };
+    let compared =
+        |id: &str, parties, stale| v1::ComparedList { list_id: text(id), parties, stale };
+    found.lists_not_loaded = vec![not_loaded("il-nbctf", false), not_loaded("us-ofac-cons", true)];
+    found.compared_lists =
+        vec![compared("lazarus-advisories", 1, false), compared("us-ofac-sdn", 89, true)];
+    let with_unlooked = crate::cli::render::party::by_uid(&found);
+    found.parties[0].matched_name = text("HIDDEN COBRA");
+    let by_name = crate::cli::render::party::by_name(&found, "cobra");
+    found.parties.clear();
+    let none = crate::cli::render::party::by_name(&found, "Lazaru\u{202e}s");
+    check("lists-party-name.txt", &[with_unlooked, by_name, none].join("\n"));
+}
