@@ -6,6 +6,7 @@ pub mod address;
 pub mod asset;
 pub mod chain;
 pub mod coverage;
+pub mod digits;
 pub mod duration;
 pub mod key_id;
 pub mod list;

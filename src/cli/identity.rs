@@ -1,13 +1,12 @@
 //! `identity`: makes what a caller proves itself by. Keeps nothing, and asks no server.
 
-use std::fmt::Write;
-
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::output::Output;
+use super::text::hex;
 use crate::config::check_name;
 
 /// How many random bytes a token has.
@@ -46,8 +45,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let Command::Token { name, output } = &arguments.command;
     let mut random = [0; LENGTH];
     getrandom::fill(&mut random).context("the operating system gives no random bytes")?;
-    let token = hex(&random);
-    let hash = format!("sha256:{}", hex(&Sha256::digest(&token)));
+    let token = hex(random);
+    let hash = format!("sha256:{}", hex(Sha256::digest(&token)));
     let made = Made { name, token, hash };
     output.show(&made, |_| text(&made))?;
     Ok(0)
@@ -70,11 +69,4 @@ fn text(made: &Made<'_>) -> String {
          roles = \"screen\"\n\
          tokens = \"{hash}\"\n"
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
-        text
-    })
 }

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::domain::duration::span;
 use crate::source::rows::Progress;
 

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::results;
 use super::batch::summary::{Summary, VERSION};
+use super::text::hex;
 use super::{clock, output};
 use gathered::Gathered;
 use page::{Beside, File, Report};
@@ -148,10 +149,6 @@ fn digest(path: &Path) -> Result<String> {
             read => digest.update(&buffer[..read]),
         }
     }
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes the page beside its place first, so that it is there whole or not at all.

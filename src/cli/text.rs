@@ -1,24 +1,16 @@
-//! Text for a terminal: hostile characters made harmless, numbers grouped, and colour. Knows no
+//! Text for a terminal: hostile characters made harmless, and colour. Knows no
 //! message.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::io::{self, IsTerminal};
 
+use crate::domain::digits::grouped;
 use crate::source::is_hostile;
 use crate::source::rows::LineCounts;
 
-/// Decimal digits with a comma before every three.
-pub fn grouped(number: impl Display) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+/// Bytes in lower-case hex.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What became of the lines of a text.

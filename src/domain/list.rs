@@ -360,9 +360,7 @@ impl ListCheck {
     /// The moment that the list's age counts from: the last successful check, or the start of the
     /// day of publication (UTC), whichever is later; `None` where neither is known.
     pub fn fresh_as_of(&self) -> Option<Timestamp> {
-        let published = self.published.and_then(|day| {
-            day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-        });
+        let published = self.published.and_then(begin);
         self.succeeded_at.max(published)
     }
 }
@@ -453,7 +451,7 @@ impl ListState {
 }
 
 /// The first moment of a day, UTC.
-fn begin(day: Date) -> Option<Timestamp> {
+pub(super) fn begin(day: Date) -> Option<Timestamp> {
     day.to_zoned(TimeZone::UTC).ok().map(|begin| begin.timestamp())
 }
 

@@ -22,7 +22,7 @@ use jiff::{Timestamp, ToSpan};
 use crate::domain::address::Address;
 use crate::domain::list::{
     Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, Party,
-    Provenance, ReadList, Row,
+    Provenance, ReadList, Row, begin,
 };
 
 pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
@@ -187,7 +187,7 @@ fn latest_day(state: &ListState) -> Option<Date> {
 /// the day from which the next publication counts, if there is one.
 fn uncovered(state: &ListState, day: Date) -> Vec<Gap> {
     let mut gaps = state.version.uncovered.clone();
-    let begins = day.to_zoned(TimeZone::UTC).ok().map(|begins| begins.timestamp());
+    let begins = begin(day);
     if let (Some(from), Some(begins)) = (state.check.fresh_as_of(), begins)
         && begins > from
     {

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::answer::{Decider, Screening};
 use super::matching::{Finding, FindingKind, ListingState, Near};
 use super::policy::{Decision, percent};
+use crate::domain::digits::grouped;
 use crate::domain::list::{ListKind, StartBasis};
 use crate::exposure::{Direction, Timing};
 
@@ -219,19 +220,6 @@ fn short(name: &str) -> String {
 
 fn day(moment: Timestamp) -> String {
     moment.to_zoned(TimeZone::UTC).date().to_string()
-}
-
-/// A number with a comma before each three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
-use crate::cli::text::{escape, grouped, line_counts};
+use crate::cli::text::{escape, line_counts};
+use crate::domain::digits::grouped;
 use crate::domain::duration::span;
 use crate::screening::DecidedBy;
 

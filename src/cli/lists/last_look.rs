@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::cli::text::hex;
 use crate::cli::{Global, output};
 use crate::grpc::v1::ListingChange;
 
@@ -56,11 +57,7 @@ fn digest(changes: &[ListingChange], version: u64) -> String {
         }
         digest.update(kind.to_be_bytes());
     }
-    hex(&digest.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest.finalize())
 }
 
 /// The file of one question.
@@ -79,7 +76,7 @@ impl Place {
                 format!("directory {}", dir.display())
             }
         };
-        let name = hex(&Sha256::digest(format!("{store}\0{list_id}")));
+        let name = hex(Sha256::digest(format!("{store}\0{list_id}")));
         Ok(Self(state_dir()?.join("lazaretto/changes").join(format!("{}.json", &name[..32]))))
     }
 

@@ -4,7 +4,8 @@
 use super::decided;
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash};
-use crate::cli::text::{self, Colour, Style, escape, grouped};
+use crate::cli::text::{self, Colour, Style, escape};
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
 /// The most stops and hubs that are named.

@@ -3,7 +3,8 @@
 use super::words::{self, count, line, or_dash};
 use crate::cli::policy::explanation::{Explanation, Requirements, RuleWords, Step};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style, escape, grouped};
+use crate::cli::text::{Colour, Style, escape};
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
 /// A policy, and how it stands where it is in force.

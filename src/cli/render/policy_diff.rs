@@ -4,7 +4,8 @@ use super::words::{self, count, line, or_dash};
 use crate::cli::batch::text::input_read;
 use crate::cli::policy::diff::{Compared, Differences, Item};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style, escape, grouped};
+use crate::cli::text::{Colour, Style, escape};
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
 /// The decisions of the matrix, in its order.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::cli::text::{escape, grouped};
+use crate::cli::text::escape;
+use crate::domain::digits::grouped;
 use crate::store::Verified;
 
 /// What was found, a line a fact; problems at the end.

@@ -14,7 +14,7 @@ use super::gathered::Gathered;
 use crate::cli::batch::row::RowDecision;
 use crate::cli::batch::summary::Summary;
 use crate::cli::render::page;
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 use words::{outside, rows};
 

@@ -21,11 +21,12 @@ use super::rejects::Rejects;
 use super::sink::{Outcome, Sink};
 use crate::cli::output::Output;
 use crate::cli::progress::ProgressLine;
-use crate::cli::text::{escape, grouped};
+use crate::cli::text::escape;
 use crate::cli::{Global, clock, connect};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Covered, Extent, Gap};
+use crate::domain::digits::grouped;
 use crate::domain::transfer::{MovementKind, Transfer};
 use crate::source::rows::{LineBreaks, Progress};
 use crate::source::transfers::{

@@ -1,7 +1,7 @@
 //! Amounts of a hop in words: exact, or shortened for a label. Knows digits only, no floating point.
 
 use super::shortened;
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
 /// An amount as the proto has it, of a hop or of a sum.

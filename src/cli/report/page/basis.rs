@@ -9,7 +9,8 @@ use crate::cli::batch::summary::Summary;
 use crate::cli::batch::text::input_read;
 use crate::cli::render::{snapshot, words};
 use crate::cli::report::gathered::Gathered;
-use crate::cli::text::{Style, grouped};
+use crate::cli::text::Style;
+use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
 /// The facts at the head of a report.

@@ -7,7 +7,7 @@ use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
 use crate::cli::render::{paths::html, words};
 use crate::cli::report::gathered::{Gathered, Shown};
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
 
@@ -118,12 +118,8 @@ pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
         page.push_str("<tbody>\n");
         for row in held {
             page.push_str(&format!(
-                "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
-                 <td>{3}</td><td class=\"num\">{4}</td><td class=\"said\">{5}</td></tr>\n",
-                row.row,
-                or_dash(&row.reference),
-                code(&row.address),
-                or_dash(&row.chain),
+                "{}<td class=\"num\">{}</td><td class=\"said\">{}</td></tr>\n",
+                row_of_table(row),
                 score(row),
                 or_dash(&reasons(row))
             ));
@@ -139,6 +135,18 @@ fn reasons(row: &ResultRow) -> String {
     row.incomplete().map(reason).collect::<Vec<_>>().join(", ")
 }
 
+/// The first cells of a row that is shown in a table alone: what was asked.
+fn row_of_table(row: &ResultRow) -> String {
+    format!(
+        "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
+         <td>{3}</td>",
+        row.row,
+        or_dash(&row.reference),
+        code(&row.address),
+        or_dash(&row.chain)
+    )
+}
+
 fn errors(page: &mut String, held: &[&ResultRow]) {
     if held.is_empty() {
         return;
@@ -151,12 +159,8 @@ fn errors(page: &mut String, held: &[&ResultRow]) {
     page.push_str("<tbody>\n");
     for row in held {
         page.push_str(&format!(
-            "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
-             <td>{3}</td><td class=\"said\">{4}</td></tr>\n",
-            row.row,
-            or_dash(&row.reference),
-            code(&row.address),
-            or_dash(&row.chain),
+            "{}<td class=\"said\">{}</td></tr>\n",
+            row_of_table(row),
             or_dash(&row.reason)
         ));
     }

@@ -4,7 +4,7 @@
 use super::words::{explained, heading, outside, per_cent, rows};
 use crate::cli::batch::row::RowDecision;
 use crate::cli::report::gathered::{Gathered, LEVELS, Split};
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::screening::DecidedBy;
 
 /// The most parties that are shown.

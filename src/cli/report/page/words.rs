@@ -2,7 +2,7 @@
 
 use crate::cli::render::page::xml;
 use crate::cli::render::words::incomplete;
-use crate::cli::text::grouped;
+use crate::domain::digits::grouped;
 use crate::grpc::v1::IncompleteReasonCode as Code;
 
 /// The longest text from outside that is shown whole, in characters.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::gathered::shown_heights;
-use crate::cli::text::{escape, grouped, line_counts};
+use crate::cli::text::{escape, line_counts};
 use crate::cli::transfers::sink::Outcome;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Spans, union};
+use crate::domain::digits::grouped;
 use crate::domain::duration::span;
 use crate::domain::transfer::MovementKind;
 use crate::source::rows::LineCounts;
