@@ -1,6 +1,7 @@
 //! The running whole: the publisher of lists, the snapshot in force, and the settings, put
 //! together. Everything above (gRPC, command line) asks here; no transport is known here.
 
+mod backfill;
 mod backup;
 mod by_hand;
 mod changes;
@@ -30,6 +31,7 @@ use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+pub use backfill::{Backfill, BackfillFile, Backfilled};
 pub use backup::judge;
 pub use by_hand::Upload;
 pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
@@ -222,7 +224,8 @@ impl Engine {
             let id: ListId = id.parse().map_err(internal)?;
             let Some(settings) = self.settings(&id) else { continue };
             let state = self.publisher.list(&id);
-            if state.is_some_and(|state| state.version.provenance != Provenance::Starter) {
+            if state.is_some_and(|state| *state.version.standing_origin().0 != Provenance::Starter)
+            {
                 continue;
             }
             let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;

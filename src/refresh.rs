@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::domain::list::{ListCheck, ListId, Provenance};
-use crate::domain::publication::{Refused, SourceMark, removal_due};
+use crate::domain::publication::{BackfillRefused, Refused, SourceMark, removal_due};
 use crate::source::{self, SourceError};
 use crate::store::StoreError;
 
@@ -66,6 +66,9 @@ pub enum RefreshError {
     /// The publication did not pass a gate.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// Old publications could not be put into the past of a list.
+    #[error(transparent)]
+    BackfillRefused(#[from] BackfillRefused),
     /// The lists would take more memory than they may.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),

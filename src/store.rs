@@ -72,7 +72,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-pub use changes::{ChangePage, StoredChange};
+pub use changes::{ChangePage, Changes, StoredChange};
 use database::{Database, Tree};
 pub use error::StoreError;
 pub use labels::{LabelChunks, StoredLabels};
@@ -86,11 +86,12 @@ pub use verify::{Judge, Named, Verified, verify_backup};
 /// The schema that this program reads and writes. A store of an older one is opened as it is, and has
 /// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
 /// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines; changes
-/// of schema 4 do not say which fields are other.
-pub const SCHEMA: u32 = 5;
+/// of schema 4 do not say which fields are other; in schema 5 no version told the past of its list
+/// anew.
+pub const SCHEMA: u32 = 6;
 
 /// Older schemas that are read.
-const OLDER_SCHEMAS: [u32; 4] = [1, 2, 3, 4];
+const OLDER_SCHEMAS: [u32; 5] = [1, 2, 3, 4, 5];
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;

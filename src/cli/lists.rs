@@ -1,5 +1,6 @@
 //! `lists`: the commands on lists, and those that need one call only.
 
+mod backfill;
 mod changes;
 mod export;
 pub(super) mod force;
@@ -35,6 +36,8 @@ enum Command {
     },
     /// Publish a file as the new version of a list
     Import(import::Arguments),
+    /// Put old publications of a list into its past: since when rows were listed, and what was removed
+    Backfill(backfill::Arguments),
     /// Write a list's standing rows as CSV
     Export(export::Arguments),
     /// Read a list's configured source now; without an id, every configured source
@@ -54,6 +57,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         match arguments.command {
             Command::Ls { output } => ls(&mut client, output).await?,
             Command::Import(arguments) => import::run(&mut client, arguments).await?,
+            Command::Backfill(arguments) => backfill::run(&mut client, arguments).await?,
             Command::Export(arguments) => export::run(&mut client, arguments).await?,
             Command::Refresh(arguments) => refresh::run(&mut client, arguments).await?,
             Command::Changes(arguments) => changes::run(&mut client, arguments, global).await?,

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::list_change::FieldChange;
-use super::publication::Baseline;
+use super::publication::{Baseline, Retelling};
 
 /// The longest list id, in bytes.
 pub const MAX_LIST_ID: usize = 64;
@@ -278,6 +278,18 @@ pub enum Provenance {
     Import(String),
     /// The configured source; its URL without credentials and query, or its path.
     Source(String),
+    /// Old publications were put into its past; what stands stayed as it was.
+    Backfill(Box<Retelling>),
+}
+
+impl Provenance {
+    /// Returns what a backfill recorded; `None` for a version that came otherwise.
+    pub fn retelling(&self) -> Option<&Retelling> {
+        match self {
+            Self::Backfill(retelling) => Some(retelling),
+            Self::Starter | Self::Import(_) | Self::Source(_) => None,
+        }
+    }
 }
 
 /// How many of what a list version holds.
@@ -335,6 +347,17 @@ pub struct ListVersion {
     pub force_reason: String,
     /// What it holds.
     pub counts: ListCounts,
+}
+
+impl ListVersion {
+    /// Returns where the rows that stand came from, and when they were loaded: a backfill leaves both
+    /// as they were.
+    pub fn standing_origin(&self) -> (&Provenance, Timestamp) {
+        match self.provenance.retelling() {
+            Some(retelling) => (&retelling.standing, retelling.standing_loaded_at),
+            None => (&self.provenance, self.loaded_at),
+        }
+    }
 }
 
 /// The last look at a list's source, kept apart from the version because an unchanged source
@@ -428,8 +451,9 @@ impl ListState {
 
     /// Whether the version was imported by hand and its source has not said the same since.
     pub fn is_by_hand(&self) -> bool {
-        matches!(self.version.provenance, Provenance::Import(_))
-            && self.check.succeeded_at.is_none_or(|at| at <= self.version.loaded_at)
+        let (origin, loaded_at) = self.version.standing_origin();
+        matches!(origin, Provenance::Import(_))
+            && self.check.succeeded_at.is_none_or(|at| at <= loaded_at)
     }
 
     /// About how many bytes of memory the list takes while it is loaded: 512 for a row, 256 for a
@@ -479,8 +503,9 @@ pub struct ListingChange {
     pub key: RowKey,
     /// The party's primary name at that version.
     pub party_name: String,
-    /// Of a row that stood before and goes on to stand, what is other than before: of
-    /// [`ChangeKind::Updated`] at least one field, unless they are not recorded (by versions of the
-    /// program that recorded none, or beyond [`MAX_RECORDED`](super::list_change::MAX_RECORDED)).
+    /// Of a row that stands, what is other than before in it and in its party, as far as they were
+    /// there: of [`ChangeKind::Updated`] at least one field, unless they are not recorded (by versions
+    /// of the program that recorded none, or beyond
+    /// [`MAX_RECORDED`](super::list_change::MAX_RECORDED)).
     pub fields: Vec<FieldChange>,
 }

@@ -8,6 +8,7 @@
 //! publication that lacks the row is seen again unchanged at least [`Gates::confirm_after`] later.
 //! Another publication that lacks the row too begins the waiting anew.
 
+mod backfill;
 mod baseline;
 mod digest;
 mod gate;
@@ -25,6 +26,10 @@ use crate::domain::list::{
     Provenance, ReadList, Row, begin,
 };
 
+pub use backfill::{
+    BackfillContext, BackfillRefused, Backfilled, FileOutcome, History, OldFile, PastOrigin,
+    PastPublication, Retelling, RetoldChange, backfill,
+};
 pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, standing_digest};
 pub use gate::{Force, Gate, Gates, Refused};
@@ -104,8 +109,9 @@ pub fn apply(
     }
     gate::check(current, incoming, context)?;
     let parties = unique(&incoming.parties, |party| &party.uid);
-    let rows = unique(&incoming.rows, |row| &row.0);
-    let digest = digest(parties.iter().copied(), rows.iter().map(|(key, facts)| (key, facts)));
+    let rows: Vec<_> =
+        unique(&incoming.rows, |row| &row.0).into_iter().map(|(key, facts)| (key, facts)).collect();
+    let digest = digest(parties.iter().copied(), rows.iter().copied());
     let same = current.is_some_and(|state| state.version.digest == digest);
     // What an older publication (forced) lacks stood nonetheless until now, and that it lacks it
     // removes nothing unless that is forced as well.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::dialogue::{Changes, ChangesSince, DatedChange};
 use super::{Engine, EngineError};
 use crate::domain::list::{ListId, ListVersion};
+use crate::store::StoredChange;
 
 impl Engine {
     /// Which version of its list a version is, from 1 on; 0 for one that was never in force.
@@ -33,8 +34,15 @@ impl Engine {
         let day = |header: &ListVersion| {
             header.published.unwrap_or_else(|| header.loaded_at.to_zoned(TimeZone::UTC).date())
         };
-        let wanted = |version: u64| match (since, headers.get(&version)) {
-            (ChangesSince::Day(since), Some(header)) => since <= day(header),
+        // Of a version that tells the past anew: the publication that made the change.
+        let past = |change: &StoredChange| {
+            let retelling = headers.get(&change.version)?.provenance.retelling()?;
+            retelling.publications.get(change.publication? as usize)
+        };
+        let wanted = |change: &StoredChange| match (since, headers.get(&change.version)) {
+            (ChangesSince::Day(since), Some(header)) => {
+                since <= past(change).map_or_else(|| day(header), |past| past.day)
+            }
             _ => true,
         };
         let start = match since {
@@ -48,9 +56,13 @@ impl Engine {
         loop {
             let page = store.changes(place, list, limit - changes.len())?;
             place = page.next;
-            let page = page.changes.into_iter().filter(|change| wanted(change.version));
+            let page = page.changes.into_iter().filter(wanted);
             changes.extend(page.map(|change| DatedChange {
-                published: headers.get(&change.version).and_then(|header| header.published),
+                published: match past(&change) {
+                    Some(past) => past.published,
+                    None => headers.get(&change.version).and_then(|header| header.published),
+                },
+                is_retold: change.publication.is_some(),
                 number_on_list: self.number_on_list(&change.list, change.version),
                 list: change.list,
                 version: change.version,

@@ -93,8 +93,11 @@ pub struct DatedChange {
     pub version: u64,
     /// Which version of the list it is, from 1 on.
     pub number_on_list: u64,
-    /// The day of publication of that version.
+    /// The day of publication of that version; where it tells the past anew, of the publication that
+    /// made the change.
     pub published: Option<Date>,
+    /// Whether the version tells the past of its list anew.
+    pub is_retold: bool,
     /// The change.
     pub change: ListingChange,
 }

@@ -29,6 +29,14 @@ pub enum EngineError {
     /// The file is malformed.
     #[error(transparent)]
     Malformed(#[from] source::SourceError),
+    /// One of several files is malformed.
+    #[error("{name}: {error}")]
+    MalformedFile {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        error: source::SourceError,
+    },
     /// A sanity gate refused the publication.
     #[error("{0}")]
     Refused(String),
@@ -131,6 +139,7 @@ impl From<RefreshError> for EngineError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Refused(refused) => Self::Refused(refused.to_string()),
+            RefreshError::BackfillRefused(refused) => Self::Refused(refused.to_string()),
             RefreshError::TooLarge(too_large) => Self::ListTooLarge(too_large),
             RefreshError::Store(error) => Self::Store(error),
             RefreshError::UnknownList(id) => Self::UnknownList(id),

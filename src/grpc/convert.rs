@@ -185,6 +185,7 @@ pub fn provenance(provenance: &Provenance) -> (v1::ListOrigin, String) {
         Provenance::Starter => (v1::ListOrigin::Starter, String::new()),
         Provenance::Import(name) => (v1::ListOrigin::Import, name.clone()),
         Provenance::Source(name) => (v1::ListOrigin::Source, name.clone()),
+        Provenance::Backfill(retelling) => self::provenance(&retelling.standing),
     }
 }
 

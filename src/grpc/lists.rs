@@ -1,6 +1,7 @@
 //! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
 //! on the blocking pool.
 
+mod backfill;
 mod changes;
 mod party;
 mod upload;
@@ -56,7 +57,9 @@ impl From<EngineError> for Refusal {
             EngineError::Offline | EngineError::NoSource(_) => {
                 (Code::FailedPrecondition, ErrorReason::NoSource)
             }
-            EngineError::Malformed(_) => (Code::InvalidArgument, ErrorReason::MalformedFile),
+            EngineError::Malformed(_) | EngineError::MalformedFile { .. } => {
+                (Code::InvalidArgument, ErrorReason::MalformedFile)
+            }
             EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
             EngineError::ListTooLarge(_) => (Code::FailedPrecondition, ErrorReason::ListTooLarge),
             EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
@@ -193,6 +196,27 @@ impl SanctionsListService for Lists {
             let publication = engine.import(&import, upload.path())?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::ImportListResponse { report }))
+        })
+        .await
+    }
+
+    async fn backfill_list(
+        &self,
+        request: Request<Streaming<v1::BackfillListRequest>>,
+    ) -> Result<Response<v1::BackfillListResponse>, Status> {
+        let caller = access::caller(&request)?;
+        let mut parts = request.into_inner();
+        let first = parts.message().await?.and_then(|message| message.part);
+        let Some(v1::backfill_list_request::Part::Header(header)) = first else {
+            return Err(invalid_field("part", "the first part must be the header").into());
+        };
+        let backfill = backfill::parse(&header)?;
+        backfill::check(&self.engine, &caller, &backfill)?;
+        let files = backfill::receive(&self.engine, &caller, &mut parts).await?;
+        with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
+            backfill::check(engine, &caller, &backfill)?;
+            let done = engine.backfill(&backfill, &files)?;
+            Ok(Response::new(backfill::response(engine, &backfill, done)))
         })
         .await
     }

@@ -15,9 +15,12 @@ use super::{RefreshError, lock};
 use crate::domain::list::{
     ChangeKind, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance, ReadList,
 };
-use crate::domain::publication::{Context, Force, Gates, Outcome, SourceMark, apply};
+use crate::domain::publication::{
+    BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
+    backfill,
+};
 use crate::source::{self, Bounds};
-use crate::store::{Store, StoreError};
+use crate::store::{Changes, Store, StoreError};
 
 /// Tells the time; tests hand in their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -86,7 +89,10 @@ enum Origin {
 
 impl Origin {
     fn of(provenance: &Provenance) -> Self {
-        if matches!(provenance, Provenance::Import(_)) { Self::Hand } else { Self::Source }
+        match provenance {
+            Provenance::Import(_) | Provenance::Backfill(_) => Self::Hand,
+            Provenance::Starter | Provenance::Source(_) => Self::Source,
+        }
     }
 }
 
@@ -233,7 +239,7 @@ impl Publisher {
     ) -> Result<Report, RefreshError> {
         let name = match provenance {
             Provenance::Import(name) | Provenance::Source(name) => name.clone(),
-            Provenance::Starter => path.display().to_string(),
+            Provenance::Starter | Provenance::Backfill(_) => path.display().to_string(),
         };
         let _turn = self.reading_turn();
         self.publish_list(settings, &self.read(settings, path, &name)?, provenance, by_hand)
@@ -337,7 +343,7 @@ impl Publisher {
                     }
                     return Err(too_large.into());
                 }
-                if let Err(error) = self.store.publish(&state, &changes) {
+                if let Err(error) = self.store.publish(&state, Changes::Made(&changes)) {
                     self.note_stored(&settings.id, false, from);
                     return Err(error.into());
                 }
@@ -356,6 +362,40 @@ impl Publisher {
                 Ok(report)
             }
         }
+    }
+
+    /// Puts old publications into the past of a list and makes that durable; only says what would come
+    /// of it where it is a trial. Blocks.
+    pub fn backfill(
+        &self,
+        settings: &ListSettings,
+        files: Vec<OldFile>,
+        is_trial: bool,
+    ) -> Result<Backfilled, RefreshError> {
+        let _writer = lock(&self.writer);
+        self.catch_up_locked()?;
+        let id = &settings.id;
+        let current = self.list(id).ok_or_else(|| RefreshError::UnknownList(id.clone()))?;
+        let gates = settings.gates();
+        let (now, next_version) = (self.now(), self.store.next_version());
+        let context = BackfillContext { now, next_version, gates: &gates };
+        let done = backfill(&current, &self.store.history(id)?, files, context)?;
+        let Some(state) = &done.state else { return Ok(done) };
+        self.room.check(state, &self.lists(), true)?;
+        if is_trial {
+            return Ok(done);
+        }
+        self.store.publish(state, Changes::Retold(&done.changes))?;
+        tracing::info!(
+            list = %id,
+            version = state.version.version,
+            files = done.files.iter().filter(|file| !file.was_known).count(),
+            rows_found = done.rows_found,
+            rows_redated = done.rows_redated,
+            "past of a list backfilled",
+        );
+        self.show(state.clone(), &published(state, &[]));
+        Ok(done)
     }
 
     fn check_room(&self, state: &ListState, provenance: &Provenance) -> Result<(), TooLarge> {

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::lists::{chunk_key, version_key};
-use super::{Store, StoreError, changes, value};
-use crate::domain::list::{ListId, ListVersion, ListingChange, Row};
+use super::{Store, StoreError, value};
+use crate::domain::list::{ListId, ListVersion, Row};
 use crate::domain::publication::{Baseline, Mark, RowSpan};
 
 /// Spans under one key.
@@ -125,17 +125,9 @@ impl Store {
             versions.push(value::decode("versions", key, bytes)?);
             Ok(true)
         })?;
-        Baseline::from_history(&versions, rows, |version| self.changes_of(version))
-    }
-
-    /// What one version changed, in order.
-    fn changes_of(&self, version: u64) -> Result<Vec<ListingChange>, StoreError> {
-        let mut found = Vec::new();
-        let (from, to) = (changes::key(version, 0), changes::key(version + 1, 0));
-        value::scan(&self.changes, "changes", &from, &to, |key, bytes| {
-            found.extend(changes::Chunk::decode(key, bytes)?.changes);
-            Ok(true)
-        })?;
-        Ok(found)
+        Baseline::from_history(&versions, rows, |version| {
+            let changes = self.changes_of(version)?.into_iter();
+            Ok(changes.map(|(_, change)| change).collect())
+        })
     }
 }

@@ -1,11 +1,13 @@
 //! What each list version changed, in order, page by page.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, value};
-use crate::domain::list::{ChangeKind, ListId, ListingChange, RowKey};
+use crate::domain::list::{ChangeKind, ListId, ListVersion, ListingChange, RowKey};
+use crate::domain::publication::{History, RetoldChange};
 
 /// Changes under one key.
 const CHUNK: usize = 1000;
@@ -19,6 +21,9 @@ pub struct StoredChange {
     pub sequence: u32,
     /// The list.
     pub list: ListId,
+    /// Of a version that tells the past of its list anew: the place of the publication that made the
+    /// change, in [`Retelling::publications`](crate::domain::publication::Retelling).
+    pub publication: Option<u32>,
     /// What happened.
     pub change: ListingChange,
 }
@@ -32,17 +37,34 @@ pub struct ChangePage {
     pub next: Option<(u64, u32)>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Changes of one version under one key.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Chunk {
     pub list: ListId,
-    pub changes: Vec<ListingChange>,
+    /// Each with [`StoredChange::publication`].
+    pub changes: Vec<(Option<u32>, ListingChange)>,
 }
 
 /// The stored form since schema 5. Its first byte is the number of the variant, 0; the form before
-/// ([`OldChunk`]) begins with the length of a list id, which is never 0.
+/// ([`OldChunk`]) begins with the length of a list id, 1 to 64.
 #[derive(Serialize, Deserialize)]
 enum Form {
-    WithFields(Chunk),
+    WithFields(Fields),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    list: ListId,
+    changes: Vec<ListingChange>,
+}
+
+/// The first byte of a chunk of a version that tells the past anew ([`Retold`]), since schema 6.
+const RETOLD: u8 = 0xff;
+
+#[derive(Serialize, Deserialize)]
+struct Retold {
+    list: ListId,
+    changes: Vec<RetoldChange>,
 }
 
 /// The stored form of schemas 1 to 4.
@@ -63,24 +85,35 @@ pub(super) struct OldChange {
 impl Chunk {
     /// Reads a chunk of any schema.
     pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
-        if bytes.first() == Some(&0) {
-            let Form::WithFields(chunk) = value::decode("changes", key, bytes)?;
-            return Ok(chunk);
+        match bytes.split_first() {
+            Some((&RETOLD, rest)) => {
+                let Retold { list, changes } = value::decode("changes", key, rest)?;
+                let changes = changes.into_iter().map(|(place, change)| (Some(place), change));
+                Ok(Self { list, changes: changes.collect() })
+            }
+            Some((0, _)) => {
+                let Form::WithFields(Fields { list, changes }) =
+                    value::decode("changes", key, bytes)?;
+                Ok(Self {
+                    list,
+                    changes: changes.into_iter().map(|change| (None, change)).collect(),
+                })
+            }
+            _ => {
+                let OldChunk { list, changes } = value::decode("changes", key, bytes)?;
+                let change = |OldChange { kind, key, party_name }| {
+                    (None, ListingChange { kind, key, party_name, fields: Vec::new() })
+                };
+                Ok(Self { list, changes: changes.into_iter().map(change).collect() })
+            }
         }
-        let OldChunk { list, changes } = value::decode("changes", key, bytes)?;
-        let change = |OldChange { kind, key, party_name }| ListingChange {
-            kind,
-            key,
-            party_name,
-            fields: Vec::new(),
-        };
-        Ok(Self { list, changes: changes.into_iter().map(change).collect() })
     }
 }
 
 impl Store {
     /// At most `limit` changes (1 where 0 is given) after the change `after` (version, sequence), or from the first
-    /// one; of one list, or of all. Only of versions that came in force.
+    /// one; of one list, or of all. Only of versions that came in force, and of none before one that
+    /// told the past of its list anew.
     pub fn changes(
         &self,
         after: Option<(u64, u32)>,
@@ -89,12 +122,21 @@ impl Store {
     ) -> Result<ChangePage, StoreError> {
         let limit = limit.max(1);
         let last = self.acknowledged.load(Ordering::Acquire);
-        let spans = match list {
-            None => vec![(0, last)],
+        let (begins, spans) = match list {
+            None => {
+                let ids: Vec<_> = self.numbers().keys().cloned().collect();
+                let begin = |id: ListId| {
+                    let from = begins_with(&self.versions(&id)?);
+                    Ok((id, from))
+                };
+                let begins = ids.into_iter().map(begin).collect::<Result<_, StoreError>>()?;
+                (begins, vec![(0, last)])
+            }
             Some(id) => {
-                let one =
-                    |header: crate::domain::list::ListVersion| (header.version, header.version);
-                self.versions(id)?.into_iter().map(one).collect()
+                let headers = self.versions(id)?;
+                let begins = BTreeMap::from([(id.clone(), begins_with(&headers))]);
+                let one = |header: ListVersion| (header.version, header.version);
+                (begins, headers.into_iter().map(one).collect())
             }
         };
         let mut page = ChangePage::default();
@@ -104,7 +146,7 @@ impl Store {
                 Some((version, sequence)) if version >= first => (version, sequence),
                 _ => (first, 0),
             };
-            if !self.collect(from, last, after, limit, &mut page)? {
+            if !self.collect((from, last), after, limit, &begins, &mut page)? {
                 break;
             }
         }
@@ -119,10 +161,10 @@ impl Store {
     /// `limit` at most; says whether there is room for more.
     fn collect(
         &self,
-        from: (u64, u32),
-        last: u64,
+        (from, last): ((u64, u32), u64),
         after: Option<(u64, u32)>,
         limit: usize,
+        begins: &BTreeMap<ListId, u64>,
         page: &mut ChangePage,
     ) -> Result<bool, StoreError> {
         let start = from.1 / CHUNK as u32 * CHUNK as u32;
@@ -131,7 +173,10 @@ impl Store {
             let (version, first) = split_key(found)
                 .ok_or_else(|| value::corrupt("changes", found, "the key has another form"))?;
             let chunk = Chunk::decode(found, bytes)?;
-            for (sequence, change) in (first..).zip(chunk.changes) {
+            if begins.get(&chunk.list).is_some_and(|begins| version < *begins) {
+                return Ok(true);
+            }
+            for (sequence, (publication, change)) in (first..).zip(chunk.changes) {
                 if after.is_some_and(|after| (version, sequence) <= after) {
                     continue;
                 }
@@ -139,26 +184,79 @@ impl Store {
                     break;
                 }
                 let list = chunk.list.clone();
-                page.changes.push(StoredChange { version, sequence, list, change });
+                page.changes.push(StoredChange { version, sequence, list, publication, change });
             }
             Ok(page.changes.len() <= limit)
         })?;
         Ok(page.changes.len() <= limit)
     }
 
+    /// Writes what a version changed, in order.
     pub(super) fn write_changes(
         &self,
         id: &ListId,
         version: u64,
-        changes: &[ListingChange],
+        changes: Changes<'_>,
     ) -> Result<(), StoreError> {
-        for (number, chunk) in changes.chunks(CHUNK).enumerate() {
-            let chunk = Form::WithFields(Chunk { list: id.clone(), changes: chunk.to_vec() });
-            let key = key(version, (number * CHUNK) as u32);
-            value::write(&self.changes, &key, &value::encode(&chunk)?)?;
+        let list = || id.clone();
+        let encoded: Vec<Vec<u8>> = match changes {
+            Changes::Made(changes) => changes
+                .chunks(CHUNK)
+                .map(|chunk| {
+                    value::encode(&Form::WithFields(Fields {
+                        list: list(),
+                        changes: chunk.to_vec(),
+                    }))
+                })
+                .collect::<Result<_, _>>()?,
+            Changes::Retold(changes) => changes
+                .chunks(CHUNK)
+                .map(|chunk| {
+                    let form = value::encode(&Retold { list: list(), changes: chunk.to_vec() })?;
+                    Ok([&[RETOLD], &form[..]].concat())
+                })
+                .collect::<Result<_, StoreError>>()?,
+        };
+        for (number, chunk) in encoded.into_iter().enumerate() {
+            value::write(&self.changes, &key(version, (number * CHUNK) as u32), &chunk)?;
         }
         Ok(())
     }
+
+    /// What one version changed, in order.
+    pub(super) fn changes_of(
+        &self,
+        version: u64,
+    ) -> Result<Vec<(Option<u32>, ListingChange)>, StoreError> {
+        let mut found = Vec::new();
+        let (from, to) = (key(version, 0), key(version + 1, 0));
+        value::scan(&self.changes, "changes", &from, &to, |key, bytes| {
+            found.extend(Chunk::decode(key, bytes)?.changes);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// What is known of the publications of a list.
+    pub fn history(&self, id: &ListId) -> Result<History, StoreError> {
+        let versions = self.versions(id)?;
+        History::read(&versions, |version| self.changes_of(version))
+    }
+}
+
+/// What a version changed.
+#[derive(Clone, Copy, Debug)]
+pub enum Changes<'a> {
+    /// By what its publication said.
+    Made(&'a [ListingChange]),
+    /// The past of its list, told anew.
+    Retold(&'a [RetoldChange]),
+}
+
+/// The version that the changes of a list begin with: the last that told its past anew.
+fn begins_with(headers: &[ListVersion]) -> u64 {
+    let is_retold = |header: &&ListVersion| header.provenance.retelling().is_some();
+    headers.iter().rev().find(is_retold).map_or(0, |header| header.version)
 }
 
 pub(super) fn key(version: u64, sequence: u32) -> Vec<u8> {

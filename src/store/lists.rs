@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::changes::Changes;
 use super::numbers::Numbers;
 use super::{Store, StoreError, heads, value};
-use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, ListingChange};
+use crate::domain::list::{ListCheck, ListId, ListState, ListVersion};
+use crate::domain::publication::standing_digest;
 
 /// Rows or parties under one key.
 const CHUNK: usize = 1000;
@@ -31,7 +33,7 @@ impl Store {
     /// Makes `state` the version in force of its list, with its changes. When this returns it is
     /// durable; if it fails, the version before is in force on the next opening, or (where only
     /// the last sync failed) perhaps this one, whole.
-    pub fn publish(&self, state: &ListState, changes: &[ListingChange]) -> Result<(), StoreError> {
+    pub fn publish(&self, state: &ListState, changes: Changes<'_>) -> Result<(), StoreError> {
         let id = &state.version.id;
         let version = state.version.version;
         let in_order = || match self.next_version() {
@@ -162,11 +164,15 @@ impl Store {
                 let key = key.map_err(StoreError::engine(doing))?;
                 let (id, version) = split_key(&key)
                     .ok_or_else(|| value::corrupt(name, &key, "the key has another form"))?;
-                let kept = current(id).is_some_and(|pointer| match name {
-                    "rows" => version == pointer.version,
-                    _ => version <= pointer.version,
-                });
-                if !kept {
+                let is_kept = match (current(id), name) {
+                    (None, _) => false,
+                    (Some(pointer), "rows") if version < pointer.version => {
+                        self.is_kept(&numbers, id, version)?
+                    }
+                    (Some(pointer), "rows") => version == pointer.version,
+                    (Some(pointer), _) => version <= pointer.version,
+                };
+                if !is_kept {
                     tree.remove(&key).map_err(StoreError::engine(doing))?;
                     removed += 1;
                 } else if name == "versions"
@@ -194,25 +200,79 @@ impl Store {
         Ok(())
     }
 
+    /// Removes the rows of versions before `current`, but for those that stay.
     pub(super) fn remove_superseded(&self, id: &ListId, current: u64) -> Result<(), StoreError> {
         let doing = "removing superseded rows";
         let range = version_key(id, 0)..version_key(id, current);
+        let numbers = self.numbers().clone();
+        let mut last: Option<(u64, bool)> = None;
         for key in self.rows.range(range).keys() {
             let key = key.map_err(StoreError::engine(doing))?;
-            self.rows.remove(key).map_err(StoreError::engine(doing))?;
+            let (name, version) = split_key(&key)
+                .ok_or_else(|| value::corrupt("rows", &key, "the key has another form"))?;
+            let is_kept = match last {
+                Some((known, is_kept)) if known == version => is_kept,
+                _ => self.is_kept(&numbers, name, version)?,
+            };
+            last = Some((version, is_kept));
+            if !is_kept {
+                self.rows.remove(&key).map_err(StoreError::engine(doing))?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the rows of a superseded version of the list named `id` stay: those that the next
+    /// version only told the past of anew, for what was known before is in none of its own.
+    fn is_kept(&self, numbers: &Numbers, id: &[u8], version: u64) -> Result<bool, StoreError> {
+        let of_list = numbers.iter().find(|(known, _)| known.as_str().as_bytes() == id);
+        let Some((id, of_list)) = of_list else { return Ok(false) };
+        let next = of_list.partition_point(|number| *number <= version);
+        let Some(next) = of_list.get(next) else { return Ok(false) };
+        let header = self.header(id, *next)?;
+        Ok(header.is_some_and(|header| header.provenance.retelling().is_some()))
+    }
+
+    fn header(&self, id: &ListId, version: u64) -> Result<Option<ListVersion>, StoreError> {
+        let key = version_key(id, version);
+        let header = value::read(&self.versions, "versions", &key)?;
+        header.map(|header| value::decode("versions", &key, &header)).transpose()
+    }
+
+    /// A list as it stood in a superseded version whose rows stay because the next one told its past
+    /// anew; `None` where they do not. Its last look is not kept with it.
+    pub fn kept_list(&self, id: &ListId, version: u64) -> Result<Option<ListState>, StoreError> {
+        let _writer = self.lock();
+        let is_kept = self.is_kept(&self.numbers().clone(), id.as_str().as_bytes(), version)?;
+        let Some(header) = self.header(id, version)?.filter(|_| is_kept) else { return Ok(None) };
+        let rows = Arc::new(self.read_chunks(id, version, ROWS, None)?);
+        let parties = Arc::new(self.read_chunks(id, version, PARTIES, None)?);
+        let (check, baseline) = (ListCheck::default(), Arc::default());
+        let state = ListState { version: header, check, parties, rows, baseline };
+        match standing_digest(&state) == state.version.digest {
+            true => Ok(Some(state)),
+            false => {
+                let key = version_key(id, version);
+                let what = "the rows do not have the digest of the version";
+                Err(value::corrupt("rows", &key, what))
+            }
+        }
     }
 
     fn read_state(&self, id: &ListId, pointer: &Pointer) -> Result<ListState, StoreError> {
         let key = version_key(id, pointer.version);
         let header = value::read(&self.versions, "versions", &key)?
             .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
-        let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
+        let rows = self.read_chunks(id, pointer.version, ROWS, Some(pointer.rows))?;
         Ok(ListState {
             version: value::decode("versions", &key, &header)?,
             check: pointer.check.clone(),
-            parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
+            parties: Arc::new(self.read_chunks(
+                id,
+                pointer.version,
+                PARTIES,
+                Some(pointer.parties),
+            )?),
             baseline: Arc::new(self.read_baseline(id, pointer.version, &rows)?),
             rows: Arc::new(rows),
         })
@@ -234,12 +294,14 @@ impl Store {
         Ok(written)
     }
 
+    /// The items of a part of a version; their chunks are counted where it is known how many there
+    /// are.
     fn read_chunks<T: DeserializeOwned>(
         &self,
         id: &ListId,
         version: u64,
         part: u8,
-        chunks: u32,
+        chunks: Option<u32>,
     ) -> Result<Vec<T>, StoreError> {
         let mut items: Vec<T> = Vec::new();
         let mut next = 0;
@@ -253,7 +315,7 @@ impl Store {
             items.extend(value::decode::<Vec<T>>("rows", key, bytes)?);
             Ok(true)
         })?;
-        if next != chunks {
+        if let Some(chunks) = chunks.filter(|chunks| *chunks != next) {
             let expected = chunk_key(id, version, part, next.min(chunks));
             return Err(value::corrupt(
                 "rows",

@@ -76,7 +76,7 @@ pub(super) fn open(dir: &Path) -> Store {
 
 pub(super) fn publish(store: &Store, list: &str, version: u64, rows: usize) -> ListState {
     let (state, changes) = state(list, version, rows);
-    store.publish(&state, &changes).unwrap();
+    store.publish(&state, Changes::Made(&changes)).unwrap();
     state
 }
 
@@ -125,7 +125,7 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
     publish(&store, "a", 1, 1);
     for version in [0, 1, 3] {
         let (state, changes) = state("a", version, 1);
-        let error = store.publish(&state, &changes).unwrap_err().to_string();
+        let error = store.publish(&state, Changes::Made(&changes)).unwrap_err().to_string();
         assert_eq!(error, format!("version {version} cannot be published: the next is 2"));
     }
     let error = store.record_check(&id("b"), &ListCheck::default()).unwrap_err();
@@ -143,7 +143,7 @@ fn a_failed_write_is_the_last_until_reopening() {
     let failed = store.write(|| Ok(()), |()| Err::<(), _>(StoreError::Name(0)));
     assert!(failed.is_err());
     let (state, changes) = state("a", 1, 1);
-    assert!(matches!(store.publish(&state, &changes), Err(StoreError::Broken)));
+    assert!(matches!(store.publish(&state, Changes::Made(&changes)), Err(StoreError::Broken)));
     drop(store);
     publish(&open(dir.path()), "a", 1, 1);
 }
@@ -276,7 +276,7 @@ fn what_never_came_in_force_is_removed_on_opening() {
         let (state, changes) = state(list, 2, 1200);
         let whole = store.write_chunks(&state.version.id, 2, b'r', &state.rows).unwrap();
         assert_eq!(whole, 2);
-        store.write_changes(&state.version.id, 2, &changes).unwrap();
+        store.write_changes(&state.version.id, 2, Changes::Made(&changes)).unwrap();
         let header = value::encode(&state.version).unwrap();
         let key = [state.version.id.as_str().as_bytes(), &[0], &2_u64.to_be_bytes()].concat();
         value::write(&store.versions, &key, &header).unwrap();
@@ -375,7 +375,7 @@ fn a_big_list_is_kept_whole() {
     let (state, changes) = state("big", 1, 500_000);
     let store = open(dir.path());
     let start = std::time::Instant::now();
-    store.publish(&state, &changes).unwrap();
+    store.publish(&state, Changes::Made(&changes)).unwrap();
     eprintln!("500,000 rows published in {:?}", start.elapsed());
     let second = std::time::Instant::now();
     publish(&store, "big", 2, 1);
@@ -410,7 +410,7 @@ fn a_baseline_is_read_back_and_made_of_the_history_where_there_is_none() {
     let marks = |store: &Store| store.list(&id("a")).unwrap().unwrap().baseline.marks.clone();
     let store = open(dir.path());
     let (first, changes) = state("a", 1, 3000);
-    store.publish(&first, &changes).unwrap();
+    store.publish(&first, Changes::Made(&changes)).unwrap();
     // As a program of schema 3 would have left it: no baseline beside the rows.
     remove_baseline(&store, 1);
     let made = marks(&store);
@@ -420,7 +420,7 @@ fn a_baseline_is_read_back_and_made_of_the_history_where_there_is_none() {
     let spans = (0..2500).map(|row| RowSpan { row, since: 2, gone: 0 }).collect();
     let baseline = Baseline { marks: made, spans };
     second.baseline = Arc::new(baseline.clone());
-    store.publish(&second, &changes).unwrap();
+    store.publish(&second, Changes::Made(&changes)).unwrap();
     drop(store);
     let store = open(dir.path());
     assert_eq!(*store.list(&id("a")).unwrap().unwrap().baseline, baseline);

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use clap::Args;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::force::{self, Force};
@@ -24,7 +25,7 @@ use v1::import_list_request::Part;
 const CHUNK: usize = 256 << 10;
 
 /// How many chunks wait to be sent: reading goes on while the server takes the one before.
-const CHUNKS_AHEAD: usize = 4;
+pub(super) const CHUNKS_AHEAD: usize = 4;
 
 /// The arguments of `lists import`.
 #[derive(Debug, Args)]
@@ -76,23 +77,47 @@ async fn call(
     path: &Path,
     header: v1::ImportListHeader,
 ) -> Result<v1::ImportListResponse> {
-    let reading = || format!("reading {}", path.display());
-    let file = File::open(path).with_context(reading)?;
+    let reading = format!("reading {}", path.display());
+    let file = File::open(path).with_context(|| reading.clone())?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let reader = tokio::task::spawn_blocking(move || send(file, header, sender));
-    let call = client.lists.import_list(ReceiverStream::new(receiver));
-    tokio::pin!(call);
-    let response = tokio::select! {
-        biased;
-        response = &mut call => response,
-        sent = reader => match sent.context("the reading task")? {
-            Ok(()) => call.await,
-            // The sender comes back with the error, still open: the call is dropped without an
-            // end, so that the server cannot take what was read for the whole file.
-            Err((error, _open)) => return Err(error).with_context(reading),
-        },
-    };
+    let reader = tokio::task::spawn_blocking(move || {
+        send(file, header, sender)
+            .map_err(|(error, open)| (Error::from(error).context(reading), open))
+    });
+    let response = Sending { reader, receiver }
+        .with(async |requests| client.lists.import_list(requests).await)
+        .await?;
     Ok(answer(response)?)
+}
+
+/// Requests on their way from a task that reads files.
+pub(super) struct Sending<R> {
+    /// The task. Where reading fails it gives its sender back, still open.
+    pub reader: JoinHandle<Result<(), (Error, mpsc::Sender<R>)>>,
+    /// Its other end.
+    pub receiver: mpsc::Receiver<R>,
+}
+
+impl<R> Sending<R> {
+    /// Waits for the answer of `call`. Where reading fails, the call is dropped without an end, so that
+    /// the server cannot take what was read for the whole.
+    pub async fn with<T>(self, call: impl AsyncFnOnce(ReceiverStream<R>) -> T) -> Result<T> {
+        let call = call(ReceiverStream::new(self.receiver));
+        tokio::pin!(call);
+        Ok(tokio::select! {
+            biased;
+            response = &mut call => response,
+            sent = self.reader => match sent.context("the reading task")? {
+                Ok(()) => call.await,
+                Err((error, _open)) => return Err(error),
+            },
+        })
+    }
+}
+
+/// The last part of a path, for the record.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn header(arguments: &Arguments) -> v1::ImportListHeader {
@@ -101,10 +126,7 @@ fn header(arguments: &Arguments) -> v1::ImportListHeader {
         list_id: arguments.list.to_string(),
         kind: kind.into(),
         format: arguments.format.map_or_else(String::new, |format| format.to_string()),
-        file_name: arguments
-            .file
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        file_name: file_name(&arguments.file),
         published: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,
         ..v1::ImportListHeader::default()
@@ -117,21 +139,29 @@ type Sender = mpsc::Sender<v1::ImportListRequest>;
 
 /// Sends the header and the file. A receiver that is gone is no error here: the call says why.
 fn send(
-    mut file: impl Read,
+    file: impl Read,
     header: v1::ImportListHeader,
     sender: Sender,
 ) -> Result<(), (io::Error, Sender)> {
-    let request = |part| v1::ImportListRequest { part: Some(part) };
-    if sender.blocking_send(request(Part::Header(header))).is_err() {
+    let take = |part| sender.blocking_send(v1::ImportListRequest { part: Some(part) }).is_ok();
+    if !take(Part::Header(header)) {
         return Ok(());
     }
+    match chunks(file, |chunk| take(Part::Chunk(chunk))) {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error, sender)),
+    }
+}
+
+/// Hands over a file in chunks; says whether all were taken.
+pub(super) fn chunks(mut file: impl Read, take: impl Fn(Vec<u8>) -> bool) -> io::Result<bool> {
     loop {
         let mut chunk = Vec::with_capacity(CHUNK);
-        match file.by_ref().take(CHUNK as u64).read_to_end(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Ok(_) if sender.blocking_send(request(Part::Chunk(chunk))).is_err() => return Ok(()),
-            Ok(_) => {}
-            Err(error) => return Err((error, sender)),
+        if file.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)? == 0 {
+            return Ok(true);
+        }
+        if !take(chunk) {
+            return Ok(false);
         }
     }
 }

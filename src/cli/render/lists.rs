@@ -152,3 +152,43 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     }
     text
 }
+
+/// What a backfill did, or would do.
+pub fn backfilled(response: &v1::BackfillListResponse, is_trial: bool, style: Style) -> String {
+    let list = response.list.clone().unwrap_or_default();
+    let id = or_dash(&list.list_id);
+    let version = words::version(list.number_on_list, list.version);
+    let mut text = match (response.published, is_trial) {
+        (false, _) => format!("{id}: every file was known already, version {version} stays\n"),
+        (true, true) => format!("{id}: nothing was changed; the files would change its past\n"),
+        (true, false) => format!("{id}: version {version} published; what is listed stays\n"),
+    };
+    let mut table = Table::new([
+        ("published", Side::Left),
+        ("rows", Side::Right),
+        ("file", Side::Left),
+        ("", Side::Left),
+    ]);
+    for file in &response.files {
+        let was_known = if file.was_known { "known already" } else { "" };
+        table.push([
+            or_dash(&file.published),
+            file.rows.to_string(),
+            or_dash(&file.file_name),
+            was_known.to_owned(),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    if response.published {
+        let found = format!("{} rows that were listed once and no longer are", response.rows_found);
+        line(&mut text, 2, "found", &found);
+        let redated = format!("{} rows were listed at other times", response.rows_redated);
+        line(&mut text, 2, "dated", &redated);
+    }
+    if !is_trial && response.published {
+        let first = escape(words::day(&list.first_published)).into_owned();
+        line(&mut text, 2, "known from", &first);
+        line(&mut text, 2, "age", &age(&list, style));
+    }
+    text
+}

@@ -60,21 +60,21 @@ pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<V
 }
 
 /// For each of the rows, by its place: whether the publication lacks it.
-pub(super) fn missing(old: &[Row], new: &[&(RowKey, RowFacts)]) -> Vec<bool> {
-    let pairs = zip_sorted(old, new, |row| &row.key, |row| &row.0);
+pub(super) fn missing(old: &[Row], new: &[(&RowKey, &RowFacts)]) -> Vec<bool> {
+    let pairs = zip_sorted(old, new, |row| &row.key, |row| row.0);
     pairs.filter_map(|(old, new)| old.map(|_| new.is_none())).collect()
 }
 
 /// The rows after the publication, by key, and what changed.
 pub(super) fn merge_rows(
     old: &[Row],
-    new: &[&(RowKey, RowFacts)],
+    new: &[(&RowKey, &RowFacts)],
     merge: &Merge<'_>,
 ) -> (Vec<Row>, Vec<ListingChange>) {
     let mut rows = Vec::with_capacity(old.len().max(new.len()));
     let mut changes = Vec::new();
     let mut room = Room::default();
-    for pair in zip_sorted(old, new, |row| &row.key, |row| &row.0) {
+    for pair in zip_sorted(old, new, |row| &row.key, |row| row.0) {
         let (row, kind) = match pair {
             (Some(old), Some((_, facts))) => merge.present(old, facts),
             (None, Some((key, facts))) => merge.added(key, facts),
@@ -199,18 +199,17 @@ impl Merge<'_> {
         facts.listed_on.filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
     }
 
-    /// What is other in a row that stood before and goes on to stand, and in its party.
+    /// What is other than before in a row that stands now, and in its party, as far as they were there.
     fn fields(&self, kind: ChangeKind, old: Option<&Row>, new: &Row) -> Vec<FieldChange> {
-        match (kind, old) {
-            (ChangeKind::Updated | ChangeKind::RemovalCancelled, Some(old)) => {
+        match kind {
+            ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
                 let mut fields = self.party_changes(&new.key.party_uid).to_vec();
-                fields.extend(changes_of_facts(&old.facts, &new.facts));
+                if let Some(old) = old {
+                    fields.extend(changes_of_facts(&old.facts, &new.facts));
+                }
                 fields
             }
-            (ChangeKind::Updated | ChangeKind::RemovalCancelled, None)
-            | (ChangeKind::Added | ChangeKind::RemovalPending | ChangeKind::Removed, _) => {
-                Vec::new()
-            }
+            ChangeKind::RemovalPending | ChangeKind::Removed => Vec::new(),
         }
     }
 

@@ -40,6 +40,7 @@ fn change_of_version(change: DatedChange) -> v1::ListingChange {
         version: change.version,
         number_on_list: change.number_on_list,
         published: day(change.published),
+        retold: change.is_retold,
         ..change_of_row(&change.list, change.change)
     }
 }
@@ -51,6 +52,7 @@ pub(super) fn change_of_row(list: &ListId, change: ListingChange) -> v1::Listing
         version: 0,
         number_on_list: 0,
         published: String::new(),
+        retold: false,
         kind: v1::ListingChangeKind::from(change.kind).into(),
         party_uid: change.key.party_uid,
         party_name: change.party_name,

@@ -140,6 +140,7 @@ fn decoder(method: &str) -> Option<Decode> {
         "ReloadPolicy" => plain::<v1::ReloadPolicyRequest>,
         "ExportList" => plain::<v1::ExportListRequest>,
         "GetSnapshot" => plain::<v1::GetSnapshotRequest>,
+        "BackfillList" => plain::<v1::BackfillListRequest>,
         "ImportList" => plain::<v1::ImportListRequest>,
         "ListListingChanges" => plain::<v1::ListListingChangesRequest>,
         "ListQuarantine" => plain::<v1::ListQuarantineRequest>,

@@ -201,7 +201,7 @@ fn a_store_that_failed_is_not_backed_up() {
     let store = open(dir.path());
     std::fs::create_dir(dir.path().join("store/heads.new")).unwrap();
     let (state, changes) = super::super::tests::state("a", 1, 3);
-    store.publish(&state, &changes).unwrap_err();
+    store.publish(&state, crate::store::Changes::Made(&changes)).unwrap_err();
     let error = store.begin_backup(tempfile::tempfile().unwrap(), Timestamp::UNIX_EPOCH);
     assert!(matches!(error, Err(BackupError::Store(StoreError::Broken))));
 }

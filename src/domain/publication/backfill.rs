@@ -1,0 +1,444 @@
+//! Old publications put into the past of a list: what would be known had each been loaded in its
+//! time. Pure: no clock, no file, no storage.
+//!
+//! The store keeps no publications, only what each changed. So the publications that are known are
+//! made anew from the rows as they stand, backwards through the changes, and then all of them, the old
+//! files among them, are merged in the order of their days, without gates. What stands now stays as
+//! it is; only since when and until when rows stood is other, and rows are new that stood once.
+//!
+//! A row whose standings do not come out as they are stored when no file is added (the store lacks
+//! something of its past) keeps them.
+
+mod made;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use self::made::made;
+use self::walk::{Known, Walk};
+use super::merge::merge_parties;
+use super::{Baseline, Gates, Mark, count, unique, utc_day};
+use crate::domain::address::Address;
+use crate::domain::list::{
+    Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row, begin,
+};
+
+/// Where a publication of a list's past came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PastOrigin {
+    /// It was loaded in its time, as this version.
+    Version(u64),
+    /// It was backfilled from a file of this name.
+    File(String),
+}
+
+/// A publication of a list's past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastPublication {
+    /// The day that it states.
+    pub published: Option<Date>,
+    /// The day from which the rows that it adds count.
+    pub day: Date,
+    /// The day from which the rows that it lacks no longer count: later than `day` where it was
+    /// forced upon a later publication.
+    pub ends: Date,
+    /// Where it came from.
+    pub origin: PastOrigin,
+}
+
+/// What a version records that was made by a backfill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retelling {
+    /// Where the rows that stand came from.
+    pub standing: Provenance,
+    /// When they were loaded.
+    pub standing_loaded_at: Timestamp,
+    /// All publications that are known, in their order. The version's changes name them by place.
+    pub publications: Vec<PastPublication>,
+}
+
+/// A change of a version that tells the past anew, and the place of its publication in
+/// [`Retelling::publications`].
+pub type RetoldChange = (u32, ListingChange);
+
+/// What is known of the publications of a list: each with its changes, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    pub(super) publications: Vec<(PastPublication, Vec<ListingChange>)>,
+}
+
+impl History {
+    /// Reads the history from the headers of a list's versions, in their order, and the changes that
+    /// each made: those of a version that tells the past anew with the places of their publications.
+    pub fn read<E>(
+        versions: &[ListVersion],
+        mut changes_of: impl FnMut(u64) -> Result<Vec<(Option<u32>, ListingChange)>, E>,
+    ) -> Result<Self, E> {
+        let is_retold = |version: &ListVersion| version.provenance.retelling().is_some();
+        let from = versions.iter().rposition(is_retold).unwrap_or(0);
+        let mut latest = versions[..from].iter().filter_map(|version| version.published).max();
+        let mut publications = Vec::new();
+        for version in &versions[from..] {
+            let changes = changes_of(version.version)?;
+            match version.provenance.retelling() {
+                Some(retelling) => {
+                    let past = retelling.publications.iter().cloned();
+                    publications.extend(past.map(|publication| (publication, Vec::new())));
+                    for (place, change) in changes {
+                        let place = place.map(|place| place as usize);
+                        if let Some((_, of)) = place.and_then(|at| publications.get_mut(at)) {
+                            of.push(change);
+                        }
+                    }
+                }
+                None => {
+                    let loaded = utc_day(version.loaded_at);
+                    let day = version.published.unwrap_or(loaded).min(loaded);
+                    let dated_back = version.published.is_some() && version.published < latest;
+                    let publication = PastPublication {
+                        published: version.published,
+                        day,
+                        ends: if dated_back { loaded } else { day },
+                        origin: PastOrigin::Version(version.version),
+                    };
+                    let changes = changes.into_iter().map(|(_, change)| change).collect();
+                    publications.push((publication, changes));
+                }
+            }
+            latest = latest.max(version.published);
+        }
+        Ok(Self { publications })
+    }
+}
+
+/// An old publication to put into the past.
+#[derive(Clone, Debug)]
+pub struct OldFile {
+    /// The file's name, for the record.
+    pub name: String,
+    /// What it says, with its day of publication.
+    pub list: ReadList,
+}
+
+/// The circumstances of a backfill.
+#[derive(Clone, Copy, Debug)]
+pub struct BackfillContext<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The number of the version that comes of it.
+    pub next_version: u64,
+    /// The limits: only the window of the shrink gate matters.
+    pub gates: &'a Gates,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileOutcome {
+    /// Its name.
+    pub name: String,
+    /// Its day of publication.
+    pub published: Date,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Whether a publication of its day with the same rows was known already.
+    pub was_known: bool,
+}
+
+/// What a backfill did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backfilled {
+    /// The list with the new version; `None` where every file was known already.
+    pub state: Option<ListState>,
+    /// The list's changes from its first publication on, in the order of publications.
+    pub changes: Vec<RetoldChange>,
+    /// What became of the files, by day.
+    pub files: Vec<FileOutcome>,
+    /// How many rows are known now that stand no longer and were never seen before.
+    pub rows_found: u64,
+    /// How many rows that were known stood at other times than was thought.
+    pub rows_redated: u64,
+}
+
+/// Why a backfill was refused. Nothing changes then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackfillRefused {
+    /// No day of publication.
+    #[error("{name}: the file does not say when it was published, and no day was given with it")]
+    Undated {
+        /// The file.
+        name: String,
+    },
+    /// No row that is understood: another format, or an error page.
+    #[error(
+        "{name}: none of its {rows} rows is an address; it would end every listing in its time"
+    )]
+    NothingUnderstood {
+        /// The file.
+        name: String,
+        /// How many rows there are.
+        rows: usize,
+    },
+    /// Not older than what stands.
+    #[error("{name}: published on {day}, and list {id} stands as of {latest}: import it instead")]
+    NotOlder {
+        /// The file.
+        name: String,
+        /// The list.
+        id: ListId,
+        /// The file's day.
+        day: Date,
+        /// The day of the last publication that is known.
+        latest: Date,
+    },
+    /// Another publication of its day is known, with other rows.
+    #[error(
+        "{name}: another publication of {day} with other rows is known ({known}), and which of the \
+         two came first is not: leave one out"
+    )]
+    SameDay {
+        /// The file.
+        name: String,
+        /// Its day.
+        day: Date,
+        /// Where the other came from.
+        known: String,
+    },
+    /// Something stands after the walk that does not stand now.
+    #[error("list {id}: its past cannot be told anew from what the store keeps of it")]
+    Inconsistent {
+        /// The list.
+        id: ListId,
+    },
+}
+
+/// Puts `files` into the past of the list that stands as `current`.
+pub fn backfill(
+    current: &ListState,
+    history: &History,
+    files: Vec<OldFile>,
+    context: BackfillContext<'_>,
+) -> Result<Backfilled, BackfillRefused> {
+    let seen = last_seen(current, history);
+    let publications: Vec<_> = history.publications.iter().chain(seen.as_ref()).collect();
+    let made = made(current, publications.iter().map(|(_, changes)| &changes[..]));
+    let known: Vec<Known<'_>> = publications
+        .into_iter()
+        .zip(made)
+        .map(|((publication, changes), made)| Known { publication, changes, made })
+        .collect();
+    let files = in_order(current, &known, files)?;
+    let kind = current.version.kind;
+    let as_stored = Walk::over(kind, &known, &[])?;
+    let walk = Walk::over(kind, &known, &files)?;
+    let outcome = |(place, file): (usize, &Dated)| FileOutcome {
+        name: file.name.clone(),
+        published: file.day,
+        rows: file.list.rows.len() as u64,
+        was_known: walk.repeated.contains(&place),
+    };
+    let outcomes: Vec<_> = files.iter().enumerate().map(outcome).collect();
+    let mut done = Backfilled {
+        state: None,
+        changes: Vec::new(),
+        files: outcomes,
+        rows_found: 0,
+        rows_redated: 0,
+    };
+    if done.files.iter().all(|file| file.was_known) {
+        return Ok(done);
+    }
+    let rows = redate(current, &as_stored.rows, &walk.rows, &mut done)?;
+    let named: BTreeSet<&str> =
+        rows.iter().filter(|row| row.stands()).map(|row| row.key.party_uid.as_str()).collect();
+    let standing: Vec<_> =
+        current.parties.iter().filter(|party| named.contains(party.uid.as_str())).collect();
+    let (parties, _) = merge_parties(&walk.parties, &standing);
+    let counts = count(&rows, current.version.counts.duplicates);
+    let mark = Mark::new(context.next_version, context.now, counts.listings + counts.quarantined);
+    let window = context.gates.shrink_window;
+    let baseline = Baseline::after(Some(current), mark, &rows, &[], false, window);
+    let (standing, standing_loaded_at) = current.version.standing_origin();
+    let retelling = Retelling {
+        standing: standing.clone(),
+        standing_loaded_at,
+        publications: walk.told.iter().map(|told| told.publication.clone()).collect(),
+    };
+    let uncovered = uncovered(&current.version.uncovered, &walk.told);
+    let version = ListVersion {
+        version: context.next_version,
+        first_published: walk.told.first().and_then(|first| first.publication.published),
+        uncovered,
+        loaded_at: context.now,
+        provenance: Provenance::Backfill(Box::new(retelling)),
+        force_reason: String::new(),
+        counts,
+        ..current.version.clone()
+    };
+    done.changes = walk.told.into_iter().zip(0..).flat_map(place_changes).collect();
+    done.state = Some(ListState {
+        version,
+        check: current.check.clone(),
+        parties: Arc::new(parties),
+        rows: Arc::new(rows),
+        baseline: Arc::new(baseline),
+    });
+    Ok(done)
+}
+
+/// A publication with what it changed.
+#[derive(Debug)]
+struct Told {
+    publication: PastPublication,
+    changes: Vec<ListingChange>,
+    /// Whether it is put into the past only now.
+    is_new: bool,
+}
+
+fn place_changes((told, place): (Told, u32)) -> impl Iterator<Item = RetoldChange> {
+    told.changes.into_iter().map(move |change| (place, change))
+}
+
+/// A file whose day is known and whose rows stand in order, each once.
+#[derive(Debug)]
+struct Dated {
+    name: String,
+    day: Date,
+    list: ReadList,
+}
+
+/// The latest publication that was seen, if it is later than the last that made a version: it said
+/// the same.
+fn last_seen(
+    current: &ListState,
+    history: &History,
+) -> Option<(PastPublication, Vec<ListingChange>)> {
+    let day = current.published()?;
+    let (last, _) = history.publications.last()?;
+    let publication = PastPublication {
+        published: Some(day),
+        day,
+        ends: day,
+        origin: PastOrigin::Version(current.version.version),
+    };
+    (last.published < Some(day) && last.ends < day).then(|| (publication, Vec::new()))
+}
+
+/// The files by day, each with rows, and older than what stands.
+fn in_order(
+    current: &ListState,
+    known: &[Known<'_>],
+    files: Vec<OldFile>,
+) -> Result<Vec<Dated>, BackfillRefused> {
+    let latest = known.iter().map(|known| known.publication.ends).max();
+    let mut dated = Vec::with_capacity(files.len());
+    for OldFile { name, list } in files {
+        let Some(day) = list.published else { return Err(BackfillRefused::Undated { name }) };
+        let is_understood = Address::parse_listed;
+        if !list.rows.iter().any(|(key, _)| is_understood(&key.address, &key.ticker).is_ok()) {
+            return Err(BackfillRefused::NothingUnderstood { name, rows: list.rows.len() });
+        }
+        let is_known = known.iter().any(|known| known.publication.published == Some(day));
+        if let Some(latest) = latest.filter(|latest| !is_known && *latest <= day) {
+            let id = current.version.id.clone();
+            return Err(BackfillRefused::NotOlder { name, id, day, latest });
+        }
+        let rows = unique(&list.rows, |row| &row.0).into_iter().cloned().collect();
+        let parties = unique(&list.parties, |party| &party.uid).into_iter().cloned().collect();
+        dated.push(Dated { name, day, list: ReadList { rows, parties, ..list } });
+    }
+    dated.sort_by(|a, b| (a.day, &a.name).cmp(&(b.day, &b.name)));
+    Ok(dated)
+}
+
+/// The rows of `current`, each with the standings that the walk over all publications gave it, and
+/// those that only the files have. `as_stored` are those of a walk over what was known before.
+fn redate(
+    current: &ListState,
+    as_stored: &[Row],
+    walked: &[Row],
+    done: &mut Backfilled,
+) -> Result<Vec<Row>, BackfillRefused> {
+    let find = |rows: &[Row], row: &Row| rows.binary_search_by(|each| each.key.cmp(&row.key)).ok();
+    let mut rows = Vec::with_capacity(walked.len().max(current.rows.len()));
+    for row in current.rows.iter() {
+        let mut row = row.clone();
+        let is_whole =
+            find(as_stored, &row).is_some_and(|at| as_stored[at].standings == row.standings);
+        let Some(at) = find(walked, &row).filter(|_| is_whole) else {
+            rows.push(row);
+            continue;
+        };
+        if walked[at].stands() != row.stands() {
+            return Err(BackfillRefused::Inconsistent { id: current.version.id.clone() });
+        }
+        done.rows_redated += u64::from(walked[at].standings != row.standings);
+        row.standings.clone_from(&walked[at].standings);
+        if !row.stands() {
+            // A file may be the last that says something of it.
+            row.facts.clone_from(&walked[at].facts);
+        }
+        rows.push(row);
+    }
+    for row in walked.iter().filter(|row| find(&current.rows, row).is_none()) {
+        if row.stands() {
+            return Err(BackfillRefused::Inconsistent { id: current.version.id.clone() });
+        }
+        rows.push(row.clone());
+        done.rows_found += 1;
+    }
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(rows)
+}
+
+/// The spans in which nobody looked, with the files between them. `gaps` are those between the
+/// publications that were known before. As when a list is loaded, a publication that says what the one
+/// before it said is no more than a look.
+fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
+    let mut all = gaps.to_vec();
+    // Until when the list was known before the publication.
+    let mut fresh: Option<Timestamp> = None;
+    let mut was_new = false;
+    for (place, Told { publication, changes, is_new }) in told.iter().enumerate() {
+        let begins = begin(publication.day);
+        if was_new {
+            all.retain(|gap| gap.until != publication.day);
+        }
+        if (was_new || *is_new)
+            && let Some(from) = fresh.filter(|from| begins > Some(*from) && !changes.is_empty())
+        {
+            all.push(Gap { from, until: publication.day });
+        }
+        was_new = *is_new;
+        if was_new {
+            fresh = fresh.max(begins);
+            continue;
+        }
+        let next = told[place + 1..].iter().find(|next| !next.is_new);
+        let gap = next.and_then(|next| gaps.iter().find(|gap| gap.until == next.publication.day));
+        let is_dated = publication.published.is_some();
+        fresh = match (gap, next) {
+            (Some(gap), _) => Some(gap.from),
+            // It was looked at until the next one came.
+            (None, Some(next)) if !next.changes.is_empty() && is_dated => {
+                begin(next.publication.day)
+            }
+            (None, _) => publication.published.and_then(begin),
+        };
+    }
+    all.sort_by_key(|gap| (gap.from, gap.until));
+    all
+}
+
+impl std::fmt::Display for PastOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Version(version) => write!(f, "version {version}"),
+            Self::File(name) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What each known publication made of rows and parties, found backwards: from what stands now through
+//! the changes of the last publication, then of the one before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use crate::domain::list::{ChangeKind, ListState, ListingChange, Party, RowFacts, RowKey};
+use crate::domain::list_change::{ChangedField, FieldChange};
+
+/// What a publication made otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// Rows with what the publication said of them; `None` for those that it ended.
+    pub rows: Vec<(RowKey, Option<RowFacts>)>,
+    /// Parties as the publication named them.
+    pub parties: Vec<Party>,
+}
+
+/// Beside each of the publications whose changes are given, in their order: what it made. Values of
+/// fields that are not recorded whole stay as they were later.
+pub(super) fn made<'a>(
+    current: &ListState,
+    publications: impl DoubleEndedIterator<Item = &'a [ListingChange]>,
+) -> Vec<Made> {
+    let rows = current.rows.iter().map(|row| (&row.key, row.facts.clone()));
+    let mut facts: BTreeMap<&RowKey, RowFacts> = rows.collect();
+    let parties = current.parties.iter().map(|party| (party.uid.as_str(), party.clone()));
+    let mut parties: BTreeMap<&str, Party> = parties.collect();
+    let mut all: Vec<Made> = publications
+        .rev()
+        .map(|changes| {
+            let mut made = Made::default();
+            let (mut named, mut undone) = (BTreeSet::new(), BTreeSet::new());
+            for change in changes {
+                let Some(facts) = facts.get_mut(&change.key) else { continue };
+                match change.kind {
+                    ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
+                        made.rows.push((change.key.clone(), Some(facts.clone())));
+                        undo_facts(facts, &change.fields);
+                    }
+                    ChangeKind::Removed => made.rows.push((change.key.clone(), None)),
+                    ChangeKind::RemovalPending => continue,
+                }
+                let Some(party) = parties.get_mut(change.key.party_uid.as_str()) else { continue };
+                if named.insert(party.uid.clone()) {
+                    made.parties.push(party.clone());
+                }
+                // Each row of a party repeats what changed in the party.
+                let has_fields = change.fields.iter().any(|change| is_of_party(change.field));
+                if has_fields && undone.insert(party.uid.clone()) {
+                    undo_party(party, &change.fields);
+                }
+            }
+            made
+        })
+        .collect();
+    all.reverse();
+    all
+}
+
+fn is_of_party(field: ChangedField) -> bool {
+    match field {
+        ChangedField::PartyName
+        | ChangedField::PartyAliases
+        | ChangedField::PartyType
+        | ChangedField::PartyPrograms
+        | ChangedField::PartyListedOn => true,
+        ChangedField::ListedOn | ChangedField::Category | ChangedField::Reference => false,
+    }
+}
+
+fn undo_facts(facts: &mut RowFacts, fields: &[FieldChange]) {
+    for change in fields {
+        let before = || change.from.first().cloned().unwrap_or_default();
+        match change.field {
+            ChangedField::ListedOn => facts.listed_on = before().parse().ok(),
+            ChangedField::Category => facts.category = before(),
+            ChangedField::Reference => facts.reference = before(),
+            ChangedField::PartyName
+            | ChangedField::PartyAliases
+            | ChangedField::PartyType
+            | ChangedField::PartyPrograms
+            | ChangedField::PartyListedOn => {}
+        }
+    }
+}
+
+fn undo_party(party: &mut Party, fields: &[FieldChange]) {
+    for change in fields.iter().filter(|change| change.omitted == 0) {
+        let before = || change.from.first().cloned().unwrap_or_default();
+        match change.field {
+            ChangedField::PartyName => party.name = before(),
+            ChangedField::PartyType => party.party_type = before(),
+            ChangedField::PartyAliases => undo_values(&mut party.aliases, change),
+            ChangedField::PartyPrograms => {
+                undo_values(&mut party.programs, change);
+                party.programs.sort();
+            }
+            ChangedField::PartyListedOn => {
+                let mut days: Vec<_> = party.listed_on.iter().map(Date::to_string).collect();
+                undo_values(&mut days, change);
+                party.listed_on = days.iter().filter_map(|day| day.parse().ok()).collect();
+                party.listed_on.sort();
+            }
+            ChangedField::ListedOn | ChangedField::Category | ChangedField::Reference => {}
+        }
+    }
+}
+
+/// Takes out what came and puts back what went; where it stood among the others is not known.
+fn undo_values(values: &mut Vec<String>, change: &FieldChange) {
+    for new in &change.to {
+        if let Some(at) = values.iter().position(|value| value == new) {
+            values.remove(at);
+        }
+    }
+    values.extend(change.from.iter().cloned());
+}

@@ -1,0 +1,175 @@
+//! All publications of a list in the order of their days, each merged into what came of those before
+//! it. Old files stand before known publications of the same day.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+
+use super::made::Made;
+use super::{BackfillRefused, Dated, PastOrigin, PastPublication, Told};
+use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
+use crate::domain::publication::Gates;
+use crate::domain::publication::merge::{Merge, merge_parties, merge_rows};
+
+/// A publication that was known before.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    /// When it was.
+    pub publication: &'a PastPublication,
+    /// What it changed, as stored.
+    pub changes: &'a [ListingChange],
+    /// What it said of the rows and parties that it changed.
+    pub made: Made,
+}
+
+/// What came of a walk.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// The rows, by key.
+    pub rows: Vec<Row>,
+    /// The parties, by uid.
+    pub parties: Vec<Party>,
+    /// The publications in their order, each with its changes.
+    pub told: Vec<Told>,
+    /// The places of files that have the rows of another publication of their day.
+    pub repeated: BTreeSet<usize>,
+    is_of_tags: bool,
+}
+
+impl Walk {
+    /// Walks over `known` and `files`, which stand in the order of their days.
+    pub fn over(
+        kind: ListKind,
+        known: &[Known<'_>],
+        files: &[Dated],
+    ) -> Result<Self, BackfillRefused> {
+        let is_of_tags = matches!(kind, ListKind::Attribution | ListKind::Service);
+        let mut walk = Self { is_of_tags, ..Self::default() };
+        let is_dated = |day: Date| known.iter().any(|it| it.publication.published == Some(day));
+        let mut left = files.iter().enumerate().peekable();
+        let mut last: Option<&Dated> = None;
+        let mut differing: BTreeMap<usize, &PastPublication> = BTreeMap::new();
+        let mut rows: BTreeMap<&RowKey, &RowFacts> = BTreeMap::new();
+        let mut parties: BTreeMap<&str, &Party> = BTreeMap::new();
+        for Known { publication, changes, made } in known {
+            let mut is_after_file = false;
+            while let Some((place, file)) = left.next_if(|(_, file)| file.day <= publication.ends) {
+                if is_dated(file.day) {
+                    differing.insert(place, publication);
+                } else if let Some(twin) = last.filter(|last| last.day == file.day) {
+                    if !file.has_rows_of(twin.list.rows.iter().map(|(key, _)| key)) {
+                        return Err(file.differs_from(&twin.name));
+                    }
+                    walk.repeated.insert(place);
+                } else {
+                    walk.take_file(file);
+                    is_after_file = true;
+                }
+                last = Some(file);
+            }
+            for (key, facts) in &made.rows {
+                match facts {
+                    Some(facts) => rows.insert(key, facts),
+                    None => rows.remove(key),
+                };
+            }
+            parties.extend(made.parties.iter().map(|party| (party.uid.as_str(), party)));
+            for (place, file) in files.iter().enumerate() {
+                if publication.published == Some(file.day) && file.has_rows_of(rows.keys().copied())
+                {
+                    walk.repeated.insert(place);
+                }
+            }
+            let rows: Vec<_> = rows.iter().map(|(key, facts)| (*key, *facts)).collect();
+            let named: BTreeSet<&str> =
+                rows.iter().map(|(key, _)| key.party_uid.as_str()).collect();
+            let is_named = |party: &&Party| named.contains(party.uid.as_str());
+            let parties: Vec<_> = parties.values().copied().filter(is_named).collect();
+            let merged = walk.merge(publication, &parties, &rows);
+            let changes = match is_after_file {
+                true => overlay(merged, changes, waits),
+                // It changed the same then, but what was new then may have been there before.
+                false => overlay(merged, changes, |change| {
+                    waits(change) || change.kind == ChangeKind::Updated
+                }),
+            };
+            walk.told.push(Told { publication: (*publication).clone(), changes, is_new: false });
+        }
+        match differing.into_iter().find(|(place, _)| !walk.repeated.contains(place)) {
+            Some((place, known)) => Err(files[place].differs_from(&known.origin.to_string())),
+            None => Ok(walk),
+        }
+    }
+
+    fn take_file(&mut self, file: &Dated) {
+        let publication = PastPublication {
+            published: Some(file.day),
+            day: file.day,
+            ends: file.day,
+            origin: PastOrigin::File(file.name.clone()),
+        };
+        let parties: Vec<_> = file.list.parties.iter().collect();
+        let rows: Vec<_> = file.list.rows.iter().map(|(key, facts)| (key, facts)).collect();
+        let changes = self.merge(&publication, &parties, &rows);
+        self.told.push(Told { publication, changes, is_new: true });
+    }
+
+    /// Merges a publication, without gates.
+    fn merge(
+        &mut self,
+        publication: &PastPublication,
+        parties: &[&Party],
+        rows: &[(&RowKey, &RowFacts)],
+    ) -> Vec<ListingChange> {
+        let (parties, party_changes) = merge_parties(&self.parties, parties);
+        let merge = Merge {
+            first: self.told.is_empty(),
+            is_of_tags: self.is_of_tags,
+            first_published: self.told.first().and_then(|first| first.publication.published),
+            same: false,
+            day: publication.day,
+            ends: publication.ends,
+            now: jiff::Timestamp::MIN,
+            gates: &Gates::default(),
+            within_gate: true,
+            forced: true,
+            parties: &parties,
+            party_changes: &party_changes,
+        };
+        let (rows, changes) = merge_rows(&self.rows, rows, &merge);
+        (self.rows, self.parties) = (rows, parties);
+        changes
+    }
+}
+
+impl Dated {
+    fn has_rows_of<'a>(&self, keys: impl Iterator<Item = &'a RowKey>) -> bool {
+        self.list.rows.iter().map(|(key, _)| key).eq(keys)
+    }
+
+    fn differs_from(&self, known: &str) -> BackfillRefused {
+        BackfillRefused::SameDay { name: self.name.clone(), day: self.day, known: known.to_owned() }
+    }
+}
+
+/// Whether a row waits, or waited, to be confirmed as removed: merged without gates, none does.
+fn waits(change: &ListingChange) -> bool {
+    matches!(change.kind, ChangeKind::RemovalPending | ChangeKind::RemovalCancelled)
+}
+
+/// The changes of a known publication as they come out now, by key; those that `stays` names as they
+/// are stored, but for rows that are newly listed now.
+fn overlay(
+    merged: Vec<ListingChange>,
+    stored: &[ListingChange],
+    stays: impl Fn(&ListingChange) -> bool,
+) -> Vec<ListingChange> {
+    let mut all: BTreeMap<RowKey, ListingChange> =
+        merged.into_iter().map(|change| (change.key.clone(), change)).collect();
+    for change in stored.iter().filter(|change| stays(change)) {
+        if all.get(&change.key).is_none_or(|now| now.kind != ChangeKind::Added) {
+            all.insert(change.key.clone(), change.clone());
+        }
+    }
+    all.into_values().collect()
+}

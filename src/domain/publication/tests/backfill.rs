@@ -1,0 +1,187 @@
+//! Old publications put into the past: against the list that loaded each in its time, which is the
+//! slow, obvious model; and by example.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const FIRST: Date = Date::constant(2025, 1, 1);
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// A publication of a random history, and whether it was loaded in its time.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Days since the step before.
+    days: i64,
+    /// Of each of [`NAMES`]: whether it is there, with which date (days since [`FIRST`]) and category.
+    rows: Vec<Option<(Option<i64>, u8)>>,
+    /// Of each of the parties `p` and `q`: which name it has.
+    parties: [u8; 2],
+    is_loaded: bool,
+    /// In which of three backfills it comes otherwise.
+    call: u8,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let dated = prop::option::weighted(0.3, 0..40_i64);
+    let row = prop::option::weighted(0.6, (dated, 0..2_u8));
+    let step = (
+        1..5_i64,
+        prop::collection::vec(row, NAMES.len()),
+        [0..2_u8, 0..2_u8],
+        any::<bool>(),
+        0..3_u8,
+    )
+        .prop_map(|(days, rows, parties, is_loaded, call)| Step {
+            days,
+            rows,
+            parties,
+            is_loaded,
+            call,
+        });
+    prop::collection::vec(step, 2..9)
+}
+
+/// The publication of a step; `mark` makes it other than one with another mark.
+fn publication(step: &Step, day: Date, mark: usize) -> ReadList {
+    let party = |uid: &str, variant: u8| Party {
+        uid: uid.to_owned(),
+        name: format!("Party {variant}"),
+        aliases: vec!["Always".to_owned(), format!("Alias {variant}")],
+        listed_on: vec![FIRST.saturating_add((7 * i64::from(variant)).days())],
+        ..Party::default()
+    };
+    let row = |(name, row): (&&str, &Option<(Option<i64>, u8)>)| {
+        let (dated, category) = (*row)?;
+        let uid = if *name < "d" { "p" } else { "q" };
+        let facts = RowFacts {
+            listed_on: dated.map(|days| FIRST.saturating_add(days.days())),
+            category: format!("category {category}"),
+            ..RowFacts::default()
+        };
+        Some((RowKey { party_uid: uid.to_owned(), ..key(name) }, facts))
+    };
+    let mut rows: Vec<_> = NAMES.iter().zip(&step.rows).filter_map(row).collect();
+    let facts = RowFacts { reference: format!("mark {mark}"), ..RowFacts::default() };
+    rows.push((RowKey { party_uid: "q".to_owned(), ..key("f") }, facts));
+    let mut parties = vec![party("p", step.parties[0]), party("q", step.parties[1])];
+    parties.retain(|party| rows.iter().any(|(key, _)| key.party_uid == party.uid));
+    ReadList { published: Some(day), parties, rows, duplicates: 0 }
+}
+
+/// A list with the changes of each version, as the store keeps them.
+struct Shelf {
+    book: Book,
+    versions: Vec<ListVersion>,
+    changes: Vec<Vec<(Option<u32>, ListingChange)>>,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        let mut book = Book::new();
+        // A row that comes back counts from when it came first: of a small list more than all are gone.
+        book.gates.max_shrink = 100.0;
+        Self { book, versions: Vec::new(), changes: Vec::new() }
+    }
+
+    fn load(&mut self, list: &ReadList, now: &str) {
+        match self.book.apply(list, now).unwrap() {
+            Outcome::Unchanged { check } => self.book.state.as_mut().unwrap().check = check,
+            Outcome::Published { state, changes } => {
+                self.versions.push(state.version.clone());
+                self.changes.push(changes.into_iter().map(|change| (None, change)).collect());
+                self.book.state = Some(state);
+            }
+        }
+    }
+
+    fn history(&self) -> History {
+        let read = |version: u64| Ok::<_, ()>(self.changes[version as usize - 1].clone());
+        History::read(&self.versions, read).unwrap()
+    }
+
+    fn backfill(&mut self, lists: Vec<ReadList>, now: &str) -> Result<Backfilled, BackfillRefused> {
+        let files = lists.into_iter().zip(0..);
+        let files = files.map(|(list, number)| OldFile { name: format!("{number}.csv"), list });
+        let context = BackfillContext {
+            now: at(now),
+            next_version: self.versions.len() as u64 + 1,
+            gates: &self.book.gates,
+        };
+        let done = backfill(self.book.state(), &self.history(), files.collect(), context)?;
+        if let Some(state) = &done.state {
+            assert_eq!(standing_digest(state), state.version.digest);
+            assert!(state.rows.is_sorted_by(|a, b| a.key < b.key));
+            self.versions.push(state.version.clone());
+            let changes = done.changes.iter().cloned();
+            self.changes.push(changes.map(|(place, change)| (Some(place), change)).collect());
+            self.book.state = Some(state.clone());
+        }
+        Ok(done)
+    }
+
+    /// The changes as they are shown: each with its day.
+    fn told(&self) -> Vec<(Date, ListingChange)> {
+        let history = self.history();
+        let told = history.publications.into_iter();
+        told.flat_map(|(of, changes)| changes.into_iter().map(move |change| (of.day, change)))
+            .collect()
+    }
+}
+
+fn noon(day: Date) -> String {
+    format!("{day}T12:00:00Z")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_backfill_knows_what_loading_in_time_knows(steps in steps()) {
+        let (mut day, mut mark) = (FIRST, 0);
+        let (mut model, mut shelf) = (Shelf::new(), Shelf::new());
+        let mut calls = [Vec::new(), Vec::new(), Vec::new()];
+        for (place, step) in steps.iter().enumerate() {
+            day = day.saturating_add(step.days.days());
+            let is_loaded = step.is_loaded || place + 1 == steps.len();
+            // What is loaded in its time makes a version; a file may say what the publication before it
+            // said.
+            mark += usize::from(is_loaded);
+            let list = publication(step, day, mark);
+            model.load(&list, &noon(day));
+            if is_loaded {
+                shelf.load(&list, &noon(day));
+            } else {
+                // In no order.
+                calls[usize::from(step.call)].insert(0, list);
+            }
+        }
+        for lists in calls {
+            let before = shelf.book.state().clone();
+            shelf.backfill(lists, "2026-01-01T00:00:00Z").unwrap();
+            let after = shelf.book.state();
+            prop_assert_eq!(&after.check, &before.check);
+            prop_assert_eq!(after.version.published, before.version.published);
+            let standing = |state: &ListState| {
+                let rows = state.rows.iter().filter(|row| row.stands());
+                rows.map(|row| (row.key.clone(), row.facts.clone())).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(standing(after), standing(&before));
+        }
+        let (state, expected) = (shelf.book.state(), model.book.state());
+        let dates = |state: &ListState| {
+            let rows = state.rows.iter();
+            rows.map(|row| (row.key.clone(), row.standings.clone())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(dates(state), dates(expected));
+        prop_assert_eq!(state.version.first_published, expected.version.first_published);
+        prop_assert_eq!(&state.version.uncovered, &expected.version.uncovered);
+        for (row, model) in state.rows.iter().zip(expected.rows.iter()) {
+            prop_assert_eq!(state.unlisted_until(row), expected.unlisted_until(model));
+            for (standing, model) in row.standings.iter().zip(&model.standings) {
+                prop_assert_eq!(state.listed_from(standing), expected.listed_from(model));
+            }
+        }
+        prop_assert_eq!(shelf.told(), model.told());
+    }
+}

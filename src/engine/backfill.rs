@@ -1,0 +1,94 @@
+//! Old publications that are put into the past of a list.
+
+use super::{Engine, EngineError, Upload, unconfigured};
+use crate::domain::list::ListId;
+use crate::domain::publication::{FileOutcome, OldFile};
+use crate::source::{self, Bounds, Format};
+use jiff::civil::Date;
+
+/// The most rows of all files of one backfill: they are in memory together.
+pub const MAX_BACKFILL_ROWS: usize = 500_000;
+
+/// Which list's past is filled.
+#[derive(Clone, Debug)]
+pub struct Backfill {
+    /// The list.
+    pub id: ListId,
+    /// Changes nothing, and says what would be done.
+    pub is_trial: bool,
+}
+
+/// An old publication.
+#[derive(Clone, Debug)]
+pub struct BackfillFile {
+    /// The file's name, for the record.
+    pub name: String,
+    /// The file's form; `None`: by content.
+    pub format: Option<Format>,
+    /// The day of publication where the file does not say it.
+    pub published: Option<Date>,
+}
+
+/// What a backfill did, or would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backfilled {
+    /// Whether a new version came of it.
+    pub is_published: bool,
+    /// What became of the files, by day.
+    pub files: Vec<FileOutcome>,
+    /// How many rows are known now that stand no longer and were never seen before.
+    pub rows_found: u64,
+    /// How many rows that were known stood at other times than was thought.
+    pub rows_redated: u64,
+}
+
+impl Engine {
+    /// Puts old publications into the past of a list. Blocks.
+    pub fn backfill(
+        &self,
+        backfill: &Backfill,
+        files: &[(BackfillFile, Upload)],
+    ) -> Result<Backfilled, EngineError> {
+        let id = &backfill.id;
+        let state = self.publisher.list(id).ok_or_else(|| EngineError::UnknownList(id.clone()))?;
+        let settings = self.settings(id).cloned();
+        let settings = settings.unwrap_or_else(|| unconfigured(id.clone(), state.version.kind));
+        let _turn = self.publisher.reading_turn();
+        let mut rows = 0;
+        let mut read = Vec::with_capacity(files.len());
+        for (file, upload) in files {
+            let list = read_dated(file, upload)?;
+            rows += list.list.rows.len();
+            if rows > MAX_BACKFILL_ROWS {
+                let what = format!(
+                    "{}: with it the files have more than {MAX_BACKFILL_ROWS} rows: backfill them \
+                     in turns",
+                    file.name
+                );
+                return Err(EngineError::Field { field: "file", what });
+            }
+            read.push(list);
+        }
+        let done = self.publisher.backfill(&settings, read, backfill.is_trial)?;
+        Ok(Backfilled {
+            is_published: done.state.is_some(),
+            files: done.files,
+            rows_found: done.rows_found,
+            rows_redated: done.rows_redated,
+        })
+    }
+}
+
+fn read_dated(file: &BackfillFile, upload: &Upload) -> Result<OldFile, EngineError> {
+    let named = |what: String| format!("{}: {what}", file.name);
+    let mut list = source::read_file(upload.path(), file.format, &Bounds::default())
+        .map_err(|error| EngineError::MalformedFile { name: file.name.clone(), error })?;
+    if let (Some(stated), Some(given)) = (list.published, file.published)
+        && stated != given
+    {
+        let what = named(format!("{given}, and the file itself says {stated}: leave it out"));
+        return Err(EngineError::Field { field: "file.published", what });
+    }
+    list.published = list.published.or(file.published);
+    Ok(OldFile { name: file.name.clone(), list })
+}
