@@ -4,6 +4,7 @@
 
 mod changes;
 mod heads;
+mod retold;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -315,7 +316,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 6])), Some("schema 6,")),
+        (Box::new(meta(&[0, 0, 0, 7])), Some("schema 7,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

@@ -1,6 +1,7 @@
 //! The four real publications of OFAC's list, through the engine: what is loaded, what changes,
 //! and what is answered, now and as of the past.
 
+mod backfill;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -68,7 +68,9 @@ async fn show_since_last(
     let mut found = find_all(client, since, list_id).await?;
     let look = match &last {
         None => Look::First,
-        Some(last) if last.is_of(&found.changes) => Look::Since(last.at),
+        Some(last) if last.is_of(&found.changes) || was_retold(&found.changes, last.version) => {
+            Look::Since(last.at)
+        }
         Some(_) => {
             found = find_all(client, None, list_id).await?;
             Look::Replaced
@@ -86,6 +88,12 @@ async fn show_since_last(
         None => Ok(()),
         Some(seen) => place.keep(&seen).context("the next run shows these changes again"),
     }
+}
+
+/// Whether the version that was shown last may be missing because a later one tells its changes anew.
+fn was_retold(changes: &[v1::ListingChange], version: u64) -> bool {
+    let is_there = changes.iter().any(|change| change.version == version);
+    !is_there && changes.iter().any(|change| change.retold && change.version > version)
 }
 
 /// All pages of an answer as one.

@@ -66,7 +66,23 @@ pub fn changes(changes: &[v1::ListingChange]) -> String {
     let mut kinds = Kinds::default();
     changes.iter().for_each(|change| kinds.add(change));
     let total = count(changes.len(), "change", "changes");
-    format!("{table}{total}: {}\n\n{}", kinds.text(), by_party(changes))
+    format!("{table}{total}: {}\n{}\n{}", kinds.text(), retold(changes), by_party(changes))
+}
+
+/// The lists whose past was told anew.
+fn retold(changes: &[v1::ListingChange]) -> String {
+    let retold = changes.iter().filter(|change| change.retold);
+    let versions: BTreeMap<_, _> =
+        retold.map(|change| (&change.list_id, (change.number_on_list, change.version))).collect();
+    let line = |(list, (number, version)): (&String, (u64, u64))| {
+        format!(
+            "{}: old publications were put into its past with version {}, which tells its changes \
+             from the first publication on\n",
+            or_dash(list),
+            words::version(number, version)
+        )
+    };
+    versions.into_iter().map(line).collect()
 }
 
 fn kind_word(kind: v1::ListingChangeKind) -> &'static str {

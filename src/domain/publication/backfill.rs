@@ -69,7 +69,8 @@ pub type RetoldChange = (u32, ListingChange);
 /// What is known of the publications of a list: each with its changes, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    pub(super) publications: Vec<(PastPublication, Vec<ListingChange>)>,
+    /// In their order.
+    pub publications: Vec<(PastPublication, Vec<ListingChange>)>,
 }
 
 impl History {
@@ -297,6 +298,8 @@ struct Told {
     changes: Vec<ListingChange>,
     /// Whether it is put into the past only now.
     is_new: bool,
+    /// Whether it was known and said what the one before it said, when it came: it was a look.
+    was_look: bool,
 }
 
 fn place_changes((told, place): (Told, u32)) -> impl Iterator<Item = RetoldChange> {
@@ -403,7 +406,7 @@ fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
     // Until when the list was known before the publication.
     let mut fresh: Option<Timestamp> = None;
     let mut was_new = false;
-    for (place, Told { publication, changes, is_new }) in told.iter().enumerate() {
+    for (place, Told { publication, changes, is_new, .. }) in told.iter().enumerate() {
         let begins = begin(publication.day);
         if was_new {
             all.retain(|gap| gap.until != publication.day);
@@ -424,9 +427,7 @@ fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
         fresh = match (gap, next) {
             (Some(gap), _) => Some(gap.from),
             // It was looked at until the next one came.
-            (None, Some(next)) if !next.changes.is_empty() && is_dated => {
-                begin(next.publication.day)
-            }
+            (None, Some(next)) if !next.was_look && is_dated => begin(next.publication.day),
             (None, _) => publication.published.and_then(begin),
         };
     }

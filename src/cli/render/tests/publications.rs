@@ -109,6 +109,7 @@ fn changes_and_quarantine() {
         address: text(address),
         ticker: text("ETH"),
         fields: Vec::new(),
+        retold: false,
     };
     let field = |field: v1::ChangedField, gone: &[&str], new: &[&str]| v1::FieldChange {
         field: field.into(),

@@ -86,14 +86,19 @@ impl Walk {
             let is_named = |party: &&Party| named.contains(party.uid.as_str());
             let parties: Vec<_> = parties.values().copied().filter(is_named).collect();
             let merged = walk.merge(publication, &parties, &rows);
-            let changes = match is_after_file {
+            let now = match is_after_file {
                 true => overlay(merged, changes, waits),
                 // It changed the same then, but what was new then may have been there before.
                 false => overlay(merged, changes, |change| {
                     waits(change) || change.kind == ChangeKind::Updated
                 }),
             };
-            walk.told.push(Told { publication: (*publication).clone(), changes, is_new: false });
+            walk.told.push(Told {
+                publication: (*publication).clone(),
+                changes: now,
+                is_new: false,
+                was_look: changes.is_empty(),
+            });
         }
         match differing.into_iter().find(|(place, _)| !walk.repeated.contains(place)) {
             Some((place, known)) => Err(files[place].differs_from(&known.origin.to_string())),
@@ -111,7 +116,7 @@ impl Walk {
         let parties: Vec<_> = file.list.parties.iter().collect();
         let rows: Vec<_> = file.list.rows.iter().map(|(key, facts)| (key, facts)).collect();
         let changes = self.merge(&publication, &parties, &rows);
-        self.told.push(Told { publication, changes, is_new: true });
+        self.told.push(Told { publication, changes, is_new: true, was_look: false });
     }
 
     /// Merges a publication, without gates.

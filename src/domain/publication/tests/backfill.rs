@@ -185,3 +185,114 @@ proptest! {
         prop_assert_eq!(shelf.told(), model.told());
     }
 }
+
+const NEW_YEAR: &str = "2026-01-01T00:00:00Z";
+
+/// A list of which `a` and `b` were published on 2025-06-01 and stand.
+fn shelf() -> Shelf {
+    let mut shelf = Shelf::new();
+    shelf.load(&list(Some("2025-06-01"), &["a", "b"]), "2025-06-02T00:00:00Z");
+    shelf
+}
+
+fn standings(shelf: &Shelf, name: &str) -> Vec<String> {
+    let rows = &shelf.book.state().rows;
+    let row = rows.iter().find(|row| row.key == key(name)).unwrap();
+    let day = |day: Option<Date>| day.map_or_else(String::new, |day| day.to_string());
+    let text = |it: &Standing| format!("{}..{} {:?}", day(it.from), day(it.until), it.basis);
+    row.standings.iter().map(text).collect()
+}
+
+#[test]
+fn refused_files_change_nothing() {
+    let mut shelf = shelf();
+    shelf.load(&list(Some("2025-07-01"), &["a", "c"]), "2025-07-01T12:00:00Z");
+    let before = shelf.book.state().clone();
+    let older = || list(Some("2025-05-01"), &["a"]);
+    for (lists, expected) in [
+        (vec![older(), list(None, &["a"])], "1.csv: the file does not say when it was published"),
+        (vec![older(), list(Some("2025-05-02"), &[])], "1.csv: none of its 0 rows is an address"),
+        (vec![list(Some("2025-05-02"), &["not one"])], "none of its 1 rows is an address"),
+        (vec![older(), list(Some("2025-07-02"), &["a"])], "stands as of 2025-07-01: import it"),
+        (vec![older(), list(Some("2025-05-01"), &["b"])], "of 2025-05-01 with other rows is known"),
+        (vec![list(Some("2025-06-01"), &["a"])], "other rows is known (version 1)"),
+    ] {
+        let error = shelf.backfill(lists, NEW_YEAR).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(*shelf.book.state(), before);
+    }
+}
+
+#[test]
+fn a_file_that_is_known_already_makes_no_version() {
+    let mut shelf = shelf();
+    let file = || list(Some("2025-05-01"), &["a"]);
+    let done = shelf.backfill(vec![file(), file()], NEW_YEAR).unwrap();
+    assert_eq!(done.files.iter().map(|file| file.was_known).collect::<Vec<_>>(), [false, true]);
+    let done = shelf.backfill(vec![file(), list(Some("2025-06-01"), &["a", "b"])], NEW_YEAR);
+    assert_eq!(done.unwrap().state, None);
+    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+}
+
+#[test]
+fn a_file_between_a_publication_and_a_later_one_that_said_the_same() {
+    let mut shelf = shelf();
+    // Published anew without a change: no version, but a look.
+    shelf.load(&list(Some("2025-08-01"), &["a", "b"]), "2025-08-01T12:00:00Z");
+    shelf.backfill(vec![list(Some("2025-07-01"), &["a", "c"])], NEW_YEAR).unwrap();
+    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(
+        standings(&shelf, "b"),
+        ["2020-01-01..2025-07-01 PartyDate", "2025-08-01.. FirstSeen"]
+    );
+    assert_eq!(standings(&shelf, "c"), ["2025-07-01..2025-08-01 FirstSeen"]);
+    let gaps = &shelf.book.state().version.uncovered;
+    let spans: Vec<_> = gaps.iter().map(|gap| format!("{} {}", gap.from, gap.until)).collect();
+    assert_eq!(spans, ["2025-06-01T00:00:00Z 2025-07-01", "2025-07-01T00:00:00Z 2025-08-01"]);
+}
+
+#[test]
+fn a_removal_that_waits_goes_on_waiting() {
+    let mut shelf = shelf();
+    shelf.book.gates.max_shrink = 0.25;
+    shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-01T12:00:00Z");
+    shelf.backfill(vec![list(Some("2025-06-15"), &["a", "b", "c"])], NEW_YEAR).unwrap();
+    let state = shelf.book.state();
+    let row = state.rows.iter().find(|row| row.key == key("b")).unwrap();
+    assert_eq!(row.removal_pending_since, Some(at("2025-07-01T12:00:00Z")));
+    assert_eq!(state.version.counts.removals_pending, 1);
+    let told: Vec<_> = shelf.told().into_iter().map(|(day, change)| (day, change.kind)).collect();
+    assert!(told.contains(&(day("2025-07-01"), ChangeKind::RemovalPending)), "{told:?}");
+    // Confirmed by the same publication, as without the backfill.
+    shelf.book.gates.max_shrink = 100.0;
+    shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-03T12:00:00Z");
+    assert_eq!(standings(&shelf, "b"), ["2020-01-01..2025-07-01 PartyDate"]);
+}
+
+#[test]
+fn what_an_import_past_the_gate_of_age_did_stays() {
+    let mut shelf = shelf();
+    shelf.book.force = Some(Force::all("an old file"));
+    shelf.book.force.as_mut().unwrap().gates.remove(&Gate::Shrink);
+    shelf.load(&list(Some("2025-03-01"), &["a", "b", "d"]), "2025-06-05T12:00:00Z");
+    shelf.book.force = None;
+    assert_eq!(standings(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
+    shelf.backfill(vec![list(Some("2025-05-01"), &["a", "c"])], NEW_YEAR).unwrap();
+    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(standings(&shelf, "c"), ["2020-01-01..2025-06-01 PartyDate"]);
+    assert_eq!(standings(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
+}
+
+#[test]
+fn a_row_whose_past_the_store_lacks_keeps_its_standings() {
+    let mut shelf = shelf();
+    let state = shelf.book.state.as_mut().unwrap();
+    let rows = Arc::make_mut(&mut state.rows);
+    rows[0].standings[0].from = Some(day("2019-01-01"));
+    rows[0].standings[0].basis = StartBasis::AddressDate;
+    shelf.backfill(vec![list(Some("2025-05-01"), &["c"])], NEW_YEAR).unwrap();
+    assert_eq!(standings(&shelf, "a"), ["2019-01-01.. AddressDate"]);
+    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+}

@@ -134,7 +134,7 @@ fn what_is_newer_is_named_with_its_program() {
         assert_eq!(names(dir.path()), [""; 0]);
     };
     let ours = env!("CARGO_PKG_VERSION");
-    let reads = "which reads format 1 and schemas 1 to 5 only: use lazaretto 9.1.0 or later";
+    let reads = "which reads format 1 and schemas 1 to 6 only: use lazaretto 9.1.0 or later";
     check(
         &header("9.1.0", 2, 2),
         &format!(
@@ -142,9 +142,9 @@ fn what_is_newer_is_named_with_its_program() {
         ),
     );
     check(
-        &header("9.1.0", 1, 6),
+        &header("9.1.0", 1, 7),
         &format!(
-            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 6), but this is lazaretto {ours}, {reads}"
+            "byte 16: the backup was written by lazaretto 9.1.0 (backup format 1, store schema 7), but this is lazaretto {ours}, {reads}"
         ),
     );
     let none = "byte 16: the backup is damaged: there is no backup format";
