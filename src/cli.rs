@@ -9,6 +9,7 @@ mod connect;
 mod credentials;
 mod dates;
 mod endpoint;
+mod help;
 mod identity;
 mod lists;
 mod output;
@@ -30,10 +31,10 @@ mod transfers;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Flags};
-use crate::telemetry::{Filter, LogFormat};
+use crate::telemetry::{Filter, LogFormat, VARIABLE};
 
 pub use output::complain;
 
@@ -69,9 +70,10 @@ struct Global {
     /// Set a key of the configuration, such as lists.us-ofac-sdn.max_age=3d
     #[arg(long, global = true, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Log more (-v, -vv) to standard error
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
+    /// Log at this level to standard error: off, error, warn, info, debug, trace, or TARGET=LEVEL,...
+    /// [env: RUST_LOG, but of serve LAZARETTO_LOG] [default: error, but of serve info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<Filter>,
     // The last: what follows it would stand under its heading.
     #[command(flatten)]
     client: credentials::Arguments,
@@ -108,12 +110,19 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the arguments of this process.
+    pub fn of_process() -> Result<Self, clap::Error> {
+        let mut command = help::command();
+        let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Runs the command; the answer is the exit status of the process.
     pub fn run(self) -> Result<u8> {
         let Self { global, command } = self;
         clock::start()?;
         if !matches!(command, Command::Serve(_)) {
-            crate::telemetry::start(&Filter::of_command(global.verbose), LogFormat::Text);
+            crate::telemetry::start(&global.log_filter(), LogFormat::Text);
         }
         match command {
             Command::Serve(arguments) => serve::run(arguments, &global),
@@ -143,6 +152,17 @@ impl Global {
         }
     }
 
+    /// What a command logs.
+    fn log_filter(&self) -> Filter {
+        let named = self.log.clone().map_or_else(Filter::of_environment, |filter| Ok(Some(filter)));
+        let named = named.unwrap_or_else(|error| {
+            // It may be meant for another program.
+            complain(&format!("{VARIABLE} is not used: {error}"));
+            None
+        });
+        named.unwrap_or_else(Filter::of_command)
+    }
+
     fn load_config(&self) -> Result<Config> {
         Ok(Config::load(&self.flags(), std::env::vars_os())?)
     }
@@ -161,14 +181,4 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     };
     let mut builder = tokio::runtime::Builder::new_current_thread();
     Ok(builder.enable_all().on_thread_start(behind).build()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_definition_holds() {
-        super::Cli::command().debug_assert();
-    }
 }

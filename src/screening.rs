@@ -9,7 +9,7 @@ mod matching;
 pub mod parties;
 pub mod payment;
 pub mod policy;
-mod reason;
+pub mod reason;
 pub mod snapshot;
 
 use jiff::Timestamp;

@@ -18,6 +18,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 pub use call::{Ended, call_ended, call_span, decided, named_trace, work_span};
 pub use traces::{TraceError, TraceSettings, Traces};
 
+/// The variable with what commands log.
+pub const VARIABLE: &str = "RUST_LOG";
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -54,17 +57,19 @@ pub struct Filter(String);
 pub struct FilterError(String);
 
 impl Filter {
-    /// What commands log to a person who asked for an answer: warnings, or more with `-v`.
-    pub fn of_command(verbose: u8) -> Self {
-        Self("warn".to_owned()).louder(verbose)
+    /// What commands log unless they are told otherwise: errors alone, since their answers say the
+    /// state of the data.
+    pub fn of_command() -> Self {
+        Self("error".to_owned())
     }
 
-    /// This filter, with more of this program (`-v`) or of everything (`-vv`).
-    pub fn louder(self, verbose: u8) -> Self {
-        match verbose {
-            0 => self,
-            1 => Self(format!("{self},lazaretto=debug")),
-            _ => Self("debug".to_owned()),
+    /// The filter in `RUST_LOG`; `None` where it is not set or empty.
+    ///
+    /// Fails if the variable holds no filter.
+    pub fn of_environment() -> Result<Option<Self>, FilterError> {
+        match std::env::var_os(VARIABLE) {
+            Some(text) if !text.is_empty() => text.to_string_lossy().parse().map(Some),
+            Some(_) | None => Ok(None),
         }
     }
 }
@@ -179,10 +184,8 @@ mod tests {
 
     #[test]
     fn the_filters_of_commands_are_filters() {
-        for verbose in 0..=3 {
-            let filter = Filter::of_command(verbose);
+        for filter in [Filter::of_command(), Filter::default()] {
             assert_eq!(filter.to_string().parse(), Ok(filter));
         }
-        assert_eq!(Filter::default().to_string().parse(), Ok(Filter::default()));
     }
 }

@@ -51,6 +51,9 @@ pub struct Arguments {
     /// With the evidence of exposures: path, times, sums; a search for each address
     #[arg(long)]
     evidence: bool,
+    /// Show all that the answer holds, each address as `screen -v` does
+    #[arg(short, long)]
+    verbose: bool,
     /// How to show the answer
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -86,7 +89,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
             decimals: asset.rule.map(|rule| rule.decimals.into()),
             symbol: asset.rule.map_or("", |rule| &rule.symbol),
         };
-        arguments.output.show(&response, |style| render::payment::text(told, &response, style))?;
+        let text = match arguments.verbose {
+            true => render::payment::text,
+            false => render::payment::brief,
+        };
+        arguments.output.show(&response, |style| text(told, &response, style))?;
         Ok(verdict(&response).exit_status())
     })
 }

@@ -1,6 +1,7 @@
 //! Messages of the proto as text and pages for people. Every string of a list or a server goes
 //! through [`super::text::escape`]. Asks nothing and prints nothing.
 
+pub mod brief;
 pub mod changes;
 mod decided;
 mod exposure;

@@ -41,6 +41,10 @@ pub struct Arguments {
     /// Exit with 0 if every decision is this one and with 1 if not, to try out a server
     #[arg(long, value_enum, ignore_case = true, value_name = "DECISION", conflicts_with = "input")]
     expect: Option<Expected>,
+    /// Show all that an answer holds: forms, keys, dates, rules, scores by finding, coverage and data
+    /// versions
+    #[arg(short, long, conflicts_with = "input")]
+    verbose: bool,
     /// How to show the answers
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -96,9 +100,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
         let mut verdict = Verdict::Allow;
         for addresses in arguments.addresses.chunks(batch) {
             let response = screen(&mut client, addresses, arguments, options.clone()).await?;
-            arguments
-                .output
-                .show(&response, |style| render::screening::text(addresses, &response, style))?;
+            let text = match arguments.verbose {
+                true => render::screening::text,
+                false => render::brief::text,
+            };
+            arguments.output.show(&response, |style| text(addresses, &response, style))?;
             if let Some(expected) = arguments.expect {
                 expected.check(addresses, &response.items)?;
             }

@@ -55,8 +55,8 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     let config = Config::load(&flags, std::env::vars_os())?;
     let runtime = super::runtime()?;
     let served = runtime.block_on(async {
-        let filter = config.log.clone().louder(global.verbose);
-        let traces = telemetry::start_server(&filter, config.log_format, &config.traces)?;
+        let filter = global.log.as_ref().unwrap_or(&config.log);
+        let traces = telemetry::start_server(filter, config.log_format, &config.traces)?;
         let served = serve(&config).await;
         if let Some(traces) = traces {
             traces.end().await;

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use super::text::shown_width;
+
 /// The gap between two columns.
 const GAP: &str = "  ";
 
@@ -35,22 +37,23 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
-/// The lines, each column as wide as its widest cell (in characters), without white space at the
+/// The lines, each column as wide as its widest cell (in characters, colours aside), without white space at the
 /// ends of lines.
 impl<const COLUMNS: usize> std::fmt::Display for Table<COLUMNS> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut widths = [0; COLUMNS];
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
+                *width = (*width).max(shown_width(cell));
             }
         }
         for row in &self.rows {
             let mut line = String::new();
             for ((cell, width), side) in row.iter().zip(widths).zip(self.sides) {
+                let room = width - shown_width(cell);
                 match side {
-                    Side::Left => write!(line, "{cell:<width$}{GAP}")?,
-                    Side::Right => write!(line, "{cell:>width$}{GAP}")?,
+                    Side::Left => write!(line, "{cell}{:room$}{GAP}", "")?,
+                    Side::Right => write!(line, "{:room$}{cell}{GAP}", "")?,
                 }
             }
             writeln!(f, "{}", line.trim_end())?;

@@ -71,15 +71,50 @@ fn escape_where(text: &str, hostile: impl Fn(char) -> bool) -> Cow<'_, str> {
 const DEFAULT_WIDTH: usize = 100;
 
 /// The width of the terminal on standard output, in characters.
-pub fn width() -> usize {
+fn width() -> usize {
     let known = terminal_size::terminal_size_of(io::stdout());
     known.map_or(DEFAULT_WIDTH, |(terminal_size::Width(width), _)| usize::from(width))
 }
 
-/// Whether to colour.
+/// The narrowest text, in characters: a terminal may say that it has no width at all.
+const NARROWEST: usize = 40;
+
+/// Breaks a text at its blanks into lines of at most `width` characters, the later ones indented. A
+/// longer word stands on a line of its own.
+///
+/// `first` is how many characters stand on the first line already.
+pub fn wrapped(text: &str, width: usize, first: usize, indent: usize) -> String {
+    let mut lines = String::with_capacity(text.len() + 16);
+    let (mut used, mut is_first) = (first, true);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if !is_first && used + 1 + length > width && used > indent {
+            lines.push_str(&format!("\n{:indent$}", ""));
+            used = indent;
+        } else if !is_first {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        (used, is_first) = (used + length, false);
+    }
+    lines
+}
+
+/// How many characters a text takes on a terminal: those of a change of colour take none.
+pub fn shown_width(text: &str) -> usize {
+    let mut parts = text.split('\u{1b}');
+    let plain = parts.next().map_or(0, |part| part.chars().count());
+    let after_colour =
+        |part: &str| part.split_once('m').map_or(part, |(_, rest)| rest).chars().count();
+    plain + parts.map(after_colour).sum::<usize>()
+}
+
+/// Whether to colour, and how wide text may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     colour: bool,
+    width: usize,
 }
 
 /// The colours that are used, as SGR parameters (ECMA-48, 8.3.117).
@@ -95,16 +130,27 @@ pub enum Colour {
 
 impl Style {
     /// No colour.
-    pub const PLAIN: Self = Self { colour: false };
+    pub const PLAIN: Self = Self { colour: false, width: DEFAULT_WIDTH };
 
     /// Colour.
     #[cfg(test)]
-    pub const COLOURED: Self = Self { colour: true };
+    pub const COLOURED: Self = Self { colour: true, width: DEFAULT_WIDTH };
+
+    /// The same for a terminal of that width.
+    #[cfg(test)]
+    pub fn with_width(self, width: usize) -> Self {
+        Self { width, ..self }
+    }
 
     /// Colour where standard output is a terminal and `NO_COLOR` (no-color.org) is not set.
     pub fn of_stdout() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: !refused && io::stdout().is_terminal() }
+        Self { colour: !refused && io::stdout().is_terminal(), width: width().max(NARROWEST) }
+    }
+
+    /// How many characters a line of text has at most.
+    pub fn width(self) -> usize {
+        self.width
     }
 
     /// `text`, which is harmless already, in a colour.
@@ -128,6 +174,26 @@ mod tests {
         check("\u{202e}txt\u{200b}", "\\u{202e}txt\\u{200b}");
         check("\0\u{7f}", "\\u{0}\\u{7f}");
         assert_eq!(escape_lines("a\nb\u{7}"), "a\nb\\u{7}");
+    }
+
+    #[test]
+    fn lines_break_at_blanks() {
+        let check = |text: &str, first, indent, want: &str| {
+            assert_eq!(wrapped(text, 12, first, indent), want, "{text:?}");
+        };
+        check("", 0, 2, "");
+        check("one two", 0, 2, "one two");
+        check("one two three", 0, 2, "one two\n  three");
+        check("one two three", 8, 2, "one\n  two three");
+        check("a 0x0123456789abcdef b", 2, 2, "a\n  0x0123456789abcdef\n  b");
+        check("0x0123456789abcdef", 2, 2, "0x0123456789abcdef");
+        check("김정은 김정은 김정은 김정은", 0, 0, "김정은 김정은 김정은\n김정은");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        assert_eq!(shown_width(&Style::COLOURED.paint(Colour::Bad, "BLOCK")), 5);
+        assert_eq!(shown_width("a\u{1b}[1;31mb\u{1b}[0mc김"), 4);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::text::{Style, escape_json};
-use super::{Global, connect, dates, output, render, runtime, text};
+use super::{Global, connect, dates, output, render, runtime};
 use crate::domain::list::ListKind;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
@@ -153,7 +153,7 @@ fn shown(
         Some(_) => Style::PLAIN,
     };
     Ok(match arguments.output {
-        Form::Text => paths::text::text(response, standing, text::width(), style),
+        Form::Text => paths::text::text(response, standing, style.width(), style),
         Form::Json => format!("{}\n", escape_json(&serde_json::to_string_pretty(response)?)),
         Form::Dot => paths::dot::dot(response),
         Form::Svg => paths::svg::svg(response),

@@ -294,6 +294,7 @@ impl Engine {
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
         let received = query.direction.map(|direction| direction == Direction::ReceivedFrom);
+        let assets = &self.tracker.settings().assets;
         let mut rows = Vec::new();
         let mut next = Some(query.after.map_or(0, |[cursor, _]| cursor));
         while let Some(cursor) = next.filter(|_| rows.len() < query.limit) {
@@ -318,6 +319,10 @@ impl Engine {
                     others: paths::others(transfer, direction, &keys),
                     transfer: transfer.clone(),
                     not_counted: dealing.why_not.map(NotCounted::as_str),
+                    amount: paths::amount(transfer, direction, &keys),
+                    asset: assets
+                        .rule(&transfer.chain, paths::asset_of(transfer))
+                        .map(|rule| (rule.symbol.to_string(), rule.decimals)),
                 });
             }
         }

@@ -83,6 +83,10 @@ pub struct CounterpartyRow {
     pub transfer: Transfer,
     /// Why it does not count for exposure; `None` where it counts.
     pub not_counted: Option<&'static str>,
+    /// How much of it the address received or sent, in the smallest unit; `None` where unknown.
+    pub amount: Option<Amount>,
+    /// What is known of the asset: its symbol, and the decimals of its display unit.
+    pub asset: Option<(String, u8)>,
 }
 
 /// A page of transfers.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::client::plain;
 use super::convert::ListedRow;
 use super::convert::transfer::from_amount;
 use super::question::{MAX_REQUEST_ID, Options};
@@ -21,6 +22,7 @@ use crate::exposure::Direction;
 use crate::screening::Scope;
 use crate::screening::payment::{Effect, Overall, Payment, Prospect};
 use crate::screening::policy::Decision;
+use crate::screening::reason::PaymentFacts;
 use crate::screening::snapshot::Snapshot;
 
 /// The most addresses on one side.
@@ -112,6 +114,7 @@ impl Asked {
         };
         let effect = engine.effect(&payment);
         let response = v1::ScreenTransferResponse {
+            reason: reason(&addresses, overall, &payment),
             customer_reference,
             decision: v1::Decision::from(overall.decision).into(),
             status: status.into(),
@@ -146,9 +149,7 @@ fn screened(
 
 /// An answer in short, for the overall one; `None` where the address was refused.
 fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
-    let Some(Outcome::Result(screening)) = address.item.as_ref()?.outcome.as_ref() else {
-        return None;
-    };
+    let Some(Outcome::Result(screening)) = outcome(address) else { return None };
     let decision = match screening.decision() {
         v1::Decision::Allow => Decision::Allow,
         v1::Decision::Review => Decision::Review,
@@ -156,6 +157,40 @@ fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
     };
     let complete = screening.status() == v1::ScreeningStatus::Complete;
     Some((decision, u8::try_from(screening.score).unwrap_or(u8::MAX), complete))
+}
+
+/// Why the payment has its decision.
+fn reason(addresses: &[v1::PaymentAddress], overall: Overall, payment: &Payment) -> String {
+    let screenings = addresses.iter().map(|address| match outcome(address) {
+        Some(Outcome::Result(screening)) => Some(screening),
+        Some(Outcome::Error(_)) | None => None,
+    });
+    let is_covered = |screening: &v1::Screening| {
+        screening.exposure_coverage() == v1::ExposureCoverage::Covered
+    };
+    let mut asked = payment.sources.iter().chain(&payment.destinations);
+    let refused: String;
+    PaymentFacts {
+        decision: overall.decision,
+        addresses: addresses.len(),
+        is_found: screenings.clone().any(|it| it.is_none_or(|it| !it.findings.is_empty())),
+        is_covered: screenings.clone().all(|it| it.is_some_and(is_covered)),
+        worst: asked.nth(overall.worst).map_or("", String::as_str),
+        is_source: overall.worst < payment.sources.len(),
+        reason: match addresses.get(overall.worst).and_then(outcome) {
+            Some(Outcome::Result(screening)) => Ok(&screening.reason),
+            Some(Outcome::Error(refusal)) => {
+                refused = plain(&refusal.message);
+                Err(&refused)
+            }
+            None => Err("no answer"),
+        },
+    }
+    .reason()
+}
+
+fn outcome(address: &v1::PaymentAddress) -> Option<&Outcome> {
+    address.item.as_ref()?.outcome.as_ref()
 }
 
 fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::ProspectiveExposure {

@@ -186,7 +186,8 @@ impl fmt::Display for Incomplete {
                 write!(f, "the search for exposure was cut short: {why}")
             }
             Self::DepthNarrowed { asked, required } => {
-                write!(f, "{asked} hops asked for, {required} required")
+                let hops = if *asked == 1 { "hop" } else { "hops" };
+                write!(f, "exposure was asked for over {asked} {hops}, and {required} are required")
             }
         }
     }

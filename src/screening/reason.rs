@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::answer::{Decider, Screening};
 use super::matching::{Finding, FindingKind, ListingState, Near};
 use super::policy::{Decision, percent};
-use crate::domain::digits::grouped;
+use crate::domain::digits::at_most_dollars;
 use crate::domain::list::{ListKind, StartBasis};
 use crate::exposure::{Direction, Timing};
 
@@ -148,8 +148,7 @@ impl Finding<'_> {
             Direction::ReceivedFrom => ("from", "received"),
             Direction::SentTo => ("to", "sent"),
         };
-        // Dust floors are about a dollar each, and their sum is rounded up.
-        let value = direct.value.map(|floors| format!("at most about US$ {}", grouped(floors)));
+        let value = direct.value.map(at_most_dollars);
         let share = direct.share.filter(|share| *share > 0);
         let share = share.map(|share| format!("up to {} % of one asset", percent(share)));
         let said: Vec<_> = value.into_iter().chain(share).collect();
@@ -165,11 +164,7 @@ impl Screening<'_> {
     /// Returns the reason of the decision as a sentence, with the rule that took it. `first` is the
     /// first reason why the screening is incomplete, in words.
     pub fn reason(&self, first: Option<&str>) -> String {
-        let decided = match self.decision {
-            Decision::Allow => "Allowed",
-            Decision::Review => "For review",
-            Decision::Block => "Blocked",
-        };
+        let decided = participle(self.decision);
         match self.decider {
             Decider::NoFinding if self.covered => {
                 "Allowed: not listed, and not tied to a listed address by the loaded transfers."
@@ -207,6 +202,68 @@ impl Screening<'_> {
                     .concat()
             }
         }
+    }
+}
+
+/// What a payment's decision rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct PaymentFacts<'a> {
+    /// The worst decision.
+    pub decision: Decision,
+    /// How many addresses it has.
+    pub addresses: usize,
+    /// Whether anything was found on any address, an address that was refused among it.
+    pub is_found: bool,
+    /// Whether the transfers of every address are loaded without gaps.
+    pub is_covered: bool,
+    /// The address that decides, as asked.
+    pub worst: &'a str,
+    /// Whether it is on the side that pays.
+    pub is_source: bool,
+    /// The reason of its own decision; of one that was refused what is wrong with it.
+    pub reason: Result<&'a str, &'a str>,
+}
+
+impl PaymentFacts<'_> {
+    /// Returns the reason of a payment's decision as a sentence: the address that decides, and why.
+    pub fn reason(&self) -> String {
+        let decided = participle(self.decision);
+        if self.decision == Decision::Allow && !self.is_found {
+            let subject = match self.addresses {
+                1 => "its address is not listed".to_owned(),
+                2 => "neither of its addresses is listed".to_owned(),
+                count => format!("none of its {count} addresses is listed"),
+            };
+            let ties = match self.is_covered {
+                true => ", or tied to a listed address by the loaded transfers.",
+                false => {
+                    ". Ties are unknown: not all of their transfers are loaded without gaps."
+                }
+            };
+            return [decided, ": ", &subject, ties].concat();
+        }
+        let side = if self.is_source { "source" } else { "destination" };
+        let worst = short(self.worst);
+        match self.reason {
+            Ok(reason) => {
+                // Its own decision is the payment's and is said already.
+                let own = reason.strip_prefix(decided).and_then(|rest| rest.strip_prefix(": "));
+                let own = own.unwrap_or(reason);
+                format!("{decided}, because of the {side} {worst}: {own}")
+            }
+            Err(wrong) => {
+                format!("{decided}: the {side} {worst:?} was not screened: {}.", short(wrong))
+            }
+        }
+    }
+}
+
+/// How a decision begins its reason.
+fn participle(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "Allowed",
+        Decision::Review => "For review",
+        Decision::Block => "Blocked",
     }
 }
 
@@ -358,10 +415,53 @@ mod tests {
     }
 
     #[test]
+    fn a_payment_says_which_address_decides() {
+        let facts = PaymentFacts {
+            decision: Decision::Block,
+            addresses: 2,
+            is_found: true,
+            is_covered: false,
+            worst: RONIN,
+            is_source: true,
+            reason: Ok("Blocked: this address is A party's, on the list x (rule y)."),
+        };
+        assert_eq!(
+            facts.reason(),
+            format!(
+                "Blocked, because of the source {RONIN}: this address is A party's, on the list x \
+                 (rule y)."
+            )
+        );
+        let refused = PaymentFacts {
+            decision: Decision::Review,
+            worst: "",
+            is_source: false,
+            reason: Err("the address is empty"),
+            ..facts
+        };
+        assert_eq!(
+            refused.reason(),
+            "For review: the destination \"\" was not screened: the address is empty."
+        );
+        let clean = PaymentFacts { decision: Decision::Allow, is_found: false, ..facts };
+        let neither = "Allowed: neither of its addresses is listed";
+        assert_eq!(
+            clean.reason(),
+            format!(
+                "{neither}. Ties are unknown: not all of their transfers are loaded without gaps."
+            )
+        );
+        let covered = PaymentFacts { is_covered: true, ..clean };
+        assert_eq!(
+            covered.reason(),
+            format!("{neither}, or tied to a listed address by the loaded transfers.")
+        );
+    }
+
+    #[test]
     fn long_names_are_shortened() {
         assert_eq!(short(&"ü".repeat(MAX_NAME)).chars().count(), MAX_NAME);
         let long = short(&"ü".repeat(MAX_NAME + 1));
         assert_eq!((long.chars().count(), long.ends_with('…')), (MAX_NAME + 1, true));
-        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }

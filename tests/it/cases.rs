@@ -144,7 +144,7 @@ fn tokens_that_were_never_loaded_are_not_covered() {
     assert!(!covered, "{answer}");
     let detail = answer["coverage_shortfalls"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("kind tokens"), "{detail}");
-    let text = place.says(&["screen", PAID]).out;
+    let text = place.says(&["screen", PAID, "-v"]).out;
     assert!(text.contains("  lacking       transfers of a chain are not loaded: "), "{text}");
 
     // Somebody who knows that they hold no tokens may say so.

@@ -14,7 +14,7 @@ fn a_clock_that_is_behind_is_named() {
     };
     let says = "this machine's clock is behind: it says 2026-11-01T12:00:00Z, the list was checked \
                 at 2026-11-22";
-    let screened = at(BEHIND, &["screen", FAR]);
+    let screened = at(BEHIND, &["screen", FAR, "-v"]);
     assert_eq!(screened.status, 10, "{}{}", screened.out, screened.err);
     assert!(screened.out.contains("INCOMPLETE"), "{}", screened.out);
     let told = screened.out.matches(says).count();

@@ -329,7 +329,7 @@ fn a_served_policy_is_reloaded_whole_or_not_at_all() {
     let out = place.done(&["policy", "explain"]);
     holds(&out, &["NOT RELOADED", "bands.low", &second]);
     // As in a container, whose commands have the configuration of its server.
-    let mut command = place.command(&["screen", TWO_HOPS]);
+    let mut command = place.command(&["screen", TWO_HOPS, "-v"]);
     let said = Said::from(command.env("LAZARETTO_POLICY", &policy).output().unwrap());
     assert_eq!(said.status, 10, "what was in force stays: {}{}", said.out, said.err);
     holds(

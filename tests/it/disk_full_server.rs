@@ -149,7 +149,7 @@ fn a_publication_that_finds_no_room_is_told_until_it_is_stored() {
     for word in ["INCOMPLETE_REASON_CODE_LIST_NOT_STORED", "\"test\"", "DECISION_REVIEW"] {
         assert!(said.out.contains(word), "{word}: {}", said.out);
     }
-    let said = server.says(&data, &["screen", clean]);
+    let said = server.says(&data, &["screen", clean, "-v"]);
     assert!(
         said.out.contains("a publication of a required list could not be stored"),
         "{}",

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::chunk::Asked;
 use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN};
 use crate::cli::text::escape;
+use crate::grpc::client::plain;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
 
@@ -13,7 +14,7 @@ use v1::screening_item::Outcome;
 pub fn row(asked: &Asked<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
     match &item.outcome {
         Some(Outcome::Result(answer)) => answered(asked, answer, policy),
-        Some(Outcome::Error(refusal)) => error(asked, &refusal.message),
+        Some(Outcome::Error(refusal)) => error(asked, &plain(&refusal.message)),
         None => error(asked, "no answer was given"),
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
+use crate::cli::render::words;
 use crate::cli::text::{escape, line_counts};
 use crate::domain::digits::grouped;
 use crate::domain::duration::span;
+use crate::grpc::v1;
 use crate::screening::DecidedBy;
 
 /// The parties that are named; the summary's file has them all.
@@ -44,10 +46,11 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     }
     line("levels", each(&counts.levels));
     line("hops", each(&counts.hops));
-    for (name, counts) in [("incomplete", &counts.incomplete), ("rules", &counts.rules)] {
-        if !counts.is_empty() {
-            line(name, each(counts));
-        }
+    if !counts.incomplete.is_empty() {
+        line("incomplete", each_reason(&counts.incomplete));
+    }
+    if !counts.rules.is_empty() {
+        line("rules", each(&counts.rules));
     }
     if !counts.lists.is_empty() {
         line("lists", each(&counts.lists));
@@ -94,10 +97,23 @@ fn resting_on(counts: &Counts, decision: RowDecision) -> Option<String> {
         parts.push(format!("{} by doubts about the address", grouped(address)));
     }
     if data > 0 {
-        let reasons = each(&counts.data_reasons);
+        let reasons = each_reason(&counts.data_reasons);
         parts.push(format!("{} only because the data are incomplete ({reasons})", grouped(data)));
     }
     Some(format!("{decision}: {}", parts.join(", ")))
+}
+
+/// The reasons of being INCOMPLETE, in words in place of their codes.
+fn each_reason(counts: &BTreeMap<String, u64>) -> String {
+    let shown = counts.iter().map(|(code, rows)| {
+        let name = format!("INCOMPLETE_REASON_CODE_{code}");
+        let words = match v1::IncompleteReasonCode::from_str_name(&name) {
+            Some(code) => words::incomplete(code).into(),
+            None => escape(code),
+        };
+        format!("{words}: {}", grouped(*rows))
+    });
+    shown.collect::<Vec<_>>().join("; ")
 }
 
 fn each(counts: &BTreeMap<String, u64>) -> String {
@@ -160,7 +176,8 @@ party       BLOCK 1  REVIEW 0  ALLOW 0  A\\u{1b} [us]
         let said = |summary: &Summary| text(summary, summary.counts.rows, Duration::from_secs(1));
         let want = "\
 decisions   ALLOW 0  REVIEW 4,987  ERROR 0  BLOCK 0
-            REVIEW: 56 by findings, 4,931 only because the data are incomplete (LIST_STALE 4,931)
+            REVIEW: 56 by findings, 4,931 only because the data are incomplete (a list is older than \
+its limit, or its age is not known: 4,931)
 levels ";
         assert!(said(&summary).contains(want), "{}", said(&summary));
         summary.counts.add(&row("incomplete", "INCOMPLETE CHECKSUM_WRONG, LIST_STALE a; x"));

@@ -4,8 +4,8 @@
 use super::decided;
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash};
-use crate::cli::text::{self, Colour, Style, escape};
-use crate::domain::digits::grouped;
+use crate::cli::text::{Colour, Style, escape};
+use crate::domain::digits::at_most_dollars;
 use crate::grpc::v1;
 
 /// The most stops and hubs that are named.
@@ -47,12 +47,11 @@ pub fn finding(
         line(out, 4, "directly", &amounts);
     }
     if let Some(evidence) = &exposure.evidence {
-        show(out, asked, evidence, exposure.hops, style);
+        self::evidence(out, asked, evidence, exposure.hops, style);
     }
 }
 
-/// `at most 12,288 dust floors (about dollars), 34.10 % of all it received in the asset that has the
-/// most`; `None` where nothing is said of direct dealings.
+/// `at most about US$ 12,288, 34.10 % of all it received in the asset that has the most`; `None` where nothing is said of direct dealings.
 fn amounts(exposure: &v1::Exposure) -> Option<String> {
     let of = match exposure.direction() {
         v1::ExposureDirection::SentTo => "sent",
@@ -61,9 +60,7 @@ fn amounts(exposure: &v1::Exposure) -> Option<String> {
     let mut said = Vec::new();
     let floors = exposure.direct_value_floors;
     if floors > 0 {
-        let unit =
-            if floors == 1 { "dust floor (about a dollar)" } else { "dust floors (about dollars)" };
-        said.push(format!("at most {} {unit}", grouped(floors)));
+        said.push(at_most_dollars(floors));
     }
     if exposure.direct_share_basis_points > 0 {
         let share = share(exposure.direct_share_basis_points);
@@ -78,7 +75,14 @@ fn amounts(exposure: &v1::Exposure) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
-fn show(out: &mut String, asked: &str, evidence: &v1::ExposureEvidence, hops: u32, style: Style) {
+/// Adds the evidence of an exposure over `hops`: times, sums, what was met, and the path drawn.
+pub fn evidence(
+    out: &mut String,
+    asked: &str,
+    evidence: &v1::ExposureEvidence,
+    hops: u32,
+    style: Style,
+) {
     if evidence.plain_hops > 0 && evidence.plain_hops < hops {
         let plain = words::count(evidence.plain_hops as usize, "hop", "hops");
         line(out, 4, "plain", &format!("{plain} where the order of time is ignored"));
@@ -110,7 +114,7 @@ fn show(out: &mut String, asked: &str, evidence: &v1::ExposureEvidence, hops: u3
     }
     if let Some(path) = &evidence.path {
         out.push('\n');
-        out.push_str(&drawing::evidence(asked, path, text::width(), 4, style));
+        out.push_str(&drawing::evidence(asked, path, style.width(), 4, style));
     }
 }
 

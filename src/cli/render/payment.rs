@@ -2,10 +2,14 @@
 //! customer's address would be tied to.
 
 use super::paths::Amount;
-use super::words::{self, line, or_dash};
-use super::{exposure, screening};
+use super::words::{self, line, or_dash, wrapped_line};
+use super::{brief, exposure, screening};
+use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
+
+/// That the outlook is not whole.
+const UNSEEN: &str = "not everything could be looked at: more may be true";
 
 /// What was asked, and what is known of its asset.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +22,101 @@ pub struct Told<'a> {
     pub symbol: &'a str,
 }
 
-/// The answer.
+/// The answer in short: the whole with its reason, a row for each address, and in a sentence what
+/// the payment would change.
+pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+    let snapshot = response.snapshot.clone().unwrap_or_default();
+    let mut text = String::new();
+    let head = brief::head(
+        response.decision(),
+        response.score,
+        response.level(),
+        response.status(),
+        style,
+    );
+    text.push_str(&format!("{head}  {}\n", payment_words(told)));
+    let reason = match response.reason.as_str() {
+        "" => "The server gives no reason.",
+        reason => reason,
+    };
+    brief::sentence(&mut text, reason, style);
+    if response.effect() != v1::PaymentEffect::Counts {
+        wrapped_line(&mut text, "effect", effect_words(response.effect()), style.width());
+    }
+    for (name, value) in
+        [("customer", &response.customer_reference), ("transaction", &told.request.tx)]
+    {
+        if !value.is_empty() {
+            wrapped_line(&mut text, name, &escape(value), style.width());
+        }
+    }
+    for prospect in &response.prospective {
+        let words = prospect_words(prospect);
+        wrapped_line(&mut text, "if it is made", &words, style.width());
+    }
+    if response.amount_split_unknown && !response.prospective.is_empty() {
+        let shares = "shares are not known: how the amount splits is not said";
+        wrapped_line(&mut text, "if it is made", shares, style.width());
+    }
+    if response.prospective_incomplete {
+        let warning = style.paint(Colour::Doubtful, UNSEEN);
+        wrapped_line(&mut text, "warning", &warning, style.width());
+    }
+    text.push_str(&format!("\n{}\n", address_table(told, response, style)));
+    let items: Vec<_> = response.addresses.iter().filter_map(|it| it.item.clone()).collect();
+    brief::rests_on(&mut text, &snapshot, brief::evaluated_at(&items), style);
+    text
+}
+
+/// A row for each address: decision, score, what was found, side, address.
+fn address_table(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+    let mut table = Table::new([
+        ("decision", Side::Left),
+        ("score", Side::Right),
+        ("found", Side::Left),
+        ("side", Side::Left),
+        ("address", Side::Left),
+    ]);
+    let address = |address: &v1::PaymentAddress| words::asked(asked(told.request, address));
+    let after = |it: &v1::PaymentAddress| address(it).chars().count() + place(it).len() + 2;
+    let after = response.addresses.iter().map(after).max().unwrap_or(0);
+    for each in &response.addresses {
+        let item = each.item.clone().unwrap_or_default();
+        let [decision, score, found] = brief::cells(&item, after, style);
+        table.push([decision, score, found, place(each), address(each)]);
+    }
+    table.to_string()
+}
+
+/// `0xd90e... would be 1 hop from 0x098B... (LAZARUS GROUP), AFTER the listing (listed on 2022-04-14);
+/// now 3 hops; score 95 (BLOCK)`
+fn prospect_words(prospect: &v1::ProspectiveExposure) -> String {
+    let listing = prospect.listing.clone().unwrap_or_default();
+    let party = listing.party.as_ref().map_or("", |party| &party.name);
+    let party = if party.is_empty() { String::new() } else { format!(" ({})", escape(party)) };
+    let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
+    let way = match (prospect.hub, prospect.direction()) {
+        (true, _) => "by a busy address that nobody has tagged, from",
+        (false, v1::ExposureDirection::SentTo) => "to",
+        (false, v1::ExposureDirection::ReceivedFrom | v1::ExposureDirection::Unspecified) => "from",
+    };
+    let basis = prospect.timing_basis_then();
+    let timing = words::timing(prospect.timing_then(), basis, Some(&listing));
+    let now = match prospect.hops_now {
+        0 => "now none".to_owned(),
+        now => format!("now {}", hops(now)),
+    };
+    format!(
+        "{} would be {} {way} {}{party}, {timing}; {now}; score then {} ({})",
+        words::asked(&prospect.address),
+        hops(prospect.hops_then),
+        or_dash(&listing.address),
+        prospect.score_then,
+        words::decision(prospect.decision_then())
+    )
+}
+
+/// The answer in full.
 pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
@@ -43,8 +141,7 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
         line(&mut text, 2, "shares", "not known then: how the amount splits is not said");
     }
     if response.prospective_incomplete {
-        let warning = "not everything could be looked at: more may be true";
-        line(&mut text, 2, "warning", &style.paint(Colour::Doubtful, warning));
+        line(&mut text, 2, "warning", &style.paint(Colour::Doubtful, UNSEEN));
     }
     text.push('\n');
     text.push_str(&super::snapshot::text(&snapshot, style));
@@ -52,19 +149,18 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
 }
 
 fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) {
-    let Told { request, decimals, symbol } = told;
-    let amount =
-        Amount { digits: &request.amount, decimals, symbol, asset: &request.asset }.exact();
-    let direction = words::short(request.direction().as_str_name(), "PAYMENT_DIRECTION_");
+    let request = told.request;
     text.push_str(&format!(
-        "{}  score {} ({})  {} of {} on {}\n",
+        "{}  score {} ({})  {}\n",
         screening::decision(response.decision(), style),
         response.score,
         words::level(response.level()),
-        direction.to_lowercase(),
-        escape(&amount),
-        or_dash(&request.chain)
+        payment_words(told)
     ));
+    if !response.reason.is_empty() {
+        brief::sentence(text, &response.reason, style);
+        text.push('\n');
+    }
     if let Some(worst) = response.addresses.get(response.worst as usize) {
         let address = words::asked(asked(request, worst));
         line(text, 2, "decided by", &format!("{}, {address}", place(worst)));
@@ -75,18 +171,31 @@ fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferRespons
     if !request.tx.is_empty() {
         line(text, 2, "transaction", &escape(&request.tx));
     }
-    let effect = match response.effect() {
+    line(text, 2, "effect", effect_words(response.effect()));
+    match response.status() {
+        v1::ScreeningStatus::Complete => line(text, 2, "status", "COMPLETE"),
+        _ => line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE")),
+    }
+}
+
+/// `deposit of 1.5 ETH on ethereum`
+fn payment_words(told: Told<'_>) -> String {
+    let Told { request, decimals, symbol } = told;
+    let amount =
+        Amount { digits: &request.amount, decimals, symbol, asset: &request.asset }.exact();
+    let direction = words::short(request.direction().as_str_name(), "PAYMENT_DIRECTION_");
+    let (direction, chain) = (direction.to_lowercase(), or_dash(&request.chain));
+    format!("{direction} of {} on {chain}", escape(&amount))
+}
+
+fn effect_words(effect: v1::PaymentEffect) -> &'static str {
+    match effect {
         v1::PaymentEffect::Counts => "counts for exposure",
         v1::PaymentEffect::UnvaluedAsset => {
             "does not count for exposure: the asset is not in the asset table"
         }
         v1::PaymentEffect::Dust => "does not count for exposure: less than the asset's dust floor",
         v1::PaymentEffect::Unspecified => "not said by the server",
-    };
-    line(text, 2, "effect", effect);
-    match response.status() {
-        v1::ScreeningStatus::Complete => line(text, 2, "status", "COMPLETE"),
-        _ => line(text, 2, "status", &style.paint(Colour::Doubtful, "INCOMPLETE")),
     }
 }
 

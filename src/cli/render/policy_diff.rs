@@ -6,6 +6,7 @@ use crate::cli::policy::diff::{Compared, Differences, Item};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::grouped;
+use crate::grpc::client::plain;
 use crate::grpc::v1;
 
 /// The decisions of the matrix, in its order.
@@ -52,9 +53,12 @@ fn item(text: &mut String, item: &Item, style: Style) {
     let (Some(old), Some(new), None) =
         (&item.comparison.old, &item.comparison.new, &item.comparison.error)
     else {
-        let why = item.comparison.error.as_ref().map_or("no answer", |error| &error.message);
+        let why = item.comparison.error.as_ref().map_or_else(
+            || "no answer".to_owned(),
+            |error| plain(&error.message),
+        );
         text.push_str(&format!("{}  {asked}\n", style.paint(Colour::Bad, "REFUSED")));
-        line(text, 2, "because", &escape(why));
+        line(text, 2, "because", &escape(&why));
         return;
     };
     let decision = |outcome: &v1::PolicyOutcome| {

@@ -1,8 +1,9 @@
 //! Answers to screenings: the decision first, then why, then what it rests on.
 
-use super::decided;
+use super::{brief, decided};
 use super::words::{self, line, or_dash};
 use crate::cli::text::{Colour, Style, escape};
+use crate::grpc::client::plain;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
 
@@ -32,7 +33,7 @@ pub fn item(
 ) {
     match &item.outcome {
         Some(Outcome::Result(answer)) => screening(text, address, answer, snapshot, style),
-        Some(Outcome::Error(refusal)) => error(text, address, &refusal.message, style),
+        Some(Outcome::Error(refusal)) => error(text, address, &plain(&refusal.message), style),
         None => error(text, address, "the server gave no answer", style),
     }
 }
@@ -63,7 +64,8 @@ fn screening(
         words::asked(asked)
     ));
     if !answer.reason.is_empty() {
-        text.push_str(&format!("  {}\n\n", escape(&answer.reason)));
+        brief::sentence(text, &answer.reason, style);
+        text.push('\n');
     }
     understood(text, asked, answer.address.as_ref());
     if answer.findings.is_empty() {

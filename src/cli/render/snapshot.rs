@@ -10,14 +10,7 @@ pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
     let mut text = format!("Snapshot {}\n", or_dash(&snapshot.id));
     line(&mut text, 2, "engine", &or_dash(&snapshot.engine_version));
     line(&mut text, 2, "policy", &or_dash(&snapshot.policy_version));
-    if snapshot.stale_allowed {
-        let warning = "STALE LISTS MAY GIVE ALLOW: a trial setting, never to decide by";
-        line(&mut text, 2, "warning", &style.paint(Colour::Bad, warning));
-    }
-    for missing in &snapshot.missing_lists {
-        let missing = format!("{} is required and not loaded", or_dash(missing));
-        line(&mut text, 2, "missing", &style.paint(Colour::Doubtful, &missing));
-    }
+    warnings(&mut text, snapshot, style);
     if snapshot.lists.is_empty() {
         line(&mut text, 2, "lists", "none");
     } else {
@@ -27,6 +20,18 @@ pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
         text.push_str(&transfers(snapshot, style));
     }
     text
+}
+
+/// Adds what no answer must hide: that stale lists may give ALLOW, and required lists that lack.
+pub fn warnings(text: &mut String, snapshot: &v1::Snapshot, style: Style) {
+    if snapshot.stale_allowed {
+        let warning = "STALE LISTS MAY GIVE ALLOW: a trial setting, never to decide by";
+        line(text, 2, "warning", &style.paint(Colour::Bad, warning));
+    }
+    for missing in &snapshot.missing_lists {
+        let missing = format!("{} is required and not loaded", or_dash(missing));
+        line(text, 2, "missing", &style.paint(Colour::Doubtful, &missing));
+    }
 }
 
 fn lists(snapshot: &v1::Snapshot, style: Style) -> String {

@@ -81,6 +81,7 @@ fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Findi
         score,
         listing: Some(listing),
         key_id: text("evm:098b716b8aaf21512996dc57eb0615e2383e2f96"),
+        reason: format!("This address is tied by {} to somebody on a list.", kind.as_str_name()),
         ..Default::default()
     }
 }
@@ -104,6 +105,13 @@ fn screening(decision: v1::Decision, score: u32, findings: Vec<v1::Finding>) -> 
         snapshot_id: text("8f3a61c09b2e"),
         status: v1::ScreeningStatus::Complete.into(),
         decision: decision.into(),
+        reason: match findings.first() {
+            Some(found) => {
+                let reason = found.reason.replacen("This", "this", 1).replace('.', "");
+                format!("For review: {reason} (rule exposure).")
+            }
+            None => text("Allowed: not listed. Ties are unknown."),
+        },
         score,
         level: level.into(),
         address: understood(&ETHER.to_lowercase()),
@@ -147,23 +155,46 @@ fn snapshot() -> v1::Snapshot {
     }
 }
 
+/// The answers in full.
 fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
+    let (addresses, response) = answered(items, snapshot);
+    super::screening::text(&addresses, &response, Style::PLAIN)
+}
+
+/// The answers in short, at 80 and at 120 characters.
+fn brief_answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
+    let (addresses, response) = answered(items, snapshot);
+    let shown = [80, 120].map(|width| {
+        super::brief::text(&addresses, &response, Style::PLAIN.with_width(width))
+    });
+    shown.join("\n")
+}
+
+fn answered(
+    items: Vec<(&str, Outcome)>,
+    snapshot: v1::Snapshot,
+) -> (Vec<String>, v1::BatchScreenAddressesResponse) {
     let (addresses, outcomes): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-    let addresses: Vec<String> = addresses.into_iter().map(text).collect();
     let items = outcomes.into_iter().map(|outcome| v1::ScreeningItem { outcome: Some(outcome) });
     let response = v1::BatchScreenAddressesResponse {
         items: items.collect(),
         snapshot: Some(snapshot),
         ..Default::default()
     };
-    super::screening::text(&addresses, &response, Style::PLAIN)
+    (addresses.into_iter().map(text).collect(), response)
+}
+
+/// Holds both forms of answers against their goldens: `NAME.txt`, and in short `NAME-brief.txt`.
+fn check_answers(name: &str, items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) {
+    check(&format!("{name}-brief.txt"), &brief_answers(items.clone(), snapshot.clone()));
+    check(&format!("{name}.txt"), &answers(items, snapshot));
 }
 
 #[test]
 fn a_listed_address() {
     let listed = finding(v1::FindingKind::Listed, 100, listing());
     let answer = screening(v1::Decision::Block, 100, vec![listed]);
-    check("screen-block.txt", &answers(vec![(ETHER, Outcome::Result(answer))], snapshot()));
+    check_answers("screen-block", vec![(ETHER, Outcome::Result(answer))], snapshot());
 }
 
 #[test]
@@ -228,7 +259,7 @@ fn several_answers_of_every_sort() {
         ("nonsense", Outcome::Result(incomplete)),
         ("", Outcome::Error(refusal)),
     ];
-    check("screen-several.txt", &answers(items, old));
+    check_answers("screen-several", items, old);
 }
 
 fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
@@ -340,7 +371,7 @@ fn exposures() {
         },
     ];
     let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
-    check("screen-exposure.txt", &answers(items, rests));
+    check_answers("screen-exposure", items, rests);
 }
 
 #[test]

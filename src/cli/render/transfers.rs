@@ -1,11 +1,15 @@
 //! Transfers: what is loaded of each chain, and who dealt with an address.
 
+use super::paths::Amount;
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::duration;
 use crate::grpc::v1;
 use v1::transfer::Movement;
+
+/// The asset of what a UTXO transaction moves: the chain's coin.
+const NATIVE: &str = "native";
 
 /// What is loaded, chain by chain, and what exposure knows of it.
 pub fn heads(response: &v1::ListTransferHeadsResponse, style: Style) -> String {
@@ -304,7 +308,6 @@ pub fn counterparties(response: &v1::ListCounterpartiesResponse) -> String {
         ("", Side::Left),
         ("counterparty", Side::Left),
         ("amount", Side::Right),
-        ("asset", Side::Left),
         ("transaction", Side::Left),
         ("", Side::Left),
     ]);
@@ -318,7 +321,7 @@ pub fn counterparties(response: &v1::ListCounterpartiesResponse) -> String {
     text
 }
 
-fn counterparty(row: &v1::Counterparty) -> [String; 7] {
+fn counterparty(row: &v1::Counterparty) -> [String; 6] {
     let transfer = row.transfer.clone().unwrap_or_default();
     let direction = match row.direction() {
         v1::TransferDirection::Received => "from",
@@ -330,21 +333,36 @@ fn counterparty(row: &v1::Counterparty) -> [String; 7] {
         [other] => escape(other).into_owned(),
         [first, more @ ..] => format!("{} and {} more", escape(first), more.len()),
     };
-    let (amount, asset) = match &transfer.movement {
-        Some(Movement::Account(account)) => (or_dash(&account.amount), or_dash(&account.asset)),
-        Some(Movement::Utxo(utxo)) => {
-            let legs = format!("{} in, {} out", utxo.inputs.len(), utxo.outputs.len());
-            ("-".to_owned(), legs)
-        }
-        None => ("-".to_owned(), "-".to_owned()),
+    let (asset, moved) = match &transfer.movement {
+        Some(Movement::Account(account)) => (account.asset.as_str(), account.amount.as_str()),
+        Some(Movement::Utxo(_)) | None => (NATIVE, ""),
     };
+    // A server of before says only what the transfer moves.
+    let digits = if row.amount.is_empty() { moved } else { &row.amount };
+    let amount = Amount { digits, decimals: row.decimals, symbol: &row.symbol, asset }.exact();
+    let amount = escape(&amount).into_owned();
     let counts = match row.counts {
         true => String::new(),
-        false => format!("does not count: {}", or_dash(&row.not_counted_because)),
+        false => format!("does not count: {}", not_counted(&row.not_counted_because)),
     };
     let time = moment(transfer.time.as_ref());
     let tx = format!("{} {}", or_dash(&transfer.chain), or_dash(&transfer.tx));
-    [time, direction.to_owned(), others, amount, asset, tx, counts]
+    [time, direction.to_owned(), others, amount, tx, counts]
+}
+
+/// Why a transfer does not count for exposure; a name that this program does not know as it stands.
+fn not_counted(name: &str) -> String {
+    let known = match name {
+        "FAILED" => "it failed",
+        "ZERO" => "nothing moved",
+        "UNVALUED_ASSET" => "the asset is not in the asset table",
+        "SELF" => "both ends are one address",
+        "NULL_ADDRESS" => "an end is the null address, or nobody",
+        "UNKNOWN_COUNTERPARTY" => "the other end is not known",
+        "DUST" => "less than the asset's dust floor",
+        unknown => return or_dash(unknown),
+    };
+    known.to_owned()
 }
 
 /// What was declared.

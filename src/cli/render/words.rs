@@ -2,7 +2,7 @@
 
 use pbjson_types::Timestamp;
 
-use crate::cli::text::{Colour, escape};
+use crate::cli::text::{Colour, escape, wrapped};
 use crate::domain::duration::{self, span};
 use crate::grpc::v1;
 
@@ -245,11 +245,19 @@ pub fn joined(texts: &[String], separator: &str) -> String {
     texts.iter().map(|text| escape(text)).collect::<Vec<_>>().join(separator)
 }
 
+/// Where the values of lines with names begin, in characters.
+const COLUMN: usize = 16;
+
 /// Adds a line `name   value`, indented.
 pub fn line(text: &mut String, indent: usize, name: &str, value: &str) {
-    let width = 16 - indent;
+    let width = COLUMN - indent;
     text.push_str(&format!("{:indent$}{name:<width$}{value}", ""));
     text.push('\n');
+}
+
+/// Adds a line `name   value`, indented, with its value broken at `width` characters.
+pub fn wrapped_line(text: &mut String, name: &str, value: &str, width: usize) {
+    line(text, 2, name, &wrapped(value, width, COLUMN, COLUMN));
 }
 
 /// Chains by their CAIP-2 ids, the wild card in words.

@@ -28,7 +28,8 @@ fn staleness_is_counted_apart_and_reported_last() {
     assert!(findings > 0 && address > 0 && data >= 50, "{findings} {address} {data}");
     let words = format!(
         "REVIEW: {findings} by findings, {address} by doubts about the address, {data} only \
-         because the data are incomplete (LIST_STALE {data})"
+         because the data are incomplete (a list is older than its limit, or its age is not known: \
+         {data})"
     );
     assert!(said.err.contains(&words), "{words}\n{}", said.err);
     let summary = summary(&out);

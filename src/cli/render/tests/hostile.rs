@@ -53,7 +53,8 @@ fn hostile_strings_stay_text() {
     rests.lists[0].digest = text(evil);
     rests.lists[0].published = text(evil);
     let items = vec![(evil, Outcome::Result(answer)), (evil, Outcome::Error(refusal))];
-    let mut shown = answers(items, rests);
+    let mut shown = brief_answers(items.clone(), rests.clone());
+    shown += &answers(items, rests);
     shown += &hostile_transfers(evil);
     let listed = v1::ListedParty {
         list_id: text(evil),
@@ -144,7 +145,9 @@ fn hostile_transfers(evil: &str) -> String {
         transfers: vec![v1::SnapshotTransfers { chain: text(evil), ..Default::default() }],
         ..Default::default()
     };
-    let mut shown = answers(vec![(evil, Outcome::Result(answer))], rests);
+    let items = vec![(evil, Outcome::Result(answer))];
+    let mut shown = brief_answers(items.clone(), rests.clone());
+    shown += &answers(items, rests);
     let heads = v1::ListTransferHeadsResponse {
         heads: vec![v1::TransferHead { chain: text(evil), ..Default::default() }],
         ..Default::default()

@@ -1,7 +1,7 @@
 //! Goldens of payments.
 
 use super::*;
-use crate::cli::render::payment::{Told, text as shown};
+use crate::cli::render::payment::{Told, brief, text as shown};
 
 fn address(side: v1::PaymentSide, index: u32, outcome: Outcome) -> v1::PaymentAddress {
     let item = Some(v1::ScreeningItem { outcome: Some(outcome) });
@@ -76,9 +76,11 @@ fn a_deposit() {
         snapshot: Some(snapshot()),
         amount_split_unknown: true,
         prospective_incomplete: true,
+        reason: format!("Blocked, because of the source {ETHER}: this address is listed (rule x)."),
     };
     let told = Told { request: &request, decimals: Some(18), symbol: "ETH" };
     check("payment-deposit.txt", &shown(told, &response, Style::PLAIN));
+    check("payment-deposit-brief.txt", &brief(told, &response, Style::PLAIN.with_width(80)));
 
     // Nothing changes; the program knows nothing of the asset, and the server says little.
     let request = v1::ScreenTransferRequest {
@@ -97,4 +99,5 @@ fn a_deposit() {
     };
     let told = Told { request: &request, decimals: None, symbol: "" };
     check("payment-withdrawal.txt", &shown(told, &response, Style::PLAIN));
+    check("payment-withdrawal-brief.txt", &brief(told, &response, Style::PLAIN));
 }

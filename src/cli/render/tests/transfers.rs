@@ -71,16 +71,22 @@ fn transfers() {
         }),
         counts: true,
         not_counted_because: String::new(),
+        symbol: text("ETH"),
+        decimals: Some(18),
+        amount: text("12500000000000000000"),
     };
     let mut spend = row.clone();
     spend.direction = v1::TransferDirection::Sent.into();
     spend.addresses = vec![text("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"), text("x"), text("y")];
     spend.counts = false;
     spend.not_counted_because = text("DUST");
+    (spend.symbol, spend.decimals, spend.amount) = (text("BTC"), Some(8), text("123456789"));
     spend.transfer.as_mut().unwrap().movement =
         Some(v1::transfer::Movement::Utxo(v1::UtxoMovement::default()));
+    let mut unknown = spend.clone();
+    (unknown.symbol, unknown.decimals, unknown.amount) = (String::new(), None, String::new());
     let response = v1::ListCounterpartiesResponse {
-        counterparties: vec![row, spend],
+        counterparties: vec![row, spend, unknown],
         next_page_token: text("7"),
     };
     check("transfers-counterparties.txt", &shown::counterparties(&response));

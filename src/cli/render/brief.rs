@@ -1,0 +1,340 @@
+//! Answers to screenings in short: the decision, the reason and the nearest path first, then what
+//! must never be hidden. All the rest is of the full form ([`super::screening`]).
+
+use super::paths::{Picture, shortened};
+use super::words::{self, or_dash, wrapped_line};
+use super::{exposure, screening};
+use crate::cli::table::{Side, Table};
+use crate::cli::text::{Colour, Style, escape, shown_width, wrapped};
+use crate::grpc::client::plain;
+use crate::grpc::v1;
+use v1::screening_item::Outcome;
+
+/// The most findings beside the one that decided whose reasons are told.
+const ALSO: usize = 3;
+
+/// The least room for what was found in a table, in characters.
+const LEAST_FOUND: usize = 24;
+
+/// The answers to `addresses`, in their order, then what they rest on. Several begin with a table, and
+/// then only those follow that are not ALLOW.
+pub fn text(
+    addresses: &[String],
+    response: &v1::BatchScreenAddressesResponse,
+    style: Style,
+) -> String {
+    let snapshot = response.snapshot.clone().unwrap_or_default();
+    let mut text = String::new();
+    let answers: Vec<_> = addresses.iter().map(String::as_str).zip(&response.items).collect();
+    let is_alone = answers.len() == 1;
+    if !is_alone {
+        text.push_str(&table(&answers, style));
+        text.push('\n');
+    }
+    for (address, answer) in &answers {
+        if is_alone || !is_allowed(answer) {
+            item(&mut text, address, answer, &snapshot, style);
+            text.push('\n');
+        }
+    }
+    rests_on(&mut text, &snapshot, evaluated_at(&response.items), style);
+    text
+}
+
+/// A row for each answer: decision, score, what was found, address.
+fn table(answers: &[(&str, &v1::ScreeningItem)], style: Style) -> String {
+    let mut table = Table::new([
+        ("decision", Side::Left),
+        ("score", Side::Right),
+        ("found", Side::Left),
+        ("address", Side::Left),
+    ]);
+    let addresses = answers.iter().map(|(address, _)| words::asked(address));
+    let widest = addresses.map(|address| address.chars().count()).max().unwrap_or(0);
+    for (address, answer) in answers {
+        let [decision, score, found] = cells(answer, widest, style);
+        table.push([decision, score, found, words::asked(address)]);
+    }
+    table.to_string()
+}
+
+/// Decision, score and what was found, for a table whose last columns have `after` characters.
+pub fn cells(item: &v1::ScreeningItem, after: usize, style: Style) -> [String; 3] {
+    // The columns of decision and score, and three gaps.
+    let room = style.width().saturating_sub(after + "decision".len() + "score".len() + 6);
+    let (decision, score, found) = match &item.outcome {
+        Some(Outcome::Result(answer)) => (
+            screening::decision(answer.decision(), style),
+            answer.score.to_string(),
+            found_words(answer),
+        ),
+        Some(Outcome::Error(refusal)) => (
+            style.paint(Colour::Bad, "ERROR"),
+            "-".to_owned(),
+            format!("not screened: {}", plain(&refusal.message)),
+        ),
+        None => (style.paint(Colour::Bad, "ERROR"), "-".to_owned(), "no answer".to_owned()),
+    };
+    [decision, score, cut(&escape(&found), room.max(LEAST_FOUND))]
+}
+
+/// The gravest that was found, in few words; of nothing what is not known.
+fn found_words(answer: &v1::Screening) -> String {
+    let Some(found) = answer.findings.first() else {
+        return match answer.incomplete_reasons.first() {
+            Some(reason) => format!("incomplete: {}", incomplete(reason)),
+            None if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered => {
+                "not listed; ties unknown".to_owned()
+            }
+            None => "nothing".to_owned(),
+        };
+    };
+    let listing = found.listing.clone().unwrap_or_default();
+    let who = match listing.party.as_ref().map(|party| party.name.as_str()) {
+        Some("") | None => listing.address,
+        Some(name) => name.to_owned(),
+    };
+    let hops = found.exposure.as_ref().map_or(0, |exposure| exposure.hops);
+    let hops = words::count(hops as usize, "hop", "hops");
+    let is_removed = listing.state == i32::from(v1::ListingState::Removed);
+    let once = if is_removed { "once " } else { "" };
+    match found.kind() {
+        v1::FindingKind::Listed if is_removed => format!("once listed: {who}"),
+        v1::FindingKind::Listed => who,
+        v1::FindingKind::SameKey => format!("{once}same key as {who}"),
+        v1::FindingKind::ListedVerbatim => format!("{once}listed as text: {who}"),
+        v1::FindingKind::ReceivedFrom => format!("{hops} from {who}"),
+        v1::FindingKind::SentTo => format!("{hops} to {who}"),
+        v1::FindingKind::HubExposure => format!("by a busy address, {hops}: {who}"),
+        v1::FindingKind::Unspecified => format!("tied to {who}"),
+    }
+}
+
+/// Adds the answer to one address.
+fn item(
+    text: &mut String,
+    address: &str,
+    item: &v1::ScreeningItem,
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    let refused = match &item.outcome {
+        Some(Outcome::Result(answer)) => return answered(text, address, answer, snapshot, style),
+        Some(Outcome::Error(refusal)) => plain(&refusal.message),
+        None => "the server gave no answer".to_owned(),
+    };
+    let head = style.paint(Colour::Bad, "ERROR");
+    text.push_str(&format!("{head}  {}\n", words::asked(address)));
+    sentence(text, &format!("Not screened: {refused}."), style);
+}
+
+fn answered(
+    text: &mut String,
+    asked: &str,
+    answer: &v1::Screening,
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    let head = head(answer.decision(), answer.score, answer.level(), answer.status(), style);
+    let what = words::asked(asked);
+    // An address is never broken: where it does not fit it stands on the next line.
+    let gap = match shown_width(&head) + 2 + what.chars().count() > style.width() {
+        true => "\n  ",
+        false => "  ",
+    };
+    text.push_str(&format!("{head}{gap}{what}\n"));
+    let reason = match answer.reason.as_str() {
+        "" => "The server gives no reason.",
+        reason => reason,
+    };
+    sentence(text, reason, style);
+    findings(text, asked, answer, style);
+    for reason in &answer.incomplete_reasons {
+        let why = incomplete(reason);
+        if !answer.reason.contains(&why) {
+            wrapped_line(text, "incomplete", &escape(&why), style.width());
+        }
+    }
+    for list in lists_of(answer, snapshot) {
+        wrapped_line(text, "list", &list_words(list, style), style.width());
+    }
+}
+
+/// `REVIEW  score 38 (medium), INCOMPLETE`
+pub fn head(
+    decision: v1::Decision,
+    score: u32,
+    level: v1::RiskLevel,
+    status: v1::ScreeningStatus,
+    style: Style,
+) -> String {
+    let status = match status {
+        v1::ScreeningStatus::Complete => String::new(),
+        v1::ScreeningStatus::Incomplete | v1::ScreeningStatus::Unspecified => {
+            format!(", {}", style.paint(Colour::Doubtful, "INCOMPLETE"))
+        }
+    };
+    let decision = screening::decision(decision, style);
+    format!("{decision}  score {score} ({}){status}", words::level(level))
+}
+
+/// Adds a sentence, indented and broken at the width of the terminal.
+pub fn sentence(text: &mut String, sentence: &str, style: Style) {
+    text.push_str(&format!("  {}\n", wrapped(&escape(sentence), style.width(), 2, 2)));
+}
+
+/// Adds the nearest path, the other findings, and the evidence where it was asked for.
+fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style) {
+    let canonical = answer.address.as_ref().map(|address| address.canonical.as_str());
+    let asked = canonical.unwrap_or(asked);
+    let exposures = answer.findings.iter().filter_map(|found| Some((found, found.exposure.as_ref()?)));
+    if let Some((found, near)) = exposures.clone().min_by_key(|(_, near)| near.hops) {
+        wrapped_line(text, "nearest path", &path_words(asked, found, near), style.width());
+    }
+    let is_told = |found: &&v1::Finding| {
+        let clause = found.reason.trim_end_matches('.').get(1..).unwrap_or_default();
+        clause.is_empty() || answer.reason.contains(clause)
+    };
+    let others: Vec<_> = answer.findings.iter().filter(|found| !is_told(found)).collect();
+    for found in others.iter().take(ALSO) {
+        wrapped_line(text, "also", &escape(&found.reason), style.width());
+    }
+    if others.len() > ALSO {
+        let more = words::count(others.len() - ALSO, "finding more", "findings more");
+        wrapped_line(text, "also", &more, style.width());
+    }
+    for (_, near) in exposures {
+        if let Some(evidence) = &near.evidence {
+            text.push('\n');
+            exposure::evidence(text, asked, evidence, near.hops, style);
+            text.push('\n');
+        }
+    }
+}
+
+/// `0xbad...1 → 70 ETH → 0x0a0...1 → 150,000 USDT → this address`; without evidence `0xbad...1 → 2
+/// transfers → this address`.
+fn path_words(asked: &str, found: &v1::Finding, near: &v1::Exposure) -> String {
+    let listed = found.listing.as_ref().map_or("", |listing| &listing.address);
+    let listed = or_dash(listed);
+    if let Some(path) = near.evidence.as_ref().and_then(|evidence| evidence.path.as_ref()) {
+        let drawn = drawn_path(asked, path);
+        if !drawn.is_empty() {
+            return drawn;
+        }
+    }
+    let is_hub = found.kind() == v1::FindingKind::HubExposure;
+    let hops = near.hops as usize;
+    let hub = if is_hub { "a busy address → " } else { "" };
+    let moved = words::count(hops, "transfer", "transfers");
+    match near.direction() {
+        v1::ExposureDirection::SentTo if is_hub => {
+            format!("this address → a busy address → {moved} in all → {listed}")
+        }
+        v1::ExposureDirection::SentTo => format!("this address → {moved} → {listed}"),
+        v1::ExposureDirection::ReceivedFrom if is_hub => {
+            format!("{listed} → {moved} in all → {hub}this address")
+        }
+        v1::ExposureDirection::ReceivedFrom => format!("{listed} → {moved} → this address"),
+        v1::ExposureDirection::Unspecified => format!("{moved} between {listed} and this address"),
+    }
+}
+
+/// Who and how much, in the order in which funds moved.
+fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
+    /// The most characters of an address on the way.
+    const ADDRESS: usize = 13;
+    let picture = Picture::of(asked, std::slice::from_ref(path));
+    let name = |place: usize| {
+        let address = picture.places.get(place).map_or("", |place| place.address());
+        match place == picture.asked {
+            true => "this address".to_owned(),
+            false => escape(&shortened(address, ADDRESS)).into_owned(),
+        }
+    };
+    let mut drawn = String::new();
+    for step in picture.paths.iter().flat_map(|path| &path.steps) {
+        if drawn.is_empty() {
+            drawn.push_str(&name(step.from));
+        }
+        let amount = step.short_amount();
+        drawn.push_str(&format!(" → {} → {}", escape(&amount), name(step.to)));
+    }
+    drawn
+}
+
+/// Why an answer is incomplete, as a sentence without its code.
+fn incomplete(reason: &v1::IncompleteReason) -> String {
+    match reason.detail.as_str() {
+        "" => words::incomplete(reason.code()).to_owned(),
+        detail => detail.to_owned(),
+    }
+}
+
+/// The lists that the findings name, each once.
+fn lists_of<'a>(answer: &v1::Screening, snapshot: &'a v1::Snapshot) -> Vec<&'a v1::SnapshotList> {
+    let is_named = |list: &&v1::SnapshotList| {
+        let listings = answer.findings.iter().filter_map(|found| found.listing.as_ref());
+        listings.into_iter().any(|listing| listing.list_id == list.list_id)
+    };
+    snapshot.lists.iter().filter(is_named).collect()
+}
+
+/// `us-ofac-sdn version 3 of 2025-11-19, 2 h 46 min old (limit 2 d)`
+fn list_words(list: &v1::SnapshotList, style: Style) -> String {
+    format!("{}, {}", version_words(list), super::snapshot::age(list, style))
+}
+
+/// `us-ofac-sdn version 3 of 2025-11-19`
+fn version_words(list: &v1::SnapshotList) -> String {
+    format!(
+        "{} version {} of {}",
+        or_dash(&list.list_id),
+        words::version(list.number_on_list, list.version),
+        escape(words::day(&list.published))
+    )
+}
+
+/// Adds what the answers rest on: every list with its version and day, the snapshot, and how to see
+/// more.
+pub fn rests_on(
+    text: &mut String,
+    snapshot: &v1::Snapshot,
+    at: Option<&pbjson_types::Timestamp>,
+    style: Style,
+) {
+    super::snapshot::warnings(text, snapshot, style);
+    let lists = snapshot.lists.iter().map(|list| match list.stale {
+        true => format!("{} ({})", version_words(list), style.paint(Colour::Doubtful, "STALE")),
+        false => version_words(list),
+    });
+    let lists: Vec<_> = lists.collect();
+    let lists = if lists.is_empty() { "none".to_owned() } else { lists.join("; ") };
+    text.push_str(&format!("{}\n", wrapped(&format!("Lists: {lists}."), style.width(), 0, 7)));
+    let at = at.map_or_else(String::new, |at| format!(" at {}", words::moment(Some(at))));
+    let last = format!("Snapshot {}{at}. Details: -v.", or_dash(&snapshot.id));
+    text.push_str(&format!("{}\n", wrapped(&last, style.width(), 0, 2)));
+}
+
+/// The moment for which ages were reckoned: all answers of a call have one.
+pub fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&pbjson_types::Timestamp> {
+    items.iter().find_map(|item| match &item.outcome {
+        Some(Outcome::Result(answer)) => answer.evaluated_at.as_ref(),
+        Some(Outcome::Error(_)) | None => None,
+    })
+}
+
+fn is_allowed(item: &v1::ScreeningItem) -> bool {
+    match &item.outcome {
+        Some(Outcome::Result(answer)) => answer.decision() == v1::Decision::Allow,
+        Some(Outcome::Error(_)) | None => false,
+    }
+}
+
+/// A text of one line, cut at its end to `most` characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.chars().nth(most) {
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
