@@ -36,7 +36,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use crate::config::{Config, Flags};
 use crate::telemetry::{Filter, LogFormat, VARIABLE};
 
-pub use output::complain;
+pub use output::{complain, told};
 
 /// Screens cryptocurrency addresses against lists of sanctioned and Lazarus-linked addresses.
 #[derive(Debug, Parser)]
@@ -55,24 +55,27 @@ pub struct Cli {
     command: Command,
 }
 
+/// The heading of options that every command on a store takes.
+const SETTINGS: &str = "Settings";
+
 /// What every command takes.
 #[derive(Debug, Default, Args)]
 struct Global {
     /// The folder of the store [env: LAZARETTO_DATA_DIR]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = SETTINGS)]
     data_dir: Option<PathBuf>,
     /// Ask this server (http:// or https://HOST:PORT) instead of the one on the data directory
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
     server: Option<String>,
     /// The configuration file [env: LAZARETTO_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = SETTINGS)]
     config: Option<PathBuf>,
     /// Set a key of the configuration, such as lists.us-ofac-sdn.max_age=3d
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = SETTINGS)]
     set: Vec<String>,
-    /// Log at this level to standard error: off, error, warn, info, debug, trace, or TARGET=LEVEL,...
-    /// [env: RUST_LOG, but of serve LAZARETTO_LOG] [default: error, but of serve info]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    /// Log at this level to standard error: off, error (commands), warn, info (serve), debug, trace;
+    /// or TARGET=LEVEL,... [env: RUST_LOG; of serve LAZARETTO_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = SETTINGS)]
     log: Option<Filter>,
     // The last: what follows it would stand under its heading.
     #[command(flatten)]

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use lazaretto::cli::{Cli, complain};
+use lazaretto::cli::{Cli, complain, told};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     match cli.run() {
         Ok(status) => status.into(),
         Err(error) => {
-            complain(&format!("error: {error:#}"));
+            complain(&format!("error: {}", told(&error)));
             FAILURE.into()
         }
     }

@@ -6,8 +6,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::Cli;
 
 /// Options that name a server and what it is shown.
-const CONNECTION: [&str; 5] =
-    ["server", "ca", "token_file", "client_certificate", "client_key"];
+const CONNECTION: [&str; 5] = ["server", "ca", "token_file", "client_certificate", "client_key"];
 
 /// Options that name a store, its settings and the log.
 const STORE: [&str; 4] = ["data_dir", "config", "set", "log"];

@@ -50,6 +50,23 @@ pub fn complain(fault: &str) {
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
+/// An error with its causes, each once: libraries repeat the words of a cause in their own, and speak
+/// of their transport.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let words = cause.to_string();
+        match parts.last_mut() {
+            Some(last) if last == "transport error" || words.starts_with(last.as_str()) => {
+                *last = words;
+            }
+            Some(last) if last.ends_with(&words) => {}
+            Some(_) | None => parts.push(words),
+        }
+    }
+    parts.join(": ")
+}
+
 /// A new file beside its final name, which [`finish`] gives it.
 pub fn beside(path: &Path) -> Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -66,4 +83,31 @@ pub fn finish(file: NamedTempFile, path: &Path) -> Result<()> {
     file.as_file().sync_all().with_context(failed)?;
     file.persist(path).with_context(failed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let check = |causes: &[&'static str], want: &str| {
+            let mut causes = causes.iter().rev();
+            let mut error = anyhow!(*causes.next().unwrap());
+            for cause in causes {
+                error = error.context(*cause);
+            }
+            assert_eq!(told(&error), want);
+        };
+        check(&["one"], "one");
+        check(&["one", "two"], "one: two");
+        check(
+            &["no server", "transport error", "tcp connect error", "tcp connect error: refused"],
+            "no server: tcp connect error: refused",
+        );
+        check(&["reading: no such file", "no such file"], "reading: no such file");
+        check(&["x", "transport error"], "x: transport error");
+    }
 }

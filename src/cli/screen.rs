@@ -100,11 +100,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
         let mut verdict = Verdict::Allow;
         for addresses in arguments.addresses.chunks(batch) {
             let response = screen(&mut client, addresses, arguments, options.clone()).await?;
-            let text = match arguments.verbose {
-                true => render::screening::text,
-                false => render::brief::text,
-            };
-            arguments.output.show(&response, |style| text(addresses, &response, style))?;
+            arguments.output.show(&response, |style| match arguments.verbose {
+                true => render::screening::text(addresses, &response, style),
+                false => render::brief::text(addresses, &response, options.as_of.as_ref(), style),
+            })?;
             if let Some(expected) = arguments.expect {
                 expected.check(addresses, &response.items)?;
             }

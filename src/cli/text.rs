@@ -87,7 +87,7 @@ pub fn wrapped(text: &str, width: usize, first: usize, indent: usize) -> String 
     let mut lines = String::with_capacity(text.len() + 16);
     let (mut used, mut is_first) = (first, true);
     for word in text.split(' ') {
-        let length = word.chars().count();
+        let length = shown_width(word);
         if !is_first && used + 1 + length > width && used > indent {
             lines.push_str(&format!("\n{:indent$}", ""));
             used = indent;

@@ -165,9 +165,8 @@ fn reason(addresses: &[v1::PaymentAddress], overall: Overall, payment: &Payment)
         Some(Outcome::Result(screening)) => Some(screening),
         Some(Outcome::Error(_)) | None => None,
     });
-    let is_covered = |screening: &v1::Screening| {
-        screening.exposure_coverage() == v1::ExposureCoverage::Covered
-    };
+    let is_covered =
+        |screening: &v1::Screening| screening.exposure_coverage() == v1::ExposureCoverage::Covered;
     let mut asked = payment.sources.iter().chain(&payment.destinations);
     let refused: String;
     PaymentFacts {

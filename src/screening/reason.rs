@@ -236,9 +236,7 @@ impl PaymentFacts<'_> {
             };
             let ties = match self.is_covered {
                 true => ", or tied to a listed address by the loaded transfers.",
-                false => {
-                    ". Ties are unknown: not all of their transfers are loaded without gaps."
-                }
+                false => ". Ties are unknown: not all of their transfers are loaded without gaps.",
             };
             return [decided, ": ", &subject, ties].concat();
         }

@@ -118,7 +118,11 @@ fn check_every_decision(place: &Place, more: &[&str]) {
     check(&[CLEAN, "-v"], 0, &["ALLOW  score 0", "status        COMPLETE"]);
     check(&[WARNED_OF], 10, &["REVIEW  score 75", "is Doubtful Party's", "Details: -v."]);
     check(&[WARNED_OF, "-v"], 10, &["REVIEW  score 75", "Doubtful Party", "warnings (ADVISORY)"]);
-    check(&[LISTED], 11, &["BLOCK  score 100", "is Evil Party's", "list          sanctions version"]);
+    check(
+        &[LISTED],
+        11,
+        &["BLOCK  score 100", "is Evil Party's", "list          sanctions version"],
+    );
     check(&[LISTED, "-v"], 11, &["BLOCK", "Evil Party", "sanctions (SANCTIONS)", "uid u1"]);
     check(&[""], 1, &["ERROR  \"\"", "Not screened: the address is empty."]);
     check(&["", WARNED_OF, CLEAN], 1, &["ERROR", "REVIEW", "ALLOW"]);
@@ -345,7 +349,8 @@ fn nothing_loaded_is_an_error_and_a_missing_list_is_no_allow() {
     assert_eq!((shown.status, shown.out.as_str()), (1, ""));
     assert_eq!(
         shown.err,
-        "error: no list is loaded yet; load one by lists refresh or lists import\n"
+        "error: no list is loaded yet; load one by `lazaretto lists refresh` or \
+         `lazaretto lists import`\n"
     );
     let file = place.file("w.csv", &csv(&[(WARNED_OF, "u2", "Doubtful Party")]));
     assert_eq!(place.import(&file, "warnings", &[]).status, 0);

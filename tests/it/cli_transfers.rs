@@ -407,7 +407,8 @@ fn screenings_show_exposure_and_its_evidence() {
         assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
     }
     let shown = place.says(&["screen", FAR, "--evidence", "-v"]);
-    for words in ["RECEIVED_FROM", "2 hops from", "Evil Party", NEAR, "│   1 ETH", "▼   tx 0x"] {
+    for words in ["RECEIVED_FROM", "2 hops from", "Evil Party", NEAR, "│   1 ETH", "▼   tx 0x"]
+    {
         assert!(shown.out.contains(words), "{words:?} is not in\n{}", shown.out);
     }
     let near = place.says(&["screen", NEAR, "-v"]);
@@ -439,9 +440,11 @@ fn a_payment_is_screened_whole_and_its_reference_is_not_logged() {
     let listed = payment("withdrawal", CUSTOMER, LISTED, "1.5 ETH");
     let whole = "BLOCK  score 100 (severe)  withdrawal of 1.5 ETH on ethereum";
     check(&listed, 11, &[whole, "decided by    destination 1", "1 hop to", "100.00 % of all"]);
-    let because = format!("Blocked, because of the destination {LISTED}: this address is Evil Party's");
+    let because =
+        format!("Blocked, because of the destination {LISTED}: this address is Evil Party's");
     check(&listed, 11, &[&because]);
-    let brief = ["payment", "withdrawal", "--from", CUSTOMER, "--to", LISTED, "--chain", "ethereum"];
+    let brief =
+        ["payment", "withdrawal", "--from", CUSTOMER, "--to", LISTED, "--chain", "ethereum"];
     let brief = place.says(&[&brief[..], &["--amount", "1.5 ETH"]].concat());
     check(&brief, 11, &[whole, &because, "destination 1", "would be 1 hop to", "Details: -v."]);
     let near = payment("deposit", FAR, CUSTOMER, "2 ETH");
@@ -461,7 +464,8 @@ fn a_payment_is_screened_whole_and_its_reference_is_not_logged() {
     assert_eq!(bare.status, 1);
     assert!(bare.err.contains("2 could be 2 ETH or 2 wei"), "{}", bare.err);
 
-    let mut server = Running::start(place.command(&["--log", "debug", "serve", "--listen", "127.0.0.1:0"]));
+    let mut server =
+        Running::start(place.command(&["--log", "debug", "serve", "--listen", "127.0.0.1:0"]));
     server.wait_for("listening url=");
     check(&payment("withdrawal", CUSTOMER, LISTED, "1.5 ETH"), 11, &[whole]);
     server.signal("TERM");

@@ -1,6 +1,10 @@
 //! Answers to screenings in short: the decision, the reason and the nearest path first, then what
 //! must never be hidden. All the rest is of the full form ([`super::screening`]).
 
+use std::collections::HashMap;
+
+use pbjson_types::Timestamp;
+
 use super::paths::{Picture, shortened};
 use super::words::{self, or_dash, wrapped_line};
 use super::{exposure, screening};
@@ -16,29 +20,71 @@ const ALSO: usize = 3;
 /// The least room for what was found in a table, in characters.
 const LEAST_FOUND: usize = 24;
 
-/// The answers to `addresses`, in their order, then what they rest on. Several begin with a table, and
-/// then only those follow that are not ALLOW.
+/// The answers to `addresses`, in their order, then what they rest on; `as_of` is the past moment that
+/// was asked for. Several begin with a table, and then only those follow that are not ALLOW.
 pub fn text(
     addresses: &[String],
     response: &v1::BatchScreenAddressesResponse,
+    as_of: Option<&Timestamp>,
     style: Style,
 ) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
     let answers: Vec<_> = addresses.iter().map(String::as_str).zip(&response.items).collect();
-    let is_alone = answers.len() == 1;
-    if !is_alone {
-        text.push_str(&table(&answers, style));
-        text.push('\n');
-    }
-    for (address, answer) in &answers {
-        if is_alone || !is_allowed(answer) {
+    match &answers[..] {
+        [(address, answer)] => {
             item(&mut text, address, answer, &snapshot, style);
             text.push('\n');
         }
+        answers => {
+            text.push_str(&table(answers, style));
+            text.push('\n');
+            several(&mut text, answers, &snapshot, style);
+        }
     }
-    rests_on(&mut text, &snapshot, evaluated_at(&response.items), style);
+    rests_on(&mut text, &snapshot, evaluated_at(&response.items), as_of, style);
     text
+}
+
+/// Adds the answers that are not ALLOW. Those with nothing found and the same reasons, as all while a
+/// list is stale, are told once.
+fn several(
+    text: &mut String,
+    answers: &[(&str, &v1::ScreeningItem)],
+    snapshot: &v1::Snapshot,
+    style: Style,
+) {
+    let shown = answers.iter().filter(|(_, answer)| !is_allowed(answer));
+    let mut alike: HashMap<String, Vec<&str>> = HashMap::new();
+    for (address, answer) in shown.clone() {
+        if let Some(key) = without_finding(answer) {
+            alike.entry(key).or_default().push(address);
+        }
+    }
+    for (address, answer) in shown {
+        let others = match without_finding(answer) {
+            Some(key) => match alike.remove(&key) {
+                Some(addresses) => addresses,
+                // Told with an earlier one.
+                None => continue,
+            },
+            None => Vec::new(),
+        };
+        item(text, address, answer, snapshot, style);
+        let others: Vec<_> = others.into_iter().skip(1).map(words::asked).collect();
+        if !others.is_empty() {
+            wrapped_line(text, 2, "the same for", &others.join(", "), style.width());
+        }
+        text.push('\n');
+    }
+}
+
+/// What is said of an answer without findings; `None` where there are findings, or no answer.
+fn without_finding(item: &v1::ScreeningItem) -> Option<String> {
+    let Some(Outcome::Result(answer)) = &item.outcome else { return None };
+    let reasons = answer.incomplete_reasons.iter().map(incomplete);
+    let all: Vec<_> = std::iter::once(answer.reason.clone()).chain(reasons).collect();
+    answer.findings.is_empty().then(|| all.join("\n"))
 }
 
 /// A row for each answer: decision, score, what was found, address.
@@ -152,11 +198,11 @@ fn answered(
     for reason in &answer.incomplete_reasons {
         let why = incomplete(reason);
         if !answer.reason.contains(&why) {
-            wrapped_line(text, "incomplete", &escape(&why), style.width());
+            wrapped_line(text, 2, "incomplete", &escape(&why), style.width());
         }
     }
     for list in lists_of(answer, snapshot) {
-        wrapped_line(text, "list", &list_words(list, style), style.width());
+        wrapped_line(text, 2, "list", &list_words(list, style), style.width());
     }
 }
 
@@ -187,9 +233,10 @@ pub fn sentence(text: &mut String, sentence: &str, style: Style) {
 fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style) {
     let canonical = answer.address.as_ref().map(|address| address.canonical.as_str());
     let asked = canonical.unwrap_or(asked);
-    let exposures = answer.findings.iter().filter_map(|found| Some((found, found.exposure.as_ref()?)));
+    let exposures =
+        answer.findings.iter().filter_map(|found| Some((found, found.exposure.as_ref()?)));
     if let Some((found, near)) = exposures.clone().min_by_key(|(_, near)| near.hops) {
-        wrapped_line(text, "nearest path", &path_words(asked, found, near), style.width());
+        wrapped_line(text, 2, "nearest path", &path_words(asked, found, near), style.width());
     }
     let is_told = |found: &&v1::Finding| {
         let clause = found.reason.trim_end_matches('.').get(1..).unwrap_or_default();
@@ -197,11 +244,11 @@ fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style
     };
     let others: Vec<_> = answer.findings.iter().filter(|found| !is_told(found)).collect();
     for found in others.iter().take(ALSO) {
-        wrapped_line(text, "also", &escape(&found.reason), style.width());
+        wrapped_line(text, 2, "also", &escape(&found.reason), style.width());
     }
     if others.len() > ALSO {
         let more = words::count(others.len() - ALSO, "finding more", "findings more");
-        wrapped_line(text, "also", &more, style.width());
+        wrapped_line(text, 2, "also", &more, style.width());
     }
     for (_, near) in exposures {
         if let Some(evidence) = &near.evidence {
@@ -295,12 +342,13 @@ fn version_words(list: &v1::SnapshotList) -> String {
     )
 }
 
-/// Adds what the answers rest on: every list with its version and day, the snapshot, and how to see
-/// more.
+/// Adds what the answers rest on: every list with its version and day, the snapshot, when ages were
+/// reckoned and the past moment that was asked for, and how to see more.
 pub fn rests_on(
     text: &mut String,
     snapshot: &v1::Snapshot,
-    at: Option<&pbjson_types::Timestamp>,
+    at: Option<&Timestamp>,
+    as_of: Option<&Timestamp>,
     style: Style,
 ) {
     super::snapshot::warnings(text, snapshot, style);
@@ -311,13 +359,16 @@ pub fn rests_on(
     let lists: Vec<_> = lists.collect();
     let lists = if lists.is_empty() { "none".to_owned() } else { lists.join("; ") };
     text.push_str(&format!("{}\n", wrapped(&format!("Lists: {lists}."), style.width(), 0, 7)));
-    let at = at.map_or_else(String::new, |at| format!(" at {}", words::moment(Some(at))));
-    let last = format!("Snapshot {}{at}. Details: -v.", or_dash(&snapshot.id));
+    let said = |name: &str, at: Option<&Timestamp>| {
+        at.map_or_else(String::new, |at| format!("{name} {}", words::moment(Some(at))))
+    };
+    let (at, as_of) = (said(" at", at), said(", as of", as_of));
+    let last = format!("Snapshot {}{at}{as_of}. Details: -v.", or_dash(&snapshot.id));
     text.push_str(&format!("{}\n", wrapped(&last, style.width(), 0, 2)));
 }
 
 /// The moment for which ages were reckoned: all answers of a call have one.
-pub fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&pbjson_types::Timestamp> {
+pub fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&Timestamp> {
     items.iter().find_map(|item| match &item.outcome {
         Some(Outcome::Result(answer)) => answer.evaluated_at.as_ref(),
         Some(Outcome::Error(_)) | None => None,

@@ -3,7 +3,7 @@
 
 use super::decided;
 use super::paths::{Amount, text as drawing};
-use super::words::{self, line, or_dash};
+use super::words::{self, line, or_dash, wrapped_line};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::at_most_dollars;
 use crate::grpc::v1;
@@ -83,34 +83,35 @@ pub fn evidence(
     hops: u32,
     style: Style,
 ) {
+    let mut told = |name: &str, value: &str| wrapped_line(out, 4, name, value, style.width());
     if evidence.plain_hops > 0 && evidence.plain_hops < hops {
         let plain = words::count(evidence.plain_hops as usize, "hop", "hops");
-        line(out, 4, "plain", &format!("{plain} where the order of time is ignored"));
+        told("plain", &format!("{plain} where the order of time is ignored"));
     }
     if let (Some(first), Some(last)) = (&evidence.first_time, &evidence.last_time) {
         let (first, last) = (words::moment(Some(first)), words::moment(Some(last)));
-        line(out, 4, "dealings", &format!("{first} to {last}"));
+        told("dealings", &format!("{first} to {last}"));
     }
     for value in &evidence.direct_values {
-        line(out, 4, "value", &direct(value));
+        told("value", &direct(value));
     }
     let unvalued = evidence.unvalued_transfers;
     if unvalued > 0 {
         let note = "of assets that are not in the asset table";
-        line(out, 4, "unvalued", &format!("{unvalued} of its transfers, {note}"));
+        told("unvalued", &format!("{unvalued} of its transfers, {note}"));
     }
     let unknown = evidence.unknown_counterparties;
     if unknown > 0 {
-        line(out, 4, "unknown", &format!("{unknown} of its transfers have no known other end"));
+        told("unknown", &format!("{unknown} of its transfers have no known other end"));
     }
     for (name, stops) in [("stops met", &evidence.stops_met), ("hubs met", &evidence.hubs_met)] {
         if let Some(stops) = some_of(stops) {
-            line(out, 4, name, &stops);
+            told(name, &stops);
         }
     }
     if evidence.cut_short {
         let warning = "the search was cut short: more may be true";
-        line(out, 4, "warning", &style.paint(Colour::Doubtful, warning));
+        told("warning", &style.paint(Colour::Doubtful, warning));
     }
     if let Some(path) = &evidence.path {
         out.push('\n');

@@ -41,30 +41,30 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
     };
     brief::sentence(&mut text, reason, style);
     if response.effect() != v1::PaymentEffect::Counts {
-        wrapped_line(&mut text, "effect", effect_words(response.effect()), style.width());
+        wrapped_line(&mut text, 2, "effect", effect_words(response.effect()), style.width());
     }
     for (name, value) in
         [("customer", &response.customer_reference), ("transaction", &told.request.tx)]
     {
         if !value.is_empty() {
-            wrapped_line(&mut text, name, &escape(value), style.width());
+            wrapped_line(&mut text, 2, name, &escape(value), style.width());
         }
     }
     for prospect in &response.prospective {
         let words = prospect_words(prospect);
-        wrapped_line(&mut text, "if it is made", &words, style.width());
+        wrapped_line(&mut text, 2, "if it is made", &words, style.width());
     }
     if response.amount_split_unknown && !response.prospective.is_empty() {
         let shares = "shares are not known: how the amount splits is not said";
-        wrapped_line(&mut text, "if it is made", shares, style.width());
+        wrapped_line(&mut text, 2, "if it is made", shares, style.width());
     }
     if response.prospective_incomplete {
         let warning = style.paint(Colour::Doubtful, UNSEEN);
-        wrapped_line(&mut text, "warning", &warning, style.width());
+        wrapped_line(&mut text, 2, "warning", &warning, style.width());
     }
     text.push_str(&format!("\n{}\n", address_table(told, response, style)));
     let items: Vec<_> = response.addresses.iter().filter_map(|it| it.item.clone()).collect();
-    brief::rests_on(&mut text, &snapshot, brief::evaluated_at(&items), style);
+    brief::rests_on(&mut text, &snapshot, brief::evaluated_at(&items), None, style);
     text
 }
 

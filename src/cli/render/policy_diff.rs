@@ -53,10 +53,11 @@ fn item(text: &mut String, item: &Item, style: Style) {
     let (Some(old), Some(new), None) =
         (&item.comparison.old, &item.comparison.new, &item.comparison.error)
     else {
-        let why = item.comparison.error.as_ref().map_or_else(
-            || "no answer".to_owned(),
-            |error| plain(&error.message),
-        );
+        let why = item
+            .comparison
+            .error
+            .as_ref()
+            .map_or_else(|| "no answer".to_owned(), |error| plain(&error.message));
         text.push_str(&format!("{}  {asked}\n", style.paint(Colour::Bad, "REFUSED")));
         line(text, 2, "because", &escape(&why));
         return;

@@ -1,7 +1,7 @@
 //! Answers to screenings: the decision first, then why, then what it rests on.
 
-use super::{brief, decided};
 use super::words::{self, line, or_dash};
+use super::{brief, decided};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::client::plain;
 use crate::grpc::v1;

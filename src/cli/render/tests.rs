@@ -81,7 +81,17 @@ fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Findi
         score,
         listing: Some(listing),
         key_id: text("evm:098b716b8aaf21512996dc57eb0615e2383e2f96"),
-        reason: format!("This address is tied by {} to somebody on a list.", kind.as_str_name()),
+        reason: text(match kind {
+            v1::FindingKind::Listed => "This address is LAZARUS GROUP's, on the list OFAC SDN.",
+            v1::FindingKind::SameKey => "The same key stands behind this address and a listed one.",
+            v1::FindingKind::ListedVerbatim => "OFAC SDN names exactly this text.",
+            v1::FindingKind::SentTo => "This address sent funds to an address of LAZARUS GROUP.",
+            v1::FindingKind::ReceivedFrom => {
+                "Funds of an address of LAZARUS GROUP reached this address over 2 transfers."
+            }
+            v1::FindingKind::HubExposure => "This address deals with a busy address.",
+            v1::FindingKind::Unspecified => "",
+        }),
         ..Default::default()
     }
 }
@@ -105,13 +115,7 @@ fn screening(decision: v1::Decision, score: u32, findings: Vec<v1::Finding>) -> 
         snapshot_id: text("8f3a61c09b2e"),
         status: v1::ScreeningStatus::Complete.into(),
         decision: decision.into(),
-        reason: match findings.first() {
-            Some(found) => {
-                let reason = found.reason.replacen("This", "this", 1).replace('.', "");
-                format!("For review: {reason} (rule exposure).")
-            }
-            None => text("Allowed: not listed. Ties are unknown."),
-        },
+        reason: reason(decision, &findings),
         score,
         level: level.into(),
         address: understood(&ETHER.to_lowercase()),
@@ -119,6 +123,19 @@ fn screening(decision: v1::Decision, score: u32, findings: Vec<v1::Finding>) -> 
         evaluated_at: at(1_763_600_000),
         ..v1::Screening::default()
     }
+}
+
+/// As the server makes it: the first finding's reason with the decision before it.
+fn reason(decision: v1::Decision, findings: &[v1::Finding]) -> String {
+    let decided = match decision {
+        v1::Decision::Allow => "Allowed",
+        v1::Decision::Review => "For review",
+        v1::Decision::Block | v1::Decision::Unspecified => "Blocked",
+    };
+    let Some(found) = findings.first() else { return format!("{decided}: nothing was found.") };
+    let why = found.reason.trim_end_matches('.');
+    let (first, rest) = why.split_at(why.len().min(1));
+    format!("{decided}: {}{rest} (rule exposure).", first.to_lowercase())
 }
 
 fn snapshot() -> v1::Snapshot {
@@ -165,7 +182,7 @@ fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
 fn brief_answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
     let (addresses, response) = answered(items, snapshot);
     let shown = [80, 120].map(|width| {
-        super::brief::text(&addresses, &response, Style::PLAIN.with_width(width))
+        super::brief::text(&addresses, &response, None, Style::PLAIN.with_width(width))
     });
     shown.join("\n")
 }
@@ -239,9 +256,17 @@ fn several_answers_of_every_sort() {
     };
     let incomplete = v1::Screening {
         status: v1::ScreeningStatus::Incomplete.into(),
+        reason: text(
+            "For review: nothing was found, but the answer is incomplete: us-ofac-sdn is stale: 4 d \
+             15 h old, limit 2 d, and one more reason.",
+        ),
         address: None,
         incomplete_reasons: vec![
-            reason(v1::IncompleteReasonCode::ListStale, "us-ofac-sdn", "last current 2025-11-19"),
+            reason(
+                v1::IncompleteReasonCode::ListStale,
+                "us-ofac-sdn",
+                "us-ofac-sdn is stale: 4 d 15 h old, limit 2 d",
+            ),
             reason(v1::IncompleteReasonCode::AddressNotUnderstood, "", "no form fits"),
         ],
         ..screening(v1::Decision::Review, 0, Vec::new())
@@ -256,7 +281,8 @@ fn several_answers_of_every_sort() {
     let items = vec![
         ("TXEsK1sEntry", Outcome::Result(review)),
         (ETHER, Outcome::Result(allow)),
-        ("nonsense", Outcome::Result(incomplete)),
+        ("nonsense", Outcome::Result(incomplete.clone())),
+        ("nonsense as well", Outcome::Result(incomplete)),
         ("", Outcome::Error(refusal)),
     ];
     check_answers("screen-several", items, old);

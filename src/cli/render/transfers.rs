@@ -1,6 +1,6 @@
 //! Transfers: what is loaded of each chain, and who dealt with an address.
 
-use super::paths::Amount;
+use super::paths::{Amount, shortened};
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
@@ -10,6 +10,9 @@ use v1::transfer::Movement;
 
 /// The asset of what a UTXO transaction moves: the chain's coin.
 const NATIVE: &str = "native";
+
+/// The most characters of an asset that is not in the asset table.
+const ASSET: usize = 13;
 
 /// What is loaded, chain by chain, and what exposure knows of it.
 pub fn heads(response: &v1::ListTransferHeadsResponse, style: Style) -> String {
@@ -339,7 +342,11 @@ fn counterparty(row: &v1::Counterparty) -> [String; 6] {
     };
     // A server of before says only what the transfer moves.
     let digits = if row.amount.is_empty() { moved } else { &row.amount };
-    let amount = Amount { digits, decimals: row.decimals, symbol: &row.symbol, asset }.exact();
+    let amount = Amount { digits, decimals: row.decimals, symbol: &row.symbol, asset };
+    let amount = match row.decimals {
+        None if !digits.is_empty() => format!("{} of {}", amount.short(), shortened(asset, ASSET)),
+        Some(_) | None => amount.exact(),
+    };
     let amount = escape(&amount).into_owned();
     let counts = match row.counts {
         true => String::new(),

@@ -256,8 +256,8 @@ pub fn line(text: &mut String, indent: usize, name: &str, value: &str) {
 }
 
 /// Adds a line `name   value`, indented, with its value broken at `width` characters.
-pub fn wrapped_line(text: &mut String, name: &str, value: &str, width: usize) {
-    line(text, 2, name, &wrapped(value, width, COLUMN, COLUMN));
+pub fn wrapped_line(text: &mut String, indent: usize, name: &str, value: &str, width: usize) {
+    line(text, indent, name, &wrapped(value, width, COLUMN, COLUMN));
 }
 
 /// Chains by their CAIP-2 ids, the wild card in words.

@@ -101,7 +101,7 @@ pub enum ConnectError {
         source: tonic::transport::Error,
     },
     /// Nobody answers there.
-    #[error("no server answers at {url}")]
+    #[error("no server answers at {url} (start one by `lazaretto serve`, or correct the address)")]
     Unreachable {
         /// The address asked.
         url: String,

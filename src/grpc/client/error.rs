@@ -95,6 +95,8 @@ fn name_of_path(path: &str) -> String {
         };
         let known = name_of(name).map_or_else(|| name.replace('_', " "), str::to_owned);
         match place {
+            // The list is named by what is wrong with it.
+            Some(_) if name == "lists" => known,
             Some(place) => format!("{known} {}", place.saturating_add(1)),
             None => known,
         }
@@ -147,8 +149,8 @@ fn what_to_do(reason: &str) -> Option<&'static str> {
         "PERMISSION_DENIED" => {
             Some("ask the server's operator for an identity with a role that allows it")
         }
-        "NOT_LOADED" => Some("load one by lists refresh or lists import"),
-        "UNKNOWN_LIST" => Some("lists ls names the lists"),
+        "NOT_LOADED" => Some("load one by `lazaretto lists refresh` or `lazaretto lists import`"),
+        "UNKNOWN_LIST" => Some("`lazaretto lists ls` shows the lists"),
         _ => None,
     }
 }
@@ -251,7 +253,7 @@ mod tests {
         check_field("queries[0].address", "1025 bytes", "address 1: 1025 bytes");
         check_field("sources[1].chain", "tron", "--from address 2, the chain: tron");
         check_field("options.as_of", "in the future", "--as-of: in the future");
-        check_field("options.lists[2]", "no such list", "--list 3: no such list");
+        check_field("options.lists[2]", "no such list", "--list: no such list");
         check_field("chain", "\"x\" names no chain", "the chain: \"x\" names no chain");
         check_field("page_size", "below zero", "--limit: below zero");
         check_field("some_field[1].other_one", "odd", "some field 2, other one: odd");

@@ -83,10 +83,14 @@ fn transfers() {
     (spend.symbol, spend.decimals, spend.amount) = (text("BTC"), Some(8), text("123456789"));
     spend.transfer.as_mut().unwrap().movement =
         Some(v1::transfer::Movement::Utxo(v1::UtxoMovement::default()));
+    let mut worthless = row.clone();
+    worthless.counts = false;
+    worthless.not_counted_because = text("UNVALUED_ASSET");
+    (worthless.symbol, worthless.decimals) = (String::new(), None);
     let mut unknown = spend.clone();
     (unknown.symbol, unknown.decimals, unknown.amount) = (String::new(), None, String::new());
     let response = v1::ListCounterpartiesResponse {
-        counterparties: vec![row, spend, unknown],
+        counterparties: vec![row, spend, unknown, worthless],
         next_page_token: text("7"),
     };
     check("transfers-counterparties.txt", &shown::counterparties(&response));
