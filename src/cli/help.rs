@@ -45,9 +45,8 @@ fn hide(command: Command, path: &[&'static str], hidden: &[Arg]) -> Command {
     match path.split_first() {
         None => command.args(hidden),
         // `mut_subcommand` would put it behind the others.
-        Some((name, rest)) => command.mut_subcommands(|inner| match inner.get_name() == *name {
-            true => hide(inner, rest, hidden),
-            false => inner,
+        Some((name, rest)) => command.mut_subcommands(|inner| {
+            if inner.get_name() == *name { hide(inner, rest, hidden) } else { inner }
         }),
     }
 }

@@ -208,7 +208,7 @@ impl Screening<'_> {
 /// What a payment's decision rests on.
 #[derive(Clone, Copy, Debug)]
 pub struct PaymentFacts<'a> {
-    /// The worst decision.
+    /// The payment's: the worst one of its addresses.
     pub decision: Decision,
     /// How many addresses it has.
     pub addresses: usize,
@@ -234,9 +234,10 @@ impl PaymentFacts<'_> {
                 2 => "neither of its addresses is listed".to_owned(),
                 count => format!("none of its {count} addresses is listed"),
             };
-            let ties = match self.is_covered {
-                true => ", or tied to a listed address by the loaded transfers.",
-                false => ". Ties are unknown: not all of their transfers are loaded without gaps.",
+            let ties = if self.is_covered {
+                ", or tied to a listed address by the loaded transfers."
+            } else {
+                ". Ties are unknown: not all of their transfers are loaded without gaps."
             };
             return [decided, ": ", &subject, ties].concat();
         }

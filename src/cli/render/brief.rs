@@ -14,7 +14,7 @@ use crate::grpc::client::plain;
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
 
-/// The most findings beside the one that decided whose reasons are told.
+/// The most findings whose reasons stand beside the one that decided.
 const ALSO: usize = 3;
 
 /// The least room for what was found in a table, in characters.
@@ -47,7 +47,7 @@ pub fn text(
 }
 
 /// Adds the answers that are not ALLOW. Those with nothing found and the same reasons, as all while a
-/// list is stale, are told once.
+/// list is stale, are one entry.
 fn several(
     text: &mut String,
     answers: &[(&str, &v1::ScreeningItem)],
@@ -79,7 +79,7 @@ fn several(
     }
 }
 
-/// What is said of an answer without findings; `None` where there are findings, or no answer.
+/// The reasons of an answer without findings; `None` where there are findings, or no answer.
 fn without_finding(item: &v1::ScreeningItem) -> Option<String> {
     let Some(Outcome::Result(answer)) = &item.outcome else { return None };
     let reasons = answer.incomplete_reasons.iter().map(incomplete);
@@ -184,10 +184,8 @@ fn answered(
     let head = head(answer.decision(), answer.score, answer.level(), answer.status(), style);
     let what = words::asked(asked);
     // An address is never broken: where it does not fit it stands on the next line.
-    let gap = match shown_width(&head) + 2 + what.chars().count() > style.width() {
-        true => "\n  ",
-        false => "  ",
-    };
+    let is_wide = shown_width(&head) + 2 + what.chars().count() > style.width();
+    let gap = if is_wide { "\n  " } else { "  " };
     text.push_str(&format!("{head}{gap}{what}\n"));
     let reason = match answer.reason.as_str() {
         "" => "The server gives no reason.",
@@ -294,9 +292,10 @@ fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
     let picture = Picture::of(asked, std::slice::from_ref(path));
     let name = |place: usize| {
         let address = picture.places.get(place).map_or("", |place| place.address());
-        match place == picture.asked {
-            true => "this address".to_owned(),
-            false => escape(&shortened(address, ADDRESS)).into_owned(),
+        if place == picture.asked {
+            "this address".to_owned()
+        } else {
+            escape(&shortened(address, ADDRESS)).into_owned()
         }
     };
     let mut drawn = String::new();
@@ -352,9 +351,13 @@ pub fn rests_on(
     style: Style,
 ) {
     super::snapshot::warnings(text, snapshot, style);
-    let lists = snapshot.lists.iter().map(|list| match list.stale {
-        true => format!("{} ({})", version_words(list), style.paint(Colour::Doubtful, "STALE")),
-        false => version_words(list),
+    let lists = snapshot.lists.iter().map(|list| {
+        let stale = if list.stale { style.paint(Colour::Doubtful, "STALE") } else { String::new() };
+        if stale.is_empty() {
+            version_words(list)
+        } else {
+            format!("{} ({stale})", version_words(list))
+        }
     });
     let lists: Vec<_> = lists.collect();
     let lists = if lists.is_empty() { "none".to_owned() } else { lists.join("; ") };
