@@ -31,6 +31,11 @@ impl From<Status> for CallError {
             reason: details.error_info().map_or_else(String::new, |info| info.reason.clone()),
             message: match status.message() {
                 "" => without_message(status.code()).to_owned(),
+                // As tonic says it.
+                "transport error" => {
+                    let broken = "the connection to the server broke off: try again";
+                    format!("{broken}{}", said_in_farewell(&status))
+                }
                 message => format!("{message}{}", said_in_farewell(&status)),
             },
             fields,
@@ -238,6 +243,10 @@ mod tests {
     fn errors_hold_no_code() {
         check(Status::not_found("no snapshot \"x\""), "no snapshot \"x\"");
         check(Status::unavailable(""), "the server cannot be reached: try again");
+        check(
+            Status::unknown("transport error"),
+            "the connection to the server broke off: try again",
+        );
         let error = CallError::from(Status::not_found("x"));
         assert_eq!(code_name(error.code), "NOT_FOUND");
     }
