@@ -167,6 +167,7 @@ fn import(data_dir: &Path, list: &Path, csv: &Path) -> Took {
         force: None,
         published: None,
         refreshes_age: false,
+        declaration: None,
         is_trial: false,
     };
     engine.import(&publication, list).expect("the list is valid");

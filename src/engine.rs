@@ -7,9 +7,11 @@ mod by_hand;
 mod changes;
 mod dialogue;
 mod error;
+mod history;
 mod intake;
 mod live;
 mod near;
+mod past;
 mod paths;
 mod payment;
 mod policies;
@@ -34,12 +36,16 @@ use tokio::sync::watch;
 pub use backfill::{Backfill, BackfillFile, Backfilled};
 pub use backup::judge;
 pub use by_hand::Upload;
-pub use dialogue::{Changes, ChangesSince, DatedChange, Import, ListOverview, Publication};
+pub use dialogue::{
+    Changes, ChangesSince, DatedChange, Declaration, Import, ListOverview, Publication,
+};
 pub use error::EngineError;
 use error::internal;
+pub use history::ListThen;
 pub use intake::IngestSession;
 use live::{DEFAULT_MAX_AGE, Live, Published};
 pub use near::Deep;
+pub use past::PastSnapshot;
 pub use payment::{AtHand, Prospective};
 use policies::Policies;
 pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
@@ -101,6 +107,8 @@ pub struct Engine {
     misplaced: Mutex<Option<String>>,
     /// Held by whoever makes a backup.
     backup: Mutex<()>,
+    histories: history::Histories,
+    past: past::Rebuilt,
     clock: EngineClock,
 }
 
@@ -192,6 +200,8 @@ impl Engine {
             uploading: Arc::default(),
             misplaced: Mutex::default(),
             backup: Mutex::default(),
+            histories: Mutex::default(),
+            past: past::Rebuilt::default(),
             clock: EngineClock(clock),
         };
         if config.starter_lists {
@@ -278,6 +288,13 @@ impl Engine {
                 age = age.as_deref().unwrap_or("unknown"),
                 "loaded",
             );
+            if let Some(look) = state.check.age_is_declared() {
+                let by = &*look.by;
+                tracing::warn!(
+                    list = %list.id(), looked_at = %look.at, by,
+                    "the list's age counts from a look at its source that was declared by hand",
+                );
+            }
             if let age @ ListAge::ClockBehind { .. } = list.age(now) {
                 tracing::warn!(list = %list.id(), "{age}");
             }

@@ -155,6 +155,9 @@ impl<'s> Scope<'s> {
         let exposure = snapshot.exposure();
         match &exposure.failed {
             Some(why) => scope.incomplete.push(Incomplete::ExposureFailed(why.clone())),
+            None if exposure.not_kept.is_some() => {
+                scope.incomplete.extend(exposure.not_kept.map(Incomplete::SnapshotExposureNotKept))
+            }
             None if exposure.behind => scope.incomplete.push(Incomplete::ExposureBehind),
             None => {}
         }

@@ -15,6 +15,7 @@
 //! | `rows` | list id, 0, version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
 //! | | list id, 0, version (8), `s`, chunk (4) | [`baseline`] |
 //! | `changes` | version (8), sequence of the first (4) | list id and 1,000 changes, kept for ever |
+//! | `superseded` | | [`superseded`] |
 //! | `snapshots` | length of the id (1), id | bytes that the caller handed in |
 //! | `policies` | length of the version (1), version | the file |
 //! | `transfers`, `segments` | | [`transfers`], with the file `segments` |
@@ -29,8 +30,8 @@
 //!
 //! # What is atomic
 //!
-//! A publication writes the new version's rows, header and changes beside the current ones and
-//! syncs; then it writes the one key of the list in `lists` and syncs again; then the file `heads`
+//! A publication writes the new version's rows, header and changes, and what it supersedes, beside the
+//! current ones and syncs; then it writes the one key of the list in `lists` and syncs again; then the file `heads`
 //! in `store/` is replaced, which says the newest version of each list and how far the transfers
 //! are; and only then is it acknowledged. Killed at any moment, the store opens with the old or the
 //! new version whole: what no pointer leads to is removed on opening. Version numbers count over
@@ -61,6 +62,7 @@ mod numbers;
 mod open;
 mod pieces;
 mod size;
+mod superseded;
 mod transfers;
 mod value;
 mod verify;
@@ -80,14 +82,15 @@ pub use looks::Look;
 pub use named::MAX_NAME;
 pub use open::Reopening;
 use open::open_patiently;
+pub use superseded::PastState;
 pub use transfers::{Append, Clock, Replaced, Retract, Tops};
 pub use verify::{Judge, Named, Verified, verify_backup};
 
 /// The schema that this program reads and writes. A store of an older one is opened as it is, and has
 /// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
 /// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines; changes
-/// of schema 4 do not say which fields are other; in schema 5 no version told the past of its list
-/// anew.
+/// of schema 4 do not say which fields are other; schema 5 knew no declared looks, kept nothing of what a
+/// version superseded, and no version told the past of its list anew.
 pub const SCHEMA: u32 = 6;
 
 /// Older schemas that are read.
@@ -105,6 +108,7 @@ pub struct Store {
     versions: Tree,
     rows: Tree,
     changes: Tree,
+    superseded: Tree,
     snapshots: Tree,
     policies: Tree,
     transfers: Tree,

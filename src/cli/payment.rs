@@ -130,9 +130,9 @@ fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenTr
         direction: direction.into(),
         options: Some(v1::ScreeningOptions {
             lists: arguments.lists.clone(),
-            as_of: None,
             max_hops: arguments.max_hops.unwrap_or_default(),
             include_evidence: arguments.evidence,
+            ..v1::ScreeningOptions::default()
         }),
     }
 }

@@ -32,6 +32,13 @@ pub struct Arguments {
     /// With the listings of that day (YYYY-MM-DD, its end in UTC) or moment (RFC 3339)
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
+    /// By what was known then: as the snapshot of an earlier answer, by its id, as far as it is kept
+    #[arg(long, value_name = "ID", conflicts_with_all = ["input", "evidence"])]
+    snapshot: Option<String>,
+    /// With --snapshot: judge the ages of lists at that moment (RFC 3339), such as evaluated_at of the
+    /// earlier answer [default: that of the last thing the snapshot knows]
+    #[arg(long, value_name = "TIME", requires = "snapshot")]
+    evaluated_at: Option<Timestamp>,
     /// Exposure over at most so many hops, 1 to 8; fewer than configured is INCOMPLETE
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
     max_hops: Option<u32>,
@@ -123,6 +130,8 @@ fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions
         as_of: as_of.map(dates::message),
         max_hops: arguments.max_hops.unwrap_or_default(),
         include_evidence: arguments.evidence,
+        snapshot_id: arguments.snapshot.clone().unwrap_or_default(),
+        evaluated_at: arguments.evaluated_at.map(dates::message),
     })
 }
 

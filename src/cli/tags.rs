@@ -63,6 +63,7 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         format,
         force,
         refresh_age: false,
+        checked: None,
         published,
         output,
     };

@@ -16,6 +16,8 @@ pub enum Permission {
     ImportGuardedLists,
     /// Override the gates of an import.
     ForceGates,
+    /// Declare an imported file to be a look at the list's source.
+    DeclareLooks,
     /// Read a list's configured source now.
     RefreshLists,
     /// Send transfers.
@@ -36,12 +38,13 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Screen,
         Self::Read,
         Self::ImportLists,
         Self::ImportGuardedLists,
         Self::ForceGates,
+        Self::DeclareLooks,
         Self::RefreshLists,
         Self::SendTransfers,
         Self::DeclareCoverage,
@@ -60,6 +63,7 @@ impl Permission {
             Self::ImportLists => "import-lists",
             Self::ImportGuardedLists => "import-guarded-lists",
             Self::ForceGates => "force-gates",
+            Self::DeclareLooks => "declare-looks",
             Self::RefreshLists => "refresh-lists",
             Self::SendTransfers => "send-transfers",
             Self::DeclareCoverage => "declare-coverage",
@@ -97,7 +101,7 @@ pub enum Role {
     Screen,
     /// Ask, import and refresh lists, send transfers. What is imported changes answers.
     Ingest,
-    /// Everything: imports of guarded lists and past the gates, retractions, policies, backups.
+    /// Everything: imports of guarded lists, past the gates and as looks, retractions, policies, backups.
     Admin,
 }
 

@@ -1,6 +1,8 @@
 //! What a list says: lists, parties, rows and how long each row stood. Facts only: no parsing of
 //! files, no storage, no scoring.
 
+mod check;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+
+pub use check::{DeclaredLook, ListCheck};
 
 use super::list_change::FieldChange;
 use super::publication::{Baseline, Retelling};
@@ -360,34 +364,6 @@ impl ListVersion {
     }
 }
 
-/// The last look at a list's source, kept apart from the version because an unchanged source
-/// makes no new version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListCheck {
-    /// When the configured source was last read with success, changed or not.
-    pub succeeded_at: Option<Timestamp>,
-    /// The latest day of publication seen, which may be later than the version's.
-    pub published: Option<Date>,
-    /// SHA-256 of the bytes last read from the source: equal bytes need no parsing.
-    pub file_digest: Option<[u8; 32]>,
-    /// `ETag` of the last answer.
-    pub etag: Option<String>,
-    /// `Last-Modified` of the last answer.
-    pub last_modified: Option<String>,
-    /// SHA-256 over what the digest and tags above hold for: the URL or path, the format and the
-    /// version of the reader. They say nothing of another source.
-    pub source: Option<[u8; 32]>,
-}
-
-impl ListCheck {
-    /// The moment that the list's age counts from: the last successful check, or the start of the
-    /// day of publication (UTC), whichever is later; `None` where neither is known.
-    pub fn fresh_as_of(&self) -> Option<Timestamp> {
-        let published = self.published.and_then(begin);
-        self.succeeded_at.max(published)
-    }
-}
-
 /// A list as it stands: what the store keeps and the screening index is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListState {
@@ -449,7 +425,8 @@ impl ListState {
         Some(gaps.filter(is_within).map(|gap| gap.from).min().unwrap_or(begin))
     }
 
-    /// Whether the version was imported by hand and its source has not said the same since.
+    /// Whether the version was imported by hand and its source has not said the same since. That a
+    /// person declared so is no word of the source.
     pub fn is_by_hand(&self) -> bool {
         let (origin, loaded_at) = self.version.standing_origin();
         matches!(origin, Provenance::Import(_))
@@ -475,7 +452,7 @@ impl ListState {
 }
 
 /// The first moment of a day, UTC.
-pub(super) fn begin(day: Date) -> Option<Timestamp> {
+pub fn begin(day: Date) -> Option<Timestamp> {
     day.to_zoned(TimeZone::UTC).ok().map(|begin| begin.timestamp())
 }
 

@@ -22,13 +22,13 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::domain::address::Address;
 use crate::domain::list::{
-    Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, Party,
-    Provenance, ReadList, Row, begin,
+    DeclaredLook, Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion,
+    ListingChange, Party, Provenance, ReadList, Row, begin,
 };
 
 pub use backfill::{
-    BackfillContext, BackfillRefused, Backfilled, FileOutcome, History, OldFile, PastOrigin,
-    PastPublication, Retelling, RetoldChange, backfill,
+    BackfillContext, BackfillRefused, Backfilled, FileOutcome, History, KnownOrigin,
+    KnownPublication, OldFile, Retelling, RetoldChange, backfill,
 };
 pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, standing_digest};
@@ -72,6 +72,8 @@ pub struct Context<'a> {
     /// Given if the file is what the configured source has now: then reading it is a successful
     /// check. `None` for a file imported by hand and for starter lists.
     pub source: Option<SourceMark>,
+    /// Given if a file that is imported by hand is declared to be what the source said then.
+    pub declared: Option<&'a DeclaredLook>,
 }
 
 /// What a publication did.
@@ -210,20 +212,27 @@ fn matures(state: &ListState, context: &Context<'_>, forced: bool, dated_back: b
 }
 
 /// The look at a source that says what stands already. An import by hand is no look at the
-/// source, but may show a later day of publication where the age may count from that.
+/// source unless it is declared one, but may show a later day of publication where the age may count
+/// from that.
 fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>) -> ListCheck {
     let published = last.published.max(incoming.published);
-    match &context.source {
-        Some(mark) => checked(mark, published, context.now),
-        None if context.ages_by_source => last.clone(),
+    let check = match &context.source {
+        Some(mark) => return checked(mark, published, context.now),
+        None if context.ages_by_source && context.declared.is_none() => last.clone(),
         None => ListCheck { published, ..last.clone() },
+    };
+    let is_newer = |look: &&DeclaredLook| check.fresh_as_of() < Some(look.at);
+    match context.declared.filter(is_newer) {
+        Some(look) => ListCheck { declared: Some(look.clone()), ..check },
+        None => check,
     }
 }
 
 /// The look that goes with a new version. After an import by hand the last answer of the source
 /// is not what stands, so it must be read whole next time, and the last look at the source says
-/// nothing of its age: that counts from the day of publication alone, unless that would make a list
-/// younger whose age counts from its source.
+/// nothing of its age: that counts from the day of publication alone, or from the look that the import
+/// is declared to be, unless it is none and that would make a list younger whose age counts from its
+/// source.
 fn check_published(
     last: Option<&ListCheck>,
     incoming: &ReadList,
@@ -236,10 +245,13 @@ fn check_published(
         return checked(mark, published, context.now);
     }
     let by_day = ListCheck { published, ..ListCheck::default() };
+    if let Some(look) = context.declared {
+        return ListCheck { declared: Some(look.clone()), ..by_day };
+    }
     match last {
         Some(last) if context.ages_by_source && by_day.fresh_as_of() > last.fresh_as_of() => {
-            let ListCheck { succeeded_at, published, .. } = *last;
-            ListCheck { succeeded_at, published, ..ListCheck::default() }
+            let ListCheck { succeeded_at, published, declared, .. } = last.clone();
+            ListCheck { succeeded_at, published, declared, ..ListCheck::default() }
         }
         _ => by_day,
     }
@@ -253,6 +265,7 @@ fn checked(mark: &SourceMark, published: Option<Date>, now: Timestamp) -> ListCh
         etag: mark.etag.clone(),
         last_modified: mark.last_modified.clone(),
         source: mark.source,
+        declared: None,
     }
 }
 

@@ -8,11 +8,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use tempfile::NamedTempFile;
 
-use super::dialogue::{Import, Publication};
+use super::dialogue::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
-use crate::domain::list::{ListId, ListKind, Provenance};
+use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, begin};
 use crate::domain::publication::{Force, Gate, Refused};
 use crate::refresh::{ByHand, ListSettings, RefreshError};
 use crate::screening::snapshot::SnapshotList;
@@ -128,15 +130,27 @@ impl Engine {
         }
         list.published = list.published.or(import.published);
         let provenance = Provenance::Import(import.file_name.clone());
+        let declared = match &import.declaration {
+            Some(declaration) => Some(declared_look(declaration, list.published, self.now())?),
+            None => None,
+        };
         let by_hand = ByHand {
             force: import.force.as_ref(),
             ages_by_source: self.is_guarded(&import.id) && !import.refreshes_age,
+            declared: declared.as_ref(),
         };
         if import.is_trial {
             let preview = self.publisher.preview(&settings, &list, &provenance, by_hand)?;
             return Ok(preview.into());
         }
-        Ok(self.publisher.publish_list(&settings, &list, &provenance, by_hand)?.into())
+        let report = self.publisher.publish_list(&settings, &list, &provenance, by_hand)?;
+        if let Some(DeclaredLook { at, by, .. }) = &declared {
+            tracing::info!(
+                list = %import.id, looked_at = %at, by, file = import.file_name,
+                "an import was declared to be a look at the list's source",
+            );
+        }
+        Ok(report.into())
     }
 
     /// Whether imports by hand of a list need more than the permission to import: it has a
@@ -159,9 +173,72 @@ impl Engine {
     }
 }
 
+/// The field of an import that declares a look.
+const LOOK_FIELD: &str = "header.declared_look";
+
+/// A declared look, checked: not after now, and not before the day (UTC) on which the file says that
+/// it was published.
+fn declared_look(
+    declaration: &Declaration,
+    published: Option<Date>,
+    now: Timestamp,
+) -> Result<DeclaredLook, EngineError> {
+    let refused = |what: String| EngineError::Field { field: LOOK_FIELD, what };
+    let at = declaration.at.unwrap_or(now);
+    if at > now {
+        return Err(refused(format!(
+            "{at} is later than now, {now}: give the moment at which the source was looked at \
+             (--checked TIME), or no moment, which means now"
+        )));
+    }
+    // Where it is the next day already the file may be of tomorrow.
+    let earliest = published.and_then(begin).map(|begins| begins.min(now));
+    if let (Some(day), Some(earliest)) = (published, earliest)
+        && at < earliest
+    {
+        return Err(refused(format!(
+            "at {at} the file was not published yet, which is of {day}: give the moment at which \
+             the source was looked at (--checked TIME), {earliest} or later"
+        )));
+    }
+    Ok(DeclaredLook { at, by: declaration.by.clone(), declared_at: now })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_declared_look_lies_between_the_publication_and_now() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = at("2026-03-04T12:00:00Z");
+        let check = |moment: Option<&str>, published: Option<&str>, want: Result<&str, &str>| {
+            let declaration = Declaration { at: moment.map(at), by: "anna".to_owned() };
+            let published = published.map(|day| day.parse().unwrap());
+            match (declared_look(&declaration, published, now), want) {
+                (Ok(look), Ok(want)) => {
+                    assert_eq!((look.at, look.declared_at), (at(want), now), "{moment:?}");
+                    assert_eq!(look.by, "anna");
+                }
+                (Err(error), Err(want)) => {
+                    let text = error.to_string();
+                    assert!(text.starts_with(LOOK_FIELD) && text.contains(want), "{text}");
+                    assert!(text.contains("--checked TIME"), "{text}");
+                }
+                (found, want) => panic!("{moment:?}: {found:?}, and not {want:?}"),
+            }
+        };
+        check(None, None, Ok("2026-03-04T12:00:00Z"));
+        check(Some("2026-03-04T12:00:00Z"), None, Ok("2026-03-04T12:00:00Z"));
+        check(Some("2026-03-04T12:00:01Z"), None, Err("later than now"));
+        check(Some("2026-03-01T00:00:00Z"), Some("2026-03-01"), Ok("2026-03-01T00:00:00Z"));
+        check(
+            Some("2026-02-28T23:59:59Z"),
+            Some("2026-03-01"),
+            Err("2026-03-01T00:00:00Z or later"),
+        );
+        check(None, Some("2026-03-05"), Ok("2026-03-04T12:00:00Z"));
+    }
 
     #[test]
     fn uploads_have_a_total_and_one_by_caller_and_give_them_back() {

@@ -1,5 +1,6 @@
 //! What the engine is asked and what it answers, where plain values do not do.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::domain::list::{ListId, ListKind, ListingChange};
@@ -26,8 +27,19 @@ pub struct Import {
     /// Whether the day of publication may make the list younger even where its age counts from its
     /// source ([`super::Engine::is_guarded`]): somebody vouches for the file.
     pub refreshes_age: bool,
+    /// Declares the file to be what the list's source said at a moment.
+    pub declaration: Option<Declaration>,
     /// Publishes nothing, and says what would be done.
     pub is_trial: bool,
+}
+
+/// That a file was what a list's source said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// When the source was looked at; `None`: now.
+    pub at: Option<Timestamp>,
+    /// The identity that declares it.
+    pub by: String,
 }
 
 /// What a publication did.

@@ -97,6 +97,17 @@ pub enum EngineError {
     /// A policy is not valid: what is wrong, file by file.
     #[error("{}", .0.join("\n"))]
     Policy(Vec<String>),
+    /// No snapshot was ever in force under that id.
+    #[error("no snapshot {0:?} was in force here: give the snapshot_id of an earlier answer")]
+    UnknownSnapshot(String),
+    /// Not all that the id of a snapshot stands for is kept.
+    #[error("snapshot {id} cannot be answered by: {why}")]
+    SnapshotNotKept {
+        /// The id.
+        id: String,
+        /// What is not kept.
+        why: String,
+    },
     /// Exposure can no longer be kept up to date.
     #[error("exposure can no longer be kept up to date: {0}")]
     Exposure(String),

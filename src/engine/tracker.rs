@@ -394,6 +394,7 @@ impl Tracker {
         behind: bool,
     ) -> ExposureState {
         ExposureState {
+            not_kept: None,
             labels,
             chains: terms::chains(&self.settings, state),
             behind,

@@ -1,6 +1,7 @@
 //! The program's words as proto messages. No decisions are made here.
 
 pub mod exposure;
+pub mod past;
 pub mod trace;
 pub mod transfer;
 
@@ -9,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
-use crate::domain::list::{ChangeKind, ListKind, Party, Provenance, Row, Standing, StartBasis};
+use crate::domain::list::{
+    ChangeKind, DeclaredLook, ListKind, Party, Provenance, Row, Standing, StartBasis,
+};
 use crate::engine::Engine;
 use crate::screening::policy::{Decision, Factors, RiskLevel};
 use crate::screening::snapshot::{
@@ -33,6 +36,15 @@ pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
 pub fn from_timestamp(at: &pbjson_types::Timestamp) -> Option<Timestamp> {
     (0..1_000_000_000).contains(&at.nanos).then_some(())?;
     Timestamp::new(at.seconds, at.nanos).ok()
+}
+
+/// A look that was declared by hand.
+pub fn declared_look(look: &DeclaredLook) -> v1::DeclaredLook {
+    v1::DeclaredLook {
+        at: Some(timestamp(look.at)),
+        by: look.by.clone(),
+        declared_at: Some(timestamp(look.declared_at)),
+    }
 }
 
 /// A day as YYYY-MM-DD; empty where there is none.
@@ -376,6 +388,7 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
         Incomplete::TransfersUnvalued { .. } => (Code::TransfersUnvalued, None),
         Incomplete::TransfersStale { .. } => (Code::TransfersStale, None),
         Incomplete::ExposureBehind | Incomplete::ExposureFailed(_) => (Code::ExposureBehind, None),
+        Incomplete::SnapshotExposureNotKept(_) => (Code::SnapshotExposureNotKept, None),
         Incomplete::SearchCutShort(_) => (Code::SearchCutShort, None),
         Incomplete::DepthNarrowed { .. } => (Code::DepthNarrowed, None),
     };
@@ -407,6 +420,8 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
                 required: list.required,
                 stale: false,
                 by_hand: list.by_hand,
+                declared_look: list.declared.as_ref().map(declared_look),
+                known_since: String::new(),
             })
             .collect(),
         missing_lists: record.missing.iter().map(ToString::to_string).collect(),

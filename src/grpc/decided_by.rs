@@ -31,6 +31,7 @@ pub fn subject(code: Code) -> ReasonSubject {
         | Code::TransfersUnvalued
         | Code::TransfersStale
         | Code::ExposureBehind
+        | Code::SnapshotExposureNotKept
         | Code::DepthNarrowed => ReasonSubject::Data,
     }
 }

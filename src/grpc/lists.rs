@@ -25,7 +25,9 @@ use super::v1::{self, ErrorReason};
 use crate::config::Permission;
 use crate::domain::list::{ListId, Row};
 use crate::domain::publication::{Force, Gate};
-use crate::engine::{Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication};
+use crate::engine::{
+    Declaration, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
+};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
 /// The largest part of an export, in bytes.
@@ -68,6 +70,10 @@ impl From<EngineError> for Refusal {
             EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
             EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
             EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
+            EngineError::UnknownSnapshot(_) => (Code::NotFound, ErrorReason::NotFound),
+            EngineError::SnapshotNotKept { .. } => {
+                (Code::FailedPrecondition, ErrorReason::SnapshotNotKept)
+            }
             EngineError::NoConflict(_) => (Code::NotFound, ErrorReason::NotFound),
             EngineError::SettledConflict(_) => {
                 (Code::FailedPrecondition, ErrorReason::ConflictSettled)
@@ -187,7 +193,7 @@ impl SanctionsListService for Lists {
         let Some(Part::Header(header)) = first else {
             return Err(invalid_field("part", "the first part must be the header").into());
         };
-        let import = import_of(header)?;
+        let import = import_of(header, &caller)?;
         check_import(&self.engine, &caller, &import)?;
         let upload = receive(&self.engine, &import.file_name, &caller, &mut parts).await?;
         with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
@@ -290,6 +296,10 @@ fn check_import(engine: &Engine, caller: &Caller, import: &Import) -> Result<(),
     if import.force.is_some() {
         caller.must_hold(Permission::ForceGates, "an import past the gates")?;
     }
+    if import.declaration.is_some() {
+        let what = "an import that is declared to be a look at the list's source (--checked)";
+        caller.must_hold(Permission::DeclareLooks, what)?;
+    }
     if import.refreshes_age {
         let what = "an import that refreshes the age of its list";
         caller.must_hold(Permission::ImportGuardedLists, what)?;
@@ -325,7 +335,23 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
     }
 }
 
-fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
+/// The look that an import by `caller` is declared to be; `None` where it is none.
+fn declaration_of(
+    look: Option<&v1::LookDeclaration>,
+    caller: &Caller,
+) -> Result<Option<Declaration>, Refusal> {
+    let Some(look) = look else { return Ok(None) };
+    let at = match &look.at {
+        None => None,
+        Some(at) => Some(
+            convert::from_timestamp(at)
+                .ok_or_else(|| invalid_field("header.declared_look.at", "not a valid timestamp"))?,
+        ),
+    };
+    Ok(Some(Declaration { at, by: caller.identity.to_string() }))
+}
+
+fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Refusal> {
     let kind = convert::from_list_kind(header.kind());
     let format = match header.format.as_str() {
         "" => Ok(None),
@@ -337,7 +363,10 @@ fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
     };
     let force = force_of(&header.force_reason, &header.force_gates);
     let id = parse_list_id("header.list_id", &header.list_id);
-    let ((id, format), (force, published)) = both(both(id, format), both(force, published))?;
+    let declaration = declaration_of(header.declared_look.as_ref(), caller);
+    let published = both(published, declaration);
+    let ((id, format), (force, dated)) = both(both(id, format), both(force, published))?;
+    let (published, declaration) = dated;
     Ok(Import {
         id,
         kind,
@@ -346,6 +375,7 @@ fn import_of(header: v1::ImportListHeader) -> Result<Import, Refusal> {
         force,
         published,
         refreshes_age: header.refreshes_age,
+        declaration,
         is_trial: header.validate_only,
     })
 }
@@ -406,6 +436,7 @@ fn sanctions_list(
     message.first_published = day(version.first_published);
     message.loaded_at = Some(convert::timestamp(version.loaded_at));
     message.checked_at = check.succeeded_at.map(convert::timestamp);
+    message.declared_look = check.age_is_declared().map(convert::declared_look);
     message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
     message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
     message.stale = list.counts_as_stale(now);

@@ -81,8 +81,9 @@ impl Local {
     }
 
     /// The data versions of `ground` in full.
-    pub fn snapshot(&self, ground: &Ground) -> v1::Snapshot {
-        self.screenings.message(&ground.snapshot, ground.now)
+    pub fn snapshot(&self, ground: &Ground) -> Result<v1::Snapshot, CallError> {
+        let message = self.screenings.dated_message(&ground.snapshot, ground.now, &self.options);
+        message.map_err(refused)
     }
 }
 

@@ -25,17 +25,45 @@ pub struct Options {
     pub narrowing: Narrowing,
     /// Whether exposures come with their evidence.
     pub evidence: bool,
+    /// The past snapshot that answers; `None`: the one in force.
+    pub past: Option<PastQuestion>,
 }
+
+/// A past snapshot that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastQuestion {
+    /// Its id.
+    pub id: String,
+    /// When the ages of lists are judged; `None`: at the last thing that it knows.
+    pub evaluated_at: Option<Timestamp>,
+}
+
+/// The most bytes of a snapshot id: it has seven parts at most.
+const MAX_SNAPSHOT_ID: usize = 256;
 
 impl Options {
     /// Checks the options of a request, against what `engine` has loaded too where they are used at
-    /// once; a refusal names every field that is wrong.
+    /// once; a refusal names every field that is wrong. A past snapshot is refused.
     pub fn check(
         options: Option<&v1::ScreeningOptions>,
         engine: Option<&Engine>,
     ) -> Result<Self, Refusal> {
+        if options.is_some_and(|options| !options.snapshot_id.is_empty()) {
+            let message = "a past snapshot answers ScreenAddress and BatchScreenAddresses alone";
+            return Err(status::invalid_field("options.snapshot_id", message));
+        }
+        Self::check_past(options, engine)
+    }
+
+    /// The same, and takes a past snapshot.
+    pub fn check_past(
+        options: Option<&v1::ScreeningOptions>,
+        engine: Option<&Engine>,
+    ) -> Result<Self, Refusal> {
         let Some(options) = options else { return Ok(Self::default()) };
-        let snapshot = engine.and_then(Engine::snapshot);
+        let is_past = !options.snapshot_id.is_empty();
+        // What a past one knows is looked at once it is there.
+        let snapshot = engine.and_then(Engine::snapshot).filter(|_| !is_past);
         let now = engine.map_or(Timestamp::MAX, Engine::now);
         let max_hops = match options.max_hops {
             0 => Ok(None),
@@ -50,10 +78,10 @@ impl Options {
             Some(as_of) => Ok(as_of),
             None => Err(status::invalid_field("options.as_of", "not a valid timestamp")),
         });
-        let (lists, (as_of, max_hops)) =
-            both(lists(&options.lists, snapshot.as_deref()), both(as_of.transpose(), max_hops))?;
+        let named = both(lists(&options.lists, snapshot.as_deref()), past(options, now));
+        let ((lists, past), (as_of, max_hops)) = both(named, both(as_of.transpose(), max_hops))?;
         let narrowing = Narrowing { lists, as_of, max_hops };
-        Ok(Self { narrowing, evidence: options.include_evidence })
+        Ok(Self { narrowing, evidence: options.include_evidence, past })
     }
 
     /// Whether answers take a search.
@@ -65,6 +93,37 @@ impl Options {
     pub fn scope<'s>(&self, snapshot: &'s Snapshot, now: Timestamp) -> Result<Scope<'s>, Refusal> {
         Ok(Scope::new(snapshot, &self.narrowing, now)?)
     }
+}
+
+/// The past snapshot that is asked, and the moment at which it is.
+fn past(options: &v1::ScreeningOptions, now: Timestamp) -> Result<Option<PastQuestion>, Refusal> {
+    let evaluated_at = match &options.evaluated_at {
+        None => Ok(None),
+        Some(_) if options.snapshot_id.is_empty() => Err("it goes with snapshot_id".to_owned()),
+        Some(at) => match convert::from_timestamp(at) {
+            Some(at) if at > now => Err(format!("{at} is later than now, {now}")),
+            Some(at) => Ok(Some(at)),
+            None => Err("not a valid timestamp".to_owned()),
+        },
+    };
+    let evaluated_at =
+        evaluated_at.map_err(|error| status::invalid_field("options.evaluated_at", error));
+    let id = match options.snapshot_id.len() {
+        0..=MAX_SNAPSHOT_ID => Ok(options.snapshot_id.clone()),
+        length => {
+            let message = format!("{length} bytes, at most {MAX_SNAPSHOT_ID}");
+            Err(status::invalid_field("options.snapshot_id", message))
+        }
+    };
+    let evidence = match options.include_evidence && !options.snapshot_id.is_empty() {
+        true => {
+            let message = "evidence is of the transfers of now: leave it out beside snapshot_id";
+            Err(status::invalid_field("options.include_evidence", message))
+        }
+        false => Ok(()),
+    };
+    let ((id, evaluated_at), ()) = both(both(id, evaluated_at), evidence)?;
+    Ok((!id.is_empty()).then_some(PastQuestion { id, evaluated_at }))
 }
 
 impl From<ScopeError> for Refusal {

@@ -1,6 +1,7 @@
 //! `ScreeningService`: questions in, answers out. Translation only; what an address means and what
 //! follows from it is decided in `screening`.
 
+mod basis;
 mod batch;
 
 use std::pin::Pin;
@@ -11,9 +12,10 @@ use jiff::Timestamp;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+use basis::Basis;
 use batch::{Batch, Room};
 
-use super::blocking::{in_turn, with_engine_in_turn};
+use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
 use super::load::Load;
 use super::payment::Asked;
@@ -115,6 +117,35 @@ impl Screenings {
         };
         convert::set_ages(&mut message, snapshot, at);
         message
+    }
+
+    /// The same for the moment that `options` ask for. Blocks where that is a past one.
+    pub(super) fn dated_message(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Timestamp,
+        options: &Options,
+    ) -> Result<v1::Snapshot, Refusal> {
+        let mut message = self.message(snapshot, now);
+        if let Some(as_of) = options.narrowing.as_of {
+            let lists = self.engine.lists_then(snapshot, as_of)?;
+            convert::past::set_past(&mut message, snapshot, &lists, as_of);
+        }
+        Ok(message)
+    }
+
+    /// The same, away from the thread that serves where it blocks.
+    async fn message_for(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Timestamp,
+        options: &Options,
+    ) -> Result<v1::Snapshot, Status> {
+        if options.narrowing.as_of.is_none() {
+            return Ok(self.message(snapshot, now));
+        }
+        let (service, snapshot, options) = (self.clone(), snapshot.clone(), options.clone());
+        Ok(blocking(move || service.dated_message(&snapshot, now, &options)).await??)
     }
 }
 
@@ -237,33 +268,37 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
         let v1::ScreenAddressRequest { query, options } = request.into_inner();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let (query, options) = match Options::check(options.as_ref(), Some(&self.engine)) {
+        let (query, options) = match Options::check_past(options.as_ref(), Some(&self.engine)) {
             Ok(options) => (query?, options),
             Err(refusal) => {
                 let checked = query.and_then(|query| check(&query));
                 return Err(refusal.after(checked).into());
             }
         };
-        let snapshot = self.snapshot()?;
-        let now = self.engine.now();
-        let scope = options.scope(&snapshot, now)?;
+        let basis = self.basis(&options).await?;
+        let Basis { snapshot, now, .. } = &basis;
+        let now = *now;
+        let scope = options.scope(snapshot, now)?;
         let answered = if options.is_deep(&scope) {
             drop(scope);
-            let (engine, snapshot) = (self.engine.clone(), snapshot.clone());
+            let (engine, snapshot, options) =
+                (self.engine.clone(), snapshot.clone(), options.clone());
             in_turn(&self.load.searches, move |_| {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
                 answer_deep(&engine, (&scope, options.evidence), query, now)
             })
             .await?
         } else {
-            answer(&self.engine, &scope, query, now)
+            let answered = answer(&self.engine, &scope, query, now);
+            drop(scope);
+            answered
         };
         self.count(answered.as_ref().ok());
         let screening = answered.map_err(|(_, refusal)| refusal)?;
         telemetry::decided(said(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
-            snapshot: Some(self.message(&snapshot, now)),
+            snapshot: Some(self.message_by(&basis, &options).await?),
         }))
     }
 
@@ -273,9 +308,9 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::BatchScreenAddressesResponse>, Status> {
         let limit = CallHeaders::read(request.metadata().as_ref()).answer_limit()?;
         let mut batch = Batch::check(request.into_inner(), &self.engine)?;
-        let snapshot = self.snapshot()?;
-        let now = self.engine.now();
-        let message = self.message(&snapshot, now);
+        let basis = self.basis(&batch.options).await?;
+        let message = self.message_by(&basis, &batch.options).await?;
+        let Basis { snapshot, now, .. } = basis;
         let room = batch.room(&message, limit);
         let queries = std::mem::take(&mut batch.queries);
         let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
@@ -324,11 +359,8 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        let mut session = Session {
-            service: self.clone(),
-            options: Ok(Options::default()),
-            snapshot_id: String::new(),
-        };
+        let mut session =
+            Session { service: self.clone(), options: Ok(Options::default()), told: None };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
         let load = self.load.clone();
@@ -337,13 +369,18 @@ impl ScreeningService for Screenings {
         let answers = answers.then(move |prepared| {
             let load = load.clone();
             async move {
-                match prepared? {
-                    Prepared::Ready(response) => Ok(*response),
-                    Prepared::Deep(response, work) => {
-                        let item = Some(in_turn(&load.searches, |_| work()).await?);
-                        Ok(v1::StreamScreenAddressesResponse { item, ..*response })
+                let Prepared { message, answer } = prepared?;
+                let snapshot = match message {
+                    Some(MessageWork { service, snapshot, now, options }) => {
+                        Some(service.message_for(&snapshot, now, &options).await?)
                     }
-                }
+                    None => None,
+                };
+                let item = match answer {
+                    PreparedAnswer::Ready(item) => *item,
+                    PreparedAnswer::Deep(work) => in_turn(&load.searches, |_| work()).await?,
+                };
+                Ok(v1::StreamScreenAddressesResponse { item: Some(item), snapshot })
             }
         });
         let answers = answers.map(move |answer: Result<v1::StreamScreenAddressesResponse, _>| {
@@ -366,7 +403,8 @@ struct Session {
     /// Options that were refused stay in force as a refusal: to go on with those before would
     /// answer another question than was asked.
     options: Result<Options, Refusal>,
-    snapshot_id: String,
+    /// The snapshot that was sent last, and the moment that its versions are of.
+    told: Option<(String, Option<Timestamp>)>,
 }
 
 impl Session {
@@ -377,38 +415,70 @@ impl Session {
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();
         let query = question.query.unwrap_or_default();
-        let fresh = self.snapshot_id != snapshot.id();
-        if fresh {
-            snapshot.id().clone_into(&mut self.snapshot_id);
-        }
-        let message = fresh.then(|| self.service.message(&snapshot, now));
-        let mut response = v1::StreamScreenAddressesResponse { item: None, snapshot: message };
-        let scope = match &self.options {
-            Ok(options) => options.scope(&snapshot, now).map(|scope| (scope, options)),
-            Err(refusal) => Err(refusal.clone()),
-        };
-        match scope {
+        let options = self.options.clone();
+        let dated = options.clone().unwrap_or_default();
+        let message = self.message_of(&snapshot, now, dated);
+        let scope =
+            options.and_then(|options| Ok((options.scope(&snapshot, now)?, options.clone())));
+        let answer = match scope {
             Ok((scope, options)) if options.is_deep(&scope) => {
-                let options = options.clone();
                 drop(scope);
                 let engine = self.service.engine.clone();
-                let work = move || match options.scope(&snapshot, now) {
+                PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
                     Ok(scope) => item(answer_deep(&engine, (&scope, options.evidence), query, now)),
                     Err(refusal) => item(Err((query.request_id, refusal))),
-                };
-                return Ok(Prepared::Deep(Box::new(response), Box::new(work)));
+                }))
             }
-            Ok((scope, _)) => {
-                response.item = Some(item(answer(&self.service.engine, &scope, query, now)));
-            }
-            Err(refusal) => response.item = Some(item(Err((query.request_id, refusal)))),
+            Ok((scope, _)) => PreparedAnswer::Ready(Box::new(item(answer(
+                &self.service.engine,
+                &scope,
+                query,
+                now,
+            )))),
+            Err(refusal) => PreparedAnswer::Ready(Box::new(item(Err((query.request_id, refusal))))),
+        };
+        Ok(Prepared { message, answer })
+    }
+
+    /// What the data versions are made of, unless the answer before had the same.
+    fn message_of(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        now: Timestamp,
+        options: Options,
+    ) -> Option<MessageWork> {
+        let as_of = options.narrowing.as_of;
+        let is_told = |(id, at): &(String, _)| id == snapshot.id() && *at == as_of;
+        if self.told.as_ref().is_some_and(is_told) {
+            return None;
         }
-        Ok(Prepared::Ready(Box::new(response)))
+        self.told = Some((snapshot.id().to_owned(), as_of));
+        Some(MessageWork {
+            service: self.service.clone(),
+            snapshot: snapshot.clone(),
+            now,
+            options,
+        })
     }
 }
 
+/// What an answer of a stream is made of.
+struct Prepared {
+    /// `None` where the data versions were sent before.
+    message: Option<MessageWork>,
+    answer: PreparedAnswer,
+}
+
+/// What the data versions of an answer are made of.
+struct MessageWork {
+    service: Screenings,
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+    options: Options,
+}
+
 /// An answer of a stream, or the search that it takes.
-enum Prepared {
-    Ready(Box<v1::StreamScreenAddressesResponse>),
-    Deep(Box<v1::StreamScreenAddressesResponse>, Box<dyn FnOnce() -> v1::ScreeningItem + Send>),
+enum PreparedAnswer {
+    Ready(Box<v1::ScreeningItem>),
+    Deep(Box<dyn FnOnce() -> v1::ScreeningItem + Send>),
 }

@@ -60,6 +60,12 @@ fn ages(lists: &[ListOverview], now: Timestamp, text: &mut Text) {
     let named =
         ("list_stale", "1 where a list is older than its limit, or the clock is behind it.");
     by_loaded(text, lists, named, |list| Some(u8::from(list.counts_as_stale(now))));
+    let named = (
+        "list_age_declared",
+        "1 where the age of a list counts from a look at its source that was declared by hand.",
+    );
+    let is_declared = |list: &SnapshotList| list.state().check.age_is_declared().is_some();
+    by_loaded(text, lists, named, |list| Some(u8::from(is_declared(list))));
 }
 
 fn contents(engine: &Engine, lists: &[ListOverview], text: &mut Text) {

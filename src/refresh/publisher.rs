@@ -13,7 +13,8 @@ use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
 use crate::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance, ReadList,
+    ChangeKind, DeclaredLook, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance,
+    ReadList,
 };
 use crate::domain::publication::{
     BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
@@ -61,6 +62,8 @@ pub struct ByHand<'a> {
     pub force: Option<&'a Force>,
     /// [`Context::ages_by_source`].
     pub ages_by_source: bool,
+    /// [`Context::declared`].
+    pub declared: Option<&'a DeclaredLook>,
 }
 
 /// What a publication would do.
@@ -300,6 +303,7 @@ impl Publisher {
             force: by_hand.force,
             ages_by_source: by_hand.ages_by_source,
             source,
+            declared: by_hand.declared,
         }
     }
 
@@ -422,6 +426,7 @@ impl Publisher {
             etag: seen.etag,
             last_modified: seen.last_modified,
             source: seen.source,
+            declared: None,
         };
         self.keep_check(settings, current, check, Origin::Source).map(Some)
     }

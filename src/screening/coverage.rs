@@ -1,6 +1,7 @@
 //! Exposure as a snapshot holds it: the labels, what they know, and whether the transfers of each
 //! chain are what the configuration asks for. Looks nothing up.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -227,12 +228,75 @@ pub struct ExposureState {
     pub replacements: u64,
     /// How often coverage changed without transfers.
     pub coverage_revision: u64,
+    /// Why exposure is not known, in a past snapshot that was put together again.
+    pub not_kept: Option<NotKept>,
     /// The last change of the stored transfers that this knows.
     pub change: u64,
     /// The most hops.
     pub max_hops: u8,
     /// SHA-256 of the settings that exposure rests on.
     pub settings_digest: [u8; 32],
+}
+
+/// Why the exposure of a past snapshot is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// Other transfers are loaded now, or other chains are required.
+    Transfers,
+    /// The labels are of the lists in force now, which are others.
+    Lists,
+    /// The labels were behind then, and are not any more, or are now.
+    Behind,
+    /// A choice of lists or a past day takes a search, which goes through the transfers of now.
+    Search,
+}
+
+impl fmt::Display for NotKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transfers => "the transfers, or the chains on which they are required, have changed since",
+            Self::Lists => "the labels are of the lists in force now, and these have changed since",
+            Self::Behind => "the labels did not know all lists or transfers then, or do not now",
+            Self::Search => "a past day, or a choice of lists of one kind, takes a search through today's transfers",
+        })
+    }
+}
+
+/// A chain on which transfers were required, in a record of a snapshot.
+#[derive(Clone, Debug)]
+pub struct RequiredChain<'r> {
+    /// CAIP-2.
+    pub chain: &'r str,
+    /// Its limit of age, in seconds.
+    pub max_age: Option<u64>,
+    /// The kinds of movement that are required.
+    pub kinds: &'r [MovementKind],
+}
+
+impl RequiredChain<'_> {
+    /// The coverage of the chain while nothing of it was loaded; `None` where it names no chain.
+    fn unloaded(&self) -> Option<ChainCoverage> {
+        let kind = |kind: &MovementKind| KindCoverage {
+            kind: *kind,
+            is_needed: true,
+            is_required: true,
+            last_height: None,
+            spans: 0,
+            gaps: 0,
+            shortfall: Some(Shortfall::Missing),
+        };
+        let seconds = |age: u64| SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX));
+        Some(ChainCoverage {
+            chain: self.chain.parse().ok()?,
+            transfers: 0,
+            first_time: None,
+            last_time: None,
+            required: true,
+            max_age: self.max_age.map(seconds),
+            kinds: self.kinds.iter().map(kind).collect(),
+            unvalued: None,
+        })
+    }
 }
 
 impl Default for ExposureState {
@@ -246,6 +310,7 @@ impl Default for ExposureState {
             retractions: 0,
             replacements: 0,
             coverage_revision: 0,
+            not_kept: None,
             change: 0,
             max_hops: 5,
             settings_digest: [0; 32],
@@ -254,6 +319,14 @@ impl Default for ExposureState {
 }
 
 impl ExposureState {
+    /// Exposure while no transfer was loaded. Fails with a chain that the record names and is none.
+    pub fn without_transfers<'r>(
+        required: impl Iterator<Item = RequiredChain<'r>>,
+    ) -> Result<Self, String> {
+        let chains = required.map(|it| it.unloaded().ok_or_else(|| it.chain.to_owned()));
+        Ok(Self { chains: chains.collect::<Result<_, _>>()?, ..Self::default() })
+    }
+
     /// How many rows of the store the labels know.
     pub fn labelled_rows(&self) -> u64 {
         self.labels.as_ref().map_or(0, |labels| labels.rows())

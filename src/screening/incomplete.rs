@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::coverage::NotKept;
 use super::snapshot::ListAge;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
@@ -89,6 +90,8 @@ pub enum Incomplete {
     },
     /// The labels of exposure do not know the lists in force yet, or not all transfers.
     ExposureBehind,
+    /// The answer is by a past snapshot whose exposure is not kept.
+    SnapshotExposureNotKept(NotKept),
     /// The same, and they can no longer be brought up to date; and why.
     ExposureFailed(Arc<str>),
     /// Exposure was looked for by a search, which was cut short; and why.
@@ -182,6 +185,10 @@ impl fmt::Display for Incomplete {
             Self::ExposureFailed(why) => {
                 write!(f, "exposure can no longer be kept up to date: {why}")
             }
+            Self::SnapshotExposureNotKept(why) => write!(
+                f,
+                "the exposure of that snapshot is not kept, and none was looked for: {why}"
+            ),
             Self::SearchCutShort(why) => {
                 write!(f, "the search for exposure was cut short: {why}")
             }

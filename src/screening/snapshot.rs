@@ -14,7 +14,9 @@ mod record;
 mod terms;
 
 pub use index::{IndexedListing, ListIndex, QuarantinedRow};
-pub use record::{Looks, SnapshotListRecord, SnapshotRecord, TransfersRecord, parse_id};
+pub use record::{
+    Looks, SnapshotListRecord, SnapshotName, SnapshotRecord, TransfersRecord, parse_id,
+};
 pub use terms::ListTerms;
 
 use super::coverage::ExposureState;
@@ -114,6 +116,17 @@ impl SnapshotList {
         let max_age = self.terms.max_age?;
         let gaps = &self.state.version.uncovered;
         gaps.iter().find(|gap| day < gap.until && at.duration_since(gap.from) > max_age)
+    }
+
+    /// The last moment, not after `at` (which is on `day`), at which what had been published by then is
+    /// known to have been current: `at` itself where a later look found nothing newer, else the last
+    /// look before nobody looked.
+    pub fn known_current_at(&self, at: Timestamp, day: Date) -> Option<Timestamp> {
+        let gaps = &self.state.version.uncovered;
+        match gaps.iter().find(|gap| gap.from <= at && day < gap.until) {
+            Some(gap) => Some(gap.from),
+            None => self.current_at.map(|current| current.min(at)),
+        }
     }
 
     /// Whether it is older than its limit at `at`.
@@ -302,6 +315,11 @@ impl Snapshot {
     pub fn resting_on(self, looks: Looks) -> Self {
         let policy = self.policy.clone();
         Self { looks, ..self }.with_policies(policy, None)
+    }
+
+    /// The same under the id of the snapshot that it was put together again from.
+    pub fn named(self, id: &str) -> Self {
+        Self { id: id.to_owned(), ..self }
     }
 
     /// The same lists with exposure as it stands now: other labels, other transfers, the same

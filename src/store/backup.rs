@@ -10,7 +10,7 @@
 //!
 //! sled has no snapshots. Under the writer's lock, only what may change or vanish is copied to a
 //! temporary file: pointers, snapshots, policies, and headers, heads and retractions of transfers.
-//! The rest (list rows and versions, changes, segments) is never changed once it is written, and is
+//! The rest (list rows and versions, changes and what they superseded, segments) is never changed once it is written, and is
 //! read after the lock, up to the versions and the place in the file of segments that were noted
 //! under it. What a later publication or append supersedes is removed only when no backup needs it
 //! any more.
@@ -41,7 +41,7 @@ use super::{SCHEMA, Store, StoreError, heads};
 
 /// The trees in the order in which they stand in a backup: what others are checked by comes first.
 /// Those in front are copied under the lock.
-pub(super) const TREES: [&str; 10] = [
+pub(super) const TREES: [&str; 11] = [
     "meta",
     "lists",
     "snapshots",
@@ -51,6 +51,7 @@ pub(super) const TREES: [&str; 10] = [
     "versions",
     "rows",
     "changes",
+    "superseded",
     "segments",
 ];
 
@@ -227,7 +228,7 @@ impl Backup<'_> {
         match name {
             "versions" => spans(&mut lists().map(|(id, last)| (key(id, 0), key(id, last + 1)))),
             "rows" => spans(&mut lists().map(|(id, last)| (key(id, *last), key(id, last + 1)))),
-            "changes" => {
+            "changes" | "superseded" => {
                 let to = (self.last + 1).to_be_bytes().to_vec();
                 spans(&mut std::iter::once((Vec::new(), to)))
             }

@@ -15,11 +15,12 @@ use tempfile::TempDir;
 use super::StoreError;
 
 /// The trees that are held open.
-pub(super) const NAMES: [&str; 10] = [
+pub(super) const NAMES: [&str; 11] = [
     "lists",
     "versions",
     "rows",
     "changes",
+    "superseded",
     "snapshots",
     "policies",
     "transfers",

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,6 @@ use super::changes::Changes;
 use super::numbers::Numbers;
 use super::{Store, StoreError, heads, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion};
-use crate::domain::publication::standing_digest;
 
 /// Rows or parties under one key.
 const CHUNK: usize = 1000;
@@ -27,6 +28,52 @@ pub(super) struct Pointer {
     /// Chunks of rows.
     pub rows: u32,
     pub check: ListCheck,
+}
+
+/// The stored form since schema 6. Its first byte is the number of the variant, 0; the form before
+/// ([`OldPointer`]) begins with the number of a version, which is never 0.
+#[derive(Serialize, Deserialize)]
+enum Form {
+    WithDeclaredLook(Pointer),
+}
+
+/// The stored form of schemas 1 to 5, which knew no declared looks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OldPointer {
+    pub version: u64,
+    pub parties: u32,
+    pub rows: u32,
+    pub succeeded_at: Option<Timestamp>,
+    pub published: Option<Date>,
+    pub file_digest: Option<[u8; 32]>,
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+    pub source: Option<[u8; 32]>,
+}
+
+impl Pointer {
+    /// Reads a pointer of any schema.
+    pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
+        if bytes.first() == Some(&0) {
+            let Form::WithDeclaredLook(pointer) = value::decode("lists", key, bytes)?;
+            return Ok(pointer);
+        }
+        let old: OldPointer = value::decode("lists", key, bytes)?;
+        let check = ListCheck {
+            succeeded_at: old.succeeded_at,
+            published: old.published,
+            file_digest: old.file_digest,
+            etag: old.etag,
+            last_modified: old.last_modified,
+            source: old.source,
+            declared: None,
+        };
+        Ok(Self { version: old.version, parties: old.parties, rows: old.rows, check })
+    }
+
+    fn encode(self) -> Result<Vec<u8>, StoreError> {
+        value::encode(&Form::WithDeclaredLook(self))
+    }
 }
 
 impl Store {
@@ -51,9 +98,10 @@ impl Store {
             let header = value::encode(&state.version)?;
             value::write(&self.versions, &version_key(id, version), &header)?;
             self.write_changes(id, version, changes)?;
+            self.write_superseded(state)?;
             self.sync()?;
             let looks = self.write_look(id, &state.check)?;
-            self.write_pointer(id, &pointer)?;
+            self.write_pointer(id, pointer)?;
             self.sync()?;
             self.write_heads()?;
             self.acknowledged.store(version, Ordering::Release);
@@ -77,7 +125,7 @@ impl Store {
         let known = || self.pointer(id)?.ok_or_else(|| StoreError::UnknownList(id.clone()));
         self.write(known, |pointer| {
             let looks = self.write_look(id, check)?;
-            self.write_pointer(id, &Pointer { check: check.clone(), ..pointer })?;
+            self.write_pointer(id, Pointer { check: check.clone(), ..pointer })?;
             self.sync()?;
             self.keep_look(looks);
             Ok(())
@@ -164,15 +212,11 @@ impl Store {
                 let key = key.map_err(StoreError::engine(doing))?;
                 let (id, version) = split_key(&key)
                     .ok_or_else(|| value::corrupt(name, &key, "the key has another form"))?;
-                let is_kept = match (current(id), name) {
-                    (None, _) => false,
-                    (Some(pointer), "rows") if version < pointer.version => {
-                        self.is_kept(&numbers, id, version)?
-                    }
-                    (Some(pointer), "rows") => version == pointer.version,
-                    (Some(pointer), _) => version <= pointer.version,
-                };
-                if !is_kept {
+                let kept = current(id).is_some_and(|pointer| match name {
+                    "rows" => version == pointer.version,
+                    _ => version <= pointer.version,
+                });
+                if !kept {
                     tree.remove(&key).map_err(StoreError::engine(doing))?;
                     removed += 1;
                 } else if name == "versions"
@@ -192,6 +236,7 @@ impl Store {
             self.changes.remove(key).map_err(StoreError::engine(doing))?;
             removed += 1;
         }
+        removed += self.remove_superseded_above(last)?;
         if removed > 0 {
             tracing::info!(values = removed, "removed what an unfinished publication left");
             self.sync()?;
@@ -200,79 +245,25 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the rows of versions before `current`, but for those that stay.
     pub(super) fn remove_superseded(&self, id: &ListId, current: u64) -> Result<(), StoreError> {
         let doing = "removing superseded rows";
         let range = version_key(id, 0)..version_key(id, current);
-        let numbers = self.numbers().clone();
-        let mut last: Option<(u64, bool)> = None;
         for key in self.rows.range(range).keys() {
             let key = key.map_err(StoreError::engine(doing))?;
-            let (name, version) = split_key(&key)
-                .ok_or_else(|| value::corrupt("rows", &key, "the key has another form"))?;
-            let is_kept = match last {
-                Some((known, is_kept)) if known == version => is_kept,
-                _ => self.is_kept(&numbers, name, version)?,
-            };
-            last = Some((version, is_kept));
-            if !is_kept {
-                self.rows.remove(&key).map_err(StoreError::engine(doing))?;
-            }
+            self.rows.remove(key).map_err(StoreError::engine(doing))?;
         }
         Ok(())
-    }
-
-    /// Whether the rows of a superseded version of the list named `id` stay: those that the next
-    /// version only told the past of anew, for what was known before is in none of its own.
-    fn is_kept(&self, numbers: &Numbers, id: &[u8], version: u64) -> Result<bool, StoreError> {
-        let of_list = numbers.iter().find(|(known, _)| known.as_str().as_bytes() == id);
-        let Some((id, of_list)) = of_list else { return Ok(false) };
-        let next = of_list.partition_point(|number| *number <= version);
-        let Some(next) = of_list.get(next) else { return Ok(false) };
-        let header = self.header(id, *next)?;
-        Ok(header.is_some_and(|header| header.provenance.retelling().is_some()))
-    }
-
-    fn header(&self, id: &ListId, version: u64) -> Result<Option<ListVersion>, StoreError> {
-        let key = version_key(id, version);
-        let header = value::read(&self.versions, "versions", &key)?;
-        header.map(|header| value::decode("versions", &key, &header)).transpose()
-    }
-
-    /// A list as it stood in a superseded version whose rows stay because the next one told its past
-    /// anew; `None` where they do not. Its last look is not kept with it.
-    pub fn kept_list(&self, id: &ListId, version: u64) -> Result<Option<ListState>, StoreError> {
-        let _writer = self.lock();
-        let is_kept = self.is_kept(&self.numbers().clone(), id.as_str().as_bytes(), version)?;
-        let Some(header) = self.header(id, version)?.filter(|_| is_kept) else { return Ok(None) };
-        let rows = Arc::new(self.read_chunks(id, version, ROWS, None)?);
-        let parties = Arc::new(self.read_chunks(id, version, PARTIES, None)?);
-        let (check, baseline) = (ListCheck::default(), Arc::default());
-        let state = ListState { version: header, check, parties, rows, baseline };
-        match standing_digest(&state) == state.version.digest {
-            true => Ok(Some(state)),
-            false => {
-                let key = version_key(id, version);
-                let what = "the rows do not have the digest of the version";
-                Err(value::corrupt("rows", &key, what))
-            }
-        }
     }
 
     fn read_state(&self, id: &ListId, pointer: &Pointer) -> Result<ListState, StoreError> {
         let key = version_key(id, pointer.version);
         let header = value::read(&self.versions, "versions", &key)?
             .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
-        let rows = self.read_chunks(id, pointer.version, ROWS, Some(pointer.rows))?;
+        let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
         Ok(ListState {
             version: value::decode("versions", &key, &header)?,
             check: pointer.check.clone(),
-            parties: Arc::new(self.read_chunks(
-                id,
-                pointer.version,
-                PARTIES,
-                Some(pointer.parties),
-            )?),
+            parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
             baseline: Arc::new(self.read_baseline(id, pointer.version, &rows)?),
             rows: Arc::new(rows),
         })
@@ -294,14 +285,12 @@ impl Store {
         Ok(written)
     }
 
-    /// The items of a part of a version; their chunks are counted where it is known how many there
-    /// are.
-    fn read_chunks<T: DeserializeOwned>(
+    pub(super) fn read_chunks<T: DeserializeOwned>(
         &self,
         id: &ListId,
         version: u64,
         part: u8,
-        chunks: Option<u32>,
+        chunks: u32,
     ) -> Result<Vec<T>, StoreError> {
         let mut items: Vec<T> = Vec::new();
         let mut next = 0;
@@ -315,7 +304,7 @@ impl Store {
             items.extend(value::decode::<Vec<T>>("rows", key, bytes)?);
             Ok(true)
         })?;
-        if let Some(chunks) = chunks.filter(|chunks| *chunks != next) {
+        if next != chunks {
             let expected = chunk_key(id, version, part, next.min(chunks));
             return Err(value::corrupt(
                 "rows",
@@ -326,14 +315,14 @@ impl Store {
         Ok(items)
     }
 
-    fn write_pointer(&self, id: &ListId, pointer: &Pointer) -> Result<(), StoreError> {
+    fn write_pointer(&self, id: &ListId, pointer: Pointer) -> Result<(), StoreError> {
         let key = id.as_str().as_bytes();
-        let sealed = value::seal(key, &value::encode(pointer)?);
+        let sealed = value::seal(key, &pointer.encode()?);
         self.lists.insert(key, sealed).map_err(StoreError::engine("writing a pointer"))?;
         Ok(())
     }
 
-    fn pointer(&self, id: &ListId) -> Result<Option<Pointer>, StoreError> {
+    pub(super) fn pointer(&self, id: &ListId) -> Result<Option<Pointer>, StoreError> {
         let key = id.as_str().as_bytes();
         let sealed = self.lists.get(key).map_err(StoreError::engine("reading a pointer"))?;
         sealed.map(|sealed| read_pointer(key, &sealed)).transpose()
@@ -357,7 +346,7 @@ impl Store {
 }
 
 pub(super) fn read_pointer(key: &[u8], sealed: &[u8]) -> Result<Pointer, StoreError> {
-    value::decode("lists", key, value::unseal("lists", key, sealed)?)
+    Pointer::decode(key, value::unseal("lists", key, sealed)?)
 }
 
 pub(super) fn version_key(id: &ListId, version: u64) -> Vec<u8> {

@@ -4,7 +4,9 @@
 
 mod changes;
 mod heads;
+mod pointers;
 mod retold;
+mod superseded;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -99,6 +99,7 @@ fn publish(engine: &Engine, place: usize, done: &Acknowledged, told: &Told) {
             force: None,
             published: None,
             refreshes_age: false,
+            declaration: None,
             is_trial: false,
         };
         engine.import(&import, &path).unwrap();

@@ -153,6 +153,7 @@ impl Desk {
             force: force.map(Force::all),
             published: None,
             refreshes_age: true,
+            declaration: None,
             is_trial: false,
         };
         self.engine.import(&import, path)

@@ -15,6 +15,7 @@ mod memory;
 mod messages;
 mod metrics;
 mod operations;
+mod past;
 mod payment;
 mod permissions;
 mod pki;

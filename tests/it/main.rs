@@ -10,6 +10,7 @@ mod cli_access;
 mod cli_batch;
 mod cli_clock;
 mod cli_end_to_end;
+mod cli_past;
 mod cli_policy;
 mod cli_transfers;
 mod coverage;

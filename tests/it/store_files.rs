@@ -39,7 +39,7 @@ fn held(store: &Store) -> Held {
 
 fn publish(store: &Store, list: &str) {
     let state = publication(&list.parse().unwrap(), store.next_version(), "run");
-    store.publish(&state, &[]).unwrap();
+    store.publish(&state, lazaretto::store::Changes::Made(&[])).unwrap();
 }
 
 /// A store with lists and transfers that was opened several times, closed; and what it holds.

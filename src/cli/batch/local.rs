@@ -87,7 +87,7 @@ pub fn work(
 fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) -> Result<()> {
     let ground = local.ground()?;
     let questions = local.questions(&ground)?;
-    let snapshot = local.snapshot(&ground);
+    let snapshot = local.snapshot(&ground)?;
     let mut out = std::mem::take(&mut chunk.out);
     let mut counts = std::mem::take(&mut chunk.counts);
     let mut said = Said::default();

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::Args;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::force::{self, Force};
 use crate::cli::output::Output;
 use crate::cli::text::Style;
-use crate::cli::{dates, render};
+use crate::cli::{clock, dates, render};
 use crate::domain::list::{ListId, ListKind};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
@@ -26,6 +27,9 @@ const CHUNK: usize = 256 << 10;
 
 /// How many chunks wait to be sent: reading goes on while the server takes the one before.
 pub(super) const CHUNKS_AHEAD: usize = 4;
+
+/// What `--checked` without a moment stands for: the server's clock decides.
+const NOW: &str = "now";
 
 /// The arguments of `lists import`.
 #[derive(Debug, Args)]
@@ -47,6 +51,11 @@ pub struct Arguments {
     /// of a list that has a source, or is required, counts from that day only then
     #[arg(long)]
     pub refresh_age: bool,
+    /// Declare the file to be what the list's source said at TIME: a day (YYYY-MM-DD, its beginning in
+    /// UTC) or moment (RFC 3339) [default: now]. The age counts from it, and answers say who declared
+    /// it; takes the permission declare-looks
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = NOW)]
+    pub checked: Option<String>,
     /// The day of publication (YYYY-MM-DD) where the file does not say it
     #[arg(long, value_name = "DATE", value_parser = dates::day)]
     pub published: Option<Date>,
@@ -57,8 +66,9 @@ pub struct Arguments {
 
 /// Imports a file.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
+    let header = header(&arguments, clock::now())?;
     if arguments.force.is_given() {
-        let trial = v1::ImportListHeader { validate_only: true, ..header(&arguments) };
+        let trial = v1::ImportListHeader { validate_only: true, ..header.clone() };
         let response = call(client, &arguments.file, trial).await?;
         let report = response.report.unwrap_or_default();
         eprint!("{}", render::lists::preview(&report, Style::PLAIN));
@@ -66,7 +76,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
             force::ask()?;
         }
     }
-    let response = call(client, &arguments.file, header(&arguments)).await?;
+    let response = call(client, &arguments.file, header).await?;
     let report = response.report.clone().unwrap_or_default();
     arguments.output.show(&response, |style| render::lists::report(&report, style))
 }
@@ -120,7 +130,7 @@ pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn header(arguments: &Arguments) -> v1::ImportListHeader {
+fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader> {
     let kind = arguments.kind.map_or(v1::ListKind::Unspecified, v1::ListKind::from);
     let mut header = v1::ImportListHeader {
         list_id: arguments.list.to_string(),
@@ -129,10 +139,25 @@ fn header(arguments: &Arguments) -> v1::ImportListHeader {
         file_name: file_name(&arguments.file),
         published: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,
+        declared_look: arguments.checked.as_deref().map(|text| declared(text, now)).transpose()?,
         ..v1::ImportListHeader::default()
     };
     arguments.force.fill(&mut header);
-    header
+    Ok(header)
+}
+
+/// The look that `--checked` declares.
+fn declared(text: &str, now: Timestamp) -> Result<v1::LookDeclaration> {
+    if text == NOW {
+        return Ok(v1::LookDeclaration::default());
+    }
+    let at = dates::start(text).map_err(|error| anyhow!("--checked: {error}"))?;
+    ensure!(
+        at <= now,
+        "--checked: {text:?} is later than now, {now}: give the moment at which the source was \
+         looked at, or no moment, which means now"
+    );
+    Ok(v1::LookDeclaration { at: Some(dates::message(at)) })
 }
 
 type Sender = mpsc::Sender<v1::ImportListRequest>;

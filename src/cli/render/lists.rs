@@ -59,6 +59,16 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
 }
 
 fn age(list: &v1::SanctionsList, style: Style) -> String {
+    let age = age_alone(list, style);
+    match &list.declared_look {
+        Some(look) => {
+            format!("{age}, {}", style.paint(Colour::Doubtful, &words::declared_look(look)))
+        }
+        None => age,
+    }
+}
+
+fn age_alone(list: &v1::SanctionsList, style: Style) -> String {
     if let Some(clock) = &list.clock_behind {
         let checked = match &list.checked_at {
             // Published later than checked, or never checked.

@@ -8,6 +8,10 @@ use crate::grpc::v1;
 /// A snapshot in full.
 pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
     let mut text = format!("Snapshot {}\n", or_dash(&snapshot.id));
+    if snapshot.as_of.is_some() {
+        let moment = words::moment(snapshot.as_of.as_ref());
+        line(&mut text, 2, "as of", &format!("{moment}, as known by this snapshot"));
+    }
     line(&mut text, 2, "engine", &or_dash(&snapshot.engine_version));
     line(&mut text, 2, "policy", &or_dash(&snapshot.policy_version));
     warnings(&mut text, snapshot, style);
@@ -94,14 +98,26 @@ fn transfers(snapshot: &v1::Snapshot, style: Style) -> String {
     text
 }
 
-/// How old the list was, and whether it came by hand; a stored snapshot does not say how old, and
+/// How old the list was, who declared so, and whether it came by hand; a stored snapshot does not say how old, and
 /// gives the moment instead.
 pub fn age(list: &v1::SnapshotList, style: Style) -> String {
-    let age = age_alone(list, style);
-    match list.by_hand {
-        true => format!("{age}, {}", style.paint(Colour::Doubtful, "imported by hand")),
-        false => age,
+    let mut age = age_alone(list, style);
+    if !list.known_since.is_empty() {
+        let since = or_dash(&list.known_since);
+        let doubt = format!(
+            "first loaded later: publications are known since {since}, and before by the dates of listings alone"
+        );
+        age = match list.version {
+            0 => style.paint(Colour::Doubtful, &doubt),
+            _ => format!("{age}, {}", style.paint(Colour::Doubtful, &doubt)),
+        };
     }
+    let by_hand = list.by_hand.then(|| "imported by hand".to_owned());
+    let declared = list.declared_look.as_ref().map(words::declared_look);
+    for doubt in declared.into_iter().chain(by_hand) {
+        age.push_str(&format!(", {}", style.paint(Colour::Doubtful, &doubt)));
+    }
+    age
 }
 
 fn age_alone(list: &v1::SnapshotList, style: Style) -> String {

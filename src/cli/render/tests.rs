@@ -153,6 +153,8 @@ fn snapshot() -> v1::Snapshot {
         required: true,
         stale: false,
         by_hand: false,
+        declared_look: None,
+        known_since: String::new(),
     };
     let advisories = v1::SnapshotList {
         list_id: text("lazarus-advisories"),

@@ -56,6 +56,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::TransfersUnvalued => "an asset of a chain has no known value",
         Code::TransfersStale => "the transfers of a chain end too long ago",
         Code::ExposureBehind => "exposure does not know the lists in force yet",
+        Code::SnapshotExposureNotKept => "the exposure of that snapshot is not kept",
         Code::SearchCutShort => "the search for exposure was cut short",
         Code::DepthNarrowed => "the request asks for fewer hops than are required",
         Code::Unspecified => "a reason that this program does not know",
@@ -208,6 +209,12 @@ pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
         (Some(limit), false) => format!("{age} (limit {})", span(limit)),
         (None, false) => format!("{age} (no limit)"),
     }
+}
+
+/// That the age counts from a look that a person declared.
+pub fn declared_look(look: &v1::DeclaredLook) -> String {
+    let at = moment(look.at.as_ref());
+    format!("by a look of {at} that {} declared by hand", or_dash(&look.by))
 }
 
 /// That a clock which says `clock` is behind a list that was checked at `checked`.

@@ -30,7 +30,7 @@ use crate::domain::list::{
 
 /// Where a publication of a list's past came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PastOrigin {
+pub enum KnownOrigin {
     /// It was loaded in its time, as this version.
     Version(u64),
     /// It was backfilled from a file of this name.
@@ -39,7 +39,7 @@ pub enum PastOrigin {
 
 /// A publication of a list's past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PastPublication {
+pub struct KnownPublication {
     /// The day that it states.
     pub published: Option<Date>,
     /// The day from which the rows that it adds count.
@@ -47,8 +47,10 @@ pub struct PastPublication {
     /// The day from which the rows that it lacks no longer count: later than `day` where it was
     /// forced upon a later publication.
     pub ends: Date,
+    /// [`digest`](super::digest()) of what it says.
+    pub digest: [u8; 32],
     /// Where it came from.
-    pub origin: PastOrigin,
+    pub origin: KnownOrigin,
 }
 
 /// What a version records that was made by a backfill.
@@ -59,7 +61,7 @@ pub struct Retelling {
     /// When they were loaded.
     pub standing_loaded_at: Timestamp,
     /// All publications that are known, in their order. The version's changes name them by place.
-    pub publications: Vec<PastPublication>,
+    pub publications: Vec<KnownPublication>,
 }
 
 /// A change of a version that tells the past anew, and the place of its publication in
@@ -70,7 +72,7 @@ pub type RetoldChange = (u32, ListingChange);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// In their order.
-    pub publications: Vec<(PastPublication, Vec<ListingChange>)>,
+    pub publications: Vec<(KnownPublication, Vec<ListingChange>)>,
 }
 
 impl History {
@@ -101,11 +103,12 @@ impl History {
                     let loaded = utc_day(version.loaded_at);
                     let day = version.published.unwrap_or(loaded).min(loaded);
                     let dated_back = version.published.is_some() && version.published < latest;
-                    let publication = PastPublication {
+                    let publication = KnownPublication {
                         published: version.published,
                         day,
                         ends: if dated_back { loaded } else { day },
-                        origin: PastOrigin::Version(version.version),
+                        digest: version.digest,
+                        origin: KnownOrigin::Version(version.version),
                     };
                     let changes = changes.into_iter().map(|(_, change)| change).collect();
                     publications.push((publication, changes));
@@ -294,7 +297,7 @@ pub fn backfill(
 /// A publication with what it changed.
 #[derive(Debug)]
 struct Told {
-    publication: PastPublication,
+    publication: KnownPublication,
     changes: Vec<ListingChange>,
     /// Whether it is put into the past only now.
     is_new: bool,
@@ -319,14 +322,15 @@ struct Dated {
 fn last_seen(
     current: &ListState,
     history: &History,
-) -> Option<(PastPublication, Vec<ListingChange>)> {
+) -> Option<(KnownPublication, Vec<ListingChange>)> {
     let day = current.published()?;
     let (last, _) = history.publications.last()?;
-    let publication = PastPublication {
+    let publication = KnownPublication {
         published: Some(day),
         day,
         ends: day,
-        origin: PastOrigin::Version(current.version.version),
+        digest: current.version.digest,
+        origin: KnownOrigin::Version(current.version.version),
     };
     (last.published < Some(day) && last.ends < day).then(|| (publication, Vec::new()))
 }
@@ -435,7 +439,7 @@ fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
     all
 }
 
-impl std::fmt::Display for PastOrigin {
+impl std::fmt::Display for KnownOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Version(version) => write!(f, "version {version}"),

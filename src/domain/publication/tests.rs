@@ -6,6 +6,7 @@ mod backfill;
 mod dates;
 mod erosion;
 mod gates;
+mod looks;
 mod model;
 
 use std::collections::BTreeMap;
@@ -71,12 +72,14 @@ struct Book {
     kind: ListKind,
     source: Option<SourceMark>,
     ages_by_source: bool,
+    declared: Option<DeclaredLook>,
 }
 
 impl Book {
     fn new() -> Self {
         let (gates, kind) = (Gates::default(), ListKind::Sanctions);
-        Self { state: None, gates, force: None, kind, source: None, ages_by_source: false }
+        let (state, force, source, declared) = (None, None, None, None);
+        Self { state, gates, force, kind, source, ages_by_source: false, declared }
     }
 
     fn apply(&self, incoming: &ReadList, now: &str) -> Result<Outcome, Refused> {
@@ -90,6 +93,7 @@ impl Book {
             force: self.force.as_ref(),
             ages_by_source: self.ages_by_source,
             source: self.source.clone(),
+            declared: self.declared.as_ref(),
         };
         apply(self.state.as_ref(), incoming, &context)
     }

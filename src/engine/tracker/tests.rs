@@ -46,6 +46,7 @@ fn listing(dir: &std::path::Path) -> Arc<Engine> {
         force: None,
         published: None,
         refreshes_age: false,
+        declaration: None,
         is_trial: false,
     };
     engine.import(&import, &path).unwrap();

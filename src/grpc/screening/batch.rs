@@ -59,7 +59,7 @@ impl Batch {
                 Err(Refusal::invalid(reason, "queries", message))
             }
         };
-        let options = both(count, Options::check(options.as_ref(), Some(engine)));
+        let options = both(count, Options::check_past(options.as_ref(), Some(engine)));
         let room = both(room(max_response_bytes), start(&page_token, total as u64, digest));
         let (((), options), (most, start)) = both(options, room)?;
         queries.drain(..start as usize);

@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::super::coverage::{ExposureState, SnapshotChainRecord};
+use super::super::coverage::{ExposureState, RequiredChain, SnapshotChainRecord};
 use super::super::policy::Policy;
 use super::{ENGINE_VERSION, SnapshotList};
-use crate::domain::list::{ListId, ListKind};
+use crate::domain::list::{DeclaredLook, ListId, ListKind};
 use crate::domain::transfer::MovementKind;
 
 /// What a snapshot id stands for, as kept in the store.
@@ -122,18 +122,26 @@ pub struct SnapshotName<'a> {
     /// Looks at sources; `None` in ids of versions that did not count them, whose records have the
     /// ages of their lists.
     pub looks: Option<u64>,
+    /// Changes of coverage that came without rows.
+    pub coverage_revision: u64,
+    /// Whether required lists could not be stored.
+    pub has_not_stored: bool,
+    /// Whether labels were behind.
+    pub is_behind: bool,
 }
 
 /// The parts of a snapshot id. `None` where it is none.
 pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
     let mut parts = id.split('-');
     let name = parts.next().filter(|name| !name.is_empty())?;
-    let (mut numbers, mut looks) = (Vec::new(), None);
+    let (mut numbers, mut looks, mut coverage_revision) = (Vec::new(), None, 0);
+    let (mut has_not_stored, mut is_behind) = (false, false);
     for part in parts {
         match part.split_at_checked(1)? {
-            ("b" | "d", number) => drop(number.parse::<u64>().ok()?),
+            ("b", number) => is_behind = number.parse::<u64>().ok().map(|_| true)?,
+            ("d", number) => coverage_revision = number.parse().ok()?,
             ("c", count) => looks = Some(count.parse().ok()?),
-            ("u", digest) => drop(u32::from_str_radix(digest, 16).ok()?),
+            ("u", digest) => has_not_stored = u32::from_str_radix(digest, 16).ok().map(|_| true)?,
             _ => numbers.push(part.parse::<u64>().ok()?),
         }
     }
@@ -142,7 +150,16 @@ pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
     }
     numbers.resize(3, 0);
     let (rows, retractions, replacements) = (numbers[0], numbers[1], numbers[2]);
-    Some(SnapshotName { name, rows, retractions, replacements, looks })
+    Some(SnapshotName {
+        name,
+        rows,
+        retractions,
+        replacements,
+        looks,
+        coverage_revision,
+        has_not_stored,
+        is_behind,
+    })
 }
 
 /// One list version in a [`SnapshotRecord`].
@@ -170,6 +187,9 @@ pub struct SnapshotListRecord {
     /// [`crate::domain::list::ListState::is_by_hand`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
+    /// [`crate::domain::list::ListCheck::age_is_declared`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<DeclaredLook>,
 }
 
 impl SnapshotRecord {
@@ -180,6 +200,26 @@ impl SnapshotRecord {
             (list.published, list.current_at) = (None, None);
         }
         serde_json::to_vec(&kept).expect("strings, numbers and lists always have a JSON form")
+    }
+
+    /// The chains on which transfers are required.
+    pub fn required_transfers(&self) -> impl Iterator<Item = RequiredChain<'_>> {
+        let none: &[MovementKind] = &[];
+        let kinds = self.required_kinds.iter().map(Vec::as_slice);
+        let kinds = kinds.chain(std::iter::repeat(none));
+        self.required_chains.iter().zip(kinds).map(|((chain, max_age), kinds)| RequiredChain {
+            chain,
+            max_age: *max_age,
+            kinds,
+        })
+    }
+
+    /// Whether the lists, the terms and the policy are those of `other`, whatever transfers are
+    /// required.
+    pub fn has_same_lists(&self, other: &Self) -> bool {
+        let (required_chains, required_kinds) =
+            (other.required_chains.clone(), other.required_kinds.clone());
+        Self { required_chains, required_kinds, ..self.clone() }.encode() == other.encode()
     }
 
     /// Whether what is stored is what a name stands for.
@@ -221,6 +261,7 @@ pub(super) fn record_of(
                     max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
                     required: list.terms.required,
                     by_hand: state.is_by_hand(),
+                    declared: state.check.age_is_declared().cloned(),
                 }
             })
             .collect(),

@@ -8,6 +8,7 @@ use super::super::baseline::{self, BASELINE};
 use super::super::changes::{Chunk, split_key as split_change_key};
 use super::super::heads::Heads;
 use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, split_key};
+use super::super::superseded::{Part, read_part};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
 use super::{Judge, Named, Verified};
@@ -18,16 +19,13 @@ use crate::domain::publication::standing_digest;
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pointers: BTreeMap<ListId, Pointer>,
-    /// The headers of versions that have rows: those in force, and those whose past the next version
-    /// told anew.
-    headers: BTreeMap<(ListId, u64), ListVersion>,
-    /// The header that came last.
-    last_header: Option<ListVersion>,
+    /// The headers in force.
+    headers: BTreeMap<ListId, ListVersion>,
     /// The number of every version.
     numbers: BTreeSet<u64>,
     /// The list whose rows come now.
     list: Option<Gathered>,
-    gathered: BTreeSet<(ListId, u64)>,
+    gathered: BTreeSet<ListId>,
     /// The change that the next chunk of a version must begin with.
     next_change: (u64, u64),
     directory: Option<Directory>,
@@ -50,7 +48,6 @@ pub(super) struct Contents {
 #[derive(Debug)]
 struct Gathered {
     id: ListId,
-    version: u64,
     parties: Vec<Party>,
     rows: Vec<Row>,
     baseline: baseline::Gathered,
@@ -77,6 +74,7 @@ impl Contents {
             "versions" => self.version(key, bytes, found),
             "rows" => self.rows(key, bytes, found),
             "changes" => self.change(key, bytes, found),
+            "superseded" => self.superseded(key, bytes),
             "snapshots" | "policies" => named(tree, key, bytes, judge, found),
             "looks" => {
                 found.looks = looks::count_chunk(found.looks, key, bytes)?;
@@ -96,7 +94,7 @@ impl Contents {
         let id = std::str::from_utf8(key).ok().and_then(|id| id.parse().ok());
         let id: ListId = id.ok_or_else(|| corrupt("lists", key, "the key is no list id"))?;
         found.lists += 1;
-        self.pointers.insert(id, value::decode("lists", key, bytes)?);
+        self.pointers.insert(id, Pointer::decode(key, bytes)?);
         Ok(())
     }
 
@@ -132,31 +130,22 @@ impl Contents {
             return Err(corrupt("versions", key, "another list has a version of this number"));
         }
         found.versions += 1;
-        let before = self.last_header.replace(header.clone());
-        if let Some(before) = before.filter(|before| before.id == id)
-            && header.provenance.retelling().is_some()
-        {
-            self.headers.insert((id.clone(), before.version), before);
-        }
         if number == self.pointers[&id].version {
-            self.headers.insert((id, number), header);
+            self.headers.insert(id, header);
         }
         Ok(())
     }
 
     fn rows(&mut self, key: &[u8], bytes: &[u8], found: &mut Verified) -> Result<(), StoreError> {
         let (id, version) = self.list_of("rows", key)?;
-        let is_kept = self.headers.contains_key(&(id.clone(), version));
-        let is_gathered = self.list.as_ref().is_some_and(|l| l.id == id && l.version == version);
-        if version != self.pointers[&id].version && !is_kept && !is_gathered {
+        if version != self.pointers[&id].version {
             return Err(corrupt("rows", key, "they are of a version that is not in force"));
         }
-        if !is_gathered {
+        if self.list.as_ref().is_none_or(|list| list.id != id) {
             self.end_list_of(found);
         }
         let list = self.list.get_or_insert_with(|| Gathered {
             id: id.clone(),
-            version,
             parties: Vec::new(),
             rows: Vec::new(),
             baseline: baseline::Gathered::default(),
@@ -194,11 +183,10 @@ impl Contents {
     /// Holds the rows that came against what the pointer and the header say of them.
     fn end_list(&mut self, found: &mut Verified) -> Result<(), StoreError> {
         let Some(list) = self.list.take() else { return Ok(()) };
-        self.gathered.insert((list.id.clone(), list.version));
+        self.gathered.insert(list.id.clone());
         let pointer = &self.pointers[&list.id];
         let key = list.id.as_str().as_bytes();
-        let is_in_force = pointer.version == list.version;
-        if is_in_force && list.chunks != (pointer.parties, pointer.rows) {
+        if list.chunks != (pointer.parties, pointer.rows) {
             let (parties, rows) = list.chunks;
             let what = format_args!(
                 "it counts {} and {} chunks of parties and rows, but {parties} and {rows} are there",
@@ -206,14 +194,10 @@ impl Contents {
             );
             return Err(corrupt("lists", key, what));
         }
-        if is_in_force {
-            found.parties += list.parties.len() as u64;
-            found.rows += list.rows.len() as u64;
-        }
+        found.parties += list.parties.len() as u64;
+        found.rows += list.rows.len() as u64;
         // That there is none is a problem of its own.
-        let Some(header) = self.headers.remove(&(list.id.clone(), list.version)) else {
-            return Ok(());
-        };
+        let Some(header) = self.headers.remove(&list.id) else { return Ok(()) };
         let baseline = list.baseline.finish(key, header.version, list.rows.len())?;
         let state = ListState {
             version: header,
@@ -243,6 +227,19 @@ impl Contents {
         self.next_change = (version, expected + chunk.changes.len() as u64);
         found.changes += chunk.changes.len() as u64;
         Ok(())
+    }
+
+    fn superseded(&self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        match read_part(key, bytes)? {
+            Part::Head(version, head)
+                if !self.numbers.contains(&version)
+                    || !self.numbers.contains(&head.previous)
+                    || !self.pointers.contains_key(&head.list) =>
+            {
+                Err(corrupt("superseded", key, "there is no such version"))
+            }
+            Part::Head(..) | Part::Chunk => Ok(()),
+        }
     }
 
     fn small_segment(&mut self, key: &[u8], packed: &[u8]) -> Result<(), StoreError> {
@@ -277,13 +274,11 @@ impl Contents {
             "versions" => self.end_versions(found),
             "rows" => {
                 self.end_list_of(found);
-                let pointers = self.pointers.iter();
-                let in_force = pointers.map(|(id, pointer)| (id.clone(), pointer.version));
-                let without: Vec<_> = in_force.filter(|it| !self.gathered.contains(it)).collect();
-                for (id, version) in without {
+                let ids = self.pointers.keys().filter(|id| !self.gathered.contains(*id));
+                for id in ids.cloned().collect::<Vec<_>>() {
                     let (parties, rows, chunks) = (Vec::new(), Vec::new(), (0, 0));
                     let baseline = baseline::Gathered::default();
-                    self.list = Some(Gathered { id, version, parties, rows, baseline, chunks });
+                    self.list = Some(Gathered { id, parties, rows, baseline, chunks });
                     self.end_list_of(found);
                 }
             }
@@ -302,7 +297,7 @@ impl Contents {
 
     fn end_versions(&self, found: &mut Verified) {
         for (id, pointer) in &self.pointers {
-            if !self.headers.contains_key(&(id.clone(), pointer.version)) {
+            if !self.headers.contains_key(id) {
                 let what = format_args!("the header of its version {} is missing", pointer.version);
                 found.problem(corrupt("lists", id.as_str().as_bytes(), what));
             }

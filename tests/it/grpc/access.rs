@@ -40,7 +40,7 @@ fn guarded(config: &mut Config) {
     ];
 }
 
-async fn client_with(desk: &Desk, token: &str) -> Client {
+pub async fn client_with(desk: &Desk, token: &str) -> Client {
     let token = Some(Token::new(token).unwrap());
     let credentials = Credentials { token, ..Credentials::default() };
     Client::connect_as(&format!("http://{}", desk.address), &credentials).await.unwrap()

@@ -117,6 +117,7 @@ fn every_field_of_a_change() {
             address: evm(number),
             ticker: "ETH".to_owned(),
             fields: Vec::new(),
+            retold: false,
         };
         let renamed = v1::FieldChange {
             field: v1::ChangedField::PartyName.into(),

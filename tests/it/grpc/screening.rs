@@ -42,6 +42,8 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             required: true,
             stale: false,
             by_hand: true,
+            declared_look: None,
+            known_since: String::new(),
         }],
         missing_lists: Vec::new(),
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,6 +56,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         max_hops: 5,
         exposure_settings: digest_of_settings(),
         policy_digest: hex(Policy::built_in().digest()),
+        as_of: None,
     }
 }
 

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::made::Made;
-use super::{BackfillRefused, Dated, PastOrigin, PastPublication, Told};
+use super::{BackfillRefused, Dated, KnownOrigin, KnownPublication, Told};
 use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
-use crate::domain::publication::Gates;
 use crate::domain::publication::merge::{Merge, merge_parties, merge_rows};
+use crate::domain::publication::{Gates, digest};
 
 /// A publication that was known before.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     /// When it was.
-    pub publication: &'a PastPublication,
+    pub publication: &'a KnownPublication,
     /// What it changed, as stored.
     pub changes: &'a [ListingChange],
     /// What it said of the rows and parties that it changed.
@@ -48,7 +48,7 @@ impl Walk {
         let is_dated = |day: Date| known.iter().any(|it| it.publication.published == Some(day));
         let mut left = files.iter().enumerate().peekable();
         let mut last: Option<&Dated> = None;
-        let mut differing: BTreeMap<usize, &PastPublication> = BTreeMap::new();
+        let mut differing: BTreeMap<usize, &KnownPublication> = BTreeMap::new();
         let mut rows: BTreeMap<&RowKey, &RowFacts> = BTreeMap::new();
         let mut parties: BTreeMap<&str, &Party> = BTreeMap::new();
         for Known { publication, changes, made } in known {
@@ -107,11 +107,15 @@ impl Walk {
     }
 
     fn take_file(&mut self, file: &Dated) {
-        let publication = PastPublication {
+        let publication = KnownPublication {
             published: Some(file.day),
             day: file.day,
             ends: file.day,
-            origin: PastOrigin::File(file.name.clone()),
+            digest: digest(
+                &file.list.parties,
+                file.list.rows.iter().map(|(key, facts)| (key, facts)),
+            ),
+            origin: KnownOrigin::File(file.name.clone()),
         };
         let parties: Vec<_> = file.list.parties.iter().collect();
         let rows: Vec<_> = file.list.rows.iter().map(|(key, facts)| (key, facts)).collect();
@@ -122,7 +126,7 @@ impl Walk {
     /// Merges a publication, without gates.
     fn merge(
         &mut self,
-        publication: &PastPublication,
+        publication: &KnownPublication,
         parties: &[&Party],
         rows: &[(&RowKey, &RowFacts)],
     ) -> Vec<ListingChange> {

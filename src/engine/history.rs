@@ -1,0 +1,138 @@
+//! Which publication of a list was in force on a past day, by the headers of all its versions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{Engine, EngineError};
+use crate::domain::list::{ListId, ListVersion, Provenance, begin};
+use crate::domain::publication::KnownOrigin;
+use crate::screening::snapshot::{Snapshot, SnapshotList};
+
+/// A version of a list that was ever in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastPublication {
+    /// Counted over all lists of the store.
+    pub version: u64,
+    /// Counted on the list, from 1 on.
+    pub number_on_list: u64,
+    /// The version's digest.
+    pub digest: [u8; 32],
+    /// The day of publication, where known.
+    pub published: Option<Date>,
+    /// The day that it counts from: that of publication, or on which it was loaded (UTC).
+    pub day: Date,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// Whether it was imported by hand.
+    pub by_hand: bool,
+    /// Whether it was put into the past by the version.
+    pub is_backfilled: bool,
+}
+
+/// A list as it was in force at a past moment, as known now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListThen {
+    /// The latest publication of that day or before; `None` where none is loaded.
+    pub publication: Option<PastPublication>,
+    /// The last moment, no later than the one asked for, at which that publication is known to have
+    /// been current; `None` where none is.
+    pub current_at: Option<Timestamp>,
+    /// The first day of which a publication is loaded, where the list was first loaded later than the
+    /// moment asked for: what stood then is known from the dates of listings alone.
+    pub known_since: Option<Date>,
+}
+
+/// The publications of each list that the version asked for last knows: headers take reading.
+pub(super) type Histories = Mutex<HashMap<ListId, (u64, Arc<[PastPublication]>)>>;
+
+impl Engine {
+    /// The lists of `snapshot`, in their order, as they were in force at `at`. Blocks.
+    pub fn lists_then(
+        &self,
+        snapshot: &Snapshot,
+        at: Timestamp,
+    ) -> Result<Vec<ListThen>, EngineError> {
+        snapshot.lists().iter().map(|list| self.list_then(list, at)).collect()
+    }
+
+    fn list_then(&self, list: &SnapshotList, at: Timestamp) -> Result<ListThen, EngineError> {
+        let history = self.history(list.id(), list.state().version.version)?;
+        Ok(then(&history, list, at))
+    }
+
+    /// The publications of a list that its version `last` knows.
+    fn history(&self, id: &ListId, last: u64) -> Result<Arc<[PastPublication]>, EngineError> {
+        let histories = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, known)) = histories().get(id)
+            && *of == last
+        {
+            return Ok(Arc::clone(known));
+        }
+        let headers = self.publisher.store().versions(id)?;
+        let up_to = headers.partition_point(|header| header.version <= last);
+        let history: Arc<[PastPublication]> = publications(&headers[..up_to]).into();
+        histories().insert(id.clone(), (last, Arc::clone(&history)));
+        Ok(history)
+    }
+}
+
+/// The publications that are known by the headers of a list: old ones that were put into its past stand
+/// under the version that did so, as if each had been loaded on its day.
+fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
+    let mut known: Vec<PastPublication> = Vec::with_capacity(headers.len());
+    for (number_on_list, header) in (1..).zip(headers) {
+        let (of_header, retelling) =
+            (publication(number_on_list, header), header.provenance.retelling());
+        let Some(retelling) = retelling else {
+            known.push(of_header);
+            continue;
+        };
+        known.retain(|publication| !publication.is_backfilled);
+        for past in &retelling.publications {
+            if let KnownOrigin::File(_) = past.origin {
+                known.push(PastPublication {
+                    digest: past.digest,
+                    published: past.published,
+                    day: past.day,
+                    loaded_at: begin(past.day).unwrap_or(header.loaded_at),
+                    by_hand: true,
+                    is_backfilled: true,
+                    ..of_header.clone()
+                });
+            }
+        }
+    }
+    known
+}
+
+fn publication(number_on_list: u64, header: &ListVersion) -> PastPublication {
+    let loaded_on = header.loaded_at.to_zoned(TimeZone::UTC).date();
+    PastPublication {
+        version: header.version,
+        number_on_list,
+        digest: header.digest,
+        published: header.published,
+        day: header.published.unwrap_or(loaded_on),
+        loaded_at: header.loaded_at,
+        by_hand: matches!(header.provenance, Provenance::Import(_)),
+        is_backfilled: false,
+    }
+}
+
+fn then(history: &[PastPublication], list: &SnapshotList, at: Timestamp) -> ListThen {
+    let day = at.to_zoned(TimeZone::UTC).date();
+    let of_then = history.iter().filter(|known| known.day <= day);
+    let publication = of_then.max_by_key(|known| (known.day, known.version)).cloned();
+    let first_loaded = history.iter().map(|known| known.loaded_at).min();
+    let is_later = first_loaded.is_some_and(|loaded| at < loaded);
+    let first_day = history.iter().map(|known| known.day).min();
+    ListThen {
+        current_at: publication.is_some().then(|| list.known_current_at(at, day)).flatten(),
+        publication,
+        known_since: first_day.filter(|_| is_later),
+    }
+}

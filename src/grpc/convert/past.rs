@@ -1,0 +1,49 @@
+//! The data versions of an answer for a past moment.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{day, from_timestamp, hex, timestamp};
+use crate::engine::ListThen;
+use crate::grpc::v1;
+use crate::screening::snapshot::Snapshot;
+
+/// Gives `message`, made of `snapshot` by [`super::snapshot`], the versions and ages of `at`. `lists`
+/// are the lists of the snapshot, in their order, as they were in force then.
+pub fn set_past(
+    message: &mut v1::Snapshot,
+    snapshot: &Snapshot,
+    lists: &[ListThen],
+    at: Timestamp,
+) {
+    message.as_of = Some(timestamp(at));
+    let date = at.to_zoned(TimeZone::UTC).date();
+    for ((message, list), then) in message.lists.iter_mut().zip(snapshot.lists()).zip(lists) {
+        let publication = then.publication.as_ref();
+        message.version = publication.map_or(0, |it| it.version);
+        message.number_on_list = publication.map_or(0, |it| it.number_on_list);
+        message.digest = publication.map_or_else(String::new, |it| hex(&it.digest));
+        message.published = day(publication.and_then(|it| it.published));
+        message.current_at = then.current_at.map(timestamp);
+        let age = then.current_at.map(|current_at| at.duration_since(current_at));
+        message.age_seconds = age.map(|age| age.as_secs().unsigned_abs());
+        message.clock_behind = None;
+        message.stale = list.is_stale_at(at) || list.gap_at(at, date).is_some();
+        message.known_since = day(then.known_since);
+        let version_now = list.state().version.version;
+        message.by_hand = match publication {
+            Some(publication) if publication.version == version_now => message.by_hand,
+            Some(publication) => publication.by_hand,
+            None => false,
+        };
+        message.declared_look = message
+            .declared_look
+            .take()
+            .filter(|look| look.at.is_some() && look.at == message.current_at);
+    }
+    for chain in &mut message.transfers {
+        let last = chain.last_time.as_ref().and_then(from_timestamp);
+        let age = last.map(|last| at.duration_since(last).max(SignedDuration::ZERO));
+        chain.age_seconds = age.map(|age| age.as_secs().unsigned_abs());
+    }
+}

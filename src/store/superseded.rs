@@ -1,0 +1,260 @@
+//! What each version superseded: the rows and parties that it replaced, so that the version before can
+//! be put together again exactly. Says nothing of what they mean.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `superseded` | version (8), `h`, 0 (4) | the list, the version before, and how many chunks follow |
+//! | | version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
+//!
+//! They are written with the version that supersedes them and kept for ever. The first version of a
+//! list superseded nothing; versions that programs of schema 5 and older wrote have none, and nothing
+//! before them can be put together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::lists::{PARTIES, ROWS, chunk_key, version_key};
+use super::{Store, StoreError, value};
+use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, Party, Row, RowKey};
+
+/// Parties or rows under one key.
+const CHUNK: usize = 1000;
+
+const TREE: &str = "superseded";
+
+const HEAD: u8 = b'h';
+
+/// What stands first of a version.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub list: ListId,
+    /// The version that was superseded.
+    pub previous: u64,
+    /// Chunks.
+    pub parties: u32,
+    /// Chunks.
+    pub rows: u32,
+}
+
+/// What a version made other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub(super) enum Superseded<T: Keyed> {
+    /// It stood otherwise before.
+    Was(T),
+    /// It was not there before.
+    WasNot(T::Key),
+}
+
+/// What has a key by which a version is sorted.
+pub(super) trait Keyed: Clone + PartialEq + Serialize + DeserializeOwned {
+    type Key: Clone + Ord + Serialize + DeserializeOwned;
+
+    fn key(&self) -> &Self::Key;
+}
+
+impl Keyed for Row {
+    type Key = RowKey;
+
+    fn key(&self) -> &RowKey {
+        &self.key
+    }
+}
+
+impl Keyed for Party {
+    type Key = String;
+
+    fn key(&self) -> &String {
+        &self.uid
+    }
+}
+
+/// A list as it stood at an older version, as far as it can be put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PastState {
+    /// As it stood. What is known of looks at its source is not part of a version: the check is empty,
+    /// and so is the baseline.
+    Kept(Box<ListState>),
+    /// The list never had that version.
+    NoSuchVersion,
+    /// This later version was written by a program that did not keep what it superseded.
+    NotKeptBy(u64),
+}
+
+impl Store {
+    /// Writes what `state` makes other in the version before it, if there is one. The writer's lock
+    /// is held, and the pointer names the version before.
+    pub(super) fn write_superseded(&self, state: &ListState) -> Result<(), StoreError> {
+        let ListVersion { id, version, .. } = &state.version;
+        let Some(pointer) = self.pointer(id)? else { return Ok(()) };
+        let head = Head {
+            list: id.clone(),
+            previous: pointer.version,
+            parties: self.write_part(id, [pointer.version, *version], PARTIES, &state.parties)?,
+            rows: self.write_part(id, [pointer.version, *version], ROWS, &state.rows)?,
+        };
+        value::write(&self.superseded, &key(*version, HEAD, 0), &value::encode(&head)?)
+    }
+
+    /// Holds what stands, chunk by chunk, against what comes; how many chunks of differences came of it.
+    fn write_part<T: Keyed>(
+        &self,
+        id: &ListId,
+        [previous, version]: [u64; 2],
+        part: u8,
+        new: &[T],
+    ) -> Result<u32, StoreError> {
+        let (mut written, mut differences) = (0, Vec::new());
+        let mut new = new.iter().peekable();
+        let flush = |differences: &mut Vec<Superseded<T>>, written: &mut u32, most: usize| {
+            while differences.len() > most {
+                let rest = differences.split_off(differences.len().min(CHUNK));
+                let form = value::encode(&differences)?;
+                value::write(&self.superseded, &key(version, part, *written), &form)?;
+                (*written, *differences) = (*written + 1, rest);
+            }
+            Ok::<_, StoreError>(())
+        };
+        let (from, to) = (chunk_key(id, previous, part, 0), chunk_key(id, previous, part + 1, 0));
+        value::scan(&self.rows, "rows", &from, &to, |key, bytes| {
+            for old in value::decode::<Vec<T>>("rows", key, bytes)? {
+                while let Some(added) = new.next_if(|new| new.key() < old.key()) {
+                    differences.push(Superseded::WasNot(added.key().clone()));
+                }
+                let same = new.next_if(|new| new.key() == old.key());
+                if same.is_none_or(|new| *new != old) {
+                    differences.push(Superseded::Was(old));
+                }
+            }
+            flush(&mut differences, &mut written, CHUNK)?;
+            Ok(true)
+        })?;
+        differences.extend(new.map(|added| Superseded::WasNot(added.key().clone())));
+        flush(&mut differences, &mut written, 0)?;
+        Ok(written)
+    }
+
+    /// A list as it stood at `version`. Blocks; the writer waits while the version in force is read.
+    pub fn state_at(&self, id: &ListId, version: u64) -> Result<PastState, StoreError> {
+        let writer = self.lock();
+        let Some(pointer) = self.pointer(id)? else { return Ok(PastState::NoSuchVersion) };
+        let Some(place) = self.number_on_list(id, version) else {
+            return Ok(PastState::NoSuchVersion);
+        };
+        let later: Vec<u64> = match usize::try_from(place) {
+            Ok(place) => self.numbers().get(id).map_or(&[][..], |it| &it[place..]).to_vec(),
+            Err(_) => Vec::new(),
+        };
+        let key = version_key(id, version);
+        let header = value::read(&self.versions, "versions", &key)?
+            .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
+        let header: ListVersion = value::decode("versions", &key, &header)?;
+        let parties = self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?;
+        let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
+        // The rest is never changed once it is written.
+        drop(writer);
+        let (mut parties_then, mut rows_then) = (BTreeMap::new(), BTreeMap::new());
+        for later in later.into_iter().rev() {
+            let Some(head) = self.head(later)? else { return Ok(PastState::NotKeptBy(later)) };
+            self.collect_superseded(later, PARTIES, head.parties, &mut parties_then)?;
+            self.collect_superseded(later, ROWS, head.rows, &mut rows_then)?;
+        }
+        Ok(PastState::Kept(Box::new(ListState {
+            version: header,
+            check: ListCheck::default(),
+            parties: Arc::new(as_before(parties, parties_then)),
+            rows: Arc::new(as_before(rows, rows_then)),
+            baseline: Arc::default(),
+        })))
+    }
+
+    fn head(&self, version: u64) -> Result<Option<Head>, StoreError> {
+        let key = key(version, HEAD, 0);
+        let stored = value::read(&self.superseded, TREE, &key)?;
+        stored.map(|stored| value::decode(TREE, &key, &stored)).transpose()
+    }
+
+    /// Adds what a version superseded, in the place of what later ones did.
+    fn collect_superseded<T: Keyed>(
+        &self,
+        version: u64,
+        part: u8,
+        chunks: u32,
+        found: &mut BTreeMap<T::Key, Option<T>>,
+    ) -> Result<(), StoreError> {
+        for chunk in 0..chunks {
+            let key = key(version, part, chunk);
+            let stored = value::read(&self.superseded, TREE, &key)?
+                .ok_or_else(|| value::corrupt(TREE, &key, "it is missing"))?;
+            for item in value::decode::<Vec<Superseded<T>>>(TREE, &key, &stored)? {
+                match item {
+                    Superseded::Was(item) => found.insert(item.key().clone(), Some(item)),
+                    Superseded::WasNot(key) => found.insert(key, None),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what versions above `last` superseded, which never came in force; how many values.
+    pub(super) fn remove_superseded_above(&self, last: u64) -> Result<u64, StoreError> {
+        let doing = "removing what an unfinished publication left";
+        let mut removed = 0;
+        for key in self.superseded.range((last + 1).to_be_bytes()..).keys() {
+            let key = key.map_err(StoreError::engine(doing))?;
+            self.superseded.remove(key).map_err(StoreError::engine(doing))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+/// `items`, which are sorted by key, with those of `then` as they were.
+fn as_before<T: Keyed>(items: Vec<T>, then: BTreeMap<T::Key, Option<T>>) -> Vec<T> {
+    let mut past = Vec::with_capacity(items.len());
+    let mut then = then.into_iter().peekable();
+    for item in items {
+        while let Some((_, was)) = then.next_if(|(key, _)| key < item.key()) {
+            past.extend(was);
+        }
+        match then.next_if(|(key, _)| key == item.key()) {
+            Some((_, was)) => past.extend(was),
+            None => past.push(item),
+        }
+    }
+    past.extend(then.filter_map(|(_, was)| was));
+    past
+}
+
+fn key(version: u64, part: u8, chunk: u32) -> Vec<u8> {
+    [&version.to_be_bytes()[..], &[part], &chunk.to_be_bytes()].concat()
+}
+
+/// A value, as it is verified.
+pub(super) enum Part {
+    /// What stands first of a version.
+    Head(u64, Head),
+    /// What follows.
+    Chunk,
+}
+
+/// Reads a value of any part.
+pub(super) fn read_part(at: &[u8], bytes: &[u8]) -> Result<Part, StoreError> {
+    let split = at.split_first_chunk::<8>();
+    let part = split.filter(|(_, rest)| rest.len() == 5).map(|(version, rest)| (version, rest[0]));
+    match part {
+        Some((version, HEAD)) => {
+            Ok(Part::Head(u64::from_be_bytes(*version), value::decode(TREE, at, bytes)?))
+        }
+        Some((_, PARTIES)) => {
+            value::decode::<Vec<Superseded<Party>>>(TREE, at, bytes).map(|_| Part::Chunk)
+        }
+        Some((_, ROWS)) => {
+            value::decode::<Vec<Superseded<Row>>>(TREE, at, bytes).map(|_| Part::Chunk)
+        }
+        Some(_) | None => Err(value::corrupt(TREE, at, "the key has another form")),
+    }
+}
