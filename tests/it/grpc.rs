@@ -3,6 +3,7 @@
 
 mod access;
 mod acknowledged;
+mod backfill;
 mod batch;
 mod changes;
 mod concurrency;

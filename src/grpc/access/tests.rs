@@ -61,7 +61,9 @@ fn outcome(admitted: Result<Caller, Refusal>) -> String {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        "BackfillList" | "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => {
+            Some(Role::Ingest)
+        }
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"
