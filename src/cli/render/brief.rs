@@ -333,6 +333,10 @@ fn list_words(list: &v1::SnapshotList, style: Style) -> String {
 
 /// `us-ofac-sdn version 3 of 2025-11-19`
 fn version_words(list: &v1::SnapshotList) -> String {
+    // Of a past day before the first publication.
+    if list.version == 0 {
+        return format!("{}: no publication of that day", or_dash(&list.list_id));
+    }
     format!(
         "{} version {} of {}",
         or_dash(&list.list_id),
@@ -352,11 +356,18 @@ pub fn rests_on(
 ) {
     super::snapshot::warnings(text, snapshot, style);
     let lists = snapshot.lists.iter().map(|list| {
-        let stale = if list.stale { style.paint(Colour::Doubtful, "STALE") } else { String::new() };
-        if stale.is_empty() {
-            version_words(list)
-        } else {
-            format!("{} ({stale})", version_words(list))
+        let doubts = [
+            list.stale.then_some("STALE"),
+            list.declared_look.as_ref().map(|_| "checked by hand"),
+            list.by_hand.then_some("imported by hand"),
+        ];
+        let doubts: Vec<_> = doubts.into_iter().flatten().collect();
+        match doubts.is_empty() {
+            true => version_words(list),
+            false => {
+                let doubts = style.paint(Colour::Doubtful, &doubts.join(", "));
+                format!("{} ({doubts})", version_words(list))
+            }
         }
     });
     let lists: Vec<_> = lists.collect();
