@@ -1,10 +1,12 @@
 //! Old publications that are put into the past of a list.
 
+use jiff::civil::Date;
+
+use super::by_hand::date;
 use super::{Engine, EngineError, Upload, unconfigured};
 use crate::domain::list::ListId;
 use crate::domain::publication::{FileOutcome, OldFile};
 use crate::source::{self, Bounds, Format};
-use jiff::civil::Date;
 
 /// The most rows of all files of one backfill: they are in memory together.
 pub const MAX_BACKFILL_ROWS: usize = 500_000;
@@ -80,15 +82,12 @@ impl Engine {
 }
 
 fn read_dated(file: &BackfillFile, upload: &Upload) -> Result<OldFile, EngineError> {
-    let named = |what: String| format!("{}: {what}", file.name);
+    let name = || file.name.clone();
     let mut list = source::read_file(upload.path(), file.format, &Bounds::default())
-        .map_err(|error| EngineError::MalformedFile { name: file.name.clone(), error })?;
-    if let (Some(stated), Some(given)) = (list.published, file.published)
-        && stated != given
-    {
-        let what = named(format!("{given}, and the file itself says {stated}: leave it out"));
-        return Err(EngineError::Field { field: "file.published", what });
-    }
-    list.published = list.published.or(file.published);
-    Ok(OldFile { name: file.name.clone(), list })
+        .map_err(|error| EngineError::MalformedFile { name: name(), error })?;
+    date(&mut list, file.published).map_err(|what| {
+        let what = format!("{}: {what}", file.name);
+        EngineError::Field { field: "file.published", what }
+    })?;
+    Ok(OldFile { name: name(), list })
 }

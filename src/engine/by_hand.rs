@@ -122,13 +122,8 @@ impl Engine {
         settings.format = import.format;
         let _turn = self.publisher.reading_turn();
         let mut list = source::read_file(path, settings.format, &Bounds::default())?;
-        if let (Some(stated), Some(given)) = (list.published, import.published)
-            && stated != given
-        {
-            let what = format!("{given}, and the file itself says {stated}: leave it out");
-            return Err(EngineError::Field { field: "header.published", what });
-        }
-        list.published = list.published.or(import.published);
+        date(&mut list, import.published)
+            .map_err(|what| EngineError::Field { field: "header.published", what })?;
         let provenance = Provenance::Import(import.file_name.clone());
         let declared = match &import.declaration {
             Some(declaration) => Some(declared_look(declaration, list.published, self.now())?),
@@ -202,6 +197,17 @@ fn declared_look(
         )));
     }
     Ok(DeclaredLook { at, by: declaration.by.clone(), declared_at: now })
+}
+
+/// Takes the day of publication that was given, unless the file says another.
+pub(super) fn date(list: &mut ReadList, given: Option<Date>) -> Result<(), String> {
+    if let (Some(stated), Some(given)) = (list.published, given)
+        && stated != given
+    {
+        return Err(format!("{given}, and the file itself says {stated}: leave it out"));
+    }
+    list.published = list.published.or(given);
+    Ok(())
 }
 
 #[cfg(test)]

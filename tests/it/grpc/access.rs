@@ -87,7 +87,9 @@ fn bearer(token: &str) -> HeaderMap {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
+        "BackfillList" | "ImportList" | "RefreshList" | "IngestTransfers" | "DeclareCoverage" => {
+            Some(Role::Ingest)
+        }
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"
