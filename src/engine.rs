@@ -363,6 +363,11 @@ impl Engine {
             .collect()
     }
 
+    /// Returns a list's name for people; its id where the configuration names none.
+    pub fn list_name<'e>(&'e self, id: &'e ListId) -> &'e str {
+        self.settings(id).map_or(id.as_str(), |settings| &settings.name)
+    }
+
     fn settings(&self, id: &ListId) -> Option<&ListSettings> {
         self.settings.iter().find(|settings| settings.id == *id)
     }

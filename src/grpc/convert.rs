@@ -408,6 +408,7 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
             .iter()
             .map(|list| v1::SnapshotList {
                 list_id: list.id.to_string(),
+                name: engine.list_name(&list.id).to_owned(),
                 kind: v1::ListKind::from(list.kind).into(),
                 version: list.version,
                 number_on_list: engine.number_on_list(&list.id, list.version),

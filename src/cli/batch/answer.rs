@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::chunk::Asked;
-use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN};
+use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN, join_values};
 use crate::cli::text::escape;
 use crate::grpc::client::plain;
 use crate::grpc::v1;
@@ -81,18 +81,29 @@ fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
             v1::DesignationTiming::Unspecified => String::new(),
             timing => short(timing.as_str_name(), "DESIGNATION_TIMING_"),
         };
-        row.timing_basis = match exposure.timing_basis() {
-            v1::ListedOnBasis::Unspecified => String::new(),
-            basis => short(basis.as_str_name(), "LISTED_ON_BASIS_"),
-        };
+        row.timing_basis = basis(exposure.timing_basis());
         let share = exposure.direct_share_basis_points;
         row.share = (share > 0).then_some(Share(share));
     }
     if let Some(listing) = &finding.listing {
         row.list = listing.list_id.clone();
         row.list_kind = short(listing.list_kind().as_str_name(), "LIST_KIND_");
-        row.party = listing.party.as_ref().map(|party| party.name.clone()).unwrap_or_default();
         row.listed_address = listing.address.clone();
+        row.listed_on = listing.listed_on.clone();
+        row.listed_on_basis = basis(listing.listed_on_basis());
+        if let Some(party) = &listing.party {
+            row.party = party.name.clone();
+            row.programs = join_values(&party.programs);
+            row.aliases = join_values(&party.aliases);
+        }
+    }
+}
+
+/// What a date rests on; empty where the server does not say.
+fn basis(basis: v1::ListedOnBasis) -> String {
+    match basis {
+        v1::ListedOnBasis::Unspecified => String::new(),
+        basis => short(basis.as_str_name(), "LISTED_ON_BASIS_"),
     }
 }
 
@@ -161,8 +172,15 @@ mod tests {
         let listing = v1::Listing {
             list_id: "us-ofac-sdn".to_owned(),
             list_kind: v1::ListKind::Sanctions.into(),
-            party: Some(v1::Party { name: uid.to_owned(), ..Default::default() }),
+            party: Some(v1::Party {
+                name: uid.to_owned(),
+                programs: vec!["DPRK3".to_owned(), "CYBER2".to_owned()],
+                aliases: vec!["A|B".to_owned()],
+                ..Default::default()
+            }),
             address: "0xcd".to_owned(),
+            listed_on: "2022-04-14".to_owned(),
+            listed_on_basis: v1::ListedOnBasis::FirstSeen.into(),
             ..Default::default()
         };
         let exposure = hops.map(|hops| v1::Exposure {
@@ -256,6 +274,10 @@ mod tests {
             list_kind: "SANCTIONS".to_owned(),
             party: "P".to_owned(),
             listed_address: "0xcd".to_owned(),
+            programs: "DPRK3|CYBER2".to_owned(),
+            aliases: "A\\|B".to_owned(),
+            listed_on: "2022-04-14".to_owned(),
+            listed_on_basis: "FIRST_SEEN".to_owned(),
             rule: "near".to_owned(),
             reason: "For review: two hops.".to_owned(),
             coverage: "NOT_COVERED".to_owned(),

@@ -89,6 +89,10 @@ impl RowForm {
             text(&row.list_kind),
             text(&row.party),
             text(&row.listed_address),
+            text(&row.programs),
+            text(&row.aliases),
+            text(&row.listed_on),
+            text(&row.listed_on_basis),
             text(&row.rule),
             text(&row.reason),
             text(&row.coverage),
@@ -289,7 +293,7 @@ mod tests {
         out.clear();
         RowForm { lines: Lines::Csv, with_path: false }.row(&row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,,,\n";
         assert_eq!(text, want);
     }
 }

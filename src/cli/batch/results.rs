@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, anyhow};
 
 use super::form::QUOTE;
-use super::row::{COLUMNS, ResultRow};
+use super::row::{ADDED, COLUMNS, ResultRow};
 use crate::source::rows::{
     Bounds, Cells, Column, Columns, LineBreaks, Origin, Table, optional, required,
 };
@@ -22,9 +22,13 @@ const BOUNDS: Bounds = Bounds {
     line_breaks: LineBreaks::Allowed,
 };
 
-/// The columns, each at its place in [`COLUMNS`]. Only the path may be missing.
+/// The columns, each at its place in [`COLUMNS`]. The path and those of [`ADDED`] may be
+/// missing.
 static LIST: LazyLock<Vec<Column<'static>>> = LazyLock::new(|| {
-    let column = |name: &'static str| if name == "path" { optional(name) } else { required(name) };
+    let may_be_missing = |name: &str| name == "path" || ADDED.contains(&name);
+    let column = |name: &'static str| {
+        if may_be_missing(name) { optional(name) } else { required(name) }
+    };
     COLUMNS.into_iter().map(column).collect()
 });
 
@@ -118,6 +122,10 @@ impl Reader<'_> {
             list_kind: self.text(column())?,
             party: self.text(column())?,
             listed_address: self.text(column())?,
+            programs: self.text(column())?,
+            aliases: self.text(column())?,
+            listed_on: self.text(column())?,
+            listed_on_basis: self.text(column())?,
             rule: self.text(column())?,
             reason: self.text(column())?,
             coverage: self.text(column())?,
@@ -197,6 +205,26 @@ mod tests {
         assert_eq!(read(file.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>(), rows[1..]);
     }
 
+    /// A result of an earlier program, which had fewer columns.
+    #[test]
+    fn columns_that_were_added_may_be_missing() {
+        let columns: Vec<_> = COLUMNS.into_iter().filter(|name| !ADDED.contains(name)).collect();
+        let cell = |name: &&str| match *name {
+            "row" => "1",
+            "decision" => "BLOCK",
+            "listed_address" => "0xcd",
+            "rule" => "listed",
+            _ => "",
+        };
+        let cells: Vec<_> = columns.iter().map(cell).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{}\n{}\n", columns.join(","), cells.join(",")))
+            .unwrap();
+        let row = read(file.path()).unwrap().next().unwrap().unwrap();
+        assert_eq!((row.listed_address.as_str(), row.rule.as_str()), ("0xcd", "listed"));
+        assert_eq!((row.programs.as_str(), row.listed_on_basis.as_str()), ("", ""));
+    }
+
     #[test]
     fn what_is_no_result_is_refused_with_its_place() {
         let form = RowForm { lines: Lines::Csv, with_path: false };
@@ -210,11 +238,11 @@ mod tests {
             };
             assert!(said.contains(want), "{said}");
         };
-        let commas = ",".repeat(18);
+        let commas = ",".repeat(22);
         check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
-        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(17)), "score: \"300\" is none");
+        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(21)), "score: \"300\" is none");
         check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
-        check(&format!("{head}1,2\n"), "2 fields where the headings have 23");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 27");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: \"\" is none");
         check("", "it is empty: 0 bytes");

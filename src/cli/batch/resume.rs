@@ -52,7 +52,10 @@ pub fn resume(
     let name = shown.to_string();
     let results = Results::open(Origin::Stream { name: &name, bytes }).with_context(context)?;
     if form.lines == Lines::Csv && results.names() != form.columns() {
-        bail!("{shown}: has other columns than were asked for: --evidence adds the column path");
+        bail!(
+            "{shown}: has other columns than were asked for: --evidence adds the column path, and \
+             earlier versions wrote fewer columns"
+        );
     }
     let mut chunk = Chunk::default();
     for result in results {

@@ -11,7 +11,8 @@ use crate::grpc::v1::IncompleteReasonCode;
 use crate::screening::DecidedBy;
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
-pub const COLUMNS: [&str; 24] = [
+/// Results of earlier programs lack those of [`ADDED`].
+pub const COLUMNS: [&str; 28] = [
     "row",
     "reference",
     "address",
@@ -29,6 +30,10 @@ pub const COLUMNS: [&str; 24] = [
     "list_kind",
     "party",
     "listed_address",
+    "programs",
+    "aliases",
+    "listed_on",
+    "listed_on_basis",
     "rule",
     "reason",
     "coverage",
@@ -37,6 +42,9 @@ pub const COLUMNS: [&str; 24] = [
     "evaluated_at",
     "path",
 ];
+
+/// The columns that results of earlier programs do not have.
+pub const ADDED: [&str; 4] = ["programs", "aliases", "listed_on", "listed_on_basis"];
 
 /// What a row came to, from best to worst.
 #[derive(
@@ -178,6 +186,18 @@ pub struct ResultRow {
     /// The listed address, verbatim.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub listed_address: String,
+    /// The programs of that party, such as sanctions programs, as [`join_values`] joins them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub programs: String,
+    /// The other names of that party, in the list's order, as [`join_values`] joins them.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub aliases: String,
+    /// The first day of that listing (YYYY-MM-DD); empty where unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub listed_on: String,
+    /// What that day rests on: ADDRESS_DATE, FIRST_SEEN, PARTY_DATE or UNKNOWN.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub listed_on_basis: String,
     /// The id of the deciding rule.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rule: String,
@@ -225,6 +245,15 @@ impl ResultRow {
         reasons.map(|reason| reason.split_once(' ').unwrap_or((reason, "")))
     }
 
+    /// The reason without the codes and lists of [`ResultRow::incomplete`]; empty where it says
+    /// nothing else.
+    pub fn sentence(&self) -> &str {
+        if self.incomplete().next().is_none() {
+            return &self.reason;
+        }
+        self.reason.split_once(THEN).map_or("", |(_, sentence)| sentence)
+    }
+
     /// What the decision of the row rests on.
     pub fn decided_by(&self) -> DecidedBy {
         let subjects = self.incomplete().map(|(code, _)| {
@@ -233,6 +262,36 @@ impl ResultRow {
         });
         DecidedBy::of(&self.rule, subjects)
     }
+}
+
+/// Joins values into one cell, as a list's own CSV form does: `a|b`, with a backslash before a bar or
+/// a backslash of a value.
+pub fn join_values(values: &[String]) -> String {
+    let escaped = values.iter().map(|value| value.replace('\\', "\\\\").replace('|', "\\|"));
+    escaped.collect::<Vec<_>>().join("|")
+}
+
+/// Splits a cell into the values that [`join_values`] joined. Any other backslash is kept: cells of
+/// CSV have escapes such as `\u{202e}` too.
+pub fn split_values(cell: &str) -> Vec<String> {
+    if cell.is_empty() {
+        return Vec::new();
+    }
+    let mut values = Vec::new();
+    let mut value = String::new();
+    let mut characters = cell.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '|' => values.push(std::mem::take(&mut value)),
+            '\\' => {
+                let escaped = characters.next_if(|next| matches!(next, '|' | '\\'));
+                value.push(escaped.unwrap_or('\\'));
+            }
+            other => value.push(other),
+        }
+    }
+    values.push(value);
+    values
 }
 
 #[cfg(test)]
@@ -258,6 +317,34 @@ mod tests {
         }
         assert!(serde_json::from_str::<Share>("-1").is_err());
         assert!(serde_json::from_str::<Share>("1e300").is_err());
+    }
+
+    #[test]
+    fn values_of_a_cell_are_read_back() {
+        let check = |values: &[&str], want: &str| {
+            let values: Vec<_> = values.iter().map(|value| (*value).to_owned()).collect();
+            assert_eq!(join_values(&values), want);
+            assert_eq!(split_values(want), values, "{want}");
+        };
+        check(&[], "");
+        check(&["a"], "a");
+        check(&["a", "b c", ""], "a|b c|");
+        check(&["a|b", "c\\"], "a\\|b|c\\\\");
+        // As a cell of CSV has what a terminal obeys.
+        assert_eq!(split_values("x\\u{202e}|y\\n"), ["x\\u{202e}", "y\\n"]);
+    }
+
+    #[test]
+    fn the_sentence_follows_the_codes() {
+        let check = |status: &str, reason: &str, want: &str| {
+            let (status, reason) = (status.to_owned(), reason.to_owned());
+            let row = ResultRow { status, reason, ..ResultRow::default() };
+            assert_eq!(row.sentence(), want);
+        };
+        check("COMPLETE", "Blocked: listed.", "Blocked: listed.");
+        check("INCOMPLETE", "INCOMPLETE LIST_STALE x; Blocked: a; b.", "Blocked: a; b.");
+        check("INCOMPLETE", "INCOMPLETE CHECKSUM_WRONG", "");
+        check("INCOMPLETE", "Blocked: listed.", "Blocked: listed.");
     }
 
     #[test]

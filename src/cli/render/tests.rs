@@ -140,6 +140,7 @@ fn reason(decision: v1::Decision, findings: &[v1::Finding]) -> String {
 
 fn snapshot() -> v1::Snapshot {
     let sdn = v1::SnapshotList {
+        name: "OFAC Specially Designated Nationals".to_owned(),
         list_id: text("us-ofac-sdn"),
         kind: v1::ListKind::Sanctions.into(),
         version: 3,
