@@ -2,8 +2,11 @@
 //! result, summary and moment. Reads no file and no clock.
 
 mod basis;
+mod case;
 mod cases;
 mod charts;
+mod contents;
+mod sign;
 mod style;
 mod words;
 
@@ -11,12 +14,15 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use super::gathered::Gathered;
-use crate::cli::batch::row::RowDecision;
+use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::batch::summary::Summary;
 use crate::cli::render::page;
 use crate::domain::digits::grouped;
 use crate::grpc::v1;
 use words::{outside, rows};
+
+/// The link at the end of a section's heading; paper does not have it.
+const UP: &str = " <a class=\"up\" href=\"#contents\">contents</a>";
 
 /// What a page shows.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +62,14 @@ impl Report<'_> {
         self.beside.as_ref().map_or(&[], |beside| &beside.summary.snapshots)
     }
 
+    /// The name for people of the list that a row names; `None` where the row's snapshot does not say
+    /// one.
+    fn list_name(&self, row: &ResultRow) -> Option<&str> {
+        let snapshot = self.snapshots().iter().find(|snapshot| snapshot.id == row.snapshot)?;
+        let list = snapshot.lists.iter().find(|list| list.list_id == row.list)?;
+        (!list.name.is_empty() && list.name != list.list_id).then_some(list.name.as_str())
+    }
+
     /// Whether rows could come with paths.
     fn has_evidence(&self) -> bool {
         let asked = |beside: &Beside<'_>| beside.summary.options.include_evidence;
@@ -81,24 +95,10 @@ pub fn html(report: &Report<'_>) -> Result<String> {
         rows(counts.rows)
     ));
     charts::totals(&mut page, report.gathered);
-    basis::facts(&mut page, report);
-    page.push_str("</header>\n<nav aria-label=\"Contents\"><p>");
-    let parts = [
-        ("figures", "Figures"),
-        ("block", "BLOCK"),
-        ("review", "REVIEW"),
-        ("error", "ERROR"),
-        ("review-data", "REVIEW by data alone"),
-        ("basis", "Data"),
-    ];
-    let links = parts.map(|(id, name)| format!("<a href=\"#{id}\">{name}</a>"));
-    page.push_str(&format!("{}</p></nav>\n<main>\n", links.join(" · ")));
-    page.push_str(
-        "<section id=\"figures\" aria-labelledby=\"h-figures\">\n<h2 id=\"h-figures\">Figures</h2>\n",
-    );
-    charts::charts(&mut page, report.gathered);
-    charts::tables(&mut page, report.gathered);
-    page.push_str("</section>\n");
+    basis::brief(&mut page, report);
+    page.push_str("</header>\n");
+    contents::contents(&mut page, report.gathered);
+    page.push_str("<main>\n");
     let gathered = report.gathered;
     let sections = [
         (RowDecision::Block, &gathered.blocked),
@@ -106,11 +106,18 @@ pub fn html(report: &Report<'_>) -> Result<String> {
         (RowDecision::Error, &gathered.errors),
     ];
     for (decision, shown) in sections {
-        let has_evidence = report.has_evidence();
-        cases::section(&mut page, decision, shown, &report.result.name, has_evidence)?;
+        cases::section(&mut page, decision, shown, report)?;
     }
     cases::by_data(&mut page, gathered, &report.result.name);
-    basis::snapshots(&mut page, report);
+    page.push_str(&format!(
+        "<section id=\"figures\" aria-labelledby=\"h-figures\">\n\
+         <h2 id=\"h-figures\">Figures{UP}</h2>\n"
+    ));
+    charts::charts(&mut page, gathered);
+    charts::tables(&mut page, gathered);
+    page.push_str("</section>\n");
+    basis::provenance(&mut page, report);
+    sign::section(&mut page, report);
     page.push_str(&format!(
         "</main>\n<footer>\n<p class=\"dim\">Every count was made from the rows of the result; \
          the summary was only compared with them. Decisions are those of the policy named above. \

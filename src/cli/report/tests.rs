@@ -96,9 +96,101 @@ fn rows_without_evidence_say_so() {
     let summary = small("customers.jsonl.summary.json");
     let summary = summary.replace("\"include_evidence\": true", "\"include_evidence\": false");
     let page = page_of(&rows, Some(&summary), 9).unwrap();
-    let said = page.matches("No path is drawn: the batch was run without --evidence.").count();
-    assert_eq!(said, 12, "each BLOCK and REVIEW");
+    let count = |said: &str| page.matches(said).count();
+    assert_eq!(
+        count("No path is drawn: the batch was run without --evidence."),
+        8,
+        "each exposure"
+    );
+    assert_eq!(count("No path: the address is listed itself."), 3);
+    assert_eq!(count("No path: no tie with a listed address was found."), 1);
     assert!(!page.contains("<svg xmlns"));
+}
+
+/// The page of the small result, and the case of one of its rows.
+fn case(number: u64) -> (String, String) {
+    let page = made(&arguments(folder().join("customers.jsonl"), 9), moment()).unwrap();
+    let (_, case) =
+        page.split_once(&format!("<article class=\"c-block\" id=\"row-{number}\"")).unwrap();
+    let (case, _) = case.split_once("</article>").unwrap();
+    let case = case.to_owned();
+    (page, case)
+}
+
+#[test]
+fn a_case_names_its_listing_and_has_room_to_sign() {
+    let (_, case) = case(4);
+    let fact = |name: &str, value: &str| {
+        let shown = format!("<dt class=\"own\">{name}</dt><dd class=\"all\">{value}</dd>");
+        assert!(case.contains(&shown), "{shown} in {case}");
+    };
+    fact("Party", "<strong><bdi>LAZARUS GROUP</bdi></strong>");
+    // Four other names stand open, and the other six are folded.
+    let named = |name: &str| format!("<bdi>{name}</bdi>");
+    let open =
+        ["&quot;HIDDEN COBRA&quot;", "&quot;GUARDIANS OF PEACE&quot;", "APPLEWORM", "APT-C-26"];
+    let folded = ["GROUP 77", "OFFICE 91", "RED DOT", "TEMP.HERMIT", "WHOIS HACKING TEAM", "ZINC"];
+    let (open, folded) = (open.map(named).join("; "), folded.map(named).join("; "));
+    let folded = format!("<details><summary>and 6 more</summary>{folded}</details>");
+    fact("Also known as", &format!("{open}{folded}"));
+    fact("Programs", "<bdi>DPRK3</bdi>; <bdi>CYBER2</bdi>");
+    let list = "us-ofac-sdn &lt;as configured&gt;";
+    fact("List", &format!("<bdi>{list}</bdi> (<bdi>us-ofac-sdn</bdi>, <bdi>SANCTIONS</bdi>)"));
+    let basis = "the first publication loaded here in which the address newly appeared";
+    fact("Listed on", &format!("<bdi>2022-04-14</bdi>: {basis}"));
+    assert!(case.contains("<p class=\"reason\"><bdi>a SANCTIONS listing of the address</bdi></p>"));
+    for line in ["Decision", "Reviewed by", "Date", "Signature"] {
+        assert!(case.contains(&format!("<div><dt>{line}</dt><dd></dd></div>")), "{line}");
+    }
+}
+
+#[test]
+fn amounts_are_in_display_units() {
+    let (_, case) = case(5);
+    let shown = "Amounts moved</dt><dd class=\"all\"><bdi>";
+    let (_, amounts) = case.split_once(shown).unwrap();
+    let (amount, _) = amounts.split_once("</bdi></dd>").unwrap();
+    let number = amount.strip_suffix(" ETH").unwrap();
+    let (whole, part) = number.split_once('.').unwrap();
+    assert!(whole.len() < 4 && part.len() == 18, "{amount}");
+}
+
+/// Cases first, figures after them, provenance and the sign-off last; every link leads somewhere.
+#[test]
+fn the_contents_lead_to_every_case() {
+    let (page, _) = case(4);
+    let (contents, _) = page.split_once("</nav>").unwrap();
+    for row in [4, 5, 7, 8, 10, 12, 13, 15, 19, 21, 31, 42] {
+        assert!(contents.contains(&format!("<a href=\"#row-{row}\">row {row}</a>")), "row {row}");
+    }
+    let sections = ["block", "review", "error", "review-data", "figures", "basis", "sign"];
+    let places = sections.map(|id| page.find(&format!("<section id=\"{id}\"")).unwrap());
+    assert!(places.is_sorted(), "{places:?}");
+    let links: Vec<_> = page.split(" href=\"#").skip(1).collect();
+    assert!(links.len() > 30);
+    for link in links {
+        let (id, _) = link.split_once('"').unwrap();
+        assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
+    }
+}
+
+/// A result of an earlier program, which has none of the columns that were added since.
+#[test]
+fn a_result_without_the_added_columns_is_reported() {
+    let bare = |row: ResultRow| ResultRow {
+        programs: String::new(),
+        aliases: String::new(),
+        listed_on: String::new(),
+        listed_on_basis: String::new(),
+        ..row
+    };
+    let lines = small_rows().into_iter().map(bare);
+    let lines: String = lines.map(|row| serde_json::to_string(&row).unwrap() + "\n").collect();
+    let page = page_of(&lines, None, 9).unwrap();
+    assert!(page.contains("Listed on</dt><dd class=\"all\">the result does not say</dd>"));
+    assert!(!page.contains("Also known as") && !page.contains("Programs</dt>"));
+    // Without a summary a list has its id alone.
+    assert!(page.contains("List</dt><dd class=\"all\"><bdi>us-ofac-sdn</bdi>, <bdi>SANCTIONS"));
 }
 
 /// A path too long for one row goes on in the next, and stays whole.

@@ -22,6 +22,11 @@ struct Party {
     list: &'static str,
     kind: &'static str,
     address: &'static str,
+    /// As a result has them: parted by bars.
+    programs: &'static str,
+    aliases: &'static str,
+    /// The first day of the listing, and what it rests on.
+    listed_on: (&'static str, &'static str),
 }
 
 const PARTIES: [Party; 6] = [
@@ -30,12 +35,18 @@ const PARTIES: [Party; 6] = [
         list: "us-ofac-sdn",
         kind: "SANCTIONS",
         address: "0x098B716B8Aaf21512996dC57EB0615e2383E2f96",
+        programs: "DPRK3|CYBER2",
+        aliases: "\"HIDDEN COBRA\"|\"GUARDIANS OF PEACE\"|APPLEWORM|APT-C-26|GROUP 77|OFFICE 91|RED DOT|TEMP.HERMIT|WHOIS HACKING TEAM|ZINC",
+        listed_on: ("2022-04-14", "FIRST_SEEN"),
     },
     Party {
         name: "Hydra Market & <b>Partners</b>",
         list: "us-ofac-sdn",
         kind: "SANCTIONS",
         address: "0x7F367cC41522cE07553e823bf3be79A889DEbe1B",
+        programs: "CYBER2",
+        aliases: "Hydra \\| <script>alert(2)</script>",
+        listed_on: ("2022-04-05", "ADDRESS_DATE"),
     },
     Party {
         name: "TraderTraitor (FBI advisory of 26 February 2025 on the theft from an exchange, also \
@@ -43,24 +54,36 @@ const PARTIES: [Party; 6] = [
         list: "us-fbi-advisories",
         kind: "ADVISORY",
         address: "0x51E9d833Ecae4E8D9D8Be17300AEE6D3398C135D",
+        programs: "",
+        aliases: "",
+        listed_on: ("2025-02-26", "ADDRESS_DATE"),
     },
     Party {
         name: "김철 (KIM Čhŏl)",
         list: "us-ofac-sdn",
         kind: "SANCTIONS",
         address: "0x4f47Bc496083C727c5fbe3Ce9CDf2B0f6496270c",
+        programs: "DPRK4",
+        aliases: "金哲|KIM, Chol",
+        listed_on: ("2019-09-13", "PARTY_DATE"),
     },
     Party {
         name: "شركة الصرافة",
         list: "il-nbctf",
         kind: "SEIZURE",
         address: "0x175d44451403Edf28469dF03A9280c1197ADb92c",
+        programs: "",
+        aliases: "",
+        listed_on: ("", "UNKNOWN"),
     },
     Party {
         name: "evil\u{202e}gpj.exe",
         list: "us-ofac-sdn",
         kind: "SANCTIONS",
         address: "0x3Cffd56B47B7b41c56258D9C7731ABaDc360E073",
+        programs: "EVIL\u{202e}1",
+        aliases: "a\u{200b}b|c\\\\d",
+        listed_on: ("2020-01-01", "ADDRESS_DATE"),
     },
 ];
 
@@ -163,7 +186,9 @@ fn found(number: u64, party: usize, hops: u64) -> Value {
         json!({
             "address": asked, "decision": decision, "score": score, "level": level,
             "finding": finding, "hops": hops, "list": party.list, "list_kind": party.kind,
-            "party": party.name, "listed_address": party.address, "rule": rule, "reason": reason,
+            "party": party.name, "listed_address": party.address, "programs": party.programs,
+            "aliases": party.aliases, "listed_on": party.listed_on.0,
+            "listed_on_basis": party.listed_on.1, "rule": rule, "reason": reason,
         }),
     );
     if hops == 0 {
@@ -293,7 +318,7 @@ fn snapshot() -> Value {
                 age: u64,
                 limit: Option<u64>| {
         json!({
-            "list_id": id, "kind": format!("LIST_KIND_{kind}"), "version": version.to_string(),
+            "list_id": id, "name": format!("{id} <as configured>"), "kind": format!("LIST_KIND_{kind}"), "version": version.to_string(),
             "number_on_list": version.to_string(),
             "digest": format!("{:064x}", u128::from(version) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced),
             "published": published, "age_seconds": age.to_string(),

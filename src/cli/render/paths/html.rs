@@ -15,17 +15,20 @@ const FIT_COLUMNS: usize = 5;
 pub const STYLE: &str = "\
 .drawing{overflow-x:auto;border:1px solid var(--line);border-radius:6px}\
 .drawing svg{display:block}.drawing.fit svg{max-width:100%;height:auto}\
+.wide{overflow-x:auto}\
 table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
 .hops th:nth-child(1){width:1.2rem}.hops th:nth-child(4){width:12%}.hops th:nth-child(5){width:10.5rem}\
 .hops td:nth-child(5){white-space:nowrap}\
 .hops th:nth-child(6){width:26%}\
 .listed{color:var(--bad);font-weight:600}.asked{color:var(--good);font-weight:600}\
 .stop{color:var(--doubt);font-weight:600}\
-@media screen and (max-width:44rem){.hops thead{display:none}\
-.hops tr,.hops tr th,.hops td{display:block;border:0;padding:.1rem 0;width:auto}\
+@media screen and (max-width:44rem){.drawing.fit svg{max-width:none}.drawing.short svg{max-width:100%}\
+.hops thead{display:none}.heads th,.heads td{padding:.3rem}.heads td:first-child{overflow-wrap:anywhere;min-width:8rem}\
+table.hops,.hops tbody,.hops tr,.hops tr th,.hops td{display:block;border:0;padding:.1rem 0}\
+.hops tr th:nth-child(n),.hops td:nth-child(n){width:auto}\
 .hops tr{border-bottom:1px solid var(--line);padding:.5rem 0}\
 .hops th::before{content:\"Hop \"}\
-.hops td{padding-left:7rem}.hops td::before{content:attr(data-of);display:block;float:left;\
+.hops tr td{padding-left:7rem}.hops td::before{content:attr(data-of);display:block;float:left;\
 margin-left:-7rem;color:var(--dim)}}\
 @media print{.drawing{overflow:visible;border:0;break-inside:avoid}\
 .drawing svg{max-width:100%;height:auto}}";
@@ -56,7 +59,11 @@ pub fn html(
              transactions below; BEFORE, AFTER and AFTER? (perhaps) compare the transfer at the \
              listed address with its listing. Times are UTC.</p>\n",
         );
-        let fit = if layout(&picture).columns.len() <= FIT_COLUMNS { " fit" } else { "" };
+        let fit = match layout(&picture).columns.len() {
+            0..=2 => " fit short",
+            3..=FIT_COLUMNS => " fit",
+            _ => "",
+        };
         page.push_str(&format!("<div class=\"drawing{fit}\">\n"));
         page.push_str(&svg::element(&picture, usize::MAX));
         page.push_str("</div>\n<h2>Every hop</h2>\n");
@@ -87,7 +94,11 @@ pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> St
     for path in &picture.paths {
         let listing = path.message.listing.clone().unwrap_or_default();
         let said = format!("{}: {}", headline(path), listing_words(&listing));
-        page.push_str(&format!("<p>{}.</p>\n<div class=\"drawing fit\">\n", capital(&xml(&said))));
+        let short = if path.steps.len() == 1 { " short" } else { "" };
+        page.push_str(&format!(
+            "<p>{}.</p>\n<div class=\"drawing fit{short}\">\n",
+            capital(&xml(&said))
+        ));
         page.push_str(&svg::element(&picture, most_columns));
         page.push_str("</div>\n");
         table(&mut page, &picture, path);
@@ -164,7 +175,7 @@ fn facts(
 /// The transfers that the snapshot holds, chain by chain.
 fn heads(page: &mut String, snapshot: &v1::Snapshot) {
     page.push_str(
-        "<h3>Transfers of the snapshot</h3>\n<table class=\"heads\">\n<tr><th scope=\"col\">Chain</th>\
+        "<h3>Transfers of the snapshot</h3>\n<div class=\"wide\"><table class=\"heads\">\n<tr><th scope=\"col\">Chain</th>\
          <th scope=\"col\">Transfers</th><th scope=\"col\">Last block</th>\
          <th scope=\"col\">Last moment (UTC)</th><th scope=\"col\">By kind</th></tr>\n",
     );
@@ -182,7 +193,7 @@ fn heads(page: &mut String, snapshot: &v1::Snapshot) {
             xml(&words::whole_kinds(chain))
         ));
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
 fn hops(page: &mut String, picture: &Picture<'_>, number: usize, path: &Path<'_>) {

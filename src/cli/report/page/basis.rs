@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::Report;
 use super::words::{code, heading, or_dash, outside, rows};
+use super::{Report, UP};
 use crate::cli::batch::summary::Summary;
 use crate::cli::batch::text::input_read;
 use crate::cli::render::{snapshot, words};
@@ -13,8 +13,26 @@ use crate::cli::text::Style;
 use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
-/// The facts at the head of a report.
-pub fn facts(page: &mut String, report: &Report<'_>) {
+/// What was screened, when, and how the result is told from others: a line at the head of a report.
+pub fn brief(page: &mut String, report: &Report<'_>) {
+    let day = |moment: jiff::Timestamp| moment.strftime("%Y-%m-%d").to_string();
+    let screened = match report.gathered.evaluated {
+        None => String::new(),
+        Some((first, last)) if day(first) == day(last) => format!("Screened on {}. ", day(first)),
+        Some((first, last)) => format!("Screened from {} to {}. ", day(first), day(last)),
+    };
+    let digest: String = report.result.sha256.chars().take(16).collect();
+    page.push_str(&format!(
+        "<p class=\"dim\">{screened}Report made on {} of the result {}, SHA-256 <code>{}</code>… Days \
+         are UTC; <a href=\"#basis\">Provenance</a> has all in full.</p>\n",
+        day(report.made_at),
+        code(&report.result.name),
+        digest,
+    ));
+}
+
+/// The facts of a report.
+fn facts(page: &mut String, report: &Report<'_>) {
     page.push_str("<table class=\"facts\">\n<caption>What is reported</caption>\n<tbody>\n");
     let mut fact = |name: &str, value: &str| {
         page.push_str(&format!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n"));
@@ -118,12 +136,13 @@ fn policies(report: &Report<'_>) -> String {
     }
 }
 
-/// Every snapshot in full.
-pub fn snapshots(page: &mut String, report: &Report<'_>) {
-    page.push_str(
+/// The section on what the report rests on: the facts, and every snapshot in full.
+pub fn provenance(page: &mut String, report: &Report<'_>) {
+    page.push_str(&format!(
         "<section id=\"basis\" aria-labelledby=\"h-basis\">\n\
-         <h2 id=\"h-basis\">Data that the answers rest on</h2>\n",
-    );
+         <h2 id=\"h-basis\">Provenance{UP}</h2>\n"
+    ));
+    facts(page, report);
     if report.snapshots().is_empty() {
         page.push_str("<p>The versions are not known: the result has no summary. The rows name ");
         let ids: Vec<_> = report.gathered.bases.keys().map(|(id, _)| code(id)).collect();
@@ -188,7 +207,7 @@ fn lists(page: &mut String, snapshot: &v1::Snapshot) {
         page.push_str(&format!(
             "<tr><th scope=\"row\">{}</th><td>{}{required}</td><td class=\"num\">{}</td>\
              <td class=\"day\">{}</td><td>{}</td><td>{}</td></tr>\n",
-            or_dash(&list.list_id),
+            list_named(list),
             words::kind(list.kind()),
             words::version(list.number_on_list, list.version),
             or_dash(&list.published),
@@ -197,6 +216,16 @@ fn lists(page: &mut String, snapshot: &v1::Snapshot) {
         ));
     }
     page.push_str("</tbody>\n</table></div>\n");
+}
+
+/// A list by its name for people and its id; by the id alone where it has no other name.
+fn list_named(list: &v1::SnapshotList) -> String {
+    let id = or_dash(&list.list_id);
+    if list.name.is_empty() || list.name == list.list_id {
+        id
+    } else {
+        format!("{}<br><span class=\"dim\">{id}</span>", outside(&list.name))
+    }
 }
 
 fn transfers(page: &mut String, snapshot: &v1::Snapshot) {

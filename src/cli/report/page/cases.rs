@@ -1,24 +1,15 @@
-//! The rows that somebody has to look at: an overview, and each with its reason and drawn path.
+//! The sections of rows that somebody has to look at: an overview of each, its cases, and the rows
+//! that are told in a table alone.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use super::words::{code, explained, heading, or_dash, outside, rows};
+use super::case::case;
+use super::words::{code, explained, heading, or_dash, reasons, rows};
+use super::{Report, UP};
 use crate::cli::batch::row::{ResultRow, RowDecision};
 use crate::cli::render::page::xml;
-use crate::cli::render::{paths::html, words};
 use crate::cli::report::gathered::{Gathered, Shown};
 use crate::domain::digits::grouped;
-use crate::exposure::MAX_HOPS;
-use crate::grpc::v1;
-
-/// Columns of addresses side by side in a drawing, as many as can be read on A4.
-const COLUMNS: usize = 3;
-
-/// The longest address, transaction, chain, asset or amount of a path, in bytes.
-const LONGEST: usize = 1_024;
-
-/// The longest name that is drawn.
-const LONGEST_NAME: usize = 320;
 
 /// The section of the rows of one decision.
 ///
@@ -28,16 +19,15 @@ pub fn section(
     page: &mut String,
     decision: RowDecision,
     shown: &Shown,
-    result: &str,
-    has_evidence: bool,
+    report: &Report<'_>,
 ) -> Result<()> {
     let id = decision.as_str().to_lowercase();
     page.push_str(&format!(
-        "<section id=\"{id}\" aria-labelledby=\"h-{id}\">\n<h2 id=\"h-{id}\">{decision}: {}</h2>\n",
+        "<section id=\"{id}\" aria-labelledby=\"h-{id}\">\n<h2 id=\"h-{id}\">{decision}: {}{UP}</h2>\n",
         rows(shown.all)
     ));
     let held = shown.rows();
-    more(page, (decision.as_str(), decision), shown, &held, result);
+    more(page, (decision.as_str(), decision), shown, &held, &report.result.name);
     match decision {
         RowDecision::Error => errors(page, &held),
         RowDecision::Allow | RowDecision::Review | RowDecision::Block => {
@@ -45,7 +35,7 @@ pub fn section(
                 overview(page, decision, &held);
             }
             for row in held {
-                case(page, row, has_evidence).with_context(|| format!("row {}", row.row))?;
+                case(page, row, report).with_context(|| format!("row {}", row.row))?;
             }
         }
     }
@@ -90,7 +80,7 @@ pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
     let shown = &gathered.reviewed_by_data;
     page.push_str(&format!(
         "<section id=\"review-data\" aria-labelledby=\"h-review-data\">\n\
-         <h2 id=\"h-review-data\">REVIEW only because of the data: {}</h2>\n",
+         <h2 id=\"h-review-data\">REVIEW only because of the data: {}{UP}</h2>\n",
         rows(shown.all)
     ));
     let held = shown.rows();
@@ -112,7 +102,7 @@ pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
         }
         page.push_str(
             "</tbody>\n</table></div>\n\
-             <div class=\"wide\"><table class=\"fine\">\n<caption>Rows to screen again</caption>\n",
+             <div class=\"wide\"><table class=\"fine rows\">\n<caption>Rows to screen again</caption>\n",
         );
         page.push_str(&heading(&["#Row", "Reference", "Address", "Chain", "#Score", "Why"]));
         page.push_str("<tbody>\n");
@@ -121,7 +111,7 @@ pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
                 "{}<td class=\"num\">{}</td><td class=\"said\">{}</td></tr>\n",
                 row_of_table(row),
                 score(row),
-                or_dash(&reasons(row))
+                reasons(row)
             ));
         }
         page.push_str("</tbody>\n</table></div>\n");
@@ -129,17 +119,11 @@ pub fn by_data(page: &mut String, gathered: &Gathered, result: &str) {
     page.push_str("</section>\n");
 }
 
-/// `LIST_STALE us-ofac-sdn, NARROWED`
-fn reasons(row: &ResultRow) -> String {
-    let reason = |(code, list): (&str, &str)| format!("{code} {list}").trim_end().to_owned();
-    row.incomplete().map(reason).collect::<Vec<_>>().join(", ")
-}
-
 /// The first cells of a row that is shown in a table alone: what was asked.
 fn row_of_table(row: &ResultRow) -> String {
     format!(
         "<tr id=\"row-{0}\"><th scope=\"row\" class=\"num\">{0}</th><td>{1}</td><td>{2}</td>\
-         <td>{3}</td>",
+         <td class=\"id\">{3}</td>",
         row.row,
         or_dash(&row.reference),
         code(&row.address),
@@ -153,7 +137,7 @@ fn errors(page: &mut String, held: &[&ResultRow]) {
     }
     page.push_str(
         "<p>These rows could not be asked. Nothing is known of their addresses: mend the input and \
-         screen them again.</p>\n<div class=\"wide\"><table>\n<caption>Rows in error</caption>\n",
+         screen them again.</p>\n<div class=\"wide\"><table class=\"rows\">\n<caption>Rows in error</caption>\n",
     );
     page.push_str(&heading(&["#Row", "Reference", "Address", "Chain", "Error"]));
     page.push_str("<tbody>\n");
@@ -199,125 +183,4 @@ fn score(row: &ResultRow) -> String {
 
 fn hops(row: &ResultRow) -> String {
     row.hops.map_or_else(|| "-".to_owned(), |hops| hops.to_string())
-}
-
-/// One row in full.
-fn case(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
-    let class = row.decision.as_str().to_lowercase();
-    page.push_str(&format!(
-        "<article class=\"c-{class}\" id=\"row-{0}\" aria-labelledby=\"h-{0}\">\n\
-         <h3 id=\"h-{0}\">Row {0}: {1}</h3>\n\
-         <p class=\"verdict\"><strong class=\"tag t-{class}\">{2}</strong> · score {3} · {4} · rule {5}</p>\n",
-        row.row,
-        code(&row.address),
-        row.decision,
-        score(row),
-        outside(&row.level),
-        or_dash(&row.rule)
-    ));
-    page.push_str(&format!("<p class=\"reason\">{}</p>\n", or_dash(&row.reason)));
-    about(page, row);
-    drawn(page, row, has_evidence)?;
-    page.push_str("</article>\n");
-    Ok(())
-}
-
-/// What the row says, column by column.
-fn about(page: &mut String, row: &ResultRow) {
-    let kind = if row.list_kind.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", outside(&row.list_kind))
-    };
-    let hops = match row.hops {
-        Some(0) => "0 (listed itself)".to_owned(),
-        _ => hops(row),
-    };
-    let timing = match row.timing.as_str() {
-        "BEFORE" => "BEFORE the listing".to_owned(),
-        "AFTER" => "AFTER the listing".to_owned(),
-        "UNKNOWN" => "perhaps AFTER the listing".to_owned(),
-        other => or_dash(other),
-    };
-    let basis = v1::ListedOnBasis::from_str_name(&format!("LISTED_ON_BASIS_{}", row.timing_basis));
-    let timing = match basis {
-        Some(basis) => format!("{timing}, {}", words::timing_basis(basis)),
-        None => timing,
-    };
-    let share = row.share.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
-    let about = [
-        ("Reference", or_dash(&row.reference), true),
-        ("Party", or_dash(&row.party), true),
-        ("Listed address", code(&row.listed_address), true),
-        ("List", format!("{}{kind}", or_dash(&row.list)), false),
-        ("Finding", or_dash(&row.finding), false),
-        ("Hops", hops, false),
-        ("Timing", timing, false),
-        ("Direct share", share, false),
-        ("Status", or_dash(&row.status), false),
-        ("Transfers", or_dash(&row.coverage), false),
-        ("Chain asked", or_dash(&row.chain), false),
-        ("Snapshot", code(&row.snapshot), false),
-        ("Screened", outside(&row.evaluated_at), false),
-        ("Policy", outside(&row.policy), true),
-    ];
-    page.push_str("<dl class=\"about\">\n");
-    for (name, value, whole) in about {
-        let class = if whole { " class=\"all\"" } else { "" };
-        page.push_str(&format!("<dt>{name}</dt><dd{class}>{value}</dd>\n"));
-    }
-    page.push_str("</dl>\n");
-}
-
-/// The path of funds, or why there is none.
-fn drawn(page: &mut String, row: &ResultRow, has_evidence: bool) -> Result<()> {
-    if row.path.is_empty() {
-        let why = match row.hops {
-            _ if !has_evidence => "No path is drawn: the batch was run without --evidence.",
-            Some(0) => "No path: the address is listed itself.",
-            None if row.finding.is_empty() => "No path: no tie with a listed address was found.",
-            _ => "No path came with this answer.",
-        };
-        page.push_str(&format!("<p class=\"dim\">{why}</p>\n"));
-        return Ok(());
-    }
-    bounded("an address", &row.address).context("column address")?;
-    let path = path(&row.path).context("column path")?;
-    let hops = crate::cli::render::words::count(path.hops.len(), "hop", "hops");
-    page.push_str(&format!("<details open><summary>Path of funds, {hops}</summary>\n"));
-    page.push_str(&html::evidence(&row.address, &path, COLUMNS));
-    page.push_str("</details>\n");
-    Ok(())
-}
-
-/// Holds a text that is drawn whole to its bound.
-fn bounded(what: &str, text: &str) -> Result<()> {
-    ensure!(text.len() <= LONGEST, "{what} of {} bytes, of at most {LONGEST}", text.len());
-    Ok(())
-}
-
-/// A path as it stands in a result, of a size that can be drawn.
-fn path(json: &str) -> Result<v1::ExposurePath> {
-    let mut path: v1::ExposurePath = serde_json::from_str(json)?;
-    let hops = path.hops.len();
-    ensure!((1..=usize::from(MAX_HOPS)).contains(&hops), "{hops} hops, of 1 to {MAX_HOPS}");
-    for hop in &path.hops {
-        for end in [&hop.from, &hop.to].into_iter().flatten() {
-            bounded("an address", &end.address)?;
-        }
-        bounded("a transaction", &hop.tx)?;
-        bounded("a chain", &hop.chain)?;
-        bounded("an asset", &hop.asset)?;
-        bounded("a symbol", &hop.symbol)?;
-        bounded("an amount", &hop.amount)?;
-    }
-    if let Some(listing) = &mut path.listing {
-        bounded("a listed address", &listing.canonical_address)?;
-        bounded("a list", &listing.list_id)?;
-        bounded("a date", &listing.listed_on)?;
-        if let Some(party) = &mut listing.party {
-            party.name = crate::cli::render::paths::shortened(&party.name, LONGEST_NAME);
-        }
-    }
-    Ok(path)
 }

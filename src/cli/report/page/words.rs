@@ -1,5 +1,6 @@
 //! Numbers, names and table parts as a page has them. Every text from outside becomes harmless here.
 
+use crate::cli::batch::row::ResultRow;
 use crate::cli::render::page::xml;
 use crate::cli::render::words::incomplete;
 use crate::domain::digits::grouped;
@@ -11,14 +12,26 @@ const LONGEST: usize = 320;
 /// How much of a longer one is shown, from its start.
 const START: usize = 240;
 
+/// The most reasons of being INCOMPLETE that are shown of a row.
+const MOST_REASONS: usize = 40;
+
+/// The longest sentence from outside that is shown whole, in characters: a reason names parties and
+/// lists, which may be long.
+const LONGEST_SENTENCE: usize = 2_000;
+
 /// A text from outside, in its own writing direction; of a very long one its start and length.
 pub fn outside(text: &str) -> String {
-    format!("<bdi>{}</bdi>", cut(text))
+    format!("<bdi>{}</bdi>", cut(text, LONGEST))
+}
+
+/// As [`outside`], for a reason.
+pub fn sentence(text: &str) -> String {
+    format!("<bdi>{}</bdi>", cut(text, LONGEST_SENTENCE))
 }
 
 /// As [`outside`], for an address, a digest or an id; a dash where there is none.
 pub fn code(text: &str) -> String {
-    if text.is_empty() { "-".to_owned() } else { format!("<code>{}</code>", cut(text)) }
+    if text.is_empty() { "-".to_owned() } else { format!("<code>{}</code>", cut(text, LONGEST)) }
 }
 
 /// As [`outside`], or a dash where there is nothing.
@@ -26,9 +39,9 @@ pub fn or_dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { outside(text) }
 }
 
-fn cut(text: &str) -> String {
+fn cut(text: &str, longest: usize) -> String {
     // The bytes first: most texts are short.
-    let long = text.len() > LONGEST && text.chars().nth(LONGEST).is_some();
+    let long = text.len() > longest && text.chars().nth(longest).is_some();
     if !long {
         return xml(text);
     }
@@ -37,10 +50,51 @@ fn cut(text: &str) -> String {
     format!("{}… ({length} characters; whole in the result file)", xml(&start))
 }
 
+/// Values from outside with semicolons between them, at most so many, and how many more there are.
+pub fn values(values: &[String], most: usize) -> String {
+    let mut shown: Vec<_> = values.iter().take(most).map(|value| outside(value)).collect();
+    let more = values.len().saturating_sub(most);
+    if more > 0 {
+        shown.push(format!("and {} more in the result file", grouped(more as u64)));
+    }
+    shown.join("; ")
+}
+
+/// Why a row is INCOMPLETE, in words: `a list is older than its limit, or its age is not known
+/// (us-ofac-sdn)`. The lists of one reason stand together, and at most [`MOST_REASONS`] of all.
+pub fn reasons(row: &ResultRow) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (code, list) in row.incomplete().take(MOST_REASONS) {
+        let place = reasons.iter().position(|(known, _)| *known == code);
+        let place = place.unwrap_or_else(|| {
+            reasons.push((code, Vec::new()));
+            reasons.len() - 1
+        });
+        if !list.is_empty() {
+            reasons[place].1.push(outside(list));
+        }
+    }
+    if reasons.is_empty() {
+        return "the result does not say why".to_owned();
+    }
+    let reason = |(code, lists): &(&str, Vec<String>)| match (meaning(code), lists.is_empty()) {
+        (Some(why), true) => why.to_owned(),
+        (Some(why), false) => format!("{why} ({})", lists.join(", ")),
+        (None, true) => outside(code),
+        (None, false) => format!("{} ({})", outside(code), lists.join(", ")),
+    };
+    reasons.iter().map(reason).collect::<Vec<_>>().join("; ")
+}
+
+/// What a code of a reason of being INCOMPLETE means; `None` where this program does not know it.
+fn meaning(code: &str) -> Option<&'static str> {
+    Code::from_str_name(&format!("INCOMPLETE_REASON_CODE_{code}")).map(incomplete)
+}
+
 /// The code of a reason of being INCOMPLETE, with what it means.
 pub fn explained(code: &str) -> String {
-    let known = Code::from_str_name(&format!("INCOMPLETE_REASON_CODE_{code}"));
-    format!("{}: {}", outside(code), incomplete(known.unwrap_or_default()))
+    let meaning = meaning(code).unwrap_or_else(|| incomplete(Code::default()));
+    format!("{}: {meaning}", outside(code))
 }
 
 /// A number of rows with its noun.
@@ -94,6 +148,8 @@ mod tests {
         let long = outside(&"é".repeat(65_536));
         assert!(long.len() < 700 && long.contains("(65,536 characters; whole in"), "{long}");
         assert!(!outside(&"é".repeat(320)).contains("characters"));
+        assert!(!sentence(&"é".repeat(2_000)).contains("characters"));
+        assert!(sentence(&"é".repeat(2_001)).contains("(2,001 characters; whole in"));
     }
 
     #[test]
