@@ -13,7 +13,7 @@ use crate::cli::text::Style;
 use crate::domain::digits::grouped;
 use crate::grpc::v1;
 
-/// What was screened, when, and how the result is told from others: a line at the head of a report.
+/// The line at the head of a report: what was screened, when, and the digest of the result.
 pub fn brief(page: &mut String, report: &Report<'_>) {
     let day = |moment: jiff::Timestamp| moment.strftime("%Y-%m-%d").to_string();
     let screened = match report.gathered.evaluated {

@@ -12,7 +12,7 @@ const MOST_OPEN: usize = 40;
 /// The longest name of a case, in characters: what fits beside its number in a column.
 const LONGEST: usize = 28;
 
-/// Adds the contents.
+/// Adds the contents, one entry a section, in the order of the page.
 pub fn contents(page: &mut String, gathered: &Gathered) {
     page.push_str("<nav id=\"contents\" aria-labelledby=\"h-contents\">\n");
     page.push_str("<h2 id=\"h-contents\">Contents</h2>\n<ol>\n");
