@@ -21,7 +21,7 @@ fn outcome(
     let mut reader = csv::Reader::from_reader(said.out.as_bytes());
     let rows = reader.records().map(|row| {
         let row = row.unwrap();
-        (row[4].to_owned(), row[18].to_owned())
+        (row[4].to_owned(), row[22].to_owned())
     });
     let rows = rows.collect();
     (said, rows)

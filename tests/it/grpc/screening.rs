@@ -44,7 +44,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             by_hand: true,
             declared_look: None,
             known_since: String::new(),
-            name: OFAC.to_owned(),
+            name: format!("The list {OFAC}"),
         }],
         missing_lists: Vec::new(),
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
