@@ -362,6 +362,14 @@ impl ListVersion {
             None => (&self.provenance, self.loaded_at),
         }
     }
+
+    /// Returns which gates were overridden for the rows that stand, and why; empty where none were.
+    pub fn standing_force_reason(&self) -> &str {
+        match self.provenance.retelling() {
+            Some(retelling) => &retelling.standing_force_reason,
+            None => &self.force_reason,
+        }
+    }
 }
 
 /// A list as it stands: what the store keeps and the screening index is built from.

@@ -28,7 +28,7 @@ use crate::domain::list::{
 
 pub use backfill::{
     BackfillContext, BackfillRefused, Backfilled, FileOutcome, History, KnownOrigin,
-    KnownPublication, OldFile, Retelling, RetoldChange, backfill,
+    KnownPublication, OldFile, Retelling, RetoldChange, backfill, known_publications,
 };
 pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, standing_digest};
@@ -249,9 +249,10 @@ fn check_published(
         return ListCheck { declared: Some(look.clone()), ..by_day };
     }
     match last {
+        // What was declared of another file is not declared of this one.
         Some(last) if context.ages_by_source && by_day.fresh_as_of() > last.fresh_as_of() => {
-            let ListCheck { succeeded_at, published, declared, .. } = last.clone();
-            ListCheck { succeeded_at, published, declared, ..ListCheck::default() }
+            let ListCheck { succeeded_at, published, .. } = *last;
+            ListCheck { succeeded_at, published, ..ListCheck::default() }
         }
         _ => by_day,
     }

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::dialogue::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
-use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, begin};
+use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, ReadList, begin};
 use crate::domain::publication::{Force, Gate, Refused};
 use crate::refresh::{ByHand, ListSettings, RefreshError};
 use crate::screening::snapshot::SnapshotList;

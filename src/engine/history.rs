@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 
 use super::{Engine, EngineError};
 use crate::domain::list::{ListId, ListVersion, Provenance, begin};
-use crate::domain::publication::KnownOrigin;
+use crate::domain::publication::{KnownOrigin, KnownPublication, known_publications};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
-/// A version of a list that was ever in force.
+/// A publication of a list that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastPublication {
     /// Counted over all lists of the store.
@@ -23,14 +23,15 @@ pub struct PastPublication {
     pub digest: [u8; 32],
     /// The day of publication, where known.
     pub published: Option<Date>,
-    /// The day that it counts from: that of publication, or on which it was loaded (UTC).
+    /// The day from which it was in force: that of publication, or on which it was loaded (UTC) where
+    /// that is not known or it was forced upon a later one.
     pub day: Date,
-    /// When it was loaded.
+    /// When it was loaded; of a backfilled one the beginning of its day.
     pub loaded_at: Timestamp,
     /// Whether it was imported by hand.
     pub by_hand: bool,
-    /// Whether it was put into the past by the version.
-    pub is_backfilled: bool,
+    /// The file that it was backfilled from by the version; `None` where it was loaded in its time.
+    pub file: Option<String>,
 }
 
 /// A list as it was in force at a past moment, as known now.
@@ -80,53 +81,39 @@ impl Engine {
     }
 }
 
-/// The publications that are known by the headers of a list: old ones that were put into its past stand
-/// under the version that did so, as if each had been loaded on its day.
+/// The publications that are known by the headers of a list, in the order in which they were in force;
+/// backfilled ones under the version of the backfill.
 fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
-    let mut known: Vec<PastPublication> = Vec::with_capacity(headers.len());
-    for (number_on_list, header) in (1..).zip(headers) {
-        let (of_header, retelling) =
-            (publication(number_on_list, header), header.provenance.retelling());
-        let Some(retelling) = retelling else {
-            known.push(of_header);
-            continue;
+    let number_of = |version: u64| headers.partition_point(|header| header.version <= version);
+    let backfill = headers.iter().rfind(|header| header.provenance.retelling().is_some());
+    let publication = |known: KnownPublication| {
+        let (version, file) = match known.origin {
+            KnownOrigin::Version { version, .. } => (version, None),
+            KnownOrigin::File(name) => (backfill.map_or(0, |it| it.version), Some(name)),
         };
-        known.retain(|publication| !publication.is_backfilled);
-        for past in &retelling.publications {
-            if let KnownOrigin::File(_) = past.origin {
-                known.push(PastPublication {
-                    digest: past.digest,
-                    published: past.published,
-                    day: past.day,
-                    loaded_at: begin(past.day).unwrap_or(header.loaded_at),
-                    by_hand: true,
-                    is_backfilled: true,
-                    ..of_header.clone()
-                });
-            }
-        }
-    }
-    known
-}
-
-fn publication(number_on_list: u64, header: &ListVersion) -> PastPublication {
-    let loaded_on = header.loaded_at.to_zoned(TimeZone::UTC).date();
-    PastPublication {
-        version: header.version,
-        number_on_list,
-        digest: header.digest,
-        published: header.published,
-        day: header.published.unwrap_or(loaded_on),
-        loaded_at: header.loaded_at,
-        by_hand: matches!(header.provenance, Provenance::Import(_)),
-        is_backfilled: false,
-    }
+        let header = headers.iter().find(|header| header.version == version)?;
+        Some(PastPublication {
+            version,
+            number_on_list: number_of(version) as u64,
+            digest: known.digest,
+            published: known.published,
+            day: known.ends,
+            loaded_at: match file {
+                Some(_) => begin(known.day).unwrap_or(header.loaded_at),
+                None => header.loaded_at,
+            },
+            by_hand: file.is_some() || matches!(header.provenance, Provenance::Import(_)),
+            file,
+        })
+    };
+    known_publications(headers).into_iter().filter_map(publication).collect()
 }
 
 fn then(history: &[PastPublication], list: &SnapshotList, at: Timestamp) -> ListThen {
     let day = at.to_zoned(TimeZone::UTC).date();
+    // Of several with one day, the last.
     let of_then = history.iter().filter(|known| known.day <= day);
-    let publication = of_then.max_by_key(|known| (known.day, known.version)).cloned();
+    let publication = of_then.max_by_key(|known| known.day).cloned();
     let first_loaded = history.iter().map(|known| known.loaded_at).min();
     let is_later = first_loaded.is_some_and(|loaded| at < loaded);
     let first_day = history.iter().map(|known| known.day).min();

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DEFAULT_MAX_AGE, Engine, EngineError, internal};
 use crate::domain::list::{ListCheck, ListState, begin};
+use crate::domain::publication::standing_digest;
 use crate::screening::coverage::{ExposureState, NotKept};
 use crate::screening::snapshot::{
     ENGINE_VERSION, ListTerms, Snapshot, SnapshotListRecord, SnapshotName, SnapshotRecord, parse_id,
@@ -151,7 +152,8 @@ impl Engine {
                 Err(error) => return Err(error.to_string()),
             },
         };
-        if state.version.digest != record.digest {
+        // The rows themselves: their header names the same digest as the record in any case.
+        if standing_digest(&state) != record.digest {
             return Err(format!("version {version} of {id} has another digest"));
         }
         let check = check_then(record);

@@ -423,6 +423,7 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
                 by_hand: list.by_hand,
                 declared_look: list.declared.as_ref().map(declared_look),
                 known_since: String::new(),
+                backfilled_from: String::new(),
             })
             .collect(),
         missing_lists: record.missing.iter().map(ToString::to_string).collect(),

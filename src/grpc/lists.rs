@@ -443,7 +443,7 @@ fn sanctions_list(
     message.clock_behind = convert::clock_behind(list, now);
     message.origin = origin.into();
     message.origin_name = origin_name;
-    message.force_reason = version.force_reason.clone();
+    message.force_reason = version.standing_force_reason().to_owned();
     let counts = &version.counts;
     message.counts = Some(v1::ListCounts {
         listings: counts.listings,

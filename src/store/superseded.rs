@@ -233,28 +233,59 @@ fn key(version: u64, part: u8, chunk: u32) -> Vec<u8> {
     [&version.to_be_bytes()[..], &[part], &chunk.to_be_bytes()].concat()
 }
 
-/// A value, as it is verified.
-pub(super) enum Part {
-    /// What stands first of a version.
-    Head(u64, Head),
-    /// What follows.
-    Chunk,
+/// What is still to come of a version, as its values are verified in their order.
+#[derive(Debug)]
+pub(super) struct Expected {
+    version: u64,
+    /// The keys of chunks that have not come, the next at the end.
+    chunks: Vec<Vec<u8>>,
 }
 
-/// Reads a value of any part.
-pub(super) fn read_part(at: &[u8], bytes: &[u8]) -> Result<Part, StoreError> {
-    let split = at.split_first_chunk::<8>();
-    let part = split.filter(|(_, rest)| rest.len() == 5).map(|(version, rest)| (version, rest[0]));
-    match part {
-        Some((version, HEAD)) => {
-            Ok(Part::Head(u64::from_be_bytes(*version), value::decode(TREE, at, bytes)?))
+impl Expected {
+    /// Takes the next value: a head, of a version of `numbers`, after all chunks of the one before, or
+    /// the chunk that must come.
+    pub fn take(
+        expected: &mut Option<Self>,
+        at: &[u8],
+        bytes: &[u8],
+        is_version: impl Fn(&Head, u64) -> bool,
+    ) -> Result<(), StoreError> {
+        let corrupt = |what: &str| Err(value::corrupt(TREE, at, what));
+        let split = at.split_first_chunk::<8>().filter(|(_, rest)| rest.len() == 5);
+        let Some((version, part)) = split.map(|(version, rest)| (version, rest[0])) else {
+            return corrupt("the key has another form");
+        };
+        if part == HEAD {
+            let whole = Self::end(expected);
+            let version = u64::from_be_bytes(*version);
+            let head: Head = value::decode(TREE, at, bytes)?;
+            if !is_version(&head, version) {
+                return corrupt("there is no such version");
+            }
+            let keys = |part, chunks| (0..chunks).map(move |chunk| key(version, part, chunk));
+            let mut chunks: Vec<_> = keys(PARTIES, head.parties).collect();
+            chunks.extend(keys(ROWS, head.rows));
+            chunks.reverse();
+            *expected = Some(Self { version, chunks });
+            return whole;
         }
-        Some((_, PARTIES)) => {
-            value::decode::<Vec<Superseded<Party>>>(TREE, at, bytes).map(|_| Part::Chunk)
+        if expected.as_mut().and_then(|it| it.chunks.pop()).is_none_or(|next| next != at) {
+            return corrupt("another value should be here");
         }
-        Some((_, ROWS)) => {
-            value::decode::<Vec<Superseded<Row>>>(TREE, at, bytes).map(|_| Part::Chunk)
+        match part {
+            PARTIES => value::decode::<Vec<Superseded<Party>>>(TREE, at, bytes).map(drop),
+            _ => value::decode::<Vec<Superseded<Row>>>(TREE, at, bytes).map(drop),
         }
-        Some(_) | None => Err(value::corrupt(TREE, at, "the key has another form")),
+    }
+
+    /// That nothing of the last version is missing.
+    pub fn end(expected: &mut Option<Self>) -> Result<(), StoreError> {
+        match expected.take() {
+            Some(Self { version, chunks }) if !chunks.is_empty() => {
+                let what = format_args!("{} of its chunks are missing", chunks.len());
+                Err(value::corrupt(TREE, &key(version, HEAD, 0), what))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }

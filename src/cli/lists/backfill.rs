@@ -9,8 +9,10 @@ use clap::Args;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
 
+use super::force;
 use super::import::{CHUNKS_AHEAD, Sending, chunks, file_name};
 use crate::cli::output::Output;
+use crate::cli::text::Style;
 use crate::cli::{dates, render};
 use crate::domain::list::ListId;
 use crate::grpc::client::{Client, answer};
@@ -36,6 +38,10 @@ pub struct Arguments {
     /// Change nothing, and show what would be done
     #[arg(long)]
     dry_run: bool,
+    /// Take files that lack more than a quarter of what is listed next without asking, as where there is
+    /// no terminal
+    #[arg(long)]
+    yes: bool,
     /// How to show the outcome
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -45,20 +51,49 @@ pub struct Arguments {
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let of_one = arguments.published.is_none() || arguments.files.len() == 1;
     ensure!(of_one, "--published is the day of one file: give each such file in a call of its own");
-    let Arguments { files, list, format, published, dry_run, output } = arguments;
-    let header = v1::BackfillListHeader { list_id: list.to_string(), validate_only: dry_run };
+    let trial = call(client, &arguments, true).await?;
+    if !arguments.dry_run {
+        if trial.files.iter().any(may_be_cut) && !arguments.yes {
+            eprint!("{}", render::lists::backfilled(&trial, true, Style::PLAIN));
+            force::ask(
+                "a file lacks more than a quarter of what is listed next: those rows would count as \
+                 not listed on its day",
+                "Take it as it is?",
+            )?;
+        }
+        let done = call(client, &arguments, false).await?;
+        return arguments
+            .output
+            .show(&done, |style| render::lists::backfilled(&done, false, style));
+    }
+    arguments.output.show(&trial, |style| render::lists::backfilled(&trial, true, style))
+}
+
+/// Whether so much is missing that the file may not be whole.
+fn may_be_cut(file: &v1::BackfilledFile) -> bool {
+    file.lacks.saturating_mul(4) > file.next_rows
+}
+
+async fn call(
+    client: &mut Client,
+    arguments: &Arguments,
+    is_trial: bool,
+) -> Result<v1::BackfillListResponse> {
+    let Arguments { files, list, format, published, .. } = arguments;
+    let header = v1::BackfillListHeader { list_id: list.to_string(), validate_only: is_trial };
+    let (format, published) = (*format, *published);
     let file = move |path: &Path| v1::BackfillFile {
         format: format.map_or_else(String::new, |format| format.to_string()),
         file_name: file_name(path),
         published: published.map_or_else(String::new, |day| day.to_string()),
     };
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let files = files.clone();
     let reader = tokio::task::spawn_blocking(move || send(&files, header, file, sender));
     let response = Sending { reader, receiver }
         .with(async |requests| client.lists.backfill_list(requests).await)
         .await?;
-    let response = answer(response)?;
-    output.show(&response, |style| render::lists::backfilled(&response, dry_run, style))
+    Ok(answer(response)?)
 }
 
 type Sender = mpsc::Sender<v1::BackfillListRequest>;

@@ -57,12 +57,13 @@ fn message(gate: Gate) -> v1::ImportGate {
     }
 }
 
-/// Fails unless the operator agrees on the terminal to what was shown.
-pub fn ask() -> Result<()> {
+/// Fails unless the operator agrees on the terminal to what was shown: `why` it is asked, and the
+/// `question`.
+pub fn ask(why: &str, question: &str) -> Result<()> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        bail!("nothing was published: there is no terminal to ask on; --yes agrees to the above");
+        bail!("nothing was published, since {why}; there is no terminal to ask on: --yes agrees");
     }
-    eprint!("Publish it past the gates? [y/N] ");
+    eprint!("{question} [y/N] ");
     io::stderr().flush().context("writing to the terminal")?;
     if is_yes(io::stdin().lock())? { Ok(()) } else { bail!("nothing was published") }
 }

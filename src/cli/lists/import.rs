@@ -54,7 +54,13 @@ pub struct Arguments {
     /// Declare the file to be what the list's source said at TIME: a day (YYYY-MM-DD, its beginning in
     /// UTC) or moment (RFC 3339) [default: now]. The age counts from it, and answers say who declared
     /// it; takes the permission declare-looks
-    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = NOW)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        default_missing_value = NOW,
+        value_parser = moment_or_now
+    )]
     pub checked: Option<String>,
     /// The day of publication (YYYY-MM-DD) where the file does not say it
     #[arg(long, value_name = "DATE", value_parser = dates::day)]
@@ -73,7 +79,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
         let report = response.report.unwrap_or_default();
         eprint!("{}", render::lists::preview(&report, Style::PLAIN));
         if !arguments.force.is_agreed() {
-            force::ask()?;
+            force::ask("gates are overridden as shown above", "Publish it past the gates?")?;
         }
     }
     let response = call(client, &arguments.file, header).await?;
@@ -144,6 +150,14 @@ fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader>
     };
     arguments.force.fill(&mut header);
     Ok(header)
+}
+
+/// The text of `--checked`, which is no file.
+fn moment_or_now(text: &str) -> Result<String, String> {
+    if text == NOW || dates::start(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err("no day or moment; where it means now, give FILE before --checked".to_owned())
 }
 
 /// The look that `--checked` declares.

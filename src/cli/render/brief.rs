@@ -11,7 +11,9 @@ use super::{exposure, screening};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, shown_width, wrapped};
 use crate::grpc::client::plain;
+use crate::grpc::decided_by::subject;
 use crate::grpc::v1;
+use crate::screening::ReasonSubject;
 use v1::screening_item::Outcome;
 
 /// The most findings whose reasons stand beside the one that decided.
@@ -127,7 +129,7 @@ pub fn cells(item: &v1::ScreeningItem, after: usize, style: Style) -> [String; 3
 /// The gravest that was found, in few words; of nothing what is not known.
 fn found_words(answer: &v1::Screening) -> String {
     let Some(found) = answer.findings.first() else {
-        return match answer.incomplete_reasons.first() {
+        return match gravest_reason(answer) {
             Some(reason) => format!("incomplete: {}", incomplete(reason)),
             None if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered => {
                 "not listed; ties unknown".to_owned()
@@ -153,6 +155,50 @@ fn found_words(answer: &v1::Screening) -> String {
         v1::FindingKind::SentTo => format!("{hops} to {who}"),
         v1::FindingKind::HubExposure => format!("by a busy address, {hops}: {who}"),
         v1::FindingKind::Unspecified => format!("tied to {who}"),
+    }
+}
+
+/// The first reason about the address itself, else the first of all: that a list is stale must not hide
+/// that an address is not understood.
+fn gravest_reason(answer: &v1::Screening) -> Option<&v1::IncompleteReason> {
+    let mut reasons = answer.incomplete_reasons.iter();
+    let of_address = reasons.clone().find(|it| subject(it.code()) == ReasonSubject::Address);
+    of_address.or_else(|| reasons.next())
+}
+
+/// Adds why answers to addresses of a whole are missing or incomplete, as far as `said` does not say
+/// it; each reason once.
+pub fn doubts<'a>(
+    text: &mut String,
+    answers: impl Iterator<Item = (&'a str, &'a v1::ScreeningItem)>,
+    said: &str,
+    style: Style,
+) {
+    let mut told: Vec<String> = Vec::new();
+    for (address, item) in answers {
+        let of_address = |why: &str| format!("{}: {}", words::asked(address), escape(why));
+        let doubts: Vec<String> = match &item.outcome {
+            Some(Outcome::Error(refusal)) => {
+                vec![of_address(&format!("not screened: {}", plain(&refusal.message)))]
+            }
+            None => vec![of_address("the server gave no answer")],
+            Some(Outcome::Result(answer)) => {
+                let reasons = answer.incomplete_reasons.iter();
+                let untold = reasons.filter(|reason| !said.contains(&incomplete(reason)));
+                untold
+                    .map(|reason| match subject(reason.code()) {
+                        ReasonSubject::Address => of_address(&incomplete(reason)),
+                        ReasonSubject::Data => escape(&incomplete(reason)).into_owned(),
+                    })
+                    .collect()
+            }
+        };
+        for doubt in doubts {
+            if !told.contains(&doubt) {
+                wrapped_line(text, 2, "incomplete", &doubt, style.width());
+                told.push(doubt);
+            }
+        }
     }
 }
 
@@ -359,7 +405,10 @@ pub fn rests_on(
         let doubts = [
             list.stale.then_some("STALE"),
             list.declared_look.as_ref().map(|_| "checked by hand"),
-            list.by_hand.then_some("imported by hand"),
+            list.by_hand.then_some(match list.backfilled_from.is_empty() {
+                true => "imported by hand",
+                false => "backfilled by hand",
+            }),
         ];
         let doubts: Vec<_> = doubts.into_iter().flatten().collect();
         match doubts.is_empty() {

@@ -180,12 +180,17 @@ pub fn backfilled(response: &v1::BackfillListResponse, is_trial: bool, style: St
         ("", Side::Left),
     ]);
     for file in &response.files {
-        let was_known = if file.was_known { "known already" } else { "" };
+        let lacks = words::count(file.lacks as usize, "row", "rows");
+        let remark = match (file.was_known, file.lacks) {
+            (true, _) => "known already".to_owned(),
+            (false, 0) => String::new(),
+            (false, _) => format!("lacks {lacks} of {} that are listed next", file.next_rows),
+        };
         table.push([
             or_dash(&file.published),
             file.rows.to_string(),
             or_dash(&file.file_name),
-            was_known.to_owned(),
+            remark,
         ]);
     }
     text.push_str(&table.to_string());

@@ -62,7 +62,13 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
         let warning = style.paint(Colour::Doubtful, UNSEEN);
         wrapped_line(&mut text, 2, "warning", &warning, style.width());
     }
-    text.push_str(&format!("\n{}\n", address_table(told, response, style)));
+    text.push_str(&format!("\n{}", address_table(told, response, style)));
+    let answers = response
+        .addresses
+        .iter()
+        .filter_map(|it| Some((asked(told.request, it), it.item.as_ref()?)));
+    brief::doubts(&mut text, answers, &response.reason, style);
+    text.push('\n');
     let items: Vec<_> = response.addresses.iter().filter_map(|it| it.item.clone()).collect();
     brief::rests_on(&mut text, &snapshot, brief::evaluated_at(&items), None, style);
     text

@@ -2,7 +2,7 @@
 
 use super::words::{self, line, or_dash};
 use crate::cli::table::{Side, Table};
-use crate::cli::text::{Colour, Style};
+use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
 
 /// A snapshot in full.
@@ -112,7 +112,11 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
             _ => format!("{age}, {}", style.paint(Colour::Doubtful, &doubt)),
         };
     }
-    let by_hand = list.by_hand.then(|| "imported by hand".to_owned());
+    let by_hand = match (list.by_hand, list.backfilled_from.as_str()) {
+        (false, _) => None,
+        (true, "") => Some("imported by hand".to_owned()),
+        (true, file) => Some(format!("backfilled by hand from {}", escape(file))),
+    };
     let declared = list.declared_look.as_ref().map(words::declared_look);
     for doubt in declared.into_iter().chain(by_hand) {
         age.push_str(&format!(", {}", style.paint(Colour::Doubtful, &doubt)));

@@ -155,6 +155,7 @@ fn snapshot() -> v1::Snapshot {
         stale: false,
         by_hand: false,
         declared_look: None,
+        backfilled_from: String::new(),
         known_since: String::new(),
     };
     let advisories = v1::SnapshotList {

@@ -5,10 +5,8 @@
 //! made anew from the rows as they stand, backwards through the changes, and then all of them, the old
 //! files among them, are merged in the order of their days, without gates. What stands now stays as
 //! it is; only since when and until when rows stood is other, and rows are new that stood once.
-//!
-//! A row whose standings do not come out as they are stored when no file is added (the store lacks
-//! something of its past) keeps them.
 
+mod known;
 mod made;
 mod walk;
 
@@ -17,108 +15,23 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 
 use self::made::made;
 use self::walk::{Known, Walk};
 use super::merge::merge_parties;
-use super::{Baseline, Gates, Mark, count, unique, utc_day};
+use super::{Baseline, Gates, Mark, count, digest, unique};
 use crate::domain::address::Address;
 use crate::domain::list::{
-    Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row, begin,
+    Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row, Standing,
+    StartBasis, begin,
 };
 
-/// Where a publication of a list's past came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum KnownOrigin {
-    /// It was loaded in its time, as this version.
-    Version(u64),
-    /// It was backfilled from a file of this name.
-    File(String),
-}
+pub use known::{
+    History, KnownOrigin, KnownPublication, Retelling, RetoldChange, known_publications,
+};
 
-/// A publication of a list's past.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownPublication {
-    /// The day that it states.
-    pub published: Option<Date>,
-    /// The day from which the rows that it adds count.
-    pub day: Date,
-    /// The day from which the rows that it lacks no longer count: later than `day` where it was
-    /// forced upon a later publication.
-    pub ends: Date,
-    /// [`digest`](super::digest()) of what it says.
-    pub digest: [u8; 32],
-    /// Where it came from.
-    pub origin: KnownOrigin,
-}
-
-/// What a version records that was made by a backfill.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retelling {
-    /// Where the rows that stand came from.
-    pub standing: Provenance,
-    /// When they were loaded.
-    pub standing_loaded_at: Timestamp,
-    /// All publications that are known, in their order. The version's changes name them by place.
-    pub publications: Vec<KnownPublication>,
-}
-
-/// A change of a version that tells the past anew, and the place of its publication in
-/// [`Retelling::publications`].
-pub type RetoldChange = (u32, ListingChange);
-
-/// What is known of the publications of a list: each with its changes, in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// In their order.
-    pub publications: Vec<(KnownPublication, Vec<ListingChange>)>,
-}
-
-impl History {
-    /// Reads the history from the headers of a list's versions, in their order, and the changes that
-    /// each made: those of a version that tells the past anew with the places of their publications.
-    pub fn read<E>(
-        versions: &[ListVersion],
-        mut changes_of: impl FnMut(u64) -> Result<Vec<(Option<u32>, ListingChange)>, E>,
-    ) -> Result<Self, E> {
-        let is_retold = |version: &ListVersion| version.provenance.retelling().is_some();
-        let from = versions.iter().rposition(is_retold).unwrap_or(0);
-        let mut latest = versions[..from].iter().filter_map(|version| version.published).max();
-        let mut publications = Vec::new();
-        for version in &versions[from..] {
-            let changes = changes_of(version.version)?;
-            match version.provenance.retelling() {
-                Some(retelling) => {
-                    let past = retelling.publications.iter().cloned();
-                    publications.extend(past.map(|publication| (publication, Vec::new())));
-                    for (place, change) in changes {
-                        let place = place.map(|place| place as usize);
-                        if let Some((_, of)) = place.and_then(|at| publications.get_mut(at)) {
-                            of.push(change);
-                        }
-                    }
-                }
-                None => {
-                    let loaded = utc_day(version.loaded_at);
-                    let day = version.published.unwrap_or(loaded).min(loaded);
-                    let dated_back = version.published.is_some() && version.published < latest;
-                    let publication = KnownPublication {
-                        published: version.published,
-                        day,
-                        ends: if dated_back { loaded } else { day },
-                        digest: version.digest,
-                        origin: KnownOrigin::Version(version.version),
-                    };
-                    let changes = changes.into_iter().map(|(_, change)| change).collect();
-                    publications.push((publication, changes));
-                }
-            }
-            latest = latest.max(version.published);
-        }
-        Ok(Self { publications })
-    }
-}
+/// The most rows times publications that are merged: some seconds of work.
+const MAX_STEPS: usize = 100_000_000;
 
 /// An old publication to put into the past.
 #[derive(Clone, Debug)]
@@ -151,6 +64,11 @@ pub struct FileOutcome {
     pub rows: u64,
     /// Whether a publication of its day with the same rows was known already.
     pub was_known: bool,
+    /// How many rows the publication after it has.
+    pub next_rows: u64,
+    /// How many of those it lacks: many where it is not whole, and then they count as not listed on its
+    /// day.
+    pub lacks: u64,
 }
 
 /// What a backfill did.
@@ -212,6 +130,18 @@ pub enum BackfillRefused {
         /// Where the other came from.
         known: String,
     },
+    /// The list has too many rows and publications to merge them again.
+    #[error(
+        "list {id}: {publications} publications of up to {rows} rows are too many to merge again"
+    )]
+    TooMuch {
+        /// The list.
+        id: ListId,
+        /// How many publications are known, with those of the files.
+        publications: usize,
+        /// How many rows the list and the files have.
+        rows: usize,
+    },
     /// Something stands after the walk that does not stand now.
     #[error("list {id}: its past cannot be told anew from what the store keeps of it")]
     Inconsistent {
@@ -236,32 +166,26 @@ pub fn backfill(
         .map(|((publication, changes), made)| Known { publication, changes, made })
         .collect();
     let files = in_order(current, &known, files)?;
-    let kind = current.version.kind;
-    let as_stored = Walk::over(kind, &known, &[])?;
-    let walk = Walk::over(kind, &known, &files)?;
-    let outcome = |(place, file): (usize, &Dated)| FileOutcome {
-        name: file.name.clone(),
-        published: file.day,
-        rows: file.list.rows.len() as u64,
-        was_known: walk.repeated.contains(&place),
-    };
-    let outcomes: Vec<_> = files.iter().enumerate().map(outcome).collect();
+    bound(current, known.len(), &files)?;
+    let walk = Walk::over(&known, &files)?;
     let mut done = Backfilled {
         state: None,
         changes: Vec::new(),
-        files: outcomes,
+        files: files.iter().enumerate().map(|(place, file)| walk.outcome(place, file)).collect(),
         rows_found: 0,
         rows_redated: 0,
     };
     if done.files.iter().all(|file| file.was_known) {
         return Ok(done);
     }
-    let rows = redate(current, &as_stored.rows, &walk.rows, &mut done)?;
+    let rows = redate(current, &walk.rows, &mut done)?;
     let named: BTreeSet<&str> =
         rows.iter().filter(|row| row.stands()).map(|row| row.key.party_uid.as_str()).collect();
     let standing: Vec<_> =
         current.parties.iter().filter(|party| named.contains(party.uid.as_str())).collect();
-    let (parties, _) = merge_parties(&walk.parties, &standing);
+    let walked: Vec<_> = walk.parties.iter().collect();
+    let (parties, _) = merge_parties(&current.parties, &walked);
+    let (parties, _) = merge_parties(&parties, &standing);
     let counts = count(&rows, current.version.counts.duplicates);
     let mark = Mark::new(context.next_version, context.now, counts.listings + counts.quarantined);
     let window = context.gates.shrink_window;
@@ -270,6 +194,7 @@ pub fn backfill(
     let retelling = Retelling {
         standing: standing.clone(),
         standing_loaded_at,
+        standing_force_reason: current.version.standing_force_reason().to_owned(),
         publications: walk.told.iter().map(|told| told.publication.clone()).collect(),
     };
     let uncovered = uncovered(&current.version.uncovered, &walk.told);
@@ -315,6 +240,7 @@ struct Dated {
     name: String,
     day: Date,
     list: ReadList,
+    digest: [u8; 32],
 }
 
 /// The latest publication that was seen, if it is later than the last that made a version: it said
@@ -329,8 +255,9 @@ fn last_seen(
         published: Some(day),
         day,
         ends: day,
+        kind: current.version.kind,
         digest: current.version.digest,
-        origin: KnownOrigin::Version(current.version.version),
+        origin: last.origin.clone(),
     };
     (last.published < Some(day) && last.ends < day).then(|| (publication, Vec::new()))
 }
@@ -356,50 +283,71 @@ fn in_order(
         }
         let rows = unique(&list.rows, |row| &row.0).into_iter().cloned().collect();
         let parties = unique(&list.parties, |party| &party.uid).into_iter().cloned().collect();
-        dated.push(Dated { name, day, list: ReadList { rows, parties, ..list } });
+        let list = ReadList { rows, parties, ..list };
+        let digest = digest(&list.parties, list.rows.iter().map(|(key, facts)| (key, facts)));
+        dated.push(Dated { name, day, list, digest });
     }
     dated.sort_by(|a, b| (a.day, &a.name).cmp(&(b.day, &b.name)));
     Ok(dated)
 }
 
+/// That the publications can be merged in bounded time.
+fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), BackfillRefused> {
+    let rows = current.rows.len() + files.iter().map(|file| file.list.rows.len()).sum::<usize>();
+    let publications = known + files.len();
+    match rows.checked_mul(publications).is_some_and(|steps| steps <= MAX_STEPS) {
+        true => Ok(()),
+        false => {
+            let id = current.version.id.clone();
+            Err(BackfillRefused::TooMuch { id, publications, rows })
+        }
+    }
+}
+
 /// The rows of `current`, each with the standings that the walk over all publications gave it, and
-/// those that only the files have. `as_stored` are those of a walk over what was known before.
+/// those that only the files have.
 fn redate(
     current: &ListState,
-    as_stored: &[Row],
     walked: &[Row],
     done: &mut Backfilled,
 ) -> Result<Vec<Row>, BackfillRefused> {
     let find = |rows: &[Row], row: &Row| rows.binary_search_by(|each| each.key.cmp(&row.key)).ok();
+    let inconsistent = || BackfillRefused::Inconsistent { id: current.version.id.clone() };
     let mut rows = Vec::with_capacity(walked.len().max(current.rows.len()));
-    for row in current.rows.iter() {
-        let mut row = row.clone();
-        let is_whole =
-            find(as_stored, &row).is_some_and(|at| as_stored[at].standings == row.standings);
-        let Some(at) = find(walked, &row).filter(|_| is_whole) else {
-            rows.push(row);
-            continue;
-        };
-        if walked[at].stands() != row.stands() {
-            return Err(BackfillRefused::Inconsistent { id: current.version.id.clone() });
+    for old in current.rows.iter() {
+        let new = &walked[find(walked, old).ok_or_else(inconsistent)?];
+        if new.stands() != old.stands() {
+            return Err(inconsistent());
         }
-        done.rows_redated += u64::from(walked[at].standings != row.standings);
-        row.standings.clone_from(&walked[at].standings);
+        let mut row = Row { standings: new.standings.clone(), ..old.clone() };
+        keep_dated_start(&mut row.standings, &old.standings);
+        done.rows_redated += u64::from(row.standings != old.standings);
         if !row.stands() {
             // A file may be the last that says something of it.
-            row.facts.clone_from(&walked[at].facts);
+            row.facts.clone_from(&new.facts);
         }
         rows.push(row);
     }
     for row in walked.iter().filter(|row| find(&current.rows, row).is_none()) {
         if row.stands() {
-            return Err(BackfillRefused::Inconsistent { id: current.version.id.clone() });
+            return Err(inconsistent());
         }
         rows.push(row.clone());
         done.rows_found += 1;
     }
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(rows)
+}
+
+/// A start that the source dated stays where the walk gives a later one: programs of schema 4 and older
+/// did not record from what a date was changed.
+fn keep_dated_start(new: &mut [Standing], old: &[Standing]) {
+    if let (Some(new), Some(old)) = (new.first_mut(), old.first())
+        && old.basis == StartBasis::AddressDate
+        && new.from > old.from
+    {
+        (new.from, new.basis) = (old.from, old.basis);
+    }
 }
 
 /// The spans in which nobody looked, with the files between them. `gaps` are those between the
@@ -437,13 +385,4 @@ fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
     }
     all.sort_by_key(|gap| (gap.from, gap.until));
     all
-}
-
-impl std::fmt::Display for KnownOrigin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Version(version) => write!(f, "version {version}"),
-            Self::File(name) => f.write_str(name),
-        }
-    }
 }

@@ -52,7 +52,7 @@ impl fmt::Display for CallError {
             self.message.strip_prefix(field).is_some_and(|rest| rest.starts_with(": "))
         });
         // Where the message is made of the fields it says nothing beside them.
-        let message = (!is_of_fields).then(|| plain(&self.message));
+        let message = (!is_of_fields).then(|| self.message.clone());
         let fields = self.fields.iter().map(|(field, wrong)| about(field, wrong));
         let parts: Vec<_> = message.into_iter().chain(fields).collect();
         f.write_str(&parts.join("; "))?;
@@ -63,8 +63,7 @@ impl fmt::Display for CallError {
     }
 }
 
-/// Returns the message of a refusal in words of the person who asked: without the path of a field
-/// before it.
+/// Returns what the server says of one address, without the path of the field before it.
 pub fn plain(message: &str) -> String {
     match message.split_once(": ") {
         Some((field, wrong)) if is_field_path(field) => about(field, wrong),
@@ -72,14 +71,12 @@ pub fn plain(message: &str) -> String {
     }
 }
 
-/// Whether a text is a path such as `queries[3].address`: one word alone may be any word, and is one
-/// only where a person knows it by another name.
+/// Whether a text is a path such as `queries[3].address`: it begins with a field that a person knows by
+/// another name.
 fn is_field_path(text: &str) -> bool {
     let is_of_path = |byte: u8| byte.is_ascii_lowercase() || b"_.[]0123456789".contains(&byte);
-    let has_mark = text.contains(['.', '[', '_']);
-    !text.is_empty()
-        && text.bytes().all(is_of_path)
-        && (has_mark || name_of(text).is_some_and(|name| name != text))
+    let first = text.split(['.', '[']).next().unwrap_or_default();
+    text.bytes().all(is_of_path) && name_of(first).is_some_and(|name| name != first)
 }
 
 /// What is wrong with a field, by the name that a person knows.
@@ -118,7 +115,7 @@ fn name_of_path(path: &str) -> String {
 /// empty where it only holds others.
 fn name_of(field: &str) -> Option<&'static str> {
     Some(match field {
-        "query" | "options" | "account" => "",
+        "query" | "options" | "account" | "header" | "file" | "at" => "",
         "queries" => "address",
         "address" => "the address",
         "sources" => "--from address",
@@ -140,6 +137,12 @@ fn name_of(field: &str) -> Option<&'static str> {
         "force_reason" => "--force",
         "force_gates" => "--force-gate",
         "since_number_on_list" | "since_version" => "--since",
+        "published" => "--published",
+        "kind" => "--kind",
+        "format" => "--format",
+        "declared_look" => "--checked",
+        "evaluated_at" => "--evaluated-at",
+        "snapshot_id" => "--snapshot",
         _ => return None,
     })
 }
@@ -256,7 +259,6 @@ mod tests {
         let check_field = |field: &str, wrong: &str, want: &str| {
             let message = format!("{field}: {wrong}");
             check(refused("INVALID_FIELD", &message, &[(field, wrong)]), want);
-            assert_eq!(plain(&message), want);
         };
         check_field("query.address", "the address is empty", "the address is empty");
         check_field("queries[0].address", "1025 bytes", "address 1: 1025 bytes");
@@ -267,6 +269,12 @@ mod tests {
         check_field("page_size", "below zero", "--limit: below zero");
         check_field("some_field[1].other_one", "odd", "some field 2, other one: odd");
         check_field("transfers[1].account.amount", "odd", "transfer 2, the amount: odd");
+        check_field("header.published", "another day", "--published: another day");
+        check_field("file.published", "a.csv: another day", "--published: a.csv: another day");
+        check_field("header.declared_look.at", "in the future", "--checked: in the future");
+        check_field("options.snapshot_id", "300 bytes", "--snapshot: 300 bytes");
+        assert_eq!(plain("queries[0].address: 1025 bytes"), "address 1: 1025 bytes");
+        assert_eq!(plain("query.address: empty"), "empty");
     }
 
     #[test]
@@ -280,8 +288,11 @@ mod tests {
 
     #[test]
     fn words_before_a_colon_are_no_field() {
-        for message in ["us-ofac-sdn: no gate", "3 calls: try again", "Warning: x", "reason: x"] {
+        for message in
+            ["us-ofac-sdn: no gate", "3 calls: try again", "k2.txt: another", "address_list.csv: x"]
+        {
             assert_eq!(plain(message), message);
+            check(refused("GATE_REFUSED", message, &[]), message);
         }
     }
 

@@ -30,12 +30,14 @@ pub fn set_past(
         message.clock_behind = None;
         message.stale = list.is_stale_at(at) || list.gap_at(at, date).is_some();
         message.known_since = day(then.known_since);
-        let version_now = list.state().version.version;
-        message.by_hand = match publication {
-            Some(publication) if publication.version == version_now => message.by_hand,
-            Some(publication) => publication.by_hand,
-            None => false,
-        };
+        // What stands now may have been confirmed by its source since.
+        let (_, loaded_at) = list.state().version.standing_origin();
+        message.by_hand = publication.is_some_and(|publication| {
+            let stands = publication.file.is_none() && publication.loaded_at == loaded_at;
+            if stands { message.by_hand } else { publication.by_hand }
+        });
+        let file = publication.and_then(|publication| publication.file.clone());
+        message.backfilled_from = file.unwrap_or_default();
         message.declared_look = message
             .declared_look
             .take()

@@ -61,10 +61,10 @@ pub(super) async fn receive(
             }
         }
     }
-    match files.is_empty() {
-        true => Err(invalid_field("part", "no file came").into()),
-        false => Ok(files),
+    if files.is_empty() {
+        return Err(invalid_field("part", "no file came").into());
     }
+    Ok(files)
 }
 
 fn file_of(file: v1::BackfillFile) -> Result<BackfillFile, Refusal> {
@@ -95,6 +95,8 @@ pub(super) fn response(
         published: day(Some(file.published)),
         rows: file.rows,
         was_known: file.was_known,
+        next_rows: file.next_rows,
+        lacks: file.lacks,
     });
     v1::BackfillListResponse {
         published: done.is_published,

@@ -17,15 +17,17 @@ fn backfill(store: &Store, list: &str, version: u64) -> Vec<RetoldChange> {
         published: Some(day(text)),
         day: day(text),
         ends: day(text),
+        kind: ListKind::Sanctions,
         digest: [0; 32],
         origin,
     };
     state.version.provenance = Provenance::Backfill(Box::new(Retelling {
         standing: state.version.provenance.clone(),
         standing_loaded_at: state.version.loaded_at,
+        standing_force_reason: String::new(),
         publications: vec![
             past("2024-01-01", KnownOrigin::File("old.csv".to_owned())),
-            past("2025-03-21", KnownOrigin::Version(1)),
+            past("2025-03-21", KnownOrigin::Version { version: 1, number: 1 }),
         ],
     }));
     let changes: Vec<_> = [0, 0, 1].into_iter().zip(changes).collect();

@@ -8,7 +8,7 @@ use super::super::baseline::{self, BASELINE};
 use super::super::changes::{Chunk, split_key as split_change_key};
 use super::super::heads::Heads;
 use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, split_key};
-use super::super::superseded::{Part, read_part};
+use super::super::superseded::{Expected, Head};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
 use super::{Judge, Named, Verified};
@@ -28,6 +28,8 @@ pub(super) struct Contents {
     gathered: BTreeSet<ListId>,
     /// The change that the next chunk of a version must begin with.
     next_change: (u64, u64),
+    /// What must come of the version whose superseded rows came last.
+    superseded: Option<Expected>,
     directory: Option<Directory>,
     log: Log,
     /// Small segments, by their numbers, that have not come.
@@ -229,17 +231,12 @@ impl Contents {
         Ok(())
     }
 
-    fn superseded(&self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        match read_part(key, bytes)? {
-            Part::Head(version, head)
-                if !self.numbers.contains(&version)
-                    || !self.numbers.contains(&head.previous)
-                    || !self.pointers.contains_key(&head.list) =>
-            {
-                Err(corrupt("superseded", key, "there is no such version"))
-            }
-            Part::Head(..) | Part::Chunk => Ok(()),
-        }
+    fn superseded(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+        let is_version = |head: &Head, version: u64| {
+            let is_number = |number: u64| self.numbers.contains(&number);
+            is_number(version) && is_number(head.previous) && self.pointers.contains_key(&head.list)
+        };
+        Expected::take(&mut self.superseded, key, bytes, is_version)
     }
 
     fn small_segment(&mut self, key: &[u8], packed: &[u8]) -> Result<(), StoreError> {
@@ -282,6 +279,7 @@ impl Contents {
                     self.end_list_of(found);
                 }
             }
+            "superseded" => return Expected::end(&mut self.superseded),
             "transfers" => return self.end_directory(found),
             "segments" => {
                 for segment in std::mem::take(&mut self.small).into_values() {

@@ -58,20 +58,24 @@ fn the_past_is_filled_and_older_snapshots_keep_what_they_knew() {
         let done = done.await.unwrap();
         assert!(done.published);
         assert_eq!((done.rows_found, done.rows_redated), (2, 2));
-        let days: Vec<_> = done.files.iter().map(|file| file.published.as_str()).collect();
-        assert_eq!(days, ["2025-11-01", "2025-11-05", "2025-11-07"]);
+        let files = done.files.iter();
+        let files = files.map(|it| (it.published.as_str(), it.lacks, it.next_rows));
+        let expected = [("2025-11-01", 0, 3), ("2025-11-05", 1, 3), ("2025-11-07", 1, 4)];
+        assert_eq!(files.collect::<Vec<_>>(), expected);
         let list = done.list.unwrap();
         assert_eq!((list.number_on_list, list.first_published.as_str()), (2, "2025-11-01"));
         assert_eq!((list.published.as_str(), list.origin_name.as_str()), ("2025-11-10", "l.csv"));
 
         for (number, day, expected) in [
             (3, "2025-11-02", &["..2025-11-05"][..]),
-            (3, "2025-11-06", &["..2025-11-05", "2025-11-07.."]),
+            (3, "2025-11-06", &["2025-11-07.."]),
+            (3, "2025-11-08", &["2025-11-07.."]),
             (0, "2025-11-06", &["..2025-11-07"]),
+            (0, "2025-11-08", &["2025-11-10.."]),
             (5, "2025-11-02", &["..2025-11-05"]),
+            (6, "2025-11-02", &[]),
         ] {
-            let found = as_of(desk, number, day, "").await;
-            assert!(found.iter().all(|it| expected.contains(&it.as_str())), "{number} {found:?}");
+            assert_eq!(as_of(desk, number, day, "").await, expected, "{number} as of {day}");
         }
         assert_eq!(as_of(desk, 3, "2025-11-10", &before).await, ["..".to_owned()]);
         assert_eq!(as_of(desk, 5, "2025-11-02", &before).await, [""; 0]);

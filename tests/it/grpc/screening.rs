@@ -43,6 +43,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             stale: false,
             by_hand: true,
             declared_look: None,
+            backfilled_from: String::new(),
             known_since: String::new(),
             name: format!("The list {OFAC}"),
         }],

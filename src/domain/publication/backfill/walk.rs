@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::made::Made;
-use super::{BackfillRefused, Dated, KnownOrigin, KnownPublication, Told};
+use super::{BackfillRefused, Dated, FileOutcome, KnownOrigin, KnownPublication, Told};
 use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
+use crate::domain::publication::Gates;
 use crate::domain::publication::merge::{Merge, merge_parties, merge_rows};
-use crate::domain::publication::{Gates, digest};
 
 /// A publication that was known before.
 #[derive(Debug)]
@@ -32,19 +32,18 @@ pub(super) struct Walk {
     /// The publications in their order, each with its changes.
     pub told: Vec<Told>,
     /// The places of files that have the rows of another publication of their day.
-    pub repeated: BTreeSet<usize>,
-    is_of_tags: bool,
+    repeated: BTreeSet<usize>,
+    /// By the places of files: how many rows the publication after it has, and how many of them it
+    /// lacks.
+    lacking: BTreeMap<usize, (u64, u64)>,
+    /// The file that came last, where no publication came after it yet.
+    last_file: Option<usize>,
 }
 
 impl Walk {
     /// Walks over `known` and `files`, which stand in the order of their days.
-    pub fn over(
-        kind: ListKind,
-        known: &[Known<'_>],
-        files: &[Dated],
-    ) -> Result<Self, BackfillRefused> {
-        let is_of_tags = matches!(kind, ListKind::Attribution | ListKind::Service);
-        let mut walk = Self { is_of_tags, ..Self::default() };
+    pub fn over(known: &[Known<'_>], files: &[Dated]) -> Result<Self, BackfillRefused> {
+        let mut walk = Self::default();
         let is_dated = |day: Date| known.iter().any(|it| it.publication.published == Some(day));
         let mut left = files.iter().enumerate().peekable();
         let mut last: Option<&Dated> = None;
@@ -62,7 +61,7 @@ impl Walk {
                     }
                     walk.repeated.insert(place);
                 } else {
-                    walk.take_file(file);
+                    walk.add_file(files, place, publication.kind);
                     is_after_file = true;
                 }
                 last = Some(file);
@@ -85,6 +84,7 @@ impl Walk {
                 rows.iter().map(|(key, _)| key.party_uid.as_str()).collect();
             let is_named = |party: &&Party| named.contains(party.uid.as_str());
             let parties: Vec<_> = parties.values().copied().filter(is_named).collect();
+            walk.compare(files, &rows);
             let merged = walk.merge(publication, &parties, &rows);
             let now = match is_after_file {
                 true => overlay(merged, changes, waits),
@@ -106,21 +106,47 @@ impl Walk {
         }
     }
 
-    fn take_file(&mut self, file: &Dated) {
+    /// What became of a file.
+    pub fn outcome(&self, place: usize, file: &Dated) -> FileOutcome {
+        let (next_rows, lacks) = self.lacking.get(&place).copied().unwrap_or_default();
+        FileOutcome {
+            name: file.name.clone(),
+            published: file.day,
+            rows: file.list.rows.len() as u64,
+            was_known: self.repeated.contains(&place),
+            next_rows,
+            lacks,
+        }
+    }
+
+    /// Merges a file; `kind` is that of the publication after it.
+    fn add_file(&mut self, files: &[Dated], place: usize, kind: ListKind) {
+        let file = &files[place];
         let publication = KnownPublication {
             published: Some(file.day),
             day: file.day,
             ends: file.day,
-            digest: digest(
-                &file.list.parties,
-                file.list.rows.iter().map(|(key, facts)| (key, facts)),
-            ),
+            kind,
+            digest: file.digest,
             origin: KnownOrigin::File(file.name.clone()),
         };
         let parties: Vec<_> = file.list.parties.iter().collect();
         let rows: Vec<_> = file.list.rows.iter().map(|(key, facts)| (key, facts)).collect();
+        self.compare(files, &rows);
         let changes = self.merge(&publication, &parties, &rows);
         self.told.push(Told { publication, changes, is_new: true, was_look: false });
+        self.last_file = Some(place);
+    }
+
+    /// Counts what the file that came last lacks of the rows that come next.
+    fn compare(&mut self, files: &[Dated], rows: &[(&RowKey, &RowFacts)]) {
+        let Some(place) = self.last_file.take() else { return };
+        let of_file = &files[place].list.rows;
+        let lacks = |(key, _): &&(&RowKey, &RowFacts)| {
+            of_file.binary_search_by(|(known, _)| known.cmp(key)).is_err()
+        };
+        let lacking = rows.iter().filter(lacks).count() as u64;
+        self.lacking.insert(place, (rows.len() as u64, lacking));
     }
 
     /// Merges a publication, without gates.
@@ -133,7 +159,7 @@ impl Walk {
         let (parties, party_changes) = merge_parties(&self.parties, parties);
         let merge = Merge {
             first: self.told.is_empty(),
-            is_of_tags: self.is_of_tags,
+            is_of_tags: matches!(publication.kind, ListKind::Attribution | ListKind::Service),
             first_published: self.told.first().and_then(|first| first.publication.published),
             same: false,
             day: publication.day,

@@ -215,7 +215,7 @@ fn refused_files_change_nothing() {
         (vec![list(Some("2025-05-02"), &["not one"])], "none of its 1 rows is an address"),
         (vec![older(), list(Some("2025-07-02"), &["a"])], "stands as of 2025-07-01: import it"),
         (vec![older(), list(Some("2025-05-01"), &["b"])], "of 2025-05-01 with other rows is known"),
-        (vec![list(Some("2025-06-01"), &["a"])], "other rows is known (version 1)"),
+        (vec![list(Some("2025-06-01"), &["a"])], "other rows is known (version 1 of the list)"),
     ] {
         let error = shelf.backfill(lists, NEW_YEAR).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");

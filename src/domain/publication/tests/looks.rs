@@ -43,16 +43,16 @@ fn the_next_look_at_the_source_supersedes_a_declared_one() {
 }
 
 #[test]
-fn another_import_takes_a_declared_look_with_it_only_where_it_would_make_the_list_younger() {
+fn another_import_ends_a_declared_look_and_makes_the_list_no_younger() {
     let declared = "2025-05-30T08:00:00Z";
     let mut book = checked_in_may();
     book.declared = look(declared);
     book.take(&list(Some("2025-05-29"), &["a"]), NOW);
     book.declared = None;
-    // Nobody looked at the source: the list is as old as before.
+    // Nobody looked at the source, and nobody declared anything of this file.
     book.take(&list(Some("2025-06-01"), &["a", "b"]), NOW);
-    assert_eq!(book.state().check.fresh_as_of(), Some(at(declared)));
-    assert_eq!(book.state().check.age_is_declared().map(|look| look.at), Some(at(declared)));
+    assert_eq!(book.state().check.fresh_as_of(), Some(at("2025-05-29T00:00:00Z")));
+    assert_eq!(book.state().check.age_is_declared(), None);
     // The day of publication is no look, and ends what was declared.
     book.ages_by_source = false;
     book.take(&list(Some("2025-06-01"), &["a", "b", "c"]), NOW);
