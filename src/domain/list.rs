@@ -417,7 +417,11 @@ impl ListState {
             StartBasis::AddressDate => from,
             // The party's first day may have been corrected since.
             StartBasis::PartyDate => from.min(dated.or(from)),
-            StartBasis::FirstSeen => self.last_known_before(first.from?).max(dated).min(from),
+            StartBasis::FirstSeen => {
+                // A date of the party after the address was seen says nothing of the address.
+                let dated = dated.filter(|dated| Some(*dated) <= from);
+                self.last_known_before(first.from?).max(dated).min(from)
+            }
             StartBasis::Unknown => None,
         }
     }

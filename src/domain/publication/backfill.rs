@@ -22,8 +22,8 @@ use super::merge::merge_parties;
 use super::{Baseline, Gates, Mark, count, digest, unique};
 use crate::domain::address::Address;
 use crate::domain::list::{
-    Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row, Standing,
-    StartBasis, begin,
+    ChangeKind, Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row,
+    RowKey, Standing, StartBasis, begin,
 };
 
 pub use known::{
@@ -178,7 +178,7 @@ pub fn backfill(
     if done.files.iter().all(|file| file.was_known) {
         return Ok(done);
     }
-    let rows = redate(current, &walk.rows, &mut done)?;
+    let rows = redate(current, history, &walk.rows, &mut done)?;
     let named: BTreeSet<&str> =
         rows.iter().filter(|row| row.stands()).map(|row| row.key.party_uid.as_str()).collect();
     let standing: Vec<_> =
@@ -308,11 +308,13 @@ fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), Backf
 /// those that only the files have.
 fn redate(
     current: &ListState,
+    history: &History,
     walked: &[Row],
     done: &mut Backfilled,
 ) -> Result<Vec<Row>, BackfillRefused> {
     let find = |rows: &[Row], row: &Row| rows.binary_search_by(|each| each.key.cmp(&row.key)).ok();
     let inconsistent = || BackfillRefused::Inconsistent { id: current.version.id.clone() };
+    let unrecorded = unrecorded(history);
     let mut rows = Vec::with_capacity(walked.len().max(current.rows.len()));
     for old in current.rows.iter() {
         let new = &walked[find(walked, old).ok_or_else(inconsistent)?];
@@ -320,7 +322,9 @@ fn redate(
             return Err(inconsistent());
         }
         let mut row = Row { standings: new.standings.clone(), ..old.clone() };
-        keep_dated_start(&mut row.standings, &old.standings);
+        if unrecorded.contains(&old.key) {
+            keep_dated_start(&mut row.standings, &old.standings);
+        }
         done.rows_redated += u64::from(row.standings != old.standings);
         if !row.stands() {
             // A file may be the last that says something of it.
@@ -339,8 +343,15 @@ fn redate(
     Ok(rows)
 }
 
-/// A start that the source dated stays where the walk gives a later one: programs of schema 4 and older
-/// did not record from what a date was changed.
+/// The rows that were updated by programs of schema 4 and older, which did not record what was other.
+fn unrecorded(history: &History) -> BTreeSet<&RowKey> {
+    let changes = history.publications.iter().flat_map(|(_, changes)| changes);
+    let is_unrecorded =
+        |change: &&ListingChange| change.kind == ChangeKind::Updated && change.fields.is_empty();
+    changes.filter(is_unrecorded).map(|change| &change.key).collect()
+}
+
+/// A start that the source dated stays where the walk gives a later one.
 fn keep_dated_start(new: &mut [Standing], old: &[Standing]) {
     if let (Some(new), Some(old)) = (new.first_mut(), old.first())
         && old.basis == StartBasis::AddressDate

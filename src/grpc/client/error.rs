@@ -274,7 +274,7 @@ mod tests {
         check_field("header.declared_look.at", "in the future", "--checked: in the future");
         check_field("options.snapshot_id", "300 bytes", "--snapshot: 300 bytes");
         assert_eq!(plain("queries[0].address: 1025 bytes"), "address 1: 1025 bytes");
-        assert_eq!(plain("query.address: empty"), "empty");
+        assert_eq!(plain("query.address: empty"), "the address: empty");
     }
 
     #[test]

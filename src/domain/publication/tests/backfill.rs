@@ -286,13 +286,54 @@ fn what_an_import_past_the_gate_of_age_did_stays() {
 }
 
 #[test]
-fn a_row_whose_past_the_store_lacks_keeps_its_standings() {
+fn a_start_whose_change_is_not_recorded_stays() {
     let mut shelf = shelf();
-    let state = shelf.book.state.as_mut().unwrap();
-    let rows = Arc::make_mut(&mut state.rows);
-    rows[0].standings[0].from = Some(day("2019-01-01"));
-    rows[0].standings[0].basis = StartBasis::AddressDate;
+    let mut later = list(Some("2025-07-01"), &["a", "b"]);
+    later.rows[0].1.listed_on = Some(day("2019-01-01"));
+    shelf.load(&later, "2025-07-01T12:00:00Z");
+    later.published = Some(day("2025-08-01"));
+    later.rows[0].1.listed_on = Some(day("2019-05-05"));
+    shelf.load(&later, "2025-08-01T12:00:00Z");
+    assert_eq!(standings(&shelf, "a"), ["2019-01-01.. AddressDate"]);
+    // As schema 4 kept it.
+    for (_, change) in shelf.changes.iter_mut().flatten() {
+        change.fields.clear();
+    }
     shelf.backfill(vec![list(Some("2025-05-01"), &["c"])], NEW_YEAR).unwrap();
     assert_eq!(standings(&shelf, "a"), ["2019-01-01.. AddressDate"]);
     assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+}
+
+#[test]
+fn what_a_file_lacks_is_counted_and_the_force_of_what_stands_is_kept() {
+    let mut shelf = shelf();
+    shelf.book.force = Some(Force::all("why"));
+    shelf.load(&list(Some("2025-07-01"), &["a", "b", "c"]), "2025-07-01T12:00:00Z");
+    let lists = vec![list(Some("2025-05-01"), &["a"]), list(Some("2025-06-15"), &["a", "d"])];
+    let done = shelf.backfill(lists, NEW_YEAR).unwrap();
+    let lacks: Vec<_> = done.files.iter().map(|file| (file.lacks, file.next_rows)).collect();
+    assert_eq!(lacks, [(1, 2), (2, 3)]);
+    let version = &shelf.book.state().version;
+    assert_eq!(version.force_reason, "");
+    assert!(version.standing_force_reason().ends_with("shrink: why"));
+}
+
+#[test]
+fn the_same_file_is_known_while_removals_wait() {
+    let mut shelf = shelf();
+    shelf.book.gates.max_shrink = 0.25;
+    shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-01T12:00:00Z");
+    let done = shelf.backfill(vec![list(Some("2025-07-01"), &["a"])], NEW_YEAR).unwrap();
+    assert_eq!((done.files[0].was_known, done.state), (true, None));
+}
+
+#[test]
+fn a_list_that_became_tags_is_dated_by_what_it_was() {
+    let mut shelf = shelf();
+    shelf.book.kind = ListKind::Attribution;
+    shelf.book.force = Some(Force::all("kind"));
+    shelf.load(&list(Some("2025-07-01"), &["a", "b"]), "2025-07-01T12:00:00Z");
+    shelf.backfill(vec![list(Some("2025-05-01"), &["b"])], NEW_YEAR).unwrap();
+    assert_eq!(standings(&shelf, "a"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(standings(&shelf, "b"), ["2020-01-01.. PartyDate"]);
 }

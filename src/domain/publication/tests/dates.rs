@@ -130,6 +130,15 @@ fn a_row_was_listed_between_the_last_look_without_it_and_the_first_publication_w
     late.parties[0].listed_on = vec![day("2025-05-01")];
     book.take(&late, "2025-05-06T10:00:00Z");
     assert_eq!(moments(&book, "e"), "2025-05-01T00:00:00Z 2025-05-05T00:00:00Z");
+    // A day of the party after the address was seen says nothing of it.
+    let mut later = late.clone();
+    later.published = Some(day("2025-05-06"));
+    later.parties[0].listed_on = vec![day("2025-05-20")];
+    later.rows.push((key("y"), RowFacts::default()));
+    let mut other = Book::new();
+    other.take(&late, "2025-05-05T10:00:00Z");
+    other.take(&later, "2025-05-06T10:00:00Z");
+    assert_eq!(moments(&other, "y"), "2025-05-05T00:00:00Z 2025-05-06T00:00:00Z");
     // The address's own day.
     let mut dated = late.clone();
     dated.published = Some(day("2025-05-06"));
