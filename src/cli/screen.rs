@@ -2,6 +2,7 @@
 //! the server's decision.
 
 use anyhow::{Result, anyhow, ensure};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
@@ -33,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DATE")]
     as_of: Option<String>,
     /// By what was known then: as the snapshot of an earlier answer, by its id, as far as it is kept
-    #[arg(long, value_name = "ID", conflicts_with_all = ["input", "evidence"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["input", "evidence"], value_parser = NonEmptyStringValueParser::new())]
     snapshot: Option<String>,
     /// With --snapshot: judge the ages of lists at that moment (RFC 3339), such as evaluated_at of the
     /// earlier answer [default: that of the last thing the snapshot knows]

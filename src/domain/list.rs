@@ -202,6 +202,21 @@ pub struct ReadList {
     pub duplicates: u64,
 }
 
+impl ReadList {
+    /// Returns how many bytes of text its rows and parties have.
+    pub fn text(&self) -> usize {
+        let rows = self.rows.iter().map(|(key, facts)| {
+            let key = key.party_uid.len() + key.address.len() + key.ticker.len();
+            key + facts.category.len() + facts.reference.len()
+        });
+        let parties = self.parties.iter().map(|party| {
+            let lists = party.aliases.iter().chain(&party.programs).map(String::len);
+            party.uid.len() + party.name.len() + party.party_type.len() + lists.sum::<usize>()
+        });
+        rows.chain(parties).sum()
+    }
+}
+
 /// How the first day of a standing is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartBasis {

@@ -216,15 +216,16 @@ fn matures(state: &ListState, context: &Context<'_>, forced: bool, dated_back: b
 /// from that.
 fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>) -> ListCheck {
     let published = last.published.max(incoming.published);
-    let check = match &context.source {
-        Some(mark) => return checked(mark, published, context.now),
-        None if context.ages_by_source && context.declared.is_none() => last.clone(),
-        None => ListCheck { published, ..last.clone() },
-    };
-    let is_newer = |look: &&DeclaredLook| check.fresh_as_of() < Some(look.at);
-    match context.declared.filter(is_newer) {
-        Some(look) => ListCheck { declared: Some(look.clone()), ..check },
-        None => check,
+    let declared = context.declared.filter(|look| last.fresh_as_of() < Some(look.at));
+    match (&context.source, declared) {
+        (Some(mark), _) => checked(mark, published, context.now),
+        (None, Some(look)) => ListCheck { published, declared: Some(look.clone()), ..last.clone() },
+        (None, None) if context.ages_by_source => last.clone(),
+        (None, None) => {
+            let is_later = |look: &DeclaredLook| Some(look.at) < published.and_then(begin);
+            let declared = last.declared.clone().filter(|look| !is_later(look));
+            ListCheck { published, declared, ..last.clone() }
+        }
     }
 }
 

@@ -9,7 +9,10 @@ use crate::domain::publication::{FileOutcome, OldFile};
 use crate::source::{self, Bounds, Format};
 
 /// The most rows of all files of one backfill: they are in memory together.
-pub const MAX_BACKFILL_ROWS: usize = 500_000;
+const MAX_ROWS: usize = 500_000;
+
+/// The most bytes of text of all files of one backfill.
+const MAX_TEXT: usize = 128 << 20;
 
 /// Which list's past is filled.
 #[derive(Clone, Debug)]
@@ -56,20 +59,22 @@ impl Engine {
         let settings = self.settings(id).cloned();
         let settings = settings.unwrap_or_else(|| unconfigured(id.clone(), state.version.kind));
         let _turn = self.publisher.reading_turn();
-        let mut rows = 0;
+        let (mut rows, mut text) = (0, 0);
         let mut read = Vec::with_capacity(files.len());
         for (file, upload) in files {
-            let list = read_dated(file, upload)?;
-            rows += list.list.rows.len();
-            if rows > MAX_BACKFILL_ROWS {
+            let old = read_dated(file, upload)?;
+            rows += old.list.rows.len();
+            text += old.list.text();
+            if rows > MAX_ROWS || text > MAX_TEXT {
                 let what = format!(
-                    "{}: with it the files have more than {MAX_BACKFILL_ROWS} rows: backfill them \
-                     in turns",
-                    file.name
+                    "{}: with it the files have more than {MAX_ROWS} rows or {} MiB of text: backfill \
+                     them in turns",
+                    file.name,
+                    MAX_TEXT >> 20
                 );
                 return Err(EngineError::Field { field: "file", what });
             }
-            read.push(list);
+            read.push(old);
         }
         let done = self.publisher.backfill(&settings, read, backfill.is_trial)?;
         Ok(Backfilled {

@@ -232,7 +232,9 @@ fn check_then(record: &SnapshotListRecord) -> ListCheck {
 /// tomorrow is.
 fn last_known(record: &SnapshotRecord, states: &[Arc<ListState>], now: Timestamp) -> Timestamp {
     let loaded = states.iter().map(|state| state.version.loaded_at);
-    let looks = record.lists.iter().filter_map(|list| list.current_at);
+    // The day of publication, which may be tomorrow's, was known when the version was loaded.
+    let is_look = |list: &&SnapshotListRecord| list.current_at != list.published.and_then(begin);
+    let looks = record.lists.iter().filter(is_look).filter_map(|list| list.current_at);
     let declared = record.lists.iter().filter_map(|list| list.declared.as_ref());
     let declared = declared.map(|look| look.declared_at);
     loaded.chain(looks).chain(declared).max().map_or(now, |last| last.min(now))

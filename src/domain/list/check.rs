@@ -41,20 +41,16 @@ pub struct DeclaredLook {
 }
 
 impl ListCheck {
-    /// The moment that the list's age counts from: the last successful check, the last look that was
-    /// declared, or the start of the day of publication (UTC), whichever is latest; `None` where none
-    /// is known.
+    /// The moment that the list's age counts from: the last successful check, or the start of the day of
+    /// publication (UTC), whichever is later; `None` where neither is known. Where a look was declared
+    /// by hand, it stands for the day of publication.
     pub fn fresh_as_of(&self) -> Option<Timestamp> {
-        self.declared.as_ref().map(|look| look.at).max(self.observed_at())
-    }
-
-    /// The same without what was declared.
-    fn observed_at(&self) -> Option<Timestamp> {
-        self.succeeded_at.max(self.published.and_then(begin))
+        let published = self.published.and_then(begin);
+        self.declared.as_ref().map(|look| look.at).or(published).max(self.succeeded_at)
     }
 
     /// The look that was declared by hand, if the list's age counts from it.
     pub fn age_is_declared(&self) -> Option<&DeclaredLook> {
-        self.declared.as_ref().filter(|look| self.observed_at() < Some(look.at))
+        self.declared.as_ref().filter(|look| self.succeeded_at < Some(look.at))
     }
 }

@@ -13,8 +13,8 @@ mod walk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 
 use self::made::made;
 use self::walk::{Known, Walk};
@@ -106,7 +106,10 @@ pub enum BackfillRefused {
         rows: usize,
     },
     /// Not older than what stands.
-    #[error("{name}: published on {day}, and list {id} stands as of {latest}: import it instead")]
+    #[error(
+        "{name}: published on {day}, and list {id} stands as of {latest}: only older publications can \
+         be put into its past"
+    )]
     NotOlder {
         /// The file.
         name: String,
@@ -129,6 +132,19 @@ pub enum BackfillRefused {
         day: Date,
         /// Where the other came from.
         known: String,
+    },
+    /// The source was looked at after its day, and said otherwise.
+    #[error(
+        "{name}: published on {day}, but the source of list {id} was looked at later, before its next \
+         publication, and said otherwise: the file is not what stood then"
+    )]
+    Contradicted {
+        /// The file.
+        name: String,
+        /// The list.
+        id: ListId,
+        /// The file's day.
+        day: Date,
     },
     /// The list has too many rows and publications to merge them again.
     #[error(
@@ -197,7 +213,7 @@ pub fn backfill(
         standing_force_reason: current.version.standing_force_reason().to_owned(),
         publications: walk.told.iter().map(|told| told.publication.clone()).collect(),
     };
-    let uncovered = uncovered(&current.version.uncovered, &walk.told);
+    let uncovered = uncovered(&current.version.id, &current.version.uncovered, &walk.told)?;
     let version = ListVersion {
         version: context.next_version,
         first_published: walk.told.first().and_then(|first| first.publication.published),
@@ -362,38 +378,48 @@ fn keep_dated_start(new: &mut [Standing], old: &[Standing]) {
 }
 
 /// The spans in which nobody looked, with the files between them. `gaps` are those between the
-/// publications that were known before. As when a list is loaded, a publication that says what the one
-/// before it said is no more than a look.
-fn uncovered(gaps: &[Gap], told: &[Told]) -> Vec<Gap> {
+/// publications that were known before. A file that says otherwise than the source did when it was
+/// looked at after the file's day (by more than a day, as publications appear late) is refused.
+fn uncovered(id: &ListId, gaps: &[Gap], told: &[Told]) -> Result<Vec<Gap>, BackfillRefused> {
     let mut all = gaps.to_vec();
     // Until when the list was known before the publication.
     let mut fresh: Option<Timestamp> = None;
-    let mut was_new = false;
+    let (mut was_new, mut was_undated) = (false, false);
     for (place, Told { publication, changes, is_new, .. }) in told.iter().enumerate() {
         let begins = begin(publication.day);
         if was_new {
             all.retain(|gap| gap.until != publication.day);
         }
-        if (was_new || *is_new)
-            && let Some(from) = fresh.filter(|from| begins > Some(*from) && !changes.is_empty())
-        {
-            all.push(Gap { from, until: publication.day });
+        let later = publication.day.saturating_add(2.days());
+        if *is_new && !changes.is_empty() && begin(later) <= fresh {
+            return Err(BackfillRefused::Contradicted {
+                name: publication.origin.to_string(),
+                id: id.clone(),
+                day: publication.day,
+            });
         }
-        was_new = *is_new;
+        if (was_new || *is_new || was_undated)
+            && let Some(from) = fresh.filter(|from| begins > Some(*from))
+        {
+            let gap = Gap { from, until: publication.day };
+            if !all.contains(&gap) {
+                all.push(gap);
+            }
+        }
+        (was_new, was_undated) = (*is_new, publication.published.is_none());
         if was_new {
             fresh = fresh.max(begins);
             continue;
         }
         let next = told[place + 1..].iter().find(|next| !next.is_new);
         let gap = next.and_then(|next| gaps.iter().find(|gap| gap.until == next.publication.day));
-        let is_dated = publication.published.is_some();
         fresh = match (gap, next) {
             (Some(gap), _) => Some(gap.from),
             // It was looked at until the next one came.
-            (None, Some(next)) if !next.was_look && is_dated => begin(next.publication.day),
-            (None, _) => publication.published.and_then(begin),
+            (None, Some(next)) if !next.was_look && !was_undated => begin(next.publication.day),
+            (None, _) => begin(publication.ends),
         };
     }
     all.sort_by_key(|gap| (gap.from, gap.until));
-    all
+    Ok(all)
 }

@@ -77,6 +77,10 @@ fn file_of(file: v1::BackfillFile) -> Result<BackfillFile, Refusal> {
         text => parse_day("file.published", text).map(Some),
     };
     let (format, published) = both(format, published)?;
+    // The name stands in errors.
+    if file.file_name.chars().any(char::is_control) {
+        return Err(invalid_field("file.file_name", "control characters in the name of a file"));
+    }
     let name = file.file_name.chars().take(256).collect();
     Ok(BackfillFile { name, format, published })
 }

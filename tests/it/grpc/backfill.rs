@@ -136,7 +136,7 @@ fn what_is_no_backfill_changes_nothing() {
             (vec![head("other"), file("a"), chunk("2025-11-01")], unknown),
             (vec![head("l"), file("a"), chunk("")], refused("a: the file does not say when")),
             (vec![head("l"), file("a"), chunk("2025-11-10")], refused("with other rows is known")),
-            (vec![head("l"), file("a"), chunk("2025-11-11")], refused("import it instead")),
+            (vec![head("l"), file("a"), chunk("2025-11-11")], refused("only older publications")),
             (
                 vec![head("l"), file("a"), Part::Chunk(b"<html>".to_vec())],
                 (Code::InvalidArgument, "MALFORMED_FILE", "", "a: "),

@@ -85,7 +85,7 @@ fn a_backfill_is_refused_where_its_day_is_not_of_the_past() {
     assert_eq!(
         newer.to_string(),
         "sdn_advanced_20251119T1644.xml.bz2: published on 2025-11-19, and list us-ofac-sdn stands \
-         as of 2025-03-04: import it instead"
+         as of 2025-03-04: only older publications can be put into its past"
     );
     assert_eq!(*desk.list(SDN).state(), before);
     assert_eq!(history.scans.len(), FILES.len());

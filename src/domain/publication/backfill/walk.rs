@@ -56,7 +56,7 @@ impl Walk {
                 if is_dated(file.day) {
                     differing.insert(place, publication);
                 } else if let Some(twin) = last.filter(|last| last.day == file.day) {
-                    if !file.has_rows_of(twin.list.rows.iter().map(|(key, _)| key)) {
+                    if file.digest != twin.digest {
                         return Err(file.differs_from(&twin.name));
                     }
                     walk.repeated.insert(place);
@@ -74,8 +74,8 @@ impl Walk {
             }
             parties.extend(made.parties.iter().map(|party| (party.uid.as_str(), party)));
             for (place, file) in files.iter().enumerate() {
-                if publication.published == Some(file.day) && file.has_rows_of(rows.keys().copied())
-                {
+                let is_same = || publication.digest == file.digest || file.has_rows_of(&rows);
+                if publication.published == Some(file.day) && is_same() {
                     walk.repeated.insert(place);
                 }
             }
@@ -178,8 +178,10 @@ impl Walk {
 }
 
 impl Dated {
-    fn has_rows_of<'a>(&self, keys: impl Iterator<Item = &'a RowKey>) -> bool {
-        self.list.rows.iter().map(|(key, _)| key).eq(keys)
+    /// Whether it has these rows with the same dates.
+    fn has_rows_of(&self, rows: &BTreeMap<&RowKey, &RowFacts>) -> bool {
+        let own = self.list.rows.iter().map(|(key, facts)| (key, facts.listed_on));
+        own.eq(rows.iter().map(|(key, facts)| (*key, facts.listed_on)))
     }
 
     fn differs_from(&self, known: &str) -> BackfillRefused {

@@ -144,9 +144,8 @@ proptest! {
         for (place, step) in steps.iter().enumerate() {
             day = day.saturating_add(step.days.days());
             let is_loaded = step.is_loaded || place + 1 == steps.len();
-            // What is loaded in its time makes a version; a file may say what the publication before it
-            // said.
-            mark += usize::from(is_loaded);
+            // Each says something other than the one before it: loaded in its time it makes a version.
+            mark += 1;
             let list = publication(step, day, mark);
             model.load(&list, &noon(day));
             if is_loaded {
@@ -213,7 +212,7 @@ fn refused_files_change_nothing() {
         (vec![older(), list(None, &["a"])], "1.csv: the file does not say when it was published"),
         (vec![older(), list(Some("2025-05-02"), &[])], "1.csv: none of its 0 rows is an address"),
         (vec![list(Some("2025-05-02"), &["not one"])], "none of its 1 rows is an address"),
-        (vec![older(), list(Some("2025-07-02"), &["a"])], "stands as of 2025-07-01: import it"),
+        (vec![older(), list(Some("2025-07-02"), &["a"])], "stands as of 2025-07-01: only older"),
         (vec![older(), list(Some("2025-05-01"), &["b"])], "of 2025-05-01 with other rows is known"),
         (vec![list(Some("2025-06-01"), &["a"])], "other rows is known (version 1 of the list)"),
     ] {
@@ -250,6 +249,55 @@ fn a_file_between_a_publication_and_a_later_one_that_said_the_same() {
     let gaps = &shelf.book.state().version.uncovered;
     let spans: Vec<_> = gaps.iter().map(|gap| format!("{} {}", gap.from, gap.until)).collect();
     assert_eq!(spans, ["2025-06-01T00:00:00Z 2025-07-01", "2025-07-01T00:00:00Z 2025-08-01"]);
+}
+
+fn gaps(shelf: &Shelf) -> Vec<String> {
+    let gaps = &shelf.book.state().version.uncovered;
+    gaps.iter().map(|gap| format!("{} {}", &gap.from.to_string()[..10], gap.until)).collect()
+}
+
+#[test]
+fn a_file_that_says_what_its_neighbour_said_closes_no_gap() {
+    let mut shelf = shelf();
+    shelf.load(&list(Some("2025-07-01"), &["a", "c"]), "2025-07-01T12:00:00Z");
+    let lists = vec![list(Some("2025-06-15"), &["a", "c"]), list(Some("2025-01-01"), &["a", "b"])];
+    shelf.backfill(lists, NEW_YEAR).unwrap();
+    let spans = ["2025-01-01 2025-06-01", "2025-06-01 2025-06-15", "2025-06-15 2025-07-01"];
+    assert_eq!(gaps(&shelf), spans);
+}
+
+#[test]
+fn days_after_a_publication_without_a_day_are_days_on_which_nobody_looked() {
+    let mut shelf = Shelf::new();
+    shelf.load(&list(None, &["a"]), "2025-06-01T12:00:00Z");
+    shelf.load(&list(Some("2025-07-01"), &["a", "b"]), "2025-07-01T12:00:00Z");
+    shelf.backfill(vec![list(Some("2025-05-01"), &["a", "c"])], NEW_YEAR).unwrap();
+    assert_eq!(gaps(&shelf), ["2025-05-01 2025-06-01", "2025-06-01 2025-07-01"]);
+}
+
+#[test]
+fn a_file_does_not_contradict_what_the_source_said_when_it_was_looked_at() {
+    let mut shelf = shelf();
+    shelf.book.source = Some(SourceMark::default());
+    shelf.load(&list(Some("2025-06-01"), &["a", "b"]), "2025-07-01T08:00:00Z");
+    shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-01T12:00:00Z");
+    let of = |day: &str| vec![list(Some(day), &["a", "c"])];
+    let error = shelf.backfill(of("2025-06-20"), NEW_YEAR).unwrap_err().to_string();
+    assert!(error.contains("was looked at later"), "{error}");
+    // What was published on the day before may not have been seen yet.
+    shelf.backfill(of("2025-06-30"), NEW_YEAR).unwrap();
+}
+
+#[test]
+fn two_files_of_one_day_with_other_dates_are_refused() {
+    let mut shelf = shelf();
+    let other = |date: Option<&str>| {
+        let mut list = list(Some("2025-05-01"), &["a"]);
+        list.rows[0].1.listed_on = date.map(day);
+        list
+    };
+    let error = shelf.backfill(vec![other(None), other(Some("2025-04-01"))], NEW_YEAR).unwrap_err();
+    assert!(matches!(error, BackfillRefused::SameDay { .. }), "{error}");
 }
 
 #[test]

@@ -81,6 +81,20 @@ fn a_list_without_a_source_takes_a_declared_look_too() {
     // The day of publication that is later than the look is what the age counts from.
     book.declared = None;
     assert_eq!(book.take(&list(Some("2025-06-01"), &["a"]), NOW), ["unchanged"]);
-    assert!(book.state().check.declared.is_some());
-    assert_eq!(book.state().check.age_is_declared(), None);
+    assert_eq!(book.state().check.declared, None);
+    assert_eq!(book.state().check.fresh_as_of(), Some(at("2025-06-01T00:00:00Z")));
+}
+
+#[test]
+fn a_declared_look_stands_for_the_day_of_publication_and_is_named() {
+    for (published, rows) in
+        [("2025-05-30", &["a"][..]), ("2025-05-30", &["a", "b"]), ("2025-06-02", &["a", "b"])]
+    {
+        let mut book = checked_in_may();
+        book.declared = look("2025-05-30T00:00:00Z");
+        book.take(&list(Some(published), rows), NOW);
+        let check = &book.state().check;
+        assert_eq!(check.fresh_as_of(), Some(at("2025-05-30T00:00:00Z")), "{published} {rows:?}");
+        assert_eq!(check.age_is_declared(), book.declared.as_ref(), "{published} {rows:?}");
+    }
 }
