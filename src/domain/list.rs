@@ -2,6 +2,7 @@
 //! files, no storage, no scoring.
 
 mod check;
+mod read;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use check::{DeclaredLook, ListCheck};
+pub use read::ReadList;
 
 use super::list_change::FieldChange;
 use super::publication::{Baseline, Retelling};
@@ -186,35 +188,6 @@ pub struct RowFacts {
     pub category: String,
     /// Where the source says so: a URL or a document number; empty where unsaid.
     pub reference: String,
-}
-
-/// A list file as read, in canonical order whatever the file's: what `source` gives and
-/// `publication` takes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadList {
-    /// The day of publication that the file states.
-    pub published: Option<Date>,
-    /// The parties that have addresses, by uid, each once.
-    pub parties: Vec<Party>,
-    /// The rows, by key, each once.
-    pub rows: Vec<(RowKey, RowFacts)>,
-    /// Rows that repeated an earlier row's key and were folded into it.
-    pub duplicates: u64,
-}
-
-impl ReadList {
-    /// Returns how many bytes of text its rows and parties have.
-    pub fn text(&self) -> usize {
-        let rows = self.rows.iter().map(|(key, facts)| {
-            let key = key.party_uid.len() + key.address.len() + key.ticker.len();
-            key + facts.category.len() + facts.reference.len()
-        });
-        let parties = self.parties.iter().map(|party| {
-            let lists = party.aliases.iter().chain(&party.programs).map(String::len);
-            party.uid.len() + party.name.len() + party.party_type.len() + lists.sum::<usize>()
-        });
-        rows.chain(parties).sum()
-    }
 }
 
 /// How the first day of a standing is known.
