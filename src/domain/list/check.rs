@@ -49,6 +49,11 @@ impl ListCheck {
         self.declared.as_ref().map(|look| look.at).or(published).max(self.succeeded_at)
     }
 
+    /// The same without what was declared.
+    pub fn observed_at(&self) -> Option<Timestamp> {
+        self.succeeded_at.max(self.published.and_then(begin))
+    }
+
     /// The look that was declared by hand, if the list's age counts from it.
     pub fn age_is_declared(&self) -> Option<&DeclaredLook> {
         self.declared.as_ref().filter(|look| self.succeeded_at < Some(look.at))

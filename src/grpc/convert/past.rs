@@ -38,10 +38,10 @@ pub fn set_past(
         });
         let file = publication.and_then(|publication| publication.file.clone());
         message.backfilled_from = file.unwrap_or_default();
-        message.declared_look = message
-            .declared_look
-            .take()
-            .filter(|look| look.at.is_some() && look.at == message.current_at);
+        // Without the declared look the publication would not be known to have been current then.
+        if then.current_at <= list.state().check.observed_at() {
+            message.declared_look = None;
+        }
     }
     for chain in &mut message.transfers {
         let last = chain.last_time.as_ref().and_then(from_timestamp);

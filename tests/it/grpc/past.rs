@@ -80,6 +80,13 @@ fn a_declared_look_counts_and_every_answer_says_so_until_another_import() {
             (Some(DAY as u64), &Some(look.clone()))
         );
         assert_eq!(desk.lists().await[0].declared_look, Some(look.clone()));
+        // So do answers of past days that would be stale without it, and no others.
+        for (day, is_named) in [("2025-11-18", true), ("2025-11-10", false)] {
+            let as_of = Some(proto_time(&format!("{day}T00:00:00Z")));
+            let options = v1::ScreeningOptions { as_of, ..Default::default() };
+            let answer = ask_with(desk, CLEAN, options).await.unwrap().snapshot.unwrap();
+            assert_eq!(answer.lists[0].declared_look.is_some(), is_named, "{day}");
+        }
         // What its id stands for says so for good.
         let id = answer.snapshot.unwrap().id;
         desk.sanction("l", csv("2025-11-20", &made_up(0..4))).await;
