@@ -33,7 +33,7 @@ use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-pub use backfill::{Backfill, BackfillFile, Backfilled};
+pub use backfill::{Backfill, BackfillFile};
 pub use backup::judge;
 pub use by_hand::Upload;
 pub use dialogue::{
@@ -399,7 +399,8 @@ impl Engine {
         if let Some(looks) = parts.looks {
             let Some(known) = store.looks_at(looks)? else { return Ok(None) };
             for list in &mut record.lists {
-                let look = known.get(&list.id).copied().unwrap_or_default();
+                // Each list was looked at, or published, before it was in a snapshot.
+                let Some(look) = known.get(&list.id) else { return Ok(None) };
                 (list.current_at, list.published) = (look.current_at, look.published);
             }
         }

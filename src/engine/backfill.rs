@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use super::by_hand::date;
 use super::{Engine, EngineError, Upload, unconfigured};
 use crate::domain::list::ListId;
-use crate::domain::publication::{FileOutcome, OldFile};
+use crate::domain::publication::{Backfilled, OldFile};
 use crate::source::{self, Bounds, Format};
 
 /// The most rows of all files of one backfill: they are in memory together.
@@ -32,19 +32,6 @@ pub struct BackfillFile {
     pub format: Option<Format>,
     /// The day of publication where the file does not say it.
     pub published: Option<Date>,
-}
-
-/// What a backfill did, or would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backfilled {
-    /// Whether a new version came of it.
-    pub is_published: bool,
-    /// What became of the files, by day.
-    pub files: Vec<FileOutcome>,
-    /// How many rows are known now that stand no longer and were never seen before.
-    pub rows_found: u64,
-    /// How many rows that were known stood at other times than was thought.
-    pub rows_redated: u64,
 }
 
 impl Engine {
@@ -76,13 +63,7 @@ impl Engine {
             }
             read.push(old);
         }
-        let done = self.publisher.backfill(&settings, read, backfill.is_trial)?;
-        Ok(Backfilled {
-            is_published: done.state.is_some(),
-            files: done.files,
-            rows_found: done.rows_found,
-            rows_redated: done.rows_redated,
-        })
+        Ok(self.publisher.backfill(&settings, read, backfill.is_trial)?)
     }
 }
 

@@ -84,17 +84,17 @@ impl Engine {
 /// The publications that are known by the headers of a list, in the order in which they were in force;
 /// backfilled ones under the version of the backfill.
 fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
-    let number_of = |version: u64| headers.partition_point(|header| header.version <= version);
-    let backfill = headers.iter().rfind(|header| header.provenance.retelling().is_some());
+    let is_backfill = |header: &ListVersion| header.provenance.retelling().is_some();
+    let backfill = headers.iter().rposition(is_backfill).map_or(0, |place| place as u64 + 1);
     let publication = |known: KnownPublication| {
-        let (version, file) = match known.origin {
-            KnownOrigin::Version { version, .. } => (version, None),
-            KnownOrigin::File(name) => (backfill.map_or(0, |it| it.version), Some(name)),
+        let (number, file) = match known.origin {
+            KnownOrigin::Version(number) => (number, None),
+            KnownOrigin::File(name) => (backfill, Some(name)),
         };
-        let header = headers.iter().find(|header| header.version == version)?;
+        let header = headers.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
         Some(PastPublication {
-            version,
-            number_on_list: number_of(version) as u64,
+            version: header.version,
+            number_on_list: number,
             digest: known.digest,
             published: known.published,
             day: known.ends,

@@ -7,6 +7,8 @@ mod party;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use tokio_stream::wrappers::ReceiverStream;
@@ -122,6 +124,22 @@ fn parse_day(field: &str, text: &str) -> Result<jiff::civil::Date, Refusal> {
         return Err(invalid_field(field, "not a day written as YYYY-MM-DD"));
     }
     text.parse().map_err(|error| invalid_field(field, error))
+}
+
+/// The form of a file; empty means by its content.
+fn parse_format<F>(field: &str, text: &str) -> Result<Option<F>, Refusal>
+where
+    F: FromStr<Err: Display>,
+{
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|error| invalid_field(field, error)),
+    }
+}
+
+/// The day of publication of a file; empty means as the file says.
+fn parse_published(field: &str, text: &str) -> Result<Option<jiff::civil::Date>, Refusal> {
+    if text.is_empty() { Ok(None) } else { parse_day(field, text).map(Some) }
 }
 
 #[tonic::async_trait]
@@ -353,14 +371,8 @@ fn declaration_of(
 
 fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Refusal> {
     let kind = convert::from_list_kind(header.kind());
-    let format = match header.format.as_str() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|error| invalid_field("header.format", error)),
-    };
-    let published = match header.published.as_str() {
-        "" => Ok(None),
-        text => parse_day("header.published", text).map(Some),
-    };
+    let format = parse_format("header.format", &header.format);
+    let published = parse_published("header.published", &header.published);
     let force = force_of(&header.force_reason, &header.force_gates);
     let id = parse_list_id("header.list_id", &header.list_id);
     let declaration = declaration_of(header.declared_look.as_ref(), caller);

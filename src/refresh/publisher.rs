@@ -385,7 +385,7 @@ impl Publisher {
         let context = BackfillContext { now, next_version, gates: &gates };
         let done = backfill(&current, &self.store.history(id)?, files, context)?;
         let Some(state) = &done.state else { return Ok(done) };
-        self.room.check(state, &self.lists(), true)?;
+        self.check_room(state, &state.version.provenance)?;
         if is_trial {
             return Ok(done);
         }

@@ -51,9 +51,16 @@ pub struct Arguments {
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let of_one = arguments.published.is_none() || arguments.files.len() == 1;
     ensure!(of_one, "--published is the day of one file: give each such file in a call of its own");
-    let trial = call(client, &arguments, true).await?;
-    if !arguments.dry_run {
-        if trial.files.iter().any(may_be_cut) && !arguments.yes {
+    let show = |done: &v1::BackfillListResponse| {
+        let text = |style| render::lists::backfilled(done, arguments.dry_run, style);
+        arguments.output.show(done, text)
+    };
+    if arguments.dry_run {
+        return show(&call(client, &arguments, true).await?);
+    }
+    if !arguments.yes {
+        let trial = call(client, &arguments, true).await?;
+        if trial.files.iter().any(may_be_cut) {
             eprint!("{}", render::lists::backfilled(&trial, true, Style::PLAIN));
             force::ask(
                 "a file lacks more than a quarter of what is listed next: those rows would count as \
@@ -61,12 +68,8 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
                 "Take it as it is?",
             )?;
         }
-        let done = call(client, &arguments, false).await?;
-        return arguments
-            .output
-            .show(&done, |style| render::lists::backfilled(&done, false, style));
     }
-    arguments.output.show(&trial, |style| render::lists::backfilled(&trial, true, style))
+    show(&call(client, &arguments, false).await?)
 }
 
 /// Whether so much is missing that the file may not be whole.

@@ -311,13 +311,11 @@ fn in_order(
 fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), BackfillRefused> {
     let rows = current.rows.len() + files.iter().map(|file| file.list.rows.len()).sum::<usize>();
     let publications = known + files.len();
-    match rows.checked_mul(publications).is_some_and(|steps| steps <= MAX_STEPS) {
-        true => Ok(()),
-        false => {
-            let id = current.version.id.clone();
-            Err(BackfillRefused::TooMuch { id, publications, rows })
-        }
+    if rows.checked_mul(publications).is_some_and(|steps| steps <= MAX_STEPS) {
+        return Ok(());
     }
+    let id = current.version.id.clone();
+    Err(BackfillRefused::TooMuch { id, publications, rows })
 }
 
 /// The rows of `current`, each with the standings that the walk over all publications gave it, and

@@ -94,10 +94,8 @@ impl Baseline {
             let mark = Mark { until: None, ..marks[at] };
             // What the first mark changed was before it; what tells the past anew changes nothing.
             let is_retold = version.provenance.retelling().is_some();
-            let changes = match at == from || is_retold {
-                true => Vec::new(),
-                false => changes_of(version.version)?,
-            };
+            let changes =
+                if at == from || is_retold { Vec::new() } else { changes_of(version.version)? };
             let is_forced = !version.force_reason.is_empty();
             let spans = baseline.spans_after(rows, rows, &changes, mark.version);
             baseline.advance(mark, spans, is_forced && has_removals(&changes), MAX_SHRINK_WINDOW);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tonic::{Status, Streaming};
 
 use super::upload::{begin, deadline, next_part, write};
-use super::{parse_day, parse_list_id, sanctions_list};
+use super::{parse_format, parse_list_id, parse_published, sanctions_list};
 use crate::config::Permission;
-use crate::engine::{Backfill, BackfillFile, Backfilled, Engine, Upload};
+use crate::domain::publication::Backfilled;
+use crate::engine::{Backfill, BackfillFile, Engine, Upload};
 use crate::grpc::access::Caller;
 use crate::grpc::convert::day;
 use crate::grpc::status::{Refusal, both, invalid_field};
@@ -68,14 +69,8 @@ pub(super) async fn receive(
 }
 
 fn file_of(file: v1::BackfillFile) -> Result<BackfillFile, Refusal> {
-    let format = match file.format.as_str() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|error| invalid_field("file.format", error)),
-    };
-    let published = match file.published.as_str() {
-        "" => Ok(None),
-        text => parse_day("file.published", text).map(Some),
-    };
+    let format = parse_format("file.format", &file.format);
+    let published = parse_published("file.published", &file.published);
     let (format, published) = both(format, published)?;
     // The name stands in errors.
     if file.file_name.chars().any(char::is_control) {
@@ -103,7 +98,7 @@ pub(super) fn response(
         lacks: file.lacks,
     });
     v1::BackfillListResponse {
-        published: done.is_published,
+        published: done.state.is_some(),
         list: list.map(|list| sanctions_list(engine, list, now)),
         files: files.collect(),
         rows_found: done.rows_found,

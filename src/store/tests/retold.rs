@@ -27,7 +27,7 @@ fn backfill(store: &Store, list: &str, version: u64) -> Vec<RetoldChange> {
         standing_force_reason: String::new(),
         publications: vec![
             past("2024-01-01", KnownOrigin::File("old.csv".to_owned())),
-            past("2025-03-21", KnownOrigin::Version { version: 1, number: 1 }),
+            past("2025-03-21", KnownOrigin::Version(1)),
         ],
     }));
     let changes: Vec<_> = [0, 0, 1].into_iter().zip(changes).collect();

@@ -31,6 +31,15 @@ pub fn identity(name: &str, role: Role, tokens: &[&str], certificates: &[&str]) 
     }
 }
 
+/// A list, an identity that feeds and one that rules.
+pub fn fed_and_ruled(config: &mut Config) {
+    config.lists = vec![loose("l")];
+    config.identities = vec![
+        identity("feeds", Role::Ingest, &[INGEST], &[]),
+        identity("rules", Role::Admin, &[ADMIN], &[]),
+    ];
+}
+
 fn guarded(config: &mut Config) {
     config.lists = vec![loose("l")];
     config.identities = vec![

@@ -1,10 +1,9 @@
 //! `BackfillList`: what it takes, whom it takes it from, and what answers say afterwards; older snapshots
 //! keep what they knew.
 
-use lazaretto::config::Role;
 use v1::backfill_list_request::Part;
 
-use super::access::{ADMIN, INGEST, client_with, identity};
+use super::access::{ADMIN, INGEST, client_with, fed_and_ruled};
 use super::*;
 
 fn head(list: &str) -> Part {
@@ -156,14 +155,7 @@ fn what_is_no_backfill_changes_nothing() {
 
 #[test]
 fn a_backfill_takes_the_permission_to_force_gates() {
-    let guarded = |config: &mut Config| {
-        config.lists = vec![loose("l")];
-        config.identities = vec![
-            identity("feeds", Role::Ingest, &[INGEST], &[]),
-            identity("rules", Role::Admin, &[ADMIN], &[]),
-        ];
-    };
-    run_with(guarded, async |desk| {
+    run_with(fed_and_ruled, async |desk| {
         let admin = client_with(desk, ADMIN).await;
         let parts = [
             super::Part::Header(header("l", v1::ListKind::Sanctions)),

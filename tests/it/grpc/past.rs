@@ -1,9 +1,7 @@
 //! Answers about the past: looks that were declared, the versions of a past day, and snapshots that were
 //! once in force.
 
-use lazaretto::config::Role;
-
-use super::access::{ADMIN, INGEST, client_with, identity};
+use super::access::{ADMIN, INGEST, client_with, fed_and_ruled};
 use super::*;
 
 const SECOND: &str = "2025-11-25T12:00:00Z";
@@ -31,14 +29,7 @@ async fn ask_with(
 
 #[test]
 fn a_look_is_declared_by_an_admin_alone() {
-    let guarded = |config: &mut Config| {
-        config.lists = vec![loose("l")];
-        config.identities = vec![
-            identity("feeds", Role::Ingest, &[INGEST], &[]),
-            identity("rules", Role::Admin, &[ADMIN], &[]),
-        ];
-    };
-    run_with(guarded, async |desk| {
+    run_with(fed_and_ruled, async |desk| {
         let import = async |token: &str| {
             let parts =
                 [Part::Header(declared(None)), Part::Chunk(csv("2025-11-10", &made_up(0..3)))];

@@ -13,13 +13,8 @@ use crate::domain::publication::{Gate, utc_day};
 /// Where a publication of a list's past came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KnownOrigin {
-    /// It was loaded in its time, as a version.
-    Version {
-        /// Counted over all lists of the store.
-        version: u64,
-        /// Counted on the list, from 1 on.
-        number: u64,
-    },
+    /// It was loaded in its time, as the version with this number on the list, from 1 on.
+    Version(u64),
     /// It was backfilled from a file of this name.
     File(String),
 }
@@ -76,10 +71,9 @@ impl History {
         let publications = known_publications(versions).into_iter();
         let mut publications: Vec<_> = publications.map(|known| (known, Vec::new())).collect();
         let from = versions.iter().rposition(is_backfill).unwrap_or(0);
-        for version in &versions[from..] {
-            let own = publications.iter().position(|(known, _)| {
-                matches!(known.origin, KnownOrigin::Version { version: of, .. } if of == version.version)
-            });
+        for (version, number) in versions.iter().zip(1..).skip(from) {
+            let origin = KnownOrigin::Version(number);
+            let own = publications.iter().position(|(known, _)| known.origin == origin);
             for (place, change) in changes_of(version.version)? {
                 let place = place.map(|place| place as usize).or(own);
                 if let Some((_, of)) = place.and_then(|at| publications.get_mut(at)) {
@@ -125,7 +119,7 @@ impl KnownPublication {
             ends: if is_older { loaded } else { day },
             kind: version.kind,
             digest: version.digest,
-            origin: KnownOrigin::Version { version: version.version, number },
+            origin: KnownOrigin::Version(number),
         }
     }
 }
@@ -133,7 +127,7 @@ impl KnownPublication {
 impl fmt::Display for KnownOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Version { number, .. } => write!(f, "version {number} of the list"),
+            Self::Version(number) => write!(f, "version {number} of the list"),
             Self::File(name) => f.write_str(name),
         }
     }

@@ -86,13 +86,11 @@ impl Walk {
             let parties: Vec<_> = parties.values().copied().filter(is_named).collect();
             walk.compare(files, &rows);
             let merged = walk.merge(publication, &parties, &rows);
-            let now = match is_after_file {
-                true => overlay(merged, changes, waits),
-                // It changed the same then, but what was new then may have been there before.
-                false => overlay(merged, changes, |change| {
-                    waits(change) || change.kind == ChangeKind::Updated
-                }),
-            };
+            // Further from a file it changed the same then, but what was new then may have been there
+            // before.
+            let now = overlay(merged, changes, |change| {
+                waits(change) || (!is_after_file && change.kind == ChangeKind::Updated)
+            });
             walk.told.push(Told {
                 publication: (*publication).clone(),
                 changes: now,
