@@ -20,11 +20,11 @@ use answer::decide;
 pub use answer::{Decider, Grounds, Screening};
 pub use decided_by::{DecidedBy, ReasonSubject};
 pub use incomplete::Incomplete;
-use matching::Sight;
+use matching::{Asked, Sight};
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use snapshot::{Snapshot, SnapshotList};
 
-use crate::domain::address::{Address, AddressError, Checksum, Encoding};
+use crate::domain::address::{Address, AddressError, Checksum, Encoding, Reading, reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListId, ListKind};
@@ -204,7 +204,7 @@ impl<'s> Scope<'s> {
         self.snapshot
     }
 
-    /// Screens `input` by labels ([`Scope::needs_search`] tells where they do not suffice: then the
+    /// Screens what `input` holds by labels ([`Scope::needs_search`] tells where they do not suffice: then the
     /// answer is INCOMPLETE). An address that cannot be understood is an answer; an error is an input
     /// that no address could ever be: empty, too long, not printable ASCII.
     pub fn screen<'a>(
@@ -215,16 +215,7 @@ impl<'s> Scope<'s> {
         self.screen_with(input, chain, None)
     }
 
-    /// The text of a question without the blanks around it, and what is understood of it.
-    pub fn read<'a>(
-        input: &'a str,
-        chain: Option<&Chain>,
-    ) -> (&'a str, Result<Address<'a>, AddressError>) {
-        let text = input.trim_ascii();
-        (text, Address::parse(text, chain))
-    }
-
-    /// As [`Scope::screen`]; where labels do not suffice, `search` is asked with the key ids of the
+    /// As [`Scope::screen`]; where labels do not suffice, `search` is asked with the key ids of each
     /// address.
     pub fn screen_with<'a>(
         &'a self,
@@ -232,41 +223,38 @@ impl<'s> Scope<'s> {
         chain: Option<&Chain>,
         search: Option<&Search<'_>>,
     ) -> Result<Screening<'a>, AddressError> {
+        let mut reading = Reading::of_question(input, chain);
+        if let Some(fault) = reading.fault.take_if(|fault| fault.is_refused()) {
+            return Err(fault);
+        }
         let mut findings = Vec::new();
         let mut incomplete = Vec::new();
-        let (text, parsed) = Self::read(input, chain);
-        let address = match parsed {
-            Ok(address) => Some(address),
-            Err(reason) if reason.is_refused() => return Err(reason),
-            Err(reason) => {
-                // A list may hold the string under a ticker that is not known either.
-                if let Ok(verbatim) = Address::parse(text, Some(&Chain::Other("unknown:*".into())))
-                {
-                    self.match_address(&verbatim, None, &mut findings);
-                }
-                incomplete.push(Incomplete::AddressNotUnderstood(reason));
-                None
-            }
-        };
-        if let Some(address) = &address {
-            self.match_address(address, chain, &mut findings);
-            self.match_exposure(address, search, &mut findings, &mut incomplete);
+        for (place, address) in (0..).zip(reading.addresses()) {
+            let first = findings.len();
+            let asked = Asked { address, chain, is_suspect: false };
+            self.match_address(asked, &mut findings);
+            self.match_exposure(address, search, first, &mut findings, &mut incomplete);
             doubts(address, chain, &mut incomplete);
-        }
-        for list in self.lists() {
-            matching::match_verbatim(list, text, self.sight(), &mut findings);
-            if let Some(address) = address.as_ref().filter(|a| a.canonical() != text) {
-                let text = address.canonical();
-                matching::match_verbatim(list, text, self.sight(), &mut findings);
+            let text = address.canonical();
+            self.match_text(text, &mut findings);
+            if place > 0 {
+                findings[first..].iter_mut().for_each(|finding| finding.about = place);
             }
         }
+        let text = input.trim_ascii();
+        if reading.first.as_ref().is_none_or(|address| address.canonical() != text) {
+            self.match_asked_text(text, &reading, &mut findings);
+        }
+        incomplete.extend(reading.fault.take().map(Incomplete::AddressNotUnderstood));
         if findings.len() > 1 {
-            findings.sort_by_key(|finding| std::cmp::Reverse(finding.score));
+            findings.sort_by_key(|found| {
+                (std::cmp::Reverse(found.score), found.kind == FindingKind::SameKey)
+            });
         }
         let score = findings.first().map_or(0, |finding| finding.score);
-        let covered =
-            address.as_ref().is_some_and(|a| self.covered.iter().any(|chain| a.fits(chain)));
-        let fits = |chain: &Chain| address.as_ref().is_some_and(|address| address.fits(chain));
+        let covers = |address: &Address<'_>| self.covered.iter().any(|chain| address.fits(chain));
+        let covered = reading.first.is_some() && reading.addresses().all(covers);
+        let fits = |chain: &Chain| reading.addresses().any(|address| address.fits(chain));
         let uncovered = self.uncovered.iter().filter(|(chain, _)| fits(chain));
         let uncovered = uncovered.map(|(_, reason)| reason.clone()).collect();
         let complete = self.incomplete.is_empty() && incomplete.is_empty();
@@ -276,7 +264,9 @@ impl<'s> Scope<'s> {
             None => None,
         };
         Ok(Screening {
-            address,
+            address: reading.first,
+            other_addresses: reading.others,
+            dress: reading.dress,
             score,
             level: self.snapshot.policy().level(score),
             decision,
@@ -289,6 +279,33 @@ impl<'s> Scope<'s> {
             shadow,
             sight: self.sight(),
         })
+    }
+
+    /// Matches a text that is not letter for letter the address that was understood of it.
+    fn match_asked_text(&self, text: &str, reading: &Reading<'_>, findings: &mut Vec<Finding<'s>>) {
+        if reading.first.is_none() {
+            // A list may hold the string under a ticker that is not known either.
+            let other = Chain::Other("unknown:*".into());
+            if let Ok(verbatim) = Address::parse(text, Some(&other)) {
+                let asked = Asked { address: &verbatim, chain: None, is_suspect: false };
+                self.match_address(asked, findings);
+            }
+        }
+        for address in &reading.suspects {
+            self.match_address(Asked { address, chain: None, is_suspect: true }, findings);
+        }
+        self.match_text(text, findings);
+        let bare = reading::bare(text);
+        if bare != text {
+            self.match_text(&bare, findings);
+        }
+    }
+
+    /// Matches quarantined rows letter for letter; one that is known already is not found again.
+    fn match_text(&self, text: &str, findings: &mut Vec<Finding<'s>>) {
+        for list in self.lists() {
+            matching::match_verbatim(list, text, self.sight(), findings);
+        }
     }
 
     fn sight(&self) -> Sight<'s> {
@@ -304,6 +321,7 @@ impl<'s> Scope<'s> {
         &self,
         address: &Address<'_>,
         search: Option<&Search<'_>>,
+        first: usize,
         findings: &mut Vec<Finding<'s>>,
         incomplete: &mut Vec<Incomplete>,
     ) {
@@ -317,7 +335,7 @@ impl<'s> Scope<'s> {
             let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
             for (near, source) in searched.found {
                 if let Some(listing) = self.snapshot.listing(&source) {
-                    matching::match_label(listing, near, self.sight(), findings);
+                    matching::match_label(listing, near, self.sight(), first, findings);
                 }
             }
             incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
@@ -329,7 +347,7 @@ impl<'s> Scope<'s> {
                 let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
                 if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
                     let near = Near::new(key, &label);
-                    matching::match_label(listing, near, self.sight(), findings);
+                    matching::match_label(listing, near, self.sight(), first, findings);
                 }
             }
         };
@@ -337,19 +355,14 @@ impl<'s> Scope<'s> {
         address.nested_key_ids().iter().for_each(&mut look);
     }
 
-    fn match_address(
-        &self,
-        address: &Address<'_>,
-        chain: Option<&Chain>,
-        findings: &mut Vec<Finding<'s>>,
-    ) {
-        let nested = address.nested_key_ids();
+    fn match_address(&self, asked: Asked<'_>, findings: &mut Vec<Finding<'s>>) {
+        let nested = asked.address.nested_key_ids();
         for list in self.lists() {
             let first = findings.len();
-            for key in address.key_ids().iter().chain(&nested) {
+            for key in asked.address.key_ids().iter().chain(&nested) {
                 let hash = self.snapshot.hash(key);
                 let (key, sight) = ((key, hash), self.sight());
-                matching::match_key(list, address, chain, key, sight, first, findings);
+                matching::match_key(list, asked, key, sight, first, findings);
             }
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::text::{Colour, Style, escape};
-use crate::domain::address::{Address, Checksum};
+use crate::domain::address::{Checksum, Reading};
 use crate::domain::chain::Chain;
 
 /// The arguments of `address`.
@@ -28,6 +28,9 @@ pub struct Arguments {
 #[derive(Clone, Debug, Serialize)]
 struct Anatomy {
     address: String,
+    /// What was taken off the text; absent where that was nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    taken_off: Vec<String>,
     canonical: String,
     encoding: String,
     checksum: &'static str,
@@ -60,10 +63,13 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 fn anatomy(input: &str, chain: Option<&str>) -> Result<Anatomy> {
     let chain: Option<Chain> = chain.map(str::parse).transpose()?;
-    let address = Address::parse(input.trim_ascii(), chain.as_ref())?;
+    let reading = Reading::of_question(input, chain.as_ref());
+    let taken_off = strings(&reading.dress);
+    let address = reading.into_one()?;
     let forms = address.other_forms();
     Ok(Anatomy {
         address: input.to_owned(),
+        taken_off,
         canonical: address.canonical().to_owned(),
         encoding: address.encoding().to_string(),
         checksum: match address.checksum() {
@@ -94,6 +100,9 @@ fn text(anatomy: &Anatomy, style: Style) -> String {
     let mut line = |name: &str, value: &str| {
         text.push_str(&format!("  {name:<12}{value}\n"));
     };
+    for dress in &anatomy.taken_off {
+        line("taken off", &escape(dress));
+    }
     line("form", &escape(&anatomy.encoding));
     let wrong = style.paint(Colour::Bad, "WRONG: the bytes are understood, but it may be mistyped");
     line(

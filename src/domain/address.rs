@@ -14,6 +14,7 @@ mod misfit;
 mod monero;
 mod mweb;
 mod nobody;
+pub mod reading;
 mod segwit;
 mod solana;
 mod tron;
@@ -34,6 +35,7 @@ use super::key_id::KeyId;
 
 pub use encoding::Encoding;
 pub use misfit::Misfit;
+pub use reading::{Dress, Reading};
 
 /// The longest input that is looked at, in bytes. The longest known form, a Zcash unified address
 /// with unknown receivers, has about 500.
@@ -92,8 +94,19 @@ pub enum AddressError {
     /// Fits no known form; says why for the form it comes nearest to.
     #[error("no known address form fits: {0}")]
     NotUnderstood(#[from] Misfit),
-    /// Null, burn or precompile address: not an address that anybody controls. Only from
-    /// [`Address::parse_listed`].
+    /// Characters that look like those of an address and are others (Unicode TS 39).
+    #[error(
+        "{found} only looks like a character of an address: the text may pass itself off as one"
+    )]
+    LookAlike {
+        /// Their code points, in the order of the text.
+        found: String,
+    },
+    /// More than one address where one is wanted.
+    #[error("the text holds {0} addresses, and one is wanted")]
+    Several(usize),
+    /// Null, burn or precompile address: not an address that anybody controls. Only on a list
+    /// ([`Reading::of_listed`]).
     #[error("{0}")]
     NobodysAddress(&'static str),
 }
@@ -121,7 +134,7 @@ pub fn is_system_key(key: &KeyId) -> bool {
 }
 
 impl<'a> Address<'a> {
-    /// Understands `input`; surrounding white space must have been cut by the caller.
+    /// Understands `input` as it stands; [`Reading`] takes off what people put around it.
     ///
     /// `chain` is a wish: a form that is understood is returned with all the chains that it fits,
     /// whether or not the wish is among them ([`Address::fits`] tells). A form that is not
@@ -141,42 +154,6 @@ impl<'a> Address<'a> {
             return Ok(address);
         }
         Ok(understand(input, chain)?)
-    }
-
-    /// Understands a row of a list. Surrounding ASCII white space is ignored. `Err` means
-    /// quarantine.
-    ///
-    /// The ticker, or a CAIP-2 id in its place, is a hint: if the chain that it names fits the form,
-    /// [`Address::chains`] is narrowed to that chain; if not, all chains of the form stand. An
-    /// unknown form is taken verbatim where the ticker is unknown too (on `ticker:<ticker>`) or
-    /// names a chain that we do not know. Addresses that nobody controls are refused.
-    pub fn parse_listed(input: &'a str, ticker: &str) -> Result<Self, AddressError> {
-        let text = input.trim_ascii();
-        let cut = input.len() - input.trim_ascii_start().len();
-        if !text.is_empty() {
-            check_text(text, cut)?;
-        }
-        let hint = match Chain::from_ticker(ticker) {
-            None if is_unknown_ticker(ticker) => {
-                Some(Chain::Other(format!("ticker:{ticker}").into()))
-            }
-            hint => hint,
-        };
-        let mut address = match evm::respelt(text) {
-            Some(spelt) => Address::parse(&spelt, hint.as_ref())?.into_owned(),
-            None => Self::parse(text, hint.as_ref())?,
-        };
-        if let Some(why) = nobody::why(&address) {
-            return Err(AddressError::NobodysAddress(why));
-        }
-        if ticker.eq_ignore_ascii_case("BNB") {
-            // The one ticker of two chains that we know by form.
-            address.narrow(&Chain::BnbBeacon);
-        }
-        if let Some(chain) = &hint {
-            address.narrow(chain);
-        }
-        Ok(address)
     }
 
     /// The one way of writing it: lower-case hex for EVM, base58 for TRON, lower-case bech32,
@@ -378,15 +355,20 @@ fn is_unknown_ticker(ticker: &str) -> bool {
 /// The form of visible-ASCII `input`. A wish decides only where no form fits by itself: it allows
 /// every base58 of 32 bytes for Solana, and anything for a chain that we do not know.
 fn understand<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
-    let misfit = match recognise(input) {
-        Ok(address) => return Ok(address),
-        Err(misfit) => misfit,
-    };
-    match wish {
-        Some(Chain::Solana) => solana::parse_wished(input).ok_or(misfit),
-        Some(chain @ Chain::Other(_)) if !input.is_empty() => Ok(Address::verbatim(input, chain)),
-        _ => Err(misfit),
+    match (understand_known(input, wish), wish) {
+        (Err(_), Some(chain @ Chain::Other(_))) if !input.is_empty() => {
+            Ok(Address::verbatim(input, chain))
+        }
+        (understood, _) => understood,
     }
+}
+
+/// The same, and nothing verbatim.
+fn understand_known<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
+    recognise(input).or_else(|misfit| match wish {
+        Some(Chain::Solana) => solana::parse_wished(input).ok_or(misfit),
+        _ => Err(misfit),
+    })
 }
 
 /// What one family of encodings makes of an input: its address, `None` where the input has not the

@@ -20,7 +20,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::domain::address::Address;
+use crate::domain::address::Reading;
 use crate::domain::list::{
     DeclaredLook, Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion,
     ListingChange, Party, Provenance, ReadList, Row, begin,
@@ -280,10 +280,9 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
             counts.removed += 1;
             continue;
         }
-        match Address::parse_listed(&row.key.address, &row.key.ticker) {
-            Ok(_) => counts.listings += 1,
-            Err(_) => counts.quarantined += 1,
-        }
+        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
+        counts.listings += reading.addresses().count() as u64;
+        counts.quarantined += u64::from(!reading.is_understood());
         counts.removals_pending += u64::from(row.removal_pending_since.is_some());
         // Rows are sorted by party first, so that a party's rows stand together.
         if last_party != Some(row.key.party_uid.as_str()) {

@@ -2,7 +2,7 @@
 //! listed ones, and what an exposure rests on. The searches are in `exposure`; this asks them and
 //! fetches the transfers that they found.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::transfers::{
     CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, PathEvidence, Trace, TraceQuery,
 };
 use super::{Engine, EngineError};
-use crate::domain::address::{Address, AddressError};
+use crate::domain::address::{Address, AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
@@ -63,18 +63,20 @@ impl Engine {
             self.tracker.want_graph();
         }
         let searched_paths = RefCell::new(HashMap::new());
-        // Made once, though a shadow policy asks the same again.
-        let searched = OnceCell::new();
+        // Each made once, though a shadow policy asks the same again.
+        let searched: RefCell<HashMap<Vec<PackedKey>, Searched>> = RefCell::default();
         let search = |keys: &[PackedKey]| {
-            let found = searched.get_or_init(|| {
-                let Some(world) = world else { return Searched::unavailable() };
-                let sources = scope.sources();
-                let (searched, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
-                let slot = |path: (ListKind, Path)| ((path.1.direction, path.0), path.1);
-                searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
-                searched
-            });
-            found.clone()
+            let Some(world) = world else { return Searched::unavailable() };
+            if let Some(known) = searched.borrow().get(keys) {
+                return known.clone();
+            }
+            let sources = scope.sources();
+            let (found, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
+            let of = keys.first().copied();
+            let slot = |path: (ListKind, Path)| ((of, path.1.direction, path.0), path.1);
+            searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
+            searched.borrow_mut().insert(keys.to_vec(), found.clone());
+            found
         };
         let screening = scope.screen_with(address, chain, Some(&search))?;
         let mut evidence = Vec::new();
@@ -84,7 +86,7 @@ impl Engine {
                 (Some(near), Some(_)) if near.hub && scope.needs_search() => None,
                 (Some(near), Some(world)) if scope.needs_search() => {
                     let paths = searched_paths.borrow();
-                    let path = paths.get(&(near.direction, near.kind));
+                    let path = paths.get(&(Some(near.key), near.direction, near.kind));
                     path.and_then(|path| self.path_alone(world, path, near))
                 }
                 (Some(near), Some(world)) => self.evidence(world, scope, near),
@@ -289,7 +291,7 @@ impl Engine {
         &self,
         query: &CounterpartyQuery,
     ) -> Result<CounterpartyPage, EngineError> {
-        let address = Address::parse(&query.address, query.chain.as_ref())?;
+        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
         let keys = keys_of(&address);
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
@@ -331,7 +333,7 @@ impl Engine {
 
     /// The paths between an address and listed ones. Blocks.
     pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
-        let address = Address::parse(&query.address, query.chain.as_ref())?;
+        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
         // After the graph, with which it does not change.

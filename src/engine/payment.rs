@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use super::near::{BUDGET, seconds};
 use super::{Engine, EngineError};
-use crate::domain::address::{Address, is_system_key, nobodys_keys};
+use crate::domain::address::{Reading, is_system_key, nobodys_keys};
 use crate::domain::asset::AssetTable;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
@@ -141,7 +141,8 @@ impl<'s> LookUp<'_, 's> {
 
     /// The keys of an address on the payment's chain; `None` where it is not understood.
     fn keys(&self, text: &str, payment: &Payment) -> Option<Keys> {
-        let Ok(address) = Address::parse(text.trim_ascii(), Some(&payment.chain)) else {
+        let reading = Reading::of_question(text, Some(&payment.chain));
+        let Ok(address) = reading.into_one() else {
             self.incomplete.set(true);
             return None;
         };

@@ -241,6 +241,8 @@ pub fn screening(
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
+        other_addresses: screening.other_addresses.iter().map(understood).collect(),
+        taken_off: screening.dress.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -306,6 +308,12 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         decision: v1::Decision::from(finding.decision).into(),
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
         reason: finding.reason(),
+        address: match screening.other_addresses.is_empty() {
+            true => String::new(),
+            false => screening
+                .address_of(finding)
+                .map_or_else(String::new, |address| address.canonical().to_owned()),
+        },
     }
 }
 
@@ -364,6 +372,10 @@ fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>
         removed_on: day(standing.and_then(|standing| standing.until)),
         listed_from: standing.and_then(|it| state_of_list.listed_from(it)).map(timestamp),
         unlisted_until: unlisted_until.map(timestamp),
+        taken_off: row
+            .understood
+            .map(|listing| listing.dress().iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
     }
 }
 

@@ -394,11 +394,16 @@ fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Re
 
 fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::QuarantinedRow> {
     let index = list.index();
-    index.quarantine().iter().filter_map(move |quarantined| {
+    let of = move |has_suspects: bool| {
+        let rows = index.quarantine().iter();
+        rows.filter(move |quarantined| quarantined.suspects().is_empty() != has_suspects)
+    };
+    of(true).chain(of(false)).filter_map(move |quarantined| {
         let (row, party) = index.quarantined_row(quarantined);
         row.stands().then(|| v1::QuarantinedRow {
             listing: Some(ListedRow { list, row, party, understood: None }.now()),
             reason: quarantined.reason().to_string(),
+            suspects: quarantined.suspects().iter().map(|address| address.to_string()).collect(),
         })
     })
 }

@@ -113,10 +113,13 @@ impl Questions<'_> {
         }
         let screening = self.scope.screen(address, chain).ok()?;
         let Screening { findings, address_incomplete, covered, score, decision, shadow, .. } =
-            screening;
-        let is_plain = findings.is_empty() && address_incomplete.is_empty() && score == 0;
+            &screening;
+        // What was taken off, and several addresses, stand in the reason.
+        let is_read_plainly = screening.dress.is_empty() && screening.other_addresses.is_empty();
+        let is_plain =
+            findings.is_empty() && address_incomplete.is_empty() && *score == 0 && is_read_plainly;
         // What a shadow says is to be counted.
-        (is_plain && shadow.is_none()).then_some(Plain { covered, decision })
+        (is_plain && shadow.is_none()).then_some(Plain { covered: *covered, decision: *decision })
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::status::{Refusal, all, both};
 use super::v1::{self, ErrorReason};
 use super::{convert, status};
-use crate::domain::address::AddressError;
+use crate::domain::address::{AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
@@ -192,8 +192,8 @@ pub fn check(query: &v1::AddressQuery) -> Result<(), Refusal> {
     };
     let chain = status::wished_chain("query.chain", &query.chain);
     let wished = chain.as_ref().ok().and_then(Option::as_ref);
-    let address = match Scope::read(&query.address, wished) {
-        (_, Err(error)) if error.is_refused() => Err(not_an_address(&error)),
+    let address = match Reading::of_question(&query.address, wished).fault {
+        Some(error) if error.is_refused() => Err(not_an_address(&error)),
         _ => Ok(()),
     };
     both(request_id, both(address, chain)).map(drop)

@@ -12,7 +12,7 @@ use super::load::Load;
 use super::status::{Refusal, all, both, invalid_field, wished_chain};
 use super::transfers::check_address;
 use super::v1;
-use crate::domain::address::Address;
+use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
 use crate::engine::{Engine, TraceQuery};
 use crate::exposure::Direction;
@@ -36,7 +36,7 @@ pub async fn trace(
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {
     let trace = engine.trace(query)?;
-    let address = Address::parse(&query.address, query.chain.as_ref()).ok();
+    let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
     let path = |path| convert::trace::path(&trace.snapshot, path);
     Ok(v1::TraceExposureResponse {
         address: address.as_ref().map(convert::understood),

@@ -16,7 +16,7 @@ use super::status::{Refusal, all, both, invalid_field};
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
 use super::{access, convert, page};
-use crate::domain::address::Address;
+use crate::domain::address::Reading;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::Verdict;
 use crate::domain::transfer::MAX_HEIGHT;
@@ -286,7 +286,7 @@ pub(super) fn check_address(
     chain: Result<Option<Chain>, Refusal>,
 ) -> Result<Option<Chain>, Refusal> {
     let wished = chain.as_ref().ok().and_then(Option::as_ref);
-    let address = Address::parse(text, wished).map(drop).map_err(|error| {
+    let address = Reading::of_question(text, wished).into_one().map(drop).map_err(|error| {
         Refusal::invalid(ErrorReason::InvalidAddress, "address", error.to_string())
     });
     both(address, chain).map(|((), chain)| chain)

@@ -3,14 +3,18 @@
 use super::incomplete::Incomplete;
 use super::matching::{Finding, Sight};
 use super::policy::{self, By, Decision, Policy, RiskLevel};
-use crate::domain::address::Address;
+use crate::domain::address::{Address, Dress};
 use crate::domain::list::StartBasis;
 
 /// One answered question.
 #[derive(Debug)]
 pub struct Screening<'a> {
-    /// What was understood of the address.
+    /// What was understood of the address; the first, where the text holds several.
     pub address: Option<Address<'a>>,
+    /// Further addresses of the text: the answer is about the worst of all.
+    pub other_addresses: Vec<Address<'a>>,
+    /// What was taken off the text.
+    pub dress: Vec<Dress>,
     /// The largest score of the findings.
     pub score: u8,
     /// Its band.
@@ -19,7 +23,7 @@ pub struct Screening<'a> {
     pub decision: Decision,
     /// What decided.
     pub decider: Decider,
-    /// The highest score first, then by list and row.
+    /// The highest score first, then SAME_KEY last, then by address, list and row.
     pub findings: Vec<Finding<'a>>,
     /// Why the screening is INCOMPLETE because of the data or the request's options.
     pub scope_incomplete: &'a [Incomplete],
@@ -99,6 +103,11 @@ impl<'a> Screening<'a> {
             }
         };
         Grounds { threshold, observed }
+    }
+
+    /// The address that a finding is about; `None` where none was understood.
+    pub fn address_of(&self, finding: &Finding<'_>) -> Option<&Address<'a>> {
+        self.address.iter().chain(&self.other_addresses).nth(finding.about as usize)
     }
 
     /// Whether the question was answered whole.

@@ -18,7 +18,8 @@ pub enum FindingKind {
     Listed,
     /// The same key controls a listed address of another encoding or chain.
     SameKey,
-    /// A quarantined string is, letter for letter, this one.
+    /// A quarantined string is, letter for letter, this one, or likely means it; or the other way
+    /// round.
     ListedVerbatim,
     /// Funds came from a listed address.
     ReceivedFrom,
@@ -100,11 +101,15 @@ pub struct Finding<'s> {
     pub party: Option<&'s Party>,
     /// The standing that the state rests on.
     pub standing: Option<&'s Standing>,
-    /// What was understood of the row; `None` for [`FindingKind::ListedVerbatim`].
+    /// What was understood of the row; `None` where only its text was compared.
     pub listing: Option<&'s IndexedListing>,
-    /// The key id that both addresses share; `None` for [`FindingKind::ListedVerbatim`] and
-    /// exposure.
+    /// The key id that both addresses share; `None` for exposure, and where only texts were compared.
     pub key: Option<KeyId>,
+    /// The place of the address that it is about, in the order of [`Reading::addresses`]; 0 also
+    /// where no address was understood.
+    ///
+    /// [`Reading::addresses`]: crate::domain::address::Reading::addresses
+    pub about: u32,
     /// How near the listing is; set for exposure alone.
     pub exposure: Option<Near>,
 }
@@ -146,6 +151,17 @@ impl Near {
         known.direct = self.direct;
         self.timing < known.timing
     }
+}
+
+/// An address to match, and how it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'q> {
+    /// The address.
+    pub(super) address: &'q Address<'q>,
+    /// The chain that was wished.
+    pub(super) chain: Option<&'q Chain>,
+    /// Whether the question only likely means it.
+    pub(super) is_suspect: bool,
 }
 
 /// What rows are looked at with.
@@ -207,12 +223,11 @@ pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &Standing
     Some((state, standing))
 }
 
-/// Adds what `list` says of `address` by one of its key ids, given with its hash. Listings among the
+/// Adds what `list` says of an address by one of its key ids, given with its hash. Listings among the
 /// findings from `first` on are known already.
 pub(super) fn match_key<'s>(
     list: &'s SnapshotList,
-    address: &Address<'_>,
-    chain: Option<&Chain>,
+    asked: Asked<'_>,
     (key, hash): (&KeyId, u64),
     sight: Sight<'_>,
     first: usize,
@@ -223,8 +238,13 @@ pub(super) fn match_key<'s>(
         if findings[first..].iter().any(known) {
             continue;
         }
-        let exact = is_exact(address, chain, listing);
-        let kind = if exact { FindingKind::Listed } else { FindingKind::SameKey };
+        let kind = if asked.is_suspect || listing.is_suspect() {
+            FindingKind::ListedVerbatim
+        } else if is_exact(asked.address, asked.chain, listing) {
+            FindingKind::Listed
+        } else {
+            FindingKind::SameKey
+        };
         let (row, party) = list.index().listed_row(listing);
         let found = finding(list, kind, (row, party), None, sight);
         findings.extend(found.map(|found| Finding {
@@ -235,7 +255,7 @@ pub(super) fn match_key<'s>(
     }
 }
 
-/// Adds the quarantined rows of `list` that are `text`, letter for letter.
+/// Adds the quarantined rows of `list` that are `text`, letter for letter, and were not found yet.
 pub(super) fn match_verbatim<'s>(
     list: &'s SnapshotList,
     text: &str,
@@ -245,6 +265,11 @@ pub(super) fn match_verbatim<'s>(
     for quarantined in list.index().by_verbatim(text) {
         let quarantined: &QuarantinedRow = quarantined;
         let (row, party) = list.index().quarantined_row(quarantined);
+        let is_known =
+            |found: &Finding<'_>| std::ptr::eq(found.row, row) && found.exposure.is_none();
+        if findings.iter().any(is_known) {
+            continue;
+        }
         findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), None, sight));
     }
 }
@@ -272,17 +297,19 @@ fn finding<'s>(
         standing: Some(standing),
         listing: None,
         key: None,
+        about: 0,
         exposure: near,
     })
 }
 
 /// Adds what a label says; of two that say the same of two keys of one address, the nearer stays, of
 /// two direct ones the graver with what both come to. Nothing is added for a source that its list no
-/// longer holds.
+/// longer holds. Findings before `first` are about another address.
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
     mut near: Near,
     sight: Sight<'_>,
+    first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
     let same = |f: &Finding<'_>| {
@@ -300,7 +327,7 @@ pub(super) fn match_label<'s>(
         Some(Finding { listing: Some(listing), ..found })
     };
     let Some(mut found) = judged(list, listing, near) else { return };
-    let known = findings.iter().position(same).map(|place| findings.remove(place));
+    let known = findings[first..].iter().position(same).map(|place| findings.remove(first + place));
     if let Some(Finding { list: known_list, listing: Some(known_listing), exposure, .. }) = known
         && let Some(mut known) = exposure
     {

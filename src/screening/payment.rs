@@ -195,7 +195,7 @@ impl<'s> Scope<'s> {
             let Tie { kind, hub, hops, timing, direct, .. } = *tie;
             let near = Near { key, direction, kind, hops, timing, direct, hub };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
-                matching::match_label(listing, near, self.sight(), &mut findings);
+                matching::match_label(listing, near, self.sight(), 0, &mut findings);
             }
         }
         findings

@@ -304,8 +304,13 @@ impl Policy {
         let (floor, floor_by) = match subject.kind {
             _ if removed => (Decision::Allow, by),
             _ if certain => (Decision::Block, By::SanctionsFloor),
-            FindingKind::ListedVerbatim if subject.list_kind == ListKind::Sanctions => {
-                (Decision::Review, By::SanctionsFloor)
+            FindingKind::ListedVerbatim if subject.role == Role::Source => {
+                let is_sanctions = subject.list_kind == ListKind::Sanctions;
+                let by = if is_sanctions { By::SanctionsFloor } else { By::SourceFloor };
+                match self.worst_dealing(subject) {
+                    Decision::Block => (Decision::Block, By::SourceFloor),
+                    Decision::Review | Decision::Allow => (Decision::Review, by),
+                }
             }
             FindingKind::Listed | FindingKind::SameKey if subject.role == Role::Source => {
                 (self.worst_dealing(subject), By::SourceFloor)
@@ -367,7 +372,13 @@ impl Policy {
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
             ),
             By::SourceFloor => (
-                "no milder than a direct dealing with a listing of the kind".to_owned(),
+                match subject.kind {
+                    FindingKind::ListedVerbatim => {
+                        "no milder than REVIEW, nor than a direct dealing with a listing of the kind"
+                    }
+                    _ => "no milder than a direct dealing with a listing of the kind",
+                }
+                .to_owned(),
                 rule::all_observed(subject, score),
             ),
             By::Removed => {

@@ -9,12 +9,16 @@ use jiff::tz::TimeZone;
 use super::answer::{Decider, Screening};
 use super::matching::{Finding, FindingKind, ListingState, Near};
 use super::policy::{Decision, percent};
+use crate::domain::address::{Address, Dress};
 use crate::domain::digits::at_most_dollars;
 use crate::domain::list::{ListKind, StartBasis};
 use crate::exposure::{Direction, Timing};
 
 /// The longest name that a sentence repeats, in characters.
 const MAX_NAME: usize = 200;
+
+/// The most addresses of a text that a sentence names beside the first.
+const MAX_OTHERS: usize = 4;
 
 impl Finding<'_> {
     /// Returns the reason as a sentence: who, which list, since when, how far, how much, which way.
@@ -35,6 +39,7 @@ impl Finding<'_> {
                     "the same key or script stands behind this address and {address}, which"
                 ))
             }
+            (FindingKind::ListedVerbatim, _) if self.listing.is_some() => self.likely(),
             (FindingKind::ListedVerbatim, _) => format!(
                 "{} {} exactly this text{}, which is not understood as an address",
                 self.list.name(),
@@ -84,6 +89,22 @@ impl Finding<'_> {
             return format!("{subject} {was}, on the list {list}{until}, and is no longer there");
         }
         format!("{subject} {whose}, on the list {list}{}", self.since())
+    }
+
+    /// A row that likely means the address, or a question that likely means the listed one.
+    fn likely(&self) -> String {
+        let suspect = self.listing.and_then(|listing| self.list.index().quarantined(listing));
+        let Some(quarantined) = suspect else {
+            let address = short(&self.row.key.address);
+            return self.listed(&format!("the text likely means {address}, which"));
+        };
+        format!(
+            "{} {} a text{} that likely means this address and is not understood: {}",
+            self.list.name(),
+            if self.state == ListingState::Removed { "once named" } else { "names" },
+            self.party_name().map_or_else(String::new, |name| format!(" under {name}")),
+            quarantined.reason()
+        )
     }
 
     /// Since when it is listed, and how surely.
@@ -164,6 +185,40 @@ impl Screening<'_> {
     /// Returns the reason of the decision as a sentence, with the rule that took it. `first` is the
     /// first reason why the screening is incomplete, in words.
     pub fn reason(&self, first: Option<&str>) -> String {
+        let mut reason = self.decision_reason(first);
+        if let Some(address) = self.address.as_ref()
+            && (!self.dress.is_empty() || !self.other_addresses.is_empty())
+        {
+            reason.push_str(&self.read_as(address));
+        }
+        reason
+    }
+
+    /// ` Read as ...`: what the text was understood to hold, and what was taken off.
+    fn read_as(&self, first: &Address<'_>) -> String {
+        let dress: Vec<String> = self.dress.iter().map(Dress::to_string).collect();
+        let dress =
+            if dress.is_empty() { String::new() } else { format!(" ({})", dress.join("; ")) };
+        let others = self.other_addresses.len();
+        if others == 0 {
+            return format!(" Read as {}{dress}.", short(first.canonical()));
+        }
+        let shown = [first].into_iter().chain(self.other_addresses.iter().take(MAX_OTHERS));
+        let shown: Vec<_> = shown.map(|address| short(address.canonical())).collect();
+        let more = match others.saturating_sub(MAX_OTHERS) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let about = match self.deciding_finding() {
+            Some(finding) => self.address_of(finding).map_or_else(String::new, |address| {
+                format!("; the worst is {}", short(address.canonical()))
+            }),
+            None => String::new(),
+        };
+        format!(" Read as {} addresses{dress}: {}{more}{about}.", others + 1, shown.join(", "))
+    }
+
+    fn decision_reason(&self, first: Option<&str>) -> String {
         let decided = participle(self.decision);
         match self.decider {
             Decider::NoFinding if self.covered => {

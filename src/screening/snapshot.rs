@@ -441,7 +441,7 @@ impl Snapshot {
     /// The listing of a source that a search found; `None` where its list no longer holds it.
     pub fn listing(&self, source: &Source) -> Option<(&SnapshotList, &IndexedListing)> {
         let list = self.list(&source.list)?;
-        Some((list, &list.index().listings()[list.index().place(&source.listing)?]))
+        Some((list, &list.index().listings()[list.index().place(&source.listing, &source.key)?]))
     }
 
     /// The hash of `key`, the same for every list.
@@ -455,7 +455,7 @@ fn places(lists: &[SnapshotList], exposure: &ExposureState) -> Arc<[Option<(u32,
     let sources = exposure.labels.as_ref().map_or(&[][..], |labels| labels.sources());
     let place = |source: &Source| {
         let at = lists.iter().position(|list| *list.id() == source.list)?;
-        Some((at as u32, lists[at].index().place(&source.listing)? as u32))
+        Some((at as u32, lists[at].index().place(&source.listing, &source.key)? as u32))
     };
     sources.iter().map(place).collect()
 }

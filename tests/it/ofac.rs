@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use jiff::SignedDuration;
-use lazaretto::domain::address::{Address, Encoding};
+use lazaretto::domain::address::{Address, Encoding, Reading};
 use lazaretto::domain::list::{ChangeKind, Provenance};
 use lazaretto::domain::publication::standing_digest;
 use lazaretto::engine::{EngineError, Publication};
@@ -447,7 +447,9 @@ fn every_other_form_of_a_listed_address_is_found() {
     let desk = history.desk(NEXT_DAY, &[]);
     let (mut forms_seen, mut public_key_hashes) = (0, 0);
     for key in &history.newest().rows {
-        let Ok(address) = Address::parse_listed(&key.address, &key.ticker) else { continue };
+        let Ok(address) = Reading::of_listed(&key.address, &key.ticker).into_one() else {
+            continue;
+        };
         let forms = address.other_forms();
         for (chain, _, form) in &forms {
             forms_seen += 1;

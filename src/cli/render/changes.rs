@@ -179,6 +179,9 @@ fn field_words(change: &v1::FieldChange) -> String {
     words
 }
 
+/// The most suspects of a quarantined row that a line shows.
+const MAX_SUSPECTS: usize = 3;
+
 /// The quarantined rows, a line each.
 pub fn quarantine(rows: &[v1::QuarantinedRow]) -> String {
     if rows.is_empty() {
@@ -189,16 +192,20 @@ pub fn quarantine(rows: &[v1::QuarantinedRow]) -> String {
         ("ticker", Side::Left),
         ("address", Side::Left),
         ("party", Side::Left),
+        ("likely means", Side::Left),
         ("reason", Side::Left),
     ]);
     for row in rows {
         let listing = row.listing.clone().unwrap_or_default();
         let party = listing.party.unwrap_or_default();
+        let suspects = row.suspects.iter().take(MAX_SUSPECTS).map(|address| escape(address));
+        let more = if row.suspects.len() > MAX_SUSPECTS { ", ..." } else { "" };
         table.push([
             or_dash(&listing.list_id),
             or_dash(&listing.ticker),
             or_dash(&listing.address),
             format!("{} (uid {})", or_dash(&party.name), or_dash(&party.uid)),
+            or_dash(&format!("{}{more}", suspects.collect::<Vec<_>>().join(", "))),
             or_dash(&row.reason),
         ]);
     }

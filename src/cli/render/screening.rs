@@ -221,6 +221,9 @@ fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> Str
         v1::FindingKind::SameKey => {
             format!("the same key controls the listed {} (key {key})", escape(&listing.address))
         }
+        v1::FindingKind::ListedVerbatim if !finding.key_id.is_empty() => {
+            format!("likely the same address (key {key}): one of the two texts is not understood")
+        }
         v1::FindingKind::ListedVerbatim => {
             "letter for letter a listed string that could not be understood as an address"
                 .to_owned()

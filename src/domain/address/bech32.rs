@@ -92,6 +92,12 @@ fn is_known(prefix: &str) -> bool {
         || cosmos::is_known(prefix)
 }
 
+/// Whether a text begins with a prefix that tells that bech32 is meant.
+pub(super) fn has_known_prefix(text: &str) -> bool {
+    let prefix = text.rsplit_once('1').map(|(prefix, _)| prefix.to_ascii_lowercase());
+    prefix.is_some_and(|prefix| is_known(&prefix))
+}
+
 /// The forms in bech32.
 pub(super) fn parse(input: &str) -> Trial<'_> {
     let Some((prefix, data)) = input.rsplit_once('1') else {

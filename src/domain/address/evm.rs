@@ -87,17 +87,6 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     Ok(Some(Address::new(canonical, Encoding::Evm, checksum, CHAINS, KeyId::Evm(bytes))))
 }
 
-/// The ordinary spelling of what lists also write: `0X...`, XDC's `xdc...`, or the 40 digits alone.
-/// On a list it is clear what is meant, and to leave it out would be worse than to accept it.
-pub(super) fn respelt(listed: &str) -> Option<String> {
-    let is_hex =
-        |digits: &&str| digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let cut = ["0X", "xdc", "XDC", ""]
-        .iter()
-        .find_map(|prefix| listed.strip_prefix(prefix).filter(is_hex));
-    cut.map(|digits| format!("0x{digits}"))
-}
-
 /// The EIP-55 form: a letter is upper case where the digit at its place in the Keccak-256 of the
 /// lower-case digits is 8 or more (<https://eips.ethereum.org/EIPS/eip-55>).
 pub(super) fn checksummed(bytes: &[u8; 20]) -> String {

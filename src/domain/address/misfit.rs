@@ -90,4 +90,27 @@ pub enum Misfit {
     /// Zcash unified: not jumbled, padded or ordered as ZIP-316 says.
     #[error("unified address breaks ZIP-316: {0}")]
     Unified(&'static str),
+    /// An address whose form carries no checksum, beside other text.
+    #[error("an address without a checksum stands beside other text: it is read only on its own")]
+    NoChecksum,
+    /// A URL that no explorer shows an address at.
+    #[error("the URL is of no address: an explorer's path says /address/ before one")]
+    Url,
+    /// A did:pkh identifier that is not of an account.
+    #[error("did:pkh is not followed by an account (CAIP-10)")]
+    Did,
+    /// EIP-681: a function other than `transfer`.
+    #[error(
+        "the URI calls a function of a contract: only a plain payment or a transfer names a party"
+    )]
+    UriFunction,
+    /// EIP-681: a transfer without one receiver.
+    #[error("the URI of a transfer needs one `address` parameter, its receiver")]
+    UriReceiver,
+    /// EIP-681: a chain id that is no number.
+    #[error("the URI's chain id behind @ is no number")]
+    UriChain,
+    /// A URI that names further addresses in its parameters.
+    #[error("the URI names further addresses beside the one that it is for")]
+    UriAddresses,
 }

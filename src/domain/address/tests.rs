@@ -3,7 +3,7 @@
 
 mod lists;
 mod model;
-mod properties;
+pub(super) mod properties;
 mod vectors;
 mod wallets;
 
@@ -181,18 +181,19 @@ fn wrong_input_is_refused_with_the_reason_of_the_nearest_form() {
 fn text_that_is_not_visible_ascii_is_refused_with_its_place() {
     let check = |input: &str, position: usize, found: char| {
         let error = AddressError::NotAscii { position, found };
-        assert_eq!(Address::parse_listed(input, "XBT"), Err(error), "{input:?}");
+        assert_eq!(Address::parse(input, None), Err(error), "{input:?}");
     };
     check("1BgGZ9tcN4rm9KBz\u{200b}Dn7KprQz87SZ26SAMH", 16, '\u{200b}');
-    check("  \u{feff}1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", 2, '\u{feff}');
+    check("\u{feff}1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", 0, '\u{feff}');
     check("0x098B716B8\u{0410}af21512996dC57EB0615e2383E2f96", 11, '\u{0410}');
-    check("\t1BgGZ9tcN4rm9KBz Dn7KprQz87SZ26SAMH\n", 17, ' ');
+    check("1BgGZ9tcN4rm9KBz Dn7KprQz87SZ26SAMH", 16, ' ');
     check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\u{a0}", 34, '\u{a0}');
     assert_eq!(Address::parse("", None), Err(AddressError::Empty));
-    assert_eq!(Address::parse_listed(" \n", "XBT"), Err(AddressError::Empty));
+    assert_eq!(Reading::of_listed(" \n", "XBT").into_one(), Err(AddressError::Empty));
     let long = "1".repeat(MAX_ADDRESS + 1);
     assert_eq!(Address::parse(&long, None), Err(AddressError::TooLong(MAX_ADDRESS + 1)));
-    let padded = Address::parse_listed(" 1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\r\n", "XBT").unwrap();
+    let padded =
+        Reading::of_listed(" 1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\r\n", "XBT").into_one().unwrap();
     assert_eq!(padded.canonical(), "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH");
 }
 

@@ -20,7 +20,7 @@ use self::made::made;
 use self::walk::{Known, Walk};
 use super::merge::merge_parties;
 use super::{Baseline, Gates, Mark, count, digest, unique};
-use crate::domain::address::Address;
+use crate::domain::address::Reading;
 use crate::domain::list::{
     ChangeKind, Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row,
     RowKey, Standing, StartBasis, begin,
@@ -288,8 +288,9 @@ fn in_order(
     let mut dated = Vec::with_capacity(files.len());
     for OldFile { name, list } in files {
         let Some(day) = list.published else { return Err(BackfillRefused::Undated { name }) };
-        let is_understood = Address::parse_listed;
-        if !list.rows.iter().any(|(key, _)| is_understood(&key.address, &key.ticker).is_ok()) {
+        let is_understood =
+            |key: &RowKey| Reading::of_listed(&key.address, &key.ticker).first.is_some();
+        if !list.rows.iter().any(|(key, _)| is_understood(key)) {
             return Err(BackfillRefused::NothingUnderstood { name, rows: list.rows.len() });
         }
         let is_known = known.iter().any(|known| known.publication.published == Some(day));

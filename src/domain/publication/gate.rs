@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use super::{Context, latest_day};
-use crate::domain::address::Address;
+use crate::domain::address::Reading;
 use crate::domain::list::{ListId, ListKind, ListState, ReadList, RowKey};
 
 /// The limits that a publication must keep to be believed.
@@ -181,7 +181,7 @@ pub(super) fn check(
         return Err(Refused::Empty { id: id() });
     }
     let understood =
-        |(key, _): &(RowKey, _)| Address::parse_listed(&key.address, &key.ticker).is_ok();
+        |(key, _): &(RowKey, _)| Reading::of_listed(&key.address, &key.ticker).first.is_some();
     if !incoming.rows.is_empty()
         && !context.gates.allow_empty
         && acts(Gate::Quarantine)

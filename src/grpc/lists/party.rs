@@ -183,7 +183,9 @@ fn listed_party(list: &SnapshotList, party: &Party, matched_name: &str) -> v1::L
     let understood = listings
         .iter()
         .map(|listing| (index.listed_row(listing).0, Some(listing)))
-        .take_while(|(row, _)| is_of_party(row));
+        .take_while(|(row, _)| is_of_party(row))
+        // Their rows stand in quarantine.
+        .filter(|(_, listing)| listing.is_none_or(|listing| !listing.is_suspect()));
     let quarantine = index.quarantine();
     let from = quarantine.partition_point(|it| is_before(index.quarantined_row(it).0));
     let quarantined = quarantine[from..]

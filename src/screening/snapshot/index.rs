@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::domain::address::{Address, AddressError, Encoding};
+use crate::domain::address::{Address, AddressError, Dress, Encoding, Reading, reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListState, Party, Row, RowKey};
+use crate::domain::packed_key::PackedKey;
 
-/// A row whose address is understood, ready for comparison.
+/// An address of a row, ready for comparison; a row may hold several.
 #[derive(Debug)]
 pub struct IndexedListing {
     row: u32,
@@ -18,6 +19,8 @@ pub struct IndexedListing {
     canonical: Box<str>,
     encoding: Encoding,
     chains: Box<[Chain]>,
+    dress: Box<[Dress]>,
+    is_suspect: bool,
 }
 
 impl IndexedListing {
@@ -35,20 +38,43 @@ impl IndexedListing {
     pub fn chains(&self) -> &[Chain] {
         &self.chains
     }
+
+    /// What was taken off the row's text to read it.
+    pub fn dress(&self) -> &[Dress] {
+        &self.dress
+    }
+
+    /// Whether the row stands in quarantine, and only likely means this address.
+    pub fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
+    fn is_under(&self, key: &PackedKey) -> bool {
+        let address = Address::parse(&self.canonical, self.chains.first());
+        address.is_ok_and(|address| {
+            address.listing_key_ids().iter().any(|known| PackedKey::from(known) == *key)
+        })
+    }
 }
 
-/// A row whose address cannot be understood, and why.
+/// A row that cannot be understood, or not whole, and why.
 #[derive(Debug)]
 pub struct QuarantinedRow {
     row: u32,
     party: u32,
     reason: AddressError,
+    suspects: Box<[Box<str>]>,
 }
 
 impl QuarantinedRow {
     /// Why the address cannot be understood.
     pub fn reason(&self) -> &AddressError {
         &self.reason
+    }
+
+    /// The addresses that it likely means, in canonical form.
+    pub fn suspects(&self) -> &[Box<str>] {
+        &self.suspects
     }
 }
 
@@ -63,8 +89,52 @@ pub struct ListIndex {
     postings: Vec<(KeyId, u32)>,
     /// The place in `postings` where a key id's run begins.
     runs: HashTable<u32>,
-    /// Places in `quarantine` by the verbatim string without surrounding white space.
+    /// Places in `quarantine` by the text without surrounding white space, and bare.
     verbatim: HashMap<Box<str>, Vec<u32>>,
+}
+
+/// The tables while rows are read into them.
+#[derive(Default)]
+struct Tables {
+    listings: Vec<IndexedListing>,
+    quarantine: Vec<QuarantinedRow>,
+    postings: Vec<(KeyId, u32)>,
+    verbatim: HashMap<Box<str>, Vec<u32>>,
+}
+
+impl Tables {
+    fn add(&mut self, at: u32, party: u32, row: &Row) {
+        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
+        let understood = reading.addresses().map(|address| (address, false));
+        let suspects = reading.suspects.iter().map(|address| (address, true));
+        for (address, is_suspect) in understood.chain(suspects) {
+            let listing = self.listings.len() as u32;
+            self.postings.extend(address.listing_key_ids().into_iter().map(|key| (key, listing)));
+            self.listings.push(IndexedListing {
+                row: at,
+                party,
+                canonical: address.canonical().into(),
+                encoding: address.encoding(),
+                chains: address.chains().into(),
+                dress: reading.dress.as_slice().into(),
+                is_suspect,
+            });
+        }
+        let Some(reason) = reading.fault else { return };
+        let place = self.quarantine.len() as u32;
+        let text = row.key.address.trim_ascii();
+        let bare = reading::bare(text);
+        // What is understood but nobody's (a burn address) is found in any case.
+        let nobodys = reading.nobodys.iter().map(Address::canonical);
+        for text in [text, &bare].into_iter().chain(nobodys) {
+            let places = self.verbatim.entry(text.into()).or_default();
+            if places.last() != Some(&place) {
+                places.push(place);
+            }
+        }
+        let suspects = reading.suspects.iter().map(|address| address.canonical().into()).collect();
+        self.quarantine.push(QuarantinedRow { row: at, party, reason, suspects });
+    }
 }
 
 impl ListIndex {
@@ -74,38 +144,12 @@ impl ListIndex {
             .zip(state.parties.iter())
             .map(|(place, party)| (party.uid.as_str(), place))
             .collect();
-        let mut listings = Vec::new();
-        let mut quarantine = Vec::new();
-        let mut postings = Vec::new();
-        let mut verbatim: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+        let mut tables = Tables::default();
         for (at, row) in (0..).zip(state.rows.iter()) {
             let party = parties.get(row.key.party_uid.as_str()).copied().unwrap_or(u32::MAX);
-            match Address::parse_listed(&row.key.address, &row.key.ticker) {
-                Ok(address) => {
-                    let listing = listings.len() as u32;
-                    postings.extend(address.listing_key_ids().into_iter().map(|k| (k, listing)));
-                    listings.push(IndexedListing {
-                        row: at,
-                        party,
-                        canonical: address.canonical().into(),
-                        encoding: address.encoding(),
-                        chains: address.chains().into(),
-                    });
-                }
-                Err(reason) => {
-                    let text = row.key.address.trim_ascii();
-                    let place = quarantine.len() as u32;
-                    verbatim.entry(text.into()).or_default().push(place);
-                    // What is understood but nobody's (a burn address) is found in any case.
-                    if let Ok(address) = Address::parse(text, None)
-                        && address.canonical() != text
-                    {
-                        verbatim.entry(address.canonical().into()).or_default().push(place);
-                    }
-                    quarantine.push(QuarantinedRow { row: at, party, reason });
-                }
-            }
+            tables.add(at, party, row);
         }
+        let Tables { listings, quarantine, mut postings, verbatim } = tables;
         postings.sort_unstable();
         postings.dedup();
         let mut runs = HashTable::new();
@@ -153,6 +197,15 @@ impl ListIndex {
         self.row(listing.row, listing.party)
     }
 
+    /// The quarantined row that a suspect stands in.
+    pub(in crate::screening) fn quarantined(
+        &self,
+        suspect: &IndexedListing,
+    ) -> Option<&QuarantinedRow> {
+        let place = self.quarantine.binary_search_by_key(&suspect.row, |row| row.row).ok()?;
+        Some(&self.quarantine[place])
+    }
+
     /// The row of a quarantined string, with its party.
     pub fn quarantined_row(&self, quarantined: &QuarantinedRow) -> (&Row, Option<&Party>) {
         self.row(quarantined.row, quarantined.party)
@@ -162,18 +215,25 @@ impl ListIndex {
         (&self.rows[row as usize], self.parties.get(party as usize))
     }
 
-    /// Where the listing of the row with that key stands; `None` where it is not understood.
-    pub(super) fn place(&self, key: &RowKey) -> Option<usize> {
-        let row = self.rows.binary_search_by(|row| row.key.cmp(key)).ok()?;
-        self.listings.binary_search_by_key(&(row as u32), |listing| listing.row).ok()
+    /// Where the listing of the row `of` that is indexed under `key` stands; `None` where the row is
+    /// not understood.
+    pub(super) fn place(&self, of: &RowKey, key: &PackedKey) -> Option<usize> {
+        let row = self.rows.binary_search_by(|row| row.key.cmp(of)).ok()? as u32;
+        let from = self.listings.partition_point(|listing| listing.row < row);
+        let listings = self.listings[from..].iter().take_while(|listing| listing.row == row);
+        match listings.clone().count() {
+            0 => None,
+            1 => Some(from),
+            _ => Some(from + listings.clone().position(|it| it.is_under(key)).unwrap_or(0)),
+        }
     }
 
-    /// Every row whose address cannot be understood, in the order of the keys.
+    /// Every row that is not understood, or not whole, in the order of the keys.
     pub fn quarantine(&self) -> &[QuarantinedRow] {
         &self.quarantine
     }
 
-    /// Every row whose address is understood, in the order of the keys.
+    /// Every address that rows hold, in the order of the rows' keys.
     pub fn listings(&self) -> &[IndexedListing] {
         &self.listings
     }

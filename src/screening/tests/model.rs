@@ -39,28 +39,29 @@ pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, F
     let mut found = Vec::new();
     for list in lists {
         for row in list.rows.iter() {
-            let kind = match (Address::parse_listed(&row.key.address, &row.key.ticker), &asked) {
-                (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
-                (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
-                    FindingKind::ListedVerbatim
-                }
-                (Ok(listed), Ok(asked)) => {
-                    let keys = listed.listing_key_ids();
-                    let mut asked_keys = asked.key_ids().iter().cloned();
-                    if !asked_keys.any(|key| keys.contains(&key))
-                        && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
-                    {
-                        continue;
+            let kind =
+                match (Reading::of_listed(&row.key.address, &row.key.ticker).into_one(), &asked) {
+                    (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
+                    (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
+                        FindingKind::ListedVerbatim
                     }
-                    let same_text = listed.canonical() == asked.canonical();
-                    let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
-                    match same_text && same_chain {
-                        true => FindingKind::Listed,
-                        false => FindingKind::SameKey,
+                    (Ok(listed), Ok(asked)) => {
+                        let keys = listed.listing_key_ids();
+                        let mut asked_keys = asked.key_ids().iter().cloned();
+                        if !asked_keys.any(|key| keys.contains(&key))
+                            && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
+                        {
+                            continue;
+                        }
+                        let same_text = listed.canonical() == asked.canonical();
+                        let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
+                        match same_text && same_chain {
+                            true => FindingKind::Listed,
+                            false => FindingKind::SameKey,
+                        }
                     }
-                }
-                _ => continue,
-            };
+                    _ => continue,
+                };
             let verbatim = kind == FindingKind::ListedVerbatim;
             let score = match (row.stands(), list.version.kind, verbatim) {
                 (false, ..) => 0,

@@ -96,6 +96,7 @@ fn full_listing() -> v1::Listing {
         removed_on: String::new(),
         listed_from: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
         unlisted_until: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
+        taken_off: Vec::new(),
     }
 }
 
@@ -141,6 +142,7 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 }),
                 decision: v1::Decision::Block.into(),
                 rule_id: "sanctions-listing".to_owned(),
+                address: String::new(),
                 reason: "This address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                          2022-04-14."
                     .to_owned(),
@@ -156,6 +158,8 @@ fn every_field_of_the_answer_to_a_listed_address() {
             }),
             shadow: None,
             coverage_shortfalls: Vec::new(),
+            other_addresses: Vec::new(),
+            taken_off: Vec::new(),
             reason:
                 "Blocked: this address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                      2022-04-14 (rule sanctions-listing)."
@@ -192,6 +196,8 @@ fn every_field_of_the_answer_to_a_clean_address() {
             rule: Some(v1::DecidingRule { id: "no-finding".to_owned(), ..Default::default() }),
             shadow: None,
             coverage_shortfalls: Vec::new(),
+            other_addresses: Vec::new(),
+            taken_off: Vec::new(),
             reason:
                 "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps."
                     .to_owned(),

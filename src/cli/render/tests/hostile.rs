@@ -84,7 +84,11 @@ fn hostile_strings_stay_text() {
         ..Default::default()
     };
     shown += &super::super::changes::changes(&[change]);
-    let row = v1::QuarantinedRow { listing: Some(listing), reason: text(evil) };
+    let row = v1::QuarantinedRow {
+        listing: Some(listing),
+        reason: text(evil),
+        suspects: vec![text(evil)],
+    };
     shown += &super::super::changes::quarantine(&[row]);
     let list = v1::SanctionsList {
         list_id: text(evil),

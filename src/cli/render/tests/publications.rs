@@ -146,7 +146,11 @@ fn changes_and_quarantine() {
     check("lists-changes-since-last.txt", &[looks.join("\n"), none].join("\n"));
     assert_eq!(crate::cli::render::changes::changes(&[]), "no changes\n");
 
-    let row = v1::QuarantinedRow { listing: Some(listing()), reason: text("no form fits") };
+    let row = v1::QuarantinedRow {
+        listing: Some(listing()),
+        reason: text("no form fits"),
+        suspects: vec![text("0xa1")],
+    };
     check("lists-quarantine.txt", &crate::cli::render::changes::quarantine(&[row]));
     assert_eq!(crate::cli::render::changes::quarantine(&[]), "nothing in quarantine\n");
 }

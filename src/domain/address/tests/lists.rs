@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use super::*;
 
 fn listed<'a>(input: &'a str, ticker: &str) -> Address<'a> {
-    Address::parse_listed(input, ticker).unwrap_or_else(|error| panic!("{input}: {error}"))
+    Reading::of_listed(input, ticker).into_one().unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
 /// Whether a look-up of `query` finds a listing of `row`.
@@ -132,7 +132,7 @@ fn unknown_forms_are_verbatim_under_unknown_tickers_and_quarantined_under_known_
         (account, "no ticker"),
         ("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", "XBT"),
     ] {
-        let error = Address::parse_listed(input, ticker).unwrap_err();
+        let error = Reading::of_listed(input, ticker).into_one().unwrap_err();
         assert!(matches!(error, AddressError::NotUnderstood(_)), "{input} {ticker}: {error}");
     }
 }
@@ -166,7 +166,7 @@ fn addresses_that_nobody_controls_are_refused_on_lists_and_understood_elsewhere(
         ("rrrrrrrrrrrrrrrrrrrn5RM1rHd", 1),
     ] {
         assert_eq!(parse(input).key_ids().len(), matches, "{input}");
-        let error = Address::parse_listed(input, "").unwrap_err();
+        let error = Reading::of_listed(input, "").into_one().unwrap_err();
         assert!(matches!(error, AddressError::NobodysAddress(_)), "{input}: {error}");
     }
     for somebodys in [
@@ -221,7 +221,7 @@ fn every_row_of_ofac_is_understood_but_one() {
     let mut encodings = BTreeMap::new();
     let mut quarantined = Vec::new();
     for (ticker, address) in &rows {
-        match Address::parse_listed(address, ticker) {
+        match Reading::of_listed(address, ticker).into_one() {
             Ok(row) => {
                 assert!(!row.key_ids().is_empty());
                 assert_ne!(row.encoding(), Encoding::Verbatim, "{address}");

@@ -1,0 +1,169 @@
+//! Reads addresses as people write them: behind invisible characters, in quotes, in URIs, in URLs of
+//! explorers, several in one cell. One reader for rows of lists and for questions.
+//!
+//! An address that [`Address::parse`] understands as it stands is never read otherwise. Of anything
+//! else the reader says what it took off ([`Dress`]). Where a checksum, or `0x` and 40 hex digits,
+//! does not bear a reading out, the text is a fault: a question is then INCOMPLETE, a row of a list
+//! goes to quarantine, and the addresses that such a text holds are kept as suspects.
+
+mod confusables;
+mod dress;
+mod spelling;
+mod text;
+mod uri;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use dress::Dress;
+
+use super::{
+    Address, AddressError, Checksum, Encoding, MAX_ADDRESS, Misfit, check_text, evm, nobody,
+    split_caip10, understand_known,
+};
+use crate::domain::chain::Chain;
+
+/// The longest cell of a list that is read, in bytes; addresses further on are not looked for.
+pub const MAX_LISTED: usize = 64 * 1024;
+
+/// The most addresses that one text is read for.
+const MAX_ADDRESSES: usize = 1_000;
+
+/// What a text was understood to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading<'a> {
+    /// The first address; `None` where none was understood.
+    pub first: Option<Address<'a>>,
+    /// Further ones, each once, in the order of the text.
+    pub others: Vec<Address<'a>>,
+    /// What was taken off to find them.
+    pub dress: Vec<Dress>,
+    /// Addresses in a text with a fault, which are likely meant and are not surely so.
+    pub suspects: Vec<Address<'a>>,
+    /// Addresses that nobody controls, left out of a row of a list.
+    pub nobodys: Vec<Address<'a>>,
+    /// Why the text, or a part of it, was not understood.
+    pub fault: Option<AddressError>,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads a question. `chain` is a wish, as for [`Address::parse`].
+    #[inline]
+    pub fn of_question(input: &'a str, chain: Option<&Chain>) -> Self {
+        let text = input.trim_ascii();
+        if let Some(address) = evm::parse_lower_case(text) {
+            return Self { first: Some(address), ..Self::default() };
+        }
+        Self::of_other_question(input, text, chain)
+    }
+
+    fn of_other_question(input: &'a str, text: &'a str, chain: Option<&Chain>) -> Self {
+        if let Some(address) = clean(text, chain) {
+            return Self { first: Some(address), ..Self::default() };
+        }
+        if input.len() > MAX_ADDRESS {
+            return Self { fault: Some(AddressError::TooLong(input.len())), ..Self::default() };
+        }
+        text::read(input, chain)
+    }
+
+    /// Reads the address cell of a list's row.
+    ///
+    /// The ticker, or a CAIP-2 id in its place, is a hint: if the chain that it names fits an address,
+    /// [`Address::chains`] is narrowed to that chain; if not, all chains of the form stand. An
+    /// unknown form is taken verbatim where the ticker is unknown too (on `ticker:<ticker>`) or
+    /// names a chain that we do not know.
+    pub fn of_listed(input: &'a str, ticker: &str) -> Self {
+        let hint = match Chain::from_ticker(ticker) {
+            None if super::is_unknown_ticker(ticker) => {
+                Some(Chain::Other(format!("ticker:{ticker}").into()))
+            }
+            hint => hint,
+        };
+        let mut reading = match clean(input.trim_ascii(), hint.as_ref()) {
+            Some(address) => Self { first: Some(address), ..Self::default() },
+            None if input.len() > MAX_LISTED => {
+                let mut end = MAX_LISTED;
+                while !input.is_char_boundary(end) {
+                    end -= 1;
+                }
+                let suspects = text::certain(&input[..end]);
+                let fault = Some(AddressError::TooLong(input.len()));
+                Self { suspects, fault, ..Self::default() }
+            }
+            None => text::read(input, hint.as_ref()),
+        };
+        reading.leave_out_nobodys();
+        for address in reading.first.iter_mut().chain(&mut reading.others) {
+            if ticker.eq_ignore_ascii_case("BNB") {
+                // The one ticker of two chains that we know by form.
+                address.narrow(&Chain::BnbBeacon);
+            }
+            if let Some(chain) = hint.as_ref().filter(|_| address.written_chain.is_none()) {
+                address.narrow(chain);
+            }
+        }
+        reading
+    }
+
+    /// The one address of a text that is understood whole.
+    pub fn into_one(self) -> Result<Address<'a>, AddressError> {
+        match (self.fault, self.first, self.others.len()) {
+            (Some(fault), ..) => Err(fault),
+            (None, None, _) => Err(AddressError::Empty),
+            (None, Some(address), 0) => Ok(address),
+            (None, Some(_), others) => Err(AddressError::Several(others + 1)),
+        }
+    }
+
+    /// Whether the whole text was understood, and holds an address.
+    pub fn is_understood(&self) -> bool {
+        self.fault.is_none() && self.first.is_some()
+    }
+
+    /// Every address that was understood.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address<'a>> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn leave_out_nobodys(&mut self) {
+        self.suspects.retain(|address| nobody::why(address).is_none());
+        let Some(why) = self.addresses().find_map(nobody::why) else { return };
+        let all = self.first.take().into_iter().chain(std::mem::take(&mut self.others));
+        let (nobodys, mut kept): (Vec<_>, Vec<_>) = all.partition(Address::is_nobodys);
+        self.nobodys = nobodys;
+        if !kept.is_empty() {
+            self.others = kept.split_off(1);
+        }
+        self.first = kept.pop();
+        self.fault.get_or_insert(AddressError::NobodysAddress(why));
+    }
+}
+
+/// The text as [`Address::parse`] understands it, unless that is letter for letter: then what it is
+/// dressed in has to come off first.
+fn clean<'a>(text: &'a str, wish: Option<&Chain>) -> Option<Address<'a>> {
+    check_text(text, 0).ok()?;
+    if let Some((chain, rest)) = split_caip10(text) {
+        let mut address = understand_known(rest, Some(&chain)).ok()?;
+        address.narrow(&chain);
+        address.written_chain = Some(chain);
+        return Some(address);
+    }
+    understand_known(text, wish).ok()
+}
+
+/// Whether a reading of some of a text is borne out: by a right checksum, or by `0x` and 40 hex
+/// digits.
+fn is_certain(address: &Address<'_>) -> bool {
+    address.checksum() == Checksum::Verified || address.encoding() == Encoding::Evm
+}
+
+/// The same text as a person would compare it by: without blanks and invisible characters around and
+/// within, and without quotes and brackets around.
+pub fn bare(text: &str) -> Cow<'_, str> {
+    dress::bare(text)
+}

@@ -1,0 +1,58 @@
+//! Characters that look like ASCII and are not (homoglyphs), folded by Unicode TS 39
+//! (<https://www.unicode.org/reports/tr39/>) to find out what a text passes itself off as.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::confusable_detection::skeleton;
+
+use super::{Address, is_certain, understand_known};
+
+/// The most texts that one word is tried as: some characters look like several.
+const MAX_TRIALS: usize = 256;
+
+/// The addresses that a word looks like. ASCII characters stay as they are.
+pub(super) fn read(word: &str) -> Vec<Address<'static>> {
+    let mut trials = vec![String::new()];
+    for character in word.chars() {
+        let alike = look_alikes(character);
+        if alike.is_empty() || trials.len() * alike.len() > MAX_TRIALS {
+            return Vec::new();
+        }
+        let longer = trials
+            .iter()
+            .flat_map(|trial| alike.iter().map(move |alike| format!("{trial}{alike}")));
+        trials = longer.collect();
+    }
+    let mut found: Vec<Address<'static>> = Vec::new();
+    for trial in trials {
+        let address = understand_known(&trial, None).ok().filter(is_certain);
+        let Some(address) = address.map(Address::into_owned) else { continue };
+        if found.iter().all(|known| known.canonical() != address.canonical()) {
+            found.push(address);
+        }
+    }
+    found
+}
+
+/// What ASCII a character may stand for. TS 39 has one prototype for all that look alike (`l` for `1`
+/// and `I`, `O` for `0`), so that these are told apart again by trial.
+fn look_alikes(character: char) -> Vec<String> {
+    if character.is_ascii() {
+        return vec![character.to_string()];
+    }
+    let compatible: String = character.to_string().nfkc().collect();
+    if compatible.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return vec![compatible];
+    }
+    let prototype: String = skeleton(character.encode_utf8(&mut [0; 4])).collect();
+    let alike: &[&str] = match prototype.as_str() {
+        "l" => &["1", "l", "I", "i"],
+        "O" => &["0", "O"],
+        "o" => &["o", "0"],
+        "rn" => &["m", "rn"],
+        _ if prototype.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            return vec![prototype];
+        }
+        _ => &[],
+    };
+    alike.iter().map(|text| (*text).to_owned()).collect()
+}

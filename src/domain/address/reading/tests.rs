@@ -1,0 +1,340 @@
+//! Tests of reading addresses as people write them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::address::tests::properties::any_form;
+
+/// A hash of words, and belongs to nobody.
+const ETH: &str = "0x2A9fD3E5b7C1846f0a2D5E8B9c3F7146D0e8A5b2";
+const BTC: &str = "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH";
+const SEGWIT: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+const TRON: &str = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8";
+const SOLANA: &str = "42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi";
+
+fn read(input: &str) -> Reading<'_> {
+    Reading::of_question(input, None)
+}
+
+fn canonicals<'a>(addresses: impl IntoIterator<Item = &'a Address<'a>>) -> Vec<String> {
+    addresses.into_iter().map(|address| address.canonical().to_owned()).collect()
+}
+
+/// The text is read as that address, and says what came off.
+fn check(input: &str, canonical: &str, dress: &str) {
+    let reading = read(input);
+    assert_eq!(reading.fault, None, "{input:?}");
+    let expected = Address::parse(canonical, None).unwrap();
+    assert_eq!(canonicals(reading.addresses()), [expected.canonical()], "{input:?}");
+    let taken: Vec<String> = reading.dress.iter().map(ToString::to_string).collect();
+    assert_eq!(taken.join("; "), dress, "{input:?}");
+    let listed = Reading::of_listed(input, "");
+    assert_eq!(canonicals(listed.addresses()), [expected.canonical()], "{input:?}");
+}
+
+#[test]
+fn dress_comes_off_both_ends_and_invisible_characters_out_of_the_middle() {
+    check(&format!(" {BTC}\r\n"), BTC, "");
+    check(&format!("\u{a0}{BTC}"), BTC, "invisible characters (U+00A0)");
+    check(
+        &format!("\u{feff}{BTC}\u{200b}\u{202c}"),
+        BTC,
+        "invisible characters (U+FEFF, U+200B, U+202C)",
+    );
+    check(&format!("\u{3000}{BTC}\u{b}"), BTC, "invisible characters (U+3000, U+000B)");
+    check(&BTC.replace("rm", "r\u{ad}m"), BTC, "invisible characters (U+00AD)");
+    check(&ETH.replace("0x2A", "0x\u{2060}2A"), ETH, "invisible characters (U+2060)");
+    check(&format!("\"{ETH}\""), ETH, "punctuation around it (\"\")");
+    check(&format!("“{ETH}”"), ETH, "punctuation around it (“”)");
+    check(&format!("«{SOLANA}»."), SOLANA, "punctuation around it («».)");
+    check(&format!("=\"{BTC}\""), BTC, "punctuation around it (=\"\")");
+    check(&format!("[{SEGWIT}]"), SEGWIT, "punctuation around it ([])");
+    check(&format!("`{TRON}`,"), TRON, "punctuation around it (``,)");
+    check(&format!("{BTC} (BTC)"), BTC, "punctuation around it ()); other text beside it");
+    check(&format!("{SOLANA} (SOL)"), SOLANA, "punctuation around it ()); other text beside it");
+    check(&format!("{SOLANA} # cold wallet"), SOLANA, "other text beside it");
+    check(&format!("{ETH}#note"), ETH, "other text beside it");
+}
+
+#[test]
+fn other_spellings_of_hex_are_read() {
+    let digits = &ETH[2..];
+    check(&format!("0X{digits}"), ETH, "0X read as 0x");
+    check(&format!("\\x{digits}"), ETH, r"\x read as 0x");
+    check(&format!("xdc{digits}"), ETH, "xdc read as 0x");
+    check(digits, ETH, "40 hex digits without 0x, read as an EVM address");
+    let padded = "32 bytes, of which twelve zero bytes are padding";
+    check(&format!("0x000000000000000000000000{digits}"), ETH, padded);
+    check(&format!("\\x000000000000000000000000{digits}"), ETH, padded);
+}
+
+#[test]
+fn uris_and_urls_are_read() {
+    check(&format!("bitcoin:{BTC}"), BTC, "a bitcoin: URI");
+    check(&format!("bitcoin:{BTC}?amount=0.1&label=Luke%2DJr"), BTC, "a bitcoin: URI");
+    check(&format!("BITCOIN:{}", SEGWIT.to_uppercase()), SEGWIT, "a bitcoin: URI");
+    check(&format!("bitcoin:?bc={SEGWIT}"), SEGWIT, "a bitcoin: URI");
+    check(&format!("solana:{SOLANA}?amount=1"), SOLANA, "a solana: URI");
+    check(&format!("BTC: {BTC}"), BTC, "a btc: URI");
+    check(&format!("ethereum:{ETH}@1"), ETH, "a ethereum: URI");
+    check(&format!("ethereum:pay-{ETH}@137?value=1e18"), ETH, "a ethereum: URI");
+    check(&format!("eth:{ETH}"), ETH, "a eth: URI");
+    check(&format!("did:pkh:eip155:1:{ETH}"), ETH, "a did:pkh identifier");
+    check(
+        &format!("did:pkh:bip122:000000000019d6689c085ae165831e93:{BTC}"),
+        BTC,
+        "a did:pkh identifier",
+    );
+    let token = "0xdac17f958d2ee523a2206206994597c13d831ec7";
+    check(
+        &format!("ethereum:{token}@1/transfer?address={ETH}&uint256=1e6"),
+        ETH,
+        &format!("a URI for a transfer of the token {token}, whose receiver was read"),
+    );
+    let url = "the URL of an explorer";
+    check(&format!("https://etherscan.io/address/{ETH}#code"), ETH, url);
+    check(&format!("etherscan.io/address/{ETH}"), ETH, url);
+    check(&format!("https://tronscan.org/#/address/{TRON}"), TRON, url);
+    check(&format!("https://www.blockchain.com/explorer/addresses/btc/{BTC}"), BTC, url);
+    check(&format!("https://explorer.solana.com/address/{SOLANA}?cluster=x"), SOLANA, url);
+}
+
+#[test]
+fn what_is_no_party_of_a_payment_is_not_understood_and_a_suspect() {
+    let check = |input: &str, misfit: Misfit| {
+        let reading = read(input);
+        assert_eq!(reading.fault, Some(misfit.into()), "{input}");
+        assert_eq!(canonicals(reading.addresses()), [""; 0], "{input}");
+        assert!(canonicals(&reading.suspects).contains(&ETH.to_lowercase()), "{input}");
+    };
+    check(&format!("ethereum:{ETH}/approve?address={ETH}"), Misfit::UriFunction);
+    check(&format!("ethereum:{ETH}?address={ETH}"), Misfit::UriFunction);
+    check(&format!("ethereum:{ETH}@1/transfer?uint256=1"), Misfit::UriReceiver);
+    check(&format!("ethereum:{ETH}@one"), Misfit::UriChain);
+    check(&format!("https://etherscan.io/token/{ETH}"), Misfit::Url);
+    check(&format!("https://etherscan.io/token/0x1?a={ETH}"), Misfit::Url);
+    check(&format!("https://example.org/?to={ETH}"), Misfit::Url);
+    let hash = "0x".to_owned() + &"ab".repeat(32);
+    let reading = read(&format!("https://etherscan.io/tx/{hash}")).fault;
+    assert_eq!(reading, Some(Misfit::Url.into()));
+}
+
+#[test]
+fn a_uri_that_names_further_addresses_is_doubtful() {
+    let text = format!("bitcoin:{BTC}?pj=https://example.org/{ETH}");
+    let reading = read(&text);
+    assert_eq!(canonicals(reading.addresses()), [BTC]);
+    assert_eq!(canonicals(&reading.suspects), [ETH.to_lowercase()]);
+    assert_eq!(reading.fault, Some(Misfit::UriAddresses.into()));
+}
+
+#[test]
+fn a_written_chain_narrows_and_is_told() {
+    let check = |input: &str, chain: &str, fits: bool| {
+        let reading = read(input);
+        let address = reading.first.unwrap();
+        let chain: Chain = chain.parse().unwrap();
+        assert_eq!(address.written_chain(), Some(&chain), "{input}");
+        assert_eq!(address.fits(&chain), fits, "{input}");
+    };
+    check(&format!("ethereum:{ETH}@137"), "eip155:137", true);
+    check(&format!("eth:{ETH}"), "eip155:1", true);
+    check(&format!("bitcoin:{BTC}"), "bitcoin", true);
+    check(&format!("litecoin:{BTC}"), "litecoin", false);
+    check(&format!("did:pkh:eip155:10:{ETH}"), "eip155:10", true);
+    assert_eq!(read(&format!("ethereum:{ETH}")).first.unwrap().written_chain(), None);
+}
+
+#[test]
+fn several_addresses_are_each_read() {
+    let check = |input: &str, expected: &[&str]| {
+        let reading = read(input);
+        let expected: Vec<_> = expected.iter().map(|it| it.to_lowercase()).collect();
+        let found = canonicals(reading.addresses());
+        let found: Vec<_> = found.iter().map(|it| it.to_lowercase()).collect();
+        assert_eq!(found, expected, "{input}");
+        assert_eq!(reading.fault, None, "{input}");
+    };
+    check(&format!("{BTC}, {SEGWIT}"), &[BTC, SEGWIT]);
+    check(&format!("{BTC};{BTC}\n{ETH}"), &[BTC, ETH]);
+    check(&format!("{SOLANA} {TRON}"), &[SOLANA, TRON]);
+    check(&format!("pay {ETH} or {TRON} please"), &[ETH, TRON]);
+    check(&format!("USDT(TRC20):{TRON}/{BTC}"), &[TRON, BTC]);
+    check(&format!("地址{ETH}。"), &[ETH]);
+    check(&format!("[{ETH}](https://etherscan.io/address/{ETH})"), &[ETH]);
+    check(&format!("{ETH}, tx 0x{}", "ab".repeat(32)), &[ETH]);
+}
+
+#[test]
+fn what_looks_like_another_address_beside_one_is_a_fault() {
+    let check = |input: &str, found: &[&str], misfit: Misfit| {
+        let reading = read(input);
+        assert_eq!(canonicals(reading.addresses()), found, "{input}");
+        assert_eq!(reading.fault, Some(misfit.into()), "{input}");
+    };
+    let mistyped = BTC.replace("SAMH", "SAMJ");
+    let wrong = Misfit::Base58Checksum { version: 0 };
+    check(&format!("{SEGWIT} and {mistyped}"), &[SEGWIT], wrong);
+    check(&format!("{SEGWIT} {SOLANA} soon"), &[SEGWIT], Misfit::NoChecksum);
+    check(&format!("{SEGWIT} {} soon", &ETH[2..]), &[SEGWIT], Misfit::BareHex);
+    check(&format!("{SEGWIT} {}", &ETH[..41]), &[SEGWIT], Misfit::EvmLength(39));
+    check(&format!("my {SOLANA}"), &[], Misfit::NoChecksum);
+}
+
+#[test]
+fn an_address_broken_by_blanks_is_joined_where_its_checksum_is_right() {
+    let (head, tail) = BTC.split_at(20);
+    check(&format!("{head} {tail}"), BTC, "blanks inside it");
+    check(&format!("{head}\n{tail}"), BTC, "blanks inside it");
+    assert!(read(&format!("{head} {}J", &tail[..tail.len() - 1])).first.is_none());
+}
+
+#[test]
+fn look_alikes_are_suspects_by_their_code_points() {
+    let check = |input: &str, canonical: &str, points: &str| {
+        for reading in [read(input), Reading::of_listed(input, "XBT")] {
+            assert_eq!(reading.first, None, "{input}");
+            let found = points.to_owned();
+            assert_eq!(reading.fault, Some(AddressError::LookAlike { found }), "{input}");
+            assert_eq!(canonicals(&reading.suspects), [canonical], "{input}");
+        }
+    };
+    check(&BTC.replace('H', "\u{41d}"), BTC, "U+041D");
+    check(&BTC.replacen('1', "\u{406}", 1), BTC, "U+0406");
+    check(&BTC.replacen('1', "\u{ff11}", 1), BTC, "U+FF11");
+    check(&format!("see {}.", SEGWIT.replacen('c', "\u{441}", 1)), SEGWIT, "U+0441");
+    check(&ETH.to_lowercase().replace("0x", "\u{43e}x"), &ETH.to_lowercase(), "U+043E");
+    // ASCII is never folded.
+    let ascii = BTC.replace('1', "l");
+    assert_eq!(read(&ascii).suspects, []);
+}
+
+#[test]
+fn no_address_is_found_in_what_holds_none() {
+    for text in [
+        "The quick brown fox jumps over the lazy dog, which is 12345678901234567890 years old.",
+        "commit 8c1f3a5d7e9b2c4f6a8d0e1b3c5f7a9d2e4b6c80 by a developer",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "550e8400e29b41d4a716446655440000",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnU1nh",
+        "DE89370400440532013000 COBADEFFXXX",
+        "John Smith, 221b Baker Street",
+        "\"\"",
+        "()",
+        "\u{200b}",
+        "",
+        "  ",
+    ] {
+        for reading in [read(text), Reading::of_listed(text, "XBT")] {
+            assert_eq!(reading.first, None, "{text}");
+            assert_eq!(reading.suspects, [], "{text}");
+            assert!(reading.fault.is_some(), "{text}");
+        }
+    }
+}
+
+#[test]
+fn burn_addresses_are_left_out_of_lists_and_are_no_suspects() {
+    let burn = "1BitcoinEaterAddressDontSendf59kuE";
+    let text = format!("{burn}, {BTC}");
+    let reading = Reading::of_listed(&text, "");
+    assert_eq!(canonicals(reading.addresses()), [BTC]);
+    assert_eq!(canonicals(&reading.nobodys), [burn]);
+    assert!(matches!(reading.fault, Some(AddressError::NobodysAddress(_))));
+    let url = "https://example.org/?to=0x000000000000000000000000000000000000dead";
+    assert_eq!(Reading::of_listed(url, "").suspects, []);
+}
+
+#[test]
+fn long_cells_are_bounded() {
+    let long = format!("{ETH} {}", "x ".repeat(MAX_LISTED));
+    let reading = Reading::of_listed(&long, "ETH");
+    assert_eq!(canonicals(&reading.suspects), [ETH.to_lowercase()]);
+    assert_eq!(reading.fault, Some(AddressError::TooLong(long.len())));
+    assert_eq!(read(&long).fault, Some(AddressError::TooLong(long.len())));
+    // The dearest that a cell may hold: look-alikes in every word.
+    let word = "\u{41e}".repeat(100) + " ";
+    let dear = word.repeat(MAX_LISTED / word.len());
+    assert!(Reading::of_listed(&dear, "ETH").first.is_none());
+}
+
+#[test]
+fn a_text_for_an_unknown_chain_is_taken_verbatim_without_its_dress() {
+    let account = "EQDtFpEwcFAEcRe5mLVh2N6C0x-_hJEM7W61_JLnSF74p4q2";
+    let chain: Chain = "tvm:-239".parse().unwrap();
+    for text in [account.to_owned(), format!("\"{account}\""), format!("\u{a0}{account}")] {
+        let reading = Reading::of_question(&text, Some(&chain));
+        assert_eq!(canonicals(reading.addresses()), [account], "{text:?}");
+        assert_eq!(reading.first.unwrap().encoding(), Encoding::Verbatim);
+        assert_eq!(canonicals(Reading::of_listed(&text, "TON").addresses()), [account]);
+    }
+    let quoted = format!("\"{ETH}\"");
+    let reading = Reading::of_question(&quoted, Some(&chain));
+    assert_eq!(reading.first.unwrap().encoding(), Encoding::Evm);
+}
+
+fn dress() -> impl Strategy<Value = (String, String)> {
+    let blank = "[ \t\u{a0}\u{feff}\u{200b}\u{200e}\u{202f}\u{3000}\u{ad}]{0,3}";
+    let wrapping = prop::sample::select(vec![
+        ("", ""),
+        ("\"", "\""),
+        ("'", "'"),
+        ("“", "”"),
+        ("«", "»"),
+        ("(", ")"),
+        ("[", "]"),
+        ("<", ">"),
+        ("`", "`"),
+        ("=\"", "\""),
+        ("", "."),
+        ("", ","),
+        ("", ";"),
+        ("* ", ""),
+    ]);
+    (blank, blank, wrapping).prop_map(|(before, after, (open, close))| {
+        (format!("{before}{open}"), format!("{close}{after}"))
+    })
+}
+
+proptest! {
+    #[test]
+    fn dress_never_changes_whose_address_it_is(
+        form in any_form(),
+        (before, after) in dress(),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let clean = Address::parse(&form.text, None).unwrap();
+        let read = Reading::of_question(&form.text, None);
+        prop_assert_eq!(read.first.as_ref(), Some(&clean));
+        prop_assert_eq!((&read.others, &read.dress, &read.fault), (&vec![], &vec![], &None));
+
+        let text = format!("{before}{}{after}", form.text);
+        let dressed = Reading::of_question(&text, None);
+        prop_assert_eq!(&dressed.fault, &None, "{:?}", &text);
+        let found = dressed.first.map(|address| address.key_ids().to_vec());
+        prop_assert_eq!(found.as_deref(), Some(clean.key_ids()), "{:?}", &text);
+
+        if is_certain(&clean) {
+            let mut text = form.text.clone();
+            text.insert(place.index(text.len()), '\u{200b}');
+            let joined = Reading::of_question(&text, None);
+            let found = joined.first.map(|address| address.key_ids().to_vec());
+            prop_assert_eq!(found.as_deref(), Some(clean.key_ids()), "{:?}", &text);
+        }
+    }
+
+    #[test]
+    fn hostile_text_never_panics(text in "\\PC{0,80}|(0x|bitcoin:|ethereum:|did:pkh:|https://a.b/address/|[ ,;#(?@/&=%])*[a-zA-Z0-9%]{0,70}") {
+        let _ = Reading::of_question(&text, None);
+        let _ = Reading::of_listed(&text, "USDT");
+    }
+
+    /// A match without a checksum would need 24 zeros or `0x` to appear by chance.
+    #[test]
+    fn random_text_holds_no_address(text in "[1-9A-HJ-NP-Za-km-z]{25,36}( [0-9a-f]{32}| [0-9a-f]{64})?") {
+        let reading = Reading::of_question(&text, None);
+        prop_assert!(reading.first.is_none() && reading.suspects.is_empty(), "{}", text);
+    }
+}

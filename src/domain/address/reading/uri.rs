@@ -1,0 +1,222 @@
+//! Addresses in URIs of wallets, in decentralized identifiers and in URLs of explorers.
+//!
+//! BIP-21 and BIP-321 (`bitcoin:`) and what other wallets made after them, EIP-681 and EIP-831
+//! (`ethereum:`), EIP-3770 (`eth:`), CAIP-10, did:pkh, and URLs whose path says `/address/`.
+
+use percent_encoding::percent_decode_str;
+
+use super::{Address, Dress, Misfit, clean, understand_known};
+use crate::domain::address::split_caip10;
+use crate::domain::chain::Chain;
+
+/// What a text is as a URI.
+pub(super) enum Uri {
+    /// None of those known here.
+    No,
+    /// A URI of these addresses.
+    Found {
+        /// Usually one.
+        addresses: Vec<Address<'static>>,
+        /// How they were written.
+        dress: Dress,
+        /// The contract of a token, which is no party of the payment.
+        contract: Option<Address<'static>>,
+    },
+    /// A URI of something else than an address.
+    Refused(Misfit),
+}
+
+/// Parts of a path before which, or in which, an explorer does not show an address.
+const NOT_ADDRESSES: [&str; 10] = [
+    "tx",
+    "txs",
+    "transaction",
+    "transactions",
+    "token",
+    "tokens",
+    "block",
+    "blocks",
+    "nft",
+    "hash",
+];
+
+/// Parts of a path behind which an explorer shows an address.
+const ADDRESSES: [&str; 4] = ["address", "addresses", "account", "accounts"];
+
+/// Reads a whole text as a URI.
+pub(super) fn read(text: &str, wish: Option<&Chain>) -> Uri {
+    if let Some(account) = strip_prefix_of(text, "did:pkh:") {
+        return did(account);
+    }
+    match text.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => match scheme_chain(scheme) {
+            Some(chain) => return of_scheme(scheme, chain.as_ref(), rest),
+            None if rest.starts_with("//") => return url(rest, wish),
+            None => {}
+        },
+        _ => {}
+    }
+    // Without a scheme: a host with a dot, and a path.
+    match text.split_once('/') {
+        Some((host, _)) if host.contains('.') && !host.contains([':', ' ']) => url(text, wish),
+        _ => Uri::No,
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-".contains(&b);
+    (1..=24).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// The chain that a scheme names: `Some(None)` for `ethereum`, which EIP-681 uses on every EVM chain.
+fn scheme_chain(scheme: &str) -> Option<Option<Chain>> {
+    match Chain::from_ticker(scheme)? {
+        Chain::Other(_) => None,
+        Chain::Evm(1) if scheme.eq_ignore_ascii_case("ethereum") => Some(None),
+        Chain::AnyEvm | Chain::AnyCosmos => Some(None),
+        chain => Some(Some(chain)),
+    }
+}
+
+fn of_scheme(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
+    match chain {
+        None | Some(Chain::Evm(_)) => ethereum(scheme, chain, rest),
+        Some(chain) => payment(scheme, chain, rest),
+    }
+}
+
+/// `scheme:address?parameters` on a chain that is no EVM chain. BIP-321 may state addresses in `bc`
+/// and `tb` parameters.
+fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
+    let (path, parameters) = split_query(rest.trim_start_matches('/'));
+    let path = decoded(path);
+    let further = parameters.iter().filter(|(name, _)| {
+        *chain == Chain::Bitcoin && ["bc", "tb"].iter().any(|it| it.eq_ignore_ascii_case(name))
+    });
+    let texts = [path.trim().trim_end_matches('/')].into_iter().filter(|path| !path.is_empty());
+    let mut addresses = Vec::new();
+    for text in texts.chain(further.map(|(_, value)| value.as_str())) {
+        match clean(text, Some(chain)) {
+            Some(address) => addresses.push(written_on(address.into_owned(), chain)),
+            // `BTC: address and more words`.
+            None => return Uri::No,
+        }
+    }
+    if addresses.is_empty() {
+        return Uri::No;
+    }
+    Uri::Found { addresses, dress: Dress::Uri(scheme.to_ascii_lowercase()), contract: None }
+}
+
+/// EIP-681: `scheme:[pay-]target[@chain][/function][?parameters]`. The party of a plain payment is the
+/// target; that of a `transfer` is the `address` parameter, and the target is the token.
+fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
+    let (path, parameters) = split_query(rest.trim_start_matches('/'));
+    let path = decoded(path);
+    let path = path.trim();
+    let path = path.strip_prefix("pay-").unwrap_or(path);
+    let (target, function) = match path.split_once('/') {
+        Some((target, function)) => (target, function.trim_end_matches('/')),
+        None => (path, ""),
+    };
+    let (target, chain) = match target.split_once('@') {
+        Some((target, id)) => match id.parse() {
+            Ok(id) => (target, Some(Chain::Evm(id))),
+            Err(_) => return Uri::Refused(Misfit::UriChain),
+        },
+        None => (target, chain.cloned()),
+    };
+    let account = |text: &str| {
+        let text = super::spelling::read(text)
+            .map(|(address, _)| address)
+            .or_else(|| understand_known(text, chain.as_ref()).ok().map(Address::into_owned));
+        text.map(|address| match &chain {
+            Some(chain) => written_on(address, chain),
+            None => address,
+        })
+    };
+    let Some(target) = account(target) else { return Uri::No };
+    let mut receivers = parameters.iter().filter(|(name, _)| name == "address");
+    let scheme = scheme.to_ascii_lowercase();
+    match (function, receivers.next(), receivers.next()) {
+        ("", None, None) => {
+            Uri::Found { addresses: vec![target], dress: Dress::Uri(scheme), contract: None }
+        }
+        ("transfer", Some((_, receiver)), None) => match account(receiver) {
+            Some(receiver) => Uri::Found {
+                addresses: vec![receiver],
+                dress: Dress::TokenTransfer(target.canonical().to_owned()),
+                contract: Some(target),
+            },
+            None => Uri::Refused(Misfit::UriReceiver),
+        },
+        ("transfer", ..) => Uri::Refused(Misfit::UriReceiver),
+        _ => Uri::Refused(Misfit::UriFunction),
+    }
+}
+
+/// `did:pkh:` and an account by CAIP-10
+/// (<https://github.com/w3c-ccg/did-pkh/blob/main/did-pkh-method-draft.md>).
+fn did(account: &str) -> Uri {
+    let account = account.split(['?', '#', '/']).next().unwrap_or_default();
+    let found = split_caip10(account).and_then(|(chain, rest)| {
+        let address = understand_known(rest, Some(&chain)).ok()?.into_owned();
+        Some(written_on(address, &chain))
+    });
+    match found {
+        Some(address) => Uri::Found { addresses: vec![address], dress: Dress::Did, contract: None },
+        None => Uri::Refused(Misfit::Did),
+    }
+}
+
+/// A URL of an explorer: the one address that follows a part such as `/address/` of its path or
+/// fragment, where no part speaks of a transaction, a token or a block.
+fn url(text: &str, wish: Option<&Chain>) -> Uri {
+    let parts: Vec<String> = text
+        .split('#')
+        .map(|part| part.split('?').next().unwrap_or_default())
+        .flat_map(|part| part.split('/'))
+        .map(decoded)
+        .filter(|part| !part.is_empty() && part != "!")
+        .collect();
+    let is_among =
+        |part: &str, names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(part));
+    if parts.iter().any(|part| is_among(part, &NOT_ADDRESSES)) {
+        return Uri::Refused(Misfit::Url);
+    }
+    let Some(place) = parts.iter().position(|part| is_among(part, &ADDRESSES)) else {
+        return Uri::Refused(Misfit::Url);
+    };
+    // The name of the chain may stand between: /addresses/btc/1...
+    let found = parts[place + 1..].iter().take(2).find_map(|part| clean(part, wish));
+    match found {
+        Some(address) => {
+            Uri::Found { addresses: vec![address.into_owned()], dress: Dress::Url, contract: None }
+        }
+        None => Uri::Refused(Misfit::Url),
+    }
+}
+
+fn written_on(mut address: Address<'static>, chain: &Chain) -> Address<'static> {
+    address.narrow(chain);
+    address.written_chain = Some(chain.clone());
+    address
+}
+
+/// The path, and the parameters with their values decoded.
+fn split_query(text: &str) -> (&str, Vec<(String, String)>) {
+    let text = text.split('#').next().unwrap_or_default();
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let parameters = query.split('&').filter_map(|it| it.split_once('='));
+    (path, parameters.map(|(name, value)| (decoded(name), decoded(value))).collect())
+}
+
+/// Percent-decoded; what is no UTF-8 then stays as it is.
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Into::into)
+}
+
+fn strip_prefix_of<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
