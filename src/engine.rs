@@ -454,5 +454,6 @@ fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
         allow_empty: false,
         max_shrink: Gates::default().max_shrink,
         shrink_window: Gates::default().shrink_window.unsigned_abs(),
+        max_not_understood: Gates::default().max_not_understood,
     }
 }

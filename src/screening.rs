@@ -404,6 +404,14 @@ impl<'s> Scope<'s> {
                         .map_or(0, |age| age.as_secs().unsigned_abs()),
                 });
             }
+            let version = &list.state().version;
+            if list.terms().required && version.not_understood.beyond_gate > 0 {
+                found.push(Incomplete::ListNotUnderstood {
+                    list: list.id().clone(),
+                    rows: version.not_understood.beyond_gate,
+                    of: version.counts.listings + version.counts.quarantined,
+                });
+            }
             if is_beside_required(list) {
                 continue;
             }

@@ -90,11 +90,12 @@ pub use verify::{Judge, Named, Verified, verify_backup};
 /// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
 /// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines; changes
 /// of schema 4 do not say which fields are other; schema 5 knew no declared looks, kept nothing of what a
-/// version superseded, and no version told the past of its list anew.
-pub const SCHEMA: u32 = 6;
+/// version superseded, and no version told the past of its list anew; versions of schema 6 do not say what
+/// of them is not understood.
+pub const SCHEMA: u32 = 7;
 
 /// Older schemas that are read.
-const OLDER_SCHEMAS: [u32; 5] = [1, 2, 3, 4, 5];
+const OLDER_SCHEMAS: [u32; 6] = [1, 2, 3, 4, 5, 6];
 
 /// The memory that the database may use for its page cache, in bytes, where nothing else is said.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;

@@ -15,7 +15,7 @@ use crate::refresh::ListSettings;
 use crate::source::Format;
 
 /// The keys of a list, in the order of the example file.
-pub const KEYS: [&str; 13] = [
+pub const KEYS: [&str; 14] = [
     "enabled",
     "name",
     "kind",
@@ -29,6 +29,7 @@ pub const KEYS: [&str; 13] = [
     "allow_empty",
     "max_shrink",
     "shrink_window",
+    "max_not_understood",
 ];
 
 /// Where OFAC publishes; each request is redirected to a short-lived signed address.
@@ -38,6 +39,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const REFRESH_INTERVAL: Duration = HOUR;
 const MAX_AGE: Duration = Duration::from_secs(48 * 3600);
 const MAX_SHRINK: f64 = 0.25;
+const MAX_NOT_UNDERSTOOD: f64 = 0.05;
 const SHRINK_WINDOW: Duration = Duration::from_secs(30 * 86_400);
 
 /// The shortest interval between two looks at a source.
@@ -62,6 +64,7 @@ struct Draft {
     allow_empty: Option<Sourced<bool>>,
     max_shrink: Option<Sourced<f64>>,
     shrink_window: Option<Sourced<Duration>>,
+    max_not_understood: Option<Sourced<f64>>,
 }
 
 /// All lists while their settings come in.
@@ -154,6 +157,9 @@ impl Draft {
             "allow_empty" => self.allow_empty = sourced(given.boolean()?, origin),
             "max_shrink" => self.max_shrink = sourced(given.fraction()?, origin),
             "shrink_window" => self.shrink_window = sourced(shrink_window(given)?, origin),
+            "max_not_understood" => {
+                self.max_not_understood = sourced(given.fraction()?, origin);
+            }
             // Unreachable while KEYS is checked first; an error and no panic if it ever is not.
             _ => return Err(format!("unknown key {key:?}")),
         }
@@ -239,6 +245,7 @@ impl Draft {
             allow_empty: value(self.allow_empty).unwrap_or(false),
             max_shrink: value(self.max_shrink).unwrap_or(MAX_SHRINK),
             shrink_window: value(self.shrink_window).unwrap_or(SHRINK_WINDOW),
+            max_not_understood: value(self.max_not_understood).unwrap_or(MAX_NOT_UNDERSTOOD),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::list::{Party, RowFacts};
+use super::list::{Party, RowFacts, RowKey};
 
 /// The most values that are kept of each side of a field.
 pub const MAX_VALUES: usize = 20;
@@ -36,6 +36,8 @@ pub enum ChangedField {
     Category,
     /// [`RowFacts::reference`].
     Reference,
+    /// [`RowKey::address`]: the same address, written otherwise.
+    Address,
 }
 
 /// A field that is other than before. Where both sides are empty, only the order of its values is.
@@ -95,6 +97,12 @@ pub fn changes_of_facts(old: &RowFacts, new: &RowFacts) -> Vec<FieldChange> {
     ];
     let change = |(field, old, new): (_, Vec<_>, Vec<_>)| FieldChange::between(field, &old, &new);
     fields.into_iter().filter_map(change).collect()
+}
+
+/// The address that is written otherwise in `new` than in `old`.
+pub fn change_of_address(old: &RowKey, new: &RowKey) -> Option<FieldChange> {
+    let single = |key: &RowKey| [key.address.clone()];
+    FieldChange::between(ChangedField::Address, &single(old), &single(new))
 }
 
 /// How much of [`MAX_RECORDED`] is left while a version is made.

@@ -13,7 +13,10 @@ mod baseline;
 mod digest;
 mod gate;
 mod merge;
+mod understanding;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -23,7 +26,7 @@ use jiff::{Timestamp, ToSpan};
 use crate::domain::address::Reading;
 use crate::domain::list::{
     DeclaredLook, Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion,
-    ListingChange, Party, Provenance, ReadList, Row, begin,
+    ListingChange, Party, Provenance, ReadList, Row, RowKey, begin,
 };
 
 pub use backfill::{
@@ -34,6 +37,7 @@ pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, standing_digest};
 pub use gate::{Force, Gate, Gates, Refused};
 use merge::{Merge, merge_parties, merge_rows, missing};
+use understanding::{held, is_not_understood, judge, respelt};
 
 /// What is known of the bytes that a publication was read from, if they came from the list's
 /// configured source.
@@ -115,6 +119,11 @@ pub fn apply(
         unique(&incoming.rows, |row| &row.0).into_iter().map(|(key, facts)| (key, facts)).collect();
     let digest = digest(parties.iter().copied(), rows.iter().copied());
     let same = current.is_some_and(|state| state.version.digest == digest);
+    let faulty: Vec<&RowKey> =
+        rows.iter().map(|(key, _)| *key).filter(|key| is_not_understood(key)).collect();
+    let known = current.map(|state| state.version.not_understood.clone()).unwrap_or_default();
+    let forced = context.force.filter(|_| opens(Gate::Quarantine)).map(|it| it.reason.as_str());
+    let not_understood = judge(rows.len(), &faulty, &known, context.gates, forced);
     // What an older publication (forced) lacks stood nonetheless until now, and that it lacks it
     // removes nothing unless that is forced as well.
     let dated_back =
@@ -122,6 +131,7 @@ pub fn apply(
     if let Some(state) = current
         && same
         && state.version.kind == context.kind
+        && state.version.not_understood == not_understood
         && !matures(state, context, opens(Gate::Shrink), dated_back)
     {
         return Ok(Outcome::Unchanged { check: check_unchanged(&state.check, incoming, context) });
@@ -131,8 +141,16 @@ pub fn apply(
         merge_parties(current.map_or(&[][..], |state| &state.parties), &parties);
     let day = incoming.published.unwrap_or(today).min(today);
     let old_rows = current.map_or(&[][..], |state| &state.rows);
-    let is_missing = missing(old_rows, &rows);
+    let mut is_missing = missing(old_rows, &rows);
+    let respelt = respelt(old_rows, &is_missing, &rows);
+    respelt.values().for_each(|place| is_missing[*place] = false);
+    let gone = old_rows.iter().zip(&is_missing).filter(|(row, is_missing)| **is_missing && row.stands());
+    let held = held(gone.map(|(row, _)| &row.key), &faulty, &not_understood);
+    for (row, is_missing) in old_rows.iter().zip(&mut is_missing) {
+        *is_missing = *is_missing && !held.contains(&row.key);
+    }
     let within_gate = !dated_back
+        && not_understood.beyond_gate == 0
         && current.is_none_or(|state| {
             Baseline::is_within(state, |place| is_missing[place], context.gates, context.now)
         });
@@ -149,13 +167,17 @@ pub fn apply(
         forced: opens(Gate::Shrink),
         parties: &parties,
         party_changes: &party_changes,
+        held: &held,
+        respelt: respelt.iter().map(|(key, place)| (key, &old_rows[*place].key)).collect(),
     };
-    let (rows, changes) = merge_rows(old_rows, &rows, &merge);
+    let spelt_now = spelt_now(old_rows, &respelt);
+    let (rows, changes) = merge_rows(&spelt_now, &rows, &merge);
     let counts = count(&rows, incoming.duplicates);
     let standing = counts.listings + counts.quarantined;
     let mark = Mark::new(context.next_version, context.now, standing);
     let window = context.gates.shrink_window;
-    let baseline = Baseline::after(current, mark, &rows, &changes, opens(Gate::Shrink), window);
+    let is_forced = opens(Gate::Shrink);
+    let baseline = Baseline::after(current, mark, (&rows, &respelt), &changes, is_forced, window);
     let version = ListVersion {
         id: context.id.clone(),
         kind: context.kind,
@@ -171,6 +193,7 @@ pub fn apply(
         provenance: context.provenance.clone(),
         force_reason: context.force.map_or_else(String::new, Force::record),
         counts,
+        not_understood,
     };
     let check = check_published(current.map(|state| &state.check), incoming, context);
     let (parties, rows, baseline) = (Arc::new(parties), Arc::new(rows), Arc::new(baseline));
@@ -180,10 +203,36 @@ pub fn apply(
 /// Whether a removal of `state` has waited long enough at `now` and is within the gate by then: the
 /// source must be read whole then even if it is unchanged.
 pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
-    let pending = |row: &Row| row.removal_pending_since.filter(|_| row.stands());
+    if state.version.not_understood.beyond_gate > 0
+        || state.rows.iter().all(|row| row.removal_pending_since.is_none())
+    {
+        return false;
+    }
+    let standing = state.rows.iter().filter(|row| row.stands());
+    let (gone, present): (Vec<_>, Vec<_>) =
+        standing.partition(|row| row.removal_pending_since.is_some());
+    let present = present.into_iter().map(|row| &row.key);
+    let faulty: Vec<_> = present.filter(|key| is_not_understood(key)).collect();
+    let held = held(gone.into_iter().map(|row| &row.key), &faulty, &state.version.not_understood);
+    let pending = |row: &Row| {
+        row.removal_pending_since.filter(|_| row.stands() && !held.contains(&row.key))
+    };
     let due = |since: Timestamp| now.duration_since(since) >= gates.confirm_after;
     state.rows.iter().filter_map(pending).any(due)
         && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)
+}
+
+/// `old` with the keys under which `respelt` has them now, by key.
+fn spelt_now<'r>(old: &'r [Row], respelt: &BTreeMap<RowKey, usize>) -> Cow<'r, [Row]> {
+    if respelt.is_empty() {
+        return Cow::Borrowed(old);
+    }
+    let mut rows = old.to_vec();
+    for (key, place) in respelt {
+        rows[*place].key = key.clone();
+    }
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    Cow::Owned(rows)
 }
 
 /// The latest day of publication that was seen of a list.
@@ -280,9 +329,10 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
             counts.removed += 1;
             continue;
         }
-        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
-        counts.listings += reading.addresses().count() as u64;
-        counts.quarantined += u64::from(!reading.is_understood());
+        match Reading::of_listed(&row.key.address, &row.key.ticker).is_understood() {
+            true => counts.listings += 1,
+            false => counts.quarantined += 1,
+        }
         counts.removals_pending += u64::from(row.removal_pending_since.is_some());
         // Rows are sorted by party first, so that a party's rows stand together.
         if last_party != Some(row.key.party_uid.as_str()) {

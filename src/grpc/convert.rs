@@ -384,6 +384,7 @@ fn incomplete(reason: &Incomplete) -> v1::IncompleteReason {
     let (code, list) = match reason {
         Incomplete::RequiredListMissing(list) => (Code::RequiredListMissing, Some(list)),
         Incomplete::ListNotStored(list) => (Code::ListNotStored, Some(list)),
+        Incomplete::ListNotUnderstood { list, .. } => (Code::ListNotUnderstood, Some(list)),
         Incomplete::ListStale { list, .. } => (Code::ListStale, Some(list)),
         Incomplete::Narrowed(list) => (Code::Narrowed, Some(list)),
         Incomplete::AddressNotUnderstood(_) => (Code::AddressNotUnderstood, None),

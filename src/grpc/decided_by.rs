@@ -22,6 +22,7 @@ pub fn subject(code: Code) -> ReasonSubject {
         Code::RequiredListMissing
         | Code::ListStale
         | Code::ListNotStored
+        | Code::ListNotUnderstood
         | Code::Narrowed
         | Code::AsOfNotCovered
         | Code::AsOfBeforeFirstPublication

@@ -40,15 +40,17 @@ pub struct ListSettings {
     pub max_shrink: f64,
     /// [`Gates::shrink_window`].
     pub shrink_window: Duration,
+    /// [`Gates::max_not_understood`].
+    pub max_not_understood: f64,
 }
 
 impl ListSettings {
     /// The gates that its publications must pass.
     pub fn gates(&self) -> Gates {
-        let (max_shrink, allow_empty) = (self.max_shrink, self.allow_empty);
+        let Self { max_shrink, allow_empty, max_not_understood, .. } = *self;
         let shrink_window =
             SignedDuration::try_from(self.shrink_window).unwrap_or(MAX_SHRINK_WINDOW);
-        Gates { max_shrink, shrink_window, allow_empty, ..Gates::default() }
+        Gates { max_shrink, shrink_window, allow_empty, max_not_understood, ..Gates::default() }
     }
 
     /// Its source as it may be shown: the URL without credentials and query, or the path; `None`

@@ -21,6 +21,15 @@ pub enum Incomplete {
     /// A publication of a required list was read and could not be stored: what it lists is not in
     /// force.
     ListNotStored(ListId),
+    /// More of a required list is not understood than its gate lets pass, and nobody accepted it.
+    ListNotUnderstood {
+        /// The list.
+        list: ListId,
+        /// How many rows.
+        rows: u64,
+        /// Of how many that stand.
+        of: u64,
+    },
     /// A list is older than its limit, or its age is not known.
     ListStale {
         /// The list.
@@ -121,6 +130,11 @@ impl fmt::Display for Incomplete {
                 f,
                 "a later publication of {list} was read and could not be stored: what it lists is \
                  not in force"
+            ),
+            Self::ListNotUnderstood { list, rows, of } => write!(
+                f,
+                "{rows} of {of} rows of {list} are not understood as addresses: look at them \
+                 (`lists quarantine`), then accept them by force of the gate `quarantine`"
             ),
             Self::ListStale { list, age, max_age_seconds } => match age {
                 ListAge::Known(age) => {

@@ -16,7 +16,7 @@ use super::policy::Decision;
 use super::snapshot::{ListTerms, Looks, Snapshot, parse_id};
 use super::*;
 use crate::domain::list::{
-    Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, Party, Provenance, Row, RowFacts,
+    Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, NotUnderstood, Party, Provenance, Row, RowFacts,
     RowKey, Standing, StartBasis,
 };
 
@@ -76,6 +76,7 @@ pub(super) fn list(
             provenance: Provenance::Starter,
             force_reason: String::new(),
             counts: ListCounts::default(),
+            not_understood: NotUnderstood::default(),
         },
         check: ListCheck { published: Some(published), ..ListCheck::default() },
         parties: Arc::new(vec![party]),

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lists::{chunk_key, version_key};
+use super::lists::{chunk_key, decode_version, version_key};
 use super::{Store, StoreError, value};
 use crate::domain::list::{ListId, ListVersion, Row};
 use crate::domain::publication::{Baseline, Mark, RowSpan};
@@ -122,7 +122,7 @@ impl Store {
         let mut versions: Vec<ListVersion> = Vec::new();
         let (from, to) = (version_key(id, 0), version_key(id, version + 1));
         value::scan(&self.versions, "versions", &from, &to, |key, bytes| {
-            versions.push(value::decode("versions", key, bytes)?);
+            versions.push(decode_version(key, bytes)?);
             Ok(true)
         })?;
         Baseline::from_history(&versions, rows, |version| {

@@ -76,6 +76,22 @@ impl Pointer {
     }
 }
 
+/// The stored form of a version: itself, and behind it what of it is not understood.
+fn encode_version(version: &ListVersion) -> Result<Vec<u8>, StoreError> {
+    value::encode(&(version, &version.not_understood))
+}
+
+/// Reads a version of any schema: programs of schema 6 and older wrote nothing behind it.
+pub(super) fn decode_version(key: &[u8], bytes: &[u8]) -> Result<ListVersion, StoreError> {
+    let corrupt = |error| value::corrupt("versions", key, error);
+    let (mut version, rest): (ListVersion, _) =
+        postcard::take_from_bytes(bytes).map_err(corrupt)?;
+    if !rest.is_empty() {
+        version.not_understood = value::decode("versions", key, rest)?;
+    }
+    Ok(version)
+}
+
 impl Store {
     /// Makes `state` the version in force of its list, with its changes. When this returns it is
     /// durable; if it fails, the version before is in force on the next opening, or (where only
@@ -95,7 +111,7 @@ impl Store {
                 check: state.check.clone(),
             };
             self.write_baseline(id, version, &state.baseline)?;
-            let header = value::encode(&state.version)?;
+            let header = encode_version(&state.version)?;
             value::write(&self.versions, &version_key(id, version), &header)?;
             self.write_changes(id, version, changes)?;
             self.write_superseded(state)?;
@@ -152,7 +168,7 @@ impl Store {
         let last = version_key(id, self.acknowledged.load(Ordering::Acquire) + 1);
         let mut headers = Vec::new();
         value::scan(&self.versions, "versions", &version_key(id, 0), &last, |key, bytes| {
-            headers.push(value::decode("versions", key, bytes)?);
+            headers.push(decode_version(key, bytes)?);
             Ok(true)
         })?;
         Ok(headers)
@@ -261,7 +277,7 @@ impl Store {
             .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
         let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
         Ok(ListState {
-            version: value::decode("versions", &key, &header)?,
+            version: decode_version(&key, &header)?,
             check: pointer.check.clone(),
             parties: Arc::new(self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?),
             baseline: Arc::new(self.read_baseline(id, pointer.version, &rows)?),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::lists::{PARTIES, ROWS, chunk_key, version_key};
+use super::lists::{PARTIES, ROWS, chunk_key, decode_version, version_key};
 use super::{Store, StoreError, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, Party, Row, RowKey};
 
@@ -151,7 +151,7 @@ impl Store {
         let key = version_key(id, version);
         let header = value::read(&self.versions, "versions", &key)?
             .ok_or_else(|| value::corrupt("versions", &key, "it is missing"))?;
-        let header: ListVersion = value::decode("versions", &key, &header)?;
+        let header = decode_version(&key, &header)?;
         let parties = self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?;
         let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
         // The rest is never changed once it is written.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, NotUnderstood,
     Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
 };
 use crate::domain::publication::{Baseline, RowSpan, standing_digest};
@@ -56,6 +56,7 @@ pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<Li
             provenance: Provenance::Import("file.xml".to_owned()),
             force_reason: String::new(),
             counts: ListCounts { listings: rows as u64, ..ListCounts::default() },
+            not_understood: NotUnderstood::default(),
         },
         check: ListCheck { etag: Some(format!("\"{version}\"")), ..ListCheck::default() },
         parties: Arc::new((0..rows.div_ceil(10)).map(party).collect()),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, NotUnderstood,
     Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
 };
 use lazaretto::domain::publication::standing_digest;
@@ -171,6 +171,7 @@ pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
             provenance: Provenance::Starter,
             force_reason: run.to_owned(),
             counts: ListCounts::default(),
+            not_understood: NotUnderstood::default(),
         },
         check: ListCheck::default(),
         parties: Arc::new((0..ROWS / 10).map(party).collect()),

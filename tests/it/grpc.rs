@@ -223,6 +223,7 @@ fn settings(list: &str, kind: ListKind) -> ListSettings {
         allow_empty: false,
         max_shrink: 0.25,
         shrink_window: Duration::from_secs(30 * 86_400),
+        max_not_understood: 0.05,
     }
 }
 

@@ -60,6 +60,7 @@ fn settings(url: Option<&str>, path: Option<&Path>) -> ListSettings {
         allow_empty: false,
         max_shrink: 0.25,
         shrink_window: Duration::from_secs(30 * 86_400),
+        max_not_understood: 0.05,
     }
 }
 

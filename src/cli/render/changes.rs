@@ -155,6 +155,7 @@ fn field_words(change: &v1::FieldChange) -> String {
         v1::ChangedField::ListedOn => ("address listed on", false),
         v1::ChangedField::Category => ("category", false),
         v1::ChangedField::Reference => ("reference", false),
+        v1::ChangedField::Address => ("address", false),
         v1::ChangedField::Unspecified => ("another field", true),
     };
     let quoted = |values: &[String]| match values.is_empty() {

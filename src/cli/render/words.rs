@@ -39,6 +39,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
         Code::RequiredListMissing => "a required list is not loaded",
         Code::ListStale => "a list is older than its limit, or its age is not known",
         Code::ListNotStored => "a publication of a required list could not be stored",
+        Code::ListNotUnderstood => "too much of a required list is not understood",
         Code::Narrowed => "the request leaves out a required list",
         Code::AddressNotUnderstood => "the string fits no address form",
         Code::ChecksumWrong => "the address's checksum is wrong: it may be mistyped",

@@ -10,7 +10,7 @@ mod known;
 mod made;
 mod walk;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -205,7 +205,7 @@ pub fn backfill(
     let counts = count(&rows, current.version.counts.duplicates);
     let mark = Mark::new(context.next_version, context.now, counts.listings + counts.quarantined);
     let window = context.gates.shrink_window;
-    let baseline = Baseline::after(Some(current), mark, &rows, &[], false, window);
+    let baseline = Baseline::after(Some(current), mark, (&rows, &BTreeMap::new()), &[], false, window);
     let (standing, standing_loaded_at) = current.version.standing_origin();
     let retelling = Retelling {
         standing: standing.clone(),

@@ -9,12 +9,14 @@
 //!
 //! Rows that a forced removal took are not counted: that removal makes a new beginning.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Gates;
-use crate::domain::list::{ChangeKind, ListState, ListVersion, ListingChange, Row};
+use crate::domain::list::{ChangeKind, ListState, ListVersion, ListingChange, Row, RowKey};
 
 /// The longest [`Gates::shrink_window`].
 pub const MAX_SHRINK_WINDOW: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -97,7 +99,8 @@ impl Baseline {
             let changes =
                 if at == from || is_retold { Vec::new() } else { changes_of(version.version)? };
             let is_forced = !version.force_reason.is_empty();
-            let spans = baseline.spans_after(rows, rows, &changes, mark.version);
+            let none = BTreeMap::new();
+            let spans = baseline.spans_after((rows, rows, &none), &changes, mark.version);
             baseline.advance(mark, spans, is_forced && has_removals(&changes), MAX_SHRINK_WINDOW);
         }
         Ok(baseline)
@@ -108,7 +111,7 @@ impl Baseline {
     pub(super) fn after(
         before: Option<&ListState>,
         mark: Mark,
-        rows: &[Row],
+        (rows, respelt): (&[Row], &BTreeMap<RowKey, usize>),
         changes: &[ListingChange],
         is_forced: bool,
         window: SignedDuration,
@@ -120,31 +123,34 @@ impl Baseline {
         if baseline.marks.is_empty() {
             baseline.marks.push(mark_of(before));
         }
-        let spans = baseline.spans_after(&before.rows, rows, changes, mark.version);
+        let rows = (&before.rows[..], rows, respelt);
+        let spans = baseline.spans_after(rows, changes, mark.version);
         baseline.advance(mark, spans, is_forced && has_removals(changes), window);
         baseline
     }
 
     /// Where rows stand among `new` and what `changes` did to them in `version`. The rows of `old`
-    /// are among those of `new`, and all three are sorted by key.
+    /// are among those of `new`, but for those that `respelt` has under their new keys; all are
+    /// sorted by key.
     fn spans_after(
         &self,
-        old: &[Row],
-        new: &[Row],
+        (old, new, respelt): (&[Row], &[Row], &BTreeMap<RowKey, usize>),
         changes: &[ListingChange],
         version: u64,
     ) -> Vec<RowSpan> {
         let mut spans = Vec::new();
-        let (mut known, mut old_rows) = (self.spans.iter().peekable(), old.iter().enumerate());
-        let (mut next_old, mut changes) = (old_rows.next(), changes.iter().peekable());
+        let mut old_rows = old.iter().enumerate().peekable();
+        let mut changes = changes.iter().peekable();
         for (place, row) in new.iter().enumerate() {
             let mut span = RowSpan { row: place as u32, since: 0, gone: 0 };
-            let is_old = next_old.is_some_and(|(_, old)| old.key == row.key);
-            if let Some((old_place, _)) = next_old.filter(|_| is_old) {
-                if let Some(found) = known.next_if(|it| it.row as usize == old_place) {
-                    span = RowSpan { row: place as u32, ..*found };
-                }
-                next_old = old_rows.next();
+            while old_rows.next_if(|(_, old)| old.key < row.key).is_some() {}
+            let same = old_rows.next_if(|(_, old)| old.key == row.key).map(|(place, _)| place);
+            let old_place = same.or_else(|| respelt.get(&row.key).copied());
+            let is_old = old_place.is_some();
+            let known = old_place
+                .and_then(|at| self.spans.binary_search_by_key(&at, |it| it.row as usize).ok());
+            if let Some(known) = known {
+                span = RowSpan { row: place as u32, ..self.spans[known] };
             }
             match changes.next_if(|change| change.key == row.key).map(|change| change.kind) {
                 Some(ChangeKind::Added) if is_old && span.gone > 0 => span.gone = 0,

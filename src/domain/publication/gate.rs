@@ -23,6 +23,10 @@ pub struct Gates {
     pub shrink_window: SignedDuration,
     /// How long a pending removal that is within the gate waits for its confirmation.
     pub confirm_after: SignedDuration,
+    /// The part (0 to 1) of the rows that may be not understood. Beyond it, and beyond ten rows, the
+    /// publication's removals stay pending, and answers say so of a required list, until the rows
+    /// are accepted by force.
+    pub max_not_understood: f64,
     /// Whether a publication is believed that has no rows, or none that is an address.
     pub allow_empty: bool,
 }
@@ -33,6 +37,7 @@ impl Default for Gates {
             max_shrink: 0.25,
             shrink_window: SignedDuration::from_hours(30 * 24),
             confirm_after: SignedDuration::from_hours(24),
+            max_not_understood: 0.05,
             allow_empty: false,
         }
     }
@@ -43,7 +48,8 @@ impl Default for Gates {
 pub enum Gate {
     /// A publication without rows ([`Refused::Empty`]).
     Empty,
-    /// One of which every row would go to quarantine ([`Refused::NothingUnderstood`]).
+    /// One of which every row would go to quarantine ([`Refused::NothingUnderstood`]), or more than
+    /// [`Gates::max_not_understood`] of the rows: overridden, these are accepted from then on.
     Quarantine,
     /// Another kind than the list has ([`Refused::Kind`]).
     Kind,

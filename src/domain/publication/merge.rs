@@ -2,6 +2,7 @@
 //! what changed. Decides what happens to each row; the gates on the whole are decided before.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,7 +11,7 @@ use super::{Gates, party_name};
 use crate::domain::list::{
     ChangeKind, ListingChange, Party, Row, RowFacts, RowKey, Standing, StartBasis,
 };
-use crate::domain::list_change::{FieldChange, Room, changes_of_facts, changes_of_party};
+use crate::domain::list_change::{FieldChange, Room, change_of_address, changes_of_facts, changes_of_party};
 
 /// What holds for every row of a publication.
 pub(super) struct Merge<'a> {
@@ -38,6 +39,10 @@ pub(super) struct Merge<'a> {
     pub parties: &'a [Party],
     /// Beside each of `parties`: what is other than before.
     pub party_changes: &'a [Vec<FieldChange>],
+    /// Rows that the publication lacks, and that may be among those that are not understood.
+    pub held: &'a HashSet<&'a RowKey>,
+    /// Rows that are written otherwise now, with the keys of before.
+    pub respelt: HashMap<&'a RowKey, &'a RowKey>,
 }
 
 /// The parties of both, by uid, those of the publication winning; and beside each what it changed of
@@ -116,7 +121,10 @@ impl Merge<'_> {
         }
         let kind = if row.removal_pending_since.take().is_some() {
             Some(ChangeKind::RemovalCancelled)
-        } else if old.facts != *facts || !self.party_changes(&row.key.party_uid).is_empty() {
+        } else if old.facts != *facts
+            || self.respelt.contains_key(&row.key)
+            || !self.party_changes(&row.key.party_uid).is_empty()
+        {
             Some(ChangeKind::Updated)
         } else {
             None
@@ -132,8 +140,7 @@ impl Merge<'_> {
         if !old.stands() {
             return (row, None);
         }
-        let goes = self.forced
-            || match old.removal_pending_since {
+        let goes = match old.removal_pending_since {
                 Some(since) => {
                     self.same
                         && self.within_gate
@@ -141,6 +148,7 @@ impl Merge<'_> {
                 }
                 None => self.within_gate,
             };
+        let goes = self.forced || (goes && !self.held.contains(&old.key));
         if goes {
             row.removal_pending_since = None;
             if let Some(last) = row.standings.last_mut() {
@@ -205,6 +213,8 @@ impl Merge<'_> {
             ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
                 let mut fields = self.party_changes(&new.key.party_uid).to_vec();
                 if let Some(old) = old {
+                    let before = self.respelt.get(&new.key);
+                    fields.extend(before.and_then(|key| change_of_address(key, &new.key)));
                     fields.extend(changes_of_facts(&old.facts, &new.facts));
                 }
                 fields

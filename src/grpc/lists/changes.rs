@@ -72,6 +72,7 @@ fn field_change(change: FieldChange) -> v1::FieldChange {
         ChangedField::ListedOn => v1::ChangedField::ListedOn,
         ChangedField::Category => v1::ChangedField::Category,
         ChangedField::Reference => v1::ChangedField::Reference,
+        ChangedField::Address => v1::ChangedField::Address,
     };
     v1::FieldChange {
         field: field.into(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::baseline::{self, BASELINE};
 use super::super::changes::{Chunk, split_key as split_change_key};
 use super::super::heads::Heads;
-use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, split_key};
+use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, decode_version, split_key};
 use super::super::superseded::{Expected, Head};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
@@ -121,7 +121,7 @@ impl Contents {
         found: &mut Verified,
     ) -> Result<(), StoreError> {
         let (id, number) = self.list_of("versions", key)?;
-        let header: ListVersion = value::decode("versions", key, bytes)?;
+        let header = decode_version(key, bytes)?;
         if header.id != id || header.version != number {
             return Err(corrupt("versions", key, "it is the header of another version"));
         }

@@ -66,7 +66,10 @@ fn is_of_party(field: ChangedField) -> bool {
         | ChangedField::PartyType
         | ChangedField::PartyPrograms
         | ChangedField::PartyListedOn => true,
-        ChangedField::ListedOn | ChangedField::Category | ChangedField::Reference => false,
+        ChangedField::ListedOn
+        | ChangedField::Category
+        | ChangedField::Reference
+        | ChangedField::Address => false,
     }
 }
 
@@ -81,7 +84,8 @@ fn undo_facts(facts: &mut RowFacts, fields: &[FieldChange]) {
             | ChangedField::PartyAliases
             | ChangedField::PartyType
             | ChangedField::PartyPrograms
-            | ChangedField::PartyListedOn => {}
+            | ChangedField::PartyListedOn
+            | ChangedField::Address => {}
         }
     }
 }
@@ -103,7 +107,10 @@ fn undo_party(party: &mut Party, fields: &[FieldChange]) {
                 party.listed_on = days.iter().filter_map(|day| day.parse().ok()).collect();
                 party.listed_on.sort();
             }
-            ChangedField::ListedOn | ChangedField::Category | ChangedField::Reference => {}
+            ChangedField::ListedOn
+            | ChangedField::Category
+            | ChangedField::Reference
+            | ChangedField::Address => {}
         }
     }
 }
