@@ -144,8 +144,8 @@ pub fn apply(
     let mut is_missing = missing(old_rows, &rows);
     let respelt = respelt(old_rows, &is_missing, &rows);
     respelt.values().for_each(|place| is_missing[*place] = false);
-    let gone = old_rows.iter().zip(&is_missing).filter(|(row, is_missing)| **is_missing && row.stands());
-    let held = held(gone.map(|(row, _)| &row.key), &faulty, &not_understood);
+    let gone = old_rows.iter().zip(&is_missing).filter(|(row, gone)| **gone && row.stands());
+    let held = held(gone.map(|(row, _)| row), old_rows, &faulty, &not_understood);
     for (row, is_missing) in old_rows.iter().zip(&mut is_missing) {
         *is_missing = *is_missing && !held.contains(&row.key);
     }
@@ -213,10 +213,10 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
         standing.partition(|row| row.removal_pending_since.is_some());
     let present = present.into_iter().map(|row| &row.key);
     let faulty: Vec<_> = present.filter(|key| is_not_understood(key)).collect();
-    let held = held(gone.into_iter().map(|row| &row.key), &faulty, &state.version.not_understood);
-    let pending = |row: &Row| {
-        row.removal_pending_since.filter(|_| row.stands() && !held.contains(&row.key))
-    };
+    let known = &state.version.not_understood;
+    let held = held(gone.into_iter(), &state.rows, &faulty, known);
+    let pending =
+        |row: &Row| row.removal_pending_since.filter(|_| row.stands() && !held.contains(&row.key));
     let due = |since: Timestamp| now.duration_since(since) >= gates.confirm_after;
     state.rows.iter().filter_map(pending).any(due)
         && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)

@@ -304,15 +304,15 @@ impl Policy {
         let (floor, floor_by) = match subject.kind {
             _ if removed => (Decision::Allow, by),
             _ if certain => (Decision::Block, By::SanctionsFloor),
-            FindingKind::ListedVerbatim if subject.role == Role::Source => {
-                let is_sanctions = subject.list_kind == ListKind::Sanctions;
-                let by = if is_sanctions { By::SanctionsFloor } else { By::SourceFloor };
+            FindingKind::ListedVerbatim if subject.list_kind == ListKind::Sanctions => {
                 match self.worst_dealing(subject) {
                     Decision::Block => (Decision::Block, By::SourceFloor),
-                    Decision::Review | Decision::Allow => (Decision::Review, by),
+                    Decision::Review | Decision::Allow => (Decision::Review, By::SanctionsFloor),
                 }
             }
-            FindingKind::Listed | FindingKind::SameKey if subject.role == Role::Source => {
+            FindingKind::Listed | FindingKind::SameKey | FindingKind::ListedVerbatim
+                if subject.role == Role::Source =>
+            {
                 (self.worst_dealing(subject), By::SourceFloor)
             }
             _ => (Decision::Allow, by),
@@ -372,13 +372,7 @@ impl Policy {
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
             ),
             By::SourceFloor => (
-                match subject.kind {
-                    FindingKind::ListedVerbatim => {
-                        "no milder than REVIEW, nor than a direct dealing with a listing of the kind"
-                    }
-                    _ => "no milder than a direct dealing with a listing of the kind",
-                }
-                .to_owned(),
+                "no milder than a direct dealing with a listing of the kind".to_owned(),
                 rule::all_observed(subject, score),
             ),
             By::Removed => {

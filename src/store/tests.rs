@@ -15,8 +15,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, NotUnderstood,
-    Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
 };
 use crate::domain::publication::{Baseline, RowSpan, standing_digest};
 
@@ -319,7 +319,7 @@ fn another_schema_is_refused() {
     type Prepare = Box<dyn Fn(&sled::Db)>;
     let table: [(Prepare, Option<&str>); 6] = [
         (Box::new(meta(&[0, 0, 0, 0])), Some("schema 0,")),
-        (Box::new(meta(&[0, 0, 0, 7])), Some("schema 7,")),
+        (Box::new(meta(&[0, 0, 0, 8])), Some("schema 8,")),
         (Box::new(meta(b"one")), Some("schema unknown,")),
         (Box::new(|db| drop(db.open_tree("lists").unwrap())), Some("schema unknown,")),
         (Box::new(|db| drop(db.insert("a", "b").unwrap())), Some("schema unknown,")),

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lazaretto::domain::list::{
-    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange, NotUnderstood,
-    Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
+    ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
 };
 use lazaretto::domain::publication::standing_digest;
 use lazaretto::store::Store;

@@ -2,6 +2,7 @@
 //! and what is answered, now and as of the past.
 
 mod backfill;
+mod dressed;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// The folder of real data, or `None` (and a message) where it is absent.
-fn data(file: &str) -> Option<PathBuf> {
+pub(super) fn data(file: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("LAZARETTO_TEST_DATA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
         PathBuf::from,

@@ -205,7 +205,8 @@ pub fn backfill(
     let counts = count(&rows, current.version.counts.duplicates);
     let mark = Mark::new(context.next_version, context.now, counts.listings + counts.quarantined);
     let window = context.gates.shrink_window;
-    let baseline = Baseline::after(Some(current), mark, (&rows, &BTreeMap::new()), &[], false, window);
+    let baseline =
+        Baseline::after(Some(current), mark, (&rows, &BTreeMap::new()), &[], false, window);
     let (standing, standing_loaded_at) = current.version.standing_origin();
     let retelling = Retelling {
         standing: standing.clone(),

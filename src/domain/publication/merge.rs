@@ -11,7 +11,9 @@ use super::{Gates, party_name};
 use crate::domain::list::{
     ChangeKind, ListingChange, Party, Row, RowFacts, RowKey, Standing, StartBasis,
 };
-use crate::domain::list_change::{FieldChange, Room, change_of_address, changes_of_facts, changes_of_party};
+use crate::domain::list_change::{
+    FieldChange, Room, change_of_address, changes_of_facts, changes_of_party,
+};
 
 /// What holds for every row of a publication.
 pub(super) struct Merge<'a> {
@@ -141,13 +143,13 @@ impl Merge<'_> {
             return (row, None);
         }
         let goes = match old.removal_pending_since {
-                Some(since) => {
-                    self.same
-                        && self.within_gate
-                        && self.now.duration_since(since) >= self.gates.confirm_after
-                }
-                None => self.within_gate,
-            };
+            Some(since) => {
+                self.same
+                    && self.within_gate
+                    && self.now.duration_since(since) >= self.gates.confirm_after
+            }
+            None => self.within_gate,
+        };
         let goes = self.forced || (goes && !self.held.contains(&old.key));
         if goes {
             row.removal_pending_since = None;

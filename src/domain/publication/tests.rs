@@ -8,6 +8,7 @@ mod erosion;
 mod gates;
 mod looks;
 mod model;
+mod understanding;
 
 use std::collections::BTreeMap;
 

@@ -89,20 +89,39 @@ fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
     reading.is_understood().then_some((&key.party_uid, &key.ticker, addresses))
 }
 
-/// Missing rows that may be among those that are not understood: of a party and ticker as many as it
-/// has such rows, those first whose texts are most alike. Rows that an operator accepted hold none.
+/// Missing rows that may be among those that are not understood. One that was there until now may be
+/// among the `faulty` that were not; one whose removal is pending, among all of them. Rows that an
+/// operator accepted hold none.
 pub(super) fn held<'r>(
-    missing: impl Iterator<Item = &'r RowKey>,
+    missing: impl Iterator<Item = &'r Row>,
+    old: &[Row],
     faulty: &[&RowKey],
     known: &NotUnderstood,
 ) -> HashSet<&'r RowKey> {
+    let (pending, gone): (Vec<_>, Vec<_>) =
+        missing.partition(|row| row.removal_pending_since.is_some());
+    let open: Vec<&RowKey> =
+        faulty.iter().copied().filter(|key| !is_accepted(key, known)).collect();
+    let stood = |key: &RowKey| {
+        let found = old.binary_search_by(|row| row.key.cmp(key));
+        found.is_ok_and(|at| old[at].stands() && old[at].removal_pending_since.is_none())
+    };
+    let new: Vec<&RowKey> = open.iter().copied().filter(|key| !stood(key)).collect();
+    let mut held = likely_among(&gone, &new);
+    held.extend(likely_among(&pending, &open));
+    held
+}
+
+/// Of each party and ticker as many of the `missing` rows as it has `faulty` ones, those first whose
+/// texts are most alike.
+fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowKey> {
     let mut suspects: HashMap<(&str, &str), Vec<&RowKey>> = HashMap::new();
-    for key in faulty.iter().filter(|key| !is_accepted(key, known)) {
+    for key in faulty {
         suspects.entry((&key.party_uid, &key.ticker)).or_default().push(key);
     }
     let mut groups: HashMap<(&str, &str), Vec<&'r RowKey>> = HashMap::new();
-    for key in missing.filter(|_| !suspects.is_empty()) {
-        groups.entry((&key.party_uid, &key.ticker)).or_default().push(key);
+    for row in missing.iter().filter(|_| !suspects.is_empty()) {
+        groups.entry((&row.key.party_uid, &row.key.ticker)).or_default().push(&row.key);
     }
     let mut held = HashSet::new();
     for (of, mut missing) in groups {

@@ -338,3 +338,31 @@ proptest! {
         prop_assert!(reading.first.is_none() && reading.suspects.is_empty(), "{}", text);
     }
 }
+
+/// The real addresses of two chains, in their dress and without: each is read as itself alone.
+#[test]
+fn real_addresses_are_read_as_they_are() {
+    use std::io::Read;
+    let check = |file: &str| {
+        let Some(path) = crate::domain::address::tests::data(file) else { return };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).unwrap();
+        flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let address = Address::parse(line, None).unwrap();
+            let reading = read(line);
+            assert_eq!(reading.first, Some(address), "{line}");
+            assert!(reading.others.is_empty() && reading.dress.is_empty(), "{line}");
+        }
+        // Prose of them: each is found, and nothing else.
+        let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+        for some in lines.chunks(20) {
+            let text = format!("Wallets of the week: {}.", some.join(" and "));
+            let reading = Reading::of_listed(&text, "");
+            assert_eq!(reading.fault, None, "{text}");
+            assert_eq!(reading.addresses().count(), some.len(), "{text}");
+        }
+    };
+    check("addresses/btc_addresses.txt.gz");
+    check("addresses/ltc_addresses.txt.gz");
+}

@@ -6,7 +6,7 @@ use super::*;
 
 /// Names of so many rows, from the `first` on.
 fn names(first: usize, rows: usize) -> Vec<String> {
-    (first..first + rows).map(|n| format!("row {n}")).collect()
+    (first..first + rows).map(|n| format!("0x{:040x}", 1_000_000 + n)).collect()
 }
 
 fn list_of(names: &[String]) -> ReadList {
