@@ -10,6 +10,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use self::names::Found;
+
+mod names;
+
 /// A chain, or the family of chains that a form cannot tell apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
@@ -88,79 +92,19 @@ pub enum Chain {
 /// The longest chain id, in bytes: a namespace of 8, a colon and a reference of 32 (CAIP-2).
 pub const MAX_CHAIN: usize = 41;
 
-/// A string that names no chain.
+/// A string that names no chain, or more than one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no chain: a CAIP-2 id such as eip155:1, or a name such as bitcoin")]
-pub struct ChainError(pub String);
-
-/// The chains with one id ([`Chain::caip2`]): other ids, names and tickers for each.
-static NAMES: [(Chain, &[&str]); 31] = [
-    (Chain::AnyEvm, &["evm"]),
-    (Chain::AnyCosmos, &[]),
-    (Chain::Bitcoin, &["bitcoin", "btc", "xbt"]),
-    (Chain::BitcoinTestnet, &["bitcoin-testnet", "bitcoin-testnet3"]),
-    (Chain::BitcoinTestnet4, &["bitcoin-testnet4"]),
-    (Chain::BitcoinSignet, &["bitcoin-signet"]),
-    (Chain::BitcoinRegtest, &["bitcoin-regtest"]),
-    (Chain::BitcoinCash, &["bitcoin-cash", "bitcoincash", "bch"]),
-    (Chain::BitcoinCashTestnet, &["bitcoin-cash-testnet"]),
-    (Chain::BitcoinSv, &["bitcoin-sv", "bitcoinsv", "bsv"]),
-    (Chain::BitcoinGold, &["bitcoin-gold", "bitcoingold", "btg"]),
-    (Chain::BitcoinGoldTestnet, &["bitcoin-gold-testnet"]),
-    (Chain::Litecoin, &["litecoin", "ltc"]),
-    (Chain::LitecoinTestnet, &["litecoin-testnet"]),
-    (Chain::Dogecoin, &["dogecoin", "doge", "xdg", "bip122:00000000001a91e3dace36e2be3bf030"]),
-    (Chain::DogecoinTestnet, &["dogecoin-testnet"]),
-    (Chain::Dash, &["dash"]),
-    (Chain::DashTestnet, &["dash-testnet"]),
-    (Chain::Zcash, &["zcash", "zec"]),
-    (Chain::ZcashTestnet, &["zcash-testnet"]),
-    (Chain::Verge, &["verge", "xvg"]),
-    (Chain::VergeTestnet, &["verge-testnet"]),
-    (Chain::Tron, &["tron", "trx", "tron:728126428", "tron:mainnet"]),
-    (Chain::Xrp, &["xrp", "xrpl", "ripple"]),
-    (Chain::XrpTestnet, &["xrp-testnet"]),
-    (Chain::Monero, &["monero", "xmr"]),
-    (Chain::MoneroStagenet, &["monero-stagenet"]),
-    (Chain::MoneroTestnet, &["monero-testnet"]),
-    (Chain::Solana, &["solana", "sol"]),
-    (Chain::BnbBeacon, &["bnb-beacon", "binance-chain", "bep2"]),
-    (Chain::BnbBeaconTestnet, &["bnb-beacon-testnet"]),
-];
-
-/// EVM chains by EIP-155 id (<https://chainid.network>): the names and tickers that mean them.
-static EVM_NAMES: &[(u64, &[&str])] = &[
-    (1, &["ethereum", "eth", "erc20", "ethereum-mainnet"]),
-    (10, &["optimism", "op"]),
-    (14, &["flare", "flr"]),
-    (25, &["cronos"]),
-    (30, &["rootstock", "rsk", "rbtc"]),
-    (50, &["xdc"]),
-    (56, &["bsc", "bnb", "bep20", "binance-smart-chain", "bnb-smart-chain"]),
-    (61, &["ethereum-classic", "ethereumclassic", "etc"]),
-    (100, &["gnosis", "xdai"]),
-    (137, &["polygon", "matic", "pol"]),
-    (250, &["fantom", "ftm"]),
-    (324, &["zksync", "zksync-era"]),
-    (1284, &["moonbeam", "glmr"]),
-    (5000, &["mantle"]),
-    (8453, &["base"]),
-    (10001, &["ethereumpow", "ethw"]),
-    (42161, &["arbitrum", "arb", "arbitrum-one"]),
-    (42220, &["celo"]),
-    (43114, &["avalanche", "avax"]),
-    (59144, &["linea"]),
-    (81457, &["blast"]),
-    (534352, &["scroll"]),
-    (11155111, &["sepolia"]),
-];
-
-/// Cosmos-style chains by CAIP-2 reference: the names and tickers that mean them.
-static COSMOS_NAMES: &[(&str, &[&str])] = &[
-    ("cosmoshub-4", &["cosmos", "cosmoshub", "atom"]),
-    ("osmosis-1", &["osmosis", "osmo"]),
-    ("injective-1", &["injective", "inj"]),
-];
+pub enum ChainError {
+    /// It names none; its beginning.
+    #[error(
+        "{0:?} names no chain: a CAIP-2 id such as eip155:1, or a name such as bitcoin, Arbitrum One \
+         or TRC20"
+    )]
+    Unknown(String),
+    /// It is said of several chains; which.
+    #[error("{0:?} names more than one chain: say {1}")]
+    Ambiguous(String, &'static str),
+}
 
 impl Chain {
     /// The CAIP-2 id. [`FromStr`] gives the chain back.
@@ -251,22 +195,28 @@ impl Chain {
     /// token that stands on several chains (`USDT`) or nothing that we know. Only a hint: what an
     /// entry is follows from its form. `BNB` is taken for the BNB Smart Chain.
     pub fn from_ticker(ticker: &str) -> Option<Self> {
-        ticker.parse().ok()
+        match ticker.eq_ignore_ascii_case("BNB") {
+            true => Some(Self::Evm(56)),
+            false => ticker.parse().ok(),
+        }
     }
 }
 
 impl FromStr for Chain {
     type Err = ChainError;
 
-    /// A CAIP-2 id, or one of the common names and tickers in any case. Ids of chains that we do not
-    /// know are [`Chain::Other`].
+    /// A CAIP-2 id, or one of the common names and tickers, of which case, blanks, `-` and `_` do not
+    /// count. Ids of chains that we do not know are [`Chain::Other`].
     fn from_str(text: &str) -> Result<Self, ChainError> {
-        let refused = || ChainError(text.chars().take(MAX_CHAIN + 1).collect());
+        let shown = || text.chars().take(MAX_CHAIN + 1).collect();
+        let refused = || ChainError::Unknown(shown());
         if text.len() > MAX_CHAIN {
             return Err(refused());
         }
-        if let Some(known) = named(text) {
-            return Ok(known);
+        match names::find(text) {
+            Found::Chain(known) => return Ok(known),
+            Found::Several(which) => return Err(ChainError::Ambiguous(shown(), which)),
+            Found::None => {}
         }
         let (namespace, reference) = text.split_once(':').ok_or_else(refused)?;
         let namespace_fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -296,18 +246,6 @@ fn evm_id(reference: &str) -> Option<u64> {
     (id > 0 && id.to_string() == reference).then_some(id)
 }
 
-/// A chain by its own CAIP-2 id, or by name or ticker in any case.
-fn named(text: &str) -> Option<Chain> {
-    let one_of = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(text));
-    let known = NAMES.iter().find(|(chain, names)| chain.caip2() == text || one_of(names));
-    let evm = || EVM_NAMES.iter().find(|(_, names)| one_of(names));
-    let cosmos = || COSMOS_NAMES.iter().find(|(_, names)| one_of(names));
-    known
-        .map(|(chain, _)| chain.clone())
-        .or_else(|| evm().map(|(id, _)| Chain::Evm(*id)))
-        .or_else(|| cosmos().map(|(reference, _)| Chain::Cosmos((*reference).into())))
-}
-
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.caip2())
@@ -317,8 +255,6 @@ impl fmt::Display for Chain {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::HashSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -333,6 +269,17 @@ mod tests {
         }
         check("eth", Chain::Evm(1));
         check("Ethereum", Chain::Evm(1));
+        for ethereum in ["ERC20", "erc-20", " ethereum_MAINNET ", "Ethereum (ERC20)", "\u{a0}eth"] {
+            check(ethereum, Chain::Evm(1));
+        }
+        check("Arbitrum One", Chain::Evm(42161));
+        check("OP Mainnet", Chain::Evm(10));
+        check("BNB Smart Chain Mainnet", Chain::Evm(56));
+        check("BNB Smart Chain (BEP20)", Chain::Evm(56));
+        check("Avalanche C-Chain", Chain::Evm(43114));
+        check("TRC20", Chain::Tron);
+        check("Tron (TRC-20)", Chain::Tron);
+        check("Bitcoin Cash", Chain::BitcoinCash);
         check("BSC", Chain::Evm(56));
         check("polygon", Chain::Evm(137));
         check("arbitrum", Chain::Evm(42161));
@@ -357,7 +304,12 @@ mod tests {
             "eip155:01",
             "eip155:+1",
             "eip155:1 ",
-            " eth",
+            " ",
+            "-_",
+            "Tron (ERC20)",
+            "Tron ()",
+            "(ERC20)",
+            "eth:",
             "eip155:99999999999999999999",
             "EIP155:1",
             "ab:c",
@@ -370,8 +322,20 @@ mod tests {
             assert!(text.parse::<Chain>().is_err(), "{text:?}");
         }
         let long = format!("abc:{}", "x".repeat(5000));
-        let error = long.parse::<Chain>().unwrap_err();
-        assert!(error.0.len() <= MAX_CHAIN + 1);
+        assert!(long.parse::<Chain>().unwrap_err().to_string().len() < 200);
+    }
+
+    #[test]
+    fn what_names_several_chains_is_refused_with_their_names() {
+        for (text, which) in [
+            ("BNB", "bsc or bnb-beacon"),
+            ("bnb chain", "bsc or bnb-beacon"),
+            ("Binance", "bsc or bnb-beacon"),
+            ("HRC20", "eip155:128"),
+        ] {
+            let said = text.parse::<Chain>().unwrap_err().to_string();
+            assert!(said.contains("more than one chain") && said.contains(which), "{said}");
+        }
     }
 
     #[test]
@@ -402,23 +366,6 @@ mod tests {
         check("USDC", None);
         check("", None);
         check("NONESUCH", None);
-    }
-
-    #[test]
-    fn every_known_chain_has_one_id_and_no_name_is_used_twice() {
-        let mut seen = HashSet::new();
-        for (chain, names) in &NAMES {
-            let caip2 = chain.caip2();
-            assert_eq!(caip2.parse(), Ok(chain.clone()));
-            assert!(caip2.len() <= MAX_CHAIN);
-            assert!(seen.insert(caip2.to_string()), "{caip2}");
-            names.iter().for_each(|name| assert!(seen.insert((*name).to_owned()), "{name}"));
-        }
-        let others = EVM_NAMES.iter().map(|(_, names)| names);
-        for name in others.chain(COSMOS_NAMES.iter().map(|(_, names)| names)).copied().flatten() {
-            assert!(seen.insert((*name).to_owned()), "{name}");
-            assert!(name.parse::<Chain>().is_ok(), "{name}");
-        }
     }
 
     proptest! {
