@@ -15,6 +15,7 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, MAX_TIME, MovementKind, Transfer};
 use crate::source::rows::{self, LineBreaks, LineCounts, Place, Progress};
 
+mod amazon;
 mod bitcoin;
 mod error;
 mod ethereum;
@@ -27,6 +28,7 @@ mod run;
 mod schema;
 
 pub use self::error::{FieldFault, ReadTransfersError, RowFault};
+pub use self::fields::PlainTimes;
 pub use self::place::RowPlace;
 
 /// A form in which transfers are written.
@@ -40,17 +42,20 @@ pub enum TransferFormat {
     EthereumTraces,
     /// bitcoin-etl transactions: `bitcoin-transactions`.
     BitcoinTransactions,
+    /// Bitcoin transactions of Amazon's public data set: `aws-bitcoin-transactions`.
+    AwsBitcoinTransactions,
     /// Our own form: `own`.
     Own,
 }
 
 impl TransferFormat {
     /// Every format.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EthereumTransactions,
         Self::EthereumTokenTransfers,
         Self::EthereumTraces,
         Self::BitcoinTransactions,
+        Self::AwsBitcoinTransactions,
         Self::Own,
     ];
 
@@ -61,6 +66,7 @@ impl TransferFormat {
             Self::EthereumTokenTransfers => "ethereum-token-transfers",
             Self::EthereumTraces => "ethereum-traces",
             Self::BitcoinTransactions => "bitcoin-transactions",
+            Self::AwsBitcoinTransactions => "aws-bitcoin-transactions",
             Self::Own => "own",
         }
     }
@@ -71,7 +77,7 @@ impl TransferFormat {
             Self::EthereumTransactions => &[MovementKind::Native],
             Self::EthereumTokenTransfers => &[MovementKind::Tokens],
             Self::EthereumTraces => &[MovementKind::Native, MovementKind::Internal],
-            Self::BitcoinTransactions => &[MovementKind::Utxo],
+            Self::BitcoinTransactions | Self::AwsBitcoinTransactions => &[MovementKind::Utxo],
             Self::Own => &[MovementKind::Native, MovementKind::Tokens, MovementKind::Internal],
         }
     }
@@ -87,7 +93,7 @@ impl fmt::Display for TransferFormat {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no format of transfers: ethereum-transactions, ethereum-token-transfers, \
-     ethereum-traces, bitcoin-transactions or own"
+     ethereum-traces, bitcoin-transactions, aws-bitcoin-transactions or own"
 )]
 pub struct TransferFormatError(String);
 
@@ -158,8 +164,11 @@ pub struct ReadSettings {
     pub blocks: Option<PathBuf>,
     /// An ethereum-etl receipts or transactions file (`transaction_hash` or `hash`, with `status`
     /// or `receipt_status`, `transaction_index`, `contract_address`): the status, the index and the
-    /// created contract of transactions whose rows do not say them.
+    /// created contract of transactions whose rows do not say them; of traces without a transaction,
+    /// as Geth gives them, also the transaction, by its block and index.
     pub receipts: Option<PathBuf>,
+    /// What a time without a time zone is.
+    pub plain_times: PlainTimes,
     /// Now, in Unix seconds: a transfer dated well after it ([`MAX_AHEAD`]) is refused. By default
     /// the end of time.
     ///
@@ -186,6 +195,7 @@ impl Default for ReadSettings {
             chain: None,
             blocks: None,
             receipts: None,
+            plain_times: PlainTimes::default(),
             now: MAX_TIME,
             line_breaks: LineBreaks::default(),
             bounds: TransferBounds::default(),

@@ -30,7 +30,8 @@ use crate::domain::digits::grouped;
 use crate::domain::transfer::{MovementKind, Transfer};
 use crate::source::rows::{LineBreaks, Progress};
 use crate::source::transfers::{
-    ReadReport, ReadSettings, ReadTransfersError, Reject, RowPlace, TransferFormat, read,
+    PlainTimes, ReadReport, ReadSettings, ReadTransfersError, Reject, RowPlace, TransferFormat,
+    read,
 };
 
 /// How many batches of the reader wait to be stored, two groups of [`crate::ingest`]: the reader goes
@@ -43,8 +44,8 @@ pub struct Arguments {
     /// The files: CSV, JSON lines or Parquet, compressed (gzip, zstd, bzip2) or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// ethereum-transactions, ethereum-token-transfers, ethereum-traces, bitcoin-transactions or
-    /// own [default: by content]
+    /// ethereum-transactions, ethereum-token-transfers, ethereum-traces, bitcoin-transactions,
+    /// aws-bitcoin-transactions or own [default: by content]
     #[arg(long)]
     format: Option<TransferFormat>,
     /// The chain, for formats that do not say it [default: ethereum or bitcoin]
@@ -53,9 +54,13 @@ pub struct Arguments {
     /// A blocks file of ethereum-etl: the time of rows that do not say it
     #[arg(long, value_name = "FILE")]
     blocks: Option<PathBuf>,
-    /// A receipts or transactions file of ethereum-etl: the status of rows that do not say it
+    /// A receipts or transactions file of ethereum-etl: the status of rows that do not say it, and
+    /// the transaction of traces that name none (Geth)
     #[arg(long, value_name = "FILE")]
     receipts: Option<PathBuf>,
+    /// Take times without a time zone, such as 2022-11-28 00:00:11, as UTC
+    #[arg(long)]
+    utc: bool,
     /// Write rows that cannot be understood to this new file (JSON lines) and go on
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -85,6 +90,7 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         chain: arguments.chain.clone(),
         blocks: arguments.blocks.clone(),
         receipts: arguments.receipts.clone(),
+        plain_times: if arguments.utc { PlainTimes::Utc } else { PlainTimes::Refused },
         now: u64::try_from(clock::now().as_second()).unwrap_or_default(),
         line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
         ..ReadSettings::default()

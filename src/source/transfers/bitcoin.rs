@@ -1,5 +1,5 @@
 //! Rows of bitcoin-etl transactions (JSON objects) to transfers, and of Amazon's public data set, which
-//! follows it but for one `address` and values in whole coins. Must not read files.
+//! follows it but for one `address` and values in whole coins ([`amazon`]). Must not read files.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,9 +9,10 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::amazon::{self, Unit};
 use super::error::{FieldFault, RowFault};
 use super::run::Understood;
-use super::{LeftOut, fields, number};
+use super::{LeftOut, PlainTimes, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     Holder, Leg, MAX_HOLDERS, MAX_LEGS, Movement, PartialPosition, Placement, Position, Transfer,
@@ -34,13 +35,6 @@ const SHIELDED: &str = "shielded";
 /// The types of scripts that have no address.
 const WITHOUT_ADDRESS: [&str; 3] = [SHIELDED, "nonstandard", "nulldata"];
 
-/// The decimals of a coin whose values are in whole coins.
-const COIN_DECIMALS: u8 = 8;
-
-/// Values from here on, 2^26 coins in smallest units, cannot be told from their neighbours once they
-/// are floating-point numbers of whole coins.
-const MAX_COIN_VALUE: u64 = (1 << 26) * 100_000_000;
-
 pub(super) static TRANSACTIONS: Columns = Columns {
     read_as: "bitcoin-transactions",
     list: &[
@@ -60,7 +54,7 @@ pub(super) static TRANSACTIONS: Columns = Columns {
 
 /// A transaction; a field that is null is not given.
 #[derive(Deserialize)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     #[serde(borrow)]
     hash: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -80,6 +74,15 @@ struct Row<'a> {
     inputs: Option<AtMost<Part<'a>, MAX_LEGS>>,
     #[serde(borrow)]
     outputs: Option<AtMost<Part<'a>, MAX_LEGS>>,
+}
+
+impl Row<'_> {
+    /// The first value beside one `address` that is not zero.
+    pub(super) fn value_with_one_address(&self) -> Option<&[u8]> {
+        let parts = [&self.outputs, &self.inputs].into_iter().flatten().flat_map(|side| &side.0);
+        let values = parts.filter(|part| part.has_one_address()).map(|part| scalar(part.value));
+        values.into_iter().find(|value| value.iter().any(|byte| matches!(byte, b'1'..=b'9')))
+    }
 }
 
 /// An input or output.
@@ -163,19 +166,15 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for AtMost<T, N>
     }
 }
 
-/// How values with one `address` are written in a file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    /// As whole numbers of the smallest unit.
-    Smallest,
-    /// With a fraction, as whole coins.
-    Coins,
-}
-
 /// What is kept from row to row.
 pub(super) struct Bitcoin {
     chain: Chain,
-    unit: Option<Unit>,
+    plain_times: PlainTimes,
+    unit: Unit,
+    /// Whether a number of satoshi stood beside one `address`.
+    has_satoshi: bool,
+    /// Whether a value in satoshi had a fraction: of those without one the unit is then in doubt.
+    has_fraction: bool,
     /// Whether a transaction named a holder.
     has_named: bool,
     /// Whether one had an input or output without a holder that is not shielded.
@@ -183,12 +182,19 @@ pub(super) struct Bitcoin {
 }
 
 impl Bitcoin {
-    pub(super) fn new(chain: Chain) -> Self {
-        Self { chain, unit: None, has_named: false, has_nameless: false }
+    /// A reader of transactions of `chain`, with values in `unit`.
+    pub(super) fn new(chain: Chain, unit: Unit, plain_times: PlainTimes) -> Self {
+        let (has_satoshi, has_fraction, has_named, has_nameless) = (false, false, false, false);
+        Self { chain, plain_times, unit, has_satoshi, has_fraction, has_named, has_nameless }
     }
 
     pub(super) fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// What a time without a time zone is.
+    pub(super) fn plain_times(&self) -> PlainTimes {
+        self.plain_times
     }
 
     /// Whether the transactions so far name nobody, and not since all of them is shielded.
@@ -204,7 +210,7 @@ impl Bitcoin {
         let hash = hash.map_err(|fault| fault.of("hash"))?.ok_or_else(missing("hash"))?;
         let height = fields::height(scalar(row.block_number));
         let height = height.map_err(|fault| fault.of("block_number"));
-        let time = fields::time(scalar(row.block_timestamp));
+        let time = fields::time(scalar(row.block_timestamp), self.plain_times);
         let time = time.map_err(|fault| fault.of("block_timestamp"))?;
         let block_hash = fields::hash(row.block_hash.as_deref().unwrap_or_default().as_bytes());
         let tx_index = fields::tx_index(scalar(row.index)).map_err(|fault| fault.of("index"))?;
@@ -307,8 +313,7 @@ impl Bitcoin {
         Ok(())
     }
 
-    /// A value in the smallest unit. Floating-point numbers of whole coins are exact by the shortest
-    /// decimal form, up to a bound.
+    /// A value in the smallest unit.
     fn amount(
         &mut self,
         value: &[u8],
@@ -318,28 +323,48 @@ impl Bitcoin {
         if value.is_empty() {
             return Ok(None);
         }
-        let refused = || FieldFault::not_a("a whole number below 2^64", value).of(field);
-        let (amount, unit) = match number::small(value) {
-            Some(amount) => (amount, Unit::Smallest),
-            None if !one_address => return Err(refused()),
-            None => {
-                let coins = number::decimal(value).and_then(|value| value.scaled(COIN_DECIMALS));
-                let coins = coins.map_err(|fault| fault.of(field))?;
-                let amount = u64::try_from(coins).ok().filter(|amount| *amount < MAX_COIN_VALUE);
-                let most = "2^26 coins, the most that a floating-point number can tell apart";
-                let amount = amount.ok_or_else(|| {
-                    FieldFault::too_large(most, String::from_utf8_lossy(value)).of(field)
-                })?;
-                (amount, Unit::Coins)
-            }
-        };
-        if one_address && amount != 0 {
-            if self.unit.is_some_and(|other| other != unit) {
-                return Err(RowFault::MixedAmounts(excerpt(&String::from_utf8_lossy(value))));
-            }
-            self.unit = Some(unit);
+        let whole = number::small(value);
+        let said = || excerpt(&String::from_utf8_lossy(value));
+        if self.unit == Unit::Coins {
+            return match whole {
+                Some(0) => Ok(Some(0)),
+                Some(_) => Err(RowFault::MixedAmounts(said())),
+                None => amazon::satoshi(value).map(Some).map_err(|fault| fault.of(field)),
+            };
         }
+        let amount = match whole {
+            Some(amount) => amount,
+            None => self.whole_number(value, one_address, field)?,
+        };
+        self.has_satoshi |= one_address && amount != 0;
         Ok(Some(amount))
+    }
+
+    /// A whole number of satoshi that is not written as digits alone: with a fraction of zeros, as
+    /// BigQuery writes its NUMERIC. Beside one `address` a point tells of whole coins.
+    fn whole_number(
+        &mut self,
+        value: &[u8],
+        one_address: bool,
+        field: &'static str,
+    ) -> Result<u64, RowFault> {
+        let said = || excerpt(&String::from_utf8_lossy(value));
+        let refused = || FieldFault::not_a("a whole number below 2^64", value).of(field);
+        let written = number::decimal(value).ok().filter(|_| !value.starts_with(b"+"));
+        let written = written.ok_or_else(refused)?;
+        let whole = written.is_whole().then(|| written.scaled(0).ok()).flatten();
+        let whole = whole.and_then(|whole| u64::try_from(whole).ok());
+        match whole {
+            Some(0) => Ok(0),
+            _ if one_address && self.has_satoshi => Err(RowFault::MixedAmounts(said())),
+            _ if one_address => Err(RowFault::InCoins(said())),
+            Some(_) if self.has_fraction => Err(RowFault::MixedAmounts(said())),
+            Some(whole) => Ok(whole),
+            None => {
+                self.has_fraction = true;
+                Err(refused())
+            }
+        }
     }
 }
 

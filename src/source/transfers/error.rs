@@ -95,6 +95,18 @@ pub enum RowFault {
          units cannot be told"
     )]
     MixedAmounts(String),
+    /// A value beside one `address`, which may be in satoshi or in whole coins.
+    #[error(
+        "{0:?} beside one \"address\" is no number of satoshi: in whole coins, as in Amazon's public \
+         data set, it is read by --format aws-bitcoin-transactions"
+    )]
+    InCoins(String),
+    /// A trace that names no transaction, as Geth's do, and why nothing else does.
+    #[error(
+        "no transaction_hash, as in traces of Geth, {0}: give --receipts with the receipts or \
+         transactions of the same blocks, which name it by block_number and transaction_index"
+    )]
+    NoTransaction(&'static str),
     /// A time that neither the row nor a blocks file gives.
     #[error("no block_timestamp, {0}")]
     NoTime(&'static str),
@@ -147,6 +159,9 @@ pub enum FieldFault {
          smallest units: write its digits out"
     )]
     Raised(String),
+    /// A time that states no time zone.
+    #[error("{0:?} states no time zone: give --utc if the times of the file are UTC")]
+    NoTimeZone(String),
     /// A time too late for Unix seconds.
     #[error("{0} is too late for Unix seconds: milliseconds? give seconds or RFC 3339")]
     NotSeconds(u64),

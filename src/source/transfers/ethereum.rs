@@ -6,7 +6,7 @@
 use super::error::{FieldFault, RowFault};
 use super::joins::{Blocks, Receipt, Receipts};
 use super::run::Understood;
-use super::{LeftOut, fields};
+use super::{LeftOut, PlainTimes, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, MAX_TX_INDEX, Movement, MovementKind, PartialPosition,
@@ -26,6 +26,8 @@ pub(super) struct Context {
     pub(super) blocks: Option<Blocks>,
     /// Of a receipts file.
     pub(super) receipts: Option<Receipts>,
+    /// What a time without a time zone is.
+    pub(super) plain_times: PlainTimes,
 }
 
 /// Where and when a row stands.
@@ -54,7 +56,8 @@ struct Moved {
 impl Context {
     fn stand(&mut self, height: &[u8], time: &[u8], block_hash: &[u8]) -> Result<Stand, RowFault> {
         let height = needed("block_number", fields::height(height))?;
-        let time = fields::time(time).map_err(|fault| fault.of("block_timestamp"))?;
+        let time =
+            fields::time(time, self.plain_times).map_err(|fault| fault.of("block_timestamp"))?;
         let hash = fields::hash(block_hash).map_err(|fault| fault.of("block_hash"))?;
         let block = match (&mut self.blocks, time.is_some() && hash.is_some()) {
             (Some(blocks), false) => blocks.find(height),
@@ -88,6 +91,16 @@ impl Context {
             return Err(RowFault::OtherReceipt("transaction_index"));
         }
         Ok(receipt)
+    }
+
+    /// The transaction of a row that does not name it, by the receipts.
+    fn tx_at(&self, height: u64, tx_index: Option<u32>) -> Result<[u8; 32], RowFault> {
+        let tx_index = tx_index.ok_or(RowFault::NoTransaction("and no transaction_index"))?;
+        let Some(receipts) = &self.receipts else {
+            return Err(RowFault::NoTransaction("and no receipts file is given"));
+        };
+        let why = "and the receipts file does not have exactly one transaction there";
+        receipts.at(height, tx_index).ok_or(RowFault::NoTransaction(why))
     }
 
     fn holder(&self, field: &'static str, text: &[u8]) -> Result<Option<Holder>, RowFault> {
@@ -285,12 +298,15 @@ pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood,
         Err(left_out) => return Ok(Understood::LeftOut(left_out)),
     };
     let stand = context.stand(row.of(0), row.of(13), row.of(12))?;
-    let tx = match kind {
-        Kind::Call | Kind::Suicide => Some(needed("transaction_hash", fields::hash(row.of(1)))?),
-        Kind::Reward | Kind::Genesis => None,
-    };
     let status = fields::status(row.of(11)).map_err(|fault| fault.of("status"))?;
     let tx_index = fields::tx_index(row.of(7)).map_err(|fault| fault.of("transaction_index"))?;
+    let tx = match kind {
+        Kind::Call | Kind::Suicide => {
+            let stated = fields::hash(row.of(1)).map_err(|fault| fault.of("transaction_hash"))?;
+            Some(stated.map_or_else(|| context.tx_at(stand.height, tx_index), Ok)?)
+        }
+        Kind::Reward | Kind::Genesis => None,
+    };
     let receipt = context.receipt(tx, stand.height, tx_index)?;
     let tx_index = match kind {
         Kind::Call | Kind::Suicide => tx_index.or(receipt.tx_index),
@@ -325,7 +341,7 @@ fn kind(trace_type: &[u8], call_type: &[u8]) -> Result<Result<Kind, LeftOut>, Ro
     let unknown =
         |what, text| Err(RowFault::UnknownTrace(what, excerpt(&String::from_utf8_lossy(text))));
     Ok(match (trace_type, call_type) {
-        (b"call", b"call") | (b"create", _) => Ok(Kind::Call),
+        (b"call", b"call") | (b"create" | b"create2", _) => Ok(Kind::Call),
         (b"call", b"delegatecall") => Err(LeftOut::DelegateCall),
         (b"call", b"callcode") => Err(LeftOut::CallCode),
         (b"call", b"staticcall") => Err(LeftOut::StaticCall),
@@ -373,7 +389,7 @@ pub(super) fn log_place(text: &[u8]) -> Option<u32> {
 /// The place and the kind of a trace that was refused, as far as they can be told.
 pub(super) fn readable_trace(row: Cells<'_>) -> (Option<u32>, Option<MovementKind>) {
     let kind = match row.of(5) {
-        b"call" | b"create" => Kind::Call,
+        b"call" | b"create" | b"create2" => Kind::Call,
         b"suicide" | b"selfdestruct" => Kind::Suicide,
         _ => return (None, None),
     };

@@ -11,6 +11,16 @@ use crate::domain::transfer::{
 };
 use crate::source::error::excerpt;
 
+/// What a time without a time zone is, such as `2022-11-28 00:00:11`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlainTimes {
+    /// A fault of its row: an hour's error reorders transfers.
+    #[default]
+    Refused,
+    /// UTC.
+    Utc,
+}
+
 /// What a byte that is no hex digit is in [`DIGITS`].
 const NO_DIGIT: u8 = 0xff;
 
@@ -148,13 +158,13 @@ pub(super) fn tx_index(text: &[u8]) -> Result<Option<u32>, FieldFault> {
 /// A moment in Unix seconds: such a number, or RFC 3339 (a blank for the `T` and `UTC` for the `Z`
 /// will do), of which parts of a second are cut. `None` where there is none.
 #[inline]
-pub(super) fn time(text: &[u8]) -> Result<Option<u64>, FieldFault> {
+pub(super) fn time(text: &[u8], plain: PlainTimes) -> Result<Option<u64>, FieldFault> {
     if text.is_empty() {
         return Ok(None);
     }
     let seconds = match number::small(text) {
         Some(seconds) => seconds,
-        None => written_time(text)?,
+        None => written_time(text, plain)?,
     };
     if seconds > MAX_TIME {
         return Err(FieldFault::NotSeconds(seconds));
@@ -162,12 +172,20 @@ pub(super) fn time(text: &[u8]) -> Result<Option<u64>, FieldFault> {
     Ok(Some(seconds))
 }
 
-fn written_time(text: &[u8]) -> Result<u64, FieldFault> {
+fn written_time(text: &[u8], plain: PlainTimes) -> Result<u64, FieldFault> {
     let refused = || FieldFault::not_a("a time: RFC 3339 or Unix seconds", text);
     let text = utf8(text)?;
-    let moment: Timestamp = match text.strip_suffix(" UTC") {
-        Some(text) => format!("{text}Z").parse().map_err(|_| refused())?,
-        None => text.parse().map_err(|_| refused())?,
+    let in_utc = |text: &str| format!("{text}Z").parse::<Timestamp>();
+    let moment = match text.strip_suffix(" UTC") {
+        Some(text) => in_utc(text).map_err(|_| refused())?,
+        None => match (text.parse(), plain) {
+            (Ok(moment), _) => moment,
+            (Err(_), PlainTimes::Utc) => in_utc(text).map_err(|_| refused())?,
+            (Err(_), PlainTimes::Refused) if in_utc(text).is_ok() => {
+                return Err(FieldFault::NoTimeZone(excerpt(text)));
+            }
+            (Err(_), PlainTimes::Refused) => return Err(refused()),
+        },
     };
     // Before 1970 only; a part of a second before it counts as its first.
     u64::try_from(moment.as_second()).map_err(|_| refused())
@@ -220,7 +238,9 @@ mod tests {
     #[test]
     fn times_are_understood() {
         let check = |text: &str, seconds: u64| {
-            assert_eq!(time(text.as_bytes()), Ok(Some(seconds)), "{text}");
+            for plain in [PlainTimes::Refused, PlainTimes::Utc] {
+                assert_eq!(time(text.as_bytes(), plain), Ok(Some(seconds)), "{text}");
+            }
         };
         check("0", 0);
         check("1647561678", 1_647_561_678);
@@ -228,10 +248,21 @@ mod tests {
         check("2022-03-29T21:41:18Z", 1_648_590_078);
         check("2022-03-29T23:41:18.999+02:00", 1_648_590_078);
         check("2022-03-29 21:41:18 UTC", 1_648_590_078);
+        check("2022-03-29 21:41:18.000000 UTC", 1_648_590_078);
+        check("2022-03-29 21:41:18+00:00", 1_648_590_078);
         check("17179869183", MAX_TIME);
-        assert_eq!(time(b""), Ok(None));
-        for wrong in ["17179869184", "1969-12-31T23:59:58Z", "1.5", "-1", "2022-03-29", "soon"] {
-            assert!(time(wrong.as_bytes()).is_err(), "{wrong}");
+        for plain in [PlainTimes::Refused, PlainTimes::Utc] {
+            assert_eq!(time(b"", plain), Ok(None));
+            for wrong in ["17179869184", "1969-12-31T23:59:58Z", "1.5", "-1", "2022-03-29", "soon"]
+            {
+                assert!(time(wrong.as_bytes(), plain).is_err(), "{wrong}");
+            }
+        }
+        for text in ["2022-03-29 21:41:18", "2022-03-29T21:41:18.999", "2022-03-29 21:41:18.000000"]
+        {
+            assert_eq!(time(text.as_bytes(), PlainTimes::Utc), Ok(Some(1_648_590_078)), "{text}");
+            let refused = time(text.as_bytes(), PlainTimes::Refused);
+            assert_eq!(refused, Err(FieldFault::NoTimeZone(text.to_owned())));
         }
     }
 

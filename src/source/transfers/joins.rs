@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
+use super::amazon::Unit;
 use super::error::{FieldFault, ReadTransfersError, RowFault};
-use super::{ReadSettings, fields, schema};
+use super::{PlainTimes, ReadSettings, fields, schema};
 use crate::domain::transfer::TxStatus;
 use crate::source::rows::{Columns, Origin, RowShapeFault, Table, optional, required};
 
@@ -72,14 +73,14 @@ impl Blocks {
     pub(super) fn read(path: &Path, settings: &ReadSettings) -> Result<Self, ReadTransfersError> {
         let bounds = &settings.bounds;
         let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;
-        schema::check(&table, &BLOCK_COLUMNS)?;
+        schema::check(&table, &BLOCK_COLUMNS, Unit::Smallest)?;
         table.select(&BLOCK_COLUMNS)?;
         let mut sorted = Vec::new();
         while table.advance()? {
             if sorted.len() == bounds.max_blocks {
                 return Err(table.unfit(format!("more than {} blocks", bounds.max_blocks)).into());
             }
-            match block(&mut table) {
+            match block(&mut table, settings.plain_times) {
                 Ok(block) => sorted.push(block),
                 Err(fault) => {
                     return Err(ReadTransfersError::of_joined_row(path, table.place(), fault));
@@ -108,11 +109,12 @@ impl Blocks {
     }
 }
 
-fn block(table: &mut Table<'_>) -> Result<Block, RowFault> {
+fn block(table: &mut Table<'_>, plain_times: PlainTimes) -> Result<Block, RowFault> {
     let cells = table.cells()?;
     let number =
         fields::height(cells.of(NUMBER)).and_then(|value| value.ok_or(FieldFault::Missing));
-    let time = fields::time(cells.of(TIMESTAMP)).and_then(|value| value.ok_or(FieldFault::Missing));
+    let time = fields::time(cells.of(TIMESTAMP), plain_times);
+    let time = time.and_then(|value| value.ok_or(FieldFault::Missing));
     let hash = fields::hash(cells.of(BLOCK_HASH));
     Ok(Block {
         number: number.map_err(|fault| fault.of("number"))?,
@@ -144,14 +146,22 @@ pub(super) struct Receipts {
     receipts: HashMap<[u8; 32], Receipt>,
     /// The contracts that the few which create one create.
     created: HashMap<[u8; 32], [u8; 20]>,
+    /// The transactions by block and index, where rows may lack their hashes; `None` where there are
+    /// two, as around a reorganisation.
+    placed: HashMap<(u32, u32), Option<[u8; 32]>>,
 }
 
 impl Receipts {
-    /// Reads a receipts file, or a transactions file that says the same.
-    pub(super) fn read(path: &Path, settings: &ReadSettings) -> Result<Self, ReadTransfersError> {
+    /// Reads a receipts file, or a transactions file that says the same; `by_place`: its transactions
+    /// are to be found by block and index too.
+    pub(super) fn read(
+        path: &Path,
+        settings: &ReadSettings,
+        by_place: bool,
+    ) -> Result<Self, ReadTransfersError> {
         let bounds = &settings.bounds;
         let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;
-        schema::check(&table, &RECEIPT_COLUMNS)?;
+        schema::check(&table, &RECEIPT_COLUMNS, Unit::Smallest)?;
         table.select(&RECEIPT_COLUMNS)?;
         let has = |name: &str| table.names().iter().any(|column| column == name);
         if !has("transaction_hash") && !has("hash") {
@@ -169,6 +179,7 @@ impl Receipts {
         }
         let mut receipts = HashMap::new();
         let mut created = HashMap::new();
+        let mut placed = HashMap::new();
         while table.advance()? {
             let (hash, receipt, contract) = match receipt(&mut table) {
                 Ok(row) => row,
@@ -192,10 +203,20 @@ impl Receipts {
                 Entry::Vacant(place) => {
                     place.insert(receipt);
                     created.extend(contract.map(|contract| (hash, contract)));
+                    let at = receipt.height.zip(receipt.tx_index).filter(|_| by_place);
+                    if let Some(at) = at {
+                        placed.entry(at).and_modify(|known| *known = None).or_insert(Some(hash));
+                    }
                 }
             }
         }
-        Ok(Self { receipts, created })
+        Ok(Self { receipts, created, placed })
+    }
+
+    /// The transaction at an index of a block, if the file has exactly one there.
+    pub(super) fn at(&self, height: u64, tx_index: u32) -> Option<[u8; 32]> {
+        let height = u32::try_from(height).ok()?;
+        self.placed.get(&(height, tx_index)).copied().flatten()
     }
 
     /// What is known of a transaction.

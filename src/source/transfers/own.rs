@@ -8,7 +8,7 @@ use super::error::{FieldFault, RowFault};
 use super::fields;
 use super::number::{self, Decimal, MAX_DECIMALS, Written};
 use super::run::Understood;
-use super::{AssetDecimals, RowPlace};
+use super::{AssetDecimals, PlainTimes, RowPlace};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
@@ -63,6 +63,7 @@ pub(super) struct Own<'a> {
     asset_decimals: AssetDecimals<'a>,
     /// The chain of rows that name none.
     default_chain: Option<Chain>,
+    plain_times: PlainTimes,
     /// The chain of the row before, and how it was written.
     chain: Option<(Vec<u8>, Chain)>,
     style: Option<Style>,
@@ -71,8 +72,13 @@ pub(super) struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    pub(super) fn new(default_chain: Option<Chain>, asset_decimals: AssetDecimals<'a>) -> Self {
-        Self { asset_decimals, default_chain, chain: None, style: None, last_short: None }
+    pub(super) fn new(
+        default_chain: Option<Chain>,
+        plain_times: PlainTimes,
+        asset_decimals: AssetDecimals<'a>,
+    ) -> Self {
+        let (chain, style, last_short) = (None, None, None);
+        Self { asset_decimals, default_chain, plain_times, chain, style, last_short }
     }
 
     /// A row of our own form.
@@ -85,7 +91,8 @@ impl<'a> Own<'a> {
             return Err(RowFault::NoHolder);
         }
         let asset = asset(row.of(ASSET), chain).map_err(|fault| fault.of("asset"))?;
-        let time = fields::time(row.of(TIME)).and_then(|time| time.ok_or(FieldFault::Missing));
+        let time = fields::time(row.of(TIME), self.plain_times);
+        let time = time.and_then(|time| time.ok_or(FieldFault::Missing));
         let tx = fields::tx(row.of(TX), chain).map_err(|fault| fault.of("tx"))?;
         let block_hash =
             fields::hash(row.of(BLOCK_HASH)).map_err(|fault| fault.of("block_hash"))?;
@@ -124,7 +131,7 @@ impl<'a> Own<'a> {
         let (height, index) = readable_position(row.of(POSITION));
         RowPlace {
             height,
-            time: fields::time(row.of(TIME)).ok().flatten(),
+            time: fields::time(row.of(TIME), self.plain_times).ok().flatten(),
             tx,
             index,
             kind: readable_kind(row, chain.as_ref(), index),

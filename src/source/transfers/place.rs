@@ -1,8 +1,9 @@
 //! Where a row stands that could not be understood, as far as it can still be told: what is known
 //! there is incomplete, and coverage must not claim it.
 
+use super::bitcoin::Bitcoin;
 use super::ethereum::{self, Context};
-use super::fields;
+use super::{PlainTimes, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{MovementKind, TxId};
 use crate::source::rows::{Cells, Columns};
@@ -33,6 +34,7 @@ pub struct RowPlace {
 struct Row<'a> {
     cells: Cells<'a>,
     columns: &'static Columns<'static>,
+    plain_times: PlainTimes,
 }
 
 impl<'a> Row<'a> {
@@ -49,7 +51,7 @@ impl<'a> Row<'a> {
     }
 
     fn time(&self) -> Option<u64> {
-        fields::time(self.of("block_timestamp")).ok().flatten()
+        fields::time(self.of("block_timestamp"), self.plain_times).ok().flatten()
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) fn transaction(cells: Option<Cells<'_>>, context: &mut Context) -> Ro
     let Some(cells) = cells else {
         return RowPlace { chain: Some(context.chain.clone()), kind, ..RowPlace::default() };
     };
-    let row = Row { cells, columns: &ethereum::TRANSACTIONS };
+    let row = Row { cells, columns: &ethereum::TRANSACTIONS, plain_times: context.plain_times };
     RowPlace { index: Some(0), kind, ..ethereum_row(&row, "hash", context) }
 }
 
@@ -83,7 +85,8 @@ pub(super) fn token_transfer(cells: Option<Cells<'_>>, context: &mut Context) ->
     let Some(cells) = cells else {
         return RowPlace { chain: Some(context.chain.clone()), kind, ..RowPlace::default() };
     };
-    let row = Row { cells, columns: &ethereum::TOKEN_TRANSFERS };
+    let plain_times = context.plain_times;
+    let row = Row { cells, columns: &ethereum::TOKEN_TRANSFERS, plain_times };
     let index = ethereum::log_place(row.of("log_index"));
     RowPlace { index, kind, ..ethereum_row(&row, "transaction_hash", context) }
 }
@@ -93,16 +96,17 @@ pub(super) fn trace(cells: Option<Cells<'_>>, context: &mut Context) -> RowPlace
     let Some(cells) = cells else {
         return RowPlace { chain: Some(context.chain.clone()), ..RowPlace::default() };
     };
-    let row = Row { cells, columns: &ethereum::TRACES };
+    let row = Row { cells, columns: &ethereum::TRACES, plain_times: context.plain_times };
     let (index, kind) = ethereum::readable_trace(cells);
     RowPlace { index, kind, ..ethereum_row(&row, "transaction_hash", context) }
 }
 
 /// Of a row of bitcoin-etl transactions.
-pub(super) fn bitcoin(cells: Option<Cells<'_>>, chain: &Chain) -> RowPlace {
-    let (chain, kind) = (Some(chain.clone()), Some(MovementKind::Utxo));
+pub(super) fn bitcoin(cells: Option<Cells<'_>>, reader: &Bitcoin) -> RowPlace {
+    let (chain, kind) = (Some(reader.chain().clone()), Some(MovementKind::Utxo));
     let Some(cells) = cells else { return RowPlace { chain, kind, ..RowPlace::default() } };
-    let row = Row { cells, columns: &super::bitcoin::TRANSACTIONS };
+    let plain_times = reader.plain_times();
+    let row = Row { cells, columns: &super::bitcoin::TRANSACTIONS, plain_times };
     let (height, time) = (row.height(), row.time());
     RowPlace { chain, height, time, tx: row.tx("hash"), index: Some(0), kind }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::amazon::{self, Unit};
 use super::bitcoin::{self, Bitcoin};
 use super::error::{FieldFault, ReadTransfersError, RowFault};
 use super::ethereum::{self, Context};
@@ -77,25 +78,35 @@ fn columns(format: TransferFormat) -> &'static Columns<'static> {
         TransferFormat::EthereumTransactions => &ethereum::TRANSACTIONS,
         TransferFormat::EthereumTokenTransfers => &ethereum::TOKEN_TRANSFERS,
         TransferFormat::EthereumTraces => &ethereum::TRACES,
-        TransferFormat::BitcoinTransactions => &bitcoin::TRANSACTIONS,
+        TransferFormat::BitcoinTransactions | TransferFormat::AwsBitcoinTransactions => {
+            &bitcoin::TRANSACTIONS
+        }
         TransferFormat::Own => &own::TRANSFERS,
     }
 }
 
-/// The columns by which a format is told: never null, and not all of them in another.
+/// The columns by which a format is told: never null, and not all of them in another. Amazon's are
+/// those of bitcoin-etl: it is told by what inputs and outputs hold.
 fn marks(format: TransferFormat) -> &'static [&'static str] {
     match format {
         TransferFormat::EthereumTransactions => &["hash", "block_number", "from_address", "value"],
         TransferFormat::EthereumTokenTransfers => &["token_address", "transaction_hash", "value"],
         TransferFormat::EthereumTraces => &["trace_type", "block_number", "value"],
-        TransferFormat::BitcoinTransactions => &["hash", "block_number", "inputs", "outputs"],
+        TransferFormat::BitcoinTransactions | TransferFormat::AwsBitcoinTransactions => {
+            &["hash", "block_number", "outputs"]
+        }
         TransferFormat::Own => &["time", "asset", "amount"],
     }
 }
 
 fn tell_format(table: &Table<'_>, path: &Path) -> Result<TransferFormat, ReadTransfersError> {
     let has = |mark: &&str| table.names().iter().any(|name| name == mark);
-    let fits = |format: &TransferFormat| marks(*format).iter().all(has);
+    let is_amazon = amazon::is_published_in(table);
+    let fits = |format: &TransferFormat| match format {
+        TransferFormat::BitcoinTransactions if is_amazon => false,
+        TransferFormat::AwsBitcoinTransactions if !is_amazon => false,
+        format => marks(*format).iter().all(has),
+    };
     let candidates: Vec<_> = TransferFormat::ALL.into_iter().filter(fits).collect();
     match candidates[..] {
         [format] => Ok(format),
@@ -105,6 +116,18 @@ fn tell_format(table: &Table<'_>, path: &Path) -> Result<TransferFormat, ReadTra
             excerpt(&table.names().join(", "))
         )))),
         _ => Err(ReadTransfersError::Ambiguous { path: path.display().to_string(), candidates }),
+    }
+}
+
+/// The unit of the values of inputs and outputs.
+fn unit(format: TransferFormat) -> Unit {
+    match format {
+        TransferFormat::AwsBitcoinTransactions => Unit::Coins,
+        TransferFormat::EthereumTransactions
+        | TransferFormat::EthereumTokenTransfers
+        | TransferFormat::EthereumTraces
+        | TransferFormat::BitcoinTransactions
+        | TransferFormat::Own => Unit::Smallest,
     }
 }
 
@@ -121,11 +144,11 @@ pub(super) fn read(
         Some(format) => format,
         None => tell_format(&table, path)?,
     };
-    if format == TransferFormat::BitcoinTransactions && table.is_csv() {
+    if columns(format).find("inputs").is_some() && table.is_csv() {
         let what = "inputs and outputs do not fit in CSV: give JSON lines or Parquet";
         return Err(table.unfit(what).into());
     }
-    schema::check(&table, columns(format))?;
+    schema::check(&table, columns(format), unit(format))?;
     table.select(columns(format))?;
     let reader = Reader::new(format, settings, asset_decimals)?;
     let report = ReadReport::new(format);
@@ -163,14 +186,15 @@ impl<'a> Reader<'a> {
                 if let Some(chain) = &chain {
                     own::check_chain(chain).map_err(|_: FieldFault| misfit(chain))?;
                 }
-                return Ok(Self::Own(Own::new(chain, asset_decimals)));
+                return Ok(Self::Own(Own::new(chain, settings.plain_times, asset_decimals)));
             }
-            TransferFormat::BitcoinTransactions => {
+            TransferFormat::BitcoinTransactions | TransferFormat::AwsBitcoinTransactions => {
                 let chain = chain.unwrap_or(Chain::Bitcoin);
                 if !chain.caip2().starts_with("bip122:") {
                     return Err(misfit(&chain));
                 }
-                return Ok(Self::Bitcoin(Bitcoin::new(chain)));
+                let reader = Bitcoin::new(chain, unit(format), settings.plain_times);
+                return Ok(Self::Bitcoin(reader));
             }
             TransferFormat::EthereumTransactions
             | TransferFormat::EthereumTokenTransfers
@@ -181,9 +205,15 @@ impl<'a> Reader<'a> {
             return Err(misfit(&chain));
         }
         let blocks = settings.blocks.as_deref().map(|path| Blocks::read(path, settings));
-        let receipts = settings.receipts.as_deref().map(|path| Receipts::read(path, settings));
-        let context =
-            Context { chain, blocks: blocks.transpose()?, receipts: receipts.transpose()? };
+        let by_place = format == TransferFormat::EthereumTraces;
+        let receipts = settings.receipts.as_deref();
+        let receipts = receipts.map(|path| Receipts::read(path, settings, by_place));
+        let context = Context {
+            chain,
+            blocks: blocks.transpose()?,
+            receipts: receipts.transpose()?,
+            plain_times: settings.plain_times,
+        };
         Ok(match format {
             TransferFormat::EthereumTransactions => Self::Transactions(context),
             TransferFormat::EthereumTokenTransfers => Self::TokenTransfers(context),
@@ -211,7 +241,7 @@ impl<'a> Reader<'a> {
             Self::Transactions(context) => place::transaction(cells, context),
             Self::TokenTransfers(context) => place::token_transfer(cells, context),
             Self::Traces(context) => place::trace(cells, context),
-            Self::Bitcoin(bitcoin) => place::bitcoin(cells, bitcoin.chain()),
+            Self::Bitcoin(bitcoin) => place::bitcoin(cells, bitcoin),
         }
     }
 

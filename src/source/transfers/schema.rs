@@ -1,6 +1,7 @@
 //! Whether the columns of a Parquet file can hold what is read from them, told by its schema before a
 //! row is read. Floating point loses digits in silence, so that no row would show it.
 
+use super::amazon::{self, Unit};
 use crate::source::rows::{Columns, Holds, RowsError, SchemaField, Table};
 
 /// What a column is read as.
@@ -75,8 +76,9 @@ impl Role {
     }
 }
 
-/// Refuses a Parquet file whose columns cannot hold what is read from them.
-pub(super) fn check(table: &Table<'_>, columns: &Columns<'_>) -> Result<(), RowsError> {
+/// Refuses a Parquet file whose columns cannot hold what is read from them; `unit` is that of inputs
+/// and outputs.
+pub(super) fn check(table: &Table<'_>, columns: &Columns<'_>, unit: Unit) -> Result<(), RowsError> {
     let schema = table.schema();
     let wanted = schema.iter().filter(|field| columns.find(&field.name).is_some());
     let mut sides = Vec::new();
@@ -84,7 +86,7 @@ pub(super) fn check(table: &Table<'_>, columns: &Columns<'_>) -> Result<(), Rows
         let misfit = match (role(name), holds) {
             (Role::Parts, Holds::Groups(fields)) => {
                 sides.push(fields);
-                part_misfit(name, fields)
+                part_misfit(name, fields, unit)
             }
             (Role::Parts, _) => Some(format!("{name:?} is no list of groups")),
             (role, holds) => role.misfit(holds).map(|what| {
@@ -107,10 +109,10 @@ fn has(fields: &[SchemaField], name: &str) -> bool {
     fields.iter().any(|field| field.name == name)
 }
 
-/// Why the inputs or outputs cannot be read. Only beside one `address` is a value with a fraction
-/// known to be in whole coins, as Amazon publishes it; a FLOAT has too few digits even there.
-fn part_misfit(column: &str, fields: &[SchemaField]) -> Option<String> {
-    let in_coins = has(fields, "address") && !has(fields, "addresses");
+/// Why the inputs or outputs cannot be read. A FLOAT has too few digits even for whole coins. Numbers
+/// of satoshi may have places after the point, which must then be zeros, as BigQuery's NUMERIC has
+/// nine; eight are those of a coin.
+fn part_misfit(column: &str, fields: &[SchemaField], unit: Unit) -> Option<String> {
     fields.iter().find_map(|SchemaField { name, holds }| {
         let role = match name.as_str() {
             "value" => Role::Amount,
@@ -118,13 +120,20 @@ fn part_misfit(column: &str, fields: &[SchemaField]) -> Option<String> {
             _ => return None,
         };
         let what = match holds {
-            Holds::Floats("DOUBLE") if role == Role::Amount && in_coins => return None,
-            Holds::Decimals(scale) if role == Role::Amount && *scale != 0 && !in_coins => {
-                format!("DECIMAL with {scale} digits after the point")
+            Holds::Floats("DOUBLE") if role == Role::Amount && unit == Unit::Coins => return None,
+            Holds::Integers if role == Role::Amount && unit == Unit::Coins => {
+                "a whole number, of satoshi".to_owned()
+            }
+            Holds::Decimals(8) if role == Role::Amount && unit == Unit::Smallest => {
+                "DECIMAL with 8 digits after the point".to_owned()
             }
             holds => role.misfit(holds)?,
         };
         let remedy = match role {
+            Role::Amount if unit == Unit::Coins => "read it by --format bitcoin-transactions",
+            Role::Amount if amazon::is_part(fields) => {
+                "in whole coins, read it by --format aws-bitcoin-transactions"
+            }
             Role::Amount => "write it as INT64, in the coin's smallest unit",
             role => role.remedy(),
         };

@@ -17,6 +17,7 @@ mod containers;
 mod ethereum;
 mod own;
 mod places;
+mod published;
 
 const A: &str = "0x00000000000000000000000000000000000000aa";
 const B: &str = "0x00000000000000000000000000000000000000bb";

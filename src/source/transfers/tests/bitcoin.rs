@@ -343,8 +343,43 @@ fn values_with_one_address_are_in_coins_where_they_have_a_fraction() {
     refused(&["-0.5"], "is not a number that is not negative");
     refused(&["0.5", "5"], "amounts with and without a fraction");
     refused(&["5", "0.5"], "amounts with and without a fraction");
+    // The first row tells the format; of one that does not, the unit is not guessed.
+    let zero =
+        row(&format!(",\"inputs\":[],\"outputs\":[{{\"address\":\"{GENESIS}\",\"value\":0.0}}]"));
+    let coin = zero.replace("0.0", "1.0");
+    let said = refusal(zero.clone() + &coin);
+    assert!(said.contains("read by --format aws-bitcoin-transactions"), "{said}");
+    let named = Some(TransferFormat::AwsBitcoinTransactions);
+    let named = ReadSettings { format: named, ..ReadSettings::default() };
+    let outcome = read_with(zero + &coin, &named).unwrap();
+    assert_eq!(outcome.utxo(1).outputs[0].amount, Some(100_000_000));
     let said = refusal(row(&format!(
         ",\"inputs\":[],\"outputs\":[{{\"addresses\":[\"{GENESIS}\"],\"address\":\"{OTHER}\",\"value\":0.5}}]"
     )));
     assert!(said.contains("outputs: \"0.5\" is not a whole number"), "{said}");
+}
+
+#[test]
+fn a_fraction_of_zeros_is_a_whole_number_beside_addresses() {
+    let value =
+        |text: &str| legs(&format!("{{\"addresses\":[\"{OTHER}\"],\"value\":{text}}}"))[0].1;
+    assert_eq!(value("\"5000000000.000000000\""), Some(5_000_000_000));
+    assert_eq!(value("5000000000.0"), Some(5_000_000_000));
+    assert_eq!(value("0.000000000"), Some(0));
+    assert_eq!(value("18446744073709551615.0"), Some(u64::MAX));
+    for wrong in ["5000000000.5", "5e9", "-5.0", "18446744073709551616.0", "\"+5.0\""] {
+        let text = row(&format!(
+            ",\"inputs\":[],\"outputs\":[{{\"addresses\":[\"{OTHER}\"],\"value\":{wrong}}}]"
+        ));
+        let said = refusal(text);
+        assert!(said.contains("is not a whole number below 2^64"), "{wrong}: {said}");
+    }
+    // Behind a value with a fraction, one without may be in whole coins too.
+    let output = |value: &str| {
+        let text = format!("{{\"addresses\":[\"{OTHER}\"],\"value\":{value}}}");
+        row(&format!(",\"inputs\":[],\"outputs\":[{text}]"))
+    };
+    let written = write(output("0.5") + &output("1.0") + &output("7"));
+    let outcome = read_path(&written.path, &ReadSettings::default(), true).unwrap();
+    assert_eq!((outcome.report.kept, outcome.report.rejected), (1, 2), "{:?}", outcome.rejects);
 }

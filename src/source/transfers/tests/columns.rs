@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parquet::basic::Compression;
 use parquet::data_type::{
-    BoolType, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type, Int96,
-    Int96Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
+    Int32Type, Int64Type, Int96, Int96Type,
 };
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
@@ -339,7 +339,7 @@ fn the_public_data_set_of_amazon_is_read() {
     };
     for levels in LEVELS {
         let outcome = read_text(amazon_file(levels, Compression::SNAPPY, 0.1));
-        assert_eq!(outcome.report.format, TransferFormat::BitcoinTransactions);
+        assert_eq!(outcome.report.format, TransferFormat::AwsBitcoinTransactions);
         let transfer = |tx: u8, tx_index, movement| Transfer {
             chain: Chain::Bitcoin,
             time: 700,
@@ -389,18 +389,57 @@ fn coins_of_amazon_are_exact_or_rejected() {
     }
 }
 
-proptest! {
-    /// Every number of satoshi below the bound survives being a floating-point number of coins.
-    #[test]
-    fn satoshi_survive_floating_point(satoshi in 0u64..(1 << 26) * 100_000_000) {
-        let coins = format!("{}.{:08}", satoshi / 100_000_000, satoshi % 100_000_000);
-        let coins: f64 = coins.parse().unwrap();
-        let text = format!(
-            "{{\"hash\":\"{}\",\"block_number\":7,\"block_timestamp\":700,\"inputs\":[],\"outputs\":\
-             [{{\"address\":\"{GENESIS}\",\"value\":{coins:?}}}]}}",
-            "01".repeat(32)
-        );
-        prop_assert_eq!(read_text(text).utxo(0).outputs[0].amount, Some(satoshi));
+/// What the inputs and outputs are read as, and what is said of another.
+#[test]
+fn values_of_parquet_are_held_to_their_format() {
+    let said = |format: TransferFormat, fields: &str| {
+        let settings = ReadSettings { format: Some(format), ..ReadSettings::default() };
+        refusal_with(empty(&parts(fields, LEVELS[0])), &settings)
+    };
+    let coins = "optional binary address (utf8); optional double value;";
+    let found = said(TransferFormat::BitcoinTransactions, coins);
+    assert!(found.contains("read it by --format aws-bitcoin-transactions"), "{found}");
+    let satoshi = "optional binary address (utf8); optional int64 value;";
+    let found = said(TransferFormat::AwsBitcoinTransactions, satoshi);
+    assert!(found.contains("of satoshi: read it by --format bitcoin-transactions"), "{found}");
+    let addresses = "optional group addresses (list) { repeated group list { optional binary \
+                     element (utf8); } }";
+    // BigQuery's NUMERIC.
+    let numeric = format!("{addresses} optional fixed_len_byte_array(16) value (decimal(38, 9));");
+    let outcome = read_text(empty(&parts(&numeric, LEVELS[0])));
+    assert_eq!(outcome.report.format, TransferFormat::BitcoinTransactions);
+}
+
+/// The value of an output as BigQuery writes its NUMERIC to Parquet: billionths.
+#[test]
+fn numeric_of_parquet_is_a_whole_number_or_rejected() {
+    let schema = "message m {
+        required binary hash (utf8); required int64 block_number;
+        required int64 block_timestamp (timestamp(micros, true)); required boolean is_coinbase;
+        optional group outputs (list) { repeated group list { optional group element {
+            optional group addresses (list) { repeated group list { optional binary element (utf8); } }
+            optional fixed_len_byte_array(16) value (decimal(38, 9)); } } }
+        optional group inputs (list) { repeated group list { optional group element {
+            optional int64 index; } } } }";
+    let read = |billionths: i128| {
+        let file = parquet(schema, Compression::SNAPPY, |group| {
+            column::<ByteArrayType>(group, &texts(&[&"01".repeat(32)]), None, None);
+            column::<Int64Type>(group, &[7], None, None);
+            column::<Int64Type>(group, &[700_000_000], None, None);
+            column::<BoolType>(group, &[true], None, None);
+            column::<ByteArrayType>(group, &texts(&[GENESIS]), Some(&[6]), Some(&[0]));
+            let value = ByteArray::from(billionths.to_be_bytes().to_vec()).into();
+            column::<FixedLenByteArrayType>(group, &[value], Some(&[4]), Some(&[0]));
+            column::<Int64Type>(group, &[], Some(&[0]), Some(&[0]));
+        });
+        read_with(file, &ReadSettings::default()).map_err(|error| error.to_string())
+    };
+    let value = |billionths: i128| read(billionths).unwrap().utxo(0).outputs[0].amount;
+    assert_eq!(value(5_000_000_000_000_000_000), Some(5_000_000_000));
+    assert_eq!(value(i128::from(u64::MAX) * 1_000_000_000), Some(u64::MAX));
+    for wrong in [1, -1_000_000_000, 5_000_000_000_000_000_001, i128::MAX] {
+        let said = read(wrong).map(|it| it.report).unwrap_err();
+        assert!(said.contains("outputs: ") && said.contains("is not a whole number"), "{said}");
     }
 }
 

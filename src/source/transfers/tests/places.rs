@@ -218,7 +218,7 @@ fn a_position_beyond_a_transfer_is_told_as_far_as_it_goes() {
 fn formats_hold_kinds() {
     use MovementKind::{Internal, Native, Tokens, Utxo};
     let kinds = TransferFormat::ALL.map(TransferFormat::kinds);
-    let expected: [&[MovementKind]; 5] =
-        [&[Native], &[Tokens], &[Native, Internal], &[Utxo], &[Native, Tokens, Internal]];
+    let expected: [&[MovementKind]; 6] =
+        [&[Native], &[Tokens], &[Native, Internal], &[Utxo], &[Utxo], &[Native, Tokens, Internal]];
     assert_eq!(kinds, expected);
 }
