@@ -41,13 +41,20 @@ use crate::source::rows::{Container, LineBreaks};
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct Arguments {
-    /// Screen the addresses of a file instead (CSV, JSON lines, Parquet, packed or not; - for
-    /// standard input)
+    /// Screen the addresses of a file instead (CSV in UTF-8 or UTF-16, JSON lines, Parquet; packed by
+    /// gzip, zstd, bzip2 or zip or not; - for standard input)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["addresses", "output"])]
     pub input: Option<PathBuf>,
     /// What contains the rows [default: by content]
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "addresses")]
     input_format: Option<InputFormat>,
+    /// What separates the fields of a CSV: comma, semicolon, tab, bar, or another character [default:
+    /// as its first line tells]
+    #[arg(long, value_name = "CHAR", conflicts_with = "addresses", value_parser = input::delimiter)]
+    delimiter: Option<u8>,
+    /// The file that is read of a zip of several
+    #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
+    part: Option<String>,
     /// The column of the addresses
     #[arg(long, value_name = "NAME", default_value = "address", conflicts_with = "addresses")]
     address_column: String,
@@ -80,7 +87,7 @@ pub struct Arguments {
 /// What contains rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum InputFormat {
-    /// With headings, separated by commas.
+    /// With headings, separated by a comma or another character.
     Csv,
     /// A JSON object on each line.
     Jsonl,
@@ -130,6 +137,8 @@ pub fn run(
         input: input::Settings {
             path: input.to_owned(),
             container: arguments.input_format.map(Container::from),
+            delimiter: arguments.delimiter,
+            part: arguments.part.clone(),
             address: arguments.address_column.clone(),
             chain: arguments.chain_column.clone(),
             reference: arguments.reference_column.clone(),

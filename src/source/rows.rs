@@ -1,22 +1,26 @@
 //! Files of rows, one at a time, as the text of wanted columns: CSV, JSON lines or Parquet, the first
-//! two packed or not, all told by content. Must not know what the columns mean.
+//! two packed or not, in UTF-8 or UTF-16, all told by content. Must not know what the columns mean.
 
 mod columns;
 mod counts;
 mod csv_rows;
 mod error;
+mod heading;
 mod json_rows;
 mod lines;
 mod open;
 mod parquet_rows;
 mod parquet_schema;
+mod recode;
 mod table;
+mod zipped;
 
 pub(super) use json_rows::syntax as json_syntax;
 
 pub use columns::{Cells, Column, Columns, optional, required};
 pub use counts::{LineCountError, LineCounts};
 pub use error::{Place, RowShapeFault, RowsError};
+pub use heading::is_delimiter;
 pub use open::Origin;
 pub use parquet_schema::{Holds, SchemaField};
 pub use table::Table;
@@ -24,7 +28,7 @@ pub use table::Table;
 /// What contains the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
-    /// Text with headings, fields separated by commas.
+    /// Text with headings, fields separated by a comma or another character.
     Csv,
     /// Text with a JSON object on each line.
     JsonLines,
@@ -68,6 +72,10 @@ pub struct Bounds {
     pub forgiving: bool,
     /// Whether a quoted cell of a CSV may hold line breaks.
     pub line_breaks: LineBreaks,
+    /// What separates the fields of a CSV; `None`: as its first lines tell.
+    pub delimiter: Option<u8>,
+    /// The file that is read of a zip of several; `None`: there must be one.
+    pub part: Option<String>,
 }
 
 /// How far a file has been read.

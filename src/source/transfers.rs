@@ -147,6 +147,8 @@ impl TransferBounds {
             max_row_group: self.max_row_group,
             forgiving: false,
             line_breaks,
+            delimiter: None,
+            part: None,
         }
     }
 }

@@ -64,6 +64,14 @@ pub struct Asked<'c> {
     pub fault: Option<&'c str>,
 }
 
+impl Asked<'_> {
+    /// The chain's name without the blanks around it, as tables have them.
+    #[inline]
+    pub fn chain_name(&self) -> &str {
+        self.chain.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
+    }
+}
+
 impl Chunk {
     /// Empties it, for the rows behind `rows_before`.
     pub fn begin(&mut self, sequence: u64, rows_before: u64) {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::chunk::Chunk;
 use crate::source::rows::{
     Bounds, Column, Columns, Container, LineBreaks, LineCounts, Origin, Place, Progress, Table,
-    optional, required,
+    is_delimiter, optional, required,
 };
 
 /// The name of standard input.
@@ -32,6 +32,8 @@ const BOUNDS: Bounds = Bounds {
     max_row_group: 2 << 30,
     forgiving: true,
     line_breaks: LineBreaks::Refused,
+    delimiter: None,
+    part: None,
 };
 
 /// The place of the addresses among the columns.
@@ -44,6 +46,10 @@ pub struct Settings {
     pub path: PathBuf,
     /// What contains the rows; `None` tells it from the content.
     pub container: Option<Container>,
+    /// What separates the fields of a CSV; `None` tells it from the first lines.
+    pub delimiter: Option<u8>,
+    /// The file that is read of a zip of several.
+    pub part: Option<String>,
     /// The column of the addresses.
     pub address: String,
     /// The column of the chains; `None` for [`CHAIN`] where there is one.
@@ -66,7 +72,12 @@ impl Settings {
             true => Origin::Stream { name: "standard input", bytes: Box::new(std::io::stdin()) },
             false => Origin::File(&self.path),
         };
-        let bounds = Bounds { line_breaks: self.line_breaks, ..BOUNDS };
+        let bounds = Bounds {
+            line_breaks: self.line_breaks,
+            delimiter: self.delimiter,
+            part: self.part.clone(),
+            ..BOUNDS
+        };
         let table = Table::open(origin, self.container, &bounds)?;
         let has = |name: &str| table.names().iter().any(|column| column == name);
         let wanted = [Some(&self.address), self.chain.as_ref(), self.reference.as_ref()];
@@ -74,7 +85,7 @@ impl Settings {
         if !table.names().is_empty()
             && let Some(name) = wanted.into_iter().flatten().find(|name| !has(name))
         {
-            return Err(no_column(name, table.names()));
+            return Err(no_column(name, &table));
         }
         // Rows of JSON may have keys that the first has not.
         let taken = self.address == CHAIN || self.reference.as_deref() == Some(CHAIN);
@@ -103,10 +114,25 @@ fn once(list: &[Column<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn no_column(name: &str, names: &[String]) -> anyhow::Error {
+fn no_column(name: &str, table: &Table<'_>) -> anyhow::Error {
+    let names = table.names();
     let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
     let more = if names.len() > NAMED { ", ..." } else { "" };
-    anyhow!("the input has no column {name:?}; it has {}{more}", shown.join(", "))
+    // As of a heading that is separated by what it does not tell.
+    let how = if table.is_csv() { " (is it separated otherwise? give --delimiter)" } else { "" };
+    anyhow!("the input has no column {name:?}; it has {}{more}{how}", shown.join(", "))
+}
+
+/// The character that `--delimiter` names.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match (text, text.as_bytes()) {
+        ("comma", _) => Ok(b','),
+        ("semicolon", _) => Ok(b';'),
+        ("tab" | "\\t", _) => Ok(b'\t'),
+        ("bar", _) => Ok(b'|'),
+        (_, [byte]) if is_delimiter(*byte) => Ok(*byte),
+        _ => Err("name comma, semicolon, tab or bar, or give one character".to_owned()),
+    }
 }
 
 /// The rows of an opened input.

@@ -38,8 +38,9 @@ impl Asking {
         v1::AddressQuery { request_id, address: asked.address.to_owned(), chain }
     }
 
-    fn chain_of<'c>(&'c self, asked: &Asked<'c>) -> &'c str {
-        if asked.chain.is_empty() { &self.chain } else { asked.chain }
+    fn chain_of<'c>(&'c self, asked: &'c Asked<'c>) -> &'c str {
+        let named = asked.chain_name();
+        if named.is_empty() { &self.chain } else { named }
     }
 
     /// Makes what the file takes of the rows in `chunk.out`. A cut part of packed data would not be

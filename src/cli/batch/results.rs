@@ -20,6 +20,8 @@ const BOUNDS: Bounds = Bounds {
     forgiving: false,
     // A reference of JSON lines may hold some.
     line_breaks: LineBreaks::Allowed,
+    delimiter: Some(b','),
+    part: None,
 };
 
 /// The columns, each at its place in [`COLUMNS`]. The path and those of [`ADDED`] may be

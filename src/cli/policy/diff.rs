@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::file;
 use crate::cli::batch::chunk::Chunk;
-use crate::cli::batch::input::Settings;
+use crate::cli::batch::input::{self, Settings};
 use crate::cli::batch::summary::InputRead;
 use crate::cli::output::Output;
 use crate::cli::{Global, connect, render, runtime};
@@ -36,10 +36,23 @@ pub struct Arguments {
     old: String,
     /// The one that may decide later, likewise
     new: String,
-    /// Screen these addresses by both: CSV, JSON lines or Parquet with a column `address` (and
+    /// Screen these addresses by both: a file as of `screen --input`, with a column `address` (and
     /// `chain`); `-` for standard input
     #[arg(long, value_name = "FILE")]
     sample: Option<PathBuf>,
+    /// The column of the sample's addresses [default: address]
+    #[arg(long, value_name = "NAME", requires = "sample")]
+    address_column: Option<String>,
+    /// The column of the sample's chains [default: chain, where there is one]
+    #[arg(long, value_name = "NAME", requires = "sample")]
+    chain_column: Option<String>,
+    /// What separates the fields of a CSV sample: comma, semicolon, tab, bar, or another character
+    /// [default: as its first line tells]
+    #[arg(long, value_name = "CHAR", requires = "sample", value_parser = input::delimiter)]
+    delimiter: Option<u8>,
+    /// The file that is read of a zip of several
+    #[arg(long, value_name = "NAME", requires = "sample")]
+    part: Option<String>,
     /// Take line breaks within a quoted cell of a CSV sample; without it, a row with one is refused
     #[arg(long, requires = "sample")]
     allow_line_breaks: bool,
@@ -130,8 +143,7 @@ pub struct Item {
 
 /// Compares.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
-    let line_breaks = LineBreaks::allowed_if(arguments.allow_line_breaks);
-    let sample = arguments.sample.as_deref().map(|path| read(path, line_breaks)).transpose()?;
+    let sample = arguments.sample.as_deref().map(|path| read(path, arguments)).transpose()?;
     let differences = runtime()?.block_on(async {
         let mut server = Lazily { global, client: None };
         let old = side(&arguments.old, &mut server).await?;
@@ -170,14 +182,16 @@ struct Sampled {
 }
 
 /// Reads a sample, as `screen --input` reads its rows.
-fn read(path: &Path, line_breaks: LineBreaks) -> Result<(Vec<Sampled>, InputRead)> {
+fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)> {
     let settings = Settings {
         path: path.to_owned(),
         container: None,
-        address: "address".to_owned(),
-        chain: None,
+        delimiter: arguments.delimiter,
+        part: arguments.part.clone(),
+        address: arguments.address_column.clone().unwrap_or_else(|| "address".to_owned()),
+        chain: arguments.chain_column.clone(),
         reference: None,
-        line_breaks,
+        line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
     };
     let read = settings.open(|rows| {
         let (mut sample, mut chunk) = (Vec::new(), Chunk::default());
@@ -191,7 +205,7 @@ fn read(path: &Path, line_breaks: LineBreaks) -> Result<(Vec<Sampled>, InputRead
                 Sampled {
                     row: asked.row,
                     address: asked.address.to_owned(),
-                    chain: asked.chain.to_owned(),
+                    chain: asked.chain_name().to_owned(),
                     fault: asked.fault.map(str::to_owned),
                 }
             }));

@@ -1,7 +1,7 @@
 //! Records of CSV as spans of their bytes, with the line that each begins on. Must not interpret
 //! them.
 //!
-//! Fields are separated by commas; one that begins with a quote goes on to the quote that is not
+//! Fields are separated by one character; one that begins with a quote goes on to the quote that is not
 //! doubled. Whether it may go over the end of a line is for [`LineBreaks`]. A record without a quote,
 //! as nearly all are, is not copied.
 
@@ -19,6 +19,7 @@ pub(super) type Span = (usize, usize);
 /// The records of a CSV.
 pub(super) struct CsvRows<'a> {
     lines: Lines<'a>,
+    delimiter: u8,
     max: usize,
     line_breaks: LineBreaks,
     /// The line that the record begins on.
@@ -47,9 +48,15 @@ enum At {
 
 impl<'a> CsvRows<'a> {
     /// The records of `lines`, none longer than `max` bytes.
-    pub(super) fn new(lines: Lines<'a>, max: usize, line_breaks: LineBreaks) -> Self {
+    pub(super) fn new(
+        lines: Lines<'a>,
+        delimiter: u8,
+        max: usize,
+        line_breaks: LineBreaks,
+    ) -> Self {
         Self {
             lines,
+            delimiter,
             max,
             line_breaks,
             line: 0,
@@ -92,9 +99,9 @@ impl<'a> CsvRows<'a> {
             return Ok(true);
         }
         let mut start = 0;
-        for comma in memchr_iter(b',', line) {
-            self.spans.push((start, comma));
-            start = comma + 1;
+        for end in memchr_iter(self.delimiter, line) {
+            self.spans.push((start, end));
+            start = end + 1;
         }
         self.spans.push((start, line.len()));
         Ok(true)
@@ -112,9 +119,10 @@ impl<'a> CsvRows<'a> {
         self.line
     }
 
-    /// Counts the first record as headings.
+    /// Counts the lines so far as those of headings, but for empty ones.
     pub(super) fn end_headings(&mut self) {
-        self.heading_lines = 1 + std::mem::take(&mut self.lines_in_cells);
+        self.heading_lines = self.lines.number() - self.empty_lines;
+        self.lines_in_cells = 0;
     }
 
     /// What became of the lines so far.
@@ -185,7 +193,7 @@ impl<'a> CsvRows<'a> {
             at = match (at, byte) {
                 (At::FieldStart, b'"') => At::Quoted,
                 (At::Quoted, b'"') => At::Quote,
-                (At::FieldStart | At::Plain | At::Quote, b',') => {
+                (At::FieldStart | At::Plain | At::Quote, byte) if byte == self.delimiter => {
                     self.spans.push((start, self.unquoted.len()));
                     start = self.unquoted.len();
                     At::FieldStart
@@ -233,7 +241,7 @@ mod tests {
     }
 
     fn rows(text: &str, max: usize, line_breaks: LineBreaks) -> CsvRows<'_> {
-        CsvRows::new(Lines::new(Box::new(text.as_bytes()), max), max, line_breaks)
+        CsvRows::new(Lines::new(Box::new(text.as_bytes()), max), b',', max, line_breaks)
     }
 
     /// The records, where cells may hold line breaks.

@@ -55,6 +55,16 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// The same lines, of what `recode` makes of the bytes that are left.
+    pub(super) fn recode(&mut self, recode: impl FnOnce(Box<dyn Read + 'a>) -> Box<dyn Read + 'a>) {
+        let left = io::Cursor::new(self.buffer[self.start..self.end].to_vec());
+        let reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        // A terminal gives more behind its end.
+        let reader = if self.at_end { Box::new(io::empty()) } else { reader };
+        self.reader = recode(Box::new(left.chain(reader)));
+        (self.start, self.end, self.at_end) = (0, 0, false);
+    }
+
     /// The same lines under another bound.
     pub(super) fn set_max(&mut self, max: usize) {
         self.max = max;

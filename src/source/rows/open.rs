@@ -10,13 +10,16 @@ use std::rc::Rc;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::RowsError;
+use super::{RowsError, zipped};
 
 /// How much is read from a file at once, in bytes.
 const BUFFER: usize = 256 << 10;
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
+
+/// The first bytes of a compound file, which Excel's old workbooks are.
+const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /// Where the bytes come from.
 pub enum Origin<'p> {
@@ -74,8 +77,13 @@ impl Meter {
     }
 }
 
-/// Opens `origin`, tells by its first bytes how it is packed, and gives at most `limit` bytes.
-pub(super) fn open(origin: Origin<'_>, limit: u64) -> Result<Opened, RowsError> {
+/// Opens `origin`, tells by its first bytes how it is packed, and gives at most `limit` bytes; `part` is
+/// the file of a zip that is meant.
+pub(super) fn open(
+    origin: Origin<'_>,
+    limit: u64,
+    part: Option<&str>,
+) -> Result<Opened, RowsError> {
     let shown = origin.name();
     let failed = |source| RowsError::Open { path: shown.clone(), source };
     let (inner, again, total): (Box<dyn Read>, _, _) = match origin {
@@ -92,12 +100,31 @@ pub(super) fn open(origin: Origin<'_>, limit: u64) -> Result<Opened, RowsError> 
     let counted = Counted { inner, count: Rc::clone(&stored) };
     let mut bytes = BufReader::with_capacity(BUFFER, counted);
     let head = bytes.fill_buf().map_err(failed)?;
+    let unfit = |what: &str| RowsError::Unfit { path: shown.clone(), what: what.to_owned() };
     if head.starts_with(PARQUET) {
         let what = "Parquet is read from wherever its parts stand: give a file, not a stream";
-        let again = again.ok_or_else(|| RowsError::Unfit { path: shown, what: what.to_owned() });
-        return again.map(Opened::Parquet);
+        return again.ok_or_else(|| unfit(what)).map(Opened::Parquet);
     }
-    let (what, unpacked) = unpack(bytes).map_err(failed)?;
+    if head.starts_with(COMPOUND) {
+        return Err(unfit("an old Excel workbook (.xls), which is not read: save it as CSV UTF-8"));
+    }
+    let (what, unpacked) = if zipped::MARKS.iter().any(|mark| head.starts_with(mark)) {
+        let what = "a zip is read from wherever its parts stand: give a file, not a stream";
+        let file = again.ok_or_else(|| unfit(what))?;
+        stored.set(0);
+        let count = Rc::clone(&stored);
+        let count = move |read| count.set(count.get() + read);
+        let member = BufReader::with_capacity(BUFFER, zipped::open(file, &shown, part, count)?);
+        match unpack(member).map_err(failed)? {
+            ("the file", unpacked) => ("the zip", unpacked),
+            packed => packed,
+        }
+    } else {
+        if part.is_some() {
+            return Err(unfit("it is no zip, of which --part names a file"));
+        }
+        unpack(bytes).map_err(failed)?
+    };
     let meter = Meter { stored, failure: Rc::default(), total };
     let failure = Rc::clone(&meter.failure);
     let limited = Limited { inner: unpacked, path: shown, what, limit, taken: 0, failure };

@@ -10,7 +10,8 @@ use super::json_rows::{self, Values};
 use super::lines::{LineError, Lines};
 use super::open::{self, Meter, Opened, Origin};
 use super::parquet_rows::{ParquetFile, ParquetRows};
-use super::{Bounds, Container, LineCounts, Progress};
+use super::recode::{self, ByteOrder, CarriageReturns, Utf16};
+use super::{Bounds, Container, LineCounts, Progress, heading};
 use crate::source::error::excerpt;
 
 mod readable;
@@ -58,7 +59,8 @@ impl<'c> Table<'c> {
         bounds: &Bounds,
     ) -> Result<Self, RowsError> {
         let shown = origin.name();
-        let (source, meter) = match open::open(origin, bounds.max_unpacked)? {
+        let (source, meter) = match open::open(origin, bounds.max_unpacked, bounds.part.as_deref())?
+        {
             Opened::Parquet(_) if container.is_some_and(|named| named != Container::Parquet) => {
                 let what = "this is a Parquet file".to_owned();
                 return Err(RowsError::Unfit { path: shown, what });
@@ -304,6 +306,10 @@ impl<'c> Table<'c> {
             Source::Json(lines) => lines,
             _ => return Ok(()),
         };
+        let lines = match recode(lines) {
+            Ok(()) => lines,
+            Err(error) => return Err(self.line_error(LineError::Io(error))),
+        };
         let head = lines.head(HEAD).map(|head| {
             let mark = if head.starts_with(BOM) { BOM.len() } else { 0 };
             let first = head[mark..].iter().copied().find(|byte| !byte.is_ascii_whitespace());
@@ -367,7 +373,13 @@ impl<'c> Table<'c> {
             return Ok(());
         };
         lines.skip(mark);
-        let mut rows = CsvRows::new(lines, self.bounds.max_csv_record, self.bounds.line_breaks);
+        let Bounds { max_csv_record: max, line_breaks, delimiter, .. } = self.bounds;
+        let first = heading::look(&mut lines, max, delimiter);
+        let first = first.map_err(|error| self.line_error(LineError::Io(error)))?;
+        if first.has_directive {
+            lines.advance().map_err(|error| self.line_error(error))?;
+        }
+        let mut rows = CsvRows::new(lines, first.delimiter, max, line_breaks);
         rows.advance().map_err(|error| self.line_error(error))?;
         rows.end_headings();
         let named = rows.fields().map(|(text, spans)| {
@@ -387,11 +399,6 @@ impl<'c> Table<'c> {
             return Err(
                 self.unfit("its first line is neither JSON nor the headings of a CSV: no text")
             );
-        }
-        if let [only] = self.names.as_slice()
-            && only.contains(['\t', ';', '|'])
-        {
-            return Err(self.unfit("the headings are not separated by commas"));
         }
         Ok(())
     }
@@ -415,11 +422,21 @@ impl<'c> Table<'c> {
 
 /// Why a text that begins so is none, or none of ours.
 fn no_text(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        return Some("this is UTF-16: write it as UTF-8");
-    }
     head.contains(&0)
         .then_some("this is no text: it has NUL bytes (UTF-16 without a mark, or binary data)")
+}
+
+/// Makes UTF-8 with line feeds of a text that is marked as UTF-16, or ends its lines by carriage returns
+/// alone.
+fn recode(lines: &mut Lines<'static>) -> io::Result<()> {
+    if let Some(order) = ByteOrder::marked(lines.head(4)?) {
+        lines.skip(2);
+        lines.recode(|bytes| Box::new(Utf16::new(bytes, order)));
+    }
+    if recode::ends_with_return(lines.head(HEAD)?) {
+        lines.recode(|bytes| Box::new(CarriageReturns::new(bytes)));
+    }
+    Ok(())
 }
 
 /// Goes to the next line that is not blank.

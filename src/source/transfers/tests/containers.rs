@@ -62,6 +62,78 @@ fn texts_are_read_packed_or_not() {
     }
 }
 
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(bytes).collect()
+}
+
+/// A zip of these files.
+fn zip(files: &[(&str, &[u8])], method: zip::CompressionMethod) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in files {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn other_encodings_separators_and_line_ends_are_read() {
+    let expected = read_text(csv()).transfers;
+    for text in [csv(), json()] {
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            assert_eq!(read_text(utf16(&text, order)).transfers, expected);
+            assert_eq!(read_text(gzip(&utf16(&text, order))).transfers, expected);
+        }
+        assert_eq!(read_text(text.replace('\n', "\r")).transfers, expected);
+    }
+    for separator in [";", "\t", "|"] {
+        let text = csv().replace(',', separator);
+        assert_eq!(read_text(&text).transfers, expected, "{text}");
+        let told = format!("sep={separator}\r\n{text}");
+        let outcome = read_text(&told);
+        assert_eq!(outcome.transfers, expected, "{told}");
+        assert_eq!(outcome.report.lines.unwrap().heading_lines, 2);
+    }
+    // A record of its own, whatever separates.
+    assert_eq!(read_text(format!("sep=;\n{}", csv().replace(',', ";"))).transfers, expected);
+    assert!(refusal(&utf16(&csv(), u16::to_le_bytes)[..101]).contains("ends within a character"));
+}
+
+#[test]
+fn the_file_of_a_zip_is_read() {
+    use zip::CompressionMethod::{Deflated, Stored};
+
+    let expected = read_text(csv()).transfers;
+    let (text, packed) = (csv(), gzip(csv().as_bytes()));
+    for method in [Deflated, Stored] {
+        for file in [text.as_bytes(), &packed, &utf16(&csv(), u16::to_le_bytes)] {
+            let of_a_mac: (&str, &[u8]) = ("__MACOSX/._a.csv", b"\0\x05");
+            let zipped = zip(&[("a.csv", file), of_a_mac, (".DS_Store", b"x")], method);
+            assert_eq!(read_text(&zipped).transfers, expected);
+        }
+    }
+    let two = zip(&[("a.csv", text.as_bytes()), ("b/c.csv", b"x")], Deflated);
+    let said = refusal(two);
+    assert!(said.starts_with("a zip of several files: \"a.csv\", \"b/c.csv\": unpack"), "{said}");
+    assert_eq!(refusal(zip(&[], Deflated)), "a zip without files");
+    let workbook = zip(&[("[Content_Types].xml", b"x"), ("xl/workbook.xml", b"x")], Deflated);
+    assert!(refusal(workbook).contains("an Excel workbook (.xlsx)"));
+    let mut wrong = zip(&[("a.csv", text.as_bytes())], Stored);
+    let at = wrong.windows(4).position(|bytes| bytes == b"eth,").unwrap();
+    wrong[at + 4] = b'7';
+    let said = refusal(wrong);
+    assert!(said.starts_with("the zip cannot be read: the checksum is another"), "{said}");
+    // One that says it is smaller than it is.
+    let mut small = zip(&[("a.csv", text.as_bytes())], Stored);
+    let size = u32::try_from(text.len()).unwrap().to_le_bytes();
+    let last = small.windows(4).rposition(|bytes| bytes == size).unwrap();
+    small[last] -= 1;
+    assert!(refusal(small).contains("another size than the zip states"));
+    let parquet = zip(&[("a.parquet", &own(Compression::SNAPPY))], Deflated);
+    assert!(refusal(parquet).contains("a Parquet file that is packed as a whole"));
+}
+
 #[test]
 fn packed_data_that_end_early_are_an_error() {
     for (packed, what) in [
@@ -89,15 +161,15 @@ fn what_is_told_by_content_is_told() {
     check(" \n", "it is empty: nothing but white space");
     check("<!DOCTYPE html>", "markup");
     check("[{\"a\":1}]", "a JSON array");
-    check("a;b;c\n1;2;3\n", "not separated by commas");
+    check("a;b;c\n1;2;3\n", "of no known format (docs/transfer-formats.md): a, b, c");
     check("a,b,c\n1,2,3\n", "of no known format (docs/transfer-formats.md): a, b, c");
     check("a\0b,c\n", "no text: it has NUL bytes");
     check("\u{1},b\n", "its first line is neither JSON nor the headings of a CSV");
     check("{\"a\":1}\n", "of no known format");
     check("{\"a\":\n1}\n", "line 1: ");
-    let utf16 = "time,asset".encode_utf16().flat_map(u16::to_le_bytes);
-    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(utf16).collect();
-    assert_eq!(refusal(utf16), "this is UTF-16: write it as UTF-8");
+    assert!(refusal([0xff, 0xfe, 0, 0, 1]).contains("NUL bytes"));
+    let workbook = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+    assert!(refusal(workbook).contains("an old Excel workbook"));
     assert!(refusal(b"time\xe9,asset\n").contains("neither JSON nor the headings"));
     check(
         "hash,block_number,from_address,value,time,asset,amount\n",
