@@ -10,6 +10,7 @@ pub mod chunk;
 mod columnar;
 pub mod form;
 pub mod input;
+pub mod kept;
 mod local;
 mod output;
 mod packing;
@@ -30,6 +31,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use self::form::RowForm;
+use self::kept::KeepColumns;
 use self::local::Asking;
 use self::target::{Existing, Target};
 use super::Global;
@@ -61,9 +63,14 @@ pub struct Arguments {
     /// The column of the chains [default: chain, where there is one]
     #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
     chain_column: Option<String>,
-    /// A column of your own that comes back in the result
+    /// A column of your own that comes back as `reference`
     #[arg(long, value_name = "NAME", conflicts_with = "addresses")]
     reference_column: Option<String>,
+    /// The columns of the input that come back behind ours: all, none, or names separated by commas;
+    /// one with the name of ours comes back as input_NAME
+    #[arg(long, value_name = "all|none|NAME,...", default_value = "all", hide_default_value = true,
+        conflicts_with = "addresses", value_parser = kept::keep_columns)]
+    keep_columns: KeepColumns,
     /// Take line breaks within a quoted cell of a CSV; without it, a row with one is an ERROR
     #[arg(long, conflicts_with = "addresses")]
     allow_line_breaks: bool,
@@ -132,7 +139,7 @@ pub fn run(
     };
     let summary = target.summary(arguments.summary.as_deref());
     target.check(input, summary.as_deref(), existing)?;
-    let form = RowForm { lines: target.lines, with_path: options.include_evidence };
+    let form = RowForm::new(target.lines, options.include_evidence);
     let plan = Plan {
         input: input::Settings {
             path: input.to_owned(),
@@ -142,6 +149,7 @@ pub fn run(
             address: arguments.address_column.clone(),
             chain: arguments.chain_column.clone(),
             reference: arguments.reference_column.clone(),
+            keep: arguments.keep_columns.clone(),
             line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
         },
         asking: Asking {

@@ -17,7 +17,7 @@ mod zipped;
 
 pub(super) use json_rows::syntax as json_syntax;
 
-pub use columns::{Cells, Column, Columns, optional, required};
+pub use columns::{Cells, Column, Columns, MAX_COLUMNS, optional, required};
 pub use counts::{LineCountError, LineCounts};
 pub use error::{Place, RowShapeFault, RowsError};
 pub use heading::is_delimiter;

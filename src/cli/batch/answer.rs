@@ -163,9 +163,16 @@ fn seconds(at: &pbjson_types::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::batch::chunk::Kept;
 
-    const ASKED: Asked<'_> =
-        Asked { row: 3, reference: "r", address: "0xab", chain: "eth", fault: None };
+    const ASKED: Asked<'_> = Asked {
+        row: 3,
+        reference: "r",
+        address: "0xab",
+        chain: "eth",
+        kept: Kept::NONE,
+        fault: None,
+    };
 
     fn finding(decision: v1::Decision, score: u32, hops: Option<u32>, uid: &str) -> v1::Finding {
         let kind = if hops.is_some() { v1::FindingKind::SentTo } else { v1::FindingKind::Listed };
@@ -285,6 +292,7 @@ mod tests {
             policy: "p-1".to_owned(),
             evaluated_at: "2025-11-19T00:00:00Z".to_owned(),
             path: String::new(),
+            kept: Vec::new(),
         };
         assert_eq!(row, want);
 

@@ -1,6 +1,8 @@
 //! A few thousand rows on their way through a batch: as read, then as answered. Must not read, ask or
 //! write.
 
+use std::ops::Range;
+
 use super::summary::Counts;
 use crate::grpc::v1;
 use crate::source::rows::Progress;
@@ -29,6 +31,8 @@ pub struct Chunk {
     pub progress: Progress,
     text: String,
     rows: Vec<Spans>,
+    /// The values that come back, row after row.
+    kept: Vec<KeptSpan>,
     /// The rows of the result, as the file takes them.
     pub out: Vec<u8>,
     /// What they came to.
@@ -45,8 +49,50 @@ struct Spans {
     /// row before ends.
     start: usize,
     ends: [usize; 3],
+    /// Which of the values that come back are its own; their text begins behind the chain.
+    kept: Range<usize>,
     /// Why the row cannot be asked.
     fault: Option<Box<str>>,
+}
+
+/// A value of the input that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptValue<T> {
+    /// There is none.
+    Absent,
+    /// A string.
+    Text(T),
+    /// A number, a list or another value of JSON, as it stands.
+    Json(T),
+}
+
+/// Where a value ends that comes back, which begins where the one before ends.
+type KeptSpan = KeptValue<usize>;
+
+/// The values of a row that come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept<'c> {
+    text: &'c str,
+    /// Where its first value begins.
+    start: usize,
+    spans: &'c [KeptSpan],
+}
+
+impl<'c> Kept<'c> {
+    /// No values.
+    #[cfg(test)]
+    pub const NONE: Self = Self { text: "", start: 0, spans: &[] };
+
+    /// Each.
+    pub fn values(self) -> impl Iterator<Item = KeptValue<&'c str>> {
+        let mut start = self.start;
+        let mut text = move |end: usize| &self.text[std::mem::replace(&mut start, end)..end];
+        self.spans.iter().map(move |span| match *span {
+            KeptValue::Absent => KeptValue::Absent,
+            KeptValue::Text(end) => KeptValue::Text(text(end)),
+            KeptValue::Json(end) => KeptValue::Json(text(end)),
+        })
+    }
 }
 
 /// A row as read.
@@ -60,6 +106,8 @@ pub struct Asked<'c> {
     pub address: &'c str,
     /// The chain.
     pub chain: &'c str,
+    /// The values that come back.
+    pub kept: Kept<'c>,
     /// Why it cannot be asked; `None` where it can.
     pub fault: Option<&'c str>,
 }
@@ -75,9 +123,10 @@ impl Asked<'_> {
 impl Chunk {
     /// Empties it, for the rows behind `rows_before`.
     pub fn begin(&mut self, sequence: u64, rows_before: u64) {
-        let Self { text, rows, out, snapshots, counts, is_cut, .. } = self;
+        let Self { text, rows, kept, out, snapshots, counts, is_cut, .. } = self;
         text.clear();
         rows.clear();
+        kept.clear();
         out.clear();
         snapshots.clear();
         *counts = Counts::default();
@@ -86,10 +135,16 @@ impl Chunk {
         self.rows_before = rows_before;
     }
 
-    /// Adds a row; values that are no UTF-8 or too long are a fault, and shown as far as they can be.
-    pub fn push(&mut self, reference: &[u8], address: &[u8], chain: &[u8]) {
+    /// Adds a row; values that are no UTF-8 or too long are a fault beside `fault`, and shown as far as
+    /// they can be. In those that come back, what is no UTF-8 is U+FFFD.
+    pub fn push<'v>(
+        &mut self,
+        [reference, address, chain]: [&[u8]; 3],
+        kept: impl Iterator<Item = KeptValue<&'v [u8]>>,
+        fault: Option<&str>,
+    ) {
         let start = self.text.len();
-        let mut fault = None;
+        let mut fault = fault.map(str::to_owned);
         let mut ends = [0; 3];
         let values = [
             ("the reference", reference, MAX_REFERENCE),
@@ -120,13 +175,32 @@ impl Chunk {
         if address.is_empty() {
             fault.get_or_insert_with(|| "the address is empty".to_owned());
         }
-        self.rows.push(Spans { start, ends, fault: fault.map(Into::into) });
+        let first = self.kept.len();
+        for value in kept {
+            let span = match value {
+                KeptValue::Absent => KeptValue::Absent,
+                KeptValue::Text(text) => KeptValue::Text(self.push_text(text)),
+                KeptValue::Json(text) => KeptValue::Json(self.push_text(text)),
+            };
+            self.kept.push(span);
+        }
+        let kept = first..self.kept.len();
+        self.rows.push(Spans { start, ends, kept, fault: fault.map(Into::into) });
+    }
+
+    /// Adds a text; where it ends.
+    fn push_text(&mut self, text: &[u8]) -> usize {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => self.text.push_str(&String::from_utf8_lossy(text)),
+        }
+        self.text.len()
     }
 
     /// Adds a row of which nothing can be told but why.
     pub fn push_fault(&mut self, fault: &str) {
         let start = self.text.len();
-        self.rows.push(Spans { start, ends: [start; 3], fault: Some(fault.into()) });
+        self.rows.push(Spans { start, ends: [start; 3], kept: 0..0, fault: Some(fault.into()) });
     }
 
     /// How many rows it has.
@@ -141,12 +215,13 @@ impl Chunk {
 
     /// The row at `place`, from 0.
     pub fn row(&self, place: usize) -> Asked<'_> {
-        let Spans { start, ends: [reference, address, chain], fault } = &self.rows[place];
+        let Spans { start, ends: [reference, address, chain], kept, fault } = &self.rows[place];
         Asked {
             row: self.rows_before + place as u64 + 1,
             reference: &self.text[*start..*reference],
             address: &self.text[*reference..*address],
             chain: &self.text[*address..*chain],
+            kept: Kept { text: &self.text, start: *chain, spans: &self.kept[kept.clone()] },
             fault: fault.as_deref(),
         }
     }
@@ -159,22 +234,41 @@ mod tests {
     #[test]
     fn rows_come_back_as_they_were_pushed() {
         let mut chunk = Chunk::default();
+        let kept = [
+            KeptValue::Text(&b"x"[..]),
+            KeptValue::Absent,
+            KeptValue::Text(b""),
+            KeptValue::Json(b"[1]"),
+            KeptValue::Text(b"M\xfcr"),
+        ];
         for round in 0..2 {
             chunk.begin(round, 7);
-            chunk.push(b"r", b"0xab", b"eth");
+            chunk.push([b"r", b"0xab", b"eth"], kept.into_iter(), None);
             chunk.push_fault("no row");
-            chunk.push(b"", "é".repeat(600).as_bytes(), b"");
-            chunk.push("ü".as_bytes(), b"\xff\xfeab", b"");
-            chunk.push(b"", b"", b"btc");
-            let plain =
-                Asked { row: 8, reference: "r", address: "0xab", chain: "eth", fault: None };
-            assert_eq!((chunk.len(), chunk.row(0)), (5, plain));
+            chunk.push([b"", "é".repeat(600).as_bytes(), b""], std::iter::empty(), None);
+            chunk.push(["ü".as_bytes(), b"\xff\xfeab", b""], kept.into_iter(), Some("a number"));
+            chunk.push([b"", b"", b"btc"], std::iter::empty(), None);
+            let plain = chunk.row(0);
+            assert_eq!((chunk.len(), plain.row, plain.fault), (5, 8, None));
+            assert_eq!([plain.reference, plain.address, plain.chain], ["r", "0xab", "eth"]);
+            for place in [0, 3] {
+                let found: Vec<_> = chunk.row(place).kept.values().collect();
+                let want = [
+                    KeptValue::Text("x"),
+                    KeptValue::Absent,
+                    KeptValue::Text(""),
+                    KeptValue::Json("[1]"),
+                    KeptValue::Text("M\u{fffd}r"),
+                ];
+                assert_eq!(found, want);
+            }
+            assert_eq!(chunk.row(1).kept.values().count(), 0);
             let fault = |place: usize| chunk.row(place).fault.unwrap_or_default();
             assert_eq!((chunk.row(1).address, fault(1)), ("", "no row"));
             assert_eq!(chunk.row(2).address, "é".repeat(64));
             assert_eq!(fault(2), "the address is longer than 1024 bytes");
             assert_eq!((chunk.row(3).address, chunk.row(3).reference), ("\u{fffd}\u{fffd}ab", "ü"));
-            assert_eq!(fault(3), "the address is not UTF-8");
+            assert_eq!(fault(3), "a number");
             assert_eq!((chunk.row(4).row, chunk.row(4).chain), (12, "btc"));
             assert_eq!(fault(4), "the address is empty");
         }

@@ -7,31 +7,36 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::Type;
 
-use super::row::{COLUMNS, ResultRow};
+use super::form::RowForm;
+use super::results::{self, Results};
+use super::row::ResultRow;
+use crate::source::rows::{Columns, Origin};
 
 /// The rows of a group.
 const GROUP: usize = 65_536;
 
+/// Makes the file at `path`, which is replaced, of the rows of the result at `work_file`.
+pub fn convert(path: &Path, form: &RowForm, work_file: &Path) -> Result<()> {
+    let list = results::columns(&form.kept);
+    let columns = Columns { read_as: "a work file of screen --input", list: &list, closed: false };
+    let rows = Results::with_columns(Origin::File(work_file), &columns)?;
+    write(path, form, rows)
+}
+
 /// Writes `rows` to the file at `path`, which is replaced.
-pub fn write(
-    path: &Path,
-    with_path: bool,
-    rows: impl Iterator<Item = Result<ResultRow>>,
-) -> Result<()> {
-    let columns = &COLUMNS[..COLUMNS.len() - usize::from(!with_path)];
-    let fields = columns.iter().map(|name| match *name {
-        "row" => "required int64 row;".to_owned(),
-        "score" | "hops" => format!("optional int32 {name};"),
-        name => format!("optional binary {name} (UTF8);"),
-    });
-    let schema = format!("message result {{ {} }}", fields.collect::<Vec<_>>().join(" "));
-    let schema = Arc::new(parse_message_type(&schema)?);
+fn write(path: &Path, form: &RowForm, rows: impl Iterator<Item = Result<ResultRow>>) -> Result<()> {
+    let columns = form.columns();
+    let ours = columns.iter().map(|name| field(name));
+    let fields = ours.chain(form.kept.iter().map(|name| text_field(name)));
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    let schema = Arc::new(Type::group_type_builder("result").with_fields(fields).build()?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let file = BufWriter::new(File::create(path)?);
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
@@ -39,12 +44,12 @@ pub fn write(
     for row in rows {
         group.push(row?);
         if group.len() == GROUP {
-            write_group(&mut writer, columns, &group)?;
+            write_group(&mut writer, form, &group)?;
             group.clear();
         }
     }
     if !group.is_empty() {
-        write_group(&mut writer, columns, &group)?;
+        write_group(&mut writer, form, &group)?;
     }
     let mut file = writer.into_inner()?;
     file.flush()?;
@@ -52,13 +57,30 @@ pub fn write(
     Ok(())
 }
 
+fn field(name: &str) -> Result<Arc<Type>, ParquetError> {
+    let number = |kind, repetition| {
+        Type::primitive_type_builder(name, kind).with_repetition(repetition).build().map(Arc::new)
+    };
+    match name {
+        "row" => number(Physical::INT64, Repetition::REQUIRED),
+        "score" | "hops" => number(Physical::INT32, Repetition::OPTIONAL),
+        name => text_field(name),
+    }
+}
+
+fn text_field(name: &str) -> Result<Arc<Type>, ParquetError> {
+    let text = Type::primitive_type_builder(name, Physical::BYTE_ARRAY);
+    let text = text.with_repetition(Repetition::OPTIONAL);
+    text.with_converted_type(ConvertedType::UTF8).build().map(Arc::new)
+}
+
 fn write_group(
     writer: &mut SerializedFileWriter<BufWriter<File>>,
-    columns: &[&str],
+    form: &RowForm,
     rows: &[ResultRow],
 ) -> Result<()> {
     let mut group = writer.next_row_group()?;
-    for name in columns {
+    for name in form.columns() {
         let known = |value: fn(&ResultRow) -> Option<u32>| {
             rows.iter().map(move |row| value(row).and_then(|value| i32::try_from(value).ok()))
         };
@@ -79,6 +101,11 @@ fn write_group(
                 column::<ByteArrayType>(&mut group, texts, true)?;
             }
         }
+    }
+    for at in 0..form.kept.len() {
+        let texts = rows.iter().map(|row| row.kept.get(at).filter(|text| !text.is_empty()));
+        let texts = texts.map(|text| text.map(|text| ByteArray::from(text.as_str())));
+        column::<ByteArrayType>(&mut group, texts, true)?;
     }
     group.close()?;
     Ok(())
@@ -136,8 +163,8 @@ fn text(row: &ResultRow, column: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::batch::results;
-    use crate::cli::batch::row::{RowDecision, Share};
+    use crate::cli::batch::form::Lines;
+    use crate::cli::batch::row::{COLUMNS, RowDecision, Share};
 
     #[test]
     fn what_is_written_is_read() {
@@ -156,10 +183,10 @@ mod tests {
         rows.extend([full, error]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.parquet");
-        write(&path, true, rows.iter().cloned().map(Ok)).unwrap();
+        write(&path, &RowForm::new(Lines::Csv, true), rows.iter().cloned().map(Ok)).unwrap();
         let found: Result<Vec<_>> = results::read(&path).unwrap().collect();
         assert_eq!(found.unwrap(), rows);
-        write(&path, false, std::iter::empty()).unwrap();
+        write(&path, &RowForm::new(Lines::Csv, false), std::iter::empty()).unwrap();
         assert_eq!(results::read(&path).unwrap().count(), 0);
     }
 }

@@ -1,6 +1,8 @@
 //! The rows of a result as lines of text: CSV or JSON. Must not know where they go.
 
-use super::chunk::Asked;
+use std::sync::Arc;
+
+use super::chunk::{Asked, KeptValue};
 use super::row::{COLUMNS, ResultRow};
 use crate::cli::text::{escape, escape_json};
 
@@ -17,38 +19,63 @@ pub enum Lines {
 const OF_INPUT: usize = 4;
 
 /// Writes rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowForm {
     /// How.
     pub lines: Lines,
     /// Whether there is a column `path`.
     pub with_path: bool,
+    /// The columns of the input that stand behind ours.
+    pub kept: Arc<[String]>,
 }
 
 impl RowForm {
-    /// The columns.
-    pub fn columns(self) -> &'static [&'static str] {
+    /// A form without columns of the input.
+    pub fn new(lines: Lines, with_path: bool) -> Self {
+        Self { lines, with_path, kept: Arc::default() }
+    }
+
+    /// Our columns.
+    pub fn columns(&self) -> &'static [&'static str] {
         &COLUMNS[..COLUMNS.len() - usize::from(!self.with_path)]
     }
 
     /// What stands before the first row.
-    pub fn head(self) -> Vec<u8> {
-        match self.lines {
-            Lines::Csv => format!("{}\n", self.columns().join(",")).into_bytes(),
-            Lines::Json => Vec::new(),
+    pub fn head(&self) -> Vec<u8> {
+        if self.lines == Lines::Json {
+            return Vec::new();
         }
+        let mut head = self.columns().join(",").into_bytes();
+        for name in &*self.kept {
+            head.push(b',');
+            csv_cell(name, &mut head);
+        }
+        head.push(b'\n');
+        head
     }
 
-    /// Adds a row.
-    pub fn row(self, row: &ResultRow, out: &mut Vec<u8>) {
-        let ResultRow { reference, address, chain, .. } = row;
-        self.begin(&Asked { row: row.row, reference, address, chain, fault: None }, out);
+    /// Whether a CSV with these headings has the columns.
+    pub fn has_headings(&self, names: &[String]) -> bool {
+        let ours = self.columns().iter().copied();
+        let all = ours.chain(self.kept.iter().map(String::as_str));
+        let plain = |name: &str| name.strip_prefix(QUOTE).unwrap_or(name).trim_ascii().to_owned();
+        names.len() == self.columns().len() + self.kept.len()
+            && names
+                .iter()
+                .zip(all)
+                .all(|(found, name)| *found == name || plain(found) == plain(name))
+    }
+
+    /// Adds a row, the answer to `asked`.
+    pub fn row(&self, asked: &Asked<'_>, row: &ResultRow, out: &mut Vec<u8>) {
+        self.begin(asked, out);
         self.rest(row, out);
+        self.end(asked, out);
     }
 
     /// Adds the columns that a row has of the input.
     #[inline]
-    pub fn begin(self, asked: &Asked<'_>, out: &mut Vec<u8>) {
+    pub fn begin(&self, asked: &Asked<'_>, out: &mut Vec<u8>) {
         let Asked { row, reference, address, chain, .. } = *asked;
         match self.lines {
             Lines::Csv => {
@@ -71,8 +98,8 @@ impl RowForm {
         }
     }
 
-    /// Adds the columns behind those, and ends the line.
-    pub fn rest(self, row: &ResultRow, out: &mut Vec<u8>) {
+    /// Adds our columns behind those.
+    pub fn rest(&self, row: &ResultRow, out: &mut Vec<u8>) {
         let text = |text: &String| (text.clone(), true);
         let plain = |number: Option<String>| (number.unwrap_or_default(), false);
         let values = [
@@ -115,6 +142,31 @@ impl RowForm {
                         true => json_text(&value, out),
                         false => out.extend_from_slice(value.as_bytes()),
                     }
+                }
+            }
+        }
+    }
+
+    /// Adds the columns that come back, and ends the line. A row that could not be taken apart has none.
+    #[inline]
+    pub fn end(&self, asked: &Asked<'_>, out: &mut Vec<u8>) {
+        let mut values = asked.kept.values();
+        for name in &*self.kept {
+            let value = values.next().unwrap_or(KeptValue::Absent);
+            match (self.lines, value) {
+                (Lines::Csv, KeptValue::Absent) => out.push(b','),
+                (Lines::Csv, KeptValue::Text(text) | KeptValue::Json(text)) => {
+                    out.push(b',');
+                    csv_cell(text, out);
+                }
+                (Lines::Json, KeptValue::Absent | KeptValue::Text("")) => {}
+                (Lines::Json, KeptValue::Text(text)) => {
+                    json_key_of_input(name, out);
+                    json_text(text, out);
+                }
+                (Lines::Json, KeptValue::Json(json)) => {
+                    json_key_of_input(name, out);
+                    out.extend_from_slice(escape_json(json).as_bytes());
                 }
             }
         }
@@ -179,6 +231,12 @@ fn json_key(name: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\":");
 }
 
+fn json_key_of_input(name: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    json_text(name, out);
+    out.push(b':');
+}
+
 #[inline]
 fn json_text(text: &str, out: &mut Vec<u8>) {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
@@ -213,6 +271,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cli::batch::chunk::{Chunk, Kept};
     use crate::cli::batch::row::{RowDecision, Share};
 
     fn csv_text(text: &str) -> String {
@@ -269,6 +328,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn columns_of_the_input_stand_behind_ours() {
+        let kept = ["=sum, \"x\"", "tags", "none"].map(str::to_owned);
+        let mut chunk = Chunk::default();
+        chunk.begin(0, 6);
+        let values = [
+            KeptValue::Text(&b"-1"[..]),
+            KeptValue::Json(b"[1,\"\xe2\x80\xae\"]"),
+            KeptValue::Absent,
+        ];
+        chunk.push([b"r", b"0xab", b""], values.into_iter(), None);
+        chunk.push_fault("no row");
+        let written = |lines: Lines| {
+            let form = RowForm { kept: kept.clone().into(), ..RowForm::new(lines, false) };
+            let mut out = form.head();
+            for place in 0..2 {
+                let asked = chunk.row(place);
+                let row = ResultRow { row: asked.row, ..ResultRow::default() };
+                form.row(&asked, &row, &mut out);
+            }
+            (form, String::from_utf8(out).unwrap())
+        };
+        let (form, csv) = written(Lines::Csv);
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        let names: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        assert!(form.has_headings(&names), "{names:?}");
+        assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        let last = |row: usize| rows[row].iter().skip(27).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(last(0), ["'-1", "[1,\"\\u{202e}\"]", ""]);
+        assert_eq!(last(1), ["", "", ""]);
+        let (_, json) = written(Lines::Json);
+        let rows: Vec<serde_json::Value> =
+            json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows[0]["=sum, \"x\""], "-1");
+        assert_eq!(rows[0]["tags"], serde_json::json!([1, "\u{202e}"]));
+        assert_eq!(rows[0].get("none"), None);
+        assert!(!json.contains('\u{202e}'), "{json}");
+    }
+
     /// JSON is what serde makes of the same row, but for the path, which is an object.
     #[test]
     fn json_is_that_of_serde() {
@@ -284,14 +383,22 @@ mod tests {
             path: "{\"hops\":[]}".to_owned(),
             ..ResultRow::default()
         };
+        let asked = Asked {
+            row: 12,
+            reference: &row.reference,
+            address: &row.address,
+            chain: "",
+            kept: Kept::NONE,
+            fault: None,
+        };
         let mut out = Vec::new();
-        RowForm { lines: Lines::Json, with_path: true }.row(&row, &mut out);
+        RowForm::new(Lines::Json, true).row(&asked, &row, &mut out);
         let mut found: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(found["path"], serde_json::json!({"hops": []}));
         found["path"] = row.path.clone().into();
         assert_eq!(found, serde_json::to_value(&row).unwrap());
         out.clear();
-        RowForm { lines: Lines::Csv, with_path: false }.row(&row, &mut out);
+        RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
         let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,,,\n";
         assert_eq!(text, want);

@@ -2,13 +2,16 @@
 //! handed on with its fault, and only a file that is broken as a whole ends the reading.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, KeptValue};
+use super::kept::{self, KeepColumns, KeptColumn};
+use super::summary::InputRead;
 use crate::source::rows::{
-    Bounds, Column, Columns, Container, LineBreaks, LineCounts, Origin, Place, Progress, Table,
-    is_delimiter, optional, required,
+    Bounds, Column, Columns, Container, LineBreaks, Origin, Place, Progress, Table, is_delimiter,
+    optional, required,
 };
 
 /// The name of standard input.
@@ -56,6 +59,8 @@ pub struct Settings {
     pub chain: Option<String>,
     /// The column of the caller's references.
     pub reference: Option<String>,
+    /// Which other columns come back.
+    pub keep: KeepColumns,
     /// Whether a quoted cell of a CSV may hold line breaks.
     pub line_breaks: LineBreaks,
 }
@@ -91,6 +96,9 @@ impl Settings {
         let taken = self.address == CHAIN || self.reference.as_deref() == Some(CHAIN);
         let may_have = has(CHAIN) || (!table.has_headings() && !taken);
         let chain = self.chain.as_deref().or_else(|| may_have.then_some(CHAIN));
+        let used = [Some(self.address.as_str()), chain, self.reference.as_deref()];
+        let used: Vec<_> = used.into_iter().flatten().collect();
+        let kept = kept::columns(&self.keep, &table, &used)?;
         let mut list = vec![required(&self.address)];
         let [chain, reference] = [chain, self.reference.as_deref()].map(|name| {
             let place = name.map(|_| list.len());
@@ -98,8 +106,14 @@ impl Settings {
             place
         });
         once(&list)?;
+        let first_kept = list.len();
+        list.extend(kept.iter().map(KeptColumn::column));
         let columns = Columns { read_as: "addresses", list: &list, closed: false };
-        let mut rows = Rows { table, chain, reference, rows: 0 };
+        let counts_others = self.keep == KeepColumns::All;
+        let kept = kept::names_in_result(&kept);
+        let (rows, others) = (0, 0);
+        let mut rows =
+            Rows { table, chain, reference, kept, first_kept, rows, others, counts_others };
         rows.table.select(&columns)?;
         then(&mut rows)
     }
@@ -114,7 +128,7 @@ fn once(list: &[Column<'_>]) -> Result<()> {
     Ok(())
 }
 
-fn no_column(name: &str, table: &Table<'_>) -> anyhow::Error {
+pub(super) fn no_column(name: &str, table: &Table<'_>) -> anyhow::Error {
     let names = table.names();
     let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("{name:?}")).collect();
     let more = if names.len() > NAMED { ", ..." } else { "" };
@@ -141,7 +155,14 @@ pub struct Rows<'c> {
     /// Places among the columns.
     chain: Option<usize>,
     reference: Option<usize>,
+    /// What the columns that come back are called in a result.
+    kept: Arc<[String]>,
+    /// The place of the first of them among the columns.
+    first_kept: usize,
     rows: u64,
+    /// Rows with keys that do not come back though all were to.
+    others: u64,
+    counts_others: bool,
 }
 
 impl Rows<'_> {
@@ -155,9 +176,15 @@ impl Rows<'_> {
         self.table.progress()
     }
 
-    /// What became of the lines so far; `None` in Parquet, which has none.
-    pub fn line_counts(&self) -> Option<LineCounts> {
-        self.table.line_counts()
+    /// What was read so far.
+    pub fn read(&self) -> InputRead {
+        let (lines, other_keys) = (self.table.line_counts(), self.others);
+        InputRead { rows: self.rows, other_keys, lines }
+    }
+
+    /// What the columns that come back are called in a result.
+    pub fn kept(&self) -> &Arc<[String]> {
+        &self.kept
     }
 
     /// Adds the next row to `chunk`; whether there was one.
@@ -183,14 +210,21 @@ impl Rows<'_> {
             }
         };
         let number = |column: usize| cells.has(column) && !cells.is_string(column);
-        let reference = self.reference.map_or(&b""[..], |column| cells.of(column));
-        if number(ADDRESS) || self.chain.is_some_and(number) {
-            let which = if number(ADDRESS) { "address" } else { "chain" };
-            chunk.push_fault(&format!("the {which} is not a string"));
-            return Ok(true);
-        }
-        let chain = self.chain.map_or(&b""[..], |column| cells.of(column));
-        chunk.push(reference, cells.of(ADDRESS), chain);
+        let of = |column: Option<usize>| column.map_or(&b""[..], |column| cells.of(column));
+        let fault = match () {
+            () if number(ADDRESS) => Some("the address is not a string"),
+            () if self.chain.is_some_and(number) => Some("the chain is not a string"),
+            () => None,
+        };
+        self.others += u64::from(self.counts_others && cells.has_others());
+        let kept = (self.first_kept..self.first_kept + self.kept.len()).map(|column| {
+            match cells.is_string(column) {
+                _ if !cells.has(column) => KeptValue::Absent,
+                true => KeptValue::Text(cells.of(column)),
+                false => KeptValue::Json(cells.of(column)),
+            }
+        });
+        chunk.push([of(self.reference), cells.of(ADDRESS), of(self.chain)], kept, fault);
         Ok(true)
     }
 

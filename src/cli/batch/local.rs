@@ -105,13 +105,14 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
         if let Some(rest) = plain.and_then(|plain| said.again(plain)) {
             asking.form.begin(&asked, &mut out);
             out.extend_from_slice(rest);
+            asking.form.end(&asked, &mut out);
             continue;
         }
         let row = row(&questions, asking, &asked, &snapshot.policy_version);
         match plain {
-            Some(plain) => said.first(plain, row, asking.form, &asked, &mut out),
+            Some(plain) => said.first(plain, row, &asking.form, &asked, &mut out),
             None => {
-                asking.form.row(&row, &mut out);
+                asking.form.row(&asked, &row, &mut out);
                 counts.add(&row);
             }
         }
@@ -155,7 +156,7 @@ impl Said {
         &mut self,
         plain: Plain,
         row: ResultRow,
-        form: RowForm,
+        form: &RowForm,
         asked: &Asked<'_>,
         out: &mut Vec<u8>,
     ) {
@@ -163,6 +164,7 @@ impl Said {
         form.rest(&row, &mut rest);
         form.begin(asked, out);
         out.extend_from_slice(&rest);
+        form.end(asked, out);
         self.0.push((plain, row, rest, 1));
     }
 }

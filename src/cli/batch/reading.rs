@@ -13,7 +13,7 @@ use super::input::{Rows, Settings};
 use super::packing::Packing;
 use super::resume::{Resumed, resume};
 use super::stop::Stop;
-use crate::source::rows::LineCounts;
+use super::summary::InputRead;
 
 /// Reads the input.
 pub struct Reading {
@@ -34,18 +34,24 @@ pub struct Reading {
 /// How far the input was read.
 #[derive(Debug)]
 pub struct Read {
-    /// Rows read, those of a result that was gone on with among them.
-    pub rows: u64,
-    /// What became of the lines of the input; `None` of Parquet.
-    pub lines: Option<LineCounts>,
+    /// What was read, the rows of a result that was gone on with among it.
+    pub input: InputRead,
     /// Whether that is all; an error where the input is broken behind them.
     pub whole: Result<bool>,
 }
 
+/// What is known before the first row is read.
+pub struct Ready {
+    /// What a stopped batch has left.
+    pub resumed: Resumed,
+    /// What the columns that come back are called in the result.
+    pub kept: Arc<[String]>,
+}
+
 /// What the reading says of itself: first that the input is one, then how far it was read.
 pub struct Told {
-    /// What a stopped batch has left, once the columns are known to be there.
-    pub ready: oneshot::Receiver<Result<Resumed>>,
+    /// Once the columns are known to be there.
+    pub ready: oneshot::Receiver<Result<Ready>>,
     /// How far the input was read.
     pub read: oneshot::Receiver<Read>,
 }
@@ -60,25 +66,31 @@ impl Reading {
         Ok(Told { ready: is_ready, read })
     }
 
-    fn run(self, ready: oneshot::Sender<Result<Resumed>>, end: oneshot::Sender<Read>) {
+    fn run(self, ready: oneshot::Sender<Result<Ready>>, end: oneshot::Sender<Read>) {
         let mut ready = Some(ready);
         let settings = self.settings.clone();
         let outcome = settings.open(|rows| {
             let resumed = match &self.resume {
-                Some((path, form, packing)) => resume(path, *form, *packing, rows)?,
+                Some((path, form, packing)) => {
+                    let form = RowForm { kept: rows.kept().clone(), ..form.clone() };
+                    resume(path, &form, *packing, rows)?
+                }
                 None => Resumed::default(),
             };
+            let kept = rows.kept().clone();
             // Whoever waited for it has failed where nobody takes it, and says why.
             if let Some(ready) = ready.take() {
-                let _ = ready.send(Ok(resumed));
+                let _ = ready.send(Ok(Ready { resumed, kept }));
             }
             let whole = self.read(rows);
-            Ok(Read { rows: rows.count(), lines: rows.line_counts(), whole })
+            Ok(Read { input: rows.read(), whole })
         });
         match (outcome, ready) {
             (Ok(read), _) => drop(end.send(read)),
             (Err(error), Some(ready)) => drop(ready.send(Err(error))),
-            (Err(error), None) => drop(end.send(Read { rows: 0, lines: None, whole: Err(error) })),
+            (Err(error), None) => {
+                drop(end.send(Read { input: InputRead::default(), whole: Err(error) }));
+            }
         }
     }
 

@@ -305,10 +305,12 @@ impl<'a> Remote<'a> {
 
     fn hand_on(&mut self, pending: Pending) -> Result<()> {
         let Pending { mut chunk, rows, .. } = pending;
-        for (row, _) in &rows {
-            self.asking.form.row(row, &mut chunk.out);
+        let mut out = std::mem::take(&mut chunk.out);
+        for (place, (row, _)) in rows.iter().enumerate() {
+            self.asking.form.row(&chunk.row(place), row, &mut out);
             chunk.counts.add(row);
         }
+        chunk.out = out;
         self.asking.finish(&mut chunk);
         self.done.send(chunk).ok().context("nobody takes the answers any more")
     }

@@ -38,9 +38,16 @@ static WANTED: LazyLock<Columns<'static>> =
     LazyLock::new(|| Columns { read_as: "a result of screen --input", list: &LIST, closed: false });
 
 /// The rows of a result.
-pub struct Results {
-    table: Table<'static>,
+pub struct Results<'c> {
+    table: Table<'c>,
+    columns: &'c Columns<'c>,
     failed: bool,
+}
+
+/// The columns of a result that has `kept` behind ours, for [`Results::with_columns`].
+pub fn columns(kept: &[String]) -> Vec<Column<'_>> {
+    let ours = LIST.iter().map(|column| Column { ..*column });
+    ours.chain(kept.iter().map(|name| required(name))).collect()
 }
 
 /// Reads the rows of the result at `path`, in its order; a row that is none of a result is an error
@@ -49,12 +56,19 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<ResultRow>>> {
     Results::open(Origin::File(path))
 }
 
-impl Results {
+impl Results<'static> {
     /// Opens a result.
     pub fn open(origin: Origin<'_>) -> Result<Self> {
+        Self::with_columns(origin, &WANTED)
+    }
+}
+
+impl<'c> Results<'c> {
+    /// Opens a result that has these [`columns`].
+    pub fn with_columns(origin: Origin<'_>, columns: &'c Columns<'c>) -> Result<Self> {
         let mut table = Table::open(origin, None, &BOUNDS)?;
-        table.select(&WANTED)?;
-        Ok(Self { table, failed: false })
+        table.select(columns)?;
+        Ok(Self { table, columns, failed: false })
     }
 
     /// The names of the columns; of JSON those of the first row.
@@ -68,12 +82,13 @@ impl Results {
         }
         let (place, is_csv) = (self.table.place(), self.table.is_csv());
         let cells = self.table.cells().map_err(anyhow::Error::from);
-        let row = cells.and_then(|cells| Reader { cells, is_csv }.row());
+        let columns = self.columns.list;
+        let row = cells.and_then(|cells| Reader { cells, is_csv, columns }.row());
         row.map(Some).with_context(|| place.to_string())
     }
 }
 
-impl Iterator for Results {
+impl Iterator for Results<'_> {
     type Item = Result<ResultRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -89,6 +104,7 @@ impl Iterator for Results {
 struct Reader<'c> {
     cells: Cells<'c>,
     is_csv: bool,
+    columns: &'c [Column<'c>],
 }
 
 impl Reader<'_> {
@@ -135,12 +151,15 @@ impl Reader<'_> {
             policy: self.text(column())?,
             evaluated_at: self.text(column())?,
             path: self.text(column())?,
+            kept: (COLUMNS.len()..self.columns.len())
+                .map(|at| self.text(at))
+                .collect::<Result<_>>()?,
         })
     }
 
     fn text(&self, column: usize) -> Result<String> {
         let text = std::str::from_utf8(self.cells.of(column))
-            .map_err(|_| anyhow!("{}: is not UTF-8", COLUMNS[column]))?;
+            .map_err(|_| anyhow!("{}: is not UTF-8", self.columns[column].name))?;
         let text = match self.is_csv {
             true => text.strip_prefix(QUOTE).unwrap_or(text),
             false => text,
@@ -164,6 +183,7 @@ fn wrong(column: usize, text: &str) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::batch::chunk::{Asked, Kept};
     use crate::cli::batch::form::{Lines, RowForm};
     use crate::cli::batch::row::{RowDecision, Share};
 
@@ -182,9 +202,14 @@ mod tests {
         }
     }
 
-    fn written(form: RowForm, rows: &[ResultRow]) -> tempfile::NamedTempFile {
+    fn written(form: &RowForm, rows: &[ResultRow]) -> tempfile::NamedTempFile {
         let mut bytes = form.head();
-        rows.iter().for_each(|row| form.row(row, &mut bytes));
+        for row in rows {
+            let ResultRow { row: number, reference, address, chain, .. } = row;
+            let (row_number, kept) = (*number, Kept::NONE);
+            let asked = Asked { row: row_number, reference, address, chain, kept, fault: None };
+            form.row(&asked, row, &mut bytes);
+        }
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         file
@@ -194,7 +219,7 @@ mod tests {
     fn what_is_written_is_read() {
         let rows = [sample(1), ResultRow { row: 2, address: "é".to_owned(), ..Default::default() }];
         for lines in [Lines::Csv, Lines::Json] {
-            let file = written(RowForm { lines, with_path: true }, &rows);
+            let file = written(&RowForm::new(lines, true), &rows);
             let found: Result<Vec<_>> = read(file.path()).unwrap().collect();
             let mut want = rows.clone();
             if lines == Lines::Csv {
@@ -203,7 +228,7 @@ mod tests {
             }
             assert_eq!(found.unwrap(), want, "{lines:?}");
         }
-        let file = written(RowForm { lines: Lines::Csv, with_path: false }, &rows[1..]);
+        let file = written(&RowForm::new(Lines::Csv, false), &rows[1..]);
         assert_eq!(read(file.path()).unwrap().map(Result::unwrap).collect::<Vec<_>>(), rows[1..]);
     }
 
@@ -229,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_no_result_is_refused_with_its_place() {
-        let form = RowForm { lines: Lines::Csv, with_path: false };
+        let form = RowForm::new(Lines::Csv, false);
         let head = String::from_utf8(form.head()).unwrap();
         let check = |text: &str, want: &str| {
             let file = tempfile::NamedTempFile::new().unwrap();

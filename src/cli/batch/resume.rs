@@ -34,7 +34,7 @@ pub struct Resumed {
 /// another input, or has other columns.
 pub fn resume(
     path: &Path,
-    form: RowForm,
+    form: &RowForm,
     packing: Packing,
     rows: &mut Rows<'_>,
 ) -> Result<Resumed> {
@@ -51,10 +51,10 @@ pub fn resume(
     let bytes = Box::new(File::open(path)?.take(resumed.bytes));
     let name = shown.to_string();
     let results = Results::open(Origin::Stream { name: &name, bytes }).with_context(context)?;
-    if form.lines == Lines::Csv && results.names() != form.columns() {
+    if form.lines == Lines::Csv && !form.has_headings(results.names()) {
         bail!(
-            "{shown}: has other columns than were asked for: --evidence adds the column path, and \
-             earlier versions wrote fewer columns"
+            "{shown}: has other columns than were asked for: --evidence adds the column path, \
+             --keep-columns those of the input, and earlier versions wrote fewer columns"
         );
     }
     let mut chunk = Chunk::default();
@@ -94,7 +94,7 @@ pub fn resume(
 }
 
 /// A text of the input as a result tells it.
-fn told(form: RowForm, text: &str) -> Cow<'_, str> {
+fn told<'t>(form: &RowForm, text: &'t str) -> Cow<'t, str> {
     match form.lines {
         Lines::Csv => escape(text),
         Lines::Json => Cow::Borrowed(text),

@@ -221,6 +221,9 @@ pub struct ResultRow {
     /// none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
+    /// The values of the columns of the input that came back, where they were asked for.
+    #[serde(skip)]
+    pub kept: Vec<String>,
 }
 
 /// How the reason of an INCOMPLETE row begins.

@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use super::chunk::Chunk;
 use super::local;
 use super::output::{Output, Writer, Written};
-use super::reading::{Read, Reading, Told};
+use super::reading::{Read, Reading, Ready, Told};
 use super::remote::Remote;
 use super::resume::Resumed;
 use super::row::RowDecision;
 use super::stop::{self, Stop};
-use super::summary::{InputRead, Summary, VERSION};
+use super::summary::{Summary, VERSION};
 use super::target::{Existing, STDOUT, read_summary, write_summary};
-use super::{Plan, columnar, results, text};
+use super::{Plan, columnar, text};
 use crate::cli::connect::{self, Reached};
 use crate::cli::progress::ProgressLine;
 use crate::cli::text::escape;
@@ -52,29 +52,31 @@ fn exit_status(worst: RowDecision) -> u8 {
 pub async fn run(plan: Plan, global: &Global) -> Result<u8> {
     let stop = Arc::new(Stop::default());
     let signals = stop::on_signals(stop.clone())?;
-    let outcome = batch(&plan, global, &stop).await;
+    let outcome = batch(plan, global, &stop).await;
     signals.abort();
     outcome
 }
 
-async fn batch(plan: &Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
+async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> {
     let before = plan.summary_before()?;
     let (free, empty) = mpsc::channel();
     let (full, chunks) = tokio::sync::mpsc::channel(CHUNKS);
     let resume = plan.target.work_file().filter(|_| plan.existing == Existing::Resume);
     let reading = Reading {
         settings: plan.input.clone(),
-        resume: resume.map(|path| (path, plan.asking.form, plan.asking.packing)),
+        resume: resume.map(|path| (path, plan.asking.form.clone(), plan.asking.packing)),
         most: if plan.takes_searches() { SEARCHED_ROWS } else { ROWS },
         free: empty,
         full,
         stop: stop.clone(),
     };
     let Told { ready, read } = reading.start()?;
-    let resumed = tokio::select! {
-        resumed = ready => resumed.context("the reading thread")??,
+    let Ready { resumed, kept } = tokio::select! {
+        ready = ready => ready.context("the reading thread")??,
         () = stop.wait() => return Ok(stop.status().unwrap_or(1)),
     };
+    plan.asking.form.kept = kept;
+    let plan = &plan;
     plan.check_before(&resumed, before.as_ref())?;
     let reached = connect::reach(global).await?;
     let answering = Answering::prepare(plan, reached, &resumed, &before).await?;
@@ -180,6 +182,10 @@ impl Plan {
             "{shown} is missing, which says how the rows of before were asked: name it by \
              --summary, or write the result anew by --overwrite"
         );
+        ensure!(
+            before.is_none_or(|before| before.kept_columns[..] == self.asking.form.kept[..]),
+            "{shown}: begun with other columns of the input: go on with the same --keep-columns"
+        );
         // A batch that was killed has not counted its rows; one that ended has.
         let same = |before: &Summary| {
             before.counts.rows != resumed.counts.rows || before.counts == resumed.counts
@@ -208,6 +214,7 @@ impl Plan {
             interrupted: true,
             options: self.options.clone(),
             chain: self.asking.chain.clone(),
+            kept_columns: self.asking.form.kept.to_vec(),
             snapshots: before.as_ref().map(|it| it.snapshots.clone()).unwrap_or_default(),
             ..Summary::default()
         };
@@ -237,8 +244,8 @@ impl Plan {
         }
         summary.interrupted = true;
         // A reader that had no time to say how far it is was stopped.
-        let Read { rows, lines, whole } = read?;
-        let read = InputRead { rows, lines };
+        let Read { input: read, whole } = read?;
+        let rows = read.rows;
         summary.read = Some(read);
         let is_whole = match whole {
             Ok(is_whole) => is_whole && !written.is_cut,
@@ -271,7 +278,7 @@ impl Plan {
             self.target.work_file(),
         ) {
             let new = super::target::with_end(path, ".new");
-            columnar::write(&new, self.asking.form.with_path, results::read(&work_file)?)
+            columnar::convert(&new, &self.asking.form, &work_file)
                 .with_context(|| format!("writing {}", path.display()))?;
             std::fs::rename(&new, path)?;
             std::fs::remove_file(&work_file)?;

@@ -45,6 +45,9 @@ pub struct Summary {
     /// The chain of rows that name none, as asked for; empty for none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub chain: String,
+    /// The columns of the input that come back, by their names in the result.
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    pub kept_columns: Vec<String>,
     /// Every snapshot that answers rest on, in the order of their first answers.
     #[serde(default)]
     pub snapshots: Vec<v1::Snapshot>,
@@ -55,9 +58,17 @@ pub struct Summary {
 pub struct InputRead {
     /// Rows read, whatever they came to.
     pub rows: u64,
+    /// Rows of JSON lines with keys that the first has not, where all columns were to come back: they
+    /// do not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_keys: u64,
     /// What became of the lines; absent of Parquet, which has none.
     #[serde(flatten)]
     pub lines: Option<LineCounts>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl InputRead {
@@ -336,16 +347,20 @@ mod tests {
                 Some(words) => assert!(said.as_ref().unwrap().contains(words), "{said:?}"),
             }
         };
-        check(InputRead { rows: 3, lines: Some(lines) }, 3, None);
-        check(InputRead { rows: 3, lines: None }, 3, None);
-        check(InputRead { rows: 3, lines: None }, 2, Some("3 rows were read, 2 answered"));
-        check(InputRead { rows: 4, lines: Some(lines) }, 4, Some("do not add up"));
+        check(InputRead { rows: 3, other_keys: 0, lines: Some(lines) }, 3, None);
+        check(InputRead { rows: 3, other_keys: 0, lines: None }, 3, None);
+        check(
+            InputRead { rows: 3, other_keys: 0, lines: None },
+            2,
+            Some("3 rows were read, 2 answered"),
+        );
+        check(InputRead { rows: 4, other_keys: 0, lines: Some(lines) }, 4, Some("do not add up"));
         let none = |lines: Option<LineCounts>| {
-            InputRead { rows: 0, lines }.check_not_empty().unwrap_err().to_string()
+            InputRead { rows: 0, other_keys: 0, lines }.check_not_empty().unwrap_err().to_string()
         };
         assert_eq!(none(Some(lines)), "no rows: the input holds a heading and nothing else");
         assert_eq!(none(None), "no rows: the input holds no row");
-        assert!(InputRead { rows: 1, lines: None }.check_not_empty().is_ok());
+        assert!(InputRead { rows: 1, other_keys: 0, lines: None }.check_not_empty().is_ok());
     }
 
     #[test]
@@ -361,8 +376,10 @@ mod tests {
             ..Summary::default()
         };
         let lines = LineCounts { lines: 2, heading_lines: 1, ..LineCounts::default() };
-        let reads = [None, Some(InputRead { rows: 1, lines: None })];
-        for read in [&reads[..], &[Some(InputRead { rows: 1, lines: Some(lines) })]].concat() {
+        let reads = [None, Some(InputRead { rows: 1, other_keys: 0, lines: None })];
+        for read in
+            [&reads[..], &[Some(InputRead { rows: 1, other_keys: 0, lines: Some(lines) })]].concat()
+        {
             let summary = Summary { read, ..summary.clone() };
             let json = serde_json::to_string_pretty(&summary).unwrap();
             assert_eq!(serde_json::from_str::<Summary>(&json).unwrap(), summary, "{json}");

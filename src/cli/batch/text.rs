@@ -34,6 +34,11 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     line("screened", format!("{} rows in {took} ({rate} rows/s){before}", grouped(rows)));
     if let Some(read) = &summary.read {
         line("read", input_read(read));
+        if read.other_keys > 0 {
+            let rows = grouped(read.other_keys);
+            let how = "name them by --keep-columns";
+            line("", format!("{rows} rows have keys that the first has not, and lose them: {how}"));
+        }
     }
     if summary.interrupted {
         line("", "INTERRUPTED: --resume goes on".to_owned());

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::file;
 use crate::cli::batch::chunk::Chunk;
 use crate::cli::batch::input::{self, Settings};
+use crate::cli::batch::kept::KeepColumns;
 use crate::cli::batch::summary::InputRead;
 use crate::cli::output::Output;
 use crate::cli::{Global, connect, render, runtime};
@@ -191,6 +192,7 @@ fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)>
         address: arguments.address_column.clone().unwrap_or_else(|| "address".to_owned()),
         chain: arguments.chain_column.clone(),
         reference: None,
+        keep: KeepColumns::None,
         line_breaks: LineBreaks::allowed_if(arguments.allow_line_breaks),
     };
     let read = settings.open(|rows| {
@@ -210,7 +212,7 @@ fn read(path: &Path, arguments: &Arguments) -> Result<(Vec<Sampled>, InputRead)>
                 }
             }));
         }
-        let read = InputRead { rows: rows.count(), lines: rows.line_counts() };
+        let read = rows.read();
         read.check_not_empty()?;
         Ok((sample, read))
     });

@@ -7,7 +7,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::columns::{ABSENT, Columns};
+use super::columns::{ABSENT, Bits, Columns};
 use super::csv_rows::Span;
 use super::error::RowShapeFault;
 use crate::source::error::{Fault, excerpt};
@@ -18,7 +18,9 @@ pub(super) struct Values {
     text: Vec<u8>,
     spans: Vec<Span>,
     /// Which values are strings in the object, by column.
-    strings: u64,
+    strings: Bits,
+    /// Whether the object has other keys than those of the columns.
+    has_others: bool,
     fault: Option<RowShapeFault>,
     /// Whether keys that stand twice, or are not known, are no fault.
     lenient: bool,
@@ -35,7 +37,8 @@ impl Values {
         self.text.clear();
         self.spans.clear();
         self.spans.resize(columns.list.len(), ABSENT);
-        self.strings = 0;
+        self.strings = Bits::default();
+        self.has_others = false;
         self.fault = None;
         let mut json = serde_json::Deserializer::from_slice(object);
         let picked = json.deserialize_map(Pick { values: self, columns });
@@ -63,9 +66,14 @@ impl Values {
         (&self.text, &self.spans)
     }
 
-    /// Which of the values are strings: bit by bit, the first column the lowest.
-    pub(super) fn strings(&self) -> u64 {
-        self.strings
+    /// Which of the values are strings.
+    pub(super) fn strings(&self) -> &Bits {
+        &self.strings
+    }
+
+    /// Whether the object has other keys than those of the columns.
+    pub(super) fn has_others(&self) -> bool {
+        self.has_others
     }
 }
 
@@ -109,30 +117,33 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let (mut seen, mut twice) = (0u64, 0u64);
+        let (mut seen, mut twice) = (Bits::default(), Bits::default());
         while let Some(key) = map.next_key_seed(Key(self.columns))? {
             let fault = match key {
-                Ok(column) if seen & (1 << column) != 0 && self.values.lenient => {
+                Ok(column) if seen.has(column) && self.values.lenient => {
                     map.next_value::<IgnoredAny>()?;
-                    twice |= 1 << column;
+                    twice.set(column);
                     continue;
                 }
-                Ok(column) if seen & (1 << column) != 0 => {
+                Ok(column) if seen.has(column) => {
                     RowShapeFault::RepeatedKey(self.columns.list[column].name.to_owned())
                 }
                 Ok(column) => {
-                    seen |= 1 << column;
+                    seen.set(column);
                     let raw = map.next_value::<&RawValue>()?.get();
                     if raw != "null" {
                         let start = self.values.text.len();
                         append(raw, &mut self.values.text).map_err(A::Error::custom)?;
-                        self.values.strings |= u64::from(raw.starts_with('"')) << column;
+                        if raw.starts_with('"') {
+                            self.values.strings.set(column);
+                        }
                         self.values.spans[column] = (start, self.values.text.len());
                     }
                     continue;
                 }
                 Err(unknown) if unknown.is_none() || self.values.lenient => {
                     map.next_value::<IgnoredAny>()?;
+                    self.values.has_others = true;
                     continue;
                 }
                 Err(unknown) => RowShapeFault::UnknownKey(unknown.unwrap_or_default()),
@@ -141,7 +152,7 @@ impl<'de> Visitor<'de> for Pick<'_> {
             return Err(A::Error::custom("refused"));
         }
         for (column, span) in self.values.spans.iter_mut().enumerate() {
-            if twice & (1 << column) != 0 {
+            if twice.has(column) {
                 *span = ABSENT;
             }
         }

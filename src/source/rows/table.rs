@@ -116,7 +116,8 @@ impl<'c> Table<'c> {
         self.places = match &self.source {
             Source::Csv(_) => {
                 let place = |name| self.names.iter().position(|heading| heading == name);
-                let places = columns.list.iter().map(|column| place(column.name));
+                let places =
+                    columns.list.iter().map(|column| column.at.or_else(|| place(column.name)));
                 places.map(|place| place.unwrap_or(usize::MAX)).collect()
             }
             _ => (0..columns.list.len()).collect(),
@@ -132,7 +133,7 @@ impl<'c> Table<'c> {
     }
 
     fn check_headings(&self, columns: &Columns<'_>) -> Result<(), RowsError> {
-        for column in columns.list {
+        for column in columns.list.iter().filter(|column| column.at.is_none()) {
             let count = self.names.iter().filter(|name| *name == column.name).count();
             if count == 0 && column.required {
                 return Err(self.no_column(columns, column.name));
@@ -239,7 +240,7 @@ impl<'c> Table<'c> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
-        let mut strings = u64::MAX;
+        let (mut strings, mut has_others) = (None, false);
         let (text, spans) = match &self.source {
             Source::Csv(rows) => {
                 let (text, spans) = rows.fields()?;
@@ -257,11 +258,12 @@ impl<'c> Table<'c> {
                     Source::Csv(_) | Source::Parquet(_) => b"",
                 };
                 self.values.pick(object, columns)?;
-                strings = self.values.strings();
+                strings = Some(self.values.strings());
+                has_others = self.values.has_others();
                 self.values.fields()
             }
         };
-        Ok(Cells { text, spans, columns: &self.places, strings })
+        Ok(Cells { text, spans, columns: &self.places, strings, has_others })
     }
 
     /// How far the file has been read.

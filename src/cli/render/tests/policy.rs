@@ -133,6 +133,7 @@ fn compared() -> Compared {
     Compared {
         snapshot_ids: vec![text("8f3a61c09b2e"), text("9f3a61c09b2e")],
         read: InputRead {
+            other_keys: 0,
             rows: 1_205,
             lines: Some(LineCounts { lines: 1_206, heading_lines: 1, ..LineCounts::default() }),
         },

@@ -26,6 +26,7 @@ impl Table<'_> {
         };
         self.values.pick_readable(object, self.columns?).ok()?;
         let (text, spans) = self.values.fields();
-        Some(Cells { text, spans, columns: &self.places, strings: self.values.strings() })
+        let (strings, has_others) = (Some(self.values.strings()), self.values.has_others());
+        Some(Cells { text, spans, columns: &self.places, strings, has_others })
     }
 }
