@@ -308,3 +308,42 @@ fn what_cannot_be_placed_is_a_gap_though_a_later_file_stops() {
     let all: Vec<_> = gaps.as_array().unwrap().iter().map(|gap| &gap["heights"]).collect();
     assert!(all.iter().any(|span| span["from"] == "10" && span["to"] == "20"), "{gaps}");
 }
+
+/// Tables as exchanges and Excel write them: separated by semicolons, in UTF-16, and with blanks around
+/// cells. Each is one row of a listed Bitcoin address, one of a listed Ethereum address, and a clean one.
+#[test]
+fn tables_of_other_programs_are_read() {
+    let place = place();
+    let screen = |file: &str, more: &[&str]| {
+        let case = case(&format!("batch-cells/{file}"));
+        place.says(&[&["screen", "--input", &case, "--quiet"], more].concat())
+    };
+    let rows = |out: &str| {
+        let mut reader = csv::Reader::from_reader(out.as_bytes());
+        let heads = reader.headers().unwrap().clone();
+        let at = |name: &str| heads.iter().position(|head| head == name).unwrap();
+        let columns = ["decision", "chain", "input_reference"].map(at);
+        let rows = reader.records().map(Result::unwrap);
+        rows.map(|row| columns.map(|column| row[column].to_owned())).collect::<Vec<_>>()
+    };
+    let want =
+        [["BLOCK", "bitcoin", "r1"], ["BLOCK", "ethereum", "r2"], ["ALLOW", "ethereum", "r3"]];
+    for file in ["semi.csv", "utf16.csv"] {
+        let said = screen(file, &[]);
+        assert_eq!(
+            (said.status, rows(&said.out)),
+            (11, want.map(|row| row.map(str::to_owned)).to_vec())
+        );
+        assert!(said.err.contains("3 rows on 4 lines: 1 of headings"), "{file}: {}", said.err);
+    }
+    // The chains are understood; they come back as they stand.
+    let said = screen("spaces.csv", &[]);
+    let chains: Vec<_> = rows(&said.out).into_iter().map(|[_, chain, _]| chain).collect();
+    assert_eq!(chains, [" bitcoin ", " ethereum ", " ethereum "]);
+    assert!(!said.out.contains("names no chain"), "{}", said.out);
+    let said = screen("semi.csv", &["--delimiter", "comma"]);
+    assert_eq!(said.status, 1);
+    let want = "no column \"address\"; it has \"address;chain;reference\" (is it separated otherwise? \
+                give --delimiter)";
+    assert!(said.err.contains(want), "{}", said.err);
+}

@@ -1,6 +1,7 @@
 //! `screen --input` against the real store and server: the same answers either way, in every form.
 
 mod hostile;
+mod keep_columns;
 mod line_breaks;
 mod resume;
 mod staleness;
@@ -209,7 +210,8 @@ fn every_form_says_the_same() {
         screened(&place, &inputs[0], out, &["--evidence"]);
         let result = place.data().with_file_name(out);
         assert!(!place.data().with_file_name(format!("{out}.partial")).exists());
-        let again = ["--reference-column", "reference", "--evidence", "--overwrite", "--out"];
+        let again = ["--reference-column", "reference", "--evidence", "--overwrite"];
+        let again = [&again[..], &["--keep-columns", "none", "--out"]].concat();
         let back = place.data().with_file_name("back.csv");
         let given = ["screen", "--input", result.to_str().unwrap()];
         let given = [&given[..], &again[..], &[back.to_str().unwrap()]].concat();

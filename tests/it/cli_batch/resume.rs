@@ -141,6 +141,8 @@ fn a_signal_leaves_a_result_that_is_gone_on_with() {
                     out.to_str().unwrap(),
                     "--reference-column",
                     "reference",
+                    "--keep-columns",
+                    "none",
                     "--quiet",
                 ]);
                 let marks = |text: &str| text.replace("''=", "'=");
