@@ -181,9 +181,20 @@ impl RowForm {
 pub const QUOTE: char = '\'';
 
 /// Whether a spreadsheet would take a cell that begins so for a formula (OWASP, CSV injection), or a
-/// reader of ours the mark that it is none.
-fn is_formula(first: u8) -> bool {
-    matches!(first, b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'')
+/// reader of ours the mark that it is none. A negative number is none.
+fn is_formula(cell: &[u8]) -> bool {
+    match cell {
+        [b'-', number @ ..] => !is_number(number),
+        [first, ..] => matches!(first, b'=' | b'+' | b'@' | b'\t' | b'\r' | b'\''),
+        [] => false,
+    }
+}
+
+/// Whether a text is digits, with a point among them or not.
+fn is_number(text: &[u8]) -> bool {
+    let points = text.iter().filter(|byte| **byte == b'.').count();
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && points <= 1 && digits + points == text.len()
 }
 
 /// Adds a field of CSV: in quotes where it must be; behind [`QUOTE`] where it would be a formula;
@@ -200,11 +211,10 @@ fn csv_cell(text: &str, out: &mut Vec<u8>) {
 #[inline]
 fn csv_harmless(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
-    let Some(first) = bytes.first() else { return };
     let special = |found: bool, byte: &u8| {
         found | (*byte == b',') | (*byte == b'"') | (*byte == b'\n') | (*byte == b'\r')
     };
-    let formula = is_formula(*first);
+    let formula = is_formula(bytes);
     if !bytes.iter().fold(false, special) {
         if formula {
             out.push(QUOTE as u8);
@@ -291,6 +301,11 @@ mod tests {
         check("a\u{1b}[2J,\u{202e}b\u{9b}", "\"a\\u{1b}[2J,\\u{202e}b\\u{9b}\"");
         check("=1+1", "'=1+1");
         check("-2,3", "\"'-2,3\"");
+        check("-2.50", "-2.50");
+        check("-2+3", "'-2+3");
+        check("-", "'-");
+        check("-.", "'-.");
+        check("+2", "'+2");
         check("'quoted", "''quoted");
         check("@SUM(A1)", "'@SUM(A1)");
         check("\tx", "\\tx");
@@ -357,7 +372,7 @@ mod tests {
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
         let last = |row: usize| rows[row].iter().skip(27).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(last(0), ["'-1", "[1,\"\\u{202e}\"]", ""]);
+        assert_eq!(last(0), ["-1", "[1,\"\\u{202e}\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
         let rows: Vec<serde_json::Value> =

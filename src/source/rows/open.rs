@@ -101,6 +101,10 @@ pub(super) fn open(
     let mut bytes = BufReader::with_capacity(BUFFER, counted);
     let head = bytes.fill_buf().map_err(failed)?;
     let unfit = |what: &str| RowsError::Unfit { path: shown.clone(), what: what.to_owned() };
+    let is_zip = zipped::MARKS.iter().any(|mark| head.starts_with(mark));
+    if part.is_some() && !is_zip {
+        return Err(unfit("it is no zip, of which --part names a file"));
+    }
     if head.starts_with(PARQUET) {
         let what = "Parquet is read from wherever its parts stand: give a file, not a stream";
         return again.ok_or_else(|| unfit(what)).map(Opened::Parquet);
@@ -108,7 +112,7 @@ pub(super) fn open(
     if head.starts_with(COMPOUND) {
         return Err(unfit("an old Excel workbook (.xls), which is not read: save it as CSV UTF-8"));
     }
-    let (what, unpacked) = if zipped::MARKS.iter().any(|mark| head.starts_with(mark)) {
+    let (what, unpacked) = if is_zip {
         let what = "a zip is read from wherever its parts stand: give a file, not a stream";
         let file = again.ok_or_else(|| unfit(what))?;
         stored.set(0);
@@ -120,9 +124,6 @@ pub(super) fn open(
             packed => packed,
         }
     } else {
-        if part.is_some() {
-            return Err(unfit("it is no zip, of which --part names a file"));
-        }
         unpack(bytes).map_err(failed)?
     };
     let meter = Meter { stored, failure: Rc::default(), total };
