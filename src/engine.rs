@@ -33,6 +33,7 @@ use arc_swap::ArcSwapOption;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+pub use crate::refresh::{Cause, Difference, ProbeReport, Seen, SourceCheck, SourceReport};
 pub use backfill::{Backfill, BackfillFile};
 pub use backup::judge;
 pub use by_hand::Upload;
@@ -65,7 +66,7 @@ use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
     ByHand, Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError,
-    Refresher, Report, Room, Stop,
+    Refresher, Remote, Report, Room, Stop,
 };
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListAge, ListTerms, Snapshot, SnapshotRecord, parse_id};
@@ -330,6 +331,17 @@ impl Engine {
 
     /// Reads a list's configured source now. Blocks.
     pub fn refresh(&self, id: &ListId) -> Result<Publication, EngineError> {
+        self.must_reach_source(id)?;
+        Ok(self.refresher.refresh(id)?.into())
+    }
+
+    /// Tries a list's configured source now and says what was seen; publishes nothing. Blocks.
+    pub fn check_source(&self, id: &ListId) -> Result<SourceReport, EngineError> {
+        self.must_reach_source(id)?;
+        Ok(self.refresher.check(id)?)
+    }
+
+    fn must_reach_source(&self, id: &ListId) -> Result<(), EngineError> {
         if self.settings(id).is_none() && self.publisher.list(id).is_none() {
             return Err(EngineError::UnknownList(id.clone()));
         }
@@ -337,7 +349,7 @@ impl Engine {
         if self.offline && is_remote {
             return Err(EngineError::Offline);
         }
-        Ok(self.refresher.refresh(id)?.into())
+        Ok(())
     }
 
     /// Every list that is loaded or configured, in the order of their ids.
@@ -445,6 +457,7 @@ fn unconfigured(id: ListId, kind: ListKind) -> ListSettings {
         id,
         kind,
         url: None,
+        remote: Remote::default(),
         path: None,
         format: None,
         required: false,

@@ -1,31 +1,40 @@
 //! From a configured source to a published list: fetch, read, gates, publish, again and again.
 //! The last good version stays whatever goes wrong. Understands no file format and no address.
 
+mod check;
+mod fault;
 mod fetch;
 mod publisher;
 mod room;
+mod run;
 mod schedule;
 mod settings;
 mod status;
+mod watch;
 
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use crate::domain::list::{ListCheck, ListId, Provenance};
+use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
 use crate::domain::publication::{BackfillRefused, Refused, SourceMark, removal_due};
 use crate::source::{self, SourceError};
 use crate::store::StoreError;
 
-pub use fetch::{FetchError, FetchLimits, Fetched, Fetcher, shown_url};
+pub use check::{Difference, SourceCheck, SourceReport};
+pub use fault::{Cause, FetchError};
+pub use fetch::{
+    FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
+    parse_headers, parse_user_agent, shown_url,
+};
 pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};
 pub use room::{Room, TooLarge};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
-pub use status::{SourceStatus, Stop, Transition};
+pub use status::{ProbeStatus, SourceStatus, Stop, Transition};
+use watch::Watch;
 
 /// Why a list was not refreshed or published. Nothing changed then.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +42,9 @@ pub enum RefreshError {
     /// The source could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// Every URL of the source failed, each with its own error, in their order.
+    #[error("{}", in_words(.0, ToString::to_string))]
+    Several(Vec<RefreshError>),
     /// The file could not be opened or read from disk.
     #[error("{file}: {source}")]
     File {
@@ -91,9 +103,14 @@ impl RefreshError {
                 format!("{file}: {format}: cannot be read at {at}")
             }
             Self::Panicked { file, .. } => format!("{file}: the program failed while reading it"),
+            Self::Several(errors) => in_words(errors, Self::unquoted),
             error => error.to_string(),
         }
     }
+}
+
+fn in_words(errors: &[RefreshError], words: fn(&RefreshError) -> String) -> String {
+    errors.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
 /// The configured sources and how they fare.
@@ -110,6 +127,8 @@ struct Source {
     /// Held while the source is read, so that it is read once at a time.
     reading: Mutex<()>,
     status: Mutex<SourceStatus>,
+    /// What is known of its publications by asking for them alone.
+    watch: Mutex<Watch>,
 }
 
 impl Refresher {
@@ -122,6 +141,7 @@ impl Refresher {
                 settings: settings.clone(),
                 reading: Mutex::default(),
                 status: Mutex::new(SourceStatus { last_success, ..SourceStatus::default() }),
+                watch: Mutex::default(),
             }
         };
         let sources = lists.iter().map(source).collect();
@@ -141,71 +161,27 @@ impl Refresher {
         self.refresh_source(source.ok_or_else(|| RefreshError::UnknownList(id.clone()))?)
     }
 
-    /// Refreshes every source on its schedule until `stop` is set. Blocks; a thread of its own is
-    /// the place for it. A static list is read until it was read once from the source that is
-    /// configured now; and any source that was not, at once. If `offline`, only sources that are files
-    /// are read.
-    pub fn run(&self, stop: &Stop, offline: bool) {
-        let start = Instant::now();
-        let mut timetable: Vec<(Instant, Schedule, &Source)> = Vec::new();
-        let is_read = |source: &&Source| {
-            let settings = &source.settings;
-            settings.source_name().is_some() && !(offline && settings.url.is_some())
-        };
-        for source in self.sources.iter().filter(is_read) {
-            let schedule = Schedule::new(source.settings.refresh_interval);
-            let state = self.publisher.list(&source.settings.id);
-            let mark = Some(source.settings.source_mark());
-            let known = state.is_some_and(|state| state.check.source == mark);
-            let last_success = lock(&source.status).last_success.filter(|_| known);
-            let since = last_success.map(|last| {
-                let since = self.publisher.now().duration_since(last);
-                Duration::try_from(since).unwrap_or_default()
-            });
-            if !(source.settings.is_static && since.is_some()) {
-                timetable.push((after(start, schedule.first(since)), schedule, source));
-            }
-        }
-        loop {
-            let next = timetable.iter_mut().min_by_key(|entry| entry.0);
-            let wait = next
-                .as_ref()
-                .map_or(LONGEST_WAIT, |next| next.0.saturating_duration_since(Instant::now()));
-            if stop.wait(wait) {
-                return;
-            }
-            let Some((due, schedule, source)) = next else {
-                continue;
-            };
-            if *due > Instant::now() {
-                continue;
-            }
-            let succeeded = self.refresh_source(source).is_ok();
-            *due = after(Instant::now(), schedule.next(succeeded, fastrand::f64()));
-            let done = succeeded.then_some(&source.settings.id);
-            timetable.retain(|(_, _, source)| {
-                !(source.settings.is_static && Some(&source.settings.id) == done)
-            });
-        }
-    }
-
     fn refresh_source(&self, source: &Source) -> Result<Report, RefreshError> {
         let id = &source.settings.id;
         let name = source.settings.source_name();
         let name = name.ok_or_else(|| RefreshError::NoSource(id.clone()))?;
         let _reading = lock(&source.reading);
         let mut trusted = true;
+        let mut failures = Vec::new();
         let result = loop {
-            match self.attempt_safely(&source.settings, &name, trusted) {
+            failures.clear();
+            match self.attempt_safely(&source.settings, &name, trusted, &mut failures) {
                 Ok(Some(report)) => break Ok(report),
                 // What was compared with is no longer what stands: read the source whole.
                 Ok(None) => trusted = false,
-                Err(error) => break Err(error),
+                Err(error) if failures.is_empty() => break Err(error),
+                Err(error) => {
+                    failures.push(error);
+                    break Err(RefreshError::Several(std::mem::take(&mut failures)));
+                }
             }
         };
-        if let Err(RefreshError::Fetch(FetchError::Disk { .. })) = &result {
-            self.publisher.note_lost(id);
-        }
+        self.note_failures(source, &result, &failures);
         let now = self.publisher.now();
         let error = result.as_ref().err().map(ToString::to_string);
         match lock(&source.status).record(now, error.clone()) {
@@ -228,6 +204,36 @@ impl Refresher {
         result
     }
 
+    /// Counts what failed, and logs URLs that failed before one that did not, where that is new.
+    fn note_failures(
+        &self,
+        source: &Source,
+        result: &Result<Report, RefreshError>,
+        failures: &[RefreshError],
+    ) {
+        let id = &source.settings.id;
+        let errors = match result {
+            Err(RefreshError::Several(errors)) => errors,
+            Err(error) => std::slice::from_ref(error),
+            Ok(_) => failures,
+        };
+        let is_disk =
+            |error: &RefreshError| matches!(error, RefreshError::Fetch(FetchError::Disk { .. }));
+        if errors.iter().any(is_disk) {
+            self.publisher.note_lost(id);
+        }
+        let mut status = lock(&source.status);
+        for error in errors {
+            status.causes[error.cause() as usize] += 1;
+        }
+        let was_first = status.url_errors.is_empty();
+        status.url_errors = errors.iter().map(ToString::to_string).collect();
+        if result.is_ok() && !failures.is_empty() && was_first {
+            let error = in_words(failures, RefreshError::unquoted);
+            tracing::warn!(list = %id, error, "a URL of the source failed, another one was read");
+        }
+    }
+
     /// As [`Self::attempt`], and a panic is an error like others: it ends neither the run nor the
     /// reading of other sources.
     fn attempt_safely(
@@ -235,10 +241,11 @@ impl Refresher {
         settings: &ListSettings,
         name: &str,
         trusted: bool,
+        failures: &mut Vec<RefreshError>,
     ) -> Result<Option<Report>, RefreshError> {
         // Nothing is half changed: lists are replaced whole, after the store has them, and a
         // store whose write did not end takes no more.
-        let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusted));
+        let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusted, failures));
         catch_unwind(attempt).unwrap_or_else(|panic| {
             let what = panic_text(panic.as_ref());
             tracing::error!(list = %settings.id, source = name, "reading a source panicked");
@@ -247,43 +254,69 @@ impl Refresher {
         })
     }
 
-    /// One look at the source. With `trusted`, a source that says that it is unchanged is
+    /// One look at the source: its URLs in order, until one is read; those that were not are added to
+    /// `failures`, but for the last. With `trusted`, a source that says that it is unchanged is
     /// believed; `None` if the list changed meanwhile, so that this says nothing.
     fn attempt(
         &self,
         settings: &ListSettings,
         name: &str,
         trusted: bool,
+        failures: &mut Vec<RefreshError>,
     ) -> Result<Option<Report>, RefreshError> {
         let state = self.publisher.list(&settings.id);
-        let mark = Some(settings.source_mark());
         let now = self.publisher.now();
-        let basis: Option<ListCheck> = state.as_deref().and_then(|state| {
+        let believed = |state: &&ListState| {
             let due = removal_due(state, now, &settings.gates());
-            let same = state.check.source == mark && state.version.kind == settings.kind;
-            (trusted && same && !due).then(|| state.check.clone())
-        });
-        let Some(url) = &settings.url else {
+            let same = settings.is_of_source(state.check.source);
+            trusted && !due && same && state.version.kind == settings.kind
+        };
+        let basis = state.as_deref().filter(believed).map(|state| state.check.clone());
+        let basis = basis.as_ref();
+        let mut urls = settings.urls().peekable();
+        if urls.peek().is_none() {
             let path = settings.path.as_deref();
             let path = path.ok_or_else(|| RefreshError::NoSource(settings.id.clone()))?;
-            let seen = SourceMark { source: mark, ..SourceMark::default() };
-            return self.take(settings, path, name, basis.as_ref(), seen);
-        };
-        match self.fetcher.fetch(url, basis.as_ref())? {
+            let source = Some(settings.source_mark(None));
+            let seen = SourceMark { source, ..SourceMark::default() };
+            return self.take(settings, path, name, basis, seen);
+        }
+        while let Some(url) = urls.next() {
+            match self.attempt_url(settings, url, basis) {
+                Err(error) if error.may_be_better_elsewhere() && urls.peek().is_some() => {
+                    failures.push(error);
+                }
+                done => return done,
+            }
+        }
+        Err(RefreshError::NoSource(settings.id.clone()))
+    }
+
+    /// A look at one URL. What is known of an answer, and so whether the file must be sent, belongs
+    /// to the URL that gave it.
+    fn attempt_url(
+        &self,
+        settings: &ListSettings,
+        url: &str,
+        basis: Option<&ListCheck>,
+    ) -> Result<Option<Report>, RefreshError> {
+        let source = Some(settings.source_mark(Some(url)));
+        let known = basis.filter(|basis| basis.source == source);
+        match self.fetcher.fetch(url, &settings.remote, known, &mut Seen::default())? {
             Fetched::NotModified => {
                 // Only a conditional request is answered so, and that needs a basis.
-                let Some(basis) = basis else { return Ok(None) };
+                let Some(basis) = known else { return Ok(None) };
                 let seen = SourceMark {
                     file_digest: basis.file_digest,
                     etag: basis.etag.clone(),
                     last_modified: basis.last_modified.clone(),
-                    source: mark,
+                    source,
                 };
-                self.publisher.confirm(settings, &basis, seen)
+                self.publisher.confirm(settings, basis, seen)
             }
             Fetched::File { file, etag, last_modified } => {
-                let seen = SourceMark { etag, last_modified, source: mark, file_digest: None };
-                self.take(settings, file.path(), name, basis.as_ref(), seen)
+                let seen = SourceMark { etag, last_modified, source, file_digest: None };
+                self.take(settings, file.path(), &shown_url(url), basis, seen)
             }
         }
     }
@@ -313,14 +346,6 @@ impl Refresher {
             .publish(settings, &incoming, &provenance, ByHand::default(), Some(seen))
             .map(Some)
     }
-}
-
-/// How long the run waits where nothing is due.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// `delay` after `now`, or a day where the clock cannot count that far.
-fn after(now: Instant, delay: Duration) -> Instant {
-    now.checked_add(delay).unwrap_or(now + LONGEST_WAIT)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

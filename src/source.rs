@@ -157,6 +157,24 @@ pub fn read_file(
     unpack::open(path, |bytes, packing| read_bytes(bytes, packing, format, Some(path), bounds))
 }
 
+/// What a list file is written in, by its content and, where that leaves it open, its name.
+///
+/// # Errors
+///
+/// Where the file cannot be read or unpacked, or its content does not tell.
+pub fn format_of(path: &Path, bounds: &Bounds) -> Result<Format, SourceError> {
+    unpack::open(path, |bytes, packing| {
+        let mut head = Vec::new();
+        let limit = HEAD.min(bounds.max_decompressed);
+        let read = bytes.take(limit).read_to_end(&mut head);
+        read.map_err(|source| match packing {
+            Some(packing) => SourceError::Unpack { packing, source },
+            None => SourceError::Read(source),
+        })?;
+        sniff::sniff(&head, Some(path))
+    })
+}
+
 /// Reads a list that is not packed. Parties come by uid and rows by key.
 ///
 /// # Errors

@@ -5,21 +5,31 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ureq::http::header::{HeaderName, HeaderValue};
+
 use super::given::Given;
 use super::layers::Setting;
 use super::origin::{Origin, Problem, Sourced};
 use crate::domain::duration::span as span_in_words;
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::publication::MAX_SHRINK_WINDOW;
-use crate::refresh::ListSettings;
+use crate::refresh::{
+    Headers, ListSettings, ProbeSettings, Remote, parse_headers, parse_user_agent,
+};
 use crate::source::Format;
 
 /// The keys of a list, in the order of the example file.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 20] = [
     "enabled",
     "name",
     "kind",
     "url",
+    "mirrors",
+    "user_agent",
+    "headers",
+    "headers_file",
+    "probe_url",
+    "probe_interval",
     "path",
     "format",
     "required",
@@ -32,8 +42,21 @@ pub const KEYS: [&str; 14] = [
     "max_not_understood",
 ];
 
-/// Where OFAC publishes; each request is redirected to a short-lived signed address.
-const OFAC: &str = "https://sanctionslistservice.ofac.treas.gov/api/PublicationPreview/exports";
+/// OFAC's service; what it publishes is redirected to a short-lived signed address.
+const OFAC: &str = "https://sanctionslistservice.ofac.treas.gov";
+
+/// Where it has files: as documented, and as before.
+const OFAC_FOLDERS: [&str; 2] = ["api/download", "api/PublicationPreview/exports"];
+
+/// The value of `probe_url` that takes a built-in one away.
+const NO_PROBE: &str = "none";
+
+const PROBE_INTERVAL: Duration = Duration::from_secs(60);
+/// The shortest interval between two questions for a new publication.
+const MIN_PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most URLs of a list.
+const MAX_URLS: usize = 8;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const REFRESH_INTERVAL: Duration = HOUR;
@@ -54,7 +77,14 @@ struct Draft {
     enabled: Option<Sourced<bool>>,
     name: Option<Sourced<String>>,
     kind: Option<Sourced<ListKind>>,
-    url: Option<Sourced<String>>,
+    urls: Option<Sourced<Vec<String>>>,
+    mirrors: Option<Sourced<Vec<String>>>,
+    user_agent: Option<Sourced<String>>,
+    headers: Option<Sourced<Vec<(HeaderName, HeaderValue)>>>,
+    headers_file: Option<Sourced<PathBuf>>,
+    /// Without a value: none is asked.
+    probe_url: Option<Sourced<Option<String>>>,
+    probe_interval: Option<Sourced<Duration>>,
     path: Option<Sourced<PathBuf>>,
     format: Option<Sourced<Format>>,
     required: Option<Sourced<bool>>,
@@ -78,11 +108,12 @@ impl Drafts {
             first: Some(Origin::Default),
             name: default(name.to_owned()),
             kind: default(ListKind::Sanctions),
-            url: default(format!("{OFAC}/{file}")),
+            urls: default(OFAC_FOLDERS.map(|folder| format!("{OFAC}/{folder}/{file}")).into()),
             ..Draft::default()
         };
         let sdn = Draft {
             required: default(true),
+            probe_url: default(Some(format!("{OFAC}/changes/latest"))),
             ..ofac("OFAC Specially Designated Nationals", "SDN_ADVANCED.XML")
         };
         // It rarely holds an address at all.
@@ -147,7 +178,16 @@ impl Draft {
             "enabled" => self.enabled = sourced(given.boolean()?, origin),
             "name" => self.name = sourced(given.text()?.to_owned(), origin),
             "kind" => self.kind = sourced(given.parse()?, origin),
-            "url" => self.url = sourced(checked_url(given.text()?)?, origin),
+            "url" => self.urls = sourced(checked_urls(given.text()?)?, origin),
+            "mirrors" => self.mirrors = sourced(checked_urls(given.text()?)?, origin),
+            "user_agent" => self.user_agent = sourced(parse_user_agent(given.text()?)?, origin),
+            "headers" => self.headers = sourced(parse_headers(given.text()?)?, origin),
+            "headers_file" => self.headers_file = sourced(given.text()?.into(), origin),
+            "probe_url" => {
+                let url = Some(given.text()?).filter(|text| *text != NO_PROBE);
+                self.probe_url = sourced(url.map(checked_url).transpose()?, origin);
+            }
+            "probe_interval" => self.probe_interval = sourced(span(given)?, origin),
             "path" => self.path = sourced(given.text()?.into(), origin),
             "format" => self.format = sourced(given.parse()?, origin),
             "required" => self.required = sourced(given.boolean()?, origin),
@@ -168,7 +208,7 @@ impl Draft {
 
     /// Whether there is a source; a source that was given replaces a built-in one.
     fn has_source(&self) -> bool {
-        self.url.is_some() || self.path.is_some()
+        self.urls.is_some() || self.path.is_some()
     }
 
     /// Whether the list is read once and never grows old: as given, else where it has no source
@@ -192,10 +232,13 @@ impl Draft {
         if self.kind.is_none() {
             problem(self.first.as_ref().unwrap_or(&Origin::Default), "kind is missing".to_owned());
         }
-        if let (Some(url), Some(path)) = (&self.url, &self.path)
-            && url.origin != Origin::Default
+        if let (Some(urls), Some(path)) = (&self.urls, &self.path)
+            && urls.origin != Origin::Default
         {
-            problem(&path.origin, format!("path and url ({}) exclude each other", url.origin));
+            problem(&path.origin, format!("path and url ({}) exclude each other", urls.origin));
+        }
+        for (origin, message) in self.remote_contradictions() {
+            problem(origin, message.to_owned());
         }
         if let Some(given) = self.is_static.as_ref().filter(|given| given.value) {
             let timed = [("refresh_interval", &self.refresh_interval), ("max_age", &self.max_age)];
@@ -226,17 +269,86 @@ impl Draft {
         }
     }
 
+    /// What of the settings for the server of a source fits nothing else.
+    fn remote_contradictions(&self) -> Vec<(&Origin, &'static str)> {
+        let mut found = Vec::new();
+        let has_url = self.urls.is_some() && self.path.is_none();
+        let origins = [
+            self.mirrors.as_ref().map(|it| &it.origin),
+            self.user_agent.as_ref().map(|it| &it.origin),
+            self.headers.as_ref().map(|it| &it.origin),
+            self.headers_file.as_ref().map(|it| &it.origin),
+            self.probe_url.as_ref().map(|it| &it.origin).filter(|it| **it != Origin::Default),
+        ];
+        for origin in origins.into_iter().flatten().filter(|_| !has_url) {
+            found.push((origin, "is of a url, and there is none"));
+        }
+        let urls = [&self.urls, &self.mirrors].into_iter().flatten();
+        if let Some(last) = urls.clone().last()
+            && urls.map(|it| it.value.len()).sum::<usize>() > MAX_URLS
+        {
+            found.push((&last.origin, "url and mirrors are more than 8 URLs"));
+        }
+        if let Some(interval) = &self.probe_interval {
+            if self.probe().is_none() {
+                found.push((&interval.origin, "probe_interval is without a probe_url"));
+            }
+            if interval.value < MIN_PROBE_INTERVAL {
+                found.push((&interval.origin, "probe_interval is below one second"));
+            }
+        }
+        let is_static = self.is_static.as_ref().is_some_and(|given| given.value);
+        let probe = self.probe_url.as_ref().filter(|it| it.origin != Origin::Default);
+        if let Some(probe) = probe.filter(|probe| is_static && probe.value.is_some()) {
+            found.push((&probe.origin, "static and probe_url exclude each other"));
+        }
+        found
+    }
+
+    /// Where new publications are asked for. A built-in endpoint tells of the built-in source alone.
+    fn probe(&self) -> Option<ProbeSettings> {
+        let given = self.probe_url.as_ref()?;
+        let is_ofac = self.urls.iter().flat_map(|urls| &urls.value).any(|url| is_of_ofac(url));
+        let fits = given.origin != Origin::Default || is_ofac;
+        let url = given.value.clone().filter(|_| fits && self.path.is_none())?;
+        let interval = self.probe_interval.as_ref().map_or(PROBE_INTERVAL, |given| given.value);
+        Some(ProbeSettings { url, interval })
+    }
+
+    /// The first URL, and how that server and the further ones are asked.
+    fn remote(&self) -> (Option<String>, Remote) {
+        let Some(urls) = self.urls.as_ref().filter(|_| self.path.is_none()) else {
+            return (None, Remote::default());
+        };
+        let probe = self.probe();
+        let mirrors = self.mirrors.iter().flat_map(|mirrors| &mirrors.value);
+        let mut all = urls.value.iter().chain(mirrors).cloned();
+        let given = self.headers.clone().map_or_else(Vec::new, |headers| headers.value);
+        let file = value(self.headers_file.clone());
+        let (first, more_urls) = (all.next(), all.collect());
+        let without_headers = format!("{OFAC}/");
+        let remote = Remote {
+            more_urls,
+            user_agent: value(self.user_agent.clone()),
+            headers: Headers::new(given, file),
+            without_headers: vec![without_headers],
+            probe,
+        };
+        (first, remote)
+    }
+
     fn settle(self, id: ListId, kind: ListKind) -> ListSettings {
         let is_static = self.is_static(kind);
         let ages = !is_static && (self.max_age.is_some() || kind.ages());
         let refresh_interval = self.interval();
-        let path = value(self.path);
+        let (url, remote) = self.remote();
         ListSettings {
             name: value(self.name).unwrap_or_else(|| id.to_string()),
             id,
             kind,
-            url: value(self.url).filter(|_| path.is_none()),
-            path,
+            url,
+            remote,
+            path: value(self.path),
             format: value(self.format),
             required: value(self.required).unwrap_or(false),
             is_static,
@@ -277,6 +389,21 @@ fn shrink_window(given: &Given) -> Result<Duration, String> {
         return Err("must be from 1h to 366d".to_owned());
     }
     Ok(duration)
+}
+
+/// Whether a URL is of OFAC's own service.
+fn is_of_ofac(url: &str) -> bool {
+    url.strip_prefix(OFAC).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// URLs with blanks between, in the order in which they are asked.
+fn checked_urls(text: &str) -> Result<Vec<String>, String> {
+    let urls: Vec<_> = text.split_ascii_whitespace().map(checked_url).collect::<Result<_, _>>()?;
+    match urls.len() {
+        0 => Err("names no URL".to_owned()),
+        1..=MAX_URLS => Ok(urls),
+        more => Err(format!("{more} URLs, at most {MAX_URLS}")),
+    }
 }
 
 /// An absolute http or https URL.

@@ -60,12 +60,19 @@ fn defaults() {
 
     let sdn = list(&config, "us-ofac-sdn");
     assert_eq!((sdn.kind, sdn.required, sdn.is_static), (ListKind::Sanctions, true, false));
-    assert!(sdn.url.as_deref().unwrap().ends_with("/exports/SDN_ADVANCED.XML"));
+    let service = "https://sanctionslistservice.ofac.treas.gov";
+    let folders = ["api/download", "api/PublicationPreview/exports"];
+    let want = folders.map(|folder| format!("{service}/{folder}/SDN_ADVANCED.XML"));
+    assert_eq!(sdn.urls().collect::<Vec<_>>(), want);
+    let probe = sdn.remote.probe.as_ref().unwrap();
+    let want = (format!("{service}/changes/latest"), Duration::from_secs(60));
+    assert_eq!((probe.url.clone(), probe.interval), want);
     assert_eq!((sdn.refresh_interval, sdn.max_age), (HOUR, Some(48 * HOUR)));
     assert_eq!((sdn.allow_empty, sdn.max_shrink, sdn.format), (false, 0.25, None));
 
     let consolidated = list(&config, "us-ofac-cons");
-    assert!(consolidated.url.as_deref().unwrap().ends_with("/exports/CONS_ADVANCED.XML"));
+    assert!(consolidated.urls().all(|url| url.ends_with("/CONS_ADVANCED.XML")));
+    assert_eq!((consolidated.urls().count(), &consolidated.remote.probe), (2, &None));
     assert!(!consolidated.required && consolidated.allow_empty);
 
     let advisories = list(&config, "lazarus-advisories");
@@ -322,7 +329,7 @@ fn what_a_list_may_not_say() {
             "F:1: lists.x: kind is missing",
         ],
     );
-    for url in ["ftp://h/x", "file:///etc/passwd", "//h/x", "https://", "h", "http://a b/"] {
+    for url in ["ftp://h/x", "file:///etc/passwd", "//h/x", "https://", "h", "http://a<b/"] {
         let want = format!("F:3: lists.x.url: {url:?} is no http or https URL");
         with_kind(&format!("url = {url:?}"), &[&want]);
     }
@@ -378,6 +385,83 @@ fn what_a_list_may_not_say() {
         with_kind(&format!("max_shrink = {shrink}"), &[want]);
     }
     assert!(file("[lists.x]\nenabled = false").is_ok(), "a list that is off need not be whole");
+}
+
+#[test]
+fn a_source_has_urls_in_order_and_a_manner_of_being_asked() {
+    let check = |text: &str, urls: &[&str], probe: Option<(&str, u64)>| {
+        let config = file(text).unwrap();
+        let sdn = list(&config, "us-ofac-sdn");
+        let said: Vec<_> = sdn.urls().map(|url| url.rsplit("://").next().unwrap()).collect();
+        assert_eq!(said, urls, "{text}");
+        let asked = sdn.remote.probe.as_ref();
+        let asked = asked.map(|probe| (probe.url.as_str(), probe.interval.as_secs()));
+        assert_eq!(asked, probe, "{text}");
+    };
+    let ofac = "sanctionslistservice.ofac.treas.gov";
+    let documented = format!("{ofac}/api/download/SDN_ADVANCED.XML");
+    let former = format!("{ofac}/api/PublicationPreview/exports/SDN_ADVANCED.XML");
+    let latest = format!("https://{ofac}/changes/latest");
+    let sdn = |keys: &str| format!("[lists.us-ofac-sdn]\n{keys}");
+    let built_in = Some((latest.as_str(), 60));
+    check(
+        &sdn("mirrors = \"http://a/x  http://b/y\""),
+        &[&documented, &former, "a/x", "b/y"],
+        built_in,
+    );
+    check(&sdn("probe_url = \"none\""), &[&documented, &former], None);
+    check(&sdn("probe_interval = \"5m\""), &[&documented, &former], Some((latest.as_str(), 300)));
+    // OFAC's endpoint says nothing of another source, or of a file.
+    check(&sdn("url = \"http://a/x\\nhttp://b/y\""), &["a/x", "b/y"], None);
+    check(&sdn("path = \"/x\""), &[], None);
+    check(
+        &sdn("url = \"http://a/x\"\nprobe_url = \"http://a/new\""),
+        &["a/x"],
+        Some(("http://a/new", 60)),
+    );
+    let config =
+        file(&sdn("user_agent = \"me\"\nheaders = \"\"\"\nX-Key: s3cret\n\"\"\"")).unwrap();
+    assert_eq!(list(&config, "us-ofac-sdn").remote.user_agent.as_deref(), Some("me"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+#[test]
+fn how_a_source_is_asked_must_fit_it() {
+    let check = |keys: &str, want: &str| {
+        let found = file(&format!("[lists.x]\nkind = \"SANCTIONS\"\n{keys}")).unwrap_err();
+        assert_eq!(found, [want], "{keys}");
+    };
+    let url = "url = \"http://h/\"";
+    for key in ["mirrors", "probe_url"] {
+        let given = format!("{key} = \"http://m/\"");
+        check(&given, "F:3: lists.x: is of a url, and there is none");
+    }
+    check("user_agent = \"me\"", "F:3: lists.x: is of a url, and there is none");
+    check("headers = \"a: b\"", "F:3: lists.x: is of a url, and there is none");
+    check("headers_file = \"/h\"", "F:3: lists.x: is of a url, and there is none");
+    check(
+        &format!("{url}\nheaders = \"Host: s3cret\""),
+        "F:4: lists.x.headers: line 1 of the headers sets host, which the program sets by itself or refuses",
+    );
+    check(
+        &format!("{url}\nprobe_interval = \"1m\""),
+        "F:4: lists.x: probe_interval is without a probe_url",
+    );
+    check(
+        &format!("{url}\nprobe_url = \"http://h/p\"\nprobe_interval = \"1ms\""),
+        "F:5: lists.x: probe_interval is below one second",
+    );
+    check(
+        &format!("{url}\nprobe_url = \"http://h/p\"\nstatic = true"),
+        "F:4: lists.x: static and probe_url exclude each other",
+    );
+    check("url = \" \"", "F:3: lists.x.url: names no URL");
+    let nine = ["http://h/"; 9].join(" ");
+    check(&format!("url = \"{nine}\""), "F:3: lists.x.url: 9 URLs, at most 8");
+    check(
+        &format!("{url}\nmirrors = \"{}\"", &nine[..9 * 10 - 11]),
+        "F:4: lists.x: url and mirrors are more than 8 URLs",
+    );
 }
 
 #[test]

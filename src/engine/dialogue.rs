@@ -76,6 +76,13 @@ pub struct ListOverview {
     pub source_name: String,
 }
 
+impl ListOverview {
+    /// Whether its source is asked for new publications.
+    pub fn is_probed(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.remote.probe.is_some())
+    }
+}
+
 /// Where a listing of changes begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangesSince {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::text::{Kind, Text};
 use crate::domain::list::ListVersion;
-use crate::engine::{Engine, ListOverview};
+use crate::engine::{Cause, Engine, ListOverview};
 use crate::screening::snapshot::SnapshotList;
 
 /// Writes all of it.
@@ -107,6 +107,25 @@ fn sources(lists: &[ListOverview], text: &mut Text) {
     for list in lists {
         let Some(source) = &list.source else { continue };
         for (outcome, count) in [("succeeded", source.succeeded), ("failed", source.failed)] {
+            text.sample(&[("list", list.id.as_str()), ("outcome", outcome)], count);
+        }
+    }
+    let help = "Why URLs of a list's source, or its file, failed since the start, by cause.";
+    text.family("source_failures_total", Kind::Counter, help);
+    for list in lists {
+        let Some(source) = &list.source else { continue };
+        for (cause, count) in Cause::ALL.iter().zip(source.causes) {
+            text.sample(&[("list", list.id.as_str()), ("cause", cause.as_str())], count);
+        }
+    }
+    let help = "Questions whether a list's source has a new publication, by what was answered.";
+    text.family("source_probes_total", Kind::Counter, help);
+    for list in lists.iter().filter(|list| list.is_probed()) {
+        let Some(source) = &list.source else { continue };
+        let probe = &source.probe;
+        let outcomes =
+            [("unchanged", probe.unchanged), ("new", probe.announced), ("failed", probe.failed)];
+        for (outcome, count) in outcomes {
             text.sample(&[("list", list.id.as_str()), ("outcome", outcome)], count);
         }
     }

@@ -1,15 +1,26 @@
 //! One file over HTTP, whole or not at all, within bounds of size and time. Neither reads nor
 //! judges what it says.
 
+mod exchange;
+mod probe;
+mod remote;
+
 use std::fs::DirBuilder;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
-use ureq::http::header::{self, HeaderMap, HeaderName};
+use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ureq::http::{StatusCode, Uri, Version};
 
+use self::exchange::Exchange;
+pub use self::exchange::Seen;
+pub use self::probe::ProbeReport;
+pub use self::remote::{
+    Headers, ProbeSettings, Remote, USER_AGENT, parse_headers, parse_user_agent,
+};
+use super::fault::FetchError;
 use super::fetch_dir;
 use crate::domain::list::ListCheck;
 
@@ -28,111 +39,31 @@ pub struct FetchLimits {
     pub timeout: Duration,
     /// The most redirects.
     pub max_redirects: u32,
+    /// The most time in which nothing comes.
+    pub idle: Duration,
+    /// How long a body may be slower than [`Self::min_rate`].
+    pub slow_after: Duration,
+    /// The fewest bytes of a body a second, on average.
+    pub min_rate: u64,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are heeded.
     pub proxy_from_env: bool,
 }
 
 impl Default for FetchLimits {
-    /// 512 MiB (OFAC's largest file has 121 MB), 10 minutes, 5 redirects, the proxy heeded.
+    /// 512 MiB (OFAC's largest file has 127 MB), 5 redirects, the proxy heeded. OFAC's storage
+    /// was seen to send 190 KB a second, which is 11 minutes for that file, so there are 30; and
+    /// since a list waits while another one is fetched, what stalls or drips ends after one.
     fn default() -> Self {
         Self {
             max_bytes: 512 * 1024 * 1024,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_secs(1_800),
             max_redirects: 5,
+            idle: Duration::from_secs(60),
+            slow_after: Duration::from_secs(60),
+            min_rate: 8 * 1024,
             proxy_from_env: true,
         }
     }
-}
-
-/// Why a file was not fetched. A URL is named without credentials and query; one that it was
-/// redirected to is never named.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// Not an absolute `http` or `https` URL.
-    #[error("{url}: not an http or https URL")]
-    Url {
-        /// What was asked for.
-        url: String,
-    },
-    /// Neither 200 nor an expected 304.
-    #[error("{url}: the server answered with status {status}")]
-    Status {
-        /// What was asked for.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// A web page instead of a list.
-    #[error("{url}: the server sent a web page ({found}) instead of a list")]
-    ContentType {
-        /// What was asked for.
-        url: String,
-        /// The media type.
-        found: String,
-    },
-    /// More than the bound.
-    #[error("{url}: the file has more than {limit} bytes")]
-    TooLarge {
-        /// What was asked for.
-        url: String,
-        /// [`FetchLimits::max_bytes`].
-        limit: u64,
-    },
-    /// The connection ended before the body did.
-    #[error("{url}: the file was cut off after {got} bytes")]
-    Truncated {
-        /// What was asked for.
-        url: String,
-        /// How many arrived.
-        got: u64,
-    },
-    /// A body that ends with its connection: cut short, it would look whole.
-    #[error(
-        "{url}: the server says neither the file's length nor its end (no Content-Length, not chunked), \
-         so that a file cut short would look whole"
-    )]
-    Unbounded {
-        /// What was asked for.
-        url: String,
-    },
-    /// No bytes.
-    #[error("{url}: the file is empty")]
-    Empty {
-        /// What was asked for.
-        url: String,
-    },
-    /// Slower than the bound.
-    #[error("{url}: not finished within {after:?}")]
-    TimedOut {
-        /// What was asked for.
-        url: String,
-        /// [`FetchLimits::timeout`].
-        after: Duration,
-    },
-    /// Redirected too often.
-    #[error("{url}: redirected more than {limit} times")]
-    Redirects {
-        /// What was asked for.
-        url: String,
-        /// [`FetchLimits::max_redirects`].
-        limit: u32,
-    },
-    /// Not reached, or the connection broke.
-    #[error("{url}: {reason}")]
-    Transport {
-        /// What was asked for.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// The bytes could not be written down.
-    #[error("{path}: {source}", path = .path.display())]
-    Disk {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
 }
 
 /// What a server answered.
@@ -167,12 +98,11 @@ impl Fetcher {
         if let Err(error) = clear(&dir) {
             tracing::warn!(dir = %dir.display(), %error, "the directory of downloads was not emptied");
         }
+        // Redirects are followed by hand: what is secret of a request must not go along.
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .max_redirects(limits.max_redirects)
-            .max_redirects_will_error(true)
-            .timeout_global(Some(limits.timeout))
-            .user_agent(concat!("lazaretto/", env!("CARGO_PKG_VERSION")));
+            .max_redirects(0)
+            .timeout_per_read(Some(limits.idle));
         if !limits.proxy_from_env {
             config = config.proxy(None);
         }
@@ -180,41 +110,30 @@ impl Fetcher {
     }
 
     /// Fetches `url`, which is asked for itself every time, never what it redirected to. With
-    /// `known`, only if it changed since that answer.
-    pub fn fetch(&self, url: &str, known: Option<&ListCheck>) -> Result<Fetched, FetchError> {
-        let secure = match url.parse::<Uri>().ok().as_ref().and_then(Uri::scheme_str) {
-            Some("https") => true,
-            Some("http") => false,
-            _ => {
-                return Err(FetchError::Url { url: shown_url(url) });
-            }
-        };
-        let mut request = self.agent.get(url);
-        let mut conditional = false;
-        if let Some(known) = known {
-            let tags = [
-                (header::IF_NONE_MATCH, &known.etag),
-                (header::IF_MODIFIED_SINCE, &known.last_modified),
-            ];
-            for (name, value) in tags {
-                if let Some(value) = value {
-                    request = request.header(name, value);
-                    conditional = true;
-                }
-            }
-        }
-        // What was asked for encrypted is not taken unencrypted after a redirect.
-        let answer = request.config().https_only(secure).build().call();
-        let mut answer = answer.map_err(|error| self.failed(url, error, 0))?;
+    /// `known`, only if it changed since that answer. `seen` becomes what was seen of the answer,
+    /// also where it is an error.
+    pub fn fetch(
+        &self,
+        url: &str,
+        remote: &Remote,
+        known: Option<&ListCheck>,
+        seen: &mut Seen,
+    ) -> Result<Fetched, FetchError> {
+        let tags = known.map_or_else(Vec::new, |known| {
+            conditions(known.etag.as_deref(), known.last_modified.as_deref())
+        });
+        let conditional = !tags.is_empty();
+        let exchange = self.exchange(url, remote, &tags, self.limits.timeout);
+        let mut answer = exchange.send(seen)?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::NotModified),
-            status => {
-                return Err(FetchError::Status { url: shown_url(url), status: status.as_u16() });
-            }
+            status => return Err(exchange.refused(status)),
         }
         let headers = answer.headers();
-        refuse_web_page(url, headers)?;
+        if let Some(found) = web_page(headers) {
+            return Err(FetchError::WebPage { url: shown_url(url), found });
+        }
         let (etag, last_modified) =
             (tag(headers, header::ETAG), tag(headers, header::LAST_MODIFIED));
         let length = answer.body().content_length();
@@ -224,17 +143,40 @@ impl Fetcher {
         if length.is_none() && !says_its_end(answer.version(), answer.headers()) {
             return Err(FetchError::Unbounded { url: shown_url(url) });
         }
-        let file = self.spool(url, answer.body_mut().as_reader(), length)?;
+        let file = self.spool(&exchange, answer.body_mut().as_reader(), length, seen)?;
         Ok(Fetched::File { file, etag, last_modified })
+    }
+
+    /// A request for `url` with further headers, to be ended within `timeout`.
+    fn exchange<'a>(
+        &'a self,
+        url: &'a str,
+        remote: &'a Remote,
+        more: &'a [(HeaderName, HeaderValue)],
+        timeout: Duration,
+    ) -> Exchange<'a> {
+        let user_agent = remote.user_agent.as_deref().unwrap_or(USER_AGENT);
+        Exchange {
+            agent: &self.agent,
+            url,
+            user_agent,
+            headers: remote.headers_for(url),
+            more,
+            timeout,
+            max_redirects: self.limits.max_redirects,
+        }
     }
 
     /// Writes a body of `length` bytes, if that is known, into a file.
     fn spool(
         &self,
-        url: &str,
+        exchange: &Exchange<'_>,
         mut body: impl Read,
         length: Option<u64>,
+        seen: &mut Seen,
     ) -> Result<NamedTempFile, FetchError> {
+        let url = exchange.url;
+        let start = Instant::now();
         let disk = |source| FetchError::Disk { path: self.dir.clone(), source };
         let mut file = tempfile::Builder::new()
             .prefix(PREFIX)
@@ -248,11 +190,21 @@ impl Fetcher {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.failed(url, error.into(), got)),
+                Err(error) => return Err(exchange.failed(error.into(), got)),
             };
+            if got == 0
+                && let Some(found) = begins_as_web_page(&buffer[..read])
+            {
+                return Err(FetchError::WebPage { url: shown_url(url), found });
+            }
             got += read as u64;
+            seen.bytes = got;
             if got > self.limits.max_bytes {
                 return Err(self.too_large(url));
+            }
+            let (after, least) = (start.elapsed(), self.limits.min_rate);
+            if after > self.limits.slow_after && got < after.as_secs().saturating_mul(least) {
+                return Err(FetchError::TooSlow { url: shown_url(url), got, after, least });
             }
             file.write_all(&buffer[..read]).map_err(disk)?;
         }
@@ -268,28 +220,6 @@ impl Fetcher {
     fn too_large(&self, url: &str) -> FetchError {
         FetchError::TooLarge { url: shown_url(url), limit: self.limits.max_bytes }
     }
-
-    fn failed(&self, url: &str, error: ureq::Error, got: u64) -> FetchError {
-        let url = shown_url(url);
-        let reason = match error {
-            ureq::Error::Timeout(_) => {
-                return FetchError::TimedOut { url, after: self.limits.timeout };
-            }
-            ureq::Error::TooManyRedirects => {
-                return FetchError::Redirects { url, limit: self.limits.max_redirects };
-            }
-            ureq::Error::Io(error) if got > 0 && error.kind() == io::ErrorKind::UnexpectedEof => {
-                return FetchError::Truncated { url, got };
-            }
-            // These say the address that it was redirected to, which may be signed.
-            ureq::Error::BadUri(_) => "redirected to what is no http or https URL".to_owned(),
-            ureq::Error::RequireHttpsOnly(_) => "redirected from https to http".to_owned(),
-            ureq::Error::Protocol(_) => "the answer is not proper HTTP".to_owned(),
-            ureq::Error::Io(error) => error.to_string(),
-            error => error.to_string(),
-        };
-        FetchError::Transport { url, reason }
-    }
 }
 
 /// A URL as it may be shown: without credentials, query and fragment.
@@ -303,14 +233,30 @@ pub fn shown_url(url: &str) -> String {
     shown.unwrap_or_else(|| "(what is no URL)".to_owned())
 }
 
-/// No format of ours is a web page, but error pages and captive portals are.
-fn refuse_web_page(url: &str, headers: &HeaderMap) -> Result<(), FetchError> {
+/// No format of ours is a web page, but error pages and captive portals are. The media type, where
+/// it is one of a web page.
+fn web_page(headers: &HeaderMap) -> Option<&'static str> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if ["text/html", "application/xhtml+xml"].iter().any(|page| kind.eq_ignore_ascii_case(page)) {
-        return Err(FetchError::ContentType { url: shown_url(url), found: kind.to_owned() });
+    ["text/html", "application/xhtml+xml"].into_iter().find(|page| kind.eq_ignore_ascii_case(page))
+}
+
+/// How a web page begins, where `head` is the beginning of one, whatever its media type says.
+fn begins_as_web_page(head: &[u8]) -> Option<&'static str> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    if !head.starts_with(b"<") {
+        return None;
     }
-    Ok(())
+    let head = head[..head.len().min(512)].to_ascii_lowercase();
+    let holds = |mark: &&str| head.windows(mark.len()).any(|part| part == mark.as_bytes());
+    ["<!doctype html", "<html"].into_iter().find(holds)
+}
+
+/// The headers that ask for what changed since an answer with these tags.
+fn conditions(etag: Option<&str>, last_modified: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
+    let tags = [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)];
+    let valid = |(name, value): (HeaderName, Option<&str>)| Some((name, value?.parse().ok()?));
+    tags.into_iter().filter_map(valid).collect()
 }
 
 /// Whether a body without a known length says its own end: it is chunked, or there is none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
-use super::fetch::shown_url;
+use super::fetch::{Remote, shown_url};
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::publication::{Gates, MAX_SHRINK_WINDOW};
 use crate::source::Format;
@@ -22,6 +22,8 @@ pub struct ListSettings {
     pub kind: ListKind,
     /// Where it is published, `http` or `https`. Comes before `path`.
     pub url: Option<String>,
+    /// How the server is asked, and where else.
+    pub remote: Remote,
     /// A file that is its source; read anew on the same schedule.
     pub path: Option<PathBuf>,
     /// The format of its files; `None`: the reader finds out.
@@ -63,11 +65,23 @@ impl ListSettings {
         }
     }
 
-    /// What tells its source from another one, and from the same one read by another version of
-    /// this program ([`crate::domain::list::ListCheck::source`]).
-    pub(super) fn source_mark(&self) -> [u8; 32] {
-        let Self { url, path, format, .. } = self;
+    /// The URLs of its source, in the order in which they are asked; none where it is a file.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let more = self.remote.more_urls.iter().filter(|_| self.url.is_some());
+        self.url.iter().chain(more).map(String::as_str)
+    }
+
+    /// What tells one of its URLs, or with `None` its file, from another source, and from the same
+    /// one read by another version of this program ([`crate::domain::list::ListCheck::source`]).
+    pub(super) fn source_mark(&self, url: Option<&str>) -> [u8; 32] {
+        let Self { path, format, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
         Sha256::digest(format!("{url:?} {path:?} {format:?} {version}")).into()
+    }
+
+    /// Whether `mark` is of its source as it is configured now.
+    pub(super) fn is_of_source(&self, mark: Option<[u8; 32]>) -> bool {
+        let mut urls = self.urls().map(Some).chain(self.url.is_none().then_some(None));
+        mark.is_some_and(|mark| urls.any(|url| self.source_mark(url) == mark))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fault::Cause;
 use super::lock;
 
 /// How a configured source has fared since the program started.
@@ -21,6 +22,27 @@ pub struct SourceStatus {
     /// Successful attempts since the program started.
     pub succeeded: u64,
     /// Failed attempts since the program started.
+    pub failed: u64,
+    /// The URLs that failed at the last attempt, in order, with why: also where a later one did not.
+    pub url_errors: Vec<String>,
+    /// Failures of URLs, or of the file, since the program started, by cause.
+    pub causes: [u64; Cause::ALL.len()],
+    /// How the questions for new publications fare.
+    pub probe: ProbeStatus,
+}
+
+/// How the questions for new publications have fared since the program started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeStatus {
+    /// When the source was last asked.
+    pub last_attempt: Option<Timestamp>,
+    /// Why the last question failed.
+    pub last_error: Option<String>,
+    /// Questions that were answered with nothing new.
+    pub unchanged: u64,
+    /// Questions that were answered with a publication that was not known.
+    pub announced: u64,
+    /// Questions that failed.
     pub failed: u64,
 }
 

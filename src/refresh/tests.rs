@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that panics has failed
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -44,6 +46,7 @@ fn a_status_keeps_what_it_was_told() {
         consecutive_failures: 2,
         succeeded: 1,
         failed: 2,
+        ..SourceStatus::default()
     };
     assert_eq!(status, want);
     status.record(at(4), None);

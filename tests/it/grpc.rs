@@ -214,6 +214,7 @@ fn settings(list: &str, kind: ListKind) -> ListSettings {
         name: format!("The list {list}"),
         kind,
         url: None,
+        remote: lazaretto::refresh::Remote::default(),
         path: None,
         format: None,
         required: false,

@@ -1,6 +1,8 @@
 //! Refreshing lists from a real HTTP server on the loopback address that fails in each way.
 
+mod replay;
 mod server;
+mod sources;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -13,7 +15,7 @@ use lazaretto::domain::list::{
 };
 use lazaretto::refresh::{
     ByHand, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError, Refresher,
-    Report, Room, SourceStatus, Stop,
+    Remote, Report, Room, SourceStatus, Stop,
 };
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
@@ -42,6 +44,7 @@ fn limits() -> FetchLimits {
         timeout: Duration::from_secs(20),
         max_redirects: 5,
         proxy_from_env: false,
+        ..FetchLimits::default()
     }
 }
 
@@ -51,6 +54,7 @@ fn settings(url: Option<&str>, path: Option<&Path>) -> ListSettings {
         name: "A list".to_owned(),
         kind: ListKind::Sanctions,
         url: url.map(str::to_owned),
+        remote: Remote::default(),
         path: path.map(Path::to_owned),
         format: Some(Format::Plain),
         required: true,
@@ -181,7 +185,7 @@ fn a_failing_source_changes_nothing() {
     let unbounded = "the server says neither the file's length nor its end (no Content-Length, not chunked), so that a file cut short would look whole";
     let table: [(Answer, &str); 16] = [
         (Answer::status(500, "oops"), "the server answered with status 500"),
-        (Answer::status(404, "oops"), "the server answered with status 404"),
+        (Answer::status(404, "oops"), "the server has no such file (status 404)"),
         (Answer::status(204, ""), "the server answered with status 204"),
         (Answer::status(206, "0x02\n"), "the server answered with status 206"),
         (Answer::raw(cut, "0x02\n"), "the file was cut off after 5 bytes"),
