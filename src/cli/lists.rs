@@ -2,6 +2,7 @@
 
 mod backfill;
 mod changes;
+mod check_source;
 mod export;
 pub(super) mod force;
 pub(super) mod import;
@@ -42,6 +43,9 @@ enum Command {
     Export(export::Arguments),
     /// Read a list's configured source now; without an id, every configured source
     Refresh(refresh::Arguments),
+    /// Try a list's configured source now and say what it sends, without publishing it: exit status 1
+    /// where a list could not be read from any of its URLs; without an id, every configured source
+    CheckSource(check_source::Arguments),
     /// What each list version added, changed and removed
     Changes(changes::Arguments),
     /// Rows with an address that cannot be understood
@@ -60,6 +64,9 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             Command::Backfill(arguments) => backfill::run(&mut client, arguments).await?,
             Command::Export(arguments) => export::run(&mut client, arguments).await?,
             Command::Refresh(arguments) => refresh::run(&mut client, arguments).await?,
+            Command::CheckSource(arguments) => {
+                return check_source::run(&mut client, arguments).await;
+            }
             Command::Changes(arguments) => changes::run(&mut client, arguments, global).await?,
             Command::Quarantine(arguments) => pages::quarantine(&mut client, arguments).await?,
             Command::Party(arguments) => return party::run(&mut client, arguments).await,

@@ -15,6 +15,7 @@ pub mod policy_check;
 pub mod policy_diff;
 pub mod screening;
 pub mod snapshot;
+pub mod sources;
 pub mod store;
 pub mod transfers;
 pub mod words;

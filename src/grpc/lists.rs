@@ -3,6 +3,7 @@
 
 mod backfill;
 mod changes;
+mod check;
 mod party;
 mod upload;
 
@@ -282,6 +283,19 @@ impl SanctionsListService for Lists {
         .await
     }
 
+    async fn check_source(
+        &self,
+        request: Request<v1::CheckSourceRequest>,
+    ) -> Result<Response<v1::CheckSourceResponse>, Status> {
+        let caller = access::caller(&request)?;
+        let id = parse_list_id("list_id", &request.into_inner().list_id)?;
+        caller.must_reach_list(&id)?;
+        with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
+            Ok(Response::new(check::response(engine, &id, engine.check_source(&id)?)))
+        })
+        .await
+    }
+
     async fn get_snapshot(
         &self,
         request: Request<v1::GetSnapshotRequest>,
@@ -439,6 +453,8 @@ fn sanctions_list(
         max_age_seconds: settings.and_then(|s| s.max_age).map(|age| age.as_secs()),
         source: overview.source_name.clone(),
         last_error: source.and_then(|s| s.last_error.clone()).unwrap_or_default(),
+        url_errors: source.map_or_else(Vec::new, |s| s.url_errors.clone()),
+        probe_error: source.and_then(|s| s.probe.last_error.clone()).unwrap_or_default(),
         ..Default::default()
     };
     let Some(list) = &overview.loaded else { return message };

@@ -43,7 +43,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 30] = [
+pub const METHODS: [Method; 31] = [
     method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
     // A stream, of which there may be few: who is nobody must not take them all.
     method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
@@ -68,6 +68,11 @@ pub const METHODS: [Method; 30] = [
         "/lazaretto.v1.SanctionsListService/BackfillList",
         Span::Stream,
         Who::With(Permission::ImportLists),
+    ),
+    method(
+        "/lazaretto.v1.SanctionsListService/CheckSource",
+        Span::Work,
+        Who::With(Permission::RefreshLists),
     ),
     method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream, READ),
     method("/lazaretto.v1.SanctionsListService/GetSnapshot", Span::Call, SCREEN),

@@ -3,6 +3,7 @@
 mod replay;
 mod server;
 mod sources;
+mod visible;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};

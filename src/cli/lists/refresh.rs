@@ -43,7 +43,8 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     }
 }
 
-async fn with_source(client: &mut Client) -> Result<Vec<String>> {
+/// The lists that have a configured source.
+pub(super) async fn with_source(client: &mut Client) -> Result<Vec<String>> {
     let request = v1::ListSanctionsListsRequest {};
     let response = answer(client.lists.list_sanctions_lists(request).await)?;
     let with_source = response.lists.into_iter().filter(|list| !list.source.is_empty());

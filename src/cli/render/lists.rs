@@ -45,6 +45,15 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
             let error = format!("{id}: source failed: {}", escape(&list.last_error));
             text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &error)));
         }
+        let others = list.url_errors.iter().filter(|_| list.last_error.is_empty());
+        let others =
+            others.map(|error| ("a URL of its source failed, another one was read", error));
+        let probe = Some(&list.probe_error).filter(|error| !error.is_empty());
+        let probe = probe.map(|error| ("its source does not tell of new publications", error));
+        for (what, error) in others.chain(probe) {
+            let error = format!("{id}: {what}: {}", escape(error));
+            text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &error)));
+        }
         let pending = list.counts.as_ref().map_or(0, |counts| counts.removals_pending);
         if pending > 0 {
             let pending = format!("{id}: {pending} removals wait to be confirmed, and count");

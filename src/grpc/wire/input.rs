@@ -143,6 +143,7 @@ fn decoder(method: &str) -> Option<Decode> {
         "BackfillList" => plain::<v1::BackfillListRequest>,
         "ImportList" => plain::<v1::ImportListRequest>,
         "ListListingChanges" => plain::<v1::ListListingChangesRequest>,
+        "CheckSource" => plain::<v1::CheckSourceRequest>,
         "ListQuarantine" => plain::<v1::ListQuarantineRequest>,
         "ListSanctionsLists" => plain::<v1::ListSanctionsListsRequest>,
         "LookUpParty" => plain::<v1::LookUpPartyRequest>,

@@ -308,6 +308,49 @@ fn a_refresh_reads_the_source() {
 }
 
 #[test]
+fn a_check_of_a_source_says_what_it_sees_and_publishes_nothing() {
+    let edit = |config: &mut Config| {
+        let path = Some(config.data_dir.join("source.csv"));
+        config.lists =
+            vec![ListSettings { path, ..ofac() }, settings("by-hand", ListKind::Seizure)];
+    };
+    run_with(edit, async |desk| {
+        let path = desk.dir.path().join("source.csv");
+        let mut lists = desk.client.lists.clone();
+        let request = |list: &str| v1::CheckSourceRequest { list_id: list.to_owned() };
+        let mut check = async || {
+            let response = lists.check_source(request(OFAC)).await.unwrap().into_inner();
+            assert_eq!((response.user_agent.as_str(), response.checks.len()), ("", 1));
+            (response.list.unwrap(), response.checks[0].clone())
+        };
+        let (list, missing) = check().await;
+        assert_eq!((list.version, missing.cause.as_str()), (0, "local"));
+        assert_eq!(missing.source, path.display().to_string());
+        assert!(missing.error.contains("source.csv") && missing.difference.is_none());
+
+        std::fs::write(&path, csv("2025-11-19", &made_up(0..4))).unwrap();
+        let (list, read) = check().await;
+        assert_eq!((list.version, list.checked_at), (0, None), "it is not published");
+        assert_eq!((read.format.as_str(), read.rows, read.error.as_str()), ("csv", 4, ""));
+        assert_eq!((read.published.as_str(), read.parties), ("2025-11-19", 4));
+        let added = v1::SourceDifference { added: 4, ..Default::default() };
+        assert_eq!(read.difference, Some(added));
+
+        desk.client.lists.clone().refresh_list(refresh_request()).await.unwrap();
+        assert_eq!(check().await.1.difference, Some(v1::SourceDifference::default()));
+        std::fs::write(&path, "<html>").unwrap();
+        let (list, page) = check().await;
+        assert_eq!((page.cause.as_str(), list.last_error.as_str()), ("format", ""));
+
+        let mut lists = desk.client.lists.clone();
+        let no_source = plain(Code::FailedPrecondition, "NO_SOURCE", "by-hand");
+        check_refused(lists.check_source(request("by-hand")).await, no_source);
+        let no_list = plain(Code::NotFound, "UNKNOWN_LIST", "unknown");
+        check_refused(lists.check_source(request("unknown")).await, no_list);
+    });
+}
+
+#[test]
 fn offline_files_alone_are_read() {
     let edit = |config: &mut Config| {
         let path = config.data_dir.join("source.csv");
@@ -325,6 +368,8 @@ fn offline_files_alone_are_read() {
         let offline = plain(Code::FailedPrecondition, "NO_SOURCE", "offline");
         let remote = v1::RefreshListRequest { list_id: "remote".to_owned() };
         check_refused(lists.refresh_list(remote).await, offline);
+        let remote = v1::CheckSourceRequest { list_id: "remote".to_owned() };
+        check_refused(lists.check_source(remote).await, offline);
         lists.refresh_list(refresh_request()).await.unwrap();
     });
 }

@@ -93,6 +93,9 @@ fn a_required_list_takes_imports_from_admin_or_from_who_names_it() {
         let refresh = v1::RefreshListRequest { list_id: "l".to_owned() };
         let refresh = client(desk, NAMED).await.lists.refresh_list(refresh).await;
         check_refused(refresh, denied(beyond));
+        let check = v1::CheckSourceRequest { list_id: "l".to_owned() };
+        let check = client(desk, NAMED).await.lists.check_source(check).await;
+        check_refused(check, denied(beyond));
     });
 }
 

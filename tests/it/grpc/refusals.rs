@@ -129,6 +129,8 @@ fn pages_that_are_refused() {
         check_refused(lists.look_up_party(request).await, field);
         let request = v1::ExportListRequest { list_id: list_id.clone() };
         check_refused(lists.export_list(request).await.map(drop), field);
+        let request = v1::CheckSourceRequest { list_id: list_id.clone() };
+        check_refused(lists.check_source(request).await, field);
         check_refused(lists.refresh_list(v1::RefreshListRequest { list_id }).await, field);
         for date in ["", "2025-02-30", "yesterday"] {
             let since = v1::list_listing_changes_request::Since::SinceDate(date.to_owned());
@@ -202,6 +204,8 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
     }
     check_orderly("export", lists.export_list(v1::ExportListRequest { list_id: own() }).await);
     check_orderly("refresh", lists.refresh_list(v1::RefreshListRequest { list_id: own() }).await);
+    let request = v1::CheckSourceRequest { list_id: own() };
+    check_orderly("check of a source", lists.check_source(request).await);
     check_orderly("snapshot", lists.get_snapshot(v1::GetSnapshotRequest { id: own() }).await);
     let plain = || v1::ImportListHeader {
         format: String::new(),

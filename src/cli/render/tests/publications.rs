@@ -40,6 +40,9 @@ fn lists() {
         last_error: text("connection refused"),
         ..v1::SanctionsList::default()
     };
+    let mut partly = sdn();
+    partly.url_errors = vec![text("https://ofac.example/a: not finished within 60s")];
+    partly.probe_error = text("https://ofac.example/latest: status 404");
     let mut stale = sdn();
     stale.list_id = text("xx-stale");
     stale.stale = true;
@@ -48,8 +51,62 @@ fn lists() {
     stale.counts.as_mut().unwrap().removals_pending = 97;
     check(
         "lists-ls.txt",
-        &crate::cli::render::lists::table(&[not_loaded, sdn(), stale], Style::PLAIN),
+        &crate::cli::render::lists::table(&[not_loaded, partly, stale], Style::PLAIN),
     );
+}
+
+#[test]
+fn a_source_that_was_tried() {
+    let answer = |status: u32, bytes: u64| v1::HttpAnswer {
+        redirect_hosts: vec![text("storage.example")],
+        status,
+        content_type: text("application/xml"),
+        has_validator: true,
+        bytes,
+    };
+    let blocked = v1::SourceCheck {
+        source: text("https://ofac.example/api/download/SDN_ADVANCED.XML"),
+        answer: Some(v1::HttpAnswer { redirect_hosts: Vec::new(), ..answer(403, 0) }),
+        milliseconds: 95,
+        error: text("blocked by the source's firewall (status 403)"),
+        cause: text("blocked"),
+        ..v1::SourceCheck::default()
+    };
+    let read = v1::SourceCheck {
+        source: text("https://ofac.example/exports/SDN_ADVANCED.XML"),
+        answer: Some(answer(200, 120_825_221)),
+        milliseconds: 61_007,
+        format: text("ofac-advanced"),
+        rows: 769,
+        parties: 89,
+        published: text("2025-11-19"),
+        difference: Some(v1::SourceDifference { added: 3, updated: 1, ..Default::default() }),
+        ..v1::SourceCheck::default()
+    };
+    let same = v1::SourceCheck {
+        answer: Some(v1::HttpAnswer { has_validator: false, ..answer(200, 9) }),
+        difference: Some(v1::SourceDifference::default()),
+        ..read.clone()
+    };
+    let probe = v1::ProbeCheck {
+        url: text("https://ofac.example/changes/latest"),
+        answer: Some(answer(206, 512)),
+        publication: text("of 2025-11-19T00:00:00-05:00"),
+        error: String::new(),
+    };
+    let response = |checks: Vec<v1::SourceCheck>, probe: v1::ProbeCheck| {
+        let (list, user_agent) = (Some(sdn()), text("Mozilla/5.0 (compatible; Lazaretto)"));
+        let response = v1::CheckSourceResponse { list, user_agent, checks, probe: Some(probe) };
+        crate::cli::render::sources::check(&response, Style::PLAIN)
+    };
+    let unnamed = v1::ProbeCheck { publication: String::new(), ..probe.clone() };
+    let lost = v1::ProbeCheck { error: text("status 404"), answer: None, ..probe.clone() };
+    let shown = [
+        response(vec![blocked, read.clone()], probe),
+        response(vec![same], unnamed),
+        response(vec![read], lost),
+    ];
+    check("lists-check-source.txt", &shown.concat());
 }
 
 #[test]
