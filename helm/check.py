@@ -263,6 +263,50 @@ WRONG = (
 )
 
 
+# What Kubernetes takes as a quantity (apimachinery, resource.Quantity), above zero.
+SIZES = ("10Gi", "1.5Ti", "500M", "1e9", "1E9", "2e+9", "+5G", "1E", "100Ki", "1000k", ".5Ti", "5.Gi",
+         "10737418240", "10000000000000m", 10737418240, 1e10, 1.5e9)
+NO_SIZES = ("", "0", "0Gi", "0.0", "-1Gi", "10GB", "10gi", "10 Gi", "1ki", "K", "1K", "1e", "e9",
+            "1.5.0Gi", ".", ".Gi", "1Gi\nx: y", 0, -1, True)
+
+
+def check_sizes():
+    """Each way to write the size of a volume, and what is none."""
+    for helm in HELMS:
+        for size in SIZES:
+            values = json.dumps({"persistence": {"size": size}})
+            objects = documents(run(helm, "template", "x", CHART, "--values", "-", stdin=values))
+            pods = next(each for each in objects if each["kind"] == "StatefulSet")
+            claim = pods["spec"]["volumeClaimTemplates"][0]["spec"]
+            have = claim["resources"]["requests"]["storage"]
+            same = have == size if isinstance(size, str) else float(have) == size
+            if not isinstance(have, str) or not same:
+                fail(f"size {size!r} becomes {have!r}")
+        for size in NO_SIZES:
+            values = json.dumps({"persistence": {"size": size}})
+            try:
+                run(helm, "template", "x", CHART, "--values", "-", stdin=values)
+            except subprocess.CalledProcessError:
+                continue
+            fail(f"size {size!r} is not refused by {helm}")
+    print(f"took {len(SIZES)} sizes, refused {len(NO_SIZES)}")
+
+
+def check_ids():
+    """That ids are in every pod, and in none where the platform assigns them."""
+    ids = {"runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy"}
+    for name, _ in values_files():
+        for manifest in documents((SNAPSHOTS / f"{name}.yaml").read_text()):
+            pod = manifests.pod_of(manifest)
+            if pod is None:
+                continue
+            contexts = [pod["securityContext"]]
+            contexts += [each["securityContext"] for each in pod["containers"]]
+            have = ids & {key for context in contexts for key in context}
+            if have != (set() if name == "openshift" else ids):
+                fail(f"{name}: {manifests.named(manifest)}: {have}")
+
+
 def check_refusals():
     """Misspelt values at every level, and wrong ones, which must not install."""
     schema = json.loads((CHART / "values.schema.json").read_text())
@@ -468,8 +512,8 @@ def check_monitoring():
 def main():
     """Runs all checks, and tells how many failed."""
     for check in (
-        check_rendering, check_refusals, check_that_checks_can_fail, check_notes, check_upgrade,
-        check_readme, check_guide, check_deploy, check_monitoring,
+        check_rendering, check_sizes, check_ids, check_refusals, check_that_checks_can_fail,
+        check_notes, check_upgrade, check_readme, check_guide, check_deploy, check_monitoring,
     ):
         try:
             check()

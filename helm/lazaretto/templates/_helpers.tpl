@@ -148,10 +148,12 @@ capabilities:
 
 {{- define "lazaretto.podSecurityContext" -}}
 runAsNonRoot: true
+{{- if not .Values.platformAssignsIds }}
 runAsUser: 65532
 runAsGroup: 65532
 fsGroup: 65532
 fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}
