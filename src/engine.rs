@@ -332,7 +332,9 @@ impl Engine {
     /// Reads a list's configured source now. Blocks.
     pub fn refresh(&self, id: &ListId) -> Result<Publication, EngineError> {
         self.must_reach_source(id)?;
-        Ok(self.refresher.refresh(id)?.into())
+        let report = self.refresher.refresh(id)?;
+        let file = self.refresher.status(id).and_then(|status| status.last_file);
+        Ok(Publication { file, ..report.into() })
     }
 
     /// Tries a list's configured source now and says what was seen; publishes nothing. Blocks.

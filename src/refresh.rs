@@ -4,6 +4,7 @@
 mod check;
 mod fault;
 mod fetch;
+mod notes;
 mod publisher;
 mod room;
 mod run;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
 use crate::domain::publication::{BackfillRefused, Refused, SourceMark, removal_due};
-use crate::source::{self, SourceError};
+use crate::source::{self, Reading, SourceError};
 use crate::store::StoreError;
 
 pub use check::{Difference, SourceCheck, SourceReport};
@@ -29,6 +30,7 @@ pub use fetch::{
     FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
     parse_headers, parse_user_agent, shown_url,
 };
+pub use notes::log_notes;
 pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};
 pub use room::{Room, TooLarge};
 pub use schedule::Schedule;
@@ -337,13 +339,16 @@ impl Refresher {
             return self.publisher.confirm(settings, basis, seen);
         }
         let _turn = self.publisher.reading_turn();
-        let incoming = self.publisher.read(settings, path, name)?;
+        let Reading { list, report } = self.publisher.read(settings, path, name)?;
         if source::file_digest(path).map_err(failed)? != digest {
             return Err(RefreshError::Changed { file: name.to_owned() });
         }
+        if let Some(source) = self.sources.iter().find(|source| source.settings.id == settings.id) {
+            lock(&source.status).last_file = Some(report);
+        }
         let provenance = Provenance::Source(name.to_owned());
         self.publisher
-            .publish(settings, &incoming, &provenance, ByHand::default(), Some(seen))
+            .publish(settings, &list, &provenance, ByHand::default(), Some(seen))
             .map(Some)
     }
 }

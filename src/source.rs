@@ -11,19 +11,25 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::list::ReadList;
+use self::assembly::Assembled;
+use crate::domain::list::{FileReport, ReadList};
 
 mod assembly;
 mod csv_form;
 mod error;
+mod foreign;
 mod hostile;
+mod json_array;
 mod json_lines;
 mod lines;
 mod ofac_advanced;
 mod ofac_sdn;
+mod ofac_types;
 mod open_sanctions;
+mod open_sanctions_csv;
 mod own;
 mod plain;
+mod report;
 pub mod rows;
 mod sniff;
 mod tagpack;
@@ -33,7 +39,9 @@ mod xml;
 
 pub use self::csv_form::{CsvHead, write_csv};
 pub use self::error::{Fault, Position, SourceError};
+pub use self::foreign::Foreign;
 pub use self::hostile::is_hostile;
+pub use self::report::Reading;
 pub use self::unpack::Packing;
 
 /// A form in which lists are written.
@@ -47,23 +55,29 @@ pub enum Format {
     TagPack,
     /// OpenSanctions FollowTheMoney entities, JSON lines: `opensanctions`.
     OpenSanctions,
+    /// OpenSanctions `targets.simple.csv`: `opensanctions-csv`.
+    OpenSanctionsCsv,
     /// Our own CSV: `csv`.
     Csv,
     /// Our own JSON lines: `jsonl`.
     JsonLines,
+    /// A JSON array of addresses, or of objects that each have one: `json`.
+    JsonArray,
     /// One address a line: `plain`.
     Plain,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::OfacAdvanced,
         Self::OfacSdn,
         Self::TagPack,
         Self::OpenSanctions,
+        Self::OpenSanctionsCsv,
         Self::Csv,
         Self::JsonLines,
+        Self::JsonArray,
         Self::Plain,
     ];
 
@@ -74,8 +88,10 @@ impl Format {
             Self::OfacSdn => "ofac-sdn",
             Self::TagPack => "tagpack",
             Self::OpenSanctions => "opensanctions",
+            Self::OpenSanctionsCsv => "opensanctions-csv",
             Self::Csv => "csv",
             Self::JsonLines => "jsonl",
+            Self::JsonArray => "json",
             Self::Plain => "plain",
         }
     }
@@ -90,7 +106,8 @@ impl fmt::Display for Format {
 /// A string that names no format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no list format: ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain"
+    "{0:?} is no list format: ofac-advanced, ofac-sdn, tagpack, opensanctions, opensanctions-csv, \
+     csv, jsonl, json or plain"
 )]
 pub struct FormatError(String);
 
@@ -142,9 +159,9 @@ impl Default for Bounds {
 /// How much of the beginning is looked at to tell the format, in bytes.
 const HEAD: u64 = 64 << 10;
 
-/// Reads a list file: unpacks it (gzip, bzip2, zip with exactly one file, told by the first bytes)
-/// and, where no format is given, tells it from the content, the name helping where that leaves it
-/// open. Parties come by uid and rows by key.
+/// Reads a list file: unpacks it (gzip, bzip2, zstd, zip with exactly one file, told by the first
+/// bytes) and, where no format is given, tells it from the content, the name helping where that leaves
+/// it open. Parties come by uid and rows by key.
 ///
 /// # Errors
 ///
@@ -154,7 +171,21 @@ pub fn read_file(
     format: Option<Format>,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    unpack::open(path, |bytes, packing| read_bytes(bytes, packing, format, Some(path), bounds))
+    read_reported(path, format, bounds).map(|reading| reading.list)
+}
+
+/// As [`read_file`], and says what the file was taken for and what was left out of it.
+///
+/// # Errors
+///
+/// Those of [`read_file`].
+pub fn read_reported(
+    path: &Path,
+    format: Option<Format>,
+    bounds: &Bounds,
+) -> Result<Reading, SourceError> {
+    let asked = Asked { format, name: Some(path) };
+    unpack::open(path, |bytes, packing| read_bytes(bytes, packing, asked, bounds))
 }
 
 /// What a list file is written in, by its content and, where that leaves it open, its name.
@@ -185,36 +216,48 @@ pub fn read(
     format: Format,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    read_bytes(&mut input, None, Some(format), None, bounds)
+    let asked = Asked { format: Some(format), name: None };
+    read_bytes(&mut input, None, asked, bounds).map(|reading| reading.list)
+}
+
+/// What is known of a file beside its bytes.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    format: Option<Format>,
+    name: Option<&'a Path>,
 }
 
 fn read_bytes(
     bytes: &mut dyn Read,
     packing: Option<Packing>,
-    format: Option<Format>,
-    name: Option<&Path>,
+    asked: Asked<'_>,
     bounds: &Bounds,
-) -> Result<ReadList, SourceError> {
+) -> Result<Reading, SourceError> {
     let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
-    let result = read_metered(&mut bytes, format, name, bounds);
+    let result = read_metered(&mut bytes, asked, bounds);
     // A parser reports a failure to read in its own way, or takes it for the end.
-    match bytes.failure() {
-        Some(failure) => Err(failure),
-        None => result,
+    if let Some(failure) = bytes.failure() {
+        return Err(failure);
     }
+    let (format, Assembled { list, rows, notes }) = result?;
+    let (parties, published) = (list.parties.len() as u64, list.published);
+    let (format, packing) = (format.as_str(), packing.map(Packing::as_str));
+    Ok(Reading { list, report: FileReport { format, packing, rows, parties, published, notes } })
 }
 
 fn read_metered(
     bytes: &mut unpack::Metered<'_>,
-    format: Option<Format>,
-    name: Option<&Path>,
+    asked: Asked<'_>,
     bounds: &Bounds,
-) -> Result<ReadList, SourceError> {
+) -> Result<(Format, Assembled), SourceError> {
     let mut head = Vec::new();
     bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
-    let format = match format {
+    if let Some(foreign) = foreign::recognise(&head, asked.name) {
+        return Err(SourceError::Foreign(foreign));
+    }
+    let format = match asked.format {
         Some(format) => format,
-        None => sniff::sniff(&head, name)?,
+        None => sniff::sniff(&head, asked.name)?,
     };
     if head.is_empty() {
         return Err(Fault::Empty.at_line(format, 1));
@@ -230,15 +273,17 @@ fn read_metered(
         Format::OfacSdn => ofac_sdn::read(input, bounds),
         Format::TagPack => tagpack::read(input, bounds),
         Format::OpenSanctions => open_sanctions::read(input, bounds),
+        Format::OpenSanctionsCsv => open_sanctions_csv::read(input, bounds),
         Format::Csv => csv_form::read(input, bounds),
         Format::JsonLines => json_lines::read(input, bounds),
+        Format::JsonArray => json_array::read(input, bounds),
         Format::Plain => plain::read(input, bounds),
     }?;
     // What packs a file may end with a checksum that is only looked at when all was read.
     if !input.fill_buf().map_err(SourceError::Read)?.is_empty() {
         return Err(Fault::Misplaced("what follows the list").at_line(format, 1));
     }
-    Ok(list)
+    Ok((format, list))
 }
 
 /// SHA-256 of a file's bytes as they stand, packed or not.

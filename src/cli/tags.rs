@@ -35,7 +35,7 @@ struct Import {
     /// ATTRIBUTION (who an address belongs to) or SERVICE (paths end there)
     #[arg(long, default_value_t = ListKind::Attribution)]
     kind: ListKind,
-    /// tagpack, opensanctions, csv, jsonl or plain [default: by content]
+    /// tagpack, opensanctions, opensanctions-csv, csv, jsonl, json or plain [default: by content]
     #[arg(long)]
     format: Option<Format>,
     /// The day of publication (YYYY-MM-DD) where the file does not say it [default: today]

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use check::{DeclaredLook, ListCheck};
-pub use read::ReadList;
+pub use read::{FileNote, FileReport, NoteKind, ReadList};
 
 use super::list_change::FieldChange;
 use super::publication::{Baseline, Retelling};

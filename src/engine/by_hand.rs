@@ -16,9 +16,9 @@ use super::dialogue::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, ReadList, begin};
 use crate::domain::publication::{Force, Gate, Refused};
-use crate::refresh::{ByHand, ListSettings, RefreshError};
+use crate::refresh::{ByHand, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
-use crate::source::{self, Bounds};
+use crate::source::{self, Bounds, Reading};
 
 /// The bytes of uploads on their way in, by caller.
 pub(super) type Uploading = Mutex<HashMap<Arc<str>, u64>>;
@@ -121,7 +121,9 @@ impl Engine {
         };
         settings.format = import.format;
         let _turn = self.publisher.reading_turn();
-        let mut list = source::read_file(path, settings.format, &Bounds::default())?;
+        let Reading { mut list, report: file } =
+            source::read_reported(path, settings.format, &Bounds::default())?;
+        log_notes(&import.id, &file);
         date(&mut list, import.published)
             .map_err(|what| EngineError::Field { field: "header.published", what })?;
         let provenance = Provenance::Import(import.file_name.clone());
@@ -136,7 +138,7 @@ impl Engine {
         };
         if import.is_trial {
             let preview = self.publisher.preview(&settings, &list, &provenance, by_hand)?;
-            return Ok(preview.into());
+            return Ok(Publication { file: Some(file), ..preview.into() });
         }
         let report = self.publisher.publish_list(&settings, &list, &provenance, by_hand)?;
         if let Some(DeclaredLook { at, by, .. }) = &declared {
@@ -145,7 +147,7 @@ impl Engine {
                 "an import was declared to be a look at the list's source",
             );
         }
-        Ok(report.into())
+        Ok(Publication { file: Some(file), ..report.into() })
     }
 
     /// Whether imports by hand of a list need more than the permission to import: it has a

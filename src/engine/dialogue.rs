@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::domain::list::{ListId, ListKind, ListingChange};
+use crate::domain::list::{FileReport, ListId, ListKind, ListingChange};
 use crate::domain::publication::Force;
 use crate::refresh::{ListSettings, Preview, Report, SourceStatus};
 use crate::screening::snapshot::SnapshotList;
@@ -59,6 +59,9 @@ pub struct Publication {
     pub removals_pending: u64,
     /// Of a trial: the first of the rows that would be removed.
     pub lost: Vec<ListingChange>,
+    /// What the file was taken for; of a source that is unchanged, the file that was read last. `None`
+    /// where none was since the program started.
+    pub file: Option<FileReport>,
 }
 
 /// A list as loaded or configured.
@@ -138,6 +141,7 @@ impl From<Report> for Publication {
                 removed,
                 removals_pending: pending,
                 lost: Vec::new(),
+                file: None,
             },
             Report::Unchanged { list } => Self {
                 id: list,
@@ -147,6 +151,7 @@ impl From<Report> for Publication {
                 removed: 0,
                 removals_pending: 0,
                 lost: Vec::new(),
+                file: None,
             },
         }
     }

@@ -4,6 +4,7 @@
 mod backfill;
 mod changes;
 mod check;
+mod file;
 mod party;
 mod upload;
 
@@ -435,6 +436,7 @@ fn report(engine: &Arc<Engine>, publication: Publication) -> v1::PublicationRepo
         removed: publication.removed,
         removals_pending: publication.removals_pending,
         lost: publication.lost.into_iter().map(lost).collect(),
+        file: publication.file.as_ref().map(file::message),
     }
 }
 
@@ -455,6 +457,7 @@ fn sanctions_list(
         last_error: source.and_then(|s| s.last_error.clone()).unwrap_or_default(),
         url_errors: source.map_or_else(Vec::new, |s| s.url_errors.clone()),
         probe_error: source.and_then(|s| s.probe.last_error.clone()).unwrap_or_default(),
+        last_file: source.and_then(|s| s.last_file.as_ref()).map(file::message),
         ..Default::default()
     };
     let Some(list) = &overview.loaded else { return message };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use super::notes::log_notes;
 use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
@@ -20,7 +21,7 @@ use crate::domain::publication::{
     BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
     backfill,
 };
-use crate::source::{self, Bounds};
+use crate::source::{self, Bounds, Reading};
 use crate::store::{Changes, Store, StoreError};
 
 /// Tells the time; tests hand in their own.
@@ -245,7 +246,8 @@ impl Publisher {
             Provenance::Starter | Provenance::Backfill(_) => path.display().to_string(),
         };
         let _turn = self.reading_turn();
-        self.publish_list(settings, &self.read(settings, path, &name)?, provenance, by_hand)
+        let reading = self.read(settings, path, &name)?;
+        self.publish_list(settings, &reading.list, provenance, by_hand)
     }
 
     /// As [`Publisher::publish_file`], of a list that was read already.
@@ -316,9 +318,11 @@ impl Publisher {
         settings: &ListSettings,
         path: &Path,
         name: &str,
-    ) -> Result<ReadList, RefreshError> {
-        source::read_file(path, settings.format, &self.bounds)
-            .map_err(|source| RefreshError::Read { file: name.to_owned(), source })
+    ) -> Result<Reading, RefreshError> {
+        let reading = source::read_reported(path, settings.format, &self.bounds)
+            .map_err(|source| RefreshError::Read { file: name.to_owned(), source })?;
+        log_notes(&settings.id, &reading.report);
+        Ok(reading)
     }
 
     /// Applies a publication and makes it durable; `source` is given if it came from the list's

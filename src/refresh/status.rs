@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::fault::Cause;
 use super::lock;
+use crate::domain::list::FileReport;
 
 /// How a configured source has fared since the program started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,9 @@ pub struct SourceStatus {
     pub causes: [u64; Cause::ALL.len()],
     /// How the questions for new publications fare.
     pub probe: ProbeStatus,
+    /// What the file was taken for that was read last, since the program started; `None` where none
+    /// was.
+    pub last_file: Option<FileReport>,
 }
 
 /// How the questions for new publications have fared since the program started.

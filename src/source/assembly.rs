@@ -1,4 +1,4 @@
-//! Parties and rows into one [`ReadList`]: folds repeated rows, bounds their number and size, and gives
+//! Parties and rows into one [`ReadList`], and the notes on them: folds repeated rows, bounds their number and size, and gives
 //! the canonical order (parties by uid, rows by key). Must not judge addresses: every string is
 //! kept as it was read.
 
@@ -10,7 +10,8 @@ use jiff::civil::Date;
 
 use super::Bounds;
 use super::error::{Fault, excerpt};
-use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+use super::report::Notes;
+use crate::domain::list::{FileNote, NoteKind, Party, ReadList, RowFacts, RowKey};
 
 /// The uid of the party of rows that name none.
 pub(super) const UNATTRIBUTED: &str = "unattributed";
@@ -30,6 +31,17 @@ pub(super) struct Assembly {
     /// Bytes of text in parties and rows.
     kept: usize,
     bounds: Bounds,
+    notes: Notes,
+}
+
+/// What a reader made of a file.
+pub(super) struct Assembled {
+    /// The list.
+    pub(super) list: ReadList,
+    /// Rows that were read, repeated ones among them.
+    pub(super) rows: u64,
+    /// What was left out, or read with a doubt.
+    pub(super) notes: Vec<FileNote>,
 }
 
 impl Assembly {
@@ -41,7 +53,19 @@ impl Assembly {
             seen: 0,
             kept: 0,
             bounds: bounds.clone(),
+            notes: Notes::default(),
         }
+    }
+
+    /// Notes `count` of something that was left out, or read with a doubt.
+    pub(super) fn note(
+        &mut self,
+        kind: NoteKind,
+        subject: &str,
+        count: u64,
+        example: Option<&str>,
+    ) {
+        self.notes.add(kind, subject, count, example);
     }
 
     /// How many rows were added, repeated ones among them.
@@ -130,16 +154,17 @@ impl Assembly {
         }
     }
 
-    /// The list.
-    pub(super) fn finish(self, published: Option<Date>) -> ReadList {
+    /// The list and the notes on it.
+    pub(super) fn finish(self, published: Option<Date>) -> Assembled {
         let mut parties: Vec<Party> = self.parties.into_values().collect();
         parties.iter_mut().for_each(normalise);
-        ReadList {
+        let list = ReadList {
             published,
             parties,
             rows: self.rows.into_iter().collect(),
             duplicates: self.duplicates,
-        }
+        };
+        Assembled { list, rows: self.seen as u64, notes: self.notes.finish() }
     }
 }
 

@@ -18,13 +18,13 @@ use std::io::{self, BufRead, Read, Write};
 
 use jiff::civil::Date;
 
-use super::assembly::{Assembly, day};
+use super::assembly::{Assembled, Assembly, day};
 use super::error::{Fault, SourceError, excerpt};
 use super::hostile::{escape, is_hostile, unescape};
 use super::own::{FIELDS, OwnRow, VERSION, check_count, check_version};
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+use crate::domain::list::{Party, RowFacts, RowKey};
 
 /// The version whose cells are escaped.
 const ESCAPED: u64 = 2;
@@ -39,9 +39,9 @@ pub struct CsvHead<'a> {
 }
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let preamble = Preamble::read(input, bounds)?;
-    let records = Records { input, max: bounds.max_record, taken: 0, odd_quotes: false };
+    let records = Records::new(input, bounds.max_record);
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).buffer_capacity(1 << 16).from_reader(records);
     let mut record = csv::StringRecord::new();
@@ -49,11 +49,11 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
     let mut list = Assembly::new(bounds);
     let mut breaks = 0;
     loop {
-        reader.get_mut().taken = 0;
+        reader.get_mut().begin();
         let line = preamble.lines + reader.position().line();
         let at = |fault: Fault| fault.at_line(Format::Csv, line);
         let more = reader.read_record(&mut record);
-        if reader.get_mut().taken > bounds.max_record {
+        if reader.get_ref().is_too_long() {
             return Err(at(Fault::RecordTooLong(bounds.max_record)));
         }
         if !more.map_err(|error| at(csv_fault(&error)))? {
@@ -78,7 +78,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
     if columns.is_none() {
         return Err(at(Fault::Missing("the header line")));
     }
-    if reader.get_mut().odd_quotes {
+    if reader.get_ref().ends_in_quotes() {
         return Err(at(Fault::Truncated("a quoted field is not closed")));
     }
     check_count(preamble.rows, &list).map_err(at)?;
@@ -91,7 +91,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, S
     Ok(list.finish(preamble.published))
 }
 
-fn csv_fault(error: &csv::Error) -> Fault {
+pub(super) fn csv_fault(error: &csv::Error) -> Fault {
     match error.kind() {
         csv::ErrorKind::Utf8 { .. } => Fault::NotUtf8,
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -169,11 +169,33 @@ impl Preamble {
 
 /// Bounds a record, and counts quotes: a field that is not closed swallows the rest of the file
 /// without an error otherwise.
-struct Records<'a, 'b> {
+pub(super) struct Records<'a, 'b> {
     input: &'a mut Input<'b>,
     max: usize,
     taken: usize,
     odd_quotes: bool,
+}
+
+impl<'a, 'b> Records<'a, 'b> {
+    /// The bytes of `input`, at most `max` of one record.
+    pub(super) fn new(input: &'a mut Input<'b>, max: usize) -> Self {
+        Self { input, max, taken: 0, odd_quotes: false }
+    }
+
+    /// Begins a record.
+    pub(super) fn begin(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Whether the record has more bytes than it may.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.taken > self.max
+    }
+
+    /// Whether a quoted field was not closed up to here.
+    pub(super) fn ends_in_quotes(&self) -> bool {
+        self.odd_quotes
+    }
 }
 
 impl Read for Records<'_, '_> {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 
+use super::foreign::Foreign;
 use super::{Format, Packing};
 
 /// The most of an input that an error repeats, in characters.
@@ -55,6 +56,9 @@ pub enum SourceError {
     /// More bytes than [`super::Bounds::max_decompressed`].
     #[error("the input holds more than {0} bytes unpacked")]
     TooLarge(u64),
+    /// A file that is known and is no list that can be read.
+    #[error("this is {}, which cannot be read: {}", .0.what, .0.instead)]
+    Foreign(Foreign),
     /// No format was named and the content does not tell.
     #[error("the format cannot be told from the content ({0}): name it")]
     UnknownFormat(&'static str),

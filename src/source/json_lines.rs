@@ -6,13 +6,13 @@
 
 use serde::Deserialize;
 
-use super::assembly::{Assembly, day};
+use super::assembly::{Assembled, Assembly, day};
 use super::error::{Fault, SourceError};
 use super::lines::Lines;
 use super::own::{OwnRow, check_count, check_version};
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{ReadList, RowFacts, RowKey};
+use crate::domain::list::{RowFacts, RowKey};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +40,7 @@ struct Line {
 }
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
     let mut lines = Lines::new(input, Format::JsonLines, bounds);
     let mut published = None;

@@ -12,25 +12,16 @@ use std::mem;
 
 use jiff::civil::Date;
 
-use super::assembly::Assembly;
+use super::assembly::{Assembled, Assembly};
 use super::error::{Fault, SourceError, excerpt};
+use super::ofac_types::{OfacType, note_unknown};
 use super::unpack::Input;
 use super::xml::{Node, Step, Tag, walk};
 use super::{Bounds, Format};
-use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
-
-/// What the text of a feature type begins with if the feature is an address; ` - ` and the ticker
-/// follow.
-pub(super) const DIGITAL_CURRENCY: &str = "Digital Currency Address";
-
-/// The ticker in `Digital Currency Address - XBT`; `None` for anything else.
-pub(super) fn ticker(text: &str) -> Option<&str> {
-    let rest = text.trim().strip_prefix(DIGITAL_CURRENCY)?;
-    Some(rest.trim_start_matches([' ', '-']))
-}
+use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut state = Advanced::new(bounds);
     walk(input, Format::OfacAdvanced, "Sanctions", bounds, |depth, node| match node {
         Node::Start(tag) => state.start(depth, &tag),
@@ -54,7 +45,7 @@ const SECTIONS: &str = "DateOfIssue, ReferenceValueSets, DistinctParties or Sanc
 /// What the file's own reference values say.
 #[derive(Default)]
 struct References {
-    /// Feature type to ticker, which only digital currencies have.
+    /// Feature type to ticker, which only addresses have ([`OfacType`]).
     feature_types: HashMap<String, Option<String>>,
     party_types: HashMap<String, String>,
     /// Party sub type to party type and text.
@@ -237,6 +228,7 @@ impl Advanced {
     fn keep_party(&mut self) -> Result<(), Fault> {
         let found = mem::take(&mut self.party);
         if found.addresses.is_empty() {
+            self.list.note(NoteKind::NotAddresses, "parties without an address", 1, None);
             return Ok(());
         }
         let (name, aliases) = found.spelled_names(&self.references);
@@ -248,6 +240,7 @@ impl Advanced {
             ..Party::default()
         })?;
         for (ticker, address) in found.addresses {
+            note_unknown(&mut self.list, &ticker, &address);
             let key = RowKey { party_uid: found.uid.clone(), address, ticker };
             self.list.row(key, RowFacts::default())?;
         }
@@ -332,7 +325,7 @@ impl References {
         let text = text.trim();
         let twice = match name {
             "FeatureType" => {
-                self.feature_types.insert(id, ticker(text).map(str::to_owned)).is_some()
+                self.feature_types.insert(id, OfacType::read(text).into_ticker()).is_some()
             }
             "PartyType" => self.party_types.insert(id, text.to_owned()).is_some(),
             "PartySubType" => {

@@ -8,16 +8,16 @@ use std::mem;
 
 use jiff::civil::Date;
 
-use super::assembly::Assembly;
+use super::assembly::{Assembled, Assembly};
 use super::error::{Fault, SourceError, excerpt};
-use super::ofac_advanced::ticker;
+use super::ofac_types::{OfacType, note_unknown};
 use super::unpack::Input;
 use super::xml::{Node, Step, walk};
 use super::{Bounds, Format};
-use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut state = Sdn::new(bounds);
     walk(input, Format::OfacSdn, "sdnList", bounds, |depth, node| match node {
         Node::Start(tag) => Ok(state.start(depth, tag.name())),
@@ -132,8 +132,8 @@ impl Sdn {
             (Group::Id, 5, "idType") => text.clone_into(&mut self.id_type),
             (Group::Id, 5, "idNumber") => text.clone_into(&mut self.id_number),
             (Group::Id, 4, _) => {
-                if let Some(ticker) = ticker(&self.id_type) {
-                    self.addresses.push((ticker.to_owned(), mem::take(&mut self.id_number)));
+                if let Some(ticker) = OfacType::read(&self.id_type).into_ticker() {
+                    self.addresses.push((ticker, mem::take(&mut self.id_number)));
                 }
                 self.id_type.clear();
                 self.id_number.clear();
@@ -151,6 +151,7 @@ impl Sdn {
         let party = Party { name, ..mem::take(&mut self.party) };
         let addresses = mem::take(&mut self.addresses);
         if addresses.is_empty() {
+            self.list.note(NoteKind::NotAddresses, "parties without an address", 1, None);
             return Ok(());
         }
         if party.uid.is_empty() {
@@ -159,6 +160,7 @@ impl Sdn {
         let uid = party.uid.clone();
         self.list.new_party(party)?;
         for (ticker, address) in addresses {
+            note_unknown(&mut self.list, &ticker, &address);
             let key = RowKey { party_uid: uid.clone(), address, ticker };
             self.list.row(key, RowFacts::default())?;
         }

@@ -16,12 +16,12 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::assembly::{Assembly, bounded};
+use super::assembly::{Assembled, Assembly, bounded};
 use super::error::{Fault, SourceError};
 use super::lines::Lines;
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{Party, ReadList, RowFacts, RowKey};
+use crate::domain::list::{Party, RowFacts, RowKey};
 
 /// An entity, of which unknown properties are passed by.
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ struct Wallet {
 }
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut entities =
         Entities { bounds, wallets: Vec::new(), held: HashMap::new(), size: 0, rows: 0 };
     let mut lines = Lines::new(input, Format::OpenSanctions, bounds);
@@ -211,7 +211,7 @@ impl Entities<'_> {
         Ok(())
     }
 
-    fn assemble(mut self) -> Result<ReadList, SourceError> {
+    fn assemble(mut self) -> Result<Assembled, SourceError> {
         let mut list = Assembly::new(self.bounds);
         for wallet in self.wallets {
             let at = |fault: Fault| fault.at_line(Format::OpenSanctions, wallet.line);

@@ -1,16 +1,16 @@
 //! One address a line: `#` comments and blank lines are skipped, everything else is kept as it
 //! stands, surrounding blanks and all. Must not judge what an address is.
 
-use super::assembly::{Assembly, UNATTRIBUTED, bounded};
+use super::assembly::{Assembled, Assembly, UNATTRIBUTED, bounded};
 use super::error::{Fault, SourceError};
 use super::lines::Lines;
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{ReadList, RowFacts, RowKey};
+use crate::domain::list::{RowFacts, RowKey};
 
 /// Reads the list. A comment is a line whose first character is `#`; there is no comment behind an
 /// address.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
     let mut lines = Lines::new(input, Format::Plain, bounds);
     while let Some((number, line)) = lines.next()? {

@@ -16,6 +16,7 @@ mod table;
 mod zipped;
 
 pub(super) use json_rows::syntax as json_syntax;
+pub(super) use open::Zstd;
 
 pub use columns::{Cells, Column, Columns, MAX_COLUMNS, optional, required};
 pub use counts::{LineCountError, LineCounts};

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::Format;
 use super::error::SourceError;
+use super::{Format, open_sanctions_csv};
 
 /// UTF-8's byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -29,6 +29,9 @@ pub(super) fn sniff(head: &[u8], name: Option<&Path>) -> Result<Format, SourceEr
     }
     if text.starts_with('<') {
         return sniff_xml(text);
+    }
+    if text.starts_with('[') {
+        return Ok(Format::JsonArray);
     }
     if text.starts_with('{') {
         return sniff_json(text);
@@ -89,8 +92,12 @@ fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
     let Some(first) = text.lines().find(|line| !comment(line) && !line.trim().is_empty()) else {
         return by_name(name).ok_or(SourceError::UnknownFormat("nothing but comments"));
     };
-    if first.split(',').any(|cell| cell.trim().trim_matches('"') == "address") {
+    let mut cells = first.split(',').map(|cell| cell.trim().trim_matches('"'));
+    if cells.any(|cell| cell == "address") {
         return Ok(Format::Csv);
+    }
+    if open_sanctions_csv::is_heading(first) {
+        return Ok(Format::OpenSanctionsCsv);
     }
     let key = first.split_once(':').map(|(key, rest)| (key.trim_matches(['"', '\'']), rest));
     let yaml_key = key.is_some_and(|(key, rest)| {
@@ -110,7 +117,7 @@ fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
 /// What the name says, the endings of packed files left out.
 fn by_name(name: Option<&Path>) -> Option<Format> {
     let name = name?.file_name()?.to_str()?.to_ascii_lowercase();
-    let bare = [".gz", ".bz2", ".zip"].iter().find_map(|end| name.strip_suffix(end));
+    let bare = [".gz", ".bz2", ".zst", ".zip"].iter().find_map(|end| name.strip_suffix(end));
     match bare.unwrap_or(&name).rsplit_once('.')?.1 {
         "yaml" | "yml" => Some(Format::TagPack),
         "csv" => Some(Format::Csv),

@@ -17,14 +17,14 @@ use std::rc::Rc;
 
 use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle};
 
-use super::assembly::{Assembly, UNATTRIBUTED, bounded};
+use super::assembly::{Assembled, Assembly, UNATTRIBUTED, bounded};
 use super::error::{Fault, SourceError};
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{ReadList, RowFacts, RowKey};
+use crate::domain::list::{RowFacts, RowKey};
 
 /// Reads the list.
-pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<ReadList, SourceError> {
+pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let state = Rc::new(State::default());
     let chars = Chars { input, state: Rc::clone(&state), max: bounds.max_record };
     let parser = Parser::new(BufferedInput::new(chars));
@@ -354,7 +354,7 @@ impl Pack<'_, '_, '_> {
     }
 
     /// Gives every tag what it has and what it takes over from the header.
-    fn assemble(&mut self) -> Result<ReadList, (u64, Fault)> {
+    fn assemble(&mut self) -> Result<Assembled, (u64, Fault)> {
         let header = &self.header;
         let mut list = Assembly::new(self.bounds);
         let unattributed: Rc<str> = UNATTRIBUTED.into();

@@ -62,6 +62,10 @@ fn bzip2_of(bytes: &[u8]) -> Vec<u8> {
     out.finish().unwrap()
 }
 
+fn zstd_of(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     for (name, bytes) in files {
@@ -97,7 +101,10 @@ fn packed_files_read_like_plain_ones() {
     let want = list(Format::Csv, &text).unwrap();
     let bytes = text.as_bytes();
     let twice = [gzip(&bytes[..10]), gzip(&bytes[10..])].concat();
+    let frames = [zstd_of(&bytes[..10]), zstd_of(&bytes[10..])].concat();
     let cases = [
+        ("zstd", zstd_of(bytes)),
+        ("two zstd frames", frames),
         ("plain", bytes.to_vec()),
         ("gzip", gzip(bytes)),
         ("two gzip members", twice),
@@ -124,7 +131,9 @@ fn broken_packing_is_refused() {
     };
     let gz = gzip(text.as_bytes());
     let bz = bzip2_of(text.as_bytes());
+    let zst = zstd_of(text.as_bytes());
     let zip = zip_of(&[("a.csv", text.as_bytes())]);
+    let book = zip_of(&[("[Content_Types].xml", b"<a/>"), ("xl/workbook.xml", b"<b/>")]);
     let cases = [
         ("gzip cut", gz[..gz.len() / 2].to_vec(), "gzip"),
         ("gzip without its last byte", gz[..gz.len() - 1].to_vec(), "gzip"),
@@ -132,9 +141,16 @@ fn broken_packing_is_refused() {
         ("gzip and something else", [gz.clone(), b"address".to_vec()].concat(), "gzip"),
         ("bzip2 cut", bz[..bz.len() / 2].to_vec(), "bzip2"),
         ("bzip2 without its last byte", bz[..bz.len() - 1].to_vec(), "bzip2"),
+        ("zstd cut", zst[..zst.len() / 2].to_vec(), "zstd"),
+        ("zstd and something else", [zst.clone(), b"address".to_vec()].concat(), "zstd"),
         ("zip cut", zip[..zip.len() / 2].to_vec(), "zip"),
         ("zip with a wrong byte", flipped(zip.clone(), zip.len() / 2), "zip"),
         ("empty zip", zip_of(&[]), "exactly one file, this one holds 0"),
+        (
+            "a workbook",
+            book,
+            "this is a workbook (.xlsx), which cannot be read: save the sheet as CSV",
+        ),
         ("zip of two", zip_of(&[("a", b"x"), ("b", b"y")]), "exactly one file, this one holds 2"),
     ];
     for (name, bytes, said) in cases {
@@ -153,7 +169,7 @@ fn bombs_are_refused() {
     let zeros = vec![b'0'; 8 << 20];
     let lines = "0\n".repeat(4 << 20).into_bytes();
     for bytes in [&zeros, &lines] {
-        for packed in [gzip(bytes), bzip2_of(bytes), zip_of(&[("a", bytes)])] {
+        for packed in [gzip(bytes), bzip2_of(bytes), zstd_of(bytes), zip_of(&[("a", bytes)])] {
             let file = file_of(&packed);
             for format in Format::ALL {
                 let error = read_file(file.path(), Some(format), &bounds).unwrap_err();
@@ -183,7 +199,9 @@ fn a_value_without_end_does_not_fill_the_memory() {
             Ok(buf.len())
         }
     }
-    let cases: [(Format, &[u8]); 9] = [
+    let cases: [(Format, &[u8]); 11] = [
+        (Format::JsonArray, b"[\""),
+        (Format::OpenSanctionsCsv, b"id,schema,name,identifiers\n\""),
         (Format::OfacAdvanced, b"<Sanctions>"),
         (Format::OfacAdvanced, b"<Sanctions><A b='"),
         (Format::OfacSdn, b"<sdnList><!--"),
@@ -216,10 +234,13 @@ fn markup_and_nothing_are_no_list() {
     ];
     for format in Format::ALL {
         for page in pages {
-            let (_, fault) = refused(format, page, &Bounds::default());
-            assert_eq!(fault, Fault::Markup, "{format}: {page}");
+            let error = list(format, page).unwrap_err();
+            assert!(error.to_string().starts_with("this is an HTML page"), "{format}: {error}");
         }
         assert_eq!(refused(format, "", &Bounds::default()).1, Fault::Empty);
+        let is_xml = matches!(format, Format::OfacAdvanced | Format::OfacSdn);
+        let (_, fault) = refused(format, "<rss/>", &Bounds::default());
+        assert_eq!(fault == Fault::Markup, !is_xml, "{format}: {fault}");
     }
 }
 
@@ -249,7 +270,15 @@ fn no_error_repeats_much_of_the_input() {
 
 #[test]
 fn the_format_is_told_from_the_content() {
-    let cases: [(&str, &str, Option<Format>); 25] = [
+    let cases: [(&str, &str, Option<Format>); 29] = [
+        ("[\"0xe3d3\"]", "", Some(Format::JsonArray)),
+        (" [\n  {\"wallet\": 1}", "list.csv", Some(Format::JsonArray)),
+        (
+            "\"id\",\"schema\",\"name\",\"aliases\",\"identifiers\",\"dataset\"\n",
+            "",
+            Some(Format::OpenSanctionsCsv),
+        ),
+        ("id,schema,name\n", "targets.simple.csv", Some(Format::Csv)),
         ("<?xml version=\"1.0\"?>\n<Sanctions>", "", Some(Format::OfacAdvanced)),
         ("<!-- a --><x:Sanctions Version='3'>", "", Some(Format::OfacAdvanced)),
         ("\u{feff}<sdnList xmlns='http://tempuri.org/sdnList.xsd'>", "", Some(Format::OfacSdn)),
@@ -343,9 +372,9 @@ fn a_small_file_does_not_fill_the_memory() {
         "<id><idType>Digital Currency Address - X</idType></id>".repeat(2)
             + &(0..2000).map(|at| format!("<id><idType>Digital Currency Address - X</idType><idNumber>{at}</idNumber></id>")).collect::<String>())
     };
-    let advanced = |uid: &str, ticker: &str| {
+    let advanced = |uid: &str| {
         format!(
-            "<Sanctions><ReferenceValueSets><A><PartySubType ID='1' PartyTypeID='1'>Entity</PartySubType><FeatureType ID='1'>Digital Currency Address - {ticker}</FeatureType></A></ReferenceValueSets><DistinctParties><DistinctParty FixedRef='{uid}'><Profile ID='1' PartySubTypeID='1'>{}</Profile></DistinctParty></DistinctParties></Sanctions>",
+            "<Sanctions><ReferenceValueSets><A><PartySubType ID='1' PartyTypeID='1'>Entity</PartySubType><FeatureType ID='1'>Digital Currency Address - X</FeatureType></A></ReferenceValueSets><DistinctParties><DistinctParty FixedRef='{uid}'><Profile ID='1' PartySubTypeID='1'>{}</Profile></DistinctParty></DistinctParties></Sanctions>",
             (0..2000)
                 .map(|at| format!(
                     "<Feature FeatureTypeID='1'><VersionDetail>{at}</VersionDetail></Feature>"
@@ -369,9 +398,8 @@ fn a_small_file_does_not_fill_the_memory() {
         (Format::TagPack, programs, kept.clone()),
         (Format::OfacSdn, entry(&long), Fault::FieldTooLong(1 << 10)),
         (Format::OfacSdn, entry(&kib), kept.clone()),
-        (Format::OfacAdvanced, advanced(&long, "X"), Fault::FieldTooLong(1 << 10)),
-        (Format::OfacAdvanced, advanced(&kib, "X"), kept.clone()),
-        (Format::OfacAdvanced, advanced("1", &long), kept.clone()),
+        (Format::OfacAdvanced, advanced(&long), Fault::FieldTooLong(1 << 10)),
+        (Format::OfacAdvanced, advanced(&kib), kept.clone()),
         (Format::OpenSanctions, wallet(&many.join(","), &many[..300].join(",")), kept.clone()),
     ];
     for (format, text, want) in cases {

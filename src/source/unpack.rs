@@ -1,4 +1,4 @@
-//! The bytes of a file, unpacked (gzip, bzip2, zip with one file) and counted against the bound.
+//! The bytes of a file, unpacked (gzip, bzip2, zstd, zip with one file) and counted against the bound.
 //! Must not look at what they say.
 
 use std::fmt;
@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Chain, Read, Seek};
 use std::path::Path;
 
 use super::error::SourceError;
+use super::foreign;
+use super::rows::Zstd;
 
 /// How much is read from a file at once, in bytes.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -21,26 +23,35 @@ pub enum Packing {
     Gzip,
     /// `BZh`; several streams are read one after the other.
     Bzip2,
+    /// RFC 8878, `28 b5 2f fd`; several frames are read one after the other.
+    Zstd,
     /// `PK`; must hold exactly one file.
     Zip,
 }
 
 impl fmt::Display for Packing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Gzip => "gzip",
-            Self::Bzip2 => "bzip2",
-            Self::Zip => "zip",
-        })
+        f.write_str(self.as_str())
     }
 }
 
 impl Packing {
+    /// The name used in errors and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
+            Self::Zstd => "zstd",
+            Self::Zip => "zip",
+        }
+    }
+
     /// How data that begin so are packed, if they are.
     fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Self::Zip),
             _ => None,
         }
@@ -60,6 +71,7 @@ pub(super) fn open<T>(
         None => then(&mut file, packing),
         Some(Packing::Gzip) => then(&mut flate2::bufread::MultiGzDecoder::new(file), packing),
         Some(Packing::Bzip2) => then(&mut bzip2::bufread::MultiBzDecoder::new(file), packing),
+        Some(Packing::Zstd) => then(&mut Zstd::new(file), packing),
         Some(Packing::Zip) => then(&mut only_file(&mut zip_archive(file)?)?, packing),
     }
 }
@@ -80,7 +92,10 @@ fn only_file<R: Read + Seek>(
     }
     match files[..] {
         [at] => archive.by_index(at).map_err(zip_error),
-        _ => Err(SourceError::ZipFiles(files.len())),
+        _ => Err(match foreign::of_archive(archive.file_names().flatten()) {
+            Some(foreign) => SourceError::Foreign(foreign),
+            None => SourceError::ZipFiles(files.len()),
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use jiff::SignedDuration;
 use lazaretto::domain::address::{Address, Encoding, Reading};
-use lazaretto::domain::list::{ChangeKind, Provenance};
+use lazaretto::domain::list::{ChangeKind, ListKind, NoteKind, Provenance};
 use lazaretto::domain::publication::standing_digest;
 use lazaretto::engine::{EngineError, Publication};
 use lazaretto::screening::policy::Decision;
@@ -240,7 +240,7 @@ fn the_same_file_again_changes_nothing() {
     let id = desk.engine().snapshot().unwrap().id().to_owned();
     let before = desk.list(SDN).state().clone();
     let again = desk.import(SDN, None, &data(FILES[3].0).unwrap(), None).unwrap();
-    assert_eq!(again, unchanged());
+    assert_eq!(Publication { file: None, ..again }, unchanged());
     assert_eq!(*desk.list(SDN).state(), before);
     assert_eq!(desk.engine().snapshot().unwrap().id(), id);
     assert_eq!(desk.changes(SDN, 4), []);
@@ -264,7 +264,22 @@ fn unchanged() -> Publication {
         removed: 0,
         removals_pending: 0,
         lost: Vec::new(),
+        file: None,
     }
+}
+
+#[test]
+fn types_in_other_spellings_lose_no_listing() {
+    let desk = Desk::new("2026-11-28T12:00:00Z", &["starter_lists=false"]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cases/list-kinds/adv.xml");
+    let done = desk.import(SDN, Some(ListKind::Sanctions), &path, None).unwrap();
+    assert_eq!((done.added, done.published), (11, true));
+    let counts = desk.list(SDN).state().version.counts;
+    assert_eq!((counts.listings, counts.quarantined), (11, 0));
+    let file = done.file.unwrap();
+    assert_eq!((file.format, file.rows, file.parties), ("ofac-advanced", 11, 11));
+    let unknown = file.notes.iter().filter(|note| note.kind == NoteKind::UnknownType);
+    assert_eq!(unknown.map(|note| note.count).sum::<u64>(), 2);
 }
 
 #[test]
@@ -275,7 +290,8 @@ fn the_xml_over_the_starter_list_made_from_it_changes_nothing() {
     let before = desk.list(SDN).state().clone();
     assert_eq!(before.version.provenance, Provenance::Starter);
     assert_eq!(standing_digest(&before), before.version.digest);
-    assert_eq!(desk.import(SDN, None, &newest, None).unwrap(), unchanged());
+    let again = desk.import(SDN, None, &newest, None).unwrap();
+    assert_eq!(Publication { file: None, ..again }, unchanged());
     let after = desk.list(SDN).state().clone();
     assert_eq!(after, before);
     let id = desk.engine().snapshot().unwrap().id().to_owned();
@@ -599,7 +615,8 @@ fn a_file_that_shrank_adds_at_once_and_removes_when_forced() {
     // Beyond the gate they do not confirm themselves.
     for time in ["2025-11-21T11:59:59Z", "2025-11-21T13:00:00Z", "2025-12-10T12:00:00Z"] {
         desk.set_clock(time);
-        assert_eq!(desk.import_csv(SDN, &csv, None).unwrap(), unchanged());
+        let again = desk.import_csv(SDN, &csv, None).unwrap();
+        assert_eq!(Publication { file: None, ..again }, unchanged());
         assert_eq!(desk.list(SDN).state().version.counts.removals_pending, count);
     }
     let forced = desk.import_csv(SDN, &csv, Some("checked by hand")).unwrap();

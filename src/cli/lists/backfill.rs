@@ -23,13 +23,14 @@ use v1::backfill_list_request::Part;
 /// The arguments of `lists backfill`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The files, in any order, compressed (gzip, bzip2, zip) or not
+    /// The files, in any order, compressed (gzip, bzip2, zstd, zip) or not
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The list
     #[arg(long, value_name = "ID")]
     list: ListId,
-    /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
+    /// ofac-advanced, ofac-sdn, tagpack, opensanctions, opensanctions-csv, csv, jsonl, json or plain
+    /// [default: by content]
     #[arg(long)]
     format: Option<Format>,
     /// The day of publication (YYYY-MM-DD) where the file, which must be the only one, does not say it

@@ -1,7 +1,7 @@
 //! `lists import`: a file, streamed to the server as it is. Understands nothing of the file.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
@@ -17,6 +17,7 @@ use crate::cli::output::Output;
 use crate::cli::text::Style;
 use crate::cli::{clock, dates, render};
 use crate::domain::list::{ListId, ListKind};
+use crate::engine::MAX_FILE;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use crate::source::Format;
@@ -34,7 +35,7 @@ const NOW: &str = "now";
 /// The arguments of `lists import`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The file, compressed (gzip, bzip2, zip) or not
+    /// The file, compressed (gzip, bzip2, zstd, zip) or not; - is standard input
     pub file: PathBuf,
     /// The list
     #[arg(long, value_name = "ID")]
@@ -42,7 +43,8 @@ pub struct Arguments {
     /// SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE [default: the list's kind]
     #[arg(long)]
     pub kind: Option<ListKind>,
-    /// ofac-advanced, ofac-sdn, tagpack, opensanctions, csv, jsonl or plain [default: by content]
+    /// ofac-advanced, ofac-sdn, tagpack, opensanctions, opensanctions-csv, csv, jsonl, json or plain
+    /// [default: by content]
     #[arg(long)]
     pub format: Option<Format>,
     #[command(flatten)]
@@ -73,28 +75,51 @@ pub struct Arguments {
 /// Imports a file.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let header = header(&arguments, clock::now())?;
+    let file = open(&arguments.file)?;
     if arguments.force.is_given() {
         let trial = v1::ImportListHeader { validate_only: true, ..header.clone() };
-        let response = call(client, &arguments.file, trial).await?;
+        let response = call(client, &arguments.file, &file, trial).await?;
         let report = response.report.unwrap_or_default();
         eprint!("{}", render::lists::preview(&report, Style::PLAIN));
         if !arguments.force.is_agreed() {
+            ensure!(!is_standard_input(&arguments.file), "gates are overridden: give --yes with -");
             force::ask("gates are overridden as shown above", "Publish it past the gates?")?;
         }
     }
-    let response = call(client, &arguments.file, header).await?;
+    let response = call(client, &arguments.file, &file, header).await?;
     let report = response.report.clone().unwrap_or_default();
     arguments.output.show(&response, |style| render::lists::report(&report, style))
+}
+
+/// Whether the path is `-`.
+fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The bytes to send, from their beginning as often as they are sent: standard input is copied, at most
+/// as much of it as a server takes.
+fn open(path: &Path) -> Result<File> {
+    let reading = || format!("reading {}", path.display());
+    if is_standard_input(path) {
+        let mut copy = tempfile::tempfile().context("copying standard input")?;
+        let copied = io::copy(&mut io::stdin().lock().take(MAX_FILE + 1), &mut copy)
+            .context("reading standard input")?;
+        ensure!(copied <= MAX_FILE, "standard input: more than {MAX_FILE} bytes");
+        return Ok(copy);
+    }
+    File::open(path).with_context(reading)
 }
 
 /// Sends the file and waits for what became of it.
 async fn call(
     client: &mut Client,
     path: &Path,
+    file: &File,
     header: v1::ImportListHeader,
 ) -> Result<v1::ImportListResponse> {
     let reading = format!("reading {}", path.display());
-    let file = File::open(path).with_context(|| reading.clone())?;
+    let mut file = file.try_clone().with_context(|| reading.clone())?;
+    file.rewind().with_context(|| reading.clone())?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let reader = tokio::task::spawn_blocking(move || {
         send(file, header, sender)
@@ -142,7 +167,10 @@ fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader>
         list_id: arguments.list.to_string(),
         kind: kind.into(),
         format: arguments.format.map_or_else(String::new, |format| format.to_string()),
-        file_name: file_name(&arguments.file),
+        file_name: match is_standard_input(&arguments.file) {
+            true => "standard input".to_owned(),
+            false => file_name(&arguments.file),
+        },
         published: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,
         declared_look: arguments.checked.as_deref().map(|text| declared(text, now)).transpose()?,

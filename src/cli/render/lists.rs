@@ -1,5 +1,7 @@
 //! Lists and what a publication did to one.
 
+mod file;
+
 use super::words::{self, line, or_dash};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
@@ -58,6 +60,12 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
         if pending > 0 {
             let pending = format!("{id}: {pending} removals wait to be confirmed, and count");
             text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &pending)));
+        }
+        for note in file::doubts(list) {
+            text.push_str(&format!(
+                "{}\n",
+                style.paint(Colour::Doubtful, &format!("{id}: {note}"))
+            ));
         }
         if !list.force_reason.is_empty() {
             let reason = escape(&list.force_reason);
@@ -159,6 +167,9 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
         by_ticker.map(|ticker| format!("{} {}", or_dash(&ticker.ticker), ticker.rows)).collect();
     if !by_ticker.is_empty() {
         line(&mut text, 2, "by ticker", &by_ticker.join(", "));
+    }
+    if let Some(read) = &report.file {
+        text.push_str(&file::told(read, style));
     }
     line(&mut text, 2, "published", &escape(words::day(&list.published)));
     line(&mut text, 2, "age", &age(&list, style));

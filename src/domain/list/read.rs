@@ -1,4 +1,5 @@
-//! A list file as read, before anything is known of the list that it belongs to.
+//! A list file as read, before anything is known of the list that it belongs to, and what was left
+//! out of it.
 
 use jiff::civil::Date;
 
@@ -31,4 +32,48 @@ impl ReadList {
         });
         rows.chain(parties).sum()
     }
+}
+
+/// What a list file was taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its format, named or told from the content: `ofac-advanced`, ...
+    pub format: &'static str,
+    /// How it is compressed (`gzip`, ...); `None`: it is not.
+    pub packing: Option<&'static str>,
+    /// Rows that were read, repeated ones among them.
+    pub rows: u64,
+    /// Parties that have rows.
+    pub parties: u64,
+    /// The day of publication that the file states.
+    pub published: Option<Date>,
+    /// What was left out, or read with a doubt.
+    pub notes: Vec<FileNote>,
+}
+
+/// Why a note was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoteKind {
+    /// Values of a type that looks like one of addresses and is not known. They are rows, whose
+    /// ticker names the type.
+    UnknownType,
+    /// Entries that should have an address and have none. They are left out.
+    NoAddress,
+    /// Entries of a kind that has no addresses. They are passed by.
+    NotAddresses,
+    /// Fields that this program has no place for. Their values are left out.
+    UnknownField,
+}
+
+/// Something that was left out of a file, or read with a doubt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNote {
+    /// Why.
+    pub kind: NoteKind,
+    /// What: a type, a field, or what the entries are called.
+    pub subject: String,
+    /// How many values or entries.
+    pub count: u64,
+    /// The beginnings of the first of them; empty where the subject says it all.
+    pub examples: Vec<String>,
 }

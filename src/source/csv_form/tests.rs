@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{list, refused};
 use super::*;
+use crate::domain::list::ReadList;
 use crate::source::{Position, read};
 
 #[test]

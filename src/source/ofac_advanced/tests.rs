@@ -262,3 +262,42 @@ fn every_truncation_is_refused() {
         assert!(early, "{length}: {fault}");
     }
 }
+
+#[test]
+fn types_in_other_spellings_lose_no_listing() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/cases/list-kinds/adv.xml");
+    let got = crate::source::read_reported(&path, None, &Bounds::default()).unwrap();
+    let tickers: Vec<&str> = keys(&got.list).iter().map(|(_, ticker, _)| *ticker).collect();
+    let want = [
+        "XBT",
+        "DOGE",
+        "SOL",
+        "NEWC",
+        "type \"Digital Currency Address\"",
+        "ETH",
+        "TRX",
+        "LTC",
+        "ETH",
+        "type \"Digital Currency Wallet Address - SOL\"",
+        "XBT",
+    ];
+    assert_eq!(tickers, want);
+    let unknown: Vec<_> = got
+        .report
+        .notes
+        .iter()
+        .map(|note| (note.kind, &*note.subject, note.count, note.examples[0].as_str()))
+        .collect();
+    let kind = NoteKind::UnknownType;
+    let want = [
+        (kind, "Digital Currency Address", 1, "bc1qvrz4jrmjamef9725tt7z30mre2gayqt2mudttq"),
+        (
+            kind,
+            "Digital Currency Wallet Address - SOL",
+            1,
+            "ByyHwKfKWgq7SgREx6ZbSRtZs3Cn5437iSJg2Jm98tuH",
+        ),
+    ];
+    assert_eq!(unknown, want);
+}

@@ -198,14 +198,14 @@ fn whole(error: &FrameDecoderError) -> io::Error {
 
 /// The frames of a zstd file, one after the other. Frames whose window is larger than 128 MiB are
 /// refused, and checksums are looked at.
-struct Zstd<R> {
+pub(in crate::source) struct Zstd<R> {
     source: BufReader<R>,
     decoder: FrameDecoder,
     in_frame: bool,
 }
 
 impl<R: Read> Zstd<R> {
-    fn new(source: BufReader<R>) -> Self {
+    pub(in crate::source) fn new(source: BufReader<R>) -> Self {
         Self { source, decoder: FrameDecoder::new(), in_frame: false }
     }
 

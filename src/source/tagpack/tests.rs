@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::super::tests::{keys, list, real_data, refused};
 use super::*;
+use crate::domain::list::ReadList;
 use crate::source::{Position, read_file};
 
 const PACK: &str = "\

@@ -98,13 +98,30 @@ fn hostile_strings_stay_text() {
         force_reason: text(evil),
         last_error: text(evil),
         counts: Some(v1::ListCounts {
-            by_ticker: vec![v1::TickerCount { ticker: text(evil), rows: 1 }],
+            by_ticker: vec![
+                v1::TickerCount { ticker: text(evil), rows: 1 },
+                v1::TickerCount { ticker: format!("type \"{evil}\""), rows: 1 },
+            ],
             ..Default::default()
         }),
         ..Default::default()
     };
     shown += &super::super::lists::table(std::slice::from_ref(&list), Style::PLAIN);
-    let report = v1::PublicationReport { published: true, list: Some(list), ..Default::default() };
+    let note = v1::ListFileNote {
+        kind: v1::ListFileNoteKind::NoAddress.into(),
+        subject: text(evil),
+        count: 1,
+        examples: vec![text(evil)],
+    };
+    let file = Some(v1::ListFile {
+        format: text(evil),
+        compression: text(evil),
+        published: text(evil),
+        notes: vec![note],
+        ..Default::default()
+    });
+    let report =
+        v1::PublicationReport { published: true, list: Some(list), file, ..Default::default() };
     shown += &super::super::lists::report(&report, Style::PLAIN);
     assert!(!shown.contains('\u{202e}'));
     check("hostile.txt", &shown);

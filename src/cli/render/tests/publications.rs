@@ -30,6 +30,29 @@ fn sdn() -> v1::SanctionsList {
     }
 }
 
+fn file() -> v1::ListFile {
+    use v1::ListFileNoteKind as Kind;
+    let note = |kind: Kind, subject: &str, count, examples: &[&str]| v1::ListFileNote {
+        kind: kind.into(),
+        subject: text(subject),
+        count,
+        examples: examples.iter().copied().map(text).collect(),
+    };
+    v1::ListFile {
+        format: text("ofac-advanced"),
+        compression: text("bzip2"),
+        rows: 769,
+        parties: 1,
+        published: text("2025-11-19"),
+        notes: vec![
+            note(Kind::UnknownType, "Virtual Currency Wallet", 2, &[ETHER, "see website"]),
+            note(Kind::NoAddress, "tags without an address", 12, &["Some label"]),
+            note(Kind::NotAddresses, "parties without an address", 17_102, &[]),
+            note(Kind::UnknownField, "city", 1, &[]),
+        ],
+    }
+}
+
 #[test]
 fn lists() {
     let not_loaded = v1::SanctionsList {
@@ -48,7 +71,11 @@ fn lists() {
     stale.stale = true;
     stale.age_seconds = Some(31_800_000);
     stale.force_reason = text("checked by hand");
-    stale.counts.as_mut().unwrap().removals_pending = 97;
+    stale.last_file = Some(file());
+    let counts = stale.counts.as_mut().unwrap();
+    counts.removals_pending = 97;
+    let ticker = text("type \"Virtual Currency Wallet\"");
+    counts.by_ticker.push(v1::TickerCount { ticker, rows: 2 });
     check(
         "lists-ls.txt",
         &crate::cli::render::lists::table(&[not_loaded, partly, stale], Style::PLAIN),
@@ -119,6 +146,7 @@ fn publications() {
         removed: 0,
         removals_pending: 260,
         lost: Vec::new(),
+        file: Some(file()),
     };
     let unchanged = v1::PublicationReport { list: Some(sdn()), ..Default::default() };
     let texts = [published, unchanged]
