@@ -333,14 +333,18 @@ impl Refresher {
         mut seen: SourceMark,
     ) -> Result<Option<Report>, RefreshError> {
         let failed = |source| RefreshError::File { file: name.to_owned(), source };
-        let digest = source::file_digest(path).map_err(failed)?;
+        let digest_of = |path: &Path| match settings.url {
+            Some(_) => source::file_digest(path),
+            None => source::digest_with_header(path),
+        };
+        let digest = digest_of(path).map_err(failed)?;
         seen.file_digest = Some(digest);
         if let Some(basis) = basis.filter(|basis| basis.file_digest == Some(digest)) {
             return self.publisher.confirm(settings, basis, seen);
         }
         let _turn = self.publisher.reading_turn();
         let Reading { list, report } = self.publisher.read(settings, path, name)?;
-        if source::file_digest(path).map_err(failed)? != digest {
+        if digest_of(path).map_err(failed)? != digest {
             return Err(RefreshError::Changed { file: name.to_owned() });
         }
         if let Some(source) = self.sources.iter().find(|source| source.settings.id == settings.id) {

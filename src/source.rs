@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -19,6 +19,7 @@ mod csv_form;
 mod error;
 mod foreign;
 mod hostile;
+mod include;
 mod json_array;
 mod json_lines;
 mod lines;
@@ -41,6 +42,7 @@ pub use self::csv_form::{CsvHead, write_csv};
 pub use self::error::{Fault, Position, SourceError};
 pub use self::foreign::Foreign;
 pub use self::hostile::is_hostile;
+pub use self::include::{Include, IncludeFault};
 pub use self::report::Reading;
 pub use self::unpack::Packing;
 
@@ -171,20 +173,21 @@ pub fn read_file(
     format: Option<Format>,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    read_reported(path, format, bounds).map(|reading| reading.list)
+    read_reported(path, format, Include::Refused, bounds).map(|reading| reading.list)
 }
 
 /// As [`read_file`], and says what the file was taken for and what was left out of it.
 ///
 /// # Errors
 ///
-/// Those of [`read_file`].
+/// Those of [`read_file`]; where the header that a TagPack includes cannot be taken from `include`.
 pub fn read_reported(
     path: &Path,
     format: Option<Format>,
+    include: Include<'_>,
     bounds: &Bounds,
 ) -> Result<Reading, SourceError> {
-    let asked = Asked { format, name: Some(path) };
+    let asked = Asked { format, name: Some(path), include };
     unpack::open(path, |bytes, packing| read_bytes(bytes, packing, asked, bounds))
 }
 
@@ -216,7 +219,7 @@ pub fn read(
     format: Format,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    let asked = Asked { format: Some(format), name: None };
+    let asked = Asked { format: Some(format), name: None, include: Include::Refused };
     read_bytes(&mut input, None, asked, bounds).map(|reading| reading.list)
 }
 
@@ -225,6 +228,7 @@ pub fn read(
 struct Asked<'a> {
     format: Option<Format>,
     name: Option<&'a Path>,
+    include: Include<'a>,
 }
 
 fn read_bytes(
@@ -266,7 +270,12 @@ fn read_metered(
     if !is_xml && sniff::is_markup(&head) {
         return Err(Fault::Markup.at_line(format, 1));
     }
+    let appended = match asked.include {
+        Include::From(folder) if format == Format::TagPack => include::resolve(&mut head, folder)?,
+        _ => None,
+    };
     let start = if is_xml { &head } else { sniff::without_bom(&head) };
+    let bytes = &mut bytes.chain(appended.as_deref().unwrap_or_default());
     let input = &mut BufReader::with_capacity(unpack::BUFFER, start.chain(bytes as &mut dyn Read));
     let list = match format {
         Format::OfacAdvanced => ofac_advanced::read(input, bounds),
@@ -284,6 +293,58 @@ fn read_metered(
         return Err(Fault::Misplaced("what follows the list").at_line(format, 1));
     }
     Ok((format, list))
+}
+
+/// A copy of a TagPack, unpacked, with the header that it includes from its own folder; `None` where
+/// the file is no TagPack, or includes none.
+///
+/// # Errors
+///
+/// Where the file cannot be read or unpacked, or its header cannot be taken.
+pub fn with_included_header(path: &Path, bounds: &Bounds) -> Result<Option<File>, SourceError> {
+    let Include::From(folder) = Include::beside(path) else { return Ok(None) };
+    unpack::open(path, |bytes, packing| {
+        let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
+        let copied = copy_with_header(&mut bytes, path, folder);
+        bytes.failure().map_or(copied, Err)
+    })
+}
+
+fn copy_with_header(
+    bytes: &mut unpack::Metered<'_>,
+    path: &Path,
+    folder: &Path,
+) -> Result<Option<File>, SourceError> {
+    let mut head = Vec::new();
+    bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
+    if !matches!(sniff::sniff(&head, Some(path)), Ok(Format::TagPack)) {
+        return Ok(None);
+    }
+    let Some(appended) = include::resolve(&mut head, folder)? else { return Ok(None) };
+    let mut copy = tempfile::tempfile().map_err(SourceError::Read)?;
+    io::copy(&mut head.chain(bytes).chain(&appended[..]), &mut copy).map_err(SourceError::Read)?;
+    copy.rewind().map_err(SourceError::Read)?;
+    Ok(Some(copy))
+}
+
+/// As [`file_digest`]; of a TagPack that includes a header from its own folder, the digest of both.
+///
+/// # Errors
+///
+/// Where the file cannot be read.
+pub fn digest_with_header(path: &Path) -> io::Result<[u8; 32]> {
+    let digest = file_digest(path)?;
+    let Include::From(folder) = Include::beside(path) else { return Ok(digest) };
+    let header = unpack::open(path, |bytes, _| {
+        let mut head = Vec::new();
+        bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
+        Ok(include::included(&head, folder))
+    });
+    // What cannot be unpacked is refused when it is read.
+    Ok(match header.ok().flatten() {
+        Some(header) => Sha256::digest([&digest[..], header.as_bytes()].concat()).into(),
+        None => digest,
+    })
 }
 
 /// SHA-256 of a file's bytes as they stand, packed or not.

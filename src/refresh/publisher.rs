@@ -21,7 +21,7 @@ use crate::domain::publication::{
     BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
     backfill,
 };
-use crate::source::{self, Bounds, Reading};
+use crate::source::{self, Bounds, Include, Reading};
 use crate::store::{Changes, Store, StoreError};
 
 /// Tells the time; tests hand in their own.
@@ -319,7 +319,9 @@ impl Publisher {
         path: &Path,
         name: &str,
     ) -> Result<Reading, RefreshError> {
-        let reading = source::read_reported(path, settings.format, &self.bounds)
+        let is_source = settings.url.is_none() && settings.path.as_deref() == Some(path);
+        let include = if is_source { Include::beside(path) } else { Include::Refused };
+        let reading = source::read_reported(path, settings.format, include, &self.bounds)
             .map_err(|source| RefreshError::Read { file: name.to_owned(), source })?;
         log_notes(&settings.id, &reading.report);
         Ok(reading)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::foreign::Foreign;
+use super::include::IncludeFault;
 use super::{Format, Packing};
 
 /// The most of an input that an error repeats, in characters.
@@ -59,6 +60,14 @@ pub enum SourceError {
     /// A file that is known and is no list that can be read.
     #[error("this is {}, which cannot be read: {}", .0.what, .0.instead)]
     Foreign(Foreign),
+    /// The header that a TagPack includes cannot be taken.
+    #[error("the header {name:?} that the pack includes cannot be taken: {fault}")]
+    Include {
+        /// The name as the pack has it.
+        name: String,
+        /// Why.
+        fault: IncludeFault,
+    },
     /// No format was named and the content does not tell.
     #[error("the format cannot be told from the content ({0}): name it")]
     UnknownFormat(&'static str),
@@ -168,6 +177,13 @@ pub enum Fault {
     /// A YAML anchor or alias.
     #[error("YAML anchors and aliases are refused")]
     Anchor,
+    /// A YAML `!include` that is not resolved.
+    #[error(
+        "`!include` is resolved only as `header: !include NAME` in the first 64 KiB of a pack that is \
+         read from its own folder, not of one that is downloaded: put the keys of that file into the \
+         pack"
+    )]
+    Include,
     /// A GraphSense actor pack, which has no addresses.
     #[error("this is a GraphSense actor pack, not a tag pack: it holds no addresses")]
     ActorPack,

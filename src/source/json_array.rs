@@ -273,7 +273,13 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let bounds = Bounds::default();
-        let got = crate::source::read_reported(file.path(), None, &bounds).unwrap();
+        let got = crate::source::read_reported(
+            file.path(),
+            None,
+            crate::source::Include::Refused,
+            &bounds,
+        )
+        .unwrap();
         assert_eq!((got.report.format, got.report.rows), (FORM.as_str(), 2));
         let notes: Vec<_> =
             got.report.notes.iter().map(|note| (note.kind, &*note.subject, note.count)).collect();

@@ -142,7 +142,7 @@ fn values(cell: &str) -> Vec<String> {
 mod tests {
     use super::super::tests::{keys, list, refused};
     use super::*;
-    use crate::source::{Position, read_reported};
+    use crate::source::{Include, Position, read_reported};
 
     const FORM: Format = Format::OpenSanctionsCsv;
 
@@ -173,7 +173,7 @@ mod tests {
         .concat();
         let file = tempfile::NamedTempFile::with_suffix(".csv").unwrap();
         std::fs::write(file.path(), text).unwrap();
-        let got = read_reported(file.path(), None, &Bounds::default()).unwrap();
+        let got = read_reported(file.path(), None, Include::Refused, &Bounds::default()).unwrap();
         let want = [
             ("ofac-1", "", address),
             ("ofac-2", "", address),

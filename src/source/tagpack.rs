@@ -2,26 +2,30 @@
 //!
 //! Form: <https://github.com/graphsense/graphsense-tagpack-tool/blob/master/docs/tagpack.md>. Values of the
 //! header hold for every tag that does not have its own, wherever in the header they stand, so
-//! tags wait, compactly, until the end.
+//! tags wait, compactly, until the end. The keys of a mapping under `header` are keys of the header,
+//! and come before those beside it, as with GraphSense's own tool.
 //!
 //! The party is the tag's `actor`, else its `label`. Its name is the first label, further labels
-//! are its other names. `category` and `abuse` are its programs; the row's category is `category`,
-//! else `abuse`. `lastmod` says when a tag was changed, neither since when the address is listed nor
+//! are its other names. `category`, `abuse` and `concepts` are its programs; the row's category is
+//! `category`, else `abuse`, and then the `concepts` that it does not have yet (the newer form of
+//! both: one taxonomy of entities and behaviours). A tag without an address is left out and noted.
+//! `lastmod` says when a tag was changed, neither since when the address is listed nor
 //! when the pack was published (the newest tag may be taken out again): it is passed by, and a pack
 //! has no day of publication.
 
-use std::cell::{Cell, RefCell};
+mod chars;
+
 use std::collections::HashSet;
-use std::io::BufRead;
 use std::rc::Rc;
 
 use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle};
 
+use self::chars::{Chars, State};
 use super::assembly::{Assembled, Assembly, UNATTRIBUTED, bounded};
 use super::error::{Fault, SourceError};
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{RowFacts, RowKey};
+use crate::domain::list::{NoteKind, RowFacts, RowKey};
 
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
@@ -36,80 +40,13 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
         line: 1,
         strings: HashSet::new(),
         header: Fields::default(),
+        nested: Fields::default(),
         tags: Vec::new(),
+        no_address: (0, Vec::new()),
         held: 0,
     };
     pack.document().map_err(|fault| fault.at_line(Format::TagPack, pack.line))?;
     pack.assemble().map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
-}
-
-/// What the characters and the parser over them share.
-#[derive(Default)]
-struct State {
-    /// Bytes read since the last event.
-    taken: Cell<usize>,
-    /// Line ends read.
-    ends: Cell<u64>,
-    /// Why the characters ended, if not because the input did.
-    fault: RefCell<Option<Fault>>,
-}
-
-/// The characters of the input.
-struct Chars<'a, 'b> {
-    input: &'a mut Input<'b>,
-    state: Rc<State>,
-    max: usize,
-}
-
-impl Chars<'_, '_> {
-    fn byte(&mut self) -> Option<u8> {
-        // An error of reading is kept by the input itself.
-        let byte = *self.input.fill_buf().ok()?.first()?;
-        self.input.consume(1);
-        Some(byte)
-    }
-
-    fn wide(&mut self, first: u8) -> Option<char> {
-        let width = match first {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => return None,
-        };
-        let mut bytes = [first, 0, 0, 0];
-        for byte in &mut bytes[1..width] {
-            *byte = self.byte()?;
-        }
-        std::str::from_utf8(&bytes[..width]).ok()?.chars().next()
-    }
-}
-
-impl Iterator for Chars<'_, '_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        if self.state.fault.borrow().is_some() {
-            return None;
-        }
-        let taken = self.state.taken.get() + 1;
-        self.state.taken.set(taken);
-        let first = self.byte()?;
-        let fault = match first {
-            // The parser takes a NUL for the end of the input.
-            0 => Fault::BadValue("a character", "\0".to_owned()),
-            _ if taken > self.max => Fault::RecordTooLong(self.max),
-            1..=0x7f => {
-                self.state.ends.set(self.state.ends.get() + u64::from(first == b'\n'));
-                return Some(char::from(first));
-            }
-            _ => match self.wide(first) {
-                Some(character) => return Some(character),
-                None => Fault::NotUtf8,
-            },
-        };
-        *self.state.fault.borrow_mut() = Some(fault);
-        None
-    }
 }
 
 /// The values that a tag has or takes over from the header.
@@ -122,6 +59,7 @@ struct Fields {
     actor: Option<Rc<str>>,
     category: Vec<Rc<str>>,
     abuse: Vec<Rc<str>>,
+    concepts: Vec<Rc<str>>,
 }
 
 struct Tag {
@@ -140,13 +78,23 @@ struct Pack<'a, 'b, 'c> {
     /// Every value once.
     strings: HashSet<Rc<str>>,
     header: Fields,
+    /// The values of the mapping under `header`.
+    nested: Fields,
     tags: Vec<Tag>,
+    /// Tags without an address: how many, and the first labels.
+    no_address: (u64, Vec<Option<Rc<str>>>),
     /// Bytes in `strings`, `header` and `tags`.
     held: usize,
 }
 
 /// The most bytes of the values of one `category` or `abuse`, their separators among them.
 const MAX_SEVERAL: usize = 1 << 10;
+
+/// How many tags without an address are named.
+const MAX_LABELS: usize = 5;
+
+/// What tags without an address are called in the note on them.
+const NO_ADDRESS: &str = "tags without an address";
 
 const NO_PACK: Fault = Fault::Missing("a mapping with `tags`");
 
@@ -168,6 +116,9 @@ impl Pack<'_, '_, '_> {
             None => return Err(Fault::Truncated("the document is not closed")),
         };
         self.line = span.start.line() as u64;
+        if is_include(&event) {
+            return Err(Fault::Include);
+        }
         match event {
             Event::Alias(_)
             | Event::Scalar(_, _, 1.., _)
@@ -196,6 +147,7 @@ impl Pack<'_, '_, '_> {
             match &*key {
                 "tags" => self.read_tags()?,
                 "actors" => return Err(Fault::ActorPack),
+                "header" => self.read_header()?,
                 key => {
                     let mut header = std::mem::take(&mut self.header);
                     self.field(key, &mut header)?;
@@ -230,6 +182,25 @@ impl Pack<'_, '_, '_> {
         }
     }
 
+    /// Reads the mapping under `header`.
+    fn read_header(&mut self) -> Result<(), Fault> {
+        match self.next()? {
+            Event::MappingStart(..) => {}
+            Event::Scalar(text, style, ..) if is_null(&text, style) => return Ok(()),
+            _ => return Err(Fault::BadValue("header", "a text or list".to_owned())),
+        }
+        let mut keys = HashSet::new();
+        let mut nested = Fields::default();
+        while let Some(key) = self.key(&mut keys)? {
+            if key == "tags" {
+                return Err(Fault::Misplaced("`tags`"));
+            }
+            self.field(&key, &mut nested)?;
+        }
+        self.nested = nested;
+        Ok(())
+    }
+
     fn read_tags(&mut self) -> Result<(), Fault> {
         let Event::SequenceStart(..) = self.next()? else {
             return Err(Fault::Missing("the list of `tags`"));
@@ -245,7 +216,7 @@ impl Pack<'_, '_, '_> {
 
     fn read_tag(&mut self) -> Result<(), Fault> {
         let line = self.line;
-        let mut address = None;
+        let mut address: Option<String> = None;
         let mut fields = Fields::default();
         let mut keys = HashSet::new();
         while let Some(key) = self.key(&mut keys)? {
@@ -255,9 +226,12 @@ impl Pack<'_, '_, '_> {
                 self.field(&key, &mut fields)?;
             }
         }
-        let Some(address) = address else {
-            self.line = line;
-            return Err(Fault::Missing("the address of a tag"));
+        let Some(address) = address.filter(|address| !address.trim().is_empty()) else {
+            self.no_address.0 += 1;
+            if self.no_address.1.len() < MAX_LABELS {
+                self.no_address.1.push(fields.label);
+            }
+            return Ok(());
         };
         if self.tags.len() >= self.bounds.max_rows {
             return Err(Fault::TooManyRows(self.bounds.max_rows));
@@ -277,6 +251,7 @@ impl Pack<'_, '_, '_> {
             "actor" => fields.actor = self.shared("actor")?,
             "category" => fields.category = self.several("category")?,
             "abuse" => fields.abuse = self.several("abuse")?,
+            "concepts" => fields.concepts = self.concepts()?,
             _ => self.pass_by()?,
         }
         Ok(())
@@ -324,6 +299,31 @@ impl Pack<'_, '_, '_> {
         }
     }
 
+    /// The texts of `concepts`, one or a list. What is nested deeper is passed by.
+    fn concepts(&mut self) -> Result<Vec<Rc<str>>, Fault> {
+        let outside = self.depth;
+        let mut values = Vec::new();
+        let mut length = 0;
+        loop {
+            if let Event::Scalar(text, style, ..) = self.next()?
+                && self.depth <= outside + 1
+                && !is_null(&text, style)
+                && !text.is_empty()
+            {
+                bounded(&text, self.bounds)?;
+                length += text.len() + 1;
+                if length > MAX_SEVERAL {
+                    return Err(Fault::FieldTooLong(MAX_SEVERAL));
+                }
+                self.hold(size_of::<Rc<str>>())?;
+                values.push(self.intern(text.into_owned())?);
+            }
+            if self.depth == outside {
+                return Ok(values);
+            }
+        }
+    }
+
     /// Counts bytes that wait for the end of the document, and refuses them beyond the bound.
     fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
         self.held = self.held.saturating_add(bytes);
@@ -355,23 +355,13 @@ impl Pack<'_, '_, '_> {
 
     /// Gives every tag what it has and what it takes over from the header.
     fn assemble(&mut self) -> Result<Assembled, (u64, Fault)> {
-        let header = &self.header;
+        let header = std::mem::take(&mut self.nested).over(&self.header);
         let mut list = Assembly::new(self.bounds);
         let unattributed: Rc<str> = UNATTRIBUTED.into();
         let (mut labels, mut programs) = (HashSet::new(), HashSet::new());
         for Tag { line, address, fields } in self.tags.drain(..) {
-            let either =
-                |own: &Option<Rc<str>>, from: &Option<Rc<str>>| own.clone().or(from.clone());
-            let label = either(&fields.label, &header.label);
-            let actor = either(&fields.actor, &header.actor);
-            let ticker = either(&fields.currency, &fields.network)
-                .or_else(|| either(&header.currency, &header.network));
-            let source = either(&fields.source, &header.source);
-            let or = |own: Vec<Rc<str>>, from: &Vec<Rc<str>>| {
-                if own.is_empty() { from.clone() } else { own }
-            };
-            let category = or(fields.category, &header.category);
-            let abuse = or(fields.abuse, &header.abuse);
+            let Fields { currency, network, label, source, actor, category, abuse, concepts } =
+                fields.over(&header);
 
             let at = |fault: Fault| (line, fault);
             let uid = actor.or(label.clone()).unwrap_or_else(|| Rc::clone(&unattributed));
@@ -387,19 +377,62 @@ impl Pack<'_, '_, '_> {
                     party.aliases.push((*label).to_owned());
                 }
             }
-            for program in category.iter().chain(&abuse) {
+            for program in category.iter().chain(&abuse).chain(&concepts) {
                 if programs.insert((Rc::clone(&uid), Rc::clone(program))) {
                     list.keep(program.len() + size_of::<String>()).map_err(at)?;
                     list.party(&uid).map_err(at)?.programs.push((**program).to_owned());
                 }
             }
-            let key = RowKey { party_uid: (*uid).to_owned(), address, ticker: text(ticker) };
-            let category = if category.is_empty() { abuse } else { category };
+            let ticker = text(currency.or(network));
+            let key = RowKey { party_uid: (*uid).to_owned(), address, ticker };
+            let mut category = if category.is_empty() { abuse } else { category };
+            let fresh: Vec<_> =
+                concepts.into_iter().filter(|concept| !category.contains(concept)).collect();
+            category.extend(fresh);
             let facts =
                 RowFacts { listed_on: None, category: category.join(","), reference: text(source) };
             list.row(key, facts).map_err(at)?;
         }
+        let (count, labels) = std::mem::take(&mut self.no_address);
+        let mut labels = labels.into_iter();
+        for _ in 0..count.min(MAX_LABELS as u64) {
+            let label = labels.next().flatten();
+            list.note(NoteKind::NoAddress, NO_ADDRESS, 1, label.as_deref());
+        }
+        list.note(NoteKind::NoAddress, NO_ADDRESS, count.saturating_sub(MAX_LABELS as u64), None);
         Ok(list.finish(None))
+    }
+}
+
+impl Fields {
+    /// These values, and those of `header` for what is not here. `currency` and `network` are one
+    /// field under two names.
+    fn over(self, header: &Self) -> Self {
+        let or = |own: Vec<Rc<str>>, from: &Vec<Rc<str>>| {
+            if own.is_empty() { from.clone() } else { own }
+        };
+        let has_chain = self.currency.is_some() || self.network.is_some();
+        let chain = |from: &Option<Rc<str>>| from.clone().filter(|_| !has_chain);
+        Self {
+            currency: self.currency.or_else(|| chain(&header.currency)),
+            network: self.network.or_else(|| chain(&header.network)),
+            label: self.label.or_else(|| header.label.clone()),
+            source: self.source.or_else(|| header.source.clone()),
+            actor: self.actor.or_else(|| header.actor.clone()),
+            category: or(self.category, &header.category),
+            abuse: or(self.abuse, &header.abuse),
+            concepts: or(self.concepts, &header.concepts),
+        }
+    }
+}
+
+/// Whether the event has the tag `!include`.
+fn is_include(event: &Event<'_>) -> bool {
+    match event {
+        Event::Scalar(.., tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => {
+            tag.as_ref().is_some_and(|tag| tag.suffix.trim_start_matches('!') == "include")
+        }
+        _ => false,
     }
 }
 

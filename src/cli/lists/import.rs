@@ -1,4 +1,5 @@
-//! `lists import`: a file, streamed to the server as it is. Understands nothing of the file.
+//! `lists import`: a file, streamed to the server as it is, but for the header that a TagPack takes
+//! from its own folder, which the server cannot see.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -20,7 +21,7 @@ use crate::domain::list::{ListId, ListKind};
 use crate::engine::MAX_FILE;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
-use crate::source::Format;
+use crate::source::{self, Bounds, Format, SourceError};
 use v1::import_list_request::Part;
 
 /// How many bytes are sent at once.
@@ -107,7 +108,12 @@ fn open(path: &Path) -> Result<File> {
         ensure!(copied <= MAX_FILE, "standard input: more than {MAX_FILE} bytes");
         return Ok(copy);
     }
-    File::open(path).with_context(reading)
+    match source::with_included_header(path, &Bounds::default()) {
+        Ok(Some(copy)) => Ok(copy),
+        Err(error @ SourceError::Include { .. }) => Err(error).with_context(reading),
+        // The server says what is wrong with other files.
+        Ok(None) | Err(_) => File::open(path).with_context(reading),
+    }
 }
 
 /// Sends the file and waits for what became of it.

@@ -267,7 +267,13 @@ fn every_truncation_is_refused() {
 fn types_in_other_spellings_lose_no_listing() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/cases/list-kinds/adv.xml");
-    let got = crate::source::read_reported(&path, None, &Bounds::default()).unwrap();
+    let got = crate::source::read_reported(
+        &path,
+        None,
+        crate::source::Include::Refused,
+        &Bounds::default(),
+    )
+    .unwrap();
     let tickers: Vec<&str> = keys(&got.list).iter().map(|(_, ticker, _)| *ticker).collect();
     let want = [
         "XBT",

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::super::tests::{keys, list, real_data, refused};
 use super::*;
-use crate::domain::list::ReadList;
-use crate::source::{Position, read_file};
+use crate::domain::list::{FileNote, ReadList};
+use crate::source::{Include, Position, SourceError, read_file, read_reported};
 
 const PACK: &str = "\
 %YAML 1.1
@@ -52,12 +52,14 @@ fn tags_take_over_what_the_header_says() {
         category: "donation".into(),
         reference: "https://example.org/".into(),
     };
-    for (_, found) in &got.rows {
-        assert_eq!(*found, facts);
+    let defi = RowFacts { category: "donation,defi".into(), ..facts.clone() };
+    for (key, found) in &got.rows {
+        let wanted = if key.address == " 0xFA8E " { &defi } else { &facts };
+        assert_eq!(found, wanted, "{key:?}");
     }
     let [archive, second] = &got.parties[..] else { panic!("{:?}", got.parties) };
     assert_eq!((&*archive.uid, &*archive.name, &*archive.party_type), ("Archive", "Archive", ""));
-    assert_eq!(archive.programs, ["donation", "ransomware", "scam"]);
+    assert_eq!(archive.programs, ["defi", "donation", "ransomware", "scam"]);
     assert_eq!((&*second.uid, &*second.name), ("archive2", "Other, one"));
     assert_eq!(second.aliases, ["Second"]);
     assert_eq!(second.programs, ["donation", "ransomware", "scam"]);
@@ -77,8 +79,8 @@ fn many_programs_of_one_party_take_no_longer_each() {
 
 #[test]
 fn what_is_unsaid_stays_unsaid() {
-    let got = list(Format::TagPack, "tags:\n- address: a\n- address: ''\n").unwrap();
-    assert_eq!(keys(&got), [("unattributed", "", ""), ("unattributed", "", "a")]);
+    let got = list(Format::TagPack, "tags:\n- address: a\n").unwrap();
+    assert_eq!(keys(&got), [("unattributed", "", "a")]);
     assert_eq!((got.published, got.parties[0].name.as_str()), (None, ""));
     assert_eq!(list(Format::TagPack, "tags: []\n").unwrap(), ReadList::default());
 }
@@ -86,16 +88,16 @@ fn what_is_unsaid_stays_unsaid() {
 #[test]
 fn what_is_no_tag_pack_is_refused() {
     let nested = format!("tags: []\ncontext: {}1{}", "[".repeat(70), "]".repeat(70));
-    let no_address = Fault::Missing("the address of a tag");
     let key = Fault::Misplaced("a key of a mapping");
-    let cases: [(&str, u64, Fault); 17] = [
+    let cases: [(&str, u64, Fault); 18] = [
         ("title: a\nactors:\n- id: b\n", 2, Fault::ActorPack),
         ("title: a\n", 2, NO_PACK),
         ("- address: a\n", 1, NO_PACK),
         ("just text\n", 1, NO_PACK),
         ("# nothing\n", 2, NO_PACK),
-        ("tags:\n- address: a\n- label: b\n", 3, no_address.clone()),
-        ("tags:\n- address: ~\n", 2, no_address),
+        ("header: !include header.yaml\ntags: []\n", 1, Fault::Include),
+        ("tags: !include tags.yaml\n", 1, Fault::Include),
+        ("header:\n  tags: []\ntags: []\n", 2, Fault::Misplaced("`tags`")),
         ("tags:\n- a\n", 2, Fault::Misplaced("a tag that is no mapping")),
         ("tags: a\n", 1, Fault::Missing("the list of `tags`")),
         ("tags: []\ntags: []\n", 2, key.clone()),
@@ -128,6 +130,127 @@ fn what_is_no_tag_pack_is_refused() {
     }
     let bytes = super::super::read(&b"tags: [\xc3]"[..], Format::TagPack, &bounds).unwrap_err();
     assert!(bytes.to_string().contains("not UTF-8"), "{bytes}");
+}
+
+/// Reads a pack from a folder with these files.
+fn read_in_folder(
+    pack: &str,
+    files: &[(&str, &str)],
+) -> Result<crate::source::Reading, SourceError> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let path = folder.path().join("pack.yaml");
+    std::fs::write(&path, pack).unwrap();
+    read_reported(&path, None, Include::beside(&path), &Bounds::default())
+}
+
+#[test]
+fn tags_without_an_address_are_left_out_and_noted() {
+    let pack = "label: x\ntags:\n- label: a\n- address: ~\n- address: ' '\n  label: c\n- address: 1abc\n\
+                - address: ''\n- address:\n- label: f\n- label: g\n";
+    let got = read_in_folder(pack, &[]).unwrap();
+    assert_eq!(keys(&got.list), [("x", "", "1abc")]);
+    assert_eq!((got.report.rows, got.report.parties), (1, 1));
+    let examples = ["a", "c"].map(str::to_owned).to_vec();
+    let (kind, subject) = (NoteKind::NoAddress, NO_ADDRESS.to_owned());
+    assert_eq!(got.report.notes, [FileNote { kind, subject, count: 7, examples }]);
+}
+
+#[test]
+fn concepts_are_programs_and_categories() {
+    let check = |fields: &str, category: &str, programs: &[&str]| {
+        let text = format!("tags:\n- address: a\n  label: b\n{fields}");
+        let got = list(Format::TagPack, &text).unwrap();
+        assert_eq!(got.rows[0].1.category, category, "{fields}");
+        assert_eq!(got.parties[0].programs, programs, "{fields}");
+    };
+    check("  concepts: exchange\n", "exchange", &["exchange"]);
+    check(
+        "  concepts: [exchange, ~, ransomware]\n",
+        "exchange,ransomware",
+        &["exchange", "ransomware"],
+    );
+    check("  category: exchange\n  concepts: [exchange]\n", "exchange", &["exchange"]);
+    check("  abuse: scam\n  concepts: [phishing]\n", "scam,phishing", &["phishing", "scam"]);
+    check("  category: user\n  abuse: scam\n  concepts: []\n", "user", &["scam", "user"]);
+    check("  concepts: ~\n", "", &[]);
+    let long = format!("tags: [{{address: a, concepts: [{}]}}]", "c, ".repeat(600));
+    assert_eq!(
+        refused(Format::TagPack, &long, &Bounds::default()).1,
+        Fault::FieldTooLong(MAX_SEVERAL)
+    );
+}
+
+#[test]
+fn a_nested_header_holds_for_every_tag() {
+    let pack = "currency: ETH\nlabel: outer\ntags:\n- address: a\n- address: b\n  network: TRX\n\
+                header:\n  label: inner\n  currency: BTC\n  context: {x: [y]}\n";
+    let got = list(Format::TagPack, pack).unwrap();
+    assert_eq!(keys(&got), [("inner", "BTC", "a"), ("inner", "TRX", "b")]);
+    assert!(list(Format::TagPack, "header: ~\ntags: []\n").is_ok());
+    let fault = refused(Format::TagPack, "header: x\ntags: []\n", &Bounds::default()).1;
+    assert!(matches!(fault, Fault::BadValue("header", _)), "{fault}");
+}
+
+#[test]
+fn a_header_is_included_from_the_folder_of_the_pack_alone() {
+    let pack =
+        |name: &str| format!("# first\nheader: !include {name}\ntags:\n- address: a\n  label: b");
+    let header =
+        "---\n# of all\ntitle: T\ncurrency: BTC\nlabel: |\n  two\n  lines\ncategory: exchange\n";
+    for name in ["header.yaml", "'header.yaml'", "\"header.yaml\" # here", "header.yaml\r"] {
+        let got = read_in_folder(&pack(name), &[("header.yaml", header)]).unwrap();
+        assert_eq!(keys(&got.list), [("b", "BTC", "a")], "{name}");
+        assert_eq!(got.list.rows[0].1.category, "exchange", "{name}");
+    }
+    let check = |name: &str, files: &[(&str, &str)], want: &str| {
+        let error = read_in_folder(&pack(name), files).unwrap_err().to_string();
+        assert!(error.contains(want), "{name}: {error}");
+    };
+    let long = "x".repeat((64 << 10) + 1);
+    check("none.yaml", &[], "No such file");
+    check("big.yaml", &[("big.yaml", &long)], "larger than");
+    for name in ["../header.yaml", "/etc/passwd", "a/b.yaml", ".hidden", "..", "\\\\x", "''"] {
+        check(name, &[("header.yaml", header), (".hidden", header)], "by its plain name");
+    }
+    check("header.yaml", &[("header.yaml", "tags: []\n")], "`tags`");
+    check("header.yaml", &[("header.yaml", "a: !include b\n")], "`!include`");
+    // The line of the pack is the one that is named.
+    check("header.yaml", &[("header.yaml", "label: &a b\n")], "anchors");
+    let error = read_in_folder(&format!("{}\n- &a b\n", pack("h")), &[("h", header)]).unwrap_err();
+    assert!(error.to_string().ends_with("at line 6"), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pack.yaml");
+    std::fs::write(&path, pack("link")).unwrap();
+    std::fs::write(folder.path().join("real"), header).unwrap();
+    std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+    let read = |include| read_reported(&path, None, include, &Bounds::default());
+    let error = read(Include::beside(&path)).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
+    // A pack that was downloaded has no folder.
+    std::fs::write(&path, pack("real")).unwrap();
+    assert!(read(Include::beside(&path)).is_ok());
+    let error = read(Include::Refused).unwrap_err().to_string();
+    assert!(error.contains("`!include` is resolved only as"), "{error}");
+}
+
+#[test]
+fn a_change_of_an_included_header_changes_the_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pack.yaml");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("pack.yaml", "header: !include h.yaml\ntags: []\n");
+    let digest = || crate::source::digest_with_header(&path).unwrap();
+    write("h.yaml", "label: a\n");
+    let first = digest();
+    assert_eq!(first, digest());
+    write("h.yaml", "label: b\n");
+    assert_ne!(first, digest());
+    write("pack.yaml", "tags: []\n");
+    assert_eq!(digest(), crate::source::file_digest(&path).unwrap());
 }
 
 fn packs(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

@@ -1,0 +1,109 @@
+//! `header: !include header.yaml` of a TagPack: the keys of its header stand in another file, which
+//! is read only from the folder of the pack and only where the pack itself is a file there.
+//!
+//! Form: GraphSense's tagpack-tool takes the mapping of that file as the value of `header`, whose keys
+//! then hold for the pack. Here the line becomes a comment and the mapping is appended to the pack, so
+//! that every line of the pack keeps its number. No other `!include` is resolved.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::error::{SourceError, excerpt};
+
+/// The largest file of a header, in bytes.
+const MAX_HEADER: u64 = 64 << 10;
+
+/// Where the file of a header may be taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include<'a> {
+    /// From nowhere: the pack was downloaded or sent.
+    Refused,
+    /// From this folder.
+    From(&'a Path),
+}
+
+impl<'a> Include<'a> {
+    /// From the folder that `path` stands in.
+    pub fn beside(path: &'a Path) -> Self {
+        path.parent().map_or(Self::Refused, Self::From)
+    }
+}
+
+/// Why the file of a header was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IncludeFault {
+    /// Its name is no plain name of a file.
+    #[error("only a file in the folder of the pack is taken, by its plain name")]
+    Name,
+    /// It is no regular file (a symbolic link, a folder).
+    #[error("it is no regular file")]
+    Kind,
+    /// It is larger than [`MAX_HEADER`].
+    #[error("it is larger than {MAX_HEADER} bytes")]
+    Size,
+    /// It is not UTF-8.
+    #[error("it is not UTF-8")]
+    Text,
+    /// It cannot be read.
+    #[error("{0}")]
+    Read(io::Error),
+}
+
+/// Finds the line in the beginning of a pack, makes it a comment, and returns what is to be appended
+/// to the pack; `None` where there is no such line.
+pub(super) fn resolve(head: &mut [u8], folder: &Path) -> Result<Option<Vec<u8>>, SourceError> {
+    let Some((start, name)) = find(head) else { return Ok(None) };
+    let text = header(folder, &name)
+        .map_err(|fault| SourceError::Include { name: excerpt(&name), fault })?;
+    head[start] = b'#';
+    let mut appended = b"\nheader:\n".to_vec();
+    for line in text.lines().filter(|line| !line.starts_with("---") && !line.starts_with('%')) {
+        appended.extend_from_slice(b"  ");
+        appended.extend_from_slice(line.as_bytes());
+        appended.push(b'\n');
+    }
+    Ok(Some(appended))
+}
+
+/// The bytes of the header that a pack includes, so that a change of it is noticed.
+pub(super) fn included(head: &[u8], folder: &Path) -> Option<String> {
+    let (_, name) = find(head)?;
+    header(folder, &name).ok()
+}
+
+/// Where the line begins, and the name that it gives.
+fn find(head: &[u8]) -> Option<(usize, String)> {
+    let mut start = 0;
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        if let Some(value) = line.strip_prefix(b"header:")
+            && let Some(name) = value.trim_ascii_start().strip_prefix(b"!include")
+            && name.first().is_some_and(u8::is_ascii_whitespace)
+        {
+            let name = String::from_utf8_lossy(name);
+            let name = name.split(" #").next().unwrap_or_default().trim();
+            return Some((start, name.trim_matches(['"', '\'']).to_owned()));
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn header(folder: &Path, name: &str) -> Result<String, IncludeFault> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(fits) {
+        return Err(IncludeFault::Name);
+    }
+    let path = folder.join(name);
+    if !fs::symlink_metadata(&path).map_err(IncludeFault::Read)?.is_file() {
+        return Err(IncludeFault::Kind);
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(IncludeFault::Read)?;
+    file.take(MAX_HEADER + 1).read_to_end(&mut bytes).map_err(IncludeFault::Read)?;
+    if bytes.len() as u64 > MAX_HEADER {
+        return Err(IncludeFault::Size);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| IncludeFault::Text)?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
