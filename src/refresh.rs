@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
 use crate::domain::publication::{BackfillRefused, Refused, SourceMark, removal_due};
-use crate::source::{self, Reading, SourceError};
+use crate::source::{self, ParsedFile, SourceError};
 use crate::store::StoreError;
 
 pub use check::{Difference, SourceCheck, SourceReport};
@@ -343,7 +343,7 @@ impl Refresher {
             return self.publisher.confirm(settings, basis, seen);
         }
         let _turn = self.publisher.reading_turn();
-        let Reading { list, report } = self.publisher.read(settings, path, name)?;
+        let ParsedFile { list, report } = self.publisher.read(settings, path, name)?;
         if digest_of(path).map_err(failed)? != digest {
             return Err(RefreshError::Changed { file: name.to_owned() });
         }

@@ -43,7 +43,7 @@ pub use self::error::{Fault, Position, SourceError};
 pub use self::foreign::Foreign;
 pub use self::hostile::is_hostile;
 pub use self::include::{Include, IncludeFault};
-pub use self::report::Reading;
+pub use self::report::ParsedFile;
 pub use self::unpack::Packing;
 
 /// A form in which lists are written.
@@ -186,7 +186,7 @@ pub fn read_reported(
     format: Option<Format>,
     include: Include<'_>,
     bounds: &Bounds,
-) -> Result<Reading, SourceError> {
+) -> Result<ParsedFile, SourceError> {
     let asked = Asked { format, name: Some(path), include };
     unpack::open(path, |bytes, packing| read_bytes(bytes, packing, asked, bounds))
 }
@@ -236,7 +236,7 @@ fn read_bytes(
     packing: Option<Packing>,
     asked: Asked<'_>,
     bounds: &Bounds,
-) -> Result<Reading, SourceError> {
+) -> Result<ParsedFile, SourceError> {
     let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
     let result = read_metered(&mut bytes, asked, bounds);
     // A parser reports a failure to read in its own way, or takes it for the end.
@@ -246,7 +246,7 @@ fn read_bytes(
     let (format, Assembled { list, rows, notes }) = result?;
     let (parties, published) = (list.parties.len() as u64, list.published);
     let (format, packing) = (format.as_str(), packing.map(Packing::as_str));
-    Ok(Reading { list, report: FileReport { format, packing, rows, parties, published, notes } })
+    Ok(ParsedFile { list, report: FileReport { format, packing, rows, parties, published, notes } })
 }
 
 fn read_metered(

@@ -18,7 +18,7 @@ use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, ReadList, 
 use crate::domain::publication::{Force, Gate, Refused};
 use crate::refresh::{ByHand, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
-use crate::source::{self, Bounds, Include, Reading};
+use crate::source::{self, Bounds, Include, ParsedFile};
 
 /// The bytes of uploads on their way in, by caller.
 pub(super) type Uploading = Mutex<HashMap<Arc<str>, u64>>;
@@ -121,7 +121,7 @@ impl Engine {
         };
         settings.format = import.format;
         let _turn = self.publisher.reading_turn();
-        let Reading { mut list, report: file } =
+        let ParsedFile { mut list, report: file } =
             source::read_reported(path, settings.format, Include::Refused, &Bounds::default())?;
         log_notes(&import.id, &file);
         date(&mut list, import.published)

@@ -6,6 +6,7 @@ mod changes;
 mod check;
 mod file;
 mod party;
+mod quarantine;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use self::upload::receive;
 use super::access::{self, Caller};
 use super::blocking::{with_engine, with_engine_in_turn};
-use super::convert::{self, ListedRow, day};
+use super::convert::{self, day};
 use super::load::Load;
 use super::page;
 use super::status::{Refusal, both, invalid_field, not_loaded};
@@ -32,7 +33,7 @@ use crate::domain::publication::{Force, Gate};
 use crate::engine::{
     Declaration, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
 };
-use crate::screening::snapshot::{Snapshot, SnapshotList};
+use crate::screening::snapshot::Snapshot;
 
 /// The largest part of an export, in bytes.
 const EXPORT_CHUNK: usize = 256 << 10;
@@ -173,7 +174,7 @@ impl SanctionsListService for Lists {
             let mut rows = lists
                 .iter()
                 .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
-                .flat_map(quarantined)
+                .flat_map(quarantine::quarantined)
                 .skip(usize::try_from(from).unwrap_or(usize::MAX));
             let size = page::size(request.page_size);
             let page: Vec<_> = rows.by_ref().take(size).collect();
@@ -404,22 +405,6 @@ fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Re
         refreshes_age: header.refreshes_age,
         declaration,
         is_trial: header.validate_only,
-    })
-}
-
-fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::QuarantinedRow> {
-    let index = list.index();
-    let of = move |has_suspects: bool| {
-        let rows = index.quarantine().iter();
-        rows.filter(move |quarantined| quarantined.suspects().is_empty() != has_suspects)
-    };
-    of(true).chain(of(false)).filter_map(move |quarantined| {
-        let (row, party) = index.quarantined_row(quarantined);
-        row.stands().then(|| v1::QuarantinedRow {
-            listing: Some(ListedRow { list, row, party, understood: None }.now()),
-            reason: quarantined.reason().to_string(),
-            suspects: quarantined.suspects().iter().map(|address| address.to_string()).collect(),
-        })
     })
 }
 

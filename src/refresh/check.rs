@@ -102,12 +102,13 @@ impl Refresher {
         let name = check.source.clone();
         let _turn = self.publisher.reading_turn();
         check.format = settings.format.or_else(|| source::format_of(path, &Bounds::default()).ok());
-        let previewed = self.publisher.read(settings, path, &name).and_then(|list| {
+        let previewed = self.publisher.read(settings, path, &name).and_then(|read| {
+            let list = &read.list;
             check.rows = list.rows.len() as u64;
             check.parties = list.parties.len() as u64;
             check.published = list.published;
             let provenance = Provenance::Source(name);
-            self.publisher.preview(settings, &list, &provenance, ByHand::default())
+            self.publisher.preview(settings, list, &provenance, ByHand::default())
         });
         match previewed.map(|preview| preview.report) {
             Ok(Report::Unchanged { .. }) => check.difference = Some(Difference::default()),

@@ -21,7 +21,7 @@ use crate::domain::publication::{
     BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
     backfill,
 };
-use crate::source::{self, Bounds, Include, Reading};
+use crate::source::{self, Bounds, Include, ParsedFile};
 use crate::store::{Changes, Store, StoreError};
 
 /// Tells the time; tests hand in their own.
@@ -318,7 +318,7 @@ impl Publisher {
         settings: &ListSettings,
         path: &Path,
         name: &str,
-    ) -> Result<Reading, RefreshError> {
+    ) -> Result<ParsedFile, RefreshError> {
         let is_source = settings.url.is_none() && settings.path.as_deref() == Some(path);
         let include = if is_source { Include::beside(path) } else { Include::Refused };
         let reading = source::read_reported(path, settings.format, include, &self.bounds)

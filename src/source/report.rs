@@ -17,7 +17,7 @@ const MORE: &str = "others";
 
 /// A list file as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ParsedFile {
     /// What it lists.
     pub list: ReadList,
     /// What it was taken for.

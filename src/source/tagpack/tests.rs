@@ -136,7 +136,7 @@ fn what_is_no_tag_pack_is_refused() {
 fn read_in_folder(
     pack: &str,
     files: &[(&str, &str)],
-) -> Result<crate::source::Reading, SourceError> {
+) -> Result<crate::source::ParsedFile, SourceError> {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).unwrap();
