@@ -2,6 +2,7 @@
 //! files, no storage, no scoring.
 
 mod check;
+mod not_understood;
 mod read;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use check::{DeclaredLook, ListCheck};
+pub use not_understood::NotUnderstood;
 pub use read::{FileNote, FileReport, NoteKind, ReadList};
 
 use super::list_change::FieldChange;
@@ -342,19 +344,6 @@ pub struct ListVersion {
     /// What of it is not understood. Stored behind the rest of the version.
     #[serde(skip)]
     pub not_understood: NotUnderstood,
-}
-
-/// What of a list version is not understood, as far as it matters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotUnderstood {
-    /// How many rows are not understood and not accepted, where that is more than the gate lets
-    /// pass; else 0.
-    pub beyond_gate: u64,
-    /// Rows that an operator accepted as they are, each by the first eight bytes of SHA-256 over its
-    /// key, ascending.
-    pub accepted: Vec<u64>,
-    /// Why they were accepted last; empty where none were.
-    pub reason: String,
 }
 
 impl ListVersion {

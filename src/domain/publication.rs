@@ -146,9 +146,6 @@ pub fn apply(
     respelt.values().for_each(|place| is_missing[*place] = false);
     let gone = old_rows.iter().zip(&is_missing).filter(|(row, gone)| **gone && row.stands());
     let held = held(gone.map(|(row, _)| row), old_rows, &faulty, &not_understood);
-    for (row, is_missing) in old_rows.iter().zip(&mut is_missing) {
-        *is_missing = *is_missing && !held.contains(&row.key);
-    }
     let within_gate = !dated_back
         && not_understood.beyond_gate == 0
         && current.is_none_or(|state| {
@@ -215,10 +212,10 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
     let faulty: Vec<_> = present.filter(|key| is_not_understood(key)).collect();
     let known = &state.version.not_understood;
     let held = held(gone.into_iter(), &state.rows, &faulty, known);
-    let pending =
-        |row: &Row| row.removal_pending_since.filter(|_| row.stands() && !held.contains(&row.key));
+    let pending = |row: &Row| row.removal_pending_since.filter(|_| row.stands());
     let due = |since: Timestamp| now.duration_since(since) >= gates.confirm_after;
-    state.rows.iter().filter_map(pending).any(due)
+    let free = state.rows.iter().filter(|row| !held.contains(&row.key));
+    free.filter_map(pending).any(due)
         && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)
 }
 

@@ -255,14 +255,18 @@ pub(super) fn match_key<'s>(
     }
 }
 
-/// Adds the quarantined rows of `list` that are `text`, letter for letter, and were not found yet.
+/// Adds the quarantined rows of `list` that are `text`, letter for letter or in lower case, and were not
+/// found yet.
 pub(super) fn match_verbatim<'s>(
     list: &'s SnapshotList,
     text: &str,
     sight: Sight<'_>,
     findings: &mut Vec<Finding<'s>>,
 ) {
-    for quarantined in list.index().by_verbatim(text) {
+    let index = list.index();
+    let is_cased = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let lowered = is_cased.then(|| index.by_lowered(text)).into_iter().flatten();
+    for quarantined in index.by_verbatim(text).chain(lowered) {
         let quarantined: &QuarantinedRow = quarantined;
         let (row, party) = list.index().quarantined_row(quarantined);
         let is_known =

@@ -35,7 +35,8 @@ const TOP: &str = "cli";
 const HOMES: [(&str, &[&str]); 23] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
-    ("unicode_normalization", &["domain/party_name"]),
+    ("unicode_normalization", &["domain/party_name", "domain/address/reading"]),
+    ("unicode_security", &["domain/address/reading"]),
     ("tonic", &["grpc"]),
     ("prost", &["grpc"]),
     ("hyper", &["grpc"]),

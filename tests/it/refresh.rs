@@ -313,10 +313,16 @@ fn a_port_that_nobody_hears_is_a_failure_that_names_it() {
 
 #[test]
 fn a_file_that_shrank_is_asked_for_whole_until_its_removals_are_confirmed() {
-    let all = format!("{A}0x02\n0x03\n0x04\n");
-    let cut = || Answer::ok(&format!("{A}0x02\n0x05\n")).with("ETag: \"cut\"");
+    let all = format!(
+        "{A}0x00000000000000000000000000000000000f0002\n0x00000000000000000000000000000000000f0003\n0x00000000000000000000000000000000000f0004\n"
+    );
+    let cut = || {
+        Answer::ok(&format!("{A}0x00000000000000000000000000000000000f0002\n0x00000000000000000000000000000000000f0005\n")).with("ETag: \"cut\"")
+    };
     // A quarter is missing, which the gate lets go once it was seen twice.
-    let back = || Answer::ok(&format!("{A}0x02\n0x03\n0x05\n")).with("ETag: \"back\"");
+    let back = || {
+        Answer::ok(&format!("{A}0x00000000000000000000000000000000000f0002\n0x00000000000000000000000000000000000f0003\n0x00000000000000000000000000000000000f0005\n")).with("ETag: \"back\"")
+    };
     let (server, desk) = over_http([
         Answer::ok(&all).with("ETag: \"all\""),
         cut(),
@@ -441,14 +447,14 @@ fn a_path_is_a_source_too() {
     desk.pass(5);
     assert_eq!(desk.refresh().unwrap(), "unchanged");
     assert_eq!(desk.succeeded(), Some(5));
-    std::fs::write(&path, format!("{A}0x02\n0x03\n0x04\n0x05\n")).unwrap();
+    std::fs::write(&path, format!("{A}0x00000000000000000000000000000000000f0002\n0x00000000000000000000000000000000000f0003\n0x00000000000000000000000000000000000f0004\n0x00000000000000000000000000000000000f0005\n")).unwrap();
     assert_eq!(desk.refresh().unwrap(), "v2 5: +4 -0 ?0 =0");
     // The same bytes are read again once a removal can be confirmed.
     std::fs::write(&path, A).unwrap();
     assert_eq!(desk.refresh().unwrap(), "v3 5: +0 -0 ?4 =0");
     desk.pass(DAY);
     assert_eq!(desk.refresh().unwrap(), "unchanged");
-    std::fs::write(&path, format!("{A}0x02\n0x03\n0x04\n")).unwrap();
+    std::fs::write(&path, format!("{A}0x00000000000000000000000000000000000f0002\n0x00000000000000000000000000000000000f0003\n0x00000000000000000000000000000000000f0004\n")).unwrap();
     assert_eq!(desk.refresh().unwrap(), "v4 5: +0 -0 ?0 =3");
     desk.pass(DAY);
     assert_eq!(desk.refresh().unwrap(), "v5 4: +0 -1 ?0 =0");

@@ -151,6 +151,10 @@ fn finding(
     line(text, 4, "list", &list_words(&listing, snapshot, style));
     let ticker = or_dash(&listing.ticker);
     line(text, 4, "listed as", &format!("{} (ticker {ticker})", escape(&listing.address)));
+    if !listing.taken_off.is_empty() {
+        line(text, 4, "read as", &or_dash(&listing.canonical_address));
+        line(text, 4, "taken off", &words::joined(&listing.taken_off, "; "));
+    }
     line(text, 4, "match", &match_words(asked, finding, &listing));
     let listed_on = words::day(&listing.listed_on);
     let basis = words::basis(listing.listed_on_basis());

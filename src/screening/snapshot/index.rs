@@ -89,6 +89,9 @@ pub struct ListIndex {
     postings: Vec<(KeyId, u32)>,
     /// The place in `postings` where a key id's run begins.
     runs: HashTable<u32>,
+    /// Places in `quarantine` by the bare text of rows that were put into lower case, which base58
+    /// does not survive.
+    lowered: HashMap<Box<str>, Vec<u32>>,
     /// Places in `quarantine` by the text without surrounding white space, and bare.
     verbatim: HashMap<Box<str>, Vec<u32>>,
 }
@@ -100,6 +103,7 @@ struct Tables {
     quarantine: Vec<QuarantinedRow>,
     postings: Vec<(KeyId, u32)>,
     verbatim: HashMap<Box<str>, Vec<u32>>,
+    lowered: HashMap<Box<str>, Vec<u32>>,
 }
 
 impl Tables {
@@ -132,6 +136,9 @@ impl Tables {
                 places.push(place);
             }
         }
+        if !bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.lowered.entry(bare.as_ref().into()).or_default().push(place);
+        }
         let suspects = reading.suspects.iter().map(|address| address.canonical().into()).collect();
         self.quarantine.push(QuarantinedRow { row: at, party, reason, suspects });
     }
@@ -149,7 +156,7 @@ impl ListIndex {
             let party = parties.get(row.key.party_uid.as_str()).copied().unwrap_or(u32::MAX);
             tables.add(at, party, row);
         }
-        let Tables { listings, quarantine, mut postings, verbatim } = tables;
+        let Tables { listings, quarantine, mut postings, verbatim, lowered } = tables;
         postings.sort_unstable();
         postings.dedup();
         let mut runs = HashTable::new();
@@ -161,7 +168,7 @@ impl ListIndex {
             }
         }
         let (rows, parties) = (state.rows.clone(), state.parties.clone());
-        Self { rows, parties, listings, quarantine, postings, runs, verbatim }
+        Self { rows, parties, listings, quarantine, postings, runs, verbatim, lowered }
     }
 
     /// Every key id with each listing that it is indexed under.
@@ -189,6 +196,18 @@ impl ListIndex {
         text: &str,
     ) -> impl Iterator<Item = &QuarantinedRow> {
         let places = if self.verbatim.is_empty() { None } else { self.verbatim.get(text) };
+        places.into_iter().flatten().map(|&place| &self.quarantine[place as usize])
+    }
+
+    /// The quarantined rows that are `text`, which tells letters by their case, in lower case.
+    pub(in crate::screening) fn by_lowered(
+        &self,
+        text: &str,
+    ) -> impl Iterator<Item = &QuarantinedRow> {
+        let places = match self.lowered.is_empty() {
+            true => None,
+            false => self.lowered.get(text.to_ascii_lowercase().as_str()),
+        };
         places.into_iter().flatten().map(|&place| &self.quarantine[place as usize])
     }
 

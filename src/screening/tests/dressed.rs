@@ -94,6 +94,9 @@ fn a_look_alike_is_listed_verbatim_and_names_its_code_points() {
 fn an_address_in_a_row_that_is_not_understood_is_matched() {
     let snapshot = listing(&format!("see https://etherscan.io/token/{RONIN}"));
     assert_eq!(ask(&snapshot, RONIN, None, None), "Review 75 ListedVerbatim:Standing");
+    let lowered = listing(&BTC.to_lowercase());
+    assert_eq!(ask(&lowered, BTC, None, None), "Review 75 ListedVerbatim:Standing");
+    assert_eq!(ask(&lowered, SEGWIT, None, None), "Allow 0");
     let burn = "0x000000000000000000000000000000000000dead";
     let snapshot = listing(&format!("burn {burn}, {RONIN}"));
     assert_eq!(ask(&snapshot, RONIN, None, None), "Block 100 Listed:Standing");

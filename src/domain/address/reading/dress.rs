@@ -53,12 +53,12 @@ impl fmt::Display for Dress {
             Self::Punctuation(characters) => write!(f, "punctuation around it ({characters})"),
             Self::Text => f.write_str("other text beside it"),
             Self::BlanksInside => f.write_str("blanks inside it"),
-            Self::Uri(scheme) => write!(f, "a {scheme}: URI"),
+            Self::Uri(scheme) => write!(f, "URI of the scheme {scheme}"),
             Self::TokenTransfer(token) => {
-                write!(f, "a URI for a transfer of the token {token}, whose receiver was read")
+                write!(f, "URI for a transfer of the token {token}, whose receiver was read")
             }
-            Self::Did => f.write_str("a did:pkh identifier"),
-            Self::Url => f.write_str("the URL of an explorer"),
+            Self::Did => f.write_str("did:pkh identifier"),
+            Self::Url => f.write_str("URL of an explorer"),
             Self::UpperPrefix => f.write_str("0X read as 0x"),
             Self::Xdc => f.write_str("xdc read as 0x"),
             Self::Bytea => f.write_str(r"\x read as 0x"),

@@ -70,28 +70,28 @@ fn other_spellings_of_hex_are_read() {
 
 #[test]
 fn uris_and_urls_are_read() {
-    check(&format!("bitcoin:{BTC}"), BTC, "a bitcoin: URI");
-    check(&format!("bitcoin:{BTC}?amount=0.1&label=Luke%2DJr"), BTC, "a bitcoin: URI");
-    check(&format!("BITCOIN:{}", SEGWIT.to_uppercase()), SEGWIT, "a bitcoin: URI");
-    check(&format!("bitcoin:?bc={SEGWIT}"), SEGWIT, "a bitcoin: URI");
-    check(&format!("solana:{SOLANA}?amount=1"), SOLANA, "a solana: URI");
-    check(&format!("BTC: {BTC}"), BTC, "a btc: URI");
-    check(&format!("ethereum:{ETH}@1"), ETH, "a ethereum: URI");
-    check(&format!("ethereum:pay-{ETH}@137?value=1e18"), ETH, "a ethereum: URI");
-    check(&format!("eth:{ETH}"), ETH, "a eth: URI");
-    check(&format!("did:pkh:eip155:1:{ETH}"), ETH, "a did:pkh identifier");
+    check(&format!("bitcoin:{BTC}"), BTC, "URI of the scheme bitcoin");
+    check(&format!("bitcoin:{BTC}?amount=0.1&label=Luke%2DJr"), BTC, "URI of the scheme bitcoin");
+    check(&format!("BITCOIN:{}", SEGWIT.to_uppercase()), SEGWIT, "URI of the scheme bitcoin");
+    check(&format!("bitcoin:?bc={SEGWIT}"), SEGWIT, "URI of the scheme bitcoin");
+    check(&format!("solana:{SOLANA}?amount=1"), SOLANA, "URI of the scheme solana");
+    check(&format!("BTC: {BTC}"), BTC, "URI of the scheme btc");
+    check(&format!("ethereum:{ETH}@1"), ETH, "URI of the scheme ethereum");
+    check(&format!("ethereum:pay-{ETH}@137?value=1e18"), ETH, "URI of the scheme ethereum");
+    check(&format!("eth:{ETH}"), ETH, "URI of the scheme eth");
+    check(&format!("did:pkh:eip155:1:{ETH}"), ETH, "did:pkh identifier");
     check(
         &format!("did:pkh:bip122:000000000019d6689c085ae165831e93:{BTC}"),
         BTC,
-        "a did:pkh identifier",
+        "did:pkh identifier",
     );
     let token = "0xdac17f958d2ee523a2206206994597c13d831ec7";
     check(
         &format!("ethereum:{token}@1/transfer?address={ETH}&uint256=1e6"),
         ETH,
-        &format!("a URI for a transfer of the token {token}, whose receiver was read"),
+        &format!("URI for a transfer of the token {token}, whose receiver was read"),
     );
-    let url = "the URL of an explorer";
+    let url = "URL of an explorer";
     check(&format!("https://etherscan.io/address/{ETH}#code"), ETH, url);
     check(&format!("etherscan.io/address/{ETH}"), ETH, url);
     check(&format!("https://tronscan.org/#/address/{TRON}"), TRON, url);

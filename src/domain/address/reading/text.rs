@@ -54,15 +54,13 @@ pub(super) fn certain(text: &str) -> Vec<Address<'static>> {
 
 /// Why a text holds no address.
 fn why_not(input: &str, bared: &str) -> AddressError {
-    if bared.is_empty() {
-        let is_seen = |c: char| !dress::is_blank(c) && !dress::is_ignorable(c);
-        return match input.chars().any(is_seen) {
-            true => Misfit::NoShape.into(),
-            false => AddressError::Empty,
-        };
+    let text = input.trim_ascii();
+    if text.chars().all(|c| dress::is_blank(c) || dress::is_ignorable(c)) {
+        return AddressError::Empty;
     }
-    if let Some(found) = bared.chars().find(|c| !c.is_ascii_graphic()) {
-        return AddressError::NotAscii { position: input.find(found).unwrap_or(0), found };
+    let cut = input.len() - input.trim_ascii_start().len();
+    if let Some((at, found)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
+        return AddressError::NotAscii { position: cut + at, found };
     }
     understand_known(bared, None).err().unwrap_or(Misfit::NoShape).into()
 }
