@@ -32,7 +32,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
 const TOP: &str = "cli";
 
 /// Libraries, and the files (or modules, with their folders) that alone may name them.
-const HOMES: [(&str, &[&str]); 23] = [
+const HOMES: [(&str, &[&str]); 24] = [
     ("sled", &["store"]),
     ("twox_hash", &["store"]),
     ("unicode_normalization", &["domain/party_name", "domain/address/reading"]),
