@@ -22,7 +22,7 @@ pub use dress::Dress;
 
 use super::{
     Address, AddressError, Checksum, Encoding, MAX_ADDRESS, Misfit, check_text, evm, nobody,
-    split_caip10, understand_known,
+    split_caip10, understand, understand_known,
 };
 use crate::domain::chain::Chain;
 
@@ -147,13 +147,21 @@ impl<'a> Reading<'a> {
 /// dressed in has to come off first.
 fn clean<'a>(text: &'a str, wish: Option<&Chain>) -> Option<Address<'a>> {
     check_text(text, 0).ok()?;
-    if let Some((chain, rest)) = split_caip10(text) {
-        let mut address = understand_known(rest, Some(&chain)).ok()?;
+    if let Some((chain, rest)) = split_caip10(text).filter(|(chain, _)| !is_did(chain)) {
+        let mut address = understand(rest, Some(&chain)).ok()?;
+        if address.encoding() == Encoding::Verbatim && !text::certain(rest).is_empty() {
+            return None;
+        }
         address.narrow(&chain);
         address.written_chain = Some(chain);
         return Some(address);
     }
     understand_known(text, wish).ok()
+}
+
+/// Whether what looks like a chain is the beginning of a decentralized identifier.
+fn is_did(chain: &Chain) -> bool {
+    matches!(chain, Chain::Other(id) if id.to_ascii_lowercase().starts_with("did:"))
 }
 
 /// Whether a reading of some of a text is borne out: by a right checksum, or by `0x` and 40 hex

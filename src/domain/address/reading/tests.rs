@@ -270,6 +270,17 @@ fn a_text_for_an_unknown_chain_is_taken_verbatim_without_its_dress() {
         assert_eq!(reading.first.unwrap().encoding(), Encoding::Verbatim);
         assert_eq!(canonicals(Reading::of_listed(&text, "TON").addresses()), [account]);
     }
+    // Written with such a chain, whatever the ticker.
+    for ticker in ["ADA", "", "XBT"] {
+        let listed = Reading::of_listed("cardano:mainnet:addr1xyz", ticker);
+        assert_eq!(canonicals(listed.addresses()), ["addr1xyz"], "{ticker}");
+        let dressed = Reading::of_listed("\u{a0}\"cardano:mainnet:addr1xyz\"", ticker);
+        assert_eq!(canonicals(dressed.addresses()), ["addr1xyz"], "{ticker}");
+    }
+    let url = format!("a-b:c:https://example.org/address/{ETH}");
+    assert_eq!(canonicals(Reading::of_listed(&url, "").addresses()), [ETH.to_lowercase()]);
+    let url = format!("a-b:c:https://example.org/token/{ETH}");
+    assert_eq!(canonicals(&Reading::of_listed(&url, "").suspects), [ETH.to_lowercase()]);
     let quoted = format!("\"{ETH}\"");
     let reading = Reading::of_question(&quoted, Some(&chain));
     assert_eq!(reading.first.unwrap().encoding(), Encoding::Evm);

@@ -200,6 +200,11 @@ impl Found {
             }
             Uri::Found { .. } | Uri::No => {}
         }
+        if let Some(place) = uri::url_within(word) {
+            self.word(&word[..place], folded);
+            self.word(&word[place..], folded);
+            return;
+        }
         if !word.is_ascii() && self.folded(word, folded) {
             return;
         }

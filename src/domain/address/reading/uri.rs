@@ -64,8 +64,18 @@ pub(super) fn read(text: &str, wish: Option<&Chain>) -> Uri {
 }
 
 fn is_scheme(text: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-".contains(&b);
-    (1..=24).contains(&text.len()) && text.bytes().all(fits)
+    (1..=24).contains(&text.len()) && text.chars().all(is_of_scheme)
+}
+
+fn is_of_scheme(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "+.-".contains(character)
+}
+
+/// Where a URL begins in a word that begins otherwise.
+pub(super) fn url_within(word: &str) -> Option<usize> {
+    let (before, _) = word.split_once("://")?;
+    let begin = before.char_indices().rfind(|(_, c)| !is_of_scheme(*c));
+    begin.map(|(place, character)| place + character.len_utf8())
 }
 
 /// The chain that a scheme names: `Some(None)` for `ethereum`, which EIP-681 uses on every EVM chain.
