@@ -108,6 +108,10 @@ fn open(path: &Path) -> Result<File> {
         ensure!(copied <= MAX_FILE, "standard input: more than {MAX_FILE} bytes");
         return Ok(copy);
     }
+    // A pipe can be read once.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return File::open(path).with_context(reading);
+    }
     match source::with_included_header(path, &Bounds::default()) {
         Ok(Some(copy)) => Ok(copy),
         Err(error @ SourceError::Include { .. }) => Err(error).with_context(reading),
@@ -125,7 +129,9 @@ async fn call(
 ) -> Result<v1::ImportListResponse> {
     let reading = format!("reading {}", path.display());
     let mut file = file.try_clone().with_context(|| reading.clone())?;
-    file.rewind().with_context(|| reading.clone())?;
+    if file.metadata().with_context(|| reading.clone())?.is_file() {
+        file.rewind().with_context(|| reading.clone())?;
+    }
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let reader = tokio::task::spawn_blocking(move || {
         send(file, header, sender)

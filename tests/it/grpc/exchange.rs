@@ -166,7 +166,7 @@ fn imports_that_are_refused() {
         ),
         (with(header("new-list", v1::ListKind::Unspecified)), invalid("header.kind", "new-list")),
         (vec![Part::Header(head())], malformed("empty")),
-        (file("<html></html>"), malformed("markup")),
+        (file("<html></html>"), malformed("HTML page")),
         (file("address\n\"open"), malformed("line ")),
         (file("address,no_such_column\n"), malformed("\"no_such_column\"")),
         (file("# rows: 2\naddress\nx\n"), malformed("2 entries and holds 1")),
