@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
-use crate::domain::publication::{BackfillRefused, Refused, SourceMark, removal_due};
+use crate::domain::publication::{
+    BackfillRefused, Refused, SourceMark, is_understood_as_published, removal_due,
+};
 use crate::source::{self, ParsedFile, SourceError};
 use crate::store::StoreError;
 
@@ -271,7 +273,8 @@ impl Refresher {
         let believed = |state: &&ListState| {
             let due = removal_due(state, now, &settings.gates());
             let same = settings.is_of_source(state.check.source);
-            trusted && !due && same && state.version.kind == settings.kind
+            let is_judged = is_understood_as_published(state, &settings.gates());
+            trusted && !due && same && is_judged && state.version.kind == settings.kind
         };
         let basis = state.as_deref().filter(believed).map(|state| state.check.clone());
         let basis = basis.as_ref();

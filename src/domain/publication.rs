@@ -146,7 +146,9 @@ pub fn apply(
     respelt.values().for_each(|place| is_missing[*place] = false);
     let gone = old_rows.iter().zip(&is_missing).filter(|(row, gone)| **gone && row.stands());
     let held = held(gone.map(|(row, _)| row), old_rows, &faulty, &not_understood);
+    let is_elsewhere = is_from_another_source(current, context);
     let within_gate = !dated_back
+        && !is_elsewhere
         && not_understood.beyond_gate == 0
         && current.is_none_or(|state| {
             Baseline::is_within(state, |place| is_missing[place], context.gates, context.now)
@@ -162,6 +164,7 @@ pub fn apply(
         gates: context.gates,
         within_gate,
         forced: opens(Gate::Shrink),
+        forced_held: opens(Gate::Shrink) && opens(Gate::Quarantine),
         parties: &parties,
         party_changes: &party_changes,
         held: &held,
@@ -197,6 +200,17 @@ pub fn apply(
     Ok(Outcome::Published { state: ListState { version, check, parties, rows, baseline }, changes })
 }
 
+/// Whether what is not understood of `state` is judged as it was when it was published: the program may
+/// read more since, the gate may be another, and versions of older programs say nothing.
+pub fn is_understood_as_published(state: &ListState, gates: &Gates) -> bool {
+    let listed =
+        state.rows.iter().filter(|row| row.stands() && row.removal_pending_since.is_none());
+    let rows: Vec<&RowKey> = listed.map(|row| &row.key).collect();
+    let faulty: Vec<&RowKey> = rows.iter().copied().filter(|key| is_not_understood(key)).collect();
+    let known = &state.version.not_understood;
+    judge(rows.len(), &faulty, known, gates, None) == *known
+}
+
 /// Whether a removal of `state` has waited long enough at `now` and is within the gate by then: the
 /// source must be read whole then even if it is unchanged.
 pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
@@ -217,6 +231,14 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
     let free = state.rows.iter().filter(|row| !held.contains(&row.key));
     free.filter_map(pending).any(due)
         && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)
+}
+
+/// Whether a publication comes from another address of its source than the last one did: a mirror may
+/// be behind.
+fn is_from_another_source(current: Option<&ListState>, context: &Context<'_>) -> bool {
+    let last = current.and_then(|state| state.check.source);
+    let now = context.source.as_ref().and_then(|mark| mark.source);
+    last.is_some() && now.is_some() && last != now
 }
 
 /// `old` with the keys under which `respelt` has them now, by key.

@@ -163,8 +163,8 @@ fn input_that_no_address_could_be_is_an_error() {
     let scope = Scope::new(&snapshot, &Narrowing::default(), now()).expect("a scope");
     assert_eq!(scope.screen("", None).map(|_| ()), Err(AddressError::Empty));
     assert_eq!(scope.screen("  ", None).map(|_| ()), Err(AddressError::Empty));
-    let refused = scope.screen("0x098b716b8 not an address", None).map(|_| ());
-    assert!(matches!(refused, Err(AddressError::NotAscii { position: 11, .. })), "{refused:?}");
+    let refused = scope.screen("certainly not an address", None).map(|_| ());
+    assert!(matches!(refused, Err(AddressError::NotAscii { position: 9, .. })), "{refused:?}");
     let long = "a".repeat(crate::domain::address::MAX_ADDRESS + 1);
     assert!(matches!(scope.screen(&long, None), Err(AddressError::TooLong(_))));
 }

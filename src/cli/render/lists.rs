@@ -152,7 +152,9 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     }
     if report.removals_pending > 0 {
         let pending = format!(
-            "{} removals wait to be confirmed: more went than the gate lets go at once",
+            "{} removals wait: more went than the gate lets go at once, the file came from another \
+             address of the source, or they may be among rows that are not understood (`lists \
+             quarantine`)",
             report.removals_pending
         );
         line(&mut text, 2, "pending", &style.paint(Colour::Doubtful, &pending));

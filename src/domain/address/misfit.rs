@@ -93,6 +93,12 @@ pub enum Misfit {
     /// An address whose form carries no checksum, beside other text.
     #[error("an address without a checksum stands beside other text: it is read only on its own")]
     NoChecksum,
+    /// An address with other characters beside it, without a blank between.
+    #[error("an address is written without a blank beside other characters")]
+    Glued,
+    /// A word of the length and beginning of an address, with characters that no address has.
+    #[error("a word looks like a mistyped address")]
+    Mistyped,
     /// A URL that no explorer shows an address at.
     #[error("the URL is of no address: an explorer's path says /address/ before one")]
     Url,
@@ -110,6 +116,9 @@ pub enum Misfit {
     /// EIP-681: a chain id that is no number.
     #[error("the URI's chain id behind @ is no number")]
     UriChain,
+    /// BIP-21: a required parameter.
+    #[error("the URI has a required parameter (req-) that is not known: it is no plain payment")]
+    UriRequired,
     /// A URI that names further addresses in its parameters.
     #[error("the URI names further addresses beside the one that it is for")]
     UriAddresses,

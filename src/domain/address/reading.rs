@@ -6,6 +6,7 @@
 //! does not bear a reading out, the text is a fault: a question is then INCOMPLETE, a row of a list
 //! goes to quarantine, and the addresses that such a text holds are kept as suspects.
 
+mod clues;
 mod confusables;
 mod dress;
 mod spelling;
@@ -29,8 +30,8 @@ use crate::domain::chain::Chain;
 /// The longest cell of a list that is read, in bytes; addresses further on are not looked for.
 pub const MAX_LISTED: usize = 64 * 1024;
 
-/// The most addresses that one text is read for.
-const MAX_ADDRESSES: usize = 1_000;
+/// The most addresses that one text is read for: more than a cell of [`MAX_LISTED`] can hold.
+const MAX_ADDRESSES: usize = 4_000;
 
 /// What a text was understood to hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,4 +175,13 @@ fn is_certain(address: &Address<'_>) -> bool {
 /// within, and without quotes and brackets around.
 pub fn bare(text: &str) -> Cow<'_, str> {
     dress::bare(text)
+}
+
+/// A quarantined text, and its words of the length of an address, as far as they have no upper-case
+/// letter: base58 does not survive lower case.
+pub fn lowered(bare: &str) -> impl Iterator<Item = &str> {
+    let words = bare.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(move |word| (25..=128).contains(&word.len()) && *word != bare);
+    let is_lower = |text: &&str| !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    std::iter::once(bare).chain(words).filter(is_lower)
 }

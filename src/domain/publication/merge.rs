@@ -37,6 +37,8 @@ pub(super) struct Merge<'a> {
     pub within_gate: bool,
     /// Whether that gate is overridden.
     pub forced: bool,
+    /// Whether the gate on what is not understood is overridden too.
+    pub forced_held: bool,
     /// The parties after the publication, by uid.
     pub parties: &'a [Party],
     /// Beside each of `parties`: what is other than before.
@@ -150,7 +152,8 @@ impl Merge<'_> {
             }
             None => self.within_gate,
         };
-        let goes = self.forced || (goes && !self.held.contains(&old.key));
+        let is_held = self.held.contains(&old.key);
+        let goes = if is_held { self.forced_held } else { self.forced || goes };
         if goes {
             row.removal_pending_since = None;
             if let Some(last) = row.standings.last_mut() {

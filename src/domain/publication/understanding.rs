@@ -16,6 +16,10 @@ const LET_PASS: usize = 10;
 /// among them waits.
 const MAX_PAIRS: usize = 1_000_000;
 
+/// From so many bytes that two texts share at their ends they may be one address: two addresses that
+/// have nothing to do with each other share three or four.
+const MIN_ALIKE: usize = 12;
+
 /// Whether a row, or a part of it, is not understood as an address. A burn address is.
 pub(super) fn is_not_understood(key: &RowKey) -> bool {
     let fault = Reading::of_listed(&key.address, &key.ticker).fault;
@@ -81,7 +85,7 @@ pub(super) fn respelt(
 }
 
 /// Party, ticker and addresses of a row that is understood whole.
-fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
+pub(super) fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
     let reading = Reading::of_listed(&key.address, &key.ticker);
     let addresses = reading.addresses().map(|address| address.canonical().to_owned());
     let mut addresses: Vec<_> = addresses.collect();
@@ -112,16 +116,17 @@ pub(super) fn held<'r>(
     held
 }
 
-/// Of each party and ticker as many of the `missing` rows as it has `faulty` ones, those first whose
-/// texts are most alike.
+/// Of each party as many of the `missing` rows as it has `faulty` ones, those first whose texts are
+/// most alike; and whatever the party, rows whose text is much like that of a faulty one.
 fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowKey> {
-    let mut suspects: HashMap<(&str, &str), Vec<&RowKey>> = HashMap::new();
+    let party = |key: &RowKey| key.party_uid.to_ascii_lowercase();
+    let mut suspects: HashMap<String, Vec<&RowKey>> = HashMap::new();
     for key in faulty {
-        suspects.entry((&key.party_uid, &key.ticker)).or_default().push(key);
+        suspects.entry(party(key)).or_default().push(key);
     }
-    let mut groups: HashMap<(&str, &str), Vec<&'r RowKey>> = HashMap::new();
+    let mut groups: HashMap<String, Vec<&'r RowKey>> = HashMap::new();
     for row in missing.iter().filter(|_| !suspects.is_empty()) {
-        groups.entry((&row.key.party_uid, &row.key.ticker)).or_default().push(&row.key);
+        groups.entry(party(&row.key)).or_default().push(&row.key);
     }
     let mut held = HashSet::new();
     for (of, mut missing) in groups {
@@ -134,6 +139,13 @@ fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowK
             missing.truncate(suspects.len());
         }
         held.extend(missing);
+    }
+    let is_bounded = missing.len() * faulty.len() <= MAX_PAIRS;
+    let is_alike = |row: &&&'r Row| {
+        !is_bounded || faulty.iter().any(|key| alike(&row.key.address, &key.address) >= MIN_ALIKE)
+    };
+    if !faulty.is_empty() {
+        held.extend(missing.iter().filter(is_alike).map(|row| &row.key));
     }
     held
 }

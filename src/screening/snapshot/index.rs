@@ -136,8 +136,8 @@ impl Tables {
                 places.push(place);
             }
         }
-        if !bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            self.lowered.entry(bare.as_ref().into()).or_default().push(place);
+        for word in reading::lowered(&bare) {
+            self.lowered.entry(word.into()).or_default().push(place);
         }
         let suspects = reading.suspects.iter().map(|address| address.canonical().into()).collect();
         self.quarantine.push(QuarantinedRow { row: at, party, reason, suspects });

@@ -4,10 +4,13 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
-use super::{Address, is_certain, understand_known};
+use super::{Address, understand_known};
 
 /// The most texts that one word is tried as: some characters look like several.
 const MAX_TRIALS: usize = 256;
+
+/// The most addresses that a word looks like: where a form has no checksum, each trial is one.
+const MAX_FOUND: usize = 16;
 
 /// The addresses that a word looks like. ASCII characters stay as they are.
 pub(super) fn read(word: &str) -> Vec<Address<'static>> {
@@ -24,9 +27,10 @@ pub(super) fn read(word: &str) -> Vec<Address<'static>> {
     }
     let mut found: Vec<Address<'static>> = Vec::new();
     for trial in trials {
-        let address = understand_known(&trial, None).ok().filter(is_certain);
-        let Some(address) = address.map(Address::into_owned) else { continue };
-        if found.iter().all(|known| known.canonical() != address.canonical()) {
+        let Ok(address) = understand_known(&trial, None).map(Address::into_owned) else { continue };
+        if found.len() < MAX_FOUND
+            && found.iter().all(|known| known.canonical() != address.canonical())
+        {
             found.push(address);
         }
     }

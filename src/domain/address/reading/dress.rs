@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
 /// The most characters that one piece of dress shows.
@@ -73,10 +74,12 @@ pub(super) fn code_point(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
 }
 
-/// Whether a character shows nothing and separates nothing: Unicode's Default_Ignorable_Code_Point,
-/// which the skeleton of TS 39 leaves out.
+/// Whether a character is no letter of its own: Unicode's Default_Ignorable_Code_Point, which the
+/// skeleton of TS 39 leaves out, or a mark that is set upon the letter before it.
 pub(super) fn is_ignorable(character: char) -> bool {
-    !character.is_ascii() && skeleton(character.encode_utf8(&mut [0; 4])).next().is_none()
+    !character.is_ascii()
+        && (is_combining_mark(character)
+            || skeleton(character.encode_utf8(&mut [0; 4])).next().is_none())
 }
 
 /// Whether a character shows as a blank: white space, a control character, the Braille blank.
@@ -92,6 +95,11 @@ pub(super) struct Bared {
     pub(super) is_joined: bool,
     /// What was taken off.
     pub(super) dress: Vec<Dress>,
+}
+
+/// `text` with blanks where ignorable characters stood.
+pub(super) fn parted(text: &str) -> String {
+    text.chars().map(|c| if is_ignorable(c) { ' ' } else { c }).collect()
 }
 
 /// Bares `input`. A backslash before `x` stays: it is a spelling.

@@ -377,3 +377,88 @@ fn real_addresses_are_read_as_they_are() {
     check("addresses/btc_addresses.txt.gz");
     check("addresses/ltc_addresses.txt.gz");
 }
+
+/// Each text holds, or to a person obviously means, `BTC` or `ETH` beside another address: it is read
+/// too, or the text has a fault. On a list it is found, if only as likely meant.
+#[test]
+fn nothing_hides_beside_another_address() {
+    let clean = "0x67d35554c1f60638d6d72a0edc045450a841f7ef";
+    // Not of the key of BTC.
+    let segwit = "bc1q4c8n5t00jmj8temxdgcc3t32nkg2wjwz24lywv";
+    let digits = &ETH[2..];
+    let (head, tail) = BTC.split_at(17);
+    let alike = BTC.replace('H', "\u{41d}");
+    let percent: String = BTC.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let padded = format!("0x000000000000000000000000{digits}");
+    let fours: Vec<String> =
+        BTC.as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four).into_owned()).collect();
+    let russian = "обычное назначение платежа по договору ".repeat(9);
+    let lower = BTC.to_lowercase();
+    for text in [
+        format!("{clean}\\n{ETH}"),
+        format!("{clean}%0A{BTC}"),
+        format!("{clean} toBTC{BTC}"),
+        format!("{clean} x{ETH}"),
+        format!("{clean} {ETH}{ETH}"),
+        format!("{clean} {BTC}{BTC}"),
+        format!("{clean} xdc{digits}"),
+        format!("{clean} \\x{digits}"),
+        format!("{clean} {padded}"),
+        format!("{clean} ({padded})"),
+        format!("{clean} {}\n{}", &ETH[..22], &ETH[22..]),
+        format!("{segwit} {head}\n{tail}"),
+        format!("{segwit} {}", fours.join(" ")),
+        format!("{segwit} {lower}"),
+        format!("{segwit} {}", BTC.to_uppercase()),
+        format!("{segwit} l{}", &BTC[1..]),
+        format!("{segwit} O{}", &ETH[1..]),
+        format!("{segwit} {}", &ETH[..ETH.len() - 3]),
+        format!("{segwit} ({alike})"),
+        format!("{segwit} # {alike}"),
+        format!("{segwit}#{alike}"),
+        format!("{segwit} (note) {alike}"),
+        format!("{segwit} {russian} {alike}"),
+        format!("{segwit} 1P\u{301}{}", &BTC[2..]),
+        format!("bitcoin:{segwit}?label={percent}"),
+        format!("bitcoin:{segwit}?label={alike}"),
+        format!("bitcoin:{segwit}?label={lower}"),
+        format!("bitcoin:{segwit}?message=to{BTC}"),
+        format!("bitcoin:{segwit}?req-x={SOLANA}"),
+        format!("https://h.io/address/{clean}/{SOLANA}"),
+        format!("https://h.io/address/{clean}?q={percent}"),
+        format!("https://h.io/address/{clean}?q=0X{digits}"),
+        format!("ethereum:{clean}@1?data=0xa9059cbb000000000000000000000000{digits}"),
+        format!("{clean}\u{200b}{BTC}"),
+        format!("{ETH}\u{feff}{clean}"),
+        format!("{clean} {SOLANA} foo"),
+        format!("{clean} BTC{BTC}"),
+    ] {
+        let all_read = |reading: &Reading<'_>| {
+            let found = canonicals(reading.addresses().chain(&reading.suspects));
+            [BTC, &ETH.to_lowercase(), SOLANA].iter().any(|it| found.iter().any(|one| one == it))
+        };
+        let question = read(&text);
+        assert!(question.fault.is_some() || question.addresses().count() > 1, "{text:?}");
+        let listed = Reading::of_listed(&text, "");
+        assert!(listed.fault.is_some() || all_read(&listed), "{text:?}: {listed:?}");
+    }
+}
+
+#[test]
+fn what_stands_beside_an_address_in_daily_life_is_no_fault() {
+    for text in [
+        format!("Please pay 1,250.00 USDT (TRC20) to {TRON}, thank you."),
+        format!("{ETH} (Ethereum Mainnet, ERC20)"),
+        format!("{BTC} # cold wallet of 2024"),
+        format!("Invoice 2024/117: {SEGWIT}"),
+        format!("{ETH}, tx 0x{}", "ab".repeat(32)),
+        format!("bitcoin:{BTC}?amount=0.015&label=Order%20117&message=Thank%20you"),
+        format!("ethereum:{ETH}@1?value=2.014e18&gas=21000"),
+        format!("https://etherscan.io/address/{ETH}#tokentxns"),
+        format!("получатель: {TRON}"),
+    ] {
+        let reading = read(&text);
+        assert_eq!(reading.fault, None, "{text}");
+        assert_eq!(reading.addresses().count(), 1, "{text}");
+    }
+}

@@ -1,18 +1,17 @@
 //! Finds addresses in a text: the text as a whole in its dress, then its words.
 
+use std::collections::BTreeSet;
+
+use super::clues::{self, Clue};
 use super::uri::{self, Uri};
 use super::{
-    Address, AddressError, Dress, MAX_ADDRESSES, Misfit, Reading, bare, check_text, clean,
-    confusables, dress, is_certain, spelling, understand_known,
+    Address, AddressError, Checksum, Dress, Encoding, MAX_ADDRESSES, Misfit, Reading, bare,
+    check_text, clean, dress, is_certain, spelling, understand_known,
 };
-use crate::domain::address::bech32;
 use crate::domain::chain::Chain;
 
-/// The shortest word that may be an address.
-const MIN_WORD: usize = 20;
-
-/// The most words of a text in which look-alikes are tried, and the longest of these, in characters.
-const MAX_FOLDED: (usize, usize) = (32, 128);
+/// The shortest part of an address that a line break leaves, in characters.
+const MIN_PART: usize = 5;
 
 /// Reads a text that is no address letter for letter.
 pub(super) fn read(input: &str, wish: Option<&Chain>) -> Reading<'static> {
@@ -20,10 +19,14 @@ pub(super) fn read(input: &str, wish: Option<&Chain>) -> Reading<'static> {
     let mut found = Found { dress: bared.dress, ..Found::default() };
     found.whole(&bared.text, wish, bared.is_joined);
     if found.is_empty() && found.fault.is_none() {
-        found.words(&bared.text);
-    }
-    if found.is_empty() {
-        found.joined(&bared.text);
+        found.words(&bared.text, wish);
+        if bared.is_joined {
+            // An invisible character may stand between words as well as inside one.
+            found.words(&dress::parted(input), wish);
+        }
+        if !found.addresses.is_empty() && found.has_other_words {
+            found.dress.push(Dress::Text);
+        }
     }
     if found.is_empty()
         && found.fault != Some(Misfit::PrivateKey.into())
@@ -42,14 +45,13 @@ pub(super) fn read(input: &str, wish: Option<&Chain>) -> Reading<'static> {
 
 /// The addresses in a text that their checksum, or `0x` and 40 hex digits, bears out.
 pub(super) fn certain(text: &str) -> Vec<Address<'static>> {
-    let mut found = Found::default();
-    let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
-    for run in runs.filter(|run| run.len() >= MIN_WORD) {
-        if let Some(address) = understand_known(run, None).ok().filter(is_certain) {
-            found.add(address.into_owned());
+    let mut found = Vec::new();
+    for clue in clues::find(text) {
+        if let Clue::Certain(address) = clue {
+            add(&mut found, address);
         }
     }
-    found.addresses
+    found
 }
 
 /// Why a text holds no address.
@@ -72,6 +74,7 @@ struct Found {
     dress: Vec<Dress>,
     suspects: Vec<Address<'static>>,
     fault: Option<AddressError>,
+    has_other_words: bool,
 }
 
 impl Found {
@@ -104,12 +107,12 @@ impl Found {
             Uri::Found { addresses, dress, contract } if addresses.iter().all(is_taken) => {
                 self.addresses = addresses;
                 self.dress.push(dress);
-                self.add_suspects(text, contract.as_ref());
+                self.add_clues(text, contract.as_ref());
                 return;
             }
             Uri::Refused(misfit) => {
                 self.fault = Some(misfit.into());
-                self.suspects = certain(text);
+                self.add_clues(text, None);
                 return;
             }
             Uri::Found { .. } | Uri::No => {}
@@ -120,140 +123,153 @@ impl Found {
             self.addresses.push(address);
             self.dress.push(dress);
         } else if let Some(head) = before_note(text) {
-            if let Some(address) = clean(head, wish).filter(is_taken) {
-                self.addresses.push(address.into_owned());
-            } else if let Some((address, dress)) = spelling::read(head) {
+            let clean = clean(head, wish).filter(is_taken).map(|it| (it.into_owned(), None));
+            let read = clean
+                .or_else(|| spelling::read(head).map(|(address, dress)| (address, Some(dress))));
+            // Where the note says something of an address, its words are read one by one.
+            if let Some((address, dress)) = read.filter(|_| is_silent(&text[head.len()..])) {
                 self.addresses.push(address);
-                self.dress.push(dress);
-            } else {
-                return;
-            }
-            self.dress.push(Dress::Text);
-            let note = &text[head.len()..];
-            if certain(note).iter().any(|other| !self.has(other)) || !doubts(note).is_empty() {
-                // The note names another address: its words are read one by one.
-                self.addresses.clear();
-                self.dress.clear();
+                self.dress.extend(dress);
+                self.dress.push(Dress::Text);
             }
         }
     }
 
-    /// Addresses that a URI names beside the one that was read, and beside its token.
-    fn add_suspects(&mut self, text: &str, contract: Option<&Address<'_>>) {
-        let is_contract =
-            |other: &Address<'_>| contract.is_some_and(|c| c.canonical() == other.canonical());
-        let others = certain(text).into_iter().filter(|it| !self.has(it) && !is_contract(it));
-        self.suspects = others.collect();
-        if !self.suspects.is_empty() {
-            self.fault = Some(Misfit::UriAddresses.into());
+    /// Takes what a URI says of addresses beside those that were read, and beside its token.
+    fn add_clues(&mut self, text: &str, contract: Option<&Address<'_>>) {
+        let text = uri::decoded(text);
+        let is_known = |found: &Self, address: &Address<'_>| {
+            found.has(address) || contract.is_some_and(|it| shares_key(it, address))
+        };
+        let mut further = clues::in_data(&text);
+        for clue in clues::find(&text) {
+            match clue {
+                Clue::Certain(address) | Clue::Suspect(address, _) => further.push(address),
+                Clue::Doubt(fault) => {
+                    self.fault.get_or_insert(fault);
+                }
+            }
+        }
+        for address in further {
+            if !is_known(self, &address) {
+                self.doubt(Misfit::UriAddresses);
+                add(&mut self.suspects, address);
+            }
         }
     }
 
     fn has(&self, other: &Address<'_>) -> bool {
-        let shares =
-            |known: &Address<'_>| known.key_ids().iter().any(|key| other.key_ids().contains(key));
-        self.addresses.iter().any(shares)
+        self.addresses.iter().any(|known| shares_key(known, other))
     }
 
     /// Reads a text word by word. Where all words are addresses, each counts; else only what is borne
     /// out does, and a word that looks like another address is a fault.
-    fn words(&mut self, text: &str) {
+    fn words(&mut self, text: &str, wish: Option<&Chain>) {
         let words: Vec<String> = text
             .split(|c: char| dress::is_blank(c) || ",;|".contains(c))
             .map(|word| dress::strip(word).text)
             .filter(|word| !word.is_empty())
             .collect();
-        let alone: Option<Vec<_>> = words.iter().map(|word| clean(word, None)).collect();
+        let alone: Option<Vec<_>> = words.iter().map(|word| clean(word, wish)).collect();
         if let Some(addresses) = alone.filter(|_| words.len() > 1) {
             addresses.into_iter().for_each(|address| self.add(address.into_owned()));
             return;
         }
-        let mut folded = 0;
+        let is_address =
+            |word: &String| clean(word, wish).is_some() || spelling::read(word).is_some();
+        let are_addresses = words.len() > 1 && words.iter().all(is_address);
         for word in &words {
-            self.word(word, &mut folded);
+            self.word(word);
+            if are_addresses && let Some((address, _)) = spelling::read(word) {
+                add(&mut self.suspects, address);
+            }
         }
-        if !self.addresses.is_empty() {
-            self.dress.push(Dress::Text);
+        let joined = self.parts(&words);
+        let rest = words.iter().enumerate().filter(|(place, _)| !joined.contains(place));
+        let rest = rest.filter(|(_, word)| matches!(uri::read(word, None), Uri::No));
+        let rest: Vec<&str> = rest.map(|(_, word)| word.as_str()).collect();
+        self.has_other_words |= rest.iter().any(|word| clean(word, wish).is_none());
+        if !self.addresses.is_empty() && clues::has_odd_words(&rest.join(" ")) {
+            self.doubt(Misfit::Mistyped);
         }
     }
 
-    fn word(&mut self, word: &str, folded: &mut usize) {
+    fn word(&mut self, word: &str) {
         match uri::read(word, None) {
             Uri::Found { addresses, dress, contract } if addresses.iter().all(is_certain) => {
-                let known = self.addresses.len();
                 addresses.into_iter().for_each(|address| self.add(address));
                 self.dress.push(dress);
-                let is_told = |other: &Address<'_>| {
-                    contract.as_ref().is_some_and(|it| it.canonical() == other.canonical())
-                };
-                let others: Vec<_> = certain(word).into_iter().filter(|it| !is_told(it)).collect();
-                if others.iter().any(|other| !self.has(other)) && known <= self.addresses.len() {
-                    self.doubt(Misfit::UriAddresses);
-                    others.into_iter().for_each(|other| add(&mut self.suspects, other));
-                }
-                return;
+                self.add_clues(word, contract.as_ref());
             }
             Uri::Refused(misfit) => {
                 self.doubt(misfit);
-                certain(word).into_iter().for_each(|it| add(&mut self.suspects, it));
-                return;
+                self.add_clues(word, None);
             }
-            Uri::Found { .. } | Uri::No => {}
-        }
-        if let Some(place) = uri::url_within(word) {
-            self.word(&word[..place], folded);
-            self.word(&word[place..], folded);
-            return;
-        }
-        if !word.is_ascii() && self.folded(word, folded) {
-            return;
-        }
-        certain(word).into_iter().for_each(|address| self.add(address));
-        if let Some(misfit) = doubts(word).first() {
-            self.doubt(*misfit);
+            Uri::Found { .. } | Uri::No => match uri::url_within(word) {
+                Some(place) => {
+                    self.word(&word[..place]);
+                    self.word(&word[place..]);
+                }
+                None => clues::find(word).into_iter().for_each(|clue| self.take(clue)),
+            },
         }
     }
 
-    /// Tries what a word passes itself off as.
-    fn folded(&mut self, word: &str, tried: &mut usize) -> bool {
-        let (most, longest) = MAX_FOLDED;
-        let pieces = word.split(|c: char| !c.is_alphanumeric());
-        let mut is_found = false;
-        for piece in pieces.filter(|piece| !piece.is_ascii() && piece.chars().count() <= longest) {
-            *tried += 1;
-            if *tried > most {
-                break;
+    fn take(&mut self, clue: Clue) {
+        match clue {
+            Clue::Certain(address) => self.add(address),
+            Clue::Suspect(address, fault) => {
+                add(&mut self.suspects, address);
+                self.fault.get_or_insert(fault);
             }
-            let suspects = confusables::read(piece);
-            if suspects.is_empty() {
-                continue;
+            Clue::Doubt(fault) => {
+                self.fault.get_or_insert(fault);
             }
-            is_found = true;
-            suspects.into_iter().for_each(|suspect| add(&mut self.suspects, suspect));
-            let mut alike: Vec<char> = piece.chars().filter(|c| !c.is_ascii()).collect();
-            alike.dedup();
-            let alike: Vec<String> = alike.into_iter().take(8).map(dress::code_point).collect();
-            self.fault.get_or_insert(AddressError::LookAlike { found: alike.join(", ") });
         }
-        is_found
     }
 
-    /// Reads a text whose blanks stand inside one address, as a line break may.
-    fn joined(&mut self, text: &str) {
-        if !text.contains(dress::is_blank) {
-            return;
+    /// Puts neighbouring words together, as a line break may have parted them: an address where a
+    /// checksum bears that out, else no more than likely one.
+    /// Returns the places of words that are parts.
+    fn parts(&mut self, words: &[String]) -> BTreeSet<usize> {
+        let mut joined_words = BTreeSet::new();
+        for count in [2, 3, 4] {
+            for (place, parts) in words.windows(count).enumerate() {
+                let is_part = |part: &String| {
+                    part.len() >= MIN_PART && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                };
+                if !parts.iter().all(is_part) {
+                    continue;
+                }
+                let joined = parts.concat();
+                match clean(&joined, None).map(Address::into_owned) {
+                    Some(address) if address.checksum() == Checksum::Verified => {
+                        // What was doubtful was a part of it.
+                        if self.is_empty() && words.len() == count {
+                            self.fault = None;
+                        }
+                        joined_words.extend(place..place + count);
+                        self.add(address);
+                        self.dress.push(Dress::BlanksInside);
+                    }
+                    Some(address) if address.encoding() == Encoding::Evm => {
+                        self.doubt(Misfit::NoChecksum);
+                        add(&mut self.suspects, address);
+                    }
+                    Some(_) | None => {}
+                }
+            }
         }
-        let joined: String = text.chars().filter(|c| !dress::is_blank(*c)).collect();
-        if let Some(address) = clean(&joined, None).filter(is_certain) {
-            self.addresses.push(address.into_owned());
-            self.dress.push(Dress::BlanksInside);
-            self.fault = None;
-        }
+        joined_words
     }
 
     fn doubt(&mut self, misfit: Misfit) {
         self.fault.get_or_insert(misfit.into());
     }
+}
+
+fn shares_key(a: &Address<'_>, b: &Address<'_>) -> bool {
+    a.key_ids().iter().any(|key| b.key_ids().contains(key))
 }
 
 fn add(known: &mut Vec<Address<'static>>, address: Address<'static>) {
@@ -263,6 +279,15 @@ fn add(known: &mut Vec<Address<'static>>, address: Address<'static>) {
     }
 }
 
+/// Whether a note says nothing of an address.
+fn is_silent(note: &str) -> bool {
+    let note = uri::decoded(note);
+    clues::find(&note).is_empty()
+        && !note.contains("://")
+        && !clues::has_odd_words(&note)
+        && clues::in_data(&note).is_empty()
+}
+
 /// What stands before a note: `address (BTC)`, `address # cold wallet`.
 fn before_note(text: &str) -> Option<&str> {
     let end = text.find(|c: char| dress::is_blank(c) || "([{<#".contains(c))?;
@@ -270,34 +295,4 @@ fn before_note(text: &str) -> Option<&str> {
     let rest = rest.trim_start_matches(dress::is_blank);
     let is_note = rest.starts_with(['(', '[', '{', '<', '#']) || rest.starts_with("//");
     (is_note && !head.is_empty()).then_some(head)
-}
-
-/// What is wrong with the words of a text that look like addresses and are not understood, or not
-/// borne out.
-fn doubts(text: &str) -> Vec<Misfit> {
-    let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
-    runs.filter(|run| run.len() >= MIN_WORD).filter_map(doubt).collect()
-}
-
-fn doubt(run: &str) -> Option<Misfit> {
-    let digits = run.strip_prefix("0x").or_else(|| run.strip_prefix("0X")).unwrap_or(run);
-    if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        // Hashes, UUIDs and numbers have other lengths.
-        let is_near = (38..=42).contains(&digits.len());
-        return understand_known(run, None).err().filter(|_| is_near).or_else(|| {
-            // 41 and 40 digits: a TRON account, or not.
-            (digits.len() == 42).then_some(Misfit::NoChecksum)
-        });
-    }
-    match understand_known(run, None) {
-        Ok(address) => (!is_certain(&address)).then_some(Misfit::NoChecksum),
-        Err(Misfit::NoShape) => None,
-        Err(Misfit::EvmLength(digits)) => {
-            (38..=42).contains(&digits).then_some(Misfit::EvmLength(digits))
-        }
-        Err(misfit @ (Misfit::Bech32Checksum | Misfit::Bech32Character(_))) => {
-            bech32::has_known_prefix(run).then_some(misfit)
-        }
-        Err(misfit) => Some(misfit),
-    }
 }

@@ -103,6 +103,10 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
     let further = parameters.iter().filter(|(name, _)| {
         *chain == Chain::Bitcoin && ["bc", "tb"].iter().any(|it| it.eq_ignore_ascii_case(name))
     });
+    // BIP-21: what a wallet does not know and is required makes the URI invalid.
+    if parameters.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("req-")) {
+        return Uri::Refused(Misfit::UriRequired);
+    }
     let texts = [path.trim().trim_end_matches('/')].into_iter().filter(|path| !path.is_empty());
     let mut addresses = Vec::new();
     for text in texts.chain(further.map(|(_, value)| value.as_str())) {
@@ -222,7 +226,7 @@ fn split_query(text: &str) -> (&str, Vec<(String, String)>) {
 }
 
 /// Percent-decoded; what is no UTF-8 then stays as it is.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Into::into)
 }
 

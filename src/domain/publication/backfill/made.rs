@@ -1,12 +1,13 @@
 //! What each known publication made of rows and parties, found backwards: from what stands now through
 //! the changes of the last publication, then of the one before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
 use crate::domain::list::{ChangeKind, ListState, ListingChange, Party, RowFacts, RowKey};
 use crate::domain::list_change::{ChangedField, FieldChange};
+use crate::domain::publication::understanding::meaning;
 
 /// What a publication made otherwise.
 #[derive(Debug, Default)]
@@ -27,19 +28,29 @@ pub(super) fn made<'a>(
     let mut facts: BTreeMap<&RowKey, RowFacts> = rows.collect();
     let parties = current.parties.iter().map(|party| (party.uid.as_str(), party.clone()));
     let mut parties: BTreeMap<&str, Party> = parties.collect();
+    let present: HashMap<_, &RowKey> =
+        current.rows.iter().filter_map(|row| Some((meaning(&row.key)?, &row.key))).collect();
     let mut all: Vec<Made> = publications
         .rev()
         .map(|changes| {
             let mut made = Made::default();
             let (mut named, mut undone) = (BTreeSet::new(), BTreeSet::new());
             for change in changes {
-                let Some(facts) = facts.get_mut(&change.key) else { continue };
+                let key = if facts.contains_key(&change.key) {
+                    &change.key
+                } else {
+                    // A row that was written otherwise then.
+                    let present = meaning(&change.key).and_then(|it| present.get(&it));
+                    let Some(present) = present else { continue };
+                    *present
+                };
+                let Some(facts) = facts.get_mut(key) else { continue };
                 match change.kind {
                     ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
-                        made.rows.push((change.key.clone(), Some(facts.clone())));
+                        made.rows.push((key.clone(), Some(facts.clone())));
                         undo_facts(facts, &change.fields);
                     }
-                    ChangeKind::Removed => made.rows.push((change.key.clone(), None)),
+                    ChangeKind::Removed => made.rows.push((key.clone(), None)),
                     ChangeKind::RemovalPending => continue,
                 }
                 let Some(party) = parties.get_mut(change.key.party_uid.as_str()) else { continue };

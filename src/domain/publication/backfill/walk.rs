@@ -168,6 +168,7 @@ impl Walk {
             gates: &Gates::default(),
             within_gate: true,
             forced: true,
+            forced_held: true,
             parties: &parties,
             party_changes: &party_changes,
             held: &HashSet::new(),

@@ -148,3 +148,58 @@ fn what_respelt_rows_went_through_before_still_counts_against_the_gate() {
     assert!(changes.iter().all(|change| change.starts_with("RemovalPending")), "{changes:?}");
     assert_eq!(changes.len(), 8);
 }
+
+#[test]
+fn removals_of_a_file_from_another_address_of_the_source_wait() {
+    let from = |url: u8| Some(SourceMark { source: Some([url; 32]), ..SourceMark::default() });
+    let mut book = Book::new();
+    book.source = from(1);
+    book.take(&of("2025-01-01", &addresses(&NAMES)), "2025-01-01T12:00:00Z");
+    // A mirror has a file of the same day that lacks three rows and has one more.
+    book.source = from(2);
+    let behind = [addresses(&NAMES[3..]), vec![format!("0x{:040x}", 1_000_000)]].concat();
+    let changes = book.take(&of("2025-01-01", &behind), "2025-01-01T13:00:00Z");
+    let kinds = |kind: &str| changes.iter().filter(|change| change.starts_with(kind)).count();
+    assert_eq!((kinds("Added"), kinds("RemovalPending"), kinds("Removed ")), (1, 3, 0));
+    // The source itself has them again.
+    book.source = from(1);
+    let changes = book.take(&of("2025-01-01", &addresses(&NAMES)), "2025-01-01T14:00:00Z");
+    assert_eq!(changes.iter().filter(|it| it.starts_with("RemovalCancelled")).count(), 3);
+}
+
+#[test]
+fn rows_that_are_much_like_an_unreadable_one_are_held_whatever_their_party() {
+    let eth = |n: u32| format!("0x{:040x}", 0xabcd_ef01_2345_6789_u128 * u128::from(n + 77));
+    let all: Vec<_> = (0..20).map(eth).collect();
+    let mut book = Book::new();
+    book.take(&of("2025-01-01", &all), "2025-01-01T12:00:00Z");
+    let mut cut = of("2025-01-02", &all[1..]);
+    let key = RowKey {
+        party_uid: "P2".to_owned(),
+        address: all[0][..38].to_owned(),
+        ticker: "XBT".to_owned(),
+    };
+    cut.rows.push((key, RowFacts::default()));
+    let changes = book.take(&cut, "2025-01-02T12:00:00Z");
+    assert!(changes.iter().any(|it| it.starts_with("RemovalPending")), "{changes:?}");
+    // Force of `shrink` alone does not take it, since it may still be listed.
+    book.force = Some(Force { reason: "why".to_owned(), gates: [Gate::Shrink].into() });
+    book.take(&cut, "2025-01-03T12:00:00Z");
+    assert!(book.state().rows.iter().all(Row::stands));
+    book.force = Some(Force::all("looked at it"));
+    assert_eq!(book.take(&cut, "2025-01-03T13:00:00Z").len(), 1);
+    assert!(!book.state().rows.iter().all(Row::stands));
+}
+
+#[test]
+fn a_version_that_said_nothing_of_what_is_not_understood_is_judged_anew() {
+    let mut book = Book::new();
+    let rows = [addresses(&NAMES[..20]), garbage(12)].concat();
+    book.take(&of("2025-01-01", &rows), "2025-01-01T12:00:00Z");
+    assert!(is_understood_as_published(book.state(), &book.gates));
+    // As a program of an older schema left it.
+    book.state.as_mut().unwrap().version.not_understood = NotUnderstood::default();
+    assert!(!is_understood_as_published(book.state(), &book.gates));
+    book.take(&of("2025-01-01", &rows), "2025-01-02T12:00:00Z");
+    assert_eq!(book.state().version.not_understood.beyond_gate, 12);
+}
