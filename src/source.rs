@@ -271,7 +271,7 @@ fn read_metered(
         return Err(Fault::Markup.at_line(format, 1));
     }
     let appended = match asked.include {
-        Include::From(folder) if format == Format::TagPack => include::resolve(&mut head, folder)?,
+        Include::Beside(pack) if format == Format::TagPack => include::resolve(&mut head, pack)?,
         _ => None,
     };
     let start = if is_xml { &head } else { sniff::without_bom(&head) };
@@ -302,10 +302,9 @@ fn read_metered(
 ///
 /// Where the file cannot be read or unpacked, or its header cannot be taken.
 pub fn with_included_header(path: &Path, bounds: &Bounds) -> Result<Option<File>, SourceError> {
-    let Include::From(folder) = Include::beside(path) else { return Ok(None) };
     unpack::open(path, |bytes, packing| {
         let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
-        let copied = copy_with_header(&mut bytes, path, folder);
+        let copied = copy_with_header(&mut bytes, path);
         bytes.failure().map_or(copied, Err)
     })
 }
@@ -313,14 +312,13 @@ pub fn with_included_header(path: &Path, bounds: &Bounds) -> Result<Option<File>
 fn copy_with_header(
     bytes: &mut unpack::Metered<'_>,
     path: &Path,
-    folder: &Path,
 ) -> Result<Option<File>, SourceError> {
     let mut head = Vec::new();
     bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
     if !matches!(sniff::sniff(&head, Some(path)), Ok(Format::TagPack)) {
         return Ok(None);
     }
-    let Some(appended) = include::resolve(&mut head, folder)? else { return Ok(None) };
+    let Some(appended) = include::resolve(&mut head, path)? else { return Ok(None) };
     let mut copy = tempfile::tempfile().map_err(SourceError::Read)?;
     io::copy(&mut head.chain(bytes).chain(&appended[..]), &mut copy).map_err(SourceError::Read)?;
     copy.rewind().map_err(SourceError::Read)?;
@@ -334,11 +332,10 @@ fn copy_with_header(
 /// Where the file cannot be read.
 pub fn digest_with_header(path: &Path) -> io::Result<[u8; 32]> {
     let digest = file_digest(path)?;
-    let Include::From(folder) = Include::beside(path) else { return Ok(digest) };
     let header = unpack::open(path, |bytes, _| {
         let mut head = Vec::new();
         bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
-        Ok(include::included(&head, folder))
+        Ok(include::included(&head, path))
     });
     // What cannot be unpacked is refused when it is read.
     Ok(match header.ok().flatten() {

@@ -320,7 +320,7 @@ impl Publisher {
         name: &str,
     ) -> Result<ParsedFile, RefreshError> {
         let is_source = settings.url.is_none() && settings.path.as_deref() == Some(path);
-        let include = if is_source { Include::beside(path) } else { Include::Refused };
+        let include = if is_source { Include::Beside(path) } else { Include::Refused };
         let reading = source::read_reported(path, settings.format, include, &self.bounds)
             .map_err(|source| RefreshError::Read { file: name.to_owned(), source })?;
         log_notes(&settings.id, &reading.report);

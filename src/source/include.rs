@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{SourceError, excerpt};
 
@@ -19,15 +19,8 @@ const MAX_HEADER: u64 = 64 << 10;
 pub enum Include<'a> {
     /// From nowhere: the pack was downloaded or sent.
     Refused,
-    /// From this folder.
-    From(&'a Path),
-}
-
-impl<'a> Include<'a> {
-    /// From the folder that `path` stands in.
-    pub fn beside(path: &'a Path) -> Self {
-        path.parent().map_or(Self::Refused, Self::From)
-    }
+    /// From the folder of this pack.
+    Beside(&'a Path),
 }
 
 /// Why the file of a header was not taken.
@@ -36,8 +29,8 @@ pub enum IncludeFault {
     /// Its name is no plain name of a file.
     #[error("only a file in the folder of the pack is taken, by its plain name")]
     Name,
-    /// It is no regular file (a symbolic link, a folder).
-    #[error("it is no regular file")]
+    /// It is a folder or the like, or a symbolic link that leads out of the folder.
+    #[error("it is no regular file of that folder")]
     Kind,
     /// It is larger than [`MAX_HEADER`].
     #[error("it is larger than {MAX_HEADER} bytes")]
@@ -52,9 +45,9 @@ pub enum IncludeFault {
 
 /// Finds the line in the beginning of a pack, makes it a comment, and returns what is to be appended
 /// to the pack; `None` where there is no such line.
-pub(super) fn resolve(head: &mut [u8], folder: &Path) -> Result<Option<Vec<u8>>, SourceError> {
+pub(super) fn resolve(head: &mut [u8], pack: &Path) -> Result<Option<Vec<u8>>, SourceError> {
     let Some((start, name)) = find(head) else { return Ok(None) };
-    let text = header(folder, &name)
+    let text = header(pack, &name)
         .map_err(|fault| SourceError::Include { name: excerpt(&name), fault })?;
     head[start] = b'#';
     let mut appended = b"\nheader:\n".to_vec();
@@ -67,9 +60,9 @@ pub(super) fn resolve(head: &mut [u8], folder: &Path) -> Result<Option<Vec<u8>>,
 }
 
 /// The bytes of the header that a pack includes, so that a change of it is noticed.
-pub(super) fn included(head: &[u8], folder: &Path) -> Option<String> {
+pub(super) fn included(head: &[u8], pack: &Path) -> Option<String> {
     let (_, name) = find(head)?;
-    header(folder, &name).ok()
+    header(pack, &name).ok()
 }
 
 /// Where the line begins, and the name that it gives.
@@ -89,15 +82,25 @@ fn find(head: &[u8]) -> Option<(usize, String)> {
     None
 }
 
-fn header(folder: &Path, name: &str) -> Result<String, IncludeFault> {
+/// The file `name` in the folder of the pack, over symbolic links; `None` where these lead out of the
+/// folder that is named and out of the one that the pack itself leads to: in a folder that Kubernetes
+/// mounts, every file is such a link.
+fn found_beside(pack: &Path, name: &str) -> io::Result<Option<PathBuf>> {
+    let named = pack.with_file_name(".");
+    let found = fs::canonicalize(pack.with_file_name(name))?;
+    let (named, pack) = (fs::canonicalize(named)?, fs::canonicalize(pack)?);
+    let folder = found.parent();
+    let is_beside = folder == Some(&named) || folder == pack.parent();
+    Ok(is_beside.then_some(found))
+}
+
+fn header(pack: &Path, name: &str) -> Result<String, IncludeFault> {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(fits) {
         return Err(IncludeFault::Name);
     }
-    let path = folder.join(name);
-    if !fs::symlink_metadata(&path).map_err(IncludeFault::Read)?.is_file() {
-        return Err(IncludeFault::Kind);
-    }
+    let path = found_beside(pack, name).map_err(IncludeFault::Read)?;
+    let path = path.filter(|path| path.is_file()).ok_or(IncludeFault::Kind)?;
     let mut bytes = Vec::new();
     let file = File::open(&path).map_err(IncludeFault::Read)?;
     file.take(MAX_HEADER + 1).read_to_end(&mut bytes).map_err(IncludeFault::Read)?;

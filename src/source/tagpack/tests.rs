@@ -143,7 +143,7 @@ fn read_in_folder(
     }
     let path = folder.path().join("pack.yaml");
     std::fs::write(&path, pack).unwrap();
-    read_reported(&path, None, Include::beside(&path), &Bounds::default())
+    read_reported(&path, None, Include::Beside(&path), &Bounds::default())
 }
 
 #[test]
@@ -226,15 +226,44 @@ fn a_header_is_included_from_the_folder_of_the_pack_alone() {
     let path = folder.path().join("pack.yaml");
     std::fs::write(&path, pack("link")).unwrap();
     std::fs::write(folder.path().join("real"), header).unwrap();
-    std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(outside.path(), header).unwrap();
+    std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
     let read = |include| read_reported(&path, None, include, &Bounds::default());
-    let error = read(Include::beside(&path)).unwrap_err().to_string();
+    let error = read(Include::Beside(&path)).unwrap_err().to_string();
     assert!(error.contains("no regular file"), "{error}");
     // A pack that was downloaded has no folder.
     std::fs::write(&path, pack("real")).unwrap();
-    assert!(read(Include::beside(&path)).is_ok());
+    assert!(read(Include::Beside(&path)).is_ok());
     let error = read(Include::Refused).unwrap_err().to_string();
     assert!(error.contains("`!include` is resolved only as"), "{error}");
+}
+
+/// As Kubernetes mounts a ConfigMap: `NAME -> ..data/NAME`, `..data -> ..2026_1`.
+#[test]
+fn a_header_is_included_in_a_folder_that_kubernetes_mounts() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("..2026_1")).unwrap();
+    symlink("..2026_1", at("..data")).unwrap();
+    let pack = "header: !include header.yaml\ntags:\n- address: a\n  label: b\n";
+    for (name, text) in [("pack.yaml", pack), ("header.yaml", "currency: BTC\n")] {
+        std::fs::write(at("..2026_1").join(name), text).unwrap();
+        symlink(format!("..data/{name}"), at(name)).unwrap();
+    }
+    let path = at("pack.yaml");
+    let read = || read_reported(&path, None, Include::Beside(&path), &Bounds::default());
+    assert_eq!(keys(&read().unwrap().list), [("b", "BTC", "a")]);
+    let digest = crate::source::digest_with_header(&path).unwrap();
+    assert_ne!(digest, crate::source::file_digest(&path).unwrap());
+    // Of another folder, although by a plain name.
+    std::fs::create_dir(at("other")).unwrap();
+    std::fs::write(at("other/header.yaml"), "currency: BTC\n").unwrap();
+    std::fs::remove_file(at("header.yaml")).unwrap();
+    symlink("other/header.yaml", at("header.yaml")).unwrap();
+    let error = read().unwrap_err().to_string();
+    assert!(error.contains("no regular file of that folder"), "{error}");
 }
 
 #[test]
