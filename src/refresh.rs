@@ -30,7 +30,7 @@ pub use check::{Difference, SourceCheck, SourceReport};
 pub use fault::{Cause, FetchError};
 pub use fetch::{
     FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
-    parse_headers, parse_user_agent, shown_url,
+    are_of_one_origin, parse_headers, parse_user_agent, shown_url,
 };
 pub use notes::log_notes;
 pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};

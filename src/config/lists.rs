@@ -14,7 +14,8 @@ use crate::domain::duration::span as span_in_words;
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::publication::MAX_SHRINK_WINDOW;
 use crate::refresh::{
-    Headers, ListSettings, ProbeSettings, Remote, parse_headers, parse_user_agent,
+    Headers, ListSettings, ProbeSettings, Remote, are_of_one_origin, parse_headers,
+    parse_user_agent,
 };
 use crate::source::Format;
 
@@ -325,13 +326,13 @@ impl Draft {
         let mut all = urls.value.iter().chain(mirrors).cloned();
         let given = self.headers.clone().map_or_else(Vec::new, |headers| headers.value);
         let file = value(self.headers_file.clone());
+        let headers_to = all.clone().find(|url| !is_of_ofac(url));
         let (first, more_urls) = (all.next(), all.collect());
-        let without_headers = format!("{OFAC}/");
         let remote = Remote {
             more_urls,
             user_agent: value(self.user_agent.clone()),
             headers: Headers::new(given, file),
-            without_headers: vec![without_headers],
+            headers_to,
             probe,
         };
         (first, remote)
@@ -393,7 +394,7 @@ fn shrink_window(given: &Given) -> Result<Duration, String> {
 
 /// Whether a URL is of OFAC's own service.
 fn is_of_ofac(url: &str) -> bool {
-    url.strip_prefix(OFAC).is_some_and(|rest| rest.starts_with('/'))
+    are_of_one_origin(url, OFAC)
 }
 
 /// URLs with blanks between, in the order in which they are asked.

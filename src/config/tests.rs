@@ -426,6 +426,22 @@ fn a_source_has_urls_in_order_and_a_manner_of_being_asked() {
 }
 
 #[test]
+fn headers_go_to_the_first_url_that_is_not_of_ofac() {
+    let check = |keys: &str, want: Option<&str>| {
+        let config = file(&format!("[lists.us-ofac-sdn]\nheaders = \"a: b\"\n{keys}")).unwrap();
+        let to = list(&config, "us-ofac-sdn").remote.headers_to.as_deref();
+        assert_eq!(to, want, "{keys}");
+    };
+    check("", None);
+    check("mirrors = \"http://a/x http://b/y\"", Some("http://a/x"));
+    check("url = \"https://c/z\"\nmirrors = \"http://a/x\"", Some("https://c/z"));
+    check(
+        "url = \"https://SANCTIONSLISTSERVICE.ofac.treas.gov:443/x http://a/x\"",
+        Some("http://a/x"),
+    );
+}
+
+#[test]
 fn how_a_source_is_asked_must_fit_it() {
     let check = |keys: &str, want: &str| {
         let found = file(&format!("[lists.x]\nkind = \"SANCTIONS\"\n{keys}")).unwrap_err();

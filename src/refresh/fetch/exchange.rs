@@ -154,6 +154,12 @@ fn is_web(uri: &Uri) -> bool {
         && uri.host().is_some_and(|it| !it.is_empty())
 }
 
+/// Whether two URLs have scheme, host and port in common.
+pub fn are_of_one_origin(one: &str, other: &str) -> bool {
+    let parsed = one.parse().ok().zip(other.parse().ok());
+    parsed.is_some_and(|(one, other)| is_same_origin(&one, &other))
+}
+
 fn is_same_origin(one: &Uri, other: &Uri) -> bool {
     let origin = |uri: &Uri| {
         let host = uri.host().map(str::to_ascii_lowercase);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ureq::http::header::{HeaderName, HeaderValue};
 
+use super::exchange::are_of_one_origin;
+
 /// What downloads say that they are, unless a list says otherwise. OFAC's firewall refuses agents
 /// that do not begin with `Mozilla/` and a digit or have fewer than 40 characters.
 pub const USER_AGENT: &str = concat!(
@@ -52,10 +54,11 @@ pub struct Remote {
     pub more_urls: Vec<String>,
     /// Instead of [`USER_AGENT`].
     pub user_agent: Option<String>,
-    /// Sent to the configured URLs, never to where they redirect to.
+    /// Sent to the origin of [`Self::headers_to`] alone, never to where it redirects elsewhere.
     pub headers: Headers,
-    /// How URLs begin that get no headers: what is secret for a mirror is not for others.
-    pub without_headers: Vec<String>,
+    /// The URL whose origin (scheme, host and port) gets the headers: what is secret for a mirror is
+    /// not for others. `None`: they go nowhere.
+    pub headers_to: Option<String>,
     /// Where the source tells of new publications.
     pub probe: Option<ProbeSettings>,
 }
@@ -63,8 +66,8 @@ pub struct Remote {
 impl Remote {
     /// The headers that go to `url`.
     pub(super) fn headers_for(&self, url: &str) -> Option<&Headers> {
-        let begins = |start: &String| url.starts_with(start);
-        Some(&self.headers).filter(|_| !self.without_headers.iter().any(begins))
+        let to = self.headers_to.as_ref()?;
+        are_of_one_origin(to, url).then_some(&self.headers)
     }
 }
 

@@ -148,25 +148,41 @@ fn what_is_known_of_an_answer_belongs_to_its_url() {
 }
 
 #[test]
-fn secret_headers_go_to_the_urls_that_the_operator_gave_alone() {
+fn secret_headers_go_to_one_origin_alone() {
     let replay = replay();
     let mut settings = at(&replay, &[DOCUMENTED, FORMER]);
     let headers = parse_headers("X-Api-Key: s3cret").unwrap();
     settings.remote.headers = Headers::new(headers, None);
-    settings.remote.without_headers = vec![replay.url(DOCUMENTED)];
-    replay.fail(DOCUMENTED, Fault::Missing);
+    settings.remote.headers_to = Some(replay.url(FORMER));
+    // Another port is another origin.
+    let mirror = super::sources::replay();
+    let probed = super::sources::replay();
+    settings.url = Some(mirror.url(DOCUMENTED));
+    let (url, interval) = (probed.url(LATEST), Duration::from_secs(60));
+    settings.remote.probe = Some(ProbeSettings { url, interval });
+    mirror.fail(DOCUMENTED, Fault::Missing);
     let shown = format!("{settings:?}");
     assert!(shown.contains("x-api-key") && !shown.contains("s3cret"), "{shown}");
     let desk = desk(settings);
     desk.refresh().unwrap();
-    let with_secret: Vec<_> = replay
-        .asked()
-        .iter()
-        .map(|asked| (asked.status, asked.head.contains("x-api-key: s3cret")))
-        .collect();
-    assert_eq!(with_secret, [(404, false), (302, true), (200, false)]);
+    let with_secret = |replay: &Replay| -> Vec<_> {
+        let told = |asked: &super::replay::Asked| asked.head.contains("x-api-key: s3cret");
+        replay.asked().iter().map(|asked| (asked.status, told(asked))).collect()
+    };
+    assert_eq!(with_secret(&mirror), [(404, false)]);
+    assert_eq!(with_secret(&replay), [(302, true), (200, false)]);
     assert_eq!(desk.refresh().unwrap(), "unchanged");
+    desk.refresher.check(&id()).unwrap();
+    let asked = with_secret(&probed);
+    assert!(!asked.is_empty() && asked.iter().all(|(_, told)| !told), "{asked:?}");
+    // Where new publications are asked for at that origin, they go along.
+    let mut settings = desk.settings.clone();
+    settings.remote.probe.as_mut().unwrap().url = replay.url(LATEST);
+    super::sources::desk(settings).refresher.check(&id()).unwrap();
+    let latest = replay.asked().into_iter().find(|asked| asked.target == LATEST).unwrap();
+    assert!(latest.head.contains("x-api-key: s3cret"));
     let mut settings = at(&replay, &[FORMER]);
+    settings.remote.headers_to = settings.url.clone();
     settings.remote.headers = Headers::new(Vec::new(), Some("/no/such/file".into()));
     let desk = super::sources::desk(settings);
     assert!(desk.failure().starts_with("/no/such/file: "));
