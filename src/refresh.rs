@@ -306,7 +306,10 @@ impl Refresher {
         basis: Option<&ListCheck>,
     ) -> Result<Option<Report>, RefreshError> {
         let source = Some(settings.source_mark(Some(url)));
-        let known = basis.filter(|basis| basis.source == source);
+        // A tag tells files apart wherever they are asked for, a date those of one URL alone.
+        let is_of_url = !settings.has_several_urls_of(url);
+        let known =
+            basis.filter(|basis| basis.source == source && (is_of_url || basis.etag.is_some()));
         match self.fetcher.fetch(url, &settings.remote, known, &mut Seen::default())? {
             Fetched::NotModified => {
                 // Only a conditional request is answered so, and that needs a basis.

@@ -330,6 +330,7 @@ impl Draft {
         let (first, more_urls) = (all.next(), all.collect());
         let remote = Remote {
             more_urls,
+            same_folders: OFAC_FOLDERS.map(|folder| format!("{OFAC}/{folder}/")).into(),
             user_agent: value(self.user_agent.clone()),
             headers: Headers::new(given, file),
             headers_to,

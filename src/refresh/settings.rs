@@ -1,5 +1,6 @@
 //! What is configured of a list. Says nothing of where the configuration comes from.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,11 +73,29 @@ impl ListSettings {
     }
 
     /// What tells one of its URLs, or with `None` its file, from another source, and from the same
-    /// one read by another version of this program ([`crate::domain::list::ListCheck::source`]).
+    /// one read by another version of this program ([`crate::domain::list::ListCheck::source`]). URLs
+    /// of one publisher that name the same file are one source.
     pub(super) fn source_mark(&self, url: Option<&str>) -> [u8; 32] {
         let Self { path, format, .. } = self;
         let version = env!("CARGO_PKG_VERSION");
+        let url = url.map(|url| self.usual_url(url));
         Sha256::digest(format!("{url:?} {path:?} {format:?} {version}")).into()
+    }
+
+    /// The URL by which all that name the same file of one publisher are known.
+    fn usual_url<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        let folders = &self.remote.same_folders;
+        let file = folders.iter().find_map(|folder| url.strip_prefix(folder.as_str()));
+        match folders.first().zip(file) {
+            Some((first, file)) => Cow::Owned(format!("{first}{file}")),
+            None => Cow::Borrowed(url),
+        }
+    }
+
+    /// Whether several of its URLs are the source that `url` is.
+    pub(super) fn has_several_urls_of(&self, url: &str) -> bool {
+        let usual = self.usual_url(url);
+        self.urls().filter(|other| self.usual_url(other) == usual).count() > 1
     }
 
     /// Whether `mark` is of its source as it is configured now.

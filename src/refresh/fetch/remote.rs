@@ -52,6 +52,9 @@ const FORBIDDEN: [&str; 16] = [
 pub struct Remote {
     /// Asked in this order where the URLs before failed.
     pub more_urls: Vec<String>,
+    /// Folders of one publisher that hold the same files: URLs in them that name the same file are one
+    /// source. Other URLs are a source each.
+    pub same_folders: Vec<String>,
     /// Instead of [`USER_AGENT`].
     pub user_agent: Option<String>,
     /// Sent to the origin of [`Self::headers_to`] alone, never to where it redirects elsewhere.

@@ -110,6 +110,32 @@ fn a_publication_that_a_gate_refuses_is_not_hidden_by_a_mirror() {
     assert_eq!(failures(&desk), [(Cause::Refused, 1)]);
 }
 
+/// The first URL sends 40 rows, then is blocked, and the second one has 37 of them. What both looks
+/// did, and how many rows stand then.
+fn behind(same_folders: &[&str]) -> [String; 3] {
+    let replay = Replay::start(vec![publication(40), publication(37)]);
+    let mut settings = at(&replay, &[DOCUMENTED, FORMER]);
+    settings.remote.same_folders = same_folders.iter().map(|it| replay.url(it)).collect();
+    let desk = desk(settings);
+    let first = desk.refresh().unwrap();
+    replay.fail(DOCUMENTED, Fault::Blocked);
+    replay.publish(1);
+    let second = desk.refresh().unwrap();
+    let standing =
+        desk.publisher.list(&id()).unwrap().rows.iter().filter(|row| row.stands()).count();
+    [first, second, standing.to_string()]
+}
+
+#[test]
+fn a_mirror_that_is_behind_takes_nothing_off_the_list() {
+    let first = "v1 40: +40 -0 ?0 =0";
+    assert_eq!(behind(&[]), [first, "v2 40: +0 -0 ?3 =0", "40"]);
+    // Two addresses of one publisher are one source.
+    let folder = |path: &str| path.rsplit_once('/').unwrap().0.to_owned() + "/";
+    let (documented, former) = (folder(DOCUMENTED), folder(FORMER));
+    assert_eq!(behind(&[&documented, &former]), [first, "v2 37: +0 -3 ?0 =0", "37"]);
+}
+
 #[test]
 fn a_changed_schema_of_ofac_is_a_failure_of_the_format() {
     let replay = replay();
