@@ -82,6 +82,15 @@ pub enum RefreshError {
     /// The publication did not pass a gate.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A URL other than the first has nothing new although a publication was announced.
+    #[error(
+        "{url}: unchanged, though a newer publication was announced: only the list's first url can \
+         say that there is none"
+    )]
+    Behind {
+        /// The URL.
+        url: String,
+    },
     /// Old publications could not be put into the past of a list.
     #[error(transparent)]
     BackfillRefused(#[from] BackfillRefused),
@@ -284,7 +293,7 @@ impl Refresher {
             let path = path.ok_or_else(|| RefreshError::NoSource(settings.id.clone()))?;
             let source = Some(settings.source_mark(None));
             let seen = SourceMark { source, ..SourceMark::default() };
-            return self.take(settings, path, name, basis, seen);
+            return self.take(settings, path, name, basis, seen, false);
         }
         while let Some(url) = urls.next() {
             match self.attempt_url(settings, url, basis) {
@@ -310,7 +319,12 @@ impl Refresher {
         let is_of_url = !settings.has_several_urls_of(url);
         let known =
             basis.filter(|basis| basis.source == source && (is_of_url || basis.etag.is_some()));
-        match self.fetcher.fetch(url, &settings.remote, known, &mut Seen::default())? {
+        let fetched = self.fetcher.fetch(url, &settings.remote, known, &mut Seen::default())?;
+        let may_be_behind = self.may_be_behind(settings, source);
+        match fetched {
+            Fetched::NotModified if may_be_behind => {
+                Err(RefreshError::Behind { url: shown_url(url) })
+            }
             Fetched::NotModified => {
                 // Only a conditional request is answered so, and that needs a basis.
                 let Some(basis) = known else { return Ok(None) };
@@ -324,12 +338,21 @@ impl Refresher {
             }
             Fetched::File { file, etag, last_modified } => {
                 let seen = SourceMark { etag, last_modified, source, file_digest: None };
-                self.take(settings, file.path(), &shown_url(url), basis, seen)
+                self.take(settings, file.path(), &shown_url(url), basis, seen, may_be_behind)
             }
         }
     }
 
-    /// Publishes a file of the source, unless its bytes are those that were published last.
+    /// Whether that `source` has nothing new says nothing: a publication was announced and not found
+    /// yet, and it is not the list's first URL.
+    fn may_be_behind(&self, settings: &ListSettings, source: Option<[u8; 32]>) -> bool {
+        let first = settings.urls().next().map(|url| settings.source_mark(Some(url)));
+        let of_list = self.sources.iter().find(|source| source.settings.id == settings.id);
+        source != first && of_list.is_some_and(|source| lock(&source.watch).awaits())
+    }
+
+    /// Publishes a file of the source, unless its bytes are those that were published last. Where it
+    /// may be behind, it is an error that it says nothing new.
     fn take(
         &self,
         settings: &ListSettings,
@@ -337,6 +360,7 @@ impl Refresher {
         name: &str,
         basis: Option<&ListCheck>,
         mut seen: SourceMark,
+        may_be_behind: bool,
     ) -> Result<Option<Report>, RefreshError> {
         let failed = |source| RefreshError::File { file: name.to_owned(), source };
         let digest_of = |path: &Path| match settings.url {
@@ -345,7 +369,11 @@ impl Refresher {
         };
         let digest = digest_of(path).map_err(failed)?;
         seen.file_digest = Some(digest);
+        let behind = || RefreshError::Behind { url: name.to_owned() };
         if let Some(basis) = basis.filter(|basis| basis.file_digest == Some(digest)) {
+            if may_be_behind {
+                return Err(behind());
+            }
             return self.publisher.confirm(settings, basis, seen);
         }
         let _turn = self.publisher.reading_turn();
@@ -357,6 +385,13 @@ impl Refresher {
             lock(&source.status).last_file = Some(report);
         }
         let provenance = Provenance::Source(name.to_owned());
+        if may_be_behind {
+            let preview =
+                self.publisher.preview(settings, &list, &provenance, ByHand::default())?;
+            if matches!(preview.report, Report::Unchanged { .. }) {
+                return Err(behind());
+            }
+        }
         self.publisher
             .publish(settings, &list, &provenance, ByHand::default(), Some(seen))
             .map(Some)

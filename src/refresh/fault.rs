@@ -110,7 +110,7 @@ impl RefreshError {
                 Cause::Local
             }
             Self::Read { .. } => Cause::Format,
-            Self::Refused(_) | Self::BackfillRefused(_) => Cause::Refused,
+            Self::Refused(_) | Self::BackfillRefused(_) | Self::Behind { .. } => Cause::Refused,
             Self::Several(errors) => errors.last().map_or(Cause::Local, Self::cause),
             Self::File { .. }
             | Self::Changed { .. }
@@ -126,6 +126,7 @@ impl RefreshError {
     pub(super) fn may_be_better_elsewhere(&self) -> bool {
         match self {
             Self::Fetch(_) | Self::Read { .. } => self.cause() != Cause::Local,
+            Self::Behind { .. } => true,
             _ => false,
         }
     }

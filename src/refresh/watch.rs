@@ -75,6 +75,11 @@ impl Watch {
         self.seen.as_ref()
     }
 
+    /// Whether the last publication that was announced was not found yet.
+    pub fn awaits(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| self.loaded != Some(seen.digest))
+    }
+
     /// Takes an answer; says what stands now, and when to ask again: after `interval`, later after
     /// failures (up to `longest`), and later where unchanged answers cost more than the bytes of a
     /// day allow.
@@ -185,6 +190,7 @@ mod tests {
             let now = self.start + MINUTE * minute;
             let (stands, _) = self.watch.answered(Answer::Said(mark(number), 0), MINUTE, HOUR);
             let leads = self.watch.leads_to_look(&stands.unwrap(), now, HOUR);
+            assert!(!leads || self.watch.awaits());
             if leads {
                 self.watch.looked(mark(number), how, now, MINUTE, HOUR);
             }

@@ -320,6 +320,35 @@ fn an_announcement_has_the_list_read_and_no_change_costs_no_bytes() {
 }
 
 #[test]
+fn a_mirror_without_what_was_announced_is_no_successful_look() {
+    let replay = replay();
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = at(&replay, &[DOCUMENTED, FORMER]);
+    settings.refresh_interval = Duration::from_secs(86_400);
+    let interval = Duration::from_millis(5);
+    settings.remote.probe = Some(ProbeSettings { url: replay.url(LATEST), interval });
+    let status = run_in(
+        dir.path(),
+        settings,
+        |_, _| {},
+        |next| {
+            assert_eq!(version(&next()), Some(1));
+            replay.fail(DOCUMENTED, Fault::Blocked);
+            replay.announce(1);
+            // Looks are made between two questions: at the first one after the announcement at the latest.
+            replay.wait_for_probes(4);
+            assert!(replay.whole_files() > 1, "the mirror was asked");
+            replay.publish(1);
+            // Nothing was told of the look before: it confirmed nothing.
+            assert_eq!(version(&next()), Some(2));
+            replay.wait_for_probes(2);
+        },
+    );
+    assert!(status.failed > 0, "{status:?}");
+    assert_eq!((status.succeeded, status.last_error), (2, None));
+}
+
+#[test]
 fn without_an_endpoint_the_list_is_read_at_its_interval() {
     for fault in [Fault::Missing, Fault::Html, Fault::HtmlAsXml, Fault::Blocked, Fault::Astray] {
         let replay = replay();
