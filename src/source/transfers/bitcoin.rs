@@ -26,6 +26,11 @@ pub(super) const NAMES_NOBODY: &str = "no input or output names an address, so t
     be found in it: run bitcoin-etl's enrich_transactions first, and keep the field `addresses` (or \
     `address`) of inputs and outputs";
 
+/// What a value in the coin's smallest unit is.
+const WHOLE_NUMBER: &str = "a whole number below 2^64 of the coin's smallest unit, which is written \
+    as digits alone, or with nine zeros behind the point as BigQuery's NUMERIC: write whole coins in \
+    the smallest unit";
+
 /// What stands in the place of an address where a script has none.
 const PSEUDO_ADDRESS: &str = "nonstandard";
 
@@ -173,7 +178,8 @@ pub(super) struct Bitcoin {
     unit: Unit,
     /// Whether a number of satoshi stood beside one `address`.
     has_satoshi: bool,
-    /// Whether a value in satoshi had a fraction: of those without one the unit is then in doubt.
+    /// Whether a value in satoshi was refused for its fraction: the unit of NUMERIC values without one is
+    /// then in doubt, since they may be whole coins too.
     has_fraction: bool,
     /// Whether a transaction named a holder.
     has_named: bool,
@@ -340,8 +346,9 @@ impl Bitcoin {
         Ok(Some(amount))
     }
 
-    /// A whole number of satoshi that is not written as digits alone: with a fraction of zeros, as
-    /// BigQuery writes its NUMERIC. Beside one `address` a point tells of whole coins.
+    /// A whole number of satoshi as BigQuery writes its NUMERIC: with nine zeros behind the point. Fewer,
+    /// as in `100.0`, are those of a floating-point number, which may be of whole coins. Beside one
+    /// `address` any point tells of whole coins.
     fn whole_number(
         &mut self,
         value: &[u8],
@@ -349,16 +356,15 @@ impl Bitcoin {
         field: &'static str,
     ) -> Result<u64, RowFault> {
         let said = || excerpt(&String::from_utf8_lossy(value));
-        let refused = || FieldFault::not_a("a whole number below 2^64", value).of(field);
-        let written = number::decimal(value).ok().filter(|_| !value.starts_with(b"+"));
-        let written = written.ok_or_else(refused)?;
-        let whole = written.is_whole().then(|| written.scaled(0).ok()).flatten();
-        let whole = whole.and_then(|whole| u64::try_from(whole).ok());
-        match whole {
-            Some(0) => Ok(0),
-            _ if one_address && self.has_satoshi => Err(RowFault::MixedAmounts(said())),
-            _ if one_address => Err(RowFault::InCoins(said())),
-            Some(_) if self.has_fraction => Err(RowFault::MixedAmounts(said())),
+        let refused = || FieldFault::not_a(WHOLE_NUMBER, value).of(field);
+        let written = number::decimal(value).map_err(|_| refused())?;
+        if one_address {
+            let is_mixed = self.has_satoshi;
+            return Err(if is_mixed { RowFault::MixedAmounts } else { RowFault::InCoins }(said()));
+        }
+        let whole = written.is_whole_numeric().then(|| written.scaled(0).ok()).flatten();
+        match whole.and_then(|whole| u64::try_from(whole).ok()) {
+            Some(whole) if whole != 0 && self.has_fraction => Err(RowFault::MixedAmounts(said())),
             Some(whole) => Ok(whole),
             None => {
                 self.has_fraction = true;

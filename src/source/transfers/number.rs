@@ -121,6 +121,13 @@ impl Decimal<'_> {
         self.exponent == 0 && self.fraction.iter().all(|digit| *digit == b'0')
     }
 
+    /// Whether it is a whole number as BigQuery writes its NUMERIC: with all nine digits after the point.
+    pub(super) fn is_whole_numeric(&self) -> bool {
+        // No sign and no exponent.
+        let is_plain = self.text.len() == self.whole.len() + ".000000000".len();
+        is_plain && !self.whole.is_empty() && self.fraction == b"000000000"
+    }
+
     /// Whether an exponent makes it larger than its digits say, as floating-point numbers are
     /// printed.
     pub(super) fn is_raised(&self) -> bool {

@@ -110,8 +110,8 @@ fn has(fields: &[SchemaField], name: &str) -> bool {
 }
 
 /// Why the inputs or outputs cannot be read. A FLOAT has too few digits even for whole coins. Numbers
-/// of satoshi may have places after the point, which must then be zeros, as BigQuery's NUMERIC has
-/// nine; eight are those of a coin.
+/// of satoshi may have nine places after the point, which must then be zeros: those of BigQuery's
+/// NUMERIC. Others are of whole coins, which have eight, or in doubt.
 fn part_misfit(column: &str, fields: &[SchemaField], unit: Unit) -> Option<String> {
     fields.iter().find_map(|SchemaField { name, holds }| {
         let role = match name.as_str() {
@@ -124,8 +124,10 @@ fn part_misfit(column: &str, fields: &[SchemaField], unit: Unit) -> Option<Strin
             Holds::Integers if role == Role::Amount && unit == Unit::Coins => {
                 "a whole number, of satoshi".to_owned()
             }
-            Holds::Decimals(8) if role == Role::Amount && unit == Unit::Smallest => {
-                "DECIMAL with 8 digits after the point".to_owned()
+            Holds::Decimals(scale)
+                if role == Role::Amount && unit == Unit::Smallest && !matches!(scale, 0 | 9) =>
+            {
+                format!("DECIMAL with {scale} digits after the point")
             }
             holds => role.misfit(holds)?,
         };

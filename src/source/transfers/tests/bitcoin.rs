@@ -360,26 +360,43 @@ fn values_with_one_address_are_in_coins_where_they_have_a_fraction() {
 }
 
 #[test]
-fn a_fraction_of_zeros_is_a_whole_number_beside_addresses() {
-    let value =
-        |text: &str| legs(&format!("{{\"addresses\":[\"{OTHER}\"],\"value\":{text}}}"))[0].1;
-    assert_eq!(value("\"5000000000.000000000\""), Some(5_000_000_000));
-    assert_eq!(value("5000000000.0"), Some(5_000_000_000));
-    assert_eq!(value("0.000000000"), Some(0));
-    assert_eq!(value("18446744073709551615.0"), Some(u64::MAX));
-    for wrong in ["5000000000.5", "5e9", "-5.0", "18446744073709551616.0", "\"+5.0\""] {
-        let text = row(&format!(
-            ",\"inputs\":[],\"outputs\":[{{\"addresses\":[\"{OTHER}\"],\"value\":{wrong}}}]"
-        ));
-        let said = refusal(text);
-        assert!(said.contains("is not a whole number below 2^64"), "{wrong}: {said}");
-    }
-    // Behind a value with a fraction, one without may be in whole coins too.
+fn a_numeric_of_bigquery_is_a_whole_number_beside_addresses() {
     let output = |value: &str| {
         let text = format!("{{\"addresses\":[\"{OTHER}\"],\"value\":{value}}}");
         row(&format!(",\"inputs\":[],\"outputs\":[{text}]"))
     };
-    let written = write(output("0.5") + &output("1.0") + &output("7"));
+    let value =
+        |text: &str| legs(&format!("{{\"addresses\":[\"{OTHER}\"],\"value\":{text}}}"))[0].1;
+    assert_eq!(value("\"5000000000.000000000\""), Some(5_000_000_000));
+    assert_eq!(value("5000000000.000000000"), Some(5_000_000_000));
+    assert_eq!(value("0.000000000"), Some(0));
+    assert_eq!(value("18446744073709551615.000000000"), Some(u64::MAX));
+    for wrong in [
+        // 50 coins as a floating-point number prints.
+        "50.0",
+        "\"50.0\"",
+        "0.0",
+        "50.00000000",
+        "50.0000000000",
+        "5000000000.0",
+        "5000000000.000000001",
+        "5000000000.5",
+        "50.000000000e0",
+        "5e9",
+        "-5.000000000",
+        "18446744073709551616.000000000",
+        "\"+5.000000000\"",
+        "\".000000000\"",
+    ] {
+        let said = refusal(output(wrong));
+        let what = "outputs: \"";
+        let to_do = "write whole coins in the smallest unit";
+        for part in [what, "is not a whole number below 2^64", to_do] {
+            assert!(said.contains(part), "{wrong}: {said}");
+        }
+    }
+    // Behind a value with a fraction, one without may be in whole coins too.
+    let written = write(output("0.5") + &output("1.000000000") + &output("7"));
     let outcome = read_path(&written.path, &ReadSettings::default(), true).unwrap();
     assert_eq!((outcome.report.kept, outcome.report.rejected), (1, 2), "{:?}", outcome.rejects);
 }

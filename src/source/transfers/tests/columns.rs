@@ -408,6 +408,14 @@ fn values_of_parquet_are_held_to_their_format() {
     let numeric = format!("{addresses} optional fixed_len_byte_array(16) value (decimal(38, 9));");
     let outcome = read_text(empty(&parts(&numeric, LEVELS[0])));
     assert_eq!(outcome.report.format, TransferFormat::BitcoinTransactions);
+    for scale in [1, 8, 10] {
+        let found = said(
+            TransferFormat::BitcoinTransactions,
+            &numeric.replace("38, 9", &format!("38, {scale}")),
+        );
+        let want = format!("DECIMAL with {scale} digits after the point: write it as INT64");
+        assert!(found.contains(&want), "{found}");
+    }
 }
 
 /// The value of an output as BigQuery writes its NUMERIC to Parquet: billionths.
