@@ -193,11 +193,13 @@ impl Chain {
 
     /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
     /// token that stands on several chains (`USDT`) or nothing that we know. Only a hint: what an
-    /// entry is follows from its form. `BNB` is taken for the BNB Smart Chain.
+    /// entry is follows from its form. `BNB` and `CRO` are taken for the EVM chains that EIP-3770 calls
+    /// so (BNB Smart Chain, Cronos).
     pub fn from_ticker(ticker: &str) -> Option<Self> {
-        match ticker.eq_ignore_ascii_case("BNB") {
-            true => Some(Self::Evm(56)),
-            false => ticker.parse().ok(),
+        match ticker.to_ascii_lowercase().as_str() {
+            "bnb" => Some(Self::Evm(56)),
+            "cro" => Some(Self::Evm(25)),
+            _ => ticker.parse().ok(),
         }
     }
 }
@@ -366,6 +368,52 @@ mod tests {
         check("USDC", None);
         check("", None);
         check("NONESUCH", None);
+    }
+
+    /// `shortName` of ethereum-lists/chains, which EIP-3770 writes before an address.
+    #[test]
+    fn short_names_of_eip_3770_are_known() {
+        for (name, id) in [
+            ("eth", 1),
+            ("oeth", 10),
+            ("flr", 14),
+            ("cro", 25),
+            ("rsk", 30),
+            ("xdc", 50),
+            ("bnb", 56),
+            ("etc", 61),
+            ("bnbt", 97),
+            ("gno", 100),
+            ("heco", 128),
+            ("matic", 137),
+            ("pol", 137),
+            ("sonic", 146),
+            ("obnb", 204),
+            ("ftm", 250),
+            ("zksync", 324),
+            ("zkevm", 1101),
+            ("mbeam", 1284),
+            ("mriver", 1285),
+            ("mantle", 5000),
+            ("kaia-mainnet", 8217),
+            ("base", 8453),
+            ("ethw", 10001),
+            ("holesky", 17000),
+            ("arb1", 42161),
+            ("arb-nova", 42170),
+            ("CELO", 42220),
+            ("avax", 43114),
+            ("linea", 59144),
+            ("berachain", 80094),
+            ("blastmainnet", 81457),
+            ("scr", 534352),
+            ("sep", 11155111),
+            ("aurora", 1313161554),
+        ] {
+            assert_eq!(Chain::from_ticker(name), Some(Chain::Evm(id)), "{name}");
+            let is_said_of_several = matches!(name, "bnb" | "cro");
+            assert_eq!(name.parse::<Chain>().is_ok(), !is_said_of_several, "{name}");
+        }
     }
 
     proptest! {

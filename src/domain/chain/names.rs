@@ -1,5 +1,6 @@
 //! What people call chains. Sources: EVM chains are called as <https://chainid.network> has them
-//! (`name`), and as explorers and wallets do; token standards stand for the one chain that defines them
+//! (`name`) and as EIP-3770 does (`shortName` of <https://github.com/ethereum-lists/chains>, all of the
+//! chains below), and as explorers and wallets do; token standards stand for the one chain that defines them
 //! (ERC-20 of Ethereum, <https://eips.ethereum.org/EIPS/eip-20>; BEP-20 and BEP-2 of BNB Chain,
 //! <https://github.com/bnb-chain/BEPs>; TRC-10 and TRC-20 of TRON, <https://github.com/tronprotocol/tips>;
 //! SPL of Solana, <https://spl.solana.com>), as exchanges name the network of a withdrawal.
@@ -56,7 +57,7 @@ static NAMES: [(Chain, &[&str]); 31] = [
 /// EVM chains by EIP-155 id: the names and tickers that mean them.
 static EVM_NAMES: &[(u64, &[&str])] = &[
     (1, &["ethereum", "eth", "erc20", "ethereum mainnet", "eth mainnet"]),
-    (10, &["optimism", "op", "op mainnet", "optimism mainnet", "optimistic ethereum"]),
+    (10, &["optimism", "op", "oeth", "op mainnet", "optimism mainnet", "optimistic ethereum"]),
     (14, &["flare", "flr", "flare mainnet"]),
     (25, &["cronos", "cronos mainnet"]),
     (30, &["rootstock", "rsk", "rbtc", "rootstock mainnet"]),
@@ -74,24 +75,27 @@ static EVM_NAMES: &[(u64, &[&str])] = &[
         ],
     ),
     (61, &["ethereum classic", "etc", "ethereum classic mainnet"]),
-    (97, &["bnb smart chain testnet", "bsc testnet"]),
-    (100, &["gnosis", "xdai", "gnosis chain"]),
+    (97, &["bnb smart chain testnet", "bsc testnet", "bnbt"]),
+    (100, &["gnosis", "gno", "xdai", "gnosis chain"]),
     (128, &["heco", "huobi eco chain mainnet"]),
     (137, &["polygon", "matic", "pol", "polygon mainnet", "polygon pos"]),
-    (146, &["sonic mainnet"]),
-    (204, &["opbnb", "opbnb mainnet"]),
+    (146, &["sonic", "sonic mainnet"]),
+    (204, &["opbnb", "obnb", "opbnb mainnet"]),
     (250, &["fantom", "ftm", "fantom opera"]),
     (324, &["zksync", "zksync era", "zksync mainnet", "zksync era mainnet"]),
-    (1101, &["polygon zkevm"]),
-    (1284, &["moonbeam", "glmr"]),
-    (1285, &["moonriver"]),
+    (1101, &["polygon zkevm", "zkevm"]),
+    (1284, &["moonbeam", "mbeam", "glmr"]),
+    (1285, &["moonriver", "mriver"]),
     (5000, &["mantle"]),
     (8217, &["kaia", "kaia mainnet", "klaytn", "klaytn mainnet cypress"]),
     (8453, &["base", "base mainnet"]),
     (10001, &["ethereum pow", "ethw", "ethw mainnet"]),
     (17000, &["holesky"]),
-    (42161, &["arbitrum", "arb", "arbitrum one", "arbitrum mainnet", "arbitrum one mainnet"]),
-    (42170, &["arbitrum nova"]),
+    (
+        42161,
+        &["arbitrum", "arb", "arb1", "arbitrum one", "arbitrum mainnet", "arbitrum one mainnet"],
+    ),
+    (42170, &["arbitrum nova", "arb nova"]),
     (42220, &["celo", "celo mainnet"]),
     (
         43114,
@@ -100,9 +104,9 @@ static EVM_NAMES: &[(u64, &[&str])] = &[
     (59144, &["linea", "linea mainnet"]),
     (80094, &["berachain"]),
     (81457, &["blast", "blast mainnet"]),
-    (534352, &["scroll", "scroll mainnet"]),
-    (11155111, &["sepolia", "ethereum sepolia"]),
-    (1313161554, &["aurora mainnet"]),
+    (534352, &["scroll", "scr", "scroll mainnet"]),
+    (11155111, &["sepolia", "sep", "ethereum sepolia"]),
+    (1313161554, &["aurora", "aurora mainnet"]),
 ];
 
 /// Cosmos-style chains by CAIP-2 reference: the names and tickers that mean them.
@@ -116,6 +120,7 @@ static COSMOS_NAMES: &[(&str, &[&str])] = &[
 /// another account on another of them.
 static SEVERAL: &[(&[&str], &str)] = &[
     (&["bnb", "bnb chain", "binance", "binance coin"], "bsc or bnb-beacon"),
+    (&["cro"], "cronos (eip155:25) or cosmos:crypto-org-chain-mainnet-1"),
     (&["hrc20"], "eip155:128 (Huobi ECO Chain) or eip155:1666600000 (Harmony)"),
     (&["omni"], "bitcoin (Omni Layer) or eip155:166 (Omni)"),
 ];
