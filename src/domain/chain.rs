@@ -208,7 +208,7 @@ impl FromStr for Chain {
     type Err = ChainError;
 
     /// A CAIP-2 id, or one of the common names and tickers, of which case, blanks, `-` and `_` do not
-    /// count. Ids of chains that we do not know are [`Chain::Other`].
+    /// count, also beside a token's ticker (`USDT (TRC20)`). Ids of chains that we do not know are [`Chain::Other`].
     fn from_str(text: &str) -> Result<Self, ChainError> {
         let shown = || text.chars().take(MAX_CHAIN + 1).collect();
         let refused = || ChainError::Unknown(shown());
@@ -297,6 +297,72 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_read_as_exchanges_write_them() {
+        let check = |text: &str, chain: Chain| assert_eq!(text.parse(), Ok(chain), "{text}");
+        for tron in [
+            "USDT (TRC20)",
+            "usdt(trc-20)",
+            "USDT-TRC20",
+            "USDT TRC20",
+            "USDC - Tron Network",
+            "TRC20-USDT",
+            "TRC20 (USDT)",
+            "Tether (Tron)",
+            "Tron Network",
+            "TRON (TRC20 / TRX)",
+        ] {
+            check(tron, Chain::Tron);
+        }
+        for ethereum in [
+            "USDT_ERC20",
+            "ERC20 / Ethereum",
+            "Ethereum/ERC20",
+            "Ethereum Network",
+            "Ethereum Network (ERC20)",
+            "Ethereum Mainnet Network",
+            "DAI (Ethereum)",
+        ] {
+            check(ethereum, Chain::Evm(1));
+        }
+        for bitcoin in ["Bitcoin Network", "BTC Network", "bitcoin-blockchain", "BTC_Chain"] {
+            check(bitcoin, Chain::Bitcoin);
+        }
+        check("Optimism (ETH)", Chain::Evm(10));
+        check("Arbitrum One (ETH)", Chain::Evm(42161));
+        check("BSC (BNB)", Chain::Evm(56));
+        check("XDC Network", Chain::Evm(50));
+        check("Binance Chain", Chain::BnbBeacon);
+        for refused in [
+            "USDT",
+            "USDT (USDC)",
+            "USDT Network",
+            "USDT ()",
+            "USDT-",
+            "Network",
+            "BTC-USDT",
+            "BTC/USDT",
+            "ETH_USDT",
+            "WBTC-BTC",
+            "ERC20 / TRC20",
+            "USDT (TRC20 / ERC20)",
+            "USDT-TRC20 (ERC20)",
+            "ERC20 /",
+            "ETH (Optimism)",
+            "Optimism (ERC20)",
+            "Optimism (Ethereum)",
+            "Polygon (ETH)",
+            "Optimism (BNB)",
+            "BNB (BEP20)",
+            "BNB Network",
+            "Avalanche X-Chain",
+            "Ethereum Testnet",
+            "Lightning Network",
+        ] {
+            assert!(refused.parse::<Chain>().is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
     fn garbage_is_refused() {
         for text in [
             "",
@@ -334,6 +400,8 @@ mod tests {
             ("bnb chain", "bsc or bnb-beacon"),
             ("Binance", "bsc or bnb-beacon"),
             ("HRC20", "eip155:128"),
+            ("BNB Network", "bsc or bnb-beacon"),
+            ("USDT (OMNI)", "eip155:166"),
         ] {
             let said = text.parse::<Chain>().unwrap_err().to_string();
             assert!(said.contains("more than one chain") && said.contains(which), "{said}");

@@ -125,7 +125,38 @@ static SEVERAL: &[(&[&str], &str)] = &[
     (&["omni"], "bitcoin (Omni Layer) or eip155:166 (Omni)"),
 ];
 
+/// Tokens whose ticker beside a network's name says nothing of the chain, `USDT (TRC20)`: stablecoins,
+/// which stand on many. Wrapped coins are left out, since `WBTC-BTC` is a pair that is traded.
+static TOKENS: &[&str] =
+    &["usdt", "tether", "usdc", "dai", "busd", "tusd", "usdd", "usdp", "pyusd"];
+
+/// The standards behind which a token may stand without brackets, `TRC20-USDT`. Behind other names it
+/// makes a pair that is traded, `BTC-USDT`, which names no chain.
+static STANDARDS: &[&str] = &["erc20", "bep20", "bep2", "trc20", "trc10", "spl"];
+
+/// Chains whose own coin has the name of another chain, and that coin (`nativeCurrency` of
+/// <https://github.com/ethereum-lists/chains>). In brackets behind such a chain, `Optimism (ETH)`, it is
+/// the coin that is sent there. Before the brackets it may be the chain that is left, `ETH (Optimism)`,
+/// and the other chain's full name or standard is no coin, `Optimism (ERC20)`: both stay refused.
+static COINS: &[(u64, &str)] = &[
+    (10, "eth"),
+    (56, "bnb"),
+    (204, "bnb"),
+    (324, "eth"),
+    (1101, "eth"),
+    (8453, "eth"),
+    (42161, "eth"),
+    (42170, "eth"),
+    (59144, "eth"),
+    (81457, "eth"),
+    (534352, "eth"),
+];
+
+/// Words behind a name that add nothing to it.
+static NETWORK_WORDS: &[&str] = &["network", "mainnet", "chain", "blockchain"];
+
 /// What a text names.
+#[derive(PartialEq)]
 pub(super) enum Found {
     /// A chain.
     Chain(Chain),
@@ -136,26 +167,68 @@ pub(super) enum Found {
 }
 
 /// The chain of a CAIP-2 id as it stands, or of a name or ticker. Exchanges write a network as a name
-/// with its token standard, `Tron (TRC20)`: both must name the same chain.
+/// with its token standard, `Tron (TRC20)` or `ERC20 / Ethereum`: all must name the same chain. A token
+/// or the chain's own coin beside it is left out.
 pub(super) fn find(text: &str) -> Found {
     if text.contains(':') {
         let known =
             NAMES.iter().find(|(chain, names)| chain.caip2() == text || names.contains(&text));
         return known.map_or(Found::None, |(chain, _)| Found::Chain(chain.clone()));
     }
-    let Some((name, standard)) =
-        text.trim_end().strip_suffix(')').and_then(|it| it.split_once('('))
+    let Some((name, inner)) = text.trim_end().strip_suffix(')').and_then(|it| it.split_once('('))
     else {
-        return find_name(text);
+        return find_alike(text);
     };
-    match (find_name(name), find_name(standard)) {
-        (Found::Chain(name), Found::Chain(standard)) if name == standard => Found::Chain(name),
+    if is_one_of(name, TOKENS) {
+        return find_alike(inner);
+    }
+    match (find_alike(name), find_alike(inner)) {
+        (found @ Found::Chain(_), _) if is_one_of(inner, TOKENS) => found,
+        (Found::Chain(Chain::Evm(id)), _)
+            if COINS.iter().any(|(of, coin)| *of == id && is_one_of(inner, &[coin])) =>
+        {
+            Found::Chain(Chain::Evm(id))
+        }
+        (Found::Chain(name), Found::Chain(inner)) if name == inner => Found::Chain(name),
         _ => Found::None,
     }
 }
 
+/// The chain that all names between slashes name.
+fn find_alike(text: &str) -> Found {
+    let mut found = text.split('/').map(find_beside_token);
+    let first = found.next().unwrap_or(Found::None);
+    if found.all(|other| other == first) { first } else { Found::None }
+}
+
+/// The chain of a name before which a token stands, or of a standard behind which one does.
+fn find_beside_token(text: &str) -> Found {
+    let text = text.trim();
+    match (text.split_once(is_gap), text.rsplit_once(is_gap)) {
+        (Some((token, name)), _) if is_one_of(token, TOKENS) => find_network(name),
+        (_, Some((name, token))) if is_one_of(token, TOKENS) && is_one_of(name, STANDARDS) => {
+            find_name(name)
+        }
+        _ => find_network(text),
+    }
+}
+
+/// The chain of a name, without the words behind it that add nothing, unless a name has them.
+fn find_network(text: &str) -> Found {
+    let mut name = text.trim();
+    loop {
+        let found = find_name(name);
+        match name.rsplit_once(is_gap) {
+            Some((before, word)) if found == Found::None && is_one_of(word, NETWORK_WORDS) => {
+                name = before;
+            }
+            _ => return found,
+        }
+    }
+}
+
 fn find_name(text: &str) -> Found {
-    let is_one_of = |names: &[&str]| names.iter().any(|name| folded(name).eq(folded(text)));
+    let is_one_of = |names: &[&str]| is_one_of(text, names);
     if let Some((id, _)) = EVM_NAMES.iter().find(|(_, names)| is_one_of(names)) {
         return Found::Chain(Chain::Evm(*id));
     }
@@ -169,10 +242,17 @@ fn find_name(text: &str) -> Found {
     several.map_or(Found::None, |(_, which)| Found::Several(which))
 }
 
+fn is_one_of(text: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| folded(name).eq(folded(text)))
+}
+
 /// The characters that count: in lower case, without blanks, `-` and `_`.
 fn folded(text: &str) -> impl Iterator<Item = char> {
-    let counts = |c: &char| !c.is_whitespace() && !matches!(c, '-' | '_');
-    text.chars().filter(counts).map(|c| c.to_ascii_lowercase())
+    text.chars().filter(|c| !is_gap(*c)).map(|c| c.to_ascii_lowercase())
+}
+
+fn is_gap(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '-' | '_')
 }
 
 #[cfg(test)]
