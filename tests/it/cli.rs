@@ -45,7 +45,7 @@ fn what_is_no_address() {
         assert!(!shown.err.contains('\u{1b}'), "{:?}", shown.err);
     };
     check("", "the address is empty");
-    check("0x098b716b\u{200b}8aaf", "byte 10");
+    check("nonsense\u{200b}here", "byte 8");
     check("\u{1b}[2J", "byte 0");
     check(&"a".repeat(5_000), "5000 bytes");
     check("nonsense!", "no known address form fits");

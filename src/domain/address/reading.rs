@@ -147,6 +147,9 @@ impl<'a> Reading<'a> {
 /// The text as [`Address::parse`] understands it, unless that is letter for letter: then what it is
 /// dressed in has to come off first.
 fn clean<'a>(text: &'a str, wish: Option<&Chain>) -> Option<Address<'a>> {
+    if let Some(address) = evm::parse_lower_case(text) {
+        return Some(address);
+    }
     check_text(text, 0).ok()?;
     if let Some((chain, rest)) = split_caip10(text).filter(|(chain, _)| !is_did(chain)) {
         let mut address = understand(rest, Some(&chain)).ok()?;

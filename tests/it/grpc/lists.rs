@@ -153,7 +153,12 @@ fn a_party_with_all_its_listings() {
         no address,XBT,7,Seven,Entity,DPRK3\n\
         0x00000000219ab540356cbb839cbe05303d7705fa,ETH,8,Eight,,\n";
     run(vec![loose(OFAC)], async |desk| {
-        let gone = [format!("{},ETH,7,Seven", evm(1)), format!("{},ETH,8,Eight", evm(2))];
+        let gone = [
+            format!("{},ETH,7,Seven", evm(1)),
+            format!("{},ETH,8,Eight", evm(2)),
+            // Not new later, or the removal of the first would wait.
+            "no address,XBT,7,Seven".to_owned(),
+        ];
         desk.sanction(OFAC, csv("2025-11-19", &gone)).await;
         desk.sanction(OFAC, full.as_bytes().to_vec()).await;
         desk.sanction("other", csv("2025-11-20", &[format!("{},ETH,7,Other", evm(3))])).await;
