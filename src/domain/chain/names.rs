@@ -5,6 +5,9 @@
 //! <https://github.com/bnb-chain/BEPs>; TRC-10 and TRC-20 of TRON, <https://github.com/tronprotocol/tips>;
 //! SPL of Solana, <https://spl.solana.com>), as exchanges name the network of a withdrawal.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::Chain;
 
 /// The chains with one id ([`Chain::caip2`]): other ids, names and tickers for each.
@@ -156,7 +159,7 @@ static COINS: &[(u64, &str)] = &[
 static NETWORK_WORDS: &[&str] = &["network", "mainnet", "chain", "blockchain"];
 
 /// What a text names.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Found {
     /// A chain.
     Chain(Chain),
@@ -228,19 +231,29 @@ fn find_network(text: &str) -> Found {
 }
 
 fn find_name(text: &str) -> Found {
-    let is_one_of = |names: &[&str]| is_one_of(text, names);
-    if let Some((id, _)) = EVM_NAMES.iter().find(|(_, names)| is_one_of(names)) {
-        return Found::Chain(Chain::Evm(*id));
+    if text.is_empty() {
+        return Found::None;
     }
-    if let Some((chain, _)) = NAMES.iter().find(|(_, names)| is_one_of(names)) {
-        return Found::Chain(chain.clone());
-    }
-    if let Some((reference, _)) = COSMOS_NAMES.iter().find(|(_, names)| is_one_of(names)) {
-        return Found::Chain(Chain::Cosmos((*reference).into()));
-    }
-    let several = SEVERAL.iter().find(|(names, _)| is_one_of(names));
-    several.map_or(Found::None, |(_, which)| Found::Several(which))
+    BY_NAME.get(folded(text).collect::<String>().as_str()).cloned().unwrap_or(Found::None)
 }
+
+/// The tables by their folded names: the ticker of every row of a list is looked up.
+static BY_NAME: LazyLock<HashMap<String, Found>> = LazyLock::new(|| {
+    let evm = EVM_NAMES.iter().map(|(id, names)| (*names, Found::Chain(Chain::Evm(*id))));
+    let known = NAMES.iter().map(|(chain, names)| (*names, Found::Chain(chain.clone())));
+    let cosmos = COSMOS_NAMES
+        .iter()
+        .map(|(reference, names)| (*names, Found::Chain(Chain::Cosmos((*reference).into()))));
+    let several = SEVERAL.iter().map(|(names, which)| (*names, Found::Several(which)));
+    let mut by_name = HashMap::new();
+    // Where a name stood twice, the first would count; a test holds that none does.
+    for (names, found) in evm.chain(known).chain(cosmos).chain(several) {
+        for name in names {
+            by_name.entry(folded(name).collect()).or_insert_with(|| found.clone());
+        }
+    }
+    by_name
+});
 
 fn is_one_of(text: &str, names: &[&str]) -> bool {
     names.iter().any(|name| folded(name).eq(folded(text)))
