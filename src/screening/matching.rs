@@ -264,6 +264,9 @@ pub(super) fn match_verbatim<'s>(
     findings: &mut Vec<Finding<'s>>,
 ) {
     let index = list.index();
+    if index.quarantine().is_empty() {
+        return;
+    }
     let is_cased = text.bytes().any(|byte| byte.is_ascii_uppercase());
     let lowered = is_cased.then(|| index.by_lowered(text)).into_iter().flatten();
     for quarantined in index.by_verbatim(text).chain(lowered) {
