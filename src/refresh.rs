@@ -282,8 +282,9 @@ impl Refresher {
         let believed = |state: &&ListState| {
             let due = removal_due(state, now, &settings.gates());
             let same = settings.is_of_source(state.check.source);
-            let is_judged = is_understood_as_published(state, &settings.gates());
-            trusted && !due && same && is_judged && state.version.kind == settings.kind
+            let same = same && state.version.kind == settings.kind;
+            // Reads every row: last.
+            trusted && !due && same && is_understood_as_published(state, &settings.gates())
         };
         let basis = state.as_deref().filter(believed).map(|state| state.check.clone());
         let basis = basis.as_ref();

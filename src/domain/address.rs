@@ -345,11 +345,8 @@ fn split_caip10(input: &str) -> Option<(Chain, &str)> {
 /// Whether a ticker is of a chain that we do not know. Tokens that stand on several known chains are
 /// not: a form that fits none of them is an error in the list.
 fn is_unknown_ticker(ticker: &str) -> bool {
-    const TOKENS: [&str; 12] = [
-        "USDT", "USDC", "TETHER", "DAI", "BUSD", "TUSD", "USDD", "USDP", "PYUSD", "WBTC", "WETH",
-        "OMNI",
-    ];
-    chain::is_reference(ticker) && !TOKENS.iter().any(|token| token.eq_ignore_ascii_case(ticker))
+    let mut tokens = chain::STABLECOINS.iter().chain(&["wbtc", "weth", "omni"]);
+    chain::is_reference(ticker) && !tokens.any(|token| token.eq_ignore_ascii_case(ticker))
 }
 
 /// The form of visible-ASCII `input`. A wish decides only where no form fits by itself: it allows

@@ -11,6 +11,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use self::names::Found;
+pub(crate) use self::names::STABLECOINS;
 
 mod names;
 

@@ -348,9 +348,10 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
             counts.removed += 1;
             continue;
         }
-        match Reading::of_listed(&row.key.address, &row.key.ticker).is_understood() {
-            true => counts.listings += 1,
-            false => counts.quarantined += 1,
+        if Reading::of_listed(&row.key.address, &row.key.ticker).is_understood() {
+            counts.listings += 1;
+        } else {
+            counts.quarantined += 1;
         }
         counts.removals_pending += u64::from(row.removal_pending_since.is_some());
         // Rows are sorted by party first, so that a party's rows stand together.

@@ -308,12 +308,10 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         decision: v1::Decision::from(finding.decision).into(),
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
         reason: finding.reason(),
-        address: match screening.other_addresses.is_empty() {
-            true => String::new(),
-            false => screening
-                .address_of(finding)
-                .map_or_else(String::new, |address| address.canonical().to_owned()),
-        },
+        address: screening
+            .address_of(finding)
+            .filter(|_| !screening.other_addresses.is_empty())
+            .map_or_else(String::new, |address| address.canonical().to_owned()),
     }
 }
 

@@ -25,6 +25,9 @@ macro_rules! sdn_advanced {
     };
 }
 
+/// The first bytes of a compound file, which Excel's old workbooks are.
+pub(super) const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+
 const CUT: &str = sdn_advanced!(
     "it cuts remarks in the middle of addresses and continues them in another file: use "
 );
@@ -66,7 +69,7 @@ pub(super) fn recognise(head: &[u8], name: Option<&Path>) -> Option<Foreign> {
     if head.starts_with(b"%PDF-") {
         return Some(PDF);
     }
-    if head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]) {
+    if head.starts_with(COMPOUND) {
         return Some(OLD_WORKBOOK);
     }
     let text = head.trim_ascii_start();

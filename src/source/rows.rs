@@ -12,6 +12,8 @@ mod open;
 mod parquet_rows;
 mod parquet_schema;
 mod recode;
+#[cfg(test)]
+mod slow;
 mod table;
 mod zipped;
 

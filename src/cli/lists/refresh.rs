@@ -1,7 +1,7 @@
 //! `lists refresh`: reads sources now, each by its own call, so that one that fails hides no
 //! other.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Args;
 
 use crate::cli::output::{self, Output};
@@ -27,9 +27,6 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
         return refresh(client, id.into(), arguments.output).await;
     }
     let ids = with_source(client).await?;
-    if ids.is_empty() {
-        return Err(anyhow!("no list has a configured source"));
-    }
     let (all, mut failed) = (ids.len(), 0);
     for id in ids {
         if let Err(error) = refresh(client, id.clone(), arguments.output).await {
@@ -43,12 +40,14 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     }
 }
 
-/// The lists that have a configured source.
+/// The lists that have a configured source; fails where none has.
 pub(super) async fn with_source(client: &mut Client) -> Result<Vec<String>> {
     let request = v1::ListSanctionsListsRequest {};
     let response = answer(client.lists.list_sanctions_lists(request).await)?;
     let with_source = response.lists.into_iter().filter(|list| !list.source.is_empty());
-    Ok(with_source.map(|list| list.list_id).collect())
+    let ids: Vec<_> = with_source.map(|list| list.list_id).collect();
+    ensure!(!ids.is_empty(), "no list has a configured source");
+    Ok(ids)
 }
 
 async fn refresh(client: &mut Client, list_id: String, output: Output) -> Result<()> {

@@ -130,7 +130,7 @@ static SEVERAL: &[(&[&str], &str)] = &[
 
 /// Tokens whose ticker beside a network's name says nothing of the chain, `USDT (TRC20)`: stablecoins,
 /// which stand on many. Wrapped coins are left out, since `WBTC-BTC` is a pair that is traded.
-static TOKENS: &[&str] =
+pub(crate) static STABLECOINS: &[&str] =
     &["usdt", "tether", "usdc", "dai", "busd", "tusd", "usdd", "usdp", "pyusd"];
 
 /// The standards behind which a token may stand without brackets, `TRC20-USDT`. Behind other names it
@@ -182,11 +182,11 @@ pub(super) fn find(text: &str) -> Found {
     else {
         return find_alike(text);
     };
-    if is_one_of(name, TOKENS) {
+    if is_one_of(name, STABLECOINS) {
         return find_alike(inner);
     }
     match (find_alike(name), find_alike(inner)) {
-        (found @ Found::Chain(_), _) if is_one_of(inner, TOKENS) => found,
+        (found @ Found::Chain(_), _) if is_one_of(inner, STABLECOINS) => found,
         (Found::Chain(Chain::Evm(id)), _)
             if COINS.iter().any(|(of, coin)| *of == id && is_one_of(inner, &[coin])) =>
         {
@@ -208,8 +208,8 @@ fn find_alike(text: &str) -> Found {
 fn find_beside_token(text: &str) -> Found {
     let text = text.trim();
     match (text.split_once(is_gap), text.rsplit_once(is_gap)) {
-        (Some((token, name)), _) if is_one_of(token, TOKENS) => find_network(name),
-        (_, Some((name, token))) if is_one_of(token, TOKENS) && is_one_of(name, STANDARDS) => {
+        (Some((token, name)), _) if is_one_of(token, STABLECOINS) => find_network(name),
+        (_, Some((name, token))) if is_one_of(token, STABLECOINS) && is_one_of(name, STANDARDS) => {
             find_name(name)
         }
         _ => find_network(text),

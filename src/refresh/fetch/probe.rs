@@ -129,9 +129,10 @@ fn ask(
     }
     let is_whole = answer.status() == StatusCode::OK;
     let length = answer.body().content_length();
-    let cost = match is_whole && seen.bytes == EXCERPT {
-        true => length.unwrap_or(IN_FLIGHT).min(IN_FLIGHT),
-        false => seen.bytes,
+    let cost = if is_whole && seen.bytes == EXCERPT {
+        length.unwrap_or(IN_FLIGHT).min(IN_FLIGHT)
+    } else {
+        seen.bytes
     };
     Ok(Answer::Said(mark(&answer, is_whole.then_some(length).flatten(), &excerpt), cost))
 }

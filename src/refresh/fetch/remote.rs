@@ -151,10 +151,10 @@ pub fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Strin
         value.set_sensitive(true);
         headers.push((name, value));
     }
-    match headers.len() > MAX_HEADERS {
-        true => Err(format!("{} headers, at most {MAX_HEADERS}", headers.len())),
-        false => Ok(headers),
+    if headers.len() > MAX_HEADERS {
+        return Err(format!("{} headers, at most {MAX_HEADERS}", headers.len()));
     }
+    Ok(headers)
 }
 
 fn is_forbidden(name: &str) -> bool {
@@ -167,10 +167,10 @@ fn is_forbidden(name: &str) -> bool {
 /// A text that can be sent as the agent.
 pub fn parse_user_agent(text: &str) -> Result<String, String> {
     let printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
-    match text.trim() == text && text.len() <= 256 && text.bytes().all(printable) {
-        true => Ok(text.to_owned()),
-        false => Err("must be at most 256 characters of plain ASCII".to_owned()),
+    if text.trim() != text || text.len() > 256 || !text.bytes().all(printable) {
+        return Err("must be at most 256 characters of plain ASCII".to_owned());
     }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

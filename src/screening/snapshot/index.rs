@@ -195,8 +195,7 @@ impl ListIndex {
         &self,
         text: &str,
     ) -> impl Iterator<Item = &QuarantinedRow> {
-        let places = if self.verbatim.is_empty() { None } else { self.verbatim.get(text) };
-        places.into_iter().flatten().map(|&place| &self.quarantine[place as usize])
+        self.verbatim.get(text).into_iter().flatten().map(|&place| &self.quarantine[place as usize])
     }
 
     /// The quarantined rows that are `text`, which tells letters by their case, in lower case.
@@ -204,11 +203,11 @@ impl ListIndex {
         &self,
         text: &str,
     ) -> impl Iterator<Item = &QuarantinedRow> {
-        let places = match self.lowered.is_empty() {
-            true => None,
-            false => self.lowered.get(text.to_ascii_lowercase().as_str()),
-        };
-        places.into_iter().flatten().map(|&place| &self.quarantine[place as usize])
+        self.lowered
+            .get(text.to_ascii_lowercase().as_str())
+            .into_iter()
+            .flatten()
+            .map(|&place| &self.quarantine[place as usize])
     }
 
     /// The row of a listing, with its party (`None` only if the store lost it).

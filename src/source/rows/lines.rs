@@ -186,18 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Gives at most a few bytes at once.
-    struct Slow<'a>(&'a [u8], usize);
-
-    impl Read for Slow<'_> {
-        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(buf.len());
-            buf[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
+    use crate::source::rows::slow::Slow;
 
     fn lines(text: &[u8], step: usize, max: usize) -> Result<Vec<Vec<u8>>, LineError> {
         let mut lines = Lines::new(Box::new(Slow(text, step)), max);

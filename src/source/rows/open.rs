@@ -11,15 +11,13 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::{RowsError, zipped};
+use crate::source::foreign::COMPOUND;
 
 /// How much is read from a file at once, in bytes.
 const BUFFER: usize = 256 << 10;
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
-
-/// The first bytes of a compound file, which Excel's old workbooks are.
-const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 /// Where the bytes come from.
 pub enum Origin<'p> {

@@ -148,18 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Gives at most a few bytes at once.
-    struct Slow<'a>(&'a [u8], usize);
-
-    impl Read for Slow<'_> {
-        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(buf.len());
-            buf[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
+    use crate::source::rows::slow::Slow;
 
     fn all(mut reader: impl Read) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();

@@ -253,18 +253,19 @@ fn an_export_is_the_same_list_elsewhere() {
     });
 }
 
+/// A list whose source is `source.csv` of the data directory, and one without a source.
+fn with_file_source(config: &mut Config) {
+    let path = Some(config.data_dir.join("source.csv"));
+    config.lists = vec![ListSettings { path, ..ofac() }, settings("by-hand", ListKind::Seizure)];
+}
+
 fn refresh_request() -> v1::RefreshListRequest {
     v1::RefreshListRequest { list_id: OFAC.to_owned() }
 }
 
 #[test]
 fn a_refresh_reads_the_source() {
-    let edit = |config: &mut Config| {
-        let path = Some(config.data_dir.join("source.csv"));
-        config.lists =
-            vec![ListSettings { path, ..ofac() }, settings("by-hand", ListKind::Seizure)];
-    };
-    run_with(edit, async |desk| {
+    run_with(with_file_source, async |desk| {
         let path = desk.dir.path().join("source.csv");
         let mut lists = desk.client.lists.clone();
         let gone = plain(Code::Unavailable, "SOURCE_FAILED", "source.csv");
@@ -309,12 +310,7 @@ fn a_refresh_reads_the_source() {
 
 #[test]
 fn a_check_of_a_source_says_what_it_sees_and_publishes_nothing() {
-    let edit = |config: &mut Config| {
-        let path = Some(config.data_dir.join("source.csv"));
-        config.lists =
-            vec![ListSettings { path, ..ofac() }, settings("by-hand", ListKind::Seizure)];
-    };
-    run_with(edit, async |desk| {
+    run_with(with_file_source, async |desk| {
         let path = desk.dir.path().join("source.csv");
         let mut lists = desk.client.lists.clone();
         let request = |list: &str| v1::CheckSourceRequest { list_id: list.to_owned() };

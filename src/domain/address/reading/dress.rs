@@ -144,9 +144,10 @@ pub(super) fn strip(input: &str) -> Bared {
 
 /// Whether a character may be the first or last of an address, or of a look-alike.
 fn is_inner(character: char) -> bool {
-    match character.is_ascii() {
-        true => character.is_ascii_alphanumeric(),
-        false => character.is_alphanumeric() && !is_ignorable(character),
+    if character.is_ascii() {
+        character.is_ascii_alphanumeric()
+    } else {
+        character.is_alphanumeric() && !is_ignorable(character)
     }
 }
 

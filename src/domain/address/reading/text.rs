@@ -170,25 +170,27 @@ impl Found {
             .map(|word| dress::strip(word).text)
             .filter(|word| !word.is_empty())
             .collect();
-        let alone: Option<Vec<_>> = words.iter().map(|word| clean(word, wish)).collect();
-        if let Some(addresses) = alone.filter(|_| words.len() > 1) {
-            addresses.into_iter().for_each(|address| self.add(address.into_owned()));
+        let alone: Vec<_> = words.iter().map(|word| clean(word, wish)).collect();
+        if words.len() > 1 && alone.iter().all(Option::is_some) {
+            alone.into_iter().flatten().for_each(|address| self.add(address.into_owned()));
             return;
         }
-        let is_address =
-            |word: &String| clean(word, wish).is_some() || spelling::read(word).is_some();
-        let are_addresses = words.len() > 1 && words.iter().all(is_address);
-        for word in &words {
+        let spelt: Vec<_> = words.iter().map(|word| spelling::read(word)).collect();
+        let are_addresses = words.len() > 1
+            && alone.iter().zip(&spelt).all(|(alone, spelt)| alone.is_some() || spelt.is_some());
+        for (word, spelt) in words.iter().zip(spelt) {
             self.word(word);
-            if are_addresses && let Some((address, _)) = spelling::read(word) {
+            if are_addresses && let Some((address, _)) = spelt {
                 add(&mut self.suspects, address);
             }
         }
         let joined = self.parts(&words);
-        let rest = words.iter().enumerate().filter(|(place, _)| !joined.contains(place));
-        let rest = rest.filter(|(_, word)| matches!(uri::read(word, None), Uri::No));
-        let rest: Vec<&str> = rest.map(|(_, word)| word.as_str()).collect();
-        self.has_other_words |= rest.iter().any(|word| clean(word, wish).is_none());
+        let rest = words.iter().zip(&alone).enumerate();
+        let rest = rest.filter(|(place, _)| !joined.contains(place)).map(|(_, word)| word);
+        let rest: Vec<_> =
+            rest.filter(|(word, _)| matches!(uri::read(word, None), Uri::No)).collect();
+        self.has_other_words |= rest.iter().any(|(_, alone)| alone.is_none());
+        let rest: Vec<&str> = rest.into_iter().map(|(word, _)| word.as_str()).collect();
         if !self.addresses.is_empty() && clues::has_odd_words(&rest.join(" ")) {
             self.doubt(Misfit::Mistyped);
         }
@@ -229,8 +231,7 @@ impl Found {
     }
 
     /// Puts neighbouring words together, as a line break may have parted them: an address where a
-    /// checksum bears that out, else no more than likely one.
-    /// Returns the places of words that are parts.
+    /// checksum bears that out, else no more than likely one. Returns the places of words that are parts.
     fn parts(&mut self, words: &[String]) -> BTreeSet<usize> {
         let mut joined_words = BTreeSet::new();
         for count in [2, 3, 4] {

@@ -48,13 +48,18 @@ pub(super) fn read(text: &str, wish: Option<&Chain>) -> Uri {
     if let Some(account) = strip_prefix_of(text, "did:pkh:") {
         return did(account);
     }
-    match text.split_once(':') {
-        Some((scheme, rest)) if is_scheme(scheme) => match scheme_chain(scheme) {
-            Some(chain) => return of_scheme(scheme, chain.as_ref(), rest),
-            None if rest.starts_with("//") => return url(rest, wish),
-            None => {}
-        },
-        _ => {}
+    if let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {
+        match Chain::from_ticker(scheme) {
+            // EIP-681 uses it on every EVM chain.
+            Some(Chain::Evm(1)) if scheme.eq_ignore_ascii_case("ethereum") => {
+                return ethereum(scheme, None, rest);
+            }
+            Some(Chain::AnyEvm | Chain::AnyCosmos) => return ethereum(scheme, None, rest),
+            Some(chain @ Chain::Evm(_)) => return ethereum(scheme, Some(&chain), rest),
+            Some(Chain::Other(_)) | None if rest.starts_with("//") => return url(rest, wish),
+            Some(Chain::Other(_)) | None => {}
+            Some(chain) => return payment(scheme, &chain, rest),
+        }
     }
     // Without a scheme: a host with a dot, and a path.
     match text.split_once('/') {
@@ -76,23 +81,6 @@ pub(super) fn url_within(word: &str) -> Option<usize> {
     let (before, _) = word.split_once("://")?;
     let begin = before.char_indices().rfind(|(_, c)| !is_of_scheme(*c));
     begin.map(|(place, character)| place + character.len_utf8())
-}
-
-/// The chain that a scheme names: `Some(None)` for `ethereum`, which EIP-681 uses on every EVM chain.
-fn scheme_chain(scheme: &str) -> Option<Option<Chain>> {
-    match Chain::from_ticker(scheme)? {
-        Chain::Other(_) => None,
-        Chain::Evm(1) if scheme.eq_ignore_ascii_case("ethereum") => Some(None),
-        Chain::AnyEvm | Chain::AnyCosmos => Some(None),
-        chain => Some(Some(chain)),
-    }
-}
-
-fn of_scheme(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
-    match chain {
-        None | Some(Chain::Evm(_)) => ethereum(scheme, chain, rest),
-        Some(chain) => payment(scheme, chain, rest),
-    }
 }
 
 /// `scheme:address?parameters` on a chain that is no EVM chain. BIP-321 may state addresses in `bc`
