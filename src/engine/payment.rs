@@ -114,7 +114,7 @@ impl<'s> LookUp<'_, 's> {
             payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();
         let mut passed_on: HashMap<&KeyId, Vec<Tie>> = HashMap::new();
         for key in others.iter().flat_map(|other| &other.own) {
-            passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment.direction));
+            passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment));
         }
         let own: Vec<Option<Keys>> =
             payment.own().iter().map(|text| self.keys(text, payment)).collect();
@@ -162,7 +162,7 @@ impl<'s> LookUp<'_, 's> {
         let own: Vec<&KeyId> = own.iter().flatten().flat_map(|keys| &keys.own).collect();
         let mut within = Vec::new();
         for hub in others.iter().flat_map(|other| &other.own) {
-            if !own.contains(&hub) || self.stop(hub) != Some(StopReason::Hub) {
+            if !own.contains(&hub) || self.stop(hub, payment) != Some(StopReason::Hub) {
                 continue;
             }
             let keys = Keys { own: vec![hub.clone()], nested: Vec::new() };
@@ -225,11 +225,12 @@ impl<'s> LookUp<'_, 's> {
     }
 
     /// What somebody who deals with a key now is tied to by that.
-    fn passed_on(&self, key: &KeyId, direction: Direction) -> Vec<Tie> {
+    fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<Tie> {
+        let direction = payment.direction;
         let sources = self.scope.sources_at(key);
         let own = sources.into_iter().map(|source| Tie::to_source(source, self.now));
         let mut passed_on: Vec<_> = own.collect();
-        let hub = match self.stop(key) {
+        let hub = match self.stop(key, payment) {
             None => false,
             Some(StopReason::Hub) => true,
             Some(_) => return passed_on,
@@ -249,11 +250,12 @@ impl<'s> LookUp<'_, 's> {
         passed_on
     }
 
-    /// Why paths end at a key. Without the graph it is not known whether it is a hub.
-    fn stop(&self, key: &KeyId) -> Option<StopReason> {
+    /// Why paths that leave a key by the payment end. Without the graph it is not known whether it
+    /// is a hub.
+    fn stop(&self, key: &KeyId, payment: &Payment) -> Option<StopReason> {
         let packed = PackedKey::from(key);
         if let Some(world) = self.world {
-            return world.stop(&packed);
+            return world.stop_on(&packed, &payment.chain);
         }
         let is_stop = self.scope.is_service(key)
             || self.assets.is_token_contract(&packed)

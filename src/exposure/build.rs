@@ -10,7 +10,7 @@
 use super::edges::Edge;
 use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
-use super::nodes::{Node, TWIN};
+use super::nodes::{Node, STOP, TWIN};
 use super::{Direction, Timing};
 
 /// An entry that was made at a level, to be followed at the next.
@@ -88,7 +88,7 @@ impl Build<'_> {
         let ground = self.ground;
         for Reached { node, entry, before } in std::mem::take(&mut self.addresses) {
             let Entry { arrival, tag, .. } = self.hops.pool[entry as usize];
-            if !ground.passes(node, level) {
+            if level > 0 && ground.nodes.has(node, STOP) {
                 continue;
             }
             if level > 0 && !ground.nodes.has(node, TWIN) {
@@ -98,7 +98,7 @@ impl Build<'_> {
             ground.departures(self.direction, node, arrival, before, |twin, piece| {
                 if level == 0 {
                     self.leave_source(twin, tag.source(), piece, deepest);
-                } else {
+                } else if !ground.cuts(self.direction, node, twin) {
                     self.offer_all(piece, tag, deepest);
                 }
             });

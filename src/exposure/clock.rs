@@ -29,6 +29,8 @@ pub(super) struct Clocks {
 struct Clock {
     chain: Chain,
     positioned: bool,
+    /// The first clock of the chain.
+    first: ClockId,
     /// Ascending by height.
     heights: Vec<Height>,
     /// Heights that came late or changed their time, not in `heights` yet.
@@ -95,10 +97,22 @@ impl Clocks {
 
     fn add(&mut self, chain: &Chain, positioned: bool) -> ClockId {
         let id = ClockId::try_from(self.clocks.len()).expect("fewer chains than clock ids");
+        let of_chain = self.by_chain.entry(chain.clone()).or_default();
+        let first = of_chain[usize::from(!positioned)].unwrap_or(id);
+        of_chain[usize::from(positioned)] = Some(id);
         let (heights, late) = (Vec::new(), Vec::new());
-        self.clocks.push(Clock { chain: chain.clone(), positioned, heights, late });
-        self.by_chain.entry(chain.clone()).or_default()[usize::from(positioned)] = Some(id);
+        self.clocks.push(Clock { chain: chain.clone(), positioned, first, heights, late });
         id
+    }
+
+    /// The first clock of the chain of a clock: equal for both clocks of a chain.
+    pub fn first_of_chain(&self, clock: ClockId) -> ClockId {
+        self.clocks[usize::from(clock)].first
+    }
+
+    /// The chain of a clock.
+    pub fn chain(&self, clock: ClockId) -> &Chain {
+        &self.clocks[usize::from(clock)].chain
     }
 
     /// The clock of a chain, if transfers of it were seen.

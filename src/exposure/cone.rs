@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ground::{Ground, mask};
 use super::hops::Hops;
-use super::nodes::{HUB, Node, STOP};
+use super::nodes::{Node, STOP};
 use super::{Direction, Source, Timing};
 use crate::domain::packed_key::PackedKey;
 
@@ -160,8 +160,13 @@ impl Search<'_> {
             self.cone.links.push(link);
             return;
         }
-        if ground.nodes.has(link.tail, STOP | HUB) {
+        let (group, is_stop) =
+            (ground.nodes.group(&link.tail), ground.nodes.has(link.tail, STOP));
+        let passes = |twin: &&Node| ground.passes(direction, **twin, link.tail, 1);
+        if is_stop || !group.iter().all(|twin| passes(&twin)) {
             self.cone.stops_met.insert(*key);
+        }
+        if is_stop || !group.iter().any(|twin| passes(&twin)) {
             return;
         }
         if left == 0 || !self.may_lead(link, left) {
@@ -169,7 +174,7 @@ impl Search<'_> {
         }
         self.cone.links.push(link);
         let from = ground.nodes.clock(link.tail);
-        for &twin in ground.nodes.group(&link.tail) {
+        for &twin in group.iter().filter(passes) {
             let to = ground.nodes.clock(twin);
             let limit = self.latest(direction, link.at, from, to);
             let known = self.limits.get(&twin).copied();
@@ -188,7 +193,8 @@ impl Search<'_> {
         let to = ground.nodes.clock(link.tail);
         ground.nodes.group(&link.tail).iter().any(|&twin| {
             let from = ground.nodes.clock(twin);
-            known.of(twin).any(|entry| {
+            let passes = ground.passes(self.aim.direction, twin, link.tail, left);
+            passes && known.of(twin).any(|entry| {
                 entry.tag.hops() <= left
                     && ground.convert(direction, entry.arrival, from, to) <= link.at
             })

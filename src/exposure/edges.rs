@@ -37,6 +37,11 @@ impl Edge {
     pub fn counts(&self) -> bool {
         self.other & UNCOUNTED == 0
     }
+
+    /// The edge, which stands where it comes from, from another node.
+    pub fn leaving(&self, from: Node) -> Appended {
+        Appended { key: self.key, from, to: self.other, id: self.id }
+    }
 }
 
 /// An edge that was appended.
@@ -120,11 +125,23 @@ impl Edges {
         self.tail = Vec::new();
     }
 
-    /// Keeps only the edges of which `keep` says so, given the node at whose place it stands.
-    pub fn retain(&mut self, nodes: usize, keep: impl Fn(Node, &Edge) -> bool) {
+    /// Keeps only the edges of which `keep` says so, given the node at whose place it stands, and
+    /// whether that is where it comes from.
+    pub fn retain(&mut self, nodes: usize, keep: impl Fn(Node, &Edge, bool) -> bool) {
         self.fold(nodes);
-        self.out.base.retain(&keep);
-        self.into.base.retain(&keep);
+        self.out.base.retain(|node, edge| keep(node, edge, true));
+        self.into.base.retain(|node, edge| keep(node, edge, false));
+    }
+
+    /// What is appended and not visible yet.
+    pub fn tail_mut(&mut self) -> &mut [Appended] {
+        &mut self.tail
+    }
+
+    /// Appends edges that were taken out, and makes them visible.
+    pub fn put_back(&mut self, edges: Vec<Appended>, nodes: usize) {
+        self.tail.extend(edges);
+        self.fold(nodes);
     }
 
     /// The number of edges, each counted once (an end that stands for nobody has none).

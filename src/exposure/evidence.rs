@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::edges::Edge;
 use super::ground::mask;
 use super::hops::{Entry, Hops, Tag};
-use super::nodes::{FIRST, HUB, Node, STOP, TX, UNKNOWN};
+use super::nodes::{FIRST, Node, STOP, TX, UNKNOWN};
 use super::parties::kind_index;
 use super::search::HopRef;
 use super::shares::NotCounted;
@@ -170,18 +170,15 @@ impl World {
                 && ground.timing(tag.source(), clock, key) == tag.timing();
             return is_it.then_some(None);
         }
-        let flag = if at.by_hub { HUB } else { 0 };
-        if self.nodes.has(tail, STOP | HUB) && !self.nodes.has(tail, flag) {
-            return None;
-        }
-        if at.by_hub && !self.nodes.has(tail, HUB) {
+        if self.nodes.has(tail, STOP) {
             return None;
         }
         let folded = key ^ mask(hops.direction);
         let found = self.nodes.group(&tail).iter().find_map(|&twin| {
             let entry = hops.at(twin, tag.hops() - 1).0?;
             let from = self.nodes.clock(twin);
-            let allowed = ground.convert(hops.direction, entry.arrival, from, clock) <= folded;
+            let allowed = ground.convert(hops.direction, entry.arrival, from, clock) <= folded
+                && ground.cuts(hops.direction, twin, tail) == at.by_hub;
             let is_it = allowed && entry.tag == tag.at(tag.hops() - 1);
             is_it.then_some(At { node: twin, entry, by_hub: false })
         });
@@ -233,7 +230,9 @@ impl World {
         }
         let key = *self.nodes.key(other);
         let is_source = hops.is_source(other);
-        if self.nodes.has(other, HUB) && !is_source {
+        let twins = self.nodes.group(&other);
+        let is_cut = |twin: &Node| self.ground().cuts(hops.direction, *twin, other);
+        if twins.iter().any(is_cut) && !is_source {
             keep(&mut found.hubs_met, key, &mut found.cut_short);
         } else if self.nodes.has(other, STOP) && !is_source {
             keep(&mut found.stops_met, key, &mut found.cut_short);
@@ -254,14 +253,15 @@ impl World {
         if before == 0 {
             return hops.is_source(other);
         }
-        if label.hub != self.nodes.has(other, HUB) || self.nodes.has(other, STOP) {
+        if self.nodes.has(other, STOP) {
             return false;
         }
         let (ground, clock) = (self.ground(), self.nodes.clock(node));
         self.nodes.group(&other).iter().any(|&twin| {
             hops.at(twin, before).0.is_some_and(|entry| {
                 let from = self.nodes.clock(twin);
-                ground.convert(hops.direction, entry.arrival, from, clock)
+                let is_it = ground.cuts(hops.direction, twin, other) == label.hub;
+                is_it && ground.convert(hops.direction, entry.arrival, from, clock)
                     <= key ^ mask(hops.direction)
             })
         })
@@ -294,12 +294,12 @@ impl World {
                         found.plain_hops = depth;
                         return;
                     }
-                    if !self.nodes.has(edge.node(), STOP | HUB) {
-                        let other = edge.node();
-                        let group = self.nodes.group(&other).iter().copied();
-                        next.extend(group.inspect(|&twin| {
+                    let other = edge.node();
+                    for &twin in self.nodes.group(&other) {
+                        if self.ground().passes(hops.direction, twin, other, depth) {
                             seen.insert(twin);
-                        }));
+                            next.insert(twin);
+                        }
                     }
                 }
             }

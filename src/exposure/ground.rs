@@ -76,10 +76,32 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// Whether funds that reached the node may go on; a source's own always do.
+    /// Whether funds that arrived at one node of a key over so many hops, and left at another (or
+    /// the same), go on; a source's own always do.
     #[inline]
-    pub fn passes(&self, node: Node, hops: u8) -> bool {
-        hops == 0 || !self.nodes.has(node, STOP | HUB)
+    pub fn passes(&self, direction: Direction, arrived: Node, left: Node, hops: u8) -> bool {
+        hops == 0 || !(self.nodes.has(arrived, STOP) || self.cuts(direction, arrived, left))
+    }
+
+    /// Whether the transfer by which funds leave a key in time is an untagged hub's since it became
+    /// one. Backwards it is that by which they arrive.
+    #[inline]
+    pub fn cuts(&self, direction: Direction, arrived: Node, left: Node) -> bool {
+        let leaving = match direction {
+            Direction::ReceivedFrom => left,
+            Direction::SentTo => arrived,
+        };
+        self.nodes.has(leaving, HUB)
+    }
+
+    /// Whether anything that arrives at a node can be cut where it leaves the key.
+    pub fn leads_to_cut(&self, direction: Direction, node: Node) -> bool {
+        self.nodes.group(&node).iter().any(|&twin| self.cuts(direction, node, twin))
+    }
+
+    /// Stands for the key of a node on its chain.
+    pub fn first_on_chain(&self, node: Node) -> Node {
+        self.nodes.first_on_chain(node, self.clocks)
     }
 
     /// Whether the transfer at a source was before its listing.

@@ -1,110 +1,148 @@
-//! Hubs: keys with more distinct counterparties than the limit; and what their counterparties have
-//! by them. Does not say what a hub means.
+//! Hubs: keys with more distinct counterparties on a chain than the limit, and from when on; and
+//! what their counterparties have by them. Does not say what a hub means.
+//!
+//! A key is a hub on a chain from the moment at which it had dealt with one more than the limit: in
+//! chain time, so that both clocks of a chain are compared. Transfers that leave it later stand at a
+//! node of their own (see `world/split`). Under insertion a moment only becomes earlier.
 
 use hashbrown::{HashMap, HashSet};
 
+use super::clock::{ClockId, Clocks};
 use super::edges::{Appended, Edge};
-use super::ground::Ground;
+use super::ground::{Ground, mask};
 use super::hops::{ByHub, Entry, Hops, Tag};
 use super::nodes::{FIRST, HUB, Node, Nodes, STOP, TX};
 
-/// Keys (by their first node) that have more edges than the limit but fewer counterparties, with
-/// these; counted once and then kept up to date.
+/// Counts counterparties. A key on a chain is named by its first node there.
 #[derive(Debug, Default)]
 pub(super) struct HubWatch {
+    /// The counterparties of those that have more edges than the limit, but no more counterparties.
     watched: HashMap<Node, HashSet<Node>>,
-    /// By key: every hub, tagged or not.
-    over: HashSet<Node>,
-    /// By key: the hubs that are flagged.
-    marked: HashSet<Node>,
+    /// Hubs, tagged or not, with the chain time at which each became one.
+    moments: HashMap<Node, u64>,
+    /// The untagged hubs.
+    untagged: HashSet<Node>,
 }
 
 impl HubWatch {
     /// Counts every key anew.
     pub fn count_all(&mut self, ground: Ground<'_>, limit: u32) {
         self.watched.clear();
-        self.over.clear();
-        let nodes = FIRST..ground.nodes.len() as Node;
-        for node in nodes.filter(|&node| !ground.nodes.has(node, TX)) {
-            if ground.nodes.first(node) == node {
+        self.moments.clear();
+        for node in FIRST..ground.nodes.len() as Node {
+            if !ground.nodes.has(node, TX) && ground.first_on_chain(node) == node {
                 self.count(ground, node, limit);
             }
         }
     }
 
-    /// Takes note of appended edges; gives the keys that became more than the limit.
-    pub fn note(&mut self, ground: Ground<'_>, edges: &[Appended], limit: u32) -> Vec<Node> {
-        let mut crossed = Vec::new();
+    /// Counts what was appended; returns whether any moment is new or another.
+    pub fn note(&mut self, ground: Ground<'_>, edges: &[Appended], limit: u32) -> bool {
+        let mut doubtful = HashSet::new();
         for edge in edges.iter().filter(|edge| edge.counts()) {
             for (node, other) in [(edge.from, edge.to()), (edge.to(), edge.from)] {
                 if ground.nodes.has(node, TX) {
                     continue;
                 }
-                let node = ground.nodes.first(node);
-                if self.over.contains(&node) {
-                    continue;
-                }
-                match self.watched.get_mut(&node) {
-                    Some(others) => {
-                        others.insert(ground.nodes.first(other));
-                        if others.len() > limit as usize {
-                            self.watched.remove(&node);
-                            self.over.insert(node);
-                        }
+                let first = ground.first_on_chain(node);
+                if let Some(&moment) = self.moments.get(&first) {
+                    if ground.clocks.time(ground.nodes.clock(node), edge.key) < moment {
+                        doubtful.insert(first);
                     }
-                    None => self.count(ground, node, limit),
-                }
-                if self.over.contains(&node) {
-                    crossed.push(node);
+                } else if let Some(others) = self.watched.get_mut(&first) {
+                    others.insert(ground.nodes.first(other));
+                    if others.len() > limit as usize {
+                        doubtful.insert(first);
+                    }
+                } else {
+                    doubtful.insert(first);
                 }
             }
         }
-        crossed
+        let mut changed = false;
+        for first in doubtful {
+            let before = self.moments.get(&first).copied();
+            self.count(ground, first, limit);
+            changed |= self.moments.get(&first).copied() != before;
+        }
+        changed
     }
 
-    fn count(&mut self, ground: Ground<'_>, node: Node, limit: u32) {
-        let group = ground.nodes.group(&node);
-        let edges = [&ground.edges.out, &ground.edges.into];
-        let pieces = || {
-            let each = |&twin: &Node| edges.into_iter().flat_map(move |of| of.pieces(twin));
-            group.iter().flat_map(each)
-        };
-        if pieces().map(<[Edge]>::len).sum::<usize>() <= limit as usize {
+    /// Goes through the edges of a key on a chain in order of time until it has one counterparty
+    /// more than the limit.
+    fn count(&mut self, ground: Ground<'_>, first: Node, limit: u32) {
+        self.watched.remove(&first);
+        self.moments.remove(&first);
+        let mut pieces: Vec<(ClockId, &[Edge])> = Vec::new();
+        for node in ground.nodes.on_chain(&first, ground.clocks) {
+            let clock = ground.nodes.clock(node);
+            for edges in [&ground.edges.out, &ground.edges.into] {
+                pieces.extend(edges.pieces(node).map(|piece| (clock, piece)));
+            }
+        }
+        pieces.retain(|(_, piece)| !piece.is_empty());
+        if pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>() <= limit as usize {
             return;
         }
+        // Keys of one clock order as its chain time does, and are cheaper.
+        let has_one_clock = pieces.iter().all(|(clock, _)| *clock == pieces[0].0);
+        let order = |clock: ClockId, edge: &Edge| {
+            if has_one_clock { edge.key } else { ground.clocks.time(clock, edge.key) }
+        };
+        let mut heads: Vec<u64> =
+            pieces.iter().map(|(clock, piece)| order(*clock, &piece[0])).collect();
         let mut others = HashSet::new();
-        for edge in pieces().flatten().filter(|edge| edge.counts()) {
-            others.insert(ground.nodes.first(edge.node()));
-            if others.len() > limit as usize {
-                self.over.insert(node);
-                return;
+        while let Some(at) = (0..heads.len()).min_by_key(|&at| heads[at]) {
+            let (clock, piece) = &mut pieces[at];
+            let Some((edge, rest)) = piece.split_first() else { break };
+            if edge.counts() {
+                others.insert(ground.nodes.first(edge.node()));
+                if others.len() > limit as usize {
+                    self.moments.insert(first, ground.clocks.time(*clock, edge.key));
+                    return;
+                }
+            }
+            *piece = rest;
+            match rest.first() {
+                Some(next) => heads[at] = order(*clock, next),
+                None => {
+                    heads.swap_remove(at);
+                    pieces.swap_remove(at);
+                }
             }
         }
-        self.watched.insert(node, others);
+        self.watched.insert(first, others);
     }
 
-    /// Sets the flags of untagged hubs; gives those keys, by their first node, that were none
-    /// before.
-    pub fn mark(&mut self, nodes: &mut Nodes) -> Vec<Node> {
-        let before = std::mem::take(&mut self.marked);
-        for &node in
-            before.iter().flat_map(|node| nodes.group(node)).copied().collect::<Vec<_>>().iter()
-        {
-            nodes.flags[node as usize] &= !HUB;
+    /// The chain time after which what leaves a key on a chain is a hub's.
+    pub fn moment(&self, first: Node) -> Option<u64> {
+        self.moments.get(&first).copied()
+    }
+
+    /// Every hub, tagged or not: its first node on the chain, and since when; in no order.
+    pub fn all(&self) -> impl Iterator<Item = (Node, u64)> {
+        self.moments.iter().map(|(&first, &moment)| (first, moment))
+    }
+
+    /// The untagged hubs likewise.
+    pub fn moments(&self) -> impl Iterator<Item = (Node, u64)> {
+        self.untagged.iter().filter_map(|&first| Some((first, self.moment(first)?)))
+    }
+
+    /// Sets the flags of untagged hubs, whose nodes must be split; gives the first nodes on their
+    /// chains of those that were none before.
+    pub fn mark(&mut self, nodes: &mut Nodes, clocks: &Clocks) -> Vec<Node> {
+        let before = std::mem::take(&mut self.untagged);
+        for (node, late) in nodes.all_late().collect::<Vec<_>>() {
+            let first = nodes.first_on_chain(node, clocks);
+            let is_hub = self.moments.contains_key(&first) && !nodes.has(node, STOP);
+            let flags = &mut nodes.flags[late as usize];
+            *flags = if is_hub { *flags | HUB } else { *flags & !HUB };
+            if is_hub {
+                self.untagged.insert(first);
+            }
         }
-        let untagged = self.over.iter().copied().filter(|&node| !nodes.has(node, STOP));
-        self.marked = untagged.collect();
-        for &node in self
-            .marked
-            .iter()
-            .flat_map(|node| nodes.group(node))
-            .copied()
-            .collect::<Vec<_>>()
-            .iter()
-        {
-            nodes.flags[node as usize] |= HUB;
-        }
-        let mut new: Vec<_> = self.marked.difference(&before).copied().collect();
+        let mut new: Vec<_> = self.untagged.difference(&before).copied().collect();
         new.sort_unstable();
         new
     }
@@ -114,13 +152,18 @@ impl HubWatch {
 pub(super) fn by_hubs(ground: Ground<'_>, hops: &mut Hops, watch: &HubWatch) {
     hops.by_hub.clear();
     let mut ignored = HashSet::new();
-    for &hub in watch.marked.iter().flat_map(|first| ground.nodes.group(first)) {
-        let entries: Vec<_> = hops.of(hub).copied().collect();
+    let keys: HashSet<Node> =
+        watch.untagged.iter().map(|&first| ground.nodes.first(first)).collect();
+    for &arrived in keys.iter().flat_map(|first| ground.nodes.group(first)) {
+        let entries: Vec<_> = hops.of(arrived).copied().collect();
+        let direction = hops.direction;
         let mut before = u64::MAX;
         for Entry { arrival, tag, .. } in entries {
             if tag.hops() > 0 && tag.hops() < ground.max_hops {
-                ground.departures(hops.direction, hub, arrival, before, |_, piece| {
-                    offer_edges(ground, hops, hub, tag, piece, &mut ignored);
+                ground.departures(direction, arrived, arrival, before, |left, piece| {
+                    if ground.cuts(direction, arrived, left) {
+                        offer_edges(ground, hops, left, tag, piece, &mut ignored);
+                    }
                 });
             }
             before = arrival;
@@ -139,7 +182,7 @@ pub(super) fn offer_edges(
     improved: &mut HashSet<Node>,
 ) {
     let tag = tag.at(tag.hops() + 1);
-    let fold = super::ground::mask(hops.direction);
+    let fold = mask(hops.direction);
     for edge in piece.iter().filter(|edge| edge.counts()) {
         if !ground.is_tx(edge.node()) {
             let by = ByHub { arrival: edge.key ^ fold, tag };

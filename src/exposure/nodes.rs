@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use hashbrown::DefaultHashBuilder;
 
-use super::clock::ClockId;
+use super::clock::{ClockId, Clocks};
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
 /// The number of a node; below 2^31.
@@ -22,10 +22,14 @@ pub(super) const FIRST: Node = 2;
 pub(super) const TX: u8 = 1;
 /// Paths may reach the node and not pass it: anything but a hub.
 pub(super) const STOP: u8 = 2;
-/// Paths may reach the node and not pass it: it is an untagged hub.
+/// The node holds the transfers that leave an untagged hub since it became one: paths end there.
 pub(super) const HUB: u8 = 4;
-/// The key has nodes on other clocks.
+/// The key has further nodes.
 pub(super) const TWIN: u8 = 8;
+/// The node has a late node (see [`Nodes::late`]).
+pub(super) const SPLIT: u8 = 16;
+/// The node is a late node.
+pub(super) const LATE: u8 = 32;
 
 /// The tag of a key slot that holds the row of a transaction: no [`PackedKey`] has it.
 const TX_TAG: u8 = 0xff;
@@ -46,6 +50,8 @@ pub(super) struct Nodes {
     has_transactions: bool,
     /// The nodes of keys with several, ascending, by the first.
     groups: HashMap<PackedKey, Vec<Node>>,
+    /// The late nodes, by the node of the same key and clock.
+    late: HashMap<Node, Node>,
     /// Random per process against crafted collisions; nothing depends on it but speed.
     hasher: DefaultHashBuilder,
 }
@@ -59,6 +65,7 @@ impl Default for Nodes {
             index: Index::default(),
             has_transactions: false,
             groups: HashMap::new(),
+            late: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -110,12 +117,41 @@ impl Nodes {
         if let Some(twin) = twin {
             let group = self.groups.entry(*key).or_insert_with(|| vec![twin]);
             group.push(node);
-            let inherited = self.flags[group[0] as usize] | TWIN;
+            self.flags[node as usize] = self.flags[group[0] as usize] & STOP;
             for &node in group.iter() {
-                self.flags[node as usize] = inherited;
+                self.flags[node as usize] |= TWIN;
             }
         }
         (node, true)
+    }
+
+    /// The late node of a node: of the same key on the same clock, for the transfers that leave the
+    /// key after it became a hub on that chain. [`Nodes::intern`] never gives it.
+    pub fn make_late(&mut self, node: Node) -> Node {
+        if let Some(&late) = self.late.get(&node) {
+            return late;
+        }
+        let inherited = self.flags[node as usize] & STOP;
+        let key = *self.key(node);
+        let late = self.push(key, self.clock(node), inherited | LATE);
+        self.late.insert(node, late);
+        self.flags[node as usize] |= SPLIT;
+        let group = self.groups.entry(key).or_insert_with(|| vec![node]);
+        group.push(late);
+        for &node in group.iter() {
+            self.flags[node as usize] |= TWIN;
+        }
+        late
+    }
+
+    /// The late node of a node, if it has one.
+    pub fn late(&self, node: Node) -> Option<Node> {
+        if self.has(node, SPLIT) { self.late.get(&node).copied() } else { None }
+    }
+
+    /// Nodes that have a late node, with it; in no order.
+    pub fn all_late(&self) -> impl Iterator<Item = (Node, Node)> {
+        self.late.iter().map(|(&node, &late)| (node, late))
     }
 
     /// A node for the transaction of a row.
@@ -182,6 +218,22 @@ impl Nodes {
     /// The first node of the key of a node: stands for the key.
     pub fn first(&self, node: Node) -> Node {
         self.group(&node)[0]
+    }
+
+    /// The nodes of the key of a node on the same chain, ascending.
+    pub fn on_chain<'a>(
+        &'a self,
+        node: &'a Node,
+        clocks: &'a Clocks,
+    ) -> impl Iterator<Item = Node> + 'a {
+        let chain = |node: Node| clocks.first_of_chain(self.clock(node));
+        let own = chain(*node);
+        self.group(node).iter().copied().filter(move |&twin| chain(twin) == own)
+    }
+
+    /// The first node of the key of a node on the same chain: stands for the key there.
+    pub fn first_on_chain(&self, node: Node, clocks: &Clocks) -> Node {
+        self.on_chain(&node, clocks).next().unwrap_or(node)
     }
 
     /// Whether any node is a transaction.

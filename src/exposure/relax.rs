@@ -13,7 +13,7 @@ use super::edges::{Appended, Edge};
 use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
 use super::hubs::offer_edges;
-use super::nodes::{HUB, Node, STOP};
+use super::nodes::{Node, STOP};
 use super::{Direction, Timing};
 
 /// What changed.
@@ -93,7 +93,7 @@ impl Relax<'_> {
                 continue;
             }
             // A hub that is a source passes funds on as one.
-            self.hubs_changed |= self.ground.nodes.has(node, HUB);
+            self.hubs_changed |= self.ground.leads_to_cut(self.direction, node);
             let new = self.put(node, 0, 0, tag);
             changed.push(Changed { node, old, new, before: u64::MAX });
         }
@@ -130,8 +130,8 @@ impl Relax<'_> {
         if old.is_some_and(|old| old.arrival == arrival && old.tag == tag) {
             return None;
         }
-        if self.ground.nodes.has(node, HUB) && old.is_some_and(|old| old.tag != tag) {
-            self.hubs_changed = true;
+        if old.is_some_and(|old| old.tag != tag) {
+            self.hubs_changed |= self.ground.leads_to_cut(self.direction, node);
         }
         let new = self.put(node, level, arrival, tag);
         Some(Changed { node, old, new, before })
@@ -145,10 +145,13 @@ impl Relax<'_> {
         let mut best: Option<(u32, Timing, Tag)> = None;
         for edge in ground.back(self.direction).between(node, key, key).flatten() {
             let tail = edge.node();
-            if !edge.counts() || !(ground.is_tx(tail) || ground.passes(tail, before)) {
+            if !edge.counts() {
                 continue;
             }
             for &twin in ground.nodes.group(&tail) {
+                if !ground.is_tx(tail) && !ground.passes(self.direction, twin, tail, before) {
+                    continue;
+                }
                 if let Some(tag) = self.departing(twin, tail, before, key) {
                     let found = (ground.parties.rank(tag.source()), tag.timing(), tag.at(level));
                     best = match best {
@@ -219,25 +222,18 @@ impl Relax<'_> {
             Some(old) if old.tag == new.tag => old.arrival,
             _ => before,
         };
-        let ground = self.ground;
-        if !ground.passes(node, level) {
-            self.spread_hub(node, new.tag, new.arrival, below, level);
+        let (ground, direction) = (self.ground, self.direction);
+        if level > 0 && ground.nodes.has(node, STOP) {
             return;
         }
-        ground.departures(self.direction, node, new.arrival, below, |_, piece| {
+        ground.departures(direction, node, new.arrival, below, |left, piece| {
+            if !ground.passes(direction, node, left, level) {
+                offer_edges(ground, self.hops, left, new.tag, piece, &mut self.dirty);
+                return;
+            }
             for edge in piece.iter().filter(|edge| edge.counts()) {
                 self.offer(edge);
             }
-        });
-    }
-
-    fn spread_hub(&mut self, hub: Node, tag: Tag, from: u64, below: u64, level: u8) {
-        if level == 0 || !self.ground.nodes.has(hub, HUB) || self.ground.nodes.has(hub, STOP) {
-            return;
-        }
-        let ground = self.ground;
-        ground.departures(self.direction, hub, from, below, |_, piece| {
-            offer_edges(ground, self.hops, hub, tag, piece, &mut self.dirty);
         });
     }
 
@@ -267,17 +263,23 @@ impl Relax<'_> {
             }
             return;
         }
-        let group = ground.nodes.group(&tail);
-        if ground.passes(tail, level) {
-            if group.iter().any(|twin| departs(twin).is_some()) {
-                self.offer(&seen);
+        if level > 0 && ground.nodes.has(tail, STOP) {
+            return;
+        }
+        let (mut passes, mut cut) = (false, Vec::new());
+        for twin in ground.nodes.group(&tail) {
+            if ground.passes(direction, *twin, tail, level) {
+                passes |= departs(twin).is_some();
+            } else {
+                cut.extend(departs(twin));
             }
-        } else if ground.nodes.has(tail, HUB) && level > 0 {
-            let tags: Vec<_> = group.iter().filter_map(departs).collect();
-            for tag in tags {
-                let piece = std::slice::from_ref(&seen);
-                offer_edges(ground, self.hops, tail, tag, piece, &mut self.dirty);
-            }
+        }
+        if passes {
+            self.offer(&seen);
+        }
+        for tag in cut {
+            let piece = std::slice::from_ref(&seen);
+            offer_edges(ground, self.hops, tail, tag, piece, &mut self.dirty);
         }
     }
 }

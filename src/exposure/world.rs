@@ -15,11 +15,13 @@ use super::parties::{Difference, KINDS, Parties};
 use super::publish::Shown;
 use super::shares::{AssetId, Fact, Judge, Totals};
 use super::{Direction, Labels, Settings, Source, StopReason};
+use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 
 mod append;
 mod change;
 mod direct;
+mod split;
 
 /// So many entries may be out of use, beside half of all, before labels are built anew.
 const GARBAGE: usize = 1 << 20;
@@ -189,11 +191,22 @@ impl World {
         self.parties.stop(key).or_else(contract).or_else(nobody)
     }
 
-    /// Why paths end at a key; `None` where they do not.
+    /// Why paths end at a key, now and on any chain; `None` where they do not.
     pub fn stop(&self, key: &PackedKey) -> Option<StopReason> {
+        self.stop_where(key, |_| true)
+    }
+
+    /// Why a transfer that left a key now on a chain would end paths; `None` where it would not.
+    pub fn stop_on(&self, key: &PackedKey, chain: &Chain) -> Option<StopReason> {
+        self.stop_where(key, |of| of == chain)
+    }
+
+    fn stop_where(&self, key: &PackedKey, on: impl Fn(&Chain) -> bool) -> Option<StopReason> {
         let is_hub = || {
-            let nodes = self.nodes.of_key(key);
-            nodes.iter().any(|&node| self.nodes.has(node, super::nodes::HUB))
+            self.nodes.of_key(key).iter().any(|&node| {
+                self.nodes.has(node, super::nodes::HUB)
+                    && on(self.clocks.chain(self.nodes.clock(node)))
+            })
         };
         self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
     }
@@ -211,12 +224,17 @@ impl World {
     /// Brings labels to what a build from nothing gives. Until then searches do not see what was
     /// appended, retracted or set since.
     pub fn relabel(&mut self) -> Relabelled {
-        let times_changed = self.clocks.settle();
+        if self.clocks.settle() {
+            // Whatever rests on chain times.
+            self.pending.all = true;
+            self.pending.recount = true;
+        }
+        self.place_fresh();
         self.edges.settle(self.nodes.len());
         let new_hubs = self.find_hubs();
         let pending = std::mem::take(&mut self.pending);
         let garbage = self.tiers.iter().any(|hops| hops.garbage > GARBAGE + hops.pool.len() / 2);
-        let all = pending.all || times_changed || garbage || !new_hubs.is_empty();
+        let all = pending.all || garbage;
         let (was, delta) = if all {
             self.tiers.clear();
             (Was::Rebuilt, None)
@@ -241,25 +259,6 @@ impl World {
         self.relabel()
     }
 
-    /// Counts counterparties; gives the new hubs.
-    fn find_hubs(&mut self) -> Vec<Node> {
-        let mut watch = std::mem::take(&mut self.watch);
-        let recount = self.pending.recount;
-        if recount {
-            watch.count_all(self.ground(), self.hub_limit);
-        }
-        let crossed = match recount {
-            true => Vec::new(),
-            false => watch.note(self.ground(), &self.pending.fresh, self.hub_limit),
-        };
-        let new = if recount || self.pending.all || !crossed.is_empty() {
-            watch.mark(&mut self.nodes)
-        } else {
-            Vec::new()
-        };
-        self.watch = watch;
-        new
-    }
 
     /// Builds the labels of kinds that have none, and everything that is shown.
     fn make_missing(&mut self) {

@@ -32,6 +32,8 @@ pub struct Step {
     pub clock: Clock,
     pub at: i128,
     pub time: i128,
+    /// Whether the sender was a hub on the chain before it: paths end at what it sends.
+    pub is_hubs: bool,
 }
 
 /// What is compared of a label.
@@ -49,8 +51,11 @@ pub struct Shown {
 /// An arrival: when, whose, and whether before the listing.
 type Arrival = (i128, Source, Timing);
 
-/// By key and clock, the arrivals over 0, 1, ... hops; those kept.
-pub type States = HashMap<(PackedKey, Clock), Vec<Option<Arrival>>>;
+/// A key on a clock. Backwards, what it sent since it was a hub there arrives at a state of its own.
+type Place = (PackedKey, Clock, bool);
+
+/// The arrivals over 0, 1, ... hops; those kept.
+pub type States = HashMap<Place, Vec<Option<Arrival>>>;
 
 pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
     let all = labels.iter().map(|(key, found)| {
@@ -146,10 +151,11 @@ impl Model<'_> {
             let clock = Self::clock(transfer);
             for (from, to) in self.pairs(transfer) {
                 let clock = clock.clone();
+                let is_hubs = self.is_hub_at(&from, &transfer.chain, time);
                 steps.push(match direction {
-                    Direction::ReceivedFrom => Step { row, from, to, clock, at, time },
+                    Direction::ReceivedFrom => Step { row, from, to, clock, at, time, is_hubs },
                     Direction::SentTo => {
-                        Step { row, from: to, to: from, clock, at: -at, time: -time }
+                        Step { row, from: to, to: from, clock, at: -at, time: -time, is_hubs }
                     }
                 });
             }
@@ -160,18 +166,24 @@ impl Model<'_> {
     fn is_stop(&self, key: &PackedKey) -> bool {
         self.stops.iter().any(|(stop, _)| stop == key)
             || self.settings.assets.is_token_contract(key)
-            || self.is_hub(key)
     }
 
-    /// More distinct counterparties than the limit, and no tag.
+    /// Whether a key was a hub on any chain at any time.
     pub fn is_hub(&self, key: &PackedKey) -> bool {
-        if self.stops.iter().any(|(stop, _)| stop == key)
-            || self.settings.assets.is_token_contract(key)
-        {
+        let mut chains = self.rows.iter().map(|(_, transfer)| &transfer.chain);
+        chains.any(|chain| self.is_hub_at(key, chain, i128::MAX))
+    }
+
+    /// No tag, and more distinct counterparties on the chain than the limit by what was earlier.
+    fn is_hub_at(&self, key: &PackedKey, chain: &Chain, time: i128) -> bool {
+        if self.is_stop(key) {
             return false;
         }
         let mut others: BTreeSet<Vec<u8>> = BTreeSet::new();
-        for (row, transfer) in &self.rows {
+        let earlier = |transfer: &Transfer| {
+            transfer.chain == *chain && i128::from(self.chain_time(transfer)) < time
+        };
+        for (row, transfer) in self.rows.iter().filter(|(_, transfer)| earlier(transfer)) {
             match &transfer.movement {
                 Movement::Account(_) => {
                     for (from, to) in self.pairs(transfer) {
@@ -221,6 +233,14 @@ impl Model<'_> {
         }
     }
 
+    /// Whether a path that arrived as `late` says ends at a hub that takes `departure`.
+    fn is_cut(direction: Direction, late: bool, departure: &Step) -> bool {
+        match direction {
+            Direction::ReceivedFrom => departure.is_hubs,
+            Direction::SentTo => late,
+        }
+    }
+
     /// Whether a departure is allowed after an arrival.
     fn follows(arrival: (&Clock, i128, i128), departure: &Step) -> bool {
         let (clock, at, time) = arrival;
@@ -236,7 +256,7 @@ impl Model<'_> {
         };
         let mut states = States::new();
         for hops in 1..=usize::from(self.settings.max_hops) {
-            let mut found: HashMap<(PackedKey, Clock), Arrival> = HashMap::new();
+            let mut found: HashMap<Place, Arrival> = HashMap::new();
             for step in steps.iter().filter(|step| !firsts.contains_key(&step.to)) {
                 let mut arrivals: Vec<(Source, Timing)> = Vec::new();
                 if hops == 1 {
@@ -244,9 +264,10 @@ impl Model<'_> {
                         arrivals.push((source.clone(), Self::timing(source, step)));
                     }
                 } else if !self.is_stop(&step.from) {
-                    for ((key, clock), of) in &states {
+                    for ((key, clock, late), of) in &states {
+                        let is_hubs = Self::is_cut(direction, *late, step);
                         if let (true, Some(Some((at, source, timing)))) =
-                            (*key == step.from, of.get(hops - 1))
+                            (*key == step.from && !is_hubs, of.get(hops - 1))
                             && Self::follows((clock, *at, time_of(clock, *at)), step)
                         {
                             arrivals.push((source.clone(), *timing));
@@ -255,8 +276,9 @@ impl Model<'_> {
                 }
                 for (source, timing) in arrivals {
                     let arrival = (step.at, source, timing);
-                    let best =
-                        found.entry((step.to, step.clock.clone())).or_insert(arrival.clone());
+                    let late = direction == Direction::SentTo && step.is_hubs;
+                    let place = (step.to, step.clock.clone(), late);
+                    let best = found.entry(place).or_insert(arrival.clone());
                     if arrival < *best {
                         *best = arrival;
                     }
@@ -309,7 +331,7 @@ impl Model<'_> {
     ) -> BTreeMap<PackedKey, (u8, i128, Source, Timing)> {
         let steps = self.steps(direction);
         let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
-        for ((key, clock), of) in states {
+        for ((key, clock, _), of) in states {
             let first =
                 of.iter().enumerate().find_map(|(hops, arrival)| Some((hops, arrival.as_ref()?)));
             let (hops, (at, source, timing)) = first.unwrap();
@@ -336,7 +358,7 @@ impl Model<'_> {
         };
         // First by clock, where positions compare.
         let mut by_clock: HashMap<(PackedKey, Clock), (u8, i128, Source, Timing)> = HashMap::new();
-        for ((hub, clock), of) in states.iter().filter(|((key, _), _)| self.is_hub(key)) {
+        for ((hub, clock, late), of) in states.iter().filter(|((key, ..), _)| !self.is_stop(key)) {
             for (hops, arrival) in of.iter().enumerate() {
                 let Some((at, source, timing)) = arrival else { continue };
                 if hops >= usize::from(self.settings.max_hops) {
@@ -344,6 +366,7 @@ impl Model<'_> {
                 }
                 for step in steps.iter().filter(|step| step.from == *hub) {
                     if firsts.contains_key(&step.to)
+                        || !Self::is_cut(direction, *late, step)
                         || !Self::follows((clock, *at, time_of(clock, *at)), step)
                     {
                         continue;
@@ -385,6 +408,7 @@ impl Model<'_> {
                     Some(last) => {
                         last.to == step.from
                             && !self.is_stop(&step.from)
+                            && !Self::is_cut(direction, last.is_hubs, step)
                             && !firsts.contains_key(&step.from)
                             && !walk.iter().any(|before| before.row == step.row)
                             && Self::follows((&last.clock, last.at, last.time), step)

@@ -98,8 +98,9 @@ proptest! {
         others in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, until, custom) in (1_u8..=8, 0_u64..75, any::<bool>()),
+        hub_limit in 2_u32..8,
     ) {
-        let settings = settings(max_hops, u32::MAX);
+        let settings = settings(max_hops, hub_limit);
         let rows: Vec<_> = (0_u64..).zip(&transfers).collect();
         let model = Model { settings: &settings, rows: rows.clone(), sources: &sources, stops: &stops };
         let world = world(&settings, &transfers, &model);
@@ -118,7 +119,8 @@ proptest! {
             let short = |shown: &Shown| {
                 (shown.direction, shown.kind, usize::from(shown.hops), shown.source.clone(), shown.timing)
             };
-            let wanted: Vec<_> = wanted.get(&key).into_iter().flatten().map(short).collect();
+            let wanted = wanted.get(&key).into_iter().flatten().filter(|shown| !shown.hub);
+            let wanted: Vec<_> = wanted.map(short).collect();
             let found = found.found.iter().map(|nearest| {
                 let path = &nearest.path;
                 (path.direction, nearest.kind, path.hops.len(), path.source.clone(), path.timing)

@@ -258,7 +258,7 @@ impl World {
             self.clocks.cut(clock, from_height);
         }
         let nodes = &self.nodes;
-        self.edges.retain(nodes.len(), |node, edge| {
+        self.edges.retain(nodes.len(), |node, edge, _| {
             let row = row_of(nodes, node, edge);
             nodes.clock(node) != clock || edge.key < from || row >= below_row
         });
@@ -269,7 +269,7 @@ impl World {
     /// stand in the same blocks.
     pub fn remove(&mut self, rows: &HashSet<u64>) {
         let nodes = &self.nodes;
-        self.edges.retain(nodes.len(), |node, edge| !rows.contains(&row_of(nodes, node, edge)));
+        self.edges.retain(nodes.len(), |node, edge, _| !rows.contains(&row_of(nodes, node, edge)));
         self.build_anew();
     }
 
