@@ -47,6 +47,7 @@ mod build;
 mod clock;
 mod cone;
 mod counterparties;
+mod dust;
 mod edges;
 mod evidence;
 mod ground;
@@ -79,7 +80,7 @@ pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
-pub const REVISION: u32 = 3;
+pub const REVISION: u32 = 4;
 
 /// The most hops that labels and searches can go.
 pub const MAX_HOPS: u8 = 8;

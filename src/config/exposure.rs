@@ -46,7 +46,8 @@ const RISK_CATEGORIES: &str = "extremism, hack, investment_fraud, phishing, ponz
 pub struct ExposureSettings {
     /// The most hops, 1 to 8.
     pub max_hops: u8,
-    /// An address with more distinct counterparties is a hub, which ends paths.
+    /// An address with more distinct counterparties on a chain is a hub there, which ends paths that
+    /// leave it later.
     pub hub_limit: u32,
     /// The categories of ATTRIBUTION lists whose addresses are services, which end paths.
     pub service_categories: Vec<String>,

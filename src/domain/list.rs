@@ -169,6 +169,9 @@ pub struct Party {
     pub listed_on: Vec<Date>,
 }
 
+/// The uid of the party of rows that name none.
+pub const UNATTRIBUTED: &str = "unattributed";
+
 /// One address under one party as the list has it, before anything is understood of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RowKey {

@@ -273,9 +273,12 @@ impl Engine {
         };
         let found: HashMap<u64, Transfer> = found.into_iter().collect();
         let assets = &self.tracker.settings().assets;
-        let end = |key: PackedKey| (key, world.stop(&key).is_some());
         let hop = |hop: &crate::exposure::HopRef| {
-            paths::hop(found.get(&hop.row)?.clone(), end(hop.from), end(hop.to), assets)
+            let transfer = found.get(&hop.row)?.clone();
+            let end =
+                |key| (key, world.stop_at(&key, &transfer.chain, hop.time).is_some());
+            let (from, to) = (end(hop.from), end(hop.to));
+            paths::hop(transfer, from, to, assets)
         };
         Some(PathEvidence {
             direction: path.direction,

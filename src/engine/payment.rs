@@ -29,8 +29,10 @@ pub struct AtHand<'e> {
 }
 
 /// What a payment would change.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Prospective<'s> {
+    /// Whether it would tie anybody to anybody.
+    pub effect: Effect,
     /// By the place of the address on the customer's side.
     pub found: Vec<(usize, Prospect<'s>)>,
     /// Whether more may be true, or less of now.
@@ -69,12 +71,6 @@ impl Engine {
         let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         Ok(AtHand { engine: self, snapshot, world })
     }
-
-    /// Whether a payment would tie anybody to anybody.
-    pub fn effect(&self, payment: &Payment) -> Effect {
-        let assets = &self.tracker.settings().assets;
-        Effect::of(assets.rule(&payment.chain, &payment.asset), payment.amount)
-    }
 }
 
 impl AtHand<'_> {
@@ -86,9 +82,8 @@ impl AtHand<'_> {
     /// What the customer's side of a payment would be tied to, more than it is, in a scope of the
     /// snapshot.
     pub fn prospective<'s>(&self, scope: &Scope<'s>, payment: &Payment) -> Prospective<'s> {
-        if self.engine.effect(payment) != Effect::Counts {
-            return Prospective::default();
-        }
+        let assets = &self.engine.tracker.settings().assets;
+        let effect = Effect::of(assets.rule(&payment.chain, &payment.asset), payment.amount);
         let exposure = self.snapshot.exposure();
         let rows = exposure.labelled_rows();
         // Of a bulk load the graph may know more than labels do.
@@ -97,18 +92,39 @@ impl AtHand<'_> {
         let look_up = LookUp {
             scope,
             world,
-            assets: &self.engine.tracker.settings().assets,
+            assets,
             sources: scope.needs_search().then(|| scope.sources()),
             now: seconds(self.engine.now()),
             budget: Cell::new(BUDGET_OF_ALL),
             incomplete: Cell::new(behind),
         };
-        let found = look_up.prospects(payment);
-        Prospective { found, incomplete: look_up.incomplete.get() }
+        let effect = look_up.adds_up(payment, effect);
+        let found = match effect {
+            Effect::Counts | Effect::AddsUp => look_up.prospects(payment),
+            Effect::UnvaluedAsset | Effect::Dust | Effect::Nothing => Vec::new(),
+        };
+        let is_undecided = match effect {
+            Effect::Dust => world.is_none(),
+            Effect::Counts | Effect::AddsUp => look_up.incomplete.get(),
+            Effect::UnvaluedAsset | Effect::Nothing => false,
+        };
+        Prospective { effect, found, incomplete: is_undecided }
     }
 }
 
 impl<'s> LookUp<'_, 's> {
+    /// The effect, given what was paid before.
+    fn adds_up(&self, payment: &Payment, effect: Effect) -> Effect {
+        let (Effect::Dust, Some(world)) = (effect, self.world) else { return effect };
+        let keys = |texts: &[String]| -> Vec<PackedKey> {
+            let keys = texts.iter().filter_map(|text| self.keys(text, payment));
+            keys.flat_map(|keys| keys.own).map(|key| PackedKey::from(&key)).collect()
+        };
+        let ends = (&keys(&payment.sources)[..], &keys(&payment.destinations)[..]);
+        let moved = (&payment.chain, &payment.asset, payment.amount);
+        if world.adds_up(ends, moved) { Effect::AddsUp } else { effect }
+    }
+
     fn prospects(&self, payment: &Payment) -> Vec<(usize, Prospect<'s>)> {
         let others: Vec<Keys> =
             payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();

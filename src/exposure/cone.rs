@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::dust::Recount;
+use super::edges::Edge;
 use super::ground::{Ground, mask};
 use super::hops::Hops;
 use super::nodes::{Node, STOP};
@@ -26,6 +28,8 @@ pub(super) struct Aim<'a> {
     pub window: (u64, u64),
     /// Whether a row may be on a path.
     pub allows: &'a dyn Fn(u64) -> bool,
+    /// Which edges count where the sources are others than those in force.
+    pub recount: Option<&'a Recount<'a>>,
 }
 
 /// A transfer in the cone: onward from `tail` to `head` in the direction.
@@ -114,7 +118,7 @@ impl Search<'_> {
             if !self.spend() {
                 return;
             }
-            if !edge.counts() {
+            if !self.counts(node, edge) {
                 continue;
             }
             let at = edge.key ^ fold;
@@ -128,12 +132,21 @@ impl Search<'_> {
                 if !self.spend() {
                     return;
                 }
-                if leg.counts() && leg.node() != node {
+                if leg.node() != node && self.counts(edge.node(), leg) {
                     let link = Link { head: node, at, row, tail: leg.node() };
                     self.link(link, left, targets, next);
                 }
             }
         }
+    }
+
+    /// Whether an edge, which stands at a node, counts for the sources.
+    fn counts(&self, at: Node, edge: &Edge) -> bool {
+        let Some(recount) = self.aim.recount else { return edge.counts() };
+        recount.counts(&match self.aim.direction {
+            Direction::ReceivedFrom => edge.arriving(at),
+            Direction::SentTo => edge.leaving(at),
+        })
     }
 
     /// Counts an edge that is looked at.
@@ -160,8 +173,7 @@ impl Search<'_> {
             self.cone.links.push(link);
             return;
         }
-        let (group, is_stop) =
-            (ground.nodes.group(&link.tail), ground.nodes.has(link.tail, STOP));
+        let (group, is_stop) = (ground.nodes.group(&link.tail), ground.nodes.has(link.tail, STOP));
         let passes = |twin: &&Node| ground.passes(direction, **twin, link.tail, 1);
         if is_stop || !group.iter().all(|twin| passes(&twin)) {
             self.cone.stops_met.insert(*key);
@@ -194,10 +206,11 @@ impl Search<'_> {
         ground.nodes.group(&link.tail).iter().any(|&twin| {
             let from = ground.nodes.clock(twin);
             let passes = ground.passes(self.aim.direction, twin, link.tail, left);
-            passes && known.of(twin).any(|entry| {
-                entry.tag.hops() <= left
-                    && ground.convert(direction, entry.arrival, from, to) <= link.at
-            })
+            passes
+                && known.of(twin).any(|entry| {
+                    entry.tag.hops() <= left
+                        && ground.convert(direction, entry.arrival, from, to) <= link.at
+                })
         })
     }
 

@@ -42,6 +42,12 @@ impl Edge {
     pub fn leaving(&self, from: Node) -> Appended {
         Appended { key: self.key, from, to: self.other, id: self.id }
     }
+
+    /// The edge, which stands where it goes to.
+    pub fn arriving(&self, to: Node) -> Appended {
+        let flag = self.other & UNCOUNTED;
+        Appended { key: self.key, from: self.node(), to: to | flag, id: self.id }
+    }
 }
 
 /// An edge that was appended.
@@ -70,6 +76,16 @@ impl Appended {
     /// Whether it counts for exposure.
     pub fn counts(&self) -> bool {
         self.to & UNCOUNTED == 0
+    }
+
+    /// Lets it count for exposure, or not.
+    pub fn set_counts(&mut self, counts: bool) {
+        self.to = if counts { self.to() } else { self.to | UNCOUNTED };
+    }
+
+    /// Which edge it is, whether it counts or not.
+    pub fn order(&self) -> (u64, Node, Node, u32) {
+        (self.key, self.from, self.to(), self.id)
     }
 
     /// The node at whose place it stands in a direction, and how it looks from there.
@@ -133,6 +149,14 @@ impl Edges {
         self.into.base.retain(|node, edge| keep(node, edge, false));
     }
 
+    /// Lets a visible edge count for exposure, or not.
+    pub fn set_counts(&mut self, edge: &Appended, counts: bool) {
+        for (edges, forwards) in [(&mut self.out, true), (&mut self.into, false)] {
+            let (at, seen) = edge.seen(forwards);
+            edges.set_counts(at, &seen, counts);
+        }
+    }
+
     /// What is appended and not visible yet.
     pub fn tail_mut(&mut self) -> &mut [Appended] {
         &mut self.tail
@@ -180,6 +204,13 @@ impl Base {
         }
     }
 
+    fn of_mut(&mut self, node: Node) -> &mut [Edge] {
+        match self.starts.get(node as usize..node as usize + 2) {
+            Some(&[start, end]) => &mut self.edges[start as usize..end as usize],
+            _ => &mut [],
+        }
+    }
+
     fn retain(&mut self, keep: impl Fn(Node, &Edge) -> bool) {
         let (mut kept, mut start) = (0, 0);
         for node in 0..self.starts.len().saturating_sub(1) {
@@ -220,6 +251,13 @@ impl Run {
         match self.nodes.binary_search(&node) {
             Ok(at) => &self.edges[self.starts[at] as usize..self.starts[at + 1] as usize],
             Err(_) => &[],
+        }
+    }
+
+    fn of_mut(&mut self, node: Node) -> &mut [Edge] {
+        match self.nodes.binary_search(&node) {
+            Ok(at) => &mut self.edges[self.starts[at] as usize..self.starts[at + 1] as usize],
+            Err(_) => &mut [],
         }
     }
 
@@ -265,6 +303,21 @@ impl Adjacency {
             };
             &rest[..end]
         })
+    }
+
+    fn set_counts(&mut self, node: Node, seen: &Edge, counts: bool) {
+        let base = self.base.of_mut(node);
+        for piece in std::iter::once(base).chain(self.runs.iter_mut().map(|run| run.of_mut(node))) {
+            let start = piece.partition_point(|edge| edge.key < seen.key);
+            let end = piece.partition_point(|edge| edge.key <= seen.key);
+            let simultaneous = &mut piece[start..end];
+            for edge in simultaneous.iter_mut() {
+                if (edge.node(), edge.id) == (seen.node(), seen.id) {
+                    edge.other = if counts { edge.node() } else { edge.other | UNCOUNTED };
+                }
+            }
+            simultaneous.sort_unstable();
+        }
     }
 
     fn add_run(&mut self, tail: &[Appended], forwards: bool) {

@@ -261,8 +261,9 @@ impl World {
             hops.at(twin, before).0.is_some_and(|entry| {
                 let from = self.nodes.clock(twin);
                 let is_it = ground.cuts(hops.direction, twin, other) == label.hub;
-                is_it && ground.convert(hops.direction, entry.arrival, from, clock)
-                    <= key ^ mask(hops.direction)
+                is_it
+                    && ground.convert(hops.direction, entry.arrival, from, clock)
+                        <= key ^ mask(hops.direction)
             })
         })
     }

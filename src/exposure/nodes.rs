@@ -30,6 +30,8 @@ pub(super) const TWIN: u8 = 8;
 pub(super) const SPLIT: u8 = 16;
 /// The node is a late node.
 pub(super) const LATE: u8 = 32;
+/// Dust moved at the node, or between its ends if it is a transaction.
+pub(super) const DUSTY: u8 = 64;
 
 /// The tag of a key slot that holds the row of a transaction: no [`PackedKey`] has it.
 const TX_TAG: u8 = 0xff;
@@ -131,7 +133,7 @@ impl Nodes {
         if let Some(&late) = self.late.get(&node) {
             return late;
         }
-        let inherited = self.flags[node as usize] & STOP;
+        let inherited = self.flags[node as usize] & (STOP | DUSTY);
         let key = *self.key(node);
         let late = self.push(key, self.clock(node), inherited | LATE);
         self.late.insert(node, late);

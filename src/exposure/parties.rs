@@ -1,9 +1,11 @@
 //! Who paths begin from and what ends them, as the lists say it. Knows no transfers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::{HashMap, HashSet};
 
 use super::{Source, StopReason};
-use crate::domain::list::ListKind;
+use crate::domain::list::{ListId, ListKind, UNATTRIBUTED};
 use crate::domain::packed_key::PackedKey;
 
 /// The most sources that a registry holds over its life.
@@ -21,6 +23,61 @@ pub(super) struct Parties {
     /// The others in force, in order, of keys that several lists or listings of a kind name.
     further: HashMap<PackedKey, Vec<u32>>,
     stops: HashMap<PackedKey, StopReason>,
+    groups: Groups,
+}
+
+/// The keys of the listed parties that have several: a party is one end of what is paid, whichever
+/// of its addresses it pays from.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// By list and party, ascending.
+    parties: Vec<((ListId, String), Vec<PackedKey>)>,
+    of: HashMap<PackedKey, Vec<u32>>,
+}
+
+impl Groups {
+    pub fn new<'a>(sources: impl Iterator<Item = &'a Source>) -> Self {
+        let mut parties: BTreeMap<(ListId, String), BTreeSet<PackedKey>> = BTreeMap::new();
+        for Source { list, listing, key, .. } in sources {
+            let uid = &listing.party_uid;
+            if !uid.is_empty() && uid != UNATTRIBUTED {
+                parties.entry((list.clone(), uid.clone())).or_default().insert(*key);
+            }
+        }
+        parties.retain(|_, keys| keys.len() > 1);
+        let mut groups = Self::default();
+        for (party, keys) in (0..).zip(parties.values()) {
+            for key in keys {
+                groups.of.entry(*key).or_default().push(party);
+            }
+        }
+        let members = |keys: BTreeSet<PackedKey>| keys.into_iter().collect();
+        groups.parties = parties.into_iter().map(|(party, keys)| (party, members(keys))).collect();
+        groups
+    }
+
+    /// The parties that name a key, by number.
+    pub fn of(&self, key: &PackedKey) -> &[u32] {
+        self.of.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The keys of a party, ascending.
+    pub fn keys(&self, party: u32) -> &[PackedKey] {
+        &self.parties[party as usize].1
+    }
+
+    /// The keys of parties that have keys which the same party of `other` does not have.
+    pub fn beyond(&self, other: &Self) -> HashSet<PackedKey> {
+        let mut beyond = HashSet::new();
+        for (party, keys) in &self.parties {
+            let same = other.parties.binary_search_by(|(known, _)| known.cmp(party));
+            let known = same.map_or(&[][..], |at| &other.parties[at].1);
+            if keys.iter().any(|key| known.binary_search(key).is_err()) {
+                beyond.extend(keys);
+            }
+        }
+        beyond
+    }
 }
 
 /// How many kinds sources have: all but services.
@@ -40,6 +97,10 @@ pub(super) struct Difference {
     pub removed: [bool; KINDS],
     /// Keys that became stops, ceased to be or are stops for another reason.
     pub stops: Vec<PackedKey>,
+    /// Keys of parties that have more keys than before.
+    pub grown: HashSet<PackedKey>,
+    /// Keys of parties that had keys which they have no more.
+    pub shrunk: HashSet<PackedKey>,
 }
 
 impl Parties {
@@ -54,6 +115,10 @@ impl Parties {
         sources.sort_unstable();
         sources.dedup();
         let mut difference = Difference::default();
+        let groups = Groups::new(sources.iter());
+        difference.grown = groups.beyond(&self.groups);
+        difference.shrunk = self.groups.beyond(&groups);
+        self.groups = groups;
         self.ranks = vec![u32::MAX; self.ranks.len()];
         let before = std::mem::take(&mut self.by_key);
         let further = std::mem::take(&mut self.further);
@@ -83,7 +148,9 @@ impl Parties {
         difference.added.sort_unstable();
         let stops: HashMap<_, _> = stops.into_iter().collect();
         let keys: HashSet<_> = stops.keys().chain(self.stops.keys()).copied().collect();
-        difference.stops.extend(keys.iter().filter(|key| stops.get(key) != self.stops.get(key)));
+        difference
+            .stops
+            .extend(keys.into_iter().filter(|key| stops.get(key) != self.stops.get(key)));
         difference.stops.sort_unstable();
         self.stops = stops;
         difference
@@ -140,6 +207,11 @@ impl Parties {
         let mut found: Vec<_> = found.collect();
         found.sort_unstable();
         found
+    }
+
+    /// The parties of the sources in force.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Why a key ends paths, as the lists say.

@@ -1,13 +1,14 @@
 //! Searches that callers ask for: exposure as of a moment or for other sources, and paths. Bounded;
 //! says where it was cut short. Changes nothing.
 
+use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
 use super::ground::{Ground, mask};
 use super::nodes::Node;
-use super::parties::kind_index;
+use super::parties::{Groups, kind_index};
 use super::{Direction, Source, Timing, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -100,6 +101,8 @@ impl World {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (by_kind, further) = self.by_kind(sources);
+        let (groups, looked_at) = (sources.map(|of| Groups::new(of.iter())), Cell::new(0));
+        let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
                 if keys.iter().any(|key| sources.contains_key(key)) {
@@ -107,18 +110,21 @@ impl World {
                 }
                 let aim = Aim {
                     direction,
-                    known: self.known(direction, kind, sources),
+                    known: self.known(direction, kind, sources, groups.as_ref()),
                     sources,
                     max_hops: self.max_hops,
                     nearest: true,
                     window: (0, until),
                     allows: &|_| true,
+                    recount: recount.as_ref(),
                 };
-                let found = cone(self.ground(), &aim, &targets, budget - all.examined);
+                let left = budget.saturating_sub(all.examined);
+                let found = cone(self.ground(), &aim, &targets, left);
                 let states = States::over(&found, self.ground(), &aim);
                 let nearest = nearest(self.ground(), &aim, &further, &found, &states, &targets);
                 all.found.extend(nearest.map(|path| Nearest { kind, path }));
                 all.note(found);
+                all.examined = all.examined.saturating_add(looked_at.take());
             }
         }
         all.stops_met.sort_unstable();
@@ -132,6 +138,8 @@ impl World {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (mut by_kind, _) = self.by_kind(query.sources);
+        let (groups, looked_at) = (query.sources.map(|of| Groups::new(of.iter())), Cell::new(0));
+        let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
         let directions = Direction::ALL.into_iter();
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
@@ -145,11 +153,12 @@ impl World {
                     nearest: false,
                     window: query.window,
                     allows: query.allows,
+                    recount: recount.as_ref(),
                 };
                 if aim.max_hops <= self.max_hops {
-                    aim.known = self.known(direction, kind, sources);
+                    aim.known = self.known(direction, kind, sources, groups.as_ref());
                 }
-                let left = query.budget - all.examined;
+                let left = query.budget.saturating_sub(all.examined);
                 let mut within = cone(self.ground(), &aim, &targets, left);
                 let states = States::over(&within, self.ground(), &aim);
                 let mut walk = Walk {
@@ -157,7 +166,7 @@ impl World {
                     aim: &aim,
                     cone: &within,
                     states: &states,
-                    left: query.budget - all.examined - within.examined,
+                    left: left.saturating_sub(within.examined),
                     most: query.max_paths,
                     found: Vec::new(),
                 };
@@ -166,6 +175,7 @@ impl World {
                 found.append(&mut walk.found);
                 within.cut_short |= cut_short;
                 all.note(within);
+                all.examined = all.examined.saturating_add(looked_at.take());
             }
             found.sort_by(|(at, a), (bt, b)| {
                 let rows = |path: &Path| path.hops.iter().map(|hop| hop.row).collect::<Vec<_>>();
@@ -226,14 +236,19 @@ impl World {
         (by_kind, further)
     }
 
-    /// The working labels, where they are of all these sources.
+    /// The working labels, where they are of all these sources and their parties.
     fn known(
         &self,
         direction: Direction,
         kind: ListKind,
         sources: &ByKey<'_>,
+        groups: Option<&Groups>,
     ) -> Option<&super::hops::Hops> {
         let kind = kind_index(kind)?;
+        // Of a party that has keys which it does not have in force more dust adds up.
+        if groups.is_some_and(|groups| !groups.beyond(self.parties.groups()).is_empty()) {
+            return None;
+        }
         let is_known =
             |key: &PackedKey| self.parties.sources(key).is_some_and(|kinds| kinds[kind].is_some());
         let tier = self.tiers.iter().find(|of| of.direction == direction && of.kind == kind)?;

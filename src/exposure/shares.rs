@@ -189,6 +189,12 @@ impl Judge {
         Some((Fact(Fact::new(valued.id, None).0 | fraction), units, valued))
     }
 
+    /// Whether so many units of an asset are its dust floor or more.
+    pub fn is_floor(&self, asset: AssetId, units: u64) -> bool {
+        let valued = usize::from(asset).checked_sub(1).and_then(|at| self.known.get(at));
+        units == u64::MAX || valued.is_some_and(|valued| valued.is_floor(units))
+    }
+
     /// How many dust floors of an asset so many units are, rounded up; `None` where that is not
     /// known, or more than a number holds.
     pub fn floors(&self, asset: AssetId, units: u64) -> Option<u64> {
@@ -228,6 +234,12 @@ impl Judge {
 }
 
 impl Valued {
+    /// As [`Judge::is_floor`].
+    pub fn is_floor(&self, units: u64) -> bool {
+        let smallest = Amount::from(units) * Amount::from(self.scale);
+        units == u64::MAX || smallest >= self.floor
+    }
+
     /// As [`Judge::floors`].
     pub fn floors(&self, units: u64) -> Option<u64> {
         if units == u64::MAX {

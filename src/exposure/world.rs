@@ -10,7 +10,7 @@ use super::ground::Ground;
 use super::hops::Hops;
 use super::hubs::{HubWatch, by_hubs};
 use super::labels::Basis;
-use super::nodes::{Node, Nodes};
+use super::nodes::{DUSTY, Node, Nodes};
 use super::parties::{Difference, KINDS, Parties};
 use super::publish::Shown;
 use super::shares::{AssetId, Fact, Judge, Totals};
@@ -21,6 +21,7 @@ use crate::domain::packed_key::PackedKey;
 mod append;
 mod change;
 mod direct;
+mod dust;
 mod split;
 
 /// So many entries may be out of use, beside half of all, before labels are built anew.
@@ -86,8 +87,10 @@ struct Pending {
     all: bool,
     /// Edges appended since, unless `all`.
     fresh: Vec<Appended>,
-    /// Hubs must be counted anew.
+    /// Hubs must be counted, and dust added up, anew.
     recount: bool,
+    /// Dust that counts may count no more.
+    demote: bool,
     parties: Difference,
 }
 
@@ -168,7 +171,14 @@ impl World {
             // A tag makes a hub no hub.
             self.pending.all |= !nodes.is_empty();
         }
+        let has_dust = |key| self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, DUSTY));
+        if difference.shrunk.iter().any(has_dust) {
+            self.pending.all = true;
+            self.pending.recount = true;
+            self.pending.demote = true;
+        }
         let pending = &mut self.pending.parties;
+        pending.grown.extend(difference.grown);
         pending.added.extend(difference.added);
         for kind in 0..KINDS {
             pending.removed[kind] |= difference.removed[kind];
@@ -201,6 +211,18 @@ impl World {
         self.stop_where(key, |of| of == chain)
     }
 
+    /// Why a transfer that left a key on a chain at a chain time, in Unix seconds, ends paths; `None`
+    /// where it does not.
+    pub fn stop_at(&self, key: &PackedKey, chain: &Chain, time: u64) -> Option<StopReason> {
+        let is_later = |&node: &Node| {
+            let first = self.ground().first_on_chain(node);
+            *self.clocks.chain(self.nodes.clock(node)) == *chain
+                && self.watch.moment(first).is_some_and(|moment| moment < time)
+        };
+        let is_hub = || self.nodes.of_key(key).iter().any(is_later);
+        self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
+    }
+
     fn stop_where(&self, key: &PackedKey, on: impl Fn(&Chain) -> bool) -> Option<StopReason> {
         let is_hub = || {
             self.nodes.of_key(key).iter().any(|&node| {
@@ -231,6 +253,7 @@ impl World {
         }
         self.place_fresh();
         self.edges.settle(self.nodes.len());
+        self.add_up();
         let new_hubs = self.find_hubs();
         let pending = std::mem::take(&mut self.pending);
         let garbage = self.tiers.iter().any(|hops| hops.garbage > GARBAGE + hops.pool.len() / 2);
@@ -258,7 +281,6 @@ impl World {
         self.pending.all = true;
         self.relabel()
     }
-
 
     /// Builds the labels of kinds that have none, and everything that is shown.
     fn make_missing(&mut self) {

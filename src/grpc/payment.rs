@@ -90,16 +90,16 @@ impl Asked {
     ) -> Result<(v1::ScreenTransferResponse, Arc<Snapshot>), Refusal> {
         let Self { payment, queries, options, customer_reference } = self;
         // One snapshot for all, and changes held back no longer than needed.
-        let (snapshot, prospective, incomplete) = {
+        let (snapshot, prospective, (effect, incomplete)) = {
             let at_hand = engine.at_hand()?;
             let snapshot = at_hand.snapshot().clone();
             let scope = options.scope(&snapshot, now)?;
-            let Prospective { found, incomplete } = at_hand.prospective(&scope, &payment);
+            let Prospective { effect, found, incomplete } = at_hand.prospective(&scope, &payment);
             let of =
                 |(place, prospect): &(usize, Prospect<'_>)| message(&payment, *place, prospect);
             let messages: Vec<_> = found.iter().map(of).collect();
             drop(scope);
-            (snapshot, messages, incomplete)
+            (snapshot, messages, (effect, incomplete))
         };
         let scope = options.scope(&snapshot, now)?;
         let screen = |(side, index, query)| {
@@ -112,7 +112,6 @@ impl Asked {
             true => v1::ScreeningStatus::Complete,
             false => v1::ScreeningStatus::Incomplete,
         };
-        let effect = engine.effect(&payment);
         let response = v1::ScreenTransferResponse {
             reason: reason(&addresses, overall, &payment),
             customer_reference,
@@ -125,7 +124,8 @@ impl Asked {
             effect: v1::PaymentEffect::from(effect).into(),
             prospective,
             snapshot: None,
-            amount_split_unknown: effect == Effect::Counts && payment.own_amount().is_none(),
+            amount_split_unknown: matches!(effect, Effect::Counts | Effect::AddsUp)
+                && payment.own_amount().is_none(),
             prospective_incomplete: incomplete,
         };
         drop(scope);
@@ -223,7 +223,8 @@ impl From<Effect> for v1::PaymentEffect {
         match effect {
             Effect::Counts => Self::Counts,
             Effect::UnvaluedAsset => Self::UnvaluedAsset,
-            Effect::Dust => Self::Dust,
+            Effect::Dust | Effect::Nothing => Self::Dust,
+            Effect::AddsUp => Self::AddsUp,
         }
     }
 }

@@ -66,15 +66,20 @@ pub enum Effect {
     Counts,
     /// Its asset has no known value.
     UnvaluedAsset,
-    /// Its amount is zero or below the asset's floor.
+    /// Its amount is below the asset's floor.
     Dust,
+    /// Its amount is below the asset's floor, but reaches it with payments before it from the same
+    /// sender to the same receiver: it counts.
+    AddsUp,
+    /// Nothing moves.
+    Nothing,
 }
 
 impl Effect {
-    /// That of an amount in all; `rule` is what is known of the asset.
+    /// That of an amount in all by itself; `rule` is what is known of the asset.
     pub fn of(rule: Option<&AssetRule>, amount: Amount) -> Self {
         match rule {
-            _ if amount == 0 => Self::Dust,
+            _ if amount == 0 => Self::Nothing,
             None => Self::UnvaluedAsset,
             Some(rule) if amount < rule.floor => Self::Dust,
             Some(_) => Self::Counts,
@@ -247,7 +252,7 @@ mod tests {
     fn what_ties_nobody() {
         let rule = AssetRule { symbol: "X".into(), decimals: 8, floor: Amount::from(10_u8) };
         let of = |rule, amount: u8| Effect::of(rule, Amount::from(amount));
-        assert_eq!((of(Some(&rule), 0), of(None, 0)), (Effect::Dust, Effect::Dust));
+        assert_eq!((of(Some(&rule), 0), of(None, 0)), (Effect::Nothing, Effect::Nothing));
         assert_eq!((of(Some(&rule), 9), of(Some(&rule), 10)), (Effect::Dust, Effect::Counts));
         assert_eq!(of(None, 10), Effect::UnvaluedAsset);
     }

@@ -13,9 +13,6 @@ use super::error::{Fault, excerpt};
 use super::report::Notes;
 use crate::domain::list::{FileNote, NoteKind, Party, ReadList, RowFacts, RowKey};
 
-/// The uid of the party of rows that name none.
-pub(super) const UNATTRIBUTED: &str = "unattributed";
-
 /// The longest uid, ticker and category, in bytes: they are copied into every row.
 const MAX_TAG: usize = 1 << 10;
 

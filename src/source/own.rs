@@ -4,9 +4,9 @@
 use jiff::civil::Date;
 
 use super::Bounds;
-use super::assembly::{Assembly, UNATTRIBUTED, bounded};
+use super::assembly::{Assembly, bounded};
 use super::error::Fault;
-use crate::domain::list::{Party, RowFacts, RowKey};
+use crate::domain::list::{Party, RowFacts, RowKey, UNATTRIBUTED};
 
 /// The version of our forms.
 pub(super) const VERSION: u64 = 1;

@@ -1,12 +1,12 @@
 //! One address a line: `#` comments and blank lines are skipped, everything else is kept as it
 //! stands, surrounding blanks and all. Must not judge what an address is.
 
-use super::assembly::{Assembled, Assembly, UNATTRIBUTED, bounded};
+use super::assembly::{Assembled, Assembly, bounded};
 use super::error::{Fault, SourceError};
 use super::lines::Lines;
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{RowFacts, RowKey};
+use crate::domain::list::{RowFacts, RowKey, UNATTRIBUTED};
 
 /// Reads the list. A comment is a line whose first character is `#`; there is no comment behind an
 /// address.

@@ -21,11 +21,11 @@ use std::rc::Rc;
 use saphyr_parser::{BufferedInput, Event, Parser, ScalarStyle};
 
 use self::chars::{Chars, State};
-use super::assembly::{Assembled, Assembly, UNATTRIBUTED, bounded};
+use super::assembly::{Assembled, Assembly, bounded};
 use super::error::{Fault, SourceError};
 use super::unpack::Input;
 use super::{Bounds, Format};
-use crate::domain::list::{NoteKind, RowFacts, RowKey};
+use crate::domain::list::{NoteKind, RowFacts, RowKey, UNATTRIBUTED};
 
 /// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {

@@ -19,6 +19,7 @@ mod desk;
 mod disk_full;
 mod disk_full_server;
 mod durability;
+mod evasion;
 mod exposure_changes;
 mod exposure_life;
 mod foreign_clients;

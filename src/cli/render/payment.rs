@@ -201,6 +201,9 @@ fn effect_words(effect: v1::PaymentEffect) -> &'static str {
             "does not count for exposure: the asset is not in the asset table"
         }
         v1::PaymentEffect::Dust => "does not count for exposure: less than the asset's dust floor",
+        v1::PaymentEffect::AddsUp => {
+            "counts for exposure: with earlier payments between the two it reaches the dust floor"
+        }
         v1::PaymentEffect::Unspecified => "not said by the server",
     }
 }

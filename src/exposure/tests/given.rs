@@ -52,7 +52,7 @@ pub fn key(number: u8, chain: &Chain) -> PackedKey {
 }
 
 fn amount() -> impl Strategy<Value = u64> {
-    prop_oneof![1 => Just(0), 1 => Just(1), 1 => Just(20), 6 => 20_u64..400]
+    prop_oneof![1 => Just(0), 2 => Just(1), 1 => Just(20), 2 => 2_u64..20, 6 => 20_u64..400]
 }
 
 fn status() -> impl Strategy<Value = TxStatus> {
@@ -148,7 +148,10 @@ pub fn source() -> impl Strategy<Value = Source> {
             let until = |unknown_for| listed_from.unwrap_or(40).saturating_sub(unknown_for);
             let unlisted_until = unknown_for.map(until);
             let kind = if sanctions { ListKind::Sanctions } else { ListKind::Advisory };
-            let listing = RowKey { address: format!("{number} {bitcoin}"), ..RowKey::default() };
+            // Some parties have several keys, and some rows name none.
+            let party_uid = ["", "p", "q"][usize::from(number) % 3].to_owned();
+            let address = format!("{number} {bitcoin}");
+            let listing = RowKey { address, party_uid, ..RowKey::default() };
             let list = format!("{}-{list}", if sanctions { "s" } else { "a" }).parse().unwrap();
             let key = key(number, &chain(bitcoin));
             Source { list, listing, key, kind, listed_from, unlisted_until }

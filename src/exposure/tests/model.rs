@@ -10,6 +10,7 @@ use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer, Tx
 use crate::exposure::{Direct, Direction, Labels, Settings, Source, StopReason, Timing};
 
 mod direct;
+mod dust;
 
 /// What is known: rows by number, with retracted ones left out.
 pub struct Model<'a> {
@@ -108,22 +109,21 @@ impl Model<'_> {
     fn pairs(&self, transfer: &Transfer) -> Vec<(PackedKey, PackedKey)> {
         let (from, to) = match &transfer.movement {
             Movement::Account(of) => {
-                if !self.counts(transfer, &of.asset, Some(of.amount)) {
-                    return Vec::new();
-                }
                 (keys(of.from.as_slice(), &transfer.chain), keys(of.to.as_slice(), &transfer.chain))
             }
-            Movement::Utxo(of) => {
-                let keys = |legs: &[Leg]| {
-                    let counts = |leg: &&Leg| self.leg_counts(transfer, legs, leg);
-                    let legs = legs.iter().filter(counts);
-                    legs.flat_map(|leg| keys(&leg.holders, &transfer.chain)).collect::<Vec<_>>()
-                };
-                (keys(&of.inputs), keys(&of.outputs))
+            Movement::Utxo(_) => {
+                (self.counting_keys(transfer, true), self.counting_keys(transfer, false))
             }
         };
         let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
-        pairs.filter(|(from, to)| from != to).collect()
+        let counts = |(from, to): &(PackedKey, PackedKey)| match &transfer.movement {
+            Movement::Account(of) => {
+                self.counts(transfer, &of.asset, Some(of.amount))
+                    || self.adds_up(transfer, from, to)
+            }
+            Movement::Utxo(_) => true,
+        };
+        pairs.filter(|(from, to)| from != to).filter(counts).collect()
     }
 
     fn clock(transfer: &Transfer) -> Clock {
@@ -195,14 +195,9 @@ impl Model<'_> {
                         }
                     }
                 }
-                Movement::Utxo(of) => {
-                    let its = [&of.inputs, &of.outputs].into_iter().any(|side| {
-                        side.iter().any(|leg| {
-                            self.leg_counts(transfer, side, leg)
-                                && keys(&leg.holders, &transfer.chain).contains(key)
-                        })
-                    });
-                    if its {
+                Movement::Utxo(_) => {
+                    let its = |is_input| self.counting_keys(transfer, is_input).contains(key);
+                    if its(true) || its(false) {
                         others.insert(row.to_le_bytes().to_vec());
                     }
                 }

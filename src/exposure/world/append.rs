@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::clock::ClockId;
 use super::super::edges::{Appended, Edge};
-use super::super::nodes::{FIRST, NULL, Node, Nodes, TX, UNKNOWN};
+use super::super::nodes::{DUSTY, FIRST, NULL, Node, Nodes, TX, UNKNOWN};
 use super::super::shares::{Fact, NotCounted, Totals};
 use super::World;
 use crate::domain::chain::Chain;
@@ -170,6 +170,10 @@ impl World {
         if fact.is_summed() {
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
+        if fact.why() == Some(NotCounted::Dust) {
+            self.nodes.flags[edge.from as usize] |= DUSTY;
+            self.nodes.flags[edge.to() as usize] |= DUSTY;
+        }
         self.edges.push(edge, self.nodes.len());
         if !self.pending.all {
             self.pending.fresh.push(edge);
@@ -177,7 +181,7 @@ impl World {
     }
 
     /// Brings what nodes received and sent up to date.
-    fn sum_new(&mut self) {
+    pub(super) fn sum_new(&mut self) {
         for (from, to, asset, units) in self.unsummed.drain(..) {
             for (totals, node) in [(&mut self.sent, from), (&mut self.received, to)] {
                 if !self.nodes.has(node, TX) {
@@ -275,14 +279,14 @@ impl World {
 
     /// After edges were taken out: sums, counterparties and labels are made from nothing.
     fn build_anew(&mut self) {
-        self.sum_totals();
         self.pending.all = true;
         self.pending.recount = true;
+        self.pending.demote = true;
         self.pending.fresh = Vec::new();
     }
 
     /// Sums anew what nodes received and sent.
-    fn sum_totals(&mut self) {
+    pub(super) fn sum_totals(&mut self) {
         let (mut received, mut sent) = (Totals::default(), Totals::default());
         let sides = [(&self.edges.out, &mut sent), (&self.edges.into, &mut received)];
         for (edges, totals) in sides {
@@ -290,7 +294,7 @@ impl World {
             {
                 for edge in edges.pieces(node).flatten() {
                     let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
-                    if fact.is_summed() {
+                    if fact.is_summed() || edge.counts() {
                         totals.add(node, fact.asset(), units);
                     }
                 }

@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 
 use super::super::edges::Appended;
-use super::super::nodes::{LATE, Node, SPLIT};
+use super::super::nodes::{DUSTY, LATE, Node, SPLIT};
 use super::World;
 
 /// A node, its late node, and the first key at which what leaves stands there.
@@ -46,6 +46,7 @@ impl World {
             let moment = watch.moment(nodes.first_on_chain(edge.from, clocks));
             let time = clocks.time(nodes.clock(edge.from), edge.key);
             if moment.is_some_and(|moment| time > moment) {
+                nodes.flags[late as usize] |= nodes.flags[edge.from as usize] & DUSTY;
                 edge.from = late;
             }
         }
@@ -58,8 +59,12 @@ impl World {
             all.extend(self.nodes.on_chain(&first, &self.clocks));
         }
         all.sort_unstable();
-        for node in all.into_iter().filter(|&node| !self.nodes.has(node, LATE)).collect::<Vec<_>>() {
+        for node in all.into_iter().filter(|&node| !self.nodes.has(node, LATE)).collect::<Vec<_>>()
+        {
             self.nodes.make_late(node);
+        }
+        for (node, late) in self.nodes.all_late().collect::<Vec<_>>() {
+            self.nodes.flags[late as usize] |= self.nodes.flags[node as usize] & DUSTY;
         }
         let cuts: Vec<Cut> =
             self.nodes.all_late().map(|(node, late)| self.cut(node, late)).collect();
@@ -83,9 +88,8 @@ impl World {
 
     fn cut(&self, node: Node, late: Node) -> Cut {
         let moment = self.watch.moment(self.ground().first_on_chain(node));
-        let after = |moment: u64| {
-            self.clocks.first_from(self.nodes.clock(node), moment.saturating_add(1))
-        };
+        let after =
+            |moment: u64| self.clocks.first_from(self.nodes.clock(node), moment.saturating_add(1));
         Cut { node, late, from: moment.map_or(u64::MAX, after) }
     }
 

@@ -21,7 +21,7 @@ struct Sum {
 
 impl Model<'_> {
     /// Whole units of an amount, and one more where there is a part of one.
-    fn units(&self, chain: &Chain, asset: &Asset, amount: Amount) -> (u64, u64) {
+    pub(super) fn units(&self, chain: &Chain, asset: &Asset, amount: Amount) -> (u64, u64) {
         let rule = self.settings.assets.rule(chain, asset).unwrap();
         let mut unit = Amount::ONE;
         for _ in 8..rule.decimals {
@@ -68,24 +68,30 @@ impl Model<'_> {
                     let floor = self.settings.assets.rule(chain, &of.asset).map(|rule| rule.floor);
                     // Of an end that is nobody that is said, and not that it is dust.
                     let is_dust = !far.is_empty() && floor.is_some_and(|floor| of.amount < floor);
-                    if near.contains(key) && !far.contains(key) && !is_dust {
-                        let counts = self.counts(transfer, &of.asset, Some(of.amount));
-                        let direct = counts && far.iter().any(|far| firsts.contains_key(far));
+                    let pair = |far: &PackedKey| match direction {
+                        Direction::ReceivedFrom => (*far, *key),
+                        Direction::SentTo => (*key, *far),
+                    };
+                    let counting = self.pairs(transfer);
+                    let counts = far.iter().any(|far| counting.contains(&pair(far)));
+                    if near.contains(key) && !far.contains(key) && (counts || !is_dust) {
+                        let is_source = |far: &PackedKey| firsts.contains_key(far);
+                        let direct = counts && far.iter().any(is_source);
                         add(&of.asset, Some(of.amount), direct);
                     }
                 }
                 Movement::Utxo(of) => {
-                    let (near, far) = match direction {
-                        Direction::ReceivedFrom => (&of.outputs, &of.inputs),
-                        Direction::SentTo => (&of.inputs, &of.outputs),
+                    let near = match direction {
+                        Direction::ReceivedFrom => &of.outputs,
+                        Direction::SentTo => &of.inputs,
                     };
-                    let counts = |side: &[Leg], leg: &Leg| self.leg_counts(transfer, side, leg);
-                    let is_source = |leg: &Leg| {
-                        keys(&leg.holders, chain).iter().any(|key| firsts.contains_key(key))
+                    let near_is_input = direction == Direction::SentTo;
+                    let far = self.counting_keys(transfer, !near_is_input);
+                    let direct = far.iter().any(|key| firsts.contains_key(key));
+                    let own = |leg: &&Leg| {
+                        keys(&leg.holders, chain).contains(key)
+                            && self.leg_counts_for(transfer, near_is_input, leg, key)
                     };
-                    let direct = far.iter().any(|leg| counts(far, leg) && is_source(leg));
-                    let own =
-                        |leg: &&Leg| keys(&leg.holders, chain).contains(key) && counts(near, leg);
                     for leg in near.iter().filter(own) {
                         let amount = leg.amount.map(Amount::from);
                         add(&Asset::Native, amount, direct);

@@ -1,0 +1,431 @@
+//! Dust that adds up: payments below an asset's floor that count since, with those before them
+//! between the same two ends, they reach it. Finds which; changes nothing.
+//!
+//! An end is a key, or all keys of a listed party, since what a party sends from many addresses is
+//! sent by one. Per two ends, asset and clock the payment with which the running sum (each payment
+//! rounded up to units) reaches the floor counts, and every later one, and so do those at the same
+//! moment; one that counts by itself reaches it at once. That set only grows under insertion, so
+//! that it does not depend on the order in which payments become known. No sums are kept: those of
+//! two ends are made anew from their edges when one of these is new.
+//!
+//! In a UTXO transaction it is a leg that counts: what a holder has of the inputs with one end among
+//! the outputs, or the other way round, over transactions.
+
+use std::cell::{Cell, RefCell};
+
+use hashbrown::{HashMap, HashSet};
+
+use super::clock::ClockId;
+use super::edges::{Adjacency, Appended, Edge};
+use super::ground::Ground;
+use super::nodes::{DUSTY, FIRST, Node};
+use super::parties::Groups;
+use super::shares::{AssetId, Judge, NotCounted};
+use super::world::Moves;
+use crate::domain::packed_key::PackedKey;
+
+/// In a transaction with more inputs times outputs dust is not added up: with hundreds of both it
+/// costs more than it moves.
+const MOST_PAIRS: usize = 1 << 16;
+
+/// A key, by its first node, or a listed party, by its number among the groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum End {
+    Key(Node),
+    Party(u32),
+}
+
+/// What moves between two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Side {
+    /// Transfers from the holder to the other.
+    Transfer,
+    /// The holder's inputs to transactions in which the other has outputs.
+    Input,
+    /// The holder's outputs of transactions in which the other has inputs.
+    Output,
+}
+
+impl Side {
+    /// Whether the edge of a payment goes from its holder.
+    fn is_sent(self) -> bool {
+        self != Self::Output
+    }
+}
+
+/// What is summed as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Pair {
+    pub holder: End,
+    pub other: End,
+    pub side: Side,
+    pub clock: ClockId,
+    pub asset: AssetId,
+}
+
+/// A payment between two ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payment {
+    pub edge: Appended,
+    /// `None` where it counts by itself.
+    dust: Option<u64>,
+}
+
+/// What dust is added up from.
+#[derive(Clone, Copy)]
+pub(super) struct Adding<'a> {
+    pub ground: Ground<'a>,
+    pub moves: &'a Moves,
+    pub judge: &'a Judge,
+    pub groups: &'a Groups,
+    /// Edges that were looked at.
+    pub looked_at: &'a Cell<u64>,
+}
+
+impl Adding<'_> {
+    /// The ends at which a node stands: the parties that name its key, or the key.
+    fn ends(&self, node: Node) -> Vec<End> {
+        match self.groups.of(self.ground.nodes.key(node)) {
+            [] => vec![End::Key(self.ground.nodes.first(node))],
+            parties => parties.iter().map(|&party| End::Party(party)).collect(),
+        }
+    }
+
+    /// The same of a key; none where nothing of it was seen.
+    pub fn ends_of(&self, key: &PackedKey) -> Vec<End> {
+        match self.groups.of(key) {
+            [] => self
+                .ground
+                .nodes
+                .of_key(key)
+                .first()
+                .map(|&node| End::Key(node))
+                .into_iter()
+                .collect(),
+            parties => parties.iter().map(|&party| End::Party(party)).collect(),
+        }
+    }
+
+    /// The units that dust of a pair comes to; `None` where any payment of it counts.
+    pub fn sum(&self, pair: &Pair) -> Option<u64> {
+        let payments = self.payments(pair);
+        if self.reached(pair.asset, payments.clone()).is_some() {
+            return None;
+        }
+        let dust = payments.iter().filter_map(|payment| payment.dust);
+        Some(dust.fold(0, u64::saturating_add))
+    }
+
+    /// The nodes of an end on a clock, ascending.
+    fn nodes(&self, end: End, clock: ClockId) -> Vec<Node> {
+        let nodes = self.ground.nodes;
+        let mut all = match end {
+            End::Key(first) => nodes.group(&first).to_vec(),
+            End::Party(party) => {
+                let keys = self.groups.keys(party);
+                keys.iter().flat_map(|key| nodes.of_key(key)).collect()
+            }
+        };
+        all.retain(|&node| nodes.clock(node) == clock);
+        all.sort_unstable();
+        all
+    }
+
+    /// The pairs that an edge between a holder and another is summed in.
+    pub fn pairs(&self, holder: Node, other: Node, edge: &Appended, side: Side) -> Vec<Pair> {
+        let clock = self.ground.nodes.clock(holder);
+        let asset = self.moves.of(side != Side::Transfer, edge.id).0.asset();
+        let others = self.ends(other);
+        let with = |holder: End| {
+            others.iter().map(move |&other| Pair { holder, other, side, clock, asset })
+        };
+        self.ends(holder).into_iter().flat_map(with).collect()
+    }
+
+    /// Visits what moves between the holders and whoever is at the other end: `at` are the holders,
+    /// or else the others. With the holder's edge come its node and the node at the other end.
+    fn scan(
+        &self,
+        at: &[Node],
+        side: Side,
+        are_holders: bool,
+        mut visit: impl FnMut(Node, Node, Appended),
+    ) {
+        let leaves = side.is_sent() == are_holders;
+        let adjacency = |leaves| match leaves {
+            true => &self.ground.edges.out,
+            false => &self.ground.edges.into,
+        };
+        for &node in at {
+            for edge in adjacency(leaves).pieces(node).flatten() {
+                self.look();
+                let end = edge.node();
+                if self.ground.is_tx(end) != (side != Side::Transfer) || end < FIRST {
+                    continue;
+                }
+                let own = if leaves { edge.leaving(node) } else { edge.arriving(node) };
+                if side == Side::Transfer {
+                    let (holder, other) = if are_holders { (node, end) } else { (end, node) };
+                    visit(holder, other, own);
+                    continue;
+                }
+                if !self.is_summed(end) {
+                    continue;
+                }
+                for leg in adjacency(leaves).pieces(end).flatten() {
+                    self.look();
+                    let beyond = leg.node();
+                    if beyond < FIRST || self.ground.nodes.group(&node).contains(&beyond) {
+                        continue;
+                    }
+                    if are_holders {
+                        visit(node, beyond, own);
+                    } else {
+                        let leg = if leaves { leg.leaving(end) } else { leg.arriving(end) };
+                        visit(beyond, node, leg);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&self) {
+        self.looked_at.set(self.looked_at.get().saturating_add(1));
+    }
+
+    /// Whether dust is added up in a transaction.
+    fn is_summed(&self, tx: Node) -> bool {
+        let count = |edges: &Adjacency| edges.pieces(tx).map(<[_]>::len).sum::<usize>();
+        count(&self.ground.edges.out).saturating_mul(count(&self.ground.edges.into)) <= MOST_PAIRS
+    }
+
+    /// What an edge is as a payment; `None` where it is none.
+    fn payment(&self, edge: Appended, side: Side) -> Option<Payment> {
+        let (fact, units) = self.moves.of(side != Side::Transfer, edge.id);
+        match fact.why() {
+            None => Some(Payment { edge, dust: None }),
+            // What cannot be told from other assets reaches the floor at once.
+            Some(NotCounted::Dust) => {
+                Some(Payment { edge, dust: Some(fact.at_most(units).unwrap_or(u64::MAX)) })
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The dust payments of a pair that count.
+    pub fn counting(&self, pair: &Pair) -> Vec<Appended> {
+        let payments = self.payments(pair);
+        let Some(reached) = self.reached(pair.asset, payments.clone()) else { return Vec::new() };
+        let counts = |payment: &Payment| payment.dust.is_some() && payment.edge.key >= reached;
+        payments.into_iter().filter(counts).map(|payment| payment.edge).collect()
+    }
+
+    /// The key from which on the payments of a pair count; `None` where none does.
+    pub fn reached_by(&self, pair: &Pair) -> Option<u64> {
+        self.reached(pair.asset, self.payments(pair))
+    }
+
+    fn payments(&self, pair: &Pair) -> Vec<Payment> {
+        let holders = self.nodes(pair.holder, pair.clock);
+        let others = self.nodes(pair.other, pair.clock);
+        let degree = |nodes: &[Node], leaves: bool| {
+            let edges = if leaves { &self.ground.edges.out } else { &self.ground.edges.into };
+            nodes.iter().flat_map(|&node| edges.pieces(node)).map(<[_]>::len).sum::<usize>()
+        };
+        let leaves = pair.side.is_sent();
+        let are_holders = degree(&holders, leaves) <= degree(&others, !leaves);
+        let mut found = Vec::new();
+        let at = if are_holders { &holders } else { &others };
+        self.scan(at, pair.side, are_holders, |holder, other, edge| {
+            let is_asset =
+                self.moves.of(pair.side != Side::Transfer, edge.id).0.asset() == pair.asset;
+            let are_ends =
+                holders.binary_search(&holder).is_ok() && others.binary_search(&other).is_ok();
+            if is_asset && are_ends {
+                found.push(edge);
+            }
+        });
+        // Two keys of the other end may be in one transaction.
+        found.sort_unstable_by_key(Appended::order);
+        found.dedup_by_key(|edge| edge.order());
+        found.into_iter().filter_map(|edge| self.payment(edge, pair.side)).collect()
+    }
+
+    /// The key at which payments reach the asset's floor, or count by themselves.
+    fn reached(&self, asset: AssetId, mut payments: Vec<Payment>) -> Option<u64> {
+        payments.sort_unstable_by_key(|payment| payment.edge.key);
+        let mut sum = 0_u64;
+        payments.iter().find_map(|payment| {
+            sum = sum.saturating_add(payment.dust.unwrap_or(u64::MAX));
+            self.judge.is_floor(asset, sum).then_some(payment.edge.key)
+        })
+    }
+
+    /// Every dust payment that counts.
+    pub fn all_counting(&self) -> Vec<Appended> {
+        let mut found = Vec::new();
+        for side in [Side::Transfer, Side::Input, Side::Output] {
+            let mut holders: HashSet<(End, ClockId)> = HashSet::new();
+            for node in (FIRST..self.ground.nodes.len() as Node)
+                .filter(|&node| self.ground.nodes.has(node, DUSTY) && !self.ground.is_tx(node))
+            {
+                let clock = self.ground.nodes.clock(node);
+                holders.extend(self.ends(node).into_iter().map(|end| (end, clock)));
+            }
+            for (holder, clock) in holders {
+                self.counting_of(holder, clock, side, &mut found);
+            }
+        }
+        found
+    }
+
+    /// The dust payments of a holder that count, whoever is at the other end.
+    fn counting_of(&self, holder: End, clock: ClockId, side: Side, found: &mut Vec<Appended>) {
+        let nodes = self.nodes(holder, clock);
+        let mut with_dust: HashMap<(Node, AssetId), Vec<End>> = HashMap::new();
+        self.scan(&nodes, side, true, |_, other, edge| {
+            let (fact, _) = self.moves.of(side != Side::Transfer, edge.id);
+            if fact.why() == Some(NotCounted::Dust) {
+                with_dust.entry((other, fact.asset())).or_insert_with(|| self.ends(other));
+            }
+        });
+        if with_dust.is_empty() {
+            return;
+        }
+        let pairs: HashSet<(End, AssetId)> = with_dust
+            .into_iter()
+            .flat_map(|((_, asset), ends)| ends.into_iter().map(move |end| (end, asset)))
+            .collect();
+        let mut sums: HashMap<(End, AssetId), Vec<Appended>> = HashMap::new();
+        self.scan(&nodes, side, true, |_, other, edge| {
+            let asset = self.moves.of(side != Side::Transfer, edge.id).0.asset();
+            for end in self.ends(other) {
+                if pairs.contains(&(end, asset)) {
+                    sums.entry((end, asset)).or_default().push(edge);
+                }
+            }
+        });
+        for ((_, asset), mut edges) in sums {
+            edges.sort_unstable_by_key(Appended::order);
+            edges.dedup_by_key(|edge| edge.order());
+            let payments: Vec<_> =
+                edges.into_iter().filter_map(|edge| self.payment(edge, side)).collect();
+            let Some(reached) = self.reached(asset, payments.clone()) else { continue };
+            let counts = |of: &Payment| of.dust.is_some() && of.edge.key >= reached;
+            found.extend(payments.into_iter().filter(counts).map(|payment| payment.edge));
+        }
+    }
+
+    /// The pairs whose sums an edge that is new may change. One that counts by itself changes those
+    /// of later dust alone.
+    pub fn touched(&self, edge: &Appended, pairs: &mut HashSet<Pair>) {
+        let Some(part) = self.part(edge) else { return };
+        let is_dust = self.is_dust(edge, part.side);
+        let may_follow = || {
+            let (holder, leaves) = (part.holder, part.side.is_sent());
+            let other_may = || match part.side {
+                Side::Transfer => self.dust_may_follow(edge.to(), !leaves, edge.key),
+                // Any leg of a transaction may be what another's dust is summed with.
+                Side::Input | Side::Output => true,
+            };
+            edge.counts() && self.dust_may_follow(holder, leaves, edge.key) && other_may()
+        };
+        if is_dust || may_follow() {
+            self.pairs_of(edge, &part, |pair| {
+                pairs.insert(pair);
+            });
+        }
+    }
+
+    /// Visits every pair that an edge is summed in.
+    fn pairs_of(&self, edge: &Appended, part: &Part, mut visit: impl FnMut(Pair)) {
+        let Part { holder, tx, side } = *part;
+        let Some(tx) = tx else {
+            self.pairs(holder, edge.to(), edge, side).into_iter().for_each(visit);
+            return;
+        };
+        for other in self.others(holder, tx, side) {
+            self.pairs(holder, other, edge, side).into_iter().for_each(&mut visit);
+        }
+    }
+
+    /// Who has legs at the other side of a transaction.
+    fn others(&self, holder: Node, tx: Node, side: Side) -> impl Iterator<Item = Node> {
+        let Ground { edges, nodes, .. } = self.ground;
+        let legs = if side == Side::Input { &edges.out } else { &edges.into };
+        let legs = legs.pieces(tx).flatten().map(Edge::node);
+        legs.filter(move |node| *node >= FIRST && !nodes.group(&holder).contains(node))
+    }
+
+    /// What an edge is part of; `None` where nothing is summed.
+    fn part(&self, edge: &Appended) -> Option<Part> {
+        let (from, to) = (edge.from, edge.to());
+        if from < FIRST || to < FIRST {
+            return None;
+        }
+        let part = match (self.ground.is_tx(from), self.ground.is_tx(to)) {
+            (true, _) => Part { holder: to, tx: Some(from), side: Side::Output },
+            (_, true) => Part { holder: from, tx: Some(to), side: Side::Input },
+            _ => Part { holder: from, tx: None, side: Side::Transfer },
+        };
+        part.tx.is_none_or(|tx| self.is_summed(tx)).then_some(part)
+    }
+
+    fn is_dust(&self, edge: &Appended, side: Side) -> bool {
+        self.moves.of(side != Side::Transfer, edge.id).0.why() == Some(NotCounted::Dust)
+    }
+
+    /// Whether dust that does not count may stand at a node, or its party, at a key or later.
+    fn dust_may_follow(&self, node: Node, leaves: bool, key: u64) -> bool {
+        let Ground { edges, nodes, .. } = self.ground;
+        let edges = if leaves { &edges.out } else { &edges.into };
+        !self.groups.of(nodes.key(node)).is_empty()
+            || nodes.has(node, DUSTY)
+                && edges.between(node, key, u64::MAX).flatten().any(|edge| !edge.counts())
+    }
+}
+
+/// The part of an edge in what is summed: who holds it, and the transaction, if it is a leg of one.
+struct Part {
+    holder: Node,
+    tx: Option<Node>,
+    side: Side,
+}
+
+/// Which edges count where other parties are listed than those in force.
+pub(super) struct Recount<'a> {
+    adding: Adding<'a>,
+    /// Keys that other parties name.
+    changed: HashSet<PackedKey>,
+    reached: RefCell<HashMap<Pair, Option<u64>>>,
+}
+
+impl<'a> Recount<'a> {
+    pub fn new(adding: Adding<'a>, changed: HashSet<PackedKey>) -> Self {
+        Self { adding, changed, reached: RefCell::default() }
+    }
+
+    /// Whether an edge counts.
+    pub fn counts(&self, edge: &Appended) -> bool {
+        let adding = &self.adding;
+        let Some(part) = adding.part(edge).filter(|part| adding.is_dust(edge, part.side)) else {
+            return edge.counts();
+        };
+        let is_other = |node: Node| self.changed.contains(adding.ground.nodes.key(node));
+        let is_changed = is_other(part.holder)
+            || match part.tx {
+                None => is_other(edge.to()),
+                Some(tx) => adding.others(part.holder, tx, part.side).any(is_other),
+            };
+        if !is_changed {
+            return edge.counts();
+        }
+        let mut counts = false;
+        adding.pairs_of(edge, &part, |pair| {
+            let mut known = self.reached.borrow_mut();
+            let reached = *known.entry(pair).or_insert_with(|| adding.reached_by(&pair));
+            counts |= reached.is_some_and(|reached| reached <= edge.key);
+        });
+        counts
+    }
+}

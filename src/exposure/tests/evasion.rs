@@ -1,0 +1,226 @@
+//! What is tried to get out of sight: hubs made to order, and amounts cut into dust.
+
+use super::given::{holder, key, settings};
+use crate::domain::chain::Chain;
+use crate::domain::list::{ListKind, RowKey};
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, Position, Transfer, TxStatus,
+    UtxoMovement,
+};
+use crate::exposure::{Direction, Labels, Settings, Source, Was, World};
+
+const ETH: Chain = Chain::Evm(1);
+const LIMIT: u32 = 10;
+/// The floor of [`settings`] on Ethereum.
+const FLOOR: u64 = 20;
+
+const THIEF: u8 = 1;
+const OTHER_WALLET: u8 = 2;
+const HUB: u8 = 3;
+const NEXT: u8 = 4;
+const LAST: u8 = 5;
+/// Own wallets that a hub is made with begin here.
+const OWN: u8 = 100;
+
+fn send_on(chain: Chain, from: u8, to: u8, height: u64, amount: u64) -> Transfer {
+    let movement = match chain {
+        Chain::Bitcoin | Chain::BitcoinCash => {
+            let leg = |number| Leg {
+                holders: vec![on(number, &chain)],
+                unattributable: false,
+                amount: Some(amount),
+            };
+            let (inputs, outputs) = (vec![leg(from)], vec![leg(to)]);
+            Movement::Utxo(Box::new(UtxoMovement { coinbase: false, inputs, outputs }))
+        }
+        _ => Movement::Account(AccountMovement {
+            from: Some(on(from, &chain)),
+            to: Some(on(to, &chain)),
+            asset: Asset::Native,
+            amount: Amount::from(amount),
+            usd_micros: None,
+        }),
+    };
+    Transfer {
+        chain,
+        time: height,
+        placement: Position { height, tx_index: 0, index: 0 }.into(),
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement,
+    }
+}
+
+/// Bitcoin Cash has the keys of Bitcoin.
+fn on(number: u8, chain: &Chain) -> Holder {
+    let same = if *chain == Chain::BitcoinCash { &Chain::Bitcoin } else { chain };
+    holder(number, same)
+}
+
+fn send(from: u8, to: u8, height: u64, amount: u64) -> Transfer {
+    send_on(ETH, from, to, height, amount)
+}
+
+fn listed(numbers: &[u8], chain: &Chain) -> Vec<Source> {
+    let source = |&number: &u8| Source {
+        list: "list".parse().unwrap(),
+        listing: RowKey { party_uid: "thief".into(), ..RowKey::default() },
+        key: key(number, chain),
+        kind: ListKind::Sanctions,
+        listed_from: None,
+        unlisted_until: None,
+    };
+    numbers.iter().map(source).collect()
+}
+
+fn world(rows: &[Transfer], sources: Vec<Source>) -> World {
+    let mut assets = settings(5, LIMIT).assets;
+    let rule = assets.rule(&Chain::Bitcoin, &Asset::Native).unwrap().clone();
+    assets.set(Chain::BitcoinCash, Asset::Native, rule);
+    let mut world = World::new(Settings { max_hops: 8, hub_limit: LIMIT, assets });
+    world.append(0, rows);
+    world.set_parties(sources, Vec::new());
+    world
+}
+
+/// Direction, hops, and whether by a hub.
+fn shown(labels: &Labels, key: PackedKey) -> Vec<(Direction, u8, bool)> {
+    labels.of(&key).map(|label| (label.direction, label.hops, label.hub)).collect()
+}
+
+/// Enough dealings with own wallets to be a hub.
+fn make_hub(chain: &Chain, from_height: u64) -> Vec<Transfer> {
+    let own = OWN..OWN + LIMIT as u8 + 1;
+    (from_height..).zip(own).map(|(at, to)| send_on(chain.clone(), HUB, to, at, 100)).collect()
+}
+
+/// Who has paid thousands of own wallets after the payment is not cleared by them, and neither is
+/// who stands behind.
+#[test]
+fn a_hub_does_not_clear_in_retrospect() {
+    for (direction, payments) in [
+        (Direction::ReceivedFrom, [send(THIEF, HUB, 1, 100), send(HUB, NEXT, 2, 100)]),
+        (Direction::SentTo, [send(NEXT, HUB, 1, 100), send(HUB, THIEF, 2, 100)]),
+    ] {
+        let mut world = world(&payments, listed(&[THIEF], &ETH));
+        let wanted = [(direction, 2, false)];
+        assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), wanted);
+        world.append(2, &make_hub(&ETH, 10));
+        let made = world.relabel();
+        assert_eq!((made.new_hubs, made.was), (vec![key(HUB, &ETH)], Was::Rebuilt));
+        assert_eq!(shown(&made.labels, key(NEXT, &ETH)), wanted);
+    }
+}
+
+/// What leaves a hub since it was one is cut there, and shown to who received it.
+#[test]
+fn a_hub_made_beforehand_cuts_what_leaves_it_and_shows_it() {
+    let mut rows = make_hub(&ETH, 10);
+    rows.extend([send(THIEF, HUB, 40, 100), send(HUB, NEXT, 41, 100), send(NEXT, LAST, 42, 100)]);
+    let labels = world(&rows, listed(&[THIEF], &ETH)).relabel().labels;
+    assert_eq!(shown(&labels, key(NEXT, &ETH)), [(Direction::ReceivedFrom, 2, true)]);
+    assert_eq!(shown(&labels, key(LAST, &ETH)), []);
+}
+
+/// Backwards as well: it paid the thief at 5, and again when it was a hub.
+#[test]
+fn what_a_hub_sent_before_it_was_one_stays() {
+    let mut rows = vec![send(NEXT, HUB, 4, 100), send(HUB, THIEF, 5, 100)];
+    rows.extend(make_hub(&ETH, 10));
+    rows.extend([send(LAST, HUB, 30, 100), send(HUB, THIEF, 31, 100)]);
+    let labels = world(&rows, listed(&[THIEF], &ETH)).relabel().labels;
+    let by_hub = (Direction::SentTo, 2, true);
+    assert_eq!(shown(&labels, key(NEXT, &ETH)), [(Direction::SentTo, 2, false), by_hub]);
+    assert_eq!(shown(&labels, key(LAST, &ETH)), [by_hub]);
+}
+
+/// A key that is a hub on a cheap chain is none elsewhere.
+#[test]
+fn a_hub_on_another_chain_cuts_nothing() {
+    let mut rows = make_hub(&Chain::BitcoinCash, 1);
+    rows.push(send_on(Chain::Bitcoin, THIEF, HUB, 50, 100));
+    rows.push(send_on(Chain::Bitcoin, HUB, NEXT, 51, 100));
+    let mut world = world(&rows, listed(&[THIEF], &Chain::Bitcoin));
+    let made = world.relabel();
+    assert_eq!(made.new_hubs, [key(HUB, &Chain::Bitcoin)]);
+    let next = key(NEXT, &Chain::Bitcoin);
+    assert_eq!(shown(&made.labels, next), [(Direction::ReceivedFrom, 2, false)]);
+}
+
+/// A late transfer that makes a hub one earlier cuts what was not cut before.
+#[test]
+fn a_moment_that_moves_builds_anew() {
+    let mut rows = make_hub(&ETH, 10);
+    let last = rows.pop().unwrap();
+    rows.extend([send(THIEF, HUB, 40, 100), send(HUB, NEXT, 41, 100)]);
+    rows.push(Transfer {
+        time: 45,
+        placement: Position { height: 45, tx_index: 0, index: 0 }.into(),
+        ..last
+    });
+    let mut world = world(&rows, listed(&[THIEF], &ETH));
+    let next = key(NEXT, &ETH);
+    let normal = [(Direction::ReceivedFrom, 2, false)];
+    assert_eq!(shown(&world.relabel().labels, next), normal);
+    // Two more of the past: the eleventh counterparty was there at 25 then.
+    world.append(rows.len() as u64, &[send(HUB, 90, 24, 100), send(HUB, 91, 25, 100)]);
+    let made = world.relabel();
+    assert_eq!(made.was, Was::Rebuilt);
+    assert_eq!(shown(&made.labels, next), [(Direction::ReceivedFrom, 2, true)]);
+}
+
+/// Each payment is below the floor; the one that reaches it counts, and those after it, in any order
+/// of arrival.
+#[test]
+fn dust_that_adds_up_counts() {
+    for pair in [(THIEF, NEXT), (NEXT, THIEF)] {
+        let pay = |height| send(pair.0, pair.1, height, FLOOR / 2);
+        let late = world(&[pay(5)], listed(&[THIEF], &ETH)).relabel().labels;
+        assert_eq!(shown(&late, key(NEXT, &ETH)), []);
+        for rows in [[pay(5), pay(6), pay(7)], [pay(7), pay(6), pay(5)]] {
+            let mut world = world(&rows[..1], listed(&[THIEF], &ETH));
+            world.relabel();
+            world.append(1, &rows[1..2]);
+            world.relabel();
+            world.append(2, &rows[2..]);
+            let labels = world.relabel().labels;
+            let label = labels.of(&key(NEXT, &ETH)).next().unwrap();
+            let value = label.direct.unwrap().value;
+            assert_eq!((label.hops, value), (1, Some(1)), "two of three, half a floor each");
+            let rows = world.evidence(&[key(NEXT, &ETH)], &label, 100).unwrap().direct_rows;
+            assert_eq!(rows.len(), 2);
+        }
+    }
+}
+
+/// What a party pays from several addresses is paid by one; strangers' dust is not summed with it.
+#[test]
+fn a_party_is_one_end_of_dust() {
+    let rows = [send(THIEF, NEXT, 5, FLOOR / 2), send(OTHER_WALLET, NEXT, 6, FLOOR / 2)];
+    let mut world = world(&rows, listed(&[THIEF], &ETH));
+    assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), []);
+    world.set_parties(listed(&[THIEF, OTHER_WALLET], &ETH), Vec::new());
+    let made = world.relabel();
+    assert_eq!(made.was, Was::Incremental);
+    let direct = [(Direction::ReceivedFrom, 1, false)];
+    assert_eq!(shown(&made.labels, key(NEXT, &ETH)), direct);
+    // As of a time when one of them was not listed it is no dealing.
+    let before = listed(&[THIEF], &ETH);
+    let found = world.exposure_as_of(&[key(NEXT, &ETH)], u64::MAX, Some(&before), 1_000);
+    assert_eq!(found.found, []);
+    world.set_parties(before, Vec::new());
+    assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), []);
+}
+
+/// The same of outputs of transactions.
+#[test]
+fn dust_outputs_add_up_over_transactions() {
+    let pay = |height| send_on(Chain::Bitcoin, THIEF, NEXT, height, 1);
+    let next = key(NEXT, &Chain::Bitcoin);
+    let sources = || listed(&[THIEF], &Chain::Bitcoin);
+    assert_eq!(shown(&world(&[pay(5)], sources()).relabel().labels, next), []);
+    let labels = world(&[pay(5), pay(6)], sources()).relabel().labels;
+    assert_eq!(shown(&labels, next), [(Direction::ReceivedFrom, 1, false)]);
+}
