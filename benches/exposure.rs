@@ -1,7 +1,8 @@
 //! What labels cost: their rebuild against two plain breadth-first searches over a bare CSR of the
 //! same graph, side by side in one process; memory; one source more and less; appends.
 //!
-//! `cargo bench --bench exposure -- [millions of transfers] [rounds] [hops]`; 4, 5 and 5 by default.
+//! `cargo bench --bench exposure -- [millions of transfers] [rounds] [hops] [hub limit] [dust]`; 4, 5, 5,
+//! no limit and no dust by default. Dust is how many of 1,000 transfers are below the floor.
 //! With `--graph FOLDER` it writes the graph and the seeds there, for `other_tools.py`, and ends.
 
 #[path = "exposure/rmat.rs"]
@@ -126,10 +127,6 @@ fn memory() -> (u64, u64) {
     (of("VmRSS:"), of("VmHWM:"))
 }
 
-fn settings(max_hops: u8) -> Settings {
-    Settings { max_hops, hub_limit: u32::MAX, assets: AssetTable::built_in() }
-}
-
 fn main() {
     let mut arguments: Vec<_> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let graph = arguments.iter().position(|argument| argument == "--graph");
@@ -139,15 +136,19 @@ fn main() {
         arguments.next().map_or(default, |text| text.parse().expect("a whole number"))
     };
     let (millions, rounds, hops) = (number(4), number(5), number(5));
+    let (hub_limit, dust) = (number(u64::from(u32::MAX)), number(0));
+    let hub_limit = u32::try_from(hub_limit).expect("a limit");
     let hops = u8::try_from(hops).expect("few hops");
     let transfers = millions << 20;
     let scale = (transfers / EDGE_FACTOR).max(2).ilog2();
     println!(
-        "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {hops} hops"
+        "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {hops} hops, \
+         hubs beyond {hub_limit}, {dust} of 1,000 transfers dust"
     );
 
     let (before, _) = memory();
-    let mut world = World::new(settings(hops));
+    let mut world =
+        World::new(Settings { max_hops: hops, hub_limit, assets: AssetTable::built_in() });
     let pairs = || rmat::Rmat::new(SEED, scale);
     let mut generated = Duration::ZERO;
     let (time, ()) = timed(|| {
@@ -156,7 +157,7 @@ fn main() {
         while row < transfers {
             let (time, batch) = timed(|| {
                 let batch = pairs.by_ref().take(BATCH as usize);
-                batch.map(|(pair, row)| rmat::transfer(row, pair)).collect::<Vec<_>>()
+                batch.map(|(pair, row)| rmat::transfer(row, pair, dust)).collect::<Vec<_>>()
             });
             generated += time;
             world.append(row, &batch);
@@ -255,7 +256,7 @@ fn main() {
         read.expect("readable").len()
     );
 
-    changes(&mut world, &sources, extra, transfers, pairs());
+    changes(&mut world, &sources, extra, (transfers, dust), pairs());
 }
 
 /// Writes the graph as lines of two numbers, and the seeds.
@@ -274,7 +275,13 @@ fn write(
 }
 
 /// One source more and less, and appends in order.
-fn changes(world: &mut World, sources: &[Source], extra: u32, transfers: u64, pairs: rmat::Rmat) {
+fn changes(
+    world: &mut World,
+    sources: &[Source],
+    extra: u32,
+    (transfers, dust): (u64, u64),
+    pairs: rmat::Rmat,
+) {
     let mut more = sources.to_vec();
     more.push(source(extra));
     world.set_parties(more, Vec::new());
@@ -291,7 +298,7 @@ fn changes(world: &mut World, sources: &[Source], extra: u32, transfers: u64, pa
     for batch in 0..batches {
         let first = transfers + batch * BATCH;
         let rows = (first..first + BATCH).zip(pairs.by_ref());
-        let batch: Vec<_> = rows.map(|(row, pair)| rmat::transfer(row, pair)).collect();
+        let batch: Vec<_> = rows.map(|(row, pair)| rmat::transfer(row, pair, dust)).collect();
         let (time, made) = timed(|| {
             world.append(first, &batch);
             world.relabel()

@@ -275,8 +275,7 @@ impl Engine {
         let assets = &self.tracker.settings().assets;
         let hop = |hop: &crate::exposure::HopRef| {
             let transfer = found.get(&hop.row)?.clone();
-            let end =
-                |key| (key, world.stop_at(&key, &transfer.chain, hop.time).is_some());
+            let end = |key| (key, world.stop_at(&key, &transfer.chain, hop.time).is_some());
             let (from, to) = (end(hop.from), end(hop.to));
             paths::hop(transfer, from, to, assets)
         };
@@ -324,6 +323,7 @@ impl Engine {
                     others: paths::others(transfer, direction, &keys),
                     transfer: transfer.clone(),
                     not_counted: dealing.why_not.map(NotCounted::as_str),
+                    adds_up: dealing.adds_up,
                     amount: paths::amount(transfer, direction, &keys),
                     asset: assets
                         .rule(&transfer.chain, paths::asset_of(transfer))

@@ -83,6 +83,8 @@ pub struct CounterpartyRow {
     pub transfer: Transfer,
     /// Why it does not count for exposure; `None` where it counts.
     pub not_counted: Option<&'static str>,
+    /// Whether it is dust that counts since it adds up.
+    pub adds_up: bool,
     /// How much of it the address received or sent, in the smallest unit; `None` where unknown.
     pub amount: Option<Amount>,
     /// What is known of the asset: its symbol, and the decimals of its display unit.

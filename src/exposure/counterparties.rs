@@ -21,6 +21,8 @@ pub struct Dealing {
     pub others: Vec<PackedKey>,
     /// Why it does not count for exposure; `None` where it does.
     pub why_not: Option<NotCounted>,
+    /// Whether it is dust that counts since it adds up.
+    pub adds_up: bool,
 }
 
 /// A page of dealings.
@@ -66,7 +68,9 @@ impl World {
                         received: is_received,
                         others: Vec::new(),
                         why_not,
+                        adds_up: false,
                     });
+                    dealing.adds_up |= edge.counts() && why_not == Some(NotCounted::Dust);
                     // Of several legs one that counts is enough.
                     if !edge.counts() {
                         dealing.why_not = dealing.why_not.and(why_not);

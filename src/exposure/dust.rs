@@ -108,10 +108,12 @@ impl Adding<'_> {
 
     /// The units that dust of a pair comes to; `None` where any payment of it counts.
     pub fn sum(&self, pair: &Pair) -> Option<u64> {
-        let payments = self.payments(pair);
+        let mut payments = self.payments(pair);
         if self.reached(pair.asset, payments.clone()).is_some() {
             return None;
         }
+        payments.sort_unstable_by_key(|payment| payment.edge.id);
+        payments.dedup_by_key(|payment| payment.edge.id);
         let dust = payments.iter().filter_map(|payment| payment.dust);
         Some(dust.fold(0, u64::saturating_add))
     }
@@ -253,9 +255,13 @@ impl Adding<'_> {
 
     /// The key at which payments reach the asset's floor, or count by themselves.
     fn reached(&self, asset: AssetId, mut payments: Vec<Payment>) -> Option<u64> {
-        payments.sort_unstable_by_key(|payment| payment.edge.key);
-        let mut sum = 0_u64;
+        payments.sort_unstable_by_key(|payment| (payment.edge.key, payment.edge.id));
+        let (mut sum, mut last) = (0_u64, None);
         payments.iter().find_map(|payment| {
+            // A leg that several keys of an end hold is one.
+            if last.replace(payment.edge.id) == Some(payment.edge.id) {
+                return None;
+            }
             sum = sum.saturating_add(payment.dust.unwrap_or(u64::MAX));
             self.judge.is_floor(asset, sum).then_some(payment.edge.key)
         })

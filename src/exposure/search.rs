@@ -103,6 +103,7 @@ impl World {
         let (by_kind, further) = self.by_kind(sources);
         let (groups, looked_at) = (sources.map(|of| Groups::new(of.iter())), Cell::new(0));
         let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
+        let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
                 if keys.iter().any(|key| sources.contains_key(key)) {
@@ -110,7 +111,7 @@ impl World {
                 }
                 let aim = Aim {
                     direction,
-                    known: self.known(direction, kind, sources, groups.as_ref()),
+                    known: self.known(direction, kind, sources).filter(|_| are_known),
                     sources,
                     max_hops: self.max_hops,
                     nearest: true,
@@ -140,6 +141,7 @@ impl World {
         let (mut by_kind, _) = self.by_kind(query.sources);
         let (groups, looked_at) = (query.sources.map(|of| Groups::new(of.iter())), Cell::new(0));
         let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
+        let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
         let directions = Direction::ALL.into_iter();
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
@@ -155,8 +157,8 @@ impl World {
                     allows: query.allows,
                     recount: recount.as_ref(),
                 };
-                if aim.max_hops <= self.max_hops {
-                    aim.known = self.known(direction, kind, sources, groups.as_ref());
+                if aim.max_hops <= self.max_hops && are_known {
+                    aim.known = self.known(direction, kind, sources);
                 }
                 let left = query.budget.saturating_sub(all.examined);
                 let mut within = cone(self.ground(), &aim, &targets, left);
@@ -236,19 +238,20 @@ impl World {
         (by_kind, further)
     }
 
-    /// The working labels, where they are of all these sources and their parties.
+    /// Whether parties have no keys that they do not have in force, with which more dust adds up than
+    /// labels know.
+    fn are_known(&self, groups: &Groups) -> bool {
+        groups.beyond(self.parties.groups()).is_empty()
+    }
+
+    /// The working labels, where they are of all these sources.
     fn known(
         &self,
         direction: Direction,
         kind: ListKind,
         sources: &ByKey<'_>,
-        groups: Option<&Groups>,
     ) -> Option<&super::hops::Hops> {
         let kind = kind_index(kind)?;
-        // Of a party that has keys which it does not have in force more dust adds up.
-        if groups.is_some_and(|groups| !groups.beyond(self.parties.groups()).is_empty()) {
-            return None;
-        }
         let is_known =
             |key: &PackedKey| self.parties.sources(key).is_some_and(|kinds| kinds[kind].is_some());
         let tier = self.tiers.iter().find(|of| of.direction == direction && of.kind == kind)?;

@@ -303,6 +303,7 @@ fn counterparty(row: &CounterpartyRow) -> v1::Counterparty {
         transfer: Some(convert::transfer::message(&row.transfer)),
         counts: row.not_counted.is_none(),
         not_counted_because: row.not_counted.unwrap_or_default().to_owned(),
+        adds_up: row.adds_up,
         symbol: row.asset.as_ref().map(|(symbol, _)| symbol.clone()).unwrap_or_default(),
         decimals: row.asset.as_ref().map(|(_, decimals)| u32::from(*decimals)),
         amount: row.amount.map(|amount| amount.to_string()).unwrap_or_default(),

@@ -8,10 +8,11 @@ use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
     Amount, Holder, Leg, Movement, Placement, Position, Transfer, TxStatus, UtxoMovement,
 };
+use lazaretto::engine::Import;
 use lazaretto::exposure::Direction;
 use lazaretto::screening::policy::Decision;
 
-use crate::desk::{Desk, at, unplaced, wallet};
+use crate::desk::{Desk, at, list_id, unplaced, wallet};
 
 const NOW: &str = "2025-11-25T12:00:00Z";
 const USDT: &str = "0xdac17f958d2ee523a2206206994597c13d831ec7";
@@ -68,13 +69,25 @@ fn desk(listed: &str, ticker: &str) -> Desk {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("list.csv");
     std::fs::write(&path, csv).unwrap();
-    desk.import("sanctions", Some(ListKind::Sanctions), &path, Some("test")).unwrap();
+    let import = Import {
+        id: list_id("sanctions"),
+        kind: Some(ListKind::Sanctions),
+        format: None,
+        file_name: "list.csv".to_owned(),
+        force: None,
+        published: Some("2025-11-25".parse().unwrap()),
+        refreshes_age: true,
+        declaration: None,
+        is_trial: false,
+    };
+    desk.engine().import(&import, &path).unwrap();
     desk
 }
 
 /// Decision, score, and of each exposure the hops and whether it is by a hub.
 fn seen(desk: &Desk, address: &str) -> (Decision, u8, Vec<(u8, bool)>) {
     let look = desk.look(address, None);
+    assert_eq!(look.incomplete, []);
     let near = look.exposed().iter().map(|near| (near.hops, near.hub)).collect();
     (look.decision, look.score, near)
 }

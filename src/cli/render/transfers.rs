@@ -348,9 +348,12 @@ fn counterparty(row: &v1::Counterparty) -> [String; 6] {
         Some(_) | None => amount.exact(),
     };
     let amount = escape(&amount).into_owned();
-    let counts = match row.counts {
-        true => String::new(),
-        false => format!("does not count: {}", not_counted(&row.not_counted_because)),
+    let counts = if row.adds_up {
+        "counts: with earlier ones it reaches the asset's dust floor".to_owned()
+    } else if row.counts {
+        String::new()
+    } else {
+        format!("does not count: {}", not_counted(&row.not_counted_because))
     };
     let time = moment(transfer.time.as_ref());
     let tx = format!("{} {}", or_dash(&transfer.chain), or_dash(&transfer.tx));

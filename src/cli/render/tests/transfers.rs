@@ -74,6 +74,7 @@ fn transfers() {
         symbol: text("ETH"),
         decimals: Some(18),
         amount: text("12500000000000000000"),
+        adds_up: false,
     };
     let mut spend = row.clone();
     spend.direction = v1::TransferDirection::Sent.into();
@@ -89,8 +90,10 @@ fn transfers() {
     (worthless.symbol, worthless.decimals) = (String::new(), None);
     let mut unknown = spend.clone();
     (unknown.symbol, unknown.decimals, unknown.amount) = (String::new(), None, String::new());
+    let adds_up =
+        v1::Counterparty { adds_up: true, amount: text("200000000000000"), ..row.clone() };
     let response = v1::ListCounterpartiesResponse {
-        counterparties: vec![row, spend, unknown, worthless],
+        counterparties: vec![row, spend, unknown, worthless, adds_up],
         next_page_token: text("7"),
     };
     check("transfers-counterparties.txt", &shown::counterparties(&response));

@@ -9,6 +9,8 @@ use crate::domain::transfer::{Amount, Asset, Leg, Movement, Transfer, TxStatus};
 
 /// What moved from a key to another, or a leg of a key opposite to another.
 struct Part {
+    /// The row, and the number of the leg.
+    id: (u64, usize),
     holder: PackedKey,
     other: PackedKey,
     at: i128,
@@ -42,8 +44,9 @@ impl Model<'_> {
                     holders.contains(&of.holder) && others.contains(&of.other) && of.at <= part.at
                 });
                 let mut sum = Amount::ZERO;
+                let mut seen = BTreeSet::new();
                 between.clone().any(|of| of.counts)
-                    || between.clone().any(|of| {
+                    || between.clone().filter(|of| seen.insert(of.id)).any(|of| {
                         let (_, up) = self.units(chain, asset, of.amount.unwrap());
                         let mut unit = Amount::ONE;
                         for _ in 8..rule.decimals {
@@ -80,7 +83,7 @@ impl Model<'_> {
             return false;
         }
         let mut parts = Vec::new();
-        for (_, other) in self.beside(transfer) {
+        for (row, other) in self.beside(transfer) {
             let Movement::Account(of) = &other.movement else { continue };
             if of.asset != *asset || of.amount == Amount::ZERO {
                 continue;
@@ -92,13 +95,20 @@ impl Model<'_> {
                     let amount = Some(of.amount);
                     let counts = self.counts(other, asset, amount);
                     let at = Self::at(other);
-                    parts.push(Part { holder, other: other_end, at, amount, counts });
+                    let id = (row, 0);
+                    parts.push(Part { id, holder, other: other_end, at, amount, counts });
                 }
             }
         }
         let at = Self::at(transfer);
-        let part =
-            Part { holder: *from, other: *to, at, amount: Some(movement.amount), counts: false };
+        let part = Part {
+            holder: *from,
+            other: *to,
+            at,
+            amount: Some(movement.amount),
+            counts: false,
+            id: (0, 0),
+        };
         self.reach(&parts, chain, asset, &part)
     }
 
@@ -121,7 +131,7 @@ impl Model<'_> {
         }
         let chain = &transfer.chain;
         let mut parts = Vec::new();
-        for (_, tx) in self.beside(transfer) {
+        for (row, tx) in self.beside(transfer) {
             let Movement::Utxo(of) = &tx.movement else { continue };
             let (own, far) = match is_input {
                 true => (&of.inputs, &of.outputs),
@@ -129,13 +139,15 @@ impl Model<'_> {
             };
             let others: BTreeSet<_> =
                 far.iter().flat_map(|leg| keys(&leg.holders, chain)).collect();
-            for leg in own.iter().filter(|leg| leg.amount != Some(0)) {
+            let moved = own.iter().enumerate().filter(|(_, leg)| leg.amount != Some(0));
+            for (number, leg) in moved {
                 let counts = self.leg_counts(tx, own, leg);
                 for of in keys(&leg.holders, chain) {
                     for &other in others.iter().filter(|other| **other != of) {
                         let amount = leg.amount.map(Amount::from);
                         let at = Self::at(tx);
-                        parts.push(Part { holder: of, other, at, amount, counts });
+                        let id = (row, number);
+                        parts.push(Part { id, holder: of, other, at, amount, counts });
                     }
                 }
             }
@@ -144,7 +156,7 @@ impl Model<'_> {
         let others: BTreeSet<_> = far.iter().flat_map(|leg| keys(&leg.holders, chain)).collect();
         others.into_iter().filter(|other| other != holder).any(|other| {
             let (at, amount) = (Self::at(transfer), leg.amount.map(Amount::from));
-            let part = Part { holder: *holder, other, at, amount, counts: false };
+            let part = Part { holder: *holder, other, at, amount, counts: false, id: (0, 0) };
             self.reach(&parts, chain, &Asset::Native, &part)
         })
     }
