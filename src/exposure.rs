@@ -26,6 +26,11 @@
 //! one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
 //! another path of as many hops may have another.
 //!
+//! A direct dealing in an asset without a known value makes no label: anybody can forge such events.
+//! It is counted beside the labels ([`Unvalued`]): per direction and kind, the rows in which a key
+//! that is no source of the kind dealt with sources, or the transactions of a UTXO chain whose coin
+//! has no known value; with the first by order of the sources dealt with.
+//!
 //! Sent-to keeps the latest departure only. What was known at an earlier moment cannot be told from
 //! it, nor from the earliest completion beside it (x sends to a listed address at 2, 10 and 30, a
 //! sends to x at 5: complete at 10), so `as_of` is answered by a bounded search in both directions.
@@ -63,6 +68,7 @@ mod relax;
 mod search;
 mod shares;
 mod table;
+mod unvalued;
 mod world;
 
 #[cfg(test)]
@@ -71,11 +77,12 @@ mod tests;
 
 pub use counterparties::{Dealing, Dealings};
 pub use evidence::Evidence;
-pub use labels::{Basis, Labels};
+pub use labels::{Basis, KeyLabels, Labels};
 pub use persist::LabelsError;
 pub use prospect::{Tie, after};
 pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
+pub use unvalued::{Unvalued, UnvaluedSearch};
 pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones

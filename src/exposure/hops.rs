@@ -77,6 +77,15 @@ pub(super) struct Dealt {
     pub is_known: bool,
 }
 
+/// A node's direct dealings with sources in assets without a known value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnvaluedDealt {
+    /// How many rows they are.
+    pub rows: u32,
+    /// The first by order of the sources dealt with.
+    pub source: u32,
+}
+
 /// The working labels of one direction and kind.
 #[derive(Debug)]
 pub(super) struct Hops {
@@ -94,6 +103,8 @@ pub(super) struct Hops {
     pub direct: BTreeMap<(Node, AssetId), u64>,
     /// By node that dealt with sources directly: every node with an entry of one hop.
     pub dealt: HashMap<Node, Dealt>,
+    /// By node that dealt with sources directly in assets without a known value. No part of a label.
+    pub unvalued: HashMap<Node, UnvaluedDealt>,
 }
 
 impl Hops {
@@ -107,6 +118,7 @@ impl Hops {
             by_hub: HashMap::new(),
             direct: BTreeMap::new(),
             dealt: HashMap::new(),
+            unvalued: HashMap::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::parties::{KINDS, kind_index};
 use super::table::Table;
+use super::unvalued::Unvalued;
 use super::{Direct, Direction, Label, Source, Timing};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -54,11 +55,16 @@ impl Labels {
         &self.basis
     }
 
-    /// The labels of a key, by direction, kind, and those by hubs after the others. None for
-    /// hop 0: that a key is listed is not said here.
+    /// The labels of a key, as [`KeyLabels::labels`].
     #[inline]
     pub fn of<'a>(&'a self, key: &PackedKey) -> impl Iterator<Item = Label> + use<'a> {
-        self.words(key).iter().map(|&word| unpack(word))
+        self.find(key).labels()
+    }
+
+    /// All that is kept of a key, by one look-up.
+    #[inline]
+    pub fn find(&self, key: &PackedKey) -> KeyLabels<'_> {
+        KeyLabels(self.words(key))
     }
 
     #[inline]
@@ -80,7 +86,7 @@ impl Labels {
         &self.sources
     }
 
-    /// About how many keys have labels; exact right after a rebuild.
+    /// About how many keys have labels, or unvalued dealings; exact right after a rebuild.
     pub fn len(&self) -> usize {
         self.tables.iter().map(|table| table.len()).sum()
     }
@@ -97,12 +103,18 @@ impl Labels {
 
     /// Every key that has labels, with them; for comparing. The order is that of the tables.
     pub fn iter(&self) -> impl Iterator<Item = (PackedKey, Vec<Label>)> + '_ {
+        let of_keys = self.keys().map(|(key, found)| (key, found.labels().collect::<Vec<_>>()));
+        of_keys.filter(|(_, labels)| !labels.is_empty())
+    }
+
+    /// All that is kept of every key; for comparing. The order is that of the tables.
+    pub fn keys(&self) -> impl Iterator<Item = (PackedKey, KeyLabels<'_>)> {
         self.tables.iter().enumerate().flat_map(move |(at, table)| {
             table.iter().filter_map(move |(key, words)| {
                 let newer = &self.tables[at + 1..];
                 let stands =
                     !words.is_empty() && newer.iter().all(|table| table.find(key).is_none());
-                stands.then(|| (*key, words.iter().map(|&word| unpack(word)).collect()))
+                stands.then_some((*key, KeyLabels(words)))
             })
         })
     }
@@ -120,8 +132,33 @@ impl Labels {
     }
 }
 
+/// All that labels keep of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyLabels<'a>(&'a [u64]);
+
+impl<'a> KeyLabels<'a> {
+    /// The labels, by direction, kind, and those by hubs after the others. None for hop 0: that a
+    /// key is listed is not said here.
+    #[inline]
+    pub fn labels(self) -> impl Iterator<Item = Label> + use<'a> {
+        let words = self.0.iter().copied().filter(|&word| !is_unvalued(word));
+        words.map(unpack)
+    }
+
+    /// The key's direct dealings with sources in assets without a known value, by direction and
+    /// kind, each with the first by order of the sources dealt with: for [`Labels::source`].
+    #[inline]
+    pub fn unvalued(self) -> impl Iterator<Item = (Unvalued, u32)> + use<'a> {
+        let words = self.0.iter().copied().filter(|&word| is_unvalued(word));
+        words.map(|word| (unpack_unvalued(word), source_of(word)))
+    }
+}
+
 /// The share that stands for one that is not known.
 const UNKNOWN_SHARE: u16 = 0x3fff;
+
+/// The most unvalued dealings that a word counts: so many, or more.
+pub(super) const MOST_UNVALUED: u32 = (1 << 21) - 1;
 
 /// The step that stands for a value that is not known, or more than the step before it.
 const UNKNOWN_VALUE: u8 = 0x7f;
@@ -180,15 +217,51 @@ pub(super) fn pack(label: Label) -> Option<u64> {
     )
 }
 
+/// Unvalued dealings in 64 bits: 0 where a label has hops in 0-3, direction 4, kind 5-7, rows 11-31,
+/// at most [`MOST_UNVALUED`], source 32-63.
+pub(super) fn pack_unvalued(direction: Direction, kind: usize, rows: u64, source: u32) -> u64 {
+    ((direction as u64) << 4)
+        | ((kind as u64) << 5)
+        | (rows.min(MOST_UNVALUED.into()) << 11)
+        | (u64::from(source) << 32)
+}
+
+/// Whether [`pack_unvalued`] made a word: no label has 0 hops.
+#[inline]
+fn is_unvalued(word: u64) -> bool {
+    word & 0xf == 0
+}
+
+#[inline]
+fn unpack_unvalued(word: u64) -> Unvalued {
+    let transfers = (word >> 11) as u32 & MOST_UNVALUED;
+    Unvalued {
+        direction: direction_of(word),
+        kind: kind_of(word),
+        transfers,
+        at_least: transfers == MOST_UNVALUED,
+    }
+}
+
+#[inline]
+fn direction_of(word: u64) -> Direction {
+    Direction::ALL[(word >> 4 & 1) as usize]
+}
+
+#[inline]
+fn kind_of(word: u64) -> ListKind {
+    const { assert!(KINDS <= 8) };
+    ListKind::ALL[((word >> 5 & 7) as usize).min(KINDS - 1)]
+}
+
 /// The label of a word that [`pack`] made.
 #[inline]
 fn unpack(word: u64) -> Label {
-    const { assert!(KINDS <= 8) };
     let (hops, hub) = ((word & 0xf) as u8, word >> 10 & 1 == 1);
     Label {
         hops,
-        direction: Direction::ALL[(word >> 4 & 1) as usize],
-        kind: ListKind::ALL[((word >> 5 & 7) as usize).min(KINDS - 1)],
+        direction: direction_of(word),
+        kind: kind_of(word),
         timing: match word >> 8 & 3 {
             0 => Timing::After,
             2 => Timing::Before,
@@ -200,7 +273,7 @@ fn unpack(word: u64) -> Label {
     }
 }
 
-/// The source of a word that [`pack`] made.
+/// The source of a word that [`pack`] or [`pack_unvalued`] made.
 #[inline]
 pub(super) fn source_of(word: u64) -> u32 {
     (word >> 32) as u32
@@ -254,6 +327,34 @@ mod tests {
             last = kept;
         }
         assert_eq!(last, most);
+    }
+
+    #[test]
+    fn unvalued_dealings_stand_beside_labels_and_are_none() {
+        let label = Label {
+            direction: Direction::SentTo,
+            kind: ListKind::Seizure,
+            hub: false,
+            hops: 15,
+            source: 3,
+            timing: Timing::Before,
+            direct: None,
+        };
+        for direction in Direction::ALL {
+            for (place, kind) in ListKind::ALL[..KINDS].iter().copied().enumerate() {
+                for rows in [1, 17, u64::from(MOST_UNVALUED) - 1, MOST_UNVALUED.into(), 1 << 40] {
+                    let most = u64::from(MOST_UNVALUED);
+                    let transfers = u32::try_from(rows.min(most)).unwrap();
+                    let unvalued = Unvalued { direction, kind, transfers, at_least: rows >= most };
+                    let word = pack_unvalued(direction, place, rows, u32::MAX);
+                    assert_eq!(source_of(word), u32::MAX);
+                    let words = [pack(label).unwrap(), word];
+                    let found = KeyLabels(&words);
+                    assert_eq!(found.labels().collect::<Vec<_>>(), [label]);
+                    assert_eq!(found.unvalued().collect::<Vec<_>>(), [(unvalued, u32::MAX)]);
+                }
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::domain::list::{ListId, ListKind, RowKey};
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
 /// The form that is written; another one is refused.
-const FORM: u8 = 4;
+const FORM: u8 = 5;
 
 /// About how many bytes a chunk has.
 const CHUNK: usize = 256 << 10;

@@ -3,7 +3,7 @@
 
 use super::ground::{Ground, mask};
 use super::hops::{Dealt, Hops, NONE};
-use super::labels::pack;
+use super::labels::{pack, pack_unvalued};
 use super::nodes::{FIRST, Node};
 use super::shares::{AssetId, Judge, Totals, basis_points};
 use super::table::{Builder, Table};
@@ -29,6 +29,20 @@ impl Shown<'_> {
                 words.extend(self.label(hops, first, hub).and_then(pack));
             }
         }
+        words.extend(self.tiers.iter().filter_map(|hops| self.unvalued(hops, first)));
+    }
+
+    /// What a key dealt with sources in assets without a known value; nothing where it is one.
+    fn unvalued(&self, hops: &Hops, first: Node) -> Option<u64> {
+        if hops.unvalued.is_empty() || hops.is_source(first) {
+            return None;
+        }
+        let group = self.ground.nodes.group(&first);
+        let dealt = || group.iter().filter_map(|node| hops.unvalued.get(node));
+        let source = dealt().map(|dealt| dealt.source);
+        let source = source.min_by_key(|&source| self.ground.parties.rank(source))?;
+        let rows = dealt().map(|dealt| u64::from(dealt.rows)).sum();
+        Some(pack_unvalued(hops.direction, hops.kind, rows, source))
     }
 
     fn label(&self, hops: &Hops, first: Node, hub: bool) -> Option<Label> {
@@ -113,7 +127,7 @@ impl Shown<'_> {
         all
     }
 
-    /// The table of every key that has a label.
+    /// The table of every key that has a label, or unvalued dealings.
     pub fn table(&self) -> Table {
         let nodes = self.ground.nodes;
         let mut labelled = vec![false; nodes.len()];
@@ -121,7 +135,8 @@ impl Shown<'_> {
             for (at, &head) in hops.heads.iter().enumerate() {
                 labelled[at] |= head != NONE;
             }
-            hops.by_hub.keys().for_each(|&node| labelled[node as usize] = true);
+            let others = hops.by_hub.keys().chain(hops.unvalued.keys());
+            others.for_each(|&node| labelled[node as usize] = true);
         }
         let mut firsts = Vec::new();
         for node in FIRST..nodes.len() as Node {

@@ -6,3 +6,4 @@ mod given;
 mod model;
 mod searches;
 mod small;
+mod unvalued;

@@ -23,6 +23,7 @@ mod change;
 mod direct;
 mod dust;
 mod split;
+mod unvalued;
 
 /// So many entries may be out of use, beside half of all, before labels are built anew.
 const GARBAGE: usize = 1 << 20;
@@ -310,6 +311,7 @@ impl World {
         let mut hops = build(self.ground(), direction, kind);
         by_hubs(self.ground(), &mut hops, &self.watch);
         self.sum_direct(&mut hops);
+        self.count_unvalued(&mut hops);
         hops
     }
 

@@ -11,7 +11,7 @@ use crate::exposure::{Labels, Settings, Source, StopReason, Was, World};
 
 /// What happens to a world.
 #[derive(Clone, Debug)]
-enum Change {
+pub enum Change {
     Append(Vec<Transfer>),
     Sources(Vec<Source>),
     MoreSources(Vec<Source>),
@@ -21,7 +21,7 @@ enum Change {
     Relabel,
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub fn change() -> impl Strategy<Value = Change> {
     let many = prop::collection::vec(given::transfer(), 1..5);
     let retract = (0_u8..3, 0_u64..6);
     prop_oneof![
@@ -36,7 +36,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 /// What is known, beside the world.
-struct Known {
+pub struct Known {
     settings: Settings,
     rows: Vec<Transfer>,
     gone: Vec<bool>,
@@ -50,14 +50,14 @@ struct Known {
 }
 
 impl Known {
-    fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings) -> Self {
         let world = World::new(settings.clone());
         let (rows, gone, retractions) = (Vec::new(), Vec::new(), Vec::new());
         let (sources, stops, stored) = Default::default();
         Self { settings, rows, gone, retractions, sources, stops, world, stored, incremental: 0 }
     }
 
-    fn apply(&mut self, change: Change) {
+    pub fn apply(&mut self, change: Change) {
         match change {
             Change::Append(transfers) => {
                 self.world.append(self.rows.len() as u64, &transfers);
@@ -110,7 +110,7 @@ impl Known {
         self.world = world;
     }
 
-    fn check(&mut self) {
+    pub fn check(&mut self) {
         let made = self.world.relabel();
         let labels = made.labels;
         self.incremental += usize::from(made.was == Was::Incremental);
@@ -137,6 +137,8 @@ impl Known {
         for key in found.keys().chain(wanted.keys()) {
             assert_eq!(found.get(key), wanted.get(key), "{key:?}");
         }
+        model.assert_unvalued(&labels);
+        model.assert_unvalued(&stored);
     }
 }
 

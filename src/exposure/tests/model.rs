@@ -11,6 +11,7 @@ use crate::exposure::{Direct, Direction, Labels, Settings, Source, StopReason, T
 
 mod direct;
 mod dust;
+mod unvalued;
 
 /// What is known: rows by number, with retracted ones left out.
 pub struct Model<'a> {

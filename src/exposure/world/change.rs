@@ -64,18 +64,23 @@ impl World {
         }
         if inserted.sources.is_empty() {
             self.add_direct_of(hops, &pending.fresh);
+            self.count_unvalued_of(hops, &pending.fresh);
         } else {
             self.sum_direct(hops);
+            self.count_unvalued(hops);
             dirty.extend(hops.dealt.keys());
+            dirty.extend(hops.unvalued.keys());
         }
     }
 
-    /// Whether the key of a node has a label of one hop, what is shown of which may change with any transfer.
+    /// Whether the key of a node has a label of one hop, or unvalued dealings: what is shown of
+    /// these may change with any transfer.
     fn is_direct(&self, node: Node) -> bool {
         !self.nodes.has(node, TX)
             && self.nodes.group(&node).iter().any(|&twin| {
                 let is_one = |hops: &Hops| hops.first(twin).is_some_and(|of| of.tag.hops() == 1);
-                self.tiers.iter().any(is_one)
+                let is_direct = |hops: &Hops| is_one(hops) || hops.unvalued.contains_key(&twin);
+                self.tiers.iter().any(is_direct)
             })
     }
 

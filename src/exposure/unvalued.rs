@@ -1,0 +1,159 @@
+//! Direct dealings with sources in assets without a known value: what is shown of them beside labels,
+//! and the search for those of a past moment or of other sources. Scores nothing.
+
+use std::collections::HashMap;
+
+use super::edges::Adjacency;
+use super::nodes::{Node, TX};
+use super::parties::{KINDS, kind_index};
+use super::{Direction, Source, World};
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+
+/// What a key dealt directly with sources of one kind, in one direction, in assets without a known
+/// value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unvalued {
+    /// Which way the transfers went.
+    pub direction: Direction,
+    /// The kind of list.
+    pub kind: ListKind,
+    /// How many rows they are: transfers, or transactions of UTXO chains.
+    pub transfers: u32,
+    /// Whether there may be more: more than a label counts (2,097,150), or than a search looked at.
+    pub at_least: bool,
+}
+
+impl Unvalued {
+    /// What two keys of one address have together: at most, since one row may name both.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            transfers: self.transfers.saturating_add(other.transfers),
+            at_least: self.at_least || other.at_least,
+            ..self
+        }
+    }
+}
+
+/// What a search for unvalued dealings found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnvaluedSearch {
+    /// By direction and kind, each with the first by order of the sources dealt with.
+    pub found: Vec<(Unvalued, Source)>,
+    /// Whether the budget ran out: more may be true.
+    pub cut_short: bool,
+    /// Edges that were looked at.
+    pub examined: u64,
+}
+
+/// Rows in which the keys dealt with others in assets without a known value.
+#[derive(Default)]
+struct Dealings {
+    /// Direction, row, and the node at the other end.
+    rows: Vec<(Direction, u32, Node)>,
+    cut_short: bool,
+    examined: u64,
+}
+
+impl World {
+    /// What the keys (of one address) dealt with sources in assets without a known value, in the
+    /// transfers up to a moment, in Unix seconds. A row counts once, whatever keys it names. Kinds
+    /// of which one of the keys is a source are left out. Looks at about `budget` edges at most;
+    /// exact unless cut short.
+    pub fn unvalued_as_of(
+        &self,
+        keys: &[PackedKey],
+        until: u64,
+        sources: &[Source],
+        budget: u64,
+    ) -> UnvaluedSearch {
+        let mut met = Dealings::default();
+        let targets = self.targets(keys);
+        for direction in Direction::ALL {
+            let back = self.ground().back(direction);
+            for &node in &targets {
+                self.dealings_of(node, (direction, back), until, budget, &mut met);
+            }
+        }
+        let Dealings { rows, cut_short, examined } = met;
+        let found = self.of_sources(keys, &rows, sources, cut_short);
+        UnvaluedSearch { found, cut_short, examined }
+    }
+
+    fn dealings_of(
+        &self,
+        node: Node,
+        (direction, back): (Direction, &Adjacency),
+        until: u64,
+        budget: u64,
+        met: &mut Dealings,
+    ) {
+        let clock = self.nodes.clock(node);
+        let last = self.clocks.last_until(clock, until);
+        for edge in back.between(node, 0, last).flatten() {
+            met.examined += 1;
+            if met.examined > budget {
+                met.cut_short = true;
+                return;
+            }
+            let is_tx = self.nodes.has(edge.node(), TX);
+            // The first key of all may be later than the moment.
+            let is_later = self.clocks.time(clock, edge.key) > until;
+            if is_later || !self.is_unvalued(is_tx, edge) {
+                continue;
+            }
+            if !is_tx {
+                met.rows.push((direction, edge.id, edge.node()));
+                continue;
+            }
+            let row = self.nodes.row(edge.node());
+            for leg in back.pieces(edge.node()).flatten() {
+                met.examined += 1;
+                if self.is_unvalued(true, leg) {
+                    met.rows.push((direction, row, leg.node()));
+                }
+            }
+        }
+    }
+
+    /// Counts the rows with sources at the other end.
+    fn of_sources(
+        &self,
+        keys: &[PackedKey],
+        rows: &[(Direction, u32, Node)],
+        sources: &[Source],
+        at_least: bool,
+    ) -> Vec<(Unvalued, Source)> {
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        // Far fewer keys are met than are listed.
+        let mut firsts: HashMap<PackedKey, [Option<&Source>; KINDS]> =
+            rows.iter().map(|(.., node)| (*self.nodes.key(*node), [None; KINDS])).collect();
+        let mut own = [false; KINDS];
+        for source in sources {
+            let Some(kind) = kind_index(source.kind) else { continue };
+            own[kind] |= keys.contains(&source.key);
+            if let Some(known) = firsts.get_mut(&source.key).map(|kinds| &mut kinds[kind]) {
+                *known = Some(known.map_or(source, |known| known.min(source)));
+            }
+        }
+        let mut dealt = Vec::new();
+        for &(direction, row, node) in rows {
+            let kinds = firsts.get(self.nodes.key(node)).into_iter().flatten().enumerate();
+            let kinds = kinds.filter(|(kind, _)| !own[*kind]);
+            dealt.extend(kinds.filter_map(|(kind, s)| Some((direction, kind, row, (*s)?))));
+        }
+        dealt.sort_unstable();
+        dealt.dedup_by_key(|(direction, kind, row, _)| (*direction, *kind, *row));
+        let same = |a: &(Direction, usize, u32, &Source), b: &(Direction, usize, u32, &Source)| {
+            (a.0, a.1) == (b.0, b.1)
+        };
+        let of = dealt.chunk_by(same).filter_map(|dealt| {
+            let &(direction, _, _, first) = dealt.iter().min_by_key(|(.., source)| *source)?;
+            let transfers = u32::try_from(dealt.len()).unwrap_or(u32::MAX);
+            Some((Unvalued { direction, kind: first.kind, transfers, at_least }, first.clone()))
+        });
+        of.collect()
+    }
+}
