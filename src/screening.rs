@@ -11,6 +11,7 @@ pub mod payment;
 pub mod policy;
 pub mod reason;
 pub mod snapshot;
+pub mod unvalued;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -23,13 +24,14 @@ pub use incomplete::Incomplete;
 use matching::{Asked, Sight};
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use snapshot::{Snapshot, SnapshotList};
+use unvalued::UnvaluedDealings;
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding, Reading, reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListId, ListKind};
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::Source;
+use crate::exposure::{Source, UnvaluedSearch};
 
 /// Which lists of a kind were chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ enum Chosen {
 impl Searched {
     /// No search is at hand.
     pub fn unavailable() -> Self {
-        Self { found: Vec::new(), cut_short: Some("transfers are being read in") }
+        Self { cut_short: Some("transfers are being read in"), ..Self::default() }
     }
 }
 
@@ -103,6 +105,17 @@ pub struct Searched {
     pub found: Vec<(Near, Source)>,
     /// Why it was cut short; `None` where it was not.
     pub cut_short: Option<&'static str>,
+    /// Direct dealings in assets without a known value; cut short by itself.
+    pub unvalued: UnvaluedSearch,
+}
+
+/// What was found of the addresses of a text.
+#[derive(Debug, Default)]
+struct Found<'s> {
+    findings: Vec<Finding<'s>>,
+    incomplete: Vec<Incomplete>,
+    unvalued: Vec<UnvaluedDealings<'s>>,
+    unvalued_cut_short: bool,
 }
 
 impl<'s> Scope<'s> {
@@ -227,20 +240,22 @@ impl<'s> Scope<'s> {
         if let Some(fault) = reading.fault.take_if(|fault| fault.is_refused()) {
             return Err(fault);
         }
-        let mut findings = Vec::new();
-        let mut incomplete = Vec::new();
+        let mut found = Found::default();
         for (place, address) in (0..).zip(reading.addresses()) {
-            let first = findings.len();
+            let first = found.findings.len();
             let asked = Asked { address, chain, is_suspect: false };
-            self.match_address(asked, &mut findings);
-            self.match_exposure(address, search, first, &mut findings, &mut incomplete);
-            doubts(address, chain, &mut incomplete);
+            self.match_address(asked, &mut found.findings);
+            let unvalued = self.match_exposure(address, search, first, &mut found);
+            doubts(address, chain, &mut found.incomplete);
             let text = address.canonical();
-            self.match_text(text, &mut findings);
+            self.match_text(text, &mut found.findings);
             if place > 0 {
-                findings[first..].iter_mut().for_each(|finding| finding.about = place);
+                found.findings[first..].iter_mut().for_each(|finding| finding.about = place);
             }
+            let about = |dealings| UnvaluedDealings { about: place, ..dealings };
+            found.unvalued.extend(unvalued.into_iter().map(about));
         }
+        let Found { mut findings, mut incomplete, unvalued, unvalued_cut_short } = found;
         let text = input.trim_ascii();
         if reading.first.as_ref().is_none_or(|address| address.canonical() != text) {
             self.match_asked_text(text, &reading, &mut findings);
@@ -272,6 +287,8 @@ impl<'s> Scope<'s> {
             decision,
             decider,
             findings,
+            unvalued,
+            unvalued_cut_short,
             scope_incomplete: &self.incomplete,
             address_incomplete: incomplete,
             covered,
@@ -317,17 +334,19 @@ impl<'s> Scope<'s> {
         }
     }
 
+    /// Adds what exposure there is of an address, whose findings begin at `first`; gives its unvalued
+    /// dealings.
     fn match_exposure(
         &self,
         address: &Address<'_>,
         search: Option<&Search<'_>>,
         first: usize,
-        findings: &mut Vec<Finding<'s>>,
-        incomplete: &mut Vec<Incomplete>,
-    ) {
+        found: &mut Found<'s>,
+    ) -> Vec<UnvaluedDealings<'s>> {
+        let mut unvalued = Vec::new();
         let unfit = self.chains.iter().filter(|(chain, _)| address.fits(chain));
-        incomplete.extend(unfit.map(|(_, reason)| reason.clone()));
-        let Some(labels) = &self.snapshot.exposure().labels else { return };
+        found.incomplete.extend(unfit.map(|(_, reason)| reason.clone()));
+        let Some(labels) = &self.snapshot.exposure().labels else { return unvalued };
         if self.needs_search() {
             let keys = address.key_ids().iter().map(PackedKey::from);
             let keys: Vec<_> =
@@ -335,24 +354,30 @@ impl<'s> Scope<'s> {
             let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
             for (near, source) in searched.found {
                 if let Some(listing) = self.snapshot.listing(&source) {
+                    let findings = &mut found.findings;
                     matching::match_label(listing, near, self.sight(), first, findings);
                 }
             }
-            incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
-            return;
+            self.note_found(&searched.unvalued.found, &mut unvalued);
+            found.unvalued_cut_short |= searched.unvalued.cut_short;
+            found.incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
+            return unvalued;
         }
         let mut look = |key: &KeyId| {
             let key = PackedKey::from(key);
-            for label in labels.of(&key) {
+            let of_key = labels.find(&key);
+            for label in of_key.labels() {
                 let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
                 if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
-                    let near = Near::new(key, &label);
+                    let (near, findings) = (Near::new(key, &label), &mut found.findings);
                     matching::match_label(listing, near, self.sight(), first, findings);
                 }
             }
+            self.note_labelled(of_key, &mut unvalued);
         };
         address.key_ids().iter().for_each(&mut look);
         address.nested_key_ids().iter().for_each(&mut look);
+        unvalued
     }
 
     fn match_address(&self, asked: Asked<'_>, findings: &mut Vec<Finding<'s>>) {

@@ -18,6 +18,7 @@ pub mod snapshot;
 pub mod sources;
 pub mod store;
 pub mod transfers;
+pub mod unvalued;
 pub mod words;
 
 #[cfg(test)]

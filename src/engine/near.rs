@@ -20,7 +20,8 @@ use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Transfer};
 use crate::exposure::{
-    Direct, Direction, Label, Nearest, NotCounted, Path, PathQuery, Source, StopReason, World,
+    Direct, Direction, Label, Nearest, NotCounted, Path, PathQuery, Source, StopReason,
+    UnvaluedSearch, World,
 };
 use crate::screening::{Near, Scope, Screening, Searched};
 
@@ -71,7 +72,8 @@ impl Engine {
                 return known.clone();
             }
             let sources = scope.sources();
-            let (found, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
+            let (mut found, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
+            found.unvalued = Self::search_unvalued(world, scope, keys, &sources, BUDGET);
             let of = keys.first().copied();
             let slot = |path: (ListKind, Path)| ((of, path.1.direction, path.0), path.1);
             searched_paths.borrow_mut().extend(paths.into_iter().map(slot));
@@ -110,6 +112,7 @@ impl Engine {
         let mut searched = Searched {
             found: Vec::new(),
             cut_short: found.cut_short.then_some("too many transfers"),
+            ..Searched::default()
         };
         let mut paths = Vec::new();
         let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
@@ -130,6 +133,19 @@ impl Engine {
         }
         Self::add_hubs(world, scope, keys, sources, &found.stops_met, &mut searched);
         (searched, paths, found.examined)
+    }
+
+    /// Direct dealings of the keys with a scope's sources in assets without a known value, by a
+    /// search of about so many edges at most.
+    pub(super) fn search_unvalued(
+        world: &World,
+        scope: &Scope<'_>,
+        keys: &[PackedKey],
+        sources: &[Source],
+        budget: u64,
+    ) -> UnvaluedSearch {
+        let until = scope.as_of().map_or(u64::MAX, seconds);
+        world.unvalued_as_of(keys, until, sources, budget)
     }
 
     /// Adds what untagged hubs show that the keys dealt with: a search does not pass them, and to

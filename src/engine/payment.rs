@@ -2,7 +2,7 @@
 //! from that is decided in `exposure` and `screening`; nothing is stored.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLockReadGuard};
 
 use super::near::{BUDGET, seconds};
@@ -10,10 +10,12 @@ use super::{Engine, EngineError};
 use crate::domain::address::{Reading, is_system_key, nobodys_keys};
 use crate::domain::asset::AssetTable;
 use crate::domain::key_id::KeyId;
+use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direct, Direction, Source, StopReason, Tie, World, after};
+use crate::exposure::{Direct, Direction, Source, StopReason, Tie, Unvalued, World, after};
 use crate::screening::payment::{Effect, Payment, Prospect};
 use crate::screening::snapshot::Snapshot;
+use crate::screening::unvalued::{KeyDealings, UnvaluedProspect};
 use crate::screening::{Near, Scope};
 
 /// How many edges all searches for one payment may look at.
@@ -35,6 +37,9 @@ pub struct Prospective<'s> {
     pub effect: Effect,
     /// By the place of the address on the customer's side.
     pub found: Vec<(usize, Prospect<'s>)>,
+    /// The same of dealings with listed addresses themselves, where the payment's asset has no known
+    /// value.
+    pub unvalued: Vec<(usize, UnvaluedProspect<'s>)>,
     /// Whether more may be true, or less of now.
     pub incomplete: bool,
 }
@@ -88,7 +93,9 @@ impl AtHand<'_> {
         let rows = exposure.labelled_rows();
         // Of a bulk load the graph may know more than labels do.
         let world = self.world.as_ref().filter(|world| world.rows() == rows);
-        let behind = exposure.behind || exposure.failed.is_some() || world.is_none();
+        let is_behind = exposure.behind || exposure.failed.is_some();
+        // Hubs are known to the graph alone; of what has no value none is asked for.
+        let is_graph_needed = effect != Effect::UnvaluedAsset || scope.needs_search();
         let look_up = LookUp {
             scope,
             world,
@@ -96,19 +103,23 @@ impl AtHand<'_> {
             sources: scope.needs_search().then(|| scope.sources()),
             now: seconds(self.engine.now()),
             budget: Cell::new(BUDGET_OF_ALL),
-            incomplete: Cell::new(behind),
+            incomplete: Cell::new(is_behind || is_graph_needed && world.is_none()),
         };
         let effect = look_up.adds_up(payment, effect);
         let found = match effect {
             Effect::Counts | Effect::AddsUp => look_up.prospects(payment),
             Effect::UnvaluedAsset | Effect::Dust | Effect::Nothing => Vec::new(),
         };
+        let unvalued = match effect {
+            Effect::UnvaluedAsset => look_up.unvalued_prospects(payment),
+            Effect::Counts | Effect::AddsUp | Effect::Dust | Effect::Nothing => Vec::new(),
+        };
         let is_undecided = match effect {
             Effect::Dust => world.is_none(),
-            Effect::Counts | Effect::AddsUp => look_up.incomplete.get(),
-            Effect::UnvaluedAsset | Effect::Nothing => false,
+            Effect::Counts | Effect::AddsUp | Effect::UnvaluedAsset => look_up.incomplete.get(),
+            Effect::Nothing => false,
         };
-        Prospective { effect, found, incomplete: is_undecided }
+        Prospective { effect, found, unvalued, incomplete: is_undecided }
     }
 }
 
@@ -209,14 +220,89 @@ impl<'s> LookUp<'_, 's> {
     ) -> Vec<Tie> {
         // Who is listed is tied to nobody of the kind.
         let listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
-        // A transfer between two keys of one address is none; a transaction is from each to each.
-        let deals = |other: &&Keys| {
-            payment.is_utxo() || !other.own.iter().any(|other| keys.own.contains(other))
-        };
-        let dealt = others.iter().filter(deals).flat_map(|other| &other.own);
+        let dealt = others.iter().filter(|other| deals(payment, keys, other));
+        let dealt = dealt.flat_map(|other| &other.own);
         let ties = dealt.filter(|other| *other != key).filter_map(|other| passed_on.get(other));
         let ties = ties.flatten().filter(|tie| !listed.contains(&tie.kind));
         ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect()
+    }
+
+    /// What a payment of an asset without a known value adds to the direct dealings of the customer's
+    /// addresses.
+    fn unvalued_prospects(&self, payment: &Payment) -> Vec<(usize, UnvaluedProspect<'s>)> {
+        let mut others: Vec<Keys> = Vec::new();
+        for keys in payment.others().iter().filter_map(|text| self.keys(text, payment)) {
+            // One address may be named twice.
+            if !others.iter().any(|known| known.own == keys.own) {
+                others.push(keys);
+            }
+        }
+        let mut found = Vec::new();
+        for (place, text) in payment.own().iter().enumerate() {
+            let Some(keys) = self.keys(text, payment) else { continue };
+            let of_keys = keys.own.iter().chain(&keys.nested).map(|key| {
+                let now = self.unvalued_now(&PackedKey::from(key), payment.direction);
+                let more = match keys.own.contains(key) {
+                    true => self.unvalued_more(payment, (&keys, key), &others),
+                    false => Vec::new(),
+                };
+                KeyDealings { now, more }
+            });
+            let of_keys: Vec<_> = of_keys.collect();
+            let prospects = self.scope.unvalued_prospects(payment.direction, &of_keys);
+            found.extend(prospects.into_iter().map(|prospect| (place, prospect)));
+        }
+        found
+    }
+
+    /// What a payment adds to a key's direct dealings with sources, but for kinds for which the key is
+    /// listed itself: one transaction of a UTXO chain, else a transfer with each other end.
+    fn unvalued_more(
+        &self,
+        payment: &Payment,
+        (keys, key): (&Keys, &KeyId),
+        others: &[Keys],
+    ) -> Vec<(Unvalued, Source)> {
+        let listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
+        let mut more: BTreeMap<ListKind, (Unvalued, Source)> = BTreeMap::new();
+        for other in others.iter().filter(|other| deals(payment, keys, other)) {
+            let dealt = other.own.iter().filter(|other| *other != key);
+            let mut sources: Vec<_> = dealt.flat_map(|key| self.scope.sources_at(key)).collect();
+            sources.retain(|source| !listed.contains(&source.kind));
+            sources.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.cmp(b)));
+            // The first of each kind.
+            sources.dedup_by_key(|source| source.kind);
+            for source in sources {
+                let (direction, kind) = (payment.direction, source.kind);
+                let one = Unvalued { direction, kind, transfers: 1, at_least: false };
+                let Some((dealt, first)) = more.get_mut(&kind) else {
+                    more.insert(kind, (one, source));
+                    continue;
+                };
+                if !payment.is_utxo() {
+                    *dealt = dealt.with(one);
+                }
+                *first = source.min(first.clone());
+            }
+        }
+        more.into_values().collect()
+    }
+
+    /// What a key dealt directly in assets without a known value: by labels, or by a search where they
+    /// do not answer.
+    fn unvalued_now(&self, key: &PackedKey, direction: Direction) -> Vec<(Unvalued, Source)> {
+        let Some(sources) = &self.sources else {
+            return self.scope.labelled_unvalued(key, direction);
+        };
+        let (Some(world), true) = (self.world, self.budget.get() > 0) else {
+            self.incomplete.set(true);
+            return Vec::new();
+        };
+        let budget = self.budget.get().min(BUDGET);
+        let searched = Engine::search_unvalued(world, self.scope, &[*key], sources, budget);
+        self.budget.set(self.budget.get().saturating_sub(searched.examined));
+        self.incomplete.set(self.incomplete.get() || searched.cut_short);
+        searched.found.into_iter().filter(|(dealt, _)| dealt.direction == direction).collect()
     }
 
     /// What a key of the customer's has after the payment.
@@ -298,4 +384,10 @@ impl<'s> LookUp<'_, 's> {
         };
         found.map(tie).collect()
     }
+}
+
+/// Whether a payment is one between two addresses: a transfer between two keys of one address is none;
+/// a transaction is from each to each.
+fn deals(payment: &Payment, keys: &Keys, other: &Keys) -> bool {
+    payment.is_utxo() || !other.own.iter().any(|other| keys.own.contains(other))
 }

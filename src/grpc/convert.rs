@@ -243,7 +243,19 @@ pub fn screening(
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
         other_addresses: screening.other_addresses.iter().map(understood).collect(),
         taken_off: screening.dress.iter().map(ToString::to_string).collect(),
+        unvalued_dealings: screening
+            .unvalued
+            .iter()
+            .map(|of| exposure::unvalued(of, address_of(screening, of.about)))
+            .collect(),
+        unvalued_dealings_cut_short: screening.unvalued_cut_short,
     }
+}
+
+/// The address that something is about; empty where the question holds no other.
+fn address_of(screening: &Screening<'_>, about: u32) -> String {
+    let address = screening.address_at(about).filter(|_| !screening.other_addresses.is_empty());
+    address.map_or_else(String::new, |address| address.canonical().to_owned())
 }
 
 /// Why a screening is INCOMPLETE.
@@ -308,10 +320,7 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         decision: v1::Decision::from(finding.decision).into(),
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
         reason: finding.reason(),
-        address: screening
-            .address_of(finding)
-            .filter(|_| !screening.other_addresses.is_empty())
-            .map_or_else(String::new, |address| address.canonical().to_owned()),
+        address: address_of(screening, finding.about),
     }
 }
 

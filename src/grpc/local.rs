@@ -116,8 +116,12 @@ impl Questions<'_> {
             &screening;
         // What was taken off, and several addresses, stand in the reason.
         let is_read_plainly = screening.dress.is_empty() && screening.other_addresses.is_empty();
-        let is_plain =
-            findings.is_empty() && address_incomplete.is_empty() && *score == 0 && is_read_plainly;
+        let has_note = !screening.unvalued.is_empty() || screening.unvalued_cut_short;
+        let is_plain = findings.is_empty()
+            && address_incomplete.is_empty()
+            && *score == 0
+            && is_read_plainly
+            && !has_note;
         // What a shadow says is to be counted.
         (is_plain && shadow.is_none()).then_some(Plain { covered: *covered, decision: *decision })
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::client::plain;
 use super::convert::ListedRow;
+use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
 use super::question::{MAX_REQUEST_ID, Options};
 use super::screening::{answer, answer_deep, item};
@@ -24,6 +25,7 @@ use crate::screening::payment::{Effect, Overall, Payment, Prospect};
 use crate::screening::policy::Decision;
 use crate::screening::reason::PaymentFacts;
 use crate::screening::snapshot::Snapshot;
+use crate::screening::unvalued::UnvaluedProspect;
 
 /// The most addresses on one side.
 pub const MAX_SIDE: usize = 100;
@@ -90,16 +92,21 @@ impl Asked {
     ) -> Result<(v1::ScreenTransferResponse, Arc<Snapshot>), Refusal> {
         let Self { payment, queries, options, customer_reference } = self;
         // One snapshot for all, and changes held back no longer than needed.
-        let (snapshot, prospective, (effect, incomplete)) = {
+        let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
             let at_hand = engine.at_hand()?;
             let snapshot = at_hand.snapshot().clone();
             let scope = options.scope(&snapshot, now)?;
-            let Prospective { effect, found, incomplete } = at_hand.prospective(&scope, &payment);
+            let Prospective { effect, found, unvalued, incomplete } =
+                at_hand.prospective(&scope, &payment);
             let of =
                 |(place, prospect): &(usize, Prospect<'_>)| message(&payment, *place, prospect);
             let messages: Vec<_> = found.iter().map(of).collect();
+            let unvalued = unvalued
+                .iter()
+                .map(|(place, prospect)| unvalued_message(&payment, *place, prospect));
+            let unvalued: Vec<_> = unvalued.collect();
             drop(scope);
-            (snapshot, messages, (effect, incomplete))
+            (snapshot, (messages, unvalued), (effect, incomplete))
         };
         let scope = options.scope(&snapshot, now)?;
         let screen = |(side, index, query)| {
@@ -123,6 +130,7 @@ impl Asked {
             worst: overall.worst as u32,
             effect: v1::PaymentEffect::from(effect).into(),
             prospective,
+            prospective_unvalued,
             snapshot: None,
             amount_split_unknown: matches!(effect, Effect::Counts | Effect::AddsUp)
                 && payment.own_amount().is_none(),
@@ -174,6 +182,7 @@ fn reason(addresses: &[v1::PaymentAddress], overall: Overall, payment: &Payment)
         addresses: addresses.len(),
         is_found: screenings.clone().any(|it| it.is_none_or(|it| !it.findings.is_empty())),
         is_covered: screenings.clone().all(|it| it.is_some_and(is_covered)),
+        has_unvalued: screenings.flatten().any(|it| !it.unvalued_dealings.is_empty()),
         worst: asked.nth(overall.worst).map_or("", String::as_str),
         is_source: overall.worst < payment.sources.len(),
         reason: match addresses.get(overall.worst).and_then(outcome) {
@@ -215,6 +224,24 @@ fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::Pros
         score_then: then.score.into(),
         timing_then: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
         decision_then: v1::Decision::from(then.decision).into(),
+    }
+}
+
+fn unvalued_message(
+    payment: &Payment,
+    place: usize,
+    UnvaluedProspect { now, then }: &UnvaluedProspect<'_>,
+) -> v1::ProspectiveUnvaluedDealings {
+    v1::ProspectiveUnvaluedDealings {
+        address: payment.own().get(place).cloned().unwrap_or_default(),
+        index: place as u32,
+        direction: v1::ExposureDirection::from(then.dealt.direction).into(),
+        list_kind: v1::ListKind::from(then.dealt.kind).into(),
+        transfers_now: *now,
+        transfers_then: then.dealt.transfers,
+        at_least: then.dealt.at_least,
+        listing: Some(first_listing(then)),
+        reason: then.prospective_reason(),
     }
 }
 

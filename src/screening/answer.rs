@@ -3,6 +3,7 @@
 use super::incomplete::Incomplete;
 use super::matching::{Finding, Sight};
 use super::policy::{self, By, Decision, Policy, RiskLevel};
+use super::unvalued::UnvaluedDealings;
 use crate::domain::address::{Address, Dress};
 use crate::domain::list::StartBasis;
 
@@ -25,6 +26,11 @@ pub struct Screening<'a> {
     pub decider: Decider,
     /// The highest score first, then SAME_KEY last, then by address, list and row.
     pub findings: Vec<Finding<'a>>,
+    /// Direct dealings in assets without a known value, by address, direction and kind: no part of
+    /// the score or the decision.
+    pub unvalued: Vec<UnvaluedDealings<'a>>,
+    /// Whether not all transfers could be looked at for those.
+    pub unvalued_cut_short: bool,
     /// Why the screening is INCOMPLETE because of the data or the request's options.
     pub scope_incomplete: &'a [Incomplete],
     /// Why it is INCOMPLETE because of this address.
@@ -107,7 +113,12 @@ impl<'a> Screening<'a> {
 
     /// The address that a finding is about; `None` where none was understood.
     pub fn address_of(&self, finding: &Finding<'_>) -> Option<&Address<'a>> {
-        self.address.iter().chain(&self.other_addresses).nth(finding.about as usize)
+        self.address_at(finding.about)
+    }
+
+    /// The address at a place; `None` where none was understood.
+    pub fn address_at(&self, about: u32) -> Option<&Address<'a>> {
+        self.address.iter().chain(&self.other_addresses).nth(about as usize)
     }
 
     /// Whether the question was answered whole.

@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 use super::answer::{Decider, Screening};
 use super::matching::{Finding, FindingKind, ListingState, Near};
 use super::policy::{Decision, percent};
+use super::snapshot::SnapshotList;
 use crate::domain::address::{Address, Dress};
 use crate::domain::digits::at_most_dollars;
-use crate::domain::list::{ListKind, StartBasis};
+use crate::domain::list::{ListKind, Party, Row, StartBasis};
 use crate::exposure::{Direction, Timing};
 
 /// The longest name that a sentence repeats, in characters.
@@ -63,7 +64,7 @@ impl Finding<'_> {
     }
 
     fn party_name(&self) -> Option<String> {
-        self.party.map(|party| short(&party.name)).filter(|name| !name.is_empty())
+        name_of(self.party)
     }
 
     /// `... is LAZARUS GROUP's, on the list OFAC Specially Designated Nationals since 2022-04-14`.
@@ -119,11 +120,7 @@ impl Finding<'_> {
 
     /// What stands at the other end of a path.
     fn target(&self) -> String {
-        let whose = match self.party_name() {
-            Some(name) => format!("an address of {name}"),
-            None => format!("the listed address {}", short(&self.row.key.address)),
-        };
-        format!("{whose} ({})", self.list.name())
+        target(self.list, self.row, self.party)
     }
 
     fn exposed(&self, near: &Near) -> String {
@@ -222,8 +219,11 @@ impl Screening<'_> {
         let decided = participle(self.decision);
         match self.decider {
             Decider::NoFinding if self.covered => {
-                "Allowed: not listed, and not tied to a listed address by the loaded transfers."
-                    .to_owned()
+                let ties = "Allowed: not listed, and not tied to a listed address by the loaded";
+                match self.unvalued.is_empty() {
+                    true => format!("{ties} transfers."),
+                    false => format!("{ties} transfers of assets with a known value."),
+                }
             }
             Decider::NoFinding => {
                 "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps."
@@ -271,6 +271,8 @@ pub struct PaymentFacts<'a> {
     pub is_found: bool,
     /// Whether the transfers of every address are loaded without gaps.
     pub is_covered: bool,
+    /// Whether any address dealt with listed ones in assets without a known value.
+    pub has_unvalued: bool,
     /// The address that decides, as asked.
     pub worst: &'a str,
     /// Whether it is on the side that pays.
@@ -289,10 +291,15 @@ impl PaymentFacts<'_> {
                 2 => "neither of its addresses is listed".to_owned(),
                 count => format!("none of its {count} addresses is listed"),
             };
-            let ties = if self.is_covered {
-                ", or tied to a listed address by the loaded transfers."
-            } else {
-                ". Ties are unknown: not all of their transfers are loaded without gaps."
+            let ties = match (self.is_covered, self.has_unvalued) {
+                (false, _) => {
+                    ". Ties are unknown: not all of their transfers are loaded without gaps."
+                }
+                (true, false) => ", or tied to a listed address by the loaded transfers.",
+                (true, true) => {
+                    ", or tied to a listed address by the loaded transfers of assets with a known \
+                     value."
+                }
             };
             return [decided, ": ", &subject, ties].concat();
         }
@@ -310,6 +317,19 @@ impl PaymentFacts<'_> {
             }
         }
     }
+}
+
+/// What stands at the other end of a dealing: `an address of LAZARUS GROUP (OFAC ...)`.
+pub(super) fn target(list: &SnapshotList, row: &Row, party: Option<&Party>) -> String {
+    let whose = match name_of(party) {
+        Some(name) => format!("an address of {name}"),
+        None => format!("the listed address {}", short(&row.key.address)),
+    };
+    format!("{whose} ({})", list.name())
+}
+
+fn name_of(party: Option<&Party>) -> Option<String> {
+    party.map(|party| short(&party.name)).filter(|name| !name.is_empty())
 }
 
 /// How a decision begins its reason.
@@ -475,6 +495,7 @@ mod tests {
             addresses: 2,
             is_found: true,
             is_covered: false,
+            has_unvalued: false,
             worst: RONIN,
             is_source: true,
             reason: Ok("Blocked: this address is A party's, on the list x (rule y)."),
@@ -509,6 +530,14 @@ mod tests {
         assert_eq!(
             covered.reason(),
             format!("{neither}, or tied to a listed address by the loaded transfers.")
+        );
+        let forged = PaymentFacts { has_unvalued: true, ..covered };
+        assert_eq!(
+            forged.reason(),
+            format!(
+                "{neither}, or tied to a listed address by the loaded transfers of assets with a \
+                 known value."
+            )
         );
     }
 

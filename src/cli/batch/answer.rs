@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::chunk::Asked;
 use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN, join_values};
+use crate::cli::render::unvalued;
 use crate::cli::text::escape;
 use crate::grpc::client::plain;
 use crate::grpc::v1;
@@ -64,6 +65,7 @@ fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRo
         snapshot: answer.snapshot_id.clone(),
         policy: policy.to_owned(),
         evaluated_at: answer.evaluated_at.as_ref().map(seconds).unwrap_or_default(),
+        unvalued_direct: unvalued::transfers(answer),
         ..of_input(asked)
     };
     let deciding = deciding(answer);
@@ -262,6 +264,12 @@ mod tests {
             floor: false,
         });
         given.reason = "For review: two hops.".to_owned();
+        let (received, sent) = (v1::ExposureDirection::ReceivedFrom, v1::ExposureDirection::SentTo);
+        // By direction and kind of list: one transfer may be with an address of several kinds.
+        let unvalued = |(direction, transfers): (v1::ExposureDirection, u32)| {
+            v1::UnvaluedDealings { direction: direction.into(), transfers, ..Default::default() }
+        };
+        given.unvalued_dealings = [(received, 5), (received, 2), (sent, 2)].map(unvalued).to_vec();
         let row = told(given.clone());
         let want = ResultRow {
             row: 3,
@@ -291,6 +299,7 @@ mod tests {
             snapshot: "s".to_owned(),
             policy: "p-1".to_owned(),
             evaluated_at: "2025-11-19T00:00:00Z".to_owned(),
+            unvalued_direct: Some(7),
             path: String::new(),
             kept: Vec::new(),
         };

@@ -63,7 +63,7 @@ fn field(name: &str) -> Result<Arc<Type>, ParquetError> {
     };
     match name {
         "row" => number(Physical::INT64, Repetition::REQUIRED),
-        "score" | "hops" => number(Physical::INT32, Repetition::OPTIONAL),
+        "score" | "hops" | "unvalued_direct" => number(Physical::INT32, Repetition::OPTIONAL),
         name => text_field(name),
     }
 }
@@ -94,6 +94,9 @@ fn write_group(
                 column::<Int32Type>(&mut group, scores, true)?;
             }
             "hops" => column::<Int32Type>(&mut group, known(|row| row.hops), true)?,
+            "unvalued_direct" => {
+                column::<Int32Type>(&mut group, known(|row| row.unvalued_direct), true)?;
+            }
             name => {
                 let texts = rows.iter().map(|row| text(row, name));
                 let texts = texts
@@ -171,7 +174,9 @@ mod tests {
         let names: std::collections::BTreeMap<&str, String> =
             COLUMNS.iter().map(|name| (*name, format!("the {name}"))).collect();
         let mut full: serde_json::Value = serde_json::to_value(names).unwrap();
-        for (name, value) in [("row", 7), ("score", 60), ("hops", 2), ("share", 12)] {
+        for (name, value) in
+            [("row", 7), ("score", 60), ("hops", 2), ("share", 12), ("unvalued_direct", 17)]
+        {
             full[name] = value.into();
         }
         full["decision"] = "REVIEW".into();

@@ -126,6 +126,7 @@ impl RowForm {
             text(&row.snapshot),
             text(&row.policy),
             text(&row.evaluated_at),
+            plain(row.unvalued_direct.map(|transfers| transfers.to_string())),
             // An object within the object of JSON.
             (escape_json(&row.path).into_owned(), false),
         ];
@@ -371,7 +372,7 @@ mod tests {
         assert!(form.has_headings(&names), "{names:?}");
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        let last = |row: usize| rows[row].iter().skip(27).map(str::to_owned).collect::<Vec<_>>();
+        let last = |row: usize| rows[row].iter().skip(28).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(last(0), ["-1", "[1,\"\\u{202e}\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
@@ -394,6 +395,7 @@ mod tests {
             score: Some(60),
             hops: Some(2),
             share: Some(Share(1_250)),
+            unvalued_direct: Some(17),
             level: "HIGH".to_owned(),
             path: "{\"hops\":[]}".to_owned(),
             ..ResultRow::default()
@@ -415,7 +417,8 @@ mod tests {
         out.clear();
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,,,\n";
+        let want =
+            "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,,,,17\n";
         assert_eq!(text, want);
     }
 }

@@ -150,6 +150,7 @@ impl Reader<'_> {
             snapshot: self.text(column())?,
             policy: self.text(column())?,
             evaluated_at: self.text(column())?,
+            unvalued_direct: self.known(column())?,
             path: self.text(column())?,
             kept: (COLUMNS.len()..self.columns.len())
                 .map(|at| self.text(at))

@@ -12,7 +12,7 @@ use crate::screening::DecidedBy;
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
 /// Results of earlier programs lack those of [`ADDED`].
-pub const COLUMNS: [&str; 28] = [
+pub const COLUMNS: [&str; 29] = [
     "row",
     "reference",
     "address",
@@ -40,11 +40,13 @@ pub const COLUMNS: [&str; 28] = [
     "snapshot",
     "policy",
     "evaluated_at",
+    "unvalued_direct",
     "path",
 ];
 
 /// The columns that results of earlier programs do not have.
-pub const ADDED: [&str; 4] = ["programs", "aliases", "listed_on", "listed_on_basis"];
+pub const ADDED: [&str; 5] =
+    ["programs", "aliases", "listed_on", "listed_on_basis", "unvalued_direct"];
 
 /// What a row came to, from best to worst.
 #[derive(
@@ -217,6 +219,10 @@ pub struct ResultRow {
     /// The moment of the answer, RFC 3339, UTC, seconds; empty for ERROR.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub evaluated_at: String,
+    /// Transfers of assets without a known value directly with listed addresses, which are not scored;
+    /// `None` where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unvalued_direct: Option<u32>,
     /// The `v1.ExposurePath` that is shown, as JSON in the proto's field names; empty where there is
     /// none.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -119,6 +119,10 @@ pub struct Counts {
     pub parties: Parties,
     /// By the list of the finding that decided.
     pub lists: BTreeMap<String, u64>,
+    /// Rows with direct dealings in assets without a known value, by decision. Absent in summaries of
+    /// earlier programs, and where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unvalued_direct: BTreeMap<RowDecision, u64>,
 }
 
 /// Rows by the party, and the list that it stands on; written as an array, worst first: most BLOCK,
@@ -181,6 +185,9 @@ impl Counts {
         }
         *self.decided_by.entry(decided_by).or_default().entry(row.decision).or_default() += times;
         count(&mut self.lists, &row.list, times);
+        if row.unvalued_direct.is_some() {
+            *self.unvalued_direct.entry(row.decision).or_default() += times;
+        }
         if !row.party.is_empty() || !row.list.is_empty() {
             self.parties.add(row, times);
         }
@@ -190,8 +197,12 @@ impl Counts {
     pub fn merge(&mut self, other: Self) {
         self.rows += other.rows;
         self.errors += other.errors;
-        for (decision, rows) in other.decisions {
-            *self.decisions.entry(decision).or_default() += rows;
+        let by_decision = [
+            (&mut self.decisions, other.decisions),
+            (&mut self.unvalued_direct, other.unvalued_direct),
+        ];
+        for (into, from) in by_decision {
+            from.iter().for_each(|(decision, rows)| *into.entry(*decision).or_default() += rows);
         }
         let counts = [
             (&mut self.levels, other.levels),
@@ -313,12 +324,13 @@ mod tests {
 
     #[test]
     fn counts_are_by_what_rows_say_and_leave_errors_out() {
+        let unvalued = |row: ResultRow| ResultRow { unvalued_direct: Some(3), ..row };
         let rows = [
-            row(RowDecision::Review, "B", Some(2)),
+            unvalued(row(RowDecision::Review, "B", Some(2))),
             row(RowDecision::Error, "", None),
             row(RowDecision::Block, "A", Some(0)),
             row(RowDecision::Review, "B", Some(2)),
-            row(RowDecision::Review, "", None),
+            unvalued(row(RowDecision::Review, "", None)),
         ];
         let counts = counted(&rows);
         assert_eq!((counts.rows, counts.errors, counts.worst()), (5, 1, RowDecision::Block));
@@ -328,6 +340,7 @@ mod tests {
         assert_eq!(json["hops"], serde_json::json!({"0": 1, "2": 2, "none": 1}));
         assert_eq!(json["incomplete"], serde_json::json!({"LIST_STALE": 4, "NARROWED": 4}));
         assert_eq!(json["lists"], serde_json::json!({"us-ofac-sdn": 3}));
+        assert_eq!(json["unvalued_direct"], serde_json::json!({"REVIEW": 2}));
         let names: Vec<_> = counts.parties.worst_first().iter().map(|p| &*p.party).collect();
         assert_eq!(names, ["A", "B"]);
         // In parts as in whole.

@@ -60,6 +60,13 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
     if !counts.lists.is_empty() {
         line("lists", each(&counts.lists));
     }
+    if !counts.unvalued_direct.is_empty() {
+        let rows = counts.unvalued_direct.iter();
+        let rows = rows.map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
+        let rows = rows.collect::<Vec<_>>().join("  ");
+        let what = "with assets without a known value, directly with listed addresses: not scored";
+        line("unvalued", format!("{rows}  {what}"));
+    }
     let parties = counts.parties.worst_first();
     for party in parties.iter().take(PARTIES) {
         let who = escape(&party.party);

@@ -23,7 +23,8 @@ const ALSO: usize = 3;
 const LEAST_FOUND: usize = 24;
 
 /// The answers to `addresses`, in their order, then what they rest on; `as_of` is the past moment that
-/// was asked for. Several begin with a table, and then only those follow that are not ALLOW.
+/// was asked for. Several begin with a table, and then only those follow that are not ALLOW, or have a
+/// note.
 pub fn text(
     addresses: &[String],
     response: &v1::BatchScreenAddressesResponse,
@@ -48,7 +49,7 @@ pub fn text(
     text
 }
 
-/// Adds the answers that are not ALLOW. Those with nothing found and the same reasons, as all while a
+/// Adds the answers that are not ALLOW, and those with a note. Those with nothing found and the same reasons, as all while a
 /// list is stale, are one entry.
 fn several(
     text: &mut String,
@@ -56,7 +57,7 @@ fn several(
     snapshot: &v1::Snapshot,
     style: Style,
 ) {
-    let shown = answers.iter().filter(|(_, answer)| !is_allowed(answer));
+    let shown = answers.iter().filter(|(_, answer)| !is_allowed(answer) || has_note(answer));
     let mut alike: HashMap<String, Vec<&str>> = HashMap::new();
     for (address, answer) in shown.clone() {
         if let Some(key) = without_finding(answer) {
@@ -81,12 +82,12 @@ fn several(
     }
 }
 
-/// The reasons of an answer without findings; `None` where there are findings, or no answer.
+/// The reasons of an answer without findings or notes; `None` where there are any, or no answer.
 fn without_finding(item: &v1::ScreeningItem) -> Option<String> {
     let Some(Outcome::Result(answer)) = &item.outcome else { return None };
     let reasons = answer.incomplete_reasons.iter().map(incomplete);
     let all: Vec<_> = std::iter::once(answer.reason.clone()).chain(reasons).collect();
-    answer.findings.is_empty().then(|| all.join("\n"))
+    (answer.findings.is_empty() && !has_note(item)).then(|| all.join("\n"))
 }
 
 /// A row for each answer: decision, score, what was found, address.
@@ -126,15 +127,19 @@ pub fn cells(item: &v1::ScreeningItem, after: usize, style: Style) -> [String; 3
     [decision, score, cut(&escape(&found), room.max(LEAST_FOUND))]
 }
 
-/// The gravest that was found, in few words; of nothing what is not known.
+/// The gravest that was found, in few words; of nothing what is not known, and what is not scored.
 fn found_words(answer: &v1::Screening) -> String {
     let Some(found) = answer.findings.first() else {
-        return match gravest_reason(answer) {
+        let nothing = match gravest_reason(answer) {
             Some(reason) => format!("incomplete: {}", incomplete(reason)),
             None if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered => {
                 "not listed; ties unknown".to_owned()
             }
             None => "nothing".to_owned(),
+        };
+        return match super::unvalued::short(answer) {
+            Some(note) => format!("{nothing}; {note}"),
+            None => nothing,
         };
     };
     let listing = found.listing.clone().unwrap_or_default();
@@ -239,6 +244,7 @@ fn answered(
     };
     sentence(text, reason, style);
     findings(text, asked, answer, style);
+    super::unvalued::lines(text, answer, style);
     for reason in &answer.incomplete_reasons {
         let why = incomplete(reason);
         if !answer.reason.contains(&why) {
@@ -436,6 +442,13 @@ pub fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&Timestamp> {
         Some(Outcome::Result(answer)) => answer.evaluated_at.as_ref(),
         Some(Outcome::Error(_)) | None => None,
     })
+}
+
+fn has_note(item: &v1::ScreeningItem) -> bool {
+    match &item.outcome {
+        Some(Outcome::Result(answer)) => super::unvalued::is_noted(answer),
+        Some(Outcome::Error(_)) | None => false,
+    }
 }
 
 fn is_allowed(item: &v1::ScreeningItem) -> bool {

@@ -54,6 +54,10 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
         let words = prospect_words(prospect);
         wrapped_line(&mut text, 2, "if it is made", &words, style.width());
     }
+    for dealings in &response.prospective_unvalued {
+        let words = super::unvalued::prospect(dealings);
+        wrapped_line(&mut text, 2, "if it is made", &words, style.width());
+    }
     if response.amount_split_unknown && !response.prospective.is_empty() {
         let shares = "shares are not known: how the amount splits is not said";
         wrapped_line(&mut text, 2, "if it is made", shares, style.width());
@@ -135,6 +139,9 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
     text.push_str("\nIF IT IS MADE\n");
     for prospect in &response.prospective {
         self::prospect(&mut text, prospect, style);
+    }
+    for dealings in &response.prospective_unvalued {
+        line(&mut text, 2, "unvalued", &super::unvalued::prospect(dealings));
     }
     if response.prospective.is_empty() {
         let changes = match response.prospective_incomplete {

@@ -85,6 +85,7 @@ fn screening(
     if !answer.findings.is_empty() {
         text.push('\n');
     }
+    super::unvalued::lines(text, answer, style);
     decided::screening(text, answer, style);
     status(text, answer, style);
     if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {

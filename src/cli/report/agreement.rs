@@ -29,6 +29,7 @@ pub fn differences(summary: &Summary, gathered: &Gathered) -> Vec<String> {
         found.map("data_reasons", &theirs.data_reasons, &ours.data_reasons);
     }
     found.map("lists", &theirs.lists, &ours.lists);
+    found.map("unvalued_direct", &theirs.unvalued_direct, &ours.unvalued_direct);
     found.map("parties", &parties(theirs), &parties(ours));
     if let Some(read) = summary.read.filter(|_| !summary.interrupted)
         && let Err(error) = read.check(ours.rows)

@@ -1,11 +1,12 @@
 //! Exposure in the words of the proto, and back. Translation only.
 
-use super::{hex, timestamp};
+use super::{ListedRow, hex, timestamp};
 use crate::engine::{DirectValue, Evidence};
 use crate::grpc::v1;
 use crate::screening::Near;
 use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
 use crate::screening::snapshot::{Snapshot, SnapshotRecord};
+use crate::screening::unvalued::UnvaluedDealings;
 
 /// How near a listing is, whose dates have a basis; without evidence.
 pub fn exposure(near: &Near, basis: v1::ListedOnBasis) -> v1::Exposure {
@@ -22,6 +23,27 @@ pub fn exposure(near: &Near, basis: v1::ListedOnBasis) -> v1::Exposure {
         direct_amounts_unknown: near.direct.is_some()
             && (direct.share.is_none() || direct.value.is_none()),
     }
+}
+
+/// Direct dealings of one address in assets without a known value. `address` is empty where the
+/// question holds no other.
+pub fn unvalued(dealings: &UnvaluedDealings<'_>, address: String) -> v1::UnvaluedDealings {
+    v1::UnvaluedDealings {
+        direction: v1::ExposureDirection::from(dealings.dealt.direction).into(),
+        list_kind: v1::ListKind::from(dealings.dealt.kind).into(),
+        transfers: dealings.dealt.transfers,
+        at_least: dealings.dealt.at_least,
+        listing: Some(first_listing(dealings)),
+        address,
+        reason: dealings.reason(),
+    }
+}
+
+/// The listing that unvalued dealings name, as it stands now.
+pub fn first_listing(dealings: &UnvaluedDealings<'_>) -> v1::Listing {
+    let (row, party) = dealings.row();
+    let understood = Some(dealings.listing);
+    ListedRow { list: dealings.list, row, party, understood }.now()
 }
 
 /// What an exposure rests on.

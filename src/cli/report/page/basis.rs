@@ -67,6 +67,9 @@ fn facts(page: &mut String, report: &Report<'_>) {
         None => fact("Summary", "none"),
     }
     fact("Rows", &grouped(report.gathered.counts.rows));
+    if let Some(unvalued) = unvalued(report.gathered) {
+        fact("Not scored", &unvalued);
+    }
     fact("Paths", if report.has_evidence() { "with evidence" } else { "without --evidence" });
     if let Some(options) = report.beside.as_ref().and_then(|beside| options(beside.summary)) {
         fact("Narrowed or dated", &options);
@@ -87,6 +90,24 @@ fn facts(page: &mut String, report: &Report<'_>) {
     fact("Report made by", concat!("Lazaretto ", env!("CARGO_PKG_VERSION")));
     fact("Policy", &policies(report));
     page.push_str("</tbody>\n</table>\n");
+}
+
+/// Which rows dealt directly with listed addresses in assets without a known value; `None` where none
+/// did.
+fn unvalued(gathered: &Gathered) -> Option<String> {
+    let counts = &gathered.counts.unvalued_direct;
+    let by_decision =
+        counts.iter().map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
+    let by_decision = by_decision.collect::<Vec<_>>().join(", ");
+    let all = match counts.values().sum::<u64>() {
+        0 => return None,
+        count => rows(count),
+    };
+    Some(format!(
+        "{all} ({by_decision}) with transfers of assets without a known value, directly with listed \
+         addresses: anybody can forge the events of a token. Column <code>unvalued_direct</code> has \
+         the numbers."
+    ))
 }
 
 /// What narrowed or dated the screenings; `None` where nothing did.

@@ -161,6 +161,13 @@ fn tie(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>) {
     if let Some(share) = row.share {
         facts.add_whole("Direct share", &format!("{share} % of one asset"));
     }
+    if let Some(transfers) = row.unvalued_direct {
+        let transfers = words::count(transfers as usize, "transfer", "transfers");
+        facts.add_whole(
+            "Not scored",
+            &format!("{transfers} of assets without a known value, directly with listed addresses"),
+        );
+    }
     if let Some(path) = path {
         let amounts = path.hops.iter().map(|hop| outside(&Amount::from(hop).exact()));
         let amounts = amounts.collect::<Vec<_>>().join(", then ");

@@ -1,0 +1,172 @@
+//! Direct dealings with listed addresses in assets without a known value: shown beside the findings,
+//! and neither scored nor decided on, since anybody can forge such events.
+
+use super::reason::target;
+use super::snapshot::{IndexedListing, SnapshotList};
+use super::{Chosen, Scope};
+use crate::domain::digits::grouped;
+use crate::domain::list::{ListKind, Party, Row};
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::{Direction, KeyLabels, Source, Unvalued};
+
+/// Such dealings of one address, in one direction, with listed addresses of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct UnvaluedDealings<'s> {
+    /// Which way, of which kind, and how many.
+    pub dealt: Unvalued,
+    /// The list of the first by order of the listings dealt with.
+    pub list: &'s SnapshotList,
+    /// That listing.
+    pub listing: &'s IndexedListing,
+    /// The place of the address that they are about, as [`super::Finding::about`].
+    pub about: u32,
+}
+
+impl<'s> UnvaluedDealings<'s> {
+    /// Those with a listing, of the first address.
+    fn new(dealt: Unvalued, (list, listing): (&'s SnapshotList, &'s IndexedListing)) -> Self {
+        Self { dealt, list, listing, about: 0 }
+    }
+
+    /// The listing's row, and the party that it stands under.
+    pub fn row(&self) -> (&'s Row, Option<&'s Party>) {
+        self.list.index().listed_row(self.listing)
+    }
+
+    /// Returns the note as a sentence: how many, which way, with whom, and why it is not scored.
+    pub fn reason(&self) -> String {
+        let came = match self.dealt.direction {
+            Direction::ReceivedFrom => "came directly from",
+            Direction::SentTo => "went directly to",
+        };
+        self.sentence(self.dealt.transfers, came)
+    }
+
+    /// The same of dealings of which the last is not made yet.
+    pub fn prospective_reason(&self) -> String {
+        let came = match self.dealt.direction {
+            Direction::ReceivedFrom => "would have come directly from",
+            Direction::SentTo => "would have gone directly to",
+        };
+        self.sentence(self.dealt.transfers, came)
+    }
+
+    fn sentence(&self, transfers: u32, came: &str) -> String {
+        let (row, party) = self.row();
+        let target = target(self.list, row, party);
+        let at_least = if self.dealt.at_least { "At least " } else { "" };
+        let (transfers, whom) = match transfers {
+            1 => ("1 transfer of an asset".to_owned(), target),
+            count => (
+                format!("{} transfers of assets", grouped(u64::from(count))),
+                format!("listed addresses, among them {target}"),
+            ),
+        };
+        format!(
+            "{at_least}{transfers} without a known value {came} {whom}; not scored, since anybody \
+             can forge such events."
+        )
+    }
+
+    fn is_of(&self, direction: Direction, kind: ListKind) -> bool {
+        (self.dealt.direction, self.dealt.kind) == (direction, kind)
+    }
+
+    /// Adds another key's dealings of the same address, direction and kind.
+    fn merge(&mut self, other: Self) {
+        self.dealt = self.dealt.with(other.dealt);
+        let (theirs, ours) = (&other.row().0.key, &self.row().0.key);
+        if (other.list.id(), theirs) < (self.list.id(), ours) {
+            (self.list, self.listing) = (other.list, other.listing);
+        }
+    }
+}
+
+/// Adds dealings of a key to those of its address.
+fn add<'s>(all: &mut Vec<UnvaluedDealings<'s>>, new: UnvaluedDealings<'s>) {
+    match all.iter_mut().find(|known| known.is_of(new.dealt.direction, new.dealt.kind)) {
+        Some(known) => known.merge(new),
+        None => all.push(new),
+    }
+    all.sort_by_key(|of| (of.dealt.direction, of.dealt.kind));
+}
+
+/// What a key of the customer's side of a payment has, and what it would have more; each with the first
+/// source by order.
+#[derive(Clone, Debug, Default)]
+pub struct KeyDealings {
+    /// What it has now.
+    pub now: Vec<(Unvalued, Source)>,
+    /// What the payment adds.
+    pub more: Vec<(Unvalued, Source)>,
+}
+
+/// What a payment would add.
+#[derive(Clone, Copy, Debug)]
+pub struct UnvaluedProspect<'s> {
+    /// How many transfers there are now.
+    pub now: u32,
+    /// What there would be.
+    pub then: UnvaluedDealings<'s>,
+}
+
+impl<'s> Scope<'s> {
+    /// What labels keep of a key's unvalued dealings in a direction. None where labels do not answer
+    /// ([`Scope::needs_search`]).
+    pub fn labelled_unvalued(
+        &self,
+        key: &PackedKey,
+        direction: Direction,
+    ) -> Vec<(Unvalued, Source)> {
+        let labels = self.snapshot.exposure().labels.as_ref();
+        let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
+        let wanted = |(dealt, _): &(Unvalued, u32)| {
+            dealt.direction == direction && self.chosen(dealt.kind) == Chosen::All
+        };
+        let found = labels.find(key).unvalued().filter(wanted);
+        found.map(|(dealt, source)| (dealt, labels.source(source).clone())).collect()
+    }
+
+    /// Where an address of such keys would have more unvalued dealings than it has, in a direction.
+    pub fn unvalued_prospects(
+        &self,
+        direction: Direction,
+        keys: &[KeyDealings],
+    ) -> Vec<UnvaluedProspect<'s>> {
+        let (mut now, mut then) = (Vec::new(), Vec::new());
+        for KeyDealings { now: had, more } in keys {
+            self.note_found(had, &mut now);
+            self.note_found(had.iter().chain(more), &mut then);
+        }
+        let before = |of: &UnvaluedDealings<'_>| {
+            let same = now.iter().find(|now| now.is_of(direction, of.dealt.kind));
+            same.map_or(0, |now| now.dealt.transfers)
+        };
+        let prospects = then.iter().map(|then| UnvaluedProspect { now: before(then), then: *then });
+        prospects.filter(|prospect| prospect.then.dealt.transfers > prospect.now).collect()
+    }
+
+    /// Notes what labels keep of a key of an address.
+    #[inline]
+    pub(super) fn note_labelled(&self, key: KeyLabels<'_>, all: &mut Vec<UnvaluedDealings<'s>>) {
+        for (dealt, source) in key.unvalued() {
+            let is_wanted = self.chosen(dealt.kind) == Chosen::All;
+            if let Some(listing) = self.snapshot.source(source).filter(|_| is_wanted) {
+                add(all, UnvaluedDealings::new(dealt, listing));
+            }
+        }
+    }
+
+    /// Notes what was found of an address, each with the first source by order.
+    pub(super) fn note_found<'f>(
+        &self,
+        found: impl IntoIterator<Item = &'f (Unvalued, Source)>,
+        all: &mut Vec<UnvaluedDealings<'s>>,
+    ) {
+        for (dealt, source) in found {
+            if let Some(listing) = self.snapshot.listing(source) {
+                add(all, UnvaluedDealings::new(*dealt, listing));
+            }
+        }
+    }
+}
