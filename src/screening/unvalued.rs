@@ -170,3 +170,92 @@ impl<'s> Scope<'s> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::super::tests::{list, row, snapshot, terms};
+    use super::*;
+
+    const RONIN: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+    const OTHER: &str = "0xd90e2f925da726b50c4ed8d0fb90ad053324f31b";
+
+    fn dealt(direction: Direction, transfers: u32) -> Unvalued {
+        Unvalued { direction, kind: ListKind::Sanctions, transfers, at_least: false }
+    }
+
+    /// Runs a test with a listing on the list `a` and one on `b`.
+    fn with_listings(test: impl FnOnce([(&SnapshotList, &IndexedListing); 2])) {
+        let states = [("a", RONIN), ("b", OTHER)].map(|(id, address)| {
+            list(id, ListKind::Sanctions, date(2025, 11, 19), vec![row(address, "ETH")])
+        });
+        let snapshot = snapshot(&states, &[terms("a", false)]);
+        let listing = |id: &str| {
+            let list = snapshot.list(&id.parse().unwrap()).unwrap();
+            (list, &list.index().listings()[0])
+        };
+        test([listing("a"), listing("b")]);
+    }
+
+    #[test]
+    fn keys_of_one_address_are_summed_under_the_first_listing() {
+        with_listings(|[a, b]| {
+            let (received, sent) = (Direction::ReceivedFrom, Direction::SentTo);
+            let mut all = Vec::new();
+            for (dealt, listing) in [
+                (dealt(sent, 1), b),
+                (dealt(received, 2), b),
+                (Unvalued { at_least: true, ..dealt(received, 3) }, a),
+                (dealt(sent, u32::MAX), b),
+            ] {
+                add(&mut all, UnvaluedDealings::new(dealt, listing));
+            }
+            let said = all.iter().map(|of| (of.dealt, of.list.id().to_string()));
+            let together = Unvalued { at_least: true, ..dealt(received, 5) };
+            assert_eq!(
+                said.collect::<Vec<_>>(),
+                [(together, "a".to_owned()), (dealt(sent, u32::MAX), "b".to_owned())]
+            );
+        });
+    }
+
+    #[test]
+    fn a_note_says_how_many_which_way_and_with_whom() {
+        with_listings(|[a, _]| {
+            let check = |dealt: Unvalued, is_made: bool, want: &str| {
+                let dealings = UnvaluedDealings::new(dealt, a);
+                let said = match is_made {
+                    true => dealings.reason(),
+                    false => dealings.prospective_reason(),
+                };
+                let end = "not scored, since anybody can forge such events.";
+                assert_eq!(said, format!("{want}; {end}"));
+            };
+            check(
+                dealt(Direction::ReceivedFrom, 1),
+                true,
+                "1 transfer of an asset without a known value came directly from an address of A \
+                 party (a)",
+            );
+            check(
+                Unvalued { at_least: true, ..dealt(Direction::SentTo, 2_097_151) },
+                true,
+                "At least 2,097,151 transfers of assets without a known value went directly to \
+                 listed addresses, among them an address of A party (a)",
+            );
+            check(
+                dealt(Direction::SentTo, 1),
+                false,
+                "1 transfer of an asset without a known value would have gone directly to an address \
+                 of A party (a)",
+            );
+            check(
+                dealt(Direction::ReceivedFrom, 2),
+                false,
+                "2 transfers of assets without a known value would have come directly from listed \
+                 addresses, among them an address of A party (a)",
+            );
+        });
+    }
+}

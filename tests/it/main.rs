@@ -42,4 +42,5 @@ mod tagpacks;
 mod telling;
 mod transfer_files;
 mod transfers_crash;
+mod unvalued;
 mod versions;

@@ -14,6 +14,8 @@ use lazaretto::screening::{Finding, Narrowing, Scope};
 
 use crate::desk::{Desk, at, unplaced, wallet};
 
+mod unvalued;
+
 const START: &str = "2025-11-20T00:00:00Z";
 const NOW: &str = "2025-11-25T12:00:00Z";
 const ETHER: u128 = 1_000_000_000_000_000_000;

@@ -266,11 +266,11 @@ mod tests {
             };
             assert!(said.contains(want), "{said}");
         };
-        let commas = ",".repeat(22);
+        let commas = ",".repeat(23);
         check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
-        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(21)), "score: \"300\" is none");
+        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(22)), "score: \"300\" is none");
         check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
-        check(&format!("{head}1,2\n"), "2 fields where the headings have 27");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 28");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: \"\" is none");
         check("", "it is empty: 0 bytes");

@@ -141,7 +141,8 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
         self::prospect(&mut text, prospect, style);
     }
     for dealings in &response.prospective_unvalued {
-        line(&mut text, 2, "unvalued", &super::unvalued::prospect(dealings));
+        let words = super::unvalued::prospect(dealings);
+        wrapped_line(&mut text, 2, "unvalued", &words, style.width());
     }
     if response.prospective.is_empty() {
         let changes = match response.prospective_incomplete {

@@ -292,6 +292,46 @@ fn several_answers_of_every_sort() {
     check_answers("screen-several", items, old);
 }
 
+fn unvalued(
+    direction: v1::ExposureDirection,
+    kind: v1::ListKind,
+    transfers: u32,
+) -> v1::UnvaluedDealings {
+    v1::UnvaluedDealings {
+        direction: direction.into(),
+        list_kind: kind.into(),
+        transfers,
+        listing: Some(listing()),
+        reason: format!(
+            "{transfers} transfers of assets without a known value came directly from listed \
+             addresses, among them an address of LAZARUS\u{202e} GROUP (OFAC SDN); not scored, since \
+             anybody can forge such events."
+        ),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn what_has_no_known_value_is_noted() {
+    use v1::ExposureDirection::{ReceivedFrom, SentTo};
+    let sanctions = v1::ListKind::Sanctions;
+    let noted = v1::Screening {
+        unvalued_dealings: vec![
+            unvalued(ReceivedFrom, sanctions, 17),
+            // With the same addresses.
+            unvalued(ReceivedFrom, v1::ListKind::Advisory, 3),
+            v1::UnvaluedDealings { address: text(ETHER), ..unvalued(SentTo, sanctions, 2) },
+        ],
+        unvalued_dealings_cut_short: true,
+        ..screening(v1::Decision::Allow, 0, Vec::new())
+    };
+    let clean = screening(v1::Decision::Allow, 0, Vec::new());
+    let (noted, clean) = (Outcome::Result(noted), Outcome::Result(clean));
+    check_answers("screen-unvalued", vec![(ETHER, noted.clone())], snapshot());
+    let several = vec![(ETHER, noted), (ETHER, clean)];
+    check("screen-unvalued-several-brief.txt", &brief_answers(several, snapshot()));
+}
+
 fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
     v1::Finding {
         key_id: String::new(),

@@ -30,11 +30,9 @@ pub fn lines(text: &mut String, answer: &v1::Screening, style: Style) {
     }
 }
 
-/// `17 unvalued transfers`; `None` where there are none.
+/// `17 unvalued`; `None` where there are none.
 pub fn short(answer: &v1::Screening) -> Option<String> {
-    let transfers = transfers(answer)?;
-    let noun = if transfers == 1 { "transfer" } else { "transfers" };
-    Some(format!("{} unvalued {noun}", grouped(u64::from(transfers))))
+    transfers(answer).map(|transfers| format!("{} unvalued", grouped(u64::from(transfers))))
 }
 
 /// How many such transfers an answer notes; `None` where it notes none. One transfer may be with an
@@ -45,7 +43,7 @@ pub fn transfers(answer: &v1::Screening) -> Option<u32> {
         let most = most.entry((&dealings.address, dealings.direction)).or_default();
         *most = (*most).max(dealings.transfers);
     }
-    most.into_values().reduce(u32::saturating_add)
+    most.into_values().reduce(u32::saturating_add).filter(|transfers| *transfers > 0)
 }
 
 /// `0xd90e...: 2 transfers of assets without a known value would have come ...; now 1`

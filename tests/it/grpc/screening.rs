@@ -160,6 +160,8 @@ fn every_field_of_the_answer_to_a_listed_address() {
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
             taken_off: Vec::new(),
+            unvalued_dealings: Vec::new(),
+            unvalued_dealings_cut_short: false,
             reason:
                 "Blocked: this address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                      2022-04-14 (rule sanctions-listing)."
@@ -198,6 +200,8 @@ fn every_field_of_the_answer_to_a_clean_address() {
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
             taken_off: Vec::new(),
+            unvalued_dealings: Vec::new(),
+            unvalued_dealings_cut_short: false,
             reason:
                 "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps."
                     .to_owned(),

@@ -73,6 +73,7 @@ fn a_deposit() {
         worst: 0,
         effect: v1::PaymentEffect::Counts.into(),
         prospective: vec![prospect, share, hub],
+        prospective_unvalued: Vec::new(),
         snapshot: Some(snapshot()),
         amount_split_unknown: true,
         prospective_incomplete: true,
@@ -94,6 +95,20 @@ fn a_deposit() {
         decision: v1::Decision::Allow.into(),
         status: v1::ScreeningStatus::Complete.into(),
         effect: v1::PaymentEffect::UnvaluedAsset.into(),
+        prospective_unvalued: vec![v1::ProspectiveUnvaluedDealings {
+            address: text(customer),
+            direction: v1::ExposureDirection::SentTo.into(),
+            list_kind: v1::ListKind::Sanctions.into(),
+            transfers_now: 1_233,
+            transfers_then: 1_234,
+            listing: Some(listing()),
+            reason: text(
+                "1,234 transfers of assets without a known value would have gone directly to listed \
+                 addresses, among them an address of LAZARUS GROUP\u{1b} (OFAC SDN); not scored, since \
+                 anybody can forge such events.",
+            ),
+            ..Default::default()
+        }],
         worst: 17,
         ..Default::default()
     };
