@@ -8,6 +8,7 @@
 //!                            -> Labels: table + overlay          (what the hot path reads)
 //! World -> evidence, paths, exposure_as_of, transfers_of         (bounded searches)
 //!       -> arrival, direct_after; after   (one more payment, not stored)
+//!       -> hubs                           (untagged hubs, page by page)
 //! ```
 //!
 //! # What a label is
@@ -57,6 +58,7 @@ mod edges;
 mod evidence;
 mod ground;
 mod hops;
+mod hub_list;
 mod hubs;
 mod labels;
 mod nodes;
@@ -77,6 +79,7 @@ mod tests;
 
 pub use counterparties::{Dealing, Dealings};
 pub use evidence::Evidence;
+pub use hub_list::{Hub, HubPage, HubPlace, HubQuery, Volume};
 pub use labels::{Basis, KeyLabels, Labels};
 pub use persist::LabelsError;
 pub use prospect::{Tie, after};

@@ -201,6 +201,12 @@ impl Judge {
         self.known.get(usize::from(asset).checked_sub(1)?)?.floors(units)
     }
 
+    /// The valued assets of a chain that any transfer was of, but for those that are not told apart.
+    pub fn known_on(&self, chain: &Chain) -> impl Iterator<Item = (AssetId, &Valued)> {
+        let told_apart = self.known.iter().filter(|valued| valued.id != LAST_ASSET);
+        told_apart.filter(move |valued| valued.chain == *chain).map(|valued| (valued.id, valued))
+    }
+
     fn valued(&mut self, chain: &Chain, asset: &Asset) -> Option<&Valued> {
         let is_last = |valued: &Valued| valued.asset == *asset && valued.chain == *chain;
         if !self.known.get(self.last).is_some_and(is_last) {
@@ -238,6 +244,16 @@ impl Valued {
     pub fn is_floor(&self, units: u64) -> bool {
         let smallest = Amount::from(units) * Amount::from(self.scale);
         units == u64::MAX || smallest >= self.floor
+    }
+
+    /// The asset.
+    pub fn asset(&self) -> &Asset {
+        &self.asset
+    }
+
+    /// So many units in the smallest unit; `None` of a sum that is more than a number of units holds.
+    pub fn smallest(&self, units: u64) -> Option<Amount> {
+        (units < u64::MAX).then(|| Amount::from(units) * Amount::from(self.scale))
     }
 
     /// As [`Judge::floors`].

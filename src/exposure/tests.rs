@@ -3,6 +3,7 @@
 mod change;
 mod evasion;
 mod given;
+mod hub_list;
 mod model;
 mod searches;
 mod small;

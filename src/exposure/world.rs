@@ -44,12 +44,12 @@ pub struct World {
     unsummed: Vec<(Node, Node, AssetId, u64)>,
     pub(super) parties: Parties,
     pub(super) tiers: Vec<Hops>,
-    watch: HubWatch,
+    pub(super) watch: HubWatch,
     /// Stops whatever the lists say.
     nobody: std::collections::HashSet<PackedKey>,
     rows: u64,
     pending: Pending,
-    labels: Labels,
+    pub(super) labels: Labels,
 }
 
 /// What rows (account transfers) and legs (of UTXO transactions) are worth.
