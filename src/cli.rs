@@ -94,7 +94,7 @@ enum Command {
     Lists(lists::Arguments),
     /// Transfers: import, what is loaded, who dealt with whom
     Transfers(transfers::Arguments),
-    /// Attribution tags and services: import
+    /// Attribution tags and services: import, add one
     Tags(tags::Arguments),
     /// The paths of transfers between an address and listed ones
     Trace(trace::Arguments),

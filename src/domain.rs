@@ -14,4 +14,5 @@ pub mod list_change;
 pub mod packed_key;
 pub mod party_name;
 pub mod publication;
+pub mod tag;
 pub mod transfer;

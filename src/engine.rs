@@ -8,6 +8,7 @@ mod changes;
 mod dialogue;
 mod error;
 mod history;
+mod hubs;
 mod intake;
 mod live;
 mod near;
@@ -16,6 +17,7 @@ mod paths;
 mod payment;
 mod policies;
 mod readiness;
+mod tags;
 mod tracker;
 mod transfers;
 mod upkeep;
@@ -43,6 +45,7 @@ pub use dialogue::{
 pub use error::EngineError;
 use error::internal;
 pub use history::ListThen;
+pub use hubs::{HubRow, HubsPage, HubsQuery};
 pub use intake::IngestSession;
 use live::{DEFAULT_MAX_AGE, Live, Published};
 pub use near::Deep;
@@ -51,6 +54,7 @@ pub use payment::{AtHand, Prospective};
 use policies::Policies;
 pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
 pub use readiness::Readiness;
+pub use tags::{TagReport, TagRequest};
 use tracker::Tracker;
 pub use transfers::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,

@@ -9,6 +9,7 @@ mod codec;
 mod convert;
 pub mod decided_by;
 mod ending;
+mod hubs;
 mod lists;
 mod load;
 pub mod local;

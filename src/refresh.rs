@@ -4,6 +4,7 @@
 mod check;
 mod fault;
 mod fetch;
+mod not_stored;
 mod notes;
 mod publisher;
 mod room;
@@ -32,8 +33,9 @@ pub use fetch::{
     FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
     are_of_one_origin, parse_headers, parse_user_agent, shown_url,
 };
+pub use not_stored::NotStored;
 pub use notes::log_notes;
-pub use publisher::{ByHand, Clock, NotStored, Preview, Publisher, Report};
+pub use publisher::{Amendment, ByHand, Clock, Preview, Publisher, Report};
 pub use room::{Room, TooLarge};
 pub use schedule::Schedule;
 pub use settings::ListSettings;

@@ -100,6 +100,13 @@ impl ScreeningService for Constant {
         Err(Status::unimplemented("the bench screens no payment"))
     }
 
+    async fn list_hubs(
+        &self,
+        _: Request<v1::ListHubsRequest>,
+    ) -> Result<Response<v1::ListHubsResponse>, Status> {
+        Err(Status::unimplemented("the bench lists no hubs"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(

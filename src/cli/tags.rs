@@ -1,4 +1,7 @@
-//! `tags`: attribution tags and services are lists; this imports them under a name of their own.
+//! `tags`: attribution tags and services are lists; this imports them under a name of their own, and
+//! adds single ones.
+
+mod add;
 
 use std::path::PathBuf;
 
@@ -22,6 +25,8 @@ pub struct Arguments {
 enum Command {
     /// Publish a file of tags as the new version of a list
     Import(Import),
+    /// Put one tag on an own list, and say what it makes of the address for paths of exposure
+    Add(add::Add),
 }
 
 /// The arguments of `tags import`.
@@ -50,8 +55,17 @@ struct Import {
 
 /// Runs a command on tags.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
-    let Command::Import(Import { file, list, kind, format, published, force, output }) =
-        arguments.command;
+    match arguments.command {
+        Command::Import(arguments) => import(arguments, global),
+        Command::Add(arguments) => runtime()?.block_on(async {
+            add::run(arguments, global).await?;
+            Ok(0)
+        }),
+    }
+}
+
+fn import(arguments: Import, global: &Global) -> Result<u8> {
+    let Import { file, list, kind, format, published, force, output } = arguments;
     let list = match list {
         Some(list) => list,
         None => list_of(&file)?,

@@ -1,5 +1,6 @@
 //! `transfers`: the commands on transfers, and those that need few calls only.
 
+mod hubs;
 mod import;
 mod rejects;
 mod sink;
@@ -40,6 +41,9 @@ enum Command {
     },
     /// The transfers that an address took part in, and with whom
     Counterparties(Counterparties),
+    /// Untagged hubs: addresses with so many counterparties that paths end there, though nobody has
+    /// said whose they are
+    Hubs(hubs::Hubs),
     /// Take back every transfer of a chain from a height on, or of one block, as after a
     /// reorganisation
     Retract(Retract),
@@ -185,6 +189,9 @@ pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
             }
             Command::Counterparties(arguments) => {
                 counterparties(&mut connect::connect_for_paths(global).await?, arguments).await?;
+            }
+            Command::Hubs(arguments) => {
+                hubs::run(&mut connect::connect_for_paths(global).await?, arguments).await?;
             }
             Command::Retract(arguments) => {
                 retract(&mut connect::connect(global).await?, arguments).await?;

@@ -40,6 +40,14 @@ pub enum EngineError {
     /// A sanity gate refused the publication.
     #[error("{0}")]
     Refused(String),
+    /// A list takes no tag, or not this one.
+    #[error("the tag cannot be put on {id}: {why}")]
+    TagRefused {
+        /// The list.
+        id: ListId,
+        /// Why.
+        why: String,
+    },
     /// The lists would take more memory than they may.
     #[error(transparent)]
     ListTooLarge(TooLarge),

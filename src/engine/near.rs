@@ -404,7 +404,9 @@ impl Engine {
     }
 
     /// The graph; asks for it where it is not read in.
-    fn graph(&self) -> Result<std::sync::RwLockReadGuard<'_, Option<World>>, EngineError> {
+    pub(super) fn graph(
+        &self,
+    ) -> Result<std::sync::RwLockReadGuard<'_, Option<World>>, EngineError> {
         if let Some(why) = self.tracker.failed() {
             return Err(EngineError::Exposure(why.to_string()));
         }
@@ -428,7 +430,7 @@ pub(super) fn seconds(moment: Timestamp) -> u64 {
 }
 
 /// Keys as addresses where their form does not depend on the chain, else as key ids.
-fn holders(keys: &[PackedKey]) -> Vec<Holder> {
+pub(super) fn holders(keys: &[PackedKey]) -> Vec<Holder> {
     let holder = |key: &PackedKey| {
         let [tag, bytes @ ..] = key.0;
         match tag {

@@ -11,7 +11,9 @@ mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{
+    Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+};
 
 use super::EngineError;
 use super::live::{Basis, Live};
@@ -367,6 +369,15 @@ impl Tracker {
     /// The graph; `None` until the stored transfers are read in.
     pub(super) fn world(&self) -> RwLockReadGuard<'_, Option<World>> {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The graph as [`Tracker::world`] gives it, unless it changes just now.
+    pub(super) fn world_if_free(&self) -> Option<RwLockReadGuard<'_, Option<World>>> {
+        match self.world.try_read() {
+            Ok(world) => Some(world),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// The settings of exposure.

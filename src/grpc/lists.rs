@@ -7,6 +7,8 @@ mod check;
 mod file;
 mod party;
 mod quarantine;
+mod refused;
+mod tag;
 mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +32,7 @@ use super::v1::{self, ErrorReason};
 use crate::config::Permission;
 use crate::domain::list::{ListId, Row};
 use crate::domain::publication::{Force, Gate};
-use crate::engine::{
-    Declaration, Engine, EngineError, Import, ListOverview, MAX_UPLOAD, Publication,
-};
+use crate::engine::{Declaration, Engine, EngineError, Import, ListOverview, Publication};
 use crate::screening::snapshot::Snapshot;
 
 /// The largest part of an export, in bytes.
@@ -52,56 +52,6 @@ impl Lists {
     /// The service over `engine`.
     pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
         Self { engine, load }
-    }
-}
-
-impl From<EngineError> for Refusal {
-    fn from(error: EngineError) -> Self {
-        let (code, reason) = match &error {
-            EngineError::UnknownList(_) => (Code::NotFound, ErrorReason::UnknownList),
-            // Only an import asks for a kind.
-            EngineError::KindMissing(_) => return invalid_field("header.kind", error),
-            EngineError::Offline | EngineError::NoSource(_) => {
-                (Code::FailedPrecondition, ErrorReason::NoSource)
-            }
-            EngineError::Malformed(_) | EngineError::MalformedFile { .. } => {
-                (Code::InvalidArgument, ErrorReason::MalformedFile)
-            }
-            EngineError::Refused(_) => (Code::FailedPrecondition, ErrorReason::GateRefused),
-            EngineError::ListTooLarge(_) => (Code::FailedPrecondition, ErrorReason::ListTooLarge),
-            EngineError::Source(_) => (Code::Unavailable, ErrorReason::SourceFailed),
-            EngineError::Address(_) => (Code::InvalidArgument, ErrorReason::InvalidAddress),
-            EngineError::NothingLoaded => (Code::Unavailable, ErrorReason::NotLoaded),
-            EngineError::TransfersLoading => (Code::Unavailable, ErrorReason::TransfersLoading),
-            EngineError::Policy(_) => (Code::FailedPrecondition, ErrorReason::InvalidPolicy),
-            EngineError::Transfer { .. } => (Code::InvalidArgument, ErrorReason::InvalidTransfer),
-            EngineError::UnknownSnapshot(_) => (Code::NotFound, ErrorReason::NotFound),
-            EngineError::SnapshotNotKept { .. } => {
-                (Code::FailedPrecondition, ErrorReason::SnapshotNotKept)
-            }
-            EngineError::NoConflict(_) => (Code::NotFound, ErrorReason::NotFound),
-            EngineError::SettledConflict(_) => {
-                (Code::FailedPrecondition, ErrorReason::ConflictSettled)
-            }
-            EngineError::Field { field, what } => return invalid_field(field, what),
-            EngineError::UploadTooLarge => (Code::InvalidArgument, ErrorReason::TooManyItems),
-            EngineError::TooManyUploads => {
-                return Refusal::overloaded("uploads", MAX_UPLOAD as usize, &error.to_string());
-            }
-            EngineError::BackupUnderWay => {
-                return Refusal::overloaded("backups", 1, &error.to_string());
-            }
-            // A running server opens the store anew by itself.
-            EngineError::Store(error) if error.is_refusal() => {
-                (Code::Unavailable, ErrorReason::StoreFailed)
-            }
-            EngineError::Store(_)
-            | EngineError::Backup(_)
-            | EngineError::Exposure(_)
-            | EngineError::Io(_)
-            | EngineError::Internal(_) => (Code::Internal, ErrorReason::StoreFailed),
-        };
-        Refusal::new(code, reason, error.to_string())
     }
 }
 
@@ -223,6 +173,22 @@ impl SanctionsListService for Lists {
             let publication = engine.import(&import, upload.path())?;
             let report = Some(report(engine, publication));
             Ok(Response::new(v1::ImportListResponse { report }))
+        })
+        .await
+    }
+
+    async fn add_tag(
+        &self,
+        request: Request<v1::AddTagRequest>,
+    ) -> Result<Response<v1::AddTagResponse>, Status> {
+        let caller = access::caller(&request)?;
+        let tag = tag::request_of(request.into_inner(), &caller)?;
+        caller.must_import(&tag.id, self.engine.is_guarded(&tag.id))?;
+        with_engine_in_turn(&self.load.imports, &self.engine, move |engine| {
+            // As of an import: what a list needs may have changed while it waited.
+            caller.must_import(&tag.id, engine.is_guarded(&tag.id))?;
+            let added = engine.add_tag(&tag)?;
+            Ok(Response::new(tag::response(engine, &tag, added)))
         })
         .await
     }

@@ -43,7 +43,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 31] = [
+pub const METHODS: [Method; 33] = [
     method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
     // A stream, of which there may be few: who is nobody must not take them all.
     method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
@@ -63,6 +63,11 @@ pub const METHODS: [Method; 31] = [
         "/lazaretto.v1.PolicyService/ReloadPolicy",
         Span::Call,
         Who::With(Permission::ReloadPolicy),
+    ),
+    method(
+        "/lazaretto.v1.SanctionsListService/AddTag",
+        Span::Work,
+        Who::With(Permission::ImportLists),
     ),
     method(
         "/lazaretto.v1.SanctionsListService/BackfillList",
@@ -91,6 +96,7 @@ pub const METHODS: [Method; 31] = [
         Who::With(Permission::RefreshLists),
     ),
     method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ListHubs", Span::Call, READ),
     method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),

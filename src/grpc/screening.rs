@@ -24,7 +24,7 @@ use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{convert, decided_by, status, trace};
+use super::{convert, decided_by, hubs, status, trace};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::screening::Scope;
@@ -335,6 +335,14 @@ impl ScreeningService for Screenings {
         request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
         let response = trace::trace(&self.engine, &self.load, request.into_inner()).await?;
+        Ok(Response::new(response))
+    }
+
+    async fn list_hubs(
+        &self,
+        request: Request<v1::ListHubsRequest>,
+    ) -> Result<Response<v1::ListHubsResponse>, Status> {
+        let response = hubs::list(&self.engine, &self.load, request.into_inner()).await?;
         Ok(Response::new(response))
     }
 

@@ -59,11 +59,11 @@ fn parse_chain(field: &str, text: &str) -> Result<Chain, Refusal> {
 }
 
 /// The chain named; `None` where none is.
-fn optional_chain(text: &str) -> Result<Option<Chain>, Refusal> {
+pub(super) fn optional_chain(text: &str) -> Result<Option<Chain>, Refusal> {
     if text.is_empty() { Ok(None) } else { parse_chain("chain", text).map(Some) }
 }
 
-fn page_limit(page_size: i32) -> Result<usize, Refusal> {
+pub(super) fn page_limit(page_size: i32) -> Result<usize, Refusal> {
     match usize::try_from(page_size) {
         Ok(0) => Ok(DEFAULT_PAGE),
         Ok(asked) => Ok(asked.min(MAX_PAGE)),

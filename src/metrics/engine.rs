@@ -177,6 +177,14 @@ fn transfers(engine: &Engine, text: &mut Text) {
     for head in &known.heads {
         text.sample(&[("chain", &head.head.chain.caip2())], head.conflicts);
     }
+    let help = "Untagged hubs, where paths end; absent while transfers are read in or labelled.";
+    text.family("hubs", Kind::Gauge, help);
+    if let Some(hubs) = engine.hub_counts() {
+        for head in &known.heads {
+            let count = hubs.get(&head.head.chain).copied().unwrap_or(0);
+            text.sample(&[("chain", &head.head.chain.caip2())], count);
+        }
+    }
     let help = "Stored transfers that the labels of exposure do not know yet.";
     text.family("exposure_waiting_transfers", Kind::Gauge, help);
     text.sample(&[], known.rows.saturating_sub(known.labelled_rows));

@@ -1,6 +1,7 @@
 //! The one writer of lists: reads a file, applies it to what stands, makes it durable, shows it.
 
-use std::collections::BTreeMap;
+mod amend;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use super::not_stored::{NotStored, Origin};
 use super::notes::log_notes;
 use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
@@ -23,6 +25,8 @@ use crate::domain::publication::{
 };
 use crate::source::{self, Bounds, Include, ParsedFile};
 use crate::store::{Changes, Store, StoreError};
+
+pub use amend::Amendment;
 
 /// Tells the time; tests hand in their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -78,46 +82,6 @@ pub struct Preview {
 
 /// The most rows of a [`Preview`].
 pub const MAX_LOST: usize = 20;
-
-/// The lists of which a publication was read and could not be stored: what they list now is not in
-/// force. Shared by who publishes and who answers.
-#[derive(Clone, Debug, Default)]
-pub struct NotStored(Arc<Mutex<BTreeMap<ListId, Origin>>>);
-
-/// Where a publication came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
-    Hand,
-    Source,
-}
-
-impl Origin {
-    fn of(provenance: &Provenance) -> Self {
-        match provenance {
-            Provenance::Import(_) | Provenance::Backfill(_) => Self::Hand,
-            Provenance::Starter | Provenance::Source(_) => Self::Source,
-        }
-    }
-}
-
-impl NotStored {
-    /// The lists, sorted.
-    pub fn lists(&self) -> Arc<[ListId]> {
-        lock(&self.0).keys().cloned().collect()
-    }
-
-    /// Notes whether the last publication of a list was stored; says whether that is new. An import by
-    /// hand does not make up for what the source says.
-    fn note(&self, id: &ListId, is_stored: bool, from: Origin) -> bool {
-        let mut lists = lock(&self.0);
-        let lost = lists.get(id).copied();
-        match is_stored {
-            true if lost.is_some_and(|lost| lost <= from) => lists.remove(id).is_some(),
-            true => false,
-            false => lists.insert(id.clone(), from.max(lost.unwrap_or(from))).is_none(),
-        }
-    }
-}
 
 type OnChange = Box<dyn Fn(&[Arc<ListState>], &Report) + Send + Sync>;
 
@@ -271,6 +235,17 @@ impl Publisher {
     ) -> Result<Preview, RefreshError> {
         let _writer = lock(&self.writer);
         self.catch_up_locked()?;
+        self.preview_locked(settings, incoming, provenance, by_hand)
+    }
+
+    /// The writer's lock is held.
+    fn preview_locked(
+        &self,
+        settings: &ListSettings,
+        incoming: &ReadList,
+        provenance: &Provenance,
+        by_hand: ByHand<'_>,
+    ) -> Result<Preview, RefreshError> {
         let gates = settings.gates();
         let context = self.context(settings, &gates, provenance, by_hand, None);
         match apply(self.list(&settings.id).as_deref(), incoming, &context)? {
@@ -340,6 +315,19 @@ impl Publisher {
         let _writer = lock(&self.writer);
         let from = Origin::of(provenance);
         self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false, from))?;
+        self.publish_locked(settings, incoming, provenance, by_hand, source)
+    }
+
+    /// The writer's lock is held.
+    fn publish_locked(
+        &self,
+        settings: &ListSettings,
+        incoming: &ReadList,
+        provenance: &Provenance,
+        by_hand: ByHand<'_>,
+        source: Option<SourceMark>,
+    ) -> Result<Report, RefreshError> {
+        let from = Origin::of(provenance);
         let current = self.list(&settings.id);
         let gates = settings.gates();
         let context = self.context(settings, &gates, provenance, by_hand, source);

@@ -24,6 +24,7 @@ mod exposure_changes;
 mod exposure_life;
 mod foreign_clients;
 mod grpc;
+mod hubs;
 mod ofac;
 mod payment;
 mod policy_doc;

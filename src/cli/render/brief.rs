@@ -7,7 +7,7 @@ use pbjson_types::Timestamp;
 
 use super::paths::{Picture, shortened};
 use super::words::{self, or_dash, wrapped_line};
-use super::{exposure, screening};
+use super::{exposure, hubs, screening};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, shown_width, wrapped};
 use crate::grpc::client::plain;
@@ -245,6 +245,10 @@ fn answered(
     sentence(text, reason, style);
     findings(text, asked, answer, style);
     super::unvalued::lines(text, answer, style);
+    let is_by_hub = |found: &v1::Finding| found.kind() == v1::FindingKind::HubExposure;
+    if answer.findings.iter().any(is_by_hub) {
+        wrapped_line(text, 2, "to do", hubs::TO_DO, style.width());
+    }
     for reason in &answer.incomplete_reasons {
         let why = incomplete(reason);
         if !answer.reason.contains(&why) {

@@ -1,9 +1,9 @@
 //! Findings by exposure: how near which listing is, in a few lines, and the evidence where it was
 //! asked for.
 
-use super::decided;
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash, wrapped_line};
+use super::{decided, hubs};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::at_most_dollars;
 use crate::grpc::v1;
@@ -45,6 +45,9 @@ pub fn finding(
     line(out, 4, "nearest", &listed);
     if let Some(amounts) = amounts(exposure) {
         line(out, 4, "directly", &amounts);
+    }
+    if finding.kind() == v1::FindingKind::HubExposure {
+        wrapped_line(out, 4, "to do", hubs::TO_DO, style.width());
     }
     if let Some(evidence) = &exposure.evidence {
         self::evidence(out, asked, evidence, exposure.hops, style);

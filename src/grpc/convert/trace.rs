@@ -28,7 +28,7 @@ impl From<Timing> for v1::DesignationTiming {
 
 /// A path, with its listing as `snapshot` has it.
 pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
-    let listing = listing(snapshot, &path.source);
+    let listing = listing(Some(snapshot), &path.source);
     v1::ExposurePath {
         direction: v1::ExposureDirection::from(path.direction).into(),
         timing: v1::DesignationTiming::from(path.timing).into(),
@@ -39,8 +39,8 @@ pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
 }
 
 /// The listing of a source; of one that the snapshot does not know, what the source says itself.
-fn listing(snapshot: &Snapshot, source: &Source) -> v1::Listing {
-    if let Some((list, listing)) = snapshot.listing(source) {
+pub fn listing(snapshot: Option<&Snapshot>, source: &Source) -> v1::Listing {
+    if let Some((list, listing)) = snapshot.and_then(|snapshot| snapshot.listing(source)) {
         let (row, party) = list.index().listed_row(listing);
         return ListedRow { list, row, party, understood: Some(listing) }.now();
     }

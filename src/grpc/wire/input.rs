@@ -141,6 +141,7 @@ fn decoder(method: &str) -> Option<Decode> {
         "ExportList" => plain::<v1::ExportListRequest>,
         "GetSnapshot" => plain::<v1::GetSnapshotRequest>,
         "BackfillList" => plain::<v1::BackfillListRequest>,
+        "AddTag" => plain::<v1::AddTagRequest>,
         "ImportList" => plain::<v1::ImportListRequest>,
         "ListListingChanges" => plain::<v1::ListListingChangesRequest>,
         "CheckSource" => plain::<v1::CheckSourceRequest>,
@@ -153,6 +154,7 @@ fn decoder(method: &str) -> Option<Decode> {
             into(v1::BatchScreenAddressesRequest { queries, ..Default::default() }, bytes)
         },
         "ScreenAddress" => plain::<v1::ScreenAddressRequest>,
+        "ListHubs" => plain::<v1::ListHubsRequest>,
         "ScreenTransfer" => plain::<v1::ScreenTransferRequest>,
         "StreamScreenAddresses" => plain::<v1::StreamScreenAddressesRequest>,
         "TraceExposure" => plain::<v1::TraceExposureRequest>,

@@ -96,8 +96,8 @@ fn bearer(token: &str) -> HeaderMap {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "BackfillList" | "CheckSource" | "ImportList" | "RefreshList" | "IngestTransfers"
-        | "DeclareCoverage" => Some(Role::Ingest),
+        "AddTag" | "BackfillList" | "CheckSource" | "ImportList" | "RefreshList"
+        | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"

@@ -240,3 +240,85 @@ fn an_import_by_hand_shows_and_leaves_the_age_to_the_source() {
         assert_eq!(age(desk).await, Some(12 * 3600));
     });
 }
+
+/// Who may import a list may put a tag on it, and nobody else.
+#[test]
+fn a_tag_takes_what_an_import_of_its_list_takes() {
+    let with_required = |config: &mut Config| {
+        self::config(config);
+        let house = settings("house", ListKind::Attribution);
+        config.lists.push(ListSettings { required: true, ..house });
+        let url = Some("http://127.0.0.1:9/list.csv".to_owned());
+        config.lists.push(ListSettings { url, ..settings("s", ListKind::Attribution) });
+    };
+    run_with(with_required, async |desk| {
+        let add = async |token: &str, list: &str| {
+            let request = v1::AddTagRequest {
+                list_id: list.to_owned(),
+                address: evm(7),
+                category: "exchange".to_owned(),
+                ..Default::default()
+            };
+            client(desk, token).await.lists.add_tag(request).await
+        };
+        check_refused(add(SCREEN, "").await, denied("takes the permission import-lists"));
+        let beyond = "list tags-own is not one of identities.named.lists: named may not";
+        check_refused(add(NAMED, "").await, denied(beyond));
+        let added = add(INGEST, "").await.unwrap().into_inner();
+        assert_eq!(added.outcome(), v1::TagOutcome::Added);
+        let list = added.report.unwrap().list.unwrap();
+        assert_eq!((&*list.list_id, &*list.origin_name), ("tags-own", "a tag added by feeds"));
+        let again = add(ADMIN, "").await.unwrap().into_inner();
+        assert_eq!(again.outcome(), v1::TagOutcome::Unchanged);
+        // Required, and not of kind SANCTIONS: as an import.
+        add(INGEST, "house").await.unwrap();
+        // One with a source is guarded, and takes no tag from anybody.
+        check_refused(add(INGEST, "s").await, denied("an import by hand of s"));
+        let refused = (Code::FailedPrecondition, "TAG_REFUSED", "", "it has a configured source");
+        check_refused(add(ADMIN, "s").await, refused);
+        let refused = (Code::FailedPrecondition, "TAG_REFUSED", "", "of kind ADVISORY");
+        check_refused(add(ADMIN, "l").await, refused);
+        let carried = "a list that the program carries";
+        let refused = (Code::FailedPrecondition, "TAG_REFUSED", "", carried);
+        check_refused(add(ADMIN, OFAC).await, refused);
+    });
+}
+
+#[test]
+fn a_tag_that_is_not_understood_names_its_field() {
+    run_with(config, async |desk| {
+        let check = async |request: v1::AddTagRequest, field: &str, words: &str| {
+            let good = (evm(7), "exchange".to_owned());
+            let v1::AddTagRequest { address, category, .. } = request.clone();
+            let or = |given: String, good: String| if given == "-" { good } else { given };
+            let (address, category) = (or(address, good.0), or(category, good.1));
+            let request = v1::AddTagRequest { address, category, ..request };
+            let outcome = client(desk, ADMIN).await.lists.add_tag(request).await;
+            let reason = if field == "chain" && words.contains("names no chain") {
+                "INVALID_CHAIN"
+            } else {
+                "INVALID_FIELD"
+            };
+            check_refused(outcome, (Code::InvalidArgument, reason, field, words));
+        };
+        let base = || v1::AddTagRequest {
+            address: "-".to_owned(),
+            category: "-".to_owned(),
+            ..Default::default()
+        };
+        let of = |address: &str| v1::AddTagRequest { address: address.to_owned(), ..base() };
+        check(of("nonsense!"), "address", "no known address form").await;
+        check(of(""), "address", "empty").await;
+        check(v1::AddTagRequest { category: String::new(), ..base() }, "category", "0 bytes").await;
+        let long = "x".repeat(1_025);
+        check(v1::AddTagRequest { label: Some(long), ..base() }, "label", "1025 bytes").await;
+        check(v1::AddTagRequest { kind: 77, ..base() }, "kind", "77 is no kind").await;
+        let advisory = v1::ListKind::Advisory.into();
+        check(v1::AddTagRequest { kind: advisory, ..base() }, "kind", "ADVISORY").await;
+        let list_id = "No List".to_owned();
+        check(v1::AddTagRequest { list_id, ..base() }, "list_id", "no list id").await;
+        let chain = "nowhere".to_owned();
+        check(v1::AddTagRequest { chain, ..base() }, "chain", "names no chain").await;
+        assert!(desk.lists().await.iter().all(|list| list.version == 0), "nothing is published");
+    });
+}

@@ -189,5 +189,38 @@ fn hostile_transfers(evil: &str) -> String {
     };
     let response =
         v1::ListCounterpartiesResponse { counterparties: vec![row], ..Default::default() };
-    shown + &super::super::transfers::counterparties(&response)
+    shown += &super::super::transfers::counterparties(&response);
+    let hub = v1::UntaggedHub {
+        address: text(evil),
+        chain: text(evil),
+        since: at(i64::MIN),
+        volumes: vec![v1::HubVolume {
+            asset: text(evil),
+            symbol: text(evil),
+            decimals: Some(u32::MAX),
+            received: text(evil),
+            sent: text("7"),
+        }],
+        exposures: vec![v1::HubOwnExposure {
+            listing: Some(v1::Listing { address: text(evil), ..Default::default() }),
+            direction: 99,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let response = v1::ListHubsResponse { hubs: vec![hub], ..Default::default() };
+    shown += &super::super::hubs::text(&response, Style::PLAIN);
+    let tag = v1::AddTagResponse {
+        list_id: text(evil),
+        address: text(evil),
+        chain: text(evil),
+        category: text(evil),
+        label: text(evil),
+        category_before: text(evil).repeat(2),
+        outcome: 99,
+        path_role: 99,
+        ..Default::default()
+    };
+    shown += &super::super::tag::preview(&tag);
+    shown + &super::super::tag::added(&tag)
 }

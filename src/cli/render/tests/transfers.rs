@@ -1,7 +1,7 @@
 //! Goldens of what is loaded of transfers, and of who dealt with whom.
 
 use super::*;
-use crate::cli::render::transfers as shown;
+use crate::cli::render::{hubs, tag, transfers as shown};
 
 #[test]
 fn transfers() {
@@ -97,4 +97,98 @@ fn transfers() {
         next_page_token: text("7"),
     };
     check("transfers-counterparties.txt", &shown::counterparties(&response));
+}
+
+#[test]
+fn hubs() {
+    let exposure = |hops: u32, direction: v1::ExposureDirection, by_hub: bool| {
+        let party = v1::Party { name: text("Evil Party"), ..Default::default() };
+        let listing = v1::Listing {
+            list_kind: v1::ListKind::Sanctions.into(),
+            party: Some(party),
+            ..Default::default()
+        };
+        let listing = Some(listing);
+        v1::HubOwnExposure {
+            direction: direction.into(),
+            hops,
+            listing,
+            by_hub,
+            ..Default::default()
+        }
+    };
+    let volume = |symbol: &str, received: &str, sent: &str| v1::HubVolume {
+        asset: text("native"),
+        symbol: text(symbol),
+        decimals: Some(18),
+        received: text(received),
+        sent: text(sent),
+    };
+    let ether = "1234567000000000000000";
+    let first = v1::UntaggedHub {
+        address: text(ETHER),
+        chain: text("eip155:1"),
+        since: at(1_648_123_240),
+        first_time: at(1_648_036_840),
+        counterparties: 10_234,
+        volumes: vec![volume("ETH", ether, "0"), volume("A", "7", "7"), volume("B", "", "1")],
+        exposures: vec![
+            exposure(3, v1::ExposureDirection::ReceivedFrom, false),
+            exposure(1, v1::ExposureDirection::SentTo, true),
+            exposure(2, v1::ExposureDirection::SentTo, false),
+        ],
+        ..Default::default()
+    };
+    let second = v1::UntaggedHub {
+        address: text("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+        chain: text("bip122:000000000019d6689c085ae165831e93"),
+        since: at(1_648_123_240),
+        counterparties: 2_000_000,
+        cut_short: true,
+        listed: true,
+        ..Default::default()
+    };
+    let response = v1::ListHubsResponse {
+        hubs: vec![first, second],
+        next_page_token: text("7"),
+        hub_limit: 10_000,
+        snapshot_id: text("s"),
+    };
+    let mut shown = hubs::text(&response, Style::PLAIN);
+    let none = v1::ListHubsResponse { hub_limit: 10_000, ..Default::default() };
+    shown += &hubs::text(&none, Style::PLAIN);
+    check("transfers-hubs.txt", &shown);
+}
+
+#[test]
+fn tags() {
+    let list = v1::SanctionsList { version: 12, number_on_list: 3, ..Default::default() };
+    let report = v1::PublicationReport { list: Some(list), ..Default::default() };
+    let tag = |outcome: v1::TagOutcome, role: v1::PathRole, kind: v1::ListKind| {
+        let is_replaced = outcome == v1::TagOutcome::Replaced;
+        v1::AddTagResponse {
+            outcome: outcome.into(),
+            list_id: text("tags-own"),
+            list_kind: kind.into(),
+            address: text(ETHER),
+            chain: text("eip155:1"),
+            category: text("exchange"),
+            label: text("The Exchange"),
+            category_before: text(if is_replaced { "mixer" } else { "" }),
+            path_role: role.into(),
+            report: Some(report.clone()),
+        }
+    };
+    use v1::{ListKind as Kind, PathRole as Role, TagOutcome as Outcome};
+    let added = tag(Outcome::Added, Role::Stop, Kind::Attribution);
+    let mut shown = tag::preview(&added);
+    for response in [
+        added,
+        tag(Outcome::Added, Role::Stop, Kind::Service),
+        tag(Outcome::Replaced, Role::Source, Kind::Attribution),
+        tag(Outcome::Unchanged, Role::None, Kind::Attribution),
+    ] {
+        shown += &tag::added(&response);
+    }
+    check("tags-add.txt", &shown);
 }

@@ -1,0 +1,125 @@
+//! One tag more on an own list: which lists take one, its publication, and what paths make of it.
+
+use super::dialogue::Publication;
+use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
+use crate::domain::list::{ListId, ListKind, ListState, Provenance};
+use crate::domain::tag::{Tag, TagChange, TagDraft, Tagging};
+use crate::refresh::{Amendment, ListSettings};
+use crate::screening::parties::Role;
+use crate::source::is_hostile;
+
+/// Puts one tag on a list.
+#[derive(Clone, Debug)]
+pub struct TagRequest {
+    /// The list.
+    pub id: ListId,
+    /// ATTRIBUTION or SERVICE; `None`: as the list has it or is configured, of a new one ATTRIBUTION.
+    pub kind: Option<ListKind>,
+    /// The tag.
+    pub draft: TagDraft,
+    /// Whether another tag of the address is replaced.
+    pub replaces: bool,
+    /// The identity that adds it, for the record.
+    pub by: String,
+    /// Publishes nothing, and says what would be done.
+    pub is_trial: bool,
+}
+
+/// What became of a tag.
+#[derive(Clone, Debug)]
+pub struct TagReport {
+    /// The tag as the list has it, and what was done.
+    pub tagging: Tagging,
+    /// The kind of the list.
+    pub kind: ListKind,
+    /// What it makes of the address for paths.
+    pub role: Role,
+    /// What the publication did.
+    pub publication: Publication,
+}
+
+impl Engine {
+    /// Puts one tag on a list as a publication of its own: all that stood stands. Blocks.
+    pub fn add_tag(&self, request: &TagRequest) -> Result<TagReport, EngineError> {
+        let tag = check_tag(&request.draft)?;
+        let settings = self.settings_of_tags(request)?;
+        let provenance = Provenance::Import(format!("a tag added by {}", request.by));
+        let make = |current: Option<&ListState>| {
+            if let Some(state) = current {
+                must_be_own(state)?;
+            }
+            let tagging = tag.put_on(current, request.replaces);
+            let tagging = tagging.map_err(|why| tag_refused(&request.id, why))?;
+            let list = match &tagging.change {
+                TagChange::Stands => None,
+                TagChange::Added(list) | TagChange::Replaced { list, .. } => Some(list.clone()),
+            };
+            Ok::<_, EngineError>(Amendment { list, told: tagging })
+        };
+        let (report, tagging) =
+            self.publisher.amend(&settings, &provenance, request.is_trial, make)?;
+        let role = self.live.categories.role(settings.kind, &tagging.facts);
+        Ok(TagReport { role, kind: settings.kind, publication: report.into(), tagging })
+    }
+
+    /// The settings of a list that takes tags; refused where it takes none.
+    fn settings_of_tags(&self, request: &TagRequest) -> Result<ListSettings, EngineError> {
+        let id = &request.id;
+        let configured = self.settings(id);
+        if configured.is_some_and(|settings| settings.source_name().is_some()) {
+            let why = "it has a configured source, whose next publication would take the tag away";
+            return Err(tag_refused(id, why));
+        }
+        if STARTER_LISTS.iter().any(|(starter, _)| *starter == id.as_str()) {
+            return Err(tag_refused(id, "it is a list that the program carries"));
+        }
+        let loaded = self.publisher.list(id).map(|state| state.version.kind);
+        let known = loaded.or(configured.map(|settings| settings.kind));
+        let kind = request.kind.or(known).unwrap_or(ListKind::Attribution);
+        let is_of_tags = |kind| matches!(kind, ListKind::Attribution | ListKind::Service);
+        if let Some(other) = known.filter(|known| *known != kind || !is_of_tags(*known)) {
+            return Err(tag_refused(id, format!("it is of kind {other}")));
+        }
+        if !is_of_tags(kind) {
+            let what = format!("{kind}: tags stand on lists of kind ATTRIBUTION or SERVICE");
+            return Err(EngineError::Field { field: "kind", what });
+        }
+        Ok(match configured {
+            Some(settings) => ListSettings { kind, ..settings.clone() },
+            None => unconfigured(id.clone(), kind),
+        })
+    }
+}
+
+fn check_tag(draft: &TagDraft) -> Result<Tag, EngineError> {
+    let texts = [
+        ("category", Some(&draft.category)),
+        ("label", draft.label.as_ref()),
+        ("reference", draft.reference.as_ref()),
+    ];
+    for (field, text) in texts {
+        let hostile = text.and_then(|text| text.trim().chars().find(|it| is_hostile(*it)));
+        if let Some(found) = hostile {
+            let what = format!("{found:?} is a character that cannot be seen: leave it out");
+            return Err(EngineError::Field { field, what });
+        }
+    }
+    Tag::new(draft).map_err(|fault| EngineError::Field { field: fault.field, what: fault.what })
+}
+
+/// Refuses a list whose rows are not a person's own: the next publication of their source would not
+/// have the tag.
+fn must_be_own(state: &ListState) -> Result<(), EngineError> {
+    let id = &state.version.id;
+    match state.version.standing_origin().0 {
+        Provenance::Import(_) | Provenance::Backfill(_) => Ok(()),
+        Provenance::Starter => Err(tag_refused(id, "it is a list that the program carries")),
+        Provenance::Source(name) => {
+            Err(tag_refused(id, format!("its rows came from a source, {name}")))
+        }
+    }
+}
+
+fn tag_refused(id: &ListId, why: impl ToString) -> EngineError {
+    EngineError::TagRefused { id: id.clone(), why: why.to_string() }
+}

@@ -1,0 +1,157 @@
+//! `ListHubs`: what is asked, checked, and the engine's hubs as messages. Translation only; the
+//! counting is the engine's.
+
+use std::sync::Arc;
+
+use tonic::Status;
+
+use super::blocking::with_engine_in_turn;
+use super::convert::{self, hex, transfer};
+use super::load::Load;
+use super::status::{Refusal, both, invalid_field};
+use super::transfers::{optional_chain, page_limit};
+use super::v1;
+use crate::domain::chain::Chain;
+use crate::domain::packed_key::{PACKED_KEY, PackedKey};
+use crate::domain::transfer::Amount;
+use crate::engine::{Engine, HubRow, HubsPage, HubsQuery};
+use crate::exposure::{HubPlace, Label, Source, Volume};
+use crate::screening::snapshot::Snapshot;
+
+/// Bytes of a token before the name of the chain: the moment and the key.
+const HEAD: usize = 8 + PACKED_KEY;
+
+/// Answers a request; the counting runs on the blocking pool.
+pub async fn list(
+    engine: &Arc<Engine>,
+    load: &Load,
+    request: v1::ListHubsRequest,
+) -> Result<v1::ListHubsResponse, Status> {
+    let query = query(&request)?;
+    with_engine_in_turn(&load.searches, engine, move |engine| Ok(response(&engine.hubs(&query)?)))
+        .await
+}
+
+fn query(request: &v1::ListHubsRequest) -> Result<HubsQuery, Refusal> {
+    let page = both(page_limit(request.page_size), place(&request.page_token));
+    let (chain, (limit, after)) = both(optional_chain(&request.chain), page)?;
+    Ok(HubsQuery { chain, exposed: request.exposed, after, limit })
+}
+
+fn response(page: &HubsPage) -> v1::ListHubsResponse {
+    let snapshot = page.snapshot.as_deref();
+    v1::ListHubsResponse {
+        hubs: page.rows.iter().map(|row| hub(snapshot, row)).collect(),
+        next_page_token: page.next.as_ref().map(token).unwrap_or_default(),
+        hub_limit: page.hub_limit,
+        snapshot_id: snapshot.map_or_else(String::new, |snapshot| snapshot.id().to_owned()),
+    }
+}
+
+fn hub(snapshot: Option<&Snapshot>, row: &HubRow) -> v1::UntaggedHub {
+    let hub = &row.hub;
+    let volumes = hub.volumes.iter().zip(&row.assets);
+    v1::UntaggedHub {
+        address: row.address.to_string(),
+        chain: hub.place.chain.caip2().into_owned(),
+        since: Some(transfer::time(hub.place.since)),
+        first_time: hub.first_time.map(transfer::time),
+        counterparties: hub.counterparties,
+        cut_short: hub.cut_short,
+        volumes: volumes.map(|(moved, asset)| volume(moved, asset.as_ref())).collect(),
+        listed: hub.is_listed,
+        exposures: hub.exposure.iter().map(|(label, of)| exposure(snapshot, label, of)).collect(),
+    }
+}
+
+fn volume(volume: &Volume, asset: Option<&(String, u8)>) -> v1::HubVolume {
+    let amount = |amount: Option<Amount>| amount.map_or_else(String::new, |it| it.to_string());
+    v1::HubVolume {
+        asset: volume.asset.to_string(),
+        symbol: asset.map(|(symbol, _)| symbol.clone()).unwrap_or_default(),
+        decimals: asset.map(|(_, decimals)| u32::from(*decimals)),
+        received: amount(volume.received),
+        sent: amount(volume.sent),
+    }
+}
+
+fn exposure(snapshot: Option<&Snapshot>, label: &Label, source: &Source) -> v1::HubOwnExposure {
+    v1::HubOwnExposure {
+        direction: v1::ExposureDirection::from(label.direction).into(),
+        hops: label.hops.into(),
+        listing: Some(convert::trace::listing(snapshot, source)),
+        timing: v1::DesignationTiming::from(label.timing).into(),
+        by_hub: label.hub,
+    }
+}
+
+/// A token for the page after the hub at `place`.
+fn token(place: &HubPlace) -> String {
+    let HubPlace { since, key, chain } = place;
+    hex(&[&since.to_be_bytes()[..], &key.0, chain.caip2().as_bytes()].concat())
+}
+
+/// The place of a token; `None` for the first page.
+fn place(token: &str) -> Result<Option<HubPlace>, Refusal> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let known = bytes(token).and_then(|bytes| {
+        let (since, rest) = bytes.split_first_chunk::<8>()?;
+        let (key, chain) = rest.split_first_chunk::<PACKED_KEY>()?;
+        let chain: Chain = std::str::from_utf8(chain).ok()?.parse().ok()?;
+        Some(HubPlace { since: u64::from_be_bytes(*since), key: PackedKey(*key), chain })
+    });
+    // What it would not be written as itself is no token.
+    match known.filter(|place| self::token(place) == token) {
+        Some(place) => Ok(Some(place)),
+        None => Err(invalid_field("page_token", "not a token of this method")),
+    }
+}
+
+/// The bytes of a text in hex, as many as a token can have.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    /// The longest name of a chain, in bytes.
+    const MAX_CHAIN: usize = 256;
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() > HEAD + MAX_CHAIN {
+        return None;
+    }
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
+    pairs.iter().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back() {
+        for chain in [Chain::Evm(1), Chain::Bitcoin, Chain::Tron, Chain::Cosmos("x-1".into())] {
+            for since in [0, 1_767_000_000, u64::MAX] {
+                let at = HubPlace { since, key: PackedKey([7; PACKED_KEY]), chain: chain.clone() };
+                assert_eq!(place(&token(&at)), Ok(Some(at)));
+            }
+        }
+        assert_eq!(place(""), Ok(None));
+    }
+
+    #[test]
+    fn other_strings_are_refused() {
+        let at = HubPlace { since: 1, key: PackedKey([7; PACKED_KEY]), chain: Chain::Evm(1) };
+        let good = token(&at);
+        let bad = [
+            "0",
+            "zz",
+            "é2",
+            &good[..HEAD * 2],
+            &good.to_uppercase(),
+            &format!("{good}ff"),
+            &"0".repeat(2_000),
+        ];
+        for text in bad {
+            assert!(place(text).is_err(), "{text:?}");
+        }
+    }
+}
