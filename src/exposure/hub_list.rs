@@ -104,7 +104,7 @@ impl World {
         let mut left = query.budget;
         let wanted = places.len();
         for (place, first) in places {
-            let nodes = self.on_its_chain(first);
+            let nodes: Vec<_> = self.nodes.on_chain(&first, &self.clocks).collect();
             let edges: usize =
                 nodes.iter().flat_map(|&node| self.pieces(node)).map(<[_]>::len).sum();
             if !page.found.is_empty() && edges as u64 > left {
@@ -121,7 +121,7 @@ impl World {
     /// How many untagged hubs there are, by chain.
     pub fn hub_counts(&self) -> BTreeMap<Chain, u64> {
         let mut counts = BTreeMap::new();
-        for (node, _) in self.watch.moments(&self.nodes) {
+        for (node, _) in self.watch.moments() {
             let chain = self.clocks.chain(self.nodes.clock(node));
             match counts.get_mut(chain) {
                 Some(count) => *count += 1,
@@ -138,7 +138,7 @@ impl World {
     fn hub_places(&self, query: &HubQuery<'_>) -> BTreeMap<HubPlace, Node> {
         let mut places: BTreeMap<HubPlace, Node> = BTreeMap::new();
         let after = query.after.map_or(0, |place| place.since);
-        for (node, since) in self.watch.moments(&self.nodes) {
+        for (node, since) in self.watch.moments() {
             let is_full = places.len() > query.limit
                 && places.last_key_value().is_some_and(|(last, _)| since > last.since);
             let chain = self.clocks.chain(self.nodes.clock(node));
@@ -167,13 +167,6 @@ impl World {
 
     fn is_listed(&self, key: &PackedKey) -> bool {
         self.parties.sources(key).is_some_and(|kinds| kinds.iter().any(Option::is_some))
-    }
-
-    /// The nodes of a node's key on its chain.
-    fn on_its_chain(&self, node: Node) -> Vec<Node> {
-        let chain = |node: Node| self.clocks.chain(self.nodes.clock(node));
-        let group = self.nodes.group(&node).iter().copied();
-        group.filter(|&twin| chain(twin) == chain(node)).collect()
     }
 
     /// The edges of a node, both ways.
