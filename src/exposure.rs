@@ -92,8 +92,15 @@ pub use world::{Relabelled, Was, World};
 /// are then built anew.
 pub const REVISION: u32 = 4;
 
-/// The most hops that labels and searches can go.
-pub const MAX_HOPS: u8 = 8;
+/// The most hops that labels and searches can go: the working tags of `hops` and the words of
+/// `labels` keep hops in 4 bits, which 16 does not fit.
+pub const MAX_HOPS: u8 = 15;
+
+const _: () = assert!(MAX_HOPS < 1 << 4);
+
+/// Up to how many hops exposure is looked for, unless told otherwise: the built-in policy reviews up
+/// to five and shows what lies behind them.
+pub const DEFAULT_HOPS: u8 = 8;
 
 /// What exposure rests on beside transfers and parties; fixed for the life of a [`World`].
 #[derive(Clone, Debug)]

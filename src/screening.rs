@@ -161,7 +161,7 @@ impl<'s> Scope<'s> {
             shadow: shadow.map(Box::new),
         };
         scope.incomplete = scope.shortcomings(as_of.unwrap_or(now), now);
-        let (asked, required) = (scope.max_hops, requirements.max_hops.unwrap_or(configured));
+        let (asked, required) = (scope.max_hops, snapshot.policy().required_hops(configured));
         if asked < required {
             scope.incomplete.push(Incomplete::DepthNarrowed { asked, required });
         }
@@ -198,6 +198,12 @@ impl<'s> Scope<'s> {
     /// Who begins the paths of exposure in this scope.
     pub fn sources(&self) -> Vec<Source> {
         parties::parties(self.lists(), self.snapshot.categories(), self.day).0
+    }
+
+    /// Over how many hops exposure is looked for; 0 where no transfers are labelled.
+    fn exposure_hops(&self) -> u8 {
+        let labels = self.snapshot.exposure().labels.as_ref();
+        if labels.is_some_and(|labels| labels.rows() > 0) { self.max_hops } else { 0 }
     }
 
     fn chosen(&self, kind: ListKind) -> Chosen {
@@ -279,6 +285,7 @@ impl<'s> Scope<'s> {
             None => None,
         };
         Ok(Screening {
+            exposure_hops: if reading.first.is_some() { self.exposure_hops() } else { 0 },
             address: reading.first,
             other_addresses: reading.others,
             dress: reading.dress,

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::output::Output;
 use super::screen::Verdict;
 use super::{Global, connect, render, runtime};
+use crate::exposure::MAX_HOPS;
 use crate::grpc::client::answer;
 use crate::grpc::v1;
 use amount::PaymentAsset;
@@ -45,8 +46,8 @@ pub struct Arguments {
     /// Only this list (repeat for more); leaving out a required one is INCOMPLETE
     #[arg(long = "list", value_name = "ID")]
     lists: Vec<String>,
-    /// Exposure over at most so many hops, 1 to 8; fewer than the policy requires is INCOMPLETE
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    /// Exposure over at most so many hops, 1 to 15; fewer than the policy requires is INCOMPLETE
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_HOPS.into()))]
     max_hops: Option<u32>,
     /// With the evidence of exposures: path, times, sums; a search for each address
     #[arg(long)]

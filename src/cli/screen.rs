@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::output::Output;
 use super::{Global, batch, clock, connect, dates, render, runtime};
+use crate::exposure::MAX_HOPS;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use v1::screening_item::Outcome;
@@ -40,8 +41,8 @@ pub struct Arguments {
     /// earlier answer [default: that of the last thing the snapshot knows]
     #[arg(long, value_name = "TIME", requires = "snapshot")]
     evaluated_at: Option<Timestamp>,
-    /// Exposure over at most so many hops, 1 to 8; fewer than configured is INCOMPLETE
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    /// Exposure over at most so many hops, 1 to 15; fewer than the policy requires is INCOMPLETE
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_HOPS.into()))]
     max_hops: Option<u32>,
     /// With the evidence of exposures: path, times, sums; a search for each address
     #[arg(long)]

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::text::{Style, escape_json};
 use super::{Global, connect, dates, output, render, runtime};
 use crate::domain::list::ListKind;
+use crate::exposure::MAX_HOPS;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 use render::paths::{self, standing::Standing};
@@ -27,8 +28,8 @@ pub struct Arguments {
     /// Only from (or to) listings of this kind (repeat for more)
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<ListKind>,
-    /// At most so many hops, 1 to 8 [default: as configured]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    /// At most so many hops, 1 to 15 [default: as configured]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MAX_HOPS.into()))]
     max_hops: Option<u32>,
     /// At most so many paths in each direction, 1 to 100
     #[arg(long, value_name = "N", default_value_t = 10,

@@ -12,6 +12,7 @@ use super::origin::{Origin, Problem};
 use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, MovementKind};
+use crate::exposure::{DEFAULT_HOPS, MAX_HOPS};
 
 /// The keys of `exposure`, in the order of the example file.
 pub const KEYS: [&str; 4] = ["max_hops", "hub_limit", "service_categories", "risk_categories"];
@@ -21,9 +22,6 @@ pub const CHAIN_KEYS: [&str; 2] = ["required", "max_age"];
 
 /// The keys of an asset.
 pub const ASSET_KEYS: [&str; 3] = ["symbol", "decimals", "floor"];
-
-/// Up to how many hops exposure is looked for, unless told otherwise.
-const MAX_HOPS: u8 = 5;
 
 /// From how many distinct counterparties on an address is a hub, unless told otherwise: in 85 real
 /// blocks of Ethereum the hot wallets of exchanges deal with 1,000 to 1,400 others in 2 to 18
@@ -44,7 +42,7 @@ const RISK_CATEGORIES: &str = "extremism, hack, investment_fraud, phishing, ponz
 /// What exposure rests on, beside lists and transfers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExposureSettings {
-    /// The most hops, 1 to 8.
+    /// The most hops, 1 to [`MAX_HOPS`].
     pub max_hops: u8,
     /// An address with more distinct counterparties on a chain is a hub there, which ends paths that
     /// leave it later.
@@ -104,7 +102,7 @@ impl ExposureDraft {
     /// The defaults.
     pub fn new() -> Self {
         let settings = ExposureSettings {
-            max_hops: MAX_HOPS,
+            max_hops: DEFAULT_HOPS,
             hub_limit: HUB_LIMIT,
             service_categories: categories(SERVICE_CATEGORIES),
             risk_categories: categories(RISK_CATEGORIES),
@@ -118,7 +116,7 @@ impl ExposureDraft {
     pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
         let settings = &mut self.settings;
         match key {
-            "max_hops" => settings.max_hops = narrow(given.integer(1..=8)?)?,
+            "max_hops" => settings.max_hops = narrow(given.integer(1..=MAX_HOPS.into())?)?,
             "hub_limit" => settings.hub_limit = narrow(given.integer(2..=100_000_000)?)?,
             "service_categories" => settings.service_categories = categories(given.text()?),
             "risk_categories" => settings.risk_categories = categories(given.text()?),

@@ -369,10 +369,11 @@ impl Engine {
                     }
                 })
         };
+        let max_hops = query.max_hops.unwrap_or(self.tracker.settings().max_hops);
         let paths = PathQuery {
             direction: query.direction,
             kinds: &query.kinds,
-            max_hops: query.max_hops.unwrap_or(self.tracker.settings().max_hops),
+            max_hops,
             max_paths: query.max_paths,
             window: (query.from_time.map_or(0, seconds), query.to_time.map_or(u64::MAX, seconds)),
             allows: &allows,
@@ -387,6 +388,7 @@ impl Engine {
         Ok(Trace {
             snapshot,
             paths: found.found.iter().map(path).collect::<Result<_, _>>()?,
+            max_hops,
             cut_short: found.cut_short,
             examined: found.examined,
             stops_met: holders(&found.stops_met),

@@ -164,12 +164,12 @@ fn read(path: &Path, max_hops: u8, known: Option<&Arc<Policy>>) -> Result<Arc<Po
         return Ok(known.clone());
     }
     let policy = Policy::parse(&text).map_err(|error| named(error.to_string()))?;
-    match policy.requirements().max_hops.filter(|required| *required > max_hops) {
-        Some(required) => {
+    match policy.required_hops(max_hops) {
+        required if required > max_hops => {
             let message = format!("requires {required} hops, and exposure.max_hops is {max_hops}");
             Err(named(message))
         }
-        None => Ok(Arc::new(policy)),
+        _ => Ok(Arc::new(policy)),
     }
 }
 

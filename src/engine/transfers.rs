@@ -111,7 +111,7 @@ pub struct TraceQuery {
     pub direction: Option<Direction>,
     /// Only these kinds of lists; none: all that begin paths.
     pub kinds: Vec<ListKind>,
-    /// Paths of at most so many hops, 1 to 8; `None`: as configured.
+    /// Paths of at most so many hops, 1 to [`crate::exposure::MAX_HOPS`]; `None`: as configured.
     pub max_hops: Option<u8>,
     /// At most so many paths in each direction.
     pub max_paths: usize,
@@ -172,6 +172,8 @@ pub struct Trace {
     pub snapshot: Arc<Snapshot>,
     /// The paths, the fewest hops first, then the first to arrive.
     pub paths: Vec<PathEvidence>,
+    /// Paths of at most so many hops were looked for.
+    pub max_hops: u8,
     /// Whether the search was cut short.
     pub cut_short: bool,
     /// How many transfers were looked at.

@@ -238,6 +238,7 @@ pub fn screening(
         incomplete_reasons,
         evaluated_at: Some(timestamp(now)),
         exposure_coverage: coverage.into(),
+        exposure_hops: screening.exposure_hops.into(),
         rule: Some(deciding_rule(screening)),
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),

@@ -115,12 +115,13 @@ impl Asked {
         };
         let addresses: Vec<_> = queries.into_iter().map(screen).collect();
         let overall = Overall::of(addresses.iter().map(said));
+        let exposure_hops = addresses.iter().map(exposure_hops).min().unwrap_or(0);
         let status = match overall.complete {
             true => v1::ScreeningStatus::Complete,
             false => v1::ScreeningStatus::Incomplete,
         };
         let response = v1::ScreenTransferResponse {
-            reason: reason(&addresses, overall, &payment),
+            reason: reason(&addresses, overall, exposure_hops, &payment),
             customer_reference,
             decision: v1::Decision::from(overall.decision).into(),
             status: status.into(),
@@ -135,6 +136,7 @@ impl Asked {
             amount_split_unknown: matches!(effect, Effect::Counts | Effect::AddsUp)
                 && payment.own_amount().is_none(),
             prospective_incomplete: incomplete,
+            exposure_hops,
         };
         drop(scope);
         Ok((response, snapshot))
@@ -167,8 +169,21 @@ fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
     Some((decision, u8::try_from(screening.score).unwrap_or(u8::MAX), complete))
 }
 
+/// Over how many hops exposure was looked for of an address; 0 where it was not.
+fn exposure_hops(address: &v1::PaymentAddress) -> u32 {
+    match outcome(address) {
+        Some(Outcome::Result(screening)) => screening.exposure_hops,
+        Some(Outcome::Error(_)) | None => 0,
+    }
+}
+
 /// Why the payment has its decision.
-fn reason(addresses: &[v1::PaymentAddress], overall: Overall, payment: &Payment) -> String {
+fn reason(
+    addresses: &[v1::PaymentAddress],
+    overall: Overall,
+    exposure_hops: u32,
+    payment: &Payment,
+) -> String {
     let screenings = addresses.iter().map(|address| match outcome(address) {
         Some(Outcome::Result(screening)) => Some(screening),
         Some(Outcome::Error(_)) | None => None,
@@ -183,6 +198,7 @@ fn reason(addresses: &[v1::PaymentAddress], overall: Overall, payment: &Payment)
         is_found: screenings.clone().any(|it| it.is_none_or(|it| !it.findings.is_empty())),
         is_covered: screenings.clone().all(|it| it.is_some_and(is_covered)),
         has_unvalued: screenings.flatten().any(|it| !it.unvalued_dealings.is_empty()),
+        exposure_hops,
         worst: asked.nth(overall.worst).map_or("", String::as_str),
         is_source: overall.worst < payment.sources.len(),
         reason: match addresses.get(overall.worst).and_then(outcome) {

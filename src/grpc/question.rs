@@ -9,6 +9,7 @@ use crate::domain::address::{AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListId;
 use crate::engine::Engine;
+use crate::exposure::MAX_HOPS;
 use crate::screening::snapshot::Snapshot;
 use crate::screening::{Narrowing, Scope, ScopeError};
 
@@ -67,11 +68,13 @@ impl Options {
         let now = engine.map_or(Timestamp::MAX, Engine::now);
         let max_hops = match options.max_hops {
             0 => Ok(None),
-            hops @ 1..=8 => Ok(u8::try_from(hops).ok()),
-            hops => {
-                let message = format!("{hops} hops, 1 to 8");
-                Err(status::invalid_field("options.max_hops", message))
-            }
+            hops => match u8::try_from(hops).ok().filter(|hops| *hops <= MAX_HOPS) {
+                Some(hops) => Ok(Some(hops)),
+                None => {
+                    let message = format!("{hops} hops, 1 to {MAX_HOPS}");
+                    Err(status::invalid_field("options.max_hops", message))
+                }
+            },
         };
         let as_of = options.as_of.as_ref().map(|at| match convert::from_timestamp(at) {
             Some(as_of) if as_of > now => Err(ScopeError::AsOfInFuture { as_of, now }.into()),

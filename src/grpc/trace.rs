@@ -15,10 +15,7 @@ use super::v1;
 use crate::domain::address::Reading;
 use crate::domain::list::ListKind;
 use crate::engine::{Engine, TraceQuery};
-use crate::exposure::Direction;
-
-/// The most hops of a path.
-const MAX_HOPS: u32 = 8;
+use crate::exposure::{Direction, MAX_HOPS};
 
 /// The paths in each direction where none are asked for, and at most.
 const DEFAULT_PATHS: usize = 10;
@@ -45,6 +42,7 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
         cut_short: trace.cut_short,
         transfers_examined: trace.examined,
         stops_met: trace.stops_met.iter().map(ToString::to_string).collect(),
+        max_hops: trace.max_hops.into(),
     })
 }
 
@@ -62,8 +60,10 @@ fn query(request: v1::TraceExposureRequest) -> Result<TraceQuery, Refusal> {
     let kinds = list_kinds(&request.list_kinds);
     let max_hops = match request.max_hops {
         0 => Ok(None),
-        hops @ 1..=MAX_HOPS => Ok(u8::try_from(hops).ok()),
-        hops => Err(invalid_field("max_hops", format!("{hops}, at most {MAX_HOPS}"))),
+        hops => match u8::try_from(hops).ok().filter(|hops| *hops <= MAX_HOPS) {
+            Some(hops) => Ok(Some(hops)),
+            None => Err(invalid_field("max_hops", format!("{hops}, at most {MAX_HOPS}"))),
+        },
     };
     let max_paths = match request.max_paths as usize {
         0 => Ok(DEFAULT_PATHS),

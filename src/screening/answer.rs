@@ -37,6 +37,8 @@ pub struct Screening<'a> {
     pub address_incomplete: Vec<Incomplete>,
     /// Whether transfers of a chain that the address fits are loaded without gaps, and not stale.
     pub covered: bool,
+    /// Over how many hops exposure was looked for; 0 where it was not.
+    pub exposure_hops: u8,
     /// What keeps chains that the address fits, and of which transfers are loaded, from being so.
     pub uncovered: Vec<Incomplete>,
     /// What the shadow policy makes of the same question; `None` where there is none.

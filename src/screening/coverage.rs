@@ -12,7 +12,7 @@ use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainHead, KindHead, Spans};
 use crate::domain::transfer::{Asset, MovementKind};
-use crate::exposure::Labels;
+use crate::exposure::{DEFAULT_HOPS, Labels};
 
 /// What is loaded of one chain's transfers, and what must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,7 +312,7 @@ impl Default for ExposureState {
             coverage_revision: 0,
             not_kept: None,
             change: 0,
-            max_hops: 5,
+            max_hops: DEFAULT_HOPS,
             settings_digest: [0; 32],
         }
     }

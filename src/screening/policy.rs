@@ -127,6 +127,7 @@ pub struct Requirements {
     /// Lists without which a screening is INCOMPLETE, sorted.
     pub lists: Vec<ListId>,
     /// A screening over fewer hops is INCOMPLETE; `None`: fewer than configured.
+    /// [`Policy::required_hops`] says how many that is.
     pub max_hops: Option<u8>,
     /// The age from which lists of a kind are stale; the stricter of it and the configured one
     /// holds.
@@ -257,6 +258,13 @@ impl Policy {
     /// What it asks of data and requests.
     pub fn requirements(&self) -> &Requirements {
         &self.requirements
+    }
+
+    /// Over how many hops a screening must look where `configured` are the most. The built-in policy is
+    /// in force where no file is named, so it requires no more than there are.
+    pub fn required_hops(&self, configured: u8) -> u8 {
+        let required = self.requirements.max_hops.unwrap_or(configured);
+        if self.digest == BUILT_IN.digest { required.min(configured) } else { required }
     }
 
     /// Its rules, in order.

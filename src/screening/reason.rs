@@ -219,11 +219,12 @@ impl Screening<'_> {
         let decided = participle(self.decision);
         match self.decider {
             Decider::NoFinding if self.covered => {
-                let ties = "Allowed: not listed, and not tied to a listed address by the loaded";
-                match self.unvalued.is_empty() {
-                    true => format!("{ties} transfers."),
-                    false => format!("{ties} transfers of assets with a known value."),
-                }
+                let within = within(self.exposure_hops.into());
+                let valued = valued(!self.unvalued.is_empty());
+                format!(
+                    "Allowed: not listed, and not tied to a listed address{within} by the loaded \
+                     transfers{valued}."
+                )
             }
             Decider::NoFinding => {
                 "Allowed: not listed. Ties are unknown: its transfers are not loaded without gaps."
@@ -273,6 +274,8 @@ pub struct PaymentFacts<'a> {
     pub is_covered: bool,
     /// Whether any address dealt with listed ones in assets without a known value.
     pub has_unvalued: bool,
+    /// Over how many hops exposure was looked for of every address; 0 where it was not.
+    pub exposure_hops: u32,
     /// The address that decides, as asked.
     pub worst: &'a str,
     /// Whether it is on the side that pays.
@@ -291,17 +294,13 @@ impl PaymentFacts<'_> {
                 2 => "neither of its addresses is listed".to_owned(),
                 count => format!("none of its {count} addresses is listed"),
             };
-            let ties = match (self.is_covered, self.has_unvalued) {
-                (false, _) => {
-                    ". Ties are unknown: not all of their transfers are loaded without gaps."
-                }
-                (true, false) => ", or tied to a listed address by the loaded transfers.",
-                (true, true) => {
-                    ", or tied to a listed address by the loaded transfers of assets with a known \
-                     value."
-                }
+            let ties = if self.is_covered {
+                let (within, valued) = (within(self.exposure_hops), valued(self.has_unvalued));
+                format!(", or tied to a listed address{within} by the loaded transfers{valued}.")
+            } else {
+                ". Ties are unknown: not all of their transfers are loaded without gaps.".to_owned()
             };
-            return [decided, ": ", &subject, ties].concat();
+            return [decided, ": ", &subject, &ties].concat();
         }
         let side = if self.is_source { "source" } else { "destination" };
         let worst = short(self.worst);
@@ -317,6 +316,20 @@ impl PaymentFacts<'_> {
             }
         }
     }
+}
+
+/// ` within 8 hops`: how far ties were looked for.
+fn within(hops: u32) -> String {
+    match hops {
+        0 => String::new(),
+        1 => " within 1 hop".to_owned(),
+        hops => format!(" within {hops} hops"),
+    }
+}
+
+/// ` of assets with a known value`: where there were others.
+fn valued(has_unvalued: bool) -> &'static str {
+    if has_unvalued { " of assets with a known value" } else { "" }
 }
 
 /// What stands at the other end of a dealing: `an address of LAZARUS GROUP (OFAC ...)`.
@@ -496,6 +509,7 @@ mod tests {
             is_found: true,
             is_covered: false,
             has_unvalued: false,
+            exposure_hops: 8,
             worst: RONIN,
             is_source: true,
             reason: Ok("Blocked: this address is A party's, on the list x (rule y)."),
@@ -529,16 +543,18 @@ mod tests {
         let covered = PaymentFacts { is_covered: true, ..clean };
         assert_eq!(
             covered.reason(),
-            format!("{neither}, or tied to a listed address by the loaded transfers.")
+            format!("{neither}, or tied to a listed address within 8 hops by the loaded transfers.")
         );
         let forged = PaymentFacts { has_unvalued: true, ..covered };
         assert_eq!(
             forged.reason(),
             format!(
-                "{neither}, or tied to a listed address by the loaded transfers of assets with a \
-                 known value."
+                "{neither}, or tied to a listed address within 8 hops by the loaded transfers of \
+                 assets with a known value."
             )
         );
+        let one = PaymentFacts { exposure_hops: 1, ..covered };
+        assert!(one.reason().contains(" within 1 hop by "), "{}", one.reason());
     }
 
     #[test]

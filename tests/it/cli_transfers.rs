@@ -288,7 +288,7 @@ fn wrong_usage() {
     check(&["transfers", "import", &file, "--format", "xml"], "no format of transfers");
     check(&["transfers", "retract", "ethereum", "--from-height", "1"], "--reason");
     check(&["trace", "nonsense!"], "the address: no known address form fits");
-    check(&["trace", NEAR, "--max-hops", "9"], "--max-hops");
+    check(&["trace", NEAR, "--max-hops", "16"], "--max-hops");
     check(&["trace", NEAR, "--min-usd", "much"], "US dollars");
     check(&["trace", NEAR, "--from-time", "yesterday"], "YYYY-MM-DD");
 }

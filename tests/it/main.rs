@@ -15,6 +15,7 @@ mod cli_policy;
 mod cli_transfers;
 mod coverage;
 mod crash;
+mod depth;
 mod desk;
 mod disk_full;
 mod disk_full_server;

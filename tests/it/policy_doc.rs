@@ -239,7 +239,7 @@ fn every_key_is_explained() {
         ("share.", "", "at_least_percent = "),
         ("value.", "", "at_least_floors = "),
         ("staleness.", "[staleness]\n", "[[share]]"),
-        ("requires.", "[requires]\n", "[[share]]"),
+        ("requires.", "", "max_hops = "),
         ("", "", "id = "),
     ];
     // A key that holds others is explained by them.

@@ -62,6 +62,7 @@ fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRo
         rule: answer.rule.as_ref().map(|rule| rule.id.clone()).unwrap_or_default(),
         reason: reason(answer),
         coverage: short(answer.exposure_coverage().as_str_name(), "EXPOSURE_COVERAGE_"),
+        exposure_hops: (answer.exposure_hops > 0).then_some(answer.exposure_hops),
         snapshot: answer.snapshot_id.clone(),
         policy: policy.to_owned(),
         evaluated_at: answer.evaluated_at.as_ref().map(seconds).unwrap_or_default(),
@@ -219,6 +220,7 @@ mod tests {
             findings,
             evaluated_at: Some(pbjson_types::Timestamp { seconds: 1_763_510_400, nanos: 987 }),
             exposure_coverage: v1::ExposureCoverage::NotCovered.into(),
+            exposure_hops: 8,
             ..Default::default()
         }
     }
@@ -296,6 +298,7 @@ mod tests {
             rule: "near".to_owned(),
             reason: "For review: two hops.".to_owned(),
             coverage: "NOT_COVERED".to_owned(),
+            exposure_hops: Some(8),
             snapshot: "s".to_owned(),
             policy: "p-1".to_owned(),
             evaluated_at: "2025-11-19T00:00:00Z".to_owned(),

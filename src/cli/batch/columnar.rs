@@ -63,7 +63,9 @@ fn field(name: &str) -> Result<Arc<Type>, ParquetError> {
     };
     match name {
         "row" => number(Physical::INT64, Repetition::REQUIRED),
-        "score" | "hops" | "unvalued_direct" => number(Physical::INT32, Repetition::OPTIONAL),
+        "score" | "hops" | "exposure_hops" | "unvalued_direct" => {
+            number(Physical::INT32, Repetition::OPTIONAL)
+        }
         name => text_field(name),
     }
 }
@@ -96,6 +98,9 @@ fn write_group(
             "hops" => column::<Int32Type>(&mut group, known(|row| row.hops), true)?,
             "unvalued_direct" => {
                 column::<Int32Type>(&mut group, known(|row| row.unvalued_direct), true)?;
+            }
+            "exposure_hops" => {
+                column::<Int32Type>(&mut group, known(|row| row.exposure_hops), true)?;
             }
             name => {
                 let texts = rows.iter().map(|row| text(row, name));
@@ -174,8 +179,15 @@ mod tests {
         let names: std::collections::BTreeMap<&str, String> =
             COLUMNS.iter().map(|name| (*name, format!("the {name}"))).collect();
         let mut full: serde_json::Value = serde_json::to_value(names).unwrap();
-        for (name, value) in
-            [("row", 7), ("score", 60), ("hops", 2), ("share", 12), ("unvalued_direct", 17)]
+        let numbers = [
+            ("row", 7),
+            ("score", 60),
+            ("hops", 2),
+            ("share", 12),
+            ("exposure_hops", 8),
+            ("unvalued_direct", 17),
+        ];
+        for (name, value) in numbers
         {
             full[name] = value.into();
         }

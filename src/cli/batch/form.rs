@@ -123,6 +123,7 @@ impl RowForm {
             text(&row.rule),
             text(&row.reason),
             text(&row.coverage),
+            plain(row.exposure_hops.map(|hops| hops.to_string())),
             text(&row.snapshot),
             text(&row.policy),
             text(&row.evaluated_at),
@@ -397,6 +398,7 @@ mod tests {
             share: Some(Share(1_250)),
             unvalued_direct: Some(17),
             level: "HIGH".to_owned(),
+            exposure_hops: Some(8),
             path: "{\"hops\":[]}".to_owned(),
             ..ResultRow::default()
         };
@@ -417,8 +419,7 @@ mod tests {
         out.clear();
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want =
-            "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,,,,17\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17\n";
         assert_eq!(text, want);
     }
 }

@@ -12,7 +12,7 @@ use crate::screening::DecidedBy;
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
 /// Results of earlier programs lack those of [`ADDED`].
-pub const COLUMNS: [&str; 29] = [
+pub const COLUMNS: [&str; 30] = [
     "row",
     "reference",
     "address",
@@ -37,6 +37,7 @@ pub const COLUMNS: [&str; 29] = [
     "rule",
     "reason",
     "coverage",
+    "exposure_hops",
     "snapshot",
     "policy",
     "evaluated_at",
@@ -45,8 +46,8 @@ pub const COLUMNS: [&str; 29] = [
 ];
 
 /// The columns that results of earlier programs do not have.
-pub const ADDED: [&str; 5] =
-    ["programs", "aliases", "listed_on", "listed_on_basis", "unvalued_direct"];
+pub const ADDED: [&str; 6] =
+    ["programs", "aliases", "listed_on", "listed_on_basis", "exposure_hops", "unvalued_direct"];
 
 /// What a row came to, from best to worst.
 #[derive(
@@ -210,6 +211,9 @@ pub struct ResultRow {
     /// COVERED, NOT_COVERED; empty for ERROR.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub coverage: String,
+    /// Over how many hops exposure was looked for; `None` where it was not, and for ERROR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure_hops: Option<u32>,
     /// The id of the snapshot that the answer rests on; empty for ERROR.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub snapshot: String,

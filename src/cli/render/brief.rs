@@ -45,7 +45,7 @@ pub fn text(
             several(&mut text, answers, &snapshot, style);
         }
     }
-    rests_on(&mut text, &snapshot, evaluated_at(&response.items), as_of, style);
+    rests_on(&mut text, &snapshot, &response.items, as_of, style);
     text
 }
 
@@ -402,11 +402,11 @@ fn version_words(list: &v1::SnapshotList) -> String {
 }
 
 /// Adds what the answers rest on: every list with its version and day, the snapshot, when ages were
-/// reckoned and the past moment that was asked for, and how to see more.
+/// reckoned and the past moment that was asked for, how far exposure was looked for, and how to see more.
 pub fn rests_on(
     text: &mut String,
     snapshot: &v1::Snapshot,
-    at: Option<&Timestamp>,
+    items: &[v1::ScreeningItem],
     as_of: Option<&Timestamp>,
     style: Style,
 ) {
@@ -435,15 +435,29 @@ pub fn rests_on(
     let said = |name: &str, at: Option<&Timestamp>| {
         at.map_or_else(String::new, |at| format!("{name} {}", words::moment(Some(at))))
     };
-    let (at, as_of) = (said(" at", at), said(", as of", as_of));
-    let last = format!("Snapshot {}{at}{as_of}. Details: -v.", or_dash(&snapshot.id));
+    let (at, as_of) = (said(" at", evaluated_at(items)), said(", as of", as_of));
+    let depth = match exposure_hops(items) {
+        0 => String::new(),
+        hops => format!(", exposure over at most {}", words::count(hops as usize, "hop", "hops")),
+    };
+    let last = format!("Snapshot {}{at}{as_of}{depth}. Details: -v.", or_dash(&snapshot.id));
     text.push_str(&format!("{}\n", wrapped(&last, style.width(), 0, 2)));
 }
 
 /// The moment for which ages were reckoned: all answers of a call have one.
-pub fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&Timestamp> {
-    items.iter().find_map(|item| match &item.outcome {
-        Some(Outcome::Result(answer)) => answer.evaluated_at.as_ref(),
+fn evaluated_at(items: &[v1::ScreeningItem]) -> Option<&Timestamp> {
+    answers(items).find_map(|answer| answer.evaluated_at.as_ref())
+}
+
+/// Over how many hops exposure was looked for: the same for all answers of a call, but for addresses
+/// that are not understood; 0 where it was not.
+fn exposure_hops(items: &[v1::ScreeningItem]) -> u32 {
+    answers(items).map(|answer| answer.exposure_hops).max().unwrap_or(0)
+}
+
+fn answers(items: &[v1::ScreeningItem]) -> impl Iterator<Item = &v1::Screening> {
+    items.iter().filter_map(|item| match &item.outcome {
+        Some(Outcome::Result(answer)) => Some(answer),
         Some(Outcome::Error(_)) | None => None,
     })
 }

@@ -74,7 +74,7 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
     brief::doubts(&mut text, answers, &response.reason, style);
     text.push('\n');
     let items: Vec<_> = response.addresses.iter().filter_map(|it| it.item.clone()).collect();
-    brief::rests_on(&mut text, &snapshot, brief::evaluated_at(&items), None, style);
+    brief::rests_on(&mut text, &snapshot, &items, None, style);
     text
 }
 

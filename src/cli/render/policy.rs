@@ -5,6 +5,7 @@ use crate::cli::policy::explanation::{Explanation, Requirements, RuleWords, Step
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::grouped;
+use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
 
 /// A policy, and how it stands where it is in force.
@@ -103,19 +104,20 @@ fn listings(policy: &Explanation) -> String {
 }
 
 fn exposure(policy: &Explanation) -> String {
-    let hops = ["1", "2", "3", "4", "5", "6", "7", "8"].map(|hops| (hops, Side::Right));
-    let [a, b, c, d, e, f, g, h] = hops;
-    let left = [("  list kind", Side::Left), ("finding", Side::Left)];
-    let mut table = Table::new([left[0], left[1], a, b, c, d, e, f, g, h]);
+    /// The columns before those by hops.
+    const LEFT: [&str; 2] = ["  list kind", "finding"];
+    const COLUMNS: usize = LEFT.len() + MAX_HOPS as usize;
+    let names: [String; COLUMNS] = std::array::from_fn(|at| match LEFT.get(at) {
+        Some(name) => (*name).to_owned(),
+        None => (at - LEFT.len() + 1).to_string(),
+    });
+    let side = |at: usize| if at < LEFT.len() { Side::Left } else { Side::Right };
+    let mut table =
+        Table::<COLUMNS>::new(std::array::from_fn(|at| (names[at].as_str(), side(at))));
     for row in &policy.exposure {
-        let score = |hop: usize| row.by_hops.get(hop).map_or_else(String::new, u8::to_string);
-        let mut cells: [String; 10] = Default::default();
-        cells[0] = format!("  {}", row.list_kind);
-        cells[1] = row.finding.to_owned();
-        for (hop, cell) in cells[2..].iter_mut().enumerate() {
-            *cell = score(hop);
-        }
-        table.push(cells);
+        let left = [format!("  {}", row.list_kind), row.finding.to_owned()];
+        let mut cells = left.into_iter().chain(row.by_hops.iter().map(u8::to_string));
+        table.push(std::array::from_fn(|_| cells.next().unwrap_or_default()));
     }
     table.to_string()
 }

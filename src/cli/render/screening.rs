@@ -88,6 +88,10 @@ fn screening(
     super::unvalued::lines(text, answer, style);
     decided::screening(text, answer, style);
     status(text, answer, style);
+    if answer.exposure_hops > 0 {
+        let hops = words::count(answer.exposure_hops as usize, "hop", "hops");
+        line(text, 2, "looked for", &format!("exposure over at most {hops}"));
+    }
     if answer.exposure_coverage() == v1::ExposureCoverage::NotCovered {
         let why = "not covered: no chain that it fits has its transfers loaded without gaps";
         line(text, 2, "exposure", why);

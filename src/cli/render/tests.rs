@@ -408,6 +408,7 @@ fn exposures() {
     let mut review = screening(v1::Decision::Review, 75, found);
     review.address = understood(asked);
     review.exposure_coverage = v1::ExposureCoverage::Covered.into();
+    review.exposure_hops = 8;
     let mut allow = screening(v1::Decision::Allow, 0, Vec::new());
     allow.exposure_coverage = v1::ExposureCoverage::NotCovered.into();
     allow.coverage_shortfalls = vec![v1::IncompleteReason {
@@ -416,7 +417,7 @@ fn exposures() {
         ..Default::default()
     }];
     let mut rests = snapshot();
-    rests.max_hops = 5;
+    rests.max_hops = 8;
     rests.labelled_rows = 1_234;
     rests.transfers = vec![
         v1::SnapshotTransfers {

@@ -6,6 +6,14 @@ use crate::cli::text::{Colour, escape, wrapped};
 use crate::domain::duration::{self, span};
 use crate::grpc::v1;
 
+/// ` within 8 hops`: how far something was looked for; nothing where that is not said.
+pub fn within(hops: u32) -> String {
+    match hops {
+        0 => String::new(),
+        hops => format!(" within {}", count(hops as usize, "hop", "hops")),
+    }
+}
+
 /// A list kind by its short name.
 pub fn kind(kind: v1::ListKind) -> &'static str {
     short(kind.as_str_name(), "LIST_KIND_")

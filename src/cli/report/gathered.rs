@@ -240,6 +240,10 @@ impl Gathered {
             row.hops.is_none_or(|hops| hops <= u32::from(MAX_HOPS)),
             wrong("hops", &row.hops.unwrap_or_default().to_string())
         );
+        ensure!(
+            row.exposure_hops.is_none_or(|hops| (1..=u32::from(MAX_HOPS)).contains(&hops)),
+            wrong("exposure_hops", &row.exposure_hops.unwrap_or_default().to_string())
+        );
         ensure!(!row.snapshot.is_empty(), wrong("snapshot", ""));
         let Ok(moment) = row.evaluated_at.parse::<Timestamp>() else {
             bail!(wrong("evaluated_at", &row.evaluated_at));

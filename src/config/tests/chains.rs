@@ -35,8 +35,8 @@ fn what_is_wrong_with_exposure_is_said() {
         assert_eq!(file(text).unwrap_err()[0], problem, "{text}");
     };
     check(
-        "[exposure]\nmax_hops = 9",
-        "F:2: exposure.max_hops: must be an integer from 1 to 8, not 9",
+        "[exposure]\nmax_hops = 16",
+        "F:2: exposure.max_hops: must be an integer from 1 to 15, not 16",
     );
     check("[exposure]\nhops = 9", "F:2: unknown key \"exposure.hops\"");
     check("[chains.evm]\n", "F:1: chains.evm: \"evm\" is a family of chains");

@@ -156,7 +156,7 @@ proptest! {
         rows in prop::collection::vec(given::transfer(), 1..26),
         sources in prop::collection::vec(given::source(), 1..5),
         stops in prop::collection::vec(given::stop(), 0..2),
-        (max_hops, hub_limit) in (1_u8..=8, 2_u32..8),
+        (max_hops, hub_limit) in (1_u8..=15, 2_u32..8),
     ) {
         let mut known = Known::new(settings(max_hops, hub_limit));
         known.apply(Change::Stops(stops));
@@ -169,7 +169,7 @@ proptest! {
     #[test]
     fn changes_end_where_a_build_does(
         changes in prop::collection::vec(change(), 1..24),
-        (max_hops, hub_limit) in (1_u8..=8, 2_u32..14),
+        (max_hops, hub_limit) in (1_u8..=15, 2_u32..14),
     ) {
         let mut known = Known::new(settings(max_hops, hub_limit));
         for change in changes {

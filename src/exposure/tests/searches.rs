@@ -97,7 +97,7 @@ proptest! {
         sources in prop::collection::vec(given::source(), 1..4),
         others in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
-        (max_hops, until, custom) in (1_u8..=8, 0_u64..75, any::<bool>()),
+        (max_hops, until, custom) in (1_u8..=15, 0_u64..75, any::<bool>()),
         hub_limit in 2_u32..8,
     ) {
         let settings = settings(max_hops, hub_limit);

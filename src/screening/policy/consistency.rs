@@ -31,6 +31,7 @@ pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
         );
         return vec![(None, message)];
     }
+    let hops = hops_apart(policy);
     let ties = [
         (FindingKind::ReceivedFrom, Direction::ReceivedFrom),
         (FindingKind::SentTo, Direction::SentTo),
@@ -40,8 +41,15 @@ pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
     for (kind, direction) in ties {
         for list_kind in ListKind::ALL.into_iter().filter(|kind| *kind != ListKind::Service) {
             for category_percent in categories(policy, list_kind) {
-                let tried =
-                    Tried { policy, list: &list, kind, direction, list_kind, category_percent };
+                let tried = Tried {
+                    policy,
+                    list: &list,
+                    hops: &hops,
+                    kind,
+                    direction,
+                    list_kind,
+                    category_percent,
+                };
                 problems.extend(tried.problem());
             }
         }
@@ -56,7 +64,7 @@ pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
 fn asked(policy: &Policy) -> usize {
     let (shares, values) = told_apart(policy);
     let direct = shares.len().saturating_mul(values.len());
-    let combinations = direct.saturating_add(usize::from(MAX_HOPS)) * BY_GRAVITY.len();
+    let combinations = direct.saturating_add(hops_apart(policy).len()) * BY_GRAVITY.len();
     let kinds = ListKind::ALL.into_iter().filter(|kind| *kind != ListKind::Service);
     let weights: usize = kinds.map(|kind| categories(policy, kind).len()).sum();
     // Four kinds of exposure.
@@ -79,6 +87,27 @@ fn told_apart(policy: &Policy) -> (Vec<Option<u16>>, Vec<Option<u64>>) {
     (shares, values.into_iter().map(Some).chain([None]).collect())
 }
 
+/// Every number of hops from 2 on, ascending, that scores or rules tell apart from the one before.
+fn hops_apart(policy: &Policy) -> Vec<u8> {
+    let bounds: BTreeSet<u8> = policy
+        .rules()
+        .iter()
+        .flat_map(|rule| {
+            let asked = &rule.conditions;
+            [asked.hops_at_least, asked.hops_at_most.map(|most| most + 1)]
+        })
+        .flatten()
+        .collect();
+    let scale = &policy.scale;
+    let scores = |hops: u8| {
+        let place = usize::from(hops) - 1;
+        (scale.received_from[place], scale.sent_to[place])
+    };
+    let is_apart =
+        |hops: &u8| *hops == 2 || bounds.contains(hops) || scores(*hops) != scores(*hops - 1);
+    (2..=MAX_HOPS).filter(is_apart).collect()
+}
+
 /// The weights that the category of an exposure can have.
 fn categories(policy: &Policy, kind: ListKind) -> BTreeSet<u8> {
     let mut weights = BTreeSet::from([100]);
@@ -92,6 +121,8 @@ fn categories(policy: &Policy, kind: ListKind) -> BTreeSet<u8> {
 struct Tried<'p> {
     policy: &'p Policy,
     list: &'p ListId,
+    /// As [`hops_apart`] has them.
+    hops: &'p [u8],
     kind: FindingKind,
     direction: Direction,
     list_kind: ListKind,
@@ -102,7 +133,7 @@ impl Tried<'_> {
     fn problem(&self) -> Option<(Option<usize>, String)> {
         // From far to near: what is nearer must be as bad at least as the worst so far.
         let mut worst: Option<(Decision, By, u8)> = None;
-        for hops in (2..=MAX_HOPS).rev() {
+        for &hops in self.hops.iter().rev() {
             let found = BY_GRAVITY.map(|timing| self.judged(hops, timing, None));
             for found in &found {
                 if let Some(problem) = self.hides(*found, hops, worst) {

@@ -24,6 +24,9 @@ const MAX_RULES: usize = 1_000;
 const MAX_STEPS: usize = 100;
 const MAX_VALUES: usize = 1_000;
 
+/// The fewest scores by hops: files of programs that went no further have as many.
+const LEAST_SCORES: usize = 8;
+
 /// The most problems that are named.
 const MAX_PROBLEMS: usize = 100;
 
@@ -200,6 +203,7 @@ impl Reading<'_> {
         }
     }
 
+    /// Scores by hops; those that are not given are the last one that is.
     fn by_hops(&mut self, key: &str, given: &Spanned<Vec<u64>>) -> [u8; MAX_HOPS as usize] {
         let scores: Vec<u8> = given.get_ref().iter().map(|&s| s.min(255) as u8).collect();
         if scores.iter().any(|score| *score > 100) {
@@ -208,10 +212,16 @@ impl Reading<'_> {
         if !scores.is_sorted_by(|nearer, farther| nearer >= farther) {
             self.problem(given, format!("{key}: a score must not rise with more hops"));
         }
-        scores.try_into().unwrap_or_else(|_| {
-            self.problem(given, format!("{key}: must have {MAX_HOPS} scores, for 1 hop and on"));
-            [0; MAX_HOPS as usize]
-        })
+        let (count, most) = (scores.len(), usize::from(MAX_HOPS));
+        if !(LEAST_SCORES..=most).contains(&count) {
+            let message = format!(
+                "{key}: must have {LEAST_SCORES} to {most} scores, for 1 hop and on, not {count}"
+            );
+            self.problem(given, message);
+        }
+        // Hops beyond those given must not be clean, nor score more.
+        let last = scores.last().copied().unwrap_or(0);
+        std::array::from_fn(|place| scores.get(place).copied().unwrap_or(last))
     }
 
     fn shares(&mut self, given: &[ShareStep]) -> Vec<Step> {

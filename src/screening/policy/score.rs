@@ -59,7 +59,7 @@ pub(super) struct Scale {
     pub categories: BTreeMap<String, u8>,
     /// Of LISTED_VERBATIM; LISTED and SAME_KEY have 100.
     pub verbatim: u8,
-    /// By hops from 1 on, not rising.
+    /// By hops from 1 on, not rising; hops that the file gives no score have its last.
     pub received_from: [u8; MAX_HOPS as usize],
     /// The same the other way.
     pub sent_to: [u8; MAX_HOPS as usize],

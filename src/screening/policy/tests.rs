@@ -27,7 +27,12 @@ pub(super) fn with_rules(rules: &str) -> String {
 fn the_built_in_policy_is_valid_and_named_by_its_digest() {
     let policy = Policy::built_in();
     let digest: String = policy.digest()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(policy.version(), format!("built-in@{digest}"));
+    assert_eq!(policy.version(), format!("built-in-2@{digest}"));
+    // It requires no more hops than there are, as no other does.
+    let required = [3, 5, 8, 15].map(|configured| policy.required_hops(configured));
+    assert_eq!(required, [3, 5, 5, 5]);
+    let own = Policy::parse(&edited(&[("built-in-2", "own")])).unwrap();
+    assert_eq!([3, 8].map(|configured| own.required_hops(configured)), [5, 5]);
     let changed = Policy::parse(&edited(&[("low = 1", "low = 2")])).unwrap();
     assert_ne!(changed.digest(), policy.digest());
     let levels: Vec<_> = (0..=100).map(|score| policy.level(score)).collect();
@@ -37,4 +42,82 @@ fn the_built_in_policy_is_valid_and_named_by_its_digest() {
     assert_eq!([at(25), at(49)], [RiskLevel::Medium, RiskLevel::Medium]);
     assert_eq!([at(50), at(84)], [RiskLevel::High, RiskLevel::High]);
     assert_eq!([at(85), at(100)], [RiskLevel::Severe, RiskLevel::Severe]);
+}
+
+/// What a policy makes of an exposure to a list of kind SANCTIONS: score, level, decision and rule.
+fn exposed(
+    policy: &Policy,
+    kind: FindingKind,
+    hops: u8,
+) -> (u8, RiskLevel, Decision, String) {
+    let list: ListId = "a".parse().unwrap();
+    let direction = Direction::ReceivedFrom;
+    let direct = (hops == 1).then(Direct::default);
+    let judged = policy.judge(&Subject {
+        kind,
+        state: ListingState::Standing,
+        list: &list,
+        list_kind: ListKind::Sanctions,
+        category: "",
+        role: Role::Source,
+        category_percent: 100,
+        exposure: Some(Exposed { hops, direction, timing: Timing::Before, direct }),
+        basis: StartBasis::Unknown,
+    });
+    let level = policy.level(judged.score);
+    (judged.score, level, judged.decision, policy.rule_id(judged.by).to_owned())
+}
+
+#[test]
+fn six_hops_and_more_are_low_and_allowed_by_the_built_in_policy() {
+    let policy = Policy::built_in();
+    for kind in [FindingKind::ReceivedFrom, FindingKind::SentTo, FindingKind::HubExposure] {
+        let mut before = 100;
+        for hops in 1..=crate::exposure::MAX_HOPS {
+            let (score, level, decision, rule) = exposed(&policy, kind, hops);
+            assert!(score <= before && score > 0, "{kind:?} over {hops} hops: {score}");
+            before = score;
+            let (want, by) = if hops < 6 {
+                (Decision::Review, if hops == 1 { rule.as_str() } else { "exposure" })
+            } else {
+                assert_eq!(level, RiskLevel::Low, "{kind:?} over {hops} hops");
+                (Decision::Allow, "far-exposure")
+            };
+            assert_eq!((decision, rule.as_str()), (want, by), "{kind:?} over {hops} hops");
+        }
+    }
+}
+
+#[test]
+fn the_policy_before_is_valid_and_says_what_it_said() {
+    let policy = Policy::parse(include_str!("../../../data/policy-1.toml")).unwrap();
+    assert_eq!(policy.version(), "built-in@8c5cf7c8d3df1eb6", "answers name it so");
+    assert_eq!([5, 8].map(|configured| policy.required_hops(configured)), [5, 8]);
+    // Made for eight hops: what lies farther scores as they do, and is not clean.
+    let want = [60, 50, 40, 30, 25, 20, 15, 10, 10, 10, 10, 10, 10, 10, 10];
+    for (hops, score) in (2..).zip(&want[1..]) {
+        let level = if *score < 25 { RiskLevel::Low } else { policy.level(*score) };
+        let want = (*score, level, Decision::Review, "exposure".to_owned());
+        assert_eq!(exposed(&policy, FindingKind::SentTo, hops), want, "{hops} hops");
+    }
+}
+
+#[test]
+fn hops_without_a_score_have_the_last_that_is_given() {
+    let text = |scores: &str| {
+        let row = "sent_to = [60, 50, 40, 30, 25, 20, 15, 10, 8, 6, 5, 4, 3, 2, 1]";
+        edited(&[(row, &format!("sent_to = [{scores}]"))])
+    };
+    let scores = |given: &str| {
+        let policy = Policy::parse(&text(given)).unwrap();
+        policy.exposure_scores(FindingKind::SentTo, ListKind::Sanctions, 100)
+    };
+    let nine = [9, 8, 7, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1, 1];
+    assert_eq!(scores("9, 8, 7, 6, 5, 4, 3, 2, 1"), nine);
+    assert_eq!(scores("9, 8, 7, 6, 5, 4, 3, 2"), [9, 8, 7, 6, 5, 4, 3, 2, 2, 2, 2, 2, 2, 2, 2]);
+    for (count, given) in [(7, "7, 6, 5, 4, 3, 2, 1"), (16, &"1, ".repeat(16)), (0, "")] {
+        let error = Policy::parse(&text(given)).unwrap_err().to_string();
+        let says = format!("base.sent_to: must have 8 to 15 scores, for 1 hop and on, not {count}");
+        assert!(error.contains(&says), "{error}");
+    }
 }

@@ -32,7 +32,8 @@ fn by(lists: &[Arc<ListState>], policy: Policy, shadow: Option<Policy>) -> Snaps
 
 /// The policy with further tables before its steps and rules.
 fn requiring(policy: &Policy, tables: &str) -> Policy {
-    let text = policy.text().replacen("[base]", &format!("{tables}[base]"), 1);
+    let text = policy.text().replacen("[requires]\nmax_hops = 5\n", "", 1);
+    let text = text.replacen("[base]", &format!("{tables}[base]"), 1);
     Policy::parse(&text).expect("it is valid")
 }
 
@@ -87,7 +88,7 @@ proptest! {
         required in any::<bool>(),
     ) {
         let shadow = match required {
-            true => requiring(&shadow, "[requires]\nlists = [\"absent\"]\nmax_hops = 8\n"),
+            true => requiring(&shadow, "[requires]\nlists = [\"absent\"]\nmax_hops = 9\n"),
             false => shadow,
         };
         let lists = lists(&rows, kinds);
@@ -151,9 +152,9 @@ fn what_a_policy_requires_is_asked_for_beside_the_configuration() {
     assert_eq!(said("[requires]\nmax_hops = 2\n", &shallow), complete);
     let narrowed = |asked, required| Incomplete::DepthNarrowed { asked, required };
     assert_eq!(said("[requires]\nmax_hops = 3\n", &shallow), incomplete(narrowed(2, 3)));
-    assert_eq!(said("", &shallow), incomplete(narrowed(2, 5)));
+    assert_eq!(said("", &shallow), incomplete(narrowed(2, 8)));
     // More than is configured cannot be looked for.
-    assert_eq!(said("[requires]\nmax_hops = 8\n", &all), incomplete(narrowed(5, 8)));
+    assert_eq!(said("[requires]\nmax_hops = 9\n", &all), incomplete(narrowed(8, 9)));
 }
 
 #[test]

@@ -401,7 +401,7 @@ fn every_wrong_field_is_named() {
         let options = v1::ScreeningOptions {
             lists: vec!["Bad Id".to_owned(), OFAC.to_owned(), "?".to_owned()],
             as_of: Some(pbjson_types::Timestamp { seconds: 0, nanos: -1 }),
-            max_hops: 9,
+            max_hops: 16,
             ..Default::default()
         };
         let fields = "options.lists[0] options.lists[2] options.as_of options.max_hops";

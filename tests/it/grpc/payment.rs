@@ -342,9 +342,9 @@ fn what_is_refused() {
         };
         check(dated, invalid, "options.as_of", "made now").await;
         let deep = |r: &mut v1::ScreenTransferRequest| {
-            r.options = Some(v1::ScreeningOptions { max_hops: 9, ..Default::default() });
+            r.options = Some(v1::ScreeningOptions { max_hops: 16, ..Default::default() });
         };
-        check(deep, invalid, "options.max_hops", "9 hops").await;
+        check(deep, invalid, "options.max_hops", "16 hops").await;
         let listless = |r: &mut v1::ScreenTransferRequest| {
             let lists = vec!["nowhere".to_owned()];
             r.options = Some(v1::ScreeningOptions { lists, ..Default::default() });

@@ -15,7 +15,7 @@ const ADVISED: &str = "0x5eed000000000000000000000000000000000001";
 /// The built-in policy under another name, with parts of it replaced.
 pub fn policy(name: &str, edits: &[(&str, &str)]) -> String {
     let named = format!("name = \"{name}\"");
-    let edits = [("name = \"built-in\"", named.as_str())].into_iter().chain(edits.iter().copied());
+    let edits = [("name = \"built-in-2\"", named.as_str())].into_iter().chain(edits.iter().copied());
     edits.fold(Policy::built_in().text().to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from:?} is not in the file");
         text.replacen(from, to, 1)
@@ -29,7 +29,7 @@ const BLOCKS: (&str, &str) = (
 );
 
 pub fn requiring(what: &str) -> String {
-    policy("requiring", &[("[[share]]", &format!("[requires]\n{what}\n\n[[share]]"))])
+    policy("requiring", &[("max_hops = 5", what)])
 }
 
 pub fn version(text: &str) -> String {
@@ -341,8 +341,8 @@ fn comparisons_that_are_refused() {
             invalid("TOO_MANY_ITEMS", "queries", "more than 10000"),
         ),
         (
-            comparing(&good, &good, &[CLEAN], v1::ScreeningOptions { max_hops: 9, ..all() }),
-            invalid("INVALID_FIELD", "options.max_hops", "9 hops"),
+            comparing(&good, &good, &[CLEAN], v1::ScreeningOptions { max_hops: 16, ..all() }),
+            invalid("INVALID_FIELD", "options.max_hops", "16 hops"),
         ),
     ];
     run_with_policies(&files, async |desk| {
@@ -379,8 +379,8 @@ fn screening(item: Option<v1::ScreeningItem>) -> v1::Screening {
 #[test]
 fn a_shadow_is_reported_and_changes_nothing() {
     let live = policy("live", &[]);
-    let blocks = "[requires]\nlists = [\"house\"]\n\n[[share]]";
-    let shadow = policy("shadow", &[BLOCKS, ("[[share]]", blocks)]);
+    let house = ("max_hops = 5", "lists = [\"house\"]");
+    let shadow = policy("shadow", &[BLOCKS, house]);
     let files = Files::new(&live, &shadow);
     run_with_policies(&files, async |desk| {
         let advised = "REVIEW by other-listing, shadow BLOCK? by other-listing";

@@ -320,7 +320,7 @@ fn questions_about_paths_that_are_refused() {
                 ("INVALID_FIELD", "list_kinds[1]", "99 is no kind"),
             ),
             (ask(|r| r.list_kinds = vec![0]).await, ("INVALID_FIELD", "list_kinds[0]", "0 is no")),
-            (ask(|r| r.max_hops = 9).await, ("INVALID_FIELD", "max_hops", "9, at most 8")),
+            (ask(|r| r.max_hops = 16).await, ("INVALID_FIELD", "max_hops", "16, at most 15")),
             (ask(|r| r.max_paths = 101).await, ("INVALID_FIELD", "max_paths", "101, at most 100")),
         ] {
             let (reason, field, words) = expected;

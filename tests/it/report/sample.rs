@@ -149,6 +149,7 @@ fn allowed(number: u64) -> Value {
         "rule": "nothing-found",
         "reason": "nothing found",
         "coverage": "COVERED",
+        "exposure_hops": 5,
         "snapshot": SNAPSHOT,
         "policy": POLICY,
         "evaluated_at": format!("2026-03-04T12:00:{:02}Z", number % 50),

@@ -122,7 +122,7 @@ fn summary(
     }
     let fewest = picture.paths.iter().map(|path| path.steps.len()).min();
     let found = match fewest {
-        None => "No path was found.".to_owned(),
+        None => format!("No path was found{}.", words::within(response.max_hops)),
         Some(hops) => format!(
             "{} found; the shortest has {}.",
             words::count(picture.paths.len(), "path was", "paths were"),

@@ -100,6 +100,7 @@ fn response(paths: Vec<v1::ExposurePath>) -> v1::TraceExposureResponse {
         cut_short: false,
         transfers_examined: 1_204,
         stops_met: vec![address(77)],
+        max_hops: 8,
     }
 }
 

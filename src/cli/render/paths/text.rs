@@ -25,7 +25,8 @@ pub fn text(
     let mut text = String::new();
     let found = words::count(picture.paths.len(), "path", "paths");
     let asked = escape(picture.places[picture.asked].address()).into_owned();
-    text.push_str(&format!("{found} between {asked} and listed addresses\n"));
+    let within = words::within(response.max_hops);
+    text.push_str(&format!("{found} between {asked} and listed addresses{within}\n"));
     for listing in standing.listings() {
         text.push_str(&format!("{}\n", style.paint(Colour::Bad, &escape(&listing))));
     }

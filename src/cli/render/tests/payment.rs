@@ -77,6 +77,7 @@ fn a_deposit() {
         snapshot: Some(snapshot()),
         amount_split_unknown: true,
         prospective_incomplete: true,
+        exposure_hops: 0,
         reason: format!("Blocked, because of the source {ETHER}: this address is listed (rule x)."),
     };
     let told = Told { request: &request, decimals: Some(18), symbol: "ETH" };

@@ -208,6 +208,10 @@ fn answer(page: &mut String, row: &ResultRow) {
         other => or_dash(other),
     };
     facts.add("Transfers", &transfers);
+    if let Some(hops) = row.exposure_hops {
+        let hops = words::count(hops as usize, "hop", "hops");
+        facts.add("Exposure looked for", &format!("over at most {hops}"));
+    }
     if !row.chain.is_empty() {
         facts.add("Chain asked", &outside(&row.chain));
     }

@@ -64,7 +64,11 @@ fn rows_that_no_screening_gives() {
     check(2, |row| row.score = None, "row 2: column score: \"\" is nothing");
     check(2, |row| row.score = Some(101), "row 2: column score: \"101\" is nothing");
     check(4, |row| row.finding = "SEEN".to_owned(), "row 4: column finding: \"SEEN\" is nothing");
-    check(4, |row| row.hops = Some(9), "row 4: column hops: \"9\" is nothing");
+    check(4, |row| row.hops = Some(16), "row 4: column hops: \"16\" is nothing");
+    for hops in [0, 16] {
+        let want = format!("row 4: column exposure_hops: \"{hops}\" is nothing");
+        check(4, |row| row.exposure_hops = Some(hops), &want);
+    }
     check(4, |row| row.snapshot.clear(), "row 4: column snapshot: \"\" is nothing");
     check(4, |row| row.evaluated_at = "soon".to_owned(), "row 4: column evaluated_at: \"soon\"");
     check(3, |row| row.decision = RowDecision::Allow, "row 3: column level: \"\" is nothing");
@@ -73,14 +77,14 @@ fn rows_that_no_screening_gives() {
 #[test]
 fn paths_that_cannot_be_drawn() {
     check(5, |row| row.path = "{".to_owned(), "row 5: column path: ");
-    check(5, |row| row.path = "{}".to_owned(), "row 5: column path: 0 hops, of 1 to 8");
+    check(5, |row| row.path = "{}".to_owned(), "row 5: column path: 0 hops, of 1 to 15");
     check(5, |row| row.path = "{\"hopps\":[]}".to_owned(), "row 5: column path: unknown field");
     let many = |row: &mut ResultRow| {
         let mut path: Value = serde_json::from_str(&row.path).unwrap();
-        path["hops"] = json!(vec![path["hops"][0].clone(); 9]);
+        path["hops"] = json!(vec![path["hops"][0].clone(); 16]);
         row.path = path.to_string();
     };
-    check(5, many, "row 5: column path: 9 hops, of 1 to 8");
+    check(5, many, "row 5: column path: 16 hops, of 1 to 15");
     let long = |row: &mut ResultRow| {
         let mut path: Value = serde_json::from_str(&row.path).unwrap();
         path["hops"][0]["from"]["address"] = json!("x".repeat(2_000));

@@ -19,7 +19,7 @@ fn settings_that_differ_are_named_with_both_values() {
         ("[weights.category]", "[weights.category]\nscam = 80"),
         ("hub_percent = 50", "hub_percent = 60"),
         ("at_least_floors = 1_000\n", "at_least_floors = 2_000\n"),
-        ("[[share]]", "[requires]\nlists = [\"b\", \"a\"]\nmax_hops = 3\n\n[[share]]"),
+        ("max_hops = 5", "lists = [\"b\", \"a\"]\nmax_hops = 3"),
         (
             "[requires]",
             "[staleness]\ntransfers = \"1h\"\nlist_kind = { SANCTIONS = \"1d\" }\n[requires]",
@@ -37,12 +37,12 @@ fn settings_that_differ_are_named_with_both_values() {
         "bands.medium: 25 -> 30",
         "base.hub_percent: 50 -> 60",
         "value from 1000 floors: 105 % -> -",
+        "requires.max_hops: 5 -> 3",
         "weights.category.scam: - -> 80",
         "value from 2000 floors: - -> 105 %",
         "staleness.list_kind.SANCTIONS: - -> 24h",
         "staleness.transfers: - -> 1h",
         "requires.lists: - -> a, b",
-        "requires.max_hops: - -> 3",
     ];
     assert_eq!(said, want);
 }

@@ -21,8 +21,8 @@ fn every_value_has_bounds() {
         let found = problems(&text);
         assert!(found.iter().any(|problem| problem.contains(says)), "{to}: {found:#?}");
     };
-    check("name = \"built-in\"", "name = \"Über\"", "name: must be");
-    check("name = \"built-in\"", "name = \"\"", "name: must be");
+    check("name = \"built-in-2\"", "name = \"Über\"", "name: must be");
+    check("name = \"built-in-2\"", "name = \"\"", "name: must be");
     check("low = 1", "low = 0", "bands.low: must be from 1");
     check("medium = 25", "medium = 1", "bands.medium: must be from 2");
     check("severe = 85", "severe = 101", "bands.severe: must be from 51 to 100");
@@ -32,7 +32,8 @@ fn every_value_has_bounds() {
     check("SERVICE = 0", "SERVICE = 0\nSERVICES = 1", "is no list kind");
     check("[weights.category]", "[weights.category]\n\"a,b\" = 3", "is no category");
     check("received_from = [60, 50", "received_from = [60, 61", "must not rise");
-    check("received_from = [60, 50, 40", "received_from = [60, 50", "must have 8 scores");
+    check("received_from = [60", "received_from = [60, 60", "must have 8 to 15 scores");
+    check(", 10, 8, 6, 5, 4, 3, 2, 1]", "]", "8 to 15 scores, for 1 hop and on, not 7");
     check("received_from = [60", "received_from = [160", "from 0 to 100");
     check("hub_percent = 50", "hub_percent = 101", "base.hub_percent: must be");
     check("score_percent = 110", "score_percent = 99", "share.score_percent: must be from 100");
@@ -47,9 +48,10 @@ fn every_value_has_bounds() {
     check("timing = [\"AFTER\"", "timing = [\"LATER\"", "timing: must be one of");
     check("hops_at_most = 1", "hops_at_most = 2", "direct dealings alone");
     check("list_kind = [\"SANCTIONS\"]", "list_kind = []", "list_kind: is empty");
-    check("hops_at_most = 1", "hops_at_most = 9", "hops_at_most: must be from 0 to 8");
-    check("[[share]]", "[requires]\nlists = [\"No List\"]\n[[share]]", "requires.lists");
-    check("[[share]]", "[requires]\nmax_hops = 0\n[[share]]", "requires.max_hops");
+    check("hops_at_most = 1", "hops_at_most = 16", "hops_at_most: must be from 0 to 15");
+    check("max_hops = 5", "lists = [\"No List\"]", "requires.lists");
+    check("max_hops = 5", "max_hops = 0", "requires.max_hops: must be from 1 to 15");
+    check("max_hops = 5", "max_hops = 16", "requires.max_hops: must be from 1 to 15");
     check("[[share]]", "[staleness]\ntransfers = \"soon\"\n[[share]]", "span of time");
     check("[[share]]", "[staleness]\ntransfers = \"-1h\"\n[[share]]", "span of time");
     check("[[share]]", "[staleness.list_kind]\nALL = \"1h\"\n[[share]]", "is no list kind");

@@ -176,6 +176,10 @@ proptest! {
     }
 }
 
+fn hops() -> impl Strategy<Value = u8> {
+    prop_oneof![1_u8..=3, 6..=MAX_HOPS]
+}
+
 /// Rules by chance, as text.
 fn rules() -> impl Strategy<Value = String> {
     let number = |most: u64| prop::option::weighted(0.3, 0..=most);
@@ -183,7 +187,8 @@ fn rules() -> impl Strategy<Value = String> {
     let decision = prop::sample::select(&["ALLOW", "REVIEW", "BLOCK"]);
     let share = (number(2), number(2));
     let value = (number(2), number(2));
-    let rule = (decision, number(3), number(3), share, value, (number(60), number(60)), timing);
+    let hops = || prop::option::weighted(0.3, prop_oneof![0_u64..=3, 7_u64..=15]);
+    let rule = (decision, hops(), hops(), share, value, (number(60), number(60)), timing);
     let rule = rule.prop_map(|(decision, from, to, share, value, score, timing)| {
         let mut text = format!("decision = \"{decision}\"\n");
         let to = if timing.is_some() { Some(1) } else { to };
@@ -222,8 +227,8 @@ proptest! {
     fn by_rules_that_are_accepted_no_exposure_hides_another(
         rules in rules(),
         list_kind in any_of(&KINDS[..5]),
-        near in (1_u8..=3, any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
-        far in (1_u8..=3, any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
+        near in (hops(), any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
+        far in (hops(), any_of(&TIMINGS), prop::option::of(0_u16..300), prop::option::of(0_u64..4)),
     ) {
         let Ok(policy) = Policy::parse(&super::with_rules(&rules)) else { return Ok(()) };
         let list: ListId = "a".parse().unwrap();
