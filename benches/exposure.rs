@@ -1,8 +1,9 @@
 //! What labels cost: their rebuild against two plain breadth-first searches over a bare CSR of the
 //! same graph, side by side in one process; memory; one source more and less; appends.
 //!
-//! `cargo bench --bench exposure -- [millions of transfers] [rounds] [hops] [hub limit] [dust]`; 4, 5, 5,
-//! no limit and no dust by default. Dust is how many of 1,000 transfers are below the floor.
+//! `cargo bench --bench exposure -- [millions of transfers] [rounds] [hops] [hub limit] [dust]`; 4, 5, 8,
+//! no limit and no dust by default. Dust is how many of 1,000 transfers are below the floor. Several hops,
+//! as in `5,8,15`, are measured one after the other; the most memory is that of the process.
 //! With `--graph FOLDER` it writes the graph and the seeds there, for `other_tools.py`, and ends.
 
 #[path = "exposure/rmat.rs"]
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use lazaretto::domain::asset::AssetTable;
 use lazaretto::domain::list::{ListKind, RowKey};
 use lazaretto::domain::packed_key::{PACKED_KEY, PackedKey};
-use lazaretto::exposure::{Settings, Source, World};
+use lazaretto::exposure::{DEFAULT_HOPS, MAX_HOPS, Settings, Source, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -132,14 +133,34 @@ fn main() {
     let graph = arguments.iter().position(|argument| argument == "--graph");
     let graph = graph.map(|at| arguments.drain(at..at + 2).next_back().expect("a folder"));
     let mut arguments = arguments.into_iter();
-    let mut number = |default: u64| {
-        arguments.next().map_or(default, |text| text.parse().expect("a whole number"))
+    let mut text = || arguments.next();
+    let number = |text: Option<String>, default: u64| {
+        text.map_or(default, |text| text.parse().expect("a whole number"))
     };
-    let (millions, rounds, hops) = (number(4), number(5), number(5));
-    let (hub_limit, dust) = (number(u64::from(u32::MAX)), number(0));
+    let (millions, rounds) = (number(text(), 4), number(text(), 5));
+    let depths = text().unwrap_or_else(|| DEFAULT_HOPS.to_string());
+    let hub_limit = number(text(), u32::MAX.into());
     let hub_limit = u32::try_from(hub_limit).expect("a limit");
-    let hops = u8::try_from(hops).expect("few hops");
-    let transfers = millions << 20;
+    let dust = number(text(), 0);
+    for hops in depths.split(',').map(|hops| hops.parse().expect("hops, as in 5,8,15")) {
+        assert!((1..=MAX_HOPS).contains(&hops), "{hops} hops, 1 to {MAX_HOPS}");
+        let run = Run { transfers: millions << 20, rounds, hops, hub_limit, dust };
+        measure(&run, graph.as_deref());
+    }
+}
+
+/// What is measured.
+struct Run {
+    transfers: u64,
+    rounds: u64,
+    hops: u8,
+    hub_limit: u32,
+    dust: u64,
+}
+
+/// Builds the graph and measures its labels; where a folder is given, writes the graph there instead.
+fn measure(run: &Run, graph: Option<&str>) {
+    let Run { transfers, rounds, hops, hub_limit, dust } = *run;
     let scale = (transfers / EDGE_FACTOR).max(2).ilog2();
     println!(
         "R-MAT: {transfers} transfers, at most 2^{scale} addresses, {SOURCES} sources, {hops} hops, \

@@ -543,7 +543,9 @@ mod tests {
         let covered = PaymentFacts { is_covered: true, ..clean };
         assert_eq!(
             covered.reason(),
-            format!("{neither}, or tied to a listed address within 8 hops by the loaded transfers.")
+            format!(
+                "{neither}, or tied to a listed address within 8 hops by the loaded transfers."
+            )
         );
         let forged = PaymentFacts { has_unvalued: true, ..covered };
         assert_eq!(

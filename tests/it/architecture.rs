@@ -16,7 +16,7 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("screening", &["domain", "exposure"]),
     ("refresh", &["domain", "source", "store"]),
     ("telemetry", &[]),
-    ("config", &["domain", "refresh", "source", "telemetry"]),
+    ("config", &["domain", "exposure", "refresh", "source", "telemetry"]),
     (
         "engine",
         &["config", "domain", "exposure", "ingest", "refresh", "screening", "source", "store"],

@@ -26,7 +26,8 @@ fn chains() -> String {
         let to = if hops == 1 { LISTED.to_owned() } else { before(hops - 1) };
         rows.push((200 - u64::from(hops), before(hops), to));
     }
-    let rows: Vec<_> = rows.iter().map(|(at, from, to)| (*at, from.as_str(), to.as_str())).collect();
+    let rows: Vec<_> =
+        rows.iter().map(|(at, from, to)| (*at, from.as_str(), to.as_str())).collect();
     transfers(&rows)
 }
 
@@ -80,8 +81,8 @@ fn expected(kind: &str, hops: u8, depth: u8) -> String {
     let score = scores.get(usize::from(hops) - 1).copied().unwrap_or(0);
     match hops {
         _ if hops > depth => format!("ALLOW 0 NONE COMPLETE no-finding, of {depth}"),
-        // All of what it received or sent: 60 x 130 %, by value 105 %, 110 % or 120 %.
-        1 => format!("REVIEW 82 HIGH COMPLETE direct-after-designation {kind} 1, of {depth}"),
+        // All of what it received or sent (130 %), worth some thousands of dollars (105 %).
+        1 => format!("REVIEW 82 HIGH COMPLETE exposure {kind} 1, of {depth}"),
         2 => format!("REVIEW {score} HIGH COMPLETE exposure {kind} {hops}, of {depth}"),
         3..=5 => format!("REVIEW {score} MEDIUM COMPLETE exposure {kind} {hops}, of {depth}"),
         _ => format!("ALLOW {score} LOW COMPLETE far-exposure {kind} {hops}, of {depth}"),
@@ -120,7 +121,10 @@ fn a_peel_chain_is_reviewed_up_to_five_hops_and_shown_up_to_eight() {
     let sides = ["payment", "deposit", "--from", &behind(6), "--to", &before(16)];
     let rest = ["--chain", "ethereum", "--amount", "1 ETH"];
     let payment = place.json(&[&sides[..], &rest].concat());
-    assert_eq!((&payment["decision"], &payment["exposure_hops"]), (&"DECISION_ALLOW".into(), &8.into()));
+    assert_eq!(
+        (&payment["decision"], &payment["exposure_hops"]),
+        (&"DECISION_ALLOW".into(), &8.into())
+    );
     assert_eq!(payment["prospective"][0]["hops_then"], 7, "{payment}");
     server.signal("TERM");
     assert_eq!(server.end().status, 0);
@@ -195,7 +199,8 @@ fn what_lies_far_hides_nothing_nearer() {
         rows.push((at, &pair[0], &pair[1]));
     }
     let next = before(1);
-    rows.extend([(110, &five[4], both), (111, both, &next), (112, &next, LISTED)]);
+    rows.push((110, &five[4], both));
+    rows.extend([(111, both, next.as_str()), (112, &next, LISTED)]);
     let file = place.file("both.csv", &transfers(&rows));
     assert_eq!(place.says(&["transfers", "import", &file]).status, 0);
     let found = screened(&place, 10, &[], &[both.to_owned()]);
@@ -206,7 +211,7 @@ fn what_lies_far_hides_nothing_nearer() {
 fn a_batch_says_how_deep_it_looked() {
     let place = loaded();
     let rows: String = (5..=9).map(|hops| format!("{}\n", behind(hops))).collect();
-    let input = place.file("wallets.csv", &format!("address\n{rows}not an address\n"));
+    let input = place.file("wallets.csv", &format!("address\n{rows}nonsense\n"));
     for (name, options) in [("a.csv", &[][..]), ("b.csv", &["--max-hops", "5"])] {
         let out = place.data().with_file_name(name);
         let out = out.to_str().unwrap();
@@ -218,7 +223,8 @@ fn a_batch_says_how_deep_it_looked() {
         let column = |name: &str| headings.iter().position(|heading| heading == name).unwrap();
         let cells = ["decision", "finding", "hops", "exposure_hops"].map(column);
         let rows = reader.records().map(Result::unwrap);
-        let found: Vec<_> = rows.map(|row| cells.map(|cell| row[cell].to_owned()).join(" ")).collect();
+        let found: Vec<_> =
+            rows.map(|row| cells.map(|cell| row[cell].to_owned()).join(" ")).collect();
         let want = match options.is_empty() {
             true => [
                 "REVIEW RECEIVED_FROM 5 8",

@@ -112,8 +112,7 @@ fn exposure(policy: &Explanation) -> String {
         None => (at - LEFT.len() + 1).to_string(),
     });
     let side = |at: usize| if at < LEFT.len() { Side::Left } else { Side::Right };
-    let mut table =
-        Table::<COLUMNS>::new(std::array::from_fn(|at| (names[at].as_str(), side(at))));
+    let mut table = Table::<COLUMNS>::new(std::array::from_fn(|at| (names[at].as_str(), side(at))));
     for row in &policy.exposure {
         let left = [format!("  {}", row.list_kind), row.finding.to_owned()];
         let mut cells = left.into_iter().chain(row.by_hops.iter().map(u8::to_string));

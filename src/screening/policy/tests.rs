@@ -45,11 +45,7 @@ fn the_built_in_policy_is_valid_and_named_by_its_digest() {
 }
 
 /// What a policy makes of an exposure to a list of kind SANCTIONS: score, level, decision and rule.
-fn exposed(
-    policy: &Policy,
-    kind: FindingKind,
-    hops: u8,
-) -> (u8, RiskLevel, Decision, String) {
+fn exposed(policy: &Policy, kind: FindingKind, hops: u8) -> (u8, RiskLevel, Decision, String) {
     let list: ListId = "a".parse().unwrap();
     let direction = Direction::ReceivedFrom;
     let direct = (hops == 1).then(Direct::default);

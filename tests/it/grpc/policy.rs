@@ -15,7 +15,8 @@ const ADVISED: &str = "0x5eed000000000000000000000000000000000001";
 /// The built-in policy under another name, with parts of it replaced.
 pub fn policy(name: &str, edits: &[(&str, &str)]) -> String {
     let named = format!("name = \"{name}\"");
-    let edits = [("name = \"built-in-2\"", named.as_str())].into_iter().chain(edits.iter().copied());
+    let edits =
+        [("name = \"built-in-2\"", named.as_str())].into_iter().chain(edits.iter().copied());
     edits.fold(Policy::built_in().text().to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from:?} is not in the file");
         text.replacen(from, to, 1)

@@ -108,6 +108,13 @@ fn a_rule_must_not_let_the_nearest_hide_what_is_behind() {
     check(&format!("{before}{rest}"), "the nearer would hide the farther");
     let near = "[[rules]]\nid = \"near\"\ndecision = \"ALLOW\"\nhops_at_most = 3\n";
     check(&format!("{near}{rest}"), "over 3 hops can be ALLOW by rule near");
+    // Eight hops are not the last there are.
+    let to_eight = "[[rules]]\nid = \"far\"\ndecision = \"ALLOW\"\nhops_at_least = 6\n\
+                    hops_at_most = 8\n";
+    check(
+        &format!("{to_eight}{rest}"),
+        "over 8 hops can be ALLOW by rule far, while over 9 hops it is REVIEW by rule rest",
+    );
     // A further dealing must not hide those before it, where farther ones are let pass.
     let far = "[[rules]]\nid = \"far\"\ndecision = \"ALLOW\"\nhops_at_least = 2\n";
     let direct = "hops_at_most = 1\nfinding = [\"RECEIVED_FROM\", \"SENT_TO\"]\n";
