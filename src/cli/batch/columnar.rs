@@ -187,8 +187,7 @@ mod tests {
             ("exposure_hops", 8),
             ("unvalued_direct", 17),
         ];
-        for (name, value) in numbers
-        {
+        for (name, value) in numbers {
             full[name] = value.into();
         }
         full["decision"] = "REVIEW".into();

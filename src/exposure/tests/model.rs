@@ -107,7 +107,7 @@ impl Model<'_> {
 
     /// Every pair of row and keys between which it counts, funds going from the first to the
     /// second.
-    fn pairs(&self, transfer: &Transfer) -> Vec<(PackedKey, PackedKey)> {
+    pub fn pairs(&self, transfer: &Transfer) -> Vec<(PackedKey, PackedKey)> {
         let (from, to) = match &transfer.movement {
             Movement::Account(of) => {
                 (keys(of.from.as_slice(), &transfer.chain), keys(of.to.as_slice(), &transfer.chain))

@@ -61,8 +61,8 @@ fn outcome(admitted: Result<Caller, Refusal>) -> String {
 fn least(path: &str) -> Option<Role> {
     match path.rsplit('/').next().unwrap() {
         "Check" => None,
-        "BackfillList" | "CheckSource" | "ImportList" | "RefreshList" | "IngestTransfers"
-        | "DeclareCoverage" => Some(Role::Ingest),
+        "AddTag" | "BackfillList" | "CheckSource" | "ImportList" | "RefreshList"
+        | "IngestTransfers" | "DeclareCoverage" => Some(Role::Ingest),
         "RetractTransfers"
         | "SettleTransferConflict"
         | "ReloadPolicy"
