@@ -200,12 +200,6 @@ impl<'s> Scope<'s> {
         parties::parties(self.lists(), self.snapshot.categories(), self.day).0
     }
 
-    /// Over how many hops exposure is looked for; 0 where no transfers are labelled.
-    fn exposure_hops(&self) -> u8 {
-        let labels = self.snapshot.exposure().labels.as_ref();
-        if labels.is_some_and(|labels| labels.rows() > 0) { self.max_hops } else { 0 }
-    }
-
     fn chosen(&self, kind: ListKind) -> Chosen {
         let Some(selected) = &self.selected else { return Chosen::All };
         let lists = self.snapshot.lists().iter().enumerate();
@@ -284,8 +278,9 @@ impl<'s> Scope<'s> {
             Some(shadow) => Some(Box::new(shadow.screen_with(input, chain, search)?)),
             None => None,
         };
+        let looked_over = self.snapshot.exposure().hops_looked_over(self.max_hops);
         Ok(Screening {
-            exposure_hops: if reading.first.is_some() { self.exposure_hops() } else { 0 },
+            exposure_hops: if reading.first.is_some() { looked_over } else { 0 },
             address: reading.first,
             other_addresses: reading.others,
             dress: reading.dress,

@@ -327,6 +327,12 @@ impl ExposureState {
         Ok(Self { chains: chains.collect::<Result<_, _>>()?, ..Self::default() })
     }
 
+    /// Over how many hops, of so many asked for, exposure is looked for; 0 where no transfers are
+    /// labelled.
+    pub fn hops_looked_over(&self, asked: u8) -> u8 {
+        if self.labels.as_ref().is_some_and(|labels| labels.rows() > 0) { asked } else { 0 }
+    }
+
     /// How many rows of the store the labels know.
     pub fn labelled_rows(&self) -> u64 {
         self.labels.as_ref().map_or(0, |labels| labels.rows())

@@ -373,7 +373,7 @@ mod tests {
         assert!(form.has_headings(&names), "{names:?}");
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        let last = |row: usize| rows[row].iter().skip(28).map(str::to_owned).collect::<Vec<_>>();
+        let last = |row: usize| rows[row].iter().skip(29).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(last(0), ["-1", "[1,\"\\u{202e}\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
