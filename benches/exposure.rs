@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use lazaretto::domain::asset::AssetTable;
 use lazaretto::domain::list::{ListKind, RowKey};
 use lazaretto::domain::packed_key::{PACKED_KEY, PackedKey};
+use lazaretto::domain::transfer::{Amount, Movement, Transfer};
 use lazaretto::exposure::{DEFAULT_HOPS, MAX_HOPS, Settings, Source, World};
 
 #[global_allocator]
@@ -95,6 +96,16 @@ fn source(number: u32) -> Source {
         listed_from: Some(1_500_500_000),
         unlisted_until: Some(1_500_500_000),
     }
+}
+
+/// The transfer of a row; of 1,000 `dust` are below the floor.
+fn payment(row: u64, pair: (u32, u32), dust: u64) -> Transfer {
+    let mut transfer = rmat::transfer(row, pair);
+    let is_dust = rmat::random(&mut (row ^ 0xd057)) % 1_000 < dust;
+    if let (true, Movement::Account(movement)) = (is_dust, &mut transfer.movement) {
+        movement.amount = Amount::from(100_000_000_000_000_u64 + row);
+    }
+    transfer
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
@@ -178,7 +189,7 @@ fn measure(run: &Run, graph: Option<&str>) {
         while row < transfers {
             let (time, batch) = timed(|| {
                 let batch = pairs.by_ref().take(BATCH as usize);
-                batch.map(|(pair, row)| rmat::transfer(row, pair, dust)).collect::<Vec<_>>()
+                batch.map(|(pair, row)| payment(row, pair, dust)).collect::<Vec<_>>()
             });
             generated += time;
             world.append(row, &batch);
@@ -319,7 +330,7 @@ fn changes(
     for batch in 0..batches {
         let first = transfers + batch * BATCH;
         let rows = (first..first + BATCH).zip(pairs.by_ref());
-        let batch: Vec<_> = rows.map(|(row, pair)| rmat::transfer(row, pair, dust)).collect();
+        let batch: Vec<_> = rows.map(|(row, pair)| payment(row, pair, dust)).collect();
         let (time, made) = timed(|| {
             world.append(first, &batch);
             world.relabel()

@@ -74,11 +74,9 @@ pub fn address(number: u32) -> [u8; 20] {
 }
 
 /// The transfer of a row: of ether on Ethereum, in order of time. Which pair it is of being random,
-/// so is the time of every pair. Of 1,000 transfers `dust` are below the floor.
-pub fn transfer(row: u64, (from, to): (u32, u32), dust: u64) -> Transfer {
+/// so is the time of every pair.
+pub fn transfer(row: u64, (from, to): (u32, u32)) -> Transfer {
     let height = row / BLOCK;
-    let is_dust = random(&mut (row ^ 0xd057)) % 1_000 < dust;
-    let amount: u64 = if is_dust { 100_000_000_000_000 } else { 1_000_000_000_000_000_000 };
     Transfer {
         chain: Chain::Evm(1),
         time: 1_500_000_000 + height * 12,
@@ -90,7 +88,7 @@ pub fn transfer(row: u64, (from, to): (u32, u32), dust: u64) -> Transfer {
             from: Some(Holder::Evm(address(from))),
             to: Some(Holder::Evm(address(to))),
             asset: Asset::Native,
-            amount: Amount::from(amount + row),
+            amount: Amount::from(1_000_000_000_000_000_000_u64 + row),
             usd_micros: None,
         }),
     }
