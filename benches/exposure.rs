@@ -203,8 +203,8 @@ fn measure(run: &Run, graph: Option<&str>) {
     println!("first relabel, without sources: {time:.2?}");
     println!(
         "graph in memory: {:.1} bytes a transfer; at most {:.1}",
-        (after - before) as f64 / transfers as f64,
-        (most - before) as f64 / transfers as f64
+        after.saturating_sub(before) as f64 / transfers as f64,
+        most.saturating_sub(before) as f64 / transfers as f64
     );
 
     let nodes = 1 << scale;

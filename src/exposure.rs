@@ -36,6 +36,24 @@
 //! it, nor from the earliest completion beside it (x sends to a listed address at 2, 10 and 30, a
 //! sends to x at 5: complete at 10), so `as_of` is answered by a bounded search in both directions.
 //!
+//! # What ends a path
+//!
+//! A stop ends every path. A hub ends those that leave it since it was one: an edge that funds leave
+//! a key by is cut where the key, by edges of the same chain at an earlier chain time that are no
+//! dust, had dealt with more keys than the limit (a UTXO transaction counts as one). Forwards that is
+//! the edge by which a path goes on, backwards the one by which it came. So a hub is two nodes on a
+//! clock, before and from its moment, and sent-to keeps an arrival at each. At the other end of a cut
+//! edge a label by the hub stands beside the others, at a hop more than the hub has.
+//!
+//! # What counts
+//!
+//! An edge counts where it moves an asset of the table, from its floor on, between two keys that are
+//! somebody; or where it is dust that adds up: for some end `a` of its sender and `b` of its receiver
+//! the sum of what moved of the asset from `a` to `b` on the clock, up to and with its moment, each
+//! amount rounded up to units of 8 decimals, reaches the floor, or something among it counts by
+//! itself. The ends of a key are the parties of lists that name it and other keys, and the key. In a
+//! UTXO transaction a leg counts likewise, by what its holders had opposite to an end. See `dust`.
+//!
 //! A key that is seen on several clocks (see `clock`) is a node on each; an arrival on one of them
 //! is looked at from the others by chain time when edges are followed, and is stored only where it
 //! happened.

@@ -52,15 +52,18 @@ pub struct HubsPage {
 impl Engine {
     /// A page of the untagged hubs. Blocks.
     pub fn hubs(&self, query: &HubsQuery) -> Result<HubsPage, EngineError> {
-        let world = self.graph()?;
-        let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
-        let page = world.hubs(&HubQuery {
-            chain: query.chain.as_ref(),
-            exposed: query.exposed,
-            after: query.after.as_ref(),
-            limit: query.limit,
-            budget: BUDGET,
-        });
+        // The graph is let go before the store is read.
+        let page = {
+            let world = self.graph()?;
+            let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+            world.hubs(&HubQuery {
+                chain: query.chain.as_ref(),
+                exposed: query.exposed,
+                after: query.after.as_ref(),
+                limit: query.limit,
+                budget: BUDGET,
+            })
+        };
         let mut wanted: Vec<u64> = page.found.iter().filter_map(|hub| hub.first_row).collect();
         wanted.sort_unstable();
         wanted.dedup();

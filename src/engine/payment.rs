@@ -115,7 +115,7 @@ impl AtHand<'_> {
             Effect::Counts | Effect::AddsUp | Effect::Dust | Effect::Nothing => Vec::new(),
         };
         let is_undecided = match effect {
-            Effect::Dust => world.is_none(),
+            Effect::Dust => world.is_none() || look_up.incomplete.get(),
             Effect::Counts | Effect::AddsUp | Effect::UnvaluedAsset => look_up.incomplete.get(),
             Effect::Nothing => false,
         };
@@ -131,9 +131,16 @@ impl<'s> LookUp<'_, 's> {
             let keys = texts.iter().filter_map(|text| self.keys(text, payment));
             keys.flat_map(|keys| keys.own).map(|key| PackedKey::from(&key)).collect()
         };
-        let ends = (&keys(&payment.sources)[..], &keys(&payment.destinations)[..]);
-        let moved = (&payment.chain, &payment.asset, payment.amount);
-        if world.adds_up(ends, moved) { Effect::AddsUp } else { effect }
+        let (from, to) = (keys(&payment.sources), keys(&payment.destinations));
+        let Payment { chain, asset, amount, .. } = payment;
+        match world.adds_up(&from, &to, chain, asset, *amount, BUDGET) {
+            Some(true) => Effect::AddsUp,
+            Some(false) => effect,
+            None => {
+                self.incomplete.set(true);
+                effect
+            }
+        }
     }
 
     fn prospects(&self, payment: &Payment) -> Vec<(usize, Prospect<'s>)> {

@@ -151,7 +151,8 @@ impl Search<'_> {
 
     /// Counts an edge that is looked at.
     fn spend(&mut self) -> bool {
-        self.cone.cut_short |= self.cone.examined >= self.budget;
+        self.cone.cut_short |= self.cone.examined >= self.budget
+            || self.aim.recount.is_some_and(Recount::is_cut_short);
         self.cone.examined += u64::from(!self.cone.cut_short);
         !self.cone.cut_short
     }

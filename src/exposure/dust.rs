@@ -12,11 +12,12 @@
 //! the outputs, or the other way round, over transactions.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
 
 use super::clock::ClockId;
-use super::edges::{Adjacency, Appended, Edge};
+use super::edges::{Adjacency, Appended, Edge, Edges};
 use super::ground::Ground;
 use super::nodes::{DUSTY, FIRST, Node};
 use super::parties::Groups;
@@ -24,9 +25,9 @@ use super::shares::{AssetId, Judge, NotCounted};
 use super::world::Moves;
 use crate::domain::packed_key::PackedKey;
 
-/// In a transaction with more inputs times outputs dust is not added up: with hundreds of both it
-/// costs more than it moves.
-const MOST_PAIRS: usize = 1 << 16;
+/// In a transaction with more inputs times outputs dust counts by itself, and is not added up: to sum
+/// it would cost more than to read it.
+pub(super) const MOST_PAIRS: usize = 1 << 12;
 
 /// A key, by its first node, or a listed party, by its number among the groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,16 +79,73 @@ pub(super) struct Adding<'a> {
     pub moves: &'a Moves,
     pub judge: &'a Judge,
     pub groups: &'a Groups,
+    pub work: &'a Work,
+}
+
+/// What adding up has done so far.
+#[derive(Debug)]
+pub(super) struct Work {
     /// Edges that were looked at.
-    pub looked_at: &'a Cell<u64>,
+    looked_at: Cell<u64>,
+    /// So many are looked at: what is said after that may lack some.
+    budget: u64,
+    /// A party may have thousands of keys, and is asked for again and again.
+    parties: RefCell<HashMap<(u32, ClockId), Rc<EndNodes>>>,
+}
+
+impl Work {
+    pub fn new(budget: u64) -> Self {
+        Self { looked_at: Cell::new(0), budget, parties: RefCell::default() }
+    }
+
+    /// Edges that were looked at.
+    pub fn looked_at(&self) -> u64 {
+        self.looked_at.get()
+    }
+
+    /// Counts an edge that is looked at, if there is budget left.
+    fn look(&self) -> bool {
+        let has_budget = !self.is_cut_short();
+        self.looked_at.set(self.looked_at.get().saturating_add(1));
+        has_budget
+    }
+
+    /// Whether the budget ran out.
+    pub fn is_cut_short(&self) -> bool {
+        self.looked_at.get() >= self.budget
+    }
+}
+
+/// The nodes of an end on a clock, ascending, and how many edges leave them and arrive.
+#[derive(Debug)]
+struct EndNodes {
+    nodes: Vec<Node>,
+    leaving: usize,
+    arriving: usize,
+}
+
+impl EndNodes {
+    fn degree(&self, leaves: bool) -> usize {
+        if leaves { self.leaving } else { self.arriving }
+    }
+
+    fn contains(&self, node: Node) -> bool {
+        self.nodes.binary_search(&node).is_ok()
+    }
 }
 
 impl Adding<'_> {
     /// The ends at which a node stands: the parties that name its key, or the key.
     fn ends(&self, node: Node) -> Vec<End> {
+        let mut ends = Vec::with_capacity(1);
+        self.each_end(node, |end| ends.push(end));
+        ends
+    }
+
+    fn each_end(&self, node: Node, mut visit: impl FnMut(End)) {
         match self.groups.of(self.ground.nodes.key(node)) {
-            [] => vec![End::Key(self.ground.nodes.first(node))],
-            parties => parties.iter().map(|&party| End::Party(party)).collect(),
+            [] => visit(End::Key(self.ground.nodes.first(node))),
+            parties => parties.iter().for_each(|&party| visit(End::Party(party))),
         }
     }
 
@@ -118,19 +176,32 @@ impl Adding<'_> {
         Some(dust.fold(0, u64::saturating_add))
     }
 
-    /// The nodes of an end on a clock, ascending.
-    fn nodes(&self, end: End, clock: ClockId) -> Vec<Node> {
+    /// The nodes of an end on a clock.
+    fn nodes(&self, end: End, clock: ClockId) -> Rc<EndNodes> {
         let nodes = self.ground.nodes;
-        let mut all = match end {
-            End::Key(first) => nodes.group(&first).to_vec(),
-            End::Party(party) => {
-                let keys = self.groups.keys(party);
-                keys.iter().flat_map(|key| nodes.of_key(key)).collect()
-            }
+        let party = match end {
+            End::Key(first) => return Rc::new(self.on_clock(nodes.group(&first).to_vec(), clock)),
+            End::Party(party) => party,
         };
-        all.retain(|&node| nodes.clock(node) == clock);
-        all.sort_unstable();
-        all
+        if let Some(known) = self.work.parties.borrow().get(&(party, clock)) {
+            return Rc::clone(known);
+        }
+        let keys = self.groups.keys(party).iter();
+        let all = keys.flat_map(|key| nodes.of_key(key)).collect();
+        let found = Rc::new(self.on_clock(all, clock));
+        self.work.parties.borrow_mut().insert((party, clock), Rc::clone(&found));
+        found
+    }
+
+    fn on_clock(&self, mut nodes: Vec<Node>, clock: ClockId) -> EndNodes {
+        nodes.retain(|&node| self.ground.nodes.clock(node) == clock);
+        nodes.sort_unstable();
+        let Edges { out, into, .. } = self.ground.edges;
+        let degree = |edges: &Adjacency| {
+            nodes.iter().flat_map(|&node| edges.pieces(node)).map(<[_]>::len).sum()
+        };
+        let (leaving, arriving) = (degree(out), degree(into));
+        EndNodes { nodes, leaving, arriving }
     }
 
     /// The pairs that an edge between a holder and another is summed in.
@@ -154,13 +225,13 @@ impl Adding<'_> {
         mut visit: impl FnMut(Node, Node, Appended),
     ) {
         let leaves = side.is_sent() == are_holders;
-        let adjacency = |leaves| match leaves {
-            true => &self.ground.edges.out,
-            false => &self.ground.edges.into,
-        };
+        let Edges { out, into, .. } = self.ground.edges;
+        let adjacency = |leaves| if leaves { out } else { into };
         for &node in at {
             for edge in adjacency(leaves).pieces(node).flatten() {
-                self.look();
+                if !self.work.look() {
+                    return;
+                }
                 let end = edge.node();
                 if self.ground.is_tx(end) != (side != Side::Transfer) || end < FIRST {
                     continue;
@@ -175,7 +246,9 @@ impl Adding<'_> {
                     continue;
                 }
                 for leg in adjacency(leaves).pieces(end).flatten() {
-                    self.look();
+                    if !self.work.look() {
+                        return;
+                    }
                     let beyond = leg.node();
                     if beyond < FIRST || self.ground.nodes.group(&node).contains(&beyond) {
                         continue;
@@ -189,10 +262,6 @@ impl Adding<'_> {
                 }
             }
         }
-    }
-
-    fn look(&self) {
-        self.looked_at.set(self.looked_at.get().saturating_add(1));
     }
 
     /// Whether dust is added up in a transaction.
@@ -214,10 +283,34 @@ impl Adding<'_> {
         }
     }
 
-    /// The dust payments of a pair that count.
-    pub fn counting(&self, pair: &Pair) -> Vec<Appended> {
-        let payments = self.payments(pair);
-        let Some(reached) = self.reached(pair.asset, payments.clone()) else { return Vec::new() };
+    /// The dust payments of pairs that count, and maybe of others of their holders. Holders of which
+    /// many pairs are asked are scanned once.
+    pub fn counting(&self, pairs: HashSet<Pair>) -> Vec<Appended> {
+        let mut by_holder: HashMap<(End, Side, ClockId), Vec<Pair>> = HashMap::new();
+        for pair in pairs {
+            by_holder.entry((pair.holder, pair.side, pair.clock)).or_default().push(pair);
+        }
+        let mut found = Vec::new();
+        for ((holder, side, clock), pairs) in by_holder {
+            let own = self.nodes(holder, clock).degree(side.is_sent());
+            let others = pairs
+                .iter()
+                .map(|pair| self.nodes(pair.other, clock).degree(!side.is_sent()).min(own));
+            if others.sum::<usize>() > 2 * own {
+                self.counting_of(holder, clock, side, &mut found);
+                continue;
+            }
+            for pair in pairs {
+                let payments = self.payments(&pair);
+                found.extend(self.that_count(pair.asset, payments));
+            }
+        }
+        found
+    }
+
+    /// The dust among the payments of a pair that counts.
+    fn that_count(&self, asset: AssetId, payments: Vec<Payment>) -> Vec<Appended> {
+        let Some(reached) = self.reached(asset, payments.clone()) else { return Vec::new() };
         let counts = |payment: &Payment| payment.dust.is_some() && payment.edge.key >= reached;
         payments.into_iter().filter(counts).map(|payment| payment.edge).collect()
     }
@@ -230,20 +323,14 @@ impl Adding<'_> {
     fn payments(&self, pair: &Pair) -> Vec<Payment> {
         let holders = self.nodes(pair.holder, pair.clock);
         let others = self.nodes(pair.other, pair.clock);
-        let degree = |nodes: &[Node], leaves: bool| {
-            let edges = if leaves { &self.ground.edges.out } else { &self.ground.edges.into };
-            nodes.iter().flat_map(|&node| edges.pieces(node)).map(<[_]>::len).sum::<usize>()
-        };
         let leaves = pair.side.is_sent();
-        let are_holders = degree(&holders, leaves) <= degree(&others, !leaves);
+        let are_holders = holders.degree(leaves) <= others.degree(!leaves);
         let mut found = Vec::new();
         let at = if are_holders { &holders } else { &others };
-        self.scan(at, pair.side, are_holders, |holder, other, edge| {
+        self.scan(&at.nodes, pair.side, are_holders, |holder, other, edge| {
             let is_asset =
                 self.moves.of(pair.side != Side::Transfer, edge.id).0.asset() == pair.asset;
-            let are_ends =
-                holders.binary_search(&holder).is_ok() && others.binary_search(&other).is_ok();
-            if is_asset && are_ends {
+            if is_asset && holders.contains(holder) && others.contains(other) {
                 found.push(edge);
             }
         });
@@ -289,7 +376,7 @@ impl Adding<'_> {
     fn counting_of(&self, holder: End, clock: ClockId, side: Side, found: &mut Vec<Appended>) {
         let nodes = self.nodes(holder, clock);
         let mut with_dust: HashMap<(Node, AssetId), Vec<End>> = HashMap::new();
-        self.scan(&nodes, side, true, |_, other, edge| {
+        self.scan(&nodes.nodes, side, true, |_, other, edge| {
             let (fact, _) = self.moves.of(side != Side::Transfer, edge.id);
             if fact.why() == Some(NotCounted::Dust) {
                 with_dust.entry((other, fact.asset())).or_insert_with(|| self.ends(other));
@@ -303,22 +390,19 @@ impl Adding<'_> {
             .flat_map(|((_, asset), ends)| ends.into_iter().map(move |end| (end, asset)))
             .collect();
         let mut sums: HashMap<(End, AssetId), Vec<Appended>> = HashMap::new();
-        self.scan(&nodes, side, true, |_, other, edge| {
+        self.scan(&nodes.nodes, side, true, |_, other, edge| {
             let asset = self.moves.of(side != Side::Transfer, edge.id).0.asset();
-            for end in self.ends(other) {
+            self.each_end(other, |end| {
                 if pairs.contains(&(end, asset)) {
                     sums.entry((end, asset)).or_default().push(edge);
                 }
-            }
+            });
         });
         for ((_, asset), mut edges) in sums {
             edges.sort_unstable_by_key(Appended::order);
             edges.dedup_by_key(|edge| edge.order());
-            let payments: Vec<_> =
-                edges.into_iter().filter_map(|edge| self.payment(edge, side)).collect();
-            let Some(reached) = self.reached(asset, payments.clone()) else { continue };
-            let counts = |of: &Payment| of.dust.is_some() && of.edge.key >= reached;
-            found.extend(payments.into_iter().filter(counts).map(|payment| payment.edge));
+            let payments = edges.into_iter().filter_map(|edge| self.payment(edge, side));
+            found.extend(self.that_count(asset, payments.collect()));
         }
     }
 
@@ -385,9 +469,12 @@ impl Adding<'_> {
     fn dust_may_follow(&self, node: Node, leaves: bool, key: u64) -> bool {
         let Ground { edges, nodes, .. } = self.ground;
         let edges = if leaves { &edges.out } else { &edges.into };
-        !self.groups.of(nodes.key(node)).is_empty()
-            || nodes.has(node, DUSTY)
-                && edges.between(node, key, u64::MAX).flatten().any(|edge| !edge.counts())
+        let is_dust_at = |twin: &Node| {
+            nodes.has(*twin, DUSTY)
+                && nodes.clock(*twin) == nodes.clock(node)
+                && edges.between(*twin, key, u64::MAX).flatten().any(|edge| !edge.counts())
+        };
+        !self.groups.of(nodes.key(node)).is_empty() || nodes.group(&node).iter().any(is_dust_at)
     }
 }
 
@@ -409,6 +496,11 @@ pub(super) struct Recount<'a> {
 impl<'a> Recount<'a> {
     pub fn new(adding: Adding<'a>, changed: HashSet<PackedKey>) -> Self {
         Self { adding, changed, reached: RefCell::default() }
+    }
+
+    /// Whether the budget ran out.
+    pub fn is_cut_short(&self) -> bool {
+        self.adding.work.is_cut_short()
     }
 
     /// Whether an edge counts.

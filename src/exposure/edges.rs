@@ -6,6 +6,8 @@
 //! then becomes a run, and runs are merged when the newer is a quarter of the older, so that a node
 //! is looked for in few.
 
+use std::cmp::Ordering;
+
 use super::nodes::Node;
 
 /// In [`Edge::other`]: the edge does not count for exposure.
@@ -15,7 +17,7 @@ pub(super) const UNCOUNTED: u32 = 1 << 31;
 const SMALLEST_FOLD: usize = 1 << 20;
 
 /// One end's view of a transfer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edge {
     /// When, on the clock of both ends.
     pub key: u64,
@@ -23,6 +25,20 @@ pub(super) struct Edge {
     other: u32,
     /// The row of an account transfer, or the leg of a UTXO transaction.
     pub id: u32,
+}
+
+impl Ord for Edge {
+    /// By key, other end and id; whether an edge counts does not move it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = |edge: &Self| (edge.key, edge.node(), edge.id, edge.other);
+        order(self).cmp(&order(other))
+    }
+}
+
+impl PartialOrd for Edge {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Edge {
@@ -308,15 +324,11 @@ impl Adjacency {
     fn set_counts(&mut self, node: Node, seen: &Edge, counts: bool) {
         let base = self.base.of_mut(node);
         for piece in std::iter::once(base).chain(self.runs.iter_mut().map(|run| run.of_mut(node))) {
-            let start = piece.partition_point(|edge| edge.key < seen.key);
-            let end = piece.partition_point(|edge| edge.key <= seen.key);
-            let simultaneous = &mut piece[start..end];
-            for edge in simultaneous.iter_mut() {
-                if (edge.node(), edge.id) == (seen.node(), seen.id) {
-                    edge.other = if counts { edge.node() } else { edge.other | UNCOUNTED };
-                }
+            let order = |edge: &Edge| (edge.key, edge.node(), edge.id);
+            let start = piece.partition_point(|edge| order(edge) < order(seen));
+            for edge in piece[start..].iter_mut().take_while(|edge| order(edge) == order(seen)) {
+                edge.other = if counts { edge.node() } else { edge.other | UNCOUNTED };
             }
-            simultaneous.sort_unstable();
         }
     }
 

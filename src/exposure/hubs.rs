@@ -2,7 +2,7 @@
 //! what their counterparties have by them. Does not say what a hub means.
 //!
 //! A key is a hub on a chain from the moment at which it had dealt with one more than the limit: in
-//! chain time, so that both clocks of a chain are compared. Transfers that leave it later stand at a
+//! chain time, so that both clocks of a chain are compared. Dust does not count for it. Transfers that leave it later stand at a
 //! node of their own (see `world/split`). Under insertion a moment only becomes earlier.
 
 use hashbrown::{HashMap, HashSet};
@@ -11,7 +11,9 @@ use super::clock::{ClockId, Clocks};
 use super::edges::{Appended, Edge};
 use super::ground::{Ground, mask};
 use super::hops::{ByHub, Entry, Hops, Tag};
-use super::nodes::{FIRST, HUB, Node, Nodes, STOP, TX};
+use super::nodes::{DUSTY, FIRST, HUB, Node, Nodes, STOP, TX};
+use super::shares::NotCounted;
+use super::world::Moves;
 
 /// Counts counterparties. A key on a chain is named by its first node there.
 #[derive(Debug, Default)]
@@ -26,22 +28,31 @@ pub(super) struct HubWatch {
 
 impl HubWatch {
     /// Counts every key anew.
-    pub fn count_all(&mut self, ground: Ground<'_>, limit: u32) {
+    pub fn count_all(&mut self, ground: Ground<'_>, moves: &Moves, limit: u32) {
         self.watched.clear();
         self.moments.clear();
         for node in FIRST..ground.nodes.len() as Node {
             if !ground.nodes.has(node, TX) && ground.first_on_chain(node) == node {
-                self.count(ground, node, limit);
+                self.count(ground, moves, node, limit);
             }
         }
     }
 
     /// Counts what was appended; returns whether any moment is new or another.
-    pub fn note(&mut self, ground: Ground<'_>, edges: &[Appended], limit: u32) -> bool {
+    pub fn note(
+        &mut self,
+        ground: Ground<'_>,
+        moves: &Moves,
+        edges: &[Appended],
+        limit: u32,
+    ) -> bool {
         let mut doubtful = HashSet::new();
         for edge in edges.iter().filter(|edge| edge.counts()) {
             for (node, other) in [(edge.from, edge.to()), (edge.to(), edge.from)] {
                 if ground.nodes.has(node, TX) {
+                    continue;
+                }
+                if is_dust(ground, moves, node, edge.id, ground.is_tx(other)) {
                     continue;
                 }
                 let first = ground.first_on_chain(node);
@@ -62,7 +73,7 @@ impl HubWatch {
         let mut changed = false;
         for first in doubtful {
             let before = self.moments.get(&first).copied();
-            self.count(ground, first, limit);
+            self.count(ground, moves, first, limit);
             changed |= self.moments.get(&first).copied() != before;
         }
         changed
@@ -70,7 +81,7 @@ impl HubWatch {
 
     /// Goes through the edges of a key on a chain in order of time until it has one counterparty
     /// more than the limit.
-    fn count(&mut self, ground: Ground<'_>, first: Node, limit: u32) {
+    fn count(&mut self, ground: Ground<'_>, moves: &Moves, first: Node, limit: u32) {
         self.watched.remove(&first);
         self.moments.remove(&first);
         let mut pieces: Vec<(ClockId, &[Edge])> = Vec::new();
@@ -95,7 +106,8 @@ impl HubWatch {
         while let Some(at) = (0..heads.len()).min_by_key(|&at| heads[at]) {
             let (clock, piece) = &mut pieces[at];
             let Some((edge, rest)) = piece.split_first() else { break };
-            if edge.counts() {
+            let leads_to_tx = ground.is_tx(edge.node());
+            if edge.counts() && !is_dust(ground, moves, first, edge.id, leads_to_tx) {
                 others.insert(ground.nodes.first(edge.node()));
                 if others.len() > limit as usize {
                     self.moments.insert(first, ground.clocks.time(*clock, edge.key));
@@ -146,6 +158,13 @@ impl HubWatch {
         new.sort_unstable();
         new
     }
+}
+
+/// Whether an edge of a key is dust. Dust that adds up counts for paths and makes no hub, so that a
+/// list which names more addresses of a party never cuts a path.
+fn is_dust(ground: Ground<'_>, moves: &Moves, own: Node, id: u32, leads_to_tx: bool) -> bool {
+    ground.nodes.group(&own).iter().any(|&twin| ground.nodes.has(twin, DUSTY))
+        && moves.of(leads_to_tx, id).0.why() == Some(NotCounted::Dust)
 }
 
 /// Finds what every counterparty of a labelled hub has by it, anew.

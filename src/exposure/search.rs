@@ -1,11 +1,11 @@
 //! Searches that callers ask for: exposure as of a moment or for other sources, and paths. Bounded;
 //! says where it was cut short. Changes nothing.
 
-use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
+use super::dust::Work;
 use super::ground::{Ground, mask};
 use super::nodes::Node;
 use super::parties::{Groups, kind_index};
@@ -101,8 +101,8 @@ impl World {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (by_kind, further) = self.by_kind(sources);
-        let (groups, looked_at) = (sources.map(|of| Groups::new(of.iter())), Cell::new(0));
-        let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
+        let (groups, work) = (sources.map(|of| Groups::new(of.iter())), Work::new(budget));
+        let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
@@ -125,9 +125,9 @@ impl World {
                 let nearest = nearest(self.ground(), &aim, &further, &found, &states, &targets);
                 all.found.extend(nearest.map(|path| Nearest { kind, path }));
                 all.note(found);
-                all.examined = all.examined.saturating_add(looked_at.take());
             }
         }
+        all.examined = all.examined.saturating_add(work.looked_at());
         all.stops_met.sort_unstable();
         all.stops_met.dedup();
         all
@@ -139,8 +139,9 @@ impl World {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (mut by_kind, _) = self.by_kind(query.sources);
-        let (groups, looked_at) = (query.sources.map(|of| Groups::new(of.iter())), Cell::new(0));
-        let recount = groups.as_ref().and_then(|groups| self.recount(groups, &looked_at));
+        let (groups, work) =
+            (query.sources.map(|of| Groups::new(of.iter())), Work::new(query.budget));
+        let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
         let directions = Direction::ALL.into_iter();
@@ -177,7 +178,6 @@ impl World {
                 found.append(&mut walk.found);
                 within.cut_short |= cut_short;
                 all.note(within);
-                all.examined = all.examined.saturating_add(looked_at.take());
             }
             found.sort_by(|(at, a), (bt, b)| {
                 let rows = |path: &Path| path.hops.iter().map(|hop| hop.row).collect::<Vec<_>>();
@@ -186,6 +186,7 @@ impl World {
             let path = |(_, path)| path;
             all.found.extend(found.into_iter().map(path).take(query.max_paths));
         }
+        all.examined = all.examined.saturating_add(work.looked_at());
         all.stops_met.sort_unstable();
         all.stops_met.dedup();
         all

@@ -6,11 +6,13 @@ use lazaretto::domain::asset::AssetTable;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
-    Amount, Holder, Leg, Movement, Placement, Position, Transfer, TxStatus, UtxoMovement,
+    Amount, Asset, Holder, Leg, Movement, Placement, Position, Transfer, TxStatus, UtxoMovement,
 };
 use lazaretto::engine::Import;
 use lazaretto::exposure::Direction;
+use lazaretto::screening::payment::{Effect, Payment};
 use lazaretto::screening::policy::Decision;
+use lazaretto::screening::{Narrowing, Scope};
 
 use crate::desk::{Desk, at, list_id, unplaced, wallet};
 
@@ -155,8 +157,11 @@ fn a_hub_on_bitcoin_cash_cuts_nothing_on_bitcoin() {
     let desk = desk(&thief, "XBT");
     let cash = Chain::BitcoinCash;
     let specks = (0..OWN_WALLETS)
-        .map(|number| coins(&cash, 1 + number, &hub, std::slice::from_ref(&hub), 100_000 + number));
+        .map(|number| coins(&cash, 1 + number, &hub, std::slice::from_ref(&hub), 300_000 + number));
     desk.store(specks.collect(), &[]);
+    desk.engine().settle_exposure(true).unwrap();
+    let hubs = desk.engine().hub_counts().unwrap();
+    assert_eq!(hubs.get(&cash), Some(&1), "{hubs:?}");
     let stolen = [
         coins(&Chain::Bitcoin, 30_000, &thief, std::slice::from_ref(&hub), 100_000_000),
         coins(&Chain::Bitcoin, 30_001, &hub, std::slice::from_ref(&behind), 100_000_000),
@@ -187,4 +192,35 @@ fn ten_thousand_payments_of_a_cent_less_than_a_dollar_are_a_dealing() {
     let value = sent.only(Direction::ReceivedFrom).and_then(|(_, evidence)| evidence.as_ref());
     let rows = value.map(|evidence| evidence.direct_values.len());
     assert_eq!(rows, Some(1), "one asset");
+}
+
+/// A payment below the floor counts beforehand where it would once it was made.
+#[test]
+fn a_payment_that_reaches_the_floor_with_earlier_ones_is_foretold() {
+    let desk = desk(&wallet(THIEF), "ETH");
+    let most = SPECK - 10_000_000_000;
+    desk.store(vec![pay(1, &wallet(THIEF), &wallet(BEHIND), most)], &[]);
+    desk.engine().settle_exposure(true).unwrap();
+    let effect = |from: u8, to: u8, amount: u128| {
+        let payment = Payment {
+            sources: vec![wallet(from)],
+            destinations: vec![wallet(to)],
+            chain: Chain::Evm(1),
+            asset: Asset::Native,
+            amount: Amount::from(amount),
+            direction: Direction::ReceivedFrom,
+        };
+        let at_hand = desk.engine().at_hand().unwrap();
+        let now = desk.engine().now();
+        let scope = Scope::new(at_hand.snapshot(), &Narrowing::default(), now).unwrap();
+        let prospective = at_hand.prospective(&scope, &payment);
+        assert!(!prospective.incomplete);
+        (prospective.effect, prospective.found.len())
+    };
+    assert_eq!(effect(THIEF, BEHIND, 1), (Effect::AddsUp, 1));
+    assert_eq!(effect(THIEF, FARTHER, 1), (Effect::Dust, 0), "nothing before");
+    assert_eq!(effect(BEHIND, THIEF, 1), (Effect::Dust, 0), "the other way");
+    assert_eq!(effect(THIEF, BEHIND, 0), (Effect::Nothing, 0));
+    desk.store(vec![pay(2, &wallet(THIEF), &wallet(BEHIND), 1)], &[]);
+    assert_eq!(seen(&desk, &wallet(BEHIND)).2, [(1, false)]);
 }

@@ -21,8 +21,8 @@ pub enum Change {
     Relabel,
 }
 
-pub fn change() -> impl Strategy<Value = Change> {
-    let many = prop::collection::vec(given::transfer(), 1..5);
+pub fn change(transfer: impl Strategy<Value = Transfer>) -> impl Strategy<Value = Change> {
+    let many = prop::collection::vec(transfer, 1..5);
     let retract = (0_u8..3, 0_u64..6);
     prop_oneof![
         12 => many.prop_map(Change::Append),
@@ -168,8 +168,21 @@ proptest! {
     /// Any interleaving.
     #[test]
     fn changes_end_where_a_build_does(
-        changes in prop::collection::vec(change(), 1..24),
+        changes in prop::collection::vec(change(given::transfer()), 1..24),
         (max_hops, hub_limit) in (1_u8..=15, 2_u32..14),
+    ) {
+        let mut known = Known::new(settings(max_hops, hub_limit));
+        for change in changes {
+            known.apply(change);
+        }
+        known.check();
+    }
+
+    /// Any interleaving of dust, with hubs that come soon.
+    #[test]
+    fn dust_in_any_order_ends_where_a_build_does(
+        changes in prop::collection::vec(change(given::dusty()), 1..24),
+        (max_hops, hub_limit) in (1_u8..=5, 2_u32..5),
     ) {
         let mut known = Known::new(settings(max_hops, hub_limit));
         for change in changes {

@@ -1,11 +1,12 @@
 //! What is tried to get out of sight: hubs made to order, and amounts cut into dust.
 
 use super::given::{holder, key, settings};
+use super::model::shown as shown_of_all;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, Position, Transfer, TxStatus,
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, Placement, Position, Transfer, TxStatus,
     UtxoMovement,
 };
 use crate::exposure::{Direction, Labels, Settings, Source, Was, World};
@@ -218,4 +219,115 @@ fn dust_outputs_add_up_over_transactions() {
     assert_eq!(shown(&world(&[pay(5)], sources()).relabel().labels, next), []);
     let labels = world(&[pay(5), pay(6)], sources()).relabel().labels;
     assert_eq!(shown(&labels, next), [(Direction::ReceivedFrom, 1, false)]);
+}
+
+/// Labels after each batch by itself are those of all at once.
+fn check_in_batches(batches: &[Vec<Transfer>], sources: &[Source]) {
+    let mut stepped = world(&[], sources.to_vec());
+    let mut row = 0;
+    for batch in batches {
+        stepped.append(row, batch);
+        row += batch.len() as u64;
+        stepped.relabel();
+    }
+    let rows: Vec<_> = batches.iter().flatten().cloned().collect();
+    let once = world(&rows, sources.to_vec()).relabel().labels;
+    assert_eq!(shown_of_all(&stepped.relabel().labels), shown_of_all(&once));
+}
+
+/// Its first transfer on the other clock of a chain leaves a hub as well.
+#[test]
+fn a_hub_is_one_on_both_clocks_of_its_chain() {
+    let unplaced = Transfer { placement: Placement::Unknown, ..send(HUB, NEXT, 50, 100) };
+    let batches = [make_hub(&ETH, 10), vec![send(THIEF, HUB, 40, 100)], vec![unplaced]];
+    check_in_batches(&batches, &listed(&[THIEF], &ETH));
+}
+
+/// Dust that a hub sent since it was one counts by what it sent before.
+#[test]
+fn dust_of_a_hub_adds_up_with_what_came_before_its_moment() {
+    let batches = [
+        make_hub(&ETH, 10),
+        vec![send(THIEF, HUB, 30, 100), send(HUB, NEXT, 31, FLOOR / 2)],
+        vec![send(HUB, NEXT, 5, 100)],
+    ];
+    check_in_batches(&batches, &listed(&[THIEF], &ETH));
+}
+
+/// A speck to somebody, and the rest to an own wallet.
+fn pay_dust(from: u8, to: u8, height: u64) -> Transfer {
+    let mut tx = send_on(Chain::Bitcoin, from, to, height, 1);
+    if let Movement::Utxo(of) = &mut tx.movement {
+        of.inputs[0].amount = Some(100);
+        let change = Leg { holders: vec![on(OWN, &Chain::Bitcoin)], ..of.inputs[0].clone() };
+        of.outputs.push(change);
+    }
+    tx
+}
+
+/// A leg that counts since an earlier one became known, with the rest of its transaction known long
+/// before: behind a hub, directly, and as an input beside another listed one.
+#[test]
+fn legs_that_add_up_later_count_as_if_they_had_at_once() {
+    let thief = listed(&[THIEF], &Chain::Bitcoin);
+    let batches = [
+        make_hub(&Chain::Bitcoin, 10),
+        vec![send_on(Chain::Bitcoin, THIEF, HUB, 24, 100), pay_dust(HUB, NEXT, 31)],
+        vec![pay_dust(HUB, NEXT, 25)],
+    ];
+    check_in_batches(&batches, &thief);
+    check_in_batches(&[vec![pay_dust(THIEF, NEXT, 7)], vec![pay_dust(THIEF, NEXT, 5)]], &thief);
+    let beside = |first: u8, height| {
+        let mut tx = send_on(Chain::Bitcoin, first, NEXT, height, 100);
+        if let Movement::Utxo(of) = &mut tx.movement {
+            let holders = vec![on(OTHER_WALLET, &Chain::Bitcoin)];
+            of.inputs.push(Leg { holders, amount: Some(1), ..of.inputs[0].clone() });
+        }
+        tx
+    };
+    let mut two = listed(&[THIEF, OTHER_WALLET], &Chain::Bitcoin);
+    two[1].listing.party_uid = "other".into();
+    check_in_batches(&[vec![beside(THIEF, 7)], vec![beside(LAST, 5)]], &two);
+}
+
+/// In a transaction that is too large to add dust up in, dust counts.
+#[test]
+fn dust_counts_in_a_huge_transaction() {
+    let leg = |number: u16| Leg {
+        holders: vec![Holder::Other(format!("an unknown form {number}").into())],
+        unattributable: false,
+        amount: Some(1),
+    };
+    let mut tx = send_on(Chain::Bitcoin, THIEF, NEXT, 5, 1);
+    if let Movement::Utxo(of) = &mut tx.movement {
+        of.inputs[0].amount = Some(10_000);
+        of.outputs.extend((0..4_100).map(leg));
+    }
+    let labels = world(&[tx], listed(&[THIEF], &Chain::Bitcoin)).relabel().labels;
+    let direct = [(Direction::ReceivedFrom, 1, false)];
+    assert_eq!(shown(&labels, key(NEXT, &Chain::Bitcoin)), direct);
+}
+
+/// Dust that counts since a list names a party makes no hub: a list that is added cuts no path.
+#[test]
+fn dust_makes_no_hub() {
+    let specks = (10..)
+        .zip(OWN..OWN + 2 * LIMIT as u8)
+        .flat_map(|(at, to)| [send(HUB, to, at, FLOOR / 2), send(OTHER_WALLET, to, at, FLOOR / 2)]);
+    let mut rows: Vec<_> = specks.collect();
+    rows.extend([send(THIEF, HUB, 50, 100), send(HUB, NEXT, 51, 100)]);
+    let mut world = world(&rows, listed(&[THIEF], &ETH));
+    let wanted = [(Direction::ReceivedFrom, 2, false)];
+    assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), wanted);
+    let mut more = listed(&[HUB, OTHER_WALLET], &ETH);
+    more.iter_mut().for_each(|source| {
+        source.kind = ListKind::Advisory;
+        source.list = "advisory".parse().unwrap();
+    });
+    more.extend(listed(&[THIEF], &ETH));
+    world.set_parties(more, Vec::new());
+    let made = world.relabel();
+    assert_eq!(made.new_hubs, []);
+    let of_thief = made.labels.of(&key(NEXT, &ETH)).find(|of| of.kind == ListKind::Sanctions);
+    assert_eq!(of_thief.map(|label| (label.hops, label.hub)), Some((2, false)));
 }

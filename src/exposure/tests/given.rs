@@ -135,6 +135,25 @@ pub fn transfer() -> impl Strategy<Value = Transfer> {
     prop_oneof![3 => account(), 1 => utxo()]
 }
 
+/// The same, mostly dust.
+pub fn dusty() -> impl Strategy<Value = Transfer> {
+    (transfer(), 0_u8..4).prop_map(|(mut transfer, few)| {
+        match &mut transfer.movement {
+            _ if few == 0 => {}
+            Movement::Account(of) if of.amount > 0 => {
+                of.amount = Amount::ONE + of.amount % Amount::from(12_u8);
+            }
+            Movement::Account(_) => {}
+            Movement::Utxo(of) => {
+                for leg in of.inputs.iter_mut().chain(&mut of.outputs) {
+                    leg.amount = leg.amount.map(|amount| amount.min(1));
+                }
+            }
+        }
+        transfer
+    })
+}
+
 /// A chain of the ones used, by the flag.
 fn chain(bitcoin: bool) -> Chain {
     if bitcoin { Chain::Bitcoin } else { Chain::Evm(1) }

@@ -186,7 +186,11 @@ impl Model<'_> {
         };
         for (row, transfer) in self.rows.iter().filter(|(_, transfer)| earlier(transfer)) {
             match &transfer.movement {
-                Movement::Account(_) => {
+                // Dust that adds up does not count for it.
+                Movement::Account(of) => {
+                    if !self.counts(transfer, &of.asset, Some(of.amount)) {
+                        continue;
+                    }
                     for (from, to) in self.pairs(transfer) {
                         if from == *key {
                             others.insert(to.0.to_vec());
@@ -196,9 +200,14 @@ impl Model<'_> {
                         }
                     }
                 }
-                Movement::Utxo(_) => {
-                    let its = |is_input| self.counting_keys(transfer, is_input).contains(key);
-                    if its(true) || its(false) {
+                Movement::Utxo(of) => {
+                    let has = |side: &[Leg]| {
+                        side.iter().any(|leg| {
+                            self.leg_counts(transfer, side, leg)
+                                && keys(&leg.holders, &transfer.chain).contains(key)
+                        })
+                    };
+                    if has(&of.inputs) || has(&of.outputs) {
                         others.insert(row.to_le_bytes().to_vec());
                     }
                 }

@@ -33,7 +33,7 @@ proptest! {
     /// Any interleaving, of which much has no known value: counts, and labels beside them.
     #[test]
     fn counts_end_where_a_build_does(
-        changes in prop::collection::vec(change(), 1..24),
+        changes in prop::collection::vec(change(given::transfer()), 1..24),
         (max_hops, hub_limit) in (1_u8..=5, 2_u32..14),
     ) {
         let mut known = Known::new(settings(max_hops, hub_limit));

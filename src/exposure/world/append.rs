@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::clock::ClockId;
+use super::super::dust::MOST_PAIRS;
 use super::super::edges::{Appended, Edge};
 use super::super::nodes::{DUSTY, FIRST, NULL, Node, Nodes, TX, UNKNOWN};
 use super::super::shares::{Fact, NotCounted, Totals};
@@ -128,15 +129,19 @@ impl World {
     ) {
         self.moves.rows.push(Fact::default(), 0);
         let tx = self.nodes.transaction(row, clock);
-        for (legs, is_input) in [(&movement.inputs, true), (&movement.outputs, false)] {
-            let nodes: Vec<Vec<Node>> = legs
-                .iter()
-                .map(|leg| self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN))
-                .collect();
+        let sides = [&movement.inputs, &movement.outputs].map(|legs| {
+            let ends = |leg: &Leg| self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN);
+            (legs, legs.iter().map(ends).collect::<Vec<_>>())
+        });
+        let holders = |(_, nodes): &(_, Vec<Vec<Node>>)| nodes.iter().map(Vec::len).sum::<usize>();
+        // Where dust cannot be added up it counts.
+        let is_huge = holders(&sides[0]).saturating_mul(holders(&sides[1])) > MOST_PAIRS;
+        for ((legs, nodes), is_input) in sides.into_iter().zip([true, false]) {
             let sums = sums(legs, &nodes);
             for (leg, nodes) in legs.iter().zip(&nodes) {
                 let sum = nodes.iter().filter_map(|node| sums.get(node)).max().copied();
-                self.take_leg(tx, key, transfer, (leg, sum.unwrap_or(0)), nodes, is_input);
+                let sum = if is_huge { u128::MAX } else { sum.unwrap_or(0) };
+                self.take_leg(tx, key, transfer, (leg, sum), nodes, is_input);
             }
         }
     }

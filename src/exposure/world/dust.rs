@@ -1,11 +1,11 @@
 //! Lets dust count where it adds up, and no longer where what it was summed with is gone. Decides
 //! nothing on what adds up.
 
-use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::dust::{Adding, End, Pair, Recount, Side};
+use super::super::dust::{Adding, End, Pair, Recount, Side, Work};
 use super::super::edges::Appended;
 use super::super::nodes::{DUSTY, FIRST, Node, TX};
 use super::super::parties::Groups;
@@ -16,22 +16,22 @@ use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
 
 impl World {
-    pub(super) fn adding<'a>(&'a self, groups: &'a Groups, looked_at: &'a Cell<u64>) -> Adding<'a> {
+    fn adding<'a>(&'a self, groups: &'a Groups, work: &'a Work) -> Adding<'a> {
         let (ground, moves, judge) = (self.ground(), &self.moves, &self.judge);
-        Adding { ground, moves, judge, groups, looked_at }
+        Adding { ground, moves, judge, groups, work }
     }
 
     /// Which edges count for other sources than those in force; `None` where all do as they stand.
     pub(in super::super) fn recount<'a>(
         &'a self,
         groups: &'a Groups,
-        looked_at: &'a Cell<u64>,
+        work: &'a Work,
     ) -> Option<Recount<'a>> {
         let in_force = self.parties.groups();
         let mut changed = groups.beyond(in_force);
         changed.extend(in_force.beyond(groups));
         let has_dust = |key| self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, DUSTY));
-        changed.iter().any(has_dust).then(|| Recount::new(self.adding(groups, looked_at), changed))
+        changed.iter().any(has_dust).then(|| Recount::new(self.adding(groups, work), changed))
     }
 
     /// Lets dust count where it adds up. Edges must be settled.
@@ -40,8 +40,8 @@ impl World {
             self.demote();
             self.sum_totals();
         }
-        let looked_at = Cell::new(0);
-        let adding = self.adding(self.parties.groups(), &looked_at);
+        let work = Work::new(u64::MAX);
+        let adding = self.adding(self.parties.groups(), &work);
         let found = if self.pending.recount {
             adding.all_counting()
         } else {
@@ -50,30 +50,35 @@ impl World {
             for edge in self.dust_of_grown() {
                 adding.touched(&edge, &mut pairs);
             }
-            pairs.iter().flat_map(|pair| adding.counting(pair)).collect()
+            adding.counting(pairs)
         };
         self.promote(found);
     }
 
     /// Whether a payment below the asset's floor, after all transfers, would reach it with those
     /// before it from any of the senders to any of the receivers. Of a UTXO transaction the outputs
-    /// to the receivers are asked for.
+    /// to the receivers are asked for. `None` where more than `budget` edges would have to be looked at.
     pub fn adds_up(
         &self,
-        (senders, receivers): (&[PackedKey], &[PackedKey]),
-        (chain, asset, amount): (&Chain, &Asset, Amount),
-    ) -> bool {
+        senders: &[PackedKey],
+        receivers: &[PackedKey],
+        chain: &Chain,
+        asset: &Asset,
+        amount: Amount,
+        budget: u64,
+    ) -> Option<bool> {
         let Some((fact, units, valued)) = self.judge.weigh(chain, asset, Some(amount)) else {
-            return false;
+            return Some(false);
         };
         let (is_output, asset) = (chain.is_utxo() && *asset == Asset::Native, fact.asset());
-        let (side, holders, others) = match is_output {
-            true => (Side::Output, receivers, senders),
-            false => (Side::Transfer, senders, receivers),
+        let (side, holders, others) = if is_output {
+            (Side::Output, receivers, senders)
+        } else {
+            (Side::Transfer, senders, receivers)
         };
-        let (looked_at, groups) = (Cell::new(0), self.parties.groups());
-        let adding = self.adding(groups, &looked_at);
-        let ends = |keys: &[PackedKey]| -> Vec<End> {
+        let work = Work::new(budget);
+        let adding = self.adding(self.parties.groups(), &work);
+        let ends = |keys: &[PackedKey]| -> BTreeSet<End> {
             keys.iter().flat_map(|key| adding.ends_of(key)).collect()
         };
         let (holders, others) = (ends(holders), ends(others));
@@ -82,13 +87,15 @@ impl World {
             let pairs = holders.iter().flat_map(|&holder| {
                 others.iter().map(move |&other| Pair { holder, other, side, clock, asset })
             });
-            let mut sums = pairs.map(|pair| adding.sum(&pair));
+            let mut sums = pairs.take_while(|_| !work.is_cut_short()).map(|pair| adding.sum(&pair));
             Some(sums.any(|sum| match (sum, fact.at_most(units)) {
                 (Some(sum), Some(more)) => valued.is_floor(sum.saturating_add(more)),
                 _ => true,
             }))
         });
-        with.into_iter().any(|adds_up| adds_up)
+        // What was found stands, whatever was not looked at.
+        let adds_up = with.into_iter().any(|adds_up| adds_up);
+        (adds_up || !work.is_cut_short()).then_some(adds_up)
     }
 
     /// Dust that does not count at the keys of parties that have more keys than before.
@@ -144,7 +151,7 @@ impl World {
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.sum_new();
-        if self.pending.all {
+        if self.pending.recount {
             return;
         }
         for edge in &mut self.pending.fresh {
@@ -155,6 +162,10 @@ impl World {
         // What was there before is as if it were appended now.
         let mut older: Vec<_> = new.into_values().collect();
         older.sort_unstable_by_key(Appended::order);
+        let is_leg =
+            |edge: &Appended| self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX);
+        // The other legs of its transaction are not new, and are not looked at again.
+        self.pending.all |= older.iter().any(is_leg);
         self.pending.fresh.extend(older);
     }
 

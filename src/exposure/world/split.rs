@@ -4,7 +4,7 @@
 use hashbrown::HashMap;
 
 use super::super::edges::Appended;
-use super::super::nodes::{DUSTY, LATE, Node, SPLIT};
+use super::super::nodes::{DUSTY, LATE, Node, SPLIT, TWIN};
 use super::World;
 
 /// A node, its late node, and the first key at which what leaves stands there.
@@ -21,9 +21,10 @@ impl World {
     pub(super) fn find_hubs(&mut self) -> Vec<Node> {
         let mut watch = std::mem::take(&mut self.watch);
         if self.pending.recount {
-            watch.count_all(self.ground(), self.hub_limit);
+            watch.count_all(self.ground(), &self.moves, self.hub_limit);
         } else {
-            self.pending.all |= watch.note(self.ground(), &self.pending.fresh, self.hub_limit);
+            self.pending.all |=
+                watch.note(self.ground(), &self.moves, &self.pending.fresh, self.hub_limit);
         }
         self.watch = watch;
         if !self.pending.all {
@@ -42,8 +43,15 @@ impl World {
         }
         let Self { nodes, clocks, watch, edges, pending, .. } = self;
         for edge in edges.tail_mut().iter_mut().chain(&mut pending.fresh) {
-            let Some(late) = nodes.late(edge.from) else { continue };
+            if !nodes.has(edge.from, TWIN) {
+                continue;
+            }
             let moment = watch.moment(nodes.first_on_chain(edge.from, clocks));
+            let Some(late) = nodes.late(edge.from) else {
+                // A hub's first transfer on the other clock of the chain.
+                pending.all |= moment.is_some();
+                continue;
+            };
             let time = clocks.time(nodes.clock(edge.from), edge.key);
             if moment.is_some_and(|moment| time > moment) {
                 nodes.flags[late as usize] |= nodes.flags[edge.from as usize] & DUSTY;
