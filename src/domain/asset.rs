@@ -2,7 +2,8 @@
 //! of facts; does not look at transfers.
 //!
 //! Anybody can emit transfers of a worthless token that seem to come from anywhere, and can send
-//! specks of a valuable one to anybody: only assets of the table count, from their dust floor on (`exposure` adds smaller ones up).
+//! specks of a valuable one to anybody: only assets of the table count, from their dust floor on
+//! (`exposure` adds smaller ones up).
 //! The built-in floors are about one US dollar at the prices of 2025, in round numbers.
 
 use std::collections::{HashMap, HashSet};

@@ -106,20 +106,15 @@ impl AtHand<'_> {
             incomplete: Cell::new(is_behind || is_graph_needed && world.is_none()),
         };
         let effect = look_up.adds_up(payment, effect);
-        let found = match effect {
-            Effect::Counts | Effect::AddsUp => look_up.prospects(payment),
-            Effect::UnvaluedAsset | Effect::Dust | Effect::Nothing => Vec::new(),
-        };
-        let unvalued = match effect {
-            Effect::UnvaluedAsset => look_up.unvalued_prospects(payment),
-            Effect::Counts | Effect::AddsUp | Effect::Dust | Effect::Nothing => Vec::new(),
-        };
-        let is_undecided = match effect {
-            Effect::Dust => world.is_none() || look_up.incomplete.get(),
-            Effect::Counts | Effect::AddsUp | Effect::UnvaluedAsset => look_up.incomplete.get(),
-            Effect::Nothing => false,
-        };
-        Prospective { effect, found, unvalued, incomplete: is_undecided }
+        let (mut found, mut unvalued) = (Vec::new(), Vec::new());
+        match effect {
+            Effect::Counts | Effect::AddsUp => found = look_up.prospects(payment),
+            Effect::UnvaluedAsset => unvalued = look_up.unvalued_prospects(payment),
+            Effect::Dust | Effect::Nothing => {}
+        }
+        // That nothing moves is certain whatever is not known.
+        let incomplete = effect != Effect::Nothing && look_up.incomplete.get();
+        Prospective { effect, found, unvalued, incomplete }
     }
 }
 
@@ -249,9 +244,10 @@ impl<'s> LookUp<'_, 's> {
             let Some(keys) = self.keys(text, payment) else { continue };
             let of_keys = keys.own.iter().chain(&keys.nested).map(|key| {
                 let now = self.unvalued_now(&PackedKey::from(key), payment.direction);
-                let more = match keys.own.contains(key) {
-                    true => self.unvalued_more(payment, (&keys, key), &others),
-                    false => Vec::new(),
+                let more = if keys.own.contains(key) {
+                    self.unvalued_more(payment, (&keys, key), &others)
+                } else {
+                    Vec::new()
                 };
                 KeyDealings { now, more }
             });
@@ -364,7 +360,8 @@ impl<'s> LookUp<'_, 's> {
     fn stop(&self, key: &KeyId, payment: &Payment) -> Option<StopReason> {
         let packed = PackedKey::from(key);
         if let Some(world) = self.world {
-            return world.stop_on(&packed, &payment.chain);
+            // The payment is later than all transfers.
+            return world.stop_at(&packed, &payment.chain, u64::MAX);
         }
         let is_stop = self.scope.is_service(key)
             || self.assets.is_token_contract(&packed)

@@ -52,6 +52,11 @@ pub(super) enum Side {
 }
 
 impl Side {
+    /// Whether a payment is a leg of a transaction.
+    fn is_leg(self) -> bool {
+        self != Self::Transfer
+    }
+
     /// Whether the edge of a payment goes from its holder.
     fn is_sent(self) -> bool {
         self != Self::Output
@@ -171,10 +176,9 @@ impl Adding<'_> {
     /// The units that dust of a pair comes to; `None` where any payment of it counts.
     pub fn sum(&self, pair: &Pair) -> Option<u64> {
         let mut payments = self.payments(pair);
-        if self.reached(pair.asset, payments.clone()).is_some() {
+        if self.reached(pair.asset, &payments).is_some() {
             return None;
         }
-        payments.sort_unstable_by_key(|payment| payment.edge.id);
         payments.dedup_by_key(|payment| payment.edge.id);
         let dust = payments.iter().filter_map(|payment| payment.dust);
         Some(dust.fold(0, u64::saturating_add))
@@ -211,7 +215,7 @@ impl Adding<'_> {
     /// The pairs that an edge between a holder and another is summed in.
     pub fn pairs(&self, holder: Node, other: Node, edge: &Appended, side: Side) -> Vec<Pair> {
         let clock = self.ground.nodes.clock(holder);
-        let asset = self.moves.of(side != Side::Transfer, edge.id).0.asset();
+        let asset = self.asset(edge, side);
         let others = self.ends(other);
         let with = |holder: End| {
             others.iter().map(move |&other| Pair { holder, other, side, clock, asset })
@@ -237,7 +241,7 @@ impl Adding<'_> {
                     return;
                 }
                 let end = edge.node();
-                if self.ground.is_tx(end) != (side != Side::Transfer) || end < FIRST {
+                if self.ground.is_tx(end) != side.is_leg() || end < FIRST {
                     continue;
                 }
                 let own = if leaves { edge.leaving(node) } else { edge.arriving(node) };
@@ -276,7 +280,7 @@ impl Adding<'_> {
 
     /// What an edge is as a payment; `None` where it is none.
     fn payment(&self, edge: Appended, side: Side) -> Option<Payment> {
-        let (fact, units) = self.moves.of(side != Side::Transfer, edge.id);
+        let (fact, units) = self.moves.of(side.is_leg(), edge.id);
         match fact.why() {
             None => Some(Payment { edge, dust: None }),
             // What cannot be told from other assets reaches the floor at once.
@@ -314,14 +318,14 @@ impl Adding<'_> {
 
     /// The dust among the payments of a pair that counts.
     fn that_count(&self, asset: AssetId, payments: Vec<Payment>) -> Vec<Appended> {
-        let Some(reached) = self.reached(asset, payments.clone()) else { return Vec::new() };
+        let Some(reached) = self.reached(asset, &payments) else { return Vec::new() };
         let counts = |payment: &Payment| payment.dust.is_some() && payment.edge.key >= reached;
         payments.into_iter().filter(counts).map(|payment| payment.edge).collect()
     }
 
     /// The key from which on the payments of a pair count; `None` where none does.
     pub fn reached_by(&self, pair: &Pair) -> Option<u64> {
-        self.reached(pair.asset, self.payments(pair))
+        self.reached(pair.asset, &self.payments(pair))
     }
 
     fn payments(&self, pair: &Pair) -> Vec<Payment> {
@@ -332,21 +336,24 @@ impl Adding<'_> {
         let mut found = Vec::new();
         let at = if are_holders { &holders } else { &others };
         self.scan(&at.nodes, pair.side, are_holders, |holder, other, edge| {
-            let is_asset =
-                self.moves.of(pair.side != Side::Transfer, edge.id).0.asset() == pair.asset;
+            let is_asset = self.asset(&edge, pair.side) == pair.asset;
             if is_asset && holders.contains(holder) && others.contains(other) {
                 found.push(edge);
             }
         });
-        // Two keys of the other end may be in one transaction.
-        found.sort_unstable_by_key(Appended::order);
-        found.dedup_by_key(|edge| edge.order());
-        found.into_iter().filter_map(|edge| self.payment(edge, pair.side)).collect()
+        self.in_order(found, pair.side)
     }
 
-    /// The key at which payments reach the asset's floor, or count by themselves.
-    fn reached(&self, asset: AssetId, mut payments: Vec<Payment>) -> Option<u64> {
-        payments.sort_unstable_by_key(|payment| (payment.edge.key, payment.edge.id));
+    /// The payments among edges, each once, in the order in which they are summed.
+    fn in_order(&self, mut edges: Vec<Appended>, side: Side) -> Vec<Payment> {
+        // Two keys of the other end may be in one transaction.
+        edges.sort_unstable_by_key(Appended::order);
+        edges.dedup_by_key(|edge| edge.order());
+        edges.into_iter().filter_map(|edge| self.payment(edge, side)).collect()
+    }
+
+    /// The key at which payments, in order, reach the asset's floor or count by themselves.
+    fn reached(&self, asset: AssetId, payments: &[Payment]) -> Option<u64> {
         let (mut sum, mut last) = (0_u64, None);
         payments.iter().find_map(|payment| {
             // A leg that several keys of an end hold is one.
@@ -360,16 +367,18 @@ impl Adding<'_> {
 
     /// Every dust payment that counts.
     pub fn all_counting(&self) -> Vec<Appended> {
-        let mut found = Vec::new();
-        for side in [Side::Transfer, Side::Input, Side::Output] {
-            let mut holders: HashSet<(End, ClockId)> = HashSet::new();
-            for node in (FIRST..self.ground.nodes.len() as Node)
-                .filter(|&node| self.ground.nodes.has(node, DUSTY) && !self.ground.is_tx(node))
-            {
-                let clock = self.ground.nodes.clock(node);
-                holders.extend(self.ends(node).into_iter().map(|end| (end, clock)));
+        let nodes = self.ground.nodes;
+        let mut holders: HashSet<(End, ClockId)> = HashSet::new();
+        for node in FIRST..nodes.len() as Node {
+            if nodes.has(node, DUSTY) && !self.ground.is_tx(node) {
+                self.each_end(node, |end| {
+                    holders.insert((end, nodes.clock(node)));
+                });
             }
-            for (holder, clock) in holders {
+        }
+        let mut found = Vec::new();
+        for (holder, clock) in holders {
+            for side in [Side::Transfer, Side::Input, Side::Output] {
                 self.counting_of(holder, clock, side, &mut found);
             }
         }
@@ -379,34 +388,29 @@ impl Adding<'_> {
     /// The dust payments of a holder that count, whoever is at the other end.
     fn counting_of(&self, holder: End, clock: ClockId, side: Side, found: &mut Vec<Appended>) {
         let nodes = self.nodes(holder, clock);
-        let mut with_dust: HashMap<(Node, AssetId), Vec<End>> = HashMap::new();
+        let mut with_dust: HashSet<(End, AssetId)> = HashSet::new();
         self.scan(&nodes.nodes, side, true, |_, other, edge| {
-            let (fact, _) = self.moves.of(side != Side::Transfer, edge.id);
-            if fact.why() == Some(NotCounted::Dust) {
-                with_dust.entry((other, fact.asset())).or_insert_with(|| self.ends(other));
+            if self.is_dust(&edge, side) {
+                let asset = self.asset(&edge, side);
+                self.each_end(other, |end| {
+                    with_dust.insert((end, asset));
+                });
             }
         });
         if with_dust.is_empty() {
             return;
         }
-        let pairs: HashSet<(End, AssetId)> = with_dust
-            .into_iter()
-            .flat_map(|((_, asset), ends)| ends.into_iter().map(move |end| (end, asset)))
-            .collect();
         let mut sums: HashMap<(End, AssetId), Vec<Appended>> = HashMap::new();
         self.scan(&nodes.nodes, side, true, |_, other, edge| {
-            let asset = self.moves.of(side != Side::Transfer, edge.id).0.asset();
+            let asset = self.asset(&edge, side);
             self.each_end(other, |end| {
-                if pairs.contains(&(end, asset)) {
+                if with_dust.contains(&(end, asset)) {
                     sums.entry((end, asset)).or_default().push(edge);
                 }
             });
         });
-        for ((_, asset), mut edges) in sums {
-            edges.sort_unstable_by_key(Appended::order);
-            edges.dedup_by_key(|edge| edge.order());
-            let payments = edges.into_iter().filter_map(|edge| self.payment(edge, side));
-            found.extend(self.that_count(asset, payments.collect()));
+        for ((_, asset), edges) in sums {
+            found.extend(self.that_count(asset, self.in_order(edges, side)));
         }
     }
 
@@ -466,7 +470,11 @@ impl Adding<'_> {
     }
 
     fn is_dust(&self, edge: &Appended, side: Side) -> bool {
-        self.moves.of(side != Side::Transfer, edge.id).0.why() == Some(NotCounted::Dust)
+        self.moves.is_dust(side.is_leg(), edge.id)
+    }
+
+    fn asset(&self, edge: &Appended, side: Side) -> AssetId {
+        self.moves.of(side.is_leg(), edge.id).0.asset()
     }
 
     /// Whether dust that does not count may stand at a node, or its party, at a key or later.

@@ -99,9 +99,9 @@ impl Appended {
         self.to = if counts { self.to() } else { self.to | UNCOUNTED };
     }
 
-    /// Which edge it is, whether it counts or not.
-    pub fn order(&self) -> (u64, Node, Node, u32) {
-        (self.key, self.from, self.to(), self.id)
+    /// Which edge it is, whether it counts or not. Orders by key and id, as payments are summed.
+    pub fn order(&self) -> (u64, u32, Node, Node) {
+        (self.key, self.id, self.from, self.to())
     }
 
     /// The node at whose place it stands in a direction, and how it looks from there.

@@ -2,8 +2,9 @@
 //! what their counterparties have by them. Does not say what a hub means.
 //!
 //! A key is a hub on a chain from the moment at which it had dealt with one more than the limit: in
-//! chain time, so that both clocks of a chain are compared. Dust does not count for it. Transfers that leave it later stand at a
-//! node of their own (see `world/split`). Under insertion a moment only becomes earlier.
+//! chain time, so that both clocks of a chain are compared. Dust does not count for it. Transfers
+//! that leave it later stand at a node of their own (see `world/split`). Under insertion a moment
+//! only becomes earlier.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -12,7 +13,6 @@ use super::edges::{Appended, Edge};
 use super::ground::{Ground, mask};
 use super::hops::{ByHub, Entry, Hops, Tag};
 use super::nodes::{DUSTY, FIRST, HUB, Node, Nodes, STOP, TX};
-use super::shares::NotCounted;
 use super::world::Moves;
 
 /// Counts counterparties. A key on a chain is named by its first node there.
@@ -164,7 +164,7 @@ impl HubWatch {
 /// list which names more addresses of a party never cuts a path.
 fn is_dust(ground: Ground<'_>, moves: &Moves, own: Node, id: u32, leads_to_tx: bool) -> bool {
     ground.nodes.group(&own).iter().any(|&twin| ground.nodes.has(twin, DUSTY))
-        && moves.of(leads_to_tx, id).0.why() == Some(NotCounted::Dust)
+        && moves.is_dust(leads_to_tx, id)
 }
 
 /// Finds what every counterparty of a labelled hub has by it, anew.

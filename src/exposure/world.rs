@@ -10,10 +10,10 @@ use super::ground::Ground;
 use super::hops::Hops;
 use super::hubs::{HubWatch, by_hubs};
 use super::labels::Basis;
-use super::nodes::{DUSTY, Node, Nodes};
+use super::nodes::{HUB, Node, Nodes};
 use super::parties::{Difference, KINDS, Parties};
 use super::publish::Shown;
-use super::shares::{AssetId, Fact, Judge, Totals};
+use super::shares::{AssetId, Fact, Judge, NotCounted, Totals};
 use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
@@ -78,6 +78,11 @@ impl Moves {
     pub fn of(&self, is_leg: bool, id: u32) -> (Fact, u64) {
         let worth = if is_leg { &self.legs } else { &self.rows };
         (worth.facts[id as usize], worth.units[id as usize])
+    }
+
+    /// Whether a row, or a leg, is dust by itself; it may add up.
+    pub fn is_dust(&self, is_leg: bool, id: u32) -> bool {
+        self.of(is_leg, id).0.why() == Some(NotCounted::Dust)
     }
 }
 
@@ -172,8 +177,7 @@ impl World {
             // A tag makes a hub no hub.
             self.pending.all |= !nodes.is_empty();
         }
-        let has_dust = |key| self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, DUSTY));
-        if difference.shrunk.iter().any(has_dust) {
+        if difference.shrunk.iter().any(|key| self.has_dust(key)) {
             self.pending.all = true;
             self.pending.recount = true;
             self.pending.demote = true;
@@ -204,12 +208,8 @@ impl World {
 
     /// Why paths end at a key, now and on any chain; `None` where they do not.
     pub fn stop(&self, key: &PackedKey) -> Option<StopReason> {
-        self.stop_where(key, |_| true)
-    }
-
-    /// Why a transfer that left a key now on a chain would end paths; `None` where it would not.
-    pub fn stop_on(&self, key: &PackedKey, chain: &Chain) -> Option<StopReason> {
-        self.stop_where(key, |of| of == chain)
+        let is_hub = || self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, HUB));
+        self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
     }
 
     /// Why a transfer that left a key on a chain at a chain time, in Unix seconds, ends paths; `None`
@@ -221,16 +221,6 @@ impl World {
                 && self.watch.moment(first).is_some_and(|moment| moment < time)
         };
         let is_hub = || self.nodes.of_key(key).iter().any(is_later);
-        self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
-    }
-
-    fn stop_where(&self, key: &PackedKey, on: impl Fn(&Chain) -> bool) -> Option<StopReason> {
-        let is_hub = || {
-            self.nodes.of_key(key).iter().any(|&node| {
-                self.nodes.has(node, super::nodes::HUB)
-                    && on(self.clocks.chain(self.nodes.clock(node)))
-            })
-        };
         self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
     }
 

@@ -1,14 +1,11 @@
 //! What is tried to get out of sight: hubs made to order, and amounts cut into dust.
 
-use super::given::{holder, key, settings};
+use super::given::{self, holder, key, settings};
 use super::model::shown as shown_of_all;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, Placement, Position, Transfer, TxStatus,
-    UtxoMovement,
-};
+use crate::domain::transfer::{Asset, Holder, Leg, Movement, Placement, Transfer, UtxoMovement};
 use crate::exposure::{Direction, Labels, Settings, Source, Was, World};
 
 const ETH: Chain = Chain::Evm(1);
@@ -24,34 +21,20 @@ const LAST: u8 = 5;
 /// Own wallets that a hub is made with begin here.
 const OWN: u8 = 100;
 
+/// As [`given::send`]; on a UTXO chain a transaction with one input and one output.
 fn send_on(chain: Chain, from: u8, to: u8, height: u64, amount: u64) -> Transfer {
-    let movement = match chain {
-        Chain::Bitcoin | Chain::BitcoinCash => {
-            let leg = |number| Leg {
-                holders: vec![on(number, &chain)],
-                unattributable: false,
-                amount: Some(amount),
-            };
-            let (inputs, outputs) = (vec![leg(from)], vec![leg(to)]);
-            Movement::Utxo(Box::new(UtxoMovement { coinbase: false, inputs, outputs }))
-        }
-        _ => Movement::Account(AccountMovement {
-            from: Some(on(from, &chain)),
-            to: Some(on(to, &chain)),
-            asset: Asset::Native,
-            amount: Amount::from(amount),
-            usd_micros: None,
-        }),
-    };
-    Transfer {
-        chain,
-        time: height,
-        placement: Position { height, tx_index: 0, index: 0 }.into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement,
+    let mut transfer = given::send(&chain, from, to, height, amount);
+    if chain.is_utxo() {
+        let leg = |number| Leg {
+            holders: vec![on(number, &chain)],
+            unattributable: false,
+            amount: Some(amount),
+        };
+        let (inputs, outputs) = (vec![leg(from)], vec![leg(to)]);
+        transfer.movement =
+            Movement::Utxo(Box::new(UtxoMovement { coinbase: false, inputs, outputs }));
     }
+    transfer
 }
 
 /// Bitcoin Cash has the keys of Bitcoin.

@@ -19,13 +19,12 @@ pub const KEYS: u8 = 6;
 /// The valued token of [`settings`].
 pub const TOKEN: [u8; 20] = [0x77; 20];
 
+pub fn rule(decimals: u8, floor: u32) -> AssetRule {
+    AssetRule { symbol: "X".into(), decimals, floor: Amount::from(floor) }
+}
+
 pub fn settings(max_hops: u8, hub_limit: u32) -> Settings {
     let mut assets = AssetTable::default();
-    let rule = |decimals, floor: u32| AssetRule {
-        symbol: "X".into(),
-        decimals,
-        floor: Amount::from(floor),
-    };
     assets.set(Chain::Evm(1), Asset::Native, rule(9, 20));
     assets.set(Chain::Evm(56), Asset::Native, rule(8, 2));
     assets.set(Chain::Bitcoin, Asset::Native, rule(8, 2));
@@ -49,6 +48,25 @@ pub fn holder(number: u8, chain: &Chain) -> Holder {
 
 pub fn key(number: u8, chain: &Chain) -> PackedKey {
     PackedKey::from(&holder(number, chain).key_ids(chain)[0])
+}
+
+/// `from` sends `amount` of the chain's coin to `to` at a height, whose time is the same number.
+pub fn send(chain: &Chain, from: u8, to: u8, height: u64, amount: u64) -> Transfer {
+    Transfer {
+        chain: chain.clone(),
+        time: height,
+        placement: Position { height, tx_index: 0, index: 0 }.into(),
+        block_hash: None,
+        tx: None,
+        status: TxStatus::Unknown,
+        movement: Movement::Account(AccountMovement {
+            from: Some(holder(from, chain)),
+            to: Some(holder(to, chain)),
+            asset: Asset::Native,
+            amount: Amount::from(amount),
+            usd_micros: None,
+        }),
+    }
 }
 
 fn amount() -> impl Strategy<Value = u64> {

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::given::{holder, key, settings, source, stop, transfer};
+use super::given::{key, send, settings, source, stop, transfer};
 use super::model::Model;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
-};
+use crate::domain::transfer::{Amount, Asset, Holder, Movement, Transfer};
 use crate::exposure::{Hub, HubPage, HubPlace, HubQuery, Settings, World};
 
 fn query(limit: usize) -> HubQuery<'static> {
@@ -93,22 +91,7 @@ fn chain_times(rows: &[Transfer]) -> BTreeMap<u64, u64> {
 }
 
 fn payment(at: u64, from: u8, to: u8, chain: &Chain) -> Transfer {
-    let movement = AccountMovement {
-        from: Some(holder(from, chain)),
-        to: Some(holder(to, chain)),
-        asset: Asset::Native,
-        amount: Amount::from(100_u32),
-        usd_micros: None,
-    };
-    Transfer {
-        chain: chain.clone(),
-        time: at * 10,
-        placement: Some(Position { height: at, tx_index: 0, index: 0 }).into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement: Movement::Account(movement),
-    }
+    Transfer { time: at * 10, ..send(chain, from, to, at, 100) }
 }
 
 fn world(settings: Settings, rows: &[Transfer]) -> World {

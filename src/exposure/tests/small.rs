@@ -1,36 +1,18 @@
 //! Single cases with their figures written out.
 
-use super::given::{TOKEN, holder, key, settings};
+use super::given::{self, TOKEN, holder, key, settings};
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Leg, Movement, Placement, Position, Transfer, TxStatus,
-    UtxoMovement,
-};
+use crate::domain::transfer::{Asset, Leg, Movement, Placement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
     Direct, Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World,
 };
 
 const ETH: Chain = Chain::Evm(1);
 
-/// `from` sends `amount` to `to` at a height, whose time is the same number.
 fn send(from: u8, to: u8, height: u64, amount: u64) -> Transfer {
-    Transfer {
-        chain: ETH,
-        time: height,
-        placement: Position { height, tx_index: 0, index: 0 }.into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement: Movement::Account(AccountMovement {
-            from: Some(holder(from, &ETH)),
-            to: Some(holder(to, &ETH)),
-            asset: Asset::Native,
-            amount: Amount::from(amount),
-            usd_micros: None,
-        }),
-    }
+    given::send(&ETH, from, to, height, amount)
 }
 
 fn source(number: u8) -> Source {

@@ -6,24 +6,17 @@ use proptest::prelude::*;
 use super::change::{Change, Known, cases, change};
 use super::given::{self, TOKEN, holder, key};
 use super::model::Model;
-use crate::domain::asset::{AssetRule, AssetTable};
+use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
-use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
-};
+use crate::domain::transfer::{Asset, Leg, Movement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was, World};
 
 /// Settings of [`given::settings`] without the coins of Bitcoin and of one EVM chain.
 fn settings(max_hops: u8, hub_limit: u32) -> Settings {
     let mut assets = AssetTable::default();
-    let rule = |decimals, floor: u32| AssetRule {
-        symbol: "X".into(),
-        decimals,
-        floor: Amount::from(floor),
-    };
-    assets.set(Chain::Evm(1), Asset::Native, rule(9, 20));
-    assets.set(Chain::Evm(1), Asset::Contract(TOKEN), rule(6, 2));
+    assets.set(Chain::Evm(1), Asset::Native, given::rule(9, 20));
+    assets.set(Chain::Evm(1), Asset::Contract(TOKEN), given::rule(6, 2));
     Settings { max_hops, hub_limit, assets }
 }
 
@@ -94,23 +87,13 @@ const B: u8 = 2;
 const S: u8 = 4;
 const T: u8 = 5;
 
-/// `from` sends `amount` at a height, whose time is the same number.
+/// As [`given::send`], of an asset.
 fn send(from: u8, to: u8, height: u64, asset: Asset, amount: u64) -> Transfer {
-    Transfer {
-        chain: ETH,
-        time: height,
-        placement: Position { height, tx_index: 0, index: 0 }.into(),
-        block_hash: None,
-        tx: None,
-        status: TxStatus::Unknown,
-        movement: Movement::Account(AccountMovement {
-            from: Some(holder(from, &ETH)),
-            to: Some(holder(to, &ETH)),
-            asset,
-            amount: Amount::from(amount),
-            usd_micros: None,
-        }),
+    let mut transfer = given::send(&ETH, from, to, height, amount);
+    if let Movement::Account(movement) = &mut transfer.movement {
+        movement.asset = asset;
     }
+    transfer
 }
 
 fn source(number: u8, chain: &Chain, kind: ListKind, list: &str) -> Source {

@@ -9,7 +9,6 @@ use super::super::dust::{Adding, End, Pair, Recount, Side, Work};
 use super::super::edges::Appended;
 use super::super::nodes::{DUSTY, FIRST, Node, TX};
 use super::super::parties::Groups;
-use super::super::shares::NotCounted;
 use super::World;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
@@ -30,8 +29,13 @@ impl World {
         let in_force = self.parties.groups();
         let mut changed = groups.beyond(in_force);
         changed.extend(in_force.beyond(groups));
-        let has_dust = |key| self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, DUSTY));
-        changed.iter().any(has_dust).then(|| Recount::new(self.adding(groups, work), changed))
+        let has_dust = changed.iter().any(|key| self.has_dust(key));
+        has_dust.then(|| Recount::new(self.adding(groups, work), changed))
+    }
+
+    /// Whether dust moved at a key.
+    pub(super) fn has_dust(&self, key: &PackedKey) -> bool {
+        self.nodes.of_key(key).iter().any(|&node| self.nodes.has(node, DUSTY))
     }
 
     /// Lets dust count where it adds up. Edges must be settled.
@@ -133,8 +137,11 @@ impl World {
     }
 
     fn is_dust(&self, edge: &Appended) -> bool {
-        let is_leg = self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX);
-        self.moves.of(is_leg, edge.id).0.why() == Some(NotCounted::Dust)
+        self.moves.is_dust(self.is_leg(edge), edge.id)
+    }
+
+    fn is_leg(&self, edge: &Appended) -> bool {
+        self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX)
     }
 
     /// Lets edges count.
@@ -146,8 +153,7 @@ impl World {
         }
         for edge in new.values() {
             self.edges.set_counts(edge, true);
-            let is_leg = self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX);
-            let (fact, units) = self.moves.of(is_leg, edge.id);
+            let (fact, units) = self.moves.of(self.is_leg(edge), edge.id);
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.sum_new();
@@ -162,10 +168,8 @@ impl World {
         // What was there before is as if it were appended now.
         let mut older: Vec<_> = new.into_values().collect();
         older.sort_unstable_by_key(Appended::order);
-        let is_leg =
-            |edge: &Appended| self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX);
         // The other legs of its transaction are not new, and are not looked at again.
-        self.pending.all |= older.iter().any(is_leg);
+        self.pending.all |= older.iter().any(|edge| self.is_leg(edge));
         self.pending.fresh.extend(older);
     }
 

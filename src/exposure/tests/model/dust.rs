@@ -133,10 +133,8 @@ impl Model<'_> {
         let mut parts = Vec::new();
         for (row, tx) in self.beside(transfer) {
             let Movement::Utxo(of) = &tx.movement else { continue };
-            let (own, far) = match is_input {
-                true => (&of.inputs, &of.outputs),
-                false => (&of.outputs, &of.inputs),
-            };
+            let (own, far) =
+                if is_input { (&of.inputs, &of.outputs) } else { (&of.outputs, &of.inputs) };
             let others: BTreeSet<_> =
                 far.iter().flat_map(|leg| keys(&leg.holders, chain)).collect();
             let moved = own.iter().enumerate().filter(|(_, leg)| leg.amount != Some(0));
