@@ -19,7 +19,7 @@ use lazaretto::domain::asset::AssetTable;
 use lazaretto::domain::list::{ListKind, RowKey};
 use lazaretto::domain::packed_key::{PACKED_KEY, PackedKey};
 use lazaretto::domain::transfer::{Amount, Movement, Transfer};
-use lazaretto::exposure::{DEFAULT_HOPS, MAX_HOPS, Settings, Source, World};
+use lazaretto::exposure::{DEFAULT_CLUSTER_LIMIT, DEFAULT_HOPS, MAX_HOPS, Settings, Source, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -180,7 +180,13 @@ fn measure(run: &Run, graph: Option<&str>) {
 
     let (before, _) = memory();
     let mut world =
-        World::new(Settings { max_hops: hops, hub_limit, assets: AssetTable::built_in() });
+        World::new(Settings {
+            max_hops: hops,
+            hub_limit,
+            assets: AssetTable::built_in(),
+            cluster_limit: DEFAULT_CLUSTER_LIMIT,
+            no_common_input: BTreeSet::new(),
+        });
     let pairs = || rmat::Rmat::new(SEED, scale);
     let mut generated = Duration::ZERO;
     let (time, ()) = timed(|| {

@@ -63,12 +63,16 @@
 //! The time of a transfer is its chain time here: the running maximum of the times of blocks, which
 //! never contradicts the order of transfers.
 
+use std::collections::BTreeSet;
+
 use crate::domain::asset::AssetTable;
+use crate::domain::chain::Chain;
 use crate::domain::list::{ListId, ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 
 mod build;
 mod clock;
+mod clusters;
 mod cone;
 mod counterparties;
 mod dust;
@@ -95,6 +99,9 @@ mod world;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
+pub use clusters::{
+    ClusterMember, ClusterPage, ClusterQuery, CommonInputSearch, Join, JoinChain,
+};
 pub use counterparties::{Dealing, Dealings};
 pub use evidence::Evidence;
 pub use hub_list::{Hub, HubPage, HubPlace, HubQuery, Volume};
@@ -108,7 +115,7 @@ pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
-pub const REVISION: u32 = 4;
+pub const REVISION: u32 = 5;
 
 /// The most hops that labels and searches can go: the working tags of `hops` and the words of
 /// `labels` keep hops in 4 bits, which 16 does not fit.
@@ -129,7 +136,14 @@ pub struct Settings {
     pub hub_limit: u32,
     /// The valued assets.
     pub assets: AssetTable,
+    /// The most keys that are taken for one owner's by common inputs.
+    pub cluster_limit: u32,
+    /// The chains whose transactions join no keys.
+    pub no_common_input: BTreeSet<Chain>,
 }
+
+/// The most keys that are taken for one owner's, unless told otherwise.
+pub const DEFAULT_CLUSTER_LIMIT: u32 = 10_000;
 
 /// A listed key, from which paths begin (or at which they end). Orders by list, listing, key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -258,4 +272,19 @@ pub struct Label {
     pub timing: Timing,
     /// What direct dealings come to; set at exactly one hop, and not for labels by hubs.
     pub direct: Option<Direct>,
+    /// Whether the path begins at a key that is joined with the source by common inputs, and not at
+    /// the source's own.
+    pub common_input: bool,
+}
+
+/// That a key is joined with a listed one of a kind by common inputs: an estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommonInput {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// Whether the key itself stood beside the listed one as an input of one transaction.
+    pub is_beside: bool,
+    /// Whether a chain of transactions leads to the listed key beyond the cluster limit only: the
+    /// key is not taken for its owner's.
+    pub is_cut: bool,
 }

@@ -117,7 +117,7 @@ impl Engine {
         let mut paths = Vec::new();
         let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
         for nearest in found.found.into_iter().filter(near_enough) {
-            let Path { direction, source, timing, hops } = &nearest.path;
+            let Path { direction, source, timing, hops, .. } = &nearest.path;
             let near = Near {
                 key: keys.first().copied().unwrap_or(source.key),
                 direction: *direction,
@@ -172,7 +172,7 @@ impl Engine {
                 searched.cut_short = Some("too many transfers of a hub");
             }
             for nearest in found.found {
-                let Path { direction, source, timing, hops } = &nearest.path;
+                let Path { direction, source, timing, hops, .. } = &nearest.path;
                 let received = *direction == Direction::ReceivedFrom;
                 let dealt = dealings.found.iter().any(|dealing| {
                     dealing.received == received
@@ -224,8 +224,8 @@ impl Engine {
         let keys = [near.key];
         let found = world.evidence(&keys, &label, BUDGET)?;
         let source = labels.source(label.source).clone();
-        let Label { direction, timing, .. } = label;
-        let path = Path { direction, source, timing, hops: found.path };
+        let Label { direction, timing, common_input, .. } = label;
+        let path = Path { direction, source, timing, common_input, hops: found.path };
         let mut cut_short = found.cut_short;
         let direct_values = match label.hops == 1 && !label.hub {
             true => self.sums(world, &keys, direction, &found.direct_rows).unwrap_or_else(|| {

@@ -395,7 +395,13 @@ impl Tracker {
 
     fn world_settings(&self) -> Settings {
         let ExposureSettings { max_hops, hub_limit, assets, .. } = self.settings.clone();
-        Settings { max_hops, hub_limit, assets }
+        Settings {
+            max_hops,
+            hub_limit,
+            assets,
+            cluster_limit: crate::exposure::DEFAULT_CLUSTER_LIMIT,
+            no_common_input: Default::default(),
+        }
     }
 
     fn exposure(

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::parties::{KINDS, kind_index};
+use super::parties::{KINDS, MAX_SOURCES, kind_index};
 use super::table::Table;
 use super::unvalued::Unvalued;
-use super::{Direct, Direction, Label, Source, Timing};
+use super::{CommonInput, Direct, Direction, Label, Source, Timing};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -141,8 +141,16 @@ impl<'a> KeyLabels<'a> {
     /// key is listed is not said here.
     #[inline]
     pub fn labels(self) -> impl Iterator<Item = Label> + use<'a> {
-        let words = self.0.iter().copied().filter(|&word| !is_unvalued(word));
+        let words = self.0.iter().copied().filter(|&word| word & 0xf != 0);
         words.map(unpack)
+    }
+
+    /// Listed keys that the key is joined with by common inputs, one a kind, each with the first by
+    /// order of their sources: for [`Labels::source`]. None of a kind of which the key is a source.
+    #[inline]
+    pub fn common_inputs(self) -> impl Iterator<Item = (CommonInput, u32)> + use<'a> {
+        let words = self.0.iter().copied().filter(|&word| is_common_input(word));
+        words.map(|word| (unpack_common_input(word), source_of(word)))
     }
 
     /// The key's direct dealings with sources in assets without a known value, by direction and
@@ -202,7 +210,7 @@ pub(super) fn kept(direct: Direct) -> Direct {
 }
 
 /// A label in 64 bits: hops 0-3, direction 4, kind 5-7, timing 8-9, hub 10, of direct dealings
-/// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-63.
+/// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-57, common input 63.
 pub(super) fn pack(label: Label) -> Option<u64> {
     let kind = kind_index(label.kind)? as u64;
     let direct = if label.hops == 1 && !label.hub { pack_direct(label.direct) } else { 0 };
@@ -213,12 +221,41 @@ pub(super) fn pack(label: Label) -> Option<u64> {
             | ((label.timing as u64) << 8)
             | (u64::from(label.hub) << 10)
             | (direct << 11)
-            | (u64::from(label.source) << 32),
+            | (u64::from(label.source) << 32)
+            | if label.common_input { COMMON_INPUT } else { 0 },
     )
 }
 
+/// The path of a label begins at a key that is joined with the source.
+const COMMON_INPUT: u64 = 1 << 63;
+
+/// A common input in 64 bits: 0 where a label has hops in 0-3, kind 5-7, beside a source 8, cut 9, 1
+/// in 10 (which no unvalued dealings have), source 32-57.
+pub(super) fn pack_common_input(found: CommonInput, source: u32) -> Option<u64> {
+    let kind = kind_index(found.kind)? as u64;
+    let mut word = (1 << 10) | (kind << 5) | (u64::from(source) << 32);
+    word |= u64::from(found.is_beside) << 8;
+    word |= u64::from(found.is_cut) << 9;
+    Some(word)
+}
+
+/// Whether [`pack_common_input`] made a word.
+#[inline]
+fn is_common_input(word: u64) -> bool {
+    word & 0x40f == 0x400
+}
+
+#[inline]
+fn unpack_common_input(word: u64) -> CommonInput {
+    CommonInput {
+        kind: kind_of(word),
+        is_beside: word >> 8 & 1 == 1,
+        is_cut: word >> 9 & 1 == 1,
+    }
+}
+
 /// Unvalued dealings in 64 bits: 0 where a label has hops in 0-3, direction 4, kind 5-7, rows 11-31,
-/// at most [`MOST_UNVALUED`], source 32-63.
+/// at most [`MOST_UNVALUED`], source 32-57.
 pub(super) fn pack_unvalued(direction: Direction, kind: usize, rows: u64, source: u32) -> u64 {
     ((direction as u64) << 4)
         | ((kind as u64) << 5)
@@ -226,10 +263,10 @@ pub(super) fn pack_unvalued(direction: Direction, kind: usize, rows: u64, source
         | (u64::from(source) << 32)
 }
 
-/// Whether [`pack_unvalued`] made a word: no label has 0 hops.
+/// Whether [`pack_unvalued`] made a word: no label has 0 hops, and no common input 0 in bit 10.
 #[inline]
 fn is_unvalued(word: u64) -> bool {
-    word & 0xf == 0
+    word & 0x40f == 0
 }
 
 #[inline]
@@ -270,13 +307,14 @@ fn unpack(word: u64) -> Label {
         hub,
         direct: (hops == 1 && !hub).then(|| unpack_direct(word >> 11)),
         source: source_of(word),
+        common_input: word & COMMON_INPUT != 0,
     }
 }
 
 /// The source of a word that [`pack`] or [`pack_unvalued`] made.
 #[inline]
 pub(super) fn source_of(word: u64) -> u32 {
-    (word >> 32) as u32
+    (word >> 32) as u32 & (MAX_SOURCES as u32 - 1)
 }
 
 #[cfg(test)]
@@ -290,9 +328,10 @@ mod tests {
             kind: ListKind::Sanctions,
             hub,
             hops,
-            source: u32::MAX,
+            source: MAX_SOURCES as u32 - 1,
             timing: Timing::Before,
             direct,
+            common_input: hub,
         };
         let back = unpack(pack(label).unwrap());
         assert_eq!(Label { direct: None, ..back }, Label { direct: None, ..label });
@@ -339,19 +378,27 @@ mod tests {
             source: 3,
             timing: Timing::Before,
             direct: None,
+            common_input: true,
         };
+        let most = MAX_SOURCES as u32 - 1;
         for direction in Direction::ALL {
             for (place, kind) in ListKind::ALL[..KINDS].iter().copied().enumerate() {
                 for rows in [1, 17, u64::from(MOST_UNVALUED) - 1, MOST_UNVALUED.into(), 1 << 40] {
-                    let most = u64::from(MOST_UNVALUED);
-                    let transfers = u32::try_from(rows.min(most)).unwrap();
-                    let unvalued = Unvalued { direction, kind, transfers, at_least: rows >= most };
-                    let word = pack_unvalued(direction, place, rows, u32::MAX);
-                    assert_eq!(source_of(word), u32::MAX);
-                    let words = [pack(label).unwrap(), word];
+                    let limit = u64::from(MOST_UNVALUED);
+                    let transfers = u32::try_from(rows.min(limit)).unwrap();
+                    let unvalued = Unvalued { direction, kind, transfers, at_least: rows >= limit };
+                    let word = pack_unvalued(direction, place, rows, most);
+                    let joined = CommonInput {
+                        kind,
+                        is_beside: rows % 2 == 0,
+                        is_cut: direction == Direction::SentTo,
+                    };
+                    let words =
+                        [pack(label).unwrap(), word, pack_common_input(joined, most).unwrap()];
                     let found = KeyLabels(&words);
                     assert_eq!(found.labels().collect::<Vec<_>>(), [label]);
-                    assert_eq!(found.unvalued().collect::<Vec<_>>(), [(unvalued, u32::MAX)]);
+                    assert_eq!(found.unvalued().collect::<Vec<_>>(), [(unvalued, most)]);
+                    assert_eq!(found.common_inputs().collect::<Vec<_>>(), [(joined, most)]);
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::domain::list::{ListId, ListKind, UNATTRIBUTED};
 use crate::domain::packed_key::PackedKey;
 
 /// The most sources that a registry holds over its life.
-pub(super) const MAX_SOURCES: usize = 1 << 26;
+pub(super) const MAX_SOURCES: usize = 1 << 25;
 
 /// Sources and stops in force, and every source that ever was, by its number.
 #[derive(Debug, Default)]

@@ -77,6 +77,7 @@ impl Shown<'_> {
             source: tag.source(),
             timing: tag.timing(),
             direct: is_direct.then(|| self.direct(hops, group)),
+            common_input: false,
         })
     }
 

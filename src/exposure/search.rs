@@ -35,6 +35,9 @@ pub struct Path {
     pub source: Source,
     /// Whether the transfer at the source was before its listing.
     pub timing: Timing,
+    /// Whether it begins at a key that is joined with the source by common inputs: that of the first
+    /// hop's sender (sent-to: of the last hop's receiver).
+    pub common_input: bool,
     /// One hop or more, in the order in which funds moved.
     pub hops: Vec<HopRef>,
 }
@@ -297,7 +300,13 @@ fn path_of(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link], source: &Source) -
         hops.reverse();
     }
     let timing = timing(ground, source, aim.direction, *last);
-    Some(Path { direction: aim.direction, source: source.clone(), timing, hops })
+    Some(Path {
+        direction: aim.direction,
+        source: source.clone(),
+        timing,
+        common_input: false,
+        hops,
+    })
 }
 
 /// The links of a node.

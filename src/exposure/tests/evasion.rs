@@ -1,12 +1,14 @@
 //! What is tried to get out of sight: hubs made to order, and amounts cut into dust.
 
+use std::collections::BTreeSet;
+
 use super::given::{self, holder, key, settings};
 use super::model::shown as shown_of_all;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Asset, Holder, Leg, Movement, Placement, Transfer, UtxoMovement};
-use crate::exposure::{Direction, Labels, Settings, Source, Was, World};
+use crate::exposure::{DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Was, World};
 
 const ETH: Chain = Chain::Evm(1);
 const LIMIT: u32 = 10;
@@ -63,7 +65,13 @@ fn world(rows: &[Transfer], sources: Vec<Source>) -> World {
     let mut assets = settings(5, LIMIT).assets;
     let rule = assets.rule(&Chain::Bitcoin, &Asset::Native).unwrap().clone();
     assets.set(Chain::BitcoinCash, Asset::Native, rule);
-    let mut world = World::new(Settings { max_hops: 8, hub_limit: LIMIT, assets });
+    let mut world = World::new(Settings {
+        max_hops: 8,
+        hub_limit: LIMIT,
+        assets,
+        cluster_limit: DEFAULT_CLUSTER_LIMIT,
+        no_common_input: BTreeSet::new(),
+    });
     world.append(0, rows);
     world.set_parties(sources, Vec::new());
     world

@@ -1,5 +1,7 @@
 //! Small random worlds: transfers, sources and stops with every oddity that real ones have.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +13,7 @@ use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Leg, Movement, Position, Transfer, TxStatus,
     UtxoMovement,
 };
-use crate::exposure::{Settings, Source, StopReason};
+use crate::exposure::{DEFAULT_CLUSTER_LIMIT, Settings, Source, StopReason};
 
 /// How many keys there are on the EVM chains, and as many on Bitcoin.
 pub const KEYS: u8 = 6;
@@ -29,7 +31,8 @@ pub fn settings(max_hops: u8, hub_limit: u32) -> Settings {
     assets.set(Chain::Evm(56), Asset::Native, rule(8, 2));
     assets.set(Chain::Bitcoin, Asset::Native, rule(8, 2));
     assets.set(Chain::Evm(1), Asset::Contract(TOKEN), rule(6, 2));
-    Settings { max_hops, hub_limit, assets }
+    let (cluster_limit, no_common_input) = (DEFAULT_CLUSTER_LIMIT, BTreeSet::new());
+    Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
 }
 
 /// The holder of a number on a chain; 0 is null on EVM chains.

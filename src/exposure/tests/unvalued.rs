@@ -1,6 +1,8 @@
 //! Direct dealings in assets without a known value: labels and searches against every row, and single
 //! cases with their figures written out.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::change::{Change, Known, cases, change};
@@ -10,14 +12,17 @@ use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::transfer::{Asset, Leg, Movement, Transfer, TxStatus, UtxoMovement};
-use crate::exposure::{Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was, World};
+use crate::exposure::{
+    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was, World,
+};
 
 /// Settings of [`given::settings`] without the coins of Bitcoin and of one EVM chain.
 fn settings(max_hops: u8, hub_limit: u32) -> Settings {
     let mut assets = AssetTable::default();
     assets.set(Chain::Evm(1), Asset::Native, given::rule(9, 20));
     assets.set(Chain::Evm(1), Asset::Contract(TOKEN), given::rule(6, 2));
-    Settings { max_hops, hub_limit, assets }
+    let (cluster_limit, no_common_input) = (DEFAULT_CLUSTER_LIMIT, BTreeSet::new());
+    Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
 }
 
 proptest! {
