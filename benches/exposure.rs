@@ -179,14 +179,13 @@ fn measure(run: &Run, graph: Option<&str>) {
     );
 
     let (before, _) = memory();
-    let mut world =
-        World::new(Settings {
-            max_hops: hops,
-            hub_limit,
-            assets: AssetTable::built_in(),
-            cluster_limit: DEFAULT_CLUSTER_LIMIT,
-            no_common_input: BTreeSet::new(),
-        });
+    let mut world = World::new(Settings {
+        max_hops: hops,
+        hub_limit,
+        assets: AssetTable::built_in(),
+        cluster_limit: DEFAULT_CLUSTER_LIMIT,
+        no_common_input: BTreeSet::new(),
+    });
     let pairs = || rmat::Rmat::new(SEED, scale);
     let mut generated = Duration::ZERO;
     let (time, ()) = timed(|| {

@@ -90,6 +90,7 @@ mod prospect;
 mod publish;
 mod relax;
 mod search;
+mod seeds;
 mod shares;
 mod table;
 mod unvalued;
@@ -99,15 +100,13 @@ mod world;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-pub use clusters::{
-    ClusterMember, ClusterPage, ClusterQuery, CommonInputSearch, Join, JoinChain,
-};
+pub use clusters::{ClusterMember, ClusterPage, ClusterQuery, CommonInputSearch, Join, JoinChain};
 pub use counterparties::{Dealing, Dealings};
 pub use evidence::Evidence;
 pub use hub_list::{Hub, HubPage, HubPlace, HubQuery, Volume};
 pub use labels::{Basis, KeyLabels, Labels};
 pub use persist::LabelsError;
-pub use prospect::{Tie, after};
+pub use prospect::{Arrived, Tie, after};
 pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use unvalued::{Unvalued, UnvaluedSearch};

@@ -348,7 +348,10 @@ impl<'s> LookUp<'_, 's> {
         for tie in self.ties(&packed, direction).into_iter().filter(|tie| !tie.hub) {
             let first = self.world.filter(|_| self.sources.is_none());
             let first = first.and_then(|world| world.arrival(&packed, tie.kind));
-            let (hops, source, timing) = first.unwrap_or((tie.hops, tie.source, tie.timing));
+            let (hops, source, timing) = match first {
+                Some(first) => (first.hops, first.source, first.timing),
+                None => (tie.hops, tie.source, tie.timing),
+            };
             let hops = hops.saturating_add(1);
             passed_on.push(Tie { kind: tie.kind, hub, hops, source, timing, direct: None });
         }

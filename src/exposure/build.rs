@@ -11,6 +11,7 @@ use super::edges::Edge;
 use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
 use super::nodes::{Node, STOP, TWIN};
+use super::parties::Origin;
 use super::{Direction, Timing};
 
 /// An entry that was made at a level, to be followed at the next.
@@ -64,9 +65,9 @@ pub(super) fn build(ground: Ground<'_>, direction: Direction, kind: usize) -> Ho
         transactions: Vec::new(),
     };
     build.hops.heads = vec![NONE; nodes];
-    for (key, source) in ground.parties.of_kind(kind) {
+    for (key, origin) in ground.parties.of_kind(kind) {
         for node in ground.nodes.of_key(&key) {
-            let tag = Tag::new(0, Timing::Unknown, source);
+            let tag = Tag::new(0, Timing::Unknown, origin);
             let reached = build.push(node, 0, tag);
             build.addresses.push(reached);
         }
@@ -97,7 +98,7 @@ impl Build<'_> {
             }
             ground.departures(self.direction, node, arrival, before, |twin, piece| {
                 if level == 0 {
-                    self.leave_source(twin, tag.source(), piece, deepest);
+                    self.leave_source(twin, tag.origin(), piece, deepest);
                 } else if !ground.cuts(self.direction, node, twin) {
                     self.offer_all(piece, tag, deepest);
                 }
@@ -133,11 +134,11 @@ impl Build<'_> {
     }
 
     /// The first hop, where it shows whether the transfer was before the listing.
-    fn leave_source(&mut self, node: Node, source: u32, piece: &[Edge], deepest: bool) {
+    fn leave_source(&mut self, node: Node, origin: Origin, piece: &[Edge], deepest: bool) {
         let clock = self.ground.nodes.clock(node);
         for edge in piece {
-            let timing = self.ground.timing(source, clock, edge.key);
-            self.offer_all(std::slice::from_ref(edge), Tag::new(0, timing, source), deepest);
+            let timing = self.ground.timing(origin, clock, edge.key);
+            self.offer_all(std::slice::from_ref(edge), Tag::new(0, timing, origin), deepest);
         }
     }
 
@@ -179,7 +180,7 @@ impl Build<'_> {
         if is_fresh {
             let ranks = self.ground.parties;
             let entry = &mut self.hops.pool[at as usize];
-            let rank = |tag: Tag| (ranks.rank(tag.source()), tag.timing());
+            let rank = |tag: Tag| (ranks.rank(tag.origin()), tag.timing());
             // The best is the arrival of a fresh entry.
             if arrival < best || rank(tag) < rank(entry.tag) {
                 entry.arrival = arrival;

@@ -11,14 +11,15 @@ use super::edges::Edge;
 use super::ground::{Ground, mask};
 use super::hops::Hops;
 use super::nodes::{Node, STOP};
+use super::seeds::{Seed, Seeds};
 use super::{Direction, Source, Timing};
 use crate::domain::packed_key::PackedKey;
 
 /// What is looked for.
-pub(super) struct Aim<'a> {
+pub(super) struct Aim<'a, 's> {
     pub direction: Direction,
-    /// By key: the order and the source; of one kind.
-    pub sources: &'a HashMap<PackedKey, (u32, &'a Source)>,
+    /// Of one kind.
+    pub seeds: &'a Seeds<'s>,
     /// Labels of at least these sources over at least the whole time, which say where nothing is.
     pub known: Option<&'a Hops>,
     pub max_hops: u8,
@@ -56,9 +57,9 @@ pub(super) struct Cone {
 }
 
 /// A search under way.
-struct Search<'a> {
+struct Search<'a, 's> {
     ground: Ground<'a>,
-    aim: &'a Aim<'a>,
+    aim: &'a Aim<'a, 's>,
     budget: u64,
     cone: Cone,
     /// By node: up to when (folded) what arrives can still go on to the key.
@@ -67,7 +68,12 @@ struct Search<'a> {
 }
 
 /// Finds the cone of the nodes; looks at no more than `budget` edges.
-pub(super) fn cone(ground: Ground<'_>, aim: &Aim<'_>, targets: &[Node], budget: u64) -> Cone {
+pub(super) fn cone<'a>(
+    ground: Ground<'a>,
+    aim: &'a Aim<'a, '_>,
+    targets: &[Node],
+    budget: u64,
+) -> Cone {
     let mut search =
         Search { ground, aim, budget, cone: Cone::default(), limits: HashMap::new(), hit: false };
     // Nodes with the limit up to which their edges were looked at, and the new one.
@@ -93,7 +99,7 @@ pub(super) fn cone(ground: Ground<'_>, aim: &Aim<'_>, targets: &[Node], budget: 
     search.cone
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Looks at what came to a node after `done` and up to `limit`.
     fn look(
         &mut self,
@@ -152,6 +158,7 @@ impl Search<'_> {
     /// Counts an edge that is looked at.
     fn spend(&mut self) -> bool {
         self.cone.cut_short |= self.cone.examined >= self.budget
+            || self.aim.seeds.is_cut_short()
             || self.aim.recount.is_some_and(Recount::is_cut_short);
         self.cone.examined += u64::from(!self.cone.cut_short);
         !self.cone.cut_short
@@ -169,7 +176,7 @@ impl Search<'_> {
             return;
         }
         let key = ground.nodes.key(link.tail);
-        if self.aim.sources.contains_key(key) {
+        if self.aim.seeds.at(link.tail).is_some() {
             self.hit = true;
             self.cone.links.push(link);
             return;
@@ -239,7 +246,7 @@ pub(super) struct States(HashMap<Node, Vec<Option<Arrival>>>);
 
 impl States {
     /// Finds them by the definition, hop by hop.
-    pub fn over(cone: &Cone, ground: Ground<'_>, aim: &Aim<'_>) -> Self {
+    pub fn over(cone: &Cone, ground: Ground<'_>, aim: &Aim<'_, '_>) -> Self {
         let mut states = Self::default();
         for hops in 1..=aim.max_hops {
             let mut found: HashMap<Node, Arrival> = HashMap::new();
@@ -267,11 +274,11 @@ impl States {
         link: Link,
         hops: u8,
         ground: Ground<'_>,
-        aim: &Aim<'_>,
+        aim: &Aim<'_, '_>,
     ) -> Option<Arrival> {
-        if let Some((rank, source)) = aim.sources.get(ground.nodes.key(link.tail)) {
+        if let Some(Seed { rank, source, .. }) = aim.seeds.at(link.tail) {
             return (hops == 0)
-                .then(|| (link.at, *rank, timing(ground, source, aim.direction, link)));
+                .then(|| (link.at, rank, timing(ground, source, aim.direction, link)));
         }
         let to = ground.nodes.clock(link.head);
         let arrivals = ground.nodes.group(&link.tail).iter().filter_map(|&twin| {
@@ -295,7 +302,7 @@ impl States {
     }
 
     /// Whether funds can have come to the tail of a link in time over at most so many hops.
-    pub fn leads(&self, link: Link, most: u8, ground: Ground<'_>, aim: &Aim<'_>) -> bool {
+    pub fn leads(&self, link: Link, most: u8, ground: Ground<'_>, aim: &Aim<'_, '_>) -> bool {
         (0..=most).any(|hops| self.departure(link, hops, ground, aim).is_some())
     }
 }

@@ -113,7 +113,7 @@ impl Work {
     }
 
     /// Counts an edge that is looked at, if there is budget left.
-    fn look(&self) -> bool {
+    pub fn look(&self) -> bool {
         let has_budget = !self.is_cut_short();
         self.looked_at.set(self.looked_at.get().saturating_add(1));
         has_budget

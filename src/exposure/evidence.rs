@@ -7,7 +7,7 @@ use super::edges::Edge;
 use super::ground::mask;
 use super::hops::{Entry, Hops, Tag};
 use super::nodes::{FIRST, Node, STOP, TX, UNKNOWN};
-use super::parties::kind_index;
+use super::parties::{Origin, kind_index};
 use super::search::HopRef;
 use super::shares::NotCounted;
 use super::{Direction, Label, World};
@@ -83,6 +83,7 @@ impl World {
     /// The arrival that a label shows.
     fn start(&self, hops: &Hops, targets: &[Node], label: &Label) -> Option<At> {
         let fold = mask(hops.direction);
+        let origin = Origin::new(label.source, label.common_input);
         let found = targets.iter().filter_map(|&node| {
             let entry = |arrival, tag| Entry { arrival, next: super::hops::NONE, tag };
             let entry = match label.hops {
@@ -96,7 +97,7 @@ impl World {
                 }
                 _ => *hops.first(node)?,
             };
-            let is_it = entry.tag == Tag::new(label.hops, label.timing, label.source);
+            let is_it = entry.tag == Tag::new(label.hops, label.timing, origin);
             is_it.then_some(At { node, entry, by_hub: label.hub })
         });
         found.min_by_key(|at| {
@@ -164,10 +165,10 @@ impl World {
         let clock = self.nodes.clock(at.node);
         if tag.hops() == 1 {
             // At one hop it may be another source of the key than its first.
-            let source = self.parties.registry().get(tag.source() as usize)?;
+            let mut origins = self.parties.standing(self.nodes.key(tail), hops.kind);
             let is_it = hops.is_source(tail)
-                && source.key == *self.nodes.key(tail)
-                && ground.timing(tag.source(), clock, key) == tag.timing();
+                && origins.any(|origin| origin == tag.origin())
+                && ground.timing(tag.origin(), clock, key) == tag.timing();
             return is_it.then_some(None);
         }
         if self.nodes.has(tail, STOP) {

@@ -7,7 +7,7 @@
 use super::clock::{ClockId, Clocks};
 use super::edges::{Adjacency, Edge, Edges};
 use super::nodes::{HUB, Node, Nodes, STOP, TWIN, TX};
-use super::parties::Parties;
+use super::parties::{Origin, Parties};
 use super::{Direction, Timing};
 
 /// The graph and the parties, as they stand.
@@ -105,8 +105,8 @@ impl<'a> Ground<'a> {
     }
 
     /// Whether the transfer at a source was before its listing.
-    pub fn timing(&self, source: u32, clock: ClockId, key: u64) -> Timing {
-        self.parties.registry()[source as usize].timing(self.clocks.time(clock, key))
+    pub fn timing(&self, origin: Origin, clock: ClockId, key: u64) -> Timing {
+        self.parties.source(origin).timing(self.clocks.time(clock, key))
     }
 
     /// Whether the node is a transaction, which is passed without a hop.

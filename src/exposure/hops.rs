@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::nodes::Node;
+use super::parties::Origin;
 use super::shares::AssetId;
 use super::{Direction, Timing};
 
 /// No entry.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Where funds come from and whether before the listing: 4 bits of hops, 2 of timing, 26 of source.
+/// Where funds come from and whether before the listing: 4 bits of hops, 2 of timing, 26 of origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag(u32);
 
 impl Tag {
-    pub fn new(hops: u8, timing: Timing, source: u32) -> Self {
-        Self((u32::from(hops) << 28) | ((timing as u32) << 26) | source)
+    pub fn new(hops: u8, timing: Timing, origin: Origin) -> Self {
+        Self((u32::from(hops) << 28) | ((timing as u32) << 26) | origin.bits())
     }
 
     /// The hops.
@@ -35,9 +36,9 @@ impl Tag {
         }
     }
 
-    /// The source.
-    pub fn source(self) -> u32 {
-        self.0 & ((1 << 26) - 1)
+    /// Where the path begins.
+    pub fn origin(self) -> Origin {
+        Origin::from_bits(self.0 & ((1 << 26) - 1))
     }
 
     /// The same at another hop count.

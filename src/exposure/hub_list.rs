@@ -62,7 +62,7 @@ pub struct Hub {
     pub exposure: Vec<(Label, Source)>,
 }
 
-/// What a hub moved of an asset, in the smallest unit: of each transfer as much as has 8 decimals;
+/// What a hub, or a cluster, moved of an asset, in the smallest unit: of each transfer as much as has 8 decimals;
 /// `None` where that is more than is counted. Dust and transfers to itself are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
@@ -220,7 +220,7 @@ impl World {
         u64::from(if is_tx { self.nodes.row(edge.node()) } else { edge.id })
     }
 
-    fn volumes(&self, chain: &Chain, nodes: &[Node]) -> Vec<Volume> {
+    pub(super) fn volumes(&self, chain: &Chain, nodes: &[Node]) -> Vec<Volume> {
         let sum = |direction: Direction, asset| {
             let totals = nodes.iter().map(|&node| self.total(direction, node, asset));
             totals.fold(0, u64::saturating_add)

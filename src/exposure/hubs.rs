@@ -226,7 +226,7 @@ fn offer_by_hub(
     improved: &mut HashSet<Node>,
 ) {
     let order = |ByHub { arrival, tag }: &ByHub| {
-        (tag.hops(), *arrival, ground.parties.rank(tag.source()), tag.timing())
+        (tag.hops(), *arrival, ground.parties.rank(tag.origin()), tag.timing())
     };
     match hops.by_hub.get(&node) {
         Some(best) if order(best) <= order(&by) => {}

@@ -247,11 +247,7 @@ fn is_common_input(word: u64) -> bool {
 
 #[inline]
 fn unpack_common_input(word: u64) -> CommonInput {
-    CommonInput {
-        kind: kind_of(word),
-        is_beside: word >> 8 & 1 == 1,
-        is_cut: word >> 9 & 1 == 1,
-    }
+    CommonInput { kind: kind_of(word), is_beside: word >> 8 & 1 == 1, is_cut: word >> 9 & 1 == 1 }
 }
 
 /// Unvalued dealings in 64 bits: 0 where a label has hops in 0-3, direction 4, kind 5-7, rows 11-31,

@@ -33,6 +33,9 @@ pub(super) const LATE: u8 = 32;
 /// Dust moved at the node, or between its ends if it is a transaction.
 pub(super) const DUSTY: u8 = 64;
 
+/// The node is a transaction that joins the keys of its inputs.
+pub(super) const JOINS: u8 = 128;
+
 /// The tag of a key slot that holds the row of a transaction: no [`PackedKey`] has it.
 const TX_TAG: u8 = 0xff;
 

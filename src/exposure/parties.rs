@@ -1,6 +1,8 @@
-//! Who paths begin from and what ends them, as the lists say it. Knows no transfers.
+//! Who paths begin from and what ends them: as the lists say it, and as common inputs join keys with
+//! listed ones. Knows no transfers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
@@ -10,6 +12,54 @@ use crate::domain::packed_key::PackedKey;
 
 /// The most sources that a registry holds over its life.
 pub(super) const MAX_SOURCES: usize = 1 << 25;
+
+/// Where paths begin: the number of a source, and whether at its own key or at one that is joined with
+/// it by common inputs. In 26 bits, so that the working labels have no bit more than they had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin(u32);
+
+impl Origin {
+    const JOINED: u32 = MAX_SOURCES as u32;
+
+    pub fn new(source: u32, is_joined: bool) -> Self {
+        if is_joined { Self(source | Self::JOINED) } else { Self(source) }
+    }
+
+    /// At the source's own key.
+    pub fn listed(source: u32) -> Self {
+        Self::new(source, false)
+    }
+
+    /// The number of the source.
+    pub fn source(self) -> u32 {
+        self.0 & !Self::JOINED
+    }
+
+    pub fn is_joined(self) -> bool {
+        self.0 & Self::JOINED != 0
+    }
+
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// From [`Origin::bits`].
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+}
+
+/// The sources that a key is joined with, of each kind by order; of those alike in when they were
+/// listed the first alone.
+pub(super) type JoinedSources = [Vec<u32>; KINDS];
+
+/// A key that is joined with sources by common inputs. Keys of one cluster share what they have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Joined {
+    pub sources: Arc<JoinedSources>,
+    /// Whether the key itself stood beside a source of the kind.
+    pub is_beside: [bool; KINDS],
+}
 
 /// Sources and stops in force, and every source that ever was, by its number.
 #[derive(Debug, Default)]
@@ -22,6 +72,8 @@ pub(super) struct Parties {
     by_key: HashMap<PackedKey, [Option<u32>; KINDS]>,
     /// The others in force, in order, of keys that several lists or listings of a kind name.
     further: HashMap<PackedKey, Vec<u32>>,
+    /// Keys that are joined with sources in force; they may be sources themselves.
+    joined: HashMap<PackedKey, Joined>,
     stops: HashMap<PackedKey, StopReason>,
     groups: Groups,
 }
@@ -95,6 +147,8 @@ pub(super) struct Difference {
     pub added: Vec<(PackedKey, usize)>,
     /// Kinds of which a key that was a source is none any more.
     pub removed: [bool; KINDS],
+    /// Keys whose own sources are others than before.
+    pub listed: HashSet<PackedKey>,
     /// Keys that became stops, ceased to be or are stops for another reason.
     pub stops: Vec<PackedKey>,
     /// Keys of parties that have more keys than before.
@@ -138,11 +192,17 @@ impl Parties {
             let is_new = |kind: usize| now[kind] != old[kind] || !same;
             let new = (0..KINDS).filter(|&kind| now[kind].is_some() && is_new(kind));
             difference.added.extend(new.map(|kind| (*key, kind)));
+            if *now != old || !same {
+                difference.listed.insert(*key);
+            }
         }
         for (key, old) in &before {
             let now = self.by_key.get(key).copied().unwrap_or_default();
             for kind in 0..KINDS {
                 difference.removed[kind] |= old[kind].is_some() && now[kind].is_none();
+            }
+            if *old != now {
+                difference.listed.insert(*key);
             }
         }
         difference.added.sort_unstable();
@@ -182,10 +242,17 @@ impl Parties {
         &self.registry
     }
 
-    /// The order of a source among those in force.
+    /// The source of an origin.
+    pub fn source(&self, origin: Origin) -> &Source {
+        &self.registry[origin.source() as usize]
+    }
+
+    /// The order of an origin among those in force: by source, the listed key before those joined
+    /// with it.
     #[inline]
-    pub fn rank(&self, source: u32) -> u32 {
-        self.ranks[source as usize]
+    pub fn rank(&self, origin: Origin) -> u32 {
+        let rank = self.ranks[origin.source() as usize];
+        rank.saturating_mul(2).saturating_add(u32::from(origin.is_joined()))
     }
 
     /// The first source in force of a key, of each kind.
@@ -193,16 +260,102 @@ impl Parties {
         self.by_key.get(key)
     }
 
+    /// Whether a key is a source of a kind itself.
+    pub fn is_listed(&self, key: &PackedKey, kind: usize) -> bool {
+        self.sources(key).is_some_and(|kinds| kinds[kind].is_some())
+    }
+
+    /// Whether paths begin at a key.
+    pub fn is_seed(&self, key: &PackedKey) -> bool {
+        self.by_key.contains_key(key) || self.joined.contains_key(key)
+    }
+
+    /// Where the paths of a kind that begin at a key begin: as its first source, or else as joined
+    /// with one.
+    pub fn seed(&self, key: &PackedKey, kind: usize) -> Option<Origin> {
+        self.standing(key, kind).next()
+    }
+
+    /// Every origin in force of a key, of a kind, by order: its own sources, or else those that it is
+    /// joined with.
+    pub fn standing(&self, key: &PackedKey, kind: usize) -> impl Iterator<Item = Origin> {
+        let listed = self.listed(key, kind).map(Origin::listed);
+        let joined = (!self.is_listed(key, kind)).then(|| self.joined(key)).flatten();
+        let joined = joined.map_or(&[][..], |joined| &joined.sources[kind]);
+        listed.chain(joined.iter().map(|&source| Origin::new(source, true)))
+    }
+
+    /// What a key is joined with, whether or not it is a source itself.
+    pub fn joined(&self, key: &PackedKey) -> Option<&Joined> {
+        self.joined.get(key)
+    }
+
+    /// Says what a key is joined with; notes for which kinds paths begin otherwise. Whether anything is
+    /// other than before.
+    pub fn set_joined(
+        &mut self,
+        key: PackedKey,
+        now: Option<Joined>,
+        difference: &mut Difference,
+    ) -> bool {
+        let before = match now.clone() {
+            Some(joined) => self.joined.insert(key, joined),
+            None => self.joined.remove(&key),
+        };
+        let of = |joined: &Option<Joined>, kind: usize| -> Vec<u32> {
+            joined.as_ref().map_or_else(Vec::new, |joined| joined.sources[kind].clone())
+        };
+        if before == now {
+            return false;
+        }
+        for kind in (0..KINDS).filter(|&kind| !self.is_listed(&key, kind)) {
+            let (before, now) = (of(&before, kind), of(&now, kind));
+            if now.is_empty() {
+                difference.removed[kind] |= !before.is_empty();
+            } else if before != now {
+                difference.added.push((key, kind));
+            }
+        }
+        true
+    }
+
+    /// Forgets what keys are joined with: everything is to be built.
+    pub fn forget_joined(&mut self) {
+        self.joined.clear();
+    }
+
     /// Every source in force of a key, of a kind; the first of them first.
-    pub fn standing(&self, key: &PackedKey, kind: usize) -> impl Iterator<Item = u32> {
+    pub fn listed(&self, key: &PackedKey, kind: usize) -> impl Iterator<Item = u32> {
         let first = self.sources(key).and_then(|kinds| kinds[kind]);
         let further = self.further.get(key).into_iter().flatten().copied();
         let is_of = move |id: &u32| kind_index(self.registry[*id as usize].kind) == Some(kind);
         first.into_iter().chain(further.filter(is_of))
     }
 
+    /// Whether paths of a kind begin anywhere.
+    pub fn has_kind(&self, kind: usize) -> bool {
+        self.by_key.values().any(|of| of[kind].is_some())
+    }
+
+    /// Every key at which paths of a kind begin, with the first origin, by key.
+    pub fn of_kind(&self, kind: usize) -> Vec<(PackedKey, Origin)> {
+        let listed = self.listed_of_kind(kind).into_iter();
+        let mut found: Vec<_> = listed.map(|(key, source)| (key, Origin::listed(source))).collect();
+        let joined = self.joined.iter().filter(|(key, _)| !self.is_listed(key, kind));
+        found.extend(joined.filter_map(|(key, joined)| {
+            Some((*key, Origin::new(*joined.sources[kind].first()?, true)))
+        }));
+        found.sort_unstable_by_key(|(key, _)| *key);
+        found
+    }
+
+    /// Every listed key, of any kind.
+    pub fn listed_keys(&self) -> impl Iterator<Item = &PackedKey> {
+        self.by_key.keys()
+    }
+
     /// Every key with its first source of a kind, by key.
-    pub fn of_kind(&self, kind: usize) -> Vec<(PackedKey, u32)> {
+    pub fn listed_of_kind(&self, kind: usize) -> Vec<(PackedKey, u32)> {
         let found = self.by_key.iter().filter_map(|(key, of)| Some((*key, of[kind]?)));
         let mut found: Vec<_> = found.collect();
         found.sort_unstable();

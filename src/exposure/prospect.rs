@@ -33,6 +33,19 @@ pub struct Tie {
     pub direct: Option<Direct>,
 }
 
+/// A first arrival at a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// One or more.
+    pub hops: u8,
+    /// Where funds came from.
+    pub source: Source,
+    /// Whether the transfer at the source was before its listing.
+    pub timing: Timing,
+    /// Whether the path begins at a key that is joined with the source by common inputs.
+    pub common_input: bool,
+}
+
 impl Tie {
     /// By dealing with a source itself, at `now` in Unix seconds; what that comes to is not known.
     pub fn to_source(source: Source, now: u64) -> Self {
@@ -98,9 +111,8 @@ pub fn after(
 
 impl World {
     /// What a key received over the fewest hops, one or more, from sources of a kind, and would pass
-    /// on: the hops, and the source and timing of the first arrival, which need not be those that are
-    /// shown of it.
-    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<(u8, Source, Timing)> {
+    /// on: the first arrival, which need not be that which is shown of it.
+    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<Arrived> {
         let kind = kind_index(kind)?;
         let is_it = |tier: &&super::hops::Hops| {
             (tier.direction, tier.kind) == (Direction::ReceivedFrom, kind)
@@ -109,10 +121,11 @@ impl World {
         let nodes = self.nodes.of_key(key);
         let tags = nodes.iter().filter_map(|&node| tier.first(node).map(|entry| entry.tag));
         let order =
-            |tag: &super::hops::Tag| (tag.hops(), self.parties.rank(tag.source()), tag.timing());
+            |tag: &super::hops::Tag| (tag.hops(), self.parties.rank(tag.origin()), tag.timing());
         let tag = tags.min_by_key(order).filter(|tag| tag.hops() > 0)?;
-        let source = self.parties.registry().get(tag.source() as usize)?;
-        Some((tag.hops(), source.clone(), tag.timing()))
+        let origin = tag.origin();
+        let (source, common_input) = (self.parties.source(origin).clone(), origin.is_joined());
+        Some(Arrived { hops: tag.hops(), source, timing: tag.timing(), common_input })
     }
 
     /// What a key's direct dealings with sources of a kind come to, as a label keeps it, with one

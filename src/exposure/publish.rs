@@ -3,11 +3,13 @@
 
 use super::ground::{Ground, mask};
 use super::hops::{Dealt, Hops, NONE};
-use super::labels::{pack, pack_unvalued};
+use super::labels::{pack, pack_common_input, pack_unvalued};
 use super::nodes::{FIRST, Node};
+use super::parties::{KINDS, Origin};
 use super::shares::{AssetId, Judge, Totals, basis_points};
 use super::table::{Builder, Table};
-use super::{Direct, Direction, Label};
+use super::world::Clusters;
+use super::{CommonInput, Direct, Direction, Label};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -19,6 +21,9 @@ pub(super) struct Shown<'a> {
     pub received: &'a Totals,
     pub sent: &'a Totals,
     pub judge: &'a Judge,
+    pub clusters: &'a Clusters,
+    /// Whether any set with listed keys is beyond the cluster limit.
+    pub has_cut: bool,
 }
 
 impl Shown<'_> {
@@ -30,17 +35,41 @@ impl Shown<'_> {
             }
         }
         words.extend(self.tiers.iter().filter_map(|hops| self.unvalued(hops, first)));
+        if self.has_cut || self.tiers.iter().any(|hops| hops.is_source(first)) {
+            words.extend((0..KINDS).filter_map(|kind| self.common_input(kind, first)));
+        }
+    }
+
+    /// What a key is joined with by common inputs; nothing of a kind of which it is a source.
+    fn common_input(&self, kind: usize, first: Node) -> Option<u64> {
+        let (key, parties) = (self.ground.nodes.key(first), self.ground.parties);
+        if parties.is_listed(key, kind) {
+            return None;
+        }
+        let joined = parties.joined(key);
+        let source = joined.and_then(|joined| joined.sources[kind].first().copied());
+        let is_beside = joined.is_some_and(|joined| joined.is_beside[kind]);
+        let (source, is_cut) = match source {
+            Some(source) => (source, false),
+            None => (self.clusters.cut(first, kind)?, true),
+        };
+        pack_common_input(CommonInput { kind: ListKind::ALL[kind], is_beside, is_cut }, source)
     }
 
     /// What a key dealt with sources in assets without a known value; nothing where it is one.
     fn unvalued(&self, hops: &Hops, first: Node) -> Option<u64> {
-        if hops.unvalued.is_empty() || hops.is_source(first) {
+        if hops.unvalued.is_empty() {
             return None;
         }
         let group = self.ground.nodes.group(&first);
         let dealt = || group.iter().filter_map(|node| hops.unvalued.get(node));
         let source = dealt().map(|dealt| dealt.source);
-        let source = source.min_by_key(|&source| self.ground.parties.rank(source))?;
+        let source =
+            source.min_by_key(|&source| self.ground.parties.rank(Origin::listed(source)))?;
+        let is_listed = || self.ground.parties.is_listed(self.ground.nodes.key(first), hops.kind);
+        if hops.is_source(first) && is_listed() {
+            return None;
+        }
         let rows = dealt().map(|dealt| u64::from(dealt.rows)).sum();
         Some(pack_unvalued(hops.direction, hops.kind, rows, source))
     }
@@ -64,7 +93,7 @@ impl Shown<'_> {
         let (_, _, tag) = found.min_by_key(|&(node, arrival, tag)| {
             // Only several nodes need a common measure.
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
-            (tag.hops(), time, ground.parties.rank(tag.source()), tag.timing())
+            (tag.hops(), time, ground.parties.rank(tag.origin()), tag.timing())
         })?;
         let is_direct = tag.hops() == 1 && !hub;
         let dealt = if is_direct { self.dealt(hops, group) } else { None };
@@ -74,10 +103,10 @@ impl Shown<'_> {
             kind: ListKind::ALL[hops.kind],
             hub,
             hops: tag.hops(),
-            source: tag.source(),
+            source: tag.origin().source(),
             timing: tag.timing(),
             direct: is_direct.then(|| self.direct(hops, group)),
-            common_input: false,
+            common_input: tag.origin().is_joined(),
         })
     }
 
@@ -92,7 +121,7 @@ impl Shown<'_> {
         let dealt = group.iter().filter_map(|&node| Some((node, *hops.dealt.get(&node)?)));
         let first = dealt.min_by_key(|&(node, Dealt { arrival, tag, .. })| {
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
-            (tag.timing(), time, self.ground.parties.rank(tag.source()))
+            (tag.timing(), time, self.ground.parties.rank(tag.origin()))
         });
         first.map(|(_, dealt)| dealt)
     }
@@ -139,6 +168,7 @@ impl Shown<'_> {
             let others = hops.by_hub.keys().chain(hops.unvalued.keys());
             others.for_each(|&node| labelled[node as usize] = true);
         }
+        self.clusters.cut_members().for_each(|node| labelled[node as usize] = true);
         let mut firsts = Vec::new();
         for node in FIRST..nodes.len() as Node {
             if labelled[node as usize] && !self.ground.is_tx(node) {

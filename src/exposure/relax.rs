@@ -14,6 +14,7 @@ use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
 use super::hubs::offer_edges;
 use super::nodes::{Node, STOP};
+use super::parties::Origin;
 use super::{Direction, Timing};
 
 /// What changed.
@@ -21,7 +22,7 @@ pub(super) struct Inserted<'a> {
     /// Edges that were appended.
     pub edges: &'a [Appended],
     /// Nodes of sources that are new or stand for another one, with the source.
-    pub sources: Vec<(Node, u32)>,
+    pub sources: Vec<(Node, Origin)>,
 }
 
 /// The work at a relaxation.
@@ -84,10 +85,10 @@ pub(super) fn relax(
 
 impl Relax<'_> {
     /// Puts new sources in.
-    fn sources(&mut self, sources: &[(Node, u32)]) -> Vec<Changed> {
+    fn sources(&mut self, sources: &[(Node, Origin)]) -> Vec<Changed> {
         let mut changed = Vec::new();
-        for &(node, source) in sources {
-            let tag = Tag::new(0, Timing::Unknown, source);
+        for &(node, origin) in sources {
+            let tag = Tag::new(0, Timing::Unknown, origin);
             let old = self.hops.at(node, 0).0;
             if old.is_some_and(|old| old.tag == tag) {
                 continue;
@@ -153,7 +154,7 @@ impl Relax<'_> {
                     continue;
                 }
                 if let Some(tag) = self.departing(twin, tail, before, key) {
-                    let found = (ground.parties.rank(tag.source()), tag.timing(), tag.at(level));
+                    let found = (ground.parties.rank(tag.origin()), tag.timing(), tag.at(level));
                     best = match best {
                         Some(best) if (best.0, best.1) <= (found.0, found.1) => Some(best),
                         _ => Some(found),
@@ -177,7 +178,7 @@ impl Relax<'_> {
         let tag = entry.tag;
         let is_source = hops == 0 && !ground.is_tx(tail);
         Some(match is_source {
-            true => Tag::new(0, ground.timing(tag.source(), to, key), tag.source()),
+            true => Tag::new(0, ground.timing(tag.origin(), to, key), tag.origin()),
             false => tag,
         })
     }

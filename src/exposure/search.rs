@@ -1,14 +1,16 @@
 //! Searches that callers ask for: exposure as of a moment or for other sources, and paths. Bounded;
 //! says where it was cut short. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 
+use super::clusters::Reach;
 use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
 use super::dust::Work;
 use super::ground::{Ground, mask};
 use super::nodes::Node;
-use super::parties::{Groups, kind_index};
+use super::parties::{Groups, Origin, kind_index};
+use super::seeds::{ByKey, Further, Seed, Seeds};
 use super::{Direction, Source, Timing, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -85,12 +87,6 @@ pub struct PathQuery<'a> {
     pub budget: u64,
 }
 
-/// Sources of one kind by key, each with its order.
-type ByKey<'a> = HashMap<PackedKey, (u32, &'a Source)>;
-
-/// The others of keys that several lists or listings of a kind name.
-type Further<'a> = HashMap<(PackedKey, ListKind), Vec<(u32, &'a Source)>>;
-
 impl World {
     /// Hops, source and timing of the keys (of one address) with the transfers up to a moment, in
     /// Unix seconds; for the sources in force or others. Exact unless cut short.
@@ -109,13 +105,15 @@ impl World {
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
-                if keys.iter().any(|key| sources.contains_key(key)) {
+                let seeds = self.seeds(sources, &further, until, &work);
+                let is_seed = |&node: &Node| seeds.at(node).is_some();
+                if keys.iter().any(|key| sources.contains_key(key)) || targets.iter().any(is_seed) {
                     continue;
                 }
                 let aim = Aim {
                     direction,
                     known: self.known(direction, kind, sources).filter(|_| are_known),
-                    sources,
+                    seeds: &seeds,
                     max_hops: self.max_hops,
                     nearest: true,
                     window: (0, until),
@@ -125,7 +123,7 @@ impl World {
                 let left = budget.saturating_sub(all.examined);
                 let found = cone(self.ground(), &aim, &targets, left);
                 let states = States::over(&found, self.ground(), &aim);
-                let nearest = nearest(self.ground(), &aim, &further, &found, &states, &targets);
+                let nearest = nearest(self.ground(), &aim, &found, &states, &targets);
                 all.found.extend(nearest.map(|path| Nearest { kind, path }));
                 all.note(found);
             }
@@ -141,7 +139,7 @@ impl World {
     pub fn paths(&self, keys: &[PackedKey], query: &PathQuery<'_>) -> Search<Path> {
         let mut all = Search::new();
         let targets = self.targets(keys);
-        let (mut by_kind, _) = self.by_kind(query.sources);
+        let (mut by_kind, further) = self.by_kind(query.sources);
         let (groups, work) =
             (query.sources.map(|of| Groups::new(of.iter())), Work::new(query.budget));
         let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
@@ -151,10 +149,11 @@ impl World {
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
             let mut found: Vec<(u64, Path)> = Vec::new();
             for (&kind, sources) in &by_kind {
+                let seeds = self.seeds(sources, &further, query.window.1, &work);
                 let mut aim = Aim {
                     direction,
                     known: None,
-                    sources,
+                    seeds: &seeds,
                     max_hops: query.max_hops.clamp(1, super::MAX_HOPS),
                     nearest: false,
                     window: query.window,
@@ -203,8 +202,20 @@ impl World {
         nodes
     }
 
+    /// Where the paths of one kind begin with the transfers up to a moment.
+    pub(super) fn seeds<'a>(
+        &'a self,
+        sources: &'a ByKey<'a>,
+        further: &'a Further<'a>,
+        until: u64,
+        work: &'a Work,
+    ) -> Seeds<'a> {
+        let (ground, limit) = (self.ground(), self.clusters.limit);
+        Seeds::new(&self.clusters.sets, sources, further, Reach { ground, until, limit, work })
+    }
+
     /// Sources by kind and key, the first of each, and the others.
-    fn by_kind<'a>(
+    pub(super) fn by_kind<'a>(
         &'a self,
         sources: Option<&'a [Source]>,
     ) -> (BTreeMap<ListKind, ByKey<'a>>, Further<'a>) {
@@ -230,9 +241,10 @@ impl World {
             }
             None => {
                 for kind in 0..super::parties::KINDS {
-                    for (key, _) in self.parties.of_kind(kind) {
-                        for id in self.parties.standing(&key, kind) {
-                            add(self.parties.rank(id), &self.parties.registry()[id as usize]);
+                    for (key, _) in self.parties.listed_of_kind(kind) {
+                        for id in self.parties.listed(&key, kind) {
+                            let origin = Origin::listed(id);
+                            add(self.parties.rank(origin) / 2, self.parties.source(origin));
                         }
                     }
                 }
@@ -276,12 +288,12 @@ impl<T> Search<T> {
 }
 
 /// Links from the key's end to the source's, as a path from the first source there.
-fn path(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link]) -> Option<Path> {
-    let (_, source) = *aim.sources.get(ground.nodes.key(links.last()?.tail))?;
-    path_of(ground, aim, links, source)
+fn path(ground: Ground<'_>, aim: &Aim<'_, '_>, links: &[Link]) -> Option<Path> {
+    let seed = aim.seeds.at(links.last()?.tail)?;
+    path_of(ground, aim, links, seed)
 }
 
-fn path_of(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link], source: &Source) -> Option<Path> {
+fn path_of(ground: Ground<'_>, aim: &Aim<'_, '_>, links: &[Link], seed: Seed<'_>) -> Option<Path> {
     let last = links.last()?;
     let fold = mask(aim.direction);
     let mut hops: Vec<_> = links
@@ -299,12 +311,12 @@ fn path_of(ground: Ground<'_>, aim: &Aim<'_>, links: &[Link], source: &Source) -
     if aim.direction == Direction::ReceivedFrom {
         hops.reverse();
     }
-    let timing = timing(ground, source, aim.direction, *last);
+    let timing = timing(ground, seed.source, aim.direction, *last);
     Some(Path {
         direction: aim.direction,
-        source: source.clone(),
+        source: seed.source.clone(),
         timing,
-        common_input: false,
+        common_input: seed.is_joined,
         hops,
     })
 }
@@ -319,35 +331,31 @@ fn links_to(cone: &Cone, head: Node) -> &[Link] {
 /// The direct transfer that the label of the targets shows: the first of the gravest.
 fn gravest<'a>(
     ground: Ground<'_>,
-    aim: &Aim<'a>,
-    further: &Further<'a>,
+    aim: &Aim<'_, 'a>,
     cone: &Cone,
     targets: &[Node],
-) -> Option<(Link, &'a Source)> {
+) -> Option<(Link, Seed<'a>)> {
     let fold = mask(aim.direction);
     let firsts = targets.iter().filter_map(|&node| {
         let judged = links_to(cone, node).iter().flat_map(|link| {
-            let key = *ground.nodes.key(link.tail);
-            let first = aim.sources.get(&key);
-            let others = first.and_then(|(_, source)| further.get(&(key, source.kind)));
-            first.into_iter().chain(others.into_iter().flatten()).map(|&(rank, source)| {
-                (timing(ground, source, aim.direction, *link), link.at, rank, *link, source)
+            let seeds = aim.seeds.all(link.tail).into_iter();
+            seeds.map(|seed| {
+                (timing(ground, seed.source, aim.direction, *link), link.at, *link, seed)
             })
         });
-        judged.min()
+        judged.min_by_key(|&(timing, at, link, seed)| (timing, at, seed.rank, link))
     });
-    let first = firsts.min_by_key(|&(timing, at, rank, link, _)| {
+    let first = firsts.min_by_key(|&(timing, at, link, seed)| {
         let time = ground.clocks.time(ground.nodes.clock(link.head), at ^ fold) ^ fold;
-        (timing, time, rank)
+        (timing, time, seed.rank)
     });
-    first.map(|(.., link, source)| (link, source))
+    first.map(|(.., link, seed)| (link, seed))
 }
 
 /// The path that the label of the targets stands for.
-fn nearest<'a>(
+fn nearest(
     ground: Ground<'_>,
-    aim: &Aim<'a>,
-    further: &Further<'a>,
+    aim: &Aim<'_, '_>,
     cone: &Cone,
     states: &States,
     targets: &[Node],
@@ -361,8 +369,8 @@ fn nearest<'a>(
     });
     let (mut hops, _, _, _, mut node) = best.min()?;
     if hops == 1 {
-        let (link, source) = gravest(ground, aim, further, cone, targets)?;
-        return path_of(ground, aim, &[link], source);
+        let (link, seed) = gravest(ground, aim, cone, targets)?;
+        return path_of(ground, aim, &[link], seed);
     }
     let mut links = Vec::new();
     while hops > 0 {
@@ -389,9 +397,9 @@ fn nearest<'a>(
 }
 
 /// The enumeration of paths within a cone.
-struct Walk<'a> {
+struct Walk<'a, 's> {
     ground: Ground<'a>,
-    aim: &'a Aim<'a>,
+    aim: &'a Aim<'a, 's>,
     cone: &'a Cone,
     states: &'a States,
     /// Steps that may still be made.
@@ -401,7 +409,7 @@ struct Walk<'a> {
     found: Vec<(u64, Path)>,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     /// Every path to the targets, hop count by hop count, until there are enough.
     fn all(&mut self, targets: &[Node]) {
         let fold = mask(self.aim.direction);
@@ -430,7 +438,7 @@ impl Walk<'_> {
         }
         self.left -= 1;
         let (ground, aim) = (self.ground, self.aim);
-        let is_source = aim.sources.contains_key(ground.nodes.key(last.tail));
+        let is_source = aim.seeds.at(last.tail).is_some();
         if left == 0 || is_source {
             if left == 0 && is_source {
                 let path = path(ground, aim, links).filter(|path| {

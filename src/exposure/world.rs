@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use super::build::build;
 use super::clock::Clocks;
 use super::edges::{Appended, Edges};
@@ -18,8 +20,11 @@ use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 
+pub(super) use clusters::Clusters;
+
 mod append;
 mod change;
+mod clusters;
 mod direct;
 mod dust;
 mod split;
@@ -45,6 +50,7 @@ pub struct World {
     pub(super) parties: Parties,
     pub(super) tiers: Vec<Hops>,
     pub(super) watch: HubWatch,
+    pub(super) clusters: Clusters,
     /// Stops whatever the lists say.
     nobody: std::collections::HashSet<PackedKey>,
     rows: u64,
@@ -98,6 +104,8 @@ struct Pending {
     /// Dust that counts may count no more.
     demote: bool,
     parties: Difference,
+    /// Keys that are joined with listed ones otherwise than before, by their first nodes.
+    joined: HashSet<Node>,
 }
 
 /// What [`World::relabel`] did.
@@ -140,6 +148,7 @@ impl World {
             parties: Parties::default(),
             tiers: Vec::new(),
             watch: HubWatch::default(),
+            clusters: Clusters::new(settings.cluster_limit, settings.no_common_input),
             nobody: nobody.iter().map(PackedKey::from).collect(),
             rows: 0,
             pending: Pending { all: true, recount: true, ..Pending::default() },
@@ -184,6 +193,7 @@ impl World {
         }
         let pending = &mut self.pending.parties;
         pending.grown.extend(difference.grown);
+        pending.listed.extend(difference.listed);
         pending.added.extend(difference.added);
         for kind in 0..KINDS {
             pending.removed[kind] |= difference.removed[kind];
@@ -244,6 +254,7 @@ impl World {
         }
         self.place_fresh();
         self.edges.settle(self.nodes.len());
+        self.join_inputs();
         self.add_up();
         let new_hubs = self.find_hubs();
         let pending = std::mem::take(&mut self.pending);
@@ -277,7 +288,7 @@ impl World {
     fn make_missing(&mut self) {
         for kind in 0..KINDS {
             let is_there = self.tiers.iter().any(|hops| hops.kind == kind);
-            if is_there || self.parties.of_kind(kind).is_empty() {
+            if is_there || !self.parties.has_kind(kind) {
                 continue;
             }
             let world = &*self;
@@ -320,6 +331,8 @@ impl World {
             received: &self.received,
             sent: &self.sent,
             judge: &self.judge,
+            clusters: &self.clusters,
+            has_cut: self.clusters.has_cut(),
         }
     }
 

@@ -13,7 +13,8 @@ use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::transfer::{Asset, Leg, Movement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
-    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was, World,
+    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was,
+    World,
 };
 
 /// Settings of [`given::settings`] without the coins of Bitcoin and of one EVM chain.

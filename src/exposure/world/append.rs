@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::clock::ClockId;
+use super::super::clusters::joins;
 use super::super::dust::MOST_PAIRS;
 use super::super::edges::{Appended, Edge};
-use super::super::nodes::{DUSTY, FIRST, NULL, Node, Nodes, TX, UNKNOWN};
+use super::super::nodes::{DUSTY, FIRST, JOINS, NULL, Node, Nodes, TX, UNKNOWN};
+use super::super::parties::KINDS;
 use super::super::shares::{Fact, NotCounted, Totals};
 use super::World;
 use crate::domain::chain::Chain;
@@ -133,6 +135,10 @@ impl World {
             let ends = |leg: &Leg| self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN);
             (legs, legs.iter().map(ends).collect::<Vec<_>>())
         });
+        let [(_, inputs), (_, outputs)] = &sides;
+        if self.clusters.is_on(&transfer.chain) && joins(movement, inputs, outputs) {
+            self.nodes.flags[tx as usize] |= JOINS;
+        }
         let holders = |(_, nodes): &(_, Vec<Vec<Node>>)| nodes.iter().map(Vec::len).sum::<usize>();
         // Where dust cannot be added up it counts.
         let is_huge = holders(&sides[0]).saturating_mul(holders(&sides[1])) > MOST_PAIRS;
@@ -249,10 +255,11 @@ impl World {
 
     /// A source is seen on a clock for the first time: as if it were a new one.
     fn note_new_source(&mut self, key: &PackedKey) {
-        if let Some(kinds) = self.parties.sources(key) {
-            let found = kinds.iter().enumerate().filter(|(_, source)| source.is_some());
-            self.pending.parties.added.extend(found.map(|(kind, _)| (*key, kind)));
+        if !self.parties.is_seed(key) {
+            return;
         }
+        let kinds = (0..KINDS).filter(|&kind| self.parties.seed(key, kind).is_some());
+        self.pending.parties.added.extend(kinds.map(|kind| (*key, kind)));
     }
 
     /// Takes the positioned rows below `below_row` of a chain from a height on out of the graph.

@@ -27,11 +27,11 @@ impl World {
             self.tiers.push(hops);
         }
         let has_tier = |kind| self.tiers.iter().any(|hops| hops.kind == kind);
-        let misses =
-            (0..KINDS).any(|kind| !has_tier(kind) && !self.parties.of_kind(kind).is_empty());
+        let misses = (0..KINDS).any(|kind| !has_tier(kind) && self.parties.has_kind(kind));
         if misses || pending.parties.removed.contains(&true) {
             return (Was::Rebuilt, None);
         }
+        dirty.extend(&pending.joined);
         for edge in &pending.fresh {
             dirty.extend([edge.from, edge.to()].into_iter().filter(|&node| self.is_direct(node)));
         }
@@ -49,9 +49,9 @@ impl World {
     fn change_tier(&self, hops: &mut Hops, pending: &Pending, dirty: &mut HashSet<Node>) {
         let added = pending.parties.added.iter().filter(|(_, kind)| *kind == hops.kind);
         let sources: Vec<_> = added
-            .filter_map(|(key, kind)| Some((key, self.parties.sources(key)?[*kind]?)))
-            .flat_map(|(key, source)| {
-                self.nodes.of_key(key).into_iter().map(move |node| (node, source))
+            .filter_map(|(key, kind)| Some((key, self.parties.seed(key, *kind)?)))
+            .flat_map(|(key, origin)| {
+                self.nodes.of_key(key).into_iter().map(move |node| (node, origin))
             })
             .collect();
         let inserted = Inserted { edges: &pending.fresh, sources };

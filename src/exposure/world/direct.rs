@@ -8,6 +8,7 @@ use super::super::edges::{Appended, Edge};
 use super::super::ground::mask;
 use super::super::hops::{Dealt, Hops, Tag};
 use super::super::nodes::{Node, TX};
+use super::super::parties::Origin;
 use super::super::{Direction, Timing};
 use super::World;
 
@@ -50,7 +51,7 @@ impl World {
     fn take_direct(
         &self,
         hops: &mut Hops,
-        sources: &[u32],
+        sources: &[Origin],
         edge: &Edge,
         within: &mut Transactions,
     ) {
@@ -119,6 +120,6 @@ impl World {
 
     /// The least is shown: the gravest, the first of these, the first source by order.
     fn gravity(&self, arrival: u64, tag: Tag) -> (Timing, u64, u32) {
-        (tag.timing(), arrival, self.parties.rank(tag.source()))
+        (tag.timing(), arrival, self.parties.rank(tag.origin()))
     }
 }

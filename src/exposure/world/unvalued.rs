@@ -7,6 +7,7 @@ use super::super::Direction;
 use super::super::edges::{Appended, Edge};
 use super::super::hops::{Hops, UnvaluedDealt};
 use super::super::nodes::{FIRST, Node, TX};
+use super::super::parties::Origin;
 use super::super::shares::NotCounted;
 use super::World;
 
@@ -31,7 +32,7 @@ impl World {
         hops.unvalued.clear();
         let edges = self.ground().onward(hops.direction);
         let mut met = Met::default();
-        for (key, source) in self.parties.of_kind(hops.kind) {
+        for (key, source) in self.parties.listed_of_kind(hops.kind) {
             for near in self.nodes.of_key(&key) {
                 for edge in edges.pieces(near).flatten().filter(|edge| !edge.counts()) {
                     self.meet(source, edge, &mut met);
@@ -81,8 +82,9 @@ impl World {
             let row = self.nodes.row(tx);
             dealings.extend(legs.map(|leg| Dealing { node: leg.node(), row, source }));
         }
-        let order =
-            |dealing: &Dealing| (dealing.node, dealing.row, self.parties.rank(dealing.source));
+        let order = |dealing: &Dealing| {
+            (dealing.node, dealing.row, self.parties.rank(Origin::listed(dealing.source)))
+        };
         dealings.sort_unstable_by_key(order);
         dealings.dedup_by_key(|dealing| (dealing.node, dealing.row));
         for Dealing { node, source, .. } in dealings {
@@ -94,7 +96,7 @@ impl World {
 
     /// The first by order of two sources.
     fn first_of(&self, a: u32, b: u32) -> u32 {
-        std::cmp::min_by_key(a, b, |&source| self.parties.rank(source))
+        std::cmp::min_by_key(a, b, |&source| self.parties.rank(Origin::listed(source)))
     }
 
     /// Whether an edge, or a leg, does not count because its asset has no known value, and leads to

@@ -1,0 +1,70 @@
+//! Which transactions join their inputs, and which keys of them. Keeps nothing.
+//!
+//! A CoinJoin has inputs of several owners and pays many of them the same amount, so that nobody can
+//! tell whose output is whose (Maxwell, "CoinJoin: Bitcoin privacy for the real world", 2013). The
+//! rule by which it is told is that of the literature (Goldfeder et al., "When the cookie meets the
+//! blockchain", PETS 2018; Kalodner et al., "BlockSci", USENIX Security 2020; Schnoering and
+//! Vazirgiannis, "Heuristics for Detecting CoinJoin Transactions on the Bitcoin Blockchain", 2023):
+//! several inputs and several equal outputs, without their bounds on amounts, which only the
+//! wallets of a year keep.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::ground::Ground;
+use super::super::nodes::{FIRST, Node, STOP};
+use crate::domain::transfer::UtxoMovement;
+
+/// From so many keys of inputs, and so many keys that get the same amount, a transaction is a
+/// CoinJoin.
+const COINJOIN: usize = 3;
+
+/// Whether a transaction joins the keys of its inputs, given the keys of each leg, as nodes: two or
+/// more, and no CoinJoin's.
+pub(in super::super) fn joins(
+    movement: &UtxoMovement,
+    inputs: &[Vec<Node>],
+    outputs: &[Vec<Node>],
+) -> bool {
+    let keys: BTreeSet<Node> = inputs.iter().filter_map(|nodes| only(nodes)).collect();
+    keys.len() >= 2 && !(keys.len() >= COINJOIN && has_equal_outputs(movement, outputs))
+}
+
+/// Whether as many keys as a CoinJoin pays get one amount.
+fn has_equal_outputs(movement: &UtxoMovement, outputs: &[Vec<Node>]) -> bool {
+    let mut paid: BTreeMap<u64, BTreeSet<&[Node]>> = BTreeMap::new();
+    for (leg, nodes) in movement.outputs.iter().zip(outputs) {
+        let is_somebody = nodes.iter().all(|&node| node >= FIRST);
+        if let Some(amount) = leg.amount.filter(|&amount| amount > 0 && is_somebody) {
+            paid.entry(amount).or_default().insert(nodes);
+        }
+    }
+    paid.values().any(|keys| keys.len() >= COINJOIN)
+}
+
+/// The key of a leg that names one.
+fn only(nodes: &[Node]) -> Option<Node> {
+    match nodes {
+        [node] if *node >= FIRST => Some(*node),
+        _ => None,
+    }
+}
+
+/// The keys that a transaction joins, by their first nodes, ascending; fewer than two where stops
+/// leave no more. Put into `joined`, whose contents go.
+pub(in super::super) fn joined_by(ground: Ground<'_>, tx: Node, joined: &mut Vec<Node>) {
+    // A leg that names several keys has as many edges of its number.
+    let mut legs: Vec<(u32, Node)> =
+        ground.edges.into.pieces(tx).flatten().map(|edge| (edge.id, edge.node())).collect();
+    legs.sort_unstable();
+    joined.clear();
+    for leg in legs.chunk_by(|(a, _), (b, _)| a == b) {
+        if let &[(_, node)] = leg
+            && node >= FIRST
+            && !ground.nodes.has(node, STOP)
+        {
+            joined.push(ground.nodes.first(node));
+        }
+    }
+    joined.sort_unstable();
+    joined.dedup();
+}

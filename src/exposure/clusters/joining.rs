@@ -1,0 +1,200 @@
+//! Who is joined with the listed keys of one set, up to a moment and within the cluster limit. Keeps
+//! nothing; judges nothing.
+//!
+//! What a key is joined with only grows with time. Its owner's cluster is what it was joined with when
+//! that was last within the limit, so that nobody is cleared by what is joined later. All that is of
+//! one second of chain time is simultaneous.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use hashbrown::{HashMap, HashSet};
+
+use super::super::clock::ClockId;
+use super::super::dust::Work;
+use super::super::edges::Edge;
+use super::super::ground::Ground;
+use super::super::nodes::{JOINS, Node};
+use super::inputs::joined_by;
+use super::sets::Sets;
+
+/// Transactions that are looked at, and how far.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Reach<'a> {
+    pub ground: Ground<'a>,
+    /// Chain time, in Unix seconds.
+    pub until: u64,
+    pub limit: usize,
+    pub work: &'a Work,
+}
+
+/// What is joined with the listed keys of a set. Keys stand by their first nodes, listed ones by their
+/// place among those given.
+#[derive(Debug, Default)]
+pub(in super::super) struct Joining {
+    pub members: HashMap<Node, Member>,
+    /// The listed keys of each owner's cluster.
+    pub clusters: Vec<Vec<usize>>,
+    /// The last chain time at which a cluster would have grown beyond the limit; `None` where none
+    /// would.
+    pub closed: Option<u64>,
+}
+
+/// A key that is joined with listed ones.
+#[derive(Debug, Default)]
+pub(in super::super) struct Member {
+    /// Which owner's.
+    pub cluster: Option<usize>,
+    /// The listed keys that it stood beside.
+    pub beside: BTreeSet<usize>,
+}
+
+/// What a key is joined with while that is within the limit.
+struct OwnerCluster {
+    keys: Vec<Node>,
+    closed: Option<u64>,
+}
+
+/// The transactions of some keys in the order of chain time.
+struct Timeline<'a> {
+    reach: Reach<'a>,
+    /// When, which transaction, and the rest of the edges that it came from.
+    next: BinaryHeap<Reverse<(u64, Node, usize)>>,
+    rests: Vec<(ClockId, &'a [Edge])>,
+}
+
+impl Joining {
+    /// Of listed keys of one set, given in `sets`.
+    pub fn of(reach: Reach<'_>, sets: &Sets, listed: &[Node]) -> Self {
+        let mut joining = Self::default();
+        let Some(&first) = listed.first() else { return joining };
+        let root = sets.root(first);
+        if reach.until == u64::MAX && sets.size(root) as usize <= reach.limit {
+            joining.add_cluster(sets.members(root));
+        }
+        for &node in listed {
+            if joining.members.get(&node).is_none_or(|of| of.cluster.is_none()) {
+                let OwnerCluster { keys, closed } = reach.owner_cluster(node);
+                joining.add_cluster(keys.into_iter());
+                joining.closed = joining.closed.max(closed);
+            }
+        }
+        for (place, &node) in listed.iter().enumerate() {
+            if let Some(cluster) = joining.members.get(&node).and_then(|of| of.cluster) {
+                joining.clusters[cluster].push(place);
+            }
+            joining.add_beside(reach, node, place);
+        }
+        joining
+    }
+
+    fn add_cluster(&mut self, keys: impl Iterator<Item = Node>) {
+        let cluster = self.clusters.len();
+        self.clusters.push(Vec::new());
+        for key in keys {
+            self.members.entry(key).or_default().cluster = Some(cluster);
+        }
+    }
+
+    fn add_beside(&mut self, reach: Reach<'_>, node: Node, place: usize) {
+        let mut keys = Vec::new();
+        for (_, tx) in reach.transactions_of(node) {
+            joined_by(reach.ground, tx, &mut keys);
+            if keys.contains(&node) {
+                for &key in keys.iter().filter(|&&key| key != node) {
+                    self.members.entry(key).or_default().beside.insert(place);
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Reach<'a> {
+    /// All that a key is joined with, the key among it; as much as the budget allows.
+    pub fn joined_with(self, start: Node) -> HashSet<Node> {
+        self.owner_cluster(start).keys.into_iter().collect()
+    }
+
+    /// The transactions that a key is an input of and that join keys, in the order of chain time.
+    pub fn transactions_of(self, key: Node) -> impl Iterator<Item = (u64, Node)> + use<'a> {
+        let mut timeline = Timeline::new(self);
+        timeline.add(key);
+        std::iter::from_fn(move || timeline.next())
+    }
+
+    /// Grows from a key by the transaction that is next in time.
+    fn owner_cluster(self, start: Node) -> OwnerCluster {
+        let mut timeline = Timeline::new(self);
+        timeline.add(start);
+        let (mut keys, mut seen) = (vec![start], HashSet::<Node>::new());
+        seen.insert(start);
+        let mut looked_at: HashSet<Node> = HashSet::new();
+        // So many keys are joined by what was before `moment`.
+        let (mut whole, mut moment) = (1, 0);
+        let mut joined = Vec::new();
+        while let Some((time, tx)) = timeline.next() {
+            if time > moment {
+                (whole, moment) = (keys.len(), time);
+            }
+            if !looked_at.insert(tx) {
+                continue;
+            }
+            joined_by(self.ground, tx, &mut joined);
+            for &key in joined.iter().filter(|_| joined.len() > 1) {
+                if seen.insert(key) {
+                    keys.push(key);
+                    timeline.add(key);
+                }
+            }
+            if keys.len() > self.limit {
+                keys.truncate(whole);
+                return OwnerCluster { keys, closed: Some(moment) };
+            }
+        }
+        OwnerCluster { keys, closed: None }
+    }
+}
+
+impl<'a> Timeline<'a> {
+    fn new(reach: Reach<'a>) -> Self {
+        Self { reach, next: BinaryHeap::new(), rests: Vec::new() }
+    }
+
+    /// Adds the transactions that a key, given by its first node, is an input of.
+    fn add(&mut self, key: Node) {
+        let Ground { nodes, edges, .. } = self.reach.ground;
+        for &node in nodes.group(&key) {
+            for piece in edges.out.pieces(node) {
+                self.rests.push((nodes.clock(node), piece));
+                self.go_on(self.rests.len() - 1);
+            }
+        }
+    }
+
+    /// Brings in the next transaction of a rest.
+    fn go_on(&mut self, rest: usize) {
+        let Reach { ground, until, work, .. } = self.reach;
+        let (clock, mut edges) = self.rests[rest];
+        while let Some((edge, after)) = edges.split_first() {
+            edges = after;
+            if !work.look() {
+                return;
+            }
+            if ground.nodes.has(edge.node(), JOINS) {
+                let time = ground.clocks.time(clock, edge.key);
+                if time <= until {
+                    self.next.push(Reverse((time, edge.node(), rest)));
+                }
+                break;
+            }
+        }
+        self.rests[rest].1 = edges;
+    }
+
+    /// The next transaction: when and which. One of several keys comes again.
+    fn next(&mut self) -> Option<(u64, Node)> {
+        let Reverse((time, tx, rest)) = self.next.pop()?;
+        self.go_on(rest);
+        Some((time, tx))
+    }
+}

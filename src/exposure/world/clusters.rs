@@ -1,0 +1,340 @@
+//! Keeps what common inputs join up to date: sets of keys, and who is joined with the listed ones.
+//! Makes no labels.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use super::super::clusters::{Joining, Member, Reach, Sets, joined_by};
+use super::super::dust::Work;
+use super::super::nodes::{FIRST, JOINS, Node};
+use super::super::parties::{Joined, JoinedSources, KINDS, Origin};
+use super::World;
+use crate::domain::chain::Chain;
+
+/// Clusters as they stand.
+#[derive(Debug, Default)]
+pub(in super::super) struct Clusters {
+    /// The most keys of an owner.
+    pub limit: usize,
+    /// Chains whose transactions join nobody.
+    off: BTreeSet<Chain>,
+    /// Keys by their first nodes.
+    pub sets: Sets,
+    /// The sets that have listed keys, by their roots.
+    listed: HashMap<Node, ListedSet>,
+}
+
+/// A set with listed keys.
+#[derive(Debug, Default)]
+struct ListedSet {
+    listed: BTreeSet<Node>,
+    /// Those that are joined with a listed key within the limit, or stood beside it.
+    joined: HashSet<Node>,
+    /// From this chain time on nothing more is joined but by standing beside; `None` where the set is
+    /// within the limit.
+    closed: Option<u64>,
+    /// Of each kind the first listed key's source, where the set is beyond the limit.
+    cut: [Option<u32>; KINDS],
+}
+
+/// What happened to a set.
+#[derive(Debug, Default)]
+struct Touched {
+    /// Transactions that were appended, with their chain time.
+    transactions: Vec<(u64, Node)>,
+    /// Its listed keys are others.
+    is_listed_otherwise: bool,
+}
+
+impl Clusters {
+    pub fn new(limit: u32, off: BTreeSet<Chain>) -> Self {
+        Self { limit: limit as usize, off, ..Self::default() }
+    }
+
+    /// Whether transactions of a chain join keys.
+    pub fn is_on(&self, chain: &Chain) -> bool {
+        !self.off.contains(chain)
+    }
+
+    /// The source of a kind that a key's set is too large to be joined with; of its listed keys the
+    /// first.
+    pub fn cut(&self, first: Node, kind: usize) -> Option<u32> {
+        self.listed.get(&self.sets.root(first))?.cut[kind]
+    }
+
+    /// The listed keys of a set of two or more, by their first nodes, if it has any.
+    pub fn listed(&self, root: Node) -> Option<impl Iterator<Item = Node>> {
+        Some(self.listed.get(&root)?.listed.iter().copied())
+    }
+
+    /// Whether any set with listed keys is beyond the limit.
+    pub fn has_cut(&self) -> bool {
+        self.listed.values().any(ListedSet::is_cut)
+    }
+
+    /// The members of all such sets.
+    pub fn cut_members(&self) -> impl Iterator<Item = Node> {
+        let roots = self.listed.iter().filter(|(_, set)| set.is_cut()).map(|(&root, _)| root);
+        roots.flat_map(|root| self.sets.members(root))
+    }
+
+    /// Makes one set of two, by their roots. Members of a set that becomes a part of one beyond the
+    /// limit are noted.
+    fn join(&mut self, a: Node, b: Node, changed: &mut HashSet<Node>) -> Node {
+        let is_cut = |root: Node| self.listed.get(&root).is_some_and(ListedSet::is_cut);
+        match (is_cut(a), is_cut(b)) {
+            (true, false) => changed.extend(self.sets.members(b)),
+            (false, true) => changed.extend(self.sets.members(a)),
+            (true, true) | (false, false) => {}
+        }
+        let root = self.sets.join(a, b);
+        let below = if root == a { b } else { a };
+        if let Some(set) = self.listed.remove(&below) {
+            self.listed.entry(root).or_default().merge(set);
+        }
+        root
+    }
+}
+
+impl ListedSet {
+    fn is_cut(&self) -> bool {
+        self.cut.iter().any(Option::is_some)
+    }
+
+    fn merge(&mut self, other: Self) {
+        // What was within the limit is to be looked at anew.
+        self.closed = self.closed.zip(other.closed).map(|(a, b)| a.max(b));
+        self.listed.extend(other.listed);
+        self.joined.extend(other.joined);
+    }
+
+    /// Whether what was appended can only join keys by standing beside: all of it is later than what
+    /// closed the set.
+    fn is_closed_to(&self, touched: &Touched) -> bool {
+        let is_later = |closed| touched.transactions.iter().all(|&(time, _)| time > closed);
+        !touched.is_listed_otherwise && self.closed.is_some_and(is_later)
+    }
+}
+
+impl World {
+    /// Joins the inputs of what was appended, or of everything, and finds who is joined with listed
+    /// keys. Edges must be settled.
+    pub(super) fn join_inputs(&mut self) {
+        let mut changed = HashSet::new();
+        let mut touched: HashMap<Node, Touched> = HashMap::new();
+        if self.pending.all {
+            self.join_all();
+            let roots = self.clusters.listed.keys();
+            touched.extend(roots.map(|&root| (root, Touched::default())));
+        } else if self.nodes.has_transactions() {
+            for (time, tx, key) in self.join_fresh(&mut changed) {
+                let of = touched.entry(self.clusters.sets.root(key)).or_default();
+                of.transactions.push((time, tx));
+            }
+            for root in self.note_listed() {
+                touched.entry(root).or_default().is_listed_otherwise = true;
+            }
+            touched.retain(|root, _| self.clusters.listed.contains_key(root));
+        }
+        for (root, touched) in touched {
+            self.find_joined(root, &touched, &mut changed);
+        }
+        self.pending.joined.extend(changed);
+    }
+
+    /// Sets of all transactions, and of these those that have listed keys.
+    fn join_all(&mut self) {
+        self.clusters.sets = Sets::default();
+        self.clusters.listed.clear();
+        self.parties.forget_joined();
+        let mut keys = Vec::new();
+        for tx in FIRST..self.nodes.len() as Node {
+            if self.nodes.has(tx, JOINS) {
+                joined_by(self.ground(), tx, &mut keys);
+                let sets = &mut self.clusters.sets;
+                for pair in keys.windows(2) {
+                    sets.join(sets.root(pair[0]), sets.root(pair[1]));
+                }
+            }
+        }
+        let listed: Vec<_> = self.parties.listed_keys().collect();
+        for key in listed {
+            let Some(&node) = self.nodes.of_key(key).first() else { continue };
+            let root = self.clusters.sets.root(node);
+            if self.clusters.sets.size(root) > 1 {
+                self.clusters.listed.entry(root).or_default().listed.insert(node);
+            }
+        }
+    }
+
+    /// Joins the inputs of appended transactions; gives each with its chain time and a key of it.
+    fn join_fresh(&mut self, changed: &mut HashSet<Node>) -> Vec<(u64, Node, Node)> {
+        let fresh = self.pending.fresh.iter().filter(|edge| self.nodes.has(edge.to(), JOINS));
+        let mut fresh: Vec<_> = fresh.map(|edge| (edge.to(), edge.key)).collect();
+        fresh.sort_unstable();
+        fresh.dedup_by_key(|(tx, _)| *tx);
+        let (mut joined, mut keys) = (Vec::new(), Vec::new());
+        for (tx, at) in fresh {
+            joined_by(self.ground(), tx, &mut keys);
+            let &[first, _, ..] = keys.as_slice() else { continue };
+            let mut root = self.clusters.sets.root(first);
+            for &key in &keys[1..] {
+                let other = self.clusters.sets.root(key);
+                if other != root {
+                    root = self.clusters.join(root, other, changed);
+                }
+            }
+            for &key in &keys {
+                if self.parties.sources(self.nodes.key(key)).is_some() {
+                    self.clusters.listed.entry(root).or_default().listed.insert(key);
+                }
+            }
+            joined.push((self.clocks.time(self.nodes.clock(tx), at), tx, first));
+        }
+        joined
+    }
+
+    /// Brings the listed keys of sets in order where lists are others; gives the roots.
+    fn note_listed(&mut self) -> Vec<Node> {
+        let mut roots = Vec::new();
+        for key in &self.pending.parties.listed {
+            let Some(&node) = self.nodes.of_key(key).first() else { continue };
+            let root = self.clusters.sets.root(node);
+            if self.clusters.sets.size(root) == 1 {
+                continue;
+            }
+            let set = self.clusters.listed.entry(root).or_default();
+            if self.parties.sources(key).is_some() {
+                set.listed.insert(node);
+            } else {
+                set.listed.remove(&node);
+            }
+            roots.push(root);
+        }
+        roots
+    }
+
+    /// Finds who is joined with the listed keys of a set; notes those of whom anything is other.
+    fn find_joined(&mut self, root: Node, touched: &Touched, changed: &mut HashSet<Node>) {
+        let Some(mut set) = self.clusters.listed.remove(&root) else { return };
+        let size = self.clusters.sets.size(root) as usize;
+        if size > self.clusters.limit {
+            let cut = self.first_sources(&set);
+            if cut != set.cut {
+                changed.extend(self.clusters.sets.members(root));
+                set.cut = cut;
+            }
+        }
+        if set.is_closed_to(touched) {
+            for &(_, tx) in &touched.transactions {
+                self.add_beside(tx, &mut set, changed);
+            }
+        } else {
+            self.join_anew(&mut set, changed);
+        }
+        if !set.listed.is_empty() {
+            self.clusters.listed.insert(root, set);
+        }
+    }
+
+    /// The first source of each kind among the listed keys of a set.
+    fn first_sources(&self, set: &ListedSet) -> [Option<u32>; KINDS] {
+        std::array::from_fn(|kind| {
+            let keys = set.listed.iter().map(|&node| self.nodes.key(node));
+            let firsts = keys.filter_map(|key| self.parties.listed(key, kind).next());
+            firsts.min_by_key(|&source| self.parties.rank(Origin::listed(source)))
+        })
+    }
+
+    fn join_anew(&mut self, set: &mut ListedSet, changed: &mut HashSet<Node>) {
+        let work = Work::new(u64::MAX);
+        let (ground, limit) = (self.ground(), self.clusters.limit);
+        let reach = Reach { ground, until: u64::MAX, limit, work: &work };
+        let listed: Vec<Node> = set.listed.iter().copied().collect();
+        let joining = Joining::of(reach, &self.clusters.sets, &listed);
+        let sources = |places: &[usize]| -> Arc<JoinedSources> {
+            let nodes = places.iter().map(|&place| listed[place]);
+            Arc::new(std::array::from_fn(|kind| self.sources_of(nodes.clone(), kind)))
+        };
+        let of_clusters: Vec<_> = joining.clusters.iter().map(|places| sources(places)).collect();
+        let mut all: Vec<(Node, Joined)> = Vec::with_capacity(joining.members.len());
+        for (&node, Member { cluster, beside }) in &joining.members {
+            let known = cluster.map_or(&[][..], |cluster| &joining.clusters[cluster]);
+            let sources = match cluster {
+                Some(cluster) if beside.iter().all(|place| known.contains(place)) => {
+                    Arc::clone(&of_clusters[*cluster])
+                }
+                _ => sources(&known.iter().chain(beside).copied().collect::<Vec<_>>()),
+            };
+            let is_beside = std::array::from_fn(|kind| {
+                let mut keys = beside.iter().map(|&place| self.nodes.key(listed[place]));
+                keys.any(|key| self.parties.is_listed(key, kind))
+            });
+            all.push((node, Joined { sources, is_beside }));
+        }
+        set.closed = joining.closed;
+        let now: HashSet<Node> = all.iter().map(|(node, _)| *node).collect();
+        let gone: Vec<Node> = set.joined.difference(&now).copied().collect();
+        gone.into_iter().for_each(|node| self.set_joined(node, None, changed));
+        all.into_iter().for_each(|(node, joined)| self.set_joined(node, Some(joined), changed));
+        set.joined = now;
+    }
+
+    /// Joins the keys of a transaction that is later than what closed its set, where one of them is
+    /// listed.
+    fn add_beside(&mut self, tx: Node, set: &mut ListedSet, changed: &mut HashSet<Node>) {
+        let mut keys = Vec::new();
+        joined_by(self.ground(), tx, &mut keys);
+        let listed: Vec<Node> =
+            keys.iter().copied().filter(|key| set.listed.contains(key)).collect();
+        for &key in &keys {
+            let others = listed.iter().copied().filter(|&other| other != key);
+            let known = self.parties.joined(self.nodes.key(key));
+            if others.clone().next().is_none() {
+                continue;
+            }
+            let sources = std::array::from_fn(|kind| {
+                let mut all = self.sources_of(others.clone(), kind);
+                all.extend(known.iter().flat_map(|known| &known.sources[kind]));
+                self.in_order(all)
+            });
+            let is_beside = std::array::from_fn(|kind| {
+                known.is_some_and(|known| known.is_beside[kind])
+                    || others.clone().any(|it| self.parties.is_listed(self.nodes.key(it), kind))
+            });
+            set.joined.insert(key);
+            self.set_joined(key, Some(Joined { sources: Arc::new(sources), is_beside }), changed);
+        }
+    }
+
+    /// The sources of a kind of listed keys, as a key that is joined with them has them.
+    fn sources_of(&self, listed: impl Iterator<Item = Node>, kind: usize) -> Vec<u32> {
+        let keys = listed.map(|node| self.nodes.key(node));
+        self.in_order(keys.flat_map(|key| self.parties.listed(key, kind)).collect())
+    }
+
+    /// By order; of those alike in when they were listed the first.
+    fn in_order(&self, mut sources: Vec<u32>) -> Vec<u32> {
+        sources.sort_unstable_by_key(|&source| self.parties.rank(Origin::listed(source)));
+        let mut terms = HashSet::new();
+        sources.retain(|&source| {
+            let source = self.parties.source(Origin::listed(source));
+            terms.insert((source.listed_from, source.unlisted_until))
+        });
+        sources
+    }
+
+    fn set_joined(&mut self, node: Node, joined: Option<Joined>, changed: &mut HashSet<Node>) {
+        let key = *self.nodes.key(node);
+        if self.parties.set_joined(key, joined, &mut self.pending.parties) {
+            changed.insert(node);
+        }
+    }
+
+    /// Bytes of memory that the sets of joined keys take.
+    pub fn cluster_bytes(&self) -> usize {
+        self.clusters.sets.bytes()
+    }
+}
