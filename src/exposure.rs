@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! transfers -> World::append -> nodes, edges, shares, clocks     (the graph)
-//!                   relabel  -> build, relax, hubs               (working labels)
+//!                   relabel  -> clusters                         (who is joined with listed keys)
+//!                            -> build, relax, hubs               (working labels)
 //!                            -> Labels: table + overlay          (what the hot path reads)
 //! World -> evidence, paths, exposure_as_of, transfers_of         (bounded searches)
 //!       -> arrival, direct_after; after   (one more payment, not stored)
-//!       -> hubs                           (untagged hubs, page by page)
+//!       -> hubs, cluster                  (untagged hubs, members of a cluster, page by page)
 //! ```
 //!
 //! # What a label is
@@ -23,14 +24,29 @@
 //!
 //! At one hop what is shown is of all counting transfers with sources of the kind: the gravest
 //! timing that any of them has by any listing of the key, the first arrival of those that have it
-//! (its source, its path), and what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later
-//! one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
+//! (its source, its path), and what all of them come to ([`Direct`]). So a first dealing before a
+//! listing does not hide a later one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
 //! another path of as many hops may have another.
 //!
 //! A direct dealing in an asset without a known value makes no label: anybody can forge such events.
 //! It is counted beside the labels ([`Unvalued`]): per direction and kind, the rows in which a key
 //! that is no source of the kind dealt with sources, or the transactions of a UTXO chain whose coin
 //! has no known value; with the first by order of the sources dealt with.
+//!
+//! # Common inputs
+//!
+//! A transaction of a UTXO chain joins the keys of its inputs that are no stops, where it has two or
+//! more and is no CoinJoin (`clusters/inputs` has the rule). That they are one owner's is an estimate:
+//! the multi-input heuristic (Ron and Shamir 2013, Meiklejohn et al. 2013). The cluster of a listed key
+//! is all that it was joined with, over any chain of transactions, when that was last within
+//! [`Settings::cluster_limit`] keys, by chain time: so what is joined later clears nobody. A key of that
+//! cluster, and any key that stood beside the listed one in a transaction, is a seed like the listed
+//! key: hop 0, no labels of its own of the kind. Its origin is the source's number with a mark
+//! ([`Label::common_input`]); of one arrival the first source by order is shown, its own key before
+//! those joined with it. A key that is joined with several sources of a kind has at one hop the gravest
+//! timing by any of them. Hubs end no cluster, so that joining does not depend on what is a hub. Keys
+//! that a chain of transactions leads to beyond the limit alone are said to be cut off
+//! ([`CommonInput::is_cut`]) and are no seeds.
 //!
 //! Sent-to keeps the latest departure only. What was known at an earlier moment cannot be told from
 //! it, nor from the earliest completion beside it (x sends to a listed address at 2, 10 and 30, a
