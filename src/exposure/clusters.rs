@@ -5,7 +5,7 @@ mod inputs;
 mod joining;
 mod sets;
 
-pub(super) use inputs::{joined_by, joins};
+pub(super) use inputs::{Inputs, joins};
 pub(super) use joining::{Joining, Member, Reach};
 pub(super) use sets::Sets;
 
@@ -214,7 +214,7 @@ impl World {
     ) -> HashMap<Node, Step> {
         let mut steps: HashMap<Node, Step> = HashMap::new();
         let (mut open, mut looked_at) = (firsts.clone(), HashSet::new());
-        let mut joined = Vec::new();
+        let mut inputs = Inputs::default();
         while !open.is_empty() && !steps.contains_key(&end) {
             let mut next: BTreeMap<Node, Step> = BTreeMap::new();
             let mut transactions = Vec::new();
@@ -222,14 +222,16 @@ impl World {
                 let own = reach.transactions_of(from);
                 transactions.extend(own.map(|(time, tx)| (time, self.nodes.row(tx), tx, from)));
             }
+            // A stop is no input that is joined.
+            transactions.retain(|&(.., tx, from)| inputs.has(reach.ground, tx, from));
             transactions.sort_unstable();
             for (time, row, tx, from) in transactions {
                 if !looked_at.insert(tx) {
                     continue;
                 }
-                joined_by(reach.ground, tx, &mut joined);
+                inputs.read(reach.ground, tx);
                 let is_new = |key: &&Node| !firsts.contains(*key) && !steps.contains_key(*key);
-                for &key in joined.iter().filter(|_| joined.contains(&from)).filter(is_new) {
+                for &key in inputs.keys.iter().filter(is_new) {
                     next.entry(key).or_insert(Step { time, row, from });
                 }
             }
@@ -300,25 +302,27 @@ impl World {
 
     fn member(&self, reach: Reach<'_>, node: Node) -> ClusterMember {
         let key = *self.nodes.key(node);
-        let mut joined = Vec::new();
+        let mut inputs = Inputs::default();
         let joined_by = reach.transactions_of(node).find_map(|(time, tx)| {
-            joined_by(reach.ground, tx, &mut joined);
-            let others = joined.iter().filter(|&&other| other != node);
+            if !inputs.has(reach.ground, tx, node) {
+                return None;
+            }
+            let others = inputs.keys.iter().filter(|&&other| other != node);
             let to = others.map(|&other| self.nodes.key(other)).min()?;
             let row = u64::from(self.nodes.row(tx));
-            joined.contains(&node).then_some(Join { row, from: key, to: *to, time })
+            Some(Join { row, from: key, to: *to, time })
         });
         ClusterMember { key, joined_by, sources: self.sources_at(node) }
     }
 
     /// How many transactions join some keys; `None` where the budget runs out.
     fn count_joining(&self, reach: Reach<'_>, members: &[Node]) -> Option<u64> {
-        let (mut count, mut joined) = (0, Vec::new());
+        let (mut count, mut inputs) = (0, Inputs::default());
         for &node in members {
             for (_, tx) in reach.transactions_of(node) {
-                joined_by(reach.ground, tx, &mut joined);
+                inputs.read(reach.ground, tx);
                 // Once for all of its keys.
-                count += u64::from(joined.len() > 1 && joined.first() == Some(&node));
+                count += u64::from(inputs.keys.first() == Some(&node));
             }
             if reach.work.is_cut_short() {
                 return None;

@@ -101,6 +101,8 @@ struct Pending {
     fresh: Vec<Appended>,
     /// Hubs must be counted, and dust added up, anew.
     recount: bool,
+    /// Inputs must be joined anew.
+    rejoin: bool,
     /// Dust that counts may count no more.
     demote: bool,
     parties: Difference,
@@ -185,6 +187,8 @@ impl World {
             }
             // A tag makes a hub no hub.
             self.pending.all |= !nodes.is_empty();
+            self.pending.rejoin |=
+                nodes.iter().any(|&node| self.clocks.chain(self.nodes.clock(node)).is_utxo());
         }
         if difference.shrunk.iter().any(|key| self.has_dust(key)) {
             self.pending.all = true;

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::ground::Ground;
-use super::super::nodes::{FIRST, Node, STOP};
+use super::super::nodes::{FIRST, JOINS, Node, STOP};
 use crate::domain::transfer::UtxoMovement;
 
 /// From so many keys of inputs, and so many keys that get the same amount, a transaction is a
@@ -49,22 +49,44 @@ fn only(nodes: &[Node]) -> Option<Node> {
     }
 }
 
-/// The keys that a transaction joins, by their first nodes, ascending; fewer than two where stops
-/// leave no more. Put into `joined`, whose contents go.
-pub(in super::super) fn joined_by(ground: Ground<'_>, tx: Node, joined: &mut Vec<Node>) {
-    // A leg that names several keys has as many edges of its number.
-    let mut legs: Vec<(u32, Node)> =
-        ground.edges.into.pieces(tx).flatten().map(|edge| (edge.id, edge.node())).collect();
-    legs.sort_unstable();
-    joined.clear();
-    for leg in legs.chunk_by(|(a, _), (b, _)| a == b) {
-        if let &[(_, node)] = leg
-            && node >= FIRST
-            && !ground.nodes.has(node, STOP)
-        {
-            joined.push(ground.nodes.first(node));
+/// The keys that transactions join, one after the other.
+#[derive(Debug, Default)]
+pub(in super::super) struct Inputs {
+    legs: Vec<(u32, Node)>,
+    /// By their first nodes, ascending: two or more, or none.
+    pub keys: Vec<Node>,
+}
+
+impl Inputs {
+    /// Takes those of a transaction, and says whether a key is among them.
+    pub fn has(&mut self, ground: Ground<'_>, tx: Node, key: Node) -> bool {
+        self.read(ground, tx);
+        self.keys.binary_search(&key).is_ok()
+    }
+
+    /// Takes those of a transaction in place of those before.
+    pub fn read(&mut self, ground: Ground<'_>, tx: Node) {
+        self.keys.clear();
+        self.legs.clear();
+        if !ground.nodes.has(tx, JOINS) {
+            return;
+        }
+        let edges = ground.edges.into.pieces(tx).flatten();
+        self.legs.extend(edges.map(|edge| (edge.id, edge.node())));
+        // A leg that names several keys has as many edges of its number.
+        self.legs.sort_unstable();
+        for leg in self.legs.chunk_by(|(a, _), (b, _)| a == b) {
+            if let &[(_, node)] = leg
+                && node >= FIRST
+                && !ground.nodes.has(node, STOP)
+            {
+                self.keys.push(ground.nodes.first(node));
+            }
+        }
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        if self.keys.len() < 2 {
+            self.keys.clear();
         }
     }
-    joined.sort_unstable();
-    joined.dedup();
 }

@@ -15,7 +15,7 @@ use super::super::dust::Work;
 use super::super::edges::Edge;
 use super::super::ground::Ground;
 use super::super::nodes::{JOINS, Node};
-use super::inputs::joined_by;
+use super::inputs::Inputs;
 use super::sets::Sets;
 
 /// Transactions that are looked at, and how far.
@@ -97,11 +97,10 @@ impl Joining {
     }
 
     fn add_beside(&mut self, reach: Reach<'_>, node: Node, place: usize) {
-        let mut keys = Vec::new();
+        let mut inputs = Inputs::default();
         for (_, tx) in reach.transactions_of(node) {
-            joined_by(reach.ground, tx, &mut keys);
-            if keys.contains(&node) {
-                for &key in keys.iter().filter(|&&key| key != node) {
+            if inputs.has(reach.ground, tx, node) {
+                for &key in inputs.keys.iter().filter(|&&key| key != node) {
                     self.members.entry(key).or_default().beside.insert(place);
                 }
             }
@@ -131,7 +130,7 @@ impl<'a> Reach<'a> {
         let mut looked_at: HashSet<Node> = HashSet::new();
         // So many keys are joined by what was before `moment`.
         let (mut whole, mut moment) = (1, 0);
-        let mut joined = Vec::new();
+        let mut inputs = Inputs::default();
         while let Some((time, tx)) = timeline.next() {
             if time > moment {
                 (whole, moment) = (keys.len(), time);
@@ -139,8 +138,8 @@ impl<'a> Reach<'a> {
             if !looked_at.insert(tx) {
                 continue;
             }
-            joined_by(self.ground, tx, &mut joined);
-            for &key in joined.iter().filter(|_| joined.len() > 1) {
+            inputs.read(self.ground, tx);
+            for &key in &inputs.keys {
                 if seen.insert(key) {
                     keys.push(key);
                     timeline.add(key);

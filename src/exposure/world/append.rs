@@ -293,6 +293,7 @@ impl World {
     fn build_anew(&mut self) {
         self.pending.all = true;
         self.pending.recount = true;
+        self.pending.rejoin = true;
         self.pending.demote = true;
         self.pending.fresh = Vec::new();
     }

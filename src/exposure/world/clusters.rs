@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::super::clusters::{Joining, Member, Reach, Sets, joined_by};
+use super::super::clusters::{Inputs, Joining, Member, Reach, Sets};
 use super::super::dust::Work;
 use super::super::nodes::{FIRST, JOINS, Node};
 use super::super::parties::{Joined, JoinedSources, KINDS, Origin};
@@ -22,6 +22,8 @@ pub(in super::super) struct Clusters {
     off: BTreeSet<Chain>,
     /// Keys by their first nodes.
     pub sets: Sets,
+    /// The inputs of transactions below this node are joined.
+    seen: Node,
     /// The sets that have listed keys, by their roots.
     listed: HashMap<Node, ListedSet>,
 }
@@ -144,23 +146,21 @@ impl World {
         self.pending.joined.extend(changed);
     }
 
-    /// Sets of all transactions, and of these those that have listed keys.
+    /// Brings the sets in order, and finds anew which of them have listed keys.
     fn join_all(&mut self) {
-        self.clusters.sets = Sets::default();
+        if self.pending.rejoin {
+            (self.clusters.sets, self.clusters.seen) = (Sets::default(), FIRST);
+        }
         self.clusters.listed.clear();
         self.parties.forget_joined();
-        let mut keys = Vec::new();
-        for tx in FIRST..self.nodes.len() as Node {
-            if self.nodes.has(tx, JOINS) {
-                joined_by(self.ground(), tx, &mut keys);
-                let sets = &mut self.clusters.sets;
-                for pair in keys.windows(2) {
-                    sets.join(sets.root(pair[0]), sets.root(pair[1]));
-                }
+        let mut inputs = Inputs::default();
+        for tx in self.new_joining() {
+            inputs.read(self.ground(), tx);
+            for pair in inputs.keys.windows(2) {
+                self.clusters.sets.join_nodes(pair[0], pair[1]);
             }
         }
-        let listed: Vec<_> = self.parties.listed_keys().collect();
-        for key in listed {
+        for key in self.parties.listed_keys() {
             let Some(&node) = self.nodes.of_key(key).first() else { continue };
             let root = self.clusters.sets.root(node);
             if self.clusters.sets.size(root) > 1 {
@@ -169,31 +169,42 @@ impl World {
         }
     }
 
+    /// The transactions that join keys and were not asked for yet.
+    fn new_joining(&mut self) -> Vec<Node> {
+        let new = self.clusters.seen.max(FIRST)..self.nodes.len() as Node;
+        self.clusters.seen = new.end;
+        new.filter(|&node| self.nodes.has(node, JOINS)).collect()
+    }
+
     /// Joins the inputs of appended transactions; gives each with its chain time and a key of it.
     fn join_fresh(&mut self, changed: &mut HashSet<Node>) -> Vec<(u64, Node, Node)> {
-        let fresh = self.pending.fresh.iter().filter(|edge| self.nodes.has(edge.to(), JOINS));
-        let mut fresh: Vec<_> = fresh.map(|edge| (edge.to(), edge.key)).collect();
-        fresh.sort_unstable();
-        fresh.dedup_by_key(|(tx, _)| *tx);
-        let (mut joined, mut keys) = (Vec::new(), Vec::new());
-        for (tx, at) in fresh {
-            joined_by(self.ground(), tx, &mut keys);
-            let &[first, _, ..] = keys.as_slice() else { continue };
+        let (mut joined, mut inputs) = (Vec::new(), Inputs::default());
+        for tx in self.new_joining() {
+            inputs.read(self.ground(), tx);
+            let (Some(time), &[first, ..]) = (self.time_of(tx), inputs.keys.as_slice()) else {
+                continue;
+            };
             let mut root = self.clusters.sets.root(first);
-            for &key in &keys[1..] {
+            for &key in &inputs.keys[1..] {
                 let other = self.clusters.sets.root(key);
                 if other != root {
                     root = self.clusters.join(root, other, changed);
                 }
             }
-            for &key in &keys {
+            for &key in &inputs.keys {
                 if self.parties.sources(self.nodes.key(key)).is_some() {
                     self.clusters.listed.entry(root).or_default().listed.insert(key);
                 }
             }
-            joined.push((self.clocks.time(self.nodes.clock(tx), at), tx, first));
+            joined.push((time, tx, first));
         }
         joined
+    }
+
+    /// The chain time of a transaction; `None` where it was taken out.
+    fn time_of(&self, tx: Node) -> Option<u64> {
+        let edge = self.edges.into.pieces(tx).flatten().next()?;
+        Some(self.clocks.time(self.nodes.clock(tx), edge.key))
     }
 
     /// Brings the listed keys of sets in order where lists are others; gives the roots.
@@ -285,11 +296,11 @@ impl World {
     /// Joins the keys of a transaction that is later than what closed its set, where one of them is
     /// listed.
     fn add_beside(&mut self, tx: Node, set: &mut ListedSet, changed: &mut HashSet<Node>) {
-        let mut keys = Vec::new();
-        joined_by(self.ground(), tx, &mut keys);
-        let listed: Vec<Node> =
-            keys.iter().copied().filter(|key| set.listed.contains(key)).collect();
-        for &key in &keys {
+        let mut inputs = Inputs::default();
+        inputs.read(self.ground(), tx);
+        let listed = inputs.keys.iter().copied().filter(|key| set.listed.contains(key));
+        let listed: Vec<Node> = listed.collect();
+        for &key in &inputs.keys {
             let others = listed.iter().copied().filter(|&other| other != key);
             let known = self.parties.joined(self.nodes.key(key));
             if others.clone().next().is_none() {
