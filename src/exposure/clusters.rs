@@ -222,14 +222,18 @@ impl World {
                 let own = reach.transactions_of(from);
                 transactions.extend(own.map(|(time, tx)| (time, self.nodes.row(tx), tx, from)));
             }
-            // A stop is no input that is joined.
-            transactions.retain(|&(.., tx, from)| inputs.has(reach.ground, tx, from));
             transactions.sort_unstable();
-            for (time, row, tx, from) in transactions {
-                if !looked_at.insert(tx) {
+            for of_tx in transactions.chunk_by(|(.., a, _), (.., b, _)| a == b) {
+                let Some(&(time, row, tx, _)) = of_tx.first() else { continue };
+                if looked_at.contains(&tx) {
                     continue;
                 }
                 inputs.read(reach.ground, tx);
+                // A stop, or one of several holders, is an input and not joined.
+                let is_joined = |from: &Node| inputs.keys.binary_search(from).is_ok();
+                let mut froms = of_tx.iter().map(|&(.., from)| from);
+                let Some(from) = froms.find(is_joined) else { continue };
+                looked_at.insert(tx);
                 let is_new = |key: &&Node| !firsts.contains(*key) && !steps.contains_key(*key);
                 for &key in inputs.keys.iter().filter(is_new) {
                     next.entry(key).or_insert(Step { time, row, from });
@@ -279,7 +283,9 @@ impl World {
         let is_more = wanted.len() > query.limit;
         wanted.truncate(query.limit);
         page.next = wanted.last().filter(|_| is_more).map(|&node| *self.nodes.key(node));
-        page.members = wanted.into_iter().map(|node| self.member(reach, node)).collect();
+        let mut inputs = Inputs::default();
+        let members_of_page = wanted.into_iter().map(|node| self.member(reach, node, &mut inputs));
+        page.members = members_of_page.collect();
         page.transactions = self.count_joining(reach, &members);
         Some(page)
     }
@@ -300,9 +306,8 @@ impl World {
         ids.map(|id| self.parties.source(Origin::listed(id)).clone()).collect()
     }
 
-    fn member(&self, reach: Reach<'_>, node: Node) -> ClusterMember {
+    fn member(&self, reach: Reach<'_>, node: Node, inputs: &mut Inputs) -> ClusterMember {
         let key = *self.nodes.key(node);
-        let mut inputs = Inputs::default();
         let joined_by = reach.transactions_of(node).find_map(|(time, tx)| {
             if !inputs.has(reach.ground, tx, node) {
                 return None;
@@ -318,11 +323,13 @@ impl World {
     /// How many transactions join some keys; `None` where the budget runs out.
     fn count_joining(&self, reach: Reach<'_>, members: &[Node]) -> Option<u64> {
         let (mut count, mut inputs) = (0, Inputs::default());
+        let mut looked_at = HashSet::new();
         for &node in members {
             for (_, tx) in reach.transactions_of(node) {
-                inputs.read(reach.ground, tx);
-                // Once for all of its keys.
-                count += u64::from(inputs.keys.first() == Some(&node));
+                if looked_at.insert(tx) {
+                    inputs.read(reach.ground, tx);
+                    count += u64::from(!inputs.keys.is_empty());
+                }
             }
             if reach.work.is_cut_short() {
                 return None;

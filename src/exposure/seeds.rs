@@ -2,7 +2,7 @@
 //! with them up to a moment. Found when it is asked for.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::Source;
@@ -127,26 +127,25 @@ impl<'a> Seeds<'a> {
 
     fn find(&self, listed: &[Node]) -> HashMap<Node, JoinedSeeds<'a>> {
         let joining = Joining::of(self.reach, self.sets, listed);
-        let seeds = |places: &mut dyn Iterator<Item = usize>| -> Rc<[Seed<'a>]> {
+        let seeds = |member: &Member| -> Rc<[Seed<'a>]> {
+            let places = joining.joined_with(member).into_iter();
             let keys = places.map(|place| self.ground.nodes.key(listed[place]));
             let of_keys = keys.flat_map(|key| self.listed_at(key));
             let mut seeds: Vec<_> =
                 of_keys.map(|(rank, source)| seed(rank, source, true)).collect();
             seeds.sort_unstable_by_key(|seed| seed.rank);
-            seeds.dedup_by_key(|seed| seed.rank);
             seeds.into()
         };
-        let of_clusters: Vec<_> =
-            joining.clusters.iter().map(|places| seeds(&mut places.iter().copied())).collect();
-        let members = joining.members.iter().map(|(&node, Member { cluster, beside })| {
-            let known = cluster.map_or(&[][..], |cluster| &joining.clusters[cluster]);
-            let seeds = match cluster {
-                Some(cluster) if beside.iter().all(|place| known.contains(place)) => {
-                    Rc::clone(&of_clusters[*cluster])
-                }
-                _ => seeds(&mut known.iter().chain(beside).copied()),
-            };
-            (node, JoinedSeeds { seeds, is_beside: !beside.is_empty() })
+        let own: HashSet<Node> = listed.iter().copied().collect();
+        let mut alike: HashMap<Member, Rc<[Seed<'a>]>> = HashMap::new();
+        let members = joining.members.iter().map(|(&node, member)| {
+            let is_inside = joining.is_inside(member);
+            let beside = if is_inside { Vec::new() } else { member.beside.clone() };
+            let of = Member { cluster: member.cluster, beside };
+            let seeds = alike.entry(of.clone()).or_insert_with(|| seeds(&of)).clone();
+            let own = usize::from(own.contains(&node));
+            let mut beside = member.beside.iter().map(|&tx| &joining.transactions[tx]);
+            (node, JoinedSeeds { seeds, is_beside: beside.any(|listed| listed.len() > own) })
         });
         members.filter(|(_, joined)| !joined.seeds.is_empty()).collect()
     }

@@ -52,6 +52,8 @@ fn only(nodes: &[Node]) -> Option<Node> {
 /// The keys that transactions join, one after the other.
 #[derive(Debug, Default)]
 pub(in super::super) struct Inputs {
+    /// That they are of.
+    tx: Option<Node>,
     legs: Vec<(u32, Node)>,
     /// By their first nodes, ascending: two or more, or none.
     pub keys: Vec<Node>,
@@ -64,8 +66,11 @@ impl Inputs {
         self.keys.binary_search(&key).is_ok()
     }
 
-    /// Takes those of a transaction in place of those before.
+    /// Takes those of a transaction in place of those before. The graph must not change meanwhile.
     pub fn read(&mut self, ground: Ground<'_>, tx: Node) {
+        if self.tx.replace(tx) == Some(tx) {
+            return;
+        }
         self.keys.clear();
         self.legs.clear();
         if !ground.nodes.has(tx, JOINS) {

@@ -29,24 +29,27 @@ pub(in super::super) struct Reach<'a> {
 }
 
 /// What is joined with the listed keys of a set. Keys stand by their first nodes, listed ones by their
-/// place among those given.
+/// place among those given. Takes memory as the transactions of the listed keys do, however many of
+/// them stand beside each other.
 #[derive(Debug, Default)]
 pub(in super::super) struct Joining {
     pub members: HashMap<Node, Member>,
     /// The listed keys of each owner's cluster.
     pub clusters: Vec<Vec<usize>>,
+    /// The listed keys of each transaction that joins any.
+    pub transactions: Vec<Vec<usize>>,
     /// The last chain time at which a cluster would have grown beyond the limit; `None` where none
     /// would.
     pub closed: Option<u64>,
 }
 
-/// A key that is joined with listed ones.
-#[derive(Debug, Default)]
+/// A key that is joined with listed ones. Those alike are joined with the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in super::super) struct Member {
     /// Which owner's.
     pub cluster: Option<usize>,
-    /// The listed keys that it stood beside.
-    pub beside: BTreeSet<usize>,
+    /// The transactions with listed keys that it stood in, itself listed or not, ascending.
+    pub beside: Vec<usize>,
 }
 
 /// What a key is joined with while that is within the limit.
@@ -79,12 +82,14 @@ impl Joining {
                 joining.closed = joining.closed.max(closed);
             }
         }
+        let mut places: HashMap<Node, usize> = HashMap::new();
         for (place, &node) in listed.iter().enumerate() {
+            places.insert(node, place);
             if let Some(cluster) = joining.members.get(&node).and_then(|of| of.cluster) {
                 joining.clusters[cluster].push(place);
             }
-            joining.add_beside(reach, node, place);
         }
+        joining.add_beside(reach, listed, &places);
         joining
     }
 
@@ -96,15 +101,37 @@ impl Joining {
         }
     }
 
-    fn add_beside(&mut self, reach: Reach<'_>, node: Node, place: usize) {
-        let mut inputs = Inputs::default();
-        for (_, tx) in reach.transactions_of(node) {
-            if inputs.has(reach.ground, tx, node) {
-                for &key in inputs.keys.iter().filter(|&&key| key != node) {
-                    self.members.entry(key).or_default().beside.insert(place);
+    fn add_beside(&mut self, reach: Reach<'_>, listed: &[Node], places: &HashMap<Node, usize>) {
+        let (mut inputs, mut looked_at) = (Inputs::default(), HashSet::new());
+        for &node in listed {
+            for (_, tx) in reach.transactions_of(node) {
+                if looked_at.contains(&tx) || !inputs.has(reach.ground, tx, node) {
+                    continue;
                 }
+                looked_at.insert(tx);
+                for &key in &inputs.keys {
+                    let of = self.members.entry(key).or_default();
+                    of.beside.push(self.transactions.len());
+                }
+                let listed = inputs.keys.iter().filter_map(|key| places.get(key).copied());
+                self.transactions.push(listed.collect());
             }
         }
+    }
+
+    /// Whether a member is joined with no listed keys but those of its cluster.
+    pub fn is_inside(&self, member: &Member) -> bool {
+        let Some(cluster) = member.cluster else { return false };
+        let known = &self.clusters[cluster];
+        let is_known = |place: &usize| known.binary_search(place).is_ok();
+        member.beside.iter().all(|&tx| self.transactions[tx].iter().all(is_known))
+    }
+
+    /// The listed keys that members alike are joined with, themselves among them where they are listed.
+    pub fn joined_with(&self, member: &Member) -> BTreeSet<usize> {
+        let of_cluster = member.cluster.map_or(&[][..], |cluster| &self.clusters[cluster]);
+        let beside = member.beside.iter().flat_map(|&tx| &self.transactions[tx]);
+        of_cluster.iter().chain(beside).copied().collect()
     }
 }
 

@@ -265,25 +265,32 @@ impl World {
         let reach = Reach { ground, until: u64::MAX, limit, work: &work };
         let listed: Vec<Node> = set.listed.iter().copied().collect();
         let joining = Joining::of(reach, &self.clusters.sets, &listed);
-        let sources = |places: &[usize]| -> Arc<JoinedSources> {
+        let sources = |places: BTreeSet<usize>| -> Arc<JoinedSources> {
             let nodes = places.iter().map(|&place| listed[place]);
             Arc::new(std::array::from_fn(|kind| self.sources_of(nodes.clone(), kind)))
         };
-        let of_clusters: Vec<_> = joining.clusters.iter().map(|places| sources(places)).collect();
+        let of_transactions: Vec<_> = joining
+            .transactions
+            .iter()
+            .map(|places| places.iter().map(|&place| listed[place]))
+            .map(|listed| std::array::from_fn(|kind| self.listed_among(listed.clone(), kind)))
+            .collect();
+        // Members alike share what they have.
+        let mut alike: HashMap<Member, Arc<JoinedSources>> = HashMap::new();
         let mut all: Vec<(Node, Joined)> = Vec::with_capacity(joining.members.len());
-        for (&node, Member { cluster, beside }) in &joining.members {
-            let known = cluster.map_or(&[][..], |cluster| &joining.clusters[cluster]);
-            let sources = match cluster {
-                Some(cluster) if beside.iter().all(|place| known.contains(place)) => {
-                    Arc::clone(&of_clusters[*cluster])
-                }
-                _ => sources(&known.iter().chain(beside).copied().collect::<Vec<_>>()),
-            };
+        for (&node, member) in &joining.members {
+            let is_inside = joining.is_inside(member);
+            let beside = if is_inside { Vec::new() } else { member.beside.clone() };
+            let of = Member { cluster: member.cluster, beside };
+            let joined_with = |of: &Member| sources(joining.joined_with(of));
+            let sources = alike.entry(of).or_insert_with_key(joined_with);
+            let key = self.nodes.key(node);
             let is_beside = std::array::from_fn(|kind| {
-                let mut keys = beside.iter().map(|&place| self.nodes.key(listed[place]));
-                keys.any(|key| self.parties.is_listed(key, kind))
+                let own = usize::from(self.parties.is_listed(key, kind));
+                let listed = |&tx: &usize| -> &[usize; KINDS] { &of_transactions[tx] };
+                member.beside.iter().map(listed).any(|kinds| kinds[kind] > own)
             });
-            all.push((node, Joined { sources, is_beside }));
+            all.push((node, Joined { sources: Arc::clone(sources), is_beside }));
         }
         set.closed = joining.closed;
         let now: HashSet<Node> = all.iter().map(|(node, _)| *node).collect();
@@ -300,24 +307,32 @@ impl World {
         inputs.read(self.ground(), tx);
         let listed = inputs.keys.iter().copied().filter(|key| set.listed.contains(key));
         let listed: Vec<Node> = listed.collect();
-        for &key in &inputs.keys {
-            let others = listed.iter().copied().filter(|&other| other != key);
-            let known = self.parties.joined(self.nodes.key(key));
-            if others.clone().next().is_none() {
-                continue;
-            }
-            let sources = std::array::from_fn(|kind| {
-                let mut all = self.sources_of(others.clone(), kind);
-                all.extend(known.iter().flat_map(|known| &known.sources[kind]));
-                self.in_order(all)
-            });
+        let all: Arc<JoinedSources> =
+            Arc::new(std::array::from_fn(|kind| self.sources_of(listed.iter().copied(), kind)));
+        let among: [usize; KINDS] =
+            std::array::from_fn(|kind| self.listed_among(listed.iter().copied(), kind));
+        for &node in inputs.keys.iter().filter(|&&key| listed.iter().any(|&other| other != key)) {
+            let key = self.nodes.key(node);
+            let known = self.parties.joined(key);
+            let sources = match known {
+                Some(known) => Arc::new(std::array::from_fn(|kind| {
+                    self.in_order([&known.sources[kind][..], &all[kind]].concat())
+                })),
+                None => Arc::clone(&all),
+            };
             let is_beside = std::array::from_fn(|kind| {
-                known.is_some_and(|known| known.is_beside[kind])
-                    || others.clone().any(|it| self.parties.is_listed(self.nodes.key(it), kind))
+                let own = usize::from(self.parties.is_listed(key, kind));
+                known.is_some_and(|known| known.is_beside[kind]) || among[kind] > own
             });
-            set.joined.insert(key);
-            self.set_joined(key, Some(Joined { sources: Arc::new(sources), is_beside }), changed);
+            set.joined.insert(node);
+            self.set_joined(node, Some(Joined { sources, is_beside }), changed);
         }
+    }
+
+    /// How many of some keys are listed by a kind.
+    fn listed_among(&self, mut keys: impl Iterator<Item = Node>, kind: usize) -> usize {
+        let is_listed = |node: Node| self.parties.is_listed(self.nodes.key(node), kind);
+        keys.by_ref().filter(|&node| is_listed(node)).count()
     }
 
     /// The sources of a kind of listed keys, as a key that is joined with them has them.
