@@ -229,6 +229,7 @@ impl World {
                     continue;
                 }
                 inputs.read(reach.ground, tx);
+                reach.work.add(inputs.keys.len());
                 // A stop, or one of several holders, is an input and not joined.
                 let is_joined = |from: &Node| inputs.keys.binary_search(from).is_ok();
                 let mut froms = of_tx.iter().map(|&(.., from)| from);

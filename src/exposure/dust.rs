@@ -11,7 +11,6 @@
 //! In a UTXO transaction it is a leg that counts: what a holder has of the inputs with one end among
 //! the outputs, or the other way round, over transactions.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hashbrown::{HashMap, HashSet};
@@ -26,8 +25,10 @@ use super::world::Moves;
 use crate::domain::packed_key::PackedKey;
 
 mod recount;
+mod work;
 
 pub(super) use recount::Recount;
+pub(super) use work::Work;
 
 /// In a transaction with more inputs times outputs dust counts by itself, and is not added up: to sum
 /// it would cost more than to read it.
@@ -89,40 +90,6 @@ pub(super) struct Adding<'a> {
     pub judge: &'a Judge,
     pub groups: &'a Groups,
     pub work: &'a Work,
-}
-
-/// What adding up has done so far.
-#[derive(Debug)]
-pub(super) struct Work {
-    /// Edges that were looked at.
-    looked_at: Cell<u64>,
-    /// So many are looked at: what is said after that may lack some.
-    budget: u64,
-    /// A party may have thousands of keys, and is asked for again and again.
-    parties: RefCell<HashMap<(u32, ClockId), Rc<EndNodes>>>,
-}
-
-impl Work {
-    pub fn new(budget: u64) -> Self {
-        Self { looked_at: Cell::new(0), budget, parties: RefCell::default() }
-    }
-
-    /// Edges that were looked at.
-    pub fn looked_at(&self) -> u64 {
-        self.looked_at.get()
-    }
-
-    /// Counts an edge that is looked at, if there is budget left.
-    pub fn look(&self) -> bool {
-        let has_budget = !self.is_cut_short();
-        self.looked_at.set(self.looked_at.get().saturating_add(1));
-        has_budget
-    }
-
-    /// Whether the budget ran out.
-    pub fn is_cut_short(&self) -> bool {
-        self.looked_at.get() >= self.budget
-    }
 }
 
 /// The nodes of an end on a clock, ascending, and how many edges leave them and arrive.

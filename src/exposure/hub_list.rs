@@ -162,7 +162,10 @@ impl World {
     }
 
     fn is_exposed(&self, key: &PackedKey) -> bool {
-        self.is_listed(key) || self.labels.of(key).any(|label| !label.hub)
+        let found = self.labels.find(key);
+        self.is_listed(key)
+            || found.labels().any(|label| !label.hub)
+            || found.common_inputs().any(|(of, _)| !of.is_cut)
     }
 
     fn is_listed(&self, key: &PackedKey) -> bool {

@@ -109,6 +109,7 @@ impl Joining {
                     continue;
                 }
                 looked_at.insert(tx);
+                reach.work.add(inputs.keys.len());
                 for &key in &inputs.keys {
                     let of = self.members.entry(key).or_default();
                     of.beside.push(self.transactions.len());
@@ -166,6 +167,7 @@ impl<'a> Reach<'a> {
                 continue;
             }
             inputs.read(self.ground, tx);
+            self.work.add(inputs.keys.len());
             for &key in &inputs.keys {
                 if seen.insert(key) {
                     keys.push(key);
