@@ -1,6 +1,7 @@
 //! The exposure core against a slow, obvious model: labels after every change, paths, restarts.
 
 mod change;
+mod clusters;
 mod evasion;
 mod given;
 mod hub_list;

@@ -15,8 +15,14 @@ use crate::domain::transfer::{
 };
 use crate::exposure::{DEFAULT_CLUSTER_LIMIT, Settings, Source, StopReason};
 
-/// How many keys there are on the EVM chains, and as many on Bitcoin.
+/// How many keys there are on the EVM chains, and as many on the UTXO chains that lists may name.
 pub const KEYS: u8 = 6;
+
+/// How many keys [`spend`] knows on the UTXO chains, beside [`NOBODY`].
+pub const WALLETS: u8 = 9;
+
+/// The number of a key on the UTXO chains that nobody controls.
+pub const NOBODY: u8 = 250;
 
 /// The valued token of [`settings`].
 pub const TOKEN: [u8; 20] = [0x77; 20];
@@ -30,23 +36,49 @@ pub fn settings(max_hops: u8, hub_limit: u32) -> Settings {
     assets.set(Chain::Evm(1), Asset::Native, rule(9, 20));
     assets.set(Chain::Evm(56), Asset::Native, rule(8, 2));
     assets.set(Chain::Bitcoin, Asset::Native, rule(8, 2));
+    assets.set(Chain::Litecoin, Asset::Native, rule(8, 2));
     assets.set(Chain::Evm(1), Asset::Contract(TOKEN), rule(6, 2));
     let (cluster_limit, no_common_input) = (DEFAULT_CLUSTER_LIMIT, BTreeSet::new());
     Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
 }
 
-/// The holder of a number on a chain; 0 is null on EVM chains.
-pub fn holder(number: u8, chain: &Chain) -> Holder {
-    match chain {
-        Chain::Bitcoin => {
-            let mut payload = vec![0];
-            payload.extend([number; 20]);
-            let check = Sha256::digest(Sha256::digest(&payload));
-            payload.extend(&check[..4]);
-            Holder::Other(bs58::encode(payload).into_string().into())
-        }
-        _ => Holder::Evm([number; 20]),
+/// What settings say of common inputs.
+#[derive(Clone, Debug)]
+pub struct Clusters {
+    limit: u32,
+    off: BTreeSet<Chain>,
+}
+
+impl Clusters {
+    pub fn within(self, settings: Settings) -> Settings {
+        Settings { cluster_limit: self.limit, no_common_input: self.off, ..settings }
     }
+}
+
+/// A limit that small worlds pass, or not; one chain in some.
+pub fn clusters() -> impl Strategy<Value = Clusters> {
+    let limit = prop_oneof![3 => 2_u32..=6, 2 => Just(DEFAULT_CLUSTER_LIMIT)];
+    let off = prop_oneof![6 => Just(None), 1 => utxo_chain().prop_map(Some)];
+    (limit, off).prop_map(|(limit, off)| Clusters { limit, off: off.into_iter().collect() })
+}
+
+/// The holder of a number on a chain; 0 is null on EVM chains. UTXO chains have the same keys.
+pub fn holder(number: u8, chain: &Chain) -> Holder {
+    let version = match chain {
+        Chain::Bitcoin => 0,
+        Chain::Litecoin => 0x30,
+        _ => return Holder::Evm([number; 20]),
+    };
+    let mut payload = vec![version];
+    if number == NOBODY {
+        let known = bs58::decode("1BitcoinEaterAddressDontSendf59kuE").into_vec().unwrap();
+        payload.extend(&known[1..21]);
+    } else {
+        payload.extend([number; 20]);
+    }
+    let check = Sha256::digest(Sha256::digest(&payload));
+    payload.extend(&check[..4]);
+    Holder::Other(bs58::encode(payload).into_string().into())
 }
 
 pub fn key(number: u8, chain: &Chain) -> PackedKey {
@@ -124,31 +156,92 @@ fn account() -> impl Strategy<Value = Transfer> {
     )
 }
 
+fn utxo_chain() -> impl Strategy<Value = Chain> {
+    prop_oneof![2 => Just(Chain::Bitcoin), 1 => Just(Chain::Litecoin)]
+}
+
+/// A leg of some numbers, of no chain yet.
+#[derive(Clone, Debug)]
+struct Numbers {
+    holders: Vec<u8>,
+    amount: Option<u64>,
+}
+
+/// A transaction of a UTXO chain with the legs of its inputs and outputs.
+fn transaction(
+    inputs: impl Strategy<Value = Vec<Numbers>>,
+    outputs: impl Strategy<Value = Vec<Numbers>>,
+) -> impl Strategy<Value = Transfer> {
+    (utxo_chain(), when(), inputs, outputs, status()).prop_map(
+        |(chain, (position, time), inputs, outputs, status)| {
+            let leg = |Numbers { holders, amount }: Numbers| Leg {
+                holders: holders.into_iter().map(|number| holder(number, &chain)).collect(),
+                unattributable: false,
+                amount,
+            };
+            let legs = |numbers: Vec<Numbers>| numbers.into_iter().map(leg).collect();
+            let movement = UtxoMovement {
+                coinbase: inputs.is_empty(),
+                inputs: legs(inputs),
+                outputs: legs(outputs),
+            };
+            Transfer {
+                movement: Movement::Utxo(Box::new(movement)),
+                chain,
+                time,
+                placement: position.into(),
+                block_hash: None,
+                tx: None,
+                status,
+            }
+        },
+    )
+}
+
 fn utxo() -> impl Strategy<Value = Transfer> {
     let leg = (prop::collection::vec(1..=KEYS, 0..3), prop::option::weighted(0.8, amount()));
-    let leg = leg.prop_map(|(mut numbers, amount): (Vec<u8>, _)| {
+    let leg = leg.prop_map(|(mut holders, amount): (Vec<u8>, _)| {
         // One holder most often.
-        numbers.truncate(if numbers.len() == 2 && numbers[0] > 2 { 1 } else { 2 });
-        numbers.dedup();
-        let holders = numbers.into_iter().map(|number| holder(number, &Chain::Bitcoin)).collect();
-        Leg { holders, unattributable: false, amount }
+        holders.truncate(if holders.len() == 2 && holders[0] > 2 { 1 } else { 2 });
+        holders.dedup();
+        Numbers { holders, amount }
     });
     let leg = leg.boxed();
     let legs = || prop::collection::vec(leg.clone(), 0..4);
-    (when(), legs(), legs(), status()).prop_map(|((position, time), inputs, outputs, status)| {
-        let movement = UtxoMovement { coinbase: inputs.is_empty(), inputs, outputs };
-        let movement = Movement::Utxo(Box::new(movement));
-        let chain = Chain::Bitcoin;
-        Transfer {
-            chain,
-            time,
-            placement: position.into(),
-            block_hash: None,
-            tx: None,
-            status,
-            movement,
+    transaction(legs(), legs())
+}
+
+/// A transaction of a wallet with its change, or what looks like one of several wallets.
+fn spend() -> impl Strategy<Value = Transfer> {
+    let number = || prop_oneof![20 => 1..=WALLETS, 1 => Just(NOBODY)];
+    let holders = prop_oneof![
+        12 => number().prop_map(|number| vec![number]),
+        1 => prop::collection::vec(number(), 0..4),
+    ];
+    let leg = (holders, prop::option::weighted(0.9, amount()));
+    let leg = leg.prop_map(|(holders, amount)| Numbers { holders, amount }).boxed();
+    let many = prop_oneof![2 => Just(1_usize), 4 => Just(2), 2 => Just(3), 1 => Just(4)];
+    let legs = leg.clone();
+    let inputs = many.prop_flat_map(move |many| prop::collection::vec(legs.clone(), many));
+    let equal = prop_oneof![2 => Just(None), 1 => amount().prop_map(Some)];
+    let outputs = (prop::collection::vec(leg, 0..5), equal).prop_map(|(mut outputs, equal)| {
+        for leg in outputs.iter_mut().take(if equal.is_some() { 3 } else { 0 }) {
+            leg.amount = equal;
         }
-    })
+        outputs
+    });
+    transaction(inputs, outputs)
+}
+
+/// Any transfer, most of them with common inputs.
+pub fn joining() -> impl Strategy<Value = Transfer> {
+    prop_oneof![3 => spend(), 1 => transfer()]
+}
+
+/// Every key of [`joining`].
+pub fn keys() -> Vec<PackedKey> {
+    let wallets = (1..=WALLETS).chain([NOBODY]).map(|number| key(number, &Chain::Bitcoin));
+    (1..=KEYS).map(|number| key(number, &Chain::Evm(1))).chain(wallets).collect()
 }
 
 /// Any transfer: of an account chain three times in four.

@@ -133,7 +133,7 @@ proptest! {
         let model =
             Model { settings: &settings, rows: numbered, sources: &sources, stops: &stops };
         let counted = counted(&model, &rows);
-        for hub in found.iter().filter(|hub| hub.place.chain != Chain::Bitcoin) {
+        for hub in found.iter().filter(|hub| !hub.place.chain.is_utxo()) {
             let HubPlace { key, chain, .. } = &hub.place;
             let counted = &counted[&(*key, chain.clone())];
             prop_assert!(hub.counterparties > 2);

@@ -2,16 +2,23 @@
 //! hop of its own, every state recomputed from all hops, walks enumerated one by one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::LazyLock;
 
+use self::clusters::Seeds;
+use crate::domain::address::nobodys_keys;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer, TxStatus};
 use crate::exposure::{Direct, Direction, Labels, Settings, Source, StopReason, Timing};
 
+pub mod clusters;
 mod direct;
 mod dust;
 mod unvalued;
+
+static NOBODYS: LazyLock<HashSet<PackedKey>> =
+    LazyLock::new(|| nobodys_keys().iter().map(PackedKey::from).collect());
 
 /// What is known: rows by number, with retracted ones left out.
 pub struct Model<'a> {
@@ -48,10 +55,23 @@ pub struct Shown {
     pub source: Source,
     pub timing: Timing,
     pub direct: Option<Direct>,
+    pub common_input: bool,
 }
 
-/// An arrival: when, whose, and whether before the listing.
-type Arrival = (i128, Source, Timing);
+/// Whose an arrival is, whether it began at a key that is joined with the source's, and whether
+/// before the listing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    pub source: Source,
+    pub common_input: bool,
+    pub timing: Timing,
+}
+
+/// An arrival: when, and whose.
+type Arrival = (i128, Origin);
+
+/// By key: hops, chain time, and whose.
+type Nearest = BTreeMap<PackedKey, (u8, i128, Origin)>;
 
 /// A key on a clock. Backwards, what it sent since it was a hub there arrives at a state of its own.
 type Place = (PackedKey, Clock, bool);
@@ -71,6 +91,7 @@ pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
                 source: labels.source(label.source).clone(),
                 timing: label.timing,
                 direct: label.direct,
+                common_input: label.common_input,
             })
             .collect();
         shown.sort();
@@ -167,6 +188,7 @@ impl Model<'_> {
     fn is_stop(&self, key: &PackedKey) -> bool {
         self.stops.iter().any(|(stop, _)| stop == key)
             || self.settings.assets.is_token_contract(key)
+            || NOBODYS.contains(key)
     }
 
     /// Whether a key was a hub on any chain at any time.
@@ -252,35 +274,40 @@ impl Model<'_> {
         if *clock == departure.clock { departure.at >= at } else { departure.time >= time }
     }
 
+    /// Whose a path is that begins with a step; `None` where none begins there.
+    fn origin(seeds: &Seeds, step: &Step) -> Option<Origin> {
+        let seed = seeds.get(&step.from)?;
+        let (source, common_input) = (seed.sources[0].clone(), seed.common_input);
+        let timing = Self::timing(&source, step);
+        Some(Origin { source, common_input, timing })
+    }
+
     /// The states by the recursive definition.
-    pub fn states(&self, direction: Direction, kind: ListKind) -> States {
+    fn states(&self, direction: Direction, seeds: &Seeds) -> States {
         let steps = self.steps(direction);
-        let firsts = self.firsts(kind);
         let time_of = |clock: &Clock, at: i128| {
             steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
         };
         let mut states = States::new();
         for hops in 1..=usize::from(self.settings.max_hops) {
             let mut found: HashMap<Place, Arrival> = HashMap::new();
-            for step in steps.iter().filter(|step| !firsts.contains_key(&step.to)) {
-                let mut arrivals: Vec<(Source, Timing)> = Vec::new();
+            for step in steps.iter().filter(|step| !seeds.contains_key(&step.to)) {
+                let mut arrivals: Vec<Origin> = Vec::new();
                 if hops == 1 {
-                    if let Some(source) = firsts.get(&step.from) {
-                        arrivals.push((source.clone(), Self::timing(source, step)));
-                    }
+                    arrivals.extend(Self::origin(seeds, step));
                 } else if !self.is_stop(&step.from) {
                     for ((key, clock, late), of) in &states {
                         let is_hubs = Self::is_cut(direction, *late, step);
-                        if let (true, Some(Some((at, source, timing)))) =
+                        if let (true, Some(Some((at, origin)))) =
                             (*key == step.from && !is_hubs, of.get(hops - 1))
                             && Self::follows((clock, *at, time_of(clock, *at)), step)
                         {
-                            arrivals.push((source.clone(), *timing));
+                            arrivals.push(origin.clone());
                         }
                     }
                 }
-                for (source, timing) in arrivals {
-                    let arrival = (step.at, source, timing);
+                for origin in arrivals {
+                    let arrival = (step.at, origin);
                     let late = direction == Direction::SentTo && step.is_hubs;
                     let place = (step.to, step.clock.clone(), late);
                     let best = found.entry(place).or_insert(arrival.clone());
@@ -304,22 +331,32 @@ impl Model<'_> {
     pub fn labels(&self) -> BTreeMap<PackedKey, Vec<Shown>> {
         let mut labels: BTreeMap<PackedKey, Vec<Shown>> = BTreeMap::new();
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
-        for direction in Direction::ALL {
-            for &kind in &kinds {
-                let states = self.states(direction, kind);
+        for &kind in &kinds {
+            let seeds = self.seeds(kind);
+            for direction in Direction::ALL {
+                let states = self.states(direction, &seeds);
                 for hub in [false, true] {
                     let found = match hub {
                         false => self.by_hops(direction, &states),
-                        true => self.by_hubs(direction, kind, &states),
+                        true => self.by_hubs(direction, &seeds, &states),
                     };
-                    for (key, (hops, _, mut source, mut timing)) in found {
+                    for (key, (hops, _, mut origin)) in found {
                         let is_direct = hops == 1 && !hub;
-                        let direct = is_direct.then(|| self.direct(&key, direction, kind));
+                        let direct = is_direct.then(|| self.direct(&key, direction, &seeds));
                         if is_direct {
-                            (source, timing) = self.gravest(&key, direction, kind);
+                            origin = self.gravest(&key, direction, &seeds);
                         }
-                        let shown = Shown { direction, kind, hub, hops, source, timing, direct };
-                        labels.entry(key).or_default().push(shown);
+                        let Origin { source, common_input, timing } = origin;
+                        labels.entry(key).or_default().push(Shown {
+                            direction,
+                            kind,
+                            hub,
+                            hops,
+                            source,
+                            timing,
+                            direct,
+                            common_input,
+                        });
                     }
                 }
             }
@@ -329,19 +366,15 @@ impl Model<'_> {
     }
 
     /// By key: the fewest hops, then the first in chain time, over clocks.
-    fn by_hops(
-        &self,
-        direction: Direction,
-        states: &States,
-    ) -> BTreeMap<PackedKey, (u8, i128, Source, Timing)> {
+    fn by_hops(&self, direction: Direction, states: &States) -> Nearest {
         let steps = self.steps(direction);
-        let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
+        let mut best = Nearest::new();
         for ((key, clock, _), of) in states {
             let first =
                 of.iter().enumerate().find_map(|(hops, arrival)| Some((hops, arrival.as_ref()?)));
-            let (hops, (at, source, timing)) = first.unwrap();
+            let (hops, (at, origin)) = first.unwrap();
             let step = steps.iter().find(|step| step.clock == *clock && step.at == *at).unwrap();
-            let found = (hops as u8, step.time, source.clone(), *timing);
+            let found = (hops as u8, step.time, origin.clone());
             let best = best.entry(*key).or_insert(found.clone());
             if found < *best {
                 *best = found;
@@ -350,33 +383,27 @@ impl Model<'_> {
         best
     }
 
-    fn by_hubs(
-        &self,
-        direction: Direction,
-        kind: ListKind,
-        states: &States,
-    ) -> BTreeMap<PackedKey, (u8, i128, Source, Timing)> {
+    fn by_hubs(&self, direction: Direction, seeds: &Seeds, states: &States) -> Nearest {
         let steps = self.steps(direction);
-        let firsts = self.firsts(kind);
         let time_of = |clock: &Clock, at: i128| {
             steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
         };
         // First by clock, where positions compare.
-        let mut by_clock: HashMap<(PackedKey, Clock), (u8, i128, Source, Timing)> = HashMap::new();
+        let mut by_clock: HashMap<(PackedKey, Clock), (u8, i128, Origin)> = HashMap::new();
         for ((hub, clock, late), of) in states.iter().filter(|((key, ..), _)| !self.is_stop(key)) {
             for (hops, arrival) in of.iter().enumerate() {
-                let Some((at, source, timing)) = arrival else { continue };
+                let Some((at, origin)) = arrival else { continue };
                 if hops >= usize::from(self.settings.max_hops) {
                     continue;
                 }
                 for step in steps.iter().filter(|step| step.from == *hub) {
-                    if firsts.contains_key(&step.to)
+                    if seeds.contains_key(&step.to)
                         || !Self::is_cut(direction, *late, step)
                         || !Self::follows((clock, *at, time_of(clock, *at)), step)
                     {
                         continue;
                     }
-                    let found = (hops as u8 + 1, step.at, source.clone(), *timing);
+                    let found = (hops as u8 + 1, step.at, origin.clone());
                     let node = (step.to, step.clock.clone());
                     let best = by_clock.entry(node).or_insert(found.clone());
                     if found < *best {
@@ -385,9 +412,9 @@ impl Model<'_> {
                 }
             }
         }
-        let mut best: BTreeMap<PackedKey, (u8, i128, Source, Timing)> = BTreeMap::new();
-        for ((key, clock), (hops, at, source, timing)) in by_clock {
-            let found = (hops, time_of(&clock, at), source, timing);
+        let mut best = Nearest::new();
+        for ((key, clock), (hops, at, origin)) in by_clock {
+            let found = (hops, time_of(&clock, at), origin);
             let best = best.entry(key).or_insert(found.clone());
             if found < *best {
                 *best = found;
@@ -396,11 +423,11 @@ impl Model<'_> {
         best
     }
 
-    /// Every walk from a source in order of time that passes no stop and no row twice: each as its
-    /// steps.
+    /// Every walk from a source, or a key that is joined with one, in order of time that passes no
+    /// stop and no row twice: each as its steps.
     pub fn walks(&self, direction: Direction, kind: ListKind) -> Vec<Vec<Step>> {
         let steps = self.steps(direction);
-        let firsts = self.firsts(kind);
+        let seeds = self.seeds(kind);
         let mut walks = Vec::new();
         let mut open: Vec<Vec<Step>> = vec![Vec::new()];
         while let Some(walk) = open.pop() {
@@ -409,12 +436,12 @@ impl Model<'_> {
             }
             for step in &steps {
                 let goes_on = match walk.last() {
-                    None => firsts.contains_key(&step.from),
+                    None => seeds.contains_key(&step.from),
                     Some(last) => {
                         last.to == step.from
                             && !self.is_stop(&step.from)
                             && !Self::is_cut(direction, last.is_hubs, step)
-                            && !firsts.contains_key(&step.from)
+                            && !seeds.contains_key(&step.from)
                             && !walk.iter().any(|before| before.row == step.row)
                             && Self::follows((&last.clock, last.at, last.time), step)
                     }
@@ -432,11 +459,11 @@ impl Model<'_> {
 
     /// The fewest hops of each key by its walks.
     pub fn hops_by_walks(&self, direction: Direction, kind: ListKind) -> BTreeMap<PackedKey, u8> {
-        let firsts: HashSet<_> = self.firsts(kind).into_keys().collect();
+        let seeds = self.seeds(kind);
         let mut hops: BTreeMap<PackedKey, u8> = BTreeMap::new();
         for walk in self.walks(direction, kind) {
             let end = walk.last().unwrap().to;
-            if !firsts.contains(&end) {
+            if !seeds.contains_key(&end) {
                 let best = hops.entry(end).or_insert(u8::MAX);
                 *best = (*best).min(walk.len() as u8);
             }

@@ -7,17 +7,47 @@ use proptest::prelude::*;
 use super::given::{self, settings};
 use super::model::{Model, Shown};
 use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Direction, HopRef, PathQuery, Timing, World};
+use crate::exposure::{
+    Direction, HopRef, Label, Path, PathQuery, Settings, Source, StopReason, Timing, World,
+};
 
-const BUDGET: u64 = 1_000_000;
+pub const BUDGET: u64 = 1_000_000;
 
-fn world(settings: &crate::exposure::Settings, rows: &[Transfer], model: &Model<'_>) -> World {
-    let mut world = World::new(settings.clone());
-    world.append(0, rows);
-    world.set_parties(model.sources.to_vec(), model.stops.to_vec());
-    world.relabel();
-    world
+/// What a world is made of.
+pub struct Facts {
+    pub settings: Settings,
+    pub transfers: Vec<Transfer>,
+    pub sources: Vec<Source>,
+    pub stops: Vec<(PackedKey, StopReason)>,
+}
+
+impl Facts {
+    pub fn model(&self) -> Model<'_> {
+        let Self { settings, transfers, sources, stops } = self;
+        Model { settings, rows: (0_u64..).zip(transfers).collect(), sources, stops }
+    }
+
+    /// Labelled.
+    pub fn world(&self) -> World {
+        let mut world = World::new(self.settings.clone());
+        world.append(0, &self.transfers);
+        world.set_parties(self.sources.clone(), self.stops.clone());
+        world.relabel();
+        world
+    }
+}
+
+/// The model with the transfers up to a moment, for its sources or others.
+pub fn as_of<'a>(model: &Model<'a>, until: u64, sources: Option<&'a [Source]>) -> Model<'a> {
+    let then = model.rows.iter().filter(|(_, row)| model.chain_time(row) <= until);
+    Model {
+        settings: model.settings,
+        rows: then.copied().collect(),
+        sources: sources.unwrap_or(model.sources),
+        stops: model.stops,
+    }
 }
 
 /// The rows of the walks that end at each key without passing a key twice, funds' order.
@@ -25,7 +55,7 @@ fn walks(
     model: &Model<'_>,
     direction: Direction,
     kind: ListKind,
-) -> BTreeMap<crate::domain::packed_key::PackedKey, BTreeSet<Vec<u64>>> {
+) -> BTreeMap<PackedKey, BTreeSet<Vec<u64>>> {
     let mut found: BTreeMap<_, BTreeSet<Vec<u64>>> = BTreeMap::new();
     for walk in model.walks(direction, kind) {
         let keys: BTreeSet<_> = walk.iter().map(|step| step.to).chain([walk[0].from]).collect();
@@ -44,53 +74,155 @@ fn rows(hops: &[HopRef]) -> Vec<u64> {
     hops.iter().map(|hop| hop.row).collect()
 }
 
+/// The key at the source's end, and when funds moved there.
+fn source_end(direction: Direction, hops: &[HopRef]) -> (PackedKey, u64) {
+    match direction {
+        Direction::ReceivedFrom => (hops[0].from, hops[0].time),
+        Direction::SentTo => (hops[hops.len() - 1].to, hops[hops.len() - 1].time),
+    }
+}
+
+/// All paths up to a moment, and no others; each from the source that its end stands for.
+pub fn assert_paths(facts: &Facts, asked: u8, until: u64, others: Option<&[Source]>) {
+    let world = facts.world();
+    let settings = Settings { max_hops: asked, ..facts.settings.clone() };
+    let model = as_of(&Model { settings: &settings, ..facts.model() }, until, others);
+    for direction in Direction::ALL {
+        for kind in [ListKind::Sanctions, ListKind::Advisory] {
+            let (seeds, mut walks) = (model.seeds(kind), walks(&model, direction, kind));
+            for key in given::keys().into_iter().filter(|key| !seeds.contains_key(key)) {
+                let query = PathQuery {
+                    direction: Some(direction),
+                    kinds: &[kind],
+                    max_hops: asked,
+                    max_paths: 100_000,
+                    window: (0, until),
+                    allows: &|_| true,
+                    sources: others,
+                    budget: BUDGET,
+                };
+                let found = world.paths(&[key], &query);
+                assert!(!found.cut_short);
+                let lengths: Vec<_> = found.found.iter().map(|path| path.hops.len()).collect();
+                assert!(lengths.is_sorted());
+                for path in &found.found {
+                    let (end, time) = source_end(direction, &path.hops);
+                    let seed = &seeds[&end];
+                    assert_eq!(path.common_input, seed.common_input, "{path:?}");
+                    assert_eq!(path.source, seed.sources[0], "{path:?}");
+                    assert_eq!(path.timing, path.source.timing(time), "{path:?}");
+                }
+                let found: BTreeSet<_> = found.found.iter().map(|path| rows(&path.hops)).collect();
+                let wanted = walks.remove(&key).unwrap_or_default();
+                assert_eq!(found, wanted, "{direction:?} {kind:?} {key:?}");
+            }
+        }
+    }
+}
+
+/// Exposure is that of the model with the transfers up to then, for the sources in force or others.
+pub fn assert_as_of(world: &World, model: &Model<'_>, until: u64, others: Option<&[Source]>) {
+    let labels = as_of(model, until, others).labels();
+    for key in given::keys() {
+        let found = world.exposure_as_of(&[key], until, others, BUDGET);
+        assert!(!found.cut_short);
+        // A key that is listed for one kind is asked for the others.
+        let short = |shown: &Shown| {
+            let (hops, source) = (usize::from(shown.hops), shown.source.clone());
+            (shown.direction, shown.kind, hops, source, shown.common_input, shown.timing)
+        };
+        let wanted = labels.get(&key).into_iter().flatten().filter(|shown| !shown.hub);
+        let mut wanted: Vec<_> = wanted.map(short).collect();
+        let found = found.found.iter().map(|nearest| {
+            let Path { direction, source, timing, common_input, hops } = &nearest.path;
+            (*direction, nearest.kind, hops.len(), source.clone(), *common_input, *timing)
+        });
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "{key:?} at {until}");
+    }
+}
+
+/// Each label has a path among the walks, with its hops and source.
+pub fn assert_evidence(facts: &Facts) {
+    let model = facts.model();
+    let mut world = facts.world();
+    let labels = world.relabel().labels;
+    for (key, found) in labels.iter() {
+        for label in found {
+            let source = labels.source(label.source);
+            assert_evidence_of(&world, &model, key, label, source);
+        }
+    }
+}
+
+fn assert_evidence_of(
+    world: &World,
+    model: &Model<'_>,
+    key: PackedKey,
+    label: Label,
+    source: &Source,
+) {
+    let evidence = world.evidence(&[key], &label, BUDGET).unwrap();
+    assert!(!evidence.cut_short);
+    assert_eq!(evidence.path.len(), usize::from(label.hops));
+    assert!((1..=label.hops).contains(&evidence.plain_hops));
+    let (first, last) = (evidence.path[0], evidence.path[evidence.path.len() - 1]);
+    let (own_end, own_time) = match label.direction {
+        Direction::ReceivedFrom => (last.to, last.time),
+        Direction::SentTo => (first.from, first.time),
+    };
+    let (end, at_source) = source_end(label.direction, &evidence.path);
+    let seed = &model.seeds(label.kind)[&end];
+    assert_eq!(seed.common_input, label.common_input);
+    // At one hop it may be another than the first.
+    let most = if label.hops == 1 { seed.sources.len() } else { 1 };
+    assert!(seed.sources[..most].contains(source), "{source:?}");
+    assert_eq!(own_end, key);
+    assert!(evidence.first_time.unwrap() <= own_time);
+    assert!(evidence.last_time.unwrap() >= own_time);
+    assert!(evidence.path.windows(2).all(|pair| pair[0].to == pair[1].from));
+    let from = source.listed_from.unwrap_or(u64::MAX);
+    let until = source.unlisted_until.unwrap_or(0);
+    let timing = if at_source >= from {
+        Timing::After
+    } else if at_source < until {
+        Timing::Before
+    } else {
+        Timing::Unknown
+    };
+    assert_eq!(timing, label.timing);
+    let walks = walks(model, label.direction, label.kind);
+    let rows = rows(&evidence.path);
+    if label.hub {
+        // To the hub it is a walk.
+        let hub = match label.direction {
+            Direction::ReceivedFrom => (last.from, &rows[..rows.len() - 1]),
+            Direction::SentTo => (first.to, &rows[1..]),
+        };
+        assert!(model.is_hub(&hub.0));
+        assert!(walks[&hub.0].contains(hub.1), "{source:?}");
+    } else {
+        assert!(walks[&key].contains(&rows), "{source:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(super::change::cases(150))]
 
-    /// All paths, and no others.
     #[test]
     fn paths_are_walks(
         transfers in prop::collection::vec(given::transfer(), 1..12),
         sources in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, asked, hub_limit) in (1_u8..=5, 1_u8..=5, 3_u32..8),
+        clusters in given::clusters(),
     ) {
-        let mut settings = settings(max_hops, hub_limit);
-        let numbered = |transfers: &[Transfer]| (0_u64..).zip(transfers.to_vec()).collect::<Vec<_>>();
-        let all = numbered(&transfers);
-        let rows_of: Vec<_> = all.iter().map(|(row, transfer)| (*row, transfer)).collect();
-        let model = Model { settings: &settings, rows: rows_of.clone(), sources: &sources, stops: &stops };
-        let world = world(&settings, &transfers, &model);
-        settings.max_hops = asked;
-        let model = Model { settings: &settings, rows: rows_of, sources: &sources, stops: &stops };
-        for direction in Direction::ALL {
-            for kind in [ListKind::Sanctions, ListKind::Advisory] {
-                for (key, wanted) in walks(&model, direction, kind) {
-                    if sources.iter().any(|source| source.key == key && source.kind == kind) {
-                        continue;
-                    }
-                    let query = PathQuery {
-                        direction: Some(direction),
-                        kinds: &[kind],
-                        max_hops: asked,
-                        max_paths: 100_000,
-                        window: (0, u64::MAX),
-                        allows: &|_| true,
-                        sources: None,
-                        budget: BUDGET,
-                    };
-                    let found = world.paths(&[key], &query);
-                    prop_assert!(!found.cut_short);
-                    let lengths: Vec<_> = found.found.iter().map(|path| path.hops.len()).collect();
-                    prop_assert!(lengths.is_sorted());
-                    let found: BTreeSet<_> = found.found.iter().map(|path| rows(&path.hops)).collect();
-                    prop_assert_eq!(found, wanted, "{:?} {:?}", direction, key);
-                }
-            }
-        }
+        let settings = clusters.within(settings(max_hops, hub_limit));
+        assert_paths(&Facts { settings, transfers, sources, stops }, asked, u64::MAX, None);
     }
 
-    /// The model with the transfers up to then, for these sources or others.
     #[test]
     fn as_of_is_the_model_of_then(
         transfers in prop::collection::vec(given::transfer(), 1..22),
@@ -99,98 +231,22 @@ proptest! {
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, until, custom) in (1_u8..=15, 0_u64..75, any::<bool>()),
         hub_limit in 2_u32..8,
+        clusters in given::clusters(),
     ) {
-        let settings = settings(max_hops, hub_limit);
-        let rows: Vec<_> = (0_u64..).zip(&transfers).collect();
-        let model = Model { settings: &settings, rows: rows.clone(), sources: &sources, stops: &stops };
-        let world = world(&settings, &transfers, &model);
-        let then = rows.into_iter().filter(|(_, row)| model.chain_time(row) <= until).collect();
-        let asked = if custom { &others } else { &sources };
-        let then = Model { settings: &settings, rows: then, sources: asked, stops: &stops };
-        let wanted = then.labels();
-        let keys = (1..=given::KEYS).flat_map(|number| {
-            use crate::domain::chain::Chain;
-            [given::key(number, &Chain::Evm(1)), given::key(number, &Chain::Bitcoin)]
-        });
-        for key in keys {
-            let found = world.exposure_as_of(&[key], until, custom.then_some(&others[..]), BUDGET);
-            prop_assert!(!found.cut_short);
-            // A key that is listed for one kind is asked for the others.
-            let short = |shown: &Shown| {
-                (shown.direction, shown.kind, usize::from(shown.hops), shown.source.clone(), shown.timing)
-            };
-            let wanted = wanted.get(&key).into_iter().flatten().filter(|shown| !shown.hub);
-            let wanted: Vec<_> = wanted.map(short).collect();
-            let found = found.found.iter().map(|nearest| {
-                let path = &nearest.path;
-                (path.direction, nearest.kind, path.hops.len(), path.source.clone(), path.timing)
-            });
-            let mut found: Vec<_> = found.collect();
-            found.sort();
-            let mut sorted = wanted;
-            sorted.sort();
-            prop_assert_eq!(found, sorted, "{:?} at {}", key, until);
-        }
+        let settings = clusters.within(settings(max_hops, hub_limit));
+        let facts = Facts { settings, transfers, sources, stops };
+        assert_as_of(&facts.world(), &facts.model(), until, custom.then_some(&others[..]));
     }
 
-    /// Each label has a path among the walks, with its hops and source.
     #[test]
     fn evidence_is_a_walk(
         transfers in prop::collection::vec(given::transfer(), 1..14),
         sources in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, hub_limit) in (1_u8..=5, 2_u32..8),
+        clusters in given::clusters(),
     ) {
-        let settings = settings(max_hops, hub_limit);
-        let numbered: Vec<_> = (0_u64..).zip(&transfers).collect();
-        let model = Model { settings: &settings, rows: numbered, sources: &sources, stops: &stops };
-        let mut world = world(&settings, &transfers, &model);
-        let labels = world.relabel().labels;
-        for (key, found) in labels.iter() {
-            for label in found {
-                let evidence = world.evidence(&[key], &label, BUDGET).unwrap();
-                prop_assert!(!evidence.cut_short);
-                prop_assert_eq!(evidence.path.len(), usize::from(label.hops));
-                prop_assert!((1..=label.hops).contains(&evidence.plain_hops));
-                let (first, last) = (evidence.path[0], evidence.path[evidence.path.len() - 1]);
-                let (source_end, own_end, own_time) = match label.direction {
-                    Direction::ReceivedFrom => (first.from, last.to, last.time),
-                    Direction::SentTo => (last.to, first.from, first.time),
-                };
-                prop_assert_eq!(source_end, labels.source(label.source).key);
-                prop_assert_eq!(own_end, key);
-                prop_assert!(evidence.first_time.unwrap() <= own_time);
-                prop_assert!(evidence.last_time.unwrap() >= own_time);
-                prop_assert!(evidence.path.windows(2).all(|pair| pair[0].to == pair[1].from));
-                let source = labels.source(label.source);
-                let at_source = match label.direction {
-                    Direction::ReceivedFrom => first.time,
-                    Direction::SentTo => last.time,
-                };
-                let from = source.listed_from.unwrap_or(u64::MAX);
-                let until = source.unlisted_until.unwrap_or(0);
-                let timing = if at_source >= from {
-                    Timing::After
-                } else if at_source < until {
-                    Timing::Before
-                } else {
-                    Timing::Unknown
-                };
-                prop_assert_eq!(timing, label.timing);
-                let walks = walks(&model, label.direction, label.kind);
-                let rows = rows(&evidence.path);
-                if label.hub {
-                    // To the hub it is a walk.
-                    let hub = match label.direction {
-                        Direction::ReceivedFrom => (last.from, &rows[..rows.len() - 1]),
-                        Direction::SentTo => (first.to, &rows[1..]),
-                    };
-                    prop_assert!(model.is_hub(&hub.0));
-                    prop_assert!(walks[&hub.0].contains(hub.1), "{:?}", source);
-                } else {
-                    prop_assert!(walks[&key].contains(&rows), "{:?}", source);
-                }
-            }
-        }
+        let settings = clusters.within(settings(max_hops, hub_limit));
+        assert_evidence(&Facts { settings, transfers, sources, stops });
     }
 }

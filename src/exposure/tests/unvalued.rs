@@ -34,8 +34,9 @@ proptest! {
     fn counts_end_where_a_build_does(
         changes in prop::collection::vec(change(given::transfer()), 1..24),
         (max_hops, hub_limit) in (1_u8..=5, 2_u32..14),
+        clusters in given::clusters(),
     ) {
-        let mut known = Known::new(settings(max_hops, hub_limit));
+        let mut known = Known::new(clusters.within(settings(max_hops, hub_limit)));
         for change in changes {
             known.apply(change);
         }
@@ -47,8 +48,9 @@ proptest! {
     fn a_count_is_that_of_every_row(
         rows in prop::collection::vec(given::transfer(), 1..40),
         sources in prop::collection::vec(given::source(), 1..6),
+        clusters in given::clusters(),
     ) {
-        let mut known = Known::new(settings(3, 100));
+        let mut known = Known::new(clusters.within(settings(3, 100)));
         known.apply(Change::Sources(sources));
         known.apply(Change::Append(rows));
         known.check();

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Model, keys};
+use super::clusters::Seeds;
+use super::{Model, Origin, keys};
 use crate::domain::chain::Chain;
-use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset, Leg, Movement, TxStatus};
 use crate::exposure::{Direct, Direction, Source, Timing};
@@ -37,9 +37,8 @@ impl Model<'_> {
         &self,
         key: &PackedKey,
         direction: Direction,
-        kind: ListKind,
+        seeds: &Seeds,
     ) -> (HashMap<(Chain, Asset), Sum>, bool) {
-        let firsts = self.firsts(kind);
         let (mut sums, mut is_known) = (HashMap::new(), true);
         for (_, transfer) in &self.rows {
             let chain = &transfer.chain;
@@ -75,8 +74,8 @@ impl Model<'_> {
                     let counting = self.pairs(transfer);
                     let counts = far.iter().any(|far| counting.contains(&pair(far)));
                     if near.contains(key) && !far.contains(key) && (counts || !is_dust) {
-                        let is_source = |far: &PackedKey| firsts.contains_key(far);
-                        let direct = counts && far.iter().any(is_source);
+                        let is_seed = |far: &PackedKey| seeds.contains_key(far);
+                        let direct = counts && far.iter().any(is_seed);
                         add(&of.asset, Some(of.amount), direct);
                     }
                 }
@@ -87,7 +86,7 @@ impl Model<'_> {
                     };
                     let near_is_input = direction == Direction::SentTo;
                     let far = self.counting_keys(transfer, !near_is_input);
-                    let direct = far.iter().any(|key| firsts.contains_key(key));
+                    let direct = far.iter().any(|key| seeds.contains_key(key));
                     let own = |leg: &&Leg| {
                         keys(&leg.holders, chain).contains(key)
                             && self.leg_counts_for(transfer, near_is_input, leg, key)
@@ -103,8 +102,8 @@ impl Model<'_> {
     }
 
     /// What the direct dealings of a key come to.
-    pub fn direct(&self, key: &PackedKey, direction: Direction, kind: ListKind) -> Direct {
-        let (sums, is_known) = self.sums(key, direction, kind);
+    pub fn direct(&self, key: &PackedKey, direction: Direction, seeds: &Seeds) -> Direct {
+        let (sums, is_known) = self.sums(key, direction, seeds);
         if !is_known {
             return Direct { share: None, value: None };
         }
@@ -126,34 +125,30 @@ impl Model<'_> {
         Direct { share: Some(share as u16), value: Some(rounded(value)) }
     }
 
-    /// Source and timing of the dealing that is shown: of those of the gravest timing the first on
+    /// Source, mark and timing of the dealing that is shown: of those of the gravest timing the first on
     /// its clock, and of these over clocks the first by chain time.
-    pub fn gravest(
-        &self,
-        key: &PackedKey,
-        direction: Direction,
-        kind: ListKind,
-    ) -> (Source, Timing) {
+    pub fn gravest(&self, key: &PackedKey, direction: Direction, seeds: &Seeds) -> Origin {
         let steps = self.steps(direction);
         let mut direct = Vec::new();
         for step in steps.iter().filter(|step| step.to == *key) {
-            // Every listing of the key, not the first alone.
-            let of = |source: &&Source| source.key == step.from && source.kind == kind;
-            for source in self.sources.iter().filter(of) {
-                direct.push((step, source, Self::timing(source, step)));
+            // By every source of the key, or that it is joined with, not the first alone.
+            for source in seeds.get(&step.from).into_iter().flat_map(|seed| &seed.sources) {
+                let common_input = seeds[&step.from].common_input;
+                direct.push((step, (source, common_input), Self::timing(source, step)));
             }
         }
         let has = |wanted| direct.iter().any(|(_, _, timing)| *timing == wanted);
         let gravest = [Timing::After, Timing::Unknown].into_iter().find(|timing| has(*timing));
-        let gravest = gravest.unwrap_or(Timing::Before);
-        let mut firsts_of_clocks: HashMap<_, (i128, &Source, i128)> = HashMap::new();
-        for (step, source, _) in direct.iter().filter(|(_, _, timing)| *timing == gravest) {
+        let timing = gravest.unwrap_or(Timing::Before);
+        let mut firsts_of_clocks: HashMap<_, (i128, (&Source, bool), i128)> = HashMap::new();
+        for (step, source, _) in direct.iter().filter(|(_, _, of)| *of == timing) {
             let found = (step.at, *source, step.time);
             let first = firsts_of_clocks.entry(&step.clock).or_insert(found);
             *first = found.min(*first);
         }
         let first = firsts_of_clocks.values().min_by_key(|(_, source, time)| (*time, *source));
-        (first.unwrap().1.clone(), gravest)
+        let (_, (source, common_input), _) = *first.unwrap();
+        Origin { source: source.clone(), common_input, timing }
     }
 }
 
