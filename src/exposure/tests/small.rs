@@ -6,7 +6,7 @@ use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Asset, Leg, Movement, Placement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
-    Direct, Direction, Labels, LabelsError, NotCounted, Source, Timing, Was, World,
+    Direct, Direction, Labels, LabelsError, NotCounted, Settings, Source, Timing, Was, World,
 };
 
 const ETH: Chain = Chain::Evm(1);
@@ -305,15 +305,23 @@ fn a_utxo_transaction_is_one_hop() {
         movement: Movement::Utxo(Box::new(movement)),
         ..send(A, X, 1, 1)
     };
-    let mut world = World::new(settings(5, 100));
-    world.append(0, &[transfer]);
     let at = |number| key(number, &chain);
-    world.set_parties(vec![Source { key: at(S), ..source(S) }], Vec::new());
+    let world = |settings| {
+        let mut world = World::new(settings);
+        world.append(0, std::slice::from_ref(&transfer));
+        world.set_parties(vec![Source { key: at(S), ..source(S) }], Vec::new());
+        world
+    };
+    // Change of a co-spender came out of a transaction with the listed input.
+    let no_common_input = [chain.clone()].into();
+    let labels = world(Settings { no_common_input, ..settings(5, 100) }).relabel().labels;
+    let change: Vec<_> = labels.of(&at(A)).map(|label| (label.hops, label.direct)).collect();
+    assert_eq!(change, [(1, direct(10_000, 5))]);
+    let mut world = world(settings(5, 100));
     let labels = world.relabel().labels;
     let of = |number| labels.of(&at(number)).map(|label| (label.hops, label.direct));
     assert_eq!(of(X).collect::<Vec<_>>(), [(1, direct(10_000, 20))]);
-    // Change of a co-spender came out of a transaction with the listed input.
-    assert_eq!(of(A).collect::<Vec<_>>(), [(1, direct(10_000, 5))]);
+    assert_eq!(of(A).next(), None, "it is joined with the listed key");
     assert_eq!(of(Y).next(), None, "dust");
     let dealings = world.transfers_of(&[at(X)], None, 0, 10).found;
     assert_eq!(dealings[0].others, [at(S), at(A)]);

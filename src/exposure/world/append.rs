@@ -13,7 +13,7 @@ use super::World;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, Transfer, UtxoMovement,
+    AccountMovement, Amount, Asset, Holder, Leg, Movement, Transfer, TxStatus, UtxoMovement,
 };
 
 /// With more edges appended at once than this part of the graph, building costs less than changing.
@@ -136,7 +136,10 @@ impl World {
             (legs, legs.iter().map(ends).collect::<Vec<_>>())
         });
         let [(_, inputs), (_, outputs)] = &sides;
-        if self.clusters.is_on(&transfer.chain) && joins(movement, inputs, outputs) {
+        // Of what failed nobody knows who signed it.
+        let may_join =
+            transfer.status != TxStatus::Failed && self.clusters.is_on(&transfer.chain);
+        if may_join && joins(movement, inputs, outputs) {
             self.nodes.flags[tx as usize] |= JOINS;
         }
         let holders = |(_, nodes): &(_, Vec<Vec<Node>>)| nodes.iter().map(Vec::len).sum::<usize>();

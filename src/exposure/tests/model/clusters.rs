@@ -47,15 +47,16 @@ fn key_of(leg: &Leg, chain: &Chain) -> Option<PackedKey> {
     if let [key] = keys[..] { Some(key) } else { None }
 }
 
-/// At least three input keys, and three outputs of one amount to three keys.
+/// At least three input keys, and three receivers of one amount: a key, or the keys that one output
+/// names.
 fn is_coin_join(of: &UtxoMovement, chain: &Chain) -> bool {
     let inputs: BTreeSet<_> = of.inputs.iter().filter_map(|leg| key_of(leg, chain)).collect();
     let mut amounts = of.outputs.iter().filter_map(|leg| leg.amount).filter(|amount| *amount > 0);
     let is_split_evenly = amounts.any(|amount| {
         let equal = of.outputs.iter().filter(|leg| leg.amount == Some(amount));
-        let receivers: BTreeSet<_> =
-            equal.clone().flat_map(|leg| keys(&leg.holders, chain)).collect();
-        equal.count() >= 3 && receivers.len() >= 3
+        let receivers: BTreeSet<BTreeSet<_>> =
+            equal.map(|leg| keys(&leg.holders, chain).into_iter().collect()).collect();
+        receivers.iter().filter(|receiver| !receiver.is_empty()).count() >= 3
     });
     inputs.len() >= 3 && is_split_evenly
 }
