@@ -10,6 +10,7 @@ mod error;
 mod history;
 mod hubs;
 mod intake;
+mod joins;
 mod live;
 mod near;
 mod past;
@@ -18,6 +19,7 @@ mod payment;
 mod policies;
 mod readiness;
 mod tags;
+mod trace;
 mod tracker;
 mod transfers;
 mod upkeep;
@@ -58,8 +60,8 @@ pub use tags::{TagReport, TagRequest};
 use tracker::Tracker;
 pub use transfers::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,
-    EndEvidence, Evidence, HeadOverview, HopEvidence, PathEvidence, Trace, TraceQuery,
-    TransferHeads,
+    EndEvidence, Evidence, HeadOverview, HopEvidence, JoinChainEvidence, JoinEvidence,
+    JoinedEvidence, PathEvidence, Trace, TraceQuery, TransferHeads,
 };
 pub use upkeep::StoreWatch;
 

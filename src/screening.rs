@@ -2,6 +2,7 @@
 //! moment of evaluation; no I/O, no clock.
 
 mod answer;
+pub mod common_input;
 pub mod coverage;
 mod decided_by;
 mod incomplete;
@@ -11,6 +12,7 @@ pub mod payment;
 pub mod policy;
 pub mod reason;
 pub mod snapshot;
+mod ties;
 pub mod unvalued;
 
 use jiff::Timestamp;
@@ -19,19 +21,20 @@ use jiff::tz::TimeZone;
 
 use answer::decide;
 pub use answer::{Decider, Grounds, Screening};
+use common_input::ClusterCut;
 pub use decided_by::{DecidedBy, ReasonSubject};
 pub use incomplete::Incomplete;
 use matching::{Asked, Sight};
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use snapshot::{Snapshot, SnapshotList};
+use ties::AddressAt;
+pub use ties::{Search, Searched, all_keys};
 use unvalued::UnvaluedDealings;
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding, Reading, reading};
 use crate::domain::chain::Chain;
-use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListId, ListKind};
-use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Source, UnvaluedSearch};
+use crate::exposure::Source;
 
 /// Which lists of a kind were chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +42,6 @@ enum Chosen {
     All,
     Some,
     None,
-}
-
-impl Searched {
-    /// No search is at hand.
-    pub fn unavailable() -> Self {
-        Self { cut_short: Some("transfers are being read in"), ..Self::default() }
-    }
 }
 
 /// Options that no screening can be made with.
@@ -95,25 +91,12 @@ pub struct Narrowing {
     pub max_hops: Option<u8>,
 }
 
-/// Looks for exposure by the key ids of an address.
-pub type Search<'w> = dyn Fn(&[PackedKey]) -> Searched + 'w;
-
-/// What a search for exposure found, where labels do not answer the question.
-#[derive(Clone, Debug, Default)]
-pub struct Searched {
-    /// The nearest source in each direction and kind.
-    pub found: Vec<(Near, Source)>,
-    /// Why it was cut short; `None` where it was not.
-    pub cut_short: Option<&'static str>,
-    /// Direct dealings in assets without a known value; cut short by itself.
-    pub unvalued: UnvaluedSearch,
-}
-
 /// What was found of the addresses of a text.
 #[derive(Debug, Default)]
 struct Found<'s> {
     findings: Vec<Finding<'s>>,
     incomplete: Vec<Incomplete>,
+    cluster_cuts: Vec<ClusterCut<'s>>,
     unvalued: Vec<UnvaluedDealings<'s>>,
     unvalued_cut_short: bool,
 }
@@ -245,17 +228,16 @@ impl<'s> Scope<'s> {
             let first = found.findings.len();
             let asked = Asked { address, chain, is_suspect: false };
             self.match_address(asked, &mut found.findings);
-            let unvalued = self.match_exposure(address, search, first, &mut found);
+            self.match_ties(AddressAt { address, place, first }, search, &mut found);
             doubts(address, chain, &mut found.incomplete);
             let text = address.canonical();
             self.match_text(text, &mut found.findings);
             if place > 0 {
                 found.findings[first..].iter_mut().for_each(|finding| finding.about = place);
             }
-            let about = |dealings| UnvaluedDealings { about: place, ..dealings };
-            found.unvalued.extend(unvalued.into_iter().map(about));
         }
-        let Found { mut findings, mut incomplete, unvalued, unvalued_cut_short } = found;
+        let Found { mut findings, mut incomplete, cluster_cuts, unvalued, unvalued_cut_short } =
+            found;
         let text = input.trim_ascii();
         if reading.first.as_ref().is_none_or(|address| address.canonical() != text) {
             self.match_asked_text(text, &reading, &mut findings);
@@ -289,6 +271,7 @@ impl<'s> Scope<'s> {
             decision,
             decider,
             findings,
+            cluster_cuts,
             unvalued,
             unvalued_cut_short,
             scope_incomplete: &self.incomplete,
@@ -334,52 +317,6 @@ impl<'s> Scope<'s> {
             policy: self.snapshot.policy(),
             category_percent: self.snapshot.category_percent(),
         }
-    }
-
-    /// Adds what exposure there is of an address, whose findings begin at `first`; gives its unvalued
-    /// dealings.
-    fn match_exposure(
-        &self,
-        address: &Address<'_>,
-        search: Option<&Search<'_>>,
-        first: usize,
-        found: &mut Found<'s>,
-    ) -> Vec<UnvaluedDealings<'s>> {
-        let mut unvalued = Vec::new();
-        let unfit = self.chains.iter().filter(|(chain, _)| address.fits(chain));
-        found.incomplete.extend(unfit.map(|(_, reason)| reason.clone()));
-        let Some(labels) = &self.snapshot.exposure().labels else { return unvalued };
-        if self.needs_search() {
-            let keys = address.key_ids().iter().map(PackedKey::from);
-            let keys: Vec<_> =
-                keys.chain(address.nested_key_ids().iter().map(PackedKey::from)).collect();
-            let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
-            for (near, source) in searched.found {
-                if let Some(listing) = self.snapshot.listing(&source) {
-                    let findings = &mut found.findings;
-                    matching::match_label(listing, near, self.sight(), first, findings);
-                }
-            }
-            self.note_found(&searched.unvalued.found, &mut unvalued);
-            found.unvalued_cut_short |= searched.unvalued.cut_short;
-            found.incomplete.extend(searched.cut_short.map(Incomplete::SearchCutShort));
-            return unvalued;
-        }
-        let mut look = |key: &KeyId| {
-            let key = PackedKey::from(key);
-            let of_key = labels.find(&key);
-            for label in of_key.labels() {
-                let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
-                if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
-                    let (near, findings) = (Near::new(key, &label), &mut found.findings);
-                    matching::match_label(listing, near, self.sight(), first, findings);
-                }
-            }
-            self.note_labelled(of_key, &mut unvalued);
-        };
-        address.key_ids().iter().for_each(&mut look);
-        address.nested_key_ids().iter().for_each(&mut look);
-        unvalued
     }
 
     fn match_address(&self, asked: Asked<'_>, findings: &mut Vec<Finding<'s>>) {

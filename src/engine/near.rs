@@ -1,16 +1,18 @@
-//! Questions about the graph of transfers: who dealt with an address, by which paths it is tied to
-//! listed ones, and what an exposure rests on. The searches are in `exposure`; this asks them and
-//! fetches the transfers that they found.
+//! Questions about the graph of transfers: who dealt with an address, how near it is to listed ones, and
+//! what an exposure rests on. The searches are in `exposure`; this asks them and fetches the transfers
+//! that they found.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 
+use super::joins::Joins;
 use super::paths::{self, Sums};
 use super::tracker::terms::moment;
 use super::transfers::{
-    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, PathEvidence, Trace, TraceQuery,
+    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, JoinChainEvidence,
+    PathEvidence,
 };
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, AddressError, Reading};
@@ -18,12 +20,12 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{Holder, Movement, Transfer};
+use crate::domain::transfer::{Holder, Transfer};
 use crate::exposure::{
-    Direct, Direction, Label, Nearest, NotCounted, Path, PathQuery, Source, StopReason,
+    CommonInputSearch, Direct, Direction, Label, Nearest, NotCounted, Path, Source, StopReason,
     UnvaluedSearch, World,
 };
-use crate::screening::{Near, Scope, Screening, Searched};
+use crate::screening::{Near, Scope, Screening, Searched, all_keys};
 
 /// How many edges a search for one address may look at: a few tenths of a second.
 pub(super) const BUDGET: u64 = 2_000_000;
@@ -41,10 +43,13 @@ pub struct Deep<'a> {
     pub screening: Screening<'a>,
     /// By finding; `None` where it is no exposure, or evidence was not asked for or not at hand.
     pub evidence: Vec<Option<Evidence>>,
+    /// By finding, how the address is joined with the listing; `None` where it is no CO_SPENT, or
+    /// evidence was not asked for or not at hand.
+    pub joins: Vec<Option<JoinChainEvidence>>,
 }
 
 /// The key ids of an address in the form of tables.
-fn keys_of(address: &Address<'_>) -> Vec<PackedKey> {
+pub(super) fn keys_of(address: &Address<'_>) -> Vec<PackedKey> {
     address.key_ids().iter().map(PackedKey::from).collect()
 }
 
@@ -73,6 +78,11 @@ impl Engine {
             }
             let sources = scope.sources();
             let (mut found, paths, _) = Self::search(world, scope, keys, &sources, BUDGET);
+            let joined = Self::search_joined(world, scope, keys, &sources, BUDGET);
+            if joined.cut_short {
+                found.cut_short.get_or_insert("too many common inputs");
+            }
+            found.joined = joined.found;
             found.unvalued = Self::search_unvalued(world, scope, keys, &sources, BUDGET);
             let of = keys.first().copied();
             let slot = |path: (ListKind, Path)| ((of, path.1.direction, path.0), path.1);
@@ -81,21 +91,27 @@ impl Engine {
             found
         };
         let screening = scope.screen_with(address, chain, Some(&search))?;
-        let mut evidence = Vec::new();
-        for finding in &screening.findings {
-            let near = finding.exposure.as_ref().filter(|_| with_evidence);
-            evidence.push(match (near, world) {
-                (Some(near), Some(_)) if near.hub && scope.needs_search() => None,
-                (Some(near), Some(world)) if scope.needs_search() => {
-                    let paths = searched_paths.borrow();
-                    let path = paths.get(&(Some(near.key), near.direction, near.kind));
-                    path.and_then(|path| self.path_alone(world, path, near))
-                }
-                (Some(near), Some(world)) => self.evidence(world, scope, near),
-                _ => None,
-            });
-        }
-        Ok(Deep { screening, evidence })
+        let world = world.filter(|_| with_evidence);
+        let joins = world.map(|world| Joins::new(self, world, until(scope)));
+        let evidence = screening.findings.iter().map(|finding| {
+            let (near, world, joins) = (finding.exposure.as_ref()?, world?, joins.as_ref()?);
+            if !scope.needs_search() {
+                return self.evidence(world, scope, near, joins);
+            }
+            if near.hub {
+                return None;
+            }
+            let paths = searched_paths.borrow();
+            let path = paths.get(&(Some(near.key), near.direction, near.kind))?;
+            self.path_alone(world, path, near, joins)
+        });
+        let evidence = evidence.collect();
+        let joins = screening.findings.iter().map(|finding| {
+            let (joined, address) = (finding.joined?, screening.address_of(finding)?);
+            Some(joins.as_ref()?.chain(&all_keys(address), &joined.with))
+        });
+        let joins = joins.collect();
+        Ok(Deep { screening, evidence, joins })
     }
 
     /// The nearest of a scope's sources, by a search of at most about so many edges, beside what hubs
@@ -107,8 +123,7 @@ impl Engine {
         sources: &[Source],
         budget: u64,
     ) -> (Searched, Vec<(ListKind, Path)>, u64) {
-        let until = scope.as_of().map_or(u64::MAX, seconds);
-        let found = world.exposure_as_of(keys, until, Some(sources), budget);
+        let found = world.exposure_as_of(keys, until(scope), Some(sources), budget);
         let mut searched = Searched {
             found: Vec::new(),
             cut_short: found.cut_short.then_some("too many transfers"),
@@ -117,7 +132,7 @@ impl Engine {
         let mut paths = Vec::new();
         let near_enough = |n: &Nearest| n.path.hops.len() <= usize::from(scope.max_hops());
         for nearest in found.found.into_iter().filter(near_enough) {
-            let Path { direction, source, timing, hops, .. } = &nearest.path;
+            let Path { direction, source, timing, hops, common_input } = &nearest.path;
             let near = Near {
                 key: keys.first().copied().unwrap_or(source.key),
                 direction: *direction,
@@ -127,6 +142,7 @@ impl Engine {
                 // What they come to is in the labels alone.
                 direct: (hops.len() == 1).then(Direct::default),
                 hub: false,
+                common_input: *common_input,
             };
             searched.found.push((near, source.clone()));
             paths.push((nearest.kind, nearest.path));
@@ -144,8 +160,19 @@ impl Engine {
         sources: &[Source],
         budget: u64,
     ) -> UnvaluedSearch {
-        let until = scope.as_of().map_or(u64::MAX, seconds);
-        world.unvalued_as_of(keys, until, sources, budget)
+        world.unvalued_as_of(keys, until(scope), sources, budget)
+    }
+
+    /// A scope's sources that the keys are joined with by common inputs, by a search of about so many
+    /// edges at most.
+    pub(super) fn search_joined(
+        world: &World,
+        scope: &Scope<'_>,
+        keys: &[PackedKey],
+        sources: &[Source],
+        budget: u64,
+    ) -> CommonInputSearch {
+        world.common_inputs_as_of(keys, until(scope), Some(sources), budget)
     }
 
     /// Adds what untagged hubs show that the keys dealt with: a search does not pass them, and to
@@ -159,7 +186,6 @@ impl Engine {
         stops: &[PackedKey],
         searched: &mut Searched,
     ) {
-        let until = scope.as_of().map_or(u64::MAX, seconds);
         let is_hub = |key: &&PackedKey| world.stop(key) == Some(StopReason::Hub);
         let hubs: Vec<_> = stops.iter().filter(is_hub).collect();
         if hubs.is_empty() {
@@ -167,12 +193,12 @@ impl Engine {
         }
         let dealings = world.transfers_of(keys, None, 0, MOST_SUMMED);
         for hub in hubs {
-            let found = world.exposure_as_of(&[*hub], until, Some(sources), BUDGET);
+            let found = world.exposure_as_of(&[*hub], until(scope), Some(sources), BUDGET);
             if found.cut_short {
                 searched.cut_short = Some("too many transfers of a hub");
             }
             for nearest in found.found {
-                let Path { direction, source, timing, hops, .. } = &nearest.path;
+                let Path { direction, source, timing, hops, common_input } = &nearest.path;
                 let received = *direction == Direction::ReceivedFrom;
                 let dealt = dealings.found.iter().any(|dealing| {
                     dealing.received == received
@@ -184,7 +210,16 @@ impl Engine {
                 if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
                     let key = keys.first().copied().unwrap_or(*hub);
                     let (direction, kind, timing) = (*direction, nearest.kind, *timing);
-                    let near = Near { key, direction, kind, hops, timing, direct: None, hub: true };
+                    let near = Near {
+                        key,
+                        direction,
+                        kind,
+                        hops,
+                        timing,
+                        direct: None,
+                        hub: true,
+                        common_input: *common_input,
+                    };
                     searched.found.push((near, source.clone()));
                 }
             }
@@ -192,8 +227,14 @@ impl Engine {
     }
 
     /// The evidence of a search for a past moment: its path.
-    fn path_alone(&self, world: &World, path: &Path, near: &Near) -> Option<Evidence> {
-        let path = self.path(world, path)?;
+    fn path_alone(
+        &self,
+        world: &World,
+        path: &Path,
+        near: &Near,
+        joins: &Joins<'_>,
+    ) -> Option<Evidence> {
+        let path = self.path(world, path, joins)?;
         let time = |hop: &super::transfers::HopEvidence| moment(hop.transfer.time);
         let own = match near.direction {
             Direction::ReceivedFrom => path.hops.last(),
@@ -215,7 +256,13 @@ impl Engine {
     }
 
     /// What a label in force rests on.
-    fn evidence(&self, world: &World, scope: &Scope<'_>, near: &Near) -> Option<Evidence> {
+    fn evidence(
+        &self,
+        world: &World,
+        scope: &Scope<'_>,
+        near: &Near,
+        joins: &Joins<'_>,
+    ) -> Option<Evidence> {
         let labels = scope.snapshot().exposure().labels.clone()?;
         let same = |label: &Label| {
             (label.direction, label.kind, label.hub) == (near.direction, near.kind, near.hub)
@@ -235,7 +282,7 @@ impl Engine {
             false => Vec::new(),
         };
         Some(Evidence {
-            path: self.path(world, &path),
+            path: self.path(world, &path, joins),
             plain_hops: found.plain_hops.into(),
             first_time: found.first_time.and_then(moment),
             last_time: found.last_time.and_then(moment),
@@ -276,7 +323,12 @@ impl Engine {
     }
 
     /// A path with its transfers; `None` where they cannot be read.
-    fn path(&self, world: &World, path: &Path) -> Option<PathEvidence> {
+    pub(super) fn path(
+        &self,
+        world: &World,
+        path: &Path,
+        joins: &Joins<'_>,
+    ) -> Option<PathEvidence> {
         let mut rows: Vec<u64> = path.hops.iter().map(|hop| hop.row).collect();
         rows.sort_unstable();
         rows.dedup();
@@ -301,6 +353,7 @@ impl Engine {
             source: path.source.clone(),
             timing: path.timing,
             hops: path.hops.iter().map(hop).collect::<Option<_>>()?,
+            joined: joins.of_path(path),
         })
     }
 
@@ -350,61 +403,6 @@ impl Engine {
         Ok(CounterpartyPage { rows, next: next.map(|cursor| [cursor, 0]) })
     }
 
-    /// The paths between an address and listed ones. Blocks.
-    pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
-        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
-        let world = self.graph()?;
-        let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
-        // After the graph, with which it does not change.
-        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
-        let known = RefCell::new(HashMap::new());
-        let failed = RefCell::new(None);
-        let allows = |row: u64| {
-            query.min_usd_micros == 0
-                || *known.borrow_mut().entry(row).or_insert_with(|| match self.usd_micros(row) {
-                    Ok(value) => value.is_some_and(|value| value >= query.min_usd_micros),
-                    Err(error) => {
-                        failed.borrow_mut().get_or_insert(error);
-                        false
-                    }
-                })
-        };
-        let max_hops = query.max_hops.unwrap_or(self.tracker.settings().max_hops);
-        let paths = PathQuery {
-            direction: query.direction,
-            kinds: &query.kinds,
-            max_hops,
-            max_paths: query.max_paths,
-            window: (query.from_time.map_or(0, seconds), query.to_time.map_or(u64::MAX, seconds)),
-            allows: &allows,
-            sources: None,
-            budget: BUDGET,
-        };
-        let found = world.paths(&keys_of(&address), &paths);
-        if let Some(error) = failed.take() {
-            return Err(error);
-        }
-        let path = |path| self.path(world, path).ok_or_else(unreadable);
-        Ok(Trace {
-            snapshot,
-            paths: found.found.iter().map(path).collect::<Result<_, _>>()?,
-            max_hops,
-            cut_short: found.cut_short,
-            examined: found.examined,
-            stops_met: holders(&found.stops_met),
-        })
-    }
-
-    /// The value that a row's data give.
-    fn usd_micros(&self, row: u64) -> Result<Option<u64>, EngineError> {
-        let rows = self.publisher.store().rows(&[row])?;
-        let (_, transfer) = rows.first().ok_or_else(unreadable)?;
-        Ok(match &transfer.movement {
-            Movement::Account(movement) => movement.usd_micros,
-            Movement::Utxo(_) => None,
-        })
-    }
-
     /// The graph; asks for it where it is not read in.
     pub(super) fn graph(
         &self,
@@ -419,6 +417,11 @@ impl Engine {
         }
         Ok(world)
     }
+}
+
+/// The moment up to which transfers count in a scope, in Unix seconds.
+fn until(scope: &Scope<'_>) -> u64 {
+    scope.as_of().map_or(u64::MAX, seconds)
 }
 
 /// A row that the graph has and the store does not give.

@@ -40,7 +40,8 @@ pub(super) fn hop(
     })
 }
 
-fn held_by(legs: &[Leg], chain: &Chain, key: PackedKey) -> Option<Holder> {
+/// Who of the holders of legs has a key.
+pub(super) fn held_by(legs: &[Leg], chain: &Chain, key: PackedKey) -> Option<Holder> {
     let mut holders = legs.iter().flat_map(|leg| &leg.holders);
     holders.find(|holder| is_of(holder, chain, &[key])).cloned()
 }

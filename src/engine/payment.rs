@@ -220,8 +220,9 @@ impl<'s> LookUp<'_, 's> {
         others: &[Keys],
         passed_on: &HashMap<&KeyId, Vec<Tie>>,
     ) -> Vec<Tie> {
-        // Who is listed is tied to nobody of the kind.
-        let listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
+        // Who is listed, or joined with a listed one, is tied to nobody of the kind.
+        let mut listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
+        listed.extend(self.joined(&PackedKey::from(key)).into_iter().map(|of| of.kind));
         let dealt = others.iter().filter(|other| deals(payment, keys, other));
         let dealt = dealt.flat_map(|other| &other.own);
         let ties = dealt.filter(|other| *other != key).filter_map(|other| passed_on.get(other));
@@ -297,14 +298,9 @@ impl<'s> LookUp<'_, 's> {
         let Some(sources) = &self.sources else {
             return self.scope.labelled_unvalued(key, direction);
         };
-        let (Some(world), true) = (self.world, self.budget.get() > 0) else {
-            self.incomplete.set(true);
-            return Vec::new();
-        };
-        let budget = self.budget.get().min(BUDGET);
+        let Some((world, budget)) = self.searchable() else { return Vec::new() };
         let searched = Engine::search_unvalued(world, self.scope, &[*key], sources, budget);
-        self.budget.set(self.budget.get().saturating_sub(searched.examined));
-        self.incomplete.set(self.incomplete.get() || searched.cut_short);
+        self.spend(searched.examined, searched.cut_short);
         searched.found.into_iter().filter(|(dealt, _)| dealt.direction == direction).collect()
     }
 
@@ -334,7 +330,10 @@ impl<'s> LookUp<'_, 's> {
         let direction = payment.direction;
         let sources = self.scope.sources_at(key);
         let own = sources.into_iter().map(|source| Tie::to_source(source, self.now));
-        let mut passed_on: Vec<_> = own.collect();
+        let packed = PackedKey::from(key);
+        let joined = self.joined(&packed).into_iter();
+        let joined = joined.map(|source| Tie::to_joined(source, self.now));
+        let mut passed_on: Vec<_> = own.chain(joined).collect();
         let hub = match self.stop(key, payment) {
             None => false,
             Some(StopReason::Hub) => true,
@@ -344,7 +343,6 @@ impl<'s> LookUp<'_, 's> {
         if direction == Direction::SentTo {
             return passed_on;
         }
-        let packed = PackedKey::from(key);
         for tie in self.ties(&packed, direction).into_iter().filter(|tie| !tie.hub) {
             let first = self.world.filter(|_| self.sources.is_none());
             let first = first.and_then(|world| world.arrival(&packed, tie.kind));
@@ -353,9 +351,35 @@ impl<'s> LookUp<'_, 's> {
                 None => (tie.hops, tie.source, tie.timing),
             };
             let hops = hops.saturating_add(1);
-            passed_on.push(Tie { kind: tie.kind, hub, hops, source, timing, direct: None });
+            let Tie { kind, common_input, .. } = tie;
+            passed_on.push(Tie { kind, hub, hops, source, timing, direct: None, common_input });
         }
         passed_on
+    }
+
+    /// The sources that a key is joined with by common inputs: by labels, or by a search where they do
+    /// not answer.
+    fn joined(&self, key: &PackedKey) -> Vec<Source> {
+        let Some(sources) = &self.sources else { return self.scope.labelled_joined(key) };
+        let Some((world, budget)) = self.searchable() else { return Vec::new() };
+        let found = Engine::search_joined(world, self.scope, &[*key], sources, budget);
+        self.spend(found.examined, found.cut_short);
+        let joined = found.found.into_iter().filter(|(common, _)| !common.is_cut);
+        joined.map(|(_, source)| source).collect()
+    }
+
+    /// The graph, and how many edges a search may look at; `None`, and noted, where there is none.
+    fn searchable(&self) -> Option<(&World, u64)> {
+        let budget = self.budget.get().min(BUDGET);
+        let world = self.world.filter(|_| budget > 0);
+        self.incomplete.set(self.incomplete.get() || world.is_none());
+        world.map(|world| (world, budget))
+    }
+
+    /// Notes that a search looked at so many edges, and whether it was cut short.
+    fn spend(&self, examined: u64, cut_short: bool) {
+        self.budget.set(self.budget.get().saturating_sub(examined));
+        self.incomplete.set(self.incomplete.get() || cut_short);
     }
 
     /// Why paths that leave a key by the payment end. Without the graph it is not known whether it
@@ -376,18 +400,13 @@ impl<'s> LookUp<'_, 's> {
     /// What a key is tied to now: by labels, or by a search where they do not answer.
     fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
         let Some(sources) = &self.sources else { return self.scope.labelled(key, direction) };
-        let (Some(world), true) = (self.world, self.budget.get() > 0) else {
-            self.incomplete.set(true);
-            return Vec::new();
-        };
-        let budget = self.budget.get().min(BUDGET);
+        let Some((world, budget)) = self.searchable() else { return Vec::new() };
         let (searched, _, examined) = Engine::search(world, self.scope, &[*key], sources, budget);
-        self.budget.set(self.budget.get().saturating_sub(examined));
-        self.incomplete.set(self.incomplete.get() || searched.cut_short.is_some());
+        self.spend(examined, searched.cut_short.is_some());
         let found = searched.found.into_iter().filter(|(near, _)| near.direction == direction);
         let tie = |(near, source): (Near, Source)| {
-            let Near { kind, hub, hops, timing, direct, .. } = near;
-            Tie { kind, hub, hops, source, timing, direct }
+            let Near { kind, hub, hops, timing, direct, common_input, .. } = near;
+            Tie { kind, hub, hops, source, timing, direct, common_input }
         };
         found.map(tie).collect()
     }

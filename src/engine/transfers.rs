@@ -150,6 +150,39 @@ pub struct HopEvidence {
     pub amount: Option<Amount>,
 }
 
+/// One transaction that joins two addresses by common inputs.
+#[derive(Clone, Debug)]
+pub struct JoinEvidence {
+    /// The transaction.
+    pub transfer: Transfer,
+    /// One address, as the transaction names it.
+    pub from: Holder,
+    /// The other.
+    pub to: Holder,
+}
+
+/// A chain of such transactions, from an address to a listed one.
+#[derive(Clone, Debug, Default)]
+pub struct JoinChainEvidence {
+    /// As few as there are; none where that could not be told.
+    pub joins: Vec<JoinEvidence>,
+    /// Whether the search for them was cut short.
+    pub cut_short: bool,
+}
+
+/// A listed address that an address is joined with.
+#[derive(Clone, Debug)]
+pub struct JoinedEvidence {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// Whether the address itself stood beside a listed one of the kind.
+    pub is_beside: bool,
+    /// The listed one.
+    pub source: Source,
+    /// How they are joined.
+    pub chain: JoinChainEvidence,
+}
+
 /// A path between a listing and an address, in the order in which funds moved.
 #[derive(Clone, Debug)]
 pub struct PathEvidence {
@@ -163,6 +196,9 @@ pub struct PathEvidence {
     pub timing: Timing,
     /// The hops, one or more.
     pub hops: Vec<HopEvidence>,
+    /// Where the path begins at an address that is joined with the listed one by common inputs: the
+    /// chain from that address to the listed one.
+    pub joined: Option<JoinChainEvidence>,
 }
 
 /// What a search for paths found.
@@ -172,6 +208,8 @@ pub struct Trace {
     pub snapshot: Arc<Snapshot>,
     /// The paths, the fewest hops first, then the first to arrive.
     pub paths: Vec<PathEvidence>,
+    /// What the address is joined with by common inputs, one a kind of list.
+    pub joined: Vec<JoinedEvidence>,
     /// Paths of at most so many hops were looked for.
     pub max_hops: u8,
     /// Whether the search was cut short.

@@ -31,6 +31,8 @@ pub struct Tie {
     pub timing: Timing,
     /// What direct dealings come to; `None` beyond one hop.
     pub direct: Option<Direct>,
+    /// Whether the path begins at a key that is joined with the source by common inputs.
+    pub common_input: bool,
 }
 
 /// A first arrival at a key.
@@ -51,7 +53,13 @@ impl Tie {
     pub fn to_source(source: Source, now: u64) -> Self {
         let timing = source.timing(now);
         let direct = Some(Direct::default());
-        Self { kind: source.kind, hub: false, hops: 1, source, timing, direct }
+        let (hub, common_input) = (false, false);
+        Self { kind: source.kind, hub, hops: 1, source, timing, direct, common_input }
+    }
+
+    /// The same of dealing with a key that is joined with a source by common inputs.
+    pub fn to_joined(source: Source, now: u64) -> Self {
+        Self { common_input: true, ..Self::to_source(source, now) }
     }
 
     fn is_direct(&self) -> bool {
@@ -65,7 +73,8 @@ impl Tie {
     /// Whether it is shown before another one of the same payment.
     fn is_before(&self, other: &Self) -> bool {
         let order = |tie: &Self| (tie.hops, tie.is_direct().then_some(tie.timing));
-        (order(self), &self.source, self.timing) < (order(other), &other.source, other.timing)
+        let by = |tie: &Self| (tie.common_input, tie.timing);
+        (order(self), &self.source, by(self)) < (order(other), &other.source, by(other))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One answered question: what was found, what was decided, and by what. Looks nothing up.
 
+use super::common_input::ClusterCut;
 use super::incomplete::Incomplete;
 use super::matching::{Finding, Sight};
 use super::policy::{self, By, Decision, Policy, RiskLevel};
@@ -26,6 +27,9 @@ pub struct Screening<'a> {
     pub decider: Decider,
     /// The highest score first, then SAME_KEY last, then by address, list and row.
     pub findings: Vec<Finding<'a>>,
+    /// Clusters of the address that hold listed ones and are larger than the limit, by address and kind:
+    /// no part of the score or the decision.
+    pub cluster_cuts: Vec<ClusterCut<'a>>,
     /// Direct dealings in assets without a known value, by address, direction and kind: no part of
     /// the score or the decision.
     pub unvalued: Vec<UnvaluedDealings<'a>>,

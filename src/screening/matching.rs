@@ -1,5 +1,6 @@
 //! Which listings an address touches, and how. Does not score beyond asking the policy.
 
+use super::common_input::Joined;
 use super::parties::Categories;
 use super::policy::{By, Decision, Exposed, Factors, Policy, Subject};
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
@@ -27,17 +28,20 @@ pub enum FindingKind {
     SentTo,
     /// The other end of the address's own transfer is an untagged hub with exposure of its own.
     HubExposure,
+    /// The address is joined with a listed one by common inputs: an estimate.
+    CoSpent,
 }
 
 impl FindingKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Listed,
         Self::SameKey,
         Self::ListedVerbatim,
         Self::ReceivedFrom,
         Self::SentTo,
         Self::HubExposure,
+        Self::CoSpent,
     ];
 
     /// The name used in policies and the proto.
@@ -49,6 +53,7 @@ impl FindingKind {
             Self::ReceivedFrom => "RECEIVED_FROM",
             Self::SentTo => "SENT_TO",
             Self::HubExposure => "HUB_EXPOSURE",
+            Self::CoSpent => "CO_SPENT",
         }
     }
 }
@@ -103,7 +108,8 @@ pub struct Finding<'s> {
     pub standing: Option<&'s Standing>,
     /// What was understood of the row; `None` where only its text was compared.
     pub listing: Option<&'s IndexedListing>,
-    /// The key id that both addresses share; `None` for exposure, and where only texts were compared.
+    /// The key id that both addresses share; `None` for exposure and common inputs, and where only texts
+    /// were compared.
     pub key: Option<KeyId>,
     /// The place of the address that it is about, in the order of [`Reading::addresses`]; 0 also
     /// where no address was understood.
@@ -112,6 +118,15 @@ pub struct Finding<'s> {
     pub about: u32,
     /// How near the listing is; set for exposure alone.
     pub exposure: Option<Near>,
+    /// How the address is joined with the listing; set for CO_SPENT alone.
+    pub joined: Option<Joined>,
+}
+
+impl Finding<'_> {
+    /// Whether it is on the address itself, and not on one that it is tied to.
+    fn is_own(&self) -> bool {
+        self.exposure.is_none() && self.joined.is_none()
+    }
 }
 
 /// How near a listing is over transfers.
@@ -132,13 +147,15 @@ pub struct Near {
     pub direct: Option<Direct>,
     /// Whether an untagged hub lies between.
     pub hub: bool,
+    /// Whether the path begins at a key that is joined with the listed one by common inputs.
+    pub common_input: bool,
 }
 
 impl Near {
     /// What a label under `key` says.
     pub fn new(key: PackedKey, label: &Label) -> Self {
-        let Label { direction, kind, hops, timing, direct, hub, .. } = *label;
-        Self { key, direction, kind, hops, timing, direct, hub }
+        let Label { direction, kind, hops, timing, direct, hub, common_input, .. } = *label;
+        Self { key, direction, kind, hops, timing, direct, hub, common_input }
     }
 
     /// Whether it is shown in place of what another key of the address has, and not that: it is
@@ -273,8 +290,7 @@ pub(super) fn match_verbatim<'s>(
     for quarantined in index.by_verbatim(text).chain(lowered) {
         let quarantined: &QuarantinedRow = quarantined;
         let (row, party) = list.index().quarantined_row(quarantined);
-        let is_known =
-            |found: &Finding<'_>| std::ptr::eq(found.row, row) && found.exposure.is_none();
+        let is_known = |found: &Finding<'_>| std::ptr::eq(found.row, row) && found.is_own();
         if findings.iter().any(is_known) {
             continue;
         }
@@ -307,7 +323,19 @@ fn finding<'s>(
         key: None,
         about: 0,
         exposure: near,
+        joined: None,
     })
+}
+
+/// A finding on a listing that the address is joined with.
+pub(super) fn co_spent<'s>(
+    (list, listing): (&'s SnapshotList, &'s IndexedListing),
+    joined: Joined,
+    sight: Sight<'_>,
+) -> Option<Finding<'s>> {
+    let row = list.index().listed_row(listing);
+    let found = finding(list, FindingKind::CoSpent, row, None, sight)?;
+    Some(Finding { listing: Some(listing), joined: Some(joined), ..found })
 }
 
 /// Adds what a label says; of two that say the same of two keys of one address, the nearer stays, of
@@ -379,6 +407,7 @@ mod tests {
             timing,
             direct,
             hub: false,
+            common_input: false,
         };
         let direct = |share, value| Some(Direct { share: Some(share), value: Some(value) });
         let pairs = [(Timing::Before, Timing::Before), (Timing::After, Timing::Before)];

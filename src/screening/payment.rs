@@ -10,7 +10,7 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
-use crate::exposure::{Direction, Source, Tie};
+use crate::exposure::{CommonInput, Direction, Source, Tie};
 
 /// A payment to be screened.
 #[derive(Clone, Debug)]
@@ -153,6 +153,18 @@ impl<'s> Scope<'s> {
         })
     }
 
+    /// The sources that labels say a key is joined with by common inputs, as far as the scope wishes to
+    /// know. None where labels do not answer ([`Scope::needs_search`]).
+    pub fn labelled_joined(&self, key: &PackedKey) -> Vec<Source> {
+        let labels = self.snapshot.exposure().labels.as_ref();
+        let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
+        let wanted = |(common, _): &(CommonInput, u32)| {
+            !common.is_cut && self.chosen(common.kind) == Chosen::All
+        };
+        let joined = labels.find(key).common_inputs().filter(wanted);
+        joined.map(|(_, source)| labels.source(source).clone()).collect()
+    }
+
     /// What labels say of a key in a direction, as far as the scope wishes to know. None where labels
     /// do not answer ([`Scope::needs_search`]).
     pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
@@ -170,6 +182,7 @@ impl<'s> Scope<'s> {
             source: labels.source(label.source).clone(),
             timing: label.timing,
             direct: label.direct,
+            common_input: label.common_input,
         };
         labels.of(key).filter(wanted).map(tie).collect()
     }
@@ -197,8 +210,8 @@ impl<'s> Scope<'s> {
     fn findings(&self, direction: Direction, keys: &[(PackedKey, Vec<Tie>)]) -> Vec<Finding<'s>> {
         let mut findings = Vec::new();
         for (key, tie) in keys.iter().flat_map(|(key, ties)| ties.iter().map(move |t| (*key, t))) {
-            let Tie { kind, hub, hops, timing, direct, .. } = *tie;
-            let near = Near { key, direction, kind, hops, timing, direct, hub };
+            let Tie { kind, hub, hops, timing, direct, common_input, .. } = *tie;
+            let near = Near { key, direction, kind, hops, timing, direct, hub, common_input };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
                 matching::match_label(listing, near, self.sight(), 0, &mut findings);
             }
@@ -291,6 +304,7 @@ mod tests {
             timing,
             direct: direct.map(|(share, value)| Direct { share, value }),
             hub: false,
+            common_input: false,
         };
         let direct = |share, value| near(1, Timing::After, Some((share, value)));
         let known = direct(Some(5), Some(5));

@@ -42,8 +42,8 @@ pub const MAX_SCORE: u8 = 100;
 /// of such a list that is matched letter for letter.
 pub const SANCTIONS_FLOOR: &str = "sanctions";
 
-/// The id of the floor under a standing listing at which paths begin: its own exposure to others of
-/// its kind is not known.
+/// The id of the floor under a standing listing at which paths begin, be it of the address itself or
+/// one that it is joined with by common input: exposure to others of its kind is not known.
 pub const SOURCE_FLOOR: &str = "source";
 
 /// The id of the floor under an INCOMPLETE screening.
@@ -167,7 +167,8 @@ pub struct Subject<'a> {
     /// The largest weight, in per cent, that a category at which paths begin has: what is nearest
     /// must not hide what is of heavier category.
     pub category_percent: u8,
-    /// How near the listing is; `None` where the address itself is listed.
+    /// How near the listing is; `None` where the address itself is listed, or joined with it by common
+    /// input.
     pub exposure: Option<Exposed>,
     /// What the dates of the listing rest on. Shown beside the timing; no rule asks for it.
     pub basis: StartBasis,
@@ -318,12 +319,21 @@ impl Policy {
                     Decision::Review | Decision::Allow => (Decision::Review, By::SanctionsFloor),
                 }
             }
-            FindingKind::Listed | FindingKind::SameKey | FindingKind::ListedVerbatim
+            FindingKind::Listed
+            | FindingKind::SameKey
+            | FindingKind::ListedVerbatim
+            | FindingKind::CoSpent
                 if subject.role == Role::Source =>
             {
                 (self.worst_dealing(subject), By::SourceFloor)
             }
-            _ => (Decision::Allow, by),
+            FindingKind::Listed
+            | FindingKind::SameKey
+            | FindingKind::ListedVerbatim
+            | FindingKind::CoSpent
+            | FindingKind::ReceivedFrom
+            | FindingKind::SentTo
+            | FindingKind::HubExposure => (Decision::Allow, by),
         };
         match decision < floor {
             true => Judgement { score, factors, decision: floor, by: floor_by },
@@ -332,7 +342,8 @@ impl Policy {
     }
 
     /// The worst that is decided on a dealing with another listing of the subject's kind, were it
-    /// known: a source has no labels of its own kind, so such dealings are hidden. By what every
+    /// known: a source, and a key that is joined with one, have no labels of its kind, so such dealings
+    /// are hidden. By what every
     /// policy holds to (`consistency`), a direct one, after the listing and of unknown size.
     fn worst_dealing(&self, subject: &Subject<'_>) -> Decision {
         let direct = Some(Direct { share: None, value: None });

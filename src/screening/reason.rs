@@ -18,6 +18,9 @@ use crate::exposure::{Direction, Timing};
 /// The longest name that a sentence repeats, in characters.
 const MAX_NAME: usize = 200;
 
+/// The most clusters that are cut of which a reason tells.
+const MAX_CUTS: usize = 2;
+
 /// The most addresses of a text that a sentence names beside the first.
 const MAX_OTHERS: usize = 4;
 
@@ -47,18 +50,20 @@ impl Finding<'_> {
                 if self.state == ListingState::Removed { "once named" } else { "names" },
                 self.party_name().map_or_else(String::new, |name| format!(" under {name}"))
             ),
+            (FindingKind::CoSpent, _) => self.co_spent(),
             (_, Some(near)) => self.exposed(near),
             // No exposure comes without how near it is.
             (_, None) => format!("this address is tied to {}", self.target()),
         };
-        match (self.state, &self.exposure) {
-            (ListingState::RemovalPending, _) => {
+        let is_tied = self.exposure.is_some() || self.joined.is_some();
+        match self.state {
+            ListingState::RemovalPending => {
                 clause.push_str("; the list has dropped it, and that is not confirmed yet");
             }
-            (ListingState::Removed, Some(_)) => {
+            ListingState::Removed if is_tied => {
                 clause.push_str("; that address is no longer on the list");
             }
-            (ListingState::Removed | ListingState::Standing, _) => {}
+            ListingState::Removed | ListingState::Standing => {}
         }
         clause
     }
@@ -123,8 +128,31 @@ impl Finding<'_> {
         target(self.list, self.row, self.party)
     }
 
+    /// `... is joined with LAZARUS GROUP's listed address 1abc (OFAC ...) by common input (an estimate)`
+    fn co_spent(&self) -> String {
+        let listed = format!("listed address {}", short(&self.row.key.address));
+        let listed = match self.party_name() {
+            Some(name) => format!("{name}'s {listed}"),
+            None => format!("the {listed}"),
+        };
+        let is_beside = self.joined.is_some_and(|joined| joined.is_beside);
+        let how = if is_beside {
+            // Of several listed ones of the kind the first is named, beside whichever it stood.
+            ": it and a listed address are inputs of one transaction"
+        } else {
+            ", over a chain of transactions"
+        };
+        let list = self.list.name();
+        format!("this address is joined with {listed} ({list}) by common input (an estimate){how}")
+    }
+
     fn exposed(&self, near: &Near) -> String {
-        let target = self.target();
+        let mut target = self.target();
+        if near.common_input {
+            target = format!(
+                "an address that is joined by common input (an estimate) with {target}"
+            );
+        }
         let hops = near.hops;
         let mut clause = match (near.hub, near.direction, hops) {
             (true, direction, _) => {
@@ -151,10 +179,11 @@ impl Finding<'_> {
             }
         };
         clause.push_str(match near.timing {
-            Timing::After => ", after it was listed",
-            Timing::Unknown => ", perhaps after it was listed",
-            Timing::Before => ", before it was listed",
+            Timing::After => ", after ",
+            Timing::Unknown => ", perhaps after ",
+            Timing::Before => ", before ",
         });
+        clause.push_str(if near.common_input { "that was listed" } else { "it was listed" });
         self.amounts(near, &mut clause);
         clause
     }
@@ -173,7 +202,8 @@ impl Finding<'_> {
         if !said.is_empty() {
             // Writing to a string does not fail.
             let said = said.join(", ");
-            let _ = write!(clause, "; {way} all addresses on such lists it {of} {said}");
+            let joined = if near.common_input { " and those joined with them" } else { "" };
+            let _ = write!(clause, "; {way} all addresses on such lists{joined} it {of} {said}");
         }
     }
 }
@@ -183,12 +213,31 @@ impl Screening<'_> {
     /// first reason why the screening is incomplete, in words.
     pub fn reason(&self, first: Option<&str>) -> String {
         let mut reason = self.decision_reason(first);
+        self.add_cluster_cuts(&mut reason);
         if let Some(address) = self.address.as_ref()
             && (!self.dress.is_empty() || !self.other_addresses.is_empty())
         {
             reason.push_str(&self.read_as(address));
         }
         reason
+    }
+
+    /// Adds that clusters are cut, a sentence each.
+    fn add_cluster_cuts(&self, reason: &mut String) {
+        for cut in self.cluster_cuts.iter().take(MAX_CUTS) {
+            let of = self.address_at(cut.about).filter(|_| !self.other_addresses.is_empty());
+            let cluster = of.map_or_else(
+                || "Its cluster".to_owned(),
+                |address| format!("The cluster of {}", short(address.canonical())),
+            );
+            reason.push(' ');
+            reason.push_str(&cut.reason_of(&cluster));
+        }
+        let more = self.cluster_cuts.len().saturating_sub(MAX_CUTS);
+        if more > 0 {
+            // Writing to a string does not fail.
+            let _ = write!(reason, " And {more} more clusters that are cut.");
+        }
     }
 
     /// ` Read as ...`: what the text was understood to hold, and what was taken off.
@@ -274,6 +323,8 @@ pub struct PaymentFacts<'a> {
     pub is_covered: bool,
     /// Whether any address dealt with listed ones in assets without a known value.
     pub has_unvalued: bool,
+    /// Whether the cluster of any address holds a listed one, and is cut.
+    pub has_cluster_cut: bool,
     /// Over how many hops exposure was looked for of every address; 0 where it was not.
     pub exposure_hops: u32,
     /// The address that decides, as asked.
@@ -300,7 +351,14 @@ impl PaymentFacts<'_> {
             } else {
                 ". Ties are unknown: not all of their transfers are loaded without gaps.".to_owned()
             };
-            return [decided, ": ", &subject, &ties].concat();
+            let cut = match self.has_cluster_cut {
+                true => {
+                    " A cluster by common input (an estimate) holds a listed address, but is larger \
+                     than the limit; not scored."
+                }
+                false => "",
+            };
+            return [decided, ": ", &subject, &ties, cut].concat();
         }
         let side = if self.is_source { "source" } else { "destination" };
         let worst = short(self.worst);
@@ -451,6 +509,7 @@ mod tests {
                     timing,
                     direct,
                     hub,
+                    common_input: false,
                 };
                 let found = Finding { kind, exposure: Some(near), ..listed.clone() };
                 assert_eq!(found.reason(), want);
@@ -509,6 +568,7 @@ mod tests {
             is_found: true,
             is_covered: false,
             has_unvalued: false,
+            has_cluster_cut: false,
             exposure_hops: 8,
             worst: RONIN,
             is_source: true,

@@ -76,7 +76,7 @@ fn strict() -> String {
 
 /// The built-in policy under another name.
 fn named(name: &str) -> String {
-    Policy::built_in().text().replace("name = \"built-in-2\"", &format!("name = \"{name}\""))
+    Policy::built_in().text().replace("name = \"built-in-3\"", &format!("name = \"{name}\""))
 }
 
 #[track_caller]

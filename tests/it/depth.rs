@@ -181,7 +181,7 @@ fn the_policy_before_and_policies_of_eight_scores_review_what_lies_deeper() {
     let want: Vec<_> = (9..=15).map(|hops| review(hops, 10, 15)).collect();
     assert_eq!(screened(&place, 10, &deep, &wallets), want);
     // A policy that requires more than is configured is refused, with what to compare.
-    let text = include_str!("../../data/policy.toml").replace("built-in-2", "deep");
+    let text = include_str!("../../data/policy.toml").replace("built-in-3", "deep");
     let deep = place.file("deep.toml", &text.replace("max_hops = 5", "max_hops = 9"));
     let said = place.says(&["--set", &format!("policy={deep}"), "screen", LISTED]);
     assert_eq!(said.status, 1);

@@ -16,7 +16,7 @@ pub struct Explanation {
     pub version: String,
     pub digest: String,
     pub bands: Vec<Band>,
-    /// Scores of listings of the address itself.
+    /// Scores of listings of the address itself, and of those that it is joined with.
     pub listings: Vec<ListingScores>,
     /// Scores of exposure, without share and value.
     pub exposure: Vec<ExposureScores>,
@@ -47,6 +47,7 @@ pub struct ListingScores {
     /// LISTED and SAME_KEY.
     pub listed: u8,
     pub listed_verbatim: u8,
+    pub co_spent: u8,
 }
 
 /// What exposure to a kind of list scores.
@@ -159,6 +160,7 @@ fn listings(policy: &Policy) -> Vec<ListingScores> {
         list_kind: kind.as_str(),
         listed: policy.listing_score(FindingKind::Listed, kind, 100),
         listed_verbatim: policy.listing_score(FindingKind::ListedVerbatim, kind, 100),
+        co_spent: policy.listing_score(FindingKind::CoSpent, kind, 100),
     };
     scored_kinds().map(of).collect()
 }
@@ -210,8 +212,8 @@ fn floors() -> Vec<RuleWords> {
         words(
             SOURCE_FLOOR,
             "as the rules have it for a direct dealing",
-            "finding = LISTED or SAME_KEY, where paths begin, not removed",
-            "dealings of a listed address with others of the kind are not known",
+            "finding = LISTED, SAME_KEY, LISTED_VERBATIM or CO_SPENT, where paths begin, not removed",
+            "dealings of such an address with others of the kind are not known",
         ),
         words(
             INCOMPLETE_FLOOR,

@@ -21,7 +21,7 @@ pub fn text(policy: &Explanation, stands: Option<&v1::GetPolicyResponse>, style:
     };
     let bands: Vec<_> = policy.bands.iter().map(band).collect();
     line(&mut text, 2, "bands", &bands.join(", "));
-    text.push_str("\nScores of a listing of the address itself\n");
+    text.push_str("\nScores of a listing of the address itself, or joined with it by common input\n");
     text.push_str(&listings(policy));
     text.push_str("\nScores of exposure, by the fewest hops\n");
     text.push_str(&exposure(policy));
@@ -95,10 +95,12 @@ fn listings(policy: &Explanation) -> String {
         ("  list kind", Side::Left),
         ("LISTED, SAME_KEY", Side::Right),
         ("LISTED_VERBATIM", Side::Right),
+        ("CO_SPENT", Side::Right),
     ]);
     for row in &policy.listings {
-        let [listed, verbatim] = [row.listed, row.listed_verbatim].map(|score| score.to_string());
-        table.push([format!("  {}", row.list_kind), listed, verbatim]);
+        let [listed, verbatim, co_spent] =
+            [row.listed, row.listed_verbatim, row.co_spent].map(|score| score.to_string());
+        table.push([format!("  {}", row.list_kind), listed, verbatim, co_spent]);
     }
     table.to_string()
 }

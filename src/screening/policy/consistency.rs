@@ -6,6 +6,9 @@
 //! out over every combination that the rules can tell apart. And of direct dealings the labels say
 //! what all come to, and the gravest timing: were more of them milder, a further one would hide
 //! those that were there.
+//!
+//! CO_SPENT names one listing of a kind, and rules can tell it from no other of the kind. What it hides
+//! are dealings, as a listing does: [`Policy::judge`] holds both to the same floor.
 
 use std::collections::BTreeSet;
 

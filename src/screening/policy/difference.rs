@@ -72,6 +72,7 @@ impl Policy {
             set(format!("weights.category.{category}"), weight.to_string());
         }
         set("base.listed_verbatim".to_owned(), self.scale.verbatim.to_string());
+        set("base.co_spent".to_owned(), self.scale.co_spent.to_string());
         let row = |scores: &[u8]| scores.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         set("base.received_from".to_owned(), row(&self.scale.received_from));
         set("base.sent_to".to_owned(), row(&self.scale.sent_to));

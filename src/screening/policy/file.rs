@@ -27,6 +27,9 @@ const MAX_VALUES: usize = 1_000;
 /// The fewest scores by hops: files of programs that went no further have as many.
 const LEAST_SCORES: usize = 8;
 
+/// What CO_SPENT begins at where a file does not say.
+const DEFAULT_CO_SPENT: u8 = 95;
+
 /// The most problems that are named.
 const MAX_PROBLEMS: usize = 100;
 
@@ -195,6 +198,9 @@ impl Reading<'_> {
             list_kinds: list_kinds.map(|found| found.map_or(100, |(weight, _)| weight)),
             categories,
             verbatim: self.small("base.listed_verbatim", &base.listed_verbatim, 1, 100),
+            co_spent: base.co_spent.as_ref().map_or(DEFAULT_CO_SPENT, |given| {
+                self.small("base.co_spent", given, 1, 100)
+            }),
             received_from: self.by_hops("base.received_from", &base.received_from),
             sent_to: self.by_hops("base.sent_to", &base.sent_to),
             hub: self.small("base.hub_percent", &base.hub_percent, 0, 100),
@@ -442,8 +448,9 @@ impl Reading<'_> {
         };
         if asked.hides_farther() && !only(&[Listed, SameKey, ListedVerbatim]) {
             let message = "list, category and state fit listings of the address itself alone, since \
-                           of exposure only the nearest listing of a kind is kept: give finding = \
-                           [\"LISTED\", \"SAME_KEY\", \"LISTED_VERBATIM\"], or some of them";
+                           of exposure only the nearest listing of a kind is kept, and of CO_SPENT \
+                           only the first: give finding = [\"LISTED\", \"SAME_KEY\", \
+                           \"LISTED_VERBATIM\"], or some of them";
             self.problem(&table.id, message);
         }
         let direct = only(&[ReceivedFrom, SentTo]) && asked.hops_at_most == Some(1);

@@ -2,7 +2,8 @@
 //! Scores nothing.
 //!
 //! Of exposure the labels keep the nearest listing of a kind, so what a rule asks of the list, the
-//! category or the state would hide farther ones, and beyond one hop so would timing. Such rules
+//! category or the state would hide farther ones, and beyond one hop so would timing. Of the listings
+//! that an address is joined with by common input they keep the first of a kind, likewise. Such rules
 //! are refused when the file is read: they fit listings of the address itself, and timing direct
 //! dealings too.
 
@@ -29,7 +30,7 @@ pub(super) struct Conditions {
     /// Empty: any but removed.
     pub states: Vec<ListingState>,
     pub timings: Vec<Timing>,
-    /// A listing of the address itself has 0 hops.
+    /// A listing of the address itself, and one that it is joined with, have 0 hops.
     pub hops_at_least: Option<u8>,
     pub hops_at_most: Option<u8>,
     /// In basis points; of direct dealings alone. An unknown share is large.
@@ -127,7 +128,8 @@ pub(super) fn all_observed(subject: &Subject<'_>, score: u8) -> String {
 }
 
 impl Conditions {
-    /// Whether it asks what the nearest listing of an exposure cannot answer for those behind it.
+    /// Whether it asks what the one listing that is kept of an exposure, or of common inputs, cannot
+    /// answer for the others.
     pub fn hides_farther(&self) -> bool {
         !self.lists.is_empty() || !self.categories.is_empty() || !self.states.is_empty()
     }
@@ -166,7 +168,7 @@ fn any<T: PartialEq>(asked: &[T], found: &T) -> bool {
     asked.is_empty() || asked.contains(found)
 }
 
-/// 0 where the address itself is listed.
+/// 0 where the address itself is listed, or joined with a listed one.
 fn hops(subject: &Subject<'_>) -> u8 {
     subject.exposure.map_or(0, |exposed| exposed.hops)
 }

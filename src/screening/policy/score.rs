@@ -59,6 +59,8 @@ pub(super) struct Scale {
     pub categories: BTreeMap<String, u8>,
     /// Of LISTED_VERBATIM; LISTED and SAME_KEY have 100.
     pub verbatim: u8,
+    /// Of CO_SPENT.
+    pub co_spent: u8,
     /// By hops from 1 on, not rising; hops that the file gives no score have its last.
     pub received_from: [u8; MAX_HOPS as usize],
     /// The same the other way.
@@ -77,15 +79,14 @@ impl Scale {
         let tagged = subject.list_kind == ListKind::Attribution;
         let category = match &subject.exposure {
             _ if !tagged => 100,
-            None if subject.role != Role::Source => self.category_percent(subject.category),
+            None if subject.role != Role::Source && subject.kind != FindingKind::CoSpent => {
+                self.category_percent(subject.category)
+            }
             // What is hidden behind the nearest listing may be of the heaviest category.
             Some(_) | None => subject.category_percent,
         };
         let mut factors = Factors {
-            base: match subject.kind {
-                FindingKind::ListedVerbatim => self.verbatim,
-                _ => MAX_SCORE,
-            },
+            base: self.own_base(subject.kind),
             list_kind: self.list_kind_percent(subject.list_kind),
             category,
             share: 100,
@@ -113,6 +114,19 @@ impl Scale {
         factors
     }
 
+    /// What a finding without hops begins at.
+    fn own_base(&self, kind: FindingKind) -> u8 {
+        match kind {
+            FindingKind::ListedVerbatim => self.verbatim,
+            FindingKind::CoSpent => self.co_spent,
+            FindingKind::Listed
+            | FindingKind::SameKey
+            | FindingKind::ReceivedFrom
+            | FindingKind::SentTo
+            | FindingKind::HubExposure => MAX_SCORE,
+        }
+    }
+
     /// The weight of the heaviest of `categories`, which commas separate.
     pub fn category_percent(&self, categories: &str) -> u8 {
         let weights = categories.split(',').map(|category| self.categories.get(category.trim()));
@@ -138,7 +152,7 @@ impl Scale {
     }
 
     pub fn listing(&self, kind: FindingKind, list_kind: ListKind, category: u8) -> u8 {
-        let base = if kind == FindingKind::ListedVerbatim { self.verbatim } else { MAX_SCORE };
+        let base = self.own_base(kind);
         let category = if list_kind == ListKind::Attribution { category } else { 100 };
         let list_kind = self.list_kind_percent(list_kind);
         Factors { base, list_kind, category, share: 100, value: 100, hub: 100 }.score()

@@ -47,6 +47,8 @@ pub(super) struct WeightsTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct BaseTable {
     pub listed_verbatim: Spanned<u64>,
+    /// Files of programs that knew no clusters have none.
+    pub co_spent: Option<Spanned<u64>>,
     pub received_from: Spanned<Vec<u64>>,
     pub sent_to: Spanned<Vec<u64>>,
     pub hub_percent: Spanned<u64>,

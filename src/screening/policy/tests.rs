@@ -27,11 +27,11 @@ pub(super) fn with_rules(rules: &str) -> String {
 fn the_built_in_policy_is_valid_and_named_by_its_digest() {
     let policy = Policy::built_in();
     let digest: String = policy.digest()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(policy.version(), format!("built-in-2@{digest}"));
+    assert_eq!(policy.version(), format!("built-in-3@{digest}"));
     // It requires no more hops than there are, as no other does.
     let required = [3, 5, 8, 15].map(|configured| policy.required_hops(configured));
     assert_eq!(required, [3, 5, 5, 5]);
-    let own = Policy::parse(&edited(&[("built-in-2", "own")])).unwrap();
+    let own = Policy::parse(&edited(&[("built-in-3", "own")])).unwrap();
     assert_eq!([3, 8].map(|configured| own.required_hops(configured)), [5, 5]);
     let changed = Policy::parse(&edited(&[("low = 1", "low = 2")])).unwrap();
     assert_ne!(changed.digest(), policy.digest());

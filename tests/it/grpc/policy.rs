@@ -16,7 +16,7 @@ const ADVISED: &str = "0x5eed000000000000000000000000000000000001";
 pub fn policy(name: &str, edits: &[(&str, &str)]) -> String {
     let named = format!("name = \"{name}\"");
     let edits =
-        [("name = \"built-in-2\"", named.as_str())].into_iter().chain(edits.iter().copied());
+        [("name = \"built-in-3\"", named.as_str())].into_iter().chain(edits.iter().copied());
     edits.fold(Policy::built_in().text().to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from:?} is not in the file");
         text.replacen(from, to, 1)

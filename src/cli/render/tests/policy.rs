@@ -13,7 +13,7 @@ use v1::screening_item::Outcome;
 
 /// A policy with everything that a file can say.
 fn full() -> Policy {
-    let text = Policy::built_in().text().replace("name = \"built-in-2\"", "name = \"full\"").replace(
+    let text = Policy::built_in().text().replace("name = \"built-in-3\"", "name = \"full\"").replace(
         "[weights.category]",
         "[weights.category]\nscam = 60\n\"hostile \\u001B[2J\" = 80\n[staleness]\ntransfers = \"1h\"\nlist_kind = { SANCTIONS = \"1d\" }\n",
     );
@@ -66,7 +66,7 @@ fn policies_read_again() {
     };
     let mut shown = policy::reloaded(&response(true));
     let alone = v1::ReloadPolicyResponse {
-        policy: known("built-in-2@0123456789abcdef", ""),
+        policy: known("built-in-3@0123456789abcdef", ""),
         shadow: None,
         ..response(false)
     };

@@ -21,8 +21,8 @@ fn every_value_has_bounds() {
         let found = problems(&text);
         assert!(found.iter().any(|problem| problem.contains(says)), "{to}: {found:#?}");
     };
-    check("name = \"built-in-2\"", "name = \"Über\"", "name: must be");
-    check("name = \"built-in-2\"", "name = \"\"", "name: must be");
+    check("name = \"built-in-3\"", "name = \"Über\"", "name: must be");
+    check("name = \"built-in-3\"", "name = \"\"", "name: must be");
     check("low = 1", "low = 0", "bands.low: must be from 1");
     check("medium = 25", "medium = 1", "bands.medium: must be from 2");
     check("severe = 85", "severe = 101", "bands.severe: must be from 51 to 100");

@@ -1,0 +1,81 @@
+//! Chains of transactions that join an address with a listed one by common inputs, with the addresses as
+//! the transactions name them. The searches are in `exposure`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use super::Engine;
+use super::near::BUDGET;
+use super::paths::held_by;
+use super::transfers::{JoinChainEvidence, JoinEvidence};
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Movement, Transfer};
+use crate::exposure::{Direction, Join, Path, World};
+
+/// Looks for chains with transactions up to a moment. All that are asked of it look at no more edges
+/// than one search may.
+pub(super) struct Joins<'e> {
+    engine: &'e Engine,
+    world: &'e World,
+    until: u64,
+    budget: Cell<u64>,
+    known: RefCell<HashMap<(Vec<PackedKey>, PackedKey), JoinChainEvidence>>,
+}
+
+impl<'e> Joins<'e> {
+    /// With transactions up to `until`, in Unix seconds.
+    pub fn new(engine: &'e Engine, world: &'e World, until: u64) -> Self {
+        Self { engine, world, until, budget: Cell::new(BUDGET), known: RefCell::default() }
+    }
+
+    /// The chain from the keys of an address to a listed key.
+    pub fn chain(&self, keys: &[PackedKey], to: &PackedKey) -> JoinChainEvidence {
+        let slot = (keys.to_vec(), *to);
+        if let Some(known) = self.known.borrow().get(&slot) {
+            return known.clone();
+        }
+        let budget = self.budget.get();
+        let found = self.world.join_chain(keys, to, self.until, budget);
+        self.budget.set(budget.saturating_sub(found.examined));
+        let joins = self.filled_in(&found.joins);
+        let cut_short = found.cut_short || joins.is_none();
+        let chain = JoinChainEvidence { joins: joins.unwrap_or_default(), cut_short };
+        self.known.borrow_mut().insert(slot, chain.clone());
+        chain
+    }
+
+    /// The chain from where a path begins by common inputs to the listed key; `None` where it begins at
+    /// the listed key itself.
+    pub fn of_path(&self, path: &Path) -> Option<JoinChainEvidence> {
+        let end = match path.direction {
+            Direction::ReceivedFrom => path.hops.first().map(|hop| hop.from),
+            Direction::SentTo => path.hops.last().map(|hop| hop.to),
+        };
+        let end = end.filter(|_| path.common_input)?;
+        Some(self.chain(&[end], &path.source.key))
+    }
+
+    /// The joins with their transactions; `None` where these cannot be read.
+    fn filled_in(&self, joins: &[Join]) -> Option<Vec<JoinEvidence>> {
+        let mut rows: Vec<u64> = joins.iter().map(|join| join.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let found = match self.engine.publisher.store().rows(&rows) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "the transactions of common inputs cannot be read");
+                return None;
+            }
+        };
+        let found: HashMap<u64, Transfer> = found.into_iter().collect();
+        joins.iter().map(|join| evidence(join, found.get(&join.row)?)).collect()
+    }
+}
+
+/// A join with its transaction; `None` where that has no such inputs.
+fn evidence(join: &Join, transfer: &Transfer) -> Option<JoinEvidence> {
+    let Movement::Utxo(movement) = &transfer.movement else { return None };
+    let held = |key| held_by(&movement.inputs, &transfer.chain, key);
+    let (from, to) = (held(join.from)?, held(join.to)?);
+    Some(JoinEvidence { transfer: transfer.clone(), from, to })
+}

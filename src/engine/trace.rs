@@ -1,0 +1,95 @@
+//! The paths between an address and listed ones, and what it is joined with by common inputs. The
+//! searches are in `exposure`; this asks them and fetches the transfers that they found.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::joins::Joins;
+use super::near::{BUDGET, holders, keys_of, seconds, unreadable};
+use super::transfers::{JoinedEvidence, Trace, TraceQuery};
+use super::{Engine, EngineError};
+use crate::domain::address::Reading;
+use crate::domain::list::ListKind;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::Movement;
+use crate::exposure::{CommonInput, PathQuery, Source};
+
+impl Engine {
+    /// The paths between an address and listed ones. Blocks.
+    pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
+        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
+        let world = self.graph()?;
+        let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+        // After the graph, with which it does not change.
+        let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
+        let known = RefCell::new(HashMap::new());
+        let failed = RefCell::new(None);
+        let allows = |row: u64| {
+            query.min_usd_micros == 0
+                || *known.borrow_mut().entry(row).or_insert_with(|| match self.usd_micros(row) {
+                    Ok(value) => value.is_some_and(|value| value >= query.min_usd_micros),
+                    Err(error) => {
+                        failed.borrow_mut().get_or_insert(error);
+                        false
+                    }
+                })
+        };
+        let max_hops = query.max_hops.unwrap_or(self.tracker.settings().max_hops);
+        let paths = PathQuery {
+            direction: query.direction,
+            kinds: &query.kinds,
+            max_hops,
+            max_paths: query.max_paths,
+            window: (query.from_time.map_or(0, seconds), query.to_time.map_or(u64::MAX, seconds)),
+            allows: &allows,
+            sources: None,
+            budget: BUDGET,
+        };
+        let (keys, until) = (keys_of(&address), paths.window.1);
+        let found = world.paths(&keys, &paths);
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
+        let joins = Joins::new(self, world, until);
+        let path = |path| self.path(world, path, &joins).ok_or_else(unreadable);
+        let joined = world.common_inputs_as_of(&keys, until, None, BUDGET);
+        Ok(Trace {
+            snapshot,
+            paths: found.found.iter().map(path).collect::<Result<_, _>>()?,
+            joined: joined_evidence(joined.found, &query.kinds, &keys, &joins),
+            max_hops,
+            cut_short: found.cut_short || joined.cut_short,
+            examined: found.examined.saturating_add(joined.examined),
+            stops_met: holders(&found.stops_met),
+        })
+    }
+
+    /// The value that a row's data give.
+    fn usd_micros(&self, row: u64) -> Result<Option<u64>, EngineError> {
+        let rows = self.publisher.store().rows(&[row])?;
+        let (_, transfer) = rows.first().ok_or_else(unreadable)?;
+        Ok(match &transfer.movement {
+            Movement::Account(movement) => movement.usd_micros,
+            Movement::Utxo(_) => None,
+        })
+    }
+}
+
+/// What keys are joined with, of these kinds (none: of all), with the chains.
+fn joined_evidence(
+    found: Vec<(CommonInput, Source)>,
+    kinds: &[ListKind],
+    keys: &[PackedKey],
+    joins: &Joins<'_>,
+) -> Vec<JoinedEvidence> {
+    let is_asked =
+        |common: &CommonInput| !common.is_cut && (kinds.is_empty() || kinds.contains(&common.kind));
+    let found = found.into_iter().filter(|(common, _)| is_asked(common));
+    let evidence = |(common, source): (CommonInput, Source)| JoinedEvidence {
+        kind: common.kind,
+        is_beside: common.is_beside,
+        chain: joins.chain(keys, &source.key),
+        source,
+    };
+    found.map(evidence).collect()
+}

@@ -1,0 +1,93 @@
+//! Addresses that are joined with listed ones by common inputs: findings CO_SPENT, and clusters that are
+//! cut since they are larger than the limit. An estimate; searches no transfers.
+
+use super::matching;
+use super::reason::target;
+use super::snapshot::{IndexedListing, SnapshotList};
+use super::ties::AddressAt;
+use super::{Found, Scope};
+use crate::domain::list::{ListKind, Party, Row};
+use crate::domain::packed_key::PackedKey;
+use crate::exposure::{CommonInput, Source};
+
+/// How an address is joined with the listing of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// The listed key.
+    pub with: PackedKey,
+    /// Whether the address itself stood beside a listed one of the kind as an input of one transaction;
+    /// else a chain of transactions lies between.
+    pub is_beside: bool,
+}
+
+/// That the cluster of an address holds a listed one, and is larger than the limit: it is not taken for
+/// one owner's. Shown beside the findings, and neither scored nor decided on.
+#[derive(Clone, Copy, Debug)]
+pub struct ClusterCut<'s> {
+    /// The kind of list.
+    pub kind: ListKind,
+    /// The list of the first by order of the listings in the cluster.
+    pub list: &'s SnapshotList,
+    /// That listing.
+    pub listing: &'s IndexedListing,
+    /// The place of the address that it is about, as [`super::Finding::about`].
+    pub about: u32,
+}
+
+impl<'s> ClusterCut<'s> {
+    /// The listing's row, and the party that it stands under.
+    pub fn row(&self) -> (&'s Row, Option<&'s Party>) {
+        self.list.index().listed_row(self.listing)
+    }
+
+    /// Returns the note as a sentence: whom the cluster holds, and why that is not scored.
+    pub fn reason(&self) -> String {
+        self.reason_of("Its cluster")
+    }
+
+    /// The same; `cluster` says whose it is, as the beginning of the sentence.
+    pub(super) fn reason_of(&self, cluster: &str) -> String {
+        let (row, party) = self.row();
+        format!(
+            "{cluster} by common input (an estimate) holds {}, but is larger than the limit, so that it \
+             is not taken for one owner's; not scored.",
+            target(self.list, row, party)
+        )
+    }
+}
+
+impl<'s> Scope<'s> {
+    /// Adds what the keys of an address are joined with: of each kind one finding, or that its cluster
+    /// is cut. Nothing is added for a source that its list no longer holds, nor of a kind of which a key
+    /// of the address is a source itself.
+    pub(super) fn match_joined(
+        &self,
+        at: AddressAt<'_>,
+        joined: &[(CommonInput, &Source)],
+        found: &mut Found<'s>,
+    ) {
+        if joined.is_empty() {
+            return;
+        }
+        let nested = at.address.nested_key_ids();
+        let keys = at.address.key_ids().iter().chain(&nested);
+        let own: Vec<_> = keys.flat_map(|key| self.sources_at(key)).map(|of| of.kind).collect();
+        for kind in ListKind::ALL.into_iter().filter(|kind| !own.contains(kind)) {
+            let of_kind = joined.iter().filter(|(common, _)| common.kind == kind);
+            let held = of_kind.filter_map(|(common, source)| {
+                Some((common, *source, self.snapshot.listing(source)?))
+            });
+            let rank = |common: &CommonInput| (common.is_cut, !common.is_beside);
+            let first =
+                held.min_by(|a, b| (rank(a.0), a.1).cmp(&(rank(b.0), b.1)));
+            let Some((common, source, listing)) = first else { continue };
+            if common.is_cut {
+                let (list, listing) = listing;
+                found.cluster_cuts.push(ClusterCut { kind, list, listing, about: at.place });
+                continue;
+            }
+            let joined = Joined { with: source.key, is_beside: common.is_beside };
+            found.findings.extend(matching::co_spent(listing, joined, self.sight()));
+        }
+    }
+}
