@@ -3,10 +3,12 @@
 
 pub mod brief;
 pub mod changes;
+pub mod common_input;
 mod decided;
 mod exposure;
 pub mod hubs;
 pub mod lists;
+mod nearest;
 pub mod page;
 pub mod party;
 pub mod paths;

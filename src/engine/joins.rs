@@ -12,6 +12,9 @@ use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Movement, Transfer};
 use crate::exposure::{Direction, Join, Path, World};
 
+/// The most transactions of a chain that are told.
+const MOST_JOINS: usize = 256;
+
 /// Looks for chains with transactions up to a moment. All that are asked of it look at no more edges
 /// than one search may.
 pub(super) struct Joins<'e> {
@@ -55,8 +58,11 @@ impl<'e> Joins<'e> {
         Some(self.chain(&[end], &path.source.key))
     }
 
-    /// The joins with their transactions; `None` where these cannot be read.
+    /// The joins with their transactions; `None` where these cannot be read, or are too many.
     fn filled_in(&self, joins: &[Join]) -> Option<Vec<JoinEvidence>> {
+        if joins.len() > MOST_JOINS {
+            return None;
+        }
         let mut rows: Vec<u64> = joins.iter().map(|join| join.row).collect();
         rows.sort_unstable();
         rows.dedup();

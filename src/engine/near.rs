@@ -11,8 +11,7 @@ use super::joins::Joins;
 use super::paths::{self, Sums};
 use super::tracker::terms::moment;
 use super::transfers::{
-    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, JoinChainEvidence,
-    PathEvidence,
+    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, JoinChainEvidence, PathEvidence,
 };
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, AddressError, Reading};

@@ -1,5 +1,6 @@
 //! The program's words as proto messages. No decisions are made here.
 
+pub mod common_input;
 pub mod exposure;
 pub mod past;
 pub mod trace;
@@ -125,6 +126,7 @@ impl From<FindingKind> for v1::FindingKind {
             FindingKind::ReceivedFrom => Self::ReceivedFrom,
             FindingKind::SentTo => Self::SentTo,
             FindingKind::HubExposure => Self::HubExposure,
+            FindingKind::CoSpent => Self::CoSpent,
         }
     }
 }
@@ -244,6 +246,11 @@ pub fn screening(
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
         other_addresses: screening.other_addresses.iter().map(understood).collect(),
         taken_off: screening.dress.iter().map(ToString::to_string).collect(),
+        cluster_cuts: screening
+            .cluster_cuts
+            .iter()
+            .map(|cut| common_input::cluster_cut(cut, address_of(screening, cut.about)))
+            .collect(),
         unvalued_dealings: screening
             .unvalued
             .iter()
@@ -322,6 +329,8 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
         reason: finding.reason(),
         address: address_of(screening, finding.about),
+        beside_listed: finding.joined.is_some_and(|joined| joined.is_beside),
+        common_input_chain: None,
     }
 }
 

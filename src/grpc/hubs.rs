@@ -82,6 +82,7 @@ fn exposure(snapshot: Option<&Snapshot>, label: &Label, source: &Source) -> v1::
         listing: Some(convert::trace::listing(snapshot, source)),
         timing: v1::DesignationTiming::from(label.timing).into(),
         by_hub: label.hub,
+        common_input: label.common_input,
     }
 }
 

@@ -116,7 +116,9 @@ impl Questions<'_> {
             &screening;
         // What was taken off, and several addresses, stand in the reason.
         let is_read_plainly = screening.dress.is_empty() && screening.other_addresses.is_empty();
-        let has_note = !screening.unvalued.is_empty() || screening.unvalued_cut_short;
+        let has_note = !screening.unvalued.is_empty()
+            || screening.unvalued_cut_short
+            || !screening.cluster_cuts.is_empty();
         let is_plain = findings.is_empty()
             && address_incomplete.is_empty()
             && *score == 0

@@ -197,7 +197,8 @@ fn reason(
         addresses: addresses.len(),
         is_found: screenings.clone().any(|it| it.is_none_or(|it| !it.findings.is_empty())),
         is_covered: screenings.clone().all(|it| it.is_some_and(is_covered)),
-        has_unvalued: screenings.flatten().any(|it| !it.unvalued_dealings.is_empty()),
+        has_unvalued: screenings.clone().flatten().any(|it| !it.unvalued_dealings.is_empty()),
+        has_cluster_cut: screenings.flatten().any(|it| !it.cluster_cuts.is_empty()),
         exposure_hops,
         worst: asked.nth(overall.worst).map_or("", String::as_str),
         is_source: overall.worst < payment.sources.len(),
@@ -240,6 +241,7 @@ fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::Pros
         score_then: then.score.into(),
         timing_then: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
         decision_then: v1::Decision::from(then.decision).into(),
+        common_input_then: near.is_some_and(|near| near.common_input),
     }
 }
 

@@ -245,6 +245,9 @@ pub fn answer_deep(
             exposure.evidence = Some(convert::exposure::evidence(snapshot, evidence));
         }
     }
+    for (finding, chain) in message.findings.iter_mut().zip(&deep.joins) {
+        finding.common_input_chain = chain.as_ref().map(convert::common_input::chain);
+    }
     Ok(message)
 }
 

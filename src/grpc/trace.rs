@@ -35,10 +35,12 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
     let trace = engine.trace(query)?;
     let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
     let path = |path| convert::trace::path(&trace.snapshot, path);
+    let joined = |joined| convert::common_input::joined(&trace.snapshot, joined);
     Ok(v1::TraceExposureResponse {
         address: address.as_ref().map(convert::understood),
         snapshot_id: trace.snapshot.id().to_owned(),
         paths: trace.paths.iter().map(path).collect(),
+        common_inputs: trace.joined.iter().map(joined).collect(),
         cut_short: trace.cut_short,
         transfers_examined: trace.examined,
         stops_met: trace.stops_met.iter().map(ToString::to_string).collect(),

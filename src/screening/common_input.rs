@@ -78,8 +78,7 @@ impl<'s> Scope<'s> {
                 Some((common, *source, self.snapshot.listing(source)?))
             });
             let rank = |common: &CommonInput| (common.is_cut, !common.is_beside);
-            let first =
-                held.min_by(|a, b| (rank(a.0), a.1).cmp(&(rank(b.0), b.1)));
+            let first = held.min_by(|a, b| (rank(a.0), a.1).cmp(&(rank(b.0), b.1)));
             let Some((common, source, listing)) = first else { continue };
             if common.is_cut {
                 let (list, listing) = listing;

@@ -149,9 +149,8 @@ impl Finding<'_> {
     fn exposed(&self, near: &Near) -> String {
         let mut target = self.target();
         if near.common_input {
-            target = format!(
-                "an address that is joined by common input (an estimate) with {target}"
-            );
+            target =
+                format!("an address that is joined by common input (an estimate) with {target}");
         }
         let hops = near.hops;
         let mut clause = match (near.hub, near.direction, hops) {

@@ -2,6 +2,7 @@
 
 mod dates;
 mod dressed;
+mod joined;
 mod model;
 mod policies;
 
@@ -20,6 +21,7 @@ use crate::domain::list::{
     Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, NotUnderstood, Party, Provenance,
     Row, RowFacts, RowKey, Standing, StartBasis,
 };
+use crate::domain::packed_key::PackedKey;
 
 const NOW: &str = "2025-11-20T12:00:00Z";
 /// Lazarus Group's address of the Ronin theft, as OFAC writes it (SDN, uid 27307, 2022-04-14).

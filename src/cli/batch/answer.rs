@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 
 use super::chunk::Asked;
-use super::row::{AND, INCOMPLETE, ResultRow, RowDecision, Share, THEN, join_values};
+use super::row::{
+    AND, BESIDE, CHAIN, INCOMPLETE, PATH, ResultRow, RowDecision, Share, THEN, join_values,
+};
+use crate::cli::render::paths::joined_path;
 use crate::cli::render::unvalued;
 use crate::cli::text::escape;
 use crate::grpc::client::plain;
@@ -26,12 +29,14 @@ pub fn error(asked: &Asked<'_>, why: &str) -> ResultRow {
 }
 
 /// Whether the row of `item` shows a path, where paths are asked for: REVIEW or BLOCK, with an
-/// exposure.
+/// exposure, or joined with a listed address.
 pub fn wants_path(item: &v1::ScreeningItem) -> bool {
     match &item.outcome {
         Some(Outcome::Result(answer)) => {
             answer.decision() != v1::Decision::Allow
-                && answer.findings.iter().any(|finding| finding.exposure.is_some())
+                && answer.findings.iter().any(|finding| {
+                    finding.exposure.is_some() || finding.kind() == v1::FindingKind::CoSpent
+                })
         }
         Some(Outcome::Error(_)) | None => false,
     }
@@ -67,6 +72,7 @@ fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRo
         policy: policy.to_owned(),
         evaluated_at: answer.evaluated_at.as_ref().map(seconds).unwrap_or_default(),
         unvalued_direct: unvalued::transfers(answer),
+        cluster_cut: cluster_cut(answer),
         ..of_input(asked)
     };
     let deciding = deciding(answer);
@@ -79,6 +85,7 @@ fn answered(asked: &Asked<'_>, answer: &v1::Screening, policy: &str) -> ResultRo
 
 fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
     row.finding = short(finding.kind().as_str_name(), "FINDING_KIND_");
+    row.common_input = common_input(finding).to_owned();
     if let Some(exposure) = &finding.exposure {
         row.timing = match exposure.timing() {
             v1::DesignationTiming::Unspecified => String::new(),
@@ -100,6 +107,24 @@ fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
             row.aliases = join_values(&party.aliases);
         }
     }
+}
+
+/// How a finding rests on common input; empty where it does not.
+fn common_input(finding: &v1::Finding) -> &'static str {
+    if finding.kind() == v1::FindingKind::CoSpent {
+        return if finding.beside_listed { BESIDE } else { CHAIN };
+    }
+    let is_path = finding.exposure.as_ref().is_some_and(|exposure| exposure.common_input);
+    if is_path { PATH } else { "" }
+}
+
+/// The listed addresses in clusters that are cut, each once.
+fn cluster_cut(answer: &v1::Screening) -> String {
+    let listings = answer.cluster_cuts.iter().filter_map(|cut| cut.listing.as_ref());
+    let mut listed: Vec<String> = listings.map(|listing| listing.address.clone()).collect();
+    listed.sort();
+    listed.dedup();
+    join_values(&listed)
 }
 
 /// What a date rests on; empty where the server does not say.
@@ -144,9 +169,16 @@ fn reason(answer: &v1::Screening) -> String {
     escape(&reason).into_owned()
 }
 
-/// The path of the finding that decided, else the first there is.
+/// The path of the finding that decided, else the first there is; of CO_SPENT how the address is joined
+/// with the listed one, as a path without hops.
 fn path(deciding: Option<&v1::Finding>, answer: &v1::Screening) -> String {
-    let of = |finding: &v1::Finding| finding.exposure.as_ref()?.evidence.as_ref()?.path.clone();
+    let of = |finding: &v1::Finding| match &finding.exposure {
+        Some(exposure) => exposure.evidence.as_ref()?.path.clone(),
+        None => {
+            let chain = finding.common_input_chain.clone()?;
+            Some(joined_path(finding.listing.clone(), chain))
+        }
+    };
     let path = deciding.and_then(of).or_else(|| answer.findings.iter().find_map(of));
     path.map_or_else(String::new, |path| {
         serde_json::to_string(&path).expect("a message of the proto is JSON")
@@ -271,6 +303,12 @@ mod tests {
         let unvalued = |(direction, transfers): (v1::ExposureDirection, u32)| {
             v1::UnvaluedDealings { direction: direction.into(), transfers, ..Default::default() }
         };
+        given.findings[0].exposure.as_mut().unwrap().common_input = true;
+        let cut = |address: &str| v1::ClusterCut {
+            listing: Some(v1::Listing { address: address.to_owned(), ..Default::default() }),
+            ..Default::default()
+        };
+        given.cluster_cuts = ["0xef", "0xa|b", "0xef"].map(cut).to_vec();
         given.unvalued_dealings = [(received, 5), (received, 2), (sent, 2)].map(unvalued).to_vec();
         let row = told(given.clone());
         let want = ResultRow {
@@ -303,6 +341,8 @@ mod tests {
             policy: "p-1".to_owned(),
             evaluated_at: "2025-11-19T00:00:00Z".to_owned(),
             unvalued_direct: Some(7),
+            common_input: "PATH".to_owned(),
+            cluster_cut: "0xa\\|b|0xef".to_owned(),
             path: String::new(),
             kept: Vec::new(),
         };
@@ -322,6 +362,39 @@ mod tests {
         let reason = "INCOMPLETE LIST_STALE us-ofac-sdn, CHECKSUM_WRONG; For review: two hops.";
         assert_eq!(row.reason, reason);
         assert_eq!(row.incomplete().count(), 2);
+    }
+
+    #[test]
+    fn an_address_that_is_joined_shows_how() {
+        let joined = |is_beside: bool, joins: Option<usize>| {
+            let finding = finding(v1::Decision::Review, 95, None, "P");
+            let join = |from: usize| v1::CommonInputJoin {
+                from: format!("a{from}"),
+                to: format!("a{}", from + 1),
+                ..Default::default()
+            };
+            let chain = |joins| v1::CommonInputChain {
+                joins: (0..joins).map(join).collect(),
+                cut_short: false,
+            };
+            let finding = v1::Finding {
+                kind: v1::FindingKind::CoSpent.into(),
+                beside_listed: is_beside,
+                common_input_chain: joins.map(chain),
+                ..finding
+            };
+            told(answer(v1::Decision::Review, vec![finding]))
+        };
+        let row = joined(true, None);
+        assert_eq!((row.finding.as_str(), row.common_input.as_str()), ("CO_SPENT", "BESIDE"));
+        assert_eq!((row.hops, row.path.as_str()), (Some(0), ""));
+        let row = joined(false, Some(2));
+        assert_eq!((row.common_input.as_str(), row.listed_address.as_str()), ("CHAIN", "0xcd"));
+        let path: v1::ExposurePath = serde_json::from_str(&row.path).unwrap();
+        assert!(path.common_input && path.hops.is_empty(), "{path:?}");
+        let joins = path.common_input_chain.unwrap().joins;
+        assert_eq!(joins.iter().map(|join| &*join.to).collect::<Vec<_>>(), ["a1", "a2"]);
+        assert_eq!(path.listing.unwrap().address, "0xcd");
     }
 
     #[test]

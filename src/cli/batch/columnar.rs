@@ -162,6 +162,8 @@ fn text(row: &ResultRow, column: &str) -> String {
         "snapshot" => &row.snapshot,
         "policy" => &row.policy,
         "evaluated_at" => &row.evaluated_at,
+        "common_input" => &row.common_input,
+        "cluster_cut" => &row.cluster_cut,
         "path" => &row.path,
         other => unreachable!("{other} is no column of text"),
     }

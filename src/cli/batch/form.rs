@@ -128,6 +128,8 @@ impl RowForm {
             text(&row.policy),
             text(&row.evaluated_at),
             plain(row.unvalued_direct.map(|transfers| transfers.to_string())),
+            text(&row.common_input),
+            text(&row.cluster_cut),
             // An object within the object of JSON.
             (escape_json(&row.path).into_owned(), false),
         ];
@@ -373,7 +375,7 @@ mod tests {
         assert!(form.has_headings(&names), "{names:?}");
         assert!(!RowForm::new(Lines::Csv, false).has_headings(&names));
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        let last = |row: usize| rows[row].iter().skip(29).map(str::to_owned).collect::<Vec<_>>();
+        let last = |row: usize| rows[row].iter().skip(31).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(last(0), ["-1", "[1,\"\\u{202e}\"]", ""]);
         assert_eq!(last(1), ["", "", ""]);
         let (_, json) = written(Lines::Json);
@@ -397,6 +399,8 @@ mod tests {
             hops: Some(2),
             share: Some(Share(1_250)),
             unvalued_direct: Some(17),
+            common_input: "PATH".to_owned(),
+            cluster_cut: "0xcd|0xef".to_owned(),
             level: "HIGH".to_owned(),
             exposure_hops: Some(8),
             path: "{\"hops\":[]}".to_owned(),
@@ -419,8 +423,7 @@ mod tests {
         out.clear();
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want =
-            "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17,PATH,0xcd|0xef\n";
         assert_eq!(text, want);
     }
 }

@@ -152,6 +152,8 @@ impl Reader<'_> {
             policy: self.text(column())?,
             evaluated_at: self.text(column())?,
             unvalued_direct: self.known(column())?,
+            common_input: self.text(column())?,
+            cluster_cut: self.text(column())?,
             path: self.text(column())?,
             kept: (COLUMNS.len()..self.columns.len())
                 .map(|at| self.text(at))
@@ -268,11 +270,11 @@ mod tests {
             };
             assert!(said.contains(want), "{said}");
         };
-        let commas = ",".repeat(24);
+        let commas = ",".repeat(26);
         check(&format!("{head}1,,0xab,,MAYBE{commas}\n"), "line 2: decision: \"MAYBE\" is none");
-        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(23)), "score: \"300\" is none");
+        check(&format!("{head}1,,0xab,,ALLOW,300{}\n", ",".repeat(25)), "score: \"300\" is none");
         check(&format!("{head}x,,0xab,,ALLOW{commas}\n"), "line 2: row: \"x\" is none");
-        check(&format!("{head}1,2\n"), "2 fields where the headings have 29");
+        check(&format!("{head}1,2\n"), "2 fields where the headings have 31");
         check("address\n0xab\n", "no column \"row\"");
         check("{\"row\":1}\n", "decision: \"\" is none");
         check("", "it is empty: 0 bytes");

@@ -12,7 +12,7 @@ use crate::screening::DecidedBy;
 
 /// The columns of a result, in their order; `path` stands only in results with evidence.
 /// Results of earlier programs lack those of [`ADDED`].
-pub const COLUMNS: [&str; 30] = [
+pub const COLUMNS: [&str; 32] = [
     "row",
     "reference",
     "address",
@@ -42,12 +42,31 @@ pub const COLUMNS: [&str; 30] = [
     "policy",
     "evaluated_at",
     "unvalued_direct",
+    "common_input",
+    "cluster_cut",
     "path",
 ];
 
 /// The columns that results of earlier programs do not have.
-pub const ADDED: [&str; 6] =
-    ["programs", "aliases", "listed_on", "listed_on_basis", "exposure_hops", "unvalued_direct"];
+pub const ADDED: [&str; 8] = [
+    "programs",
+    "aliases",
+    "listed_on",
+    "listed_on_basis",
+    "exposure_hops",
+    "unvalued_direct",
+    "common_input",
+    "cluster_cut",
+];
+
+/// In the column `common_input`: CO_SPENT, and the address itself stood beside a listed one.
+pub const BESIDE: &str = "BESIDE";
+
+/// CO_SPENT, over a chain of transactions.
+pub const CHAIN: &str = "CHAIN";
+
+/// An exposure whose path begins at an address that is joined with the listed one.
+pub const PATH: &str = "PATH";
 
 /// What a row came to, from best to worst.
 #[derive(
@@ -165,7 +184,8 @@ pub struct ResultRow {
     /// The kind of the finding that decided, such as LISTED; empty where nothing was found.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub finding: String,
-    /// The fewest hops over all findings that score: 0 for a listing of the address itself.
+    /// The fewest hops over all findings that score: 0 for a listing of the address itself, and for
+    /// CO_SPENT.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hops: Option<u32>,
     /// BEFORE, AFTER or UNKNOWN, of that finding's exposure; empty where there is none.
@@ -227,6 +247,14 @@ pub struct ResultRow {
     /// `None` where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unvalued_direct: Option<u32>,
+    /// How the finding that decided rests on common input, an estimate: [`BESIDE`], [`CHAIN`] or [`PATH`];
+    /// empty where it does not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub common_input: String,
+    /// The listed addresses, verbatim and as [`join_values`] joins them, that clusters by common input hold
+    /// which are larger than the limit; not scored. Empty where there are none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cluster_cut: String,
     /// The `v1.ExposurePath` that is shown, as JSON in the proto's field names; empty where there is
     /// none.
     #[serde(skip_serializing_if = "String::is_empty")]

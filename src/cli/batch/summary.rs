@@ -123,6 +123,13 @@ pub struct Counts {
     /// earlier programs, and where there are none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unvalued_direct: BTreeMap<RowDecision, u64>,
+    /// By how the finding that decided rests on common input, as the column says it. Absent in summaries of
+    /// earlier programs, and where none does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub common_input: BTreeMap<String, u64>,
+    /// Rows whose cluster by common input holds a listed address and is cut, by decision; likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cluster_cut: BTreeMap<RowDecision, u64>,
 }
 
 /// Rows by the party, and the list that it stands on; written as an array, worst first: most BLOCK,
@@ -188,6 +195,10 @@ impl Counts {
         if row.unvalued_direct.is_some() {
             *self.unvalued_direct.entry(row.decision).or_default() += times;
         }
+        count(&mut self.common_input, &row.common_input, times);
+        if !row.cluster_cut.is_empty() {
+            *self.cluster_cut.entry(row.decision).or_default() += times;
+        }
         if !row.party.is_empty() || !row.list.is_empty() {
             self.parties.add(row, times);
         }
@@ -200,6 +211,7 @@ impl Counts {
         let by_decision = [
             (&mut self.decisions, other.decisions),
             (&mut self.unvalued_direct, other.unvalued_direct),
+            (&mut self.cluster_cut, other.cluster_cut),
         ];
         for (into, from) in by_decision {
             from.iter().for_each(|(decision, rows)| *into.entry(*decision).or_default() += rows);
@@ -213,6 +225,7 @@ impl Counts {
             (&mut self.incomplete, other.incomplete),
             (&mut self.data_reasons, other.data_reasons),
             (&mut self.lists, other.lists),
+            (&mut self.common_input, other.common_input),
         ];
         for (into, from) in counts {
             from.iter().for_each(|(name, rows)| count(into, name, *rows));
@@ -324,7 +337,12 @@ mod tests {
 
     #[test]
     fn counts_are_by_what_rows_say_and_leave_errors_out() {
-        let unvalued = |row: ResultRow| ResultRow { unvalued_direct: Some(3), ..row };
+        let unvalued = |row: ResultRow| ResultRow {
+            unvalued_direct: Some(3),
+            common_input: "CHAIN".to_owned(),
+            cluster_cut: "1A".to_owned(),
+            ..row
+        };
         let rows = [
             unvalued(row(RowDecision::Review, "B", Some(2))),
             row(RowDecision::Error, "", None),
@@ -341,6 +359,8 @@ mod tests {
         assert_eq!(json["incomplete"], serde_json::json!({"LIST_STALE": 4, "NARROWED": 4}));
         assert_eq!(json["lists"], serde_json::json!({"us-ofac-sdn": 3}));
         assert_eq!(json["unvalued_direct"], serde_json::json!({"REVIEW": 2}));
+        assert_eq!(json["common_input"], serde_json::json!({"CHAIN": 2}));
+        assert_eq!(json["cluster_cut"], serde_json::json!({"REVIEW": 2}));
         let names: Vec<_> = counts.parties.worst_first().iter().map(|p| &*p.party).collect();
         assert_eq!(names, ["A", "B"]);
         // In parts as in whole.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::row::RowDecision;
 use super::summary::{Counts, InputRead, Summary};
+use crate::cli::render::paths::ESTIMATE;
 use crate::cli::render::words;
 use crate::cli::text::{escape, line_counts};
 use crate::domain::digits::grouped;
@@ -61,11 +62,17 @@ pub fn text(summary: &Summary, rows: u64, elapsed: Duration) -> String {
         line("lists", each(&counts.lists));
     }
     if !counts.unvalued_direct.is_empty() {
-        let rows = counts.unvalued_direct.iter();
-        let rows = rows.map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
-        let rows = rows.collect::<Vec<_>>().join("  ");
+        let rows = by_decision(&counts.unvalued_direct);
         let what = "with assets without a known value, directly with listed addresses: not scored";
         line("unvalued", format!("{rows}  {what}"));
+    }
+    if !counts.common_input.is_empty() {
+        line("by input", format!("{}  joined by {ESTIMATE}", each(&counts.common_input)));
+    }
+    if !counts.cluster_cut.is_empty() {
+        let what = "whose cluster by common input holds a listed address and is larger than the \
+                    limit: not scored";
+        line("cluster cut", format!("{}  {what}", by_decision(&counts.cluster_cut)));
     }
     let parties = counts.parties.worst_first();
     for party in parties.iter().take(PARTIES) {
@@ -88,6 +95,11 @@ pub fn input_read(read: &InputRead) -> String {
         Some(lines) => format!("{rows} on {}", line_counts(lines)),
         None => rows,
     }
+}
+
+fn by_decision(counts: &BTreeMap<RowDecision, u64>) -> String {
+    let rows = counts.iter().map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
+    rows.collect::<Vec<_>>().join("  ")
 }
 
 fn decisions(counts: &Counts) -> String {

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 
 use pbjson_types::Timestamp;
 
-use super::paths::{Picture, shortened};
 use super::words::{self, or_dash, wrapped_line};
-use super::{exposure, hubs, screening};
+use super::{common_input, exposure, hubs, nearest, screening};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, shown_width, wrapped};
 use crate::grpc::client::plain;
@@ -137,10 +136,9 @@ fn found_words(answer: &v1::Screening) -> String {
             }
             None => "nothing".to_owned(),
         };
-        return match super::unvalued::short(answer) {
-            Some(note) => format!("{nothing}; {note}"),
-            None => nothing,
-        };
+        let cut = common_input::is_noted(answer).then(|| "cluster cut".to_owned());
+        let notes = cut.into_iter().chain(super::unvalued::short(answer));
+        return [nothing].into_iter().chain(notes).collect::<Vec<_>>().join("; ");
     };
     let listing = found.listing.clone().unwrap_or_default();
     let who = match listing.party.as_ref().map(|party| party.name.as_str()) {
@@ -159,6 +157,7 @@ fn found_words(answer: &v1::Screening) -> String {
         v1::FindingKind::ReceivedFrom => format!("{hops} from {who}"),
         v1::FindingKind::SentTo => format!("{hops} to {who}"),
         v1::FindingKind::HubExposure => format!("by a busy address, {hops}: {who}"),
+        v1::FindingKind::CoSpent => format!("joined (estimate) with {who}"),
         v1::FindingKind::Unspecified => format!("tied to {who}"),
     }
 }
@@ -244,6 +243,7 @@ fn answered(
     };
     sentence(text, reason, style);
     findings(text, asked, answer, style);
+    common_input::cuts(text, answer, &answer.reason, style);
     super::unvalued::lines(text, answer, style);
     let is_by_hub = |found: &v1::Finding| found.kind() == v1::FindingKind::HubExposure;
     if answer.findings.iter().any(is_by_hub) {
@@ -290,7 +290,7 @@ fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style
     let exposures =
         answer.findings.iter().filter_map(|found| Some((found, found.exposure.as_ref()?)));
     if let Some((found, near)) = exposures.clone().min_by_key(|(_, near)| near.hops) {
-        wrapped_line(text, 2, "nearest path", &path_words(asked, found, near), style.width());
+        wrapped_line(text, 2, "nearest path", &nearest::words(asked, found, near), style.width());
     }
     let is_told = |found: &&v1::Finding| {
         let clause = found.reason.trim_end_matches('.').get(1..).unwrap_or_default();
@@ -311,58 +311,10 @@ fn findings(text: &mut String, asked: &str, answer: &v1::Screening, style: Style
             text.push('\n');
         }
     }
-}
-
-/// `0xbad...1 → 70 ETH → 0x0a0...1 → 150,000 USDT → this address`; without evidence `0xbad...1 → 2
-/// transfers → this address`.
-fn path_words(asked: &str, found: &v1::Finding, near: &v1::Exposure) -> String {
-    let listed = found.listing.as_ref().map_or("", |listing| &listing.address);
-    let listed = or_dash(listed);
-    if let Some(path) = near.evidence.as_ref().and_then(|evidence| evidence.path.as_ref()) {
-        let drawn = drawn_path(asked, path);
-        if !drawn.is_empty() {
-            return drawn;
-        }
+    for found in answer.findings.iter().filter(|found| found.common_input_chain.is_some()) {
+        common_input::chain(text, asked, found, style);
+        text.push('\n');
     }
-    let is_hub = found.kind() == v1::FindingKind::HubExposure;
-    let hops = near.hops as usize;
-    let hub = if is_hub { "a busy address → " } else { "" };
-    let moved = words::count(hops, "transfer", "transfers");
-    match near.direction() {
-        v1::ExposureDirection::SentTo if is_hub => {
-            format!("this address → a busy address → {moved} in all → {listed}")
-        }
-        v1::ExposureDirection::SentTo => format!("this address → {moved} → {listed}"),
-        v1::ExposureDirection::ReceivedFrom if is_hub => {
-            format!("{listed} → {moved} in all → {hub}this address")
-        }
-        v1::ExposureDirection::ReceivedFrom => format!("{listed} → {moved} → this address"),
-        v1::ExposureDirection::Unspecified => format!("{moved} between {listed} and this address"),
-    }
-}
-
-/// Who and how much, in the order in which funds moved.
-fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
-    /// The most characters of an address on the way.
-    const ADDRESS: usize = 13;
-    let picture = Picture::of(asked, std::slice::from_ref(path));
-    let name = |place: usize| {
-        let address = picture.places.get(place).map_or("", |place| place.address());
-        if place == picture.asked {
-            "this address".to_owned()
-        } else {
-            escape(&shortened(address, ADDRESS)).into_owned()
-        }
-    };
-    let mut drawn = String::new();
-    for step in picture.paths.iter().flat_map(|path| &path.steps) {
-        if drawn.is_empty() {
-            drawn.push_str(&name(step.from));
-        }
-        let amount = step.short_amount();
-        drawn.push_str(&format!(" → {} → {}", escape(&amount), name(step.to)));
-    }
-    drawn
 }
 
 /// Why an answer is incomplete, as a sentence without its code.
@@ -464,7 +416,9 @@ fn answers(items: &[v1::ScreeningItem]) -> impl Iterator<Item = &v1::Screening> 
 
 fn has_note(item: &v1::ScreeningItem) -> bool {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => super::unvalued::is_noted(answer),
+        Some(Outcome::Result(answer)) => {
+            super::unvalued::is_noted(answer) || common_input::is_noted(answer)
+        }
         Some(Outcome::Error(_)) | None => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::paths::{Amount, text as drawing};
 use super::words::{self, line, or_dash, wrapped_line};
-use super::{decided, hubs};
+use super::{common_input, decided, hubs};
 use crate::cli::text::{Colour, Style, escape};
 use crate::domain::digits::at_most_dollars;
 use crate::grpc::v1;
@@ -32,7 +32,8 @@ pub fn finding(
         (_, v1::ExposureDirection::ReceivedFrom) => "from",
         (_, v1::ExposureDirection::Unspecified) => "with",
     };
-    line(out, 4, "exposure", &format!("{hops} {way} {}", or_dash(&listing.address)));
+    let whom = common_input::whom(&listing.address, exposure.common_input);
+    line(out, 4, "exposure", &format!("{hops} {way} {whom}"));
     let timing = words::timing(exposure.timing(), exposure.timing_basis(), Some(&listing));
     line(out, 4, "timing", &timing);
     let listed = format!(

@@ -1,5 +1,6 @@
 //! Untagged hubs: what an officer must know to say whose they are.
 
+use super::common_input;
 use super::paths::Amount;
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
@@ -92,7 +93,8 @@ fn exposure(hub: &v1::UntaggedHub, style: Style) -> String {
         };
         let by = if exposure.by_hub { " by another hub" } else { "" };
         let hops = words::count(exposure.hops as usize, "hop", "hops");
-        format!("{hops} {way} {} ({}){by}", or_dash(who), words::kind(listing.list_kind()))
+        let who = common_input::whom(who, exposure.common_input);
+        format!("{hops} {way} {who} ({}){by}", words::kind(listing.list_kind()))
     });
     let listed = hub.listed.then(|| style.paint(Colour::Bad, "LISTED ITSELF"));
     let all = own.len() + usize::from(hub.listed);

@@ -3,8 +3,10 @@
 //! below makes the strings harmless in its own way.
 
 mod amount;
+mod directory;
 pub mod dot;
 pub mod html;
+mod joins;
 mod layout;
 mod legend;
 pub mod standing;
@@ -15,6 +17,8 @@ pub mod text;
 mod tests;
 
 pub use amount::Amount;
+use directory::Directory;
+pub use joins::{Link, joined_path};
 
 use super::words;
 use crate::grpc::v1;
@@ -32,8 +36,11 @@ pub struct Picture<'a> {
     pub paths: Vec<Path<'a>>,
 }
 
+/// By what addresses are joined, and how sure that is.
+pub const ESTIMATE: &str = "common input (an estimate)";
+
 /// A holder on a path, by every way of writing that the answer has for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The writings; the first is the one to show.
     pub addresses: Vec<String>,
@@ -41,6 +48,8 @@ pub struct Place {
     pub listed: Option<String>,
     /// Whether paths end there: a service, a hub, a token contract.
     pub is_stop: bool,
+    /// Whether it is joined with a listed address by common input: an estimate.
+    pub is_joined: bool,
 }
 
 impl Place {
@@ -58,8 +67,19 @@ impl Place {
 pub struct Path<'a> {
     /// As answered.
     pub message: &'a v1::ExposurePath,
-    /// Its hops, in the order in which funds moved.
+    /// Its hops, in the order in which funds moved; none where the address asked about itself is joined
+    /// with the listed one.
     pub steps: Vec<Step<'a>>,
+    /// From where it begins by common input (sent-to: ends) to the listed address; none where it begins
+    /// there.
+    pub links: Vec<Link<'a>>,
+}
+
+impl Path<'_> {
+    /// Whether the listed address is at its end: funds went there, or none moved.
+    fn is_listed_last(&self) -> bool {
+        self.steps.is_empty() || self.message.direction() == v1::ExposureDirection::SentTo
+    }
 }
 
 /// One hop.
@@ -95,20 +115,23 @@ impl Step<'_> {
 
     /// Its chain and the place in it.
     pub fn place(&self) -> String {
-        match &self.hop.position {
-            Some(at) => {
-                format!("{} block {} index {}", self.hop.chain, at.height, at.tx_index)
-            }
-            None => format!("{}, place in its block unknown", self.hop.chain),
-        }
+        place_in_chain(&self.hop.chain, self.hop.position.as_ref())
+    }
+}
+
+/// A chain and a place in it.
+fn place_in_chain(chain: &str, position: Option<&v1::ChainPosition>) -> String {
+    match position {
+        Some(at) => format!("{chain} block {} index {}", at.height, at.tx_index),
+        None => format!("{chain}, place in its block unknown"),
     }
 }
 
 impl<'a> Picture<'a> {
-    /// The picture of an answer.
-    pub fn new(response: &'a v1::TraceExposureResponse) -> Self {
+    /// The picture of an answer, of which these are [`all_paths`].
+    pub fn new(response: &v1::TraceExposureResponse, paths: &'a [v1::ExposurePath]) -> Self {
         let asked = response.address.as_ref().map_or("", |address| &address.canonical);
-        Self::of(asked, &response.paths)
+        Self::of(asked, paths)
     }
 
     /// The picture of `paths`, which belong to the address `asked`.
@@ -124,7 +147,7 @@ impl<'a> Picture<'a> {
             let mut steps = Vec::new();
             let listed = match path.direction() {
                 v1::ExposureDirection::SentTo => path.hops.len().saturating_sub(1),
-                _ => 0,
+                v1::ExposureDirection::ReceivedFrom | v1::ExposureDirection::Unspecified => 0,
             };
             for (place, hop) in path.hops.iter().enumerate() {
                 steps.push(Step {
@@ -135,7 +158,8 @@ impl<'a> Picture<'a> {
                     hop,
                 });
             }
-            drawn.push(Path { message: path, steps });
+            let links = joins::links(&mut directory, asked, path, &mut transactions);
+            drawn.push(Path { message: path, steps, links });
         }
         let mut picture = Self { asked, places: directory.places, transactions, paths: drawn };
         picture.drop_unused();
@@ -158,7 +182,19 @@ impl<'a> Picture<'a> {
             step.from = renamed[step.from];
             step.to = renamed[step.to];
         }
+        for link in self.paths.iter_mut().flat_map(|path| &mut path.links) {
+            link.from = renamed[link.from];
+            link.to = renamed[link.to];
+        }
     }
+}
+
+/// What an answer draws: first how the address asked about is joined with listed ones, then its paths.
+pub fn all_paths(response: &v1::TraceExposureResponse) -> Vec<v1::ExposurePath> {
+    let joined = response.common_inputs.iter().map(|joined| {
+        joined_path(joined.listing.clone(), joined.chain.clone().unwrap_or_default())
+    });
+    joined.chain(response.paths.iter().cloned()).collect()
 }
 
 /// The place of `item` among the `known`, added where it is new.
@@ -171,77 +207,6 @@ fn number<'a>(known: &mut Vec<&'a str>, item: &'a str) -> usize {
 
 fn end(end: &Option<v1::HopEnd>) -> &str {
     end.as_ref().map_or("", |end| &end.address)
-}
-
-/// Who is who: writings of one key are one place.
-#[derive(Default)]
-struct Directory {
-    places: Vec<Place>,
-}
-
-impl Directory {
-    fn number(&mut self, address: &str) -> usize {
-        let known =
-            self.places.iter().position(|place| place.addresses.iter().any(|a| a == address));
-        known.unwrap_or_else(|| {
-            let addresses = vec![address.to_owned()];
-            self.places.push(Place { addresses, listed: None, is_stop: false });
-            self.places.len() - 1
-        })
-    }
-
-    /// Enters a path: the receiver of a hop and the sender of the next are one, as are the ends
-    /// and what the answer says of them.
-    fn join(&mut self, asked: usize, path: &v1::ExposurePath) {
-        let asked = self.places[asked].addresses.first().cloned().unwrap_or_default();
-        for pair in path.hops.windows(2) {
-            self.unite(end(&pair[0].to), end(&pair[1].from));
-        }
-        let (Some(first), Some(last)) = (path.hops.first(), path.hops.last()) else { return };
-        let (ours, theirs) = match path.direction() {
-            v1::ExposureDirection::SentTo => (end(&first.from), end(&last.to)),
-            _ => (end(&last.to), end(&first.from)),
-        };
-        if asked.is_empty() || !ours.is_empty() {
-            self.unite(&asked, ours);
-        }
-        let listing = path.listing.as_ref();
-        if let Some(canonical) =
-            listing.map(|listing| &listing.canonical_address).filter(|address| !address.is_empty())
-        {
-            self.unite(theirs, canonical);
-        }
-        let theirs = self.number(theirs);
-        let party = listing.and_then(|listing| listing.party.as_ref());
-        let name = party.map_or("", |party| &party.name);
-        let listed = self.places[theirs].listed.get_or_insert_with(|| name.to_owned());
-        if listed.is_empty() {
-            name.clone_into(listed);
-        }
-        for hop in &path.hops {
-            for stop in [&hop.from, &hop.to].into_iter().flatten().filter(|end| end.is_stop) {
-                let place = self.number(&stop.address);
-                self.places[place].is_stop = true;
-            }
-        }
-    }
-
-    /// Makes two writings one place, the one known first.
-    fn unite(&mut self, one: &str, other: &str) {
-        let (one, other) = (self.number(one), self.number(other));
-        let (stays, goes) = (one.min(other), one.max(other));
-        if stays == goes {
-            return;
-        }
-        let gone = Place { addresses: Vec::new(), listed: None, is_stop: false };
-        let gone = std::mem::replace(&mut self.places[goes], gone);
-        let place = &mut self.places[stays];
-        place.addresses.extend(gone.addresses);
-        // A name that the answer does not give for the address asked about is no writing of it.
-        place.addresses.retain(|address| !address.is_empty());
-        place.is_stop |= gone.is_stop;
-        place.listed = place.listed.take().or(gone.listed);
-    }
 }
 
 /// A text of one line, shortened in its middle to `most` characters.
@@ -259,12 +224,20 @@ pub fn shortened(text: &str, most: usize) -> String {
 
 /// What a path says, in a line: its direction, length and timing.
 fn headline(path: &Path<'_>) -> String {
+    if path.steps.is_empty() {
+        return format!("joined with a listed address by {ESTIMATE}");
+    }
     let way = match path.message.direction() {
-        v1::ExposureDirection::ReceivedFrom => "funds came from a listed address",
-        v1::ExposureDirection::SentTo => "funds went to a listed address",
-        v1::ExposureDirection::Unspecified => "a tie with a listed address",
+        v1::ExposureDirection::ReceivedFrom => "funds came from",
+        v1::ExposureDirection::SentTo => "funds went to",
+        v1::ExposureDirection::Unspecified => "a tie with",
     };
-    format!("{way} over {}, {}", words::count(path.steps.len(), "hop", "hops"), timing(path))
+    let whom = match path.message.common_input {
+        true => format!("an address that is joined with a listed one by {ESTIMATE}"),
+        false => "a listed address".to_owned(),
+    };
+    let hops = words::count(path.steps.len(), "hop", "hops");
+    format!("{way} {whom} over {hops}, {}", timing(path))
 }
 
 /// Whether funds moved at the listed address before it was listed.

@@ -3,7 +3,7 @@
 
 use super::paths::Amount;
 use super::words::{self, line, or_dash, wrapped_line};
-use super::{brief, exposure, screening};
+use super::{brief, common_input, exposure, screening};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
@@ -120,7 +120,7 @@ fn prospect_words(prospect: &v1::ProspectiveExposure) -> String {
         "{} would be {} {way} {}{party}, {timing}; {now}; score then {} ({})",
         words::asked(&prospect.address),
         hops(prospect.hops_then),
-        or_dash(&listing.address),
+        common_input::whom(&listing.address, prospect.common_input_then),
         prospect.score_then,
         words::decision(prospect.decision_then())
     )
@@ -249,7 +249,8 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
     ));
     line(text, 4, "address", &words::asked(&prospect.address));
     let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
-    let then = format!("{} {way} {}", hops(prospect.hops_then), or_dash(&listing.address));
+    let whom = common_input::whom(&listing.address, prospect.common_input_then);
+    let then = format!("{} {way} {whom}", hops(prospect.hops_then));
     line(text, 4, "then", &then);
     let basis = prospect.timing_basis_then();
     let timing = words::timing(prospect.timing_then(), basis, Some(&listing));

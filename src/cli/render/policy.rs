@@ -21,7 +21,9 @@ pub fn text(policy: &Explanation, stands: Option<&v1::GetPolicyResponse>, style:
     };
     let bands: Vec<_> = policy.bands.iter().map(band).collect();
     line(&mut text, 2, "bands", &bands.join(", "));
-    text.push_str("\nScores of a listing of the address itself, or joined with it by common input\n");
+    text.push_str(
+        "\nScores of a listing of the address itself, or joined with it by common input\n",
+    );
     text.push_str(&listings(policy));
     text.push_str("\nScores of exposure, by the fewest hops\n");
     text.push_str(&exposure(policy));

@@ -1,7 +1,7 @@
 //! Answers to screenings: the decision first, then why, then what it rests on.
 
 use super::words::{self, line, or_dash};
-use super::{brief, decided};
+use super::{brief, common_input, decided};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::client::plain;
 use crate::grpc::v1;
@@ -73,18 +73,18 @@ fn screening(
     }
     for found in &answer.findings {
         text.push('\n');
+        let canonical = answer.address.as_ref().map(|address| address.canonical.as_str());
+        let canonical = canonical.unwrap_or(asked);
         match &found.exposure {
-            Some(exposure) => {
-                let canonical = answer.address.as_ref().map(|address| address.canonical.as_str());
-                let asked = canonical.unwrap_or(asked);
-                super::exposure::finding(text, asked, found, exposure, style);
-            }
+            Some(exposure) => super::exposure::finding(text, canonical, found, exposure, style),
             None => finding(text, asked, found, snapshot, style),
         }
+        common_input::chain(text, canonical, found, style);
     }
     if !answer.findings.is_empty() {
         text.push('\n');
     }
+    common_input::cuts(text, answer, "", style);
     super::unvalued::lines(text, answer, style);
     decided::screening(text, answer, style);
     status(text, answer, style);
@@ -237,6 +237,7 @@ fn match_words(asked: &str, finding: &v1::Finding, listing: &v1::Listing) -> Str
             "letter for letter a listed string that could not be understood as an address"
                 .to_owned()
         }
+        v1::FindingKind::CoSpent => common_input::match_words(finding, listing),
         // Told by their exposure; these words are for an answer that lacks it.
         v1::FindingKind::ReceivedFrom => "funds came from it".to_owned(),
         v1::FindingKind::SentTo => "funds went to it".to_owned(),

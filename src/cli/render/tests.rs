@@ -90,6 +90,10 @@ fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Findi
                 "Funds of an address of LAZARUS GROUP reached this address over 2 transfers."
             }
             v1::FindingKind::HubExposure => "This address deals with a busy address.",
+            v1::FindingKind::CoSpent => {
+                "This address is joined with LAZARUS GROUP's listed address by common input (an \
+                 estimate): it and a listed address are inputs of one transaction."
+            }
             v1::FindingKind::Unspecified => "",
         }),
         ..Default::default()
@@ -345,6 +349,7 @@ fn exposed(evidence: Option<v1::ExposureEvidence>) -> v1::Finding {
             direct_value_floors: 12_288,
             direct_amounts_unknown: false,
             timing_basis: v1::ListedOnBasis::AddressDate.into(),
+            common_input: false,
         }),
         ..finding(v1::FindingKind::ReceivedFrom, 75, listing())
     }
@@ -372,6 +377,8 @@ fn exposures() {
         timing: v1::DesignationTiming::Before.into(),
         timing_basis: v1::ListedOnBasis::AddressDate.into(),
         hops: vec![hop],
+        common_input: false,
+        common_input_chain: None,
     };
     let value = v1::DirectValue {
         chain: text("eip155:1"),
@@ -443,6 +450,94 @@ fn exposures() {
     ];
     let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
     check_answers("screen-exposure", items, rests);
+}
+
+/// The transactions that join these addresses, each with the next.
+fn chain(over: &[&str]) -> v1::CommonInputChain {
+    let join = |(number, pair): (u8, &[&str])| v1::CommonInputJoin {
+        from: text(pair[0]),
+        to: text(pair[1]),
+        chain: text("bip122:000000000019d6689c085ae165831e93"),
+        tx: format!("{number:02x}").repeat(32),
+        position: Some(v1::ChainPosition { height: 800_000, tx_index: 7, index: 0 }),
+        time: at(1_648_036_840),
+    };
+    v1::CommonInputChain { joins: (1..).zip(over.windows(2)).map(join).collect(), cut_short: false }
+}
+
+/// Joined with a listed one, with evidence and without; an exposure beyond such a one; a cluster that is
+/// cut.
+#[test]
+fn addresses_that_are_joined() {
+    let listed = v1::Listing {
+        address: text("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h"),
+        canonical_address: text("12QtD5BFwRsdNsAZY76UVE1xyCGNTojH9h"),
+        ticker: text("XBT"),
+        ..listing()
+    };
+    let [asked, beside, payee] = [
+        "138cWsiAGpW9yqfjMVCCsFcnaiSHyoWMnJ",
+        "1HxbaBMF2jXBVnagoHvaA6rLxmaYL8gb8T",
+        "1FDCgJ8m2xDyVmYuankk13XReVC2Zvs5cz",
+    ];
+    let co_spent = |beside_listed, chain| v1::Finding {
+        key_id: String::new(),
+        beside_listed,
+        common_input_chain: chain,
+        ..finding(v1::FindingKind::CoSpent, 95, listed.clone())
+    };
+    let end = |address: &str| Some(v1::HopEnd { address: text(address), is_stop: false });
+    let hop = v1::Hop {
+        from: end(beside),
+        to: end(payee),
+        chain: text("bip122:000000000019d6689c085ae165831e93"),
+        tx: "5e".repeat(32),
+        time: at(1_648_123_240),
+        asset: text("native"),
+        symbol: text("BTC"),
+        amount: text("150000000"),
+        decimals: Some(8),
+        ..Default::default()
+    };
+    let path = v1::ExposurePath {
+        direction: v1::ExposureDirection::ReceivedFrom.into(),
+        listing: Some(listed.clone()),
+        timing: v1::DesignationTiming::Before.into(),
+        hops: vec![hop],
+        common_input: true,
+        common_input_chain: Some(chain(&[beside, &listed.address])),
+        ..Default::default()
+    };
+    let mut beyond = exposed(Some(v1::ExposureEvidence { path: Some(path), ..Default::default() }));
+    beyond.listing = Some(listed.clone());
+    beyond.exposure.as_mut().unwrap().common_input = true;
+    let mut untold = beyond.clone();
+    untold.exposure.as_mut().unwrap().evidence = None;
+    let of = |address: &str, findings: Vec<v1::Finding>| {
+        let answer = screening(v1::Decision::Review, 95, findings);
+        Outcome::Result(v1::Screening { address: understood(address), ..answer })
+    };
+    let two = chain(&[asked, beside, &listed.address]);
+    let lost = v1::CommonInputChain { joins: Vec::new(), cut_short: true };
+    let cut = v1::ClusterCut {
+        list_kind: v1::ListKind::Sanctions.into(),
+        listing: Some(listed.clone()),
+        address: String::new(),
+        reason: text(
+            "Its cluster by common input (an estimate) holds an address of LAZARUS\u{202e} GROUP (OFAC \
+             SDN), but is larger than the limit, so that it is not taken for one owner's; not scored.",
+        ),
+    };
+    let clean =
+        v1::Screening { cluster_cuts: vec![cut], ..screening(v1::Decision::Allow, 0, Vec::new()) };
+    let items = vec![
+        (asked, of(asked, vec![co_spent(false, Some(two))])),
+        (beside, of(beside, vec![co_spent(true, None), co_spent(true, Some(lost))])),
+        (payee, of(payee, vec![beyond])),
+        (payee, of(payee, vec![untold])),
+        (ETHER, Outcome::Result(clean)),
+    ];
+    check_answers("screen-joined", items, snapshot());
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub fn differences(summary: &Summary, gathered: &Gathered) -> Vec<String> {
     }
     found.map("lists", &theirs.lists, &ours.lists);
     found.map("unvalued_direct", &theirs.unvalued_direct, &ours.unvalued_direct);
+    found.map("common_input", &theirs.common_input, &ours.common_input);
+    found.map("cluster_cut", &theirs.cluster_cut, &ours.cluster_cut);
     found.map("parties", &parties(theirs), &parties(ours));
     if let Some(read) = summary.read.filter(|_| !summary.interrupted)
         && let Err(error) = read.check(ours.rows)

@@ -22,6 +22,7 @@ pub fn exposure(near: &Near, basis: v1::ListedOnBasis) -> v1::Exposure {
         timing_basis: basis.into(),
         direct_amounts_unknown: near.direct.is_some()
             && (direct.share.is_none() || direct.value.is_none()),
+        common_input: near.common_input,
     }
 }
 

@@ -35,6 +35,8 @@ pub fn path(snapshot: &Snapshot, path: &PathEvidence) -> v1::ExposurePath {
         timing_basis: listing.listed_on_basis,
         listing: Some(listing),
         hops: path.hops.iter().map(hop).collect(),
+        common_input: path.joined.is_some(),
+        common_input_chain: path.joined.as_ref().map(super::common_input::chain),
     }
 }
 

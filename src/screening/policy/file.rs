@@ -198,9 +198,10 @@ impl Reading<'_> {
             list_kinds: list_kinds.map(|found| found.map_or(100, |(weight, _)| weight)),
             categories,
             verbatim: self.small("base.listed_verbatim", &base.listed_verbatim, 1, 100),
-            co_spent: base.co_spent.as_ref().map_or(DEFAULT_CO_SPENT, |given| {
-                self.small("base.co_spent", given, 1, 100)
-            }),
+            co_spent: base
+                .co_spent
+                .as_ref()
+                .map_or(DEFAULT_CO_SPENT, |given| self.small("base.co_spent", given, 1, 100)),
             received_from: self.by_hops("base.received_from", &base.received_from),
             sent_to: self.by_hops("base.sent_to", &base.sent_to),
             hub: self.small("base.hub_percent", &base.hub_percent, 0, 100),

@@ -84,10 +84,60 @@ fn six_hops_and_more_are_low_and_allowed_by_the_built_in_policy() {
     }
 }
 
+/// What a policy makes of an address that is joined with one of a list: score, decision and rule.
+fn joined(policy: &Policy, list_kind: ListKind) -> (u8, Decision, String) {
+    let list: ListId = "a".parse().unwrap();
+    let judged = policy.judge(&Subject {
+        kind: FindingKind::CoSpent,
+        state: ListingState::Standing,
+        list: &list,
+        list_kind,
+        category: "",
+        role: Role::Source,
+        category_percent: 80,
+        exposure: None,
+        basis: StartBasis::Unknown,
+    });
+    (judged.score, judged.decision, policy.rule_id(judged.by).to_owned())
+}
+
+#[test]
+fn common_inputs_are_reviewed_by_a_rule_of_their_own() {
+    let policy = Policy::built_in();
+    let review = |score| (score, Decision::Review, "common-input".to_owned());
+    assert_eq!(joined(&policy, ListKind::Sanctions), review(95));
+    assert_eq!(policy.level(95), RiskLevel::Severe);
+    assert_eq!(joined(&policy, ListKind::Advisory), review(72));
+    // The heaviest category that paths begin at, whichever the first listing has.
+    assert_eq!(joined(&policy, ListKind::Attribution), review(57));
+    let lax = "[[rules]]\nid = \"lax\"\ndecision = \"ALLOW\"\nfinding = [\"CO_SPENT\"]\n\
+               [[rules]]\nid = \"rest\"\ndecision = \"BLOCK\"\nfinding = [\"HUB_EXPOSURE\"]\n";
+    let lax = Policy::parse(&with_rules(lax)).unwrap();
+    let by_floor = (95, Decision::Block, SOURCE_FLOOR.to_owned());
+    assert_eq!(joined(&lax, ListKind::Sanctions), by_floor, "as what it may hide is decided on");
+    let low = Policy::parse(&edited(&[("co_spent = 95", "co_spent = 20")])).unwrap();
+    assert_eq!(
+        joined(&low, ListKind::Sanctions),
+        (20, Decision::Review, "common-input".to_owned())
+    );
+}
+
+#[test]
+fn the_last_policy_is_valid_and_says_what_it_said() {
+    let policy = Policy::parse(include_str!("../../../data/policy-2.toml")).unwrap();
+    assert_eq!(policy.version(), "built-in-2@7d97363d493458ad", "answers name it so");
+    for hops in 1..=crate::exposure::MAX_HOPS {
+        let said = exposed(&policy, FindingKind::SentTo, hops);
+        assert_eq!(said, exposed(&Policy::built_in(), FindingKind::SentTo, hops), "{hops} hops");
+    }
+    assert_eq!(joined(&policy, ListKind::Sanctions), (95, Decision::Review, NO_RULE.to_owned()));
+}
+
 #[test]
 fn the_policy_before_is_valid_and_says_what_it_said() {
     let policy = Policy::parse(include_str!("../../../data/policy-1.toml")).unwrap();
     assert_eq!(policy.version(), "built-in@8c5cf7c8d3df1eb6", "answers name it so");
+    assert_eq!(joined(&policy, ListKind::Sanctions), (95, Decision::Review, NO_RULE.to_owned()));
     assert_eq!([5, 8].map(|configured| policy.required_hops(configured)), [5, 8]);
     // Made for eight hops: what lies farther scores as they do, and is not clean.
     let want = [60, 50, 40, 30, 25, 20, 15, 10, 10, 10, 10, 10, 10, 10, 10];

@@ -1,6 +1,7 @@
 //! The obvious model of matching, and the addresses that it is tried with.
 
 use super::*;
+use crate::exposure::CommonInput;
 
 /// Addresses and strings that rows and questions are drawn from: few, so that they meet.
 pub const POOL: [(&str, &str); 14] = [
@@ -62,17 +63,57 @@ pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, F
                     }
                     _ => continue,
                 };
-            let verbatim = kind == FindingKind::ListedVerbatim;
-            let score = match (row.stands(), list.version.kind, verbatim) {
-                (false, ..) => 0,
-                (true, ListKind::Sanctions, false) => 100,
-                (true, ListKind::Sanctions, true) | (true, _, false) => 75,
-                // 75 % of 75, rounded up.
-                (true, _, true) => 57,
-            };
+            let score = score(kind, row.stands(), list.version.kind);
             found.push((list.version.id.to_string(), row.key.clone(), kind, score));
         }
     }
     found.sort();
     found
+}
+
+/// What the built-in policy gives to a listing of the address itself, or one that it is joined with.
+fn score(kind: FindingKind, stands: bool, list_kind: ListKind) -> u8 {
+    let is_sanctions = list_kind == ListKind::Sanctions;
+    match kind {
+        _ if !stands => 0,
+        FindingKind::CoSpent if is_sanctions => 95,
+        // 75 % of 95, rounded up.
+        FindingKind::CoSpent => 72,
+        FindingKind::ListedVerbatim if is_sanctions => 75,
+        // 75 % of 75, rounded up.
+        FindingKind::ListedVerbatim => 57,
+        _ if is_sanctions => 100,
+        _ => 75,
+    }
+}
+
+/// What joined listings add to the findings: of each kind of list that a key of the address is no source
+/// of, the first that is not cut, one that the address stood beside before others. `own` are the kinds of
+/// which it is a source.
+pub fn joined_model(
+    joined: &[(CommonInput, Source)],
+    own: &[ListKind],
+) -> (Vec<(String, RowKey, FindingKind, u8)>, Vec<ListKind>) {
+    let (mut found, mut cut) = (Vec::new(), Vec::new());
+    for kind in ListKind::ALL {
+        if own.contains(&kind) {
+            continue;
+        }
+        let of_kind = || joined.iter().filter(|(common, _)| common.kind == kind);
+        let beside =
+            of_kind().filter(|(common, _)| !common.is_cut && common.is_beside).min_by_key(by);
+        let any = of_kind().filter(|(common, _)| !common.is_cut).min_by_key(by);
+        if let Some((_, source)) = beside.or(any) {
+            let score = score(FindingKind::CoSpent, true, kind);
+            let list = source.list.to_string();
+            found.push((list, source.listing.clone(), FindingKind::CoSpent, score));
+        } else if of_kind().next().is_some() {
+            cut.push(kind);
+        }
+    }
+    (found, cut)
+}
+
+fn by(of: &&(CommonInput, Source)) -> Source {
+    of.1.clone()
 }

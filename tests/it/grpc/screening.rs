@@ -143,6 +143,8 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 decision: v1::Decision::Block.into(),
                 rule_id: "sanctions-listing".to_owned(),
                 address: String::new(),
+                beside_listed: false,
+                common_input_chain: None,
                 reason: "This address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                          2022-04-14."
                     .to_owned(),
@@ -161,6 +163,7 @@ fn every_field_of_the_answer_to_a_listed_address() {
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
             taken_off: Vec::new(),
+            cluster_cuts: Vec::new(),
             unvalued_dealings: Vec::new(),
             unvalued_dealings_cut_short: false,
             reason:
@@ -202,6 +205,7 @@ fn every_field_of_the_answer_to_a_clean_address() {
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
             taken_off: Vec::new(),
+            cluster_cuts: Vec::new(),
             unvalued_dealings: Vec::new(),
             unvalued_dealings_cut_short: false,
             reason:

@@ -2,13 +2,14 @@
 //! quotes.
 
 use super::legend::{Part, marks, part};
-use super::{Picture, shortened};
+use super::{ESTIMATE, Link, Picture, all_paths, shortened};
 use crate::cli::text::escape;
 use crate::grpc::v1;
 
 /// The graph of an answer.
 pub fn dot(response: &v1::TraceExposureResponse) -> String {
-    let picture = Picture::new(response);
+    let paths = all_paths(response);
+    let picture = Picture::new(response, &paths);
     let mut dot = String::from(
         "digraph paths {\n  rankdir=LR;\n  node [shape=box, fontname=\"monospace\"];\n  \
          edge [fontname=\"sans-serif\"];\n",
@@ -31,14 +32,32 @@ pub fn dot(response: &v1::TraceExposureResponse) -> String {
             drawn.push(edge);
         }
     }
+    for link in picture.paths.iter().flat_map(|path| &path.links) {
+        let edge = joined(&picture, link);
+        if !drawn.contains(&edge) {
+            dot.push_str(&edge);
+            drawn.push(edge);
+        }
+    }
     dot.push_str("}\n");
     dot
+}
+
+/// The edge between two addresses that a transaction joins: no funds moved along it.
+fn joined(picture: &Picture<'_>, link: &Link<'_>) -> String {
+    let tx = link.tx.map_or("", |tx| picture.transactions[tx]);
+    let short_tx = format!("tx {}", shortened(tx, 17));
+    let label = quoted(&[ESTIMATE, &link.time(), if tx.is_empty() { "" } else { &short_tx }]);
+    let tip = quoted(&[&link.place(), &format!("tx {tx}")]);
+    let (from, to) = (link.from, link.to);
+    format!("  n{from} -> n{to} [dir=none, style=dotted, label={label}, tooltip={tip}];\n")
 }
 
 fn node(picture: &Picture<'_>, place: usize) -> String {
     let looks = match part(picture, place) {
         Part::Listed => ", shape=octagon, style=filled, fillcolor=\"#ffd6d6\", color=\"#b00020\"",
         Part::Asked => ", peripheries=2",
+        Part::Joined => ", style=dotted, color=\"#b00020\"",
         Part::Stop => ", style=dashed",
         Part::Passed => "",
     };

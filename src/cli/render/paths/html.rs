@@ -3,7 +3,7 @@
 
 use super::layout::layout;
 use super::standing::Standing;
-use super::{Path, Picture, headline, legend, listing_words, svg};
+use super::{ESTIMATE, Link, Path, Picture, all_paths, headline, legend, listing_words, svg};
 use crate::cli::render::page::{self, xml};
 use crate::cli::render::words;
 use crate::grpc::v1;
@@ -21,13 +21,13 @@ table.hops{table-layout:fixed}.hops td{overflow-wrap:anywhere}\
 .hops td:nth-child(5){white-space:nowrap}\
 .hops th:nth-child(6){width:26%}\
 .listed{color:var(--bad);font-weight:600}.asked{color:var(--good);font-weight:600}\
-.stop{color:var(--doubt);font-weight:600}\
+.stop{color:var(--doubt);font-weight:600}.joined{color:var(--bad)}\
 @media screen and (max-width:44rem){.drawing.fit svg{max-width:none}.drawing.short svg{max-width:100%}\
 .hops thead{display:none}.heads th,.heads td{padding:.3rem}.heads td:first-child{overflow-wrap:anywhere;min-width:8rem}\
 table.hops,.hops tbody,.hops tr,.hops tr th,.hops td{display:block;border:0;padding:.1rem 0}\
 .hops tr th:nth-child(n),.hops td:nth-child(n){width:auto}\
 .hops tr{border-bottom:1px solid var(--line);padding:.5rem 0}\
-.hops th::before{content:\"Hop \"}\
+.hops th::before{content:\"Hop \"}.hops th.join::before{content:\"\"}\
 .hops tr td{padding-left:7rem}.hops td::before{content:attr(data-of);display:block;float:left;\
 margin-left:-7rem;color:var(--dim)}}\
 @media print{.drawing{overflow:visible;border:0;break-inside:avoid}\
@@ -36,13 +36,19 @@ margin-left:-7rem;color:var(--dim)}}\
 /// The paper of a page that is all drawing.
 const PAPER: &str = "@media print{@page{size:A4 landscape;margin:12mm}}";
 
+/// What dotted lines mean.
+const JOINED: &str = "\
+<p class=\"dim\">A dotted line joins two addresses by common input: both are inputs of one transaction. \
+That they have one owner is an estimate, and no funds moved along such a line.</p>\n";
+
 /// The page of an answer; `asked` says what was asked, as names and values.
 pub fn html(
     response: &v1::TraceExposureResponse,
     standing: &Standing,
     asked: &[(&str, String)],
 ) -> String {
-    let picture = Picture::new(response);
+    let paths = all_paths(response);
+    let picture = Picture::new(response, &paths);
     let subject = picture.places[picture.asked].address();
     let style = [page::STYLE, STYLE, svg::STYLE, PAPER].concat();
     let mut page = page::head(&format!("Paths of funds: {subject}"), &style);
@@ -59,6 +65,9 @@ pub fn html(
              transactions below; BEFORE, AFTER and AFTER? (perhaps) compare the transfer at the \
              listed address with its listing. Times are UTC.</p>\n",
         );
+        if picture.paths.iter().any(|path| !path.links.is_empty()) {
+            page.push_str(JOINED);
+        }
         let fit = match layout(&picture).columns.len() {
             0..=2 => " fit short",
             3..=FIT_COLUMNS => " fit",
@@ -94,13 +103,16 @@ pub fn evidence(asked: &str, path: &v1::ExposurePath, most_columns: usize) -> St
     for path in &picture.paths {
         let listing = path.message.listing.clone().unwrap_or_default();
         let said = format!("{}: {}", headline(path), listing_words(&listing));
-        let short = if path.steps.len() == 1 { " short" } else { "" };
+        let short = if path.steps.len() + path.links.len() == 1 { " short" } else { "" };
         page.push_str(&format!(
             "<p>{}.</p>\n<div class=\"drawing fit{short}\">\n",
             capital(&xml(&said))
         ));
         page.push_str(&svg::element(&picture, most_columns));
         page.push_str("</div>\n");
+        if !path.links.is_empty() {
+            page.push_str(JOINED);
+        }
         table(&mut page, &picture, path);
     }
     page
@@ -120,23 +132,29 @@ fn summary(
     for listing in standing.listings() {
         page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(&listing)));
     }
-    let fewest = picture.paths.iter().map(|path| path.steps.len()).min();
+    let by_hops = picture.paths.iter().filter(|path| !path.steps.is_empty());
+    let fewest = by_hops.clone().map(|path| path.steps.len()).min();
     let found = match fewest {
         None => format!("No path was found{}.", words::within(response.max_hops)),
         Some(hops) => format!(
             "{} found; the shortest has {}.",
-            words::count(picture.paths.len(), "path was", "paths were"),
+            words::count(by_hops.count(), "path was", "paths were"),
             words::count(hops, "hop", "hops")
         ),
     };
     page.push_str(&format!("<p>{found}</p>\n"));
-    if let Some(hub) = standing.hub(response) {
-        page.push_str(&format!("<p class=\"warning\">{hub}.</p>\n"));
+    if !response.common_inputs.is_empty() {
+        page.push_str(&format!(
+            "<p class=\"warning\">The address is joined with a listed one by {ESTIMATE}.</p>\n"
+        ));
+    }
+    for note in standing.notes(response) {
+        let note = note.trim_end_matches('.');
+        page.push_str(&format!("<p class=\"warning\">{}.</p>\n", xml(note)));
     }
     if response.cut_short {
         page.push_str(
-            "<p class=\"warning\">The search was cut short: more paths may exist than are shown \
-             here.</p>\n",
+            "<p class=\"warning\">The search was cut short: more may exist than is shown here.</p>\n",
         );
     }
 }
@@ -213,24 +231,50 @@ fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
          <th scope=\"col\">From</th><th scope=\"col\">To</th><th scope=\"col\">Amount</th>\
          <th scope=\"col\">Time (UTC)</th><th scope=\"col\">Transaction</th></tr></thead>\n<tbody>\n",
     );
+    let is_listed_last = path.is_listed_last();
+    for link in path.links.iter().rev().filter(|_| !is_listed_last) {
+        link_row(page, picture, link);
+    }
     for (place, step) in path.steps.iter().enumerate() {
-        let tx = match step.tx {
-            Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
-            None => "not in the data".to_owned(),
-        };
         page.push_str(&format!(
             "<tr><th scope=\"row\">{}</th><td data-of=\"From\">{}</td><td data-of=\"To\">{}</td>\
              <td data-of=\"Amount\">{}</td><td data-of=\"Time (UTC)\">{}</td>\
-             <td data-of=\"Transaction\">{tx}<br><span class=\"dim\">{}</span></td></tr>\n",
+             <td data-of=\"Transaction\">{}<br><span class=\"dim\">{}</span></td></tr>\n",
             place + 1,
             holder(picture, step.from),
             holder(picture, step.to),
             xml(&step.amount()),
             xml(&step.time()),
+            transaction(picture, step.tx),
             xml(&step.place()),
         ));
     }
+    for link in path.links.iter().filter(|_| is_listed_last) {
+        link_row(page, picture, link);
+    }
     page.push_str("</tbody>\n</table>\n");
+}
+
+/// A line of a transaction that joins two addresses.
+fn link_row(page: &mut String, picture: &Picture<'_>, link: &Link<'_>) {
+    page.push_str(&format!(
+        "<tr><th scope=\"row\" class=\"join\" aria-label=\"joined\">&#8776;</th><td data-of=\"From\">{}</td>\
+         <td data-of=\"To\">{}</td><td data-of=\"Amount\">none: joined by {ESTIMATE}</td>\
+         <td data-of=\"Time (UTC)\">{}</td>\
+         <td data-of=\"Transaction\">{}<br><span class=\"dim\">{}</span></td></tr>\n",
+        holder(picture, link.from),
+        holder(picture, link.to),
+        xml(&link.time()),
+        transaction(picture, link.tx),
+        xml(&link.place()),
+    ));
+}
+
+fn transaction(picture: &Picture<'_>, tx: Option<usize>) -> String {
+    match tx {
+        Some(tx) => format!("t{} <code>{}</code>", tx + 1, xml(picture.transactions[tx])),
+        None => "not in the data".to_owned(),
+    }
 }
 
 /// Every writing of a place, and what it is.
@@ -242,6 +286,7 @@ fn holder(picture: &Picture<'_>, place: usize) -> String {
     let class = match legend::part(picture, place) {
         legend::Part::Listed => "listed",
         legend::Part::Asked => "asked",
+        legend::Part::Joined => "joined",
         legend::Part::Stop => "stop",
         legend::Part::Passed => return addresses,
     };

@@ -3,7 +3,6 @@
 //! between the columns, stacked like the nodes, so that nothing ever overlaps.
 
 use super::{Picture, Step};
-use crate::grpc::v1::ExposureDirection;
 
 /// Sizes, in the units of the drawing.
 pub const NODE_WIDTH: f64 = 144.0;
@@ -35,6 +34,13 @@ pub enum What {
         /// The step in it.
         step: usize,
     },
+    /// The label of a link: path and link in the picture.
+    Link {
+        /// The path.
+        path: usize,
+        /// The link in it.
+        link: usize,
+    },
 }
 
 /// A part of the drawing.
@@ -51,6 +57,19 @@ pub struct Item {
     layer: usize,
 }
 
+/// A column of nodes.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its left side.
+    pub x: f64,
+    /// The hops from the address asked about, negative where funds come from; links count as hops here.
+    pub hops: i32,
+    /// Whether hops lead to a node of it.
+    pub has_hops: bool,
+    /// Whether links lead to a node of it.
+    pub has_links: bool,
+}
+
 /// A drawn graph.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -58,9 +77,8 @@ pub struct Layout {
     pub items: Vec<Item>,
     /// Bends between parts, as places in `items`, from left to right.
     pub bends: Vec<(usize, usize)>,
-    /// The columns of nodes: the left side, and the hops from the address asked about (negative
-    /// where funds come from).
-    pub columns: Vec<(f64, i32)>,
+    /// The columns of nodes.
+    pub columns: Vec<Column>,
     /// The whole width.
     pub width: f64,
     /// The whole height.
@@ -117,7 +135,10 @@ impl Layout {
                 .filter(within)
                 .map(|item| Item { x: item.x - shift, ..item.clone() })
                 .collect(),
-            columns: self.columns[first..=last].iter().map(|(x, at)| (x - shift, *at)).collect(),
+            columns: self.columns[first..=last]
+                .iter()
+                .map(|column| Column { x: column.x - shift, ..*column })
+                .collect(),
             width: left(2 * (last - first)) + NODE_WIDTH,
             height: self.height,
         }
@@ -127,38 +148,18 @@ impl Layout {
 fn half(item: &Item) -> f64 {
     match item.what {
         What::Node { .. } => NODE_HEIGHT / 2.0,
-        What::Label { .. } => LABEL_HEIGHT / 2.0,
+        What::Label { .. } | What::Link { .. } => LABEL_HEIGHT / 2.0,
     }
 }
 
 /// Nodes and labels in layers: nodes in the even ones. A place stands once in each column in which
 /// paths have it, on each side of the address asked about.
 fn items(picture: &Picture<'_>) -> Layout {
-    let mut nodes = vec![(0, picture.asked)];
-    let mut edges: Vec<(usize, usize, What)> = Vec::new();
-    for (number, path) in picture.paths.iter().enumerate() {
-        let sent = path.message.direction() == ExposureDirection::SentTo;
-        let mut inner = 0;
-        // From the address asked about outwards.
-        for (place, hops) in (0..path.steps.len()).zip(1..) {
-            let step = if sent { place } else { path.steps.len() - 1 - place };
-            let Step { from, to, hop, .. } = &path.steps[step];
-            let node = if sent { (hops, *to) } else { (-hops, *from) };
-            let outer = nodes.iter().position(|known| *known == node).unwrap_or_else(|| {
-                nodes.push(node);
-                nodes.len() - 1
-            });
-            let (from, to) = if sent { (inner, outer) } else { (outer, inner) };
-            let same = |what| {
-                matches!(what, What::Label { path, step }
-                if picture.paths[path].steps[step].hop == *hop)
-            };
-            if !edges.iter().any(|edge| (edge.0, edge.1) == (from, to) && same(edge.2)) {
-                edges.push((from, to, What::Label { path: number, step }));
-            }
-            inner = outer;
-        }
+    let mut drawn = Drawn { picture, nodes: vec![(0, picture.asked)], edges: Vec::new() };
+    for number in 0..picture.paths.len() {
+        drawn.add(number);
     }
+    let Drawn { nodes, edges, .. } = drawn;
     let first = nodes.iter().map(|(column, _)| *column).min().unwrap_or(0);
     let last = nodes.iter().map(|(column, _)| *column).max().unwrap_or(0);
     let layer = |column: i32| column.abs_diff(first) as usize * 2;
@@ -166,14 +167,84 @@ fn items(picture: &Picture<'_>) -> Layout {
     for (column, place) in &nodes {
         layout.items.push(item(What::Node { place: *place }, layer(*column)));
     }
+    let leads_to = |column: i32, is_link: bool| {
+        edges.iter().any(|edge| {
+            let outer = if column > 0 { edge.1 } else { edge.0 };
+            nodes[outer].0 == column && matches!(edge.2, What::Link { .. }) == is_link
+        })
+    };
+    let column = |hops: i32| Column {
+        x: left(layer(hops)),
+        hops,
+        has_hops: leads_to(hops, false),
+        has_links: leads_to(hops, true),
+    };
+    layout.columns = (first..=last).map(column).collect();
     for (from, to, label) in edges {
         layout.items.push(item(label, layer(nodes[from].0) + 1));
         let label = layout.items.len() - 1;
         layout.bends.extend([(from, label), (label, to)]);
     }
-    layout.columns = (first..=last).map(|column| (left(layer(column)), column)).collect();
     layout.width = left(layer(last)) + NODE_WIDTH;
     layout
+}
+
+/// Nodes by column and place, and the edges between them with their labels, while paths are added.
+struct Drawn<'p> {
+    picture: &'p Picture<'p>,
+    nodes: Vec<(i32, usize)>,
+    edges: Vec<(usize, usize, What)>,
+}
+
+impl Drawn<'_> {
+    /// Adds a path, from the address asked about outwards: its hops, and behind them its links.
+    fn add(&mut self, number: usize) {
+        let path = &self.picture.paths[number];
+        let count = path.steps.len();
+        let is_right = path.is_listed_last();
+        let mut inner = 0;
+        for (at, hops) in (0..count + path.links.len()).zip(1..) {
+            let (place, what) = if at < count {
+                let step = if is_right { at } else { count - 1 - at };
+                let Step { from, to, .. } = &path.steps[step];
+                (if is_right { *to } else { *from }, What::Label { path: number, step })
+            } else {
+                let link = at - count;
+                (path.links[link].to, What::Link { path: number, link })
+            };
+            let outer = self.node((if is_right { hops } else { -hops }, place));
+            let (from, to) = if is_right { (inner, outer) } else { (outer, inner) };
+            let known = |edge: &(usize, usize, What)| {
+                (edge.0, edge.1) == (from, to) && self.says_the_same(edge.2, what)
+            };
+            if !self.edges.iter().any(known) {
+                self.edges.push((from, to, what));
+            }
+            inner = outer;
+        }
+    }
+
+    fn node(&mut self, node: (i32, usize)) -> usize {
+        let known = self.nodes.iter().position(|known| *known == node);
+        known.unwrap_or_else(|| {
+            self.nodes.push(node);
+            self.nodes.len() - 1
+        })
+    }
+
+    /// Whether two labels are of the same hop, or the same join.
+    fn says_the_same(&self, one: What, other: What) -> bool {
+        let paths = &self.picture.paths;
+        match (one, other) {
+            (What::Label { path, step }, What::Label { path: other, step: at }) => {
+                paths[path].steps[step].hop == paths[other].steps[at].hop
+            }
+            (What::Link { path, link }, What::Link { path: other, link: at }) => {
+                paths[path].links[link].join == paths[other].links[at].join
+            }
+            (What::Node { .. } | What::Label { .. } | What::Link { .. }, _) => false,
+        }
+    }
 }
 
 /// The left side of a layer.

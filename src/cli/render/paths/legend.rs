@@ -1,6 +1,6 @@
 //! What stands at a place of a picture, in words that every form uses. No layout.
 
-use super::{Picture, Place};
+use super::{ESTIMATE, Picture, Place};
 
 /// The part that a place plays, in the order in which forms mark it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub enum Part {
     Listed,
     /// The address asked about.
     Asked,
+    /// One that is joined with a listed address by common input.
+    Joined,
     /// An end that paths do not pass.
     Stop,
     /// Any other address.
@@ -18,22 +20,29 @@ pub enum Part {
 /// The part of the place with number `place`. An address asked about that is listed itself is
 /// shown as listed: that weighs more.
 pub fn part(picture: &Picture<'_>, place: usize) -> Part {
-    let Place { listed, is_stop, .. } = &picture.places[place];
-    match (listed, place == picture.asked, is_stop) {
-        (Some(_), _, _) => Part::Listed,
-        (None, true, _) => Part::Asked,
-        (None, false, true) => Part::Stop,
-        (None, false, false) => Part::Passed,
+    let Place { listed, is_stop, is_joined, .. } = &picture.places[place];
+    if listed.is_some() {
+        Part::Listed
+    } else if place == picture.asked {
+        Part::Asked
+    } else if *is_joined {
+        Part::Joined
+    } else if *is_stop {
+        Part::Stop
+    } else {
+        Part::Passed
     }
 }
 
 /// What is to be said of the place: `LISTED, asked about`, with the party's name apart. Empty for
 /// an address that is only passed.
 pub fn marks(picture: &Picture<'_>, place: usize) -> String {
-    let Place { listed, is_stop, .. } = &picture.places[place];
+    let Place { listed, is_stop, is_joined, .. } = &picture.places[place];
+    let joined = format!("joined by {ESTIMATE}");
     let marks = [
         (listed.is_some(), "LISTED"),
         (place == picture.asked, "asked about"),
+        (*is_joined && listed.is_none(), &joined),
         (*is_stop, "stop: paths end here"),
     ];
     let marks: Vec<_> = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| *mark).collect();

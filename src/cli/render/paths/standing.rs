@@ -22,7 +22,12 @@ impl Standing {
                 v1::FindingKind::Listed => "LISTED ITSELF",
                 v1::FindingKind::SameKey => "AN ADDRESS OF THE SAME KEY IS LISTED",
                 v1::FindingKind::ListedVerbatim => "LISTED ITSELF, letter for letter",
-                _ => return None,
+                // Drawn.
+                v1::FindingKind::CoSpent
+                | v1::FindingKind::ReceivedFrom
+                | v1::FindingKind::SentTo
+                | v1::FindingKind::HubExposure
+                | v1::FindingKind::Unspecified => return None,
             };
             let listing = finding.listing.clone().unwrap_or_default();
             let removed = match listing.state() {
@@ -36,10 +41,13 @@ impl Standing {
         self.screening.findings.iter().filter_map(line).collect()
     }
 
-    /// What a trace without a path does not tell: that a hub stands between.
-    pub(super) fn hub(&self, response: &v1::TraceExposureResponse) -> Option<&'static str> {
+    /// What a trace does not tell by its paths: where it has none, that a hub stands between; and that
+    /// clusters are cut.
+    pub(super) fn notes(&self, response: &v1::TraceExposureResponse) -> Vec<String> {
         let is_hub = |finding: &v1::Finding| finding.kind() == v1::FindingKind::HubExposure;
-        (response.paths.is_empty() && self.screening.findings.iter().any(is_hub))
-            .then_some("HUB_EXPOSURE: paths end at a hub; see `screen --evidence`")
+        let has_hub = response.paths.is_empty() && self.screening.findings.iter().any(is_hub);
+        let hub = "HUB_EXPOSURE: paths end at a hub; see `screen --evidence`".to_owned();
+        let cuts = self.screening.cluster_cuts.iter().map(|cut| cut.reason.clone());
+        has_hub.then_some(hub).into_iter().chain(cuts).collect()
     }
 }

@@ -4,10 +4,10 @@
 use std::fmt::Write;
 
 use super::layout::{
-    Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
+    Column, Item, LABEL_HEIGHT, LABEL_WIDTH, Layout, NODE_HEIGHT, NODE_WIDTH, What, layout,
 };
 use super::legend::{Part, marks, part};
-use super::{Picture, Step, shortened};
+use super::{ESTIMATE, Link, Picture, Step, all_paths, shortened};
 use crate::cli::render::page::xml;
 use crate::cli::render::words;
 use crate::grpc::v1;
@@ -36,26 +36,30 @@ pub const STYLE: &str = "\
 .lz-listed .lz-node{fill:#fde7e7;stroke:#b3161b;stroke-width:2.2}\
 .lz-asked .lz-node{fill:#e4effc;stroke:#1558a8;stroke-width:2.2}\
 .lz-stop .lz-node{fill:#fff6dd;stroke:#8a6100;stroke-dasharray:5 3}\
+.lz-joined .lz-node{fill:#fff;stroke:#b3161b;stroke-width:1.6;stroke-dasharray:2 3}\
+.lz-join{fill:none;stroke:#b3161b;stroke-width:1.6;stroke-dasharray:2 4}\
 .lz-edge{fill:none;stroke:#5b6472;stroke-width:1.4}.lz-head{fill:#5b6472}\
 .lz-text{font:12px ui-sans-serif,\"Liberation Sans\",Arial,sans-serif;fill:#1b1f26}\
 .lz-mono{font-family:ui-monospace,\"DejaVu Sans Mono\",\"Liberation Mono\",monospace}\
 .lz-small{font-size:10px}.lz-dim{fill:#4d5562}.lz-strong{font-weight:600}\
-.lz-mark{fill:#4d5562}.lz-listed .lz-mark,.lz-asked .lz-mark,.lz-stop .lz-mark{font-weight:600}\
-.lz-listed .lz-mark{fill:#9c1216}.lz-asked .lz-mark{fill:#124a8e}.lz-stop .lz-mark{fill:#6f4e00}\
+.lz-mark{fill:#4d5562}.lz-listed .lz-mark,.lz-asked .lz-mark,.lz-joined .lz-mark,.lz-stop .lz-mark{font-weight:600}\
+.lz-listed .lz-mark,.lz-joined .lz-mark{fill:#9c1216}.lz-asked .lz-mark{fill:#124a8e}.lz-stop .lz-mark{fill:#6f4e00}\
 @media screen and (prefers-color-scheme:dark){\
 .lz-paper{fill:#14171c}.lz-band{fill:#1b1f26}\
 .lz-node{fill:#20252d;stroke:#9aa4b2}\
 .lz-listed .lz-node{fill:#45171a;stroke:#ff7b7b}\
 .lz-asked .lz-node{fill:#162d4a;stroke:#79b4ff}\
 .lz-stop .lz-node{fill:#3a2f10;stroke:#e5bd54}\
+.lz-joined .lz-node{fill:#20252d;stroke:#ff7b7b}.lz-join{stroke:#ff7b7b}\
 .lz-edge{stroke:#9aa4b2}.lz-head{fill:#9aa4b2}\
 .lz-text{fill:#e8ebf0}.lz-dim,.lz-mark{fill:#b4bcc8}\
-.lz-listed .lz-mark{fill:#ffb0b0}.lz-asked .lz-mark{fill:#b5d5ff}.lz-stop .lz-mark{fill:#f2d98f}}";
+.lz-listed .lz-mark,.lz-joined .lz-mark{fill:#ffb0b0}.lz-asked .lz-mark{fill:#b5d5ff}.lz-stop .lz-mark{fill:#f2d98f}}";
 
 /// The drawing of an answer, as a file: with its style, and every address and transaction in full
 /// below.
 pub fn svg(response: &v1::TraceExposureResponse) -> String {
-    let picture = Picture::new(response);
+    let paths = all_paths(response);
+    let picture = Picture::new(response, &paths);
     let graph = layout(&picture);
     let key = key_lines(&picture, &response.snapshot_id);
     let width = graph.width.max(KEY_WIDTH) + 2.0 * MARGIN;
@@ -123,6 +127,9 @@ fn row(svg: &mut String, picture: &Picture<'_>, graph: &Layout, top: f64) {
             What::Label { path, step } => {
                 label(svg, picture, item, &picture.paths[path].steps[step]);
             }
+            What::Link { path, link } => {
+                link_label(svg, picture, item, &picture.paths[path].links[link]);
+            }
         }
     }
     line(svg, "</g>");
@@ -130,12 +137,9 @@ fn row(svg: &mut String, picture: &Picture<'_>, graph: &Layout, top: f64) {
 
 /// The bands behind the columns, down to `bottom` below `above`.
 fn columns(svg: &mut String, graph: &Layout, above: f64, bottom: f64) {
-    for (x, hops) in &graph.columns {
-        let caption = match hops {
-            0 => "asked about".to_owned(),
-            hops => words::count(hops.unsigned_abs() as usize, "hop", "hops"),
-        };
-        let x = x + MARGIN;
+    for column in &graph.columns {
+        let caption = caption(column);
+        let x = column.x + MARGIN;
         let (left, top, height) = (x - 8.0, above + MARGIN / 2.0, bottom - MARGIN / 2.0);
         let width = NODE_WIDTH + 16.0;
         line(
@@ -157,28 +161,41 @@ fn columns(svg: &mut String, graph: &Layout, above: f64, bottom: f64) {
     }
 }
 
+fn caption(column: &Column) -> String {
+    let hops = words::count(column.hops.unsigned_abs() as usize, "hop", "hops");
+    match (column.hops, column.has_hops, column.has_links) {
+        (0, _, _) => "asked about".to_owned(),
+        (_, false, true) => "joined".to_owned(),
+        (_, true, true) => format!("{hops}, or joined"),
+        (_, _, false) => hops,
+    }
+}
+
 fn edges(svg: &mut String, graph: &Layout) {
     for (from, to) in &graph.bends {
         let (from, to) = (&graph.items[*from], &graph.items[*to]);
         let ends = matches!(to.what, What::Node { .. });
+        // No funds moved along a link: it is dotted, and has no head.
+        let is_link = [from, to].iter().any(|item| matches!(item.what, What::Link { .. }));
+        let class = if is_link { "lz-join" } else { "lz-edge" };
         let (x1, y1) = (from.x + from.width, from.y);
-        let (x2, y2) = (if ends { to.x - 6.0 } else { to.x }, to.y);
+        let (x2, y2) = (if ends && !is_link { to.x - 6.0 } else { to.x }, to.y);
         let middle = (x1 + x2) / 2.0;
         line(
             svg,
             &format!(
-                "<path class=\"lz-edge\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
+                "<path class=\"{class}\" d=\"M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
             ),
         );
-        if ends {
+        if ends && !is_link {
             line(
                 svg,
                 &format!("<path class=\"lz-head\" d=\"M{:.1} {:.1}l-8 -4v8z\"/>", to.x - 1.0, to.y),
             );
-        } else {
+        } else if !ends {
             line(
                 svg,
-                &format!("<path class=\"lz-edge\" d=\"M{:.1} {y2:.1}h{:.1}\"/>", to.x, to.width),
+                &format!("<path class=\"{class}\" d=\"M{:.1} {y2:.1}h{:.1}\"/>", to.x, to.width),
             );
         }
     }
@@ -188,6 +205,7 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
     let (class, corner) = match part(picture, place) {
         Part::Listed => ("lz-listed", 0.0),
         Part::Asked => ("lz-asked", NODE_HEIGHT / 2.0),
+        Part::Joined => ("lz-joined", 4.0),
         Part::Stop => ("lz-stop", 4.0),
         Part::Passed => ("lz-passed", 4.0),
     };
@@ -224,7 +242,9 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
         (Part::Listed, Some(name)) if place == picture.asked => format!("ASKED, LISTED {name}"),
         (Part::Listed, Some(name)) => format!("LISTED {name}"),
         (Part::Stop, _) => "STOP".to_owned(),
+        (Part::Asked, _) if shown.is_joined => "ASKED, JOINED (est.)".to_owned(),
         (Part::Asked, _) => "ASKED ABOUT".to_owned(),
+        (Part::Joined, _) => "JOINED (estimate)".to_owned(),
         (Part::Listed | Part::Passed, _) => format!("a{}", place + 1),
     };
     let address = xml(&shortened(shown.address(), 15));
@@ -248,30 +268,47 @@ fn node(svg: &mut String, picture: &Picture<'_>, item: &Item, place: usize) {
 }
 
 fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) {
-    let middle = item.x + LABEL_WIDTH / 2.0;
     let tx = step.tx.map_or("not in the data", |tx| picture.transactions[tx]);
     let full = format!("{}, {}, {}, tx {tx}", step.amount(), step.time(), step.place());
-    let number = step.tx.map_or_else(|| "no tx".to_owned(), |tx| format!("t{}", tx + 1));
-    let moment = step.time();
-    let minute = match moment.get(..16) {
-        Some(minute) if moment.len() == 20 => minute.replace('T', " "),
-        _ => moment,
-    };
     let amount = xml(&shortened(&step.short_amount(), LABEL_TEXT));
-    let below = xml(&shortened(&format!("{minute} {number}"), LABEL_TEXT));
+    let below = below(step.time(), step.tx);
     let timing = match step.timing {
         Some(v1::DesignationTiming::Before) => " <tspan class=\"lz-strong\">BEFORE</tspan>",
         Some(v1::DesignationTiming::After) => " <tspan class=\"lz-strong\">AFTER</tspan>",
         Some(v1::DesignationTiming::Unknown) => " <tspan class=\"lz-strong\">AFTER?</tspan>",
         Some(v1::DesignationTiming::Unspecified) | None => "",
     };
+    two_lines(svg, item, &xml(&full), [&amount, &format!("{below}{timing}")]);
+}
+
+/// What stands on the line between two addresses that a transaction joins.
+fn link_label(svg: &mut String, picture: &Picture<'_>, item: &Item, link: &Link<'_>) {
+    let tx = link.tx.map_or("not in the data", |tx| picture.transactions[tx]);
+    let full = format!("joined by {ESTIMATE}, {}, {}, tx {tx}", link.time(), link.place());
+    let below = if link.join.is_some() { below(link.time(), link.tx) } else { String::new() };
+    two_lines(svg, item, &xml(&full), ["joined (estimate)", &below]);
+}
+
+/// `2025-11-20 12:00 t3`
+fn below(moment: String, tx: Option<usize>) -> String {
+    let number = tx.map_or_else(|| "no tx".to_owned(), |tx| format!("t{}", tx + 1));
+    let minute = match moment.get(..16) {
+        Some(minute) if moment.len() == 20 => minute.replace('T', " "),
+        _ => moment,
+    };
+    xml(&shortened(&format!("{minute} {number}"), LABEL_TEXT))
+}
+
+/// A label of two lines, above its line and below, with what it says in full; all harmless.
+fn two_lines(svg: &mut String, item: &Item, full: &str, [above, below]: [&str; 2]) {
+    let middle = item.x + LABEL_WIDTH / 2.0;
     let third = LABEL_HEIGHT / 3.0;
-    line(svg, &format!("<g><title>{}</title>", xml(&full)));
+    line(svg, &format!("<g><title>{full}</title>"));
     line(
         svg,
         &format!(
             "<text class=\"lz-text lz-strong\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{amount}</text>",
+         text-anchor=\"middle\">{above}</text>",
             item.y - 5.0
         ),
     );
@@ -279,7 +316,7 @@ fn label(svg: &mut String, picture: &Picture<'_>, item: &Item, step: &Step<'_>) 
         svg,
         &format!(
             "<text class=\"lz-text lz-small lz-dim\" x=\"{middle:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{below}{timing}</text></g>",
+         text-anchor=\"middle\">{below}</text></g>",
             item.y + third + 2.0
         ),
     );
@@ -304,6 +341,11 @@ fn key_lines(picture: &Picture<'_>, snapshot_id: &str) -> Vec<(&'static str, Str
     }
     for (place, tx) in picture.transactions.iter().enumerate() {
         lines.push(("lz-small lz-mono", format!("t{:<3} {tx}", place + 1)));
+    }
+    if picture.paths.iter().any(|path| !path.links.is_empty()) {
+        let note = "Dotted: joined, as inputs of one transaction. That is an estimate of one owner; no \
+                    funds moved along such a line.";
+        lines.push(("lz-small lz-dim", note.to_owned()));
     }
     let note = "BEFORE, AFTER, AFTER? (perhaps): the transfer at the listed address against its \
                 listing. Times are UTC. Rests on snapshot";

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::layout::{Item, LABEL_HEIGHT, NODE_HEIGHT, What, layout};
 use super::standing::Standing;
-use super::{Picture, dot, html, svg, text};
+use super::{Picture, all_paths, dot, html, svg, text};
 use crate::cli::render::tests::check;
 use crate::cli::text::Style;
 use crate::grpc::v1;
@@ -85,6 +85,55 @@ fn path(over: &[&str], first_tx: u64, sent: bool) -> v1::ExposurePath {
         timing: timing.into(),
         timing_basis: v1::ListedOnBasis::FirstSeen.into(),
         hops,
+        common_input: false,
+        common_input_chain: None,
+    }
+}
+
+/// The transactions that join these addresses, each with the next.
+fn chain(over: &[&str], first_tx: u64) -> v1::CommonInputChain {
+    let join = |(pair, number): (&[&str], u64)| v1::CommonInputJoin {
+        from: pair[0].to_owned(),
+        to: pair[1].to_owned(),
+        chain: "bip122:000000000019d6689c085ae165831e93".to_owned(),
+        tx: tx(number),
+        position: Some(v1::ChainPosition { height: 800_000 + number, tx_index: 3, index: 0 }),
+        time: Some(Timestamp { seconds: 1_648_036_840 + 86_400 * number as i64, nanos: 0 }),
+    };
+    let joins = over.windows(2).zip(first_tx..).map(join).collect();
+    v1::CommonInputChain { joins, cut_short: false }
+}
+
+/// The same path, with the last of these addresses listed: the first is its end.
+fn behind(path: v1::ExposurePath, over: &[&str], first_tx: u64) -> v1::ExposurePath {
+    v1::ExposurePath {
+        listing: listing(over[over.len() - 1], "LAZARUS GROUP"),
+        common_input: true,
+        common_input_chain: Some(chain(over, first_tx)),
+        ..path
+    }
+}
+
+/// What the address asked about is joined with.
+fn joined(over: &[&str], first_tx: u64) -> v1::CommonInput {
+    v1::CommonInput {
+        list_kind: v1::ListKind::Sanctions.into(),
+        beside: over.len() == 2,
+        listing: listing(over[over.len() - 1], "LAZARUS GROUP"),
+        chain: Some(chain(over, first_tx)),
+    }
+}
+
+/// Joined itself over two transactions; a path from an address that is joined with a listed one, one to
+/// such an address by a chain that is not told, and an ordinary one.
+fn by_common_input() -> v1::TraceExposureResponse {
+    let [one, two, three] = [1, 2, 3].map(address);
+    let from = behind(path(&[&two, &one, ASKED], 0, false), &[&two, LISTED], 70);
+    let mut to = behind(path(&[ASKED, &three], 11, true), &[&three, MIXER], 80);
+    to.common_input_chain = Some(v1::CommonInputChain { joins: Vec::new(), cut_short: true });
+    v1::TraceExposureResponse {
+        common_inputs: vec![joined(&[ASKED, &address(9), LISTED], 60)],
+        ..response(vec![from, to, path(&[ASKED, MIXER], 21, true)])
     }
 }
 
@@ -101,6 +150,7 @@ fn response(paths: Vec<v1::ExposurePath>) -> v1::TraceExposureResponse {
         transfers_examined: 1_204,
         stops_met: vec![address(77)],
         max_hops: 8,
+        common_inputs: Vec::new(),
     }
 }
 
@@ -162,6 +212,9 @@ fn goldens() {
     for (ending, form) in forms(&both_ways()) {
         check(&format!("trace-both.{ending}"), &form);
     }
+    for (ending, form) in forms(&by_common_input()) {
+        check(&format!("trace-joined.{ending}"), &form);
+    }
     check("trace-large.svg", &svg::svg(&large()));
     check("trace-narrow.txt", &text::text(&both_ways(), &Standing::default(), 50, Style::PLAIN));
     let none = response(Vec::new());
@@ -177,7 +230,14 @@ fn standing() -> Standing {
         listing: listing(ASKED, "TORNADO CASH"),
         ..Default::default()
     };
+    let cut = v1::ClusterCut {
+        reason:
+            "Its cluster by common input (an estimate) holds an address of TORNADO\u{202e} CASH."
+                .to_owned(),
+        ..Default::default()
+    };
     let screening = v1::Screening {
+        cluster_cuts: vec![cut],
         findings: vec![finding(v1::FindingKind::Listed), finding(v1::FindingKind::HubExposure)],
         evaluated_at: Some(Timestamp { seconds: 1_763_640_000, nanos: 0 }),
         ..Default::default()
@@ -209,6 +269,13 @@ fn standing() -> Standing {
 fn hostile_names_stay_text() {
     let evil = "\"]; evil -> x [label=\"</text><script>alert(1)</script>&amp;'\\\u{1b}[2J\u{202e}\n<img src=//e onerror=1>";
     let mut answer = response(vec![path(&[evil, evil, ASKED], 0, false)]);
+    let mut hostile = joined(&[evil, evil, evil], 3);
+    for join in &mut hostile.chain.as_mut().unwrap().joins {
+        (join.tx, join.chain) = (evil.to_owned(), evil.to_owned());
+    }
+    let mut other = hostile.clone();
+    other.chain.as_mut().unwrap().joins[0].to = address(8);
+    answer.common_inputs = vec![hostile, other];
     answer.address.as_mut().unwrap().canonical = evil.to_owned();
     answer.address.as_mut().unwrap().chains = vec![evil.to_owned()];
     answer.snapshot_id = evil.to_owned();
@@ -277,6 +344,11 @@ fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
         strings.extend(ends.map(|end| end.address.clone()));
         strings.push(hop.tx.clone());
     }
+    let own = answer.common_inputs.iter().filter_map(|joined| joined.chain.as_ref());
+    let of_paths = answer.paths.iter().filter_map(|path| path.common_input_chain.as_ref());
+    for join in own.chain(of_paths).flat_map(|chain| &chain.joins) {
+        strings.extend([&join.from, &join.to, &join.tx].map(String::clone));
+    }
     for (ending, form) in forms(answer) {
         for string in &strings {
             assert!(form.contains(string.as_str()), "{ending} lacks {string}:\n{form}");
@@ -293,12 +365,13 @@ fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
 fn half(item: &Item) -> f64 {
     match item.what {
         What::Node { .. } => NODE_HEIGHT / 2.0,
-        What::Label { .. } => LABEL_HEIGHT / 2.0,
+        What::Label { .. } | What::Link { .. } => LABEL_HEIGHT / 2.0,
     }
 }
 
 fn nothing_overlaps(answer: &v1::TraceExposureResponse) {
-    let picture = Picture::new(answer);
+    let paths = all_paths(answer);
+    let picture = Picture::new(answer, &paths);
     let layout = layout(&picture);
     for (at, one) in layout.items.iter().enumerate() {
         assert!(one.y - half(one) > -0.01 && one.y + half(one) < layout.height + 0.01, "{one:?}");
@@ -317,29 +390,46 @@ fn nothing_overlaps(answer: &v1::TraceExposureResponse) {
 
 #[test]
 fn the_large_one_is_whole_and_apart() {
-    for answer in [both_ways(), large(), response(Vec::new())] {
+    for answer in [both_ways(), large(), response(Vec::new()), by_common_input()] {
         leaves_nothing_out(&answer);
         nothing_overlaps(&answer);
         well_formed(&svg::svg(&answer));
     }
 }
 
+/// Few addresses, in any order.
+fn any_addresses() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec((0_u64..7).prop_map(address), 0..7)
+}
+
 prop_compose! {
     /// Paths over few addresses: many are shared, in any order, also within a path.
     fn any_answer()(
-        paths in prop::collection::vec((prop::collection::vec(0_u64..7, 0..7), any::<bool>(), 0_u64..9), 0..8)
+        paths in prop::collection::vec((any_addresses(), any::<bool>(), 0_u64..9, prop::option::of(any_addresses())), 0..8),
+        own in prop::collection::vec(any_addresses(), 0..3)
     ) -> v1::TraceExposureResponse {
-        let paths = paths.into_iter().map(|(inner, sent, first)| {
-            let inner: Vec<String> = inner.into_iter().map(address).collect();
-            let mut over: Vec<&str> = vec![LISTED];
+        let paths = paths.into_iter().map(|(inner, sent, first, joined)| {
+            let end = joined.as_ref().map_or(LISTED.to_owned(), |_| address(3));
+            let mut over: Vec<&str> = vec![&end];
             over.extend(inner.iter().map(String::as_str));
             over.push(ASKED);
             if sent {
                 over.reverse();
             }
-            path(&over, first, sent)
+            let path = path(&over, first, sent);
+            let Some(joined) = joined else { return path };
+            let mut between: Vec<&str> = vec![&end];
+            between.extend(joined.iter().map(String::as_str));
+            between.push(LISTED);
+            behind(path, &between, 20 + first)
         });
-        response(paths.collect())
+        let own = own.iter().zip(40..).map(|(inner, first)| {
+            let mut over = vec![ASKED];
+            over.extend(inner.iter().map(String::as_str));
+            over.push(LISTED);
+            joined(&over, first)
+        });
+        v1::TraceExposureResponse { common_inputs: own.collect(), ..response(paths.collect()) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::legend::{Part, marks, part};
 use super::standing::Standing;
-use super::{Path, Picture, Step, headline, listing_words, shortened};
+use super::{ESTIMATE, Link, Path, Picture, Step, all_paths, headline, listing_words, shortened};
 use crate::cli::render::words;
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
@@ -21,20 +21,21 @@ pub fn text(
     width: usize,
     style: Style,
 ) -> String {
-    let picture = Picture::new(response);
+    let paths = all_paths(response);
+    let picture = Picture::new(response, &paths);
     let mut text = String::new();
-    let found = words::count(picture.paths.len(), "path", "paths");
+    let found = words::count(response.paths.len(), "path", "paths");
     let asked = escape(picture.places[picture.asked].address()).into_owned();
     let within = words::within(response.max_hops);
     text.push_str(&format!("{found} between {asked} and listed addresses{within}\n"));
     for listing in standing.listings() {
         text.push_str(&format!("{}\n", style.paint(Colour::Bad, &escape(&listing))));
     }
-    if let Some(hub) = standing.hub(response) {
-        text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, hub)));
+    for note in standing.notes(response) {
+        text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, &escape(&note))));
     }
     if response.cut_short {
-        let warning = "the search was cut short: more paths may exist";
+        let warning = "the search was cut short: more may exist";
         text.push_str(&format!("{}\n", style.paint(Colour::Doubtful, warning)));
     }
     let mut drawing = Drawing { picture: &picture, width, style, indent: 2, cut: Vec::new() };
@@ -86,11 +87,42 @@ struct Drawing<'p> {
 
 impl Drawing<'_> {
     fn path(&mut self, text: &mut String, path: &Path<'_>) {
-        let Some(first) = path.steps.first() else { return };
-        self.place(text, first.from);
+        let is_listed_last = path.is_listed_last();
+        if !is_listed_last {
+            for link in path.links.iter().rev() {
+                self.place(text, link.to);
+                self.link(text, link);
+            }
+        }
+        let first = path.steps.first().map(|step| step.from);
+        let Some(first) = first.or(path.links.first().map(|link| link.from)) else { return };
+        self.place(text, first);
         for step in &path.steps {
             self.step(text, step);
             self.place(text, step.to);
+        }
+        for link in path.links.iter().filter(|_| is_listed_last) {
+            self.link(text, link);
+            self.place(text, link.to);
+        }
+    }
+
+    /// The dotted rail between two places that a transaction joins: no funds moved along it.
+    fn link(&mut self, text: &mut String, link: &Link<'_>) {
+        let mut parts = vec![format!("joined by {ESTIMATE}")];
+        if link.join.is_some() {
+            let room = self.room(4);
+            let tx = match link.tx {
+                Some(tx) => self.fit(self.picture.transactions[tx], room - 3),
+                None => "not in the data".to_owned(),
+            };
+            let place = escape(&link.place()).into_owned();
+            parts.extend(["both are inputs".to_owned(), link.time(), place, format!("tx {tx}")]);
+        } else {
+            parts.push(link.place());
+        }
+        for line in self.filled(parts) {
+            self.line(text, &format!("┊   {line}"));
         }
     }
 
@@ -99,6 +131,7 @@ impl Drawing<'_> {
         let (sign, colour) = match part(self.picture, place) {
             Part::Listed => ('■', Some(Colour::Bad)),
             Part::Asked => ('◉', Some(Colour::Good)),
+            Part::Joined => ('□', Some(Colour::Bad)),
             Part::Stop => ('◆', Some(Colour::Doubtful)),
             Part::Passed => ('○', None),
         };
@@ -138,8 +171,19 @@ impl Drawing<'_> {
             None => "not in the data".to_owned(),
         };
         let place = escape(&step.place()).into_owned();
+        let lines = self.filled(vec![amount, step.time(), place, format!("tx {tx}")]);
+        let last = lines.len() - 1;
+        for (number, line) in lines.iter().enumerate() {
+            let rail = if number == last { '▼' } else { '│' };
+            self.line(text, &format!("{rail}   {line}"));
+        }
+    }
+
+    /// What stands beside a rail, as many parts in a line as fit; at least one line.
+    fn filled(&self, parts: Vec<String>) -> Vec<String> {
+        let room = self.room(4);
         let mut lines = vec![String::new()];
-        for part in [amount, step.time(), place, format!("tx {tx}")] {
+        for part in parts {
             let last = lines.last_mut().expect("starts with one line");
             if last.is_empty() {
                 *last = part;
@@ -149,11 +193,7 @@ impl Drawing<'_> {
                 lines.push(part);
             }
         }
-        let last = lines.len() - 1;
-        for (number, line) in lines.iter().enumerate() {
-            let rail = if number == last { '▼' } else { '│' };
-            self.line(text, &format!("{rail}   {line}"));
-        }
+        lines
     }
 
     fn line(&self, text: &mut String, line: &str) {

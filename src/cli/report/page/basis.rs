@@ -1,10 +1,12 @@
 //! What a result rests on: the files with their digests, the program, policies, and every snapshot
 //! with the versions of its lists and transfers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::words::{code, heading, or_dash, outside, rows};
 use super::{Report, UP};
+use crate::cli::batch::row::RowDecision;
 use crate::cli::batch::summary::Summary;
 use crate::cli::batch::text::input_read;
 use crate::cli::render::{snapshot, words};
@@ -70,6 +72,9 @@ fn facts(page: &mut String, report: &Report<'_>) {
     if let Some(unvalued) = unvalued(report.gathered) {
         fact("Not scored", &unvalued);
     }
+    if let Some(cut) = cluster_cut(report.gathered) {
+        fact("Not scored", &cut);
+    }
     fact("Paths", if report.has_evidence() { "with evidence" } else { "without --evidence" });
     if let Some(options) = report.beside.as_ref().and_then(|beside| options(beside.summary)) {
         fact("Narrowed or dated", &options);
@@ -95,19 +100,29 @@ fn facts(page: &mut String, report: &Report<'_>) {
 /// Which rows dealt directly with listed addresses in assets without a known value; `None` where none
 /// did.
 fn unvalued(gathered: &Gathered) -> Option<String> {
-    let counts = &gathered.counts.unvalued_direct;
-    let by_decision =
-        counts.iter().map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
-    let by_decision = by_decision.collect::<Vec<_>>().join(", ");
-    let all = match counts.values().sum::<u64>() {
-        0 => return None,
-        count => rows(count),
-    };
+    let all = by_decision(&gathered.counts.unvalued_direct)?;
     Some(format!(
-        "{all} ({by_decision}) with transfers of assets without a known value, directly with listed \
+        "{all} with transfers of assets without a known value, directly with listed \
          addresses: anybody can forge the events of a token. Column <code>unvalued_direct</code> has \
          the numbers."
     ))
+}
+
+/// Which rows' clusters hold a listed address and are cut; `None` where none are.
+fn cluster_cut(gathered: &Gathered) -> Option<String> {
+    let all = by_decision(&gathered.counts.cluster_cut)?;
+    Some(format!(
+        "{all} whose cluster by common input (an estimate) holds a listed address, but is larger than the \
+         limit. Column <code>cluster_cut</code> has the listed addresses."
+    ))
+}
+
+/// `3 rows (ALLOW 2, REVIEW 1)`; `None` of none.
+fn by_decision(counts: &BTreeMap<RowDecision, u64>) -> Option<String> {
+    let each = counts.iter().map(|(decision, rows)| format!("{decision} {}", grouped(*rows)));
+    let each = each.collect::<Vec<_>>().join(", ");
+    let all = counts.values().sum::<u64>();
+    (all > 0).then(|| format!("{} ({each})", rows(all)))
 }
 
 /// What narrowed or dated the screenings; `None` where nothing did.

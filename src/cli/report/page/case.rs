@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::words::{code, or_dash, outside, reasons, sentence, values};
 use super::{Report, sign};
-use crate::cli::batch::row::{ResultRow, split_values};
-use crate::cli::render::paths::{Amount, html};
+use crate::cli::batch::row::{BESIDE, CHAIN, PATH, ResultRow, split_values};
+use crate::cli::render::paths::{Amount, ESTIMATE, html};
 use crate::cli::render::words;
 use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
@@ -25,6 +25,12 @@ const OPEN_ALIASES: usize = 4;
 
 /// The most other names of a party that are shown at all.
 const MOST_ALIASES: usize = 100;
+
+/// The most transactions of a chain by common input that are drawn.
+const MOST_JOINS: usize = 24;
+
+/// The most listed addresses of clusters that are cut that are shown.
+const MOST_CUT: usize = 10;
 
 /// The most programs of a party that are shown.
 const MOST_PROGRAMS: usize = 20;
@@ -152,6 +158,7 @@ fn tie(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>) {
     facts.add("Finding", &or_none(&row.finding));
     match row.hops {
         None => {}
+        Some(0) if is_joined(row) => facts.add("Hops", "0 (joined)"),
         Some(0) => facts.add("Hops", "0 (listed itself)"),
         Some(hops) => facts.add("Hops", &hops.to_string()),
     }
@@ -168,12 +175,43 @@ fn tie(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>) {
             &format!("{transfers} of assets without a known value, directly with listed addresses"),
         );
     }
-    if let Some(path) = path {
+    if let Some(how) = by_common_input(row) {
+        facts.add_whole("By common input (an estimate)", &how);
+    }
+    let cut = split_values(&row.cluster_cut);
+    if !cut.is_empty() {
+        let listed = values(&cut, MOST_CUT);
+        facts.add_whole(
+            "Not scored",
+            &format!(
+                "Its cluster by common input (an estimate) holds {listed}, but is larger than the limit"
+            ),
+        );
+    }
+    if let Some(path) = path.filter(|path| !path.hops.is_empty()) {
         let amounts = path.hops.iter().map(|hop| outside(&Amount::from(hop).exact()));
         let amounts = amounts.collect::<Vec<_>>().join(", then ");
         facts.add_whole("Amounts moved", &amounts);
     }
     facts.finish();
+}
+
+/// Whether the address is joined with the listed one that decided, and not listed itself.
+fn is_joined(row: &ResultRow) -> bool {
+    matches!(row.common_input.as_str(), BESIDE | CHAIN)
+}
+
+/// How the finding that decided rests on common input; `None` where it does not.
+fn by_common_input(row: &ResultRow) -> Option<String> {
+    Some(match row.common_input.as_str() {
+        "" => return None,
+        BESIDE => "it and a listed address are inputs of one transaction".to_owned(),
+        CHAIN => "joined with the listed address over a chain of transactions".to_owned(),
+        PATH => {
+            "the path begins or ends at an address that is joined with the listed one".to_owned()
+        }
+        other => outside(other),
+    })
 }
 
 fn or_none(finding: &str) -> String {
@@ -228,6 +266,10 @@ fn answer(page: &mut String, row: &ResultRow) {
 fn drawn(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>, has_evidence: bool) {
     let Some(path) = path else {
         let why = match row.hops {
+            Some(0) if is_joined(row) && !has_evidence => {
+                "The transactions are not drawn: the batch was run without --evidence."
+            }
+            Some(0) if is_joined(row) => "The transactions did not come with this answer.",
             Some(0) => "No path: the address is listed itself.",
             None if row.finding.is_empty() => "No path: no tie with a listed address was found.",
             _ if !has_evidence => "No path is drawn: the batch was run without --evidence.",
@@ -236,8 +278,11 @@ fn drawn(page: &mut String, row: &ResultRow, path: Option<&v1::ExposurePath>, ha
         page.push_str(&format!("<p class=\"dim\">{why}</p>\n"));
         return;
     };
-    let hops = words::count(path.hops.len(), "hop", "hops");
-    page.push_str(&format!("<details open><summary>Path of funds, {hops}</summary>\n"));
+    let what = match path.hops.len() {
+        0 => format!("Joined by {ESTIMATE}"),
+        hops => format!("Path of funds, {}", words::count(hops, "hop", "hops")),
+    };
+    page.push_str(&format!("<details open><summary>{what}</summary>\n"));
     page.push_str(&html::evidence(&row.address, path, COLUMNS));
     page.push_str("</details>\n");
 }
@@ -248,11 +293,30 @@ fn bounded(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Holds the transactions that join a path with the listed address to their bounds. Of a very long chain
+/// the ends are drawn alone, with what joins them left out.
+fn joins(path: &mut v1::ExposurePath) -> Result<()> {
+    let Some(chain) = &mut path.common_input_chain else { return Ok(()) };
+    for join in &chain.joins {
+        bounded("an address", &join.from)?;
+        bounded("an address", &join.to)?;
+        bounded("a transaction", &join.tx)?;
+        bounded("a chain", &join.chain)?;
+    }
+    if chain.joins.len() > MOST_JOINS {
+        chain.joins.clear();
+        chain.cut_short = true;
+    }
+    Ok(())
+}
+
 /// A path as it stands in a result, of a size that can be drawn.
 fn path(json: &str) -> Result<v1::ExposurePath> {
     let mut path: v1::ExposurePath = serde_json::from_str(json)?;
-    let hops = path.hops.len();
-    ensure!((1..=usize::from(MAX_HOPS)).contains(&hops), "{hops} hops, of 1 to {MAX_HOPS}");
+    let (hops, least) = (path.hops.len(), usize::from(!path.common_input));
+    let most = usize::from(MAX_HOPS);
+    ensure!((least..=most).contains(&hops), "{hops} hops, of {least} to {most}");
+    joins(&mut path)?;
     for hop in &path.hops {
         for end in [&hop.from, &hop.to].into_iter().flatten() {
             bounded("an address", &end.address)?;

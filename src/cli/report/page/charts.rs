@@ -133,7 +133,7 @@ fn hops(page: &mut String, gathered: &Gathered) {
     let lines: Vec<_> = exposed
         .map(|(hops, split)| {
             let name = match hops {
-                0 => "0: listed itself".to_owned(),
+                0 => "0: listed itself, or joined with one that is by common input".to_owned(),
                 1 => "1: direct dealing".to_owned(),
                 hops => hops.to_string(),
             };

@@ -35,6 +35,8 @@ fn every_value_has_bounds() {
     check("received_from = [60", "received_from = [60, 60", "must have 8 to 15 scores");
     check(", 10, 8, 6, 5, 4, 3, 2, 1]", "]", "8 to 15 scores, for 1 hop and on, not 7");
     check("received_from = [60", "received_from = [160", "from 0 to 100");
+    check("co_spent = 95", "co_spent = 0", "base.co_spent: must be from 1 to 100");
+    check("co_spent = 95", "co_spent = 101", "base.co_spent: must be from 1 to 100");
     check("hub_percent = 50", "hub_percent = 101", "base.hub_percent: must be");
     check("score_percent = 110", "score_percent = 99", "share.score_percent: must be from 100");
     check("at_least_percent = 10", "at_least_percent = 1", "more must come after less");
@@ -97,6 +99,12 @@ fn a_rule_must_not_let_the_nearest_hide_what_is_behind() {
         check(&rule, "of the address itself alone");
         let rule = format!("{rule}\nfinding = [\"LISTED\", \"SENT_TO\"]\n");
         assert!(Policy::parse(&with_rules(&rule)).is_err());
+        // Of several that an address is joined with the first alone is named.
+        let rule = format!(
+            "[[rules]]\nid = \"one\"\ndecision = \"ALLOW\"\nfinding = [\"LISTED\", \"CO_SPENT\"]\n\
+             {condition}\n{rest}"
+        );
+        check(&rule, "of CO_SPENT only the first");
     }
     // One dollar of one's own would hide what came over two hops.
     let small = "[[rules]]\nid = \"small\"\ndecision = \"ALLOW\"\nvalue_below_floors = 10\n";

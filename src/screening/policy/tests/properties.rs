@@ -21,14 +21,16 @@ pub fn policy() -> impl Strategy<Value = Policy> {
         })
     };
     let weights = prop::collection::vec(0_u8..=100, 5);
-    let numbers = (falling(), falling(), rising(), rising(), weights, 0_u8..=100, 1_u8..=100);
-    numbers.prop_map(|(received, sent, shares, values, weights, hub, verbatim)| {
+    let own = (1_u8..=100, prop::option::of(1_u8..=100));
+    let numbers = (falling(), falling(), rising(), rising(), weights, 0_u8..=100, own);
+    numbers.prop_map(|(received, sent, shares, values, weights, hub, (verbatim, co_spent))| {
+        let co_spent = co_spent.map_or(String::new(), |base| format!("co_spent = {base}\n"));
         let mut text = format!(
             "name = \"chance\"\n[bands]\nlow = 1\nmedium = 25\nhigh = 50\nsevere = 85\n\
              [weights.list_kind]\nSANCTIONS = 100\nADVISORY = {}\nSEIZURE = {}\n\
              ISSUER_FREEZE = {}\nATTRIBUTION = {}\nSERVICE = 0\n\
              [weights.category]\nscam = {}\n\
-             [base]\nlisted_verbatim = {verbatim}\nreceived_from = {received:?}\n\
+             [base]\nlisted_verbatim = {verbatim}\n{co_spent}received_from = {received:?}\n\
              sent_to = {sent:?}\nhub_percent = {hub}\n",
             weights[0], weights[1], weights[2], weights[3], weights[4]
         );
@@ -53,12 +55,12 @@ fn any_of<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strate
 }
 
 static KINDS: [ListKind; 6] = ListKind::ALL;
-static LISTED: [FindingKind; 3] =
-    [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim];
+static LISTED: [FindingKind; 4] =
+    [FindingKind::Listed, FindingKind::SameKey, FindingKind::ListedVerbatim, FindingKind::CoSpent];
 static STATES: [ListingState; 3] = ListingState::ALL;
 static TIMINGS: [Timing; 3] = Timing::ALL;
 
-/// A listing of the address itself.
+/// A listing of the address itself, or one that it is joined with.
 fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
     let category = any_of(&["", "scam", "exchange", "scam, exchange"]);
     (any_of(&LISTED), any_of(&STATES), any_of(&KINDS), category).prop_map(
@@ -130,7 +132,7 @@ proptest! {
         let standing = subject.state != ListingState::Removed;
         let certain = standing
             && subject.list_kind == ListKind::Sanctions
-            && subject.kind != FindingKind::ListedVerbatim;
+            && matches!(subject.kind, FindingKind::Listed | FindingKind::SameKey);
         if certain {
             prop_assert_eq!((judged.score, judged.decision), (100, Decision::Block));
         }
@@ -261,8 +263,21 @@ proptest! {
             exposure: None,
             basis: StartBasis::Unknown,
         });
+        // Nor does one that is joined with a listed one.
+        let joined = policy.judge(&Subject {
+            kind: FindingKind::CoSpent,
+            state: ListingState::Standing,
+            list: &list,
+            list_kind,
+            category: "",
+            role: Role::Source,
+            category_percent: 100,
+            exposure: None,
+            basis: StartBasis::Unknown,
+        });
         for hidden in [judge(near), judge(far)] {
             prop_assert!(listed.decision >= hidden.decision && listed.score >= hidden.score);
+            prop_assert!(joined.decision >= hidden.decision, "{rules}");
         }
         // What an address shows that has both.
         let both = match near.0.cmp(&far.0) {

@@ -1,0 +1,49 @@
+//! Common inputs in the words of the proto. Translation only.
+
+use super::{ListedRow, trace, transfer};
+use crate::engine::{JoinChainEvidence, JoinEvidence, JoinedEvidence};
+use crate::grpc::v1;
+use crate::screening::common_input::ClusterCut;
+use crate::screening::snapshot::Snapshot;
+
+/// That a cluster is cut. `address` is empty where the question holds no other.
+pub fn cluster_cut(cut: &ClusterCut<'_>, address: String) -> v1::ClusterCut {
+    let (row, party) = cut.row();
+    let understood = Some(cut.listing);
+    v1::ClusterCut {
+        list_kind: v1::ListKind::from(cut.kind).into(),
+        listing: Some(ListedRow { list: cut.list, row, party, understood }.now()),
+        address,
+        reason: cut.reason(),
+    }
+}
+
+/// What an address is joined with, with its listing as `snapshot` has it.
+pub fn joined(snapshot: &Snapshot, joined: &JoinedEvidence) -> v1::CommonInput {
+    v1::CommonInput {
+        list_kind: v1::ListKind::from(joined.kind).into(),
+        beside: joined.is_beside,
+        listing: Some(trace::listing(Some(snapshot), &joined.source)),
+        chain: Some(chain(&joined.chain)),
+    }
+}
+
+/// A chain of transactions.
+pub fn chain(chain: &JoinChainEvidence) -> v1::CommonInputChain {
+    v1::CommonInputChain {
+        joins: chain.joins.iter().map(join).collect(),
+        cut_short: chain.cut_short,
+    }
+}
+
+fn join(join: &JoinEvidence) -> v1::CommonInputJoin {
+    let moved = &join.transfer;
+    v1::CommonInputJoin {
+        from: join.from.to_string(),
+        to: join.to.to_string(),
+        chain: moved.chain.to_string(),
+        tx: transfer::tx(moved.tx.as_ref(), &moved.chain),
+        position: moved.position().map(transfer::position),
+        time: Some(transfer::time(moved.time)),
+    }
+}
