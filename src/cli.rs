@@ -5,6 +5,7 @@
 mod address;
 mod batch;
 mod clock;
+mod cluster;
 mod connect;
 mod credentials;
 mod dates;
@@ -98,6 +99,8 @@ enum Command {
     Tags(tags::Arguments),
     /// The paths of transfers between an address and listed ones
     Trace(trace::Arguments),
+    /// The cluster of an address by common inputs, an estimate: who is joined with it, and why
+    Cluster(cluster::Arguments),
     /// Policies: check, explain, compare, show and reload them
     Policy(policy::Arguments),
     /// A batch's result as one page to file, with each BLOCK and REVIEW and its drawn path
@@ -135,6 +138,7 @@ impl Cli {
             Command::Transfers(arguments) => transfers::run(arguments, &global),
             Command::Tags(arguments) => tags::run(arguments, &global),
             Command::Trace(arguments) => trace::run(&arguments, &global),
+            Command::Cluster(arguments) => cluster::run(&arguments, &global),
             Command::Policy(arguments) => policy::run(arguments, &global),
             Command::Report(arguments) => report::run(&arguments),
             Command::Address(arguments) => address::run(&arguments),

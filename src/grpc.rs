@@ -5,6 +5,7 @@ mod blocking;
 mod budget;
 mod call;
 pub mod client;
+mod clusters;
 mod codec;
 mod convert;
 pub mod decided_by;

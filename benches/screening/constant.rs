@@ -107,6 +107,13 @@ impl ScreeningService for Constant {
         Err(Status::unimplemented("the bench lists no hubs"))
     }
 
+    async fn list_cluster(
+        &self,
+        _: Request<v1::ListClusterRequest>,
+    ) -> Result<Response<v1::ListClusterResponse>, Status> {
+        Err(Status::unimplemented("the bench lists no cluster"))
+    }
+
     type StreamScreenAddressesStream = Answers;
 
     async fn stream_screen_addresses(

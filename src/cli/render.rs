@@ -4,6 +4,7 @@
 pub mod brief;
 pub mod changes;
 pub mod common_input;
+pub mod cluster;
 mod decided;
 mod exposure;
 pub mod hubs;

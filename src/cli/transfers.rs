@@ -19,8 +19,9 @@ use crate::grpc::client::ingest::covered;
 use crate::grpc::client::{Client, answer};
 use crate::grpc::v1;
 
-/// How many counterparties to ask for at once: the most that the server gives.
-const PAGE: i32 = 1_000;
+/// How many counterparties, hubs or members of a cluster to ask for at once: the most that the server
+/// gives.
+pub(super) const PAGE: i32 = 1_000;
 
 /// The arguments of `transfers`.
 #[derive(Debug, Args)]
@@ -328,7 +329,7 @@ async fn settle(client: &mut Client, arguments: Settle) -> Result<()> {
 }
 
 /// A server that gives a page after itself would be asked for ever.
-fn check_page(next: &str, before: &str) -> Result<()> {
+pub(super) fn check_page(next: &str, before: &str) -> Result<()> {
     ensure!(next.is_empty() || next != before, "the server gives the page {next:?} after itself");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The settings of exposure: how far it reaches, what ends or begins a path, which chains must have
 //! transfers, and what changes in the table of assets. Reads no transfer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -12,13 +12,14 @@ use super::origin::{Origin, Problem};
 use crate::domain::asset::{AssetRule, AssetTable, MAX_DECIMALS};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Amount, Asset, MovementKind};
-use crate::exposure::{DEFAULT_HOPS, MAX_HOPS};
+use crate::exposure::{DEFAULT_CLUSTER_LIMIT, DEFAULT_HOPS, MAX_HOPS};
 
 /// The keys of `exposure`, in the order of the example file.
-pub const KEYS: [&str; 4] = ["max_hops", "hub_limit", "service_categories", "risk_categories"];
+pub const KEYS: [&str; 5] =
+    ["max_hops", "hub_limit", "cluster_limit", "service_categories", "risk_categories"];
 
 /// The keys of a chain.
-pub const CHAIN_KEYS: [&str; 2] = ["required", "max_age"];
+pub const CHAIN_KEYS: [&str; 3] = ["required", "max_age", "common_input"];
 
 /// The keys of an asset.
 pub const ASSET_KEYS: [&str; 3] = ["symbol", "decimals", "floor"];
@@ -47,6 +48,8 @@ pub struct ExposureSettings {
     /// An address with more distinct counterparties on a chain is a hub there, which ends paths that
     /// leave it later.
     pub hub_limit: u32,
+    /// The most keys that are taken for one owner's by common inputs.
+    pub cluster_limit: u32,
     /// The categories of ATTRIBUTION lists whose addresses are services, which end paths.
     pub service_categories: Vec<String>,
     /// The categories of ATTRIBUTION lists whose addresses begin paths.
@@ -58,19 +61,33 @@ pub struct ExposureSettings {
 }
 
 impl ExposureSettings {
-    /// SHA-256 over all that labels depend on: hops, hub limit, categories, assets.
+    /// SHA-256 over all that labels depend on: hops, limits of hubs and clusters, categories, chains
+    /// without common inputs, assets.
     pub fn digest(&self) -> [u8; 32] {
+        let no_common_input = self.no_common_input();
+        let mut no_common_input: Vec<_> = no_common_input.iter().map(Chain::caip2).collect();
+        no_common_input.sort_unstable();
         let mut digest = Sha256::new();
         digest.update(format!(
-            "{} {} {:?} {:?}\n",
-            self.max_hops, self.hub_limit, self.service_categories, self.risk_categories
+            "{} {} {:?} {:?}\n{} {no_common_input:?}\n",
+            self.max_hops,
+            self.hub_limit,
+            self.service_categories,
+            self.risk_categories,
+            self.cluster_limit,
         ));
         digest.update(self.assets.digest());
         digest.finalize().into()
     }
+
+    /// The chains whose transactions join no keys.
+    pub fn no_common_input(&self) -> BTreeSet<Chain> {
+        let chains = self.chains.iter().filter(|terms| !terms.common_input);
+        chains.map(|terms| terms.chain.clone()).collect()
+    }
 }
 
-/// What a chain's transfers must be for a screening to be COMPLETE.
+/// What a chain's transfers must be for a screening to be COMPLETE, and whether they join keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainTerms {
     /// The chain.
@@ -80,6 +97,15 @@ pub struct ChainTerms {
     pub required: Vec<MovementKind>,
     /// The age of the last transfer from which they are stale; `None` where they do not age.
     pub max_age: Option<Duration>,
+    /// Whether its transactions join the keys of their inputs. Says nothing on chains without inputs.
+    pub common_input: bool,
+}
+
+impl ChainTerms {
+    /// A chain of which nothing is asked.
+    fn new(chain: Chain) -> Self {
+        Self { chain, required: Vec::new(), max_age: None, common_input: true }
+    }
 }
 
 /// An asset while its settings come in.
@@ -104,6 +130,7 @@ impl ExposureDraft {
         let settings = ExposureSettings {
             max_hops: DEFAULT_HOPS,
             hub_limit: HUB_LIMIT,
+            cluster_limit: DEFAULT_CLUSTER_LIMIT,
             service_categories: categories(SERVICE_CATEGORIES),
             risk_categories: categories(RISK_CATEGORIES),
             chains: Vec::new(),
@@ -118,6 +145,7 @@ impl ExposureDraft {
         match key {
             "max_hops" => settings.max_hops = narrow(given.integer(1..=MAX_HOPS.into())?)?,
             "hub_limit" => settings.hub_limit = narrow(given.integer(2..=100_000_000)?)?,
+            "cluster_limit" => settings.cluster_limit = narrow(given.integer(2..=1_000_000)?)?,
             "service_categories" => settings.service_categories = categories(given.text()?),
             "risk_categories" => settings.risk_categories = categories(given.text()?),
             _ => return Err(format!("unknown key {key:?}")),
@@ -132,7 +160,7 @@ impl ExposureDraft {
         let place = match chains.iter().position(|terms| terms.chain == chain) {
             Some(place) => place,
             None => {
-                chains.push(ChainTerms { chain, required: Vec::new(), max_age: None });
+                chains.push(ChainTerms::new(chain));
                 chains.len() - 1
             }
         };
@@ -142,6 +170,11 @@ impl ExposureDraft {
                 chains[place].required = kinds;
             }
             "max_age" => chains[place].max_age = Some(given.duration()?),
+            "common_input" => {
+                let joins = given.boolean()?;
+                has_inputs(&chains[place].chain)?;
+                chains[place].common_input = joins;
+            }
             _ => return Err(format!("unknown key {key:?}")),
         }
         Ok(())
@@ -211,6 +244,15 @@ fn required_kinds(chain: &Chain, given: &Given) -> Result<Vec<MovementKind>, Str
     kinds.sort_unstable();
     kinds.dedup();
     Ok(kinds)
+}
+
+/// Refuses chains whose transactions have no inputs, where the key would seem to do something.
+fn has_inputs(chain: &Chain) -> Result<(), String> {
+    if chain.is_utxo() {
+        Ok(())
+    } else {
+        Err(format!("transactions of {chain} have no inputs: they never join keys"))
+    }
 }
 
 /// What an asset becomes: what was given over what was known.

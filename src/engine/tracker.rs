@@ -394,14 +394,10 @@ impl Tracker {
     }
 
     fn world_settings(&self) -> Settings {
-        let ExposureSettings { max_hops, hub_limit, assets, .. } = self.settings.clone();
-        Settings {
-            max_hops,
-            hub_limit,
-            assets,
-            cluster_limit: crate::exposure::DEFAULT_CLUSTER_LIMIT,
-            no_common_input: Default::default(),
-        }
+        let no_common_input = self.settings.no_common_input();
+        let ExposureSettings { max_hops, hub_limit, cluster_limit, assets, .. } =
+            self.settings.clone();
+        Settings { max_hops, hub_limit, assets, cluster_limit, no_common_input }
     }
 
     fn exposure(

@@ -10,7 +10,7 @@ use super::convert::{self, hex, transfer};
 use super::load::Load;
 use super::status::{Refusal, both, invalid_field};
 use super::transfers::{optional_chain, page_limit};
-use super::v1;
+use super::{page, v1};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 use crate::domain::transfer::Amount;
@@ -20,6 +20,9 @@ use crate::screening::snapshot::Snapshot;
 
 /// Bytes of a token before the name of the chain: the moment and the key.
 const HEAD: usize = 8 + PACKED_KEY;
+
+/// The longest name of a chain, in bytes.
+const MAX_CHAIN: usize = 256;
 
 /// Answers a request; the counting runs on the blocking pool.
 pub async fn list(
@@ -97,7 +100,7 @@ fn place(token: &str) -> Result<Option<HubPlace>, Refusal> {
     if token.is_empty() {
         return Ok(None);
     }
-    let known = bytes(token).and_then(|bytes| {
+    let known = page::bytes(token, HEAD + MAX_CHAIN).and_then(|bytes| {
         let (since, rest) = bytes.split_first_chunk::<8>()?;
         let (key, chain) = rest.split_first_chunk::<PACKED_KEY>()?;
         let chain: Chain = std::str::from_utf8(chain).ok()?.parse().ok()?;
@@ -108,19 +111,6 @@ fn place(token: &str) -> Result<Option<HubPlace>, Refusal> {
         Some(place) => Ok(Some(place)),
         None => Err(invalid_field("page_token", "not a token of this method")),
     }
-}
-
-/// The bytes of a text in hex, as many as a token can have.
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    /// The longest name of a chain, in bytes.
-    const MAX_CHAIN: usize = 256;
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() > HEAD + MAX_CHAIN {
-        return None;
-    }
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
-    pairs.iter().map(byte).collect()
 }
 
 #[cfg(test)]

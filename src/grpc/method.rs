@@ -43,7 +43,7 @@ pub struct Method {
 }
 
 /// All methods, in the order of their paths.
-pub const METHODS: [Method; 33] = [
+pub const METHODS: [Method; 34] = [
     method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
     // A stream, of which there may be few: who is nobody must not take them all.
     method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
@@ -96,6 +96,7 @@ pub const METHODS: [Method; 33] = [
         Who::With(Permission::RefreshLists),
     ),
     method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ListCluster", Span::Call, READ),
     method("/lazaretto.v1.ScreeningService/ListHubs", Span::Call, READ),
     method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call, SCREEN),

@@ -34,6 +34,17 @@ pub fn place(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
     }
 }
 
+/// The bytes of a token in hex, at most so many; `None` where it is no such text.
+pub fn bytes(token: &str, most: usize) -> Option<Vec<u8>> {
+    let (pairs, rest) = token.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() > most {
+        return None;
+    }
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? * 16 + digit(*low)?).ok();
+    pairs.iter().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
 use super::v1::{self, ErrorReason};
-use super::{convert, decided_by, hubs, status, trace};
+use super::{clusters, convert, decided_by, hubs, status, trace};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::screening::Scope;
@@ -337,16 +337,21 @@ impl ScreeningService for Screenings {
         &self,
         request: Request<v1::TraceExposureRequest>,
     ) -> Result<Response<v1::TraceExposureResponse>, Status> {
-        let response = trace::trace(&self.engine, &self.load, request.into_inner()).await?;
-        Ok(Response::new(response))
+        trace::trace(&self.engine, &self.load, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_hubs(
         &self,
         request: Request<v1::ListHubsRequest>,
     ) -> Result<Response<v1::ListHubsResponse>, Status> {
-        let response = hubs::list(&self.engine, &self.load, request.into_inner()).await?;
-        Ok(Response::new(response))
+        hubs::list(&self.engine, &self.load, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_cluster(
+        &self,
+        request: Request<v1::ListClusterRequest>,
+    ) -> Result<Response<v1::ListClusterResponse>, Status> {
+        clusters::list(&self.engine, &self.load, request.into_inner()).await.map(Response::new)
     }
 
     async fn screen_transfer(

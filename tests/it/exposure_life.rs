@@ -104,6 +104,8 @@ fn assert_as_built_from_nothing(desk: Desk, dir: &Path) -> usize {
     let mut world = World::new(Settings {
         max_hops: exposure.max_hops,
         hub_limit: exposure.hub_limit,
+        cluster_limit: exposure.cluster_limit,
+        no_common_input: exposure.no_common_input(),
         assets: exposure.assets,
         cluster_limit: DEFAULT_CLUSTER_LIMIT,
         no_common_input: Default::default(),

@@ -247,7 +247,7 @@ fn timing(path: &Path<'_>) -> String {
 }
 
 /// The listing at the other end, in a line.
-fn listing_words(listing: &v1::Listing) -> String {
+pub fn listing_words(listing: &v1::Listing) -> String {
     let party = listing.party.as_ref().map_or("", |party| &party.name);
     let party = if party.is_empty() { "no party named" } else { party };
     let listed_on = words::day(&listing.listed_on);

@@ -154,6 +154,7 @@ fn decoder(method: &str) -> Option<Decode> {
             into(v1::BatchScreenAddressesRequest { queries, ..Default::default() }, bytes)
         },
         "ScreenAddress" => plain::<v1::ScreenAddressRequest>,
+        "ListCluster" => plain::<v1::ListClusterRequest>,
         "ListHubs" => plain::<v1::ListHubsRequest>,
         "ScreenTransfer" => plain::<v1::ScreenTransferRequest>,
         "StreamScreenAddresses" => plain::<v1::StreamScreenAddressesRequest>,

@@ -1,0 +1,149 @@
+//! The cluster of an address by common inputs, with addresses, transactions and assets as the transfers
+//! name them. The joining is in `exposure`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::hubs::holder_of;
+use super::near::{BUDGET, holders, keys_of, unreadable};
+use super::{Engine, EngineError};
+use crate::domain::address::{Address, Reading};
+use crate::domain::chain::Chain;
+use crate::domain::packed_key::PackedKey;
+use crate::domain::transfer::{Holder, Position, Transfer, TxId};
+use crate::exposure::{ClusterPage, ClusterQuery, Join};
+use crate::screening::snapshot::Snapshot;
+
+/// How many transactions are held at once: one has up to 100,000 inputs, of which two are named.
+const ROWS_AT_ONCE: usize = 64;
+
+/// Asks for a page of the cluster of an address.
+#[derive(Clone, Debug)]
+pub struct MembersQuery {
+    /// The address.
+    pub address: String,
+    /// The chain; `None`: every chain that the form fits.
+    pub chain: Option<Chain>,
+    /// The last member of the page before.
+    pub after: Option<PackedKey>,
+    /// At most so many members.
+    pub limit: usize,
+}
+
+/// A transaction with two members among its inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinEvidence {
+    /// The transaction.
+    pub tx: Option<TxId>,
+    /// Its chain.
+    pub chain: Chain,
+    /// Its place in the chain.
+    pub position: Option<Position>,
+    /// When, in Unix seconds.
+    pub time: u64,
+    /// The other member, as the transaction names it.
+    pub other: Holder,
+}
+
+/// A member of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// Its address, as the transaction names it that joins it; else as asked, or the key.
+    pub address: Holder,
+    /// The first transaction that joins it with another member.
+    pub joined_by: Option<JoinEvidence>,
+    /// Whether it is the address asked about.
+    pub is_asked: bool,
+}
+
+/// A page of a cluster.
+#[derive(Clone, Debug)]
+pub struct MembersPage {
+    /// What listings rest on; `None` where no list is loaded.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The cluster; of no keys where no transfer names the address.
+    pub cluster: ClusterPage,
+    /// Beside each of the cluster's members.
+    pub rows: Vec<MemberRow>,
+    /// Beside each of the cluster's volumes: the asset's symbol and the decimals of its display unit.
+    pub assets: Vec<Option<(String, u8)>>,
+    /// The most keys that are taken for one owner's.
+    pub cluster_limit: u32,
+    /// The chains whose transactions join no keys.
+    pub no_common_input: Vec<Chain>,
+}
+
+impl Engine {
+    /// A page of the cluster of an address. Blocks.
+    pub fn cluster(&self, query: &MembersQuery) -> Result<MembersPage, EngineError> {
+        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
+        let asked = keys_of(&address);
+        // The graph is let go before the store is read.
+        let (cluster, snapshot) = {
+            let world = self.graph()?;
+            let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
+            let query = ClusterQuery { after: query.after, limit: query.limit, budget: BUDGET };
+            (world.cluster(&asked, &query).unwrap_or_default(), self.snapshot())
+        };
+        let settings = self.tracker.settings();
+        let rules = cluster.volumes.iter().map(|(chain, it)| settings.assets.rule(chain, &it.asset));
+        let assets = rules.map(|rule| rule.map(|it| (it.symbol.to_string(), it.decimals)));
+        Ok(MembersPage {
+            snapshot,
+            rows: self.member_rows(&cluster, &address, &asked)?,
+            assets: assets.collect(),
+            cluster_limit: settings.cluster_limit,
+            no_common_input: settings.no_common_input().into_iter().collect(),
+            cluster,
+        })
+    }
+
+    /// The members of a page, in its order.
+    fn member_rows(
+        &self,
+        cluster: &ClusterPage,
+        address: &Address<'_>,
+        asked: &[PackedKey],
+    ) -> Result<Vec<MemberRow>, EngineError> {
+        let mut wanted: BTreeMap<u64, Vec<(usize, Join)>> = BTreeMap::new();
+        for (place, member) in cluster.members.iter().enumerate() {
+            if let Some(join) = member.joined_by {
+                wanted.entry(join.row).or_default().push((place, join));
+            }
+        }
+        let mut named = BTreeMap::new();
+        let rows: Vec<u64> = wanted.keys().copied().collect();
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            for (row, transfer) in self.publisher.store().rows(rows)? {
+                for (place, join) in wanted.remove(&row).unwrap_or_default() {
+                    named.insert(place, evidence(&transfer, &join).ok_or_else(unreadable)?);
+                }
+            }
+        }
+        if !wanted.is_empty() {
+            return Err(unreadable());
+        }
+        let members = cluster.members.iter().enumerate().map(|(place, member)| {
+            let is_asked = asked.contains(&member.key);
+            let (address, joined_by) = match named.remove(&place) {
+                Some((address, join)) => (Some(address), Some(join)),
+                None if is_asked => (Some(Holder::Other(address.canonical().into())), None),
+                None => (holders(&[member.key]).pop(), None),
+            };
+            Ok(MemberRow { address: address.ok_or_else(unreadable)?, joined_by, is_asked })
+        });
+        members.collect()
+    }
+}
+
+/// Whom a transaction names by the two keys that it joins; `None` where it does not name both.
+fn evidence(transfer: &Transfer, join: &Join) -> Option<(Holder, JoinEvidence)> {
+    let joined = JoinEvidence {
+        tx: transfer.tx.clone(),
+        chain: transfer.chain.clone(),
+        position: transfer.position(),
+        time: transfer.time,
+        other: holder_of(transfer, join.to)?,
+    };
+    Some((holder_of(transfer, join.from)?, joined))
+}
