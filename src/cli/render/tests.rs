@@ -1,6 +1,7 @@
 //! Goldens of `tests/data/cli`, from messages made by hand; `UPDATE_GOLDENS=1 cargo test --lib
 //! render` writes them anew.
 
+mod cluster;
 mod hostile;
 mod payment;
 mod policy;

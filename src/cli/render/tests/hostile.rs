@@ -210,6 +210,7 @@ fn hostile_transfers(evil: &str) -> String {
     };
     let response = v1::ListHubsResponse { hubs: vec![hub], ..Default::default() };
     shown += &super::super::hubs::text(&response, Style::PLAIN);
+    shown += &cluster(evil);
     let tag = v1::AddTagResponse {
         list_id: text(evil),
         address: text(evil),
@@ -223,4 +224,50 @@ fn hostile_transfers(evil: &str) -> String {
     };
     shown += &super::super::tag::preview(&tag);
     shown + &super::super::tag::added(&tag)
+}
+
+/// A cluster of which every string is hostile.
+fn cluster(evil: &str) -> String {
+    let listing = v1::Listing {
+        list_id: text(evil),
+        address: text(evil),
+        listed_on: text(evil),
+        party: Some(v1::Party { name: text(evil), ..Default::default() }),
+        ..Default::default()
+    };
+    let listings = vec![listing];
+    let join = v1::ClusterJoin {
+        tx: text(evil),
+        chain: text(evil),
+        time: at(i64::MIN),
+        other_address: text(evil),
+        ..Default::default()
+    };
+    let member = v1::ClusterMember {
+        address: text(evil),
+        joined_by: Some(join),
+        listings: listings.clone(),
+        asked: true,
+    };
+    let volume = v1::ClusterVolume {
+        chain: text(evil),
+        asset: text(evil),
+        symbol: text(evil),
+        decimals: Some(u32::MAX),
+        received: text(evil),
+        sent: text("7"),
+    };
+    let response = v1::ListClusterResponse {
+        address: Some(v1::UnderstoodAddress { canonical: text(evil), ..Default::default() }),
+        snapshot_id: text(evil),
+        keys: u64::MAX,
+        listed: u64::MAX,
+        listed_members: vec![v1::ListedClusterMember { listings }],
+        volumes: vec![volume],
+        members: vec![member],
+        next_page_token: text(evil),
+        chains_without_common_input: vec![text(evil)],
+        ..Default::default()
+    };
+    super::super::cluster::text(&response, Style::PLAIN)
 }
