@@ -189,7 +189,7 @@ fn who_is_joined_with_nobody_is_told_so() {
     // Nobody has seen it; nor any account that has no inputs.
     for address in [&bitcoin(99), NEAR] {
         let found = cluster(&place, address, &[]);
-        assert_eq!((&found["keys"], texts(&found["members"], "address").len()), (&"0".into(), 0));
+        assert_eq!((found.get("keys"), found.get("members")), (None, None), "{found}");
         let words = "no transfer names it: nothing is joined with it by common input";
         check(&place.says(&["cluster", address]), 0, &[words]);
     }
@@ -203,7 +203,7 @@ fn the_configuration_takes_joins_off() {
     let place = place();
     let off = ["--set", "chains.bitcoin.common_input=false"];
     let ann = cluster(&place, &bitcoin(ANN), &off);
-    assert_eq!((&ann["keys"], &ann["beyond_limit"]), (&"1".into(), &false.into()), "{ann}");
+    assert_eq!((&ann["keys"], ann.get("beyond_limit")), (&"1".into(), None), "{ann}");
     assert_eq!(ann["chains_without_common_input"], json!([ON_BITCOIN]));
     // Litecoin joins still; and no chain is required by that.
     let cat = cluster(&place, &bitcoin(CAT), &off);
@@ -212,14 +212,14 @@ fn the_configuration_takes_joins_off() {
     check(&place.says(&[&["cluster", &bitcoin(CAT)], &off[..]].concat()), 0, &[&words]);
     let heads = place.json(&[&["transfers", "heads"], &off[..]].concat());
     for head in heads["heads"].as_array().unwrap() {
-        assert_eq!(head["required"], false, "{head}");
+        assert_eq!(head.get("required"), None, "{head}");
     }
 
     let limit = |limit: &str| {
         let set = format!("exposure.cluster_limit={limit}");
         let found = cluster(&place, &bitcoin(ANN), &["--set", &set]);
         assert_eq!(found["cluster_limit"].to_string(), limit);
-        (found["keys"].clone(), found["beyond_limit"].as_bool().unwrap())
+        (found["keys"].clone(), found["beyond_limit"] == true)
     };
     assert_eq!(limit("5"), ("5".into(), false));
     assert_eq!(limit("4"), ("5".into(), true));
@@ -323,22 +323,23 @@ async fn refused(client: &mut Client, ann: &str) {
         chain: chain.to_owned(),
         ..request(ann, 0, "")
     };
-    let upper = good.to_uppercase();
+    // A form is read by itself, whatever chain is named.
+    assert_eq!(ask(client, chain("ethereum")).await.unwrap().members.len(), 5);
+    let longer = format!("{good}ff");
     for (request, reason, field, words) in [
         (request(&bitcoin(BOB), 2, &good), "INVALID_FIELD", "page_token", "for another address"),
         (request(ann, 2, "x"), "INVALID_FIELD", "page_token", "not a token"),
-        (request(ann, 2, &upper), "INVALID_FIELD", "page_token", "not a token"),
+        (request(ann, 2, &longer), "INVALID_FIELD", "page_token", "not a token"),
         (request(ann, 2, &good[2..]), "INVALID_FIELD", "page_token", "not a token"),
         (request(ann, -1, ""), "INVALID_FIELD", "page_size", "below zero"),
         (request("", 0, ""), "INVALID_ADDRESS", "address", "empty"),
         (request("nonsense!", 0, ""), "INVALID_ADDRESS", "address", "form"),
         (chain("x"), "INVALID_CHAIN", "chain", "names no chain"),
-        (chain("ethereum"), "INVALID_ADDRESS", "address", "cannot stand"),
     ] {
         let error = ask(client, request.clone()).await.unwrap_err();
         let fields: Vec<_> = error.fields.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!((error.reason.as_str(), &fields[..]), (reason, &[field][..]), "{request:?}");
-        assert!(error.fields[0].1.contains(words), "{error:?}");
+        assert!(error.fields[0].1.contains(words), "{words:?} is not in {error:?}");
     }
 }
 

@@ -27,20 +27,32 @@ pub fn text(response: &v1::ListClusterResponse, style: Style) -> String {
         }
     };
     let mut text = format!("{}: {joined}\n", or_dash(address));
-    whole(&mut text, response, style);
+    if response.keys > 0 {
+        whole(&mut text, response, style);
+    }
+    not_joined(&mut text, response, style);
+    line(&mut text, 2, "snapshot", &or_dash(&response.snapshot_id));
     volumes(&mut text, response, style);
     if !response.listed_members.is_empty() {
         listed_members(&mut text, response, style);
     }
     if response.keys > 1 {
-        text.push_str("\nmembers, each with the first transaction that joins it\n");
-        response.members.iter().for_each(|it| member(&mut text, it, style));
-        if !response.next_page_token.is_empty() {
-            text.push_str("  and more: --limit\n");
-        }
+        members(&mut text, response, style);
         text.push_str(&format!("\n{}\n", wrapped(CAVEAT, style.width(), 0, 0)));
     }
     text
+}
+
+fn members(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
+    if response.members.is_empty() {
+        text.push_str("\nmembers and totals are not put together: there are too many keys\n");
+        return;
+    }
+    text.push_str("\nmembers, each with the first transaction that joins it\n");
+    response.members.iter().for_each(|it| member(text, it, style));
+    if !response.next_page_token.is_empty() {
+        text.push_str("  and more: --limit\n");
+    }
 }
 
 /// What is said of the cluster as a whole.
@@ -57,18 +69,23 @@ fn whole(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
     wrapped_line(text, 2, "keys", &keys, style.width());
     if response.keys > 1 {
         let transactions = match response.transactions {
+            Some(1) => "1 joins them".to_owned(),
             Some(count) => format!("{} join them", grouped(count)),
-            None => "not counted: there are too many transfers".to_owned(),
+            None => "not counted: there are too many".to_owned(),
         };
         line(text, 2, "transactions", &transactions);
     }
     line(text, 2, "listed", &format!("{} of the keys", grouped(response.listed)));
-    if !response.chains_without_common_input.is_empty() {
-        let chains = words::chains(&response.chains_without_common_input);
-        let off = format!("by transactions of {chains} (chains.<chain>.common_input is false)");
-        wrapped_line(text, 2, "not joined", &off, style.width());
+}
+
+/// On which chains transactions join nobody.
+fn not_joined(text: &mut String, response: &v1::ListClusterResponse, style: Style) {
+    if response.chains_without_common_input.is_empty() {
+        return;
     }
-    line(text, 2, "snapshot", &or_dash(&response.snapshot_id));
+    let chains = words::chains(&response.chains_without_common_input);
+    let off = format!("by transactions of {chains} (chains.<chain>.common_input is false)");
+    wrapped_line(text, 2, "not joined", &off, style.width());
 }
 
 fn volumes(text: &mut String, response: &v1::ListClusterResponse, style: Style) {

@@ -88,7 +88,7 @@ fn what_is_wrong_with_exposure_is_said() {
     );
     check(
         "[chains.bitcoin]\ncommon_input = \"no\"",
-        "F:2: chains.bitcoin.common_input: must be true or false, not \"no\"",
+        "F:2: chains.bitcoin.common_input: must be true or false, not a string",
     );
     check(
         "[chains.ethereum]\ncommon_input = false",

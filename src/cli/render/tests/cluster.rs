@@ -1,4 +1,4 @@
-//! Goldens of clusters: within the limit and beyond it, of one key and of none.
+//! Goldens of clusters: within the limit and beyond it, of one key, of none and of very many.
 
 use super::*;
 use crate::cli::render::cluster::text as shown;
@@ -104,8 +104,18 @@ fn cluster() {
         volumes: vec![volume(BITCOIN, "BTC", "0", "5000000000")],
         ..of(BAD, 1)
     };
-    let pair = v1::ListClusterResponse { transactions: Some(1), ..of(ASKED, 2) };
-    let all = [within, beyond, alone, of(ETHER, 0), pair];
+    let pair = v1::ListClusterResponse {
+        transactions: Some(1),
+        members: vec![member(ASKED, join("5e", BITCOIN, OTHER))],
+        next_page_token: text("7"),
+        ..of(ASKED, 2)
+    };
+    let huge = v1::ListClusterResponse { beyond_limit: true, ..of(ASKED, 1_234_567) };
+    let unseen = v1::ListClusterResponse {
+        chains_without_common_input: vec![text(LITECOIN)],
+        ..of(ETHER, 0)
+    };
+    let all = [within, beyond, alone, unseen, pair, huge];
     let shown: Vec<_> = all.iter().map(|response| shown(response, Style::PLAIN)).collect();
     check("cluster.txt", &shown.join("\n"));
 }
