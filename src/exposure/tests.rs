@@ -2,6 +2,7 @@
 
 mod change;
 mod clusters;
+mod coinjoin;
 mod evasion;
 mod given;
 mod hub_list;

@@ -1,7 +1,7 @@
 //! Real transfers through the store: what they tie to real listings, what of them is loaded and
 //! loads again, and that their sums are those of another implementation.
 
-mod graphsense;
+pub mod graphsense;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

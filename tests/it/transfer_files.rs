@@ -40,11 +40,11 @@ fn try_read(
     Ok((report, transfers))
 }
 
-fn read_file(path: &Path, settings: &ReadSettings) -> (ReadReport, Vec<Transfer>) {
+pub fn read_file(path: &Path, settings: &ReadSettings) -> (ReadReport, Vec<Transfer>) {
     try_read(path, settings).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn settings(chain: Chain) -> ReadSettings {
+pub fn settings(chain: Chain) -> ReadSettings {
     ReadSettings { chain: Some(chain), ..ReadSettings::default() }
 }
 

@@ -17,7 +17,7 @@ use crate::transfer_files::{GraphSense, Made, real, records, without_exponent};
 /// From and to, with a count of transactions and a sum.
 type Relations = BTreeMap<(String, String), (u64, u128)>;
 
-fn lines(path: &Path) -> Vec<Value> {
+pub fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_str(&quoted(line)).unwrap()).collect()
@@ -179,13 +179,8 @@ fn ether_of_the_token_graph_is_the_same() {
     assert_eq!((theirs.len(), moved), (1_306, 169));
 }
 
-/// A small UTXO set. The reference has a relation from each address of an input to each of an
-/// output, with an estimated value: the output's, shared out over the inputs. All of it is compared.
-/// By its definition a leg of several addresses is in no relation (though its value is in the sum of
-/// the inputs), nor is an address with itself; a coinbase is a sender of its own, number 0.
-#[test]
-fn relations_of_the_utxo_set_are_the_same() {
-    let Some(folder) = real("graphsense-reference/utxo") else { return };
+/// The transactions of the small UTXO set as rows of bitcoin-etl.
+pub fn utxo_transactions(folder: &Path) -> Made {
     let hashes: BTreeMap<u64, String> = lines(&folder.join("test_blocks.json"))
         .iter()
         .map(|row| {
@@ -208,7 +203,17 @@ fn relations_of_the_utxo_set_are_the_same() {
             "inputs": legs(&tx["inputs"]), "outputs": legs(&tx["outputs"])});
         row.to_string() + "\n"
     });
-    let made = Made::new(&rows.collect::<String>());
+    Made::new(&rows.collect::<String>())
+}
+
+/// A small UTXO set. The reference has a relation from each address of an input to each of an
+/// output, with an estimated value: the output's, shared out over the inputs. All of it is compared.
+/// By its definition a leg of several addresses is in no relation (though its value is in the sum of
+/// the inputs), nor is an address with itself; a coinbase is a sender of its own, number 0.
+#[test]
+fn relations_of_the_utxo_set_are_the_same() {
+    let Some(folder) = real("graphsense-reference/utxo") else { return };
+    let made = utxo_transactions(&folder);
     let desk = Desk::new(NOW, &["starter_lists=true"]);
     let settings = ReadSettings { chain: Some(Chain::Bitcoin), ..ReadSettings::default() };
     let loaded = load(&desk, made.path(), &settings);
