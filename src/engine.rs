@@ -42,7 +42,7 @@ pub use crate::refresh::{Cause, Difference, ProbeReport, Seen, SourceCheck, Sour
 pub use backfill::{Backfill, BackfillFile};
 pub use backup::judge;
 pub use by_hand::Upload;
-pub use clusters::{JoinEvidence, MemberRow, MembersPage, MembersQuery};
+pub use clusters::{MemberJoin, MemberRow, MembersPage, MembersQuery};
 pub use dialogue::{
     Changes, ChangesSince, DatedChange, Declaration, Import, ListOverview, Publication,
 };

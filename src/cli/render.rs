@@ -3,8 +3,8 @@
 
 pub mod brief;
 pub mod changes;
-pub mod common_input;
 pub mod cluster;
+pub mod common_input;
 mod decided;
 mod exposure;
 pub mod hubs;

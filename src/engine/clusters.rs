@@ -32,7 +32,7 @@ pub struct MembersQuery {
 
 /// A transaction with two members among its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JoinEvidence {
+pub struct MemberJoin {
     /// The transaction.
     pub tx: Option<TxId>,
     /// Its chain.
@@ -51,7 +51,7 @@ pub struct MemberRow {
     /// Its address, as the transaction names it that joins it; else as asked, or the key.
     pub address: Holder,
     /// The first transaction that joins it with another member.
-    pub joined_by: Option<JoinEvidence>,
+    pub joined_by: Option<MemberJoin>,
     /// Whether it is the address asked about.
     pub is_asked: bool,
 }
@@ -86,7 +86,8 @@ impl Engine {
             (world.cluster(&asked, &query).unwrap_or_default(), self.snapshot())
         };
         let settings = self.tracker.settings();
-        let rules = cluster.volumes.iter().map(|(chain, it)| settings.assets.rule(chain, &it.asset));
+        let rules =
+            cluster.volumes.iter().map(|(chain, it)| settings.assets.rule(chain, &it.asset));
         let assets = rules.map(|rule| rule.map(|it| (it.symbol.to_string(), it.decimals)));
         Ok(MembersPage {
             snapshot,
@@ -137,8 +138,8 @@ impl Engine {
 }
 
 /// Whom a transaction names by the two keys that it joins; `None` where it does not name both.
-fn evidence(transfer: &Transfer, join: &Join) -> Option<(Holder, JoinEvidence)> {
-    let joined = JoinEvidence {
+fn evidence(transfer: &Transfer, join: &Join) -> Option<(Holder, MemberJoin)> {
+    let joined = MemberJoin {
         tx: transfer.tx.clone(),
         chain: transfer.chain.clone(),
         position: transfer.position(),

@@ -14,7 +14,7 @@ use super::{page, v1};
 use crate::domain::address::Reading;
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 use crate::domain::transfer::Amount;
-use crate::engine::{Engine, JoinEvidence, MemberRow, MembersPage, MembersQuery};
+use crate::engine::{Engine, MemberJoin, MemberRow, MembersPage, MembersQuery};
 use crate::exposure::{Source, Volume};
 use crate::screening::snapshot::Snapshot;
 
@@ -109,7 +109,7 @@ fn member(row: &MemberRow, listings: Vec<v1::Listing>) -> v1::ClusterMember {
     }
 }
 
-fn join(join: &JoinEvidence) -> v1::ClusterJoin {
+fn join(join: &MemberJoin) -> v1::ClusterJoin {
     v1::ClusterJoin {
         tx: transfer::tx(join.tx.as_ref(), &join.chain),
         chain: join.chain.caip2().into_owned(),

@@ -43,9 +43,7 @@ fn bitcoin(key: u8) -> String {
 /// A row of bitcoin-etl: who puts how much in, and who gets how much.
 fn row(version: u8, height: u64, inputs: &[(u8, u64)], outputs: &[(u8, u64)]) -> String {
     let legs = |legs: &[(u8, u64)]| -> Vec<Value> {
-        let leg = |(key, value): &(u8, u64)| {
-            json!({"addresses": [address(version, *key)], "value": value, "type": "pubkeyhash"})
-        };
+        let leg = |(key, value): &(u8, u64)| json!({"addresses": [address(version, *key)], "value": value, "type": "pubkeyhash"});
         legs.iter().map(leg).collect()
     };
     let (inputs, outputs) = (legs(inputs), legs(outputs));
@@ -319,10 +317,8 @@ async fn refused(client: &mut Client, ann: &str) {
     // The key has other addresses; the cluster other keys.
     let litecoin = request(&address(LITECOIN, ANN), 9, &good);
     assert_eq!(ask(client, litecoin).await.unwrap().members.len(), 3);
-    let chain = |chain: &str| v1::ListClusterRequest {
-        chain: chain.to_owned(),
-        ..request(ann, 0, "")
-    };
+    let chain =
+        |chain: &str| v1::ListClusterRequest { chain: chain.to_owned(), ..request(ann, 0, "") };
     // A form is read by itself, whatever chain is named.
     assert_eq!(ask(client, chain("ethereum")).await.unwrap().members.len(), 5);
     let longer = format!("{good}ff");
@@ -348,7 +344,8 @@ fn it_takes_the_permission_to_read() {
     let place = place();
     let [reads, screens] = ["0123456789-token-that-reads", "0123456789-token-that-screens"];
     let hash = |token: &str| {
-        let hex = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex =
+            Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("sha256:{hex}")
     };
     let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);

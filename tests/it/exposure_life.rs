@@ -16,7 +16,7 @@ use lazaretto::domain::packed_key::PackedKey;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxId, TxStatus,
 };
-use lazaretto::exposure::{DEFAULT_CLUSTER_LIMIT, Label, Labels, Settings, Source, World};
+use lazaretto::exposure::{Label, Labels, Settings, Source, World};
 use lazaretto::screening::FindingKind;
 use lazaretto::screening::parties::parties;
 use lazaretto::store::Store;
@@ -107,8 +107,6 @@ fn assert_as_built_from_nothing(desk: Desk, dir: &Path) -> usize {
         cluster_limit: exposure.cluster_limit,
         no_common_input: exposure.no_common_input(),
         assets: exposure.assets,
-        cluster_limit: DEFAULT_CLUSTER_LIMIT,
-        no_common_input: Default::default(),
     });
     store
         .read_rows(0, |first_row, rows| {

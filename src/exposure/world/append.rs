@@ -137,8 +137,7 @@ impl World {
         });
         let [(_, inputs), (_, outputs)] = &sides;
         // Of what failed nobody knows who signed it.
-        let may_join =
-            transfer.status != TxStatus::Failed && self.clusters.is_on(&transfer.chain);
+        let may_join = transfer.status != TxStatus::Failed && self.clusters.is_on(&transfer.chain);
         if may_join && joins(movement, inputs, outputs) {
             self.nodes.flags[tx as usize] |= JOINS;
         }

@@ -62,10 +62,8 @@ fn of(address: &str, keys: u64) -> v1::ListClusterResponse {
 
 #[test]
 fn cluster() {
-    let listed = v1::ClusterMember {
-        listings: vec![bad()],
-        ..member(BAD, join("5e", BITCOIN, ASKED))
-    };
+    let listed =
+        v1::ClusterMember { listings: vec![bad()], ..member(BAD, join("5e", BITCOIN, ASKED)) };
     let asked = v1::ClusterMember { asked: true, ..member(ASKED, join("5e", BITCOIN, BAD)) };
     let litecoin = "LcHKx4nBuwZC9ViFhXmgdvEWAWqhZTpKYR";
     let within = v1::ListClusterResponse {
@@ -79,11 +77,8 @@ fn cluster() {
         members: vec![listed.clone(), asked, member(litecoin, join("a7", LITECOIN, litecoin))],
         ..of(ASKED, 3)
     };
-    let unplaced = v1::ClusterJoin {
-        tx: String::new(),
-        position: None,
-        ..join("", BITCOIN, OTHER).unwrap()
-    };
+    let unplaced =
+        v1::ClusterJoin { tx: String::new(), position: None, ..join("", BITCOIN, OTHER).unwrap() };
     let beyond = v1::ListClusterResponse {
         beyond_limit: true,
         listed: 1_234,
