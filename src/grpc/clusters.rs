@@ -101,22 +101,17 @@ fn volume(volume: &Volume, asset: Option<&(String, u8)>) -> v1::ClusterVolume {
 }
 
 fn member(row: &MemberRow, listings: Vec<v1::Listing>) -> v1::ClusterMember {
-    v1::ClusterMember {
-        address: row.address.to_string(),
-        joined_by: row.joined_by.as_ref().map(join),
-        listings,
-        asked: row.is_asked,
-    }
-}
-
-fn join(join: &MemberJoin) -> v1::ClusterJoin {
-    v1::ClusterJoin {
-        tx: transfer::tx(join.tx.as_ref(), &join.chain),
+    let address = row.address.to_string();
+    let join = |join: &MemberJoin| v1::CommonInputJoin {
+        from: address.clone(),
+        to: join.other.to_string(),
         chain: join.chain.caip2().into_owned(),
+        tx: transfer::tx(join.tx.as_ref(), &join.chain),
         position: join.position.map(transfer::position),
         time: Some(transfer::time(join.time)),
-        other_address: join.other.to_string(),
-    }
+    };
+    let joined_by = row.joined_by.as_ref().map(join);
+    v1::ClusterMember { address, joined_by, listings, asked: row.is_asked }
 }
 
 /// A token for the page after the member `last` of the cluster of `of`.

@@ -99,7 +99,8 @@ fn joins(cluster: &v1::ListClusterResponse) -> Vec<(String, u64, String)> {
         let height = join.position.as_ref().unwrap().height;
         assert_eq!(join.tx, format!("{height:064x}"));
         assert_eq!(join.time.unwrap().seconds, 1_767_000_000 + height as i64 * 60);
-        (member.address.clone(), height, join.other_address)
+        assert_eq!(join.from, member.address);
+        (join.from, height, join.to)
     };
     cluster.members.iter().map(join).collect()
 }

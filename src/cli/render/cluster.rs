@@ -154,7 +154,7 @@ fn member(text: &mut String, member: &v1::ClusterMember, style: Style) {
     let tx = if join.tx.is_empty() { "a transaction without an id" } else { &join.tx };
     let why = format!(
         "beside {} in {} ({}{place}), {}",
-        or_dash(&join.other_address),
+        or_dash(&join.to),
         escape(tx),
         or_dash(&join.chain),
         words::moment(join.time.as_ref())

@@ -22,13 +22,14 @@ fn bad() -> v1::Listing {
     }
 }
 
-fn join(tx: &str, chain: &str, other: &str) -> Option<v1::ClusterJoin> {
-    Some(v1::ClusterJoin {
+fn join(tx: &str, chain: &str, other: &str) -> Option<v1::CommonInputJoin> {
+    Some(v1::CommonInputJoin {
         tx: tx.repeat(32),
         chain: text(chain),
         position: Some(v1::ChainPosition { height: 800_000, tx_index: 7, index: 0 }),
         time: at(1_690_168_629),
-        other_address: text(other),
+        to: text(other),
+        ..Default::default()
     })
 }
 
@@ -43,7 +44,7 @@ fn volume(chain: &str, symbol: &str, received: &str, sent: &str) -> v1::ClusterV
     }
 }
 
-fn member(address: &str, joined_by: Option<v1::ClusterJoin>) -> v1::ClusterMember {
+fn member(address: &str, joined_by: Option<v1::CommonInputJoin>) -> v1::ClusterMember {
     v1::ClusterMember { address: text(address), joined_by, ..Default::default() }
 }
 
@@ -77,8 +78,11 @@ fn cluster() {
         members: vec![listed.clone(), asked, member(litecoin, join("a7", LITECOIN, litecoin))],
         ..of(ASKED, 3)
     };
-    let unplaced =
-        v1::ClusterJoin { tx: String::new(), position: None, ..join("", BITCOIN, OTHER).unwrap() };
+    let unplaced = v1::CommonInputJoin {
+        tx: String::new(),
+        position: None,
+        ..join("", BITCOIN, OTHER).unwrap()
+    };
     let beyond = v1::ListClusterResponse {
         beyond_limit: true,
         listed: 1_234,

@@ -236,11 +236,11 @@ fn cluster(evil: &str) -> String {
         ..Default::default()
     };
     let listings = vec![listing];
-    let join = v1::ClusterJoin {
+    let join = v1::CommonInputJoin {
         tx: text(evil),
         chain: text(evil),
         time: at(i64::MIN),
-        other_address: text(evil),
+        to: text(evil),
         ..Default::default()
     };
     let member = v1::ClusterMember {
