@@ -145,6 +145,8 @@ fn found_words(answer: &v1::Screening) -> String {
         Some("") | None => listing.address,
         Some(name) => name.to_owned(),
     };
+    let is_joined = found.exposure.as_ref().is_some_and(|exposure| exposure.common_input);
+    let who = if is_joined { format!("one joined (estimate) with {who}") } else { who };
     let hops = found.exposure.as_ref().map_or(0, |exposure| exposure.hops);
     let hops = words::count(hops as usize, "hop", "hops");
     let is_removed = listing.state == i32::from(v1::ListingState::Removed);

@@ -52,7 +52,7 @@ fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
         let listed = path.links.last().map(|link| name(link.to));
         let sent = path.message.direction() == v1::ExposureDirection::SentTo;
         if let Some(listed) = listed.as_ref().filter(|_| !sent) {
-            drawn.push_str(&format!("{listed} ≈ "));
+            drawn.push_str(&format!("{listed} ~ "));
         }
         for (place, step) in path.steps.iter().enumerate() {
             if place == 0 {
@@ -62,10 +62,10 @@ fn drawn_path(asked: &str, path: &v1::ExposurePath) -> String {
             drawn.push_str(&format!(" → {} → {}", escape(&amount), name(step.to)));
         }
         if let Some(listed) = listed.as_ref().filter(|_| sent) {
-            drawn.push_str(&format!(" ≈ {listed}"));
+            drawn.push_str(&format!(" ~ {listed}"));
         }
         if listed.is_some() {
-            drawn.push_str(&format!(" (≈ joined by {ESTIMATE})"));
+            drawn.push_str(&format!(" (~ joined by {ESTIMATE})"));
         }
     }
     drawn

@@ -233,7 +233,7 @@ fn headline(path: &Path<'_>) -> String {
         v1::ExposureDirection::Unspecified => "a tie with",
     };
     let whom = match path.message.common_input {
-        true => format!("an address that is joined with a listed one by {ESTIMATE}"),
+        true => format!("an address that is joined with a listed one by {ESTIMATE},"),
         false => "a listed address".to_owned(),
     };
     let hops = words::count(path.steps.len(), "hop", "hops");

@@ -91,10 +91,7 @@ fn finding(kind: v1::FindingKind, score: u32, listing: v1::Listing) -> v1::Findi
                 "Funds of an address of LAZARUS GROUP reached this address over 2 transfers."
             }
             v1::FindingKind::HubExposure => "This address deals with a busy address.",
-            v1::FindingKind::CoSpent => {
-                "This address is joined with LAZARUS GROUP's listed address by common input (an \
-                 estimate): it and a listed address are inputs of one transaction."
-            }
+            v1::FindingKind::CoSpent => "This address is joined with LAZARUS GROUP's.",
             v1::FindingKind::Unspecified => "",
         }),
         ..Default::default()
@@ -481,8 +478,18 @@ fn addresses_that_are_joined() {
         "1HxbaBMF2jXBVnagoHvaA6rLxmaYL8gb8T",
         "1FDCgJ8m2xDyVmYuankk13XReVC2Zvs5cz",
     ];
+    let how = |is_beside: bool| match is_beside {
+        true => ": it and a listed address are inputs of one transaction",
+        false => ", over a chain of transactions",
+    };
     let co_spent = |beside_listed, chain| v1::Finding {
         key_id: String::new(),
+        reason: format!(
+            "This address is joined with LAZARUS GROUP's listed address {} (OFAC SDN) by common input \
+             (an estimate){}.",
+            listed.address,
+            how(beside_listed)
+        ),
         beside_listed,
         common_input_chain: chain,
         ..finding(v1::FindingKind::CoSpent, 95, listed.clone())

@@ -258,7 +258,7 @@ fn table(page: &mut String, picture: &Picture<'_>, path: &Path<'_>) {
 /// A line of a transaction that joins two addresses.
 fn link_row(page: &mut String, picture: &Picture<'_>, link: &Link<'_>) {
     page.push_str(&format!(
-        "<tr><th scope=\"row\" class=\"join\" aria-label=\"joined\">&#8776;</th><td data-of=\"From\">{}</td>\
+        "<tr><th scope=\"row\" class=\"join\" aria-label=\"joined\">~</th><td data-of=\"From\">{}</td>\
          <td data-of=\"To\">{}</td><td data-of=\"Amount\">none: joined by {ESTIMATE}</td>\
          <td data-of=\"Time (UTC)\">{}</td>\
          <td data-of=\"Transaction\">{}<br><span class=\"dim\">{}</span></td></tr>\n",
