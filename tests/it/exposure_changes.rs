@@ -342,7 +342,17 @@ fn check_paths(look: &Look, context: &str) {
             Direction::ReceivedFrom => &path.hops.first().unwrap().from,
             Direction::SentTo => &path.hops.last().unwrap().to,
         };
-        assert_eq!(end.address.to_string(), exposed.listed.1, "{context}");
+        // A path begins at the listed address, or at one that is joined with it.
+        let listed = match &path.joined {
+            None => &end.address,
+            Some(chain) => {
+                let (first, last) = (chain.joins.first().unwrap(), chain.joins.last().unwrap());
+                assert_eq!(first.from, end.address, "{context}");
+                &last.to
+            }
+        };
+        assert_eq!(path.joined.is_some(), exposed.common_input, "{context}");
+        assert_eq!(listed.to_string(), exposed.listed.1, "{context}");
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Exposed {
     /// In basis points.
     pub share: u16,
     pub hub: bool,
+    pub common_input: bool,
 }
 
 /// What a screening said of exposure.
@@ -128,6 +129,7 @@ impl Desk {
                     timing: near.timing,
                     share: near.direct.and_then(|direct| direct.share).unwrap_or(0),
                     hub: near.hub,
+                    common_input: near.common_input,
                 };
                 Some((exposed, evidence))
             })
