@@ -1,6 +1,7 @@
 //! The exposure core against a slow, obvious model: labels after every change, paths, restarts.
 
 mod change;
+mod cluster_evasion;
 mod clusters;
 mod coinjoin;
 mod evasion;

@@ -29,8 +29,9 @@ fn legs(transfer: &Transfer) -> impl Iterator<Item = &Leg> {
     moved.inputs.iter().chain(&moved.outputs)
 }
 
-fn key(holder: &Holder) -> PackedKey {
-    PackedKey::from(&holder.key_ids(&Chain::Bitcoin)[0])
+/// `None` for an all-zero key, which nobody has.
+fn key(holder: &Holder) -> Option<PackedKey> {
+    holder.key_ids(&Chain::Bitcoin).first().map(PackedKey::from)
 }
 
 impl Clusters {
@@ -46,14 +47,15 @@ impl Clusters {
         world.append(0, &transfers);
         world.relabel();
         let holders = transfers.iter().flat_map(legs).flat_map(|leg| &leg.holders);
-        let addresses = holders.map(|holder| (key(holder), holder.to_string())).collect();
+        let addresses =
+            holders.filter_map(|holder| Some((key(holder)?, holder.to_string()))).collect();
         Self { world, addresses }
     }
 
-    /// Members, from pages of a few.
+    /// Members, from pages.
     fn members(&self, key: PackedKey) -> Vec<ClusterMember> {
         let mut members = Vec::new();
-        let mut query = ClusterQuery { after: None, limit: 7, budget: u64::MAX };
+        let mut query = ClusterQuery { after: None, limit: 300, budget: u64::MAX };
         loop {
             let page = self.world.cluster(&[key], &query).unwrap();
             assert!(!page.is_cut);
@@ -157,7 +159,7 @@ fn clusters_of_real_blocks_are_those_of_an_independent_program() {
         let Movement::Utxo(moved) = &transfer.movement else { panic!("{transfer:?}") };
         if coinjoins.contains(&&*id) {
             for input in &moved.inputs {
-                let key = key(&input.holders[0]);
+                let key = key(&input.holders[0]).unwrap();
                 assert_eq!(clusters.members(key).len(), 1, "{input:?} in {id}");
                 alone.insert(key);
             }

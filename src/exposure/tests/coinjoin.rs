@@ -90,7 +90,7 @@ fn cluster_of(world: &World, number: usize) -> u64 {
     world.cluster(&[key(number)], &query).unwrap().keys
 }
 
-/// How many keys each of the first `keys` is joined with, itself included.
+/// Sizes of the clusters of the first `keys`.
 fn joined(rows: &[Transfer], keys: usize) -> BTreeSet<u64> {
     let world = world(rows, Vec::new(), Vec::new());
     (0..keys).map(|number| cluster_of(&world, number)).collect()
@@ -99,13 +99,15 @@ fn joined(rows: &[Transfer], keys: usize) -> BTreeSet<u64> {
 fn check(shapes: &[Shape], is_joined: bool) {
     for shape in shapes {
         let world = world(&[shape.transaction()], Vec::new(), Vec::new());
-        let wanted = if is_joined { shape.keys as u64 } else { 1 };
-        for number in 0..shape.keys {
-            assert_eq!(cluster_of(&world, number), wanted, "{}", shape.name);
-        }
-        let paid = shape.outputs.iter().map(|(outputs, _)| outputs).sum::<usize>();
-        for number in OUTPUTS..OUTPUTS + paid {
-            assert_eq!(cluster_of(&world, number), 1, "{}: an output", shape.name);
+        let query = ClusterQuery { after: None, limit: shape.keys + 1, budget: 10_000_000 };
+        let cluster = world.cluster(&[key(0)], &query).unwrap();
+        let members: BTreeSet<_> = cluster.members.iter().map(|member| member.key).collect();
+        let joined = if is_joined { shape.keys } else { 1 };
+        assert_eq!(members, (0..joined).map(key).collect(), "{}", shape.name);
+        let others = joined..shape.keys;
+        let paid: usize = shape.outputs.iter().map(|(outputs, _)| outputs).sum();
+        for number in others.chain(OUTPUTS..OUTPUTS + paid) {
+            assert_eq!(cluster_of(&world, number), 1, "{number} of {}", shape.name);
         }
     }
 }
