@@ -5,9 +5,16 @@
 //! no limit and no dust by default. Dust is how many of 1,000 transfers are below the floor. Several hops,
 //! as in `5,8,15`, are measured one after the other; the most memory is that of the process.
 //! With `--graph FOLDER` it writes the graph and the seeds there, for `other_tools.py`, and ends.
+//!
+//! `-- --utxo [millions of transactions] [rounds] [hops] [on|off]` measures common inputs instead, on
+//! transactions of a UTXO chain: with them and without, unless told which.
 
+#[path = "exposure/common_input.rs"]
+mod common_input;
 #[path = "exposure/rmat.rs"]
 mod rmat;
+#[path = "exposure/utxo.rs"]
+mod utxo;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -143,6 +150,8 @@ fn main() {
     let mut arguments: Vec<_> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
     let graph = arguments.iter().position(|argument| argument == "--graph");
     let graph = graph.map(|at| arguments.drain(at..at + 2).next_back().expect("a folder"));
+    let utxo = arguments.iter().position(|argument| argument == "--utxo");
+    let utxo = utxo.map(|at| arguments.remove(at));
     let mut arguments = arguments.into_iter();
     let mut text = || arguments.next();
     let number = |text: Option<String>, default: u64| {
@@ -150,6 +159,17 @@ fn main() {
     };
     let (millions, rounds) = (number(text(), 4), number(text(), 5));
     let depths = text().unwrap_or_else(|| DEFAULT_HOPS.to_string());
+    if utxo.is_some() {
+        let hops = depths.parse().expect("hops");
+        let modes = match text().as_deref() {
+            None => vec![true, false],
+            Some("on") => vec![true],
+            Some("off") => vec![false],
+            Some(other) => panic!("{other}: on or off"),
+        };
+        let transactions = millions << 20;
+        return common_input::measure(&common_input::Run { transactions, rounds, hops, modes });
+    }
     let hub_limit = number(text(), u32::MAX.into());
     let hub_limit = u32::try_from(hub_limit).expect("a limit");
     let dust = number(text(), 0);
