@@ -4,7 +4,7 @@
 //! of which amount. The addresses are made up. Sources of the shapes:
 //!
 //! - the Bitcoin blocks of 2014 (`...8e22283ecc`), 2016 (`...fd854513f2`) and 2021 (`...2c726dafae`);
-//! - `7e875be6`: the data of `crocs-muni/coinjoin-mappings`;
+//! - `7e875be6`: the data of `OndrejMan/coinjoin-mappings`;
 //! - the others: the test data of `Copexit/am-i-exposed`, with addresses unless a test says otherwise.
 //!
 //! Literature:
