@@ -327,9 +327,10 @@ impl World {
         let mut looked_at = HashSet::new();
         for &node in members {
             for (_, tx) in reach.transactions_of(node) {
-                if looked_at.insert(tx) {
-                    inputs.read(reach.ground, tx);
-                    count += u64::from(!inputs.keys.is_empty());
+                // Once for all of its keys.
+                if !looked_at.contains(&tx) && inputs.has(reach.ground, tx, node) {
+                    looked_at.insert(tx);
+                    count += 1;
                 }
             }
             if reach.work.is_cut_short() {

@@ -63,7 +63,21 @@ struct Timeline<'a> {
     reach: Reach<'a>,
     /// When, which transaction, and the rest of the edges that it came from.
     next: BinaryHeap<Reverse<(u64, Node, usize)>>,
-    rests: Vec<(ClockId, &'a [Edge])>,
+    rests: Vec<Rest<'a>>,
+}
+
+/// Edges of a key that were not gone through yet.
+struct Rest<'a> {
+    key: Node,
+    clock: ClockId,
+    edges: &'a [Edge],
+}
+
+/// A transaction that a key is an input of.
+struct Input {
+    time: u64,
+    tx: Node,
+    key: Node,
 }
 
 impl Joining {
@@ -146,7 +160,7 @@ impl<'a> Reach<'a> {
     pub fn transactions_of(self, key: Node) -> impl Iterator<Item = (u64, Node)> + use<'a> {
         let mut timeline = Timeline::new(self);
         timeline.add(key);
-        std::iter::from_fn(move || timeline.next())
+        std::iter::from_fn(move || timeline.next().map(|input| (input.time, input.tx)))
     }
 
     /// Grows from a key by the transaction that is next in time.
@@ -159,14 +173,15 @@ impl<'a> Reach<'a> {
         // So many keys are joined by what was before `moment`.
         let (mut whole, mut moment) = (1, 0);
         let mut inputs = Inputs::default();
-        while let Some((time, tx)) = timeline.next() {
+        while let Some(Input { time, tx, key }) = timeline.next() {
             if time > moment {
                 (whole, moment) = (keys.len(), time);
             }
-            if !looked_at.insert(tx) {
+            // A key may be an input and not joined: one of several holders of a leg.
+            if looked_at.contains(&tx) || !inputs.has(self.ground, tx, key) {
                 continue;
             }
-            inputs.read(self.ground, tx);
+            looked_at.insert(tx);
             self.work.add(inputs.keys.len());
             for &key in &inputs.keys {
                 if seen.insert(key) {
@@ -193,7 +208,7 @@ impl<'a> Timeline<'a> {
         let Ground { nodes, edges, .. } = self.reach.ground;
         for &node in nodes.group(&key) {
             for piece in edges.out.pieces(node) {
-                self.rests.push((nodes.clock(node), piece));
+                self.rests.push(Rest { key, clock: nodes.clock(node), edges: piece });
                 self.go_on(self.rests.len() - 1);
             }
         }
@@ -202,7 +217,7 @@ impl<'a> Timeline<'a> {
     /// Brings in the next transaction of a rest.
     fn go_on(&mut self, rest: usize) {
         let Reach { ground, until, work, .. } = self.reach;
-        let (clock, mut edges) = self.rests[rest];
+        let Rest { clock, mut edges, .. } = self.rests[rest];
         while let Some((edge, after)) = edges.split_first() {
             edges = after;
             if !work.look() {
@@ -216,13 +231,13 @@ impl<'a> Timeline<'a> {
                 break;
             }
         }
-        self.rests[rest].1 = edges;
+        self.rests[rest].edges = edges;
     }
 
-    /// The next transaction: when and which. One of several keys comes again.
-    fn next(&mut self) -> Option<(u64, Node)> {
+    /// The next transaction; one of several keys comes again.
+    fn next(&mut self) -> Option<Input> {
         let Reverse((time, tx, rest)) = self.next.pop()?;
         self.go_on(rest);
-        Some((time, tx))
+        Some(Input { time, tx, key: self.rests[rest].key })
     }
 }
