@@ -128,6 +128,8 @@ impl World {
                 all.note(found);
             }
         }
+        // What it begins with may not have been found.
+        all.cut_short |= work.is_cut_short();
         all.examined = all.examined.saturating_add(work.looked_at());
         all.stops_met.sort_unstable();
         all.stops_met.dedup();
@@ -188,6 +190,8 @@ impl World {
             let path = |(_, path)| path;
             all.found.extend(found.into_iter().map(path).take(query.max_paths));
         }
+        // What it begins with may not have been found.
+        all.cut_short |= work.is_cut_short();
         all.examined = all.examined.saturating_add(work.looked_at());
         all.stops_met.sort_unstable();
         all.stops_met.dedup();

@@ -85,11 +85,16 @@ impl Clusters {
     /// Makes one set of two, by their roots. Members of a set that becomes a part of one beyond the
     /// limit are noted.
     fn join(&mut self, a: Node, b: Node, changed: &mut HashSet<Node>) -> Node {
-        let is_cut = |root: Node| self.listed.get(&root).is_some_and(ListedSet::is_cut);
-        match (is_cut(a), is_cut(b)) {
-            (true, false) => changed.extend(self.sets.members(b)),
-            (false, true) => changed.extend(self.sets.members(a)),
-            (true, true) | (false, false) => {}
+        let cut = |root: Node| self.listed.get(&root).map(|set| set.cut).unwrap_or_default();
+        let (of_a, of_b) = (cut(a), cut(b));
+        let adds = |other: [Option<u32>; KINDS], own: [Option<u32>; KINDS]| {
+            other.iter().zip(own).any(|(other, own)| other.is_some() && *other != own)
+        };
+        if adds(of_b, of_a) {
+            changed.extend(self.sets.members(a));
+        }
+        if adds(of_a, of_b) {
+            changed.extend(self.sets.members(b));
         }
         let root = self.sets.join(a, b);
         let below = if root == a { b } else { a };
