@@ -12,7 +12,7 @@ use super::searches::{self, BUDGET, Facts};
 use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{Leg, Movement, Transfer, TxStatus, UtxoMovement};
+use crate::domain::transfer::{Leg, Movement, Placement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
     ClusterPage, ClusterQuery, CommonInput, DEFAULT_CLUSTER_LIMIT, Direction, JoinChain, Labels,
     PathQuery, Settings, Source, StopReason, Timing, World,
@@ -129,13 +129,13 @@ proptest! {
     /// One build.
     #[test]
     fn a_build_is_the_model(
-        rows in prop::collection::vec(given::joining(), 1..26),
+        (mix, rows) in given::mixed(|transfer| prop::collection::vec(transfer, 1..26)),
         sources in prop::collection::vec(given::source(), 1..5),
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, hub_limit) in (1_u8..=15, 2_u32..8),
         clusters in given::clusters(),
     ) {
-        let mut known = Known::new(clusters.within(settings(max_hops, hub_limit)));
+        let mut known = Known::new(clusters.within(mix.within(settings(max_hops, hub_limit))));
         known.apply(Change::Stops(stops));
         known.apply(Change::Sources(sources));
         known.apply(Change::Append(rows));
@@ -145,11 +145,11 @@ proptest! {
     /// Any interleaving.
     #[test]
     fn changes_end_where_a_build_does(
-        changes in prop::collection::vec(change(given::joining()), 1..24),
+        (mix, changes) in given::mixed(|it| prop::collection::vec(change(it), 1..24)),
         (max_hops, hub_limit) in (1_u8..=15, 2_u32..14),
         clusters in given::clusters(),
     ) {
-        let mut known = Known::new(clusters.within(settings(max_hops, hub_limit)));
+        let mut known = Known::new(clusters.within(mix.within(settings(max_hops, hub_limit))));
         for change in changes {
             known.apply(change);
         }
@@ -158,20 +158,20 @@ proptest! {
 
     #[test]
     fn the_model_is_what_walks_say(
-        rows in prop::collection::vec(given::joining(), 1..9),
+        (mix, rows) in given::mixed(|transfer| prop::collection::vec(transfer, 1..9)),
         sources in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         max_hops in 1_u8..=5,
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(max_hops, 4));
+        let settings = clusters.within(mix.within(settings(max_hops, 4)));
         assert_walks_have_the_hops(&settings, &rows, &sources, &stops);
     }
 
     /// Common inputs and exposure, for the sources in force or others.
     #[test]
     fn as_of_is_the_model_of_then(
-        transfers in prop::collection::vec(given::joining(), 1..22),
+        (mix, transfers) in given::mixed(|transfer| prop::collection::vec(transfer, 1..22)),
         sources in prop::collection::vec(given::source(), 1..5),
         others in prop::collection::vec(given::source(), 1..5),
         stops in prop::collection::vec(given::stop(), 0..2),
@@ -179,7 +179,7 @@ proptest! {
         hub_limit in 2_u32..8,
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(max_hops, hub_limit));
+        let settings = clusters.within(mix.within(settings(max_hops, hub_limit)));
         let facts = Facts { settings, transfers, sources, stops };
         let (world, model) = (facts.world(), facts.model());
         let others = custom.then_some(&others[..]);
@@ -189,7 +189,7 @@ proptest! {
 
     #[test]
     fn paths_are_walks(
-        transfers in prop::collection::vec(given::joining(), 1..9),
+        (mix, transfers) in given::mixed(|transfer| prop::collection::vec(transfer, 1..9)),
         sources in prop::collection::vec(given::source(), 1..4),
         others in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
@@ -197,43 +197,43 @@ proptest! {
         (until, custom) in (0_u64..75, any::<bool>()),
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(max_hops, hub_limit));
+        let settings = clusters.within(mix.within(settings(max_hops, hub_limit)));
         let facts = Facts { settings, transfers, sources, stops };
         searches::assert_paths(&facts, asked, until, custom.then_some(&others[..]));
     }
 
     #[test]
     fn evidence_is_a_walk(
-        transfers in prop::collection::vec(given::joining(), 1..10),
+        (mix, transfers) in given::mixed(|transfer| prop::collection::vec(transfer, 1..10)),
         sources in prop::collection::vec(given::source(), 1..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         (max_hops, hub_limit) in (1_u8..=5, 2_u32..8),
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(max_hops, hub_limit));
+        let settings = clusters.within(mix.within(settings(max_hops, hub_limit)));
         searches::assert_evidence(&Facts { settings, transfers, sources, stops });
     }
 
     #[test]
     fn a_chain_is_a_shortest_one(
-        transfers in prop::collection::vec(given::joining(), 1..16),
+        (mix, transfers) in given::mixed(|transfer| prop::collection::vec(transfer, 1..16)),
         stops in prop::collection::vec(given::stop(), 0..2),
         until in 0_u64..75,
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(3, 100));
+        let settings = clusters.within(mix.within(settings(3, 100)));
         assert_chains(&Facts { settings, transfers, sources: Vec::new(), stops }, until);
     }
 
     #[test]
     fn pages_list_the_whole_cluster_once(
-        transfers in prop::collection::vec(given::joining(), 1..16),
+        (mix, transfers) in given::mixed(|transfer| prop::collection::vec(transfer, 1..16)),
         sources in prop::collection::vec(given::source(), 0..4),
         stops in prop::collection::vec(given::stop(), 0..2),
         limit in 1_usize..5,
         clusters in given::clusters(),
     ) {
-        let settings = clusters.within(settings(3, 100));
+        let settings = clusters.within(mix.within(settings(3, 100)));
         assert_pages(&Facts { settings, transfers, sources, stops }, limit);
     }
 }
@@ -586,7 +586,7 @@ fn the_first_source_that_joins_is_named_before_one_that_is_cut() {
     assert_eq!([A, T].map(|number| tie(&found, number)), [Some(Tie::Cut(S)), Some(Tie::Cut(S))]);
 }
 
-/// What comes late stands where it would have.
+/// What comes late stands where it would have, whether or not its block is known.
 #[test]
 fn a_late_transaction_joins_and_blows_up_as_if_it_had_come_in_time() {
     let rows = [
@@ -596,24 +596,48 @@ fn a_late_transaction_joins_and_blows_up_as_if_it_had_come_in_time() {
         join(&[A, C], 7),
         join(&[A, D], 6),
     ];
-    let tied = |rows: &[Transfer]| {
-        let found = labels(&limited(3, facts(rows, &[S])));
-        [A, B, C, D].map(|number| tie(&found, number))
-    };
-    let mut world = limited(3, facts(&rows[..2], &[S])).world();
     let [beside, joined, cut] = [Tie::Beside(S), Tie::Joined(S), Tie::Cut(S)].map(Some);
     let wanted = [
         (3, [beside, joined, None, None]),
         (4, [beside, cut, joined, None]),
         (5, [beside, cut, cut, joined]),
     ];
-    for (many, wanted) in wanted {
-        world.append(many - 1, &rows[many as usize - 1..many as usize]);
-        let found = world.relabel().labels;
-        assert_eq!([A, B, C, D].map(|number| tie(&found, number)), wanted);
-        assert_eq!(tied(&rows[..many as usize]), wanted);
-        assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, true)]);
+    let unplaced = rows.clone().map(|row| Transfer { placement: Placement::Unknown, ..row });
+    for rows in [rows, unplaced] {
+        let mut world = limited(3, facts(&rows[..2], &[S])).world();
+        for (many, wanted) in wanted {
+            world.append(many as u64 - 1, &rows[many - 1..many]);
+            let found = labels_of(&mut world, &limited(3, facts(&rows[..many], &[S])).model());
+            assert_eq!([A, B, C, D].map(|number| tie(&found, number)), wanted);
+            assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, true)]);
+        }
     }
+}
+
+/// It is joined with one of two listed keys less: paths begin by the other.
+#[test]
+fn a_late_transaction_that_cuts_a_key_from_one_source_leaves_it_the_other() {
+    let rows = [
+        join(&[T, A], 5),
+        join(&[S, B], 10),
+        join(&[B, A], 11),
+        spend(&[A], &[(Q, 50)], 12),
+        spend(&[Q], &[(R, 50)], 13),
+        join(&[S, C], 9),
+    ];
+    let rows = rows.map(|row| Transfer { placement: Placement::Unknown, ..row });
+    let facts = limited(4, facts(&rows, &[S, T]));
+    let mut world = World::new(facts.settings.clone());
+    world.append(0, &rows[..5]);
+    world.set_parties(facts.sources.clone(), Vec::new());
+    let found = world.relabel().labels;
+    let by = |number| [(RECEIVED, 1, number, true), (RECEIVED, 2, number, true)];
+    assert_eq!(tie(&found, A), Some(Tie::Beside(S)));
+    assert_eq!([shown(&found, Q), shown(&found, R)].concat(), by(S));
+    world.append(5, &rows[5..]);
+    let found = labels_of(&mut world, &facts.model());
+    assert_eq!(tie(&found, A), Some(Tie::Beside(T)));
+    assert_eq!([shown(&found, Q), shown(&found, R)].concat(), by(T));
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Clusters {
 /// A limit that small worlds pass, or not; one chain in some.
 pub fn clusters() -> impl Strategy<Value = Clusters> {
     let limit = prop_oneof![3 => 2_u32..=6, 2 => Just(DEFAULT_CLUSTER_LIMIT)];
-    let off = prop_oneof![6 => Just(None), 1 => utxo_chain().prop_map(Some)];
+    let off = prop_oneof![5 => Just(None), 1 => Just(Some(Chain::Bitcoin)), 1 => Just(Some(Chain::Litecoin))];
     (limit, off).prop_map(|(limit, off)| Clusters { limit, off: off.into_iter().collect() })
 }
 
@@ -156,10 +156,6 @@ fn account() -> impl Strategy<Value = Transfer> {
     )
 }
 
-fn utxo_chain() -> impl Strategy<Value = Chain> {
-    prop_oneof![2 => Just(Chain::Bitcoin), 1 => Just(Chain::Litecoin)]
-}
-
 /// A leg of some numbers, of no chain yet.
 #[derive(Clone, Debug)]
 struct Numbers {
@@ -169,10 +165,11 @@ struct Numbers {
 
 /// A transaction of a UTXO chain with the legs of its inputs and outputs.
 fn transaction(
+    chain: impl Strategy<Value = Chain>,
     inputs: impl Strategy<Value = Vec<Numbers>>,
     outputs: impl Strategy<Value = Vec<Numbers>>,
 ) -> impl Strategy<Value = Transfer> {
-    (utxo_chain(), when(), inputs, outputs, status()).prop_map(
+    (chain, when(), inputs, outputs, status()).prop_map(
         |(chain, (position, time), inputs, outputs, status)| {
             let leg = |Numbers { holders, amount }: Numbers| Leg {
                 holders: holders.into_iter().map(|number| holder(number, &chain)).collect(),
@@ -208,11 +205,11 @@ fn utxo() -> impl Strategy<Value = Transfer> {
     });
     let leg = leg.boxed();
     let legs = || prop::collection::vec(leg.clone(), 0..4);
-    transaction(legs(), legs())
+    transaction(Just(Chain::Bitcoin), legs(), legs())
 }
 
 /// A transaction of a wallet with its change, or what looks like one of several wallets.
-fn spend() -> impl Strategy<Value = Transfer> {
+fn spend(mix: Mix) -> impl Strategy<Value = Transfer> {
     let number = || prop_oneof![20 => 1..=WALLETS, 1 => Just(NOBODY)];
     let holders = prop_oneof![
         12 => number().prop_map(|number| vec![number]),
@@ -230,12 +227,47 @@ fn spend() -> impl Strategy<Value = Transfer> {
         }
         outputs
     });
-    transaction(inputs, outputs)
+    let second = u32::from(mix != Mix::OneChain);
+    let chain = prop_oneof![2 => Just(Chain::Bitcoin), second => Just(Chain::Litecoin)];
+    transaction(chain, inputs, outputs)
+}
+
+/// What worlds of [`joining`] have. All of it at once has a label that the definition does not know:
+/// what a hub pays itself as change goes on from where it has the same key on another chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// Hubs and change, on Bitcoin alone.
+    OneChain,
+    /// The same keys on two chains, and change.
+    NoHubs,
+    /// The same keys on two chains, and hubs.
+    NoChange,
+}
+
+impl Mix {
+    pub fn within(self, settings: Settings) -> Settings {
+        let hub_limit = if self == Self::NoHubs { u32::MAX } else { settings.hub_limit };
+        Settings { hub_limit, ..settings }
+    }
+}
+
+/// Things of a mix, with it.
+pub fn mixed<T: Strategy>(
+    things: impl Fn(BoxedStrategy<Transfer>) -> T,
+) -> impl Strategy<Value = (Mix, T::Value)> {
+    let mix = prop_oneof![Just(Mix::OneChain), Just(Mix::NoHubs), Just(Mix::NoChange)];
+    mix.prop_flat_map(move |mix| (Just(mix), things(joining(mix).boxed())))
 }
 
 /// Any transfer, most of them with common inputs.
-pub fn joining() -> impl Strategy<Value = Transfer> {
-    prop_oneof![3 => spend(), 1 => transfer()]
+fn joining(mix: Mix) -> impl Strategy<Value = Transfer> {
+    prop_oneof![3 => spend(mix), 1 => transfer()].prop_map(move |mut transfer| {
+        if let (Mix::NoChange, Movement::Utxo(of)) = (mix, &mut transfer.movement) {
+            let spent: Vec<_> = of.inputs.iter().flat_map(|leg| leg.holders.clone()).collect();
+            of.outputs.retain(|leg| !leg.holders.iter().any(|holder| spent.contains(holder)));
+        }
+        transfer
+    })
 }
 
 /// Every key of [`joining`].

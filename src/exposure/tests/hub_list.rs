@@ -143,7 +143,12 @@ proptest! {
         }
         // Narrowed, a part of the same.
         let exposed = all(&world, &HubQuery { exposed: true, ..query(limit) });
-        let is_exposed = |hub: &&Hub| hub.is_listed || hub.exposure.iter().any(|(it, _)| !it.hub);
+        let is_joined = |hub: &Hub| {
+            labels.find(&hub.place.key).common_inputs().any(|(of, _)| !of.is_cut)
+        };
+        let is_exposed = |hub: &&Hub| {
+            hub.is_listed || is_joined(hub) || hub.exposure.iter().any(|(it, _)| !it.hub)
+        };
         prop_assert_eq!(exposed, found.iter().filter(is_exposed).cloned().collect::<Vec<_>>());
         let ether = Chain::Evm(1);
         let on_ether = all(&world, &HubQuery { chain: Some(&ether), ..query(limit) });
