@@ -12,7 +12,9 @@ use crate::domain::asset::AssetTable;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
-use crate::exposure::{Direct, Direction, Source, StopReason, Tie, Unvalued, World, after};
+use crate::exposure::{
+    Arrived, Direct, Direction, Source, StopReason, Tie, Unvalued, World, after,
+};
 use crate::screening::payment::{Effect, Payment, Prospect};
 use crate::screening::snapshot::Snapshot;
 use crate::screening::unvalued::{KeyDealings, UnvaluedProspect};
@@ -318,8 +320,7 @@ impl<'s> LookUp<'_, 's> {
         let moved = (&payment.chain, &payment.asset, payment.own_amount());
         after(payment.direction, now, &ties, |kind| {
             // A search knows no amounts, so that nothing can be added to them.
-            let world = self.world.filter(|_| self.sources.is_none());
-            world.map_or_else(Direct::default, |world| {
+            self.labelled_world().map_or_else(Direct::default, |world| {
                 world.direct_after(&packed, payment.direction, kind, moved)
             })
         })
@@ -344,23 +345,35 @@ impl<'s> LookUp<'_, 's> {
             return passed_on;
         }
         for tie in self.ties(&packed, direction).into_iter().filter(|tie| !tie.hub) {
-            let first = self.world.filter(|_| self.sources.is_none());
+            let first = self.labelled_world();
             let first = first.and_then(|world| world.arrival(&packed, tie.kind));
-            let (hops, source, timing) = match first {
-                Some(first) => (first.hops, first.source, first.timing),
-                None => (tie.hops, tie.source, tie.timing),
+            let first = match first {
+                Some(Arrived { hops, source, timing, common_input }) => {
+                    Tie { hops, source, timing, common_input, ..tie }
+                }
+                None => tie,
             };
-            let hops = hops.saturating_add(1);
-            let Tie { kind, common_input, .. } = tie;
-            passed_on.push(Tie { kind, hub, hops, source, timing, direct: None, common_input });
+            let hops = first.hops.saturating_add(1);
+            passed_on.push(Tie { hub, hops, direct: None, ..first });
         }
         passed_on
     }
 
-    /// The sources that a key is joined with by common inputs: by labels, or by a search where they do
-    /// not answer.
+    /// The graph, where labels answer.
+    fn labelled_world(&self) -> Option<&World> {
+        self.world.filter(|_| self.sources.is_none())
+    }
+
+    /// The sources that a key is joined with by common inputs, of each kind the first at least: by labels,
+    /// or by a search where they do not answer.
     fn joined(&self, key: &PackedKey) -> Vec<Source> {
-        let Some(sources) = &self.sources else { return self.scope.labelled_joined(key) };
+        let Some(sources) = &self.sources else {
+            let labelled = self.scope.labelled_joined(key);
+            // Of several the gravest timing is shown, as of several listings of a key.
+            let Some(world) = self.labelled_world() else { return labelled };
+            let is_labelled = |of: &Source| labelled.iter().any(|known| known.kind == of.kind);
+            return world.joined_sources(key).into_iter().filter(is_labelled).collect();
+        };
         let Some((world, budget)) = self.searchable() else { return Vec::new() };
         let found = Engine::search_joined(world, self.scope, &[*key], sources, budget);
         self.spend(found.examined, found.cut_short);

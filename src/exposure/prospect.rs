@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::labels::kept;
-use super::parties::kind_index;
+use super::parties::{KINDS, kind_index};
 use super::shares::{AssetId, basis_points};
 use super::{Direct, Direction, Source, Timing, World};
 use crate::domain::chain::Chain;
@@ -135,6 +135,14 @@ impl World {
         let origin = tag.origin();
         let (source, common_input) = (self.parties.source(origin).clone(), origin.is_joined());
         Some(Arrived { hops: tag.hops(), source, timing: tag.timing(), common_input })
+    }
+
+    /// Every source that a key is joined with by common inputs, of kinds of which it is none itself; of
+    /// those alike in when they were listed the first alone.
+    pub fn joined_sources(&self, key: &PackedKey) -> Vec<Source> {
+        let standing = (0..KINDS).flat_map(|kind| self.parties.standing(key, kind));
+        let joined = standing.filter(|origin| origin.is_joined());
+        joined.map(|origin| self.parties.source(origin).clone()).collect()
     }
 
     /// What a key's direct dealings with sources of a kind come to, as a label keeps it, with one

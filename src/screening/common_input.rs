@@ -74,18 +74,18 @@ impl<'s> Scope<'s> {
         let own: Vec<_> = keys.flat_map(|key| self.sources_at(key)).map(|of| of.kind).collect();
         for kind in ListKind::ALL.into_iter().filter(|kind| !own.contains(kind)) {
             let of_kind = joined.iter().filter(|(common, _)| common.kind == kind);
-            let held = of_kind.filter_map(|(common, source)| {
+            let held = of_kind.clone().filter_map(|(common, source)| {
                 Some((common, *source, self.snapshot.listing(source)?))
             });
-            let rank = |common: &CommonInput| (common.is_cut, !common.is_beside);
-            let first = held.min_by(|a, b| (rank(a.0), a.1).cmp(&(rank(b.0), b.1)));
+            let is_beside = of_kind.clone().any(|(common, _)| common.is_beside);
+            let first = held.min_by_key(|(common, source, _)| (common.is_cut, *source));
             let Some((common, source, listing)) = first else { continue };
             if common.is_cut {
                 let (list, listing) = listing;
                 found.cluster_cuts.push(ClusterCut { kind, list, listing, about: at.place });
                 continue;
             }
-            let joined = Joined { with: source.key, is_beside: common.is_beside };
+            let joined = Joined { with: source.key, is_beside };
             found.findings.extend(matching::co_spent(listing, joined, self.sight()));
         }
     }

@@ -10,12 +10,12 @@ use super::cli_transfers::{NEAR, Place};
 use super::program::{Running, Said, TODAY};
 
 /// The first byte of P2PKH addresses.
-const BITCOIN: u8 = 0;
+pub(super) const BITCOIN: u8 = 0;
 const LITECOIN: u8 = 48;
 /// Their CAIP-2 ids.
 const ON_BITCOIN: &str = "bip122:000000000019d6689c085ae165831e93";
 const ON_LITECOIN: &str = "bip122:12a765e31ffd4059bada1e25190f6e98";
-const COIN: u64 = 100_000_000;
+pub(super) const COIN: u64 = 100_000_000;
 
 /// Keys of made-up people. The first five come to be joined.
 const ANN: u8 = 1;
@@ -36,12 +36,12 @@ fn address(version: u8, key: u8) -> String {
     bs58::encode(bytes).into_string()
 }
 
-fn bitcoin(key: u8) -> String {
+pub(super) fn bitcoin(key: u8) -> String {
     address(BITCOIN, key)
 }
 
 /// A row of bitcoin-etl: who puts how much in, and who gets how much.
-fn row(version: u8, height: u64, inputs: &[(u8, u64)], outputs: &[(u8, u64)]) -> String {
+pub(super) fn row(version: u8, height: u64, inputs: &[(u8, u64)], outputs: &[(u8, u64)]) -> String {
     let legs = |legs: &[(u8, u64)]| -> Vec<Value> {
         let leg = |(key, value): &(u8, u64)| json!({"addresses": [address(version, *key)], "value": value, "type": "pubkeyhash"});
         legs.iter().map(leg).collect()

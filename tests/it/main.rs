@@ -14,6 +14,7 @@ mod cli_past;
 mod cli_policy;
 mod cli_transfers;
 mod cluster;
+mod common_input;
 mod common_input_reference;
 mod coverage;
 mod crash;

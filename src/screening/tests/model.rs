@@ -34,8 +34,11 @@ pub fn questions() -> Vec<String> {
     all
 }
 
+/// A finding in short: list, row, kind and score.
+pub type Told = (String, RowKey, FindingKind, u8);
+
 /// The obvious model: walks every row of every list and compares.
-pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<(String, RowKey, FindingKind, u8)> {
+pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<Told> {
     let asked = Address::parse(question, None);
     let mut found = Vec::new();
     for list in lists {
@@ -88,22 +91,19 @@ fn score(kind: FindingKind, stands: bool, list_kind: ListKind) -> u8 {
 }
 
 /// What joined listings add to the findings: of each kind of list that a key of the address is no source
-/// of, the first that is not cut, one that the address stood beside before others. `own` are the kinds of
-/// which it is a source.
+/// of, the first that is not cut. `own` are the kinds of which it is a source.
 pub fn joined_model(
     joined: &[(CommonInput, Source)],
     own: &[ListKind],
-) -> (Vec<(String, RowKey, FindingKind, u8)>, Vec<ListKind>) {
+) -> (Vec<Told>, Vec<ListKind>) {
     let (mut found, mut cut) = (Vec::new(), Vec::new());
     for kind in ListKind::ALL {
         if own.contains(&kind) {
             continue;
         }
         let of_kind = || joined.iter().filter(|(common, _)| common.kind == kind);
-        let beside =
-            of_kind().filter(|(common, _)| !common.is_cut && common.is_beside).min_by_key(by);
-        let any = of_kind().filter(|(common, _)| !common.is_cut).min_by_key(by);
-        if let Some((_, source)) = beside.or(any) {
+        let first = of_kind().filter(|(common, _)| !common.is_cut).min_by_key(|of| of.1.clone());
+        if let Some((_, source)) = first {
             let score = score(FindingKind::CoSpent, true, kind);
             let list = source.list.to_string();
             found.push((list, source.listing.clone(), FindingKind::CoSpent, score));
@@ -112,8 +112,4 @@ pub fn joined_model(
         }
     }
     (found, cut)
-}
-
-fn by(of: &&(CommonInput, Source)) -> Source {
-    of.1.clone()
 }
