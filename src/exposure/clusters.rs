@@ -9,6 +9,7 @@ pub(super) use inputs::{Inputs, joins};
 pub(super) use joining::{Joining, Member, Reach};
 pub(super) use sets::Sets;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::dust::Work;
@@ -112,6 +113,24 @@ struct Step {
     from: Node,
 }
 
+/// What keys are joined with up to a moment, whatever the limit; found once a key.
+struct Reached<'a> {
+    reach: Reach<'a>,
+    known: RefCell<HashMap<Node, hashbrown::HashSet<Node>>>,
+}
+
+impl Reached<'_> {
+    /// Whether two keys of one set were joined; also where it would take too long to see.
+    fn may_join(&self, first: Node, listed: Node) -> bool {
+        if self.reach.until == u64::MAX {
+            return true;
+        }
+        let mut known = self.known.borrow_mut();
+        let all = known.entry(first).or_insert_with(|| self.reach.joined_with(first));
+        self.reach.work.is_cut_short() || all.contains(&listed)
+    }
+}
+
 impl World {
     /// Sources, those in force or others, that the keys (of one address) are joined with by common
     /// inputs up to a moment, in Unix seconds. Kinds of which one of the keys is a source are left
@@ -130,13 +149,16 @@ impl World {
             self.targets(keys).into_iter().map(|node| self.nodes.first(node)).collect();
         firsts.dedup();
         let mut found = Vec::new();
+        let earlier = Work::new(budget.min(MOST_MEMBERS));
+        let reach = Reach { ground: self.ground(), until, limit: usize::MAX, work: &earlier };
+        let reached = Reached { reach, known: RefCell::default() };
         for (&kind, sources) in &by_kind {
             if keys.iter().any(|key| sources.contains_key(key)) {
                 continue;
             }
             let seeds = self.seeds(sources, &further, until, &work);
             let of_keys =
-                firsts.iter().filter_map(|&first| self.common_input(&seeds, first, until));
+                firsts.iter().filter_map(|&first| self.common_input(&seeds, first, &reached));
             let of_keys: Vec<_> = of_keys.collect();
             let best = of_keys.iter().min_by_key(|(of, source)| (of.is_cut, *source));
             if let Some((of, source)) = best {
@@ -144,7 +166,8 @@ impl World {
                 found.push((CommonInput { kind, is_beside, ..*of }, (*source).clone()));
             }
         }
-        let (cut_short, examined) = (work.is_cut_short(), work.looked_at());
+        let examined = work.looked_at().saturating_add(earlier.looked_at());
+        let cut_short = work.is_cut_short();
         CommonInputSearch { found, cut_short, examined }
     }
 
@@ -153,7 +176,7 @@ impl World {
         &self,
         seeds: &Seeds<'a>,
         first: Node,
-        until: u64,
+        reached: &Reached<'_>,
     ) -> Option<(CommonInput, &'a Source)> {
         if let Some(joined) = seeds.joined(first) {
             let source = joined.seeds.first()?.source;
@@ -161,14 +184,8 @@ impl World {
             return Some((CommonInput { kind, is_beside, is_cut: false }, source));
         }
         let listed = seeds.listed_in(self.clusters.sets.root(first))?;
-        let work = Work::new(MOST_MEMBERS);
-        let reach = Reach { ground: self.ground(), until, limit: usize::MAX, work: &work };
-        let reached: Vec<Node> = if until == u64::MAX {
-            listed.to_vec()
-        } else {
-            let all = reach.joined_with(first);
-            listed.iter().copied().filter(|of| work.is_cut_short() || all.contains(of)).collect()
-        };
+        let reached: Vec<Node> =
+            listed.iter().copied().filter(|&of| reached.may_join(first, of)).collect();
         let source = seeds.first_of(&reached)?;
         let of = CommonInput { kind: source.kind, is_beside: false, is_cut: true };
         Some((of, source))
@@ -228,8 +245,7 @@ impl World {
                 if looked_at.contains(&tx) {
                     continue;
                 }
-                inputs.read(reach.ground, tx);
-                reach.work.add(inputs.keys.len());
+                reach.work.add(inputs.read(reach.ground, tx));
                 // A stop, or one of several holders, is an input and not joined.
                 let is_joined = |from: &Node| inputs.keys.binary_search(from).is_ok();
                 let mut froms = of_tx.iter().map(|&(.., from)| from);
@@ -265,7 +281,7 @@ impl World {
         let sources = |node: Node| (*self.nodes.key(node), self.sources_at(node));
         let mut page = ClusterPage {
             keys: size,
-            is_cut: size > self.clusters.limit as u64,
+            is_cut: roots.iter().any(|&root| sets.size(root) as usize > self.clusters.limit),
             listed: listed.len() as u64,
             first_listed: listed.iter().take(MOST_LISTED).map(|&node| sources(node)).collect(),
             ..ClusterPage::default()
@@ -280,9 +296,12 @@ impl World {
             Reach { ground: self.ground(), until: u64::MAX, limit: usize::MAX, work: &work };
         let mut wanted: Vec<Node> = members.clone();
         wanted.retain(|&node| query.after.is_none_or(|after| *self.nodes.key(node) > after));
-        wanted.sort_unstable_by_key(|&node| self.nodes.key(node));
         let is_more = wanted.len() > query.limit;
-        wanted.truncate(query.limit);
+        if is_more {
+            wanted.select_nth_unstable_by_key(query.limit, |&node| self.nodes.key(node));
+            wanted.truncate(query.limit);
+        }
+        wanted.sort_unstable_by_key(|&node| self.nodes.key(node));
         page.next = wanted.last().filter(|_| is_more).map(|&node| *self.nodes.key(node));
         let mut inputs = Inputs::default();
         let members_of_page = wanted.into_iter().map(|node| self.member(reach, node, &mut inputs));
@@ -310,7 +329,7 @@ impl World {
     fn member(&self, reach: Reach<'_>, node: Node, inputs: &mut Inputs) -> ClusterMember {
         let key = *self.nodes.key(node);
         let joined_by = reach.transactions_of(node).find_map(|(time, tx)| {
-            if !inputs.has(reach.ground, tx, node) {
+            if !reach.joins(inputs, tx, node) {
                 return None;
             }
             let others = inputs.keys.iter().filter(|&&other| other != node);
@@ -328,7 +347,7 @@ impl World {
         for &node in members {
             for (_, tx) in reach.transactions_of(node) {
                 // Once for all of its keys.
-                if !looked_at.contains(&tx) && inputs.has(reach.ground, tx, node) {
+                if !looked_at.contains(&tx) && reach.joins(&mut inputs, tx, node) {
                     looked_at.insert(tx);
                     count += 1;
                 }

@@ -210,7 +210,7 @@ pub(super) fn kept(direct: Direct) -> Direct {
 }
 
 /// A label in 64 bits: hops 0-3, direction 4, kind 5-7, timing 8-9, hub 10, of direct dealings
-/// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-57, common input 63.
+/// share 11-24 and step of value 25-31 (0 beyond one hop), source 32-56, common input 63.
 pub(super) fn pack(label: Label) -> Option<u64> {
     let kind = kind_index(label.kind)? as u64;
     let direct = if label.hops == 1 && !label.hub { pack_direct(label.direct) } else { 0 };
@@ -230,7 +230,7 @@ pub(super) fn pack(label: Label) -> Option<u64> {
 const COMMON_INPUT: u64 = 1 << 63;
 
 /// A common input in 64 bits: 0 where a label has hops in 0-3, kind 5-7, beside a source 8, cut 9, 1
-/// in 10 (which no unvalued dealings have), source 32-57.
+/// in 10 (which no unvalued dealings have), source 32-56.
 pub(super) fn pack_common_input(found: CommonInput, source: u32) -> Option<u64> {
     let kind = kind_index(found.kind)? as u64;
     let mut word = (1 << 10) | (kind << 5) | (u64::from(source) << 32);
@@ -251,7 +251,7 @@ fn unpack_common_input(word: u64) -> CommonInput {
 }
 
 /// Unvalued dealings in 64 bits: 0 where a label has hops in 0-3, direction 4, kind 5-7, rows 11-31,
-/// at most [`MOST_UNVALUED`], source 32-57.
+/// at most [`MOST_UNVALUED`], source 32-56.
 pub(super) fn pack_unvalued(direction: Direction, kind: usize, rows: u64, source: u32) -> u64 {
     ((direction as u64) << 4)
         | ((kind as u64) << 5)

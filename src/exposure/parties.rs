@@ -145,6 +145,10 @@ pub(super) fn kind_index(kind: ListKind) -> Option<usize> {
 pub(super) struct Difference {
     /// Keys and kinds that have other sources than before; those that had none among them.
     pub added: Vec<(PackedKey, usize)>,
+    /// Keys that are joined with sources of a kind, and were no seeds of it before.
+    pub joined: Vec<(PackedKey, usize)>,
+    /// Seeds that were seen on a clock for the first time.
+    pub seen: Vec<(PackedKey, usize)>,
     /// Kinds of which a key that was a source is none any more.
     pub removed: [bool; KINDS],
     /// Keys whose own sources are others than before.
@@ -312,6 +316,8 @@ impl Parties {
             let (before, now) = (of(&before, kind), of(&now, kind));
             if now.is_empty() {
                 difference.removed[kind] |= !before.is_empty();
+            } else if before.is_empty() {
+                difference.joined.push((key, kind));
             } else if before != now {
                 difference.added.push((key, kind));
             }

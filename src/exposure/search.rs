@@ -103,9 +103,12 @@ impl World {
         let (groups, work) = (sources.map(|of| Groups::new(of.iter())), Work::new(budget));
         let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
+        let seeds = |sources| self.seeds(sources, &further, until, &work);
+        let all_seeds: BTreeMap<_, _> =
+            by_kind.iter().map(|(&kind, sources)| (kind, seeds(sources))).collect();
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
-                let seeds = self.seeds(sources, &further, until, &work);
+                let seeds = &all_seeds[&kind];
                 let is_seed = |&node: &Node| seeds.at(node).is_some();
                 if keys.iter().any(|key| sources.contains_key(key)) || targets.iter().any(is_seed) {
                     continue;
@@ -113,7 +116,7 @@ impl World {
                 let aim = Aim {
                     direction,
                     known: self.known(direction, kind, sources).filter(|_| are_known),
-                    seeds: &seeds,
+                    seeds,
                     max_hops: self.max_hops,
                     nearest: true,
                     window: (0, until),
@@ -147,15 +150,17 @@ impl World {
         let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
+        let seeds = |sources| self.seeds(sources, &further, query.window.1, &work);
+        let all_seeds: BTreeMap<_, _> =
+            by_kind.iter().map(|(&kind, sources)| (kind, seeds(sources))).collect();
         let directions = Direction::ALL.into_iter();
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
             let mut found: Vec<(u64, Path)> = Vec::new();
             for (&kind, sources) in &by_kind {
-                let seeds = self.seeds(sources, &further, query.window.1, &work);
                 let mut aim = Aim {
                     direction,
                     known: None,
-                    seeds: &seeds,
+                    seeds: &all_seeds[&kind],
                     max_hops: query.max_hops.clamp(1, super::MAX_HOPS),
                     nearest: false,
                     window: query.window,

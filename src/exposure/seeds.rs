@@ -144,7 +144,7 @@ impl<'a> Seeds<'a> {
             let of = Member { cluster: member.cluster, beside };
             let seeds = alike.entry(of.clone()).or_insert_with(|| seeds(&of)).clone();
             let own = usize::from(own.contains(&node));
-            let mut beside = member.beside.iter().map(|&tx| &joining.transactions[tx]);
+            let mut beside = member.beside.iter().map(|&tx| &joining.transactions[tx].listed);
             (node, JoinedSeeds { seeds, is_beside: beside.any(|listed| listed.len() > own) })
         });
         members.filter(|(_, joined)| !joined.seeds.is_empty()).collect()

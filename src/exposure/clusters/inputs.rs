@@ -60,21 +60,16 @@ pub(in super::super) struct Inputs {
 }
 
 impl Inputs {
-    /// Takes those of a transaction, and says whether a key is among them.
-    pub fn has(&mut self, ground: Ground<'_>, tx: Node, key: Node) -> bool {
-        self.read(ground, tx);
-        self.keys.binary_search(&key).is_ok()
-    }
-
-    /// Takes those of a transaction in place of those before. The graph must not change meanwhile.
-    pub fn read(&mut self, ground: Ground<'_>, tx: Node) {
+    /// Takes those of a transaction in place of those before; gives how many edges were read for it.
+    /// The graph must not change meanwhile.
+    pub fn read(&mut self, ground: Ground<'_>, tx: Node) -> usize {
         if self.tx.replace(tx) == Some(tx) {
-            return;
+            return 0;
         }
         self.keys.clear();
         self.legs.clear();
         if !ground.nodes.has(tx, JOINS) {
-            return;
+            return 0;
         }
         let edges = ground.edges.into.pieces(tx).flatten();
         self.legs.extend(edges.map(|edge| (edge.id, edge.node())));
@@ -93,5 +88,6 @@ impl Inputs {
         if self.keys.len() < 2 {
             self.keys.clear();
         }
+        self.legs.len()
     }
 }

@@ -36,11 +36,19 @@ pub(in super::super) struct Joining {
     pub members: HashMap<Node, Member>,
     /// The listed keys of each owner's cluster.
     pub clusters: Vec<Vec<usize>>,
-    /// The listed keys of each transaction that joins any.
-    pub transactions: Vec<Vec<usize>>,
+    /// The transactions that join any listed key.
+    pub transactions: Vec<Beside>,
     /// The last chain time at which a cluster would have grown beyond the limit; `None` where none
     /// would.
     pub closed: Option<u64>,
+}
+
+/// A transaction that joins listed keys.
+#[derive(Debug)]
+pub(in super::super) struct Beside {
+    pub listed: Vec<usize>,
+    /// The cluster that all of these are of, if they are of one.
+    cluster: Option<usize>,
 }
 
 /// A key that is joined with listed ones. Those alike are joined with the same.
@@ -119,38 +127,45 @@ impl Joining {
         let (mut inputs, mut looked_at) = (Inputs::default(), HashSet::new());
         for &node in listed {
             for (_, tx) in reach.transactions_of(node) {
-                if looked_at.contains(&tx) || !inputs.has(reach.ground, tx, node) {
+                if looked_at.contains(&tx) || !reach.joins(&mut inputs, tx, node) {
                     continue;
                 }
                 looked_at.insert(tx);
-                reach.work.add(inputs.keys.len());
                 for &key in &inputs.keys {
                     let of = self.members.entry(key).or_default();
                     of.beside.push(self.transactions.len());
                 }
                 let listed = inputs.keys.iter().filter_map(|key| places.get(key).copied());
-                self.transactions.push(listed.collect());
+                let of = inputs.keys.iter().filter(|key| places.contains_key(*key));
+                let mut clusters = of.map(|key| self.members.get(key).and_then(|of| of.cluster));
+                let first = clusters.next().flatten();
+                let cluster = first.filter(|_| clusters.all(|other| other == first));
+                self.transactions.push(Beside { listed: listed.collect(), cluster });
             }
         }
     }
 
     /// Whether a member is joined with no listed keys but those of its cluster.
     pub fn is_inside(&self, member: &Member) -> bool {
-        let Some(cluster) = member.cluster else { return false };
-        let known = &self.clusters[cluster];
-        let is_known = |place: &usize| known.binary_search(place).is_ok();
-        member.beside.iter().all(|&tx| self.transactions[tx].iter().all(is_known))
+        let is_own = |&tx: &usize| self.transactions[tx].cluster == member.cluster;
+        member.cluster.is_some() && member.beside.iter().all(is_own)
     }
 
     /// The listed keys that members alike are joined with, themselves among them where they are listed.
     pub fn joined_with(&self, member: &Member) -> BTreeSet<usize> {
         let of_cluster = member.cluster.map_or(&[][..], |cluster| &self.clusters[cluster]);
-        let beside = member.beside.iter().flat_map(|&tx| &self.transactions[tx]);
+        let beside = member.beside.iter().flat_map(|&tx| &self.transactions[tx].listed);
         of_cluster.iter().chain(beside).copied().collect()
     }
 }
 
 impl<'a> Reach<'a> {
+    /// Whether a transaction joins a key with others. Its inputs are read, and counted.
+    pub fn joins(self, inputs: &mut Inputs, tx: Node, key: Node) -> bool {
+        self.work.add(inputs.read(self.ground, tx));
+        inputs.keys.binary_search(&key).is_ok()
+    }
+
     /// All that a key is joined with, the key among it; as much as the budget allows.
     pub fn joined_with(self, start: Node) -> HashSet<Node> {
         self.owner_cluster(start).keys.into_iter().collect()
@@ -178,11 +193,10 @@ impl<'a> Reach<'a> {
                 (whole, moment) = (keys.len(), time);
             }
             // A key may be an input and not joined: one of several holders of a leg.
-            if looked_at.contains(&tx) || !inputs.has(self.ground, tx, key) {
+            if looked_at.contains(&tx) || !self.joins(&mut inputs, tx, key) {
                 continue;
             }
             looked_at.insert(tx);
-            self.work.add(inputs.keys.len());
             for &key in &inputs.keys {
                 if seen.insert(key) {
                     keys.push(key);

@@ -17,10 +17,10 @@ use crate::domain::transfer::{
 };
 
 /// With more edges appended at once than this part of the graph, building costs less than changing.
-const LARGE_PART: usize = 16;
+pub(super) const LARGE_PART: usize = 16;
 
 /// Up to so many are always changed.
-const SMALL: usize = 20_000;
+pub(super) const SMALL: usize = 20_000;
 
 /// So many rows are taken at once: their keys are waited for together.
 const BLOCK: usize = 256;
@@ -255,13 +255,13 @@ impl World {
         node
     }
 
-    /// A source is seen on a clock for the first time: as if it were a new one.
+    /// A seed is seen on a clock for the first time: all that moved there is new.
     fn note_new_source(&mut self, key: &PackedKey) {
         if !self.parties.is_seed(key) {
             return;
         }
         let kinds = (0..KINDS).filter(|&kind| self.parties.seed(key, kind).is_some());
-        self.pending.parties.added.extend(kinds.map(|kind| (*key, kind)));
+        self.pending.parties.seen.extend(kinds.map(|kind| (*key, kind)));
     }
 
     /// Takes the positioned rows below `below_row` of a chain from a height on out of the graph.

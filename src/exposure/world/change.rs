@@ -6,6 +6,7 @@ use hashbrown::HashSet;
 use super::super::hops::Hops;
 use super::super::hubs::by_hubs;
 use super::super::nodes::{Node, TX};
+use super::super::parties::Difference;
 use super::super::parties::KINDS;
 use super::super::relax::{Inserted, relax};
 use super::super::table::Table;
@@ -47,8 +48,11 @@ impl World {
     }
 
     fn change_tier(&self, hops: &mut Hops, pending: &Pending, dirty: &mut HashSet<Node>) {
-        let added = pending.parties.added.iter().filter(|(_, kind)| *kind == hops.kind);
-        let sources: Vec<_> = added
+        let Difference { added, joined, seen, listed, .. } = &pending.parties;
+        let of_kind = |(_, kind): &&(PackedKey, usize)| *kind == hops.kind;
+        let is_other = added.iter().any(|of| of_kind(&of));
+        let new = added.iter().chain(joined).chain(seen).filter(of_kind);
+        let sources: Vec<_> = new
             .filter_map(|(key, kind)| Some((key, self.parties.seed(key, *kind)?)))
             .flat_map(|(key, origin)| {
                 self.nodes.of_key(key).into_iter().map(move |node| (node, origin))
@@ -62,13 +66,19 @@ impl World {
             by_hubs(self.ground(), hops, &self.watch);
             dirty.extend(hops.by_hub.keys());
         }
-        if inserted.sources.is_empty() {
+        if is_other {
+            self.sum_direct(hops);
+            dirty.extend(hops.dealt.keys());
+        } else {
+            let kind = hops.kind;
+            let joined = joined.iter().filter(|(_, of)| *of == kind).map(|(key, _)| *key);
+            dirty.extend(self.add_direct_of_joined(hops, &joined.collect(), &pending.fresh));
             self.add_direct_of(hops, &pending.fresh);
+        }
+        if listed.is_empty() {
             self.count_unvalued_of(hops, &pending.fresh);
         } else {
-            self.sum_direct(hops);
             self.count_unvalued(hops);
-            dirty.extend(hops.dealt.keys());
             dirty.extend(hops.unvalued.keys());
         }
     }

@@ -11,6 +11,7 @@ use super::super::dust::Work;
 use super::super::nodes::{FIRST, JOINS, Node};
 use super::super::parties::{Joined, JoinedSources, KINDS, Origin};
 use super::World;
+use super::append::{LARGE_PART, SMALL};
 use crate::domain::chain::Chain;
 
 /// Clusters as they stand.
@@ -34,6 +35,10 @@ struct ListedSet {
     listed: BTreeSet<Node>,
     /// Those that are joined with a listed key within the limit, or stood beside it.
     joined: HashSet<Node>,
+    /// Within the limit: what all members are joined with; `None` where that is to be found anew.
+    sources: Option<Arc<JoinedSources>>,
+    /// Members that came since that was found.
+    new: Vec<Node>,
     /// From this chain time on nothing more is joined but by standing beside; `None` where the set is
     /// within the limit.
     closed: Option<u64>,
@@ -96,10 +101,20 @@ impl Clusters {
         if adds(of_a, of_b) {
             changed.extend(self.sets.members(b));
         }
+        for (own, other) in [(a, b), (b, a)] {
+            let members = self.sets.members(other);
+            if let Some(set) = self.listed.get_mut(&own).filter(|set| set.sources.is_some()) {
+                set.new.extend(members);
+            }
+        }
         let root = self.sets.join(a, b);
         let below = if root == a { b } else { a };
-        if let Some(set) = self.listed.remove(&below) {
-            self.listed.entry(root).or_default().merge(set);
+        match (self.listed.remove(&below), self.listed.get_mut(&root)) {
+            (Some(set), Some(known)) => known.merge(set),
+            (Some(set), None) => {
+                self.listed.insert(root, set);
+            }
+            (None, _) => {}
         }
         root
     }
@@ -112,6 +127,7 @@ impl ListedSet {
 
     fn merge(&mut self, other: Self) {
         // What was within the limit is to be looked at anew.
+        self.sources = None;
         self.closed = self.closed.zip(other.closed).map(|(a, b)| a.max(b));
         self.listed.extend(other.listed);
         self.joined.extend(other.joined);
@@ -198,7 +214,10 @@ impl World {
             }
             for &key in &inputs.keys {
                 if self.parties.sources(self.nodes.key(key)).is_some() {
-                    self.clusters.listed.entry(root).or_default().listed.insert(key);
+                    let set = self.clusters.listed.entry(root).or_default();
+                    if set.listed.insert(key) {
+                        set.sources = None;
+                    }
                 }
             }
             joined.push((time, tx, first));
@@ -239,11 +258,23 @@ impl World {
         if size > self.clusters.limit {
             let cut = self.first_sources(&set);
             if cut != set.cut {
-                changed.extend(self.clusters.sets.members(root));
                 set.cut = cut;
+                if size > SMALL.max(self.nodes.len() / LARGE_PART) {
+                    // To make all words anew costs less.
+                    self.pending.all = true;
+                } else {
+                    changed.extend(self.clusters.sets.members(root));
+                }
             }
+            set.sources = None;
         }
-        if set.is_closed_to(touched) {
+        let within = set.sources.clone().filter(|_| !touched.is_listed_otherwise);
+        if let Some(sources) = within {
+            self.join_new(&sources, &mut set, changed);
+            for &(_, tx) in &touched.transactions {
+                self.add_beside(tx, &mut set, changed);
+            }
+        } else if set.is_closed_to(touched) {
             for &(_, tx) in &touched.transactions {
                 self.add_beside(tx, &mut set, changed);
             }
@@ -264,6 +295,21 @@ impl World {
         })
     }
 
+    /// Joins the new members of a set within the limit with what the others are joined with.
+    fn join_new(
+        &mut self,
+        sources: &Arc<JoinedSources>,
+        set: &mut ListedSet,
+        changed: &mut HashSet<Node>,
+    ) {
+        for node in std::mem::take(&mut set.new) {
+            if set.joined.insert(node) {
+                let joined = Joined { sources: Arc::clone(sources), is_beside: [false; KINDS] };
+                self.set_joined(node, Some(joined), changed);
+            }
+        }
+    }
+
     fn join_anew(&mut self, set: &mut ListedSet, changed: &mut HashSet<Node>) {
         let work = Work::new(u64::MAX);
         let (ground, limit) = (self.ground(), self.clusters.limit);
@@ -277,7 +323,7 @@ impl World {
         let of_transactions: Vec<_> = joining
             .transactions
             .iter()
-            .map(|places| places.iter().map(|&place| listed[place]))
+            .map(|beside| beside.listed.iter().map(|&place| listed[place]))
             .map(|listed| std::array::from_fn(|kind| self.listed_among(listed.clone(), kind)))
             .collect();
         // Members alike share what they have.
@@ -298,6 +344,9 @@ impl World {
             all.push((node, Joined { sources: Arc::clone(sources), is_beside }));
         }
         set.closed = joining.closed;
+        let only = joining.clusters.first().filter(|_| joining.closed.is_none());
+        set.sources = only.map(|places| sources(places.iter().copied().collect()));
+        set.new.clear();
         let now: HashSet<Node> = all.iter().map(|(node, _)| *node).collect();
         let gone: Vec<Node> = set.joined.difference(&now).copied().collect();
         gone.into_iter().for_each(|node| self.set_joined(node, None, changed));
@@ -319,7 +368,12 @@ impl World {
         for &node in inputs.keys.iter().filter(|&&key| listed.iter().any(|&other| other != key)) {
             let key = self.nodes.key(node);
             let known = self.parties.joined(key);
+            let has_all = |known: &Joined| {
+                let kinds = all.iter().zip(known.sources.iter());
+                kinds.into_iter().all(|(all, known)| all.iter().all(|it| known.contains(it)))
+            };
             let sources = match known {
+                Some(known) if has_all(known) => Arc::clone(&known.sources),
                 Some(known) => Arc::new(std::array::from_fn(|kind| {
                     self.in_order([&known.sources[kind][..], &all[kind]].concat())
                 })),
@@ -335,9 +389,8 @@ impl World {
     }
 
     /// How many of some keys are listed by a kind.
-    fn listed_among(&self, mut keys: impl Iterator<Item = Node>, kind: usize) -> usize {
-        let is_listed = |node: Node| self.parties.is_listed(self.nodes.key(node), kind);
-        keys.by_ref().filter(|&node| is_listed(node)).count()
+    fn listed_among(&self, keys: impl Iterator<Item = Node>, kind: usize) -> usize {
+        keys.filter(|&node| self.parties.is_listed(self.nodes.key(node), kind)).count()
     }
 
     /// The sources of a kind of listed keys, as a key that is joined with them has them.

@@ -1,8 +1,8 @@
 //! Sums what nodes received from sources, or sent to them, directly, and keeps which of these
 //! dealings is shown. Makes no labels.
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use super::super::edges::{Appended, Edge};
 use super::super::ground::mask;
@@ -11,6 +11,7 @@ use super::super::nodes::{Node, TX};
 use super::super::parties::Origin;
 use super::super::{Direction, Timing};
 use super::World;
+use crate::domain::packed_key::PackedKey;
 
 /// UTXO transactions that sources take part in, each with its gravest source.
 type Transactions = HashMap<Node, Tag>;
@@ -45,6 +46,63 @@ impl World {
             self.take_direct(hops, &sources, &seen, &mut transactions);
         }
         self.add_legs(hops, &transactions);
+    }
+
+    /// Adds what keys that are seeds since bring beside appended edges; gives the nodes that dealt with
+    /// them. The labels' sources must know them.
+    pub(super) fn add_direct_of_joined(
+        &self,
+        hops: &mut Hops,
+        joined: &HashSet<PackedKey>,
+        fresh: &[Appended],
+    ) -> HashSet<Node> {
+        let mut dealt = HashSet::new();
+        if joined.is_empty() {
+            return dealt;
+        }
+        let onward = self.ground().onward(hops.direction);
+        let forwards = hops.direction == Direction::ReceivedFrom;
+        let new: HashSet<_> = fresh.iter().map(Appended::order).collect();
+        let mut transactions = Transactions::new();
+        for key in joined {
+            let sources: Vec<_> = self.parties.standing(key, hops.kind).collect();
+            for near in self.nodes.of_key(key) {
+                for edge in onward.pieces(near).flatten().filter(|edge| edge.counts()) {
+                    let whole = if forwards { edge.leaving(near) } else { edge.arriving(near) };
+                    if !new.contains(&whole.order()) {
+                        self.take_direct(hops, &sources, edge, &mut transactions);
+                        dealt.insert(edge.node());
+                    }
+                }
+            }
+        }
+        let back = self.ground().back(hops.direction);
+        for (&tx, &tag) in &transactions {
+            let mut others = back.pieces(tx).flatten().filter(|leg| leg.counts());
+            let was_summed = others.any(|leg| {
+                hops.is_source(leg.node()) && !joined.contains(self.nodes.key(leg.node()))
+            });
+            for leg in onward.pieces(tx).flatten().filter(|leg| leg.counts()) {
+                dealt.insert(leg.node());
+                if was_summed {
+                    self.show_graver(hops, leg, tag);
+                } else {
+                    self.add_direct(hops, leg, true, || Some(tag));
+                }
+            }
+        }
+        dealt
+    }
+
+    /// Shows a source of a transaction, whose legs are summed, where it is before the one that is
+    /// shown.
+    fn show_graver(&self, hops: &mut Hops, leg: &Edge, tag: Tag) {
+        let arrival = leg.key ^ mask(hops.direction);
+        if let Some(dealt) = hops.dealt.get_mut(&leg.node())
+            && self.gravity(arrival, tag) < self.gravity(dealt.arrival, dealt.tag)
+        {
+            (dealt.arrival, dealt.tag) = (arrival, tag);
+        }
     }
 
     /// Takes an edge of a key with these sources: a transfer, or its part in a transaction.
