@@ -18,6 +18,8 @@ use crate::exposure::{
     PathQuery, Settings, Source, StopReason, Timing, World,
 };
 
+mod meeting;
+
 /// What searches find of keys, alone and by two, is what the model of then has.
 pub fn assert_as_of(world: &World, model: &Model<'_>, until: u64, others: Option<&[Source]>) {
     let then = searches::as_of(model, until, others);
