@@ -335,16 +335,17 @@ impl Policy {
             | FindingKind::SentTo
             | FindingKind::HubExposure => (Decision::Allow, by),
         };
-        match decision < floor {
-            true => Judgement { score, factors, decision: floor, by: floor_by },
-            false => Judgement { score, factors, decision, by },
+        if decision < floor {
+            Judgement { score, factors, decision: floor, by: floor_by }
+        } else {
+            Judgement { score, factors, decision, by }
         }
     }
 
     /// The worst that is decided on a dealing with another listing of the subject's kind, were it
     /// known: a source, and a key that is joined with one, have no labels of its kind, so such dealings
-    /// are hidden. By what every
-    /// policy holds to (`consistency`), a direct one, after the listing and of unknown size.
+    /// are hidden. By what every policy holds to (`consistency`), a direct one, after the listing and of
+    /// unknown size.
     fn worst_dealing(&self, subject: &Subject<'_>) -> Decision {
         let direct = Some(Direct { share: None, value: None });
         let ties = [

@@ -8,7 +8,9 @@
 //! those that were there.
 //!
 //! CO_SPENT names one listing of a kind, and rules can tell it from no other of the kind. What it hides
-//! are dealings, as a listing does: [`Policy::judge`] holds both to the same floor.
+//! are dealings, as a listing does: [`Policy::judge`] holds the decisions of both to the same floor. The
+//! score of a listing begins at the highest there is; that of CO_SPENT must begin no lower than a direct
+//! dealing can score.
 
 use std::collections::BTreeSet;
 
@@ -22,17 +24,30 @@ const BY_GRAVITY: [Timing; Timing::ALL.len()] = [Timing::Before, Timing::Unknown
 /// The most rules that are asked while all is tried out: some tenths of a second.
 const MOST_ASKED: usize = 20_000_000;
 
-/// What is wrong, with the place of the rule that it is about.
-pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
+/// What of a file a problem is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// `base.co_spent`.
+    CoSpent,
+    /// All rules together, or none of them.
+    Rules,
+    /// The rule at that place.
+    Rule(usize),
+}
+
+/// What is wrong, and where.
+pub(super) fn problems(policy: &Policy) -> Vec<(Place, String)> {
     let Ok(list) = "any".parse::<ListId>() else { return Vec::new() };
-    let mut problems: Vec<(Option<usize>, String)> = Vec::new();
+    let mut problems: Vec<(Place, String)> = Vec::new();
+    problems.extend(low_co_spent(policy));
     let asked = asked(policy);
     if asked > MOST_ASKED {
         let message = format!(
             "rules: tell more shares, values and categories apart than can be tried out: {asked} \
              combinations times rules, at most {MOST_ASKED}"
         );
-        return vec![(None, message)];
+        problems.push((Place::Rules, message));
+        return problems;
     }
     let hops = hops_apart(policy);
     let ties = [
@@ -61,6 +76,20 @@ pub(super) fn problems(policy: &Policy) -> Vec<(Option<usize>, String)> {
     let mut known = BTreeSet::new();
     problems.retain(|(place, _)| known.insert(*place));
     problems
+}
+
+/// What is wrong where CO_SPENT scores less than the dealings that it hides.
+fn low_co_spent(policy: &Policy) -> Option<(Place, String)> {
+    let (given, least) = (policy.scale.co_spent, policy.scale.highest_direct());
+    let message = || {
+        format!(
+            "base.co_spent: {given} is less than a direct dealing can score: an address that is \
+             joined with a listed one shows no dealings with listings of the kind, and {least} is \
+             the highest score of one (base at one hop times the last steps of share and value): \
+             give {least} or more, or leave the key out"
+        )
+    };
+    (given < least).then(|| (Place::CoSpent, message()))
 }
 
 /// How many rules are asked, at most, to try all out.
@@ -133,7 +162,7 @@ struct Tried<'p> {
 }
 
 impl Tried<'_> {
-    fn problem(&self) -> Option<(Option<usize>, String)> {
+    fn problem(&self) -> Option<(Place, String)> {
         // From far to near: what is nearer must be as bad at least as the worst so far.
         let mut worst: Option<(Decision, By, u8)> = None;
         for &hops in self.hops.iter().rev() {
@@ -157,7 +186,7 @@ impl Tried<'_> {
     fn problem_of_direct(
         &self,
         worst: Option<(Decision, By, u8)>,
-    ) -> Option<(Option<usize>, String)> {
+    ) -> Option<(Place, String)> {
         let (shares, values) = told_apart(self.policy);
         // By timing and value, at the share before this one.
         let mut smaller: Vec<(Decision, By)> = Vec::new();
@@ -203,7 +232,7 @@ impl Tried<'_> {
         found: (Decision, By),
         hops: u8,
         worst: Option<(Decision, By, u8)>,
-    ) -> Option<(Option<usize>, String)> {
+    ) -> Option<(Place, String)> {
         let (farther, by, at) = worst.filter(|worst| found.0 < worst.0)?;
         let near = format!("over {hops} {}", if hops == 1 { "hop" } else { "hops" });
         Some(self.said(found, &near, (farther, by), &format!("over {at} hops")))
@@ -215,10 +244,11 @@ impl Tried<'_> {
         here: &str,
         (worse, worse_by): (Decision, By),
         there: &str,
-    ) -> (Option<usize>, String) {
-        let hides = match there.starts_with("over") {
-            true => "the nearer would hide the farther",
-            false => "a further dealing would hide those before it",
+    ) -> (Place, String) {
+        let hides = if there.starts_with("over") {
+            "the nearer would hide the farther"
+        } else {
+            "a further dealing would hide those before it"
         };
         let (kind, list_kind) = (self.kind.as_str(), self.list_kind);
         let [rule, worse_rule] = [by, worse_by].map(|by| self.policy.rule_id(by));
@@ -227,7 +257,11 @@ impl Tried<'_> {
             "{kind} of a {list_kind} list {here} can be {can} by rule {rule}, while {there} it is \
              {is} by rule {worse_rule}: {hides}"
         );
-        (if let By::Rule(place) = by { Some(place) } else { None }, message)
+        let place = match by {
+            By::Rule(place) => Place::Rule(place),
+            By::SanctionsFloor | By::SourceFloor | By::Removed | By::NoRule => Place::Rules,
+        };
+        (place, message)
     }
 
     /// What is decided on an exposure of the kind.

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use toml::Spanned;
 
+use super::consistency::{self, Place};
+use super::name_of;
 use super::rule::{Conditions, Rule};
 use super::score::{Scale, Step};
 use super::tables::{
     Asked, BandsTable, File, RequiresTable, RuleTable, ShareStep, StalenessTable, ValueStep,
 };
 use super::{Bands, Decision, FindingKind, ListingState, Policy, RESERVED, Requirements};
-use super::{consistency, name_of};
 use crate::domain::list::{ListId, ListKind};
 use crate::exposure::{MAX_HOPS, Timing};
 
@@ -27,7 +28,7 @@ const MAX_VALUES: usize = 1_000;
 /// The fewest scores by hops: files of programs that went no further have as many.
 const LEAST_SCORES: usize = 8;
 
-/// What CO_SPENT begins at where a file does not say.
+/// The least that CO_SPENT begins at where a file does not say.
 const DEFAULT_CO_SPENT: u8 = 95;
 
 /// The most problems that are named.
@@ -74,6 +75,17 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
+/// Where a place stands in the file.
+fn offset_of(place: Place, file: &File) -> usize {
+    let rules = &file.rules;
+    let found = match place {
+        Place::CoSpent => file.base.co_spent.as_ref().map(Spanned::span),
+        Place::Rule(place) => rules.get_ref().get(place).map(|rule| rule.id.span()),
+        Place::Rules => None,
+    };
+    found.unwrap_or_else(|| rules.span()).start
+}
+
 /// A file while it is read.
 struct Reading<'t> {
     text: &'t str,
@@ -117,10 +129,8 @@ impl Reading<'_> {
         };
         // What numbers and rules do together says nothing while some of them are wrong.
         if self.problems.is_empty() {
-            for (rule, message) in consistency::problems(&policy) {
-                let at = rule.and_then(|place| file.rules.get_ref().get(place));
-                let offset = at.map_or(file.rules.span().start, |rule| rule.id.span().start);
-                self.problem_at(offset, message);
+            for (place, message) in consistency::problems(&policy) {
+                self.problem_at(offset_of(place, &file), message);
             }
         }
         policy
@@ -194,20 +204,23 @@ impl Reading<'_> {
             categories.insert(name.get_ref().clone(), weight);
         }
         let base = &file.base;
-        Scale {
+        let co_spent =
+            base.co_spent.as_ref().map(|given| self.small("base.co_spent", given, 1, 100));
+        let mut scale = Scale {
             list_kinds: list_kinds.map(|found| found.map_or(100, |(weight, _)| weight)),
             categories,
             verbatim: self.small("base.listed_verbatim", &base.listed_verbatim, 1, 100),
-            co_spent: base
-                .co_spent
-                .as_ref()
-                .map_or(DEFAULT_CO_SPENT, |given| self.small("base.co_spent", given, 1, 100)),
+            co_spent: co_spent.unwrap_or(DEFAULT_CO_SPENT),
             received_from: self.by_hops("base.received_from", &base.received_from),
             sent_to: self.by_hops("base.sent_to", &base.sent_to),
             hub: self.small("base.hub_percent", &base.hub_percent, 0, 100),
             shares: self.shares(&file.share),
             values: self.values(&file.value),
+        };
+        if co_spent.is_none() {
+            scale.co_spent = scale.co_spent.max(scale.highest_direct());
         }
+        scale
     }
 
     /// Scores by hops; those that are not given are the last one that is.

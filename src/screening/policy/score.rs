@@ -59,7 +59,8 @@ pub(super) struct Scale {
     pub categories: BTreeMap<String, u8>,
     /// Of LISTED_VERBATIM; LISTED and SAME_KEY have 100.
     pub verbatim: u8,
-    /// Of CO_SPENT.
+    /// Of CO_SPENT; at least [`Scale::highest_direct`], since it hides direct dealings of its kind and
+    /// both have the same weights.
     pub co_spent: u8,
     /// By hops from 1 on, not rising; hops that the file gives no score have its last.
     pub received_from: [u8; MAX_HOPS as usize],
@@ -112,6 +113,15 @@ impl Scale {
             factors.value = reached(&self.values, direct.value);
         }
         factors
+    }
+
+    /// The highest score of a direct dealing before the weights of list kind and category, rounded up.
+    pub fn highest_direct(&self) -> u8 {
+        let [received, sent] = [self.received_from[0], self.sent_to[0]];
+        let share = reached(&self.shares, None);
+        let value = reached(&self.values, None);
+        let base = received.max(sent);
+        Factors { base, list_kind: 100, category: 100, share, value, hub: 100 }.score()
     }
 
     /// What a finding without hops begins at.

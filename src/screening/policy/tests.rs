@@ -115,11 +115,23 @@ fn common_inputs_are_reviewed_by_a_rule_of_their_own() {
     let lax = Policy::parse(&with_rules(lax)).unwrap();
     let by_floor = (95, Decision::Block, SOURCE_FLOOR.to_owned());
     assert_eq!(joined(&lax, ListKind::Sanctions), by_floor, "as what it may hide is decided on");
-    let low = Policy::parse(&edited(&[("co_spent = 95", "co_spent = 20")])).unwrap();
-    assert_eq!(
-        joined(&low, ListKind::Sanctions),
-        (20, Decision::Review, "common-input".to_owned())
-    );
+    let least = Policy::parse(&edited(&[("co_spent = 95", "co_spent = 94")])).unwrap();
+    let by_rule = (94, Decision::Review, "common-input".to_owned());
+    assert_eq!(joined(&least, ListKind::Sanctions), by_rule, "as the worst dealing scores");
+}
+
+#[test]
+fn without_a_base_common_inputs_score_as_the_worst_direct_dealing_at_least() {
+    let check = |edits: &[(&str, &str)], score: u8| {
+        let text = edited(&[&[("co_spent = 95\n", "")], edits].concat());
+        let policy = Policy::parse(&text).unwrap();
+        assert_eq!(joined(&policy, ListKind::Sanctions).0, score, "{edits:?}");
+    };
+    check(&[], 95);
+    check(&[("received_from = [60", "received_from = [61")], 96);
+    check(&[("sent_to = [60", "sent_to = [62")], 97);
+    check(&[("score_percent = 130", "score_percent = 135")], 98);
+    check(&[("sent_to = [60", "sent_to = [80")], 100);
 }
 
 #[test]

@@ -60,6 +60,23 @@ fn every_value_has_bounds() {
 }
 
 #[test]
+fn common_inputs_must_not_score_less_than_the_dealings_that_they_hide() {
+    let text = edited(&[("co_spent = 95", "co_spent = 93")]);
+    let found = problems(&text);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let at = line(&text, "co_spent = 93");
+    assert!(found[0].starts_with(&format!("{at}: base.co_spent: 93 is less")), "{found:#?}");
+    assert!(found[0].contains("give 94 or more, or leave the key out"), "{found:#?}");
+    // What the rules do is said beside it.
+    let rules = "[[rules]]\nid = \"near\"\ndecision = \"ALLOW\"\nhops_at_most = 3\n\
+                 [[rules]]\nid = \"rest\"\ndecision = \"REVIEW\"\n";
+    let text = with_rules(rules).replace("co_spent = 95", "co_spent = 93");
+    let found = problems(&text);
+    assert!(found.iter().any(|problem| problem.contains("base.co_spent")), "{found:#?}");
+    assert!(found.iter().any(|problem| problem.contains("by rule near")), "{found:#?}");
+}
+
+#[test]
 fn all_problems_are_named_each_with_its_line() {
     let text = edited(&[("severe = 85", "severe = 200"), ("\"BLOCK\"", "\"STOP\"")]);
     let found = problems(&text);

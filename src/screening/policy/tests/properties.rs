@@ -21,10 +21,16 @@ pub fn policy() -> impl Strategy<Value = Policy> {
         })
     };
     let weights = prop::collection::vec(0_u8..=100, 5);
-    let own = (1_u8..=100, prop::option::of(1_u8..=100));
+    // What CO_SPENT has above the least that it may have.
+    let own = (1_u8..=100, prop::option::of(0_u64..=100));
     let numbers = (falling(), falling(), rising(), rising(), weights, 0_u8..=100, own);
-    numbers.prop_map(|(received, sent, shares, values, weights, hub, (verbatim, co_spent))| {
-        let co_spent = co_spent.map_or(String::new(), |base| format!("co_spent = {base}\n"));
+    numbers.prop_map(|(received, sent, shares, values, weights, hub, (verbatim, above))| {
+        let last = |steps: &[(u64, u16)]| steps.last().map_or(100, |step| u64::from(step.1));
+        let highest = u64::from(received[0].max(sent[0])) * last(&shares) * last(&values);
+        let least = highest.div_ceil(10_000).clamp(1, 100);
+        let co_spent = above.map_or(String::new(), |above| {
+            format!("co_spent = {}\n", (least + above).min(100))
+        });
         let mut text = format!(
             "name = \"chance\"\n[bands]\nlow = 1\nmedium = 25\nhigh = 50\nsevere = 85\n\
              [weights.list_kind]\nSANCTIONS = 100\nADVISORY = {}\nSEIZURE = {}\n\
@@ -149,6 +155,20 @@ proptest! {
             let expected = (product - 1e-9).ceil().clamp(0.0, 100.0);
             prop_assert_eq!(f64::from(judged.score), expected);
         }
+    }
+
+    #[test]
+    fn joined_with_a_listed_one_is_never_milder_than_a_dealing(
+        policy in policy(),
+        hidden in exposed(&"a".parse().unwrap()),
+        category_percent in 0_u8..=100,
+    ) {
+        let hidden = Subject { category_percent, ..hidden };
+        let joined = Subject { kind: FindingKind::CoSpent, exposure: None, ..hidden };
+        let [joined, dealing] = [joined, hidden].map(|subject| policy.judge(&subject));
+        prop_assert!(joined.score >= dealing.score, "{hidden:?}");
+        prop_assert!(policy.level(joined.score) >= policy.level(dealing.score), "{hidden:?}");
+        prop_assert!(joined.decision >= dealing.decision, "{hidden:?}");
     }
 
     #[test]
@@ -278,6 +298,7 @@ proptest! {
         for hidden in [judge(near), judge(far)] {
             prop_assert!(listed.decision >= hidden.decision && listed.score >= hidden.score);
             prop_assert!(joined.decision >= hidden.decision, "{rules}");
+            prop_assert!(joined.score >= hidden.score, "{rules}");
         }
         // What an address shows that has both.
         let both = match near.0.cmp(&far.0) {
