@@ -17,7 +17,7 @@ use crate::screening::snapshot::Snapshot;
 pub struct HubsQuery {
     /// Only on this chain; `None`: on every one.
     pub chain: Option<Chain>,
-    /// Only hubs that are listed or have exposure of their own.
+    /// Only hubs that are listed, are joined with a listed address or have exposure of their own.
     pub exposed: bool,
     /// The last hub of the page before.
     pub after: Option<HubPlace>,

@@ -9,7 +9,6 @@ use super::near::{BUDGET, holders, keys_of, seconds, unreadable};
 use super::transfers::{JoinedEvidence, Trace, TraceQuery};
 use super::{Engine, EngineError};
 use crate::domain::address::Reading;
-use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Movement;
 use crate::exposure::{CommonInput, PathQuery, Source};
@@ -52,11 +51,15 @@ impl Engine {
         }
         let joins = Joins::new(self, world, until);
         let path = |path| self.path(world, path, &joins).ok_or_else(unreadable);
-        let joined = world.common_inputs_as_of(&keys, until, None, BUDGET);
+        let mut joined = world.common_inputs_as_of(&keys, until, None, BUDGET);
+        joined.found.retain(|(of, _)| query.kinds.is_empty() || query.kinds.contains(&of.kind));
+        let (cut, common): (Vec<_>, Vec<_>) =
+            joined.found.into_iter().partition(|(of, _)| of.is_cut);
         Ok(Trace {
             snapshot,
             paths: found.found.iter().map(path).collect::<Result<_, _>>()?,
-            joined: joined_evidence(joined.found, &query.kinds, &keys, &joins),
+            joined: joined_evidence(common, &keys, &joins),
+            cluster_cuts: cut.into_iter().map(|(_, source)| source).collect(),
             max_hops,
             cut_short: found.cut_short || joined.cut_short,
             examined: found.examined.saturating_add(joined.examined),
@@ -75,21 +78,17 @@ impl Engine {
     }
 }
 
-/// What keys are joined with, of these kinds (none: of all), with the chains.
+/// What keys are joined with, with the chains.
 fn joined_evidence(
     found: Vec<(CommonInput, Source)>,
-    kinds: &[ListKind],
     keys: &[PackedKey],
     joins: &Joins<'_>,
 ) -> Vec<JoinedEvidence> {
-    let is_asked =
-        |common: &CommonInput| !common.is_cut && (kinds.is_empty() || kinds.contains(&common.kind));
-    let found = found.into_iter().filter(|(common, _)| is_asked(common));
     let evidence = |(common, source): (CommonInput, Source)| JoinedEvidence {
         kind: common.kind,
         is_beside: common.is_beside,
         chain: joins.chain(keys, &source.key),
         source,
     };
-    found.map(evidence).collect()
+    found.into_iter().map(evidence).collect()
 }

@@ -210,6 +210,8 @@ pub struct Trace {
     pub paths: Vec<PathEvidence>,
     /// What the address is joined with by common inputs, one a kind of list.
     pub joined: Vec<JoinedEvidence>,
+    /// For each kind of which the address's cluster is cut, the first listed one in it by order.
+    pub cluster_cuts: Vec<Source>,
     /// Paths of at most so many hops were looked for.
     pub max_hops: u8,
     /// Whether the search was cut short.

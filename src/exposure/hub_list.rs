@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 
 use super::edges::Edge;
 use super::nodes::{Node, TX};
-use super::{Direction, Label, Source, World};
+use super::{CommonInput, Direction, Label, Source, World};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
@@ -28,7 +28,7 @@ pub struct HubPlace {
 pub struct HubQuery<'a> {
     /// Only on this chain; `None`: on every one.
     pub chain: Option<&'a Chain>,
-    /// Only hubs that are listed or have exposure of their own.
+    /// Only hubs that are listed, are joined with a listed key or have exposure of their own.
     pub exposed: bool,
     /// The last hub of the page before.
     pub after: Option<&'a HubPlace>,
@@ -58,12 +58,15 @@ pub struct Hub {
     pub volumes: Vec<Volume>,
     /// Whether it is listed itself, so that paths begin there.
     pub is_listed: bool,
+    /// What it is joined with by common inputs, one a kind, each with the first by order of the sources.
+    /// Not what it is cut off from.
+    pub common_inputs: Vec<(CommonInput, Source)>,
     /// Its own labels, on all chains, with their sources.
     pub exposure: Vec<(Label, Source)>,
 }
 
-/// What a hub, or a cluster, moved of an asset, in the smallest unit: of each transfer as much as has 8 decimals;
-/// `None` where that is more than is counted. Dust and transfers to itself are left out.
+/// What a hub, or a cluster, moved of an asset, in the smallest unit: of each transfer as much as has 8
+/// decimals; `None` where that is more than is counted. Dust and transfers to itself are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     /// The asset.
@@ -180,7 +183,9 @@ impl World {
     fn hub(&self, place: HubPlace, nodes: &[Node], budget: u64) -> Hub {
         let dealt = self.dealt_with(nodes, budget);
         let key = place.key;
-        let labels = self.labels.of(&key);
+        let found = self.labels.find(&key);
+        let source = |number| self.labels.source(number).clone();
+        let joined = found.common_inputs().filter(|(of, _)| !of.is_cut);
         Hub {
             first_time: dealt.first.map(|(time, _)| time),
             first_row: dealt.first.map(|(_, row)| row),
@@ -188,9 +193,8 @@ impl World {
             cut_short: dealt.cut_short,
             volumes: self.volumes(&place.chain, nodes),
             is_listed: self.is_listed(&key),
-            exposure: labels
-                .map(|label| (label, self.labels.source(label.source).clone()))
-                .collect(),
+            common_inputs: joined.map(|(of, number)| (of, source(number))).collect(),
+            exposure: found.labels().map(|label| (label, source(label.source))).collect(),
             place,
         }
     }

@@ -54,6 +54,7 @@ fn response(page: &HubsPage) -> v1::ListHubsResponse {
 fn hub(snapshot: Option<&Snapshot>, row: &HubRow) -> v1::UntaggedHub {
     let hub = &row.hub;
     let volumes = hub.volumes.iter().zip(&row.assets);
+    let joined = |of, with| convert::common_input::of_hub(snapshot, of, with);
     v1::UntaggedHub {
         address: row.address.to_string(),
         chain: hub.place.chain.caip2().into_owned(),
@@ -63,6 +64,7 @@ fn hub(snapshot: Option<&Snapshot>, row: &HubRow) -> v1::UntaggedHub {
         cut_short: hub.cut_short,
         volumes: volumes.map(|(moved, asset)| volume(moved, asset.as_ref())).collect(),
         listed: hub.is_listed,
+        common_inputs: hub.common_inputs.iter().map(|(of, with)| joined(of, with)).collect(),
         exposures: hub.exposure.iter().map(|(label, of)| exposure(snapshot, label, of)).collect(),
     }
 }

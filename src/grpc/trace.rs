@@ -36,11 +36,13 @@ fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureRespon
     let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
     let path = |path| convert::trace::path(&trace.snapshot, path);
     let joined = |joined| convert::common_input::joined(&trace.snapshot, joined);
+    let cut = |source| convert::common_input::cut_at(&trace.snapshot, source);
     Ok(v1::TraceExposureResponse {
         address: address.as_ref().map(convert::understood),
         snapshot_id: trace.snapshot.id().to_owned(),
         paths: trace.paths.iter().map(path).collect(),
         common_inputs: trace.joined.iter().map(joined).collect(),
+        cluster_cuts: trace.cluster_cuts.iter().map(cut).collect(),
         cut_short: trace.cut_short,
         transfers_examined: trace.examined,
         stops_met: trace.stops_met.iter().map(ToString::to_string).collect(),

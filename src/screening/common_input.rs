@@ -48,12 +48,17 @@ impl<'s> ClusterCut<'s> {
     /// The same; `cluster` says whose it is, as the beginning of the sentence.
     pub(super) fn reason_of(&self, cluster: &str) -> String {
         let (row, party) = self.row();
-        format!(
-            "{cluster} by common input (an estimate) holds {}, but is larger than the limit, so that it \
-             is not taken for one owner's; not scored.",
-            target(self.list, row, party)
-        )
+        cut_reason(cluster, &target(self.list, row, party))
     }
+}
+
+/// Returns the note on a cluster that is cut as a sentence: `cluster` says whose it is, `listed` whom it
+/// holds.
+pub fn cut_reason(cluster: &str, listed: &str) -> String {
+    format!(
+        "{cluster} by common input (an estimate) holds {listed}, but is larger than the limit, so that it \
+         is not taken for one owner's; not scored."
+    )
 }
 
 impl<'s> Scope<'s> {

@@ -263,7 +263,17 @@ fn a_cluster_beyond_the_limit_is_shown_as_cut() {
     let several = place.says(&[&screen[..], &[&bitcoin(CLEAN)]].concat());
     assert!(several.out.contains("; ties unknown; cluster cut"), "{}", several.out);
     let trace = place.says(&["trace", &chained, limit[0], limit[1]]);
-    assert!(flat(&trace.out).contains(note), "{}", trace.out);
+    assert_eq!(flat(&trace.out).matches(note).count(), 1, "{}", trace.out);
+    let trace = |more: &[&str]| {
+        let trace = ["trace", &chained, "--output", "json"];
+        let shown = place.says(&[&trace[..], &limit, more].concat());
+        serde_json::from_str::<Value>(&shown.out).unwrap()
+    };
+    let traced = trace(&[]);
+    assert_eq!(traced["cluster_cuts"], cut["cluster_cuts"], "{traced}");
+    assert_eq!(traced["common_inputs"], Value::Null, "{traced}");
+    let others = trace(&["--list-kind", "ADVISORY"]);
+    assert_eq!(others["cluster_cuts"], Value::Null, "of another kind: {others}");
     let payment = payment("deposit", CHAINED, CLEAN);
     let arguments: Vec<&str> = payment.iter().map(String::as_str).chain(limit).collect();
     let allowed = place.json_with(0, &arguments);

@@ -1,7 +1,7 @@
 //! Untagged hubs: what an officer must know to say whose they are.
 
 use super::common_input;
-use super::paths::Amount;
+use super::paths::{Amount, ESTIMATE};
 use super::words::{self, or_dash};
 use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape, wrapped};
@@ -76,16 +76,18 @@ fn amounts(volumes: &[v1::HubVolume], digits: fn(&v1::HubVolume) -> &String) -> 
     and_more(named.collect(), moved.len())
 }
 
-/// `LISTED ITSELF, 2 hops from Evil Party (SANCTIONS) and 1 more`, the nearest first.
+/// `LISTED ITSELF, 2 hops from Evil Party (SANCTIONS) and 1 more`: what it is joined with, then the
+/// nearest first.
 fn exposure(hub: &v1::UntaggedHub, style: Style) -> String {
     let mut own: Vec<_> = hub.exposures.iter().collect();
     own.sort_by_key(|exposure| (exposure.by_hub, exposure.hops));
+    let joined = hub.common_inputs.iter().map(|joined| {
+        let listing = joined.listing.clone().unwrap_or_default();
+        let kind = words::kind(joined.list_kind());
+        format!("joined with {} ({kind}) by {ESTIMATE}", or_dash(who(&listing)))
+    });
     let named = own.iter().map(|exposure| {
         let listing = exposure.listing.clone().unwrap_or_default();
-        let who = match listing.party.as_ref().map(|party| party.name.as_str()) {
-            Some("") | None => &listing.address,
-            Some(name) => name,
-        };
         let way = match exposure.direction() {
             v1::ExposureDirection::SentTo => "to",
             v1::ExposureDirection::ReceivedFrom => "from",
@@ -93,12 +95,20 @@ fn exposure(hub: &v1::UntaggedHub, style: Style) -> String {
         };
         let by = if exposure.by_hub { " by another hub" } else { "" };
         let hops = words::count(exposure.hops as usize, "hop", "hops");
-        let who = common_input::whom(who, exposure.common_input);
+        let who = common_input::whom(who(&listing), exposure.common_input);
         format!("{hops} {way} {who} ({}){by}", words::kind(listing.list_kind()))
     });
     let listed = hub.listed.then(|| style.paint(Colour::Bad, "LISTED ITSELF"));
-    let all = own.len() + usize::from(hub.listed);
-    and_more(listed.into_iter().chain(named).take(SHOWN).collect(), all)
+    let all = own.len() + hub.common_inputs.len() + usize::from(hub.listed);
+    and_more(listed.into_iter().chain(joined).chain(named).take(SHOWN).collect(), all)
+}
+
+/// The party of a listing; the address where none is named.
+fn who(listing: &v1::Listing) -> &str {
+    match listing.party.as_ref().map(|party| party.name.as_str()) {
+        Some("") | None => &listing.address,
+        Some(name) => name,
+    }
 }
 
 fn and_more(named: Vec<String>, all: usize) -> String {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::given::{key, send, settings, source, stop, transfer};
+use super::given::{holder, key, send, settings, source, stop, transfer};
 use super::model::Model;
 use crate::domain::chain::Chain;
+use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{Amount, Asset, Holder, Movement, Transfer};
-use crate::exposure::{Hub, HubPage, HubPlace, HubQuery, Settings, World};
+use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer, UtxoMovement};
+use crate::exposure::{CommonInput, Hub, HubPage, HubPlace, HubQuery, Settings, Source, World};
 
 fn query(limit: usize) -> HubQuery<'static> {
     HubQuery { chain: None, exposed: false, after: None, limit, budget: u64::MAX }
@@ -127,6 +128,10 @@ proptest! {
             prop_assert_eq!(hub.is_listed, sources.iter().any(|source| source.key == *key));
             let own: Vec<_> = labels.of(key).collect();
             prop_assert_eq!(hub.exposure.iter().map(|(label, _)| *label).collect::<Vec<_>>(), own);
+            let joined = labels.find(key).common_inputs().filter(|(of, _)| !of.is_cut);
+            let joined: Vec<_> =
+                joined.map(|(of, source)| (of, labels.source(source).clone())).collect();
+            prop_assert_eq!(&hub.common_inputs, &joined);
             prop_assert!(!hub.cut_short);
         }
         let numbered = (0..).zip(&rows).collect();
@@ -143,11 +148,10 @@ proptest! {
         }
         // Narrowed, a part of the same.
         let exposed = all(&world, &HubQuery { exposed: true, ..query(limit) });
-        let is_joined = |hub: &Hub| {
-            labels.find(&hub.place.key).common_inputs().any(|(of, _)| !of.is_cut)
-        };
         let is_exposed = |hub: &&Hub| {
-            hub.is_listed || is_joined(hub) || hub.exposure.iter().any(|(it, _)| !it.hub)
+            hub.is_listed
+                || !hub.common_inputs.is_empty()
+                || hub.exposure.iter().any(|(it, _)| !it.hub)
         };
         prop_assert_eq!(exposed, found.iter().filter(is_exposed).cloned().collect::<Vec<_>>());
         let ether = Chain::Evm(1);
@@ -188,6 +192,56 @@ proptest! {
         let found: Vec<_> = found.iter().map(|hub| (hub.place.since, hub.place.key)).collect();
         prop_assert_eq!(found, want);
     }
+}
+
+/// Keys spend together to one address at a height.
+fn spend(inputs: &[u8], to: u8, height: u64) -> Transfer {
+    let chain = Chain::Bitcoin;
+    let leg = |number: u8| Leg {
+        holders: vec![holder(number, &chain)],
+        unattributable: false,
+        amount: Some(100),
+    };
+    let movement = Movement::Utxo(Box::new(UtxoMovement {
+        coinbase: false,
+        inputs: inputs.iter().map(|&number| leg(number)).collect(),
+        outputs: vec![leg(to)],
+    }));
+    Transfer { movement, ..send(&chain, 1, 2, height, 1) }
+}
+
+/// Without what it is joined with, such a hub would have nothing to show: its dealings are hidden.
+#[test]
+fn a_hub_that_is_joined_with_a_listed_key_says_so() {
+    const LISTED: u8 = 5;
+    const HUB: u8 = 6;
+    let source = Source {
+        list: "list".parse().unwrap(),
+        listing: RowKey::default(),
+        key: key(LISTED, &Chain::Bitcoin),
+        kind: ListKind::Sanctions,
+        listed_from: None,
+        unlisted_until: None,
+    };
+    let mut rows = vec![spend(&[LISTED], HUB, 1), spend(&[LISTED, HUB], 20, 2)];
+    rows.extend((0..4).map(|at| spend(&[HUB], 21 + at, 3 + u64::from(at))));
+    let check = |rows: &[Transfer], joined: bool| {
+        let mut world = World::new(settings(4, 3));
+        world.append(0, rows);
+        world.set_parties(vec![source.clone()], Vec::new());
+        world.relabel();
+        let found = all(&world, &HubQuery { exposed: true, ..query(10) });
+        let hub = found.iter().find(|hub| hub.place.key == key(HUB, &Chain::Bitcoin));
+        let hub = hub.expect("it is listed");
+        let of = CommonInput { kind: ListKind::Sanctions, is_beside: true, is_cut: false };
+        let want: &[_] = if joined { &[(of, source.clone())] } else { &[] };
+        assert_eq!(hub.common_inputs, want);
+        assert_eq!(hub.exposure.is_empty(), joined, "{:?}", hub.exposure);
+    };
+    check(&rows, true);
+    // Not joined: what it received is shown.
+    rows.remove(1);
+    check(&rows, false);
 }
 
 /// Key 1 pays seven others and gets back from one.

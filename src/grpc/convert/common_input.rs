@@ -2,8 +2,9 @@
 
 use super::{ListedRow, trace, transfer};
 use crate::engine::{JoinChainEvidence, JoinEvidence, JoinedEvidence};
+use crate::exposure::{CommonInput, Source};
 use crate::grpc::v1;
-use crate::screening::common_input::ClusterCut;
+use crate::screening::common_input::{ClusterCut, cut_reason};
 use crate::screening::snapshot::Snapshot;
 
 /// That a cluster is cut. `address` is empty where the question holds no other.
@@ -18,6 +19,23 @@ pub fn cluster_cut(cut: &ClusterCut<'_>, address: String) -> v1::ClusterCut {
     }
 }
 
+/// That the cluster of the one address of a question is cut, and holds `source`; with its listing as
+/// `snapshot` has it.
+pub fn cut_at(snapshot: &Snapshot, source: &Source) -> v1::ClusterCut {
+    if let Some((list, listing)) = snapshot.listing(source) {
+        let cut = ClusterCut { kind: source.kind, list, listing, about: 0 };
+        return cluster_cut(&cut, String::new());
+    }
+    let listing = trace::listing(None, source);
+    let listed = format!("the listed address {} ({})", listing.address, listing.list_id);
+    v1::ClusterCut {
+        list_kind: v1::ListKind::from(source.kind).into(),
+        reason: cut_reason("Its cluster", &listed),
+        listing: Some(listing),
+        address: String::new(),
+    }
+}
+
 /// What an address is joined with, with its listing as `snapshot` has it.
 pub fn joined(snapshot: &Snapshot, joined: &JoinedEvidence) -> v1::CommonInput {
     v1::CommonInput {
@@ -25,6 +43,20 @@ pub fn joined(snapshot: &Snapshot, joined: &JoinedEvidence) -> v1::CommonInput {
         beside: joined.is_beside,
         listing: Some(trace::listing(Some(snapshot), &joined.source)),
         chain: Some(chain(&joined.chain)),
+    }
+}
+
+/// The same of a hub: without the transactions between.
+pub fn of_hub(
+    snapshot: Option<&Snapshot>,
+    common: &CommonInput,
+    source: &Source,
+) -> v1::CommonInput {
+    v1::CommonInput {
+        list_kind: v1::ListKind::from(common.kind).into(),
+        beside: common.is_beside,
+        listing: Some(trace::listing(snapshot, source)),
+        chain: None,
     }
 }
 

@@ -183,10 +183,7 @@ impl Tried<'_> {
     }
 
     /// What is wrong with direct dealings, where the worst of the farther is decided on so.
-    fn problem_of_direct(
-        &self,
-        worst: Option<(Decision, By, u8)>,
-    ) -> Option<(Place, String)> {
+    fn problem_of_direct(&self, worst: Option<(Decision, By, u8)>) -> Option<(Place, String)> {
         let (shares, values) = told_apart(self.policy);
         // By timing and value, at the share before this one.
         let mut smaller: Vec<(Decision, By)> = Vec::new();

@@ -47,7 +47,12 @@ impl Standing {
         let is_hub = |finding: &v1::Finding| finding.kind() == v1::FindingKind::HubExposure;
         let has_hub = response.paths.is_empty() && self.screening.findings.iter().any(is_hub);
         let hub = "HUB_EXPOSURE: paths end at a hub; see `screen --evidence`".to_owned();
-        let cuts = self.screening.cluster_cuts.iter().map(|cut| cut.reason.clone());
-        has_hub.then_some(hub).into_iter().chain(cuts).collect()
+        let mut notes: Vec<String> = has_hub.then_some(hub).into_iter().collect();
+        for cut in response.cluster_cuts.iter().chain(&self.screening.cluster_cuts) {
+            if !notes.contains(&cut.reason) {
+                notes.push(cut.reason.clone());
+            }
+        }
+        notes
     }
 }

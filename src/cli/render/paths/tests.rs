@@ -151,6 +151,7 @@ fn response(paths: Vec<v1::ExposurePath>) -> v1::TraceExposureResponse {
         stops_met: vec![address(77)],
         max_hops: 8,
         common_inputs: Vec::new(),
+        cluster_cuts: Vec::new(),
     }
 }
 
@@ -219,6 +220,14 @@ fn goldens() {
     check("trace-narrow.txt", &text::text(&both_ways(), &Standing::default(), 50, Style::PLAIN));
     let none = response(Vec::new());
     check("trace-none.txt", &text::text(&none, &Standing::default(), 100, Style::PLAIN));
+    // A note that the screening has as well is said once.
+    let kept = standing().screening.cluster_cuts.remove(0);
+    let other =
+        v1::ClusterCut { reason: kept.reason.replace("TORNADO", "ANOTHER"), ..kept.clone() };
+    let cut = v1::TraceExposureResponse { cluster_cuts: vec![kept, other], ..none.clone() };
+    check("trace-cut.txt", &text::text(&cut, &standing(), 100, Style::PLAIN));
+    let page = html::html(&cut, &Standing::default(), &asked());
+    assert!(page.contains("Its cluster by common input (an estimate) holds an address of ANOTHER"));
     check("trace-listed.txt", &text::text(&none, &standing(), 100, Style::PLAIN));
     check("trace-listed.html", &html::html(&none, &standing(), &asked()));
 }
@@ -276,6 +285,7 @@ fn hostile_names_stay_text() {
     let mut other = hostile.clone();
     other.chain.as_mut().unwrap().joins[0].to = address(8);
     answer.common_inputs = vec![hostile, other];
+    answer.cluster_cuts = vec![v1::ClusterCut { reason: evil.to_owned(), ..Default::default() }];
     answer.address.as_mut().unwrap().canonical = evil.to_owned();
     answer.address.as_mut().unwrap().chains = vec![evil.to_owned()];
     answer.snapshot_id = evil.to_owned();

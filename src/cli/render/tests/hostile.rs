@@ -201,6 +201,11 @@ fn hostile_transfers(evil: &str) -> String {
             received: text(evil),
             sent: text("7"),
         }],
+        common_inputs: vec![v1::CommonInput {
+            listing: Some(v1::Listing { address: text(evil), ..Default::default() }),
+            list_kind: 99,
+            ..Default::default()
+        }],
         exposures: vec![v1::HubOwnExposure {
             listing: Some(v1::Listing { address: text(evil), ..Default::default() }),
             direction: 99,

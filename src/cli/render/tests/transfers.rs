@@ -148,8 +148,27 @@ fn hubs() {
         listed: true,
         ..Default::default()
     };
+    let joined = |party: &str| v1::CommonInput {
+        list_kind: v1::ListKind::Sanctions.into(),
+        beside: true,
+        listing: Some(v1::Listing {
+            address: text("1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
+            party: Some(v1::Party { name: text(party), ..Default::default() }),
+            ..Default::default()
+        }),
+        chain: None,
+    };
+    let third = v1::UntaggedHub {
+        address: text("12c6DSiU4Rq3P4ZxziKxzrL5LmMBrzjrJX"),
+        chain: text("bip122:000000000019d6689c085ae165831e93"),
+        since: at(1_648_123_240),
+        counterparties: 10_001,
+        common_inputs: vec![joined("Evil Party"), joined("")],
+        exposures: vec![exposure(2, v1::ExposureDirection::SentTo, false)],
+        ..Default::default()
+    };
     let response = v1::ListHubsResponse {
-        hubs: vec![first, second],
+        hubs: vec![first, second, third],
         next_page_token: text("7"),
         hub_limit: 10_000,
         snapshot_id: text("s"),

@@ -28,9 +28,8 @@ pub fn policy() -> impl Strategy<Value = Policy> {
         let last = |steps: &[(u64, u16)]| steps.last().map_or(100, |step| u64::from(step.1));
         let highest = u64::from(received[0].max(sent[0])) * last(&shares) * last(&values);
         let least = highest.div_ceil(10_000).clamp(1, 100);
-        let co_spent = above.map_or(String::new(), |above| {
-            format!("co_spent = {}\n", (least + above).min(100))
-        });
+        let co_spent = above
+            .map_or(String::new(), |above| format!("co_spent = {}\n", (least + above).min(100)));
         let mut text = format!(
             "name = \"chance\"\n[bands]\nlow = 1\nmedium = 25\nhigh = 50\nsevere = 85\n\
              [weights.list_kind]\nSANCTIONS = 100\nADVISORY = {}\nSEIZURE = {}\n\
