@@ -18,9 +18,6 @@ use crate::engine::{Engine, MemberJoin, MemberRow, MembersPage, MembersQuery};
 use crate::exposure::{Source, Volume};
 use crate::screening::snapshot::Snapshot;
 
-/// The most listed members of an answer.
-const MAX_LISTED: usize = 1_000;
-
 /// Answers a request; the look at the cluster runs on the blocking pool.
 pub async fn list(
     engine: &Arc<Engine>,
@@ -50,7 +47,7 @@ fn response(
     let cluster = &page.cluster;
     let snapshot = page.snapshot.as_deref();
     let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
-    let listed = cluster.first_listed.iter().take(MAX_LISTED);
+    let listed = cluster.first_listed.iter();
     let volumes = cluster.volumes.iter().zip(&page.assets);
     let members = page.rows.iter().zip(&cluster.members);
     let next = cluster.next.zip(of);

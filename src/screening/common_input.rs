@@ -84,14 +84,13 @@ impl<'s> Scope<'s> {
             });
             let is_beside = of_kind.clone().any(|(common, _)| common.is_beside);
             let first = held.min_by_key(|(common, source, _)| (common.is_cut, *source));
-            let Some((common, source, listing)) = first else { continue };
+            let Some((common, source, (list, listing))) = first else { continue };
             if common.is_cut {
-                let (list, listing) = listing;
                 found.cluster_cuts.push(ClusterCut { kind, list, listing, about: at.place });
                 continue;
             }
             let joined = Joined { with: source.key, is_beside };
-            found.findings.extend(matching::co_spent(listing, joined, self.sight()));
+            found.findings.extend(matching::co_spent(list, listing, joined, self.sight()));
         }
     }
 }

@@ -329,7 +329,8 @@ fn finding<'s>(
 
 /// A finding on a listing that the address is joined with.
 pub(super) fn co_spent<'s>(
-    (list, listing): (&'s SnapshotList, &'s IndexedListing),
+    list: &'s SnapshotList,
+    listing: &'s IndexedListing,
     joined: Joined,
     sight: Sight<'_>,
 ) -> Option<Finding<'s>> {

@@ -350,12 +350,11 @@ impl PaymentFacts<'_> {
             } else {
                 ". Ties are unknown: not all of their transfers are loaded without gaps.".to_owned()
             };
-            let cut = match self.has_cluster_cut {
-                true => {
-                    " A cluster by common input (an estimate) holds a listed address, but is larger \
-                     than the limit; not scored."
-                }
-                false => "",
+            let cut = if self.has_cluster_cut {
+                " A cluster by common input (an estimate) holds a listed address, but is larger than the \
+                 limit; not scored."
+            } else {
+                ""
             };
             return [decided, ": ", &subject, &ties, cut].concat();
         }

@@ -423,7 +423,8 @@ mod tests {
         out.clear();
         RowForm::new(Lines::Csv, false).row(&asked, &row, &mut out);
         let text = String::from_utf8(out).unwrap();
-        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17,PATH,0xcd|0xef\n";
+        let want = "12,\"a \"\"b\"\" \\u{1b}é\",0xab,,REVIEW,60,HIGH,,,2,,,12.50,,,,,,,,,,,,8,,,,17,PATH,\
+                    0xcd|0xef\n";
         assert_eq!(text, want);
     }
 }

@@ -8,18 +8,20 @@ use crate::grpc::v1;
 
 /// How a finding CO_SPENT ties the address to the listing.
 pub fn match_words(finding: &v1::Finding, listing: &v1::Listing) -> String {
-    let how = match finding.beside_listed {
-        true => "this address and a listed one are inputs of one transaction",
-        false => "over a chain of transactions",
+    let how = if finding.beside_listed {
+        "this address and a listed one are inputs of one transaction"
+    } else {
+        "over a chain of transactions"
     };
     format!("joined with {} by {ESTIMATE}: {how}", or_dash(&listing.address))
 }
 
 /// With whom a path of exposure has to do: the listed address, or one that is joined with it.
 pub fn whom(listed: &str, common_input: bool) -> String {
-    match common_input {
-        true => format!("an address joined by {ESTIMATE} with {}", or_dash(listed)),
-        false => or_dash(listed),
+    if common_input {
+        format!("an address joined by {ESTIMATE} with {}", or_dash(listed))
+    } else {
+        or_dash(listed)
     }
 }
 

@@ -232,9 +232,10 @@ fn headline(path: &Path<'_>) -> String {
         v1::ExposureDirection::SentTo => "funds went to",
         v1::ExposureDirection::Unspecified => "a tie with",
     };
-    let whom = match path.message.common_input {
-        true => format!("an address that is joined with a listed one by {ESTIMATE},"),
-        false => "a listed address".to_owned(),
+    let whom = if path.message.common_input {
+        format!("an address that is joined with a listed one by {ESTIMATE},")
+    } else {
+        "a listed address".to_owned()
     };
     let hops = words::count(path.steps.len(), "hop", "hops");
     format!("{way} {whom} over {hops}, {}", timing(path))

@@ -478,9 +478,12 @@ fn addresses_that_are_joined() {
         "1HxbaBMF2jXBVnagoHvaA6rLxmaYL8gb8T",
         "1FDCgJ8m2xDyVmYuankk13XReVC2Zvs5cz",
     ];
-    let how = |is_beside: bool| match is_beside {
-        true => ": it and a listed address are inputs of one transaction",
-        false => ", over a chain of transactions",
+    let how = |is_beside: bool| {
+        if is_beside {
+            ": it and a listed address are inputs of one transaction"
+        } else {
+            ", over a chain of transactions"
+        }
     };
     let co_spent = |beside_listed, chain| v1::Finding {
         key_id: String::new(),
