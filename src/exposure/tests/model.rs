@@ -1,6 +1,7 @@
 //! The labels by their definition, as plainly as can be: every pair of addresses of a transaction a
 //! hop of its own, every state recomputed from all hops, walks enumerated one by one.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -100,9 +101,19 @@ pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
     all.collect()
 }
 
+thread_local! {
+    /// Addresses that were parsed: the same few are asked for again and again.
+    static PARSED: RefCell<HashMap<(Chain, Holder), Vec<PackedKey>>> = RefCell::default();
+}
+
 fn keys(holders: &[Holder], chain: &Chain) -> Vec<PackedKey> {
-    let ids = holders.iter().flat_map(|holder| holder.key_ids(chain));
-    ids.map(|id| PackedKey::from(&id)).collect()
+    let of = |holder: &Holder| {
+        let parse = || holder.key_ids(chain).iter().map(PackedKey::from).collect();
+        PARSED.with_borrow_mut(|known| {
+            known.entry((chain.clone(), holder.clone())).or_insert_with(parse).clone()
+        })
+    };
+    holders.iter().flat_map(of).collect()
 }
 
 impl Model<'_> {
@@ -283,8 +294,7 @@ impl Model<'_> {
     }
 
     /// The states by the recursive definition.
-    fn states(&self, direction: Direction, seeds: &Seeds) -> States {
-        let steps = self.steps(direction);
+    fn states(&self, direction: Direction, seeds: &Seeds, steps: &[Step]) -> States {
         let time_of = |clock: &Clock, at: i128| {
             steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
         };
@@ -331,20 +341,21 @@ impl Model<'_> {
     pub fn labels(&self) -> BTreeMap<PackedKey, Vec<Shown>> {
         let mut labels: BTreeMap<PackedKey, Vec<Shown>> = BTreeMap::new();
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
-        for &kind in &kinds {
-            let seeds = self.seeds(kind);
-            for direction in Direction::ALL {
-                let states = self.states(direction, &seeds);
+        for direction in Direction::ALL {
+            let steps = self.steps(direction);
+            for &kind in &kinds {
+                let seeds = self.seeds(kind);
+                let states = self.states(direction, &seeds, &steps);
                 for hub in [false, true] {
                     let found = match hub {
-                        false => self.by_hops(direction, &states),
-                        true => self.by_hubs(direction, &seeds, &states),
+                        false => Self::by_hops(&steps, &states),
+                        true => self.by_hubs(direction, &seeds, &steps, &states),
                     };
                     for (key, (hops, _, mut origin)) in found {
                         let is_direct = hops == 1 && !hub;
                         let direct = is_direct.then(|| self.direct(&key, direction, &seeds));
                         if is_direct {
-                            origin = self.gravest(&key, direction, &seeds);
+                            origin = Self::gravest(&key, &seeds, &steps);
                         }
                         let Origin { source, common_input, timing } = origin;
                         labels.entry(key).or_default().push(Shown {
@@ -366,8 +377,7 @@ impl Model<'_> {
     }
 
     /// By key: the fewest hops, then the first in chain time, over clocks.
-    fn by_hops(&self, direction: Direction, states: &States) -> Nearest {
-        let steps = self.steps(direction);
+    fn by_hops(steps: &[Step], states: &States) -> Nearest {
         let mut best = Nearest::new();
         for ((key, clock, _), of) in states {
             let first =
@@ -383,8 +393,13 @@ impl Model<'_> {
         best
     }
 
-    fn by_hubs(&self, direction: Direction, seeds: &Seeds, states: &States) -> Nearest {
-        let steps = self.steps(direction);
+    fn by_hubs(
+        &self,
+        direction: Direction,
+        seeds: &Seeds,
+        steps: &[Step],
+        states: &States,
+    ) -> Nearest {
         let time_of = |clock: &Clock, at: i128| {
             steps.iter().find(|step| step.clock == *clock && step.at == at).unwrap().time
         };

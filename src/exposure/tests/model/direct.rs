@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::clusters::Seeds;
-use super::{Model, Origin, keys};
+use super::{Model, Origin, Step, keys};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset, Leg, Movement, TxStatus};
@@ -127,8 +127,7 @@ impl Model<'_> {
 
     /// Source, mark and timing of the dealing that is shown: of those of the gravest timing the first on
     /// its clock, and of these over clocks the first by chain time.
-    pub fn gravest(&self, key: &PackedKey, direction: Direction, seeds: &Seeds) -> Origin {
-        let steps = self.steps(direction);
+    pub fn gravest(key: &PackedKey, seeds: &Seeds, steps: &[Step]) -> Origin {
         let mut direct = Vec::new();
         for step in steps.iter().filter(|step| step.to == *key) {
             // By every source of the key, or that it is joined with, not the first alone.
