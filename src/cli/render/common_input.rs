@@ -30,7 +30,8 @@ pub fn whom(listed: &str, common_input: bool) -> String {
 pub fn chain(text: &mut String, asked: &str, finding: &v1::Finding, style: Style) {
     let Some(chain) = &finding.common_input_chain else { return };
     if chain.joins.is_empty() || chain.cut_short {
-        let warning = style.paint(Colour::Doubtful, "the search for the chain was cut short");
+        let warning = "the transactions between could not all be told";
+        let warning = style.paint(Colour::Doubtful, warning);
         wrapped_line(text, 4, "warning", &warning, style.width());
     }
     if !chain.joins.is_empty() {
