@@ -196,6 +196,8 @@ impl Known {
         let model = self.model();
         searches::assert_as_of(&self.world, &model, until, None);
         clusters::assert_as_of(&self.world, &model, until, None);
+        clusters::assert_chains(&self.world, &model, until);
+        clusters::assert_pages(&self.world, &model, 3);
     }
 }
 

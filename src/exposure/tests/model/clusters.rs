@@ -77,6 +77,20 @@ fn cluster(joinings: &[Joining], key: PackedKey, until: u64) -> BTreeSet<PackedK
     }
 }
 
+/// By key, the fewest transactions that join it with one of some; none of keys that are not joined.
+pub fn fewest_joins(joinings: &[Joining], from: &[PackedKey]) -> BTreeMap<PackedKey, usize> {
+    let mut reached: BTreeMap<_, _> = from.iter().map(|key| (*key, 0)).collect();
+    for joins in 1..=joinings.len() {
+        let is_reached =
+            |joining: &&Joining| joining.keys.iter().any(|key| reached.contains_key(key));
+        let next: Vec<_> = joinings.iter().filter(is_reached).collect();
+        for key in next.iter().flat_map(|joining| &joining.keys) {
+            reached.entry(*key).or_insert(joins);
+        }
+    }
+    reached
+}
+
 impl Model<'_> {
     /// The keys that a transaction joins; none where they are fewer than two.
     fn joined_by(&self, transfer: &Transfer) -> BTreeSet<PackedKey> {
@@ -204,24 +218,6 @@ impl Model<'_> {
                 }
             }
         })
-    }
-
-    /// The fewest transactions up to a moment that join a key with another; `None` where none do.
-    pub fn fewest_joins(&self, from: PackedKey, to: PackedKey, until: u64) -> Option<usize> {
-        let mut joinings = self.joinings();
-        joinings.retain(|joining| joining.time <= until);
-        let mut reached = BTreeSet::from([from]);
-        let mut joins = 0;
-        while !reached.contains(&to) {
-            let next = joinings.iter().filter(|joining| !joining.keys.is_disjoint(&reached));
-            let next: BTreeSet<_> = next.flat_map(|joining| joining.keys.clone()).collect();
-            if next.is_subset(&reached) {
-                return None;
-            }
-            reached.extend(next);
-            joins += 1;
-        }
-        Some(joins)
     }
 
     /// Labels say the same, of every key and of no other.
