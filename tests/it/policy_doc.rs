@@ -291,9 +291,9 @@ fn the_strict_example_blocks_what_is_near() {
     let joined = |list_kind| {
         judged_on(list_kind, &policy, FindingKind::CoSpent, ListingState::Standing, None)
     };
-    let blocked = (95, Decision::Block, "joined".to_owned());
+    let blocked = (100, Decision::Block, "joined".to_owned());
     assert_eq!(joined(ListKind::Sanctions), blocked);
     // By an advisory it is a rule for all else, and what it may hide is blocked.
-    assert_eq!(joined(ListKind::Advisory), (95, Decision::Block, SOURCE_FLOOR.to_owned()));
+    assert_eq!(joined(ListKind::Advisory), (100, Decision::Block, SOURCE_FLOOR.to_owned()));
     assert_eq!(joined(ListKind::Seizure).1, Decision::Review);
 }

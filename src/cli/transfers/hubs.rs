@@ -15,7 +15,7 @@ pub(super) struct Hubs {
     /// Only on this chain: a CAIP-2 id or a name such as bitcoin
     #[arg(long)]
     chain: Option<String>,
-    /// Only those that are listed or have exposure of their own
+    /// Only those that are listed, are joined with a listed address or have exposure of their own
     #[arg(long)]
     exposed: bool,
     /// At most so many, the oldest hubs first
