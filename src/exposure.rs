@@ -23,10 +23,11 @@
 //! "first arrival" becomes "latest departure", and one code serves both.
 //!
 //! At one hop what is shown is of all counting transfers with sources of the kind: the gravest
-//! timing that any of them has by any listing of the key, the first arrival of those that have it
-//! (its source, its path), and what all of them come to ([`Direct`]). So a first dealing before a
-//! listing does not hide a later one after it. At two hops and beyond the timing is that of the path shown, which arrived first:
-//! another path of as many hops may have another.
+//! timing that any of them has by any listing of the key, of those that have it one with a source's own
+//! key before one with a key that is joined with it, then the first arrival (its source, its path), and
+//! what all of them come to ([`Direct`]). So a first dealing before a listing does not hide a later one
+//! after it, and none by common input a certain one as grave. At two hops and beyond the timing is that
+//! of the path shown, which arrived first: another path of as many hops may have another.
 //!
 //! A direct dealing in an asset without a known value makes no label: anybody can forge such events.
 //! It is counted beside the labels ([`Unvalued`]): per direction and kind, the rows in which a key

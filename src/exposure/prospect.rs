@@ -72,7 +72,8 @@ impl Tie {
 
     /// Whether it is shown before another one of the same payment.
     fn is_before(&self, other: &Self) -> bool {
-        let order = |tie: &Self| (tie.hops, tie.is_direct().then_some(tie.timing));
+        let gravity = |tie: &Self| (tie.timing, tie.common_input);
+        let order = |tie: &Self| (tie.hops, tie.is_direct().then(|| gravity(tie)));
         let by = |tie: &Self| (tie.common_input, tie.timing);
         (order(self), &self.source, by(self)) < (order(other), &other.source, by(other))
     }
@@ -102,13 +103,15 @@ pub fn after(
             None => then.push(tie),
             Some(known) if tie.hops < known.hops => *known = tie,
             Some(known) if is_direct && known.is_direct() => {
+                let gravity = |tie: &Tie| (tie.timing, tie.common_input);
                 let is_shown = match direction {
-                    Direction::ReceivedFrom => tie.timing < known.timing,
-                    Direction::SentTo => tie.timing <= known.timing,
+                    Direction::ReceivedFrom => gravity(&tie) < gravity(known),
+                    Direction::SentTo => gravity(&tie) <= gravity(known),
                 };
-                match is_shown {
-                    true => *known = tie,
-                    false => known.direct = tie.direct,
+                if is_shown {
+                    *known = tie;
+                } else {
+                    known.direct = tie.direct;
                 }
             }
             // It arrived before.

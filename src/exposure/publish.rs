@@ -121,7 +121,8 @@ impl Shown<'_> {
         let dealt = group.iter().filter_map(|&node| Some((node, *hops.dealt.get(&node)?)));
         let first = dealt.min_by_key(|&(node, Dealt { arrival, tag, .. })| {
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
-            (tag.timing(), time, self.ground.parties.rank(tag.origin()))
+            let origin = tag.origin();
+            (tag.timing(), origin.is_joined(), time, self.ground.parties.rank(origin))
         });
         first.map(|(_, dealt)| dealt)
     }

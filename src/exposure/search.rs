@@ -352,11 +352,11 @@ fn gravest<'a>(
                 (timing(ground, seed.source, aim.direction, *link), link.at, *link, seed)
             })
         });
-        judged.min_by_key(|&(timing, at, link, seed)| (timing, at, seed.rank, link))
+        judged.min_by_key(|&(timing, at, link, seed)| (timing, seed.is_joined, at, seed.rank, link))
     });
     let first = firsts.min_by_key(|&(timing, at, link, seed)| {
         let time = ground.clocks.time(ground.nodes.clock(link.head), at ^ fold) ^ fold;
-        (timing, time, seed.rank)
+        (timing, seed.is_joined, time, seed.rank)
     });
     first.map(|(.., link, seed)| (link, seed))
 }
@@ -439,6 +439,20 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Adds a path. Of those over the same rows one is told: from a source's own key before an
+    /// estimate, then from the first source.
+    fn add(&mut self, path: Option<Path>, time: u64) {
+        let Some(path) = path else { return };
+        let rows = |path: &Path| -> Vec<_> { path.hops.iter().map(|hop| hop.row).collect() };
+        let own = rows(&path);
+        let order = |path: &Path| (path.common_input, path.source.clone());
+        match self.found.iter_mut().find(|(_, other)| rows(other) == own) {
+            Some((_, known)) if order(&path) < order(known) => *known = path,
+            Some(_) => {}
+            None => self.found.push((time, path)),
+        }
+    }
+
     /// Goes on from the last link, over exactly so many more.
     fn extend(&mut self, links: &mut Vec<Link>, left: u8, time: u64) {
         let Some(&last) = links.last() else { return };
@@ -450,12 +464,7 @@ impl Walk<'_, '_> {
         let is_source = aim.seeds.at(last.tail).is_some();
         if left == 0 || is_source {
             if left == 0 && is_source {
-                let path = path(ground, aim, links).filter(|path| {
-                    let rows =
-                        |path: &Path| -> Vec<_> { path.hops.iter().map(|hop| hop.row).collect() };
-                    !self.found.iter().any(|(_, other)| rows(other) == rows(path))
-                });
-                self.found.extend(path.map(|path| (time, path)));
+                self.add(path(ground, aim, links), time);
             }
             return;
         }

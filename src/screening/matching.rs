@@ -166,7 +166,8 @@ impl Near {
         };
         self.direct = Some(own.with(other));
         known.direct = self.direct;
-        self.timing < known.timing
+        // A dealing with the listed address itself before an estimate.
+        (self.timing, self.common_input) < (known.timing, known.common_input)
     }
 }
 

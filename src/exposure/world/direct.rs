@@ -162,7 +162,9 @@ impl World {
                 let dealt = place.get_mut();
                 dealt.is_known &= is_known;
                 // A later one is not shown before the first of the gravest.
-                if dealt.tag.timing() != Timing::After || arrival <= dealt.arrival {
+                let is_first =
+                    dealt.tag.timing() == Timing::After && !dealt.tag.origin().is_joined();
+                if !is_first || arrival <= dealt.arrival {
                     let known = self.gravity(dealt.arrival, dealt.tag);
                     if let Some(tag) = tag().filter(|tag| self.gravity(arrival, *tag) < known) {
                         (dealt.arrival, dealt.tag) = (arrival, tag);
@@ -176,8 +178,10 @@ impl World {
         }
     }
 
-    /// The least is shown: the gravest, the first of these, the first source by order.
-    fn gravity(&self, arrival: u64, tag: Tag) -> (Timing, u64, u32) {
-        (tag.timing(), arrival, self.parties.rank(tag.origin()))
+    /// The least is shown: the gravest, of these a source's own before an estimate, then the first, then
+    /// the first source by order.
+    fn gravity(&self, arrival: u64, tag: Tag) -> (Timing, bool, u64, u32) {
+        let origin = tag.origin();
+        (tag.timing(), origin.is_joined(), arrival, self.parties.rank(origin))
     }
 }

@@ -139,6 +139,9 @@ impl Model<'_> {
         let has = |wanted| direct.iter().any(|(_, _, timing)| *timing == wanted);
         let gravest = [Timing::After, Timing::Unknown].into_iter().find(|timing| has(*timing));
         let timing = gravest.unwrap_or(Timing::Before);
+        // A source's own dealing before an estimate.
+        let is_certain = direct.iter().any(|(_, (_, joined), of)| *of == timing && !joined);
+        direct.retain(|(_, (_, joined), _)| !(is_certain && *joined));
         let mut firsts_of_clocks: HashMap<_, (i128, (&Source, bool), i128)> = HashMap::new();
         for (step, source, _) in direct.iter().filter(|(_, _, of)| *of == timing) {
             let found = (step.at, *source, step.time);
