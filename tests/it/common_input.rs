@@ -272,7 +272,7 @@ fn a_cluster_beyond_the_limit_is_shown_as_cut() {
     let traced = trace(&[]);
     assert_eq!(traced["cluster_cuts"], cut["cluster_cuts"], "{traced}");
     assert_eq!(traced["common_inputs"], Value::Null, "{traced}");
-    let others = trace(&["--list-kind", "ADVISORY"]);
+    let others = trace(&["--kind", "ADVISORY"]);
     assert_eq!(others["cluster_cuts"], Value::Null, "of another kind: {others}");
     let payment = payment("deposit", CHAINED, CLEAN);
     let arguments: Vec<&str> = payment.iter().map(String::as_str).chain(limit).collect();
