@@ -1,16 +1,15 @@
 //! The cluster of an address by common inputs, with addresses, transactions and assets as the transfers
 //! name them. The joining is in `exposure`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::hubs::holder_of;
 use super::near::{BUDGET, holders, keys_of, unreadable};
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
-use crate::domain::transfer::{Holder, Position, Transfer, TxId};
+use crate::domain::transfer::{Holder, Movement, Position, Transfer, TxId};
 use crate::exposure::{ClusterPage, ClusterQuery, Join};
 use crate::screening::snapshot::Snapshot;
 
@@ -116,8 +115,10 @@ impl Engine {
         let rows: Vec<u64> = wanted.keys().copied().collect();
         for rows in rows.chunks(ROWS_AT_ONCE) {
             for (row, transfer) in self.publisher.store().rows(rows)? {
-                for (place, join) in wanted.remove(&row).unwrap_or_default() {
-                    named.insert(place, evidence(&transfer, &join).ok_or_else(unreadable)?);
+                let joins = wanted.remove(&row).unwrap_or_default();
+                let held = holders_by_key(&transfer);
+                for (place, join) in joins {
+                    named.insert(place, evidence(&transfer, &held, &join).ok_or_else(unreadable)?);
                 }
             }
         }
@@ -137,14 +138,32 @@ impl Engine {
     }
 }
 
+/// Who the inputs of a transaction name, by key: read once, however many members it joins.
+fn holders_by_key(transfer: &Transfer) -> HashMap<PackedKey, &Holder> {
+    let mut held = HashMap::new();
+    if let Movement::Utxo(movement) = &transfer.movement {
+        for holder in movement.inputs.iter().flat_map(|leg| &leg.holders) {
+            for key in holder.key_ids(&transfer.chain) {
+                held.entry(PackedKey::from(&key)).or_insert(holder);
+            }
+        }
+    }
+    held
+}
+
 /// Whom a transaction names by the two keys that it joins; `None` where it does not name both.
-fn evidence(transfer: &Transfer, join: &Join) -> Option<(Holder, MemberJoin)> {
+fn evidence(
+    transfer: &Transfer,
+    held: &HashMap<PackedKey, &Holder>,
+    join: &Join,
+) -> Option<(Holder, MemberJoin)> {
+    let holder_of = |key| held.get(&key).map(|&holder| holder.clone());
     let joined = MemberJoin {
         tx: transfer.tx.clone(),
         chain: transfer.chain.clone(),
         position: transfer.position(),
         time: transfer.time,
-        other: holder_of(transfer, join.to)?,
+        other: holder_of(join.to)?,
     };
-    Some((holder_of(transfer, join.from)?, joined))
+    Some((holder_of(join.from)?, joined))
 }

@@ -98,7 +98,7 @@ impl Engine {
 }
 
 /// Who of a transfer's ends has a key, inputs first.
-pub(super) fn holder_of(transfer: &Transfer, key: PackedKey) -> Option<Holder> {
+fn holder_of(transfer: &Transfer, key: PackedKey) -> Option<Holder> {
     let holders: Vec<&Holder> = match &transfer.movement {
         Movement::Account(of) => of.from.iter().chain(&of.to).collect(),
         Movement::Utxo(of) => {

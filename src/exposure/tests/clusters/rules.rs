@@ -194,17 +194,18 @@ fn a_payee_of_a_joined_key_is_as_near_as_one_of_the_listed_key() {
     assert_eq!((path.hops[0].from, path.hops.len()), (key(A, &BTC), 2));
 }
 
-/// The listed key is named where both paid in one transaction; else who paid first.
+/// Of dealings that are as grave, whoever came first and whatever the order of sources.
 #[test]
-fn a_listed_key_comes_before_a_joined_one_at_equal_arrival() {
+fn a_dealing_with_a_listed_key_is_shown_before_one_by_common_input() {
     let both = spend(&[A, S], &[(Q, 50)], 5);
     let found = labels(&facts(&[both.clone()], &[S]));
     assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, false)]);
-    let rows = [join(&[S, A], 3), spend(&[A], &[(Q, 50)], 4), both];
-    assert_eq!(shown(&labels(&facts(&rows, &[S])), Q), [(RECEIVED, 1, S, true)]);
-    // The first by order comes before that: it is of two listed keys that one is joined with.
+    let estimate = [join(&[S, A], 3), spend(&[A], &[(Q, 50)], 4)];
+    assert_eq!(shown(&labels(&facts(&estimate, &[S])), Q), [(RECEIVED, 1, S, true)]);
+    let rows = [&estimate[..], &[both]].concat();
+    assert_eq!(shown(&labels(&facts(&rows, &[S])), Q), [(RECEIVED, 1, S, false)]);
     let rows = [join(&[S, A], 3), spend(&[A, T], &[(Q, 50)], 4)];
-    assert_eq!(shown(&labels(&facts(&rows, &[S, T])), Q), [(RECEIVED, 1, S, true)]);
+    assert_eq!(shown(&labels(&facts(&rows, &[S, T])), Q), [(RECEIVED, 1, T, false)]);
 }
 
 /// Of all listings that it is joined with, as a key with several listings.
