@@ -23,7 +23,7 @@ pub enum Change {
     Stops(Vec<(PackedKey, StopReason)>),
     Retract(u8, u64),
     /// Another telling of a row that is known, whichever, in its place.
-    Replace(Index, Transfer),
+    Replace(Index, Box<Transfer>),
     Restart,
     Relabel,
     /// Common inputs up to a moment.
@@ -42,7 +42,7 @@ pub fn change(
         4 => prop::collection::vec(given::source(), 1..3).prop_map(Change::MoreSources),
         1 => prop::collection::vec(given::stop(), 0..2).prop_map(Change::Stops),
         1 => retract.prop_map(|(chain, height)| Change::Retract(chain, height)),
-        2 => (any::<Index>(), transfer).prop_map(|(at, with)| Change::Replace(at, with)),
+        2 => (any::<Index>(), transfer).prop_map(|(at, with)| Change::Replace(at, Box::new(with))),
         1 => Just(Change::Restart),
         14 => Just(Change::Relabel),
         1 => (0_u64..75).prop_map(Change::LookAsOf),
@@ -95,7 +95,7 @@ impl Known {
                 self.world.set_parties(self.sources.clone(), self.stops.clone());
             }
             Change::Retract(chain, height) => self.retract(chain, height),
-            Change::Replace(at, with) => self.replace(at, with),
+            Change::Replace(at, with) => self.replace(at, *with),
             Change::Restart => self.restart(),
             Change::Relabel => self.check(),
             Change::LookAsOf(until) => self.look(until),

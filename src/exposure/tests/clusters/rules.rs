@@ -198,7 +198,7 @@ fn a_payee_of_a_joined_key_is_as_near_as_one_of_the_listed_key() {
 #[test]
 fn a_dealing_with_a_listed_key_is_shown_before_one_by_common_input() {
     let both = spend(&[A, S], &[(Q, 50)], 5);
-    let found = labels(&facts(&[both.clone()], &[S]));
+    let found = labels(&facts(std::slice::from_ref(&both), &[S]));
     assert_eq!(shown(&found, Q), [(RECEIVED, 1, S, false)]);
     let estimate = [join(&[S, A], 3), spend(&[A], &[(Q, 50)], 4)];
     assert_eq!(shown(&labels(&facts(&estimate, &[S])), Q), [(RECEIVED, 1, S, true)]);
