@@ -97,7 +97,7 @@ fn files_are_checked_without_a_store() {
 
     let said = place.says(&["policy", "check", &good, &strict()]);
     assert_eq!((said.status, said.err.as_str()), (0, ""));
-    holds(&said.out, &["good.toml: valid", "good@", "strict@", "6 rules", "5 hops"]);
+    holds(&said.out, &["good.toml: valid", "good@", "strict@", "7 rules", "5 hops"]);
 
     let said = place.says(&["policy", "check", &bad, &good]);
     assert_eq!(said.status, 1);
