@@ -131,7 +131,7 @@ pub use world::{Relabelled, Was, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
-pub const REVISION: u32 = 5;
+pub const REVISION: u32 = 6;
 
 /// The most hops that labels and searches can go: the working tags of `hops` and the words of
 /// `labels` keep hops in 4 bits, which 16 does not fit.

@@ -28,7 +28,7 @@ use matching::{Asked, Sight};
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
-pub use ties::{Search, Searched, all_keys};
+pub use ties::{Search, Searched, packed_keys};
 use unvalued::UnvaluedDealings;
 
 use crate::domain::address::{Address, AddressError, Checksum, Encoding, Reading, reading};

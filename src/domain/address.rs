@@ -27,9 +27,6 @@ mod tests;
 
 use std::borrow::Cow;
 
-use ripemd::Ripemd160;
-use sha2::{Digest, Sha256};
-
 use super::chain::{self, Chain};
 use super::key_id::KeyId;
 
@@ -203,13 +200,7 @@ impl<'a> Address<'a> {
     /// The key ids under which a listing of it is indexed: its own and those that its owner surely
     /// controls too, each once.
     ///
-    /// A public-key hash also stands under its nested P2SH-P2WPKH, HASH160(0x0014 || hash), and a
-    /// version-0 32-byte witness program under its nested P2SH-P2WSH, HASH160(0x0020 || program)
-    /// (BIP-141). That holds for every public-key hash, XRP and Cosmos-style accounts among them:
-    /// these are HASH160 of the same kind of public key, so that whoever signs for one can spend
-    /// the nested script. Where it is no such hash after all (an Ed25519 XRP account, a Cosmos
-    /// module, an uncompressed key) nobody can spend the nested script, and nothing is matched
-    /// wrongly. Nothing nests a P2TR output (BIP-341) nor an EVM account.
+    /// [`KeyId::nested`] gives the others.
     pub fn listing_key_ids(&self) -> Vec<KeyId> {
         let mut keys = self.key_ids().to_vec();
         keys.extend(self.nested_key_ids());
@@ -220,7 +211,7 @@ impl<'a> Address<'a> {
     /// ([`Address::listing_key_ids`]). A screened key is looked up under them too: a list may name
     /// the nested `3...` alone.
     pub fn nested_key_ids(&self) -> Vec<KeyId> {
-        self.key_ids().iter().filter_map(nested).collect()
+        self.key_ids().iter().filter_map(KeyId::nested).collect()
     }
 
     /// Its other forms: the same key written for other encodings and chains, for people. Each form
@@ -301,23 +292,6 @@ impl<'a> Address<'a> {
             self.chains = Cow::Owned(vec![chain.clone()]);
         }
     }
-}
-
-/// The script hash of the nested segwit output that the owner of `key` controls.
-fn nested(key: &KeyId) -> Option<KeyId> {
-    let (version, program) = match key {
-        KeyId::PublicKeyHash(hash) => (0, hash.as_slice()),
-        KeyId::WitnessProgram { version: 0, program } => (0, program.as_bytes()),
-        _ => return None,
-    };
-    let length = u8::try_from(program.len()).ok()?;
-    let script = [&[version, length], program].concat();
-    Some(KeyId::ScriptHash(hash160(&script)))
-}
-
-/// RIPEMD-160 of SHA-256.
-fn hash160(bytes: &[u8]) -> [u8; 20] {
-    Ripemd160::digest(Sha256::digest(bytes)).into()
 }
 
 /// Refuses what is empty, too long or not visible ASCII. `cut` bytes were trimmed before `input`.

@@ -5,6 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use ripemd::Ripemd160;
+use sha2::{Digest, Sha256};
+
 /// The longest witness program, in bytes (BIP-141).
 pub const MAX_PROGRAM: usize = 40;
 
@@ -105,6 +108,26 @@ impl KeyId {
     #[inline]
     pub fn is_null(&self) -> bool {
         self.as_bytes().iter().all(|&byte| byte == 0)
+    }
+
+    /// The script hash of the nested segwit output that whoever controls the key surely controls too
+    /// (BIP-141): of a public-key hash HASH160(0x0014 || hash), of a version-0 witness program
+    /// HASH160(0x0020 || program).
+    ///
+    /// That holds for every public-key hash, XRP and Cosmos-style accounts among them: these are
+    /// HASH160 of the same kind of public key, so that whoever signs for one can spend the nested
+    /// script. Where it is no such hash after all (an Ed25519 XRP account, a Cosmos module, an
+    /// uncompressed key) nobody can spend the nested script, and nothing is matched wrongly. Nothing
+    /// nests a P2TR output (BIP-341) nor an EVM account.
+    pub fn nested(&self) -> Option<Self> {
+        let program = match self {
+            Self::PublicKeyHash(hash) => hash.as_slice(),
+            Self::WitnessProgram { version: 0, program } => program.as_bytes(),
+            _ => return None,
+        };
+        let length = u8::try_from(program.len()).ok()?;
+        let script = Sha256::new().chain_update([0, length]).chain_update(program);
+        Some(Self::ScriptHash(Ripemd160::digest(script.finalize()).into()))
     }
 
     fn tag(&self) -> &'static str {

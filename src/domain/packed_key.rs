@@ -7,17 +7,18 @@ use super::key_id::KeyId;
 /// Bytes of a [`PackedKey`].
 pub const PACKED_KEY: usize = 21;
 
-/// A key id in 21 bytes: a tag, then the 20 bytes of an EVM hash (0), public-key hash (1) or script
-/// hash (2); of any other kind (3) the first 20 bytes of SHA-256 over its text form, which nobody
-/// can make collide in less than 2^80 work. Orders as its bytes.
+/// A key id in 21 bytes: a tag, then the 20 bytes of an EVM hash (0) or script hash (2); of any other
+/// kind (3) the first 20 bytes of SHA-256 over its text form, which nobody can make collide in less
+/// than 2^80 work. A key that has a nested segwit output ([`KeyId::nested`]) stands under the script
+/// hash of that: both are one owner's, so that both are one key. Orders as its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackedKey(pub [u8; PACKED_KEY]);
 
 impl From<&KeyId> for PackedKey {
     fn from(key: &KeyId) -> Self {
-        let (tag, bytes) = match key {
+        let nested = key.nested();
+        let (tag, bytes) = match nested.as_ref().unwrap_or(key) {
             KeyId::Evm(hash) => (0, *hash),
-            KeyId::PublicKeyHash(hash) => (1, *hash),
             KeyId::ScriptHash(hash) => (2, *hash),
             other => {
                 let digest = Sha256::digest(other.to_string());

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::near::{BUDGET, holders, keys_of, unreadable};
+use super::near::{BUDGET, holders, unreadable};
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Holder, Movement, Position, Transfer, TxId};
 use crate::exposure::{ClusterPage, ClusterQuery, Join};
+use crate::screening::packed_keys;
 use crate::screening::snapshot::Snapshot;
 
 /// How many transactions are held at once: one has up to 100,000 inputs, of which two are named.
@@ -76,7 +77,7 @@ impl Engine {
     /// A page of the cluster of an address. Blocks.
     pub fn cluster(&self, query: &MembersQuery) -> Result<MembersPage, EngineError> {
         let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
-        let asked = keys_of(&address);
+        let asked = packed_keys(&address);
         // The graph is let go before the store is read.
         let (cluster, snapshot) = {
             let world = self.graph()?;

@@ -14,7 +14,7 @@ use super::transfers::{
     CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, JoinChainEvidence, PathEvidence,
 };
 use super::{Engine, EngineError};
-use crate::domain::address::{Address, AddressError, Reading};
+use crate::domain::address::{AddressError, Reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
@@ -24,7 +24,7 @@ use crate::exposure::{
     CommonInputSearch, Direct, Direction, Label, Nearest, NotCounted, Path, Source, StopReason,
     UnvaluedSearch, World,
 };
-use crate::screening::{Near, Scope, Screening, Searched, all_keys};
+use crate::screening::{Near, Scope, Screening, Searched, packed_keys};
 
 /// How many edges a search for one address may look at: a few tenths of a second.
 pub(super) const BUDGET: u64 = 2_000_000;
@@ -45,11 +45,6 @@ pub struct Deep<'a> {
     /// By finding, how the address is joined with the listing; `None` where it is no CO_SPENT, or
     /// evidence was not asked for or not at hand.
     pub joins: Vec<Option<JoinChainEvidence>>,
-}
-
-/// The key ids of an address in the form of tables.
-pub(super) fn keys_of(address: &Address<'_>) -> Vec<PackedKey> {
-    address.key_ids().iter().map(PackedKey::from).collect()
 }
 
 impl Engine {
@@ -107,7 +102,7 @@ impl Engine {
         let evidence = evidence.collect();
         let joins = screening.findings.iter().map(|finding| {
             let (joined, address) = (finding.joined?, screening.address_of(finding)?);
-            Some(joins.as_ref()?.chain(&all_keys(address), &joined.with))
+            Some(joins.as_ref()?.chain(&packed_keys(address), &joined.with))
         });
         let joins = joins.collect();
         Ok(Deep { screening, evidence, joins })
@@ -362,7 +357,7 @@ impl Engine {
         query: &CounterpartyQuery,
     ) -> Result<CounterpartyPage, EngineError> {
         let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
-        let keys = keys_of(&address);
+        let keys = packed_keys(&address);
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
         let received = query.direction.map(|direction| direction == Direction::ReceivedFrom);

@@ -46,13 +46,8 @@ pub struct Prospective<'s> {
     pub incomplete: bool,
 }
 
-/// An address of a payment, by its keys.
-struct Keys {
-    /// What transfers know it by.
-    own: Vec<KeyId>,
-    /// What its screening looks at beside.
-    nested: Vec<KeyId>,
-}
+/// An address of a payment, by its keys; one that has a nested key by that, as transfers know it.
+type Keys = Vec<KeyId>;
 
 /// The look-ups for one payment.
 struct LookUp<'a, 's> {
@@ -126,7 +121,7 @@ impl<'s> LookUp<'_, 's> {
         let (Effect::Dust, Some(world)) = (effect, self.world) else { return effect };
         let keys = |texts: &[String]| -> Vec<PackedKey> {
             let keys = texts.iter().filter_map(|text| self.keys(text, payment));
-            keys.flat_map(|keys| keys.own).map(|key| PackedKey::from(&key)).collect()
+            keys.flatten().map(|key| PackedKey::from(&key)).collect()
         };
         let (from, to) = (keys(&payment.sources), keys(&payment.destinations));
         let Payment { chain, asset, amount, .. } = payment;
@@ -144,7 +139,7 @@ impl<'s> LookUp<'_, 's> {
         let others: Vec<Keys> =
             payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();
         let mut passed_on: HashMap<&KeyId, Vec<Tie>> = HashMap::new();
-        for key in others.iter().flat_map(|other| &other.own) {
+        for key in others.iter().flatten() {
             passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment));
         }
         let own: Vec<Option<Keys>> =
@@ -154,13 +149,10 @@ impl<'s> LookUp<'_, 's> {
         for (place, keys) in own.iter().enumerate() {
             let Some(keys) = keys else { continue };
             let (mut now, mut then) = (Vec::new(), Vec::new());
-            for key in keys.own.iter().chain(&keys.nested) {
+            for key in keys {
                 let packed = PackedKey::from(key);
                 let ties = self.ties(&packed, payment.direction);
-                let tied = match keys.own.contains(key) {
-                    true => self.tied(payment, (keys, key), &ties, &others, &passed_on),
-                    false => ties.clone(),
-                };
+                let tied = self.tied(payment, (keys, key), &ties, &others, &passed_on);
                 now.push((packed, ties));
                 then.push((packed, tied));
             }
@@ -178,7 +170,7 @@ impl<'s> LookUp<'_, 's> {
             return None;
         };
         let known = address.key_ids().iter().filter(|key| !key.is_null());
-        Some(Keys { own: known.cloned().collect(), nested: address.nested_key_ids() })
+        Some(known.map(|key| key.nested().unwrap_or_else(|| key.clone())).collect())
     }
 
     /// A hub on both sides gets something by the payment and passes it on by the same one: its
@@ -190,13 +182,13 @@ impl<'s> LookUp<'_, 's> {
         others: &'k [Keys],
         passed_on: &mut HashMap<&'k KeyId, Vec<Tie>>,
     ) {
-        let own: Vec<&KeyId> = own.iter().flatten().flat_map(|keys| &keys.own).collect();
+        let own: Vec<&KeyId> = own.iter().flatten().flatten().collect();
         let mut within = Vec::new();
-        for hub in others.iter().flat_map(|other| &other.own) {
+        for hub in others.iter().flatten() {
             if !own.contains(&hub) || self.stop(hub, payment) != Some(StopReason::Hub) {
                 continue;
             }
-            let keys = Keys { own: vec![hub.clone()], nested: Vec::new() };
+            let keys = vec![hub.clone()];
             let ties = self.dealt(payment, (&keys, hub), others, passed_on);
             let before = self.ties(&PackedKey::from(hub), payment.direction);
             for tie in ties.into_iter().filter(|tie| !tie.hub) {
@@ -226,7 +218,7 @@ impl<'s> LookUp<'_, 's> {
         let mut listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
         listed.extend(self.joined(&PackedKey::from(key)).into_iter().map(|of| of.kind));
         let dealt = others.iter().filter(|other| deals(payment, keys, other));
-        let dealt = dealt.flat_map(|other| &other.own);
+        let dealt = dealt.flatten();
         let ties = dealt.filter(|other| *other != key).filter_map(|other| passed_on.get(other));
         let ties = ties.flatten().filter(|tie| !listed.contains(&tie.kind));
         ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect()
@@ -238,21 +230,16 @@ impl<'s> LookUp<'_, 's> {
         let mut others: Vec<Keys> = Vec::new();
         for keys in payment.others().iter().filter_map(|text| self.keys(text, payment)) {
             // One address may be named twice.
-            if !others.iter().any(|known| known.own == keys.own) {
+            if !others.contains(&keys) {
                 others.push(keys);
             }
         }
         let mut found = Vec::new();
         for (place, text) in payment.own().iter().enumerate() {
             let Some(keys) = self.keys(text, payment) else { continue };
-            let of_keys = keys.own.iter().chain(&keys.nested).map(|key| {
-                let now = self.unvalued_now(&PackedKey::from(key), payment.direction);
-                let more = if keys.own.contains(key) {
-                    self.unvalued_more(payment, (&keys, key), &others)
-                } else {
-                    Vec::new()
-                };
-                KeyDealings { now, more }
+            let of_keys = keys.iter().map(|key| KeyDealings {
+                now: self.unvalued_now(&PackedKey::from(key), payment.direction),
+                more: self.unvalued_more(payment, (&keys, key), &others),
             });
             let of_keys: Vec<_> = of_keys.collect();
             let prospects = self.scope.unvalued_prospects(payment.direction, &of_keys);
@@ -272,7 +259,7 @@ impl<'s> LookUp<'_, 's> {
         let listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
         let mut more: BTreeMap<ListKind, (Unvalued, Source)> = BTreeMap::new();
         for other in others.iter().filter(|other| deals(payment, keys, other)) {
-            let dealt = other.own.iter().filter(|other| *other != key);
+            let dealt = other.iter().filter(|other| *other != key);
             let mut sources: Vec<_> = dealt.flat_map(|key| self.scope.sources_at(key)).collect();
             sources.retain(|source| !listed.contains(&source.kind));
             sources.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.cmp(b)));
@@ -406,7 +393,7 @@ impl<'s> LookUp<'_, 's> {
         let is_stop = self.scope.is_service(key)
             || self.assets.is_token_contract(&packed)
             || is_system_key(key)
-            || nobodys_keys().contains(key);
+            || nobodys_keys().iter().any(|nobody| PackedKey::from(nobody) == packed);
         is_stop.then_some(StopReason::Service)
     }
 
@@ -428,5 +415,5 @@ impl<'s> LookUp<'_, 's> {
 /// Whether a payment is one between two addresses: a transfer between two keys of one address is none;
 /// a transaction is from each to each.
 fn deals(payment: &Payment, keys: &Keys, other: &Keys) -> bool {
-    payment.is_utxo() || !other.own.iter().any(|other| keys.own.contains(other))
+    payment.is_utxo() || !other.iter().any(|other| keys.contains(other))
 }

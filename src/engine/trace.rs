@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::joins::Joins;
-use super::near::{BUDGET, holders, keys_of, seconds, unreadable};
+use super::near::{BUDGET, holders, seconds, unreadable};
 use super::transfers::{JoinedEvidence, Trace, TraceQuery};
 use super::{Engine, EngineError};
 use crate::domain::address::Reading;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Movement;
 use crate::exposure::{CommonInput, PathQuery, Source};
+use crate::screening::packed_keys;
 
 impl Engine {
     /// The paths between an address and listed ones. Blocks.
@@ -44,7 +45,7 @@ impl Engine {
             sources: None,
             budget: BUDGET,
         };
-        let (keys, until) = (keys_of(&address), paths.window.1);
+        let (keys, until) = (packed_keys(&address), paths.window.1);
         let found = world.paths(&keys, &paths);
         if let Some(error) = failed.take() {
             return Err(error);

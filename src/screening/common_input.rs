@@ -74,8 +74,7 @@ impl<'s> Scope<'s> {
         if joined.is_empty() {
             return;
         }
-        let nested = at.address.nested_key_ids();
-        let keys = at.address.key_ids().iter().chain(&nested);
+        let keys = at.address.key_ids().iter();
         let own: Vec<_> = keys.flat_map(|key| self.sources_at(key)).map(|of| of.kind).collect();
         for kind in ListKind::ALL.into_iter().filter(|kind| !own.contains(kind)) {
             let of_kind = joined.iter().filter(|(common, _)| common.kind == kind);

@@ -52,7 +52,7 @@ impl Categories {
 }
 
 /// The sources and stops of `lists`, as they stood on `day` (`None`: as they stand now). A listing
-/// is a source under every key id that it is indexed under.
+/// makes one of every key id that it is indexed under; of those that are one key, of one.
 pub fn parties<'s>(
     lists: impl Iterator<Item = &'s SnapshotList>,
     categories: &Categories,
@@ -64,6 +64,10 @@ pub fn parties<'s>(
         for of_key in postings.chunk_by(|(a, _), (b, _)| a == b) {
             let listings: Vec<_> = of_key.iter().map(|&(_, listing)| listing).collect();
             let Some(&(key, _)) = of_key.first() else { continue };
+            if key.nested().is_some() {
+                // All of these are indexed under the nested one.
+                continue;
+            }
             let key = PackedKey::from(key);
             for party in parties_at(list, key, &listings, categories, day) {
                 match party {

@@ -132,8 +132,10 @@ pub struct Prospect<'s> {
 }
 
 impl<'s> Scope<'s> {
-    /// The sources that stand at a key, of the lists of the scope.
+    /// The sources that stand at a key, or at its nested one, of the lists of the scope.
     pub fn sources_at(&self, key: &KeyId) -> Vec<Source> {
+        let nested = key.nested();
+        let key = nested.as_ref().unwrap_or(key);
         let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         let of = |list: &'s super::SnapshotList| {
@@ -145,6 +147,8 @@ impl<'s> Scope<'s> {
 
     /// Whether any list, of the scope or not, says that a key is a service, where paths end.
     pub fn is_service(&self, key: &KeyId) -> bool {
+        let nested = key.nested();
+        let key = nested.as_ref().unwrap_or(key);
         let (snapshot, packed) = (self.snapshot, PackedKey::from(key));
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         snapshot.lists().iter().any(|list| {

@@ -5,7 +5,6 @@ use super::matching::{self, Near};
 use super::unvalued::UnvaluedDealings;
 use super::{Chosen, Found, Incomplete, Scope};
 use crate::domain::address::Address;
-use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{CommonInput, Labels, Source, UnvaluedSearch};
 
@@ -66,9 +65,9 @@ impl<'s> Scope<'s> {
             self.match_searched(at, search, found)
         } else {
             let mut gathered = Gathered::default();
-            let mut look = |key| self.match_labelled(labels, key, at.first, &mut gathered, found);
-            address.key_ids().iter().for_each(&mut look);
-            address.nested_key_ids().iter().for_each(&mut look);
+            for key in address.key_ids().iter().map(PackedKey::from) {
+                self.match_labelled(labels, key, at.first, &mut gathered, found);
+            }
             self.match_joined(at, &gathered.joined, found);
             gathered.unvalued
         };
@@ -81,12 +80,11 @@ impl<'s> Scope<'s> {
     fn match_labelled<'l>(
         &self,
         labels: &'l Labels,
-        key: &KeyId,
+        key: PackedKey,
         first: usize,
         gathered: &mut Gathered<'l, 's>,
         found: &mut Found<'s>,
     ) {
-        let key = PackedKey::from(key);
         let of_key = labels.find(&key);
         for label in of_key.labels() {
             let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
@@ -110,7 +108,7 @@ impl<'s> Scope<'s> {
         search: Option<&Search<'_>>,
         found: &mut Found<'s>,
     ) -> Vec<UnvaluedDealings<'s>> {
-        let keys = all_keys(at.address);
+        let keys = packed_keys(at.address);
         let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
         for (near, source) in searched.found {
             if let Some(listing) = self.snapshot.listing(&source) {
@@ -128,8 +126,7 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// The keys that an address is looked up by.
-pub fn all_keys(address: &Address<'_>) -> Vec<PackedKey> {
-    let keys = address.key_ids().iter().map(PackedKey::from);
-    keys.chain(address.nested_key_ids().iter().map(PackedKey::from)).collect()
+/// The keys by which transfers know an address.
+pub fn packed_keys(address: &Address<'_>) -> Vec<PackedKey> {
+    address.key_ids().iter().map(PackedKey::from).collect()
 }

@@ -3,6 +3,7 @@
 
 use lazaretto::grpc::client::{CallError, Client, Credentials, Token, answer};
 use lazaretto::grpc::v1;
+use ripemd::Ripemd160;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,8 +30,22 @@ const SHOP: u8 = 30;
 
 /// The P2PKH address of a key on a chain (base58check: version, hash, checksum).
 fn address(version: u8, key: u8) -> String {
+    base58(version, [key; 20])
+}
+
+/// The P2SH-P2WPKH address of a key on Bitcoin (BIP-141).
+pub(super) fn nested(key: u8) -> String {
+    base58(5, script_hash(key))
+}
+
+fn script_hash(key: u8) -> [u8; 20] {
+    let script = [&[0, 20][..], &[key; 20]].concat();
+    Ripemd160::digest(Sha256::digest(script)).into()
+}
+
+fn base58(version: u8, hash: [u8; 20]) -> String {
     let mut bytes = vec![version];
-    bytes.extend([key; 20]);
+    bytes.extend(hash);
     let checksum = Sha256::digest(Sha256::digest(&bytes));
     bytes.extend(&checksum[..4]);
     bs58::encode(bytes).into_string()
@@ -42,8 +57,16 @@ pub(super) fn bitcoin(key: u8) -> String {
 
 /// A row of bitcoin-etl: who puts how much in, and who gets how much.
 pub(super) fn row(version: u8, height: u64, inputs: &[(u8, u64)], outputs: &[(u8, u64)]) -> String {
-    let legs = |legs: &[(u8, u64)]| -> Vec<Value> {
-        let leg = |(key, value): &(u8, u64)| json!({"addresses": [address(version, *key)], "value": value, "type": "pubkeyhash"});
+    let named = |legs: &[(u8, u64)]| -> Vec<(String, u64)> {
+        legs.iter().map(|&(key, value)| (address(version, key), value)).collect()
+    };
+    row_of(height, &named(inputs), &named(outputs))
+}
+
+/// The same of addresses.
+pub(super) fn row_of(height: u64, inputs: &[(String, u64)], outputs: &[(String, u64)]) -> String {
+    let legs = |legs: &[(String, u64)]| -> Vec<Value> {
+        let leg = |(address, value): &(String, u64)| json!({"addresses": [address], "value": value, "type": "pubkeyhash"});
         legs.iter().map(leg).collect()
     };
     let (inputs, outputs) = (legs(inputs), legs(outputs));
@@ -105,16 +128,18 @@ fn joins(cluster: &v1::ListClusterResponse) -> Vec<(String, u64, String)> {
     cluster.members.iter().map(join).collect()
 }
 
-/// The cluster of the first five.
+/// The cluster of the first five, in the order of their nested keys.
 fn whole() -> Vec<(String, u64, String)> {
     let litecoin = |key| address(LITECOIN, key);
-    vec![
-        (bitcoin(ANN), 100, bitcoin(BOB)),
-        (bitcoin(BOB), 100, bitcoin(ANN)),
-        (bitcoin(CAT), 101, bitcoin(BOB)),
-        (litecoin(EVE), 110, litecoin(CAT)),
-        (bitcoin(LISTED), 102, bitcoin(CAT)),
-    ]
+    let mut all = [
+        (ANN, (bitcoin(ANN), 100, bitcoin(BOB))),
+        (BOB, (bitcoin(BOB), 100, bitcoin(ANN))),
+        (CAT, (bitcoin(CAT), 101, bitcoin(BOB))),
+        (EVE, (litecoin(EVE), 110, litecoin(CAT))),
+        (LISTED, (bitcoin(LISTED), 102, bitcoin(CAT))),
+    ];
+    all.sort_by_key(|(key, _)| script_hash(*key));
+    all.map(|(_, joined)| joined).into()
 }
 
 fn texts(values: &Value, of: &str) -> Vec<String> {
@@ -168,7 +193,7 @@ fn an_officer_reads_who_is_joined_and_why() {
     same(&listed, &[]);
     same(&eve, &["--chain", "litecoin", "--limit", "5"]);
     let two = cluster(&place, &ann, &["--limit", "2"]);
-    assert_eq!(texts(&two["members"], "address"), [&ann[..], &bob[..]]);
+    assert_eq!(texts(&two["members"], "address"), all[..2]);
     check(&place.says(&["cluster", &ann, "--limit", "2"]), 0, &["and more: --limit"]);
 }
 

@@ -29,6 +29,7 @@ mod exposure_life;
 mod foreign_clients;
 mod grpc;
 mod hubs;
+mod nested;
 mod ofac;
 mod payment;
 mod policy_doc;

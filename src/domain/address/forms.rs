@@ -1,9 +1,7 @@
 //! The other forms of an address: the same key written for other encodings and chains. For people;
 //! screening compares key ids and never these.
 
-use super::{
-    Address, Encoding, base58, cashaddr, cosmos, evm, monero, nested, segwit, tron, xrp, zcash,
-};
+use super::{Address, Encoding, base58, cashaddr, cosmos, evm, monero, segwit, tron, xrp, zcash};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::{KeyId, Program};
 
@@ -15,7 +13,7 @@ pub(super) fn others(address: &Address<'_>) -> Vec<Form> {
     for key in address.key_ids() {
         of_key(key, address, &mut forms);
     }
-    if let Some(nested) = address.key_ids().iter().find_map(nested) {
+    if let Some(nested) = address.key_ids().iter().find_map(KeyId::nested) {
         of_key(&nested, address, &mut forms);
     }
     forms.retain(|(chain, encoding, text)| {

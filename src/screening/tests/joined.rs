@@ -161,7 +161,7 @@ proptest! {
         found.sort();
         let mut expected = model(&lists, question);
         let Ok(address) = Address::parse(question, None) else { return Ok(()) };
-        let keys = all_keys(&address);
+        let keys = packed_keys(&address);
         let own: Vec<_> =
             sources.iter().filter(|of| keys.contains(&of.key)).map(|of| of.kind).collect();
         let (more, cut) = joined_model(&joined, &own);

@@ -81,7 +81,7 @@ fn nested_p2wpkh_is_the_script_of_bip_49() {
     let hash = "38971f73930f6c141d977ac4fd4a727c854935b3";
     let key: KeyId = format!("pkh:{hash}").parse().unwrap();
     let expected = "sh:336caa13e08b96080a32b5d818d59b4ab3b36742";
-    assert_eq!(nested(&key).unwrap().to_string(), expected);
+    assert_eq!(key.nested().unwrap().to_string(), expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ::bech32::primitives::decode::CheckedHrpstring;
 use ::bech32::{Bech32, Bech32m};
+use sha2::{Digest, Sha256};
 use sha3::Keccak256;
 
 use super::*;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ::bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
 use ::bech32::{Bech32, Bech32m, Fe32, Hrp};
 use proptest::prelude::*;
+use sha2::Digest;
 
 use super::model::{ACCOUNT_PREFIXES, WITNESS_PREFIXES};
 use super::*;
