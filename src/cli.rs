@@ -159,7 +159,6 @@ impl Global {
         }
     }
 
-    /// What a command logs.
     fn log_filter(&self) -> Filter {
         let named = self.log.clone().map_or_else(Filter::of_environment, |filter| Ok(Some(filter)));
         let named = named.unwrap_or_else(|error| {

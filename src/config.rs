@@ -62,7 +62,6 @@ const KEYS: [&str; 23] = [
 /// Where the server listens unless told otherwise: this machine alone can reach it.
 const LISTEN: &str = "127.0.0.1:50551";
 
-/// The whole configuration, valid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// The folder of the store and of the running server's address.
@@ -75,9 +74,7 @@ pub struct Config {
     pub offline: bool,
     /// Whether stale lists may give ALLOW: for trials only.
     pub allow_stale: bool,
-    /// What the server logs.
     pub log: Filter,
-    /// How the server logs.
     pub log_format: LogFormat,
     /// The store's cache, in MiB.
     pub cache_mib: u64,
@@ -87,11 +84,9 @@ pub struct Config {
     pub shadow_policy: Option<PathBuf>,
     /// The configured lists, in the order of their ids.
     pub lists: Vec<ListSettings>,
-    /// What exposure rests on.
     pub exposure: ExposureSettings,
     /// What the server takes at once, and for whom it waits how long.
     pub limits: Limits,
-    /// How the server ends.
     pub drain: Drain,
     /// Whether anybody who reaches the server may do everything, where it is reached from beyond
     /// this machine.
@@ -113,21 +108,14 @@ pub struct Config {
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
-    /// `--config`.
     pub config: Option<PathBuf>,
-    /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
-    /// `--listen`.
     pub listen: Option<String>,
-    /// `--offline`.
     pub offline: bool,
-    /// `--allow-stale`.
     pub allow_stale: bool,
-    /// `--allow-anonymous`.
     pub allow_anonymous: bool,
     /// Whether a server is to be started by the configuration, which must be safe then.
     pub serving: bool,
-    /// `--set`, each as written.
     pub set: Vec<String>,
 }
 

@@ -97,7 +97,6 @@ const STARTER_LISTS: [(&str, &str); 2] = [
     ("lazarus-advisories", include_str!("../data/lazarus-advisories.csv")),
 ];
 
-/// The running whole.
 #[derive(Debug)]
 pub struct Engine {
     publisher: Arc<Publisher>,
@@ -308,12 +307,11 @@ impl Engine {
                 tracing::warn!(list = %list.id(), "{age}");
             }
             if list.counts_as_stale(now) {
-                let meaning = match snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
-                    true => "STALE, and let pass because stale lists are allowed",
-                    false => {
-                        "STALE: until it is refreshed or imported anew, answers are INCOMPLETE \
+                let meaning = if snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
+                    "STALE, and let pass because stale lists are allowed"
+                } else {
+                    "STALE: until it is refreshed or imported anew, answers are INCOMPLETE \
                          and at least REVIEW"
-                    }
                 };
                 tracing::warn!(list = %list.id(), "{meaning}");
             }

@@ -57,7 +57,6 @@ pub enum Turned {
     PermissionDenied,
     /// Too much is under way.
     Overloaded,
-    /// The server is ending.
     Draining,
     /// The call took longer than it may.
     Deadline,
@@ -178,7 +177,6 @@ impl Metrics {
         of_method.took.observe(took);
     }
 
-    /// An address was answered.
     pub fn screened(&self, decision: Decision, is_complete: bool, decided_by: DecidedBy) {
         let place = decision as usize * 2 + usize::from(!is_complete);
         self.screenings[place].fetch_add(1, Ordering::Relaxed);
@@ -204,7 +202,6 @@ impl Metrics {
         self.connections_total.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection ended.
     pub fn connection_closed(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -229,7 +226,6 @@ impl Metrics {
         self.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// The server is ending.
     pub fn drains(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

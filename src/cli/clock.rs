@@ -26,7 +26,6 @@ pub fn start() -> Result<()> {
     Ok(())
 }
 
-/// Now.
 pub fn now() -> Timestamp {
     match SET.get() {
         Some(moment) if cfg!(debug_assertions) => *moment,

@@ -26,7 +26,6 @@ pub struct Arguments {
     output: Output,
 }
 
-/// Shows the cluster.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     runtime()?.block_on(async {
         let mut client = connect::connect_for_paths(global).await?;

@@ -25,11 +25,9 @@ const LOADING: &str = "TRANSFERS_LOADING";
 /// How long it waits between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Who answers.
 pub enum Reached {
     /// This process: it holds the store.
     Held(Arc<Engine>),
-    /// A server.
     Served(Box<Client>),
 }
 
@@ -101,12 +99,10 @@ pub async fn when_loaded<T>(
     }
 }
 
-/// What failed, for errors.
 pub fn opening(data_dir: &Path) -> String {
     format!("opening the data directory {}", data_dir.display())
 }
 
-/// The server at `url`.
 async fn named(global: &Global, url: &str) -> Result<Client> {
     Ok(Client::connect_as(url, &global.client.credentials()?).await?)
 }

@@ -102,8 +102,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(path).with_context(named)?;
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).with_context(named)?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(anyhow!("{}: has more than 1 MiB", path.display())),
-        false => Ok(bytes),
+    if bytes.len() as u64 > MAX_FILE {
+        Err(anyhow!("{}: has more than 1 MiB", path.display()))
+    } else {
+        Ok(bytes)
     }
 }

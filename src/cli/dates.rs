@@ -4,16 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-/// Where `lists changes` begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// Above a list version.
     Version(u64),
     /// On or after a day.
     Day(Date),
 }
 
-/// A day written YYYY-MM-DD.
 pub fn day(text: &str) -> Result<Date, String> {
     let refusal = || format!("{text:?} is no day written YYYY-MM-DD");
     let date: Date = text.parse().map_err(|_| refusal())?;

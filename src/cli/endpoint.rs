@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
-/// The file's name.
 const NAME: &str = "endpoint";
 
 /// The longest content that is read, in bytes.
@@ -42,7 +41,6 @@ pub fn bind_socket(data_dir: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes the socket.
 pub fn remove_socket(data_dir: &Path) -> io::Result<()> {
     remove_file(&socket(data_dir))
 }

@@ -40,7 +40,6 @@ struct Made<'a> {
     hash: String,
 }
 
-/// Makes it.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let Command::Token { name, output } = &arguments.command;
     let mut random = [0; LENGTH];

@@ -69,7 +69,6 @@ enum Way {
     Withdrawal,
 }
 
-/// Screens the payment.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let assets = global.load_config()?.exposure.assets;
     let asset = PaymentAsset::resolve(&arguments.asset, &arguments.chain, &assets)?;
@@ -90,10 +89,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
             decimals: asset.rule.map(|rule| rule.decimals.into()),
             symbol: asset.rule.map_or("", |rule| &rule.symbol),
         };
-        let text = match arguments.verbose {
-            true => render::payment::text,
-            false => render::payment::brief,
-        };
+        let text = if arguments.verbose { render::payment::text } else { render::payment::brief };
         arguments.output.show(&response, |style| text(told, &response, style))?;
         Ok(verdict(&response).exit_status())
     })

@@ -91,7 +91,6 @@ fn check(files: &[PathBuf]) -> Result<u8> {
     Ok(status)
 }
 
-/// What `policy explain` says.
 #[derive(Debug, Serialize)]
 struct Explained {
     explanation: Explanation,

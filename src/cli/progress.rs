@@ -62,9 +62,10 @@ impl ProgressLine {
         self.shown = now;
         let line = words(progress, self.before, now.duration_since(file_started), self.terminal);
         // A standard error that is gone is no reason to stop.
-        let _ = match self.terminal {
-            true => write!(io::stderr(), "\r\u{1b}[K{name}  {line}"),
-            false => writeln!(io::stderr(), "{name}  {line}"),
+        let _ = if self.terminal {
+            write!(io::stderr(), "\r\u{1b}[K{name}  {line}")
+        } else {
+            writeln!(io::stderr(), "{name}  {line}")
         };
         self.drawn = self.terminal;
     }

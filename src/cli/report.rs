@@ -50,7 +50,6 @@ pub struct Arguments {
     max_rows: u32,
 }
 
-/// Writes the page.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let page = made(arguments, clock::now())?;
     match &arguments.out {

@@ -92,7 +92,6 @@ impl Expected {
     }
 }
 
-/// Screens every address.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let options = options(arguments, clock::now())?;
     if let Some(input) = &arguments.batch.input {
@@ -102,16 +101,20 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     runtime()?.block_on(async {
         let takes_search =
             arguments.evidence || arguments.as_of.is_some() || !arguments.lists.is_empty();
-        let (mut client, batch) = match takes_search {
-            true => (connect::connect_for_paths(global).await?, BATCH.min(1_000)),
-            false => (connect::connect(global).await?, BATCH),
+        let (mut client, batch) = if takes_search {
+            (connect::connect_for_paths(global).await?, BATCH.min(1_000))
+        } else {
+            (connect::connect(global).await?, BATCH)
         };
         let mut verdict = Verdict::Allow;
         for addresses in arguments.addresses.chunks(batch) {
             let response = screen(&mut client, addresses, arguments, options.clone()).await?;
-            arguments.output.show(&response, |style| match arguments.verbose {
-                true => render::screening::text(addresses, &response, style),
-                false => render::brief::text(addresses, &response, options.as_of.as_ref(), style),
+            arguments.output.show(&response, |style| {
+                if arguments.verbose {
+                    render::screening::text(addresses, &response, style)
+                } else {
+                    render::brief::text(addresses, &response, options.as_of.as_ref(), style)
+                }
             })?;
             if let Some(expected) = arguments.expect {
                 expected.check(addresses, &response.items)?;
@@ -171,18 +174,14 @@ fn reference(address: &str) -> &str {
 /// What the exit status says; of several addresses, the greatest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Every answer is ALLOW.
     Allow,
-    /// One is REVIEW.
     Review,
     /// One was refused, or did not come.
     Error,
-    /// One is BLOCK.
     Block,
 }
 
 impl Verdict {
-    /// Of one answer.
     pub fn of(item: &v1::ScreeningItem) -> Self {
         match &item.outcome {
             Some(Outcome::Result(screening)) => Self::of_decision(screening.decision()),

@@ -19,7 +19,6 @@ pub struct Arguments {
     output: Output,
 }
 
-/// Shows a snapshot.
 pub fn run(arguments: Arguments, global: &Global) -> Result<u8> {
     runtime()?.block_on(async {
         let mut client = connect::connect(global).await?;

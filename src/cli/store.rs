@@ -93,9 +93,10 @@ async fn back_up(out: &Path, overwrite: bool, output: Output, global: &Global) -
         output.show(&verified, |_| render::store::text(&verified))?;
         bail!("{} is not written: the store is damaged (see store verify)", out.display());
     }
-    match overwrite {
-        true => file.persist(out).with_context(writing)?,
-        false => file.persist_noclobber(out).with_context(writing)?,
+    if overwrite {
+        file.persist(out).with_context(writing)?
+    } else {
+        file.persist_noclobber(out).with_context(writing)?
     };
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(writing)?;
     output.show(&verified, |_| render::store::text(&verified))?;
@@ -115,9 +116,10 @@ async fn reach(global: &Global) -> Result<Client> {
 }
 
 fn known_store(data_dir: &Path) -> Result<()> {
-    match data_dir.join("store").join("db").exists() {
-        true => Ok(()),
-        false => bail!("the data directory {} has no store", data_dir.display()),
+    if data_dir.join("store").join("db").exists() {
+        Ok(())
+    } else {
+        bail!("the data directory {} has no store", data_dir.display())
     }
 }
 

@@ -11,9 +11,7 @@ const GAP: &str = "  ";
 /// On which side of its column a cell stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Words.
     Left,
-    /// Numbers.
     Right,
 }
 
@@ -31,7 +29,6 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         Self { sides: heading.map(|(_, side)| side), rows }
     }
 
-    /// Adds a row.
     pub fn push(&mut self, row: [String; COLUMNS]) {
         self.rows.push(row);
     }

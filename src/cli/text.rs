@@ -120,19 +120,14 @@ pub struct Style {
 /// The colours that are used, as SGR parameters (ECMA-48, 8.3.117).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Bold red.
     Bad = 31,
-    /// Bold green.
     Good = 32,
-    /// Bold yellow.
     Doubtful = 33,
 }
 
 impl Style {
-    /// No colour.
     pub const PLAIN: Self = Self { colour: false, width: DEFAULT_WIDTH };
 
-    /// Colour.
     #[cfg(test)]
     pub const COLOURED: Self = Self { colour: true, width: DEFAULT_WIDTH };
 

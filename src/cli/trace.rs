@@ -80,7 +80,6 @@ enum Form {
     Html,
 }
 
-/// Shows the paths.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let request = request(arguments);
     runtime()?.block_on(async {

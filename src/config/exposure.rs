@@ -56,7 +56,6 @@ pub struct ExposureSettings {
     pub risk_categories: Vec<String>,
     /// Chains with terms, in the order of their CAIP-2 ids.
     pub chains: Vec<ChainTerms>,
-    /// The valued assets.
     pub assets: AssetTable,
 }
 
@@ -90,7 +89,6 @@ impl ExposureSettings {
 /// What a chain's transfers must be for a screening to be COMPLETE, and whether they join keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainTerms {
-    /// The chain.
     pub chain: Chain,
     /// The kinds of movement without which a screening of an address that fits the chain is
     /// INCOMPLETE, where they are absent, gapped or stale; none: it is not required.
@@ -125,7 +123,6 @@ pub struct ExposureDraft {
 }
 
 impl ExposureDraft {
-    /// The defaults.
     pub fn new() -> Self {
         let settings = ExposureSettings {
             max_hops: DEFAULT_HOPS,
@@ -139,7 +136,6 @@ impl ExposureDraft {
         Self { settings, assets: BTreeMap::new() }
     }
 
-    /// Takes `exposure.<key>`.
     pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
         let settings = &mut self.settings;
         match key {
@@ -153,7 +149,6 @@ impl ExposureDraft {
         Ok(())
     }
 
-    /// Takes `chains.<chain>.<key>`.
     pub fn apply_chain(&mut self, chain: &str, key: &str, given: &Given) -> Result<(), String> {
         let chain = one_chain(chain)?;
         let chains = &mut self.settings.chains;
@@ -180,7 +175,6 @@ impl ExposureDraft {
         Ok(())
     }
 
-    /// Takes `assets.<chain>.<asset>.<key>`.
     pub fn apply_asset(
         &mut self,
         chain: &str,

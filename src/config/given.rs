@@ -10,13 +10,9 @@ use toml::de::DeValue;
 pub enum Given {
     /// From the environment or a flag: the key's type says how to read it.
     Text(String),
-    /// A TOML string.
     String(String),
-    /// A TOML integer.
     Integer(i64),
-    /// A TOML float.
     Float(f64),
-    /// A TOML boolean.
     Boolean(bool),
     /// A TOML table, whose keys are given one by one.
     Table,
@@ -25,7 +21,6 @@ pub enum Given {
 }
 
 impl Given {
-    /// A TOML value.
     pub fn from_toml(value: &DeValue<'_>) -> Self {
         match value {
             DeValue::String(text) => Self::String(text.clone().into_owned()),
@@ -68,7 +63,6 @@ impl Given {
         self.text()?.parse().map_err(|error: T::Err| error.to_string())
     }
 
-    /// `true` or `false`.
     pub fn boolean(&self) -> Result<bool, String> {
         match self {
             Self::Boolean(boolean) => Ok(*boolean),
@@ -79,7 +73,6 @@ impl Given {
         }
     }
 
-    /// An integer within bounds.
     pub fn integer(&self, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, String> {
         let refusal = |found: &str| {
             format!("must be an integer from {} to {}, not {found}", bounds.start(), bounds.end())

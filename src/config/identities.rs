@@ -16,7 +16,6 @@ use crate::domain::list::ListId;
 /// The keys of an identity, in the order of the example file.
 pub const KEYS: [&str; 6] = ["roles", "permissions", "lists", "chains", "tokens", "certificates"];
 
-/// The most identities.
 const MAX_IDENTITIES: usize = 1_000;
 
 /// The most tokens, and the most names of certificates, of one identity.
@@ -83,13 +82,13 @@ impl FromStr for CertificateName {
 /// Whether `name` can be an identity's.
 pub fn check_name(name: &str) -> Result<(), String> {
     let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    match name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(letter) {
-        true => Err(format!("a name is 1 to {MAX_NAME} of a-z, 0-9 and '-'")),
-        false => Ok(()),
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(letter) {
+        Err(format!("a name is 1 to {MAX_NAME} of a-z, 0-9 and '-'"))
+    } else {
+        Ok(())
     }
 }
 
-/// Somebody who may ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The name, of `a-z0-9-`.
@@ -310,17 +309,11 @@ fn digest(text: &str) -> Result<[u8; 32], String> {
 /// Who may reach a server, as far as the configuration says.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach<'a> {
-    /// Where it listens.
     pub listen: IpAddr,
-    /// Where that was given.
     pub origin: &'a Origin,
-    /// The identities.
     pub identities: &'a [Identity],
-    /// Whether TLS is configured.
     pub tls: bool,
-    /// `allow_anonymous`.
     pub allow_anonymous: bool,
-    /// `allow_plaintext`.
     pub allow_plaintext: bool,
 }
 

@@ -27,13 +27,10 @@ const MAX_FILE: u64 = 1 << 20;
 pub struct Setting {
     /// The key, a segment each: `["listen"]`, `["lists", "us-ofac-sdn", "url"]`.
     pub key: Vec<String>,
-    /// The value.
     pub given: Given,
-    /// Where it was given.
     pub origin: Origin,
 }
 
-/// Reads the configuration file.
 pub fn file(path: &Path) -> Result<Vec<Setting>, Problem> {
     let problem = |message: String| Problem { origin: Origin::File(path.to_owned(), 0), message };
     let size = std::fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();

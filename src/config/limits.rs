@@ -23,7 +23,6 @@ pub const KEYS: [&str; 14] = [
     "lists_mib",
 ];
 
-/// The keys of `drain`.
 pub const DRAIN_KEYS: [&str; 2] = ["delay", "timeout"];
 
 /// The longest of the times, so that sums of them stay small.
@@ -85,7 +84,6 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Takes `limits.<key>`.
     pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
         match key {
             "connections" => self.connections = count(given, 100_000)?,
@@ -108,7 +106,6 @@ impl Limits {
     }
 }
 
-/// How the server ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drain {
     /// How long the server goes on as before after it was asked to end and said that it is not
@@ -125,7 +122,6 @@ impl Default for Drain {
 }
 
 impl Drain {
-    /// Takes `drain.<key>`.
     pub fn apply(&mut self, key: &str, given: &Given) -> Result<(), String> {
         match key {
             "delay" => self.delay = bounded(given.duration()?)?,

@@ -103,7 +103,6 @@ struct Draft {
 pub struct Drafts(BTreeMap<ListId, Draft>);
 
 impl Drafts {
-    /// The built-in lists.
     pub fn built_in() -> Self {
         let ofac = |name: &str, file: &str| Draft {
             first: Some(Origin::Default),

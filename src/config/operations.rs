@@ -18,7 +18,6 @@ pub fn address(given: &Given) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| message())
 }
 
-/// Takes `traces.<key>`.
 pub fn apply(traces: &mut TraceSettings, key: &str, given: &Given) -> Result<(), String> {
     match key {
         "endpoint" => traces.endpoint = Some(endpoint(given.text()?)?),
@@ -37,9 +36,10 @@ fn endpoint(text: &str) -> Result<String, String> {
     let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
     let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-    match is_whole && is_bare && has_host && plain && text.len() <= MAX_ENDPOINT {
-        true => Ok(text.to_owned()),
-        false => Err(message()),
+    if is_whole && is_bare && has_host && plain && text.len() <= MAX_ENDPOINT {
+        Ok(text.to_owned())
+    } else {
+        Err(message())
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 /// Where a setting was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nowhere: the built-in default.
     Default,
     /// A line of the configuration file, counted from 1; 0 for the file as a whole.
     File(PathBuf, usize),
@@ -31,18 +30,14 @@ impl fmt::Display for Origin {
 /// A value with where it was given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sourced<T> {
-    /// The value.
     pub value: T,
-    /// Where it was given.
     pub origin: Origin,
 }
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where.
     pub origin: Origin,
-    /// What.
     pub message: String,
 }
 

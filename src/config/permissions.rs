@@ -20,24 +20,19 @@ pub enum Permission {
     DeclareLooks,
     /// Read a list's configured source now.
     RefreshLists,
-    /// Send transfers.
     SendTransfers,
     /// Declare blocks to be whole of which no transfer comes.
     DeclareCoverage,
-    /// Take transfers back.
     RetractTransfers,
-    /// Settle conflicts between transfers.
     SettleConflicts,
     /// Read the policy files again.
     ReloadPolicy,
     /// Screen many addresses by two policies.
     ComparePolicies,
-    /// Copy the whole store.
     BackUpStore,
 }
 
 impl Permission {
-    /// Every permission.
     pub const ALL: [Self; 14] = [
         Self::Screen,
         Self::Read,
@@ -115,7 +110,6 @@ impl Role {
         }
     }
 
-    /// What it stands for.
     pub fn permissions(self) -> &'static [Permission] {
         const SCREEN: [Permission; 2] = [Permission::Screen, Permission::Read];
         const INGEST: [Permission; 6] = [
@@ -150,12 +144,10 @@ impl FromStr for Role {
     }
 }
 
-/// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PermissionSet(u32);
 
 impl PermissionSet {
-    /// All of them.
     pub fn all() -> Self {
         Permission::ALL.into_iter().collect()
     }

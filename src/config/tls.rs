@@ -37,7 +37,6 @@ pub struct TlsDraft {
 }
 
 impl TlsDraft {
-    /// Takes `tls.<key>`.
     pub fn apply(&mut self, key: &str, setting: &Setting) -> Result<(), String> {
         let origin = setting.origin.clone();
         let path = |given: &Given, origin| {

@@ -17,13 +17,11 @@ const MAX_TEXT: usize = 128 << 20;
 /// Which list's past is filled.
 #[derive(Clone, Debug)]
 pub struct Backfill {
-    /// The list.
     pub id: ListId,
     /// Changes nothing, and says what would be done.
     pub is_trial: bool,
 }
 
-/// An old publication.
 #[derive(Clone, Debug)]
 pub struct BackfillFile {
     /// The file's name, for the record.

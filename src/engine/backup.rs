@@ -44,9 +44,10 @@ pub fn judge(named: Named<'_>) -> Result<(), String> {
     match named {
         Named::Snapshot(name, stored) => {
             SnapshotRecord::decode(stored).map_err(|error| error.to_string())?;
-            match SnapshotRecord::is_named(name, stored) {
-                true => Ok(()),
-                false => Err("it is not what its name stands for".to_owned()),
+            if SnapshotRecord::is_named(name, stored) {
+                Ok(())
+            } else {
+                Err("it is not what its name stands for".to_owned())
             }
         }
         Named::Policy(version, stored) => {

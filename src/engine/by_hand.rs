@@ -59,7 +59,6 @@ impl Upload {
         Ok(())
     }
 
-    /// The file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }

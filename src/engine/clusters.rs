@@ -20,7 +20,6 @@ const ROWS_AT_ONCE: usize = 64;
 /// Asks for a page of the cluster of an address.
 #[derive(Clone, Debug)]
 pub struct MembersQuery {
-    /// The address.
     pub address: String,
     /// The chain; `None`: every chain that the form fits.
     pub chain: Option<Chain>,
@@ -33,9 +32,7 @@ pub struct MembersQuery {
 /// A transaction with two members among its inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberJoin {
-    /// The transaction.
     pub tx: Option<TxId>,
-    /// Its chain.
     pub chain: Chain,
     /// Its place in the chain.
     pub position: Option<Position>,

@@ -12,7 +12,6 @@ use crate::source::Format;
 /// A file to publish by hand.
 #[derive(Clone, Debug)]
 pub struct Import {
-    /// The list.
     pub id: ListId,
     /// What being on it means; `None`: as it has or is configured.
     pub kind: Option<ListKind>,
@@ -42,10 +41,8 @@ pub struct Declaration {
     pub by: String,
 }
 
-/// What a publication did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// The list.
     pub id: ListId,
     /// False where the facts were those already loaded.
     pub published: bool,
@@ -67,7 +64,6 @@ pub struct Publication {
 /// A list as loaded or configured.
 #[derive(Clone, Debug)]
 pub struct ListOverview {
-    /// The list.
     pub id: ListId,
     /// Its configuration, where it has one.
     pub settings: Option<ListSettings>,
@@ -91,16 +87,13 @@ impl ListOverview {
 pub enum ChangesSince {
     /// With the first version ever loaded.
     Beginning,
-    /// Above this version.
     Version(u64),
     /// With versions published, or where undated loaded, on this day or later.
     Day(Date),
 }
 
-/// A page of changes.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// The changes, in order.
     pub changes: Vec<DatedChange>,
     /// Where to go on; `None` at the end.
     pub next: Option<[u64; 2]>,
@@ -109,7 +102,6 @@ pub struct Changes {
 /// A change with its version's day.
 #[derive(Clone, Debug)]
 pub struct DatedChange {
-    /// The list.
     pub list: ListId,
     /// The version that made it.
     pub version: u64,
@@ -120,7 +112,6 @@ pub struct DatedChange {
     pub published: Option<Date>,
     /// Whether the version tells the past of its list anew.
     pub is_retold: bool,
-    /// The change.
     pub change: ListingChange,
 }
 

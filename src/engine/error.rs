@@ -26,13 +26,11 @@ pub enum EngineError {
     /// The program was told to contact nobody.
     #[error("running offline: sources that are no files are not contacted")]
     Offline,
-    /// The file is malformed.
     #[error(transparent)]
     Malformed(#[from] source::SourceError),
     /// One of several files is malformed.
     #[error("{name}: {error}")]
     MalformedFile {
-        /// Its name.
         name: String,
         /// What is wrong with it.
         error: source::SourceError,
@@ -42,19 +40,13 @@ pub enum EngineError {
     Refused(String),
     /// A list takes no tag, or not this one.
     #[error("the tag cannot be put on {id}: {why}")]
-    TagRefused {
-        /// The list.
-        id: ListId,
-        /// Why.
-        why: String,
-    },
+    TagRefused { id: ListId, why: String },
     /// The lists would take more memory than they may.
     #[error(transparent)]
     ListTooLarge(TooLarge),
     /// The source could not be read.
     #[error("{0}")]
     Source(String),
-    /// The store failed.
     #[error(transparent)]
     Store(StoreError),
     /// A backup could not be made.
@@ -76,7 +68,6 @@ pub enum EngineError {
     Transfer {
         /// Its place in its batch, from 0.
         index: usize,
-        /// Why.
         source: TransferError,
     },
     /// No such conflict between transfers.
@@ -88,7 +79,6 @@ pub enum EngineError {
     /// A declaration of coverage, or a retraction, that cannot be taken.
     #[error("{field}: {what}")]
     Field {
-        /// The field.
         field: &'static str,
         /// What is wrong with it.
         what: String,
@@ -96,7 +86,6 @@ pub enum EngineError {
     /// The string is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// No list is loaded.
     #[error("no list is loaded")]
     NothingLoaded,
     /// Stored transfers are being read in, as after a start.
@@ -110,12 +99,7 @@ pub enum EngineError {
     UnknownSnapshot(String),
     /// Not all that the id of a snapshot stands for is kept.
     #[error("snapshot {id} cannot be answered by: {why}")]
-    SnapshotNotKept {
-        /// The id.
-        id: String,
-        /// What is not kept.
-        why: String,
-    },
+    SnapshotNotKept { id: String, why: String },
     /// Exposure can no longer be kept up to date.
     #[error("exposure can no longer be kept up to date: {0}")]
     Exposure(String),

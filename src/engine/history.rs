@@ -19,7 +19,6 @@ pub struct PastPublication {
     pub version: u64,
     /// Counted on the list, from 1 on.
     pub number_on_list: u64,
-    /// The version's digest.
     pub digest: [u8; 32],
     /// The day of publication, where known.
     pub published: Option<Date>,

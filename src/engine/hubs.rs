@@ -12,7 +12,6 @@ use crate::domain::transfer::{Holder, Movement, Transfer};
 use crate::exposure::{Hub, HubPlace, HubQuery, World};
 use crate::screening::snapshot::Snapshot;
 
-/// Asks for untagged hubs.
 #[derive(Clone, Debug)]
 pub struct HubsQuery {
     /// Only on this chain; `None`: on every one.
@@ -21,22 +20,18 @@ pub struct HubsQuery {
     pub exposed: bool,
     /// The last hub of the page before.
     pub after: Option<HubPlace>,
-    /// At most so many.
     pub limit: usize,
 }
 
 /// An untagged hub on a chain, as its first transfer there names it.
 #[derive(Clone, Debug)]
 pub struct HubRow {
-    /// The hub.
     pub hub: Hub,
-    /// Its address.
     pub address: Holder,
     /// Beside each of the hub's volumes: the asset's symbol and the decimals of its display unit.
     pub assets: Vec<Option<(String, u8)>>,
 }
 
-/// A page of hubs.
 #[derive(Clone, Debug)]
 pub struct HubsPage {
     /// What labels and lists it rests on; `None` where no list is loaded.

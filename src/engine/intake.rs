@@ -206,7 +206,6 @@ impl Engine {
         found.map(whole).collect()
     }
 
-    /// What transfers are loaded.
     pub fn transfer_heads(&self) -> TransferHeads {
         let state = self.ingestor.heads();
         let heads = terms::heads(self.tracker.settings(), &state).into_iter();

@@ -43,7 +43,6 @@ pub(super) struct Live {
 /// What the next snapshot is made of, beside lists.
 #[derive(Clone, Debug)]
 pub(super) struct Published {
-    /// Exposure as last published.
     exposure: ExposureState,
     /// What its labels were built on.
     basis: Basis,
@@ -184,7 +183,6 @@ impl Live {
         self.expose(ExposureState { behind: true, failed: Some(why), ..exposure }, basis);
     }
 
-    /// Exposure as last published.
     pub(super) fn exposure(&self) -> ExposureState {
         self.published().exposure.clone()
     }

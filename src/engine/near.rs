@@ -38,7 +38,6 @@ const MOST_STOPS: usize = 20;
 /// A screening with what its exposures rest on, finding by finding.
 #[derive(Debug)]
 pub struct Deep<'a> {
-    /// The answer.
     pub screening: Screening<'a>,
     /// By finding; `None` where it is no exposure, or evidence was not asked for or not at hand.
     pub evidence: Vec<Option<Evidence>>,
@@ -268,12 +267,13 @@ impl Engine {
         let Label { direction, timing, common_input, .. } = label;
         let path = Path { direction, source, timing, common_input, hops: found.path };
         let mut cut_short = found.cut_short;
-        let direct_values = match label.hops == 1 && !label.hub {
-            true => self.sums(world, &keys, direction, &found.direct_rows).unwrap_or_else(|| {
+        let direct_values = if label.hops == 1 && !label.hub {
+            self.sums(world, &keys, direction, &found.direct_rows).unwrap_or_else(|| {
                 cut_short = true;
                 Vec::new()
-            }),
-            false => Vec::new(),
+            })
+        } else {
+            Vec::new()
         };
         Some(Evidence {
             path: self.path(world, &path, joins),
@@ -377,10 +377,8 @@ impl Engine {
                 if query.chain.as_ref().is_some_and(|chain| *chain != transfer.chain) {
                     continue;
                 }
-                let direction = match dealing.received {
-                    true => Direction::ReceivedFrom,
-                    false => Direction::SentTo,
-                };
+                let direction =
+                    if dealing.received { Direction::ReceivedFrom } else { Direction::SentTo };
                 rows.push(CounterpartyRow {
                     direction,
                     others: paths::others(transfer, direction, &keys),

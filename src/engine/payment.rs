@@ -76,7 +76,6 @@ impl Engine {
 }
 
 impl AtHand<'_> {
-    /// The snapshot in force.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }

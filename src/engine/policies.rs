@@ -24,7 +24,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// A policy, since when it is in force (or the shadow), and the file that it was read from.
 #[derive(Clone, Debug)]
 pub struct StandingPolicy {
-    /// The policy.
     pub policy: Arc<Policy>,
     /// Since when, in this process.
     pub since: Timestamp,
@@ -35,7 +34,6 @@ pub struct StandingPolicy {
 /// The policies as they stand.
 #[derive(Clone, Debug)]
 pub struct PolicyOverview {
-    /// The one in force.
     pub live: StandingPolicy,
     /// The one that is reported and not acted upon.
     pub shadow: Option<StandingPolicy>,

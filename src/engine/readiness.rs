@@ -38,11 +38,10 @@ impl Engine {
         };
         let now = self.now();
         let is_stale = |list: &&SnapshotList| list.terms().required && list.counts_as_stale(now);
-        let stale = match snapshot.stale_allowed() {
-            true => Vec::new(),
-            false => {
-                snapshot.lists().iter().filter(is_stale).map(|list| list.id().clone()).collect()
-            }
+        let stale = if snapshot.stale_allowed() {
+            Vec::new()
+        } else {
+            snapshot.lists().iter().filter(is_stale).map(|list| list.id().clone()).collect()
         };
         let mut missing = snapshot.record().missing.clone();
         missing.sort();

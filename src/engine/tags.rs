@@ -11,11 +11,9 @@ use crate::source::is_hostile;
 /// Puts one tag on a list.
 #[derive(Clone, Debug)]
 pub struct TagRequest {
-    /// The list.
     pub id: ListId,
     /// ATTRIBUTION or SERVICE; `None`: as the list has it or is configured, of a new one ATTRIBUTION.
     pub kind: Option<ListKind>,
-    /// The tag.
     pub draft: TagDraft,
     /// Whether another tag of the address is replaced.
     pub replaces: bool,
@@ -34,7 +32,6 @@ pub struct TagReport {
     pub kind: ListKind,
     /// What it makes of the address for paths.
     pub role: Role,
-    /// What the publication did.
     pub publication: Publication,
 }
 

@@ -40,7 +40,6 @@ pub(super) struct Tracker {
     settings_digest: [u8; 32],
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
-    /// Whether it is.
     is_read_in: AtomicBool,
     work: Mutex<Work>,
     /// Rung at every change of `work`.
@@ -52,12 +51,10 @@ pub(super) struct Tracker {
 struct Work {
     /// Stored transfers, by the number of their first row, in no certain order.
     appended: Vec<(u64, Vec<Transfer>)>,
-    /// How many transfers wait.
     waiting: usize,
     /// Something was taken back, or blocks were declared covered.
     state_changed: bool,
     lists_changed: bool,
-    /// Somebody needs the graph.
     wanted: bool,
     /// Labels of what was appended must not wait until a bulk load ends.
     urgent: bool,
@@ -328,7 +325,6 @@ impl Tracker {
         }
     }
 
-    /// Ends [`Tracker::run`].
     pub(super) fn stop(&self) {
         self.work().stop = true;
         self.bell.notify_all();
@@ -380,7 +376,6 @@ impl Tracker {
         }
     }
 
-    /// The settings of exposure.
     pub(super) fn settings(&self) -> &ExposureSettings {
         &self.settings
     }

@@ -35,7 +35,6 @@ pub struct AppendedSummary {
 /// What is loaded of a chain, and what must be.
 #[derive(Clone, Debug)]
 pub struct HeadOverview {
-    /// What is loaded.
     pub head: ChainHead,
     /// Whether that is what the configuration asks for.
     pub coverage: ChainCoverage,
@@ -43,7 +42,6 @@ pub struct HeadOverview {
     pub conflicts: u64,
 }
 
-/// What transfers are loaded.
 #[derive(Clone, Debug)]
 pub struct TransferHeads {
     /// Chain by chain, in the order of their CAIP-2 ids; required ones that have nothing among
@@ -53,14 +51,12 @@ pub struct TransferHeads {
     pub rows: u64,
     /// How many of them the labels know.
     pub labelled_rows: u64,
-    /// The generation of labels.
     pub label_generation: u64,
 }
 
 /// Asks who dealt with an address.
 #[derive(Clone, Debug)]
 pub struct CounterpartyQuery {
-    /// The address.
     pub address: String,
     /// The chain; `None`: every chain.
     pub chain: Option<Chain>,
@@ -68,18 +64,15 @@ pub struct CounterpartyQuery {
     pub direction: Option<Direction>,
     /// Where the page before ended.
     pub after: Option<[u64; 2]>,
-    /// At most so many.
     pub limit: usize,
 }
 
 /// One transfer, seen from an address.
 #[derive(Clone, Debug)]
 pub struct CounterpartyRow {
-    /// Which way value moved.
     pub direction: Direction,
     /// Who was at the other end.
     pub others: Vec<Holder>,
-    /// The transfer.
     pub transfer: Transfer,
     /// Why it does not count for exposure; `None` where it counts.
     pub not_counted: Option<&'static str>,
@@ -91,7 +84,6 @@ pub struct CounterpartyRow {
     pub asset: Option<(String, u8)>,
 }
 
-/// A page of transfers.
 #[derive(Clone, Debug)]
 pub struct CounterpartyPage {
     /// The transfers, in the order of their rows.
@@ -100,10 +92,8 @@ pub struct CounterpartyPage {
     pub next: Option<[u64; 2]>,
 }
 
-/// Asks for paths.
 #[derive(Clone, Debug)]
 pub struct TraceQuery {
-    /// The address.
     pub address: String,
     /// The chain; `None`: every chain that the form fits.
     pub chain: Option<Chain>,
@@ -127,7 +117,6 @@ pub struct TraceQuery {
 /// One end of a hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndEvidence {
-    /// The address.
     pub address: Holder,
     /// Whether paths do not pass it.
     pub is_stop: bool,
@@ -153,11 +142,9 @@ pub struct HopEvidence {
 /// One transaction that joins two addresses by common inputs.
 #[derive(Clone, Debug)]
 pub struct JoinEvidence {
-    /// The transaction.
     pub transfer: Transfer,
     /// One address, as the transaction names it.
     pub from: Holder,
-    /// The other.
     pub to: Holder,
 }
 
@@ -173,13 +160,10 @@ pub struct JoinChainEvidence {
 /// A listed address that an address is joined with.
 #[derive(Clone, Debug)]
 pub struct JoinedEvidence {
-    /// The kind of list.
     pub kind: ListKind,
     /// Whether the address itself stood beside a listed one of the kind.
     pub is_beside: bool,
-    /// The listed one.
     pub source: Source,
-    /// How they are joined.
     pub chain: JoinChainEvidence,
 }
 
@@ -188,9 +172,7 @@ pub struct JoinedEvidence {
 pub struct PathEvidence {
     /// Which way funds went, seen from the address asked about.
     pub direction: Direction,
-    /// The kind of list.
     pub kind: ListKind,
-    /// The listed end.
     pub source: Source,
     /// Whether the transfer at the listing was before its first day.
     pub timing: Timing,
@@ -225,17 +207,14 @@ pub struct Trace {
 /// Dealings of an address with listed ones of one kind, in one asset and direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectValue {
-    /// The chain.
     pub chain: Chain,
     /// `native` or the token.
     pub asset: String,
-    /// The asset's symbol.
     pub symbol: Option<String>,
     /// The decimals of its display unit.
     pub decimals: Option<u8>,
     /// The sum of transfers with listed addresses, in the smallest unit.
     pub sum: Amount,
-    /// How many those are.
     pub count: u64,
     /// The sum of all that the address received (or sent) in the asset.
     pub total: Amount,
@@ -252,7 +231,6 @@ pub struct Evidence {
     pub plain_hops: u32,
     /// The first transfer between the address and an address on a shortest path.
     pub first_time: Option<Timestamp>,
-    /// The last one.
     pub last_time: Option<Timestamp>,
     /// Dealings with listed addresses themselves.
     pub direct_values: Vec<DirectValue>,
@@ -262,7 +240,6 @@ pub struct Evidence {
     pub unknown: u64,
     /// Stops at the other end of its transfers.
     pub stops_met: Vec<Holder>,
-    /// Untagged hubs among them.
     pub hubs_met: Vec<Holder>,
     /// Whether the search was cut short.
     pub cut_short: bool,

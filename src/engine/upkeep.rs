@@ -39,7 +39,6 @@ impl Drop for StoreWatch {
 /// What the watch knows from its last look.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
-    /// Why changes are refused.
     refusal: Option<String>,
     /// Attempts that failed, one after the other.
     failures: u32,

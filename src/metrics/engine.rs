@@ -8,7 +8,6 @@ use crate::domain::list::ListVersion;
 use crate::engine::{Cause, Engine, ListOverview};
 use crate::screening::snapshot::SnapshotList;
 
-/// Writes all of it.
 pub fn read_off(engine: &Engine, text: &mut Text) {
     let lists = engine.overview();
     let now = engine.now();

@@ -11,9 +11,7 @@ const PREFIX: &str = "lazaretto_";
 pub enum Kind {
     /// Only grows, but for a restart.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// Counts in buckets.
     Histogram,
 }
 
@@ -72,7 +70,6 @@ impl Text {
         self.line(format_args!("{PREFIX}{name}{part}{shown} {value}"));
     }
 
-    /// The whole.
     pub fn finish(self) -> String {
         self.out
     }

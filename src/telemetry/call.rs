@@ -61,17 +61,19 @@ pub fn call_span(headers: &HeaderMap, path: &'static str, request_id: &str) -> O
 
 /// The trace that the headers of a call name, 32 hex digits, where a line of the log is to say it.
 pub fn named_trace(headers: &HeaderMap) -> Option<String> {
-    match tracing::enabled!(tracing::Level::DEBUG) {
-        true => context::trace_id(headers).map(str::to_owned),
-        false => None,
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        context::trace_id(headers).map(str::to_owned)
+    } else {
+        None
     }
 }
 
 /// The span of work that the call which is being polled has done elsewhere.
 pub fn work_span() -> Span {
-    match is_traced() {
-        true => tracing::info_span!(target: SPANS, "work", otel.kind = "internal"),
-        false => Span::none(),
+    if is_traced() {
+        tracing::info_span!(target: SPANS, "work", otel.kind = "internal")
+    } else {
+        Span::none()
     }
 }
 
@@ -82,16 +84,13 @@ pub fn decided(decision: &'static str) {
     }
 }
 
-/// A call that ended.
 #[derive(Debug)]
 pub struct Ended<'a> {
-    /// `/SERVICE/METHOD`.
     pub method: &'static str,
     /// The name of its status, such as `NOT_FOUND`.
     pub code: &'static str,
     /// The same as a number.
     pub number: i32,
-    /// How long it took.
     pub took: Duration,
     /// What its caller calls it.
     pub request_id: Option<&'a str>,
@@ -130,10 +129,7 @@ pub fn call_ended(ended: &Ended<'_>) {
             )
         };
     }
-    match is_failure {
-        true => line!(error, "a call failed"),
-        false => line!(debug, "a call ended"),
-    }
+    if is_failure { line!(error, "a call failed") } else { line!(debug, "a call ended") }
 }
 
 /// The trace of a span, 32 hex digits.

@@ -70,7 +70,6 @@ impl Traces {
         Ok(Self(provider))
     }
 
-    /// What makes spans.
     pub(super) fn tracer(&self) -> SdkTracer {
         self.0.tracer("lazaretto")
     }

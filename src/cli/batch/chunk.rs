@@ -35,7 +35,6 @@ pub struct Chunk {
     kept: Vec<KeptSpan>,
     /// The rows of the result, as the file takes them.
     pub out: Vec<u8>,
-    /// What they came to.
     pub counts: Counts,
     /// The snapshots that the answers rest on.
     pub snapshots: Vec<v1::Snapshot>,
@@ -58,9 +57,7 @@ struct Spans {
 /// A value of the input that comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeptValue<T> {
-    /// There is none.
     Absent,
-    /// A string.
     Text(T),
     /// A number, a list or another value of JSON, as it stands.
     Json(T),
@@ -79,11 +76,9 @@ pub struct Kept<'c> {
 }
 
 impl<'c> Kept<'c> {
-    /// No values.
     #[cfg(test)]
     pub const NONE: Self = Self { text: "", start: 0, spans: &[] };
 
-    /// Each.
     pub fn values(self) -> impl Iterator<Item = KeptValue<&'c str>> {
         let mut start = self.start;
         let mut text = move |end: usize| &self.text[std::mem::replace(&mut start, end)..end];
@@ -95,16 +90,13 @@ impl<'c> Kept<'c> {
     }
 }
 
-/// A row as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked<'c> {
     /// Its number in the input, from 1.
     pub row: u64,
     /// The value of the reference column.
     pub reference: &'c str,
-    /// The address.
     pub address: &'c str,
-    /// The chain.
     pub chain: &'c str,
     /// The values that come back.
     pub kept: Kept<'c>,

@@ -6,7 +6,6 @@ use super::chunk::{Asked, KeptValue};
 use super::row::{COLUMNS, ResultRow};
 use crate::cli::text::{escape, escape_json};
 
-/// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
     /// Fields separated by commas, with headings.
@@ -18,10 +17,8 @@ pub enum Lines {
 /// Columns before `decision`, which rows have of the input.
 const OF_INPUT: usize = 4;
 
-/// Writes rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowForm {
-    /// How.
     pub lines: Lines,
     /// Whether there is a column `path`.
     pub with_path: bool,
@@ -35,7 +32,6 @@ impl RowForm {
         Self { lines, with_path, kept: Arc::default() }
     }
 
-    /// Our columns.
     pub fn columns(&self) -> &'static [&'static str] {
         &COLUMNS[..COLUMNS.len() - usize::from(!self.with_path)]
     }
@@ -142,9 +138,10 @@ impl RowForm {
                 Lines::Json if value.is_empty() => {}
                 Lines::Json => {
                     json_key(name, out);
-                    match is_text {
-                        true => json_text(&value, out),
-                        false => out.extend_from_slice(value.as_bytes()),
+                    if is_text {
+                        json_text(&value, out)
+                    } else {
+                        out.extend_from_slice(value.as_bytes())
                     }
                 }
             }
@@ -206,9 +203,10 @@ fn is_number(text: &[u8]) -> bool {
 #[inline]
 fn csv_cell(text: &str, out: &mut Vec<u8>) {
     // Only what is no printable ASCII can be hostile to a terminal.
-    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        true => csv_harmless(text, out),
-        false => csv_harmless(&escape(text), out),
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        csv_harmless(text, out)
+    } else {
+        csv_harmless(&escape(text), out)
     }
 }
 

@@ -73,9 +73,10 @@ impl Settings {
 
     /// Opens the input and hands its rows to `then`; refuses columns that are not there.
     pub fn open<T>(&self, then: impl FnOnce(&mut Rows<'_>) -> Result<T>) -> Result<T> {
-        let origin = match self.is_stdin() {
-            true => Origin::Stream { name: "standard input", bytes: Box::new(std::io::stdin()) },
-            false => Origin::File(&self.path),
+        let origin = if self.is_stdin() {
+            Origin::Stream { name: "standard input", bytes: Box::new(std::io::stdin()) }
+        } else {
+            Origin::File(&self.path)
         };
         let bounds = Bounds {
             line_breaks: self.line_breaks,
@@ -152,7 +153,6 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
 /// The rows of an opened input.
 pub struct Rows<'c> {
     table: Table<'c>,
-    /// Places among the columns.
     chain: Option<usize>,
     reference: Option<usize>,
     /// What the columns that come back are called in a result.
@@ -166,7 +166,6 @@ pub struct Rows<'c> {
 }
 
 impl Rows<'_> {
-    /// Rows read so far.
     pub fn count(&self) -> u64 {
         self.rows
     }

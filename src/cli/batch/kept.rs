@@ -18,9 +18,7 @@ const MAX_KEPT: usize = MAX_COLUMNS - COLUMNS.len();
 pub enum KeepColumns {
     /// All but those that come back as `address`, `chain` and `reference`.
     All,
-    /// No others than those.
     None,
-    /// These.
     Named(Vec<String>),
 }
 

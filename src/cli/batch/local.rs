@@ -21,9 +21,7 @@ use crate::grpc::v1;
 /// How rows are asked and written, whoever answers.
 #[derive(Clone, Debug)]
 pub struct Asking {
-    /// How rows are written.
     pub form: RowForm,
-    /// How they are packed.
     pub packing: Packing,
     /// The chain of rows that name none; empty for none.
     pub chain: String,

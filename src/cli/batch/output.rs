@@ -19,7 +19,6 @@ use crate::cli::text::escape_lines;
 use crate::grpc::v1;
 use crate::source::rows::Progress;
 
-/// Where rows are written.
 #[derive(Debug)]
 pub enum Output {
     /// A file, and its name.
@@ -67,12 +66,11 @@ impl Output {
             }
             Self::Standard { terminal } => {
                 let mut stdout = io::stdout().lock();
-                let written = match *terminal {
-                    true => {
-                        let text = String::from_utf8_lossy(bytes);
-                        stdout.write_all(escape_lines(&text).as_bytes())
-                    }
-                    false => stdout.write_all(bytes),
+                let written = if *terminal {
+                    let text = String::from_utf8_lossy(bytes);
+                    stdout.write_all(escape_lines(&text).as_bytes())
+                } else {
+                    stdout.write_all(bytes)
                 };
                 match written.and_then(|()| stdout.flush()) {
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -92,7 +90,6 @@ impl Output {
     }
 }
 
-/// What was written.
 #[derive(Debug, Default)]
 pub struct Written {
     /// What its rows came to.
@@ -105,7 +102,6 @@ pub struct Written {
 
 /// The writing end of a batch.
 pub struct Writer {
-    /// Where to.
     pub output: Output,
     /// How far it is; `None` tells nobody.
     pub line: Option<ProgressLine>,

@@ -20,7 +20,6 @@ const BUFFER: usize = 256 << 10;
 /// How a result is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
-    /// Not at all.
     None,
     /// RFC 1952.
     Gzip,

@@ -15,9 +15,7 @@ use super::resume::{Resumed, resume};
 use super::stop::Stop;
 use super::summary::InputRead;
 
-/// Reads the input.
 pub struct Reading {
-    /// What and how.
     pub settings: Settings,
     /// The result to go on with.
     pub resume: Option<(PathBuf, RowForm, Packing)>,
@@ -25,9 +23,7 @@ pub struct Reading {
     pub most: usize,
     /// Where empty chunks come from.
     pub free: Receiver<Chunk>,
-    /// Where full ones go.
     pub full: mpsc::Sender<Chunk>,
-    /// Ends the reading.
     pub stop: Arc<Stop>,
 }
 

@@ -46,7 +46,6 @@ struct Pending {
     sent: usize,
 }
 
-/// Asks a server.
 pub struct Remote<'a> {
     global: &'a Global,
     asking: &'a Asking,
@@ -57,7 +56,6 @@ pub struct Remote<'a> {
     pending: VecDeque<Pending>,
     /// Whether the reader has come to its end.
     is_read: bool,
-    /// Policy versions by snapshot.
     policies: HashMap<String, String>,
     attempts: u32,
 }
@@ -66,7 +64,6 @@ pub struct Remote<'a> {
 enum Ended {
     /// Every row is answered, or the batch is stopped.
     Done,
-    /// The connection is gone.
     Broken(CallError),
 }
 

@@ -57,7 +57,6 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<ResultRow>>> {
 }
 
 impl Results<'static> {
-    /// Opens a result.
     pub fn open(origin: Origin<'_>) -> Result<Self> {
         Self::with_columns(origin, &WANTED)
     }
@@ -164,10 +163,7 @@ impl Reader<'_> {
     fn text(&self, column: usize) -> Result<String> {
         let text = std::str::from_utf8(self.cells.of(column))
             .map_err(|_| anyhow!("{}: is not UTF-8", self.columns[column].name))?;
-        let text = match self.is_csv {
-            true => text.strip_prefix(QUOTE).unwrap_or(text),
-            false => text,
-        };
+        let text = if self.is_csv { text.strip_prefix(QUOTE).unwrap_or(text) } else { text };
         Ok(text.to_owned())
     }
 

@@ -74,19 +74,16 @@ pub const PATH: &str = "PATH";
 )]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RowDecision {
-    /// Nothing stands against it.
     Allow,
     /// A person has to look.
     Review,
     /// The row could not be asked.
     #[default]
     Error,
-    /// Do not deal.
     Block,
 }
 
 impl RowDecision {
-    /// Every decision.
     pub const ALL: [Self; 4] = [Self::Allow, Self::Review, Self::Error, Self::Block];
 
     /// The name in a result.
@@ -206,7 +203,6 @@ pub struct ResultRow {
     /// The name of the party of that listing.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub party: String,
-    /// The listed address, verbatim.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub listed_address: String,
     /// The programs of that party, such as sanctions programs, as [`join_values`] joins them.
@@ -277,10 +273,8 @@ impl ResultRow {
     /// Why the row is INCOMPLETE: each reason's code, such as `LIST_STALE`, and its list, which is
     /// empty where it is about none.
     pub fn incomplete(&self) -> impl Iterator<Item = (&str, &str)> {
-        let reasons = match self.status == "INCOMPLETE" {
-            true => self.reason.strip_prefix(INCOMPLETE),
-            false => None,
-        };
+        let reasons =
+            if self.status == "INCOMPLETE" { self.reason.strip_prefix(INCOMPLETE) } else { None };
         let reasons = reasons.map(|reasons| reasons.split_once(THEN).map_or(reasons, |(r, _)| r));
         let reasons = reasons.into_iter().flat_map(|reasons| reasons.split(AND));
         reasons.map(|reason| reason.split_once(' ').unwrap_or((reason, "")))

@@ -48,7 +48,6 @@ fn exit_status(worst: RowDecision) -> u8 {
     }
 }
 
-/// Runs a batch.
 pub async fn run(plan: Plan, global: &Global) -> Result<u8> {
     let stop = Arc::new(Stop::default());
     let signals = stop::on_signals(stop.clone())?;
@@ -124,7 +123,6 @@ async fn batch(mut plan: Plan, global: &Global, stop: &Arc<Stop>) -> Result<u8> 
     plan.end(&mut summary, rows, &started, failed, stop)
 }
 
-/// When a batch began.
 struct Started {
     moment: Timestamp,
     instant: Instant,

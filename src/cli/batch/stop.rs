@@ -22,7 +22,6 @@ impl Stop {
         self.notify.notify_waiters();
     }
 
-    /// Whether it was told.
     pub fn is_told(&self) -> bool {
         self.told.load(Ordering::Acquire)
     }

@@ -17,7 +17,6 @@ pub const VERSION: u32 = 1;
 /// What `hops` counts rows under that have none.
 const NO_HOPS: &str = "none";
 
-/// A batch, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The version of this form: [`VERSION`].
@@ -93,9 +92,7 @@ impl InputRead {
 pub struct Counts {
     /// Rows, whatever they came to.
     pub rows: u64,
-    /// Rows that are ERROR.
     pub errors: u64,
-    /// By decision.
     pub decisions: BTreeMap<RowDecision, u64>,
     /// By level: NONE, LOW, ...
     pub levels: BTreeMap<String, u64>,
@@ -140,23 +137,18 @@ pub struct Parties(BTreeMap<(String, String), PartyCount>);
 /// How the rows of one party came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartyCount {
-    /// The party's name.
     pub party: String,
     /// The list that it stands on.
     pub list: String,
-    /// Rows that are ALLOW.
     #[serde(rename = "ALLOW")]
     pub allow: u64,
-    /// Rows that are REVIEW.
     #[serde(rename = "REVIEW")]
     pub review: u64,
-    /// Rows that are BLOCK.
     #[serde(rename = "BLOCK")]
     pub block: u64,
 }
 
 impl Counts {
-    /// Counts a row.
     pub fn add(&mut self, row: &ResultRow) {
         self.add_times(row, 1);
     }
@@ -269,7 +261,6 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str, rows: u64) {
 }
 
 impl Parties {
-    /// The parties, worst first.
     pub fn worst_first(&self) -> Vec<&PartyCount> {
         let mut parties: Vec<_> = self.0.values().collect();
         // The sort is stable, and the map has them by name.

@@ -22,7 +22,6 @@ pub struct Target {
     pub path: Option<PathBuf>,
     /// How its rows are written; of Parquet those of its work file.
     pub lines: Lines,
-    /// How they are packed.
     pub packing: Packing,
     /// Whether the file is made of a work file at the end: Parquet says at its end where its rows
     /// stand, and one that has no end cannot be gone on with.
@@ -32,9 +31,7 @@ pub struct Target {
 /// What may happen to a result that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It is refused.
     Refuse,
-    /// It is written anew.
     Overwrite,
     /// It is gone on with.
     Resume,

@@ -142,10 +142,7 @@ fn each_reason(counts: &BTreeMap<String, u64>) -> String {
 
 fn each(counts: &BTreeMap<String, u64>) -> String {
     let shown = counts.iter().map(|(name, rows)| format!("{} {}", escape(name), grouped(*rows)));
-    match counts.is_empty() {
-        true => "-".to_owned(),
-        false => shown.collect::<Vec<_>>().join("  "),
-    }
+    if counts.is_empty() { "-".to_owned() } else { shown.collect::<Vec<_>>().join("  ") }
 }
 
 #[cfg(test)]

@@ -34,7 +34,6 @@ pub struct Arguments {
     output: Output,
 }
 
-/// Shows every change.
 pub async fn run(client: &mut Client, arguments: Arguments, global: &Global) -> Result<()> {
     let Arguments { since, since_last, list, output } = arguments;
     let since = match since {

@@ -24,7 +24,6 @@ pub struct Arguments {
     to: Option<PathBuf>,
 }
 
-/// Exports a list.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let request = v1::ExportListRequest { list_id: arguments.list.into() };
     let mut chunks = answer(client.lists.export_list(request).await)?;
@@ -35,7 +34,6 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     target.finish()
 }
 
-/// Where the rows go.
 enum Target {
     /// A terminal, for which hostile characters are escaped: held until it is whole, since a
     /// chunk may end within a character.

@@ -73,7 +73,6 @@ pub struct Arguments {
     pub output: Output,
 }
 
-/// Imports a file.
 pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
     let header = header(&arguments, clock::now())?;
     let file = open(&arguments.file)?;
@@ -147,7 +146,6 @@ async fn call(
 pub(super) struct Sending<R> {
     /// The task. Where reading fails it gives its sender back, still open.
     pub reader: JoinHandle<Result<(), (Error, mpsc::Sender<R>)>>,
-    /// Its other end.
     pub receiver: mpsc::Receiver<R>,
 }
 
@@ -179,9 +177,10 @@ fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader>
         list_id: arguments.list.to_string(),
         kind: kind.into(),
         format: arguments.format.map_or_else(String::new, |format| format.to_string()),
-        file_name: match is_standard_input(&arguments.file) {
-            true => "standard input".to_owned(),
-            false => file_name(&arguments.file),
+        file_name: if is_standard_input(&arguments.file) {
+            "standard input".to_owned()
+        } else {
+            file_name(&arguments.file)
         },
         published: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,

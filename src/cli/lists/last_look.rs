@@ -21,7 +21,6 @@ use crate::grpc::v1::ListingChange;
 /// The longest file that is read, in bytes.
 const MAX_LENGTH: u64 = 64 << 10;
 
-/// What was shown last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
@@ -29,7 +28,6 @@ pub struct Seen {
     pub version: u64,
     /// SHA-256 over the changes of that version, in hex: another store has others.
     changes: String,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -24,7 +24,6 @@ pub struct QuarantineArguments {
     output: Output,
 }
 
-/// Shows every quarantined row.
 pub async fn quarantine(client: &mut Client, arguments: QuarantineArguments) -> Result<()> {
     let list_id = id_or_all(arguments.list);
     let mut all = v1::ListQuarantineResponse::default();

@@ -203,9 +203,10 @@ fn by_symbol(text: &str, chain: &Chain, table: &AssetTable) -> Result<Option<Ass
         [] if may_be_unlisted(text, chain) => Ok(None),
         [] => {
             let symbols: Vec<_> = table.of_chain(chain).map(|(_, rule)| &*rule.symbol).collect();
-            let known = match symbols.is_empty() {
-                true => "no symbol is known there".to_owned(),
-                false => format!("symbols known there are {}", symbols.join(", ")),
+            let known = if symbols.is_empty() {
+                "no symbol is known there".to_owned()
+            } else {
+                format!("symbols known there are {}", symbols.join(", "))
             };
             bail!(
                 "--asset {text:?} names no asset of {chain}: {known}; write the token's contract or \

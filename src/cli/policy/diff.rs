@@ -71,23 +71,17 @@ struct Side {
     source: v1::PolicySource,
 }
 
-/// What differs.
 #[derive(Debug, Serialize)]
 pub struct Differences {
-    /// The old policy's version.
     pub old_version: String,
-    /// The new policy's version.
     pub new_version: String,
-    /// The settings that differ.
     pub settings: Vec<Setting>,
-    /// The rules that differ.
     pub rules: Vec<Rule>,
     /// What the sample showed; absent where none was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<Compared>,
 }
 
-/// A setting that differs.
 #[derive(Debug, Serialize)]
 pub struct Setting {
     pub key: String,
@@ -95,7 +89,6 @@ pub struct Setting {
     pub new: Option<String>,
 }
 
-/// A rule that differs.
 #[derive(Debug, Serialize)]
 pub struct Rule {
     pub id: String,
@@ -104,7 +97,6 @@ pub struct Rule {
     pub new: Option<String>,
 }
 
-/// What a sample showed.
 #[derive(Debug, Default, Serialize)]
 pub struct Compared {
     /// The snapshots that the answers rest on: several where data changed in between.
@@ -113,7 +105,6 @@ pub struct Compared {
     pub read: InputRead,
     /// Addresses that were screened by both.
     pub screened: u64,
-    /// Rows that were refused.
     pub refused: u64,
     pub decisions_changed: u64,
     pub scores_changed: u64,
@@ -142,7 +133,6 @@ pub struct Item {
     pub comparison: v1::ComparedItem,
 }
 
-/// Compares.
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     let sample = arguments.sample.as_deref().map(|path| read(path, arguments)).transpose()?;
     let differences = runtime()?.block_on(async {
@@ -273,7 +263,6 @@ fn differences(old: &Policy, new: &Policy) -> Differences {
     }
 }
 
-/// A comparison under way.
 struct Comparing {
     old: Side,
     new: Side,

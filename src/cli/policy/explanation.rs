@@ -10,7 +10,6 @@ use crate::screening::policy::{
     SOURCE_FLOOR,
 };
 
-/// A policy, laid out.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
     pub version: String,
@@ -44,7 +43,6 @@ pub struct Band {
 #[derive(Debug, Serialize)]
 pub struct ListingScores {
     pub list_kind: &'static str,
-    /// LISTED and SAME_KEY.
     pub listed: u8,
     pub listed_verbatim: u8,
     pub co_spent: u8,
@@ -90,7 +88,6 @@ pub struct MaxAge {
     pub max_age: String,
 }
 
-/// A rule in words.
 #[derive(Debug, Serialize)]
 pub struct RuleWords {
     pub id: String,
@@ -100,7 +97,6 @@ pub struct RuleWords {
 }
 
 impl Explanation {
-    /// Lays a policy out.
     pub fn of(policy: &Policy) -> Self {
         let [shares, values] = policy.steps();
         let step = |at_least: f64, score_percent| Step { at_least, score_percent };

@@ -18,7 +18,6 @@ impl fmt::Display for Faults {
     }
 }
 
-/// Reads a policy.
 pub fn read(path: &Path) -> Result<Policy, Faults> {
     let name = path.display().to_string();
     let mut bytes = Vec::new();

@@ -369,18 +369,18 @@ pub fn rests_on(
         let doubts = [
             list.stale.then_some("STALE"),
             list.declared_look.as_ref().map(|_| "checked by hand"),
-            list.by_hand.then_some(match list.backfilled_from.is_empty() {
-                true => "imported by hand",
-                false => "backfilled by hand",
+            list.by_hand.then_some(if list.backfilled_from.is_empty() {
+                "imported by hand"
+            } else {
+                "backfilled by hand"
             }),
         ];
         let doubts: Vec<_> = doubts.into_iter().flatten().collect();
-        match doubts.is_empty() {
-            true => version_words(list),
-            false => {
-                let doubts = style.paint(Colour::Doubtful, &doubts.join(", "));
-                format!("{} ({doubts})", version_words(list))
-            }
+        if doubts.is_empty() {
+            version_words(list)
+        } else {
+            let doubts = style.paint(Colour::Doubtful, &doubts.join(", "));
+            format!("{} ({doubts})", version_words(list))
         }
     });
     let lists: Vec<_> = lists.collect();

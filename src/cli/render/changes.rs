@@ -158,13 +158,16 @@ fn field_words(change: &v1::FieldChange) -> String {
         v1::ChangedField::Address => ("address", false),
         v1::ChangedField::Unspecified => ("another field", true),
     };
-    let quoted = |values: &[String]| match values.is_empty() {
-        true => "nothing".to_owned(),
-        false => values
-            .iter()
-            .map(|value| format!("\"{}\"", escape(value)))
-            .collect::<Vec<_>>()
-            .join(", "),
+    let quoted = |values: &[String]| {
+        if values.is_empty() {
+            "nothing".to_owned()
+        } else {
+            values
+                .iter()
+                .map(|value| format!("\"{}\"", escape(value)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
     };
     let (gone, new) = (&change.removed_values, &change.added_values);
     let mut words = match (gone.is_empty(), new.is_empty()) {

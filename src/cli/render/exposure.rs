@@ -71,9 +71,10 @@ fn amounts(exposure: &v1::Exposure) -> Option<String> {
         said.push(format!("{share} of all it {of} in the asset that has the most"));
     }
     if exposure.direct_amounts_unknown {
-        said.push(match said.is_empty() {
-            true => "how much is not known".to_owned(),
-            false => "the rest is not known".to_owned(),
+        said.push(if said.is_empty() {
+            "how much is not known".to_owned()
+        } else {
+            "the rest is not known".to_owned()
         });
     }
     (!said.is_empty()).then(|| said.join(", "))

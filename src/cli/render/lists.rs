@@ -132,7 +132,6 @@ pub fn preview(report: &v1::PublicationReport, style: Style) -> String {
     text
 }
 
-/// What a publication did.
 pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     let list = report.list.clone().unwrap_or_default();
     let counts = list.counts.clone().unwrap_or_default();

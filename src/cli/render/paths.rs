@@ -23,14 +23,12 @@ pub use joins::{Link, joined_path};
 use super::words;
 use crate::grpc::v1;
 
-/// What is drawn.
 #[derive(Clone, Debug)]
 pub struct Picture<'a> {
     /// The address asked about: a place in `places`.
     pub asked: usize,
     /// Who is on the paths; the address asked about is among them even where there are none.
     pub places: Vec<Place>,
-    /// The transactions, each once.
     pub transactions: Vec<&'a str>,
     /// The paths, in the order of the answer.
     pub paths: Vec<Path<'a>>,
@@ -53,7 +51,6 @@ pub struct Place {
 }
 
 impl Place {
-    /// The writing to show.
     pub fn address(&self) -> &str {
         match self.addresses.first().map(String::as_str) {
             Some("") | None => "(address unknown)",
@@ -62,10 +59,8 @@ impl Place {
     }
 }
 
-/// One path.
 #[derive(Clone, Debug)]
 pub struct Path<'a> {
-    /// As answered.
     pub message: &'a v1::ExposurePath,
     /// Its hops, in the order in which funds moved; none where the address asked about itself is joined
     /// with the listed one.
@@ -82,18 +77,15 @@ impl Path<'_> {
     }
 }
 
-/// One hop.
 #[derive(Clone, Debug)]
 pub struct Step<'a> {
     /// The sender, a place in [`Picture::places`].
     pub from: usize,
-    /// The receiver.
     pub to: usize,
     /// The transaction, a place in [`Picture::transactions`].
     pub tx: Option<usize>,
     /// Whether it was before the listing, where it is the transfer at the listed address.
     pub timing: Option<v1::DesignationTiming>,
-    /// As answered.
     pub hop: &'a v1::Hop,
 }
 
@@ -108,7 +100,6 @@ impl Step<'_> {
         Amount::from(self.hop).short()
     }
 
-    /// When.
     pub fn time(&self) -> String {
         words::moment(self.hop.time.as_ref())
     }

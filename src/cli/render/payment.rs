@@ -14,7 +14,6 @@ const UNSEEN: &str = "not everything could be looked at: more may be true";
 /// What was asked, and what is known of its asset.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
-    /// The question.
     pub request: &'a v1::ScreenTransferRequest,
     /// Of the asset's display unit; `None` where unknown.
     pub decimals: Option<u32>,
@@ -126,7 +125,6 @@ fn prospect_words(prospect: &v1::ProspectiveExposure) -> String {
     )
 }
 
-/// The answer in full.
 pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
@@ -145,9 +143,10 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
         wrapped_line(&mut text, 2, "unvalued", &words, style.width());
     }
     if response.prospective.is_empty() {
-        let changes = match response.prospective_incomplete {
-            true => "none were found",
-            false => "nothing of the customer's exposure",
+        let changes = if response.prospective_incomplete {
+            "none were found"
+        } else {
+            "nothing of the customer's exposure"
         };
         line(&mut text, 2, "changes", changes);
     }

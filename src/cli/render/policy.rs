@@ -15,9 +15,12 @@ pub fn text(policy: &Explanation, stands: Option<&v1::GetPolicyResponse>, style:
     if let Some(stands) = stands {
         standing(&mut text, stands, style);
     }
-    let band = |band: &crate::cli::policy::explanation::Band| match band.from == band.to {
-        true => format!("{} {}", band.level, band.from),
-        false => format!("{} {} to {}", band.level, band.from, band.to),
+    let band = |band: &crate::cli::policy::explanation::Band| {
+        if band.from == band.to {
+            format!("{} {}", band.level, band.from)
+        } else {
+            format!("{} {} to {}", band.level, band.from, band.to)
+        }
     };
     let bands: Vec<_> = policy.bands.iter().map(band).collect();
     line(&mut text, 2, "bands", &bands.join(", "));
@@ -52,9 +55,10 @@ pub fn text(policy: &Explanation, stands: Option<&v1::GetPolicyResponse>, style:
 
 /// What is in force after the files were read again.
 pub fn reloaded(response: &v1::ReloadPolicyResponse) -> String {
-    let mut text = match response.changed {
-        true => "The policies were read anew.\n".to_owned(),
-        false => "The policies are as they were.\n".to_owned(),
+    let mut text = if response.changed {
+        "The policies were read anew.\n".to_owned()
+    } else {
+        "The policies are as they were.\n".to_owned()
     };
     for (name, policy) in [("in force", &response.policy), ("shadow", &response.shadow)] {
         if let Some(policy) = policy {

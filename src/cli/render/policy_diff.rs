@@ -66,17 +66,17 @@ fn item(text: &mut String, item: &Item, style: Style) {
         let decision = outcome.decision();
         style.paint(words::colour(decision), words::decision(decision))
     };
-    let decided = match old.decision == new.decision {
-        true => format!("{} stays", decision(new)),
-        false => format!("{} -> {}", decision(old), decision(new)),
+    let decided = if old.decision == new.decision {
+        format!("{} stays", decision(new))
+    } else {
+        format!("{} -> {}", decision(old), decision(new))
     };
-    let score = match old.score == new.score {
-        true => format!("score {} ({})", new.score, words::level(new.level())),
-        false => {
-            let [old, new] = [old, new]
-                .map(|outcome| format!("{} ({})", outcome.score, words::level(outcome.level())));
-            format!("score {old} -> {new}")
-        }
+    let score = if old.score == new.score {
+        format!("score {} ({})", new.score, words::level(new.level()))
+    } else {
+        let [old, new] = [old, new]
+            .map(|outcome| format!("{} ({})", outcome.score, words::level(outcome.level())));
+        format!("score {old} -> {new}")
     };
     text.push_str(&format!("{decided}  {score}  {asked}\n"));
     for (name, outcome) in [("old", old), ("new", new)] {

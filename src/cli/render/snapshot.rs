@@ -5,7 +5,6 @@ use crate::cli::table::{Side, Table};
 use crate::cli::text::{Colour, Style, escape};
 use crate::grpc::v1;
 
-/// A snapshot in full.
 pub fn text(snapshot: &v1::Snapshot, style: Style) -> String {
     let mut text = format!("Snapshot {}\n", or_dash(&snapshot.id));
     if snapshot.as_of.is_some() {

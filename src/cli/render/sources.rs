@@ -61,12 +61,13 @@ fn one(check: &v1::SourceCheck, style: Style) -> String {
     line(&mut text, 4, "holds", &holds);
     line(&mut text, 4, "published", &escape(words::day(&check.published)));
     let difference = check.difference.unwrap_or_default();
-    let differs = match difference == v1::SourceDifference::default() {
-        true => "in nothing from what is in force".to_owned(),
-        false => format!(
+    let differs = if difference == v1::SourceDifference::default() {
+        "in nothing from what is in force".to_owned()
+    } else {
+        format!(
             "from what is in force: {} added, {} updated, {} removed, {} removals would wait",
             difference.added, difference.updated, difference.removed, difference.removals_pending
-        ),
+        )
     };
     line(&mut text, 4, "differs", &differs);
     text
@@ -79,9 +80,10 @@ fn answered(text: &mut String, answer: Option<&v1::HttpAnswer>) {
     }
     let mut status = format!("status {}, {}", answer.status, or_dash(&answer.content_type));
     if matches!(answer.status, 200 | 206) {
-        status.push_str(match answer.has_validator {
-            true => ", need not be sent again while unchanged",
-            false => ", is sent whole each time",
+        status.push_str(if answer.has_validator {
+            ", need not be sent again while unchanged"
+        } else {
+            ", is sent whole each time"
         });
     }
     line(text, 4, "answer", &status);

@@ -178,7 +178,6 @@ fn snapshot() -> v1::Snapshot {
     }
 }
 
-/// The answers in full.
 fn answers(items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot) -> String {
     let (addresses, response) = answered(items, snapshot);
     super::screening::text(&addresses, &response, Style::PLAIN)

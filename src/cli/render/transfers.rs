@@ -45,9 +45,10 @@ fn head_table(heads: &[v1::TransferHead], style: Style) -> String {
         let mut notes = Vec::new();
         if head.required {
             let missing = head.transfers == 0;
-            notes.push(match missing {
-                true => style.paint(Colour::Bad, "required, MISSING"),
-                false => "required".to_owned(),
+            notes.push(if missing {
+                style.paint(Colour::Bad, "required, MISSING")
+            } else {
+                "required".to_owned()
             });
         }
         if head.last_time.is_some() {
@@ -162,7 +163,6 @@ fn second(seconds: u64) -> String {
     words::moment(Some(&pbjson_types::Timestamp { seconds, nanos: 0 }))
 }
 
-/// Known gaps.
 pub fn gaps(response: &v1::ListTransferGapsResponse) -> String {
     if response.gaps.is_empty() {
         return "no known gaps (transfers conflicts lists contradictions)\n".to_owned();
@@ -233,7 +233,6 @@ fn closing(gap: &v1::TransferGap) -> String {
     }
 }
 
-/// Contradictions between transfers.
 pub fn conflicts(response: &v1::ListTransferConflictsResponse) -> String {
     if response.conflicts.is_empty() {
         return "no conflicts\n".to_owned();
@@ -375,7 +374,6 @@ fn not_counted(name: &str) -> String {
     known.to_owned()
 }
 
-/// What was declared.
 pub fn declared(response: &v1::DeclareCoverageResponse) -> String {
     match response.gaps {
         0 => "declared\n".to_owned(),
@@ -386,7 +384,6 @@ pub fn declared(response: &v1::DeclareCoverageResponse) -> String {
     }
 }
 
-/// What was taken back.
 pub fn retraction(response: &v1::RetractTransfersResponse) -> String {
     format!("{} transfers taken back\n", response.retracted)
 }

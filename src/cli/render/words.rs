@@ -82,10 +82,7 @@ pub fn whole_kinds(chain: &v1::SnapshotTransfers) -> String {
     if !chain.unvalued_asset.is_empty() {
         kinds.push(format!("{} WITHOUT VALUE", escape(&chain.unvalued_asset)));
     }
-    match kinds.is_empty() {
-        true => "-".to_owned(),
-        false => kinds.join(", "),
-    }
+    if kinds.is_empty() { "-".to_owned() } else { kinds.join(", ") }
 }
 
 /// Why a screening is incomplete, with the list and the detail.

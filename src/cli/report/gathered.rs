@@ -12,7 +12,6 @@ use crate::exposure::MAX_HOPS;
 use crate::grpc::v1;
 use crate::screening::DecidedBy;
 
-/// The levels, worst first.
 pub const LEVELS: [&str; 5] = ["SEVERE", "HIGH", "MEDIUM", "LOW", "NONE"];
 
 /// The most different names (parties, rules, reasons, snapshots) that a result may have.
@@ -27,16 +26,12 @@ const MAX_SHOWN_BYTES: usize = 512 << 20;
 /// How rows of one sort came out; ERROR has no sort.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// Rows that are BLOCK.
     pub block: u64,
-    /// Rows that are REVIEW.
     pub review: u64,
-    /// Rows that are ALLOW.
     pub allow: u64,
 }
 
 impl Split {
-    /// All of them.
     pub fn total(self) -> u64 {
         self.block + self.review + self.allow
     }
@@ -140,7 +135,6 @@ fn size(row: &ResultRow) -> usize {
     texts.iter().map(|text| text.len()).sum()
 }
 
-/// What all rows say.
 #[derive(Clone, Debug)]
 pub struct Gathered {
     /// The counts that a summary has too.
@@ -149,7 +143,6 @@ pub struct Gathered {
     pub levels: [Split; LEVELS.len()],
     /// By the fewest hops; `None` where nothing that scores was found.
     pub hops: BTreeMap<Option<u32>, Split>,
-    /// By the deciding rule.
     pub rules: BTreeMap<String, Split>,
     /// Rows by the snapshot and the policy that they rest on.
     pub bases: BTreeMap<(String, String), u64>,

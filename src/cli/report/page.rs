@@ -24,18 +24,13 @@ use words::{outside, rows};
 /// The link at the end of a section's heading; paper does not have it.
 const UP: &str = " <a class=\"up\" href=\"#contents\">contents</a>";
 
-/// What a page shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// Its title.
     pub title: &'a str,
-    /// When it was made.
     pub made_at: Timestamp,
-    /// The result.
     pub result: &'a File,
     /// The summary; `None` where there is none.
     pub beside: Option<Beside<'a>>,
-    /// What the rows say.
     pub gathered: &'a Gathered,
 }
 
@@ -51,9 +46,7 @@ pub struct File {
 /// The summary that stands beside a result, and agrees with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Beside<'a> {
-    /// Its file.
     pub file: &'a File,
-    /// What it says.
     pub summary: &'a Summary,
 }
 

@@ -348,10 +348,7 @@ async fn import(reading: Reading, sink: &mut Sink, line: &mut ProgressLine) -> R
     let reader = tokio::task::spawn_blocking(move || reading.read(&sender));
     let mut stored = Ok(());
     while let Some((batch, gaps, progress)) = batches.recv().await {
-        stored = match gaps.is_empty() {
-            true => Ok(()),
-            false => sink.note_gaps(gaps).await,
-        };
+        stored = if gaps.is_empty() { Ok(()) } else { sink.note_gaps(gaps).await };
         if stored.is_ok() && !batch.is_empty() {
             stored = sink.put(batch).await;
         }
@@ -366,7 +363,6 @@ async fn import(reading: Reading, sink: &mut Sink, line: &mut ProgressLine) -> R
     Ok(imported)
 }
 
-/// The file's name, harmless.
 fn shown_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     escape(&name.to_string_lossy()).into_owned()

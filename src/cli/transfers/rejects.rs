@@ -17,7 +17,6 @@ pub struct Rejects {
     file: BufWriter<File>,
 }
 
-/// A line of it.
 #[derive(Serialize)]
 struct Line<'a> {
     file: &'a str,
@@ -39,7 +38,6 @@ impl Rejects {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
-    /// Adds a row.
     pub fn add(&mut self, reject: &Reject<'_>) -> io::Result<()> {
         let line = Line {
             file: &reject.path.to_string_lossy(),
@@ -51,7 +49,6 @@ impl Rejects {
         self.file.write_all(b"\n")
     }
 
-    /// Writes what is left.
     pub fn finish(mut self) -> Result<()> {
         self.file.flush().with_context(|| format!("writing {}", self.path.display()))
     }

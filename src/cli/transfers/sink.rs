@@ -16,7 +16,6 @@ use crate::grpc::client::{Client, answer};
 use crate::grpc::{self, v1};
 use crate::ingest::Covered;
 
-/// Takes transfers.
 pub enum Sink {
     /// This process holds the store: no message is made of a transfer.
     Held {
@@ -24,14 +23,10 @@ pub enum Sink {
         engine: Arc<Engine>,
         /// `None` while it is at work.
         session: Option<Box<IngestSession>>,
-        /// The sum so far.
         done: Ingested,
     },
-    /// A server holds it.
     Served {
-        /// The server.
         client: Box<Client>,
-        /// Its stream.
         stream: IngestStream,
     },
 }
@@ -41,7 +36,6 @@ pub enum Sink {
 pub struct Outcome {
     /// The sum over its transfers.
     pub done: Ingested,
-    /// Transfers in the store.
     pub rows: u64,
     /// Transfers that the labels of exposure know.
     pub labelled_rows: u64,

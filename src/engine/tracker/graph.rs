@@ -54,10 +54,7 @@ impl Tracker {
         self.store.read_rows(world.rows(), |first_row, rows| {
             let wanted = usize::try_from(end.saturating_sub(first_row)).unwrap_or(usize::MAX);
             append_rows(world, state, first_row, &rows[..wanted.min(rows.len())]);
-            match wanted > rows.len() {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
+            if wanted > rows.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(())
     }

@@ -36,7 +36,6 @@ margin-left:-7rem;color:var(--dim)}}\
 /// The paper of a page that is all drawing.
 const PAPER: &str = "@media print{@page{size:A4 landscape;margin:12mm}}";
 
-/// What dotted lines mean.
 const JOINED: &str = "\
 <p class=\"dim\">A dotted line joins two addresses by common input: both are inputs of one transaction. \
 That they have one owner is an estimate, and no funds moved along such a line.</p>\n";

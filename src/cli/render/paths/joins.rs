@@ -12,7 +12,6 @@ use crate::grpc::v1;
 pub struct Link<'a> {
     /// The one nearer to the address asked about, a place in the picture.
     pub from: usize,
-    /// The other.
     pub to: usize,
     /// The transaction, a place in the picture.
     pub tx: Option<usize>,

@@ -23,44 +23,26 @@ const SWEEPS: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// A place of the picture.
-    Node {
-        /// The place.
-        place: usize,
-    },
+    Node { place: usize },
     /// The label of a step: path and step in the picture.
-    Label {
-        /// The path.
-        path: usize,
-        /// The step in it.
-        step: usize,
-    },
+    Label { path: usize, step: usize },
     /// The label of a link: path and link in the picture.
-    Link {
-        /// The path.
-        path: usize,
-        /// The link in it.
-        link: usize,
-    },
+    Link { path: usize, link: usize },
 }
 
 /// A part of the drawing.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// What it is.
     pub what: What,
-    /// Its left side.
     pub x: f64,
     /// Its middle.
     pub y: f64,
-    /// Its width.
     pub width: f64,
     layer: usize,
 }
 
-/// A column of nodes.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// Its left side.
     pub x: f64,
     /// The hops from the address asked about, negative where funds come from; links count as hops here.
     pub hops: i32,
@@ -70,22 +52,16 @@ pub struct Column {
     pub has_links: bool,
 }
 
-/// A drawn graph.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// Its parts.
     pub items: Vec<Item>,
     /// Bends between parts, as places in `items`, from left to right.
     pub bends: Vec<(usize, usize)>,
-    /// The columns of nodes.
     pub columns: Vec<Column>,
-    /// The whole width.
     pub width: f64,
-    /// The whole height.
     pub height: f64,
 }
 
-/// Lays a picture out.
 pub fn layout(picture: &Picture<'_>) -> Layout {
     let mut layout = items(picture);
     let mut layers = vec![Vec::new(); 2 * layout.columns.len() - 1];
@@ -338,9 +314,10 @@ fn stack(items: &mut [Item], layers: &[Vec<usize>], links: &Links) {
             let wish = |items: &[Item], item: usize| {
                 let near = links.before[item].iter().chain(&links.after[item]);
                 let one_side = if forwards { &links.before[item] } else { &links.after[item] };
-                let near: Vec<_> = match last || one_side.is_empty() {
-                    true => near.collect(),
-                    false => one_side.iter().collect(),
+                let near: Vec<_> = if last || one_side.is_empty() {
+                    near.collect()
+                } else {
+                    one_side.iter().collect()
                 };
                 mean(near.into_iter().map(|item| items[*item].y)).unwrap_or(items[item].y)
             };

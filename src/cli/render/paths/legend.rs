@@ -5,15 +5,12 @@ use super::{ESTIMATE, Picture, Place};
 /// The part that a place plays, in the order in which forms mark it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A listed address.
     Listed,
-    /// The address asked about.
     Asked,
     /// One that is joined with a listed address by common input.
     Joined,
     /// An end that paths do not pass.
     Stop,
-    /// Any other address.
     Passed,
 }
 

@@ -8,7 +8,6 @@ use crate::grpc::v1;
 /// A screening of the traced address, and the snapshot of its trace; empty where nobody asked.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
-    /// The screening.
     pub screening: v1::Screening,
     /// What the trace rests on.
     pub snapshot: Option<v1::Snapshot>,

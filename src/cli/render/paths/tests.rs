@@ -70,9 +70,10 @@ fn path(over: &[&str], first_tx: u64, sent: bool) -> v1::ExposurePath {
             hop(pair[0], pair[1], number, 1_733.123_456 / (number + 1) as f64)
         })
         .collect();
-    let (direction, theirs) = match sent {
-        true => (v1::ExposureDirection::SentTo, over[over.len() - 1]),
-        false => (v1::ExposureDirection::ReceivedFrom, over[0]),
+    let (direction, theirs) = if sent {
+        (v1::ExposureDirection::SentTo, over[over.len() - 1])
+    } else {
+        (v1::ExposureDirection::ReceivedFrom, over[0])
     };
     let name = if theirs == LISTED { "LAZARUS GROUP" } else { "TORNADO CASH" };
     let timing = match first_tx % 2 {

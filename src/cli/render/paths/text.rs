@@ -212,9 +212,10 @@ impl Drawing<'_> {
         if text.chars().count() > room && !self.cut.iter().any(|known| known == text) {
             self.cut.push(text.to_owned());
         }
-        match text.chars().count() > room {
-            true => escape(&shortened(text, SHORT)).into_owned(),
-            false => escape(text).into_owned(),
+        if text.chars().count() > room {
+            escape(&shortened(text, SHORT)).into_owned()
+        } else {
+            escape(text).into_owned()
         }
     }
 

@@ -19,7 +19,6 @@ pub const PATTERNS: &str = "\
 <pattern id=\"hatch\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" \
 patternTransform=\"rotate(45)\"><path class=\"p-review\" d=\"M0 0v5\"/></pattern>\n</defs></svg>\n";
 
-/// Every chart.
 pub fn charts(page: &mut String, gathered: &Gathered) {
     page.push_str("<p class=\"key\">");
     for (class, name) in [("block", "BLOCK"), ("review", "REVIEW"), ("allow", "ALLOW")] {
@@ -64,10 +63,8 @@ struct Line {
     split: Split,
 }
 
-/// What bars show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bars {
-    /// Every row.
     All,
     /// Rows that are BLOCK or REVIEW: the others would be many times as many.
     Doubtful,

@@ -35,7 +35,6 @@ struct Rejected {
     is_handed_on: bool,
 }
 
-/// Of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
     reach: BTreeMap<(Chain, MovementKind), Reach>,
@@ -332,9 +331,12 @@ fn stop(kind: MovementKind, heights: RangeInclusive<u64>) -> Gap {
 
 /// Heights for people: at most `most` spans.
 pub fn shown_heights(spans: &Spans, most: usize) -> String {
-    let shown = spans.iter().take(most).map(|span| match span.start() == span.end() {
-        true => span.start().to_string(),
-        false => format!("{}-{}", span.start(), span.end()),
+    let shown = spans.iter().take(most).map(|span| {
+        if span.start() == span.end() {
+            span.start().to_string()
+        } else {
+            format!("{}-{}", span.start(), span.end())
+        }
     });
     let shown = shown.collect::<Vec<_>>().join(", ");
     match spans.len().saturating_sub(most) {

@@ -43,7 +43,6 @@ pub struct Summary {
     unnamed: u64,
     /// Transfers of account chains that do not name who paid or was paid.
     unnamed_accounts: u64,
-    /// Files without rows.
     empty_files: Vec<String>,
     /// Assets that are not in the asset table, where nothing of their chain could count.
     unvalued: Vec<Unvalued>,
@@ -72,7 +71,6 @@ impl Summary {
         Self { files, ..Self::default() }
     }
 
-    /// Adds a file.
     pub fn add(
         &mut self,
         path: &Path,
@@ -126,7 +124,6 @@ impl Summary {
             && self.empty_files.is_empty()
     }
 
-    /// The summary for people.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
@@ -181,9 +178,10 @@ impl Summary {
         }
         if self.rejected > 0 {
             let rejected = grouped(self.rejected);
-            let places = match self.rejected_at.is_empty() {
-                true => "the blocks that they are of could not be read",
-                false => "not covered until they are:",
+            let places = if self.rejected_at.is_empty() {
+                "the blocks that they are of could not be read"
+            } else {
+                "not covered until they are:"
             };
             line("REJECTED", format!("{rejected} rows, not understood; {places}"));
             for RejectedAt { chain, kind, heights } in &self.rejected_at {
