@@ -242,8 +242,7 @@ impl Engine {
             let id: ListId = id.parse().map_err(internal)?;
             let Some(settings) = self.settings(&id) else { continue };
             let state = self.publisher.list(&id);
-            if state.is_some_and(|state| *state.version.standing_origin().0 != Provenance::Starter)
-            {
+            if state.is_some_and(|state| *state.version.rows_origin().0 != Provenance::Starter) {
                 continue;
             }
             let list = source::read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
@@ -296,7 +295,7 @@ impl Engine {
                 age = age.as_deref().unwrap_or("unknown"),
                 "loaded",
             );
-            if let Some(look) = state.check.age_is_declared() {
+            if let Some(look) = state.check.declared_check_in_force() {
                 let by = &*look.by;
                 tracing::warn!(
                     list = %list.id(), looked_at = %look.at, by,
@@ -399,7 +398,7 @@ impl Engine {
         let list = list.ok_or_else(|| EngineError::UnknownList(id.clone()))?;
         let state = list.state();
         let mut out = Vec::new();
-        let standing = state.rows.iter().filter(|row| row.stands());
+        let standing = state.rows.iter().filter(|row| row.is_listed());
         let rows = standing.map(|row| (&row.key, &row.facts));
         let head = CsvHead { published: state.published(), comments: &[] };
         source::write_csv(&mut out, &head, state.parties.iter(), rows)?;

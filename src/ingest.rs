@@ -37,7 +37,9 @@ use crate::domain::coverage::{Gap, Settlement};
 use crate::domain::transfer::{Identity, Transfer};
 use crate::store::{Append, Clock, Retract, Store, StoreError, Tops};
 
-pub use crate::domain::coverage::{ChainHead, Covered, RetractionRecord, TransferState};
+pub use crate::domain::coverage::{
+    ChainState, CoverageDeclaration, RetractionRecord, TransferState,
+};
 
 /// How many rows [`Session::append_many`] collects before it stores them: 32 whole segments, some
 /// 40 MB in memory. Smaller groups would be read from nearer caches, but wait for the disk more
@@ -69,7 +71,7 @@ pub struct Session {
     /// Rows that this session stored, or dropped a duplicate for.
     taken: Taken,
     waiting: Vec<Transfer>,
-    covered: Vec<Covered>,
+    covered: Vec<CoverageDeclaration>,
     gaps: Vec<(Chain, Gap)>,
     counts: Counts,
     /// Where it stands, as a bulk load.
@@ -167,7 +169,7 @@ impl Session {
     pub fn append(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<Appended, StoreError> {
         self.collect(batch, covered)?;
         self.store_waiting(false)
@@ -178,7 +180,7 @@ impl Session {
     pub fn append_unfinished(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<Appended, StoreError> {
         batch.iter().for_each(|row| self.standing.note(row));
         self.collect(batch, covered)?;
@@ -192,7 +194,7 @@ impl Session {
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<Option<Appended>, StoreError> {
         batch.iter().for_each(|row| self.standing.note(row));
         self.collect(batch, covered)?;
@@ -217,7 +219,11 @@ impl Session {
         self.store_waiting(true).map(Some)
     }
 
-    fn collect(&mut self, batch: Vec<Transfer>, covered: &[Covered]) -> Result<(), StoreError> {
+    fn collect(
+        &mut self,
+        batch: Vec<Transfer>,
+        covered: &[CoverageDeclaration],
+    ) -> Result<(), StoreError> {
         let now = (self.shared.now)().as_second().try_into().unwrap_or(0);
         let mut counts = self.counts;
         for (index, transfer) in batch.iter().enumerate() {

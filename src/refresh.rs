@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::list::{ListCheck, ListId, ListState, Provenance};
 use crate::domain::publication::{
-    BackfillRefused, Refused, SourceMark, is_understood_as_published, removal_due,
+    BackfillRefused, Refused, SourceFingerprint, is_understood_as_published, removal_due,
 };
 use crate::source::{self, ParsedFile, SourceError};
 use crate::store::StoreError;
@@ -295,7 +295,7 @@ impl Refresher {
             let path = settings.path.as_deref();
             let path = path.ok_or_else(|| RefreshError::NoSource(settings.id.clone()))?;
             let source = Some(settings.source_mark(None));
-            let seen = SourceMark { source, ..SourceMark::default() };
+            let seen = SourceFingerprint { source, ..SourceFingerprint::default() };
             return self.take(settings, path, name, basis, seen, false);
         }
         while let Some(url) = urls.next() {
@@ -331,7 +331,7 @@ impl Refresher {
             Fetched::NotModified => {
                 // Only a conditional request is answered so, and that needs a basis.
                 let Some(basis) = known else { return Ok(None) };
-                let seen = SourceMark {
+                let seen = SourceFingerprint {
                     file_digest: basis.file_digest,
                     etag: basis.etag.clone(),
                     last_modified: basis.last_modified.clone(),
@@ -340,7 +340,7 @@ impl Refresher {
                 self.publisher.confirm(settings, basis, seen)
             }
             Fetched::File { file, etag, last_modified } => {
-                let seen = SourceMark { etag, last_modified, source, file_digest: None };
+                let seen = SourceFingerprint { etag, last_modified, source, file_digest: None };
                 self.take(settings, file.path(), &shown_url(url), basis, seen, may_be_behind)
             }
         }
@@ -362,7 +362,7 @@ impl Refresher {
         path: &Path,
         name: &str,
         basis: Option<&ListCheck>,
-        mut seen: SourceMark,
+        mut seen: SourceFingerprint,
         may_be_behind: bool,
     ) -> Result<Option<Report>, RefreshError> {
         let failed = |source| RefreshError::File { file: name.to_owned(), source };

@@ -219,7 +219,7 @@ impl<'s> Scope<'s> {
         chain: Option<&Chain>,
         search: Option<&Search<'_>>,
     ) -> Result<Screening<'a>, AddressError> {
-        let mut reading = Reading::of_question(input, chain);
+        let mut reading = Reading::from_query(input, chain);
         if let Some(fault) = reading.fault.take_if(|fault| fault.is_refused()) {
             return Err(fault);
         }
@@ -265,7 +265,7 @@ impl<'s> Scope<'s> {
             exposure_hops: if reading.first.is_some() { looked_over } else { 0 },
             address: reading.first,
             other_addresses: reading.others,
-            dress: reading.dress,
+            normalizations: reading.normalizations,
             score,
             level: self.snapshot.policy().level(score),
             decision,
@@ -297,7 +297,7 @@ impl<'s> Scope<'s> {
             self.match_address(Asked { address, chain: None, is_suspect: true }, findings);
         }
         self.match_text(text, findings);
-        let bare = reading::bare(text);
+        let bare = reading::comparison_text(text);
         if bare != text {
             self.match_text(&bare, findings);
         }

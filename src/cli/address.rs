@@ -63,9 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 
 fn anatomy(input: &str, chain: Option<&str>) -> Result<Anatomy> {
     let chain: Option<Chain> = chain.map(str::parse).transpose()?;
-    let reading = Reading::of_question(input, chain.as_ref());
-    let taken_off = strings(&reading.dress);
-    let address = reading.into_one()?;
+    let reading = Reading::from_query(input, chain.as_ref());
+    let taken_off = strings(&reading.normalizations);
+    let address = reading.into_single()?;
     let forms = address.other_forms();
     Ok(Anatomy {
         address: input.to_owned(),

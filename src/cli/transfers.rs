@@ -13,7 +13,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::output::Output;
 use super::{Global, connect, render, runtime};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{Covered, Extent};
+use crate::domain::coverage::{CoverageDeclaration, Extent};
 use crate::domain::transfer::{MAX_HEIGHT, MAX_TIME, MovementKind};
 use crate::grpc::client::ingest::covered;
 use crate::grpc::client::{Client, answer};
@@ -263,7 +263,7 @@ async fn declare(client: &mut Client, arguments: Declare) -> Result<()> {
     let heights = arguments.covers.map(Extent::Heights);
     let extents = heights.into_iter().chain(arguments.covers_times.map(Extent::Times));
     let message = |extent| {
-        covered(&Covered {
+        covered(&CoverageDeclaration {
             chain: arguments.chain.clone(),
             kinds: arguments.kinds.clone(),
             extent,

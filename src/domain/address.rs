@@ -8,16 +8,16 @@ mod bech32;
 mod cashaddr;
 mod cosmos;
 mod encoding;
+mod encoding_error;
 mod evm;
 mod forms;
-mod misfit;
 mod monero;
 mod mweb;
-mod nobody;
 pub mod reading;
 mod segwit;
 mod solana;
 mod tron;
+mod uncontrolled;
 mod xrp;
 mod zcash;
 
@@ -31,8 +31,8 @@ use super::chain::{self, Chain};
 use super::key_id::KeyId;
 
 pub use encoding::Encoding;
-pub use misfit::Misfit;
-pub use reading::{Dress, Reading};
+pub use encoding_error::EncodingError;
+pub use reading::{Normalization, Reading};
 
 /// The longest input that is looked at, in bytes. The longest known form, a Zcash unified address
 /// with unknown receivers, has about 500.
@@ -90,7 +90,7 @@ pub enum AddressError {
     },
     /// Fits no known form; says why for the form it comes nearest to.
     #[error("no known address form fits: {0}")]
-    NotUnderstood(#[from] Misfit),
+    NotUnderstood(#[from] EncodingError),
     /// Characters that look like those of an address and are others (Unicode TS 39).
     #[error(
         "{found} only looks like a character of an address: the text may pass itself off as one"
@@ -103,9 +103,9 @@ pub enum AddressError {
     #[error("the text holds {0} addresses, and one is wanted")]
     Several(usize),
     /// Null, burn or precompile address: not an address that anybody controls. Only on a list
-    /// ([`Reading::of_listed`]).
+    /// ([`Reading::from_list_cell`]).
     #[error("{0}")]
-    NobodysAddress(&'static str),
+    Uncontrolled(&'static str),
 }
 
 impl AddressError {
@@ -117,8 +117,8 @@ impl AddressError {
 
 /// The key ids of known burn and system addresses, for tables of keys; [`is_system_key`] tells the
 /// rest of the EVM ones.
-pub fn nobodys_keys() -> Vec<KeyId> {
-    nobody::BY_TEXT
+pub fn uncontrolled_keys() -> Vec<KeyId> {
+    uncontrolled::BY_TEXT
         .iter()
         .filter_map(|(text, _)| Address::parse(text, None).ok())
         .flat_map(|address| address.key_ids().to_vec())
@@ -127,15 +127,15 @@ pub fn nobodys_keys() -> Vec<KeyId> {
 
 /// Whether the key is that of an EVM precompile, system contract or predeploy, or of 0x...dEaD.
 pub fn is_system_key(key: &KeyId) -> bool {
-    nobody::system_account(key).is_some()
+    uncontrolled::system_account(key).is_some()
 }
 
 impl<'a> Address<'a> {
     /// Understands `input` as it stands; [`Reading`] takes off what people put around it.
     ///
-    /// `chain` is a wish: a form that is understood is returned with all the chains that it fits,
-    /// whether or not the wish is among them ([`Address::fits`] tells). A form that is not
-    /// understood is taken verbatim where the wish is a chain that we do not know
+    /// `chain` is a chain_hint: a form that is understood is returned with all the chains that it fits,
+    /// whether or not the chain_hint is among them ([`Address::fits`] tells). A form that is not
+    /// understood is taken verbatim where the chain_hint is a chain that we do not know
     /// ([`Chain::Other`]), and refused otherwise. An address written with its chain (CAIP-10:
     /// `eip155:1:0xabc...`) gives the chain by itself, and [`Address::chains`] is narrowed to it if
     /// the form fits.
@@ -145,12 +145,12 @@ impl<'a> Address<'a> {
         }
         check_text(input, 0)?;
         if let Some((chain, rest)) = split_caip10(input) {
-            let mut address = understand(rest, Some(&chain))?;
+            let mut address = parse_form(rest, Some(&chain))?;
             address.narrow(&chain);
             address.written_chain = Some(chain);
             return Ok(address);
         }
-        Ok(understand(input, chain)?)
+        Ok(parse_form(input, chain)?)
     }
 
     /// The one way of writing it: lower-case hex for EVM, base58 for TRON, lower-case bech32,
@@ -227,9 +227,9 @@ impl<'a> Address<'a> {
     }
 
     /// Whether nobody controls it: a null, burn, precompile or system address. What is sent there
-    /// goes to nobody, and what comes from there is new.
-    pub fn is_nobodys(&self) -> bool {
-        nobody::why(self).is_some()
+    /// goes to uncontrolled, and what comes from there is new.
+    pub fn is_uncontrolled(&self) -> bool {
+        uncontrolled::why(self).is_some()
     }
 
     /// The destination tag of an XRP X-address, where it carries one.
@@ -323,10 +323,13 @@ fn is_unknown_ticker(ticker: &str) -> bool {
     chain::is_reference(ticker) && !tokens.any(|token| token.eq_ignore_ascii_case(ticker))
 }
 
-/// The form of visible-ASCII `input`. A wish decides only where no form fits by itself: it allows
+/// The form of visible-ASCII `input`. A chain_hint decides only where no form fits by itself: it allows
 /// every base58 of 32 bytes for Solana, and anything for a chain that we do not know.
-fn understand<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
-    match (understand_known(input, wish), wish) {
+fn parse_form<'a>(
+    input: &'a str,
+    chain_hint: Option<&Chain>,
+) -> Result<Address<'a>, EncodingError> {
+    match (parse_known_form(input, chain_hint), chain_hint) {
         (Err(_), Some(chain @ Chain::Other(_))) if !input.is_empty() => {
             Ok(Address::verbatim(input, chain))
         }
@@ -335,22 +338,25 @@ fn understand<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, M
 }
 
 /// The same, and nothing verbatim.
-fn understand_known<'a>(input: &'a str, wish: Option<&Chain>) -> Result<Address<'a>, Misfit> {
-    recognise(input).or_else(|misfit| match wish {
-        Some(Chain::Solana) => solana::parse_wished(input).ok_or(misfit),
-        _ => Err(misfit),
+fn parse_known_form<'a>(
+    input: &'a str,
+    chain_hint: Option<&Chain>,
+) -> Result<Address<'a>, EncodingError> {
+    try_families(input).or_else(|encoding_error| match chain_hint {
+        Some(Chain::Solana) => solana::parse_hinted(input).ok_or(encoding_error),
+        _ => Err(encoding_error),
     })
 }
 
 /// What one family of encodings makes of an input: its address, `None` where the input has not the
 /// family's shape, or why it is wrong for all that it has the shape.
-type Trial<'a> = Result<Option<Address<'a>>, Misfit>;
+type ParseAttempt<'a> = Result<Option<Address<'a>>, EncodingError>;
 
 /// Tries every family. No two can both accept an input (their alphabets, lengths or checksums keep
 /// them apart), so the order matters only for speed and for the reason that is given: base58 is
 /// nearly always of mixed case, bech32 never.
-fn recognise(input: &str) -> Result<Address<'_>, Misfit> {
-    let mut trials: [fn(&str) -> Trial<'_>; 7] = [
+fn try_families(input: &str) -> Result<Address<'_>, EncodingError> {
+    let mut trials: [fn(&str) -> ParseAttempt<'_>; 7] = [
         base58::parse,
         bech32::parse,
         evm::parse,
@@ -371,8 +377,8 @@ fn recognise(input: &str) -> Result<Address<'_>, Misfit> {
         match trial(input) {
             Ok(Some(address)) => return Ok(address),
             Ok(None) => {}
-            Err(misfit) => nearest = nearest.or(Some(misfit)),
+            Err(encoding_error) => nearest = nearest.or(Some(encoding_error)),
         }
     }
-    Err(nearest.unwrap_or(Misfit::NoShape))
+    Err(nearest.unwrap_or(EncodingError::NoShape))
 }

@@ -1,7 +1,7 @@
 //! What of each chain is loaded: counts, times, which blocks are wholly known by kind of movement, and
 //! which are known not to be; what was taken back, told better or contradicted.
 //!
-//! "Covered" means that everything of a block, of one kind, was understood. Rows that were seen or
+//! "CoverageDeclaration" means that everything of a block, of one kind, was understood. Rows that were seen or
 //! blocks that were declared add to it; gaps stand beside it until what is missing arrives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,15 +18,15 @@ mod gap;
 mod spans;
 
 use gap::join_nearest;
-pub use gap::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, add_gap, take_rows};
-pub use spans::{MAX_SPANS, Spans, below, difference, hold, spans_of, union};
+pub use gap::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, add_gap, subtract_rows};
+pub use spans::{MAX_SPANS, Spans, below, difference, hold, spans_from, union};
 
 /// The most assets that are noted of a chain.
 pub const MAX_ASSETS: usize = 64;
 
 /// Blocks, or times, of a chain that were looked at whole, whether or not they hold a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Covered {
+pub struct CoverageDeclaration {
     /// The chain.
     pub chain: Chain,
     /// The kinds of movement that were looked for.
@@ -38,7 +38,7 @@ pub struct Covered {
     pub is_clean_import: bool,
 }
 
-impl Covered {
+impl CoverageDeclaration {
     /// Blocks of which every row was read and understood.
     pub fn heights(chain: Chain, kinds: &[MovementKind], heights: RangeInclusive<u64>) -> Self {
         let (kinds, extent) = (kinds.to_vec(), Extent::Heights(heights));
@@ -48,7 +48,7 @@ impl Covered {
 
 /// What is covered of one kind of movement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KindHead {
+pub struct CoveredSpans {
     /// Heights of blocks that were seen in transfers, or declared.
     pub heights: Spans,
     /// Times that were declared, for transfers that state no height.
@@ -59,7 +59,7 @@ pub struct KindHead {
 
 /// What is loaded of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainHead {
+pub struct ChainState {
     /// The chain.
     pub chain: Chain,
     /// Transfers that count as loaded: without those taken back or told better. A UTXO transaction is
@@ -76,7 +76,7 @@ pub struct ChainHead {
     /// The latest.
     pub last_time: Option<u64>,
     /// By kind of movement.
-    pub kinds: BTreeMap<MovementKind, KindHead>,
+    pub kinds: BTreeMap<MovementKind, CoveredSpans>,
     /// Known gaps, at most [`MAX_GAPS`].
     pub gaps: Vec<Gap>,
     /// Heights that a store of schema 2 took for covered: they count for no kind until declared.
@@ -87,7 +87,7 @@ pub struct ChainHead {
     pub revision: u64,
 }
 
-impl ChainHead {
+impl ChainState {
     /// Of a chain of which nothing is loaded.
     pub fn new(chain: Chain) -> Self {
         Self {
@@ -113,20 +113,20 @@ impl ChainHead {
     }
 
     /// Takes heights at which transfers of a kind were seen.
-    pub fn see_heights(&mut self, kind: MovementKind, heights: &[RangeInclusive<u64>]) {
+    pub fn add_heights(&mut self, kind: MovementKind, heights: &[RangeInclusive<u64>]) {
         let head = self.kinds.entry(kind).or_default();
         head.heights = union(&head.heights, heights);
     }
 
     /// Takes a span of times at which transfers of a kind that state no height were seen.
-    pub fn see_times(&mut self, kind: MovementKind, times: RangeInclusive<u64>) {
+    pub fn add_times(&mut self, kind: MovementKind, times: RangeInclusive<u64>) {
         let head = self.kinds.entry(kind).or_default();
         let fresh = difference(&[times], &head.times);
         head.undeclared_times = union(&head.undeclared_times, &fresh);
     }
 
     /// Takes a declaration. One of a clean import closes the gaps within it.
-    pub fn declare(&mut self, covered: &Covered) {
+    pub fn declare(&mut self, covered: &CoverageDeclaration) {
         let mut changed = false;
         for kind in &covered.kinds {
             let head = self.kinds.entry(*kind).or_default();
@@ -176,14 +176,14 @@ impl ChainHead {
         // Last: rows may be counted and named in one change.
         for counted in ended.iter().filter(|gap| is_counted(gap)) {
             changed = true;
-            take_rows(&mut self.gaps, counted);
+            subtract_rows(&mut self.gaps, counted);
         }
         self.revision += u64::from(changed);
     }
 
     /// Notes an asset, while there is room: always for the chain's coin, which no flood of tokens may
     /// hide.
-    pub fn note_asset(&mut self, asset: &Asset) {
+    pub fn record_asset(&mut self, asset: &Asset) {
         let has_room = self.assets.len() < MAX_ASSETS || *asset == Asset::Native;
         if has_room && !self.assets.contains(asset) {
             self.assets.push(asset.clone());
@@ -315,7 +315,7 @@ impl Replacements {
     }
 
     /// The rows that count in the place of others.
-    pub fn betters(&self) -> HashSet<u64> {
+    pub fn replacing_rows(&self) -> HashSet<u64> {
         self.log.iter().map(|replacement| replacement.new).collect()
     }
 
@@ -402,7 +402,7 @@ pub struct TransferState {
     /// Conflicts, settled ones among them, by their numbers from 0.
     pub conflicts: Arc<Vec<Conflict>>,
     /// Chain by chain, by CAIP-2 id.
-    pub chains: BTreeMap<String, ChainHead>,
+    pub chains: BTreeMap<String, ChainState>,
 }
 
 impl TransferState {
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn declarations_cover_kinds_and_close_gaps_only_where_rows_were_read() {
-        let mut head = ChainHead::new(Chain::Evm(1));
+        let mut head = ChainState::new(Chain::Evm(1));
         let gap = |kind, span: RangeInclusive<u64>, cause| Gap {
             kind,
             extent: Extent::Heights(span),
@@ -468,7 +468,7 @@ mod tests {
             gap(MovementKind::Tokens, 7..=7, GapCause::Fork),
         ];
         head.change_gaps(&[], gaps.clone());
-        let mut covered = Covered {
+        let mut covered = CoverageDeclaration {
             chain: Chain::Evm(1),
             kinds: vec![MovementKind::Tokens],
             extent: Extent::Heights(1..=10),
@@ -487,10 +487,10 @@ mod tests {
 
     #[test]
     fn times_without_heights_are_undeclared_until_declared() {
-        let mut head = ChainHead::new(Chain::Tron);
-        head.see_times(MovementKind::Native, 10..=20);
-        let declare = |head: &mut ChainHead, times| {
-            head.declare(&Covered {
+        let mut head = ChainState::new(Chain::Tron);
+        head.add_times(MovementKind::Native, 10..=20);
+        let declare = |head: &mut ChainState, times| {
+            head.declare(&CoverageDeclaration {
                 chain: Chain::Tron,
                 kinds: vec![MovementKind::Native],
                 extent: Extent::Times(times),
@@ -501,7 +501,7 @@ mod tests {
         assert_eq!(head.kinds[&MovementKind::Native].undeclared_times, [15..=20]);
         declare(&mut head, 15..=30);
         assert_eq!(head.kinds[&MovementKind::Native].undeclared_times, []);
-        head.see_times(MovementKind::Native, 25..=31);
+        head.add_times(MovementKind::Native, 25..=31);
         assert_eq!(head.kinds[&MovementKind::Native].undeclared_times, [31..=31]);
     }
 }

@@ -14,12 +14,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-pub use check::{DeclaredLook, ListCheck};
+pub use check::{DeclaredCheck, ListCheck};
 pub use not_understood::NotUnderstood;
 pub use read::{FileNote, FileReport, NoteKind, ReadList};
 
 use super::list_change::FieldChange;
-use super::publication::{Baseline, Retelling};
+use super::publication::{BackfillRecord, Baseline};
 
 /// The longest list id, in bytes.
 pub const MAX_LIST_ID: usize = 64;
@@ -224,7 +224,7 @@ impl StartBasis {
 
 /// A span of days in which a row stood on its list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct ListingPeriod {
     /// The first day; `None` with [`StartBasis::Unknown`].
     pub from: Option<Date>,
     /// What `from` rests on.
@@ -234,7 +234,7 @@ pub struct Standing {
     pub until: Option<Date>,
 }
 
-impl Standing {
+impl ListingPeriod {
     /// Whether the row stood on `day`.
     pub fn covers(&self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
@@ -249,20 +249,20 @@ pub struct Row {
     /// What the list says beside it.
     pub facts: RowFacts,
     /// When it stood: ascending, never empty; only the last may be open.
-    pub standings: Vec<Standing>,
+    pub periods: Vec<ListingPeriod>,
     /// Since when a removal waits to be confirmed; the row still counts meanwhile.
     pub removal_pending_since: Option<Timestamp>,
 }
 
 impl Row {
     /// Whether the row stands now (a pending removal still stands).
-    pub fn stands(&self) -> bool {
-        self.standings.last().is_some_and(|last| last.until.is_none())
+    pub fn is_listed(&self) -> bool {
+        self.periods.last().is_some_and(|last| last.until.is_none())
     }
 
     /// The standing that covers `day`.
-    pub fn standing_on(&self, day: Date) -> Option<&Standing> {
-        self.standings.iter().rev().find(|standing| standing.covers(day))
+    pub fn period_on(&self, day: Date) -> Option<&ListingPeriod> {
+        self.periods.iter().rev().find(|standing| standing.covers(day))
     }
 }
 
@@ -276,14 +276,14 @@ pub enum Provenance {
     /// The configured source; its URL without credentials and query, or its path.
     Source(String),
     /// Old publications were put into its past; what stands stayed as it was.
-    Backfill(Box<Retelling>),
+    Backfill(Box<BackfillRecord>),
 }
 
 impl Provenance {
     /// Returns what a backfill recorded; `None` for a version that came otherwise.
-    pub fn retelling(&self) -> Option<&Retelling> {
+    pub fn backfill_record(&self) -> Option<&BackfillRecord> {
         match self {
-            Self::Backfill(retelling) => Some(retelling),
+            Self::Backfill(backfill_record) => Some(backfill_record),
             Self::Starter | Self::Import(_) | Self::Source(_) => None,
         }
     }
@@ -298,7 +298,7 @@ pub struct ListCounts {
     pub quarantined: u64,
     /// Parties with at least one standing row.
     pub parties: u64,
-    /// Standing rows whose removal waits to be confirmed.
+    /// ListingPeriod rows whose removal waits to be confirmed.
     pub removals_pending: u64,
     /// Rows that stood once and no longer do.
     pub removed: u64,
@@ -309,7 +309,7 @@ pub struct ListCounts {
 /// A span between the last moment at which a list was known to be current and the day of the
 /// publication that came next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gap {
+pub struct UncoveredSpan {
     /// The last moment of the version before ([`ListCheck::fresh_as_of`]).
     pub from: Timestamp,
     /// The first day that is known again.
@@ -334,7 +334,7 @@ pub struct ListVersion {
     pub first_published: Option<Date>,
     /// The spans of time before this version in which nobody looked: what stood then may be more
     /// than is known.
-    pub uncovered: Vec<Gap>,
+    pub uncovered: Vec<UncoveredSpan>,
     /// When it was loaded.
     pub loaded_at: Timestamp,
     /// Where it came from.
@@ -352,17 +352,17 @@ pub struct ListVersion {
 impl ListVersion {
     /// Returns where the rows that stand came from, and when they were loaded: a backfill leaves both
     /// as they were.
-    pub fn standing_origin(&self) -> (&Provenance, Timestamp) {
-        match self.provenance.retelling() {
-            Some(retelling) => (&retelling.standing, retelling.standing_loaded_at),
+    pub fn rows_origin(&self) -> (&Provenance, Timestamp) {
+        match self.provenance.backfill_record() {
+            Some(backfill_record) => (&backfill_record.standing, backfill_record.rows_loaded_at),
             None => (&self.provenance, self.loaded_at),
         }
     }
 
     /// Returns which gates were overridden for the rows that stand, and why; empty where none were.
-    pub fn standing_force_reason(&self) -> &str {
-        match self.provenance.retelling() {
-            Some(retelling) => &retelling.standing_force_reason,
+    pub fn rows_force_reason(&self) -> &str {
+        match self.provenance.backfill_record() {
+            Some(backfill_record) => &backfill_record.rows_force_reason,
             None => &self.force_reason,
         }
     }
@@ -391,7 +391,7 @@ impl ListState {
 
     /// Returns the moment from which on a row surely stood: the address's own day, or that of the first
     /// publication with it. `None` where the day of that publication is not known.
-    pub fn listed_from(&self, standing: &Standing) -> Option<Timestamp> {
+    pub fn listed_from(&self, standing: &ListingPeriod) -> Option<Timestamp> {
         begin(match standing.basis {
             StartBasis::AddressDate | StartBasis::FirstSeen => standing.from,
             // It stood in the first publication.
@@ -404,7 +404,7 @@ impl ListState {
     /// `None` where nothing says. Of a row that was dropped and came back that is before it stood
     /// first: when it stood in between is not told apart.
     pub fn unlisted_until(&self, row: &Row) -> Option<Timestamp> {
-        let first = row.standings.first()?;
+        let first = row.periods.first()?;
         let from = first.from.and_then(begin);
         let found = self.parties.binary_search_by(|party| party.uid.cmp(&row.key.party_uid));
         let dated = found.ok().and_then(|at| self.parties[at].listed_on.first().copied());
@@ -427,7 +427,7 @@ impl ListState {
     fn last_known_before(&self, day: Date) -> Option<Timestamp> {
         self.version.first_published.filter(|first| *first < day)?;
         let begin = begin(day)?;
-        let is_within = |gap: &&Gap| gap.from < begin && day <= gap.until;
+        let is_within = |gap: &&UncoveredSpan| gap.from < begin && day <= gap.until;
         let gaps = self.version.uncovered.iter().rev();
         // It was looked at that day, before it changed, where no gap lies before it.
         Some(gaps.filter(is_within).map(|gap| gap.from).min().unwrap_or(begin))
@@ -436,7 +436,7 @@ impl ListState {
     /// Whether the version was imported by hand and its source has not said the same since. That a
     /// person declared so is no word of the source.
     pub fn is_by_hand(&self) -> bool {
-        let (origin, loaded_at) = self.version.standing_origin();
+        let (origin, loaded_at) = self.version.rows_origin();
         matches!(origin, Provenance::Import(_))
             && self.check.succeeded_at.is_none_or(|at| at <= loaded_at)
     }
@@ -445,10 +445,10 @@ impl ListState {
     /// party, and their text.
     pub fn size(&self) -> u64 {
         let texts = |texts: &[&String]| texts.iter().map(|text| text.len()).sum::<usize>();
-        let rows = self.rows.iter().map(|Row { key, facts, standings, .. }| {
+        let rows = self.rows.iter().map(|Row { key, facts, periods, .. }| {
             let key = texts(&[&key.party_uid, &key.address, &key.ticker]);
             let facts = texts(&[&facts.category, &facts.reference]);
-            512 + key + facts + size_of_val(&standings[..])
+            512 + key + facts + size_of_val(&periods[..])
         });
         let parties = self.parties.iter().map(|party| {
             let lists = party.aliases.iter().chain(&party.programs);

@@ -107,15 +107,15 @@ pub fn change_of_address(old: &RowKey, new: &RowKey) -> Option<FieldChange> {
 
 /// How much of [`MAX_RECORDED`] is left while a version is made.
 #[derive(Debug)]
-pub struct Room(usize);
+pub struct RecordBudget(usize);
 
-impl Default for Room {
+impl Default for RecordBudget {
     fn default() -> Self {
         Self(MAX_RECORDED)
     }
 }
 
-impl Room {
+impl RecordBudget {
     /// Returns the fields if there is room for all of them, else none.
     pub fn keep(&mut self, fields: Vec<FieldChange>) -> Vec<FieldChange> {
         match self.0.checked_sub(fields.iter().map(FieldChange::size).sum()) {
@@ -221,7 +221,7 @@ mod tests {
         let long = [format!("{}x", "é".repeat(MAX_VALUE))];
         let change = FieldChange::between(ChangedField::PartyName, &long, &[]).unwrap();
         assert_eq!(change.from, [format!("{}…", "é".repeat(MAX_VALUE))]);
-        let mut room = Room::default();
+        let mut room = RecordBudget::default();
         let fields = || vec![change.clone(); 1000];
         let kept = (0..100).filter(|_| !room.keep(fields()).is_empty()).count();
         assert!((10..100).contains(&kept), "{kept}");

@@ -13,7 +13,7 @@ mod baseline;
 mod digest;
 mod gate;
 mod merge;
-mod understanding;
+mod quarantine;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,24 +25,24 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::domain::address::Reading;
 use crate::domain::list::{
-    DeclaredLook, Gap, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion,
-    ListingChange, Party, Provenance, ReadList, Row, RowKey, begin,
+    DeclaredCheck, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
+    Party, Provenance, ReadList, Row, RowKey, UncoveredSpan, begin,
 };
 
 pub use backfill::{
-    BackfillContext, BackfillRefused, Backfilled, FileOutcome, History, KnownOrigin,
-    KnownPublication, OldFile, Retelling, RetoldChange, backfill, known_publications,
+    BackfillContext, BackfillRecord, BackfillRefused, Backfilled, BackfilledChange, FileOutcome,
+    History, KnownOrigin, KnownPublication, OldFile, backfill, known_publications,
 };
 pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
-pub use digest::{digest, standing_digest};
+pub use digest::{digest, listed_digest};
 pub use gate::{Force, Gate, Gates, Refused};
 use merge::{Merge, merge_parties, merge_rows, missing};
-use understanding::{held, is_not_understood, judge, respelt};
+use quarantine::{held, is_not_understood, judge, rewritten};
 
 /// What is known of the bytes that a publication was read from, if they came from the list's
 /// configured source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceMark {
+pub struct SourceFingerprint {
     /// [`ListCheck::file_digest`].
     pub file_digest: Option<[u8; 32]>,
     /// [`ListCheck::etag`].
@@ -75,9 +75,9 @@ pub struct Context<'a> {
     pub ages_by_source: bool,
     /// Given if the file is what the configured source has now: then reading it is a successful
     /// check. `None` for a file imported by hand and for starter lists.
-    pub source: Option<SourceMark>,
+    pub source: Option<SourceFingerprint>,
     /// Given if a file that is imported by hand is declared to be what the source said then.
-    pub declared: Option<&'a DeclaredLook>,
+    pub declared: Option<&'a DeclaredCheck>,
 }
 
 /// What a publication did.
@@ -142,9 +142,9 @@ pub fn apply(
     let day = incoming.published.unwrap_or(today).min(today);
     let old_rows = current.map_or(&[][..], |state| &state.rows);
     let mut is_missing = missing(old_rows, &rows);
-    let respelt = respelt(old_rows, &is_missing, &rows);
-    respelt.values().for_each(|place| is_missing[*place] = false);
-    let gone = old_rows.iter().zip(&is_missing).filter(|(row, gone)| **gone && row.stands());
+    let rewritten = rewritten(old_rows, &is_missing, &rows);
+    rewritten.values().for_each(|place| is_missing[*place] = false);
+    let gone = old_rows.iter().zip(&is_missing).filter(|(row, gone)| **gone && row.is_listed());
     let held = held(gone.map(|(row, _)| row), old_rows, &faulty, &not_understood);
     let is_elsewhere = is_from_another_source(current, context);
     let within_gate = !dated_back
@@ -168,16 +168,16 @@ pub fn apply(
         parties: &parties,
         party_changes: &party_changes,
         held: &held,
-        respelt: respelt.iter().map(|(key, place)| (key, &old_rows[*place].key)).collect(),
+        rewritten: rewritten.iter().map(|(key, place)| (key, &old_rows[*place].key)).collect(),
     };
-    let spelt_now = spelt_now(old_rows, &respelt);
+    let spelt_now = spelt_now(old_rows, &rewritten);
     let (rows, changes) = merge_rows(&spelt_now, &rows, &merge);
     let counts = count(&rows, incoming.duplicates);
     let standing = counts.listings + counts.quarantined;
     let mark = Mark::new(context.next_version, context.now, standing);
     let window = context.gates.shrink_window;
     let is_forced = opens(Gate::Shrink);
-    let baseline = Baseline::after(current, mark, (&rows, &respelt), &changes, is_forced, window);
+    let baseline = Baseline::after(current, mark, (&rows, &rewritten), &changes, is_forced, window);
     let version = ListVersion {
         id: context.id.clone(),
         kind: context.kind,
@@ -204,7 +204,7 @@ pub fn apply(
 /// read more since, the gate may be another, and versions of older programs say nothing.
 pub fn is_understood_as_published(state: &ListState, gates: &Gates) -> bool {
     let listed =
-        state.rows.iter().filter(|row| row.stands() && row.removal_pending_since.is_none());
+        state.rows.iter().filter(|row| row.is_listed() && row.removal_pending_since.is_none());
     let rows: Vec<&RowKey> = listed.map(|row| &row.key).collect();
     let faulty: Vec<&RowKey> = rows.iter().copied().filter(|key| is_not_understood(key)).collect();
     let known = &state.version.not_understood;
@@ -219,14 +219,14 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
     {
         return false;
     }
-    let standing = state.rows.iter().filter(|row| row.stands());
+    let standing = state.rows.iter().filter(|row| row.is_listed());
     let (gone, present): (Vec<_>, Vec<_>) =
         standing.partition(|row| row.removal_pending_since.is_some());
     let present = present.into_iter().map(|row| &row.key);
     let faulty: Vec<_> = present.filter(|key| is_not_understood(key)).collect();
     let known = &state.version.not_understood;
     let held = held(gone.into_iter(), &state.rows, &faulty, known);
-    let pending = |row: &Row| row.removal_pending_since.filter(|_| row.stands());
+    let pending = |row: &Row| row.removal_pending_since.filter(|_| row.is_listed());
     let due = |since: Timestamp| now.duration_since(since) >= gates.confirm_after;
     let free = state.rows.iter().filter(|row| !held.contains(&row.key));
     free.filter_map(pending).any(due)
@@ -241,13 +241,13 @@ fn is_from_another_source(current: Option<&ListState>, context: &Context<'_>) ->
     last.is_some() && now.is_some() && last != now
 }
 
-/// `old` with the keys under which `respelt` has them now, by key.
-fn spelt_now<'r>(old: &'r [Row], respelt: &BTreeMap<RowKey, usize>) -> Cow<'r, [Row]> {
-    if respelt.is_empty() {
+/// `old` with the keys under which `rewritten` has them now, by key.
+fn spelt_now<'r>(old: &'r [Row], rewritten: &BTreeMap<RowKey, usize>) -> Cow<'r, [Row]> {
+    if rewritten.is_empty() {
         return Cow::Borrowed(old);
     }
     let mut rows = old.to_vec();
-    for (key, place) in respelt {
+    for (key, place) in rewritten {
         rows[*place].key = key.clone();
     }
     rows.sort_by(|a, b| a.key.cmp(&b.key));
@@ -261,13 +261,13 @@ fn latest_day(state: &ListState) -> Option<Date> {
 
 /// The gaps of the version before, and that between its last moment and the beginning (UTC) of
 /// the day from which the next publication counts, if there is one.
-fn uncovered(state: &ListState, day: Date) -> Vec<Gap> {
+fn uncovered(state: &ListState, day: Date) -> Vec<UncoveredSpan> {
     let mut gaps = state.version.uncovered.clone();
     let begins = begin(day);
     if let (Some(from), Some(begins)) = (state.check.fresh_as_of(), begins)
         && begins > from
     {
-        gaps.push(Gap { from, until: day });
+        gaps.push(UncoveredSpan { from, until: day });
     }
     gaps
 }
@@ -290,7 +290,7 @@ fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>)
         (None, Some(look)) => ListCheck { published, declared: Some(look.clone()), ..last.clone() },
         (None, None) if context.ages_by_source => last.clone(),
         (None, None) => {
-            let is_later = |look: &DeclaredLook| Some(look.at) < published.and_then(begin);
+            let is_later = |look: &DeclaredCheck| Some(look.at) < published.and_then(begin);
             let declared = last.declared.clone().filter(|look| !is_later(look));
             ListCheck { published, declared, ..last.clone() }
         }
@@ -327,7 +327,7 @@ fn check_published(
     }
 }
 
-fn checked(mark: &SourceMark, published: Option<Date>, now: Timestamp) -> ListCheck {
+fn checked(mark: &SourceFingerprint, published: Option<Date>, now: Timestamp) -> ListCheck {
     ListCheck {
         succeeded_at: Some(now),
         published,
@@ -344,11 +344,11 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
     let mut counts = ListCounts { duplicates, ..ListCounts::default() };
     let mut last_party: Option<&str> = None;
     for row in rows {
-        if !row.stands() {
+        if !row.is_listed() {
             counts.removed += 1;
             continue;
         }
-        if Reading::of_listed(&row.key.address, &row.key.ticker).is_understood() {
+        if Reading::from_list_cell(&row.key.address, &row.key.ticker).is_understood() {
             counts.listings += 1;
         } else {
             counts.quarantined += 1;

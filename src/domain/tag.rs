@@ -16,7 +16,7 @@ pub const MAX_ROWS: usize = 500_000;
 
 /// A tag as a person says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TagDraft {
+pub struct TagInput {
     /// The address, in any form that a question may have.
     pub address: String,
     /// The chain; `None`: every one that the form fits.
@@ -31,8 +31,8 @@ pub struct TagDraft {
 
 /// A field of a tag, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagFault {
-    /// Its name in [`TagDraft`].
+pub struct TagFieldError {
+    /// Its name in [`TagInput`].
     pub field: &'static str,
     /// What is wrong.
     pub what: String,
@@ -53,7 +53,7 @@ pub struct Tag {
 
 /// What a tag does to a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tagging {
+pub struct TagPlan {
     /// The row that is, or will be, on the list.
     pub key: RowKey,
     /// What stands beside it.
@@ -116,8 +116,8 @@ fn in_name(label: &str) -> String {
 impl Tag {
     /// Understands a draft. An address with a wrong checksum may be a mistyped one, and nobody's
     /// address is no counterparty: both are refused.
-    pub fn new(draft: &TagDraft) -> Result<Self, TagFault> {
-        let fault = |field: &'static str, what: String| TagFault { field, what };
+    pub fn new(draft: &TagInput) -> Result<Self, TagFieldError> {
+        let fault = |field: &'static str, what: String| TagFieldError { field, what };
         let category = categories(&draft.category).map_err(|what| fault("category", what))?;
         let text = |field: &'static str, given: &Option<String>| {
             let given = given.as_deref().map(|text| bounded(text.trim()).map(str::to_owned));
@@ -126,14 +126,14 @@ impl Tag {
         let (label, reference) =
             (text("label", &draft.label)?, text("reference", &draft.reference)?);
         let about_address = |what: String| fault("address", what);
-        let reading = Reading::of_question(&draft.address, draft.chain.as_ref());
-        let address = reading.into_one().map_err(|error| about_address(error.to_string()))?;
+        let reading = Reading::from_query(&draft.address, draft.chain.as_ref());
+        let address = reading.into_single().map_err(|error| about_address(error.to_string()))?;
         if address.checksum() == Checksum::Wrong {
             let what = "its checksum is wrong: it may be mistyped; copy it again, or write it in \
                         lower case if it is surely right";
             return Err(about_address(what.to_owned()));
         }
-        if address.is_nobodys() || address.key_ids().is_empty() {
+        if address.is_uncontrolled() || address.key_ids().is_empty() {
             let what = "nobody controls it: paths end there without a tag";
             return Err(about_address(what.to_owned()));
         }
@@ -143,7 +143,7 @@ impl Tag {
         let ticker = draft.chain.as_ref().map_or_else(String::new, |it| it.caip2().into_owned());
         let (canonical, keys) = (address.canonical().to_owned(), address.key_ids().to_vec());
         // As the list will be read.
-        let row = Reading::of_listed(&canonical, &ticker);
+        let row = Reading::from_list_cell(&canonical, &ticker);
         if !row.is_understood() || row.first.as_ref().map(Address::key_ids) != Some(&keys) {
             return Err(about_address("it is not understood as an address of a list".to_owned()));
         }
@@ -153,19 +153,19 @@ impl Tag {
     /// What it does to a list as it stands (`None`: never loaded). Nothing that stands is lost: the
     /// publication has every row that the last one had. The tag of an address stands under one row,
     /// whichever form of it was tagged first.
-    pub fn put_on(
+    pub fn apply_to(
         &self,
         current: Option<&ListState>,
         replaces: bool,
-    ) -> Result<Tagging, TagRefused> {
+    ) -> Result<TagPlan, TagRefused> {
         let (rows, parties) =
             current.map_or((&[][..], &[][..]), |state| (&state.rows[..], &state.parties[..]));
         // What waits for the confirmation of its removal was not in the last publication.
-        let stands = |row: &&Row| row.stands() && row.removal_pending_since.is_none();
+        let stands = |row: &&Row| row.is_listed() && row.removal_pending_since.is_none();
         let standing: Vec<&Row> = rows.iter().filter(stands).collect();
         let known: Vec<&Row> = standing.iter().copied().filter(|row| self.is_of(row)).collect();
         let label_of = |row: &Row| name_of(parties, &row.key.party_uid).to_owned();
-        let told = |row: &Row, change: TagChange| Tagging {
+        let told = |row: &Row, change: TagChange| TagPlan {
             key: row.key.clone(),
             facts: row.facts.clone(),
             label: label_of(row),
@@ -190,7 +190,7 @@ impl Tag {
     }
 
     fn is_of(&self, row: &Row) -> bool {
-        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
+        let reading = Reading::from_list_cell(&row.key.address, &row.key.ticker);
         reading.addresses().any(|it| it.key_ids().iter().any(|key| self.keys.contains(key)))
     }
 
@@ -203,7 +203,7 @@ impl Tag {
             && self.reference.as_ref().is_none_or(|reference| *reference == row.facts.reference)
     }
 
-    fn added(&self, standing: &[&Row], parties: &[Party]) -> Result<Tagging, TagRefused> {
+    fn added(&self, standing: &[&Row], parties: &[Party]) -> Result<TagPlan, TagRefused> {
         if standing.len() >= MAX_ROWS {
             return Err(TagRefused::Full(standing.len()));
         }
@@ -222,7 +222,7 @@ impl Tag {
         let rows = standing.iter().map(|row| (row.key.clone(), row.facts.clone()));
         let rows = rows.chain([(key.clone(), facts.clone())]).collect();
         let list = publication(rows, parties, party);
-        Ok(Tagging { key, facts, label, change: TagChange::Added(list) })
+        Ok(TagPlan { key, facts, label, change: TagChange::Added(list) })
     }
 
     fn replaced(
@@ -230,9 +230,9 @@ impl Tag {
         row: &Row,
         standing: &[&Row],
         parties: &[Party],
-    ) -> Result<Tagging, TagRefused> {
+    ) -> Result<TagPlan, TagRefused> {
         let refused = |why| TagRefused::NotAlone { address: row.key.address.clone(), why };
-        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
+        let reading = Reading::from_list_cell(&row.key.address, &row.key.ticker);
         if reading.addresses().count() > 1 {
             return Err(refused("its row on the list holds other addresses too"));
         }
@@ -255,7 +255,7 @@ impl Tag {
         let list = publication(rows, parties, party);
         let category_before = row.facts.category.clone();
         let change = TagChange::Replaced { list, category_before };
-        Ok(Tagging { key: row.key.clone(), facts, label, change })
+        Ok(TagPlan { key: row.key.clone(), facts, label, change })
     }
 
     /// The party of a new row: the one with the label, else a new one. Without a label each address is

@@ -75,9 +75,9 @@ impl Holder {
 
 impl Holder {
     /// Whether nobody controls it: a null, burn, precompile or system address.
-    pub fn is_nobodys(&self, chain: &Chain) -> bool {
+    pub fn is_uncontrolled(&self, chain: &Chain) -> bool {
         let text = self.to_string();
-        Address::parse(&text, Some(chain)).is_ok_and(|address| address.is_nobodys())
+        Address::parse(&text, Some(chain)).is_ok_and(|address| address.is_uncontrolled())
     }
 }
 
@@ -415,7 +415,7 @@ pub struct Leg {
 }
 
 mod check;
-mod telling;
+mod merge;
 
 pub use check::TransferError;
-pub use telling::{Identity, Telling};
+pub use merge::{Identity, MergeOutcome};

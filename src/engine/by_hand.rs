@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::dialogue::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
-use crate::domain::list::{DeclaredLook, ListId, ListKind, Provenance, ReadList, begin};
+use crate::domain::list::{DeclaredCheck, ListId, ListKind, Provenance, ReadList, begin};
 use crate::domain::publication::{Force, Gate, Refused};
 use crate::refresh::{ByHand, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
@@ -140,7 +140,7 @@ impl Engine {
             return Ok(Publication { file: Some(file), ..preview.into() });
         }
         let report = self.publisher.publish_list(&settings, &list, &provenance, by_hand)?;
-        if let Some(DeclaredLook { at, by, .. }) = &declared {
+        if let Some(DeclaredCheck { at, by, .. }) = &declared {
             tracing::info!(
                 list = %import.id, looked_at = %at, by, file = import.file_name,
                 "an import was declared to be a look at the list's source",
@@ -178,7 +178,7 @@ fn declared_look(
     declaration: &Declaration,
     published: Option<Date>,
     now: Timestamp,
-) -> Result<DeclaredLook, EngineError> {
+) -> Result<DeclaredCheck, EngineError> {
     let refused = |what: String| EngineError::Field { field: LOOK_FIELD, what };
     let at = declaration.at.unwrap_or(now);
     if at > now {
@@ -197,7 +197,7 @@ fn declared_look(
              the source was looked at (--checked TIME), {earliest} or later"
         )));
     }
-    Ok(DeclaredLook { at, by: declaration.by.clone(), declared_at: now })
+    Ok(DeclaredCheck { at, by: declaration.by.clone(), declared_at: now })
 }
 
 /// Takes the day of publication that was given, unless the file says another.

@@ -36,8 +36,8 @@ impl Engine {
         };
         // Of a version that tells the past anew: the publication that made the change.
         let past = |change: &StoredChange| {
-            let retelling = headers.get(&change.version)?.provenance.retelling()?;
-            retelling.publications.get(change.publication? as usize)
+            let backfill_record = headers.get(&change.version)?.provenance.backfill_record()?;
+            backfill_record.publications.get(change.publication? as usize)
         };
         let wanted = |change: &StoredChange| match (since, headers.get(&change.version)) {
             (ChangesSince::Day(since), Some(header)) => {

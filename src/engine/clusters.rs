@@ -73,7 +73,7 @@ pub struct MembersPage {
 impl Engine {
     /// A page of the cluster of an address. Blocks.
     pub fn cluster(&self, query: &MembersQuery) -> Result<MembersPage, EngineError> {
-        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
+        let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
         let asked = packed_keys(&address);
         // The graph is let go before the store is read.
         let (cluster, snapshot) = {

@@ -83,7 +83,7 @@ impl Engine {
 /// The publications that are known by the headers of a list, in the order in which they were in force;
 /// backfilled ones under the version of the backfill.
 fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
-    let is_backfill = |header: &ListVersion| header.provenance.retelling().is_some();
+    let is_backfill = |header: &ListVersion| header.provenance.backfill_record().is_some();
     let backfill = headers.iter().rposition(is_backfill).map_or(0, |place| place as u64 + 1);
     let publication = |known: KnownPublication| {
         let (number, file) = match known.origin {

@@ -7,7 +7,9 @@ use super::tracker::{Tracker, terms};
 use super::transfers::{AppendedSummary, HeadOverview, TransferHeads};
 use super::{Engine, EngineError};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{Conflict, Covered, Gap, Settlement, TransferState, Verdict};
+use crate::domain::coverage::{
+    Conflict, CoverageDeclaration, Gap, Settlement, TransferState, Verdict,
+};
 use crate::domain::transfer::Transfer;
 use crate::ingest::{Appended, Session};
 use crate::store::Retract;
@@ -37,7 +39,7 @@ impl IngestSession {
     pub fn append(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<AppendedSummary, EngineError> {
         self.covers |= !covered.is_empty();
         let appended = self.session.append(batch, covered)?;
@@ -50,7 +52,7 @@ impl IngestSession {
     pub fn append_durable(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<AppendedSummary, EngineError> {
         self.covers |= !covered.is_empty();
         self.is_bulk = true;
@@ -63,7 +65,7 @@ impl IngestSession {
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[Covered],
+        covered: &[CoverageDeclaration],
     ) -> Result<Option<AppendedSummary>, EngineError> {
         self.covers |= !covered.is_empty();
         self.is_bulk = true;
@@ -159,12 +161,12 @@ impl Engine {
 
     /// Declares blocks or times to be whole of which no transfer comes, and returns how many known
     /// gaps lie within them and stay. Blocks.
-    pub fn declare(&self, covered: &[Covered]) -> Result<u64, EngineError> {
+    pub fn declare(&self, covered: &[CoverageDeclaration]) -> Result<u64, EngineError> {
         self.ingestor.begin().append(Vec::new(), covered)?;
         self.tracker.state_changed();
         self.tracker.settle(false)?;
         let state = self.ingestor.heads();
-        let stay = |covered: &Covered| {
+        let stay = |covered: &CoverageDeclaration| {
             let head = state.chains.get(&*covered.chain.caip2());
             let within =
                 |gap: &&Gap| covered.kinds.contains(&gap.kind) && covered.extent.holds(&gap.extent);

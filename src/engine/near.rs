@@ -356,7 +356,7 @@ impl Engine {
         &self,
         query: &CounterpartyQuery,
     ) -> Result<CounterpartyPage, EngineError> {
-        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
+        let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
         let keys = packed_keys(&address);
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DEFAULT_MAX_AGE, Engine, EngineError, internal};
 use crate::domain::list::{ListCheck, ListState, begin};
-use crate::domain::publication::standing_digest;
+use crate::domain::publication::listed_digest;
 use crate::screening::coverage::{ExposureState, NotKept};
 use crate::screening::snapshot::{
     ENGINE_VERSION, ListTerms, Snapshot, SnapshotListRecord, SnapshotName, SnapshotRecord, parse_id,
@@ -157,7 +157,7 @@ impl Engine {
             },
         };
         // The rows themselves: their header names the same digest as the record in any case.
-        if standing_digest(&state) != record.digest {
+        if listed_digest(&state) != record.digest {
             return Err(format!("version {version} of {id} has another digest"));
         }
         let check = check_then(record);

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use super::near::{BUDGET, seconds};
 use super::{Engine, EngineError};
-use crate::domain::address::{Reading, is_system_key, nobodys_keys};
+use crate::domain::address::{Reading, is_system_key, uncontrolled_keys};
 use crate::domain::asset::AssetTable;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
@@ -163,8 +163,8 @@ impl<'s> LookUp<'_, 's> {
 
     /// The keys of an address on the payment's chain; `None` where it is not understood.
     fn keys(&self, text: &str, payment: &Payment) -> Option<Keys> {
-        let reading = Reading::of_question(text, Some(&payment.chain));
-        let Ok(address) = reading.into_one() else {
+        let reading = Reading::from_query(text, Some(&payment.chain));
+        let Ok(address) = reading.into_single() else {
             self.incomplete.set(true);
             return None;
         };
@@ -392,7 +392,7 @@ impl<'s> LookUp<'_, 's> {
         let is_stop = self.scope.is_service(key)
             || self.assets.is_token_contract(&packed)
             || is_system_key(key)
-            || nobodys_keys().iter().any(|nobody| PackedKey::from(nobody) == packed);
+            || uncontrolled_keys().iter().any(|nobody| PackedKey::from(nobody) == packed);
         is_stop.then_some(StopReason::Service)
     }
 

@@ -3,7 +3,7 @@
 use super::dialogue::Publication;
 use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
-use crate::domain::tag::{Tag, TagChange, TagDraft, Tagging};
+use crate::domain::tag::{Tag, TagChange, TagInput, TagPlan};
 use crate::refresh::{Amendment, ListSettings};
 use crate::screening::parties::Role;
 use crate::source::is_hostile;
@@ -14,7 +14,7 @@ pub struct TagRequest {
     pub id: ListId,
     /// ATTRIBUTION or SERVICE; `None`: as the list has it or is configured, of a new one ATTRIBUTION.
     pub kind: Option<ListKind>,
-    pub draft: TagDraft,
+    pub draft: TagInput,
     /// Whether another tag of the address is replaced.
     pub replaces: bool,
     /// The identity that adds it, for the record.
@@ -27,7 +27,7 @@ pub struct TagRequest {
 #[derive(Clone, Debug)]
 pub struct TagReport {
     /// The tag as the list has it, and what was done.
-    pub tagging: Tagging,
+    pub tagging: TagPlan,
     /// The kind of the list.
     pub kind: ListKind,
     /// What it makes of the address for paths.
@@ -45,7 +45,7 @@ impl Engine {
             if let Some(state) = current {
                 must_be_own(state)?;
             }
-            let tagging = tag.put_on(current, request.replaces);
+            let tagging = tag.apply_to(current, request.replaces);
             let tagging = tagging.map_err(|why| tag_refused(&request.id, why))?;
             let list = match &tagging.change {
                 TagChange::Stands => None,
@@ -88,7 +88,7 @@ impl Engine {
     }
 }
 
-fn check_tag(draft: &TagDraft) -> Result<Tag, EngineError> {
+fn check_tag(draft: &TagInput) -> Result<Tag, EngineError> {
     let texts = [
         ("category", Some(&draft.category)),
         ("label", draft.label.as_ref()),
@@ -108,7 +108,7 @@ fn check_tag(draft: &TagDraft) -> Result<Tag, EngineError> {
 /// have the tag.
 fn must_be_own(state: &ListState) -> Result<(), EngineError> {
     let id = &state.version.id;
-    match state.version.standing_origin().0 {
+    match state.version.rows_origin().0 {
         Provenance::Import(_) | Provenance::Backfill(_) => Ok(()),
         Provenance::Starter => Err(tag_refused(id, "it is a list that the program carries")),
         Provenance::Source(name) => {

@@ -17,7 +17,7 @@ use crate::screening::packed_keys;
 impl Engine {
     /// The paths between an address and listed ones. Blocks.
     pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
-        let address = Reading::of_question(&query.address, query.chain.as_ref()).into_one()?;
+        let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
         // After the graph, with which it does not change.

@@ -9,7 +9,7 @@ use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::transfer::{Amount, Holder, Transfer};
 use crate::exposure::{Direction, Source, Timing};
-use crate::ingest::ChainHead;
+use crate::ingest::ChainState;
 use crate::screening::coverage::ChainCoverage;
 use crate::screening::snapshot::Snapshot;
 
@@ -35,7 +35,7 @@ pub struct AppendedSummary {
 /// What is loaded of a chain, and what must be.
 #[derive(Clone, Debug)]
 pub struct HeadOverview {
-    pub head: ChainHead,
+    pub head: ChainState,
     /// Whether that is what the configuration asks for.
     pub coverage: ChainCoverage,
     /// Conflicts that are not settled.

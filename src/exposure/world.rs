@@ -135,7 +135,7 @@ pub enum Was {
 impl World {
     /// An empty graph.
     pub fn new(settings: Settings) -> Self {
-        let nobody = crate::domain::address::nobodys_keys();
+        let nobody = crate::domain::address::uncontrolled_keys();
         Self {
             max_hops: settings.max_hops.clamp(1, super::MAX_HOPS),
             hub_limit: settings.hub_limit,

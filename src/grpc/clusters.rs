@@ -33,7 +33,7 @@ pub async fn list(
 fn query(request: v1::ListClusterRequest) -> Result<(MembersQuery, Option<PackedKey>), Refusal> {
     let address = check_address(&request.address, wished_chain("chain", &request.chain));
     let (chain, limit) = both(address, page_limit(request.page_size))?;
-    let address = Reading::of_question(&request.address, chain.as_ref()).first;
+    let address = Reading::from_query(&request.address, chain.as_ref()).first;
     let of = address.and_then(|address| address.key_ids().first().map(PackedKey::from));
     let after = place(&request.page_token, of.as_ref())?;
     Ok((MembersQuery { address: request.address, chain, after, limit }, of))
@@ -46,7 +46,7 @@ fn response(
 ) -> v1::ListClusterResponse {
     let cluster = &page.cluster;
     let snapshot = page.snapshot.as_deref();
-    let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
+    let address = Reading::from_query(&query.address, query.chain.as_ref()).first;
     let listed = cluster.first_listed.iter();
     let volumes = cluster.volumes.iter().zip(&page.assets);
     let members = page.rows.iter().zip(&cluster.members);

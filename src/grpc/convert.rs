@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::v1;
 use crate::domain::address::{Address, Checksum, Encoding};
 use crate::domain::list::{
-    ChangeKind, DeclaredLook, ListKind, Party, Provenance, Row, Standing, StartBasis,
+    ChangeKind, DeclaredCheck, ListKind, ListingPeriod, Party, Provenance, Row, StartBasis,
 };
 use crate::engine::Engine;
 use crate::screening::policy::{Decision, Factors, RiskLevel};
@@ -40,7 +40,7 @@ pub fn from_timestamp(at: &pbjson_types::Timestamp) -> Option<Timestamp> {
 }
 
 /// A look that was declared by hand.
-pub fn declared_look(look: &DeclaredLook) -> v1::DeclaredLook {
+pub fn declared_look(look: &DeclaredCheck) -> v1::DeclaredLook {
     v1::DeclaredLook {
         at: Some(timestamp(look.at)),
         by: look.by.clone(),
@@ -199,7 +199,7 @@ pub fn provenance(provenance: &Provenance) -> (v1::ListOrigin, String) {
         Provenance::Starter => (v1::ListOrigin::Starter, String::new()),
         Provenance::Import(name) => (v1::ListOrigin::Import, name.clone()),
         Provenance::Source(name) => (v1::ListOrigin::Source, name.clone()),
-        Provenance::Backfill(retelling) => self::provenance(&retelling.standing),
+        Provenance::Backfill(backfill_record) => self::provenance(&backfill_record.standing),
     }
 }
 
@@ -245,7 +245,7 @@ pub fn screening(
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
         other_addresses: screening.other_addresses.iter().map(understood).collect(),
-        taken_off: screening.dress.iter().map(ToString::to_string).collect(),
+        taken_off: screening.normalizations.iter().map(ToString::to_string).collect(),
         cluster_cuts: screening
             .cluster_cuts
             .iter()
@@ -361,17 +361,21 @@ impl ListedRow<'_> {
     /// The row as it stands now.
     pub fn now(&self) -> v1::Listing {
         match standing(self.row, None) {
-            Some((state, standing)) => listing(self, state, Some(standing)),
+            Some((state, period)) => listing(self, state, Some(period)),
             None => listing(self, ListingState::Removed, None),
         }
     }
 }
 
-fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>) -> v1::Listing {
-    let basis = standing.map_or(StartBasis::Unknown, |standing| standing.basis);
+fn listing(
+    row: &ListedRow<'_>,
+    state: ListingState,
+    period: Option<&ListingPeriod>,
+) -> v1::Listing {
+    let basis = period.map_or(StartBasis::Unknown, |period| period.basis);
     let chains = row.understood.map_or(&[][..], IndexedListing::chains);
     let state_of_list = row.list.state();
-    let unlisted_until = standing.and_then(|_| state_of_list.unlisted_until(row.row));
+    let unlisted_until = period.and_then(|_| state_of_list.unlisted_until(row.row));
     v1::Listing {
         list_id: row.list.id().to_string(),
         list_kind: v1::ListKind::from(row.list.kind()).into(),
@@ -384,14 +388,14 @@ fn listing(row: &ListedRow<'_>, state: ListingState, standing: Option<&Standing>
         category: row.row.facts.category.clone(),
         reference: row.row.facts.reference.clone(),
         state: v1::ListingState::from(state).into(),
-        listed_on: day(standing.and_then(|standing| standing.from)),
+        listed_on: day(period.and_then(|period| period.from)),
         listed_on_basis: v1::ListedOnBasis::from(basis).into(),
-        removed_on: day(standing.and_then(|standing| standing.until)),
-        listed_from: standing.and_then(|it| state_of_list.listed_from(it)).map(timestamp),
+        removed_on: day(period.and_then(|period| period.until)),
+        listed_from: period.and_then(|it| state_of_list.listed_from(it)).map(timestamp),
         unlisted_until: unlisted_until.map(timestamp),
         taken_off: row
             .understood
-            .map(|listing| listing.dress().iter().map(ToString::to_string).collect())
+            .map(|listing| listing.normalizations().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
     }
 }

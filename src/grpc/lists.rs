@@ -423,14 +423,14 @@ fn sanctions_list(
     message.first_published = day(version.first_published);
     message.loaded_at = Some(convert::timestamp(version.loaded_at));
     message.checked_at = check.succeeded_at.map(convert::timestamp);
-    message.declared_look = check.age_is_declared().map(convert::declared_look);
+    message.declared_look = check.declared_check_in_force().map(convert::declared_look);
     message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
     message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
     message.stale = list.counts_as_stale(now);
     message.clock_behind = convert::clock_behind(list, now);
     message.origin = origin.into();
     message.origin_name = origin_name;
-    message.force_reason = version.standing_force_reason().to_owned();
+    message.force_reason = version.rows_force_reason().to_owned();
     let counts = &version.counts;
     message.counts = Some(v1::ListCounts {
         listings: counts.listings,
@@ -446,7 +446,7 @@ fn sanctions_list(
 
 fn by_ticker(rows: &[Row]) -> Vec<v1::TickerCount> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.stands()) {
+    for row in rows.iter().filter(|row| row.is_listed()) {
         *counts.entry(&row.key.ticker).or_default() += 1;
     }
     let count = |(ticker, rows): (&str, u64)| v1::TickerCount { ticker: ticker.to_owned(), rows };

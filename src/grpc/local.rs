@@ -115,7 +115,8 @@ impl Questions<'_> {
         let Screening { findings, address_incomplete, covered, score, decision, shadow, .. } =
             &screening;
         // What was taken off, and several addresses, stand in the reason.
-        let is_read_plainly = screening.dress.is_empty() && screening.other_addresses.is_empty();
+        let is_read_plainly =
+            screening.normalizations.is_empty() && screening.other_addresses.is_empty();
         let has_note = !screening.unvalued.is_empty()
             || screening.unvalued_cut_short
             || !screening.cluster_cuts.is_empty();

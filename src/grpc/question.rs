@@ -195,7 +195,7 @@ pub fn check(query: &v1::AddressQuery) -> Result<(), Refusal> {
     };
     let chain = status::wished_chain("query.chain", &query.chain);
     let wished = chain.as_ref().ok().and_then(Option::as_ref);
-    let address = match Reading::of_question(&query.address, wished).fault {
+    let address = match Reading::from_query(&query.address, wished).fault {
         Some(error) if error.is_refused() => Err(not_an_address(&error)),
         _ => Ok(()),
     };

@@ -33,7 +33,7 @@ pub async fn trace(
 
 fn answer(engine: &Engine, query: &TraceQuery) -> Result<v1::TraceExposureResponse, Refusal> {
     let trace = engine.trace(query)?;
-    let address = Reading::of_question(&query.address, query.chain.as_ref()).first;
+    let address = Reading::from_query(&query.address, query.chain.as_ref()).first;
     let path = |path| convert::trace::path(&trace.snapshot, path);
     let joined = |joined| convert::common_input::joined(&trace.snapshot, joined);
     let cut = |source| convert::common_input::cut_at(&trace.snapshot, source);

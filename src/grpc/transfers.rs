@@ -286,7 +286,7 @@ pub(super) fn check_address(
     chain: Result<Option<Chain>, Refusal>,
 ) -> Result<Option<Chain>, Refusal> {
     let wished = chain.as_ref().ok().and_then(Option::as_ref);
-    let address = Reading::of_question(text, wished).into_one().map(drop).map_err(|error| {
+    let address = Reading::from_query(text, wished).into_single().map(drop).map_err(|error| {
         Refusal::invalid(ErrorReason::InvalidAddress, "address", error.to_string())
     });
     both(address, chain).map(|((), chain)| chain)

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::sort::{Unnamed, counted};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{Covered, Extent, Gap, Spans, TransferState, difference, union};
+use crate::domain::coverage::{
+    CoverageDeclaration, Extent, Gap, Spans, TransferState, difference, union,
+};
 use crate::store::{Clock, Store, StoreError};
 
 /// The gaps of transfers that do not name who paid or was paid, in blocks that are declared for the first time since
@@ -13,7 +15,7 @@ use crate::store::{Clock, Store, StoreError};
 pub(super) fn unnamed_before(
     store: &Store,
     state: &TransferState,
-    covered: &[Covered],
+    covered: &[CoverageDeclaration],
 ) -> Result<Vec<(Chain, Gap)>, StoreError> {
     let mut spans: BTreeMap<&Chain, Spans> = BTreeMap::new();
     for covered in covered {

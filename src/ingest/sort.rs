@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::known::{Index, Pending, Taken};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Conflict, Extent, Gap, Replacement, TransferState};
-use crate::domain::transfer::{Identity, MovementKind, Telling, Transfer};
+use crate::domain::transfer::{Identity, MergeOutcome, MovementKind, Transfer};
 use crate::store::{Replaced, Store, StoreError};
 
 /// A batch, sorted out.
@@ -158,7 +158,7 @@ impl<'a> Sorting<'a> {
     }
 
     /// Decides by all that tell of the same movement: a telling that adds nothing is dropped, a better
-    /// one takes the place of the first that it betters, and one that contradicts all stands beside
+    /// one takes the place of the first that it replacing_rows, and one that contradicts all stands beside
     /// them. Rows in whose place others count only tell what was told before.
     fn decide(&mut self, row: Transfer, known: Vec<Known>, fingerprint: u64) {
         let mut better = None;
@@ -167,21 +167,21 @@ impl<'a> Sorting<'a> {
         for known in known {
             let (number, is_replaced, telling) = match &known {
                 Known::Pending(place) => {
-                    let telling = self.sorted.rows[*place].told_again(&row);
+                    let telling = self.sorted.rows[*place].merge_with(&row);
                     (first_row + *place as u64, false, telling)
                 }
                 Known::Stored(number, stored, is_replaced) => {
-                    (*number, *is_replaced, stored.told_again(&row))
+                    (*number, *is_replaced, stored.merge_with(&row))
                 }
             };
             match telling {
-                Telling::Known => return,
+                MergeOutcome::Known => return,
                 _ if is_replaced => {}
-                Telling::Better(together) => {
+                MergeOutcome::Better(together) => {
                     better.get_or_insert((known, together));
                 }
-                Telling::Contradiction => drop(contradicted.get_or_insert(number)),
-                Telling::Forked | Telling::Elsewhere => {}
+                MergeOutcome::Contradiction => drop(contradicted.get_or_insert(number)),
+                MergeOutcome::Forked | MergeOutcome::Elsewhere => {}
             }
         }
         let place = self.sorted.rows.len();

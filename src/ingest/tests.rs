@@ -12,8 +12,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::coverage::{Extent, GapCause, GapPlace, Verdict};
 use crate::domain::transfer::{
-    AccountMovement, Amount, Asset, Holder, Leg, Movement, MovementKind, PartialPosition,
-    Placement, Position, Telling, TxId, TxStatus, UtxoMovement,
+    AccountMovement, Amount, Asset, Holder, Leg, MergeOutcome, Movement, MovementKind,
+    PartialPosition, Placement, Position, TxId, TxStatus, UtxoMovement,
 };
 use crate::store::DEFAULT_CACHE;
 
@@ -94,13 +94,13 @@ impl Model {
             !self.retracted[at] && Identity::of(&self.rows[at].0) == Identity::of(row)
         };
         let known: Vec<usize> = (0..self.rows.len()).filter(same).collect();
-        let tell = |&at: &usize| self.rows[at].0.told_again(row);
-        if known.iter().any(|at| tell(at) == Telling::Known) {
+        let tell = |&at: &usize| self.rows[at].0.merge_with(row);
+        if known.iter().any(|at| tell(at) == MergeOutcome::Known) {
             return;
         }
         let live: Vec<usize> = known.into_iter().filter(|at| !self.replaced[*at]).collect();
         let better = live.iter().find_map(|at| match tell(at) {
-            Telling::Better(together) => Some((*at, *together)),
+            MergeOutcome::Better(together) => Some((*at, *together)),
             _ => None,
         });
         match better {
@@ -110,7 +110,7 @@ impl Model {
                 self.push(session, together);
             }
             None => {
-                let other = live.into_iter().find(|at| tell(at) == Telling::Contradiction);
+                let other = live.into_iter().find(|at| tell(at) == MergeOutcome::Contradiction);
                 self.conflicts.extend(other.map(|at| (at, self.rows.len())));
                 self.push(session, row.clone());
             }
@@ -227,7 +227,7 @@ proptest! {
         let want: Vec<Transfer> = model.rows.iter().map(|(row, _)| row.clone()).collect();
         prop_assert_eq!(all(&ingestor), want);
         let heads = ingestor.heads();
-        let sum = |count: fn(&ChainHead) -> u64| -> usize {
+        let sum = |count: fn(&ChainState) -> u64| -> usize {
             heads.chains.values().map(count).sum::<u64>() as usize
         };
         let gone = model.retracted.iter().zip(&model.replaced);
@@ -335,7 +335,7 @@ fn orphaned_blocks_can_be_sent_again() {
     let ingestor = open(dir.path());
     let block = |height: u64| (height * 4..height * 4 + 4).map(|n| transfer(n, Some(n), None, n));
     let blocks: Vec<Transfer> = (0..100).flat_map(block).collect();
-    let covered = [Covered::heights(Chain::Evm(1), &[MovementKind::Native], 0..=120)];
+    let covered = [CoverageDeclaration::heights(Chain::Evm(1), &[MovementKind::Native], 0..=120)];
     ingestor.begin().append(blocks.clone(), &covered).unwrap();
     let retraction = retract(&ingestor, 90);
     assert_eq!((retraction.retracted, retraction.record.rows), (40, 400));

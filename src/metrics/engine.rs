@@ -63,7 +63,7 @@ fn ages(lists: &[ListOverview], now: Timestamp, text: &mut Text) {
         "list_age_declared",
         "1 where the age of a list counts from a look at its source that was declared by hand.",
     );
-    let is_declared = |list: &SnapshotList| list.state().check.age_is_declared().is_some();
+    let is_declared = |list: &SnapshotList| list.state().check.declared_check_in_force().is_some();
     by_loaded(text, lists, named, |list| Some(u8::from(is_declared(list))));
 }
 

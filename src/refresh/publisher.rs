@@ -16,11 +16,11 @@ use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
 use crate::domain::list::{
-    ChangeKind, DeclaredLook, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance,
+    ChangeKind, DeclaredCheck, ListCheck, ListCounts, ListId, ListState, ListingChange, Provenance,
     ReadList,
 };
 use crate::domain::publication::{
-    BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceMark, apply,
+    BackfillContext, Backfilled, Context, Force, Gates, OldFile, Outcome, SourceFingerprint, apply,
     backfill,
 };
 use crate::source::{self, Bounds, Include, ParsedFile};
@@ -68,7 +68,7 @@ pub struct ByHand<'a> {
     /// [`Context::ages_by_source`].
     pub ages_by_source: bool,
     /// [`Context::declared`].
-    pub declared: Option<&'a DeclaredLook>,
+    pub declared: Option<&'a DeclaredCheck>,
 }
 
 /// What a publication would do.
@@ -268,7 +268,7 @@ impl Publisher {
         gates: &'a Gates,
         provenance: &'a Provenance,
         by_hand: ByHand<'a>,
-        source: Option<SourceMark>,
+        source: Option<SourceFingerprint>,
     ) -> Context<'a> {
         Context {
             id: &settings.id,
@@ -310,7 +310,7 @@ impl Publisher {
         incoming: &ReadList,
         provenance: &Provenance,
         by_hand: ByHand<'_>,
-        source: Option<SourceMark>,
+        source: Option<SourceFingerprint>,
     ) -> Result<Report, RefreshError> {
         let _writer = lock(&self.writer);
         let from = Origin::of(provenance);
@@ -325,7 +325,7 @@ impl Publisher {
         incoming: &ReadList,
         provenance: &Provenance,
         by_hand: ByHand<'_>,
-        source: Option<SourceMark>,
+        source: Option<SourceFingerprint>,
     ) -> Result<Report, RefreshError> {
         let from = Origin::of(provenance);
         let current = self.list(&settings.id);
@@ -405,7 +405,7 @@ impl Publisher {
         &self,
         settings: &ListSettings,
         basis: &ListCheck,
-        seen: SourceMark,
+        seen: SourceFingerprint,
     ) -> Result<Option<Report>, RefreshError> {
         let _writer = lock(&self.writer);
         self.catch_up_locked()?;

@@ -5,7 +5,7 @@ use super::incomplete::Incomplete;
 use super::matching::{Finding, Sight};
 use super::policy::{self, By, Decision, Policy, RiskLevel};
 use super::unvalued::UnvaluedDealings;
-use crate::domain::address::{Address, Dress};
+use crate::domain::address::{Address, Normalization};
 use crate::domain::list::StartBasis;
 
 /// One answered question.
@@ -16,7 +16,7 @@ pub struct Screening<'a> {
     /// Further addresses of the text: the answer is about the worst of all.
     pub other_addresses: Vec<Address<'a>>,
     /// What was taken off the text.
-    pub dress: Vec<Dress>,
+    pub normalizations: Vec<Normalization>,
     /// The largest score of the findings.
     pub score: u8,
     /// Its band.

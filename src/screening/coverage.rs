@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Incomplete;
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainHead, KindHead, Spans};
+use crate::domain::coverage::{ChainState, CoveredSpans, Spans};
 use crate::domain::transfer::{Asset, MovementKind};
 use crate::exposure::{DEFAULT_HOPS, Labels};
 
@@ -70,7 +70,7 @@ impl ChainCoverage {
     /// What is loaded by `head`; `required` are the kinds that the configuration asks for, none where
     /// the chain is not required. `conflicts` are those not settled, by kind.
     pub fn new(
-        head: &ChainHead,
+        head: &ChainState,
         conflicts: &[(MovementKind, u64)],
         required: Option<&[MovementKind]>,
         assets: &AssetTable,
@@ -181,7 +181,7 @@ struct Extents {
 }
 
 impl Extents {
-    fn of(head: &ChainHead, needed: &dyn Fn(&MovementKind) -> bool) -> Self {
+    fn of(head: &ChainState, needed: &dyn Fn(&MovementKind) -> bool) -> Self {
         let spans = |spans: &Spans| Some((*spans.first()?.start(), *spans.last()?.end()));
         let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
         let of_needed = head.kinds.iter().filter(|(kind, _)| needed(kind));
@@ -191,7 +191,7 @@ impl Extents {
         Self { heights, times: head.first_time.zip(head.last_time) }
     }
 
-    fn shortfall(&self, own: &KindHead, gaps: u64) -> Option<Shortfall> {
+    fn shortfall(&self, own: &CoveredSpans, gaps: u64) -> Option<Shortfall> {
         let reaches = |spans: &Spans, extent: Option<(u64, u64)>| match &spans[..] {
             [span] => extent.is_none_or(|(from, to)| *span.start() <= from && to <= *span.end()),
             _ => false,

@@ -10,7 +10,7 @@ use super::snapshot::ListAge;
 use crate::domain::address::AddressError;
 use crate::domain::chain::Chain;
 use crate::domain::duration;
-use crate::domain::list::{Gap, ListId};
+use crate::domain::list::{ListId, UncoveredSpan};
 use crate::domain::transfer::MovementKind;
 
 /// Why a screening is INCOMPLETE, and so never ALLOW.
@@ -118,7 +118,7 @@ pub enum Incomplete {
         /// The list.
         list: ListId,
         /// The span in which nobody looked.
-        gap: Gap,
+        gap: UncoveredSpan,
     },
 }
 

@@ -7,7 +7,7 @@ use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{ListKind, Party, Row, Standing, StartBasis};
+use crate::domain::list::{ListKind, ListingPeriod, Party, Row, StartBasis};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{Direct, Direction, Label, Timing};
 use jiff::civil::Date;
@@ -105,7 +105,7 @@ pub struct Finding<'s> {
     /// The party that it stands under.
     pub party: Option<&'s Party>,
     /// The standing that the state rests on.
-    pub standing: Option<&'s Standing>,
+    pub standing: Option<&'s ListingPeriod>,
     /// What was understood of the row; `None` where only its text was compared.
     pub listing: Option<&'s IndexedListing>,
     /// The key id that both addresses share; `None` for exposure and common inputs, and where only texts
@@ -225,12 +225,12 @@ impl Sight<'_> {
 
 /// How a row stands on `day`, or now where that is `None`: its state and the standing behind it;
 /// `None` where it had not begun.
-pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &Standing)> {
+pub fn standing(row: &Row, day: Option<Date>) -> Option<(ListingState, &ListingPeriod)> {
     let standing = match day {
         Some(day) => row
-            .standing_on(day)
-            .or_else(|| row.standings.iter().rev().find(|s| s.until.is_some_and(|u| u <= day)))?,
-        None => row.standings.last()?,
+            .period_on(day)
+            .or_else(|| row.periods.iter().rev().find(|s| s.until.is_some_and(|u| u <= day)))?,
+        None => row.periods.last()?,
     };
     let over = standing.until.is_some_and(|until| day.is_none_or(|day| until <= day));
     let state = match (over, row.removal_pending_since) {

@@ -10,7 +10,7 @@ use super::answer::{Decider, Screening};
 use super::matching::{Finding, FindingKind, ListingState, Near};
 use super::policy::{Decision, percent};
 use super::snapshot::SnapshotList;
-use crate::domain::address::{Address, Dress};
+use crate::domain::address::{Address, Normalization};
 use crate::domain::digits::at_most_dollars;
 use crate::domain::list::{ListKind, Party, Row, StartBasis};
 use crate::exposure::{Direction, Timing};
@@ -214,7 +214,7 @@ impl Screening<'_> {
         let mut reason = self.decision_reason(first);
         self.add_cluster_cuts(&mut reason);
         if let Some(address) = self.address.as_ref()
-            && (!self.dress.is_empty() || !self.other_addresses.is_empty())
+            && (!self.normalizations.is_empty() || !self.other_addresses.is_empty())
         {
             reason.push_str(&self.read_as(address));
         }
@@ -241,12 +241,16 @@ impl Screening<'_> {
 
     /// ` Read as ...`: what the text was understood to hold, and what was taken off.
     fn read_as(&self, first: &Address<'_>) -> String {
-        let dress: Vec<String> = self.dress.iter().map(Dress::to_string).collect();
-        let dress =
-            if dress.is_empty() { String::new() } else { format!(" ({})", dress.join("; ")) };
+        let normalizations: Vec<String> =
+            self.normalizations.iter().map(Normalization::to_string).collect();
+        let normalizations = if normalizations.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", normalizations.join("; "))
+        };
         let others = self.other_addresses.len();
         if others == 0 {
-            return format!(" Read as {}{dress}.", short(first.canonical()));
+            return format!(" Read as {}{normalizations}.", short(first.canonical()));
         }
         let shown = [first].into_iter().chain(self.other_addresses.iter().take(MAX_OTHERS));
         let shown: Vec<_> = shown.map(|address| short(address.canonical())).collect();
@@ -260,7 +264,11 @@ impl Screening<'_> {
             }),
             None => String::new(),
         };
-        format!(" Read as {} addresses{dress}: {}{more}{about}.", others + 1, shown.join(", "))
+        format!(
+            " Read as {} addresses{normalizations}: {}{more}{about}.",
+            others + 1,
+            shown.join(", ")
+        )
     }
 
     fn decision_reason(&self, first: Option<&str>) -> String {

@@ -24,7 +24,7 @@ use super::parties::Categories;
 use super::policy::Policy;
 use crate::domain::duration;
 use crate::domain::key_id::KeyId;
-use crate::domain::list::{Gap, ListId, ListKind, ListState, ListVersion};
+use crate::domain::list::{ListId, ListKind, ListState, ListVersion, UncoveredSpan};
 use crate::exposure::{self, Source};
 
 /// The version of this program, as answers name it.
@@ -112,7 +112,7 @@ impl SnapshotList {
 
     /// The span in which nobody looked at the list, if `at`, which is on `day`, lies in it by more
     /// than its limit.
-    pub fn gap_at(&self, at: Timestamp, day: Date) -> Option<&Gap> {
+    pub fn gap_at(&self, at: Timestamp, day: Date) -> Option<&UncoveredSpan> {
         let max_age = self.terms.max_age?;
         let gaps = &self.state.version.uncovered;
         gaps.iter().find(|gap| day < gap.until && at.duration_since(gap.from) > max_age)

@@ -18,8 +18,8 @@ use super::policy::Decision;
 use super::snapshot::{ListTerms, Looks, Snapshot, parse_id};
 use super::*;
 use crate::domain::list::{
-    Gap, ListCheck, ListCounts, ListKind, ListState, ListVersion, NotUnderstood, Party, Provenance,
-    Row, RowFacts, RowKey, Standing, StartBasis,
+    ListCheck, ListCounts, ListKind, ListState, ListVersion, ListingPeriod, NotUnderstood, Party,
+    Provenance, Row, RowFacts, RowKey, StartBasis, UncoveredSpan,
 };
 use crate::domain::packed_key::PackedKey;
 
@@ -39,18 +39,18 @@ fn id(text: &str) -> ListId {
 pub(super) struct TestRow {
     address: String,
     ticker: String,
-    standings: Vec<Standing>,
+    periods: Vec<ListingPeriod>,
     pending: bool,
 }
 
 pub(super) fn row(address: &str, ticker: &str) -> TestRow {
-    let standings = vec![Standing { from: None, basis: StartBasis::Unknown, until: None }];
-    TestRow { address: address.into(), ticker: ticker.into(), standings, pending: false }
+    let periods = vec![ListingPeriod { from: None, basis: StartBasis::Unknown, until: None }];
+    TestRow { address: address.into(), ticker: ticker.into(), periods, pending: false }
 }
 
 pub(super) fn stood(address: &str, from: Option<Date>, until: Option<Date>) -> TestRow {
     let basis = if from.is_some() { StartBasis::FirstSeen } else { StartBasis::Unknown };
-    TestRow { standings: vec![Standing { from, basis, until }], ..row(address, "ETH") }
+    TestRow { periods: vec![ListingPeriod { from, basis, until }], ..row(address, "ETH") }
 }
 
 pub(super) fn list(
@@ -63,7 +63,7 @@ pub(super) fn list(
     let rows = rows.into_iter().map(|row| Row {
         key: RowKey { party_uid: "1".into(), address: row.address, ticker: row.ticker },
         facts: RowFacts::default(),
-        standings: row.standings,
+        periods: row.periods,
         removal_pending_since: row.pending.then(now),
     });
     Arc::new(ListState {

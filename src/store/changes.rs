@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, value};
 use crate::domain::list::{ChangeKind, ListId, ListVersion, ListingChange, RowKey};
-use crate::domain::publication::{History, RetoldChange};
+use crate::domain::publication::{BackfilledChange, History};
 
 /// Changes under one key.
 const CHUNK: usize = 1000;
@@ -22,7 +22,7 @@ pub struct StoredChange {
     /// The list.
     pub list: ListId,
     /// Of a version that tells the past of its list anew: the place of the publication that made the
-    /// change, in [`Retelling::publications`](crate::domain::publication::Retelling).
+    /// change, in [`BackfillRecord::publications`](crate::domain::publication::BackfillRecord).
     pub publication: Option<u32>,
     /// What happened.
     pub change: ListingChange,
@@ -64,7 +64,7 @@ const RETOLD: u8 = 0xff;
 #[derive(Serialize, Deserialize)]
 struct Retold {
     list: ListId,
-    changes: Vec<RetoldChange>,
+    changes: Vec<BackfilledChange>,
 }
 
 /// The stored form of schemas 1 to 4.
@@ -250,12 +250,12 @@ pub enum Changes<'a> {
     /// By what its publication said.
     Made(&'a [ListingChange]),
     /// The past of its list, told anew.
-    Retold(&'a [RetoldChange]),
+    Retold(&'a [BackfilledChange]),
 }
 
 /// The version that the changes of a list begin with: the last that told its past anew.
 fn begins_with(headers: &[ListVersion]) -> u64 {
-    let is_retold = |header: &&ListVersion| header.provenance.retelling().is_some();
+    let is_retold = |header: &&ListVersion| header.provenance.backfill_record().is_some();
     headers.iter().rev().find(is_retold).map_or(0, |header| header.version)
 }
 

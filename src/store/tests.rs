@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::domain::list::{
     ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
-    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
+    ListingPeriod, NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
 };
-use crate::domain::publication::{Baseline, RowSpan, standing_digest};
+use crate::domain::publication::{Baseline, RowSpan, listed_digest};
 
 pub(super) fn id(text: &str) -> ListId {
     text.parse().unwrap()
@@ -40,7 +40,7 @@ pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<Li
             ticker: "ETH".to_owned(),
         },
         facts: RowFacts { reference: format!("version {version}"), ..RowFacts::default() },
-        standings: vec![Standing { from: None, basis: StartBasis::Unknown, until: None }],
+        periods: vec![ListingPeriod { from: None, basis: StartBasis::Unknown, until: None }],
         removal_pending_since: None,
     };
     let mut state = ListState {
@@ -63,7 +63,7 @@ pub(super) fn state(list: &str, version: u64, rows: usize) -> (ListState, Vec<Li
         rows: Arc::new((0..rows).map(row).collect()),
         baseline: Arc::default(),
     };
-    state.version.digest = standing_digest(&state);
+    state.version.digest = listed_digest(&state);
     let added = |row: &Row| ListingChange {
         kind: ChangeKind::Added,
         key: row.key.clone(),
@@ -202,7 +202,7 @@ pub(super) fn raw(dir: &Path) -> sled::Db {
 }
 
 fn bytes_of(state: &[ListState]) -> Vec<[u8; 32]> {
-    state.iter().map(standing_digest).collect()
+    state.iter().map(listed_digest).collect()
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use jiff::Timestamp;
 use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
-use lazaretto::domain::publication::standing_digest;
+use lazaretto::domain::publication::listed_digest;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
 };
@@ -134,7 +134,7 @@ fn held(bytes: &[u8]) -> [u64; 3] {
     let store = Store::open(dir.path(), CACHE).unwrap();
     let generation = |id: &str| {
         let Some(list) = store.list(&list_id(id)).unwrap() else { return 0 };
-        assert_eq!(standing_digest(&list), list.version.digest);
+        assert_eq!(listed_digest(&list), list.version.digest);
         assert_eq!(list.rows.len() as u64, ROWS);
         let generation = list.rows[0].facts.reference.clone();
         assert!(list.rows.iter().all(|row| row.facts.reference == generation));

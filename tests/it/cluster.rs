@@ -305,8 +305,8 @@ fn pages_fit_together_and_tokens_are_for_their_address() {
         assert_eq!(asked.map(|member| &member.address).collect::<Vec<_>>(), [&ann]);
         let listings = |member: &v1::ClusterMember| member.listings.clone();
         let own: Vec<_> = all.members.iter().flat_map(listings).collect();
-        let of_listed = all.listed_members.iter().flat_map(|member| member.listings.clone());
-        assert_eq!(own, of_listed.collect::<Vec<_>>());
+        let from_list_cell = all.listed_members.iter().flat_map(|member| member.listings.clone());
+        assert_eq!(own, from_list_cell.collect::<Vec<_>>());
         let [listing] = &own[..] else { panic!("{own:?}") };
         let party = listing.party.as_ref().unwrap();
         assert_eq!((listing.list_id.as_str(), party.name.as_str()), ("thieves", "Evil Thief"));

@@ -6,7 +6,7 @@ use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::MovementKind;
 use lazaretto::exposure::Direction;
-use lazaretto::ingest::Covered;
+use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Incomplete, Narrowing};
 
@@ -49,8 +49,8 @@ fn missing() -> Incomplete {
     Incomplete::TransfersMissing { chain: Chain::Evm(1), kind: MovementKind::Native }
 }
 
-fn cover(heights: std::ops::RangeInclusive<u64>) -> Covered {
-    Covered::heights(Chain::Evm(1), &[MovementKind::Native], heights)
+fn cover(heights: std::ops::RangeInclusive<u64>) -> CoverageDeclaration {
+    CoverageDeclaration::heights(Chain::Evm(1), &[MovementKind::Native], heights)
 }
 
 fn clean(desk: &Desk) -> Look {
@@ -149,11 +149,11 @@ fn what_is_not_required_is_covered_or_not() {
     let look = clean(&desk);
     assert_eq!((look.covered, look.incomplete), (false, Vec::new()));
     let kinds = [MovementKind::Native, MovementKind::Tokens];
-    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds[..1], 1..=4)]);
+    desk.store(Vec::new(), &[CoverageDeclaration::heights(Chain::Evm(1), &kinds[..1], 1..=4)]);
     assert!(!clean(&desk).covered, "tokens were never loaded");
-    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds[1..], 1..=3)]);
+    desk.store(Vec::new(), &[CoverageDeclaration::heights(Chain::Evm(1), &kinds[1..], 1..=3)]);
     assert!(!clean(&desk).covered, "tokens end before the rest does");
-    desk.store(Vec::new(), &[Covered::heights(Chain::Evm(1), &kinds, 2..=4)]);
+    desk.store(Vec::new(), &[CoverageDeclaration::heights(Chain::Evm(1), &kinds, 2..=4)]);
     // Old: no limit was set.
     desk.set_clock("2025-11-21T12:00:00Z");
     let look = clean(&desk);

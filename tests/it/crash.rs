@@ -12,9 +12,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lazaretto::domain::list::{
     ChangeKind, ListCheck, ListCounts, ListId, ListKind, ListState, ListVersion, ListingChange,
-    NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, Standing, StartBasis,
+    ListingPeriod, NotUnderstood, Party, Provenance, Row, RowFacts, RowKey, StartBasis,
 };
-use lazaretto::domain::publication::standing_digest;
+use lazaretto::domain::publication::listed_digest;
 use lazaretto::store::Store;
 
 /// Names the data directory to the child; that it is set makes a child.
@@ -100,7 +100,7 @@ fn look(dir: &Path, acknowledged: &BTreeMap<u64, String>, checked: Option<u64>) 
     let lists = store.lists().unwrap();
     let mut headers: BTreeMap<u64, ListVersion> = BTreeMap::new();
     for list in &lists {
-        assert_eq!(standing_digest(list), list.version.digest);
+        assert_eq!(listed_digest(list), list.version.digest);
         let expected =
             publication(&list.version.id, list.version.version, &list.version.force_reason);
         assert_eq!((&list.rows, &list.parties), (&expected.rows, &expected.parties));
@@ -153,7 +153,7 @@ pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
             ticker: "XBT".to_owned(),
         },
         facts: RowFacts::default(),
-        standings: vec![Standing { from: None, basis: StartBasis::Unknown, until: None }],
+        periods: vec![ListingPeriod { from: None, basis: StartBasis::Unknown, until: None }],
         removal_pending_since: None,
     };
     let party =
@@ -178,7 +178,7 @@ pub fn publication(id: &ListId, version: u64, run: &str) -> ListState {
         rows: Arc::new((0..ROWS).map(row).collect()),
         baseline: Arc::default(),
     };
-    state.version.digest = standing_digest(&state);
+    state.version.digest = listed_digest(&state);
     state
 }
 

@@ -229,7 +229,7 @@ impl Desk {
 }
 
 /// A standing as text: `2019-09-13..2025-03-21 PartyDate`.
-fn standing(standing: &lazaretto::domain::list::Standing) -> String {
+fn standing(standing: &lazaretto::domain::list::ListingPeriod) -> String {
     let day = |day: Option<jiff::civil::Date>| day.map(|day| day.to_string()).unwrap_or_default();
     format!("{}..{} {:?}", day(standing.from), day(standing.until), standing.basis)
 }

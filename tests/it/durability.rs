@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Instant;
 
-use lazaretto::domain::publication::standing_digest;
+use lazaretto::domain::publication::listed_digest;
 
 use crate::desk::Desk;
 use crate::program::NOW;
@@ -95,7 +95,7 @@ fn whole(dir: &Path) -> (u64, u64) {
     }
     let list = desk.list(LIST);
     let state = list.state();
-    assert_eq!(standing_digest(state), state.version.digest);
+    assert_eq!(listed_digest(state), state.version.digest);
     assert_eq!(state.version.counts.listings, ROWS as u64);
     let generation: u64 = state.rows[0].facts.reference.parse().unwrap();
     let said = generation.to_string();

@@ -359,7 +359,7 @@ fn check_paths(look: &Look, context: &str) {
 fn compare(desk: &Desk, fresh: &Desk, context: &str) -> usize {
     let heads = |desk: &Desk| {
         let heads = desk.engine().transfer_heads().heads;
-        let text = |head: &lazaretto::ingest::ChainHead| {
+        let text = |head: &lazaretto::ingest::ChainState| {
             let heights = head.kinds.iter().map(|(kind, own)| (*kind, own.heights.clone()));
             let heights: Vec<_> = heights.filter(|(_, heights)| !heights.is_empty()).collect();
             format!(

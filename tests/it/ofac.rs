@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use jiff::SignedDuration;
 use lazaretto::domain::address::{Address, Encoding, Reading};
 use lazaretto::domain::list::{ChangeKind, ListKind, NoteKind, Provenance};
-use lazaretto::domain::publication::standing_digest;
+use lazaretto::domain::publication::listed_digest;
 use lazaretto::engine::{EngineError, Publication};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::ListAge;
@@ -85,7 +85,7 @@ fn loaded_now(desk: &Desk) -> Loaded {
     let version = &list.state().version;
     let counts = version.counts;
     let mut by_ticker = BTreeMap::new();
-    for row in list.state().rows.iter().filter(|row| row.stands()) {
+    for row in list.state().rows.iter().filter(|row| row.is_listed()) {
         *by_ticker.entry(row.key.ticker.clone()).or_default() += 1;
     }
     Loaded {
@@ -289,7 +289,7 @@ fn the_xml_over_the_starter_list_made_from_it_changes_nothing() {
     let desk = Desk::new(NEXT_DAY, &starter);
     let before = desk.list(SDN).state().clone();
     assert_eq!(before.version.provenance, Provenance::Starter);
-    assert_eq!(standing_digest(&before), before.version.digest);
+    assert_eq!(listed_digest(&before), before.version.digest);
     let again = desk.import(SDN, None, &newest, None).unwrap();
     assert_eq!(Publication { file: None, ..again }, unchanged());
     let after = desk.list(SDN).state().clone();
@@ -464,7 +464,7 @@ fn every_other_form_of_a_listed_address_is_found() {
     let desk = history.desk(NEXT_DAY, &[]);
     let (mut forms_seen, mut public_key_hashes) = (0, 0);
     for key in &history.newest().rows {
-        let Ok(address) = Reading::of_listed(&key.address, &key.ticker).into_one() else {
+        let Ok(address) = Reading::from_list_cell(&key.address, &key.ticker).into_single() else {
             continue;
         };
         let forms = address.other_forms();

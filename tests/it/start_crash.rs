@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lazaretto::domain::publication::standing_digest;
+use lazaretto::domain::publication::listed_digest;
 use lazaretto::store::Store;
 
 use crate::crash::publication;
@@ -80,7 +80,7 @@ fn opened(dir: &Path) -> u64 {
     let store = Store::open(dir, CACHE).unwrap();
     assert!(store.refusal().is_none());
     for list in store.lists().unwrap() {
-        assert_eq!(standing_digest(&list), list.version.digest);
+        assert_eq!(listed_digest(&list), list.version.digest);
     }
     store.next_version() - 1
 }

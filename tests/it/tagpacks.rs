@@ -29,28 +29,28 @@ fn addresses(path: &Path) -> Vec<String> {
 }
 
 /// Null and precompile addresses: at most four hex digits that are not zero, all at the end.
-fn is_nobodys(address: &str) -> bool {
+fn is_uncontrolled(address: &str) -> bool {
     address.starts_with("0x") && address.len() == 42 && address[2..38].bytes().all(|b| b == b'0')
 }
 
 #[test]
 fn packs_hold_what_their_lines_say() {
-    let check = |pack: &str, rows: usize, nobodys: usize| {
+    let check = |pack: &str, rows: usize, uncontrolled: usize| {
         let Some(path) = data(&format!("tagpacks/packs/{pack}.yaml")) else { return };
         let desk = Desk::new(NOW, &ALONE);
         import(&desk, "pack", &path);
         let lines = addresses(&path);
         let distinct: BTreeSet<&String> = lines.iter().collect();
         let quarantined: BTreeSet<&String> =
-            distinct.iter().copied().filter(|address| is_nobodys(address)).collect();
-        assert_eq!((distinct.len(), quarantined.len()), (rows, nobodys), "{pack}: the lines");
+            distinct.iter().copied().filter(|address| is_uncontrolled(address)).collect();
+        assert_eq!((distinct.len(), quarantined.len()), (rows, uncontrolled), "{pack}: the lines");
 
         let list = desk.list("pack");
         let version = &list.state().version;
         assert_eq!(version.kind, ListKind::Attribution);
         assert_eq!(version.published, None, "{pack}: a tag's lastmod is no publication");
-        assert_eq!(version.counts.listings, (rows - nobodys) as u64, "{pack}");
-        assert_eq!(version.counts.quarantined, nobodys as u64, "{pack}");
+        assert_eq!(version.counts.listings, (rows - uncontrolled) as u64, "{pack}");
+        assert_eq!(version.counts.quarantined, uncontrolled as u64, "{pack}");
         assert_eq!(version.counts.duplicates, (lines.len() - rows) as u64, "{pack}");
         assert_eq!(version.counts.parties, 1, "{pack}");
         let found: BTreeSet<&String> =
@@ -89,9 +89,9 @@ fn nobodys_addresses_are_quarantined_and_only_found_verbatim() {
     let Some(path) = data("tagpacks/packs/usdt_blacklist.yaml") else { return };
     let desk = Desk::new(NOW, &ALONE);
     import(&desk, "usdt", &path);
-    let nobodys: Vec<String> =
-        addresses(&path).into_iter().filter(|address| is_nobodys(address)).collect();
-    for address in &nobodys {
+    let uncontrolled: Vec<String> =
+        addresses(&path).into_iter().filter(|address| is_uncontrolled(address)).collect();
+    for address in &uncontrolled {
         let answer = desk.screen(address, None);
         assert_eq!((answer.decision, answer.score), (Decision::Review, 57), "{address}");
         assert!(answer.is_complete(), "it is the finding that asks for a review: {answer:?}");
@@ -100,7 +100,7 @@ fn nobodys_addresses_are_quarantined_and_only_found_verbatim() {
     }
     // Another precompile and a clean address: nothing is found, on complete data.
     for address in [format!("0x{:040x}", 2), "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed".into()] {
-        assert!(!nobodys.contains(&address));
+        assert!(!uncontrolled.contains(&address));
         let answer = desk.screen(&address, None);
         assert_eq!((answer.decision, answer.findings.len()), (Decision::Allow, 0), "{address}");
     }

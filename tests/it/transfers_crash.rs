@@ -16,7 +16,7 @@ use lazaretto::domain::chain::Chain;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, MovementKind, Position, Transfer, TxStatus,
 };
-use lazaretto::ingest::{Covered, Ingestor};
+use lazaretto::ingest::{CoverageDeclaration, Ingestor};
 use lazaretto::store::Store;
 
 /// Names the data directory to the child; that it is set makes a child.
@@ -126,7 +126,8 @@ fn append_without_end(dir: &Path) {
     loop {
         let next = first + size(number);
         let heights = 0..=next / 8 + 100;
-        let covered = [Covered::heights(Chain::Evm(1), &[MovementKind::Native], heights)];
+        let covered =
+            [CoverageDeclaration::heights(Chain::Evm(1), &[MovementKind::Native], heights)];
         let done = session.append((first..next).map(row).collect(), &covered).unwrap();
         assert!(done.stored.is_empty() || done.first_row == first);
         assert_eq!(done.rows, next.max(rows), "doubled or lost");

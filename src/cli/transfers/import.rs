@@ -25,7 +25,7 @@ use crate::cli::text::escape;
 use crate::cli::{Global, clock, connect};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{Covered, Extent, Gap};
+use crate::domain::coverage::{CoverageDeclaration, Extent, Gap};
 use crate::domain::digits::grouped;
 use crate::domain::transfer::{MovementKind, Transfer};
 use crate::source::rows::{LineBreaks, Progress};
@@ -223,7 +223,7 @@ impl Claim {
         }
     }
 
-    fn covered(&self, arguments: &Arguments) -> Result<Vec<Covered>> {
+    fn covered(&self, arguments: &Arguments) -> Result<Vec<CoverageDeclaration>> {
         let Some(chain) = arguments.chain.as_ref().filter(|_| arguments.is_declaring()) else {
             return Ok(Vec::new());
         };
@@ -254,7 +254,7 @@ impl Claim {
         let heights = arguments.covers.clone().map(Extent::Heights);
         let times = arguments.covers_times.clone().map(Extent::Times);
         let is_clean_import = self.not_understood == 0;
-        let covered = |extent| Covered {
+        let covered = |extent| CoverageDeclaration {
             chain: chain.clone(),
             kinds: kinds.clone(),
             extent,

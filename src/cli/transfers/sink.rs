@@ -14,7 +14,7 @@ use crate::engine::{AppendedSummary, Engine, IngestSession};
 use crate::grpc::client::ingest::{IngestStream, Ingested};
 use crate::grpc::client::{Client, answer};
 use crate::grpc::{self, v1};
-use crate::ingest::Covered;
+use crate::ingest::CoverageDeclaration;
 
 pub enum Sink {
     /// This process holds the store: no message is made of a transfer.
@@ -68,7 +68,7 @@ impl Sink {
     }
 
     /// Takes the word that these blocks are whole in what was put before.
-    pub async fn cover(&mut self, covered: Covered) -> Result<()> {
+    pub async fn cover(&mut self, covered: CoverageDeclaration) -> Result<()> {
         match self {
             Self::Held { session, done, .. } => {
                 append(session, done, Vec::new(), vec![covered]).await
@@ -125,7 +125,7 @@ async fn append(
     session: &mut Option<Box<IngestSession>>,
     done: &mut Ingested,
     batch: Vec<Transfer>,
-    covered: Vec<Covered>,
+    covered: Vec<CoverageDeclaration>,
 ) -> Result<()> {
     let mut ours = session.take().ok_or_else(lost)?;
     let (ours, appended) = blocking(move || {

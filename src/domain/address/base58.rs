@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Address, Checksum, Encoding, Misfit, Trial, solana};
+use super::{Address, Checksum, Encoding, EncodingError, ParseAttempt, solana};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -79,7 +79,7 @@ fn zcash_version(version: [u8; 2]) -> Option<Version> {
 }
 
 /// The forms in Bitcoin's alphabet.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     if !(20..=MAX_TEXT).contains(&input.len()) {
         return Ok(None);
     }
@@ -91,7 +91,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         [first, rest @ ..] if length == 25 => {
             let hash = checked(&buffer[..length], rest)?;
             let (encoding, chains) =
-                version(*first).ok_or(Misfit::Base58Version { version: *first })?;
+                version(*first).ok_or(EncodingError::Base58Version { version: *first })?;
             let key = match encoding {
                 Encoding::Tron => KeyId::Evm(hash),
                 Encoding::P2sh => KeyId::ScriptHash(hash),
@@ -102,7 +102,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         [first, second, rest @ ..] if length == 26 => {
             let hash = checked(&buffer[..length], rest)?;
             let (encoding, chains) = zcash_version([*first, *second])
-                .ok_or(Misfit::Base58Version { version: *first })?;
+                .ok_or(EncodingError::Base58Version { version: *first })?;
             let key = match encoding {
                 Encoding::P2sh => KeyId::ScriptHash(hash),
                 _ => KeyId::PublicKeyHash(hash),
@@ -112,15 +112,15 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         bytes if length == 32 => Ok(solana::from_bytes(input, bytes)),
         // Wallet import format: 32 bytes, and one more for a compressed key.
         bytes if matches!(length, 37 | 38) && split_checksum(bytes).is_some() => {
-            Err(Misfit::PrivateKey)
+            Err(EncodingError::PrivateKey)
         }
         _ => Ok(None),
     }
 }
 
 /// The 20-byte hash at the start of `rest`, if the checksum at the end of `bytes` is right.
-fn checked(bytes: &[u8], rest: &[u8]) -> Result<[u8; 20], Misfit> {
-    let wrong = Misfit::Base58Checksum { version: bytes.first().copied().unwrap_or(0) };
+fn checked(bytes: &[u8], rest: &[u8]) -> Result<[u8; 20], EncodingError> {
+    let wrong = EncodingError::Base58Checksum { version: bytes.first().copied().unwrap_or(0) };
     split_checksum(bytes).ok_or(wrong)?;
     rest.first_chunk().copied().ok_or(wrong)
 }

@@ -7,7 +7,7 @@ use ::bech32::primitives::checksum::Engine;
 use ::bech32::primitives::decode::UncheckedHrpstring;
 use ::bech32::{Bech32, Bech32m, Checksum, Fe32};
 
-use super::{Address, Misfit, Trial, cosmos, mweb, segwit, zcash};
+use super::{Address, EncodingError, ParseAttempt, cosmos, mweb, segwit, zcash};
 
 /// The most characters that the checksum is made for (BIP-173).
 const MAX_TEXT: usize = 90;
@@ -46,11 +46,11 @@ impl<'t> Decoded<'t> {
     }
 
     /// The payload's bytes at the start of `buffer`: up to four bits left over, all zero.
-    pub(super) fn bytes<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Misfit> {
+    pub(super) fn bytes<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], EncodingError> {
         let length = self.symbols() * 5 / 8;
-        let bytes = buffer.get_mut(..length).ok_or(Misfit::Bech32Payload)?;
+        let bytes = buffer.get_mut(..length).ok_or(EncodingError::Bech32Payload)?;
         repack(self.data.iter().map(|&character| SYMBOLS[usize::from(character)]), bytes)
-            .ok_or(Misfit::Bech32Padding)?;
+            .ok_or(EncodingError::Bech32Padding)?;
         Ok(bytes)
     }
 }
@@ -99,21 +99,21 @@ pub(super) fn has_known_prefix(text: &str) -> bool {
 }
 
 /// The forms in bech32.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     let Some((prefix, data)) = input.rsplit_once('1') else {
         return Ok(None);
     };
     let (lower, upper) = cases(input);
     if lower && upper {
         let known = is_known(&prefix.to_ascii_lowercase());
-        return if known { Err(Misfit::Bech32MixedCase) } else { Ok(None) };
+        return if known { Err(EncodingError::Bech32MixedCase) } else { Ok(None) };
     }
     let text = if upper { Cow::Owned(input.to_ascii_lowercase()) } else { Cow::Borrowed(input) };
     let Some(decoded) = decode(&text)? else {
         let wrong = data.bytes().position(|c| SYMBOLS[usize::from(c.to_ascii_lowercase())] > 31);
         return match wrong {
             Some(place) if is_known(text.get(..prefix.len()).unwrap_or_default()) => {
-                Err(Misfit::Bech32Character(prefix.len() + 1 + place))
+                Err(EncodingError::Bech32Character(prefix.len() + 1 + place))
             }
             _ => Ok(None),
         };
@@ -123,7 +123,7 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
 }
 
 /// Checks alphabet and checksum of lower-case `text`; `None` if it has not the shape.
-pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, Misfit> {
+pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, EncodingError> {
     let Ok(parts) = UncheckedHrpstring::new(text) else {
         return Ok(None);
     };
@@ -136,19 +136,19 @@ pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, Misfit> {
     checksum.input_hrp(parts.hrp());
     for character in characters {
         let symbol = Fe32::try_from(SYMBOLS[usize::from(*character)]);
-        checksum.input_fe(symbol.map_err(|_| Misfit::Bech32Checksum)?);
+        checksum.input_fe(symbol.map_err(|_| EncodingError::Bech32Checksum)?);
     }
     let variant = match *checksum.residue() {
         Bech32::TARGET_RESIDUE => Variant::Bech32,
         Bech32m::TARGET_RESIDUE => Variant::Bech32m,
-        _ => return Err(Misfit::Bech32Checksum),
+        _ => return Err(EncodingError::Bech32Checksum),
     };
     let prefix = &text[..text.len() - characters.len() - 1];
     Ok(Some(Decoded { prefix, variant, data: &characters[..length] }))
 }
 
 /// Hands the payload to the family that its prefix names. The address has no text yet.
-fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, Misfit> {
+fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, EncodingError> {
     let prefix = decoded.prefix;
     if let Some(chains) = mweb::chains(prefix) {
         return mweb::read(decoded, chains);
@@ -157,7 +157,7 @@ fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, Misfit
         return zcash::read(decoded);
     }
     if length > MAX_TEXT {
-        return Err(Misfit::Bech32Length(length));
+        return Err(EncodingError::Bech32Length(length));
     }
     if let Some(chains) = segwit::chains(prefix) {
         return segwit::read(decoded, chains);

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::bech32::{SYMBOLS, cases, repack};
-use super::{Address, Checksum, Encoding, Misfit, Trial};
+use super::{Address, Checksum, Encoding, EncodingError, ParseAttempt};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -20,13 +20,13 @@ const CHECKSUM: usize = 8;
 const LENGTHS: [usize; 2] = [42, 61];
 
 /// Addresses with and without prefix, in lower or upper case.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     let (prefix, payload) = match input.split_once(':') {
         Some((prefix, payload)) => (Some(prefix.to_ascii_lowercase()), payload),
         None => (None, input),
     };
     if prefix.as_deref().is_some_and(|prefix| PREFIXES.iter().all(|(known, _)| *known != prefix)) {
-        return Err(Misfit::CashAddrPrefix);
+        return Err(EncodingError::CashAddrPrefix);
     }
     let symbols: Option<Vec<u8>> = payload
         .bytes()
@@ -35,18 +35,18 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         .collect();
     let symbols = match symbols.filter(|symbols| LENGTHS.contains(&symbols.len())) {
         Some(symbols) => symbols,
-        None if prefix.is_some() => return Err(Misfit::CashAddrPayload),
+        None if prefix.is_some() => return Err(EncodingError::CashAddrPayload),
         None => return Ok(None),
     };
     if cases(input) == (true, true) {
-        return Err(Misfit::CashAddrMixedCase);
+        return Err(EncodingError::CashAddrMixedCase);
     }
     let (found, chains) = PREFIXES
         .into_iter()
         .filter(|(known, _)| prefix.as_deref().is_none_or(|prefix| prefix == *known))
         .find(|(known, _)| polymod(known, &symbols) == 0)
-        .ok_or(Misfit::CashAddrChecksum)?;
-    let key = key(&symbols[..symbols.len() - CHECKSUM]).ok_or(Misfit::CashAddrPayload)?;
+        .ok_or(EncodingError::CashAddrChecksum)?;
+    let key = key(&symbols[..symbols.len() - CHECKSUM]).ok_or(EncodingError::CashAddrPayload)?;
     let canonical = match prefix {
         Some(_) if !cases(input).1 => Cow::Borrowed(input),
         _ => Cow::Owned(format!("{found}:{}", payload.to_ascii_lowercase())),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use ::bech32::Hrp;
 
 use super::bech32::{Decoded, Variant};
-use super::{Address, Checksum, Encoding, Misfit};
+use super::{Address, Checksum, Encoding, EncodingError};
 use crate::domain::chain::{Chain, is_reference};
 use crate::domain::key_id::KeyId;
 
@@ -52,18 +52,18 @@ pub(super) fn is_known(prefix: &str) -> bool {
 }
 
 /// The account behind a payload; `None` if it has not the length of one.
-pub(super) fn read(decoded: &Decoded<'_>) -> Option<Result<Address<'static>, Misfit>> {
+pub(super) fn read(decoded: &Decoded<'_>) -> Option<Result<Address<'static>, EncodingError>> {
     let prefix = decoded.prefix;
     let known = known(prefix);
     // 20 and 32 bytes. The secret and public keys of Nostr and age have the same shape.
     let symbols = decoded.symbols();
     let shaped = decoded.variant == Variant::Bech32 && matches!(symbols, 32 | 52);
     if !shaped || !is_reference(prefix) {
-        return known.map(|_| Err(Misfit::Bech32Payload));
+        return known.map(|_| Err(EncodingError::Bech32Payload));
     }
     match prefix {
-        "nsec" => return Some(Err(Misfit::PrivateKey)),
-        "npub" | "note" | "age" => return Some(Err(Misfit::Bech32Payload)),
+        "nsec" => return Some(Err(EncodingError::PrivateKey)),
+        "npub" | "note" | "age" => return Some(Err(EncodingError::Bech32Payload)),
         _ => {}
     }
     let mut buffer = [0; 32];
@@ -74,7 +74,7 @@ fn account(
     prefix: &str,
     known: Option<(Chain, Kind)>,
     bytes: &[u8],
-) -> Result<Address<'static>, Misfit> {
+) -> Result<Address<'static>, EncodingError> {
     let (chain, kind) = known.unwrap_or((Chain::AnyCosmos, Kind::Either));
     let keys = if let Ok(hash) = <[u8; 20]>::try_from(bytes) {
         match kind {
@@ -83,7 +83,7 @@ fn account(
             Kind::Either => vec![KeyId::PublicKeyHash(hash), KeyId::Evm(hash)],
         }
     } else {
-        let account = bytes.try_into().map_err(|_| Misfit::Bech32Payload)?;
+        let account = bytes.try_into().map_err(|_| EncodingError::Bech32Payload)?;
         vec![KeyId::Account32 { prefix: prefix.into(), account }]
     };
     Ok(Address {

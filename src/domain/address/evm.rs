@@ -3,7 +3,7 @@
 
 use sha3::{Digest, Keccak256};
 
-use super::{Address, Checksum, Encoding, Misfit, Trial};
+use super::{Address, Checksum, Encoding, EncodingError, ParseAttempt};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -56,23 +56,23 @@ pub(super) fn parse_lower_case(input: &str) -> Option<Address<'_>> {
 
 /// An address of any case. One case throughout carries no checksum, except that upper case may be
 /// what EIP-55 asks for.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     let digits = match input.as_bytes() {
         [b'0', b'x', digits @ ..] => digits,
-        [b'0', b'X', ..] => return Err(Misfit::EvmPrefix),
+        [b'0', b'X', ..] => return Err(EncodingError::EvmPrefix),
         digits if digits.len() == 40 && digits.iter().all(u8::is_ascii_hexdigit) => {
-            return Err(Misfit::BareHex);
+            return Err(EncodingError::BareHex);
         }
         _ => return Ok(None),
     };
     let Ok(digits) = <&[u8; 40]>::try_from(digits) else {
         // 0x41...: TRON's own hex form with a prefix.
         let tron = digits.len() == 42 && digits.starts_with(b"41");
-        return if tron { Ok(None) } else { Err(Misfit::EvmLength(digits.len())) };
+        return if tron { Ok(None) } else { Err(EncodingError::EvmLength(digits.len())) };
     };
     let Some(bytes) = decode::<true>(digits) else {
         let wrong = digits.iter().position(|digit| !digit.is_ascii_hexdigit());
-        return Err(Misfit::EvmDigit(2 + wrong.unwrap_or(0)));
+        return Err(EncodingError::EvmDigit(2 + wrong.unwrap_or(0)));
     };
     let checksum = match (
         digits.iter().any(u8::is_ascii_lowercase),

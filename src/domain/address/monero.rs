@@ -5,7 +5,7 @@
 
 use sha3::{Digest, Keccak256};
 
-use super::{Address, Checksum, Encoding, Misfit, Trial};
+use super::{Address, Checksum, Encoding, EncodingError, ParseAttempt};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -42,19 +42,19 @@ fn network(byte: u8) -> Option<(Encoding, &'static [Chain])> {
 }
 
 /// Addresses of 95 (plain), 97 (featured), 106 (integrated) or 108 (both) characters.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     if !matches!(input.len(), 95 | 97 | 106 | 108) {
         return Ok(None);
     }
-    let (buffer, length) = decode(input).ok_or(Misfit::MoneroBase58)?;
+    let (buffer, length) = decode(input).ok_or(EncodingError::MoneroBase58)?;
     let (payload, checksum) =
-        buffer[..length].split_last_chunk::<4>().ok_or(Misfit::MoneroBase58)?;
+        buffer[..length].split_last_chunk::<4>().ok_or(EncodingError::MoneroBase58)?;
     let byte = payload[0];
     if Keccak256::digest(payload)[..4] != checksum[..] {
-        return Err(Misfit::MoneroChecksum);
+        return Err(EncodingError::MoneroChecksum);
     }
-    let (encoding, chains) = network(byte).ok_or(Misfit::MoneroNetwork(byte))?;
-    let (keys, rest) = payload[1..].split_first_chunk().ok_or(Misfit::MoneroBase58)?;
+    let (encoding, chains) = network(byte).ok_or(EncodingError::MoneroNetwork(byte))?;
+    let (keys, rest) = payload[1..].split_first_chunk().ok_or(EncodingError::MoneroBase58)?;
     let payment_id = match (encoding, rest) {
         (Encoding::Monero | Encoding::MoneroSubaddress, []) => None,
         (Encoding::MoneroIntegrated, id) if id.len() == 8 => id.try_into().ok(),
@@ -62,12 +62,12 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
         (Encoding::MoneroFeatured, [0..=7, id @ ..]) => match (rest[0] & 2, id.len()) {
             (0, 0) => None,
             (2, 8) => id.try_into().ok(),
-            _ => return Err(Misfit::MoneroFeatures(rest[0])),
+            _ => return Err(EncodingError::MoneroFeatures(rest[0])),
         },
         (Encoding::MoneroFeatured, [features, ..]) => {
-            return Err(Misfit::MoneroFeatures(*features));
+            return Err(EncodingError::MoneroFeatures(*features));
         }
-        _ => return Err(Misfit::MoneroNetwork(byte)),
+        _ => return Err(EncodingError::MoneroNetwork(byte)),
     };
     let key = KeyId::MoneroKeys(*keys);
     let address = Address::new(input, encoding, Checksum::Verified, chains, key);

@@ -2,7 +2,7 @@
 //! `key_io.cpp` of Litecoin Core). Longer than BIP-173 allows.
 
 use super::bech32::{Decoded, Variant};
-use super::{Address, Checksum, Encoding, Misfit};
+use super::{Address, Checksum, Encoding, EncodingError};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -19,14 +19,14 @@ pub(super) fn chains(prefix: &str) -> Option<&'static [Chain]> {
 pub(super) fn read(
     decoded: &Decoded<'_>,
     chains: &'static [Chain],
-) -> Result<Address<'static>, Misfit> {
+) -> Result<Address<'static>, EncodingError> {
     let Some((0, rest)) = decoded.split_first() else {
-        return Err(Misfit::Bech32Payload);
+        return Err(EncodingError::Bech32Payload);
     };
     if decoded.variant != Variant::Bech32 {
-        return Err(Misfit::Bech32Variant);
+        return Err(EncodingError::Bech32Variant);
     }
     let mut buffer = [0; 66];
-    let keys = rest.bytes(&mut buffer)?.try_into().map_err(|_| Misfit::Bech32Payload)?;
+    let keys = rest.bytes(&mut buffer)?.try_into().map_err(|_| EncodingError::Bech32Payload)?;
     Ok(Address::new("", Encoding::Mweb, Checksum::Verified, chains, KeyId::Mweb(keys)))
 }

@@ -2,13 +2,13 @@
 //! explorers, several in one cell. One reader for rows of lists and for questions.
 //!
 //! An address that [`Address::parse`] understands as it stands is never read otherwise. Of anything
-//! else the reader says what it took off ([`Dress`]). Where a checksum, or `0x` and 40 hex digits,
+//! else the reader says what it took off ([`Normalization`]). Where a checksum, or `0x` and 40 hex digits,
 //! does not bear a reading out, the text is a fault: a question is then INCOMPLETE, a row of a list
 //! goes to quarantine, and the addresses that such a text holds are kept as suspects.
 
 mod clues;
 mod confusables;
-mod dress;
+mod normalization;
 mod spelling;
 mod text;
 mod uri;
@@ -19,11 +19,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub use dress::Dress;
+pub use normalization::Normalization;
 
 use super::{
-    Address, AddressError, Checksum, Encoding, MAX_ADDRESS, Misfit, check_text, evm, nobody,
-    split_caip10, understand, understand_known,
+    Address, AddressError, Checksum, Encoding, EncodingError, MAX_ADDRESS, check_text, evm,
+    parse_form, parse_known_form, split_caip10, uncontrolled,
 };
 use crate::domain::chain::Chain;
 
@@ -41,27 +41,27 @@ pub struct Reading<'a> {
     /// Further ones, each once, in the order of the text.
     pub others: Vec<Address<'a>>,
     /// What was taken off to find them.
-    pub dress: Vec<Dress>,
+    pub normalizations: Vec<Normalization>,
     /// Addresses in a text with a fault, which are likely meant and are not surely so.
     pub suspects: Vec<Address<'a>>,
     /// Addresses that nobody controls, left out of a row of a list.
-    pub nobodys: Vec<Address<'a>>,
+    pub uncontrolled: Vec<Address<'a>>,
     /// Why the text, or a part of it, was not understood.
     pub fault: Option<AddressError>,
 }
 
 impl<'a> Reading<'a> {
-    /// Reads a question. `chain` is a wish, as for [`Address::parse`].
+    /// Reads a question. `chain` is a chain_hint, as for [`Address::parse`].
     #[inline]
-    pub fn of_question(input: &'a str, chain: Option<&Chain>) -> Self {
+    pub fn from_query(input: &'a str, chain: Option<&Chain>) -> Self {
         let text = input.trim_ascii();
         if let Some(address) = evm::parse_lower_case(text) {
             return Self { first: Some(address), ..Self::default() };
         }
-        Self::of_other_question(input, text, chain)
+        Self::from_noncanonical_query(input, text, chain)
     }
 
-    fn of_other_question(input: &'a str, text: &'a str, chain: Option<&Chain>) -> Self {
+    fn from_noncanonical_query(input: &'a str, text: &'a str, chain: Option<&Chain>) -> Self {
         if let Some(address) = clean(text, chain) {
             return Self { first: Some(address), ..Self::default() };
         }
@@ -77,7 +77,7 @@ impl<'a> Reading<'a> {
     /// [`Address::chains`] is narrowed to that chain; if not, all chains of the form stand. An
     /// unknown form is taken verbatim where the ticker is unknown too (on `ticker:<ticker>`) or
     /// names a chain that we do not know.
-    pub fn of_listed(input: &'a str, ticker: &str) -> Self {
+    pub fn from_list_cell(input: &'a str, ticker: &str) -> Self {
         let hint = match Chain::from_ticker(ticker) {
             None if super::is_unknown_ticker(ticker) => {
                 Some(Chain::Other(format!("ticker:{ticker}").into()))
@@ -97,7 +97,7 @@ impl<'a> Reading<'a> {
             }
             None => text::read(input, hint.as_ref()),
         };
-        reading.leave_out_nobodys();
+        reading.leave_out_uncontrolled();
         for address in reading.first.iter_mut().chain(&mut reading.others) {
             if ticker.eq_ignore_ascii_case("BNB") {
                 // The one ticker of two chains that we know by form.
@@ -111,7 +111,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The one address of a text that is understood whole.
-    pub fn into_one(self) -> Result<Address<'a>, AddressError> {
+    pub fn into_single(self) -> Result<Address<'a>, AddressError> {
         match (self.fault, self.first, self.others.len()) {
             (Some(fault), ..) => Err(fault),
             (None, None, _) => Err(AddressError::Empty),
@@ -130,29 +130,29 @@ impl<'a> Reading<'a> {
         self.first.iter().chain(&self.others)
     }
 
-    fn leave_out_nobodys(&mut self) {
-        self.suspects.retain(|address| nobody::why(address).is_none());
-        let Some(why) = self.addresses().find_map(nobody::why) else { return };
+    fn leave_out_uncontrolled(&mut self) {
+        self.suspects.retain(|address| uncontrolled::why(address).is_none());
+        let Some(why) = self.addresses().find_map(uncontrolled::why) else { return };
         let all = self.first.take().into_iter().chain(std::mem::take(&mut self.others));
-        let (nobodys, mut kept): (Vec<_>, Vec<_>) = all.partition(Address::is_nobodys);
-        self.nobodys = nobodys;
+        let (uncontrolled, mut kept): (Vec<_>, Vec<_>) = all.partition(Address::is_uncontrolled);
+        self.uncontrolled = uncontrolled;
         if !kept.is_empty() {
             self.others = kept.split_off(1);
         }
         self.first = kept.pop();
-        self.fault.get_or_insert(AddressError::NobodysAddress(why));
+        self.fault.get_or_insert(AddressError::Uncontrolled(why));
     }
 }
 
 /// The text as [`Address::parse`] understands it, unless that is letter for letter: then what it is
 /// dressed in has to come off first.
-fn clean<'a>(text: &'a str, wish: Option<&Chain>) -> Option<Address<'a>> {
+fn clean<'a>(text: &'a str, chain_hint: Option<&Chain>) -> Option<Address<'a>> {
     if let Some(address) = evm::parse_lower_case(text) {
         return Some(address);
     }
     check_text(text, 0).ok()?;
     if let Some((chain, rest)) = split_caip10(text).filter(|(chain, _)| !is_did(chain)) {
-        let mut address = understand(rest, Some(&chain)).ok()?;
+        let mut address = parse_form(rest, Some(&chain)).ok()?;
         if address.encoding() == Encoding::Verbatim && !text::certain(rest).is_empty() {
             return None;
         }
@@ -160,7 +160,7 @@ fn clean<'a>(text: &'a str, wish: Option<&Chain>) -> Option<Address<'a>> {
         address.written_chain = Some(chain);
         return Some(address);
     }
-    understand_known(text, wish).ok()
+    parse_known_form(text, chain_hint).ok()
 }
 
 /// Whether what looks like a chain is the beginning of a decentralized identifier.
@@ -176,13 +176,13 @@ fn is_certain(address: &Address<'_>) -> bool {
 
 /// The same text as a person would compare it by: without blanks and invisible characters around and
 /// within, and without quotes and brackets around.
-pub fn bare(text: &str) -> Cow<'_, str> {
-    dress::bare(text)
+pub fn comparison_text(text: &str) -> Cow<'_, str> {
+    normalization::comparison_text(text)
 }
 
 /// A quarantined text, and its words of the length of an address, as far as they have no upper-case
 /// letter: base58 does not survive lower case.
-pub fn lowered(bare: &str) -> impl Iterator<Item = &str> {
+pub fn lower_case_variants(bare: &str) -> impl Iterator<Item = &str> {
     let words = bare.split(|c: char| !c.is_ascii_alphanumeric());
     let words = words.filter(move |word| (25..=128).contains(&word.len()) && *word != bare);
     let is_lower = |text: &&str| !text.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use ::bech32::{Fe32, Hrp};
 
 use super::bech32::{Decoded, Variant};
-use super::{Address, Checksum, Encoding, Misfit};
+use super::{Address, Checksum, Encoding, EncodingError};
 use crate::domain::chain::{Chain, is_reference};
 use crate::domain::key_id::{KeyId, Program};
 
@@ -29,17 +29,17 @@ pub(super) fn chains(prefix: &str) -> Option<&'static [Chain]> {
 pub(super) fn read(
     decoded: &Decoded<'_>,
     chains: &'static [Chain],
-) -> Result<Address<'static>, Misfit> {
-    let (version, rest) = decoded.split_first().ok_or(Misfit::Bech32Payload)?;
+) -> Result<Address<'static>, EncodingError> {
+    let (version, rest) = decoded.split_first().ok_or(EncodingError::Bech32Payload)?;
     if version > 16 {
-        return Err(Misfit::WitnessVersion(version));
+        return Err(EncodingError::WitnessVersion(version));
     }
     if (version == 0) != (decoded.variant == Variant::Bech32) {
-        return Err(Misfit::Bech32Variant);
+        return Err(EncodingError::Bech32Variant);
     }
     let mut buffer = [0; 64];
     let bytes = rest.bytes(&mut buffer)?;
-    let wrong_length = Misfit::WitnessLength(bytes.len());
+    let wrong_length = EncodingError::WitnessLength(bytes.len());
     let program = Program::new(bytes).ok_or(wrong_length)?;
     let (encoding, key) = match (version, bytes.len()) {
         (0, 20) => {
@@ -56,11 +56,11 @@ pub(super) fn read(
 
 /// A payload after a prefix that we do not know (`vtc`, `grs`, ...). What is segwit-shaped can be
 /// nothing else that we know: a Cosmos-style account is one symbol shorter.
-pub(super) fn read_unknown(decoded: &Decoded<'_>) -> Result<Address<'static>, Misfit> {
+pub(super) fn read_unknown(decoded: &Decoded<'_>) -> Result<Address<'static>, EncodingError> {
     if !is_reference(decoded.prefix) {
-        return Err(Misfit::Bech32Payload);
+        return Err(EncodingError::Bech32Payload);
     }
-    let mut address = read(decoded, &[]).map_err(|_| Misfit::Bech32Payload)?;
+    let mut address = read(decoded, &[]).map_err(|_| EncodingError::Bech32Payload)?;
     let chain = Chain::Other(format!("bech32:{}", decoded.prefix).into());
     address.chains = Cow::Owned(vec![chain]);
     Ok(address)

@@ -17,7 +17,7 @@ pub(super) fn is_system(input: &str) -> bool {
 /// Without a checksum, a mistyped bech32 address of 43 or 44 characters (`osmo1...`, `bcrt1...`)
 /// would be taken for a Solana account. So both cases must occur at least twice, which bech32 with
 /// one wrong character never shows and all but some 10 in a thousand million accounts do; those few
-/// need their chain ([`parse_wished`]).
+/// need their chain ([`parse_hinted`]).
 pub(super) fn from_bytes<'a>(input: &'a str, bytes: &[u8]) -> Option<Address<'a>> {
     if !cases_at_least_twice(input) && !is_system(input) {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn from_bytes<'a>(input: &'a str, bytes: &[u8]) -> Option<Address<'a>
 }
 
 /// The account behind any base58 of 32 bytes, when Solana is asked for.
-pub(super) fn parse_wished(input: &str) -> Option<Address<'_>> {
+pub(super) fn parse_hinted(input: &str) -> Option<Address<'_>> {
     let mut bytes = [0; 32];
     let length = bs58::decode(input).onto(bytes.as_mut_slice()).ok()?;
     account(input, &bytes[..length])

@@ -143,38 +143,41 @@ fn accounts_of_either_kind_of_key_are_looked_up_as_both() {
 
 #[test]
 fn wrong_input_is_refused_with_the_reason_of_the_nearest_form() {
-    let check = |input: &str, reason: Misfit| {
+    let check = |input: &str, reason: EncodingError| {
         let error = Address::parse(input, None).unwrap_err();
         assert_eq!(error, AddressError::NotUnderstood(reason), "{input}");
     };
-    check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", Misfit::Base58Checksum { version: 0 });
-    check("RTg8togXdjfUHf3So38k3vk4yL5DxRkzB9", Misfit::Base58Version { version: 60 });
-    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", Misfit::Bech32Checksum);
-    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3tb", Misfit::Bech32Character(41));
-    check("bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Misfit::Bech32MixedCase);
-    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh", Misfit::Bech32Variant);
-    check("bc1pw5dgrnzv", Misfit::WitnessLength(1));
+    check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", EncodingError::Base58Checksum { version: 0 });
+    check("RTg8togXdjfUHf3So38k3vk4yL5DxRkzB9", EncodingError::Base58Version { version: 60 });
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", EncodingError::Bech32Checksum);
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3tb", EncodingError::Bech32Character(41));
+    check("bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", EncodingError::Bech32MixedCase);
+    check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh", EncodingError::Bech32Variant);
+    check("bc1pw5dgrnzv", EncodingError::WitnessLength(1));
     check(
         "BC130XLXVLHEMJA6C4DQV22UAPCTQUPFHLXM9H8Z3K2E72Q4K9HCZ7VQ7ZWS8R",
-        Misfit::WitnessVersion(17),
+        EncodingError::WitnessVersion(17),
     );
-    check("0x12", Misfit::EvmLength(2));
-    check("0xG000000000000000000000000000000000000001", Misfit::EvmDigit(2));
-    check("0XD1220A0CF47C7B9BE7A2E6BA89F429762E7B9ADB", Misfit::EvmPrefix);
-    check("d1220a0cf47c7b9be7a2e6ba89f429762e7b9adb", Misfit::BareHex);
-    check("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6c", Misfit::CashAddrChecksum);
-    check("bitcoin:1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", Misfit::CashAddrPrefix);
-    check("rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpg", Misfit::Base58Checksum { version: 0 });
+    check("0x12", EncodingError::EvmLength(2));
+    check("0xG000000000000000000000000000000000000001", EncodingError::EvmDigit(2));
+    check("0XD1220A0CF47C7B9BE7A2E6BA89F429762E7B9ADB", EncodingError::EvmPrefix);
+    check("d1220a0cf47c7b9be7a2e6ba89f429762e7b9adb", EncodingError::BareHex);
+    check(
+        "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6c",
+        EncodingError::CashAddrChecksum,
+    );
+    check("bitcoin:1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH", EncodingError::CashAddrPrefix);
+    check("rGWrZyQqhTp9Xu7G5Pkayo7bXjH4k4QYpg", EncodingError::Base58Checksum { version: 0 });
     check(
         "4AWygwA3hHNE4e4Yr9PtRWJiorXTjZkCi57g4ExYzfXDFFQ8DRFEFyui1dLqVknpqQjGUBdTMbgaFAZaDbrVHdk3GAKBZ3E",
-        Misfit::MoneroChecksum,
+        EncodingError::MoneroChecksum,
     );
-    check("5Kd3NBUAdUnhyzenEwVLy9pBKxSwXvE9FMPyR4UKZvpe6E3AgLr", Misfit::PrivateKey);
+    check("5Kd3NBUAdUnhyzenEwVLy9pBKxSwXvE9FMPyR4UKZvpe6E3AgLr", EncodingError::PrivateKey);
     // The flag of a 64-bit tag, which the ledger does not have.
     let long_tag = [[5, 0x44].as_slice(), &[7; 20], &[2], &[1; 8]].concat();
     let long_tag = base58::encode_checked(long_tag, bs58::Alphabet::RIPPLE);
-    check(&long_tag, Misfit::XrpFlags);
-    check("hello", Misfit::NoShape);
+    check(&long_tag, EncodingError::XrpFlags);
+    check("hello", EncodingError::NoShape);
 }
 
 #[test]
@@ -189,11 +192,12 @@ fn text_that_is_not_visible_ascii_is_refused_with_its_place() {
     check("1BgGZ9tcN4rm9KBz Dn7KprQz87SZ26SAMH", 16, ' ');
     check("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\u{a0}", 34, '\u{a0}');
     assert_eq!(Address::parse("", None), Err(AddressError::Empty));
-    assert_eq!(Reading::of_listed(" \n", "XBT").into_one(), Err(AddressError::Empty));
+    assert_eq!(Reading::from_list_cell(" \n", "XBT").into_single(), Err(AddressError::Empty));
     let long = "1".repeat(MAX_ADDRESS + 1);
     assert_eq!(Address::parse(&long, None), Err(AddressError::TooLong(MAX_ADDRESS + 1)));
-    let padded =
-        Reading::of_listed(" 1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\r\n", "XBT").into_one().unwrap();
+    let padded = Reading::from_list_cell(" 1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH\r\n", "XBT")
+        .into_single()
+        .unwrap();
     assert_eq!(padded.canonical(), "1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMH");
 }
 

@@ -1,7 +1,7 @@
 //! TRON accounts in hex: 41 and 40 hex digits, as nodes print them. Canonical is the base58 form,
 //! which is read elsewhere.
 
-use super::{Address, Checksum, Encoding, Trial, base58};
+use super::{Address, Checksum, Encoding, ParseAttempt, base58};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -9,7 +9,7 @@ use crate::domain::key_id::KeyId;
 pub(super) const VERSION: u8 = 0x41;
 
 /// 41 and 40 hex digits of either case, with or without 0x. Carries no checksum.
-pub(super) fn parse_hex(input: &str) -> Trial<'_> {
+pub(super) fn parse_hex(input: &str) -> ParseAttempt<'_> {
     let hex = input.strip_prefix("0x").unwrap_or(input);
     let Some(digits) = hex.strip_prefix("41").filter(|digits| digits.len() == 40) else {
         return Ok(None);

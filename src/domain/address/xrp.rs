@@ -1,7 +1,7 @@
 //! XRP Ledger accounts: base58check in the ledger's own alphabet, and X-addresses, which carry the
 //! network and a destination tag (XLS-5, <https://xrpaddress.info>).
 
-use super::{Address, Checksum, Encoding, Misfit, Trial, base58};
+use super::{Address, Checksum, Encoding, EncodingError, ParseAttempt, base58};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -12,7 +12,7 @@ const X_MAIN: [u8; 2] = [0x05, 0x44];
 const X_TEST: [u8; 2] = [0x04, 0x93];
 
 /// Classic accounts and X-addresses.
-pub(super) fn parse(input: &str) -> Trial<'_> {
+pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     if !(25..=48).contains(&input.len()) {
         return Ok(None);
     }
@@ -24,7 +24,8 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     let bytes = &buffer[..length];
     match bytes {
         [ACCOUNT, account @ ..] if length == 25 => {
-            base58::split_checksum(bytes).ok_or(Misfit::Base58Checksum { version: ACCOUNT })?;
+            base58::split_checksum(bytes)
+                .ok_or(EncodingError::Base58Checksum { version: ACCOUNT })?;
             let account = account.first_chunk().copied().unwrap_or_default();
             Ok(Some(Address::new(
                 input,
@@ -41,20 +42,20 @@ pub(super) fn parse(input: &str) -> Trial<'_> {
     }
 }
 
-fn parse_x<'a>(input: &'a str, version: [u8; 2], bytes: &[u8], rest: &[u8]) -> Trial<'a> {
+fn parse_x<'a>(input: &'a str, version: [u8; 2], bytes: &[u8], rest: &[u8]) -> ParseAttempt<'a> {
     let chains: &'static [Chain] = match version {
         X_MAIN => &[Chain::Xrp],
         X_TEST => &[Chain::XrpTestnet],
         _ => return Ok(None),
     };
-    base58::split_checksum(bytes).ok_or(Misfit::Base58Checksum { version: version[0] })?;
+    base58::split_checksum(bytes).ok_or(EncodingError::Base58Checksum { version: version[0] })?;
     let (Some(account), [flag, tag @ .., _, _, _, _]) = (rest.first_chunk(), &rest[20..]) else {
         return Ok(None);
     };
     let tag = match (flag, tag) {
         (0, [0, 0, 0, 0, 0, 0, 0, 0]) => None,
         (1, [a, b, c, d, 0, 0, 0, 0]) => Some(u32::from_le_bytes([*a, *b, *c, *d])),
-        _ => return Err(Misfit::XrpFlags),
+        _ => return Err(EncodingError::XrpFlags),
     };
     let key = KeyId::PublicKeyHash(*account);
     let address = Address::new(input, Encoding::XrpX, Checksum::Verified, chains, key);

@@ -4,7 +4,7 @@
 use ::bech32::Hrp;
 
 use super::bech32::{Decoded, Variant};
-use super::{Address, Checksum, Encoding, MAX_ADDRESS, Misfit};
+use super::{Address, Checksum, Encoding, EncodingError, MAX_ADDRESS};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 
@@ -27,7 +27,7 @@ pub(super) fn is_prefix(prefix: &str) -> bool {
 }
 
 /// The address behind a payload after one of the prefixes.
-pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, Misfit> {
+pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, EncodingError> {
     let chains: &'static [Chain] = match decoded.prefix {
         "zs" | "u" | "tex" => &[Chain::Zcash],
         _ => &[Chain::ZcashTestnet],
@@ -38,12 +38,12 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, Misfit> {
         _ => (Encoding::ZcashSapling, Variant::Bech32),
     };
     if decoded.variant != variant {
-        return Err(Misfit::Bech32Variant);
+        return Err(EncodingError::Bech32Variant);
     }
     let mut buffer = [0; MAX_ADDRESS];
     let length = decoded.bytes(&mut buffer)?.len();
     let bytes = &mut buffer[..length];
-    let payload = Misfit::Bech32Payload;
+    let payload = EncodingError::Bech32Payload;
     let keys = match encoding {
         Encoding::ZcashUnified => unified(decoded.prefix, bytes)?,
         Encoding::ZcashTex => {
@@ -57,27 +57,27 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, Misfit> {
 }
 
 /// The receivers of a unified address that we know, one key id each, in the order of typecodes.
-fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, Misfit> {
-    f4jumble::f4jumble_inv_mut(bytes).map_err(|_| Misfit::Unified("its length"))?;
+fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, EncodingError> {
+    f4jumble::f4jumble_inv_mut(bytes).map_err(|_| EncodingError::Unified("its length"))?;
     let (mut items, padding) =
-        bytes.split_last_chunk::<PADDING>().ok_or(Misfit::Unified("its length"))?;
+        bytes.split_last_chunk::<PADDING>().ok_or(EncodingError::Unified("its length"))?;
     let mut expected = [0; PADDING];
     expected[..prefix.len()].copy_from_slice(prefix.as_bytes());
     if *padding != expected {
-        return Err(Misfit::Unified("its padding"));
+        return Err(EncodingError::Unified("its padding"));
     }
     let mut keys = Vec::new();
     let mut unknown = Vec::new();
     let mut last = None;
     while !items.is_empty() {
-        let cut_short = Misfit::Unified("a receiver is cut short");
+        let cut_short = EncodingError::Unified("a receiver is cut short");
         let (typecode, length, rest) = header(items).ok_or(cut_short)?;
         let (receiver, rest) = rest.split_at_checked(length).ok_or(cut_short)?;
         if last.is_some_and(|last| last >= typecode) {
-            return Err(Misfit::Unified("receivers are not in ascending order"));
+            return Err(EncodingError::Unified("receivers are not in ascending order"));
         }
         if (last, typecode) == (Some(0), 1) {
-            return Err(Misfit::Unified("both P2PKH and P2SH"));
+            return Err(EncodingError::Unified("both P2PKH and P2SH"));
         }
         match receiver_key(typecode, receiver)? {
             Some(key) => keys.push(key),
@@ -87,8 +87,8 @@ fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, Misfit> {
         items = rest;
     }
     match last {
-        None | Some(0 | 1) => Err(Misfit::Unified("no shielded receiver")),
-        _ if keys.is_empty() => Err(Misfit::Unified("no receiver of a known kind")),
+        None | Some(0 | 1) => Err(EncodingError::Unified("no shielded receiver")),
+        _ if keys.is_empty() => Err(EncodingError::Unified("no receiver of a known kind")),
         _ => {
             keys.extend(unknown);
             Ok(keys)
@@ -103,18 +103,18 @@ fn unknown_receiver(typecode: u64, receiver: &[u8]) -> KeyId {
 }
 
 /// The key id of one receiver; `None` for a kind that we do not know.
-fn receiver_key(typecode: u64, receiver: &[u8]) -> Result<Option<KeyId>, Misfit> {
+fn receiver_key(typecode: u64, receiver: &[u8]) -> Result<Option<KeyId>, EncodingError> {
     let key = match typecode {
         0 => receiver.try_into().map(KeyId::PublicKeyHash),
         1 => receiver.try_into().map(KeyId::ScriptHash),
         2 => receiver.try_into().map(KeyId::Sapling),
         3 => receiver.try_into().map(KeyId::Orchard),
         // Metadata that must be understood (ZIP-316, revision 1).
-        0xe0..=0xfc => return Err(Misfit::Unified("metadata that must be understood")),
+        0xe0..=0xfc => return Err(EncodingError::Unified("metadata that must be understood")),
         4..=0x0200_0000 => return Ok(None),
-        _ => return Err(Misfit::Unified("a typecode is out of range")),
+        _ => return Err(EncodingError::Unified("a typecode is out of range")),
     };
-    key.map(Some).map_err(|_| Misfit::Unified("the length of a receiver"))
+    key.map(Some).map_err(|_| EncodingError::Unified("the length of a receiver"))
 }
 
 /// Typecode and length, each a compact size, and what follows.

@@ -247,7 +247,7 @@ pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
 }
 
 /// Takes rows that are understood now off the gap that counts them.
-pub fn take_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
+pub fn subtract_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
     let Some(GapPlace::Rows(fewer)) = gap.place else { return };
     let counts = |known: &Gap| {
         (known.kind, known.cause) == (gap.kind, gap.cause) && known.extent.holds(&gap.extent)
@@ -374,10 +374,10 @@ mod tests {
         heights.clone().for_each(|height| add_gap(&mut gaps, rows(height, 1)));
         assert_eq!(gaps.len(), MAX_GAPS);
         for height in heights.clone() {
-            take_rows(&mut gaps, &rows(height, 2));
+            subtract_rows(&mut gaps, &rows(height, 2));
         }
         assert!(!gaps.is_empty());
-        heights.for_each(|height| take_rows(&mut gaps, &rows(height, 1)));
+        heights.for_each(|height| subtract_rows(&mut gaps, &rows(height, 1)));
         assert_eq!(gaps, []);
     }
 

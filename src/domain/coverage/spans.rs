@@ -63,7 +63,7 @@ pub fn below(spans: &[RangeInclusive<u64>], height: u64) -> Spans {
 }
 
 /// The spans that hold `heights`, in any order.
-pub fn spans_of(mut heights: Vec<u64>) -> Spans {
+pub fn spans_from(mut heights: Vec<u64>) -> Spans {
     heights.sort_unstable();
     heights.dedup();
     let single: Vec<_> = heights.into_iter().map(|height| height..=height).collect();
@@ -93,7 +93,7 @@ mod tests {
             b in prop::collection::vec(0_u64..60, 0..40),
             cut in 0_u64..61,
         ) {
-            let (of_a, of_b) = (spans_of(a.clone()), spans_of(b.clone()));
+            let (of_a, of_b) = (spans_from(a.clone()), spans_from(b.clone()));
             let want_a: BTreeSet<u64> = a.into_iter().collect();
             let want_b: BTreeSet<u64> = b.into_iter().collect();
             prop_assert_eq!(heights(&of_a), want_a.clone());
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_lowest_spans_are_forgotten_beyond_the_bound() {
-        let spans = spans_of((0..MAX_SPANS as u64 + 3).map(|n| n * 2).collect());
+        let spans = spans_from((0..MAX_SPANS as u64 + 3).map(|n| n * 2).collect());
         assert_eq!(spans.len(), MAX_SPANS);
         assert_eq!(spans[0], 6..=6);
         assert_eq!(union(&[0..=u64::MAX], &[5..=6]), [0..=u64::MAX]);

@@ -26,12 +26,12 @@ pub struct ListCheck {
     pub source: Option<[u8; 32]>,
     /// The last look that was declared by hand, until the source is read with success or another
     /// publication is imported without one.
-    pub declared: Option<DeclaredLook>,
+    pub declared: Option<DeclaredCheck>,
 }
 
 /// A look at a list's source that a person declared: the source said then what stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeclaredLook {
+pub struct DeclaredCheck {
     /// When the source was looked at.
     pub at: Timestamp,
     /// The identity that declared it.
@@ -55,7 +55,7 @@ impl ListCheck {
     }
 
     /// The look that was declared by hand, if the list's age counts from it.
-    pub fn age_is_declared(&self) -> Option<&DeclaredLook> {
+    pub fn declared_check_in_force(&self) -> Option<&DeclaredCheck> {
         self.declared.as_ref().filter(|look| self.succeeded_at < Some(look.at))
     }
 }

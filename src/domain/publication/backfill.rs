@@ -7,8 +7,8 @@
 //! it is; only since when and until when rows stood is other, and rows are new that stood once.
 
 mod known;
-mod made;
-mod walk;
+mod reconstruct;
+mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use self::made::made;
-use self::walk::{Known, Walk};
+use self::reconstruct::made;
+use self::replay::{Known, Walk};
 use super::merge::merge_parties;
 use super::{Baseline, Gates, Mark, count, digest, unique};
 use crate::domain::address::Reading;
 use crate::domain::list::{
-    ChangeKind, Gap, ListId, ListState, ListVersion, ListingChange, Provenance, ReadList, Row,
-    RowKey, Standing, StartBasis, begin,
+    ChangeKind, ListId, ListState, ListVersion, ListingChange, ListingPeriod, Provenance, ReadList,
+    Row, RowKey, StartBasis, UncoveredSpan, begin,
 };
 
 pub use known::{
-    History, KnownOrigin, KnownPublication, Retelling, RetoldChange, known_publications,
+    BackfillRecord, BackfilledChange, History, KnownOrigin, KnownPublication, known_publications,
 };
 
 /// The most rows times publications that are merged: some seconds of work.
@@ -77,7 +77,7 @@ pub struct Backfilled {
     /// The list with the new version; `None` where every file was known already.
     pub state: Option<ListState>,
     /// The list's changes from its first publication on, in the order of publications.
-    pub changes: Vec<RetoldChange>,
+    pub changes: Vec<BackfilledChange>,
     /// What became of the files, by day.
     pub files: Vec<FileOutcome>,
     /// How many rows are known now that stand no longer and were never seen before.
@@ -196,7 +196,7 @@ pub fn backfill(
     }
     let rows = redate(current, history, &walk.rows, &mut done)?;
     let named: BTreeSet<&str> =
-        rows.iter().filter(|row| row.stands()).map(|row| row.key.party_uid.as_str()).collect();
+        rows.iter().filter(|row| row.is_listed()).map(|row| row.key.party_uid.as_str()).collect();
     let standing: Vec<_> =
         current.parties.iter().filter(|party| named.contains(party.uid.as_str())).collect();
     let walked: Vec<_> = walk.parties.iter().collect();
@@ -207,11 +207,11 @@ pub fn backfill(
     let window = context.gates.shrink_window;
     let baseline =
         Baseline::after(Some(current), mark, (&rows, &BTreeMap::new()), &[], false, window);
-    let (standing, standing_loaded_at) = current.version.standing_origin();
-    let retelling = Retelling {
+    let (standing, rows_loaded_at) = current.version.rows_origin();
+    let backfill_record = BackfillRecord {
         standing: standing.clone(),
-        standing_loaded_at,
-        standing_force_reason: current.version.standing_force_reason().to_owned(),
+        rows_loaded_at,
+        rows_force_reason: current.version.rows_force_reason().to_owned(),
         publications: walk.told.iter().map(|told| told.publication.clone()).collect(),
     };
     let uncovered = uncovered(&current.version.id, &current.version.uncovered, &walk.told)?;
@@ -220,7 +220,7 @@ pub fn backfill(
         first_published: walk.told.first().and_then(|first| first.publication.published),
         uncovered,
         loaded_at: context.now,
-        provenance: Provenance::Backfill(Box::new(retelling)),
+        provenance: Provenance::Backfill(Box::new(backfill_record)),
         force_reason: String::new(),
         counts,
         ..current.version.clone()
@@ -247,7 +247,7 @@ struct Told {
     was_look: bool,
 }
 
-fn place_changes((told, place): (Told, u32)) -> impl Iterator<Item = RetoldChange> {
+fn place_changes((told, place): (Told, u32)) -> impl Iterator<Item = BackfilledChange> {
     told.changes.into_iter().map(move |change| (place, change))
 }
 
@@ -290,7 +290,7 @@ fn in_order(
     for OldFile { name, list } in files {
         let Some(day) = list.published else { return Err(BackfillRefused::Undated { name }) };
         let is_understood =
-            |key: &RowKey| Reading::of_listed(&key.address, &key.ticker).first.is_some();
+            |key: &RowKey| Reading::from_list_cell(&key.address, &key.ticker).first.is_some();
         if !list.rows.iter().any(|(key, _)| is_understood(key)) {
             return Err(BackfillRefused::NothingUnderstood { name, rows: list.rows.len() });
         }
@@ -320,7 +320,7 @@ fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), Backf
     Err(BackfillRefused::TooMuch { id, publications, rows })
 }
 
-/// The rows of `current`, each with the standings that the walk over all publications gave it, and
+/// The rows of `current`, each with the periods that the walk over all publications gave it, and
 /// those that only the files have.
 fn redate(
     current: &ListState,
@@ -334,22 +334,22 @@ fn redate(
     let mut rows = Vec::with_capacity(walked.len().max(current.rows.len()));
     for old in current.rows.iter() {
         let new = &walked[find(walked, old).ok_or_else(inconsistent)?];
-        if new.stands() != old.stands() {
+        if new.is_listed() != old.is_listed() {
             return Err(inconsistent());
         }
-        let mut row = Row { standings: new.standings.clone(), ..old.clone() };
+        let mut row = Row { periods: new.periods.clone(), ..old.clone() };
         if unrecorded.contains(&old.key) {
-            keep_dated_start(&mut row.standings, &old.standings);
+            keep_dated_start(&mut row.periods, &old.periods);
         }
-        done.rows_redated += u64::from(row.standings != old.standings);
-        if !row.stands() {
+        done.rows_redated += u64::from(row.periods != old.periods);
+        if !row.is_listed() {
             // A file may be the last that says something of it.
             row.facts.clone_from(&new.facts);
         }
         rows.push(row);
     }
     for row in walked.iter().filter(|row| find(&current.rows, row).is_none()) {
-        if row.stands() {
+        if row.is_listed() {
             return Err(inconsistent());
         }
         rows.push(row.clone());
@@ -368,7 +368,7 @@ fn unrecorded(history: &History) -> BTreeSet<&RowKey> {
 }
 
 /// A start that the source dated stays where the walk gives a later one.
-fn keep_dated_start(new: &mut [Standing], old: &[Standing]) {
+fn keep_dated_start(new: &mut [ListingPeriod], old: &[ListingPeriod]) {
     if let (Some(new), Some(old)) = (new.first_mut(), old.first())
         && old.basis == StartBasis::AddressDate
         && new.from > old.from
@@ -380,7 +380,11 @@ fn keep_dated_start(new: &mut [Standing], old: &[Standing]) {
 /// The spans in which nobody looked, with the files between them. `gaps` are those between the
 /// publications that were known before. A file that says otherwise than the source did when it was
 /// looked at after the file's day (by more than a day, as publications appear late) is refused.
-fn uncovered(id: &ListId, gaps: &[Gap], told: &[Told]) -> Result<Vec<Gap>, BackfillRefused> {
+fn uncovered(
+    id: &ListId,
+    gaps: &[UncoveredSpan],
+    told: &[Told],
+) -> Result<Vec<UncoveredSpan>, BackfillRefused> {
     let mut all = gaps.to_vec();
     // Until when the list was known before the publication.
     let mut fresh: Option<Timestamp> = None;
@@ -401,7 +405,7 @@ fn uncovered(id: &ListId, gaps: &[Gap], told: &[Told]) -> Result<Vec<Gap>, Backf
         if (was_new || *is_new || was_undated)
             && let Some(from) = fresh.filter(|from| begins > Some(*from))
         {
-            let gap = Gap { from, until: publication.day };
+            let gap = UncoveredSpan { from, until: publication.day };
             if !all.contains(&gap) {
                 all.push(gap);
             }

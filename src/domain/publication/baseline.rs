@@ -95,7 +95,7 @@ impl Baseline {
         for (at, version) in versions.iter().enumerate().skip(from) {
             let mark = Mark { until: None, ..marks[at] };
             // What the first mark changed was before it; what tells the past anew changes nothing.
-            let is_retold = version.provenance.retelling().is_some();
+            let is_retold = version.provenance.backfill_record().is_some();
             let changes =
                 if at == from || is_retold { Vec::new() } else { changes_of(version.version)? };
             let is_forced = !version.force_reason.is_empty();
@@ -111,7 +111,7 @@ impl Baseline {
     pub(super) fn after(
         before: Option<&ListState>,
         mark: Mark,
-        (rows, respelt): (&[Row], &BTreeMap<RowKey, usize>),
+        (rows, rewritten): (&[Row], &BTreeMap<RowKey, usize>),
         changes: &[ListingChange],
         is_forced: bool,
         window: SignedDuration,
@@ -123,18 +123,18 @@ impl Baseline {
         if baseline.marks.is_empty() {
             baseline.marks.push(mark_of(before));
         }
-        let rows = (&before.rows[..], rows, respelt);
+        let rows = (&before.rows[..], rows, rewritten);
         let spans = baseline.spans_after(rows, changes, mark.version);
         baseline.advance(mark, spans, is_forced && has_removals(changes), window);
         baseline
     }
 
     /// Where rows stand among `new` and what `changes` did to them in `version`. The rows of `old`
-    /// are among those of `new`, but for those that `respelt` has under their new keys; all are
+    /// are among those of `new`, but for those that `rewritten` has under their new keys; all are
     /// sorted by key.
     fn spans_after(
         &self,
-        (old, new, respelt): (&[Row], &[Row], &BTreeMap<RowKey, usize>),
+        (old, new, rewritten): (&[Row], &[Row], &BTreeMap<RowKey, usize>),
         changes: &[ListingChange],
         version: u64,
     ) -> Vec<RowSpan> {
@@ -145,7 +145,7 @@ impl Baseline {
             let mut span = RowSpan { row: place as u32, since: 0, gone: 0 };
             while old_rows.next_if(|(_, old)| old.key < row.key).is_some() {}
             let same = old_rows.next_if(|(_, old)| old.key == row.key).map(|(place, _)| place);
-            let old_place = same.or_else(|| respelt.get(&row.key).copied());
+            let old_place = same.or_else(|| rewritten.get(&row.key).copied());
             let is_old = old_place.is_some();
             let known = old_place
                 .and_then(|at| self.spans.binary_search_by_key(&at, |it| it.row as usize).ok());
@@ -155,7 +155,7 @@ impl Baseline {
             match changes.next_if(|change| change.key == row.key).map(|change| change.kind) {
                 Some(ChangeKind::Added) if is_old && span.gone > 0 => span.gone = 0,
                 // What came back counts from when it came first.
-                Some(ChangeKind::Added) if is_old && row.standings.len() > 1 => {}
+                Some(ChangeKind::Added) if is_old && row.periods.len() > 1 => {}
                 Some(ChangeKind::Added) => span.since = version,
                 Some(ChangeKind::Removed) => span.gone = version,
                 _ => {}
@@ -238,7 +238,7 @@ impl Baseline {
         for (place, row) in state.rows.iter().enumerate() {
             let span = spans.next_if(|span| span.row as usize == place);
             let (since, gone) = span.map_or((0, 0), |span| (span.since, span.gone));
-            let until = match row.stands() {
+            let until = match row.is_listed() {
                 true if missing(place) => u64::MAX,
                 true => continue,
                 false => gone,
@@ -261,7 +261,7 @@ impl Baseline {
 
 /// The list as it stands.
 fn mark_of(state: &ListState) -> Mark {
-    let rows = state.rows.iter().filter(|row| row.stands()).count() as u64;
+    let rows = state.rows.iter().filter(|row| row.is_listed()).count() as u64;
     Mark::new(state.version.version, state.version.loaded_at, rows)
 }
 

@@ -58,10 +58,10 @@ pub fn digest<'a>(
 /// The digest of the publication that `state` came from, made anew from its rows: those that
 /// stand and whose removal is not pending. Equal to the digest of its version, or the state is
 /// not whole.
-pub fn standing_digest(state: &ListState) -> [u8; 32] {
+pub fn listed_digest(state: &ListState) -> [u8; 32] {
     let present = |row: &&_| -> bool {
         let row: &crate::domain::list::Row = row;
-        row.stands() && row.removal_pending_since.is_none()
+        row.is_listed() && row.removal_pending_since.is_none()
     };
     digest(
         state.parties.iter(),

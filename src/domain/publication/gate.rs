@@ -187,7 +187,7 @@ pub(super) fn check(
         return Err(Refused::Empty { id: id() });
     }
     let understood =
-        |(key, _): &(RowKey, _)| Reading::of_listed(&key.address, &key.ticker).first.is_some();
+        |(key, _): &(RowKey, _)| Reading::from_list_cell(&key.address, &key.ticker).first.is_some();
     if !incoming.rows.is_empty()
         && !context.gates.allow_empty
         && acts(Gate::Quarantine)

@@ -9,10 +9,10 @@ use jiff::civil::Date;
 
 use super::{Gates, party_name};
 use crate::domain::list::{
-    ChangeKind, ListingChange, Party, Row, RowFacts, RowKey, Standing, StartBasis,
+    ChangeKind, ListingChange, ListingPeriod, Party, Row, RowFacts, RowKey, StartBasis,
 };
 use crate::domain::list_change::{
-    FieldChange, Room, change_of_address, changes_of_facts, changes_of_party,
+    FieldChange, RecordBudget, change_of_address, changes_of_facts, changes_of_party,
 };
 
 /// What holds for every row of a publication.
@@ -46,7 +46,7 @@ pub(super) struct Merge<'a> {
     /// Rows that the publication lacks, and that may be among those that are not understood.
     pub held: &'a HashSet<&'a RowKey>,
     /// Rows that are written otherwise now, with the keys of before.
-    pub respelt: HashMap<&'a RowKey, &'a RowKey>,
+    pub rewritten: HashMap<&'a RowKey, &'a RowKey>,
 }
 
 /// The parties of both, by uid, those of the publication winning; and beside each what it changed of
@@ -82,7 +82,7 @@ pub(super) fn merge_rows(
 ) -> (Vec<Row>, Vec<ListingChange>) {
     let mut rows = Vec::with_capacity(old.len().max(new.len()));
     let mut changes = Vec::new();
-    let mut room = Room::default();
+    let mut room = RecordBudget::default();
     for pair in zip_sorted(old, new, |row| &row.key, |row| row.0) {
         let (row, kind) = match pair {
             (Some(old), Some((_, facts))) => merge.present(old, facts),
@@ -106,7 +106,7 @@ impl Merge<'_> {
         let row = Row {
             key: key.clone(),
             facts: facts.clone(),
-            standings: vec![self.start(key, facts, None)],
+            periods: vec![self.start(key, facts, None)],
             removal_pending_since: None,
         };
         (row, Some(ChangeKind::Added))
@@ -116,8 +116,8 @@ impl Merge<'_> {
     fn present(&self, old: &Row, facts: &RowFacts) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
         row.facts = facts.clone();
-        if let Some(gone) = old.standings.last().and_then(|last| last.until) {
-            row.standings.push(self.start(&row.key, facts, Some(gone)));
+        if let Some(gone) = old.periods.last().and_then(|last| last.until) {
+            row.periods.push(self.start(&row.key, facts, Some(gone)));
             return (row, Some(ChangeKind::Added));
         }
         if old.facts.listed_on != facts.listed_on {
@@ -126,7 +126,7 @@ impl Merge<'_> {
         let kind = if row.removal_pending_since.take().is_some() {
             Some(ChangeKind::RemovalCancelled)
         } else if old.facts != *facts
-            || self.respelt.contains_key(&row.key)
+            || self.rewritten.contains_key(&row.key)
             || !self.party_changes(&row.key.party_uid).is_empty()
         {
             Some(ChangeKind::Updated)
@@ -141,7 +141,7 @@ impl Merge<'_> {
     /// has to be confirmed itself.
     fn missing(&self, old: &Row) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
-        if !old.stands() {
+        if !old.is_listed() {
             return (row, None);
         }
         let goes = match old.removal_pending_since {
@@ -156,7 +156,7 @@ impl Merge<'_> {
         let goes = if is_held { self.forced_held } else { self.forced || goes };
         if goes {
             row.removal_pending_since = None;
-            if let Some(last) = row.standings.last_mut() {
+            if let Some(last) = row.periods.last_mut() {
                 // A forced publication ends no standing before it began.
                 last.until = Some(last.from.map_or(self.ends, |from| from.max(self.ends)));
             }
@@ -173,27 +173,27 @@ impl Merge<'_> {
     }
 
     /// The standing that begins with this publication; `gone` is the end of the one before.
-    fn start(&self, key: &RowKey, facts: &RowFacts, gone: Option<Date>) -> Standing {
+    fn start(&self, key: &RowKey, facts: &RowFacts, gone: Option<Date>) -> ListingPeriod {
         if let Some(from) = self.believed_date(facts, gone) {
-            return Standing { from: Some(from), basis: StartBasis::AddressDate, until: None };
+            return ListingPeriod { from: Some(from), basis: StartBasis::AddressDate, until: None };
         }
         if !self.first || self.is_of_tags {
             let from = gone.map_or(self.day, |gone| gone.max(self.day));
-            return Standing { from: Some(from), basis: StartBasis::FirstSeen, until: None };
+            return ListingPeriod { from: Some(from), basis: StartBasis::FirstSeen, until: None };
         }
         let found = self.parties.binary_search_by(|party| party.uid.cmp(&key.party_uid));
         let dated = found.ok().and_then(|at| self.parties[at].listed_on.iter().min().copied());
         let from = dated.filter(|day| *day <= self.day);
         let basis = if from.is_some() { StartBasis::PartyDate } else { StartBasis::Unknown };
-        Standing { from, basis, until: None }
+        ListingPeriod { from, basis, until: None }
     }
 
     /// The open standing begins on the address's new date. A date that is withdrawn, or that
     /// cannot be believed, leaves the start as it was; so does one after a day on which the row is
     /// known to have stood, which would make past dealings milder.
     fn follow_date(&self, row: &mut Row) {
-        let gone = row.standings.iter().rev().nth(1).and_then(|before| before.until);
-        let Some(last) = row.standings.last_mut() else { return };
+        let gone = row.periods.iter().rev().nth(1).and_then(|before| before.until);
+        let Some(last) = row.periods.last_mut() else { return };
         let stood = match last.basis {
             StartBasis::AddressDate | StartBasis::FirstSeen => last.from,
             StartBasis::PartyDate | StartBasis::Unknown => self.first_published,
@@ -218,7 +218,7 @@ impl Merge<'_> {
             ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
                 let mut fields = self.party_changes(&new.key.party_uid).to_vec();
                 if let Some(old) = old {
-                    let before = self.respelt.get(&new.key);
+                    let before = self.rewritten.get(&new.key);
                     fields.extend(before.and_then(|key| change_of_address(key, &new.key)));
                     fields.extend(changes_of_facts(&old.facts, &new.facts));
                 }

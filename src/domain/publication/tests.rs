@@ -8,12 +8,12 @@ mod erosion;
 mod gates;
 mod looks;
 mod model;
-mod understanding;
+mod quarantine;
 
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::domain::list::{ChangeKind, RowFacts, RowKey, Standing, StartBasis};
+use crate::domain::list::{ChangeKind, ListingPeriod, RowFacts, RowKey, StartBasis};
 use crate::domain::list_change::{ChangedField, FieldChange};
 
 fn day(text: &str) -> Date {
@@ -71,9 +71,9 @@ struct Book {
     gates: Gates,
     force: Option<Force>,
     kind: ListKind,
-    source: Option<SourceMark>,
+    source: Option<SourceFingerprint>,
     ages_by_source: bool,
-    declared: Option<DeclaredLook>,
+    declared: Option<DeclaredCheck>,
 }
 
 impl Book {
@@ -107,7 +107,7 @@ impl Book {
                 vec!["unchanged".to_owned()]
             }
             Outcome::Published { state, changes } => {
-                assert_eq!(standing_digest(&state), state.version.digest);
+                assert_eq!(listed_digest(&state), state.version.digest);
                 for change in &changes {
                     let goes_on =
                         ![ChangeKind::RemovalPending, ChangeKind::Removed].contains(&change.kind);
@@ -131,11 +131,11 @@ impl Book {
         self.state().rows.iter().find(|row| row.key == key(name)).unwrap()
     }
 
-    /// The standings of a row: `from..until basis`.
-    fn standings(&self, name: &str) -> Vec<String> {
+    /// The periods of a row: `from..until basis`.
+    fn periods(&self, name: &str) -> Vec<String> {
         let text = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
         self.row(name)
-            .standings
+            .periods
             .iter()
             .map(|s| format!("{}..{} {:?}", text(s.from), text(s.until), s.basis))
             .collect()
@@ -152,19 +152,19 @@ fn tornado_cash_passes_and_comes_back_with_a_new_standing() {
     book.take(&list(Some("2025-03-04"), &all), NOW);
     let gone = list(Some("2025-03-21"), &all[1..]); // 12.5 %
     assert_eq!(book.take(&gone, NOW), ["Removed r0"]);
-    assert_eq!(book.standings("r0"), ["2020-01-01..2025-03-21 PartyDate"]);
+    assert_eq!(book.periods("r0"), ["2020-01-01..2025-03-21 PartyDate"]);
     assert_eq!(book.state().version.counts.removed, 1);
-    assert!(book.row("r0").standings[0].covers(day("2025-03-20")));
-    assert!(!book.row("r0").standings[0].covers(day("2025-03-21")));
+    assert!(book.row("r0").periods[0].covers(day("2025-03-20")));
+    assert!(!book.row("r0").periods[0].covers(day("2025-03-21")));
 
     let mut back = list(Some("2025-04-01"), &all);
     back.rows[0].1.listed_on = Some(day("2022-08-08")); // the date of the standing that ended
     assert_eq!(book.take(&back, NOW), ["Added r0"]);
     let want = ["2020-01-01..2025-03-21 PartyDate", "2025-04-01.. FirstSeen"];
-    assert_eq!(book.standings("r0"), want);
+    assert_eq!(book.periods("r0"), want);
     back.rows[0].1.listed_on = Some(day("2025-03-30"));
     assert_eq!(book.take(&back, NOW), ["Updated r0"]);
-    assert_eq!(book.standings("r0")[1], "2025-03-30.. AddressDate");
+    assert_eq!(book.periods("r0")[1], "2025-03-30.. AddressDate");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
     assert_eq!(changes, ["RemovalPending c", "RemovalPending d", "Added e"]);
     let counts = book.state().version.counts;
     assert_eq!((counts.removals_pending, counts.removed, counts.parties), (2, 0, 1));
-    assert!(book.row("c").stands());
+    assert!(book.row("c").is_listed());
     assert_eq!(counts.listings + counts.quarantined, 5);
 
     // Not yet confirmed: nothing new, even one second short.
@@ -188,7 +188,7 @@ fn a_large_cut_publishes_additions_and_holds_removals() {
     // The same file confirms; the removal counts from its day of publication.
     assert!(removal_due(book.state(), at("2025-01-03T23:59:59Z"), &book.gates));
     assert_eq!(book.take(&back, "2025-01-03T23:59:59Z"), ["Removed c"]);
-    assert_eq!(book.standings("c"), ["2020-01-01..2025-01-02 PartyDate"]);
+    assert_eq!(book.periods("c"), ["2020-01-01..2025-01-02 PartyDate"]);
     assert_eq!(book.row("c").removal_pending_since, None);
     assert_eq!(book.take(&back, "2025-02-03T00:00:00Z"), ["unchanged"]);
 }
@@ -210,7 +210,7 @@ fn only_the_very_publication_confirms_its_removals() {
         let now = format!("2025-02-0{n}T00:00:00Z");
         assert_eq!(book.take(&other, &now), [format!("Added {}", names[n - 1])]);
         for name in ["c", "d"] {
-            assert!(book.row(name).stands());
+            assert!(book.row(name).is_listed());
             assert_eq!(book.row(name).removal_pending_since, Some(at(&now)));
         }
         assert!(!removal_due(book.state(), at(&now), &book.gates));
@@ -253,8 +253,8 @@ fn a_publication_of_tomorrow_counts_from_today() {
     book.take(&list(Some("2025-05-31"), &["a", "b", "c", "d"]), NOW);
     let tomorrow = list(Some("2025-06-02"), &["a", "b", "c", "e"]);
     assert_eq!(book.take(&tomorrow, NOW), ["Removed d", "Added e"]);
-    assert_eq!(book.standings("e"), ["2025-06-01.. FirstSeen"]);
-    assert_eq!(book.standings("d"), ["2020-01-01..2025-06-01 PartyDate"]);
+    assert_eq!(book.periods("e"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(book.periods("d"), ["2020-01-01..2025-06-01 PartyDate"]);
     assert_eq!(book.state().version.published, Some(day("2025-06-02")));
     // A day later is refused, whatever the operator says.
     for force in [None, Some(Force::all("the operator knows"))] {
@@ -267,7 +267,7 @@ fn a_publication_of_tomorrow_counts_from_today() {
 #[test]
 fn gaps_lie_between_the_last_moment_and_the_next_day_of_publication() {
     // What the list was published and checked, and what the next publication states.
-    let gap = |from: &str, until: &str| vec![Gap { from: at(from), until: day(until) }];
+    let gap = |from: &str, until: &str| vec![UncoveredSpan { from: at(from), until: day(until) }];
     let noon = "2025-03-01T12:00:00Z";
     let table = [
         // Checked at noon of the day, whatever is published that day leaves no gap.
@@ -284,7 +284,7 @@ fn gaps_lie_between_the_last_moment_and_the_next_day_of_publication() {
     ];
     for (n, (first, from_source, next, want)) in table.into_iter().enumerate() {
         let mut book = Book::new();
-        book.source = from_source.then(SourceMark::default);
+        book.source = from_source.then(SourceFingerprint::default);
         book.take(&list(first, &["a"]), noon);
         assert_eq!(book.state().version.uncovered, []);
         book.take(&list(next, &["a", "b"]), NOW);
@@ -301,7 +301,7 @@ fn gaps_lie_between_the_last_moment_and_the_next_day_of_publication() {
 
 #[test]
 fn a_look_at_the_source_is_kept_apart_from_an_import() {
-    let mark = SourceMark { etag: Some("\"1\"".to_owned()), ..SourceMark::default() };
+    let mark = SourceFingerprint { etag: Some("\"1\"".to_owned()), ..SourceFingerprint::default() };
     let mut book = Book::new();
     book.source = Some(mark.clone());
     book.take(&list(Some("2025-02-01"), &["a"]), NOW);
@@ -336,7 +336,8 @@ fn an_import_by_hand_does_not_make_a_list_younger_that_ages_by_its_source() {
     let checked = "2025-05-20T12:00:00Z";
     let fresh = |book: &Book| book.state().check.fresh_as_of();
     let mut book = Book::new();
-    book.source = Some(SourceMark { etag: Some("\"1\"".to_owned()), ..SourceMark::default() });
+    book.source =
+        Some(SourceFingerprint { etag: Some("\"1\"".to_owned()), ..SourceFingerprint::default() });
     book.take(&list(Some("2025-05-01"), &["a"]), checked);
     assert_eq!(fresh(&book), Some(at(checked)));
     (book.source, book.ages_by_source) = (None, true);

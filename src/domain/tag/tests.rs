@@ -13,12 +13,12 @@ fn address(number: u8) -> String {
     format!("0x{number:040x}").replace("0x00", "0xab")
 }
 
-fn draft(number: u8, category: &str, label: Option<&str>) -> TagDraft {
-    TagDraft {
+fn draft(number: u8, category: &str, label: Option<&str>) -> TagInput {
+    TagInput {
         address: address(number),
         category: category.to_owned(),
         label: label.map(str::to_owned),
-        ..TagDraft::default()
+        ..TagInput::default()
     }
 }
 
@@ -56,8 +56,8 @@ impl Book {
         }
     }
 
-    fn add(&mut self, tag: &Tag, replaces: bool) -> Result<Tagging, TagRefused> {
-        let tagging = tag.put_on(self.state.as_ref(), replaces)?;
+    fn add(&mut self, tag: &Tag, replaces: bool) -> Result<TagPlan, TagRefused> {
+        let tagging = tag.apply_to(self.state.as_ref(), replaces)?;
         if let TagChange::Added(list) | TagChange::Replaced { list, .. } = &tagging.change {
             self.publish(list);
         }
@@ -67,7 +67,7 @@ impl Book {
     /// Of each standing row: address, category, label, and whether its removal waits.
     fn rows(&self) -> Vec<(String, String, String, bool)> {
         let Some(state) = &self.state else { return Vec::new() };
-        let rows = state.rows.iter().filter(|row| row.stands());
+        let rows = state.rows.iter().filter(|row| row.is_listed());
         let told = rows.map(|row| {
             let label = name_of(&state.parties, &row.key.party_uid).to_owned();
             let waits = row.removal_pending_since.is_some();
@@ -81,12 +81,12 @@ impl Book {
 
 #[test]
 fn what_cannot_be_tagged_is_refused_by_its_field() {
-    let check = |draft: TagDraft, field: &str, words: &str| {
+    let check = |draft: TagInput, field: &str, words: &str| {
         let fault = Tag::new(&draft).unwrap_err();
         assert_eq!(fault.field, field, "{fault:?}");
         assert!(fault.what.contains(words), "{fault:?}");
     };
-    let of = |address: &str| TagDraft { address: address.to_owned(), ..draft(1, "exchange", None) };
+    let of = |address: &str| TagInput { address: address.to_owned(), ..draft(1, "exchange", None) };
     check(of("nonsense!"), "address", "no known address form fits");
     check(of(""), "address", "empty");
     check(of(&"1".repeat(2_000)), "address", "more than");
@@ -95,7 +95,7 @@ fn what_cannot_be_tagged_is_refused_by_its_field() {
     let wrong = "0xAB5801a7D398351b8bE11C439e05C5B3259aeC9B";
     check(of(wrong), "address", "checksum is wrong");
     check(of(&format!("{} {}", address(1), address(2))), "address", "2 addresses");
-    let chain = |chain: &str| TagDraft { chain: chain.parse().ok(), ..draft(1, "exchange", None) };
+    let chain = |chain: &str| TagInput { chain: chain.parse().ok(), ..draft(1, "exchange", None) };
     check(chain("bitcoin"), "chain", "cannot stand on");
     check(draft(1, "", None), "category", "0 bytes");
     check(draft(1, " , ", None), "category", "an empty name");
@@ -105,7 +105,7 @@ fn what_cannot_be_tagged_is_refused_by_its_field() {
     check(draft(1, "exchange", Some("")), "label", "0 bytes");
     check(draft(1, "exchange", Some(&"x".repeat(MAX_TEXT + 1))), "label", "1025 bytes");
     let reference = Some(" ".to_owned());
-    check(TagDraft { reference, ..draft(1, "exchange", None) }, "reference", "0 bytes");
+    check(TagInput { reference, ..draft(1, "exchange", None) }, "reference", "0 bytes");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_tag_that_stands_is_told_and_another_takes_a_word() {
     assert_eq!(book.rows(), rows);
     // One row since its first day.
     assert_eq!(book.state.as_ref().unwrap().rows.len(), 1);
-    assert_eq!(book.state.as_ref().unwrap().rows[0].standings.len(), 1);
+    assert_eq!(book.state.as_ref().unwrap().rows[0].periods.len(), 1);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn another_form_of_an_address_is_the_same_tag() {
     let mut book = Book::default();
     let of = |address: &str, category: &str| {
         let address = address.to_owned();
-        Tag::new(&TagDraft { address, ..draft(1, category, None) }).unwrap()
+        Tag::new(&TagInput { address, ..draft(1, category, None) }).unwrap()
     };
     // One public-key hash as P2PKH and as P2WPKH.
     let legacy = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2";
@@ -175,7 +175,7 @@ fn a_removal_that_waits_goes_on_waiting() {
     for number in 1..=4 {
         book.add(&tag(number, "exchange", None), false).unwrap();
     }
-    let TagChange::Added(first) = tag(1, "exchange", None).put_on(None, false).unwrap().change
+    let TagChange::Added(first) = tag(1, "exchange", None).apply_to(None, false).unwrap().change
     else {
         panic!("a first tag is new");
     };
@@ -234,7 +234,7 @@ proptest! {
                 })
                 .collect();
             prop_assert_eq!(&rows, &want);
-            prop_assert!(book.state.iter().flat_map(|it| it.rows.iter()).all(Row::stands));
+            prop_assert!(book.state.iter().flat_map(|it| it.rows.iter()).all(Row::is_listed));
         }
     }
 }

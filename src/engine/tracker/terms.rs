@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{ChainTerms, ExposureSettings};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainHead, TransferState};
+use crate::domain::coverage::{ChainState, TransferState};
 use crate::domain::transfer::MovementKind;
 use crate::screening::coverage::ChainCoverage;
 
@@ -12,14 +12,14 @@ use crate::screening::coverage::ChainCoverage;
 pub(in crate::engine) fn heads(
     settings: &ExposureSettings,
     state: &TransferState,
-) -> Vec<(ChainHead, ChainCoverage)> {
+) -> Vec<(ChainState, ChainCoverage)> {
     let loaded = state.chains.values().cloned();
     let terms_of = |chain: &Chain| settings.chains.iter().find(|terms| terms.chain == *chain);
     let is_absent = |terms: &&ChainTerms| {
         !terms.required.is_empty() && !state.chains.contains_key(&*terms.chain.caip2())
     };
     let absent = settings.chains.iter().filter(is_absent);
-    let absent = absent.map(|terms| ChainHead::new(terms.chain.clone()));
+    let absent = absent.map(|terms| ChainState::new(terms.chain.clone()));
     let mut heads: Vec<_> = loaded.chain(absent).collect();
     heads.sort_by_cached_key(|head| head.chain.caip2().into_owned());
     heads

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use self::clusters::Seeds;
-use crate::domain::address::nobodys_keys;
+use crate::domain::address::uncontrolled_keys;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -19,7 +19,7 @@ mod dust;
 mod unvalued;
 
 static NOBODYS: LazyLock<HashSet<PackedKey>> =
-    LazyLock::new(|| nobodys_keys().iter().map(PackedKey::from).collect());
+    LazyLock::new(|| uncontrolled_keys().iter().map(PackedKey::from).collect());
 
 /// What is known: rows by number, with retracted ones left out.
 pub struct Model<'a> {

@@ -12,7 +12,7 @@ use crate::domain::coverage::Gap;
 use crate::domain::transfer::Transfer;
 use crate::grpc::convert::transfer::message;
 use crate::grpc::{transfers, v1};
-use crate::ingest::Covered;
+use crate::ingest::CoverageDeclaration;
 use v1::ingest_transfers_response::Outcome;
 
 pub use crate::grpc::transfers::covered;
@@ -100,7 +100,7 @@ impl IngestStream {
     }
 
     /// Says that the blocks are whole in what was sent before.
-    pub async fn cover(&mut self, covered: &Covered) -> Result<(), CallError> {
+    pub async fn cover(&mut self, covered: &CoverageDeclaration) -> Result<(), CallError> {
         let covered = vec![transfers::covered(covered)];
         self.request(v1::IngestTransfersRequest { covered, ..Default::default() }).await
     }

@@ -31,7 +31,7 @@ pub fn set_past(
         message.stale = list.is_stale_at(at) || list.gap_at(at, date).is_some();
         message.known_since = day(then.known_since);
         // What stands now may have been confirmed by its source since.
-        let (_, loaded_at) = list.state().version.standing_origin();
+        let (_, loaded_at) = list.state().version.rows_origin();
         message.by_hand = publication.is_some_and(|publication| {
             let stands = publication.file.is_none() && publication.loaded_at == loaded_at;
             if stands { message.by_hand } else { publication.by_hand }

@@ -1,5 +1,5 @@
 //! Transfers as proto messages, and back: messages come from outside, so that every field is
-//! checked and the first misfit named. No opinion on what counts for exposure.
+//! checked and the first encoding_error named. No opinion on what counts for exposure.
 
 use std::fmt;
 
@@ -18,19 +18,19 @@ const MAX_AMOUNT: usize = 78;
 
 /// What is wrong with a transfer: the field, as a path in its message, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub struct EncodingError {
     /// The field, such as `utxo.inputs[3].amount`; empty where it is about the whole.
     pub field: String,
     /// Why.
     pub message: String,
 }
 
-impl Misfit {
+impl EncodingError {
     fn new(field: &str, message: impl fmt::Display) -> Self {
         Self { field: field.to_owned(), message: message.to_string() }
     }
 
-    /// The misfit of a part, seen from what it is a part of.
+    /// The encoding_error of a part, seen from what it is a part of.
     pub fn within(mut self, whole: &str) -> Self {
         self.field = if self.field.is_empty() {
             whole.to_owned()
@@ -128,17 +128,19 @@ pub fn from_chain(text: &str) -> Result<Chain, String> {
 }
 
 /// A message as the transfer that it says, or the first field that is wrong.
-pub fn from_message(message: &v1::Transfer) -> Result<Transfer, Misfit> {
+pub fn from_message(message: &v1::Transfer) -> Result<Transfer, EncodingError> {
     use v1::transfer::Movement as Part;
-    let chain = from_chain(&message.chain).map_err(|error| Misfit::new("chain", error))?;
+    let chain = from_chain(&message.chain).map_err(|error| EncodingError::new("chain", error))?;
     let status = match message.status.try_into() {
         Ok(v1::TransactionStatus::Unspecified) => TxStatus::Unknown,
         Ok(v1::TransactionStatus::Succeeded) => TxStatus::Succeeded,
         Ok(v1::TransactionStatus::Failed) => TxStatus::Failed,
-        Err(_) => return Err(Misfit::new("status", format!("{} is no status", message.status))),
+        Err(_) => {
+            return Err(EncodingError::new("status", format!("{} is no status", message.status)));
+        }
     };
     let movement = match &message.movement {
-        None => return Err(Misfit::new("", "neither account nor utxo")),
+        None => return Err(EncodingError::new("", "neither account nor utxo")),
         Some(Part::Account(account)) => {
             let account = from_account(account, &chain).map_err(|it| it.within("account"))?;
             Movement::Account(account)
@@ -149,15 +151,16 @@ pub fn from_message(message: &v1::Transfer) -> Result<Transfer, Misfit> {
         }
     };
     Ok(Transfer {
-        time: from_time(message.time.as_ref()).map_err(|error| Misfit::new("time", error))?,
+        time: from_time(message.time.as_ref())
+            .map_err(|error| EncodingError::new("time", error))?,
         placement: placement(message.position, message.partial_position)?,
         block_hash: match message.block_hash.as_str() {
             "" => None,
             text => Some(from_hash(text).ok_or_else(|| {
-                Misfit::new("block_hash", format!("{text:?} is not 32 bytes in hex"))
+                EncodingError::new("block_hash", format!("{text:?} is not 32 bytes in hex"))
             })?),
         },
-        tx: from_tx(&message.tx).map_err(|error| Misfit::new("tx", error))?,
+        tx: from_tx(&message.tx).map_err(|error| EncodingError::new("tx", error))?,
         status,
         chain,
         movement,
@@ -176,35 +179,38 @@ fn from_time(time: Option<&pbjson_types::Timestamp>) -> Result<u64, String> {
 fn placement(
     position: Option<v1::ChainPosition>,
     partial: Option<v1::PartialPosition>,
-) -> Result<Placement, Misfit> {
+) -> Result<Placement, EncodingError> {
     match (position, partial) {
         (None, None) => Ok(Placement::Unknown),
         (None, Some(partial)) => from_partial_position(partial).map(Placement::Partial),
         (Some(position), None) => from_position(position).map(Placement::Whole),
         (Some(_), Some(_)) => {
             let message = "there is a position: give one of the two";
-            Err(Misfit::new("partial_position", message))
+            Err(EncodingError::new("partial_position", message))
         }
     }
 }
 
-fn from_position(position: v1::ChainPosition) -> Result<Position, Misfit> {
+fn from_position(position: v1::ChainPosition) -> Result<Position, EncodingError> {
     let v1::ChainPosition { height, tx_index, index } = position;
     if height > MAX_HEIGHT {
-        return Err(Misfit::new("position.height", format!("{height}, at most {MAX_HEIGHT}")));
+        return Err(EncodingError::new(
+            "position.height",
+            format!("{height}, at most {MAX_HEIGHT}"),
+        ));
     }
     if tx_index > MAX_TX_INDEX {
         let message = format!("{tx_index}, at most {MAX_TX_INDEX}");
-        return Err(Misfit::new("position.tx_index", message));
+        return Err(EncodingError::new("position.tx_index", message));
     }
     Ok(Position { height, tx_index, index })
 }
 
-fn from_partial_position(partial: v1::PartialPosition) -> Result<PartialPosition, Misfit> {
+fn from_partial_position(partial: v1::PartialPosition) -> Result<PartialPosition, EncodingError> {
     let v1::PartialPosition { height, index } = partial;
     if height > MAX_HEIGHT {
         let message = format!("{height}, at most {MAX_HEIGHT}");
-        return Err(Misfit::new("partial_position.height", message));
+        return Err(EncodingError::new("partial_position.height", message));
     }
     Ok(PartialPosition { height, index })
 }
@@ -241,20 +247,26 @@ pub fn from_tx(text: &str) -> Result<Option<TxId>, String> {
     }
 }
 
-fn from_account(account: &v1::AccountMovement, chain: &Chain) -> Result<AccountMovement, Misfit> {
+fn from_account(
+    account: &v1::AccountMovement,
+    chain: &Chain,
+) -> Result<AccountMovement, EncodingError> {
     let end = |field: &str, text: &str| match text {
         "" => Ok(None),
-        text => from_holder(text, chain).map(Some).map_err(|error| Misfit::new(field, error)),
+        text => {
+            from_holder(text, chain).map(Some).map_err(|error| EncodingError::new(field, error))
+        }
     };
     let (from, to) = (end("from", &account.from)?, end("to", &account.to)?);
     if from.is_none() && to.is_none() {
-        return Err(Misfit::new("", "neither sender nor receiver"));
+        return Err(EncodingError::new("", "neither sender nor receiver"));
     }
     let asset = AssetTable::asset(&account.asset, chain).ok_or_else(|| {
         let shown: String = account.asset.chars().take(MAX_NAME).collect();
-        Misfit::new("asset", format!("{shown:?} is no asset of {chain}"))
+        EncodingError::new("asset", format!("{shown:?} is no asset of {chain}"))
     })?;
-    let amount = from_amount(&account.amount).map_err(|error| Misfit::new("amount", error))?;
+    let amount =
+        from_amount(&account.amount).map_err(|error| EncodingError::new("amount", error))?;
     Ok(AccountMovement { from, to, asset, amount, usd_micros: account.usd_micros })
 }
 
@@ -285,25 +297,32 @@ pub fn from_amount(text: &str) -> Result<Amount, String> {
     })
 }
 
-fn from_utxo(utxo: &v1::UtxoMovement, chain: &Chain) -> Result<UtxoMovement, Misfit> {
+fn from_utxo(utxo: &v1::UtxoMovement, chain: &Chain) -> Result<UtxoMovement, EncodingError> {
     if utxo.coinbase && !utxo.inputs.is_empty() {
-        return Err(Misfit::new("inputs", "a coinbase transaction has none"));
+        return Err(EncodingError::new("inputs", "a coinbase transaction has none"));
     }
     if !chain.is_utxo() && !matches!(chain, Chain::Other(_)) {
-        return Err(Misfit::new("", format!("{chain} has accounts, not inputs and outputs")));
+        return Err(EncodingError::new(
+            "",
+            format!("{chain} has accounts, not inputs and outputs"),
+        ));
     }
     if utxo.inputs.is_empty() && utxo.outputs.is_empty() {
-        return Err(Misfit::new("", "neither inputs nor outputs"));
+        return Err(EncodingError::new("", "neither inputs nor outputs"));
     }
     if utxo.outputs.is_empty() && !chain.may_hide_outputs() {
-        return Err(Misfit::new("outputs", "none: a transaction pays somebody"));
+        return Err(EncodingError::new("outputs", "none: a transaction pays somebody"));
     }
     let legs = |field: &str, legs: &[v1::UtxoLeg]| {
         if legs.len() > MAX_LEGS {
-            return Err(Misfit::new(field, format!("{} of them, at most {MAX_LEGS}", legs.len())));
+            return Err(EncodingError::new(
+                field,
+                format!("{} of them, at most {MAX_LEGS}", legs.len()),
+            ));
         }
         let leg = |(place, leg)| {
-            from_leg(leg, chain).map_err(|it: Misfit| it.within(&format!("{field}[{place}]")))
+            from_leg(leg, chain)
+                .map_err(|it: EncodingError| it.within(&format!("{field}[{place}]")))
         };
         legs.iter().enumerate().map(leg).collect::<Result<Vec<_>, _>>()
     };
@@ -314,13 +333,13 @@ fn from_utxo(utxo: &v1::UtxoMovement, chain: &Chain) -> Result<UtxoMovement, Mis
     })
 }
 
-fn from_leg(leg: &v1::UtxoLeg, chain: &Chain) -> Result<Leg, Misfit> {
+fn from_leg(leg: &v1::UtxoLeg, chain: &Chain) -> Result<Leg, EncodingError> {
     if leg.addresses.len() > MAX_HOLDERS {
         let message = format!("{} of them, at most {MAX_HOLDERS}", leg.addresses.len());
-        return Err(Misfit::new("addresses", message));
+        return Err(EncodingError::new("addresses", message));
     }
     let holder = |(place, text): (usize, &String)| {
-        let named = |error| Misfit::new(&format!("addresses[{place}]"), error);
+        let named = |error| EncodingError::new(&format!("addresses[{place}]"), error);
         from_holder(text, chain).map_err(named)
     };
     let holders = leg.addresses.iter().enumerate().map(holder).collect::<Result<_, _>>()?;

@@ -13,7 +13,7 @@ pub(super) fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::Quara
     };
     of(true).chain(of(false)).filter_map(move |quarantined| {
         let (row, party) = index.quarantined_row(quarantined);
-        row.stands().then(|| v1::QuarantinedRow {
+        row.is_listed().then(|| v1::QuarantinedRow {
             listing: Some(ListedRow { list, row, party, understood: None }.now()),
             reason: quarantined.reason().to_string(),
             suspects: quarantined.suspects().iter().map(|address| address.to_string()).collect(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{parse_list_id, report};
 use crate::domain::list::ListKind;
-use crate::domain::tag::{TagChange, TagDraft};
+use crate::domain::tag::{TagChange, TagInput};
 use crate::engine::{Engine, TagReport, TagRequest};
 use crate::grpc::access::Caller;
 use crate::grpc::convert;
@@ -35,7 +35,7 @@ pub(super) fn request_of(
     Ok(TagRequest {
         id,
         kind,
-        draft: TagDraft {
+        draft: TagInput {
             address: request.address,
             chain,
             category: request.category,

@@ -6,7 +6,7 @@ use super::parse_chain;
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    Conflict, Covered, Extent, Gap, GapCause, GapPlace, Spans, Verdict, spans_of,
+    Conflict, CoverageDeclaration, Extent, Gap, GapCause, GapPlace, Spans, Verdict, spans_from,
 };
 use crate::domain::transfer::{Asset, MAX_HEIGHT, MAX_TIME, MovementKind, Transfer, TxId};
 use crate::engine::HeadOverview;
@@ -92,7 +92,7 @@ fn from_extent(
 /// What is covered, perhaps without kinds.
 pub(super) fn from_covered(
     (place, covered): (usize, &v1::CoveredBlocks),
-) -> Result<Covered, Refusal> {
+) -> Result<CoverageDeclaration, Refusal> {
     let field = format!("covered[{place}]");
     let kinds_field = format!("{field}.kinds");
     let on_chain = match parse_chain(&format!("{field}.chain"), &covered.chain) {
@@ -104,11 +104,11 @@ pub(super) fn from_covered(
     };
     let extent = from_extent(&field, covered.heights, covered.times);
     let ((chain, kinds), extent) = both(on_chain, extent)?;
-    Ok(Covered { chain, kinds, extent, is_clean_import: false })
+    Ok(CoverageDeclaration { chain, kinds, extent, is_clean_import: false })
 }
 
 /// What is covered, as its message.
-pub fn covered(covered: &Covered) -> v1::CoveredBlocks {
+pub fn covered(covered: &CoverageDeclaration) -> v1::CoveredBlocks {
     let (from, to) = covered.extent.span().clone().into_inner();
     let mut message = v1::CoveredBlocks {
         chain: covered.chain.to_string(),
@@ -224,7 +224,7 @@ pub(super) fn refused_rows(transfers: &[v1::Transfer], index: Option<u32>) -> Ve
         gaps.extend(anywhere(transfers, faulty));
     }
     for ((chain, kind, is_height), others) in others {
-        for span in spans_of(others) {
+        for span in spans_from(others) {
             let extent = if is_height { Extent::Heights(span) } else { Extent::Times(span) };
             let (cause, place) = (GapCause::Refused, None);
             gaps.push((chain.clone(), Gap { kind, extent, cause, place }));

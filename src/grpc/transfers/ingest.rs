@@ -10,7 +10,7 @@ use tonic::{Status, Streaming};
 use super::MAX_BATCH;
 use super::coverage::{from_covered, from_gap, refused_rows};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::Covered;
+use crate::domain::coverage::CoverageDeclaration;
 use crate::domain::transfer::{MovementKind, Transfer};
 use crate::engine::{AppendedSummary, Engine, EngineError, IngestSession};
 use crate::grpc::access::Caller;
@@ -286,7 +286,7 @@ impl Stream {
     fn covered(
         &self,
         (place, message): (usize, &v1::CoveredBlocks),
-    ) -> Result<Vec<Covered>, Refusal> {
+    ) -> Result<Vec<CoverageDeclaration>, Refusal> {
         let mut covered = from_covered((place, message))?;
         if covered.kinds.is_empty() {
             let seen = self.kinds.get(&covered.chain).into_iter().flatten();
@@ -307,7 +307,7 @@ impl Stream {
         };
         let (clean, other): (Vec<_>, Vec<_>) =
             covered.kinds.iter().partition(|kind| is_clean(kind));
-        let of = |kinds: Vec<MovementKind>, is_clean_import| Covered {
+        let of = |kinds: Vec<MovementKind>, is_clean_import| CoverageDeclaration {
             kinds,
             is_clean_import,
             ..covered.clone()
@@ -333,10 +333,10 @@ impl Stream {
 fn from_messages(transfers: &[v1::Transfer]) -> Result<Vec<Transfer>, Rejection> {
     let mut batch = Vec::with_capacity(transfers.len());
     for (index, transfer) in (0..).zip(transfers) {
-        batch.push(convert::transfer::from_message(transfer).map_err(|misfit| {
-            let misfit = misfit.within(&format!("transfers[{index}]"));
+        batch.push(convert::transfer::from_message(transfer).map_err(|encoding_error| {
+            let encoding_error = encoding_error.within(&format!("transfers[{index}]"));
             let reason = ErrorReason::InvalidTransfer;
-            let refusal = Refusal::invalid(reason, misfit.field, misfit.message);
+            let refusal = Refusal::invalid(reason, encoding_error.field, encoding_error.message);
             Rejection { index: Some(index), refusal }
         })?);
     }

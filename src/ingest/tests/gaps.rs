@@ -38,7 +38,7 @@ fn transactions_that_name_nobody_are_gaps_until_they_are_told_with_names() {
     let want = ["utxo height 7 UNNAMED", "utxo height 8 UNNAMED"];
     assert_eq!(gaps(&ingestor, BITCOIN), want);
     // A declaration by a clean import does not close them.
-    let covered = Covered::heights(Chain::Bitcoin, &[MovementKind::Utxo], 1..=20);
+    let covered = CoverageDeclaration::heights(Chain::Bitcoin, &[MovementKind::Utxo], 1..=20);
     ingestor.begin().append(Vec::new(), &[covered]).unwrap();
     assert_eq!(gaps(&ingestor, BITCOIN), want);
     assert_eq!(stored(spend(7, vec![Leg::default()])), (0, 0));
@@ -260,7 +260,7 @@ fn a_row_that_arrives_closes_the_gap_of_its_place() {
     ];
     assert_eq!(gaps(&ingestor, chain), want, "its row alone");
     // Blocks that were read whole close what is about no row that could be told.
-    let covered = Covered::heights(Chain::Evm(1), &[MovementKind::Native], 1..=2);
+    let covered = CoverageDeclaration::heights(Chain::Evm(1), &[MovementKind::Native], 1..=2);
     session.append(Vec::new(), &[covered]).unwrap();
     assert_eq!(gaps(&ingestor, chain), ["native height 1 REJECTED"]);
     session.append(vec![transfer(1, Some(4), Some(2), 5)], &[]).unwrap();
@@ -306,7 +306,7 @@ fn a_bulk_load_that_does_not_end_leaves_the_block_it_stood_in() {
     assert_eq!(gaps(&ingestor, "eip155:1").len(), 2);
     load(&[7, 8, 9], false);
     assert_eq!(gaps(&ingestor, "eip155:1"), ["native height 7 UNREADABLE"]);
-    let mut clean = Covered::heights(Chain::Evm(1), &[MovementKind::Native], 5..=9);
+    let mut clean = CoverageDeclaration::heights(Chain::Evm(1), &[MovementKind::Native], 5..=9);
     clean.is_clean_import = true;
     ingestor.begin().append(Vec::new(), &[clean]).unwrap();
     assert_eq!(gaps(&ingestor, "eip155:1"), [""; 0]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
-use crate::domain::address::{Address, AddressError, Dress, Encoding, Reading, reading};
+use crate::domain::address::{Address, AddressError, Encoding, Normalization, Reading, reading};
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::list::{ListState, Party, Row, RowKey};
@@ -19,7 +19,7 @@ pub struct IndexedListing {
     canonical: Box<str>,
     encoding: Encoding,
     chains: Box<[Chain]>,
-    dress: Box<[Dress]>,
+    normalizations: Box<[Normalization]>,
     is_suspect: bool,
 }
 
@@ -40,8 +40,8 @@ impl IndexedListing {
     }
 
     /// What was taken off the row's text to read it.
-    pub fn dress(&self) -> &[Dress] {
-        &self.dress
+    pub fn normalizations(&self) -> &[Normalization] {
+        &self.normalizations
     }
 
     /// Whether the row stands in quarantine, and only likely means this address.
@@ -108,7 +108,7 @@ struct Tables {
 
 impl Tables {
     fn add(&mut self, at: u32, party: u32, row: &Row) {
-        let reading = Reading::of_listed(&row.key.address, &row.key.ticker);
+        let reading = Reading::from_list_cell(&row.key.address, &row.key.ticker);
         let understood = reading.addresses().map(|address| (address, false));
         let suspects = reading.suspects.iter().map(|address| (address, true));
         for (address, is_suspect) in understood.chain(suspects) {
@@ -120,23 +120,23 @@ impl Tables {
                 canonical: address.canonical().into(),
                 encoding: address.encoding(),
                 chains: address.chains().into(),
-                dress: reading.dress.as_slice().into(),
+                normalizations: reading.normalizations.as_slice().into(),
                 is_suspect,
             });
         }
         let Some(reason) = reading.fault else { return };
         let place = self.quarantine.len() as u32;
         let text = row.key.address.trim_ascii();
-        let bare = reading::bare(text);
+        let bare = reading::comparison_text(text);
         // What is understood but nobody's (a burn address) is found in any case.
-        let nobodys = reading.nobodys.iter().map(Address::canonical);
-        for text in [text, &bare].into_iter().chain(nobodys) {
+        let uncontrolled = reading.uncontrolled.iter().map(Address::canonical);
+        for text in [text, &bare].into_iter().chain(uncontrolled) {
             let places = self.verbatim.entry(text.into()).or_default();
             if places.last() != Some(&place) {
                 places.push(place);
             }
         }
-        for word in reading::lowered(&bare) {
+        for word in reading::lower_case_variants(&bare) {
             self.lowered.entry(word.into()).or_default().push(place);
         }
         let suspects = reading.suspects.iter().map(|address| address.canonical().into()).collect();

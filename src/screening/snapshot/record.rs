@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::super::coverage::{ExposureState, RequiredChain, SnapshotChainRecord};
 use super::super::policy::Policy;
 use super::{ENGINE_VERSION, SnapshotList};
-use crate::domain::list::{DeclaredLook, ListId, ListKind};
+use crate::domain::list::{DeclaredCheck, ListId, ListKind};
 use crate::domain::transfer::MovementKind;
 
 /// What a snapshot id stands for, as kept in the store.
@@ -187,9 +187,9 @@ pub struct SnapshotListRecord {
     /// [`crate::domain::list::ListState::is_by_hand`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
-    /// [`crate::domain::list::ListCheck::age_is_declared`].
+    /// [`crate::domain::list::ListCheck::declared_check_in_force`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declared: Option<DeclaredLook>,
+    pub declared: Option<DeclaredCheck>,
 }
 
 impl SnapshotRecord {
@@ -261,7 +261,7 @@ pub(super) fn record_of(
                     max_age_seconds: list.terms.max_age.map(|age| age.as_secs().unsigned_abs()),
                     required: list.terms.required,
                     by_hand: state.is_by_hand(),
-                    declared: state.check.age_is_declared().cloned(),
+                    declared: state.check.declared_check_in_force().cloned(),
                 }
             })
             .collect(),

@@ -7,7 +7,7 @@ fn as_of_a_day_on_which_nobody_looked_is_incomplete() {
     let mut state = Arc::unwrap_or_clone(sanctions(vec![row(RONIN, "ETH")]));
     state.version.first_published = Some(date(2024, 1, 1));
     let from = "2024-01-01T00:00:00Z".parse().expect("a timestamp");
-    state.version.uncovered = vec![Gap { from, until: date(2025, 11, 19) }];
+    state.version.uncovered = vec![UncoveredSpan { from, until: date(2025, 11, 19) }];
     let snapshot = snapshot(&[Arc::new(state)], &[]);
     let clean = |as_of| ask(&snapshot, CLEAN, None, Some(as_of));
     assert_eq!(clean("2024-01-02T12:00:00Z"), "Allow 0", "within the limit of 48 hours");

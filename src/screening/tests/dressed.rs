@@ -57,8 +57,11 @@ fn a_dressed_row_is_a_listing_and_several_addresses_are_several() {
     assert_eq!(ask(&snapshot, CLEAN, None, None), "Allow 0");
     let scope = Scope::new(&snapshot, &Narrowing::default(), now()).unwrap();
     let screening = scope.screen(BTC, None).unwrap();
-    let dress = screening.findings[0].listing.unwrap().dress();
-    assert!(dress.iter().any(|it| it.to_string().contains("U+00A0")), "{dress:?}");
+    let normalizations = screening.findings[0].listing.unwrap().normalizations();
+    assert!(
+        normalizations.iter().any(|it| it.to_string().contains("U+00A0")),
+        "{normalizations:?}"
+    );
     let sources = scope.sources();
     let keys: std::collections::HashSet<_> = sources.iter().map(|source| source.key).collect();
     assert_eq!(keys.len(), sources.len());

@@ -43,30 +43,32 @@ pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<Told> {
     let mut found = Vec::new();
     for list in lists {
         for row in list.rows.iter() {
-            let kind =
-                match (Reading::of_listed(&row.key.address, &row.key.ticker).into_one(), &asked) {
-                    (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
-                    (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
-                        FindingKind::ListedVerbatim
+            let kind = match (
+                Reading::from_list_cell(&row.key.address, &row.key.ticker).into_single(),
+                &asked,
+            ) {
+                (Err(_), _) if row.key.address == question => FindingKind::ListedVerbatim,
+                (Err(_), Ok(asked)) if row.key.address == asked.canonical() => {
+                    FindingKind::ListedVerbatim
+                }
+                (Ok(listed), Ok(asked)) => {
+                    let keys = listed.listing_key_ids();
+                    let mut asked_keys = asked.key_ids().iter().cloned();
+                    if !asked_keys.any(|key| keys.contains(&key))
+                        && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
+                    {
+                        continue;
                     }
-                    (Ok(listed), Ok(asked)) => {
-                        let keys = listed.listing_key_ids();
-                        let mut asked_keys = asked.key_ids().iter().cloned();
-                        if !asked_keys.any(|key| keys.contains(&key))
-                            && !asked.nested_key_ids().iter().any(|key| keys.contains(key))
-                        {
-                            continue;
-                        }
-                        let same_text = listed.canonical() == asked.canonical();
-                        let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
-                        match same_text && same_chain {
-                            true => FindingKind::Listed,
-                            false => FindingKind::SameKey,
-                        }
+                    let same_text = listed.canonical() == asked.canonical();
+                    let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
+                    match same_text && same_chain {
+                        true => FindingKind::Listed,
+                        false => FindingKind::SameKey,
                     }
-                    _ => continue,
-                };
-            let score = score(kind, row.stands(), list.version.kind);
+                }
+                _ => continue,
+            };
+            let score = score(kind, row.is_listed(), list.version.kind);
             found.push((list.version.id.to_string(), row.key.clone(), kind, score));
         }
     }

@@ -1,7 +1,7 @@
 //! Pointers of schema 6, which know declared looks, and of older ones, which do not.
 
 use super::*;
-use crate::domain::list::DeclaredLook;
+use crate::domain::list::DeclaredCheck;
 use crate::store::lists::OldPointer;
 use crate::store::value;
 
@@ -37,7 +37,7 @@ fn a_declared_look_is_kept_and_older_pointers_open_without_one() {
 
     let store = open(dir.path());
     assert_eq!(store.list(&id("a")).unwrap().unwrap(), first);
-    let look = DeclaredLook {
+    let look = DeclaredCheck {
         at: "2025-05-30T08:00:00Z".parse().unwrap(),
         by: "anna".to_owned(),
         declared_at: "2025-06-01T12:00:00Z".parse().unwrap(),

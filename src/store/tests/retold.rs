@@ -2,7 +2,7 @@
 //! before is kept.
 
 use super::*;
-use crate::domain::publication::{KnownOrigin, KnownPublication, Retelling, RetoldChange};
+use crate::domain::publication::{BackfillRecord, BackfilledChange, KnownOrigin, KnownPublication};
 use crate::store::PastState;
 use crate::store::verify::Named;
 
@@ -11,7 +11,7 @@ fn day(text: &str) -> jiff::civil::Date {
 }
 
 /// Publishes a version that tells the past of a list of three rows in two publications.
-fn backfill(store: &Store, list: &str, version: u64) -> Vec<RetoldChange> {
+fn backfill(store: &Store, list: &str, version: u64) -> Vec<BackfilledChange> {
     let (mut state, changes) = state(list, version, 3);
     let past = |text: &str, origin: KnownOrigin| KnownPublication {
         published: Some(day(text)),
@@ -21,10 +21,10 @@ fn backfill(store: &Store, list: &str, version: u64) -> Vec<RetoldChange> {
         digest: [0; 32],
         origin,
     };
-    state.version.provenance = Provenance::Backfill(Box::new(Retelling {
+    state.version.provenance = Provenance::Backfill(Box::new(BackfillRecord {
         standing: state.version.provenance.clone(),
-        standing_loaded_at: state.version.loaded_at,
-        standing_force_reason: String::new(),
+        rows_loaded_at: state.version.loaded_at,
+        rows_force_reason: String::new(),
         publications: vec![
             past("2024-01-01", KnownOrigin::File("old.csv".to_owned())),
             past("2025-03-21", KnownOrigin::Version(1)),
@@ -45,7 +45,7 @@ fn check(store: &Store, first: &ListState) {
     let PastState::Kept(kept) = store.state_at(&a, 1).unwrap() else { panic!("it is kept") };
     assert_eq!((&kept.version, &kept.rows), (&first.version, &first.rows));
     assert_eq!(kept.parties, first.parties);
-    // What was changed before the last retelling is told by it.
+    // What was changed before the last backfill_record is told by it.
     let retold = [(2, Some(0)), (2, Some(0)), (2, Some(1))];
     assert_eq!(versions_of(store, Some(&a)), [&retold[..], &[(4, None)]].concat());
     assert_eq!(versions_of(store, None), [&retold[..], &[(3, None), (4, None)]].concat());

@@ -14,7 +14,7 @@ fn turned(version: u64, rows: usize, without: usize) -> ListState {
         .map(|(_, r)| r.clone())
         .collect();
     state.rows = Arc::new(kept);
-    state.version.digest = standing_digest(&state);
+    state.version.digest = listed_digest(&state);
     state
 }
 

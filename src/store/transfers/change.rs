@@ -12,7 +12,7 @@ use super::log::Log;
 use super::{MAX_CHAINS, MAX_ROWS, check_chain, check_height};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    self, ChainHead, Conflict, Covered, Extent, Gap, Replacement, TransferState,
+    self, ChainState, Conflict, CoverageDeclaration, Extent, Gap, Replacement, TransferState,
 };
 use crate::domain::transfer::{Asset, MAX_TIME, Movement, MovementKind, Transfer};
 use crate::store::heads::Ledger;
@@ -28,7 +28,7 @@ pub struct Append<'a> {
     /// Contradictions that rows of these are one side of.
     pub conflicts: &'a [Conflict],
     /// Blocks and times that were looked at whole.
-    pub covered: &'a [Covered],
+    pub covered: &'a [CoverageDeclaration],
     /// Gaps that ended.
     pub ended_gaps: &'a [(Chain, Gap)],
     /// Gaps that were found.
@@ -72,7 +72,7 @@ impl Store {
         let log = self.log();
         let mut change = Change::after(&log);
         change.see(append.rows)?;
-        for Covered { chain, kinds, extent, .. } in append.covered {
+        for CoverageDeclaration { chain, kinds, extent, .. } in append.covered {
             let (from, to) = extent.span().clone().into_inner();
             if from > to {
                 let what = format!("{from} to {to} holds nothing");
@@ -160,7 +160,7 @@ impl Change {
                 seen.take(kind, row);
                 let asset = asset_of(row);
                 if last_asset != Some(asset) {
-                    head.note_asset(asset);
+                    head.record_asset(asset);
                     last_asset = Some(asset);
                 }
             }
@@ -200,13 +200,13 @@ impl Change {
         if chains.len() >= MAX_CHAINS && !chains.contains_key(&name) {
             return Err(StoreError::TooManyChains(chain.clone()));
         }
-        chains.entry(name).or_insert_with(|| ChainHead::new(chain.clone()));
+        chains.entry(name).or_insert_with(|| ChainState::new(chain.clone()));
         self.touched.push(chain.clone());
         Ok(())
     }
 
     /// The head of a chain that was touched.
-    pub fn head(&mut self, chain: &Chain) -> &mut ChainHead {
+    pub fn head(&mut self, chain: &Chain) -> &mut ChainState {
         self.state.chains.get_mut(&*chain.caip2()).expect("it was touched")
     }
 }
@@ -236,16 +236,16 @@ impl Seen {
         }
     }
 
-    fn note(self, head: &mut ChainHead) {
+    fn note(self, head: &mut ChainState) {
         for ((kind, heights), times) in
             MovementKind::ALL.into_iter().zip(self.heights).zip(self.times)
         {
             if !heights.is_empty() {
-                let heights: Vec<RangeInclusive<u64>> = coverage::spans_of(heights);
-                head.see_heights(kind, &heights);
+                let heights: Vec<RangeInclusive<u64>> = coverage::spans_from(heights);
+                head.add_heights(kind, &heights);
             }
             if let Some((first, last)) = times {
-                head.see_times(kind, first..=last);
+                head.add_times(kind, first..=last);
             }
         }
     }

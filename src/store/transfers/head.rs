@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::log::Span;
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainHead, Gap, KindHead, Spans};
+use crate::domain::coverage::{ChainState, CoveredSpans, Gap, Spans};
 use crate::domain::transfer::{Asset, MovementKind, Placement, Position, Transfer};
 
 /// The greatest positions of a chain by kind of movement, of rows taken back too: no row beyond them
@@ -132,8 +132,8 @@ fn position((height, tx_index, index): (u64, u32, u32)) -> Position {
 }
 
 impl HeadForm {
-    pub(super) fn new(head: &ChainHead, tops: &Tops) -> Self {
-        let kind = |(kind, of): (&MovementKind, &KindHead)| KindForm {
+    pub(super) fn new(head: &ChainState, tops: &Tops) -> Self {
+        let kind = |(kind, of): (&MovementKind, &CoveredSpans)| KindForm {
             kind: *kind,
             heights: pack(&of.heights),
             times: pack(&of.times),
@@ -157,16 +157,16 @@ impl HeadForm {
     }
 
     /// The head and the greatest positions; `None` where its spans are beyond all numbers.
-    pub(super) fn read(self, chain: Chain) -> Option<(ChainHead, Tops)> {
+    pub(super) fn read(self, chain: Chain) -> Option<(ChainState, Tops)> {
         let kind = |form: KindForm| {
-            let head = KindHead {
+            let head = CoveredSpans {
                 heights: unpack(form.heights)?,
                 times: unpack(form.times)?,
                 undeclared_times: unpack(form.undeclared_times)?,
             };
             Some((form.kind, head))
         };
-        let head = ChainHead {
+        let head = ChainState {
             transfers: self.transfers,
             retracted: self.retracted,
             replaced: self.replaced,
@@ -178,7 +178,7 @@ impl HeadForm {
             undeclared: unpack(self.undeclared)?,
             assets: self.assets,
             revision: self.revision,
-            ..ChainHead::new(chain)
+            ..ChainState::new(chain)
         };
         let positions = self.positions.map(|top| top.map(position));
         Some((head, Tops { positions, partial: self.partial }))
@@ -188,19 +188,19 @@ impl HeadForm {
 impl HeadForm2 {
     /// The head and the greatest positions: what was covered is of no kind, and a row of any kind may
     /// be stored up to the greatest position of all.
-    pub(super) fn read(self, chain: Chain) -> Option<(ChainHead, Tops)> {
-        let mut head = ChainHead {
+    pub(super) fn read(self, chain: Chain) -> Option<(ChainState, Tops)> {
+        let mut head = ChainState {
             transfers: self.transfers,
             retracted: self.retracted,
             unpositioned: self.unpositioned,
             first_time: self.times.map(|(first, _)| first),
             last_time: self.times.map(|(_, last)| last),
             undeclared: unpack(self.spans)?,
-            ..ChainHead::new(chain)
+            ..ChainState::new(chain)
         };
         if let Some((first, last)) = self.times.filter(|_| self.unpositioned > 0) {
             for kind in MovementKind::required_of(&head.chain) {
-                head.see_times(*kind, first..=last);
+                head.add_times(*kind, first..=last);
             }
         }
         let positions = [self.top.map(position); MovementKind::ALL.len()];

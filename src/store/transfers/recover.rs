@@ -7,7 +7,7 @@ use super::super::{Store, StoreError, value};
 use super::head::{HeadForm, HeadForm2, Tops};
 use super::log::{self, ConflictForm, Header, Log, ReplacementsForm, RetractionForm};
 use crate::domain::chain::Chain;
-use crate::domain::coverage::{ChainHead, TransferState};
+use crate::domain::coverage::{ChainState, TransferState};
 
 const TREE: &str = "transfers";
 
@@ -62,7 +62,11 @@ impl Directory {
         self.keep_head(key, form.read(chain_of(key)?))
     }
 
-    fn keep_head(&mut self, key: &[u8], read: Option<(ChainHead, Tops)>) -> Result<(), StoreError> {
+    fn keep_head(
+        &mut self,
+        key: &[u8],
+        read: Option<(ChainState, Tops)>,
+    ) -> Result<(), StoreError> {
         let (head, tops) = read.ok_or_else(|| value::corrupt(TREE, key, "a span has no end"))?;
         let name = head.chain.to_string();
         self.log.tops.insert(name.clone(), tops);

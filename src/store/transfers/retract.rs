@@ -9,10 +9,10 @@ use super::change::Change;
 use super::log::Segment;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
-    self, ChainHead, Conflict, Extent, Gap, GapCause, Replacement, Replacements, RetractionRecord,
+    self, ChainState, Conflict, Extent, Gap, GapCause, Replacement, Replacements, RetractionRecord,
     Settlement, Spans, TransferState, Verdict,
 };
-use crate::domain::transfer::{MovementKind, Telling, Transfer};
+use crate::domain::transfer::{MergeOutcome, MovementKind, Transfer};
 use crate::store::{Store, StoreError};
 
 /// What is to be taken back of a chain.
@@ -133,7 +133,8 @@ impl Store {
         let least = least.min(record.from_height);
         let mut found = Found::default();
         let has_replaced = !state.replacements.is_empty();
-        let betters = record.block_hash.map(|_| state.replacements.betters()).unwrap_or_default();
+        let replacing_rows =
+            record.block_hash.map(|_| state.replacements.replacing_rows()).unwrap_or_default();
         for segment in segments {
             let Some(reach) = segment.reaches.iter().find(|reach| Some(reach.chain) == place)
             else {
@@ -146,7 +147,7 @@ impl Store {
             }
             for (number, row) in (segment.first_row..).zip(self.unpack(segment)?) {
                 if row.chain == *chain && state.counts(number, &row) {
-                    found.take(record, number, &row, betters.contains(&number));
+                    found.take(record, number, &row, replacing_rows.contains(&number));
                 }
             }
         }
@@ -192,7 +193,7 @@ impl Store {
             let rows = self.stored_rows(&both)?;
             let find = |number| rows.iter().find(|(of, _)| *of == number).map(|(_, row)| row);
             let (Some(told), Some(again)) = (find(best), find(next)) else { return Ok(None) };
-            if matches!(told.told_again(again), Telling::Contradiction) {
+            if matches!(told.merge_with(again), MergeOutcome::Contradiction) {
                 return Ok(None);
             }
             best = next;
@@ -282,8 +283,8 @@ fn untold((kind, height): (MovementKind, u64)) -> Gap {
 
 /// Heights at which a kind has no row left are not covered any more; nor, of any kind, those of which
 /// no other block is known: what was declared, or stated no hash, may have been of the one taken back.
-fn uncover(head: &mut ChainHead, found: &Found) {
-    let spans = |heights: &BTreeSet<u64>| coverage::spans_of(heights.iter().copied().collect());
+fn uncover(head: &mut ChainState, found: &Found) {
+    let spans = |heights: &BTreeSet<u64>| coverage::spans_from(heights.iter().copied().collect());
     let all_taken = spans(&found.taken_heights.values().flatten().copied().collect());
     let unknown = coverage::difference(&all_taken, &spans(&found.other_blocks));
     for (kind, head) in &mut head.kinds {

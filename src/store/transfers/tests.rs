@@ -11,7 +11,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::coverage::{self, ChainHead, Covered, TransferState};
+use crate::domain::coverage::{self, ChainState, CoverageDeclaration, TransferState};
 use crate::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Leg, MovementKind, Position, TxStatus, UtxoMovement,
 };
@@ -56,7 +56,7 @@ pub(in crate::store) fn store_rows(store: &Store, rows: &[Transfer]) -> Result<u
     store.append_transfers(&Append { rows, ..Append::default() })
 }
 
-fn declare(store: &Store, covered: &[Covered]) -> Result<u64, StoreError> {
+fn declare(store: &Store, covered: &[CoverageDeclaration]) -> Result<u64, StoreError> {
     store.append_transfers(&Append { covered, ..Append::default() })
 }
 
@@ -70,7 +70,7 @@ pub(in crate::store) fn retract(
     store.retract_transfers(&Retract { chain, from_height, block_hash: None, reason, at })
 }
 
-fn native(head: &ChainHead) -> coverage::Spans {
+fn native(head: &ChainState) -> coverage::Spans {
     head.kinds[&MovementKind::Native].heights.clone()
 }
 
@@ -100,12 +100,12 @@ fn state(store: &Store) -> TransferState {
     for (number, row) in (0..).zip(read(store, 0).unwrap()) {
         state.rows += 1;
         let name = row.chain.to_string();
-        let new = || ChainHead::new(row.chain.clone());
+        let new = || ChainState::new(row.chain.clone());
         let head = state.chains.entry(name.clone()).or_insert_with(new);
         head.revision = known.chains[&name].revision;
-        head.note_asset(&Asset::Native);
+        head.record_asset(&Asset::Native);
         if row.position().is_none() {
-            head.see_times(MovementKind::Native, row.time..=row.time);
+            head.add_times(MovementKind::Native, row.time..=row.time);
         }
         let taken = row.position().is_some_and(|at| {
             known
@@ -120,8 +120,8 @@ fn state(store: &Store) -> TransferState {
         head.transfers += 1;
         head.unpositioned += u64::from(row.position().is_none());
         head.add_time(row.time);
-        let heights = coverage::spans_of(row.position().iter().map(|at| at.height).collect());
-        head.see_heights(MovementKind::Native, &heights);
+        let heights = coverage::spans_from(row.position().iter().map(|at| at.height).collect());
+        head.add_heights(MovementKind::Native, &heights);
     }
     // Times were seen by batch.
     for (name, head) in &mut state.chains {
@@ -281,7 +281,7 @@ fn a_retraction_counts_what_it_takes_and_stays() {
     // A chain of which nothing is known, for what may yet come of it does count.
     assert_eq!(retract(&store, &Chain::Evm(5), 0, "nothing").unwrap().0, 0);
     let mut want = state(&store);
-    let nothing = ChainHead { revision: 1, ..ChainHead::new(Chain::Evm(5)) };
+    let nothing = ChainState { revision: 1, ..ChainState::new(Chain::Evm(5)) };
     want.chains.insert("eip155:5".into(), nothing);
     assert_eq!(*store.transfer_state(), want);
     drop(store);
@@ -300,8 +300,9 @@ fn a_retraction_counts_what_it_takes_and_stays() {
 fn declared_blocks_are_covered_and_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let covered =
-        |chain: Chain, heights| [Covered::heights(chain, &[MovementKind::Native], heights)];
+    let covered = |chain: Chain, heights| {
+        [CoverageDeclaration::heights(chain, &[MovementKind::Native], heights)]
+    };
     let evm = || Chain::Evm(1);
     declare(&store, &covered(evm(), 10..=20)).unwrap();
     append(&store, 0..3);

@@ -13,7 +13,7 @@ use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
 use super::{Judge, Named, Verified};
 use crate::domain::list::{ListId, ListState, ListVersion, Party, Row};
-use crate::domain::publication::standing_digest;
+use crate::domain::publication::listed_digest;
 
 /// What has been taken so far.
 #[derive(Debug, Default)]
@@ -208,7 +208,7 @@ impl Contents {
             rows: Arc::new(list.rows),
             baseline: Arc::new(baseline.unwrap_or_default()),
         };
-        match standing_digest(&state) == state.version.digest {
+        match listed_digest(&state) == state.version.digest {
             true => Ok(()),
             false => Err(corrupt("lists", key, "the rows do not have the digest of the version")),
         }

@@ -8,7 +8,7 @@ use lazaretto::domain::transfer::{
 };
 use lazaretto::engine::{AppendedSummary, Evidence};
 use lazaretto::exposure::{Direction, Timing};
-use lazaretto::ingest::Covered;
+use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Incomplete, Narrowing, Scope};
 
@@ -90,7 +90,11 @@ pub fn sends(height: u64, from: &str, to: &str, start: Timestamp) -> Transfer {
 
 impl Desk {
     /// Stores transfers, and waits until exposure knows them.
-    pub fn store(&self, transfers: Vec<Transfer>, covered: &[Covered]) -> AppendedSummary {
+    pub fn store(
+        &self,
+        transfers: Vec<Transfer>,
+        covered: &[CoverageDeclaration],
+    ) -> AppendedSummary {
         let mut session = self.engine().begin_ingest();
         let done = session.append(transfers, covered).unwrap();
         session.finish().unwrap();

@@ -65,7 +65,7 @@ fn a_backfill_answers_as_if_each_publication_had_been_loaded_in_its_time() {
     assert_eq!(state.version.digest, before.version.digest);
     assert_eq!(state.version.published, before.version.published);
     assert_eq!(state.check, before.check);
-    assert_eq!(standing_digest(&state), state.version.digest);
+    assert_eq!(listed_digest(&state), state.version.digest);
     assert_eq!(desk.changes(SDN, 0), in_time.changes(SDN, 0));
     let (answers, expected) = (answers(history, &desk), answers(history, &in_time));
     assert!(answers.len() > 1_200);

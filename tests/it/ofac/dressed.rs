@@ -28,7 +28,7 @@ const DRESSES: [&str; 22] = [
     "{}, {}",
 ];
 
-/// Dress of which the address is a certain reading only where a checksum, or 0x, bears it out; else the
+/// Normalization of which the address is a certain reading only where a checksum, or 0x, bears it out; else the
 /// text is not understood, which is no ALLOW either.
 const BESIDE_TEXT: [&str; 3] = ["please pay {} today", "wallet={}", "refund\t{}\nthanks"];
 
@@ -38,7 +38,7 @@ fn ten_thousand_dressed_forms_of_listed_addresses_are_not_let_pass() {
     let desk = history.desk(NEXT_DAY, &[]);
     let (mut asked, mut blocked) = (0, 0);
     for key in &history.newest().rows {
-        let Ok(address) = Reading::of_listed(&key.address, &key.ticker).into_one() else {
+        let Ok(address) = Reading::from_list_cell(&key.address, &key.ticker).into_single() else {
             continue;
         };
         let ask = |text: &str| {
@@ -108,7 +108,7 @@ fn look_alikes_of_listed_addresses_are_for_review() {
     ];
     let mut asked = 0;
     for key in &history.newest().rows {
-        let Ok(address) = Reading::of_listed(&key.address, &key.ticker).into_one() else {
+        let Ok(address) = Reading::from_list_cell(&key.address, &key.ticker).into_single() else {
             continue;
         };
         if address.encoding() == Encoding::Solana {

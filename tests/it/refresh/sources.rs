@@ -122,7 +122,7 @@ fn behind(same_folders: &[&str]) -> [String; 3] {
     replay.publish(1);
     let second = desk.refresh().unwrap();
     let standing =
-        desk.publisher.list(&id()).unwrap().rows.iter().filter(|row| row.stands()).count();
+        desk.publisher.list(&id()).unwrap().rows.iter().filter(|row| row.is_listed()).count();
     [first, second, standing.to_string()]
 }
 

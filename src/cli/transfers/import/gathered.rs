@@ -348,7 +348,7 @@ pub fn shown_heights(spans: &Spans, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::coverage::spans_of;
+    use crate::domain::coverage::spans_from;
     use crate::domain::transfer::{
         AccountMovement, Amount, Asset, Movement, Position, TxId, TxStatus,
     };
@@ -443,7 +443,7 @@ mod tests {
 
     #[test]
     fn spans_are_shown_shortly() {
-        let spans = spans_of(vec![1, 2, 3, 7, 9]);
+        let spans = spans_from(vec![1, 2, 3, 7, 9]);
         assert_eq!(shown_heights(&spans, 2), "1-3, 7 and 1 more");
     }
 }

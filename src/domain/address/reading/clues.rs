@@ -3,7 +3,8 @@
 //! beside another.
 
 use super::{
-    Address, AddressError, Misfit, confusables, dress, is_certain, spelling, understand_known,
+    Address, AddressError, EncodingError, confusables, is_certain, normalization, parse_known_form,
+    spelling,
 };
 use crate::domain::address::bech32;
 
@@ -83,7 +84,7 @@ fn look_alikes(piece: &str, tried: &mut usize, clues: &mut Vec<Clue>) {
     let found = if is_tried { confusables::read(piece) } else { Vec::new() };
     let mut points: Vec<char> = piece.chars().filter(|c| !c.is_ascii()).collect();
     points.dedup();
-    let points: Vec<String> = points.into_iter().take(8).map(dress::code_point).collect();
+    let points: Vec<String> = points.into_iter().take(8).map(normalization::code_point).collect();
     let fault = AddressError::LookAlike { found: points.join(", ") };
     let is_mixed = piece.chars().filter(char::is_ascii_alphanumeric).count() >= MIN_MIXED;
     let holds_address = || {
@@ -104,31 +105,35 @@ fn of_run(run: &str) -> Option<Clue> {
     if run.len() < MIN_WORD && hex.is_none_or(|digits| digits.len() < 8) {
         return None;
     }
-    let misfit = match understand_known(run, None).map(Address::into_owned) {
+    let encoding_error = match parse_known_form(run, None).map(Address::into_owned) {
         Ok(address) if is_certain(&address) => return Some(Clue::Certain(address)),
-        Ok(address) => return Some(Clue::Suspect(address, Misfit::NoChecksum.into())),
-        Err(misfit) => misfit,
+        Ok(address) => return Some(Clue::Suspect(address, EncodingError::NoChecksum.into())),
+        Err(encoding_error) => encoding_error,
     };
     if let Some(digits) = hex {
-        return of_hex(run, digits, misfit);
+        return of_hex(run, digits, encoding_error);
     }
     if let Some((address, _)) = spelling::read(run) {
-        return Some(Clue::Suspect(address, Misfit::NoChecksum.into()));
+        return Some(Clue::Suspect(address, EncodingError::NoChecksum.into()));
     }
     if let Some(address) = glued(run) {
-        return Some(Clue::Suspect(address, Misfit::Glued.into()));
+        return Some(Clue::Suspect(address, EncodingError::Glued.into()));
     }
-    let is_doubtful = match misfit {
-        Misfit::NoShape => is_like_base58(run),
-        Misfit::Bech32Checksum
-        | Misfit::Bech32Character(_)
-        | Misfit::Bech32Length(_)
-        | Misfit::Bech32Variant
-        | Misfit::Bech32Padding
-        | Misfit::Bech32Payload => bech32::has_known_prefix(run),
+    let is_doubtful = match encoding_error {
+        EncodingError::NoShape => is_like_base58(run),
+        EncodingError::Bech32Checksum
+        | EncodingError::Bech32Character(_)
+        | EncodingError::Bech32Length(_)
+        | EncodingError::Bech32Variant
+        | EncodingError::Bech32Padding
+        | EncodingError::Bech32Payload => bech32::has_known_prefix(run),
         _ => true,
     };
-    let fault = if misfit == Misfit::NoShape { Misfit::Mistyped } else { misfit };
+    let fault = if encoding_error == EncodingError::NoShape {
+        EncodingError::Mistyped
+    } else {
+        encoding_error
+    };
     is_doubtful.then(|| Clue::Doubt(fault.into()))
 }
 
@@ -142,7 +147,7 @@ fn hex_digits(run: &str) -> Option<&str> {
 }
 
 /// What hex says that is no address as it stands. Hashes and UUIDs say nothing.
-fn of_hex(run: &str, digits: &str, misfit: Misfit) -> Option<Clue> {
+fn of_hex(run: &str, digits: &str, encoding_error: EncodingError) -> Option<Clue> {
     let is_prefixed = digits.len() < run.len();
     let spelt = match run.strip_prefix('x') {
         Some(digits) => spelling::read(&format!("0X{digits}")),
@@ -152,16 +157,16 @@ fn of_hex(run: &str, digits: &str, misfit: Misfit) -> Option<Clue> {
         None => None,
     };
     if let Some((address, _)) = spelt {
-        return Some(Clue::Suspect(address, Misfit::NoChecksum.into()));
+        return Some(Clue::Suspect(address, EncodingError::NoChecksum.into()));
     }
     match digits.len() {
         64 => None,
         _ if !is_prefixed => {
             // Of git ids and the like only the length is that of an address.
             let is_near = (38..=42).contains(&digits.len());
-            is_near.then(|| Clue::Doubt(misfit.into()))
+            is_near.then(|| Clue::Doubt(encoding_error.into()))
         }
-        8.. => Some(Clue::Doubt(Misfit::EvmLength(digits.len()).into())),
+        8.. => Some(Clue::Doubt(EncodingError::EvmLength(digits.len()).into())),
         _ => None,
     }
 }
@@ -180,13 +185,13 @@ pub(super) fn in_data(text: &str) -> Vec<Address<'static>> {
         let word = std::str::from_utf8(word).ok()?;
         spelling::read(&format!("0x{word}")).map(|(address, _)| address)
     });
-    padded.filter(|address| !address.is_nobodys()).take(MAX_IN_DATA).collect()
+    padded.filter(|address| !address.is_uncontrolled()).take(MAX_IN_DATA).collect()
 }
 
 /// An address with a ticker or the like beside it, without a blank between.
 fn glued(run: &str) -> Option<Address<'static>> {
     let address = |text: &str| {
-        let address = understand_known(text, None).ok().filter(is_certain)?;
+        let address = parse_known_form(text, None).ok().filter(is_certain)?;
         Some(address.into_owned())
     };
     // A digit more would be another address.

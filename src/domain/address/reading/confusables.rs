@@ -4,7 +4,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
-use super::{Address, understand_known};
+use super::{Address, parse_known_form};
 
 /// The most texts that one word is tried as: some characters look like several.
 const MAX_TRIALS: usize = 256;
@@ -27,7 +27,7 @@ pub(super) fn read(word: &str) -> Vec<Address<'static>> {
     }
     let mut found: Vec<Address<'static>> = Vec::new();
     for trial in trials {
-        let Ok(address) = understand_known(&trial, None).map(Address::into_owned) else { continue };
+        let Ok(address) = parse_known_form(&trial, None).map(Address::into_owned) else { continue };
         if found.len() < MAX_FOUND
             && found.iter().all(|known| known.canonical() != address.canonical())
         {

@@ -13,7 +13,7 @@ const TRON: &str = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8";
 const SOLANA: &str = "42RLPACwZPx3vYYmxSueqsogfynBDqXK298EDsNoyoHi";
 
 fn read(input: &str) -> Reading<'_> {
-    Reading::of_question(input, None)
+    Reading::from_query(input, None)
 }
 
 fn canonicals<'a>(addresses: impl IntoIterator<Item = &'a Address<'a>>) -> Vec<String> {
@@ -21,14 +21,14 @@ fn canonicals<'a>(addresses: impl IntoIterator<Item = &'a Address<'a>>) -> Vec<S
 }
 
 /// The text is read as that address, and says what came off.
-fn check(input: &str, canonical: &str, dress: &str) {
+fn check(input: &str, canonical: &str, normalizations: &str) {
     let reading = read(input);
     assert_eq!(reading.fault, None, "{input:?}");
     let expected = Address::parse(canonical, None).unwrap();
     assert_eq!(canonicals(reading.addresses()), [expected.canonical()], "{input:?}");
-    let taken: Vec<String> = reading.dress.iter().map(ToString::to_string).collect();
-    assert_eq!(taken.join("; "), dress, "{input:?}");
-    let listed = Reading::of_listed(input, "");
+    let taken: Vec<String> = reading.normalizations.iter().map(ToString::to_string).collect();
+    assert_eq!(taken.join("; "), normalizations, "{input:?}");
+    let listed = Reading::from_list_cell(input, "");
     assert_eq!(canonicals(listed.addresses()), [expected.canonical()], "{input:?}");
 }
 
@@ -101,22 +101,22 @@ fn uris_and_urls_are_read() {
 
 #[test]
 fn what_is_no_party_of_a_payment_is_not_understood_and_a_suspect() {
-    let check = |input: &str, misfit: Misfit| {
+    let check = |input: &str, encoding_error: EncodingError| {
         let reading = read(input);
-        assert_eq!(reading.fault, Some(misfit.into()), "{input}");
+        assert_eq!(reading.fault, Some(encoding_error.into()), "{input}");
         assert_eq!(canonicals(reading.addresses()), [""; 0], "{input}");
         assert!(canonicals(&reading.suspects).contains(&ETH.to_lowercase()), "{input}");
     };
-    check(&format!("ethereum:{ETH}/approve?address={ETH}"), Misfit::UriFunction);
-    check(&format!("ethereum:{ETH}?address={ETH}"), Misfit::UriFunction);
-    check(&format!("ethereum:{ETH}@1/transfer?uint256=1"), Misfit::UriReceiver);
-    check(&format!("ethereum:{ETH}@one"), Misfit::UriChain);
-    check(&format!("https://etherscan.io/token/{ETH}"), Misfit::Url);
-    check(&format!("https://etherscan.io/token/0x1?a={ETH}"), Misfit::Url);
-    check(&format!("https://example.org/?to={ETH}"), Misfit::Url);
+    check(&format!("ethereum:{ETH}/approve?address={ETH}"), EncodingError::UriFunction);
+    check(&format!("ethereum:{ETH}?address={ETH}"), EncodingError::UriFunction);
+    check(&format!("ethereum:{ETH}@1/transfer?uint256=1"), EncodingError::UriReceiver);
+    check(&format!("ethereum:{ETH}@one"), EncodingError::UriChain);
+    check(&format!("https://etherscan.io/token/{ETH}"), EncodingError::Url);
+    check(&format!("https://etherscan.io/token/0x1?a={ETH}"), EncodingError::Url);
+    check(&format!("https://example.org/?to={ETH}"), EncodingError::Url);
     let hash = "0x".to_owned() + &"ab".repeat(32);
     let reading = read(&format!("https://etherscan.io/tx/{hash}")).fault;
-    assert_eq!(reading, Some(Misfit::Url.into()));
+    assert_eq!(reading, Some(EncodingError::Url.into()));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_uri_that_names_further_addresses_is_doubtful() {
     let reading = read(&text);
     assert_eq!(canonicals(reading.addresses()), [BTC]);
     assert_eq!(canonicals(&reading.suspects), [ETH.to_lowercase()]);
-    assert_eq!(reading.fault, Some(Misfit::UriAddresses.into()));
+    assert_eq!(reading.fault, Some(EncodingError::UriAddresses.into()));
 }
 
 #[test]
@@ -167,18 +167,18 @@ fn several_addresses_are_each_read() {
 
 #[test]
 fn what_looks_like_another_address_beside_one_is_a_fault() {
-    let check = |input: &str, found: &[&str], misfit: Misfit| {
+    let check = |input: &str, found: &[&str], encoding_error: EncodingError| {
         let reading = read(input);
         assert_eq!(canonicals(reading.addresses()), found, "{input}");
-        assert_eq!(reading.fault, Some(misfit.into()), "{input}");
+        assert_eq!(reading.fault, Some(encoding_error.into()), "{input}");
     };
     let mistyped = BTC.replace("SAMH", "SAMJ");
-    let wrong = Misfit::Base58Checksum { version: 0 };
+    let wrong = EncodingError::Base58Checksum { version: 0 };
     check(&format!("{SEGWIT} and {mistyped}"), &[SEGWIT], wrong);
-    check(&format!("{SEGWIT} {SOLANA} soon"), &[SEGWIT], Misfit::NoChecksum);
-    check(&format!("{SEGWIT} {} soon", &ETH[2..]), &[SEGWIT], Misfit::BareHex);
-    check(&format!("{SEGWIT} {}", &ETH[..41]), &[SEGWIT], Misfit::EvmLength(39));
-    check(&format!("my {SOLANA}"), &[], Misfit::NoChecksum);
+    check(&format!("{SEGWIT} {SOLANA} soon"), &[SEGWIT], EncodingError::NoChecksum);
+    check(&format!("{SEGWIT} {} soon", &ETH[2..]), &[SEGWIT], EncodingError::BareHex);
+    check(&format!("{SEGWIT} {}", &ETH[..41]), &[SEGWIT], EncodingError::EvmLength(39));
+    check(&format!("my {SOLANA}"), &[], EncodingError::NoChecksum);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn an_address_broken_by_blanks_is_joined_where_its_checksum_is_right() {
 #[test]
 fn look_alikes_are_suspects_by_their_code_points() {
     let check = |input: &str, canonical: &str, points: &str| {
-        for reading in [read(input), Reading::of_listed(input, "XBT")] {
+        for reading in [read(input), Reading::from_list_cell(input, "XBT")] {
             assert_eq!(reading.first, None, "{input}");
             let found = points.to_owned();
             assert_eq!(reading.fault, Some(AddressError::LookAlike { found }), "{input}");
@@ -227,7 +227,7 @@ fn no_address_is_found_in_what_holds_none() {
         "",
         "  ",
     ] {
-        for reading in [read(text), Reading::of_listed(text, "XBT")] {
+        for reading in [read(text), Reading::from_list_cell(text, "XBT")] {
             assert_eq!(reading.first, None, "{text}");
             assert_eq!(reading.suspects, [], "{text}");
             assert!(reading.fault.is_some(), "{text}");
@@ -239,25 +239,25 @@ fn no_address_is_found_in_what_holds_none() {
 fn burn_addresses_are_left_out_of_lists_and_are_no_suspects() {
     let burn = "1BitcoinEaterAddressDontSendf59kuE";
     let text = format!("{burn}, {BTC}");
-    let reading = Reading::of_listed(&text, "");
+    let reading = Reading::from_list_cell(&text, "");
     assert_eq!(canonicals(reading.addresses()), [BTC]);
-    assert_eq!(canonicals(&reading.nobodys), [burn]);
-    assert!(matches!(reading.fault, Some(AddressError::NobodysAddress(_))));
+    assert_eq!(canonicals(&reading.uncontrolled), [burn]);
+    assert!(matches!(reading.fault, Some(AddressError::Uncontrolled(_))));
     let url = "https://example.org/?to=0x000000000000000000000000000000000000dead";
-    assert_eq!(Reading::of_listed(url, "").suspects, []);
+    assert_eq!(Reading::from_list_cell(url, "").suspects, []);
 }
 
 #[test]
 fn long_cells_are_bounded() {
     let long = format!("{ETH} {}", "x ".repeat(MAX_LISTED));
-    let reading = Reading::of_listed(&long, "ETH");
+    let reading = Reading::from_list_cell(&long, "ETH");
     assert_eq!(canonicals(&reading.suspects), [ETH.to_lowercase()]);
     assert_eq!(reading.fault, Some(AddressError::TooLong(long.len())));
     assert_eq!(read(&long).fault, Some(AddressError::TooLong(long.len())));
     // The dearest that a cell may hold: look-alikes in every word.
     let word = "\u{41e}".repeat(100) + " ";
     let dear = word.repeat(MAX_LISTED / word.len());
-    assert!(Reading::of_listed(&dear, "ETH").first.is_none());
+    assert!(Reading::from_list_cell(&dear, "ETH").first.is_none());
 }
 
 #[test]
@@ -265,28 +265,28 @@ fn a_text_for_an_unknown_chain_is_taken_verbatim_without_its_dress() {
     let account = "EQDtFpEwcFAEcRe5mLVh2N6C0x-_hJEM7W61_JLnSF74p4q2";
     let chain: Chain = "tvm:-239".parse().unwrap();
     for text in [account.to_owned(), format!("\"{account}\""), format!("\u{a0}{account}")] {
-        let reading = Reading::of_question(&text, Some(&chain));
+        let reading = Reading::from_query(&text, Some(&chain));
         assert_eq!(canonicals(reading.addresses()), [account], "{text:?}");
         assert_eq!(reading.first.unwrap().encoding(), Encoding::Verbatim);
-        assert_eq!(canonicals(Reading::of_listed(&text, "TON").addresses()), [account]);
+        assert_eq!(canonicals(Reading::from_list_cell(&text, "TON").addresses()), [account]);
     }
     // Written with such a chain, whatever the ticker.
     for ticker in ["ADA", "", "XBT"] {
-        let listed = Reading::of_listed("cardano:mainnet:addr1xyz", ticker);
+        let listed = Reading::from_list_cell("cardano:mainnet:addr1xyz", ticker);
         assert_eq!(canonicals(listed.addresses()), ["addr1xyz"], "{ticker}");
-        let dressed = Reading::of_listed("\u{a0}\"cardano:mainnet:addr1xyz\"", ticker);
+        let dressed = Reading::from_list_cell("\u{a0}\"cardano:mainnet:addr1xyz\"", ticker);
         assert_eq!(canonicals(dressed.addresses()), ["addr1xyz"], "{ticker}");
     }
     let url = format!("a-b:c:https://example.org/address/{ETH}");
-    assert_eq!(canonicals(Reading::of_listed(&url, "").addresses()), [ETH.to_lowercase()]);
+    assert_eq!(canonicals(Reading::from_list_cell(&url, "").addresses()), [ETH.to_lowercase()]);
     let url = format!("a-b:c:https://example.org/token/{ETH}");
-    assert_eq!(canonicals(&Reading::of_listed(&url, "").suspects), [ETH.to_lowercase()]);
+    assert_eq!(canonicals(&Reading::from_list_cell(&url, "").suspects), [ETH.to_lowercase()]);
     let quoted = format!("\"{ETH}\"");
-    let reading = Reading::of_question(&quoted, Some(&chain));
+    let reading = Reading::from_query(&quoted, Some(&chain));
     assert_eq!(reading.first.unwrap().encoding(), Encoding::Evm);
 }
 
-fn dress() -> impl Strategy<Value = (String, String)> {
+fn normalizations() -> impl Strategy<Value = (String, String)> {
     let blank = "[ \t\u{a0}\u{feff}\u{200b}\u{200e}\u{202f}\u{3000}\u{ad}]{0,3}";
     let wrapping = prop::sample::select(vec![
         ("", ""),
@@ -313,16 +313,16 @@ proptest! {
     #[test]
     fn dress_never_changes_whose_address_it_is(
         form in any_form(),
-        (before, after) in dress(),
+        (before, after) in normalizations(),
         place in any::<prop::sample::Index>(),
     ) {
         let clean = Address::parse(&form.text, None).unwrap();
-        let read = Reading::of_question(&form.text, None);
+        let read = Reading::from_query(&form.text, None);
         prop_assert_eq!(read.first.as_ref(), Some(&clean));
-        prop_assert_eq!((&read.others, &read.dress, &read.fault), (&vec![], &vec![], &None));
+        prop_assert_eq!((&read.others, &read.normalizations, &read.fault), (&vec![], &vec![], &None));
 
         let text = format!("{before}{}{after}", form.text);
-        let dressed = Reading::of_question(&text, None);
+        let dressed = Reading::from_query(&text, None);
         prop_assert_eq!(&dressed.fault, &None, "{:?}", &text);
         let found = dressed.first.map(|address| address.key_ids().to_vec());
         prop_assert_eq!(found.as_deref(), Some(clean.key_ids()), "{:?}", &text);
@@ -330,7 +330,7 @@ proptest! {
         if is_certain(&clean) {
             let mut text = form.text.clone();
             text.insert(place.index(text.len()), '\u{200b}');
-            let joined = Reading::of_question(&text, None);
+            let joined = Reading::from_query(&text, None);
             let found = joined.first.map(|address| address.key_ids().to_vec());
             prop_assert_eq!(found.as_deref(), Some(clean.key_ids()), "{:?}", &text);
         }
@@ -338,19 +338,19 @@ proptest! {
 
     #[test]
     fn hostile_text_never_panics(text in "\\PC{0,80}|(0x|bitcoin:|ethereum:|did:pkh:|https://a.b/address/|[ ,;#(?@/&=%])*[a-zA-Z0-9%]{0,70}") {
-        let _ = Reading::of_question(&text, None);
-        let _ = Reading::of_listed(&text, "USDT");
+        let _ = Reading::from_query(&text, None);
+        let _ = Reading::from_list_cell(&text, "USDT");
     }
 
     /// A match without a checksum would need 24 zeros or `0x` to appear by chance.
     #[test]
     fn random_text_holds_no_address(text in "[1-9A-HJ-NP-Za-km-z]{25,36}( [0-9a-f]{32}| [0-9a-f]{64})?") {
-        let reading = Reading::of_question(&text, None);
+        let reading = Reading::from_query(&text, None);
         prop_assert!(reading.first.is_none() && reading.suspects.is_empty(), "{}", text);
     }
 }
 
-/// The real addresses of two chains, in their dress and without: each is read as itself alone.
+/// The real addresses of two chains, in their normalizations and without: each is read as itself alone.
 #[test]
 fn real_addresses_are_read_as_they_are() {
     use std::io::Read;
@@ -363,13 +363,13 @@ fn real_addresses_are_read_as_they_are() {
             let address = Address::parse(line, None).unwrap();
             let reading = read(line);
             assert_eq!(reading.first, Some(address), "{line}");
-            assert!(reading.others.is_empty() && reading.dress.is_empty(), "{line}");
+            assert!(reading.others.is_empty() && reading.normalizations.is_empty(), "{line}");
         }
         // Prose of them: each is found, and nothing else.
         let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
         for some in lines.chunks(20) {
             let text = format!("Wallets of the week: {}.", some.join(" and "));
-            let reading = Reading::of_listed(&text, "");
+            let reading = Reading::from_list_cell(&text, "");
             assert_eq!(reading.fault, None, "{text}");
             assert_eq!(reading.addresses().count(), some.len(), "{text}");
         }
@@ -439,7 +439,7 @@ fn nothing_hides_beside_another_address() {
         };
         let question = read(&text);
         assert!(question.fault.is_some() || question.addresses().count() > 1, "{text:?}");
-        let listed = Reading::of_listed(&text, "");
+        let listed = Reading::from_list_cell(&text, "");
         assert!(listed.fault.is_some() || all_read(&listed), "{text:?}: {listed:?}");
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::clues::{self, Clue};
 use super::uri::{self, Uri};
 use super::{
-    Address, AddressError, Checksum, Dress, Encoding, MAX_ADDRESSES, Misfit, Reading, bare,
-    check_text, clean, dress, is_certain, spelling, understand_known,
+    Address, AddressError, Checksum, Encoding, EncodingError, MAX_ADDRESSES, Normalization,
+    Reading, check_text, clean, comparison_text, is_certain, normalization, parse_known_form,
+    spelling,
 };
 use crate::domain::chain::Chain;
 
@@ -14,24 +15,24 @@ use crate::domain::chain::Chain;
 const MIN_PART: usize = 5;
 
 /// Reads a text that is no address letter for letter.
-pub(super) fn read(input: &str, wish: Option<&Chain>) -> Reading<'static> {
-    let bared = dress::strip(input);
-    let mut found = Found { dress: bared.dress, ..Found::default() };
-    found.whole(&bared.text, wish, bared.is_joined);
+pub(super) fn read(input: &str, chain_hint: Option<&Chain>) -> Reading<'static> {
+    let bared = normalization::strip(input);
+    let mut found = Found { normalizations: bared.normalizations, ..Found::default() };
+    found.whole(&bared.text, chain_hint, bared.is_joined);
     if found.is_empty() && found.fault.is_none() {
-        found.words(&bared.text, wish);
+        found.words(&bared.text, chain_hint);
         if bared.is_joined {
             // An invisible character may stand between words as well as inside one.
-            found.words(&dress::parted(input), wish);
+            found.words(&normalization::parted(input), chain_hint);
         }
         if !found.addresses.is_empty() && found.has_other_words {
-            found.dress.push(Dress::Text);
+            found.normalizations.push(Normalization::Text);
         }
     }
     if found.is_empty()
-        && found.fault != Some(Misfit::PrivateKey.into())
-        && let Some(chain @ Chain::Other(_)) = wish
-        && let text = bare(input)
+        && found.fault != Some(EncodingError::PrivateKey.into())
+        && let Some(chain @ Chain::Other(_)) = chain_hint
+        && let text = comparison_text(input)
         && check_text(&text, 0).is_ok()
     {
         found.fault = None;
@@ -57,21 +58,21 @@ pub(super) fn certain(text: &str) -> Vec<Address<'static>> {
 /// Why a text holds no address.
 fn why_not(input: &str, bared: &str) -> AddressError {
     let text = input.trim_ascii();
-    if text.chars().all(|c| dress::is_blank(c) || dress::is_ignorable(c)) {
+    if text.chars().all(|c| normalization::is_blank(c) || normalization::is_ignorable(c)) {
         return AddressError::Empty;
     }
     let cut = input.len() - input.trim_ascii_start().len();
     if let Some((at, found)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
         return AddressError::NotAscii { position: cut + at, found };
     }
-    understand_known(bared, None).err().unwrap_or(Misfit::NoShape).into()
+    parse_known_form(bared, None).err().unwrap_or(EncodingError::NoShape).into()
 }
 
 /// What has been found so far.
 #[derive(Default)]
 struct Found {
     addresses: Vec<Address<'static>>,
-    dress: Vec<Dress>,
+    normalizations: Vec<Normalization>,
     suspects: Vec<Address<'static>>,
     fault: Option<AddressError>,
     has_other_words: bool,
@@ -92,45 +93,49 @@ impl Found {
         Reading {
             first: self.addresses.pop(),
             others,
-            dress: self.dress,
+            normalizations: self.normalizations,
             suspects: self.suspects,
-            nobodys: Vec::new(),
+            uncontrolled: Vec::new(),
             fault: self.fault,
         }
     }
 
     /// Reads the whole text as one address. Where invisible characters were taken out of its middle
     /// (`is_joined`), only what is borne out counts.
-    fn whole(&mut self, text: &str, wish: Option<&Chain>, is_joined: bool) {
+    fn whole(&mut self, text: &str, chain_hint: Option<&Chain>, is_joined: bool) {
         let is_taken = |address: &Address<'_>| !is_joined || is_certain(address);
-        match uri::read(text, wish) {
-            Uri::Found { addresses, dress, contract } if addresses.iter().all(is_taken) => {
+        match uri::read(text, chain_hint) {
+            Uri::Found { addresses, normalization, contract } if addresses.iter().all(is_taken) => {
                 self.addresses = addresses;
-                self.dress.push(dress);
+                self.normalizations.push(normalization);
                 self.add_clues(text, contract.as_ref());
                 return;
             }
-            Uri::Refused(misfit) => {
-                self.fault = Some(misfit.into());
+            Uri::Refused(encoding_error) => {
+                self.fault = Some(encoding_error.into());
                 self.add_clues(text, None);
                 return;
             }
             Uri::Found { .. } | Uri::No => {}
         }
-        if let Some(address) = clean(text, wish).filter(is_taken) {
+        if let Some(address) = clean(text, chain_hint).filter(is_taken) {
             self.addresses.push(address.into_owned());
-        } else if let Some((address, dress)) = spelling::read(text).filter(|(a, _)| is_taken(a)) {
+        } else if let Some((address, normalization)) =
+            spelling::read(text).filter(|(a, _)| is_taken(a))
+        {
             self.addresses.push(address);
-            self.dress.push(dress);
+            self.normalizations.push(normalization);
         } else if let Some(head) = before_note(text) {
-            let clean = clean(head, wish).filter(is_taken).map(|it| (it.into_owned(), None));
-            let read = clean
-                .or_else(|| spelling::read(head).map(|(address, dress)| (address, Some(dress))));
+            let clean = clean(head, chain_hint).filter(is_taken).map(|it| (it.into_owned(), None));
+            let read = clean.or_else(|| {
+                spelling::read(head).map(|(address, normalization)| (address, Some(normalization)))
+            });
             // Where the note says something of an address, its words are read one by one.
-            if let Some((address, dress)) = read.filter(|_| is_silent(&text[head.len()..])) {
+            if let Some((address, normalization)) = read.filter(|_| is_silent(&text[head.len()..]))
+            {
                 self.addresses.push(address);
-                self.dress.extend(dress);
-                self.dress.push(Dress::Text);
+                self.normalizations.extend(normalization);
+                self.normalizations.push(Normalization::Text);
             }
         }
     }
@@ -152,7 +157,7 @@ impl Found {
         }
         for address in further {
             if !is_known(self, &address) {
-                self.doubt(Misfit::UriAddresses);
+                self.doubt(EncodingError::UriAddresses);
                 add(&mut self.suspects, address);
             }
         }
@@ -164,13 +169,13 @@ impl Found {
 
     /// Reads a text word by word. Where all words are addresses, each counts; else only what is borne
     /// out does, and a word that looks like another address is a fault.
-    fn words(&mut self, text: &str, wish: Option<&Chain>) {
+    fn words(&mut self, text: &str, chain_hint: Option<&Chain>) {
         let words: Vec<String> = text
-            .split(|c: char| dress::is_blank(c) || ",;|".contains(c))
-            .map(|word| dress::strip(word).text)
+            .split(|c: char| normalization::is_blank(c) || ",;|".contains(c))
+            .map(|word| normalization::strip(word).text)
             .filter(|word| !word.is_empty())
             .collect();
-        let alone: Vec<_> = words.iter().map(|word| clean(word, wish)).collect();
+        let alone: Vec<_> = words.iter().map(|word| clean(word, chain_hint)).collect();
         if words.len() > 1 && alone.iter().all(Option::is_some) {
             alone.into_iter().flatten().for_each(|address| self.add(address.into_owned()));
             return;
@@ -192,19 +197,21 @@ impl Found {
         self.has_other_words |= rest.iter().any(|(_, alone)| alone.is_none());
         let rest: Vec<&str> = rest.into_iter().map(|(word, _)| word.as_str()).collect();
         if !self.addresses.is_empty() && clues::has_odd_words(&rest.join(" ")) {
-            self.doubt(Misfit::Mistyped);
+            self.doubt(EncodingError::Mistyped);
         }
     }
 
     fn word(&mut self, word: &str) {
         match uri::read(word, None) {
-            Uri::Found { addresses, dress, contract } if addresses.iter().all(is_certain) => {
+            Uri::Found { addresses, normalization, contract }
+                if addresses.iter().all(is_certain) =>
+            {
                 addresses.into_iter().for_each(|address| self.add(address));
-                self.dress.push(dress);
+                self.normalizations.push(normalization);
                 self.add_clues(word, contract.as_ref());
             }
-            Uri::Refused(misfit) => {
-                self.doubt(misfit);
+            Uri::Refused(encoding_error) => {
+                self.doubt(encoding_error);
                 self.add_clues(word, None);
             }
             Uri::Found { .. } | Uri::No => match uri::url_within(word) {
@@ -251,10 +258,10 @@ impl Found {
                         }
                         joined_words.extend(place..place + count);
                         self.add(address);
-                        self.dress.push(Dress::BlanksInside);
+                        self.normalizations.push(Normalization::BlanksInside);
                     }
                     Some(address) if address.encoding() == Encoding::Evm => {
-                        self.doubt(Misfit::NoChecksum);
+                        self.doubt(EncodingError::NoChecksum);
                         add(&mut self.suspects, address);
                     }
                     Some(_) | None => {}
@@ -264,8 +271,8 @@ impl Found {
         joined_words
     }
 
-    fn doubt(&mut self, misfit: Misfit) {
-        self.fault.get_or_insert(misfit.into());
+    fn doubt(&mut self, encoding_error: EncodingError) {
+        self.fault.get_or_insert(encoding_error.into());
     }
 }
 
@@ -291,9 +298,9 @@ fn is_silent(note: &str) -> bool {
 
 /// What stands before a note: `address (BTC)`, `address # cold wallet`.
 fn before_note(text: &str) -> Option<&str> {
-    let end = text.find(|c: char| dress::is_blank(c) || "([{<#".contains(c))?;
+    let end = text.find(|c: char| normalization::is_blank(c) || "([{<#".contains(c))?;
     let (head, rest) = text.split_at(end);
-    let rest = rest.trim_start_matches(dress::is_blank);
+    let rest = rest.trim_start_matches(normalization::is_blank);
     let is_note = rest.starts_with(['(', '[', '{', '<', '#']) || rest.starts_with("//");
     (is_note && !head.is_empty()).then_some(head)
 }

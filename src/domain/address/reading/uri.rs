@@ -5,7 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Address, Dress, Misfit, clean, understand_known};
+use super::{Address, EncodingError, Normalization, clean, parse_known_form};
 use crate::domain::address::split_caip10;
 use crate::domain::chain::Chain;
 
@@ -18,12 +18,12 @@ pub(super) enum Uri {
         /// Usually one.
         addresses: Vec<Address<'static>>,
         /// How they were written.
-        dress: Dress,
+        normalization: Normalization,
         /// The contract of a token, which is no party of the payment.
         contract: Option<Address<'static>>,
     },
     /// A URI of something else than an address.
-    Refused(Misfit),
+    Refused(EncodingError),
 }
 
 /// Parts of a path before which, or in which, an explorer does not show an address.
@@ -44,7 +44,7 @@ const NOT_ADDRESSES: [&str; 10] = [
 const ADDRESSES: [&str; 4] = ["address", "addresses", "account", "accounts"];
 
 /// Reads a whole text as a URI.
-pub(super) fn read(text: &str, wish: Option<&Chain>) -> Uri {
+pub(super) fn read(text: &str, chain_hint: Option<&Chain>) -> Uri {
     if let Some(account) = strip_prefix_of(text, "did:pkh:") {
         return did(account);
     }
@@ -56,14 +56,16 @@ pub(super) fn read(text: &str, wish: Option<&Chain>) -> Uri {
             }
             Some(Chain::AnyEvm | Chain::AnyCosmos) => return ethereum(scheme, None, rest),
             Some(chain @ Chain::Evm(_)) => return ethereum(scheme, Some(&chain), rest),
-            Some(Chain::Other(_)) | None if rest.starts_with("//") => return url(rest, wish),
+            Some(Chain::Other(_)) | None if rest.starts_with("//") => return url(rest, chain_hint),
             Some(Chain::Other(_)) | None => {}
             Some(chain) => return payment(scheme, &chain, rest),
         }
     }
     // Without a scheme: a host with a dot, and a path.
     match text.split_once('/') {
-        Some((host, _)) if host.contains('.') && !host.contains([':', ' ']) => url(text, wish),
+        Some((host, _)) if host.contains('.') && !host.contains([':', ' ']) => {
+            url(text, chain_hint)
+        }
         _ => Uri::No,
     }
 }
@@ -93,7 +95,7 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
     });
     // BIP-21: what a wallet does not know and is required makes the URI invalid.
     if parameters.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("req-")) {
-        return Uri::Refused(Misfit::UriRequired);
+        return Uri::Refused(EncodingError::UriRequired);
     }
     let texts = [path.trim().trim_end_matches('/')].into_iter().filter(|path| !path.is_empty());
     let mut addresses = Vec::new();
@@ -107,7 +109,11 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
     if addresses.is_empty() {
         return Uri::No;
     }
-    Uri::Found { addresses, dress: Dress::Uri(scheme.to_ascii_lowercase()), contract: None }
+    Uri::Found {
+        addresses,
+        normalization: Normalization::Uri(scheme.to_ascii_lowercase()),
+        contract: None,
+    }
 }
 
 /// EIP-681: `scheme:[pay-]target[@chain][/function][?parameters]`. The party of a plain payment is the
@@ -124,14 +130,14 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
     let (target, chain) = match target.split_once('@') {
         Some((target, id)) => match id.parse() {
             Ok(id) => (target, Some(Chain::Evm(id))),
-            Err(_) => return Uri::Refused(Misfit::UriChain),
+            Err(_) => return Uri::Refused(EncodingError::UriChain),
         },
         None => (target, chain.cloned()),
     };
     let account = |text: &str| {
         let text = super::spelling::read(text)
             .map(|(address, _)| address)
-            .or_else(|| understand_known(text, chain.as_ref()).ok().map(Address::into_owned));
+            .or_else(|| parse_known_form(text, chain.as_ref()).ok().map(Address::into_owned));
         text.map(|address| match &chain {
             Some(chain) => written_on(address, chain),
             None => address,
@@ -141,19 +147,21 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
     let mut receivers = parameters.iter().filter(|(name, _)| name == "address");
     let scheme = scheme.to_ascii_lowercase();
     match (function, receivers.next(), receivers.next()) {
-        ("", None, None) => {
-            Uri::Found { addresses: vec![target], dress: Dress::Uri(scheme), contract: None }
-        }
+        ("", None, None) => Uri::Found {
+            addresses: vec![target],
+            normalization: Normalization::Uri(scheme),
+            contract: None,
+        },
         ("transfer", Some((_, receiver)), None) => match account(receiver) {
             Some(receiver) => Uri::Found {
                 addresses: vec![receiver],
-                dress: Dress::TokenTransfer(target.canonical().to_owned()),
+                normalization: Normalization::TokenTransfer(target.canonical().to_owned()),
                 contract: Some(target),
             },
-            None => Uri::Refused(Misfit::UriReceiver),
+            None => Uri::Refused(EncodingError::UriReceiver),
         },
-        ("transfer", ..) => Uri::Refused(Misfit::UriReceiver),
-        _ => Uri::Refused(Misfit::UriFunction),
+        ("transfer", ..) => Uri::Refused(EncodingError::UriReceiver),
+        _ => Uri::Refused(EncodingError::UriFunction),
     }
 }
 
@@ -162,18 +170,22 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
 fn did(account: &str) -> Uri {
     let account = account.split(['?', '#', '/']).next().unwrap_or_default();
     let found = split_caip10(account).and_then(|(chain, rest)| {
-        let address = understand_known(rest, Some(&chain)).ok()?.into_owned();
+        let address = parse_known_form(rest, Some(&chain)).ok()?.into_owned();
         Some(written_on(address, &chain))
     });
     match found {
-        Some(address) => Uri::Found { addresses: vec![address], dress: Dress::Did, contract: None },
-        None => Uri::Refused(Misfit::Did),
+        Some(address) => Uri::Found {
+            addresses: vec![address],
+            normalization: Normalization::Did,
+            contract: None,
+        },
+        None => Uri::Refused(EncodingError::Did),
     }
 }
 
 /// A URL of an explorer: the one address that follows a part such as `/address/` of its path or
 /// fragment, where no part speaks of a transaction, a token or a block.
-fn url(text: &str, wish: Option<&Chain>) -> Uri {
+fn url(text: &str, chain_hint: Option<&Chain>) -> Uri {
     let parts: Vec<String> = text
         .split('#')
         .map(|part| part.split('?').next().unwrap_or_default())
@@ -184,18 +196,20 @@ fn url(text: &str, wish: Option<&Chain>) -> Uri {
     let is_among =
         |part: &str, names: &[&str]| names.iter().any(|it| it.eq_ignore_ascii_case(part));
     if parts.iter().any(|part| is_among(part, &NOT_ADDRESSES)) {
-        return Uri::Refused(Misfit::Url);
+        return Uri::Refused(EncodingError::Url);
     }
     let Some(place) = parts.iter().position(|part| is_among(part, &ADDRESSES)) else {
-        return Uri::Refused(Misfit::Url);
+        return Uri::Refused(EncodingError::Url);
     };
     // The name of the chain may stand between: /addresses/btc/1...
-    let found = parts[place + 1..].iter().take(2).find_map(|part| clean(part, wish));
+    let found = parts[place + 1..].iter().take(2).find_map(|part| clean(part, chain_hint));
     match found {
-        Some(address) => {
-            Uri::Found { addresses: vec![address.into_owned()], dress: Dress::Url, contract: None }
-        }
-        None => Uri::Refused(Misfit::Url),
+        Some(address) => Uri::Found {
+            addresses: vec![address.into_owned()],
+            normalization: Normalization::Url,
+            contract: None,
+        },
+        None => Uri::Refused(EncodingError::Url),
     }
 }
 

@@ -7,7 +7,9 @@ use std::io::{BufRead, BufReader};
 use super::*;
 
 fn listed<'a>(input: &'a str, ticker: &str) -> Address<'a> {
-    Reading::of_listed(input, ticker).into_one().unwrap_or_else(|error| panic!("{input}: {error}"))
+    Reading::from_list_cell(input, ticker)
+        .into_single()
+        .unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
 /// Whether a look-up of `query` finds a listing of `row`.
@@ -132,7 +134,7 @@ fn unknown_forms_are_verbatim_under_unknown_tickers_and_quarantined_under_known_
         (account, "no ticker"),
         ("1BgGZ9tcN4rm9KBzDn7KprQz87SZ26SAMJ", "XBT"),
     ] {
-        let error = Reading::of_listed(input, ticker).into_one().unwrap_err();
+        let error = Reading::from_list_cell(input, ticker).into_single().unwrap_err();
         assert!(matches!(error, AddressError::NotUnderstood(_)), "{input} {ticker}: {error}");
     }
 }
@@ -166,8 +168,8 @@ fn addresses_that_nobody_controls_are_refused_on_lists_and_understood_elsewhere(
         ("rrrrrrrrrrrrrrrrrrrn5RM1rHd", 1),
     ] {
         assert_eq!(parse(input).key_ids().len(), matches, "{input}");
-        let error = Reading::of_listed(input, "").into_one().unwrap_err();
-        assert!(matches!(error, AddressError::NobodysAddress(_)), "{input}: {error}");
+        let error = Reading::from_list_cell(input, "").into_single().unwrap_err();
+        assert!(matches!(error, AddressError::Uncontrolled(_)), "{input}: {error}");
     }
     for somebodys in [
         "0x0000000000000000000000000000000000010000",
@@ -180,7 +182,7 @@ fn addresses_that_nobody_controls_are_refused_on_lists_and_understood_elsewhere(
 
 #[test]
 fn every_known_nobody_is_written_canonically() {
-    for (text, _) in nobody::BY_TEXT {
+    for (text, _) in uncontrolled::BY_TEXT {
         assert_eq!(parse(text).canonical(), text);
     }
 }
@@ -221,7 +223,7 @@ fn every_row_of_ofac_is_understood_but_one() {
     let mut encodings = BTreeMap::new();
     let mut quarantined = Vec::new();
     for (ticker, address) in &rows {
-        match Reading::of_listed(address, ticker).into_one() {
+        match Reading::from_list_cell(address, ticker).into_single() {
             Ok(row) => {
                 assert!(!row.key_ids().is_empty());
                 assert_ne!(row.encoding(), Encoding::Verbatim, "{address}");

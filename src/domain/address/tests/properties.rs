@@ -277,7 +277,7 @@ proptest! {
         text in "[!-~]{0,120}|0x[0-9a-fA-F]{38,42}|[1-9A-HJ-NP-Za-km-z]{20,50}|[a-z]{2,9}:[a-z0-9]{0,33}:[!-~]{0,45}|\\PC{0,40}|[a-z]{1,5}1[02-9ac-hj-np-z]{0,80}"
     ) {
         prop_assert_eq!(found(&text), model::chains(&text));
-        let _ = Reading::of_listed(&text, "ADA").into_one();
+        let _ = Reading::from_list_cell(&text, "ADA").into_single();
         let _ = Address::parse(&text, Some(&Chain::Other("abc:d".into())));
     }
 }

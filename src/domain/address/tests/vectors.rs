@@ -43,13 +43,13 @@ fn key_io_valid() {
     for (input, script, facts) in &vectors {
         if facts["isPrivkey"] == true {
             let error = Address::parse(input, None).unwrap_err();
-            assert_eq!(error, AddressError::NotUnderstood(Misfit::PrivateKey), "{input}");
+            assert_eq!(error, AddressError::NotUnderstood(EncodingError::PrivateKey), "{input}");
             *counts.entry("private keys").or_insert(0) += 1;
             continue;
         }
         if is_superseded(input) {
             let error = Address::parse(input, None).unwrap_err();
-            assert_eq!(error, AddressError::NotUnderstood(Misfit::Bech32Variant), "{input}");
+            assert_eq!(error, AddressError::NotUnderstood(EncodingError::Bech32Variant), "{input}");
             *counts.entry("superseded by BIP-350").or_insert(0) += 1;
             continue;
         }
@@ -198,7 +198,11 @@ fn bip_173_and_350_segwit_addresses() {
     for item in lists.iter().flatten() {
         if is_superseded(&item[0]) {
             let error = Address::parse(&item[0], None).unwrap_err();
-            assert_eq!(error, AddressError::NotUnderstood(Misfit::Bech32Variant), "{item:?}");
+            assert_eq!(
+                error,
+                AddressError::NotUnderstood(EncodingError::Bech32Variant),
+                "{item:?}"
+            );
             continue;
         }
         let address = parse(&item[0]);

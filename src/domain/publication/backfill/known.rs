@@ -39,20 +39,20 @@ pub struct KnownPublication {
 
 /// What a version records that was made by a backfill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retelling {
+pub struct BackfillRecord {
     /// Where the rows that stand came from.
     pub standing: Provenance,
     /// When they were loaded.
-    pub standing_loaded_at: Timestamp,
+    pub rows_loaded_at: Timestamp,
     /// Which gates were overridden for them, and why; empty where none were.
-    pub standing_force_reason: String,
+    pub rows_force_reason: String,
     /// All publications that are known, in their order. The version's changes name them by place.
     pub publications: Vec<KnownPublication>,
 }
 
 /// A change of a version that tells the past anew, and the place of its publication in
-/// [`Retelling::publications`].
-pub type RetoldChange = (u32, ListingChange);
+/// [`BackfillRecord::publications`].
+pub type BackfilledChange = (u32, ListingChange);
 
 /// What is known of the publications of a list: each with its changes, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,8 +92,8 @@ pub fn known_publications(versions: &[ListVersion]) -> Vec<KnownPublication> {
     let mut latest = versions[..from].iter().filter_map(|version| version.published).max();
     let mut known = Vec::new();
     for (version, number) in versions.iter().zip(1..).skip(from) {
-        match version.provenance.retelling() {
-            Some(retelling) => known.extend(retelling.publications.iter().cloned()),
+        match version.provenance.backfill_record() {
+            Some(backfill_record) => known.extend(backfill_record.publications.iter().cloned()),
             None => known.push(KnownPublication::of(version, number, latest)),
         }
         latest = latest.max(version.published);
@@ -102,7 +102,7 @@ pub fn known_publications(versions: &[ListVersion]) -> Vec<KnownPublication> {
 }
 
 fn is_backfill(version: &ListVersion) -> bool {
-    version.provenance.retelling().is_some()
+    version.provenance.backfill_record().is_some()
 }
 
 impl KnownPublication {

@@ -110,7 +110,7 @@ impl Shelf {
         };
         let done = backfill(self.book.state(), &self.history(), files.collect(), context)?;
         if let Some(state) = &done.state {
-            assert_eq!(standing_digest(state), state.version.digest);
+            assert_eq!(listed_digest(state), state.version.digest);
             assert!(state.rows.is_sorted_by(|a, b| a.key < b.key));
             self.versions.push(state.version.clone());
             let changes = done.changes.iter().cloned();
@@ -162,7 +162,7 @@ proptest! {
             prop_assert_eq!(&after.check, &before.check);
             prop_assert_eq!(after.version.published, before.version.published);
             let standing = |state: &ListState| {
-                let rows = state.rows.iter().filter(|row| row.stands());
+                let rows = state.rows.iter().filter(|row| row.is_listed());
                 rows.map(|row| (row.key.clone(), row.facts.clone())).collect::<Vec<_>>()
             };
             prop_assert_eq!(standing(after), standing(&before));
@@ -170,14 +170,14 @@ proptest! {
         let (state, expected) = (shelf.book.state(), model.book.state());
         let dates = |state: &ListState| {
             let rows = state.rows.iter();
-            rows.map(|row| (row.key.clone(), row.standings.clone())).collect::<Vec<_>>()
+            rows.map(|row| (row.key.clone(), row.periods.clone())).collect::<Vec<_>>()
         };
         prop_assert_eq!(dates(state), dates(expected));
         prop_assert_eq!(state.version.first_published, expected.version.first_published);
         prop_assert_eq!(&state.version.uncovered, &expected.version.uncovered);
         for (row, model) in state.rows.iter().zip(expected.rows.iter()) {
             prop_assert_eq!(state.unlisted_until(row), expected.unlisted_until(model));
-            for (standing, model) in row.standings.iter().zip(&model.standings) {
+            for (standing, model) in row.periods.iter().zip(&model.periods) {
                 prop_assert_eq!(state.listed_from(standing), expected.listed_from(model));
             }
         }
@@ -194,12 +194,12 @@ fn shelf() -> Shelf {
     shelf
 }
 
-fn standings(shelf: &Shelf, name: &str) -> Vec<String> {
+fn periods(shelf: &Shelf, name: &str) -> Vec<String> {
     let rows = &shelf.book.state().rows;
     let row = rows.iter().find(|row| row.key == key(name)).unwrap();
     let day = |day: Option<Date>| day.map_or_else(String::new, |day| day.to_string());
-    let text = |it: &Standing| format!("{}..{} {:?}", day(it.from), day(it.until), it.basis);
-    row.standings.iter().map(text).collect()
+    let text = |it: &ListingPeriod| format!("{}..{} {:?}", day(it.from), day(it.until), it.basis);
+    row.periods.iter().map(text).collect()
 }
 
 #[test]
@@ -230,8 +230,8 @@ fn a_file_that_is_known_already_makes_no_version() {
     assert_eq!(done.files.iter().map(|file| file.was_known).collect::<Vec<_>>(), [false, true]);
     let done = shelf.backfill(vec![file(), list(Some("2025-06-01"), &["a", "b"])], NEW_YEAR);
     assert_eq!(done.unwrap().state, None);
-    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
-    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(periods(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "a"), ["2020-01-01.. PartyDate"]);
 }
 
 #[test]
@@ -240,12 +240,12 @@ fn a_file_between_a_publication_and_a_later_one_that_said_the_same() {
     // Published anew without a change: no version, but a look.
     shelf.load(&list(Some("2025-08-01"), &["a", "b"]), "2025-08-01T12:00:00Z");
     shelf.backfill(vec![list(Some("2025-07-01"), &["a", "c"])], NEW_YEAR).unwrap();
-    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(periods(&shelf, "a"), ["2020-01-01.. PartyDate"]);
     assert_eq!(
-        standings(&shelf, "b"),
+        periods(&shelf, "b"),
         ["2020-01-01..2025-07-01 PartyDate", "2025-08-01.. FirstSeen"]
     );
-    assert_eq!(standings(&shelf, "c"), ["2025-07-01..2025-08-01 FirstSeen"]);
+    assert_eq!(periods(&shelf, "c"), ["2025-07-01..2025-08-01 FirstSeen"]);
     let gaps = &shelf.book.state().version.uncovered;
     let spans: Vec<_> = gaps.iter().map(|gap| format!("{} {}", gap.from, gap.until)).collect();
     assert_eq!(spans, ["2025-06-01T00:00:00Z 2025-07-01", "2025-07-01T00:00:00Z 2025-08-01"]);
@@ -278,7 +278,7 @@ fn days_after_a_publication_without_a_day_are_days_on_which_nobody_looked() {
 #[test]
 fn a_file_does_not_contradict_what_the_source_said_when_it_was_looked_at() {
     let mut shelf = shelf();
-    shelf.book.source = Some(SourceMark::default());
+    shelf.book.source = Some(SourceFingerprint::default());
     shelf.load(&list(Some("2025-06-01"), &["a", "b"]), "2025-07-01T08:00:00Z");
     shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-01T12:00:00Z");
     let of = |day: &str| vec![list(Some(day), &["a", "c"])];
@@ -315,7 +315,7 @@ fn a_removal_that_waits_goes_on_waiting() {
     // Confirmed by the same publication, as without the backfill.
     shelf.book.gates.max_shrink = 100.0;
     shelf.load(&list(Some("2025-07-01"), &["a"]), "2025-07-03T12:00:00Z");
-    assert_eq!(standings(&shelf, "b"), ["2020-01-01..2025-07-01 PartyDate"]);
+    assert_eq!(periods(&shelf, "b"), ["2020-01-01..2025-07-01 PartyDate"]);
 }
 
 #[test]
@@ -325,12 +325,12 @@ fn what_an_import_past_the_gate_of_age_did_stays() {
     shelf.book.force.as_mut().unwrap().gates.remove(&Gate::Shrink);
     shelf.load(&list(Some("2025-03-01"), &["a", "b", "d"]), "2025-06-05T12:00:00Z");
     shelf.book.force = None;
-    assert_eq!(standings(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
     shelf.backfill(vec![list(Some("2025-05-01"), &["a", "c"])], NEW_YEAR).unwrap();
-    assert_eq!(standings(&shelf, "a"), ["2020-01-01.. PartyDate"]);
-    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
-    assert_eq!(standings(&shelf, "c"), ["2020-01-01..2025-06-01 PartyDate"]);
-    assert_eq!(standings(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(periods(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "c"), ["2020-01-01..2025-06-01 PartyDate"]);
+    assert_eq!(periods(&shelf, "d"), ["2025-03-01.. FirstSeen"]);
 }
 
 #[test]
@@ -342,14 +342,14 @@ fn a_start_whose_change_is_not_recorded_stays() {
     later.published = Some(day("2025-08-01"));
     later.rows[0].1.listed_on = Some(day("2019-05-05"));
     shelf.load(&later, "2025-08-01T12:00:00Z");
-    assert_eq!(standings(&shelf, "a"), ["2019-01-01.. AddressDate"]);
+    assert_eq!(periods(&shelf, "a"), ["2019-01-01.. AddressDate"]);
     // As schema 4 kept it.
     for (_, change) in shelf.changes.iter_mut().flatten() {
         change.fields.clear();
     }
     shelf.backfill(vec![list(Some("2025-05-01"), &["c"])], NEW_YEAR).unwrap();
-    assert_eq!(standings(&shelf, "a"), ["2019-01-01.. AddressDate"]);
-    assert_eq!(standings(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "a"), ["2019-01-01.. AddressDate"]);
+    assert_eq!(periods(&shelf, "b"), ["2025-06-01.. FirstSeen"]);
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn what_a_file_lacks_is_counted_and_the_force_of_what_stands_is_kept() {
     assert_eq!(lacks, [(1, 2), (2, 3)]);
     let version = &shelf.book.state().version;
     assert_eq!(version.force_reason, "");
-    assert!(version.standing_force_reason().ends_with("shrink: why"));
+    assert!(version.rows_force_reason().ends_with("shrink: why"));
 }
 
 #[test]
@@ -382,6 +382,6 @@ fn a_list_that_became_tags_is_dated_by_what_it_was() {
     shelf.book.force = Some(Force::all("kind"));
     shelf.load(&list(Some("2025-07-01"), &["a", "b"]), "2025-07-01T12:00:00Z");
     shelf.backfill(vec![list(Some("2025-05-01"), &["b"])], NEW_YEAR).unwrap();
-    assert_eq!(standings(&shelf, "a"), ["2025-06-01.. FirstSeen"]);
-    assert_eq!(standings(&shelf, "b"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(periods(&shelf, "a"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(periods(&shelf, "b"), ["2020-01-01.. PartyDate"]);
 }

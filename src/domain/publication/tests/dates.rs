@@ -7,15 +7,15 @@ fn first_load_dates_rows_by_party_later_ones_by_publication() {
     let mut book = Book::new();
     let changes = book.take(&list(Some("2025-01-01"), &["b", "a"]), NOW);
     assert_eq!(changes, ["Added a", "Added b"]);
-    assert_eq!(book.standings("a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(book.periods("a"), ["2020-01-01.. PartyDate"]);
     assert_eq!(book.take(&list(Some("2025-02-01"), &["a", "b", "c"]), NOW), ["Added c"]);
-    assert_eq!(book.standings("c"), ["2025-02-01.. FirstSeen"]);
+    assert_eq!(book.periods("c"), ["2025-02-01.. FirstSeen"]);
     let version = &book.state().version;
     assert_eq!(version.first_published, Some(day("2025-01-01")));
     assert_eq!(version.published, Some(day("2025-02-01")));
     // Without a date the publication counts from the day of loading.
     assert_eq!(book.take(&list(None, &["a", "b", "c", "d"]), NOW), ["Added d"]);
-    assert_eq!(book.standings("d"), ["2025-06-01.. FirstSeen"]);
+    assert_eq!(book.periods("d"), ["2025-06-01.. FirstSeen"]);
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn a_start_is_never_made_up() {
     for incoming in [undated, late] {
         let mut book = Book::new();
         book.take(&incoming, NOW);
-        assert_eq!(book.standings("a"), [".. Unknown"]);
-        assert!(book.row("a").standings[0].covers(day("1970-01-01")));
+        assert_eq!(book.periods("a"), [".. Unknown"]);
+        assert!(book.row("a").periods[0].covers(day("1970-01-01")));
     }
 }
 
@@ -41,7 +41,7 @@ fn address_dates_are_followed_where_they_can_be_believed() {
     };
     let mut book = Book::new();
     book.take(&dated(Some("2024-05-05")), NOW);
-    assert_eq!(book.standings("a"), ["2024-05-05.. AddressDate"]);
+    assert_eq!(book.periods("a"), ["2024-05-05.. AddressDate"]);
     for (on, want) in [
         (Some("2024-04-04"), "2024-04-04.. AddressDate"),
         (Some("2026-01-01"), "2024-04-04.. AddressDate"), // after the publication
@@ -50,7 +50,7 @@ fn address_dates_are_followed_where_they_can_be_believed() {
         (Some("2024-02-02"), "2024-02-02.. AddressDate"),
     ] {
         assert_eq!(book.take(&dated(on), NOW), ["Updated a"], "{on:?}");
-        assert_eq!(book.standings("a"), [want], "{on:?}");
+        assert_eq!(book.periods("a"), [want], "{on:?}");
     }
 }
 
@@ -60,7 +60,7 @@ fn tags_count_from_their_publication_or_from_the_day_of_loading() {
         for kind in [ListKind::Attribution, ListKind::Service] {
             let mut book = Book { kind, ..Book::new() };
             book.take(&list(published, &["a"]), NOW);
-            assert_eq!(book.standings("a"), [format!("{want}.. FirstSeen")]);
+            assert_eq!(book.periods("a"), [format!("{want}.. FirstSeen")]);
         }
     }
 }
@@ -77,7 +77,7 @@ fn a_new_date_is_not_after_a_day_on_which_the_address_stood() {
     let mut dated = |book: &mut Book, on: &str| {
         incoming.rows.iter_mut().for_each(|(_, facts)| facts.listed_on = Some(day(on)));
         book.take(&incoming, NOW);
-        [book.standings("a").remove(0), book.standings("b").remove(0)]
+        [book.periods("a").remove(0), book.periods("b").remove(0)]
     };
     let want = ["2020-01-01.. PartyDate", "2025-02-01.. FirstSeen"];
     assert_eq!(dated(&mut book, "2025-02-02"), want);
@@ -95,14 +95,14 @@ fn a_new_date_is_not_followed_where_nobody_knows_when_the_address_stood_first() 
     incoming.published = Some(day("2025-06-30"));
     incoming.rows[0].1.listed_on = Some(day("2025-06-15"));
     book.take(&incoming, "2025-06-30T00:00:00Z");
-    assert_eq!(book.standings("a"), ["2020-01-01.. PartyDate"]);
+    assert_eq!(book.periods("a"), ["2020-01-01.. PartyDate"]);
 }
 
 #[test]
 fn a_row_was_listed_between_the_last_look_without_it_and_the_first_publication_with_it() {
     let moments = |book: &Book, name: &str| {
         let row = book.row(name);
-        let standing = row.standings.last().unwrap();
+        let standing = row.periods.last().unwrap();
         let text = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
         let state = book.state();
         let until = text(state.unlisted_until(row));
@@ -112,7 +112,7 @@ fn a_row_was_listed_between_the_last_look_without_it_and_the_first_publication_w
     book.take(&list(Some("2025-01-01"), &["a"]), NOW);
     // The party's day, and the first publication.
     assert_eq!(moments(&book, "a"), "2020-01-01T00:00:00Z 2025-01-01T00:00:00Z");
-    book.source = Some(SourceMark::default());
+    book.source = Some(SourceFingerprint::default());
     book.take(&list(Some("2025-02-01"), &["a", "b"]), "2025-02-03T10:00:00Z");
     assert_eq!(moments(&book, "b"), "2025-01-01T00:00:00Z 2025-02-01T00:00:00Z");
     // Looked at on the third, and on no day after it.

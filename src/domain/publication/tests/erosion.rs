@@ -50,7 +50,7 @@ fn many_small_cuts_do_not_add_up_to_a_large_one() {
 #[test]
 fn a_source_that_drops_a_quarter_an_hour_takes_a_quarter() {
     let mut book = book();
-    book.source = Some(SourceMark::default());
+    book.source = Some(SourceFingerprint::default());
     let mut rows = names(0, 760);
     for hour in 0..24 * 40 {
         let now = at_hour(hour);
@@ -201,8 +201,8 @@ fn history_gives_the_baseline_that_was_kept() {
         let state = book.state();
         let made = from_history(&history, &state.rows);
         assert_eq!(made.marks, state.baseline.marks, "{place}");
-        // A row with two standings is taken to have stood from the first mark on.
-        let is_strict = |span: &&RowSpan| state.rows[span.row as usize].standings.len() == 1;
+        // A row with two periods is taken to have stood from the first mark on.
+        let is_strict = |span: &&RowSpan| state.rows[span.row as usize].periods.len() == 1;
         let of = |baseline: &Baseline| -> Vec<RowSpan> {
             baseline.spans.iter().filter(is_strict).copied().collect()
         };

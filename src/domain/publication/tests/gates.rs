@@ -10,7 +10,7 @@ fn additions_do_not_let_a_pending_removal_slip_through_the_gate() {
     assert!(book.row("c").removal_pending_since.is_some());
     let more = list(None, &["a", "b", "d", "e", "f", "g"]);
     assert_eq!(book.take(&more, "2025-01-01T02:00:00Z"), ["Added g"]);
-    assert!(book.row("c").stands());
+    assert!(book.row("c").is_listed());
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn forced_removals_go_at_once() {
     assert_eq!(changes, ["Removed b", "Removed c"]);
     // What an older one lacks stood until today: no standing ends in the past.
     assert_eq!(book.take(&list(Some("2025-01-15"), &["a"]), NOW), ["Removed d"]);
-    assert_eq!(book.standings("d"), ["2025-02-02..2025-06-01 FirstSeen"]);
+    assert_eq!(book.periods("d"), ["2025-02-02..2025-06-01 FirstSeen"]);
     assert_eq!(book.state().check.published, Some(day("2025-01-15")));
     assert_eq!(book.take(&list(Some("2025-02-03"), &[]), NOW), ["Removed a"]);
 }

@@ -2,14 +2,15 @@
 
 use super::*;
 
-fn look(moment: &str) -> Option<DeclaredLook> {
-    Some(DeclaredLook { at: at(moment), by: "anna".to_owned(), declared_at: at(NOW) })
+fn look(moment: &str) -> Option<DeclaredCheck> {
+    Some(DeclaredCheck { at: at(moment), by: "anna".to_owned(), declared_at: at(NOW) })
 }
 
 /// A list that was read from its source in May and ages by it.
 fn checked_in_may() -> Book {
     let mut book = Book::new();
-    book.source = Some(SourceMark { etag: Some("\"1\"".to_owned()), ..SourceMark::default() });
+    book.source =
+        Some(SourceFingerprint { etag: Some("\"1\"".to_owned()), ..SourceFingerprint::default() });
     book.take(&list(Some("2025-05-01"), &["a"]), "2025-05-20T12:00:00Z");
     (book.source, book.ages_by_source) = (None, true);
     book
@@ -19,12 +20,12 @@ fn checked_in_may() -> Book {
 fn a_declared_look_makes_a_list_younger_and_names_who_declared_it() {
     for (rows, outcome) in [(&["a"][..], "unchanged"), (&["a", "b"], "Added b")] {
         let mut book = checked_in_may();
-        assert_eq!(book.state().check.age_is_declared(), None);
+        assert_eq!(book.state().check.declared_check_in_force(), None);
         book.declared = look("2025-05-30T08:00:00Z");
         assert_eq!(book.take(&list(Some("2025-05-29"), rows), NOW), [outcome]);
         let check = &book.state().check;
         assert_eq!(check.fresh_as_of(), Some(at("2025-05-30T08:00:00Z")), "{rows:?}");
-        assert_eq!(check.age_is_declared(), book.declared.as_ref(), "{rows:?}");
+        assert_eq!(check.declared_check_in_force(), book.declared.as_ref(), "{rows:?}");
         assert_eq!(check.published, Some(day("2025-05-29")));
         // What the source last answered still stands where nothing is other.
         assert_eq!(check.etag.is_some(), outcome == "unchanged");
@@ -36,7 +37,7 @@ fn the_next_look_at_the_source_supersedes_a_declared_one() {
     let mut book = checked_in_may();
     book.declared = look("2025-05-30T08:00:00Z");
     book.take(&list(Some("2025-05-29"), &["a"]), NOW);
-    (book.declared, book.source) = (None, Some(SourceMark::default()));
+    (book.declared, book.source) = (None, Some(SourceFingerprint::default()));
     assert_eq!(book.take(&list(Some("2025-05-29"), &["a"]), NOW), ["unchanged"]);
     let check = &book.state().check;
     assert_eq!((check.declared.as_ref(), check.succeeded_at), (None, Some(at(NOW))));
@@ -52,7 +53,7 @@ fn another_import_ends_a_declared_look_and_makes_the_list_no_younger() {
     // Nobody looked at the source, and nobody declared anything of this file.
     book.take(&list(Some("2025-06-01"), &["a", "b"]), NOW);
     assert_eq!(book.state().check.fresh_as_of(), Some(at("2025-05-29T00:00:00Z")));
-    assert_eq!(book.state().check.age_is_declared(), None);
+    assert_eq!(book.state().check.declared_check_in_force(), None);
     // The day of publication is no look, and ends what was declared.
     book.ages_by_source = false;
     book.take(&list(Some("2025-06-01"), &["a", "b", "c"]), NOW);
@@ -95,6 +96,6 @@ fn a_declared_look_stands_for_the_day_of_publication_and_is_named() {
         book.take(&list(Some(published), rows), NOW);
         let check = &book.state().check;
         assert_eq!(check.fresh_as_of(), Some(at("2025-05-30T00:00:00Z")), "{published} {rows:?}");
-        assert_eq!(check.age_is_declared(), book.declared.as_ref(), "{published} {rows:?}");
+        assert_eq!(check.declared_check_in_force(), book.declared.as_ref(), "{published} {rows:?}");
     }
 }

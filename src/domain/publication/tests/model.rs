@@ -174,26 +174,26 @@ proptest! {
         prop_assert_eq!(rows.len(), known.iter().filter(|row| row.ever).count());
         for (name, want) in NAMES.iter().zip(&known).filter(|(_, want)| want.ever) {
             let row = book.row(name);
-            prop_assert_eq!(row.stands(), want.stands, "{}", name);
+            prop_assert_eq!(row.is_listed(), want.stands, "{}", name);
             let since = want.pending.map(|days| at(&format!("{}T00:00:00Z", plus(days))));
             prop_assert_eq!(row.removal_pending_since, since, "{}", name);
             for days in -10..=today {
-                let stood = row.standing_on(plus(days)).is_some();
+                let stood = row.period_on(plus(days)).is_some();
                 prop_assert_eq!(stood, want.stood.contains(&days), "{} on {}", name, plus(days));
             }
-            check_shape(&row.standings)?;
+            check_shape(&row.periods)?;
         }
     }
 }
 
 /// Ascending, without overlap, only the last open, each with a basis that fits.
-fn check_shape(standings: &[Standing]) -> Result<(), TestCaseError> {
-    prop_assert!(!standings.is_empty());
-    for pair in standings.windows(2) {
+fn check_shape(periods: &[ListingPeriod]) -> Result<(), TestCaseError> {
+    prop_assert!(!periods.is_empty());
+    for pair in periods.windows(2) {
         prop_assert!(pair[0].until.is_some() && pair[0].until <= pair[1].from, "{:?}", pair);
         prop_assert_eq!(pair[1].basis, StartBasis::FirstSeen);
     }
-    for standing in standings {
+    for standing in periods {
         prop_assert_eq!(standing.from.is_none(), standing.basis == StartBasis::Unknown);
         prop_assert!(standing.until.is_none() || standing.from <= standing.until);
     }

@@ -148,10 +148,10 @@ fn spend() -> v1::Transfer {
     v1::Transfer { chain: "bitcoin".to_owned(), movement: Some(Part::Utxo(utxo)), ..payment() }
 }
 
-/// The misfit of a message after a change to it, as `field: message`.
+/// The encoding_error of a message after a change to it, as `field: message`.
 fn refused(mut message: v1::Transfer, change: impl FnOnce(&mut v1::Transfer)) -> String {
     change(&mut message);
-    let Misfit { field, message } = from_message(&message).unwrap_err();
+    let EncodingError { field, message } = from_message(&message).unwrap_err();
     format!("{field}: {message}")
 }
 

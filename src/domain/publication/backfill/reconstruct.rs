@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use crate::domain::list::{ChangeKind, ListState, ListingChange, Party, RowFacts, RowKey};
 use crate::domain::list_change::{ChangedField, FieldChange};
-use crate::domain::publication::understanding::meaning;
+use crate::domain::publication::quarantine::meaning;
 
 /// What a publication made otherwise.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 /// Why an input is not of the form that it comes nearest to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum EncodingError {
     /// It has the shape of no form.
     #[error("neither 0x hex, base58, bech32 nor CashAddr of a known length")]
     NoShape,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::civil::Date;
 
-use super::made::Made;
+use super::reconstruct::Made;
 use super::{BackfillRefused, Dated, FileOutcome, KnownOrigin, KnownPublication, Told};
 use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
 use crate::domain::publication::merge::{Merge, merge_parties, merge_rows, missing};
-use crate::domain::publication::understanding::respelt;
+use crate::domain::publication::quarantine::rewritten;
 use crate::domain::publication::{Gates, spelt_now};
 
 /// A publication that was known before.
@@ -156,7 +156,7 @@ impl Walk {
         rows: &[(&RowKey, &RowFacts)],
     ) -> Vec<ListingChange> {
         let (parties, party_changes) = merge_parties(&self.parties, parties);
-        let respelt = respelt(&self.rows, &missing(&self.rows, rows), rows);
+        let rewritten = rewritten(&self.rows, &missing(&self.rows, rows), rows);
         let merge = Merge {
             first: self.told.is_empty(),
             is_of_tags: matches!(publication.kind, ListKind::Attribution | ListKind::Service),
@@ -172,9 +172,9 @@ impl Walk {
             parties: &parties,
             party_changes: &party_changes,
             held: &HashSet::new(),
-            respelt: respelt.iter().map(|(key, place)| (key, &self.rows[*place].key)).collect(),
+            rewritten: rewritten.iter().map(|(key, place)| (key, &self.rows[*place].key)).collect(),
         };
-        let (rows, changes) = merge_rows(&spelt_now(&self.rows, &respelt), rows, &merge);
+        let (rows, changes) = merge_rows(&spelt_now(&self.rows, &rewritten), rows, &merge);
         (self.rows, self.parties) = (rows, parties);
         changes
     }

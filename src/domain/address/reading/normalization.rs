@@ -11,7 +11,7 @@ const MAX_SHOWN: usize = 16;
 
 /// Something that was taken off a text, or a way of writing that was read as another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dress {
+pub enum Normalization {
     /// Characters that cannot be seen, each once, in the order of the text.
     Invisible(Vec<char>),
     /// Quotes, brackets, punctuation and symbols at the ends.
@@ -40,7 +40,7 @@ pub enum Dress {
     BareHex,
 }
 
-impl fmt::Display for Dress {
+impl fmt::Display for Normalization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invisible(characters) => {
@@ -94,7 +94,7 @@ pub(super) struct Bared {
     /// Whether an ignorable character stood inside.
     pub(super) is_joined: bool,
     /// What was taken off.
-    pub(super) dress: Vec<Dress>,
+    pub(super) normalizations: Vec<Normalization>,
 }
 
 /// `text` with blanks where ignorable characters stood.
@@ -132,14 +132,14 @@ pub(super) fn strip(input: &str) -> Bared {
     let is_joined = middle.chars().any(is_ignorable);
     middle.chars().filter(|c| is_ignorable(*c)).for_each(&mut see);
     let text = middle.chars().filter(|c| !is_ignorable(*c)).collect();
-    let mut dress = Vec::new();
+    let mut normalizations = Vec::new();
     if !invisible.is_empty() {
-        dress.push(Dress::Invisible(invisible));
+        normalizations.push(Normalization::Invisible(invisible));
     }
     if !punctuation.is_empty() {
-        dress.push(Dress::Punctuation(punctuation));
+        normalizations.push(Normalization::Punctuation(punctuation));
     }
-    Bared { text, is_joined, dress }
+    Bared { text, is_joined, normalizations }
 }
 
 /// Whether a character may be the first or last of an address, or of a look-alike.
@@ -153,7 +153,7 @@ fn is_inner(character: char) -> bool {
 
 /// Without blanks and invisible characters, and without quotes and brackets around; what it borrows
 /// has none.
-pub(super) fn bare(text: &str) -> Cow<'_, str> {
+pub(super) fn comparison_text(text: &str) -> Cow<'_, str> {
     let is_wrapping = |c: char| is_blank(c) || is_ignorable(c) || "\"'`()[]{}<>".contains(c);
     if text.is_ascii() {
         return Cow::Borrowed(text.trim_matches(is_wrapping));

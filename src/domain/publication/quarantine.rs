@@ -22,8 +22,8 @@ const MIN_ALIKE: usize = 12;
 
 /// Whether a row, or a part of it, is not understood as an address. A burn address is.
 pub(super) fn is_not_understood(key: &RowKey) -> bool {
-    let fault = Reading::of_listed(&key.address, &key.ticker).fault;
-    fault.is_some_and(|fault| !matches!(fault, AddressError::NobodysAddress(_)))
+    let fault = Reading::from_list_cell(&key.address, &key.ticker).fault;
+    fault.is_some_and(|fault| !matches!(fault, AddressError::Uncontrolled(_)))
 }
 
 /// What rows are remembered by: the first eight bytes of SHA-256 over the key.
@@ -67,13 +67,13 @@ pub(super) fn judge(
 
 /// Rows of a publication that stand already and are only written otherwise: the place of each among
 /// `old`, by its new key. Two rows are the same where party, ticker and the addresses are.
-pub(super) fn respelt(
+pub(super) fn rewritten(
     old: &[Row],
     is_missing: &[bool],
     rows: &[(&RowKey, &RowFacts)],
 ) -> BTreeMap<RowKey, usize> {
     let missing = old.iter().zip(is_missing).enumerate();
-    let missing = missing.filter(|(_, (row, is_missing))| **is_missing && row.stands());
+    let missing = missing.filter(|(_, (row, is_missing))| **is_missing && row.is_listed());
     let mut missing: HashMap<_, usize> =
         missing.filter_map(|(place, (row, _))| Some((meaning(&row.key)?, place))).collect();
     if missing.is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn respelt(
 
 /// Party, ticker and addresses of a row that is understood whole.
 pub(super) fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
-    let reading = Reading::of_listed(&key.address, &key.ticker);
+    let reading = Reading::from_list_cell(&key.address, &key.ticker);
     let addresses = reading.addresses().map(|address| address.canonical().to_owned());
     let mut addresses: Vec<_> = addresses.collect();
     addresses.sort_unstable();
@@ -108,7 +108,7 @@ pub(super) fn held<'r>(
         faulty.iter().copied().filter(|key| !is_accepted(key, known)).collect();
     let stood = |key: &RowKey| {
         let found = old.binary_search_by(|row| row.key.cmp(key));
-        found.is_ok_and(|at| old[at].stands() && old[at].removal_pending_since.is_none())
+        found.is_ok_and(|at| old[at].is_listed() && old[at].removal_pending_since.is_none())
     };
     let new: Vec<&RowKey> = open.iter().copied().filter(|key| !stood(key)).collect();
     let mut held = likely_among(&gone, &new);

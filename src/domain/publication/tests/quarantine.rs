@@ -95,7 +95,7 @@ fn a_removal_whose_row_may_be_one_that_is_not_understood_is_none() {
         addresses(&NAMES[..20]).into_iter().filter(|it| *it != key("a4").address).collect();
     let changes = book.take(&of("2025-02-03", &whole), "2025-02-03T12:00:00Z");
     assert!(changes.contains(&"RemovalCancelled a3".to_owned()), "{changes:?}");
-    assert_eq!(book.standings("a3").len(), 1);
+    assert_eq!(book.periods("a3").len(), 1);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_address_that_is_written_otherwise_is_the_same_row() {
     }
     // It stands since when it stood, and what was gone before counts on.
     assert_eq!(state.rows.len(), 3);
-    assert!(state.rows.iter().all(|row| row.standings[0].basis == StartBasis::PartyDate));
+    assert!(state.rows.iter().all(|row| row.periods[0].basis == StartBasis::PartyDate));
     book.state = Some(state);
     let third = [&second[..2], &[other]].concat();
     assert_eq!(book.take(&of("2025-01-03", &third), "2025-01-03T12:00:00Z").len(), 1);
@@ -139,7 +139,7 @@ fn what_respelt_rows_went_through_before_still_counts_against_the_gate() {
     let all: Vec<_> = NAMES.iter().map(|name| eth(name)).collect();
     let mut book = Book::new();
     book.take(&of("2025-01-01", &all), "2025-01-01T12:00:00Z");
-    // Eight of forty go, then all others are respelt, then eight more go: beyond a quarter.
+    // Eight of forty go, then all others are rewritten, then eight more go: beyond a quarter.
     book.take(&of("2025-01-02", &all[8..]), "2025-01-02T12:00:00Z");
     let lower: Vec<_> = all[8..].iter().map(|address| address.to_lowercase()).collect();
     let changes = book.take(&of("2025-01-03", &lower), "2025-01-03T12:00:00Z");
@@ -151,7 +151,9 @@ fn what_respelt_rows_went_through_before_still_counts_against_the_gate() {
 
 #[test]
 fn removals_of_a_file_from_another_address_of_the_source_wait() {
-    let from = |url: u8| Some(SourceMark { source: Some([url; 32]), ..SourceMark::default() });
+    let from = |url: u8| {
+        Some(SourceFingerprint { source: Some([url; 32]), ..SourceFingerprint::default() })
+    };
     let mut book = Book::new();
     book.source = from(1);
     book.take(&of("2025-01-01", &addresses(&NAMES)), "2025-01-01T12:00:00Z");
@@ -185,10 +187,10 @@ fn rows_that_are_much_like_an_unreadable_one_are_held_whatever_their_party() {
     // Force of `shrink` alone does not take it, since it may still be listed.
     book.force = Some(Force { reason: "why".to_owned(), gates: [Gate::Shrink].into() });
     book.take(&cut, "2025-01-03T12:00:00Z");
-    assert!(book.state().rows.iter().all(Row::stands));
+    assert!(book.state().rows.iter().all(Row::is_listed));
     book.force = Some(Force::all("looked at it"));
     assert_eq!(book.take(&cut, "2025-01-03T13:00:00Z").len(), 1);
-    assert!(!book.state().rows.iter().all(Row::stands));
+    assert!(!book.state().rows.iter().all(Row::is_listed));
 }
 
 #[test]

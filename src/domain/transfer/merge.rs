@@ -42,7 +42,7 @@ impl<'a> Identity<'a> {
 
 /// What a second telling of a movement does to the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Telling {
+pub enum MergeOutcome {
     /// It adds nothing.
     Known,
     /// It fills in what was open, or tells of success after failure: together they say this.
@@ -66,23 +66,23 @@ fn filled<T: Clone + PartialEq>(known: &Option<T>, told: &Option<T>) -> Option<O
 
 impl Transfer {
     /// What `told` does to this row, which tells of the same movement ([`Identity`]).
-    pub fn told_again(&self, told: &Self) -> Telling {
+    pub fn merge_with(&self, told: &Self) -> MergeOutcome {
         if let (Some(known), Some(other)) = (self.position(), told.position())
             && known != other
         {
-            return Telling::Elsewhere;
+            return MergeOutcome::Elsewhere;
         }
         if let (Some(known), Some(other)) = (&self.block_hash, &told.block_hash)
             && known != other
         {
-            return Telling::Forked;
+            return MergeOutcome::Forked;
         }
         match self.filled_by(told) {
-            None => Telling::Contradiction,
-            Some(together) if together == *self => Telling::Known,
+            None => MergeOutcome::Contradiction,
+            Some(together) if together == *self => MergeOutcome::Known,
             Some(together) => {
                 let block_hash = self.block_hash.or(told.block_hash);
-                Telling::Better(Box::new(Self { block_hash, ..together }))
+                MergeOutcome::Better(Box::new(Self { block_hash, ..together }))
             }
         }
     }
@@ -232,12 +232,12 @@ mod tests {
 
     #[track_caller]
     fn check(known: &Transfer, told: &Transfer, want: &str) {
-        let found = match known.told_again(told) {
-            Telling::Known => "known",
-            Telling::Better(_) => "better",
-            Telling::Forked => "forked",
-            Telling::Contradiction => "contradiction",
-            Telling::Elsewhere => "elsewhere",
+        let found = match known.merge_with(told) {
+            MergeOutcome::Known => "known",
+            MergeOutcome::Better(_) => "better",
+            MergeOutcome::Forked => "forked",
+            MergeOutcome::Contradiction => "contradiction",
+            MergeOutcome::Elsewhere => "elsewhere",
         };
         assert_eq!(found, want, "{known:?}\n{told:?}");
     }
@@ -274,7 +274,7 @@ mod tests {
         check(&row(), &Transfer { time: 101, ..row() }, "contradiction");
         // Each knows what the other does not.
         let failed = Transfer { status: TxStatus::Failed, ..moved(|it| it.to = None) };
-        let Telling::Better(both) = failed.told_again(&row()) else { panic!("not better") };
+        let MergeOutcome::Better(both) = failed.merge_with(&row()) else { panic!("not better") };
         assert_eq!(*both, Transfer { status: TxStatus::Failed, ..row() });
     }
 
