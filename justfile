@@ -20,6 +20,10 @@ lint:
     cargo fmt
     cargo clippy --all-targets -- -D warnings
 
+# Spelling of code and documents (pip install typos)
+typos *ARGS:
+    typos {{ARGS}}
+
 # Screening against the cost of gRPC alone: ratios, and PASS or FAIL for each goal
 bench *ARGS:
     cargo bench --bench screening -- {{ARGS}}
