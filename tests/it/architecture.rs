@@ -324,13 +324,12 @@ fn each_dependency_is_argued_for() {
     let read = |name: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
     };
-    let (manifest, document) = (read("Cargo.toml"), read("ARCHITECTURE.md"));
-    let (_, why) = document.split_once("## Dependencies").unwrap();
+    let (manifest, document) = (read("Cargo.toml"), read("docs/dependencies.md"));
     let manifest: toml::Table = manifest.parse().unwrap();
     let names = ["dependencies", "build-dependencies", "dev-dependencies"]
         .into_iter()
         .flat_map(|part| manifest[part].as_table().unwrap().keys());
-    let missing: Vec<_> = names.filter(|name| !why.contains(&format!("`{name}`"))).collect();
+    let missing: Vec<_> = names.filter(|name| !document.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "no reason is given for {missing:?}");
 }
 
