@@ -93,10 +93,10 @@ impl ScreeningService for Constant {
         Err(Status::unimplemented("the bench does not trace"))
     }
 
-    async fn screen_transfer(
+    async fn screen_payment(
         &self,
-        _: Request<v1::ScreenTransferRequest>,
-    ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
+        _: Request<v1::ScreenPaymentRequest>,
+    ) -> Result<Response<v1::ScreenPaymentResponse>, Status> {
         Err(Status::unimplemented("the bench screens no payment"))
     }
 

@@ -176,8 +176,8 @@ fn batch(number: u64) -> v1::IngestTransfersRequest {
             index: 0,
         }),
         movement: Some(Movement::Account(v1::AccountMovement {
-            from: end(),
-            to: end(),
+            sender: end(),
+            receiver: end(),
             amount: "1000000000000000000".to_owned(),
             ..Default::default()
         })),

@@ -32,8 +32,8 @@ pub fn message(row: u64, pair: (u32, u32)) -> v1::Transfer {
             index: 0,
         }),
         movement: Some(Movement::Account(v1::AccountMovement {
-            from: text(pair.0),
-            to: text(pair.1),
+            sender: text(pair.0),
+            receiver: text(pair.1),
             amount: (1_000_000_000_000_000_000 + row).to_string(),
             ..Default::default()
         })),

@@ -15,8 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
             ("BatchScreenAddressesRequest", decoded)
         }
         1 => {
-            let decoded = v1::ScreenTransferRequest::decode(bytes).map(|it| it.sources.len());
-            ("ScreenTransferRequest", decoded)
+            let decoded = v1::ScreenPaymentRequest::decode(bytes).map(|it| it.sources.len());
+            ("ScreenPaymentRequest", decoded)
         }
         2 => {
             let decoded = v1::DeclareCoverageRequest::decode(bytes).map(|it| it.covered.len());

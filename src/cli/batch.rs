@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod chunk;
 mod columnar;
+pub mod earlier;
 pub mod form;
 pub mod input;
 pub mod kept;

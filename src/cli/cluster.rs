@@ -44,7 +44,7 @@ async fn pages(client: &mut Client, arguments: &Arguments) -> Result<v1::ListClu
         let request = v1::ListClusterRequest {
             address: arguments.address.clone(),
             chain: arguments.chain.clone().unwrap_or_default(),
-            page_size: i32::try_from(left).unwrap_or(PAGE).min(PAGE),
+            page_size: u32::try_from(left).unwrap_or(PAGE).min(PAGE),
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.screening.list_cluster(request.clone()).await);

@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
     runtime()?.block_on(async {
         // Shares then need the transfers themselves.
         let mut client = connect::connect_for_paths(global).await?;
-        let response = answer(client.screening.screen_transfer(request.clone()).await)?;
+        let response = answer(client.screening.screen_payment(request.clone()).await)?;
         let asked = arguments.from.len() + arguments.to.len();
         ensure!(
             response.addresses.len() == asked,
@@ -96,7 +96,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
 }
 
 /// The worst of the whole and of every answer.
-fn verdict(response: &v1::ScreenTransferResponse) -> Verdict {
+fn verdict(response: &v1::ScreenPaymentResponse) -> Verdict {
     let items = response.addresses.iter().map(|address| match &address.item {
         Some(item) => Verdict::of(item),
         None => Verdict::Error,
@@ -104,7 +104,7 @@ fn verdict(response: &v1::ScreenTransferResponse) -> Verdict {
     items.fold(Verdict::of_decision(response.decision()), Verdict::max)
 }
 
-fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenTransferRequest {
+fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenPaymentRequest {
     let direction = match arguments.direction {
         Way::Deposit => v1::PaymentDirection::Deposit,
         Way::Withdrawal => v1::PaymentDirection::Withdrawal,
@@ -116,7 +116,7 @@ fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenTr
         };
         side.iter().map(query).collect()
     };
-    v1::ScreenTransferRequest {
+    v1::ScreenPaymentRequest {
         sources: queries(&arguments.from),
         destinations: queries(&arguments.to),
         chain: arguments.chain.clone(),
@@ -129,6 +129,7 @@ fn request(arguments: &Arguments, asset: String, amount: String) -> v1::ScreenTr
             lists: arguments.lists.clone(),
             max_hops: arguments.max_hops.unwrap_or_default(),
             include_evidence: arguments.evidence,
+            include_snapshot: true,
             ..v1::ScreeningOptions::default()
         }),
     }
@@ -144,7 +145,7 @@ mod tests {
             |item: Option<v1::ScreeningItem>| v1::PaymentAddress { item, ..Default::default() };
         let whole = |decision: v1::Decision, addresses: Vec<v1::PaymentAddress>| {
             let decision = decision.into();
-            let response = v1::ScreenTransferResponse { decision, addresses, ..Default::default() };
+            let response = v1::ScreenPaymentResponse { decision, addresses, ..Default::default() };
             verdict(&response).exit_status()
         };
         assert_eq!(whole(v1::Decision::Allow, Vec::new()), 0);

@@ -17,8 +17,8 @@ use clap::Args;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::batch::results;
 use super::batch::summary::{Summary, VERSION};
+use super::batch::{earlier, results};
 use super::text::hex;
 use super::{clock, output};
 use gathered::Gathered;
@@ -113,7 +113,8 @@ fn summary(arguments: &Arguments) -> Result<Option<(File, Summary)>> {
     let mut bytes = Vec::new();
     file.take(MAX_SUMMARY + 1).read_to_end(&mut bytes).with_context(reading)?;
     ensure!(bytes.len() as u64 <= MAX_SUMMARY, "{}: over {MAX_SUMMARY} bytes", reading());
-    let summary: Summary = serde_json::from_slice(&bytes).with_context(reading)?;
+    let text = std::str::from_utf8(&bytes).with_context(reading)?;
+    let summary: Summary = earlier::read(text).with_context(reading)?;
     if summary.lazaretto_batch != VERSION {
         bail!(
             "{}: form {}, and this program reads form {VERSION}",

@@ -74,7 +74,7 @@ impl Expected {
     /// Whether the answer is that decision: one that was refused, did not come, or says what this
     /// program does not know is none.
     fn is(self, item: &v1::ScreeningItem) -> bool {
-        let Some(Outcome::Result(screening)) = &item.outcome else { return false };
+        let Some(Outcome::Screening(screening)) = &item.outcome else { return false };
         let decision = match self {
             Self::Allow => v1::Decision::Allow,
             Self::Review => v1::Decision::Review,
@@ -93,11 +93,13 @@ impl Expected {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Result<u8> {
-    let options = options(arguments, clock::now())?;
+    let mut options = options(arguments, clock::now())?;
     if let Some(input) = &arguments.batch.input {
         let chain = arguments.chain.as_deref().unwrap_or_default();
         return batch::run(input, &arguments.batch, (chain, options), global);
     }
+    // What is shown names the versions of the lists.
+    options.include_snapshot = true;
     runtime()?.block_on(async {
         let takes_search =
             arguments.evidence || arguments.as_of.is_some() || !arguments.lists.is_empty();
@@ -137,6 +139,7 @@ fn options(arguments: &Arguments, now: Timestamp) -> Result<v1::ScreeningOptions
         include_evidence: arguments.evidence,
         snapshot_id: arguments.snapshot.clone().unwrap_or_default(),
         evaluated_at: arguments.evaluated_at.map(dates::message),
+        include_snapshot: false,
     })
 }
 
@@ -184,7 +187,7 @@ pub enum Verdict {
 impl Verdict {
     pub fn of(item: &v1::ScreeningItem) -> Self {
         match &item.outcome {
-            Some(Outcome::Result(screening)) => Self::of_decision(screening.decision()),
+            Some(Outcome::Screening(screening)) => Self::of_decision(screening.decision()),
             Some(Outcome::Error(_)) | None => Self::Error,
         }
     }
@@ -215,7 +218,7 @@ mod tests {
 
     fn decided(decision: i32) -> v1::ScreeningItem {
         let screening = v1::Screening { decision, ..v1::Screening::default() };
-        v1::ScreeningItem { outcome: Some(Outcome::Result(screening)) }
+        v1::ScreeningItem { outcome: Some(Outcome::Screening(screening)) }
     }
 
     #[test]

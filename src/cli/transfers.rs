@@ -21,7 +21,7 @@ use crate::grpc::v1;
 
 /// How many counterparties, hubs or members of a cluster to ask for at once: the most that the server
 /// gives.
-pub(super) const PAGE: i32 = 1_000;
+pub(super) const PAGE: u32 = 1_000;
 
 /// The arguments of `transfers`.
 #[derive(Debug, Args)]
@@ -233,7 +233,7 @@ async fn counterparties(client: &mut Client, arguments: Counterparties) -> Resul
             address: arguments.address.clone(),
             chain: arguments.chain.clone().unwrap_or_default(),
             direction: direction.into(),
-            page_size: i32::try_from(left).unwrap_or(PAGE).min(PAGE),
+            page_size: u32::try_from(left).unwrap_or(PAGE).min(PAGE),
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.transfers.list_counterparties(request.clone()).await);
@@ -251,7 +251,7 @@ async fn counterparties(client: &mut Client, arguments: Counterparties) -> Resul
 async fn retract(client: &mut Client, arguments: Retract) -> Result<()> {
     let request = v1::RetractTransfersRequest {
         chain: arguments.chain,
-        from_height: arguments.from_height.unwrap_or(0),
+        first_height: arguments.from_height.unwrap_or(0),
         reason: arguments.reason,
         block_hash: arguments.block_hash.unwrap_or_default(),
     };
@@ -300,8 +300,8 @@ async fn conflicts(client: &mut Client, arguments: Conflicts) -> Result<()> {
         let left = arguments.limit - all.conflicts.len();
         let request = v1::ListTransferConflictsRequest {
             chain: arguments.chain.clone().unwrap_or_default(),
-            settled: arguments.settled,
-            page_size: i32::try_from(left).unwrap_or(PAGE).min(PAGE),
+            include_settled: arguments.settled,
+            page_size: u32::try_from(left).unwrap_or(PAGE).min(PAGE),
             page_token: all.next_page_token.clone(),
         };
         let page = answer(client.transfers.list_transfer_conflicts(request).await)?;

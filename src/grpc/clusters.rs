@@ -8,7 +8,7 @@ use tonic::Status;
 use super::blocking::with_engine_in_turn;
 use super::convert::{self, hex, transfer};
 use super::load::Load;
-use super::status::{Refusal, both, invalid_field, wished_chain};
+use super::status::{Refusal, invalid_field, wished_chain};
 use super::transfers::{check_address, page_limit};
 use super::{page, v1};
 use crate::domain::address::Reading;
@@ -32,7 +32,8 @@ pub async fn list(
 /// What is asked, and the key that tokens of its pages are for.
 fn query(request: v1::ListClusterRequest) -> Result<(MembersQuery, Option<PackedKey>), Refusal> {
     let address = check_address(&request.address, wished_chain("chain", &request.chain));
-    let (chain, limit) = both(address, page_limit(request.page_size))?;
+    let chain = address?;
+    let limit = page_limit(request.page_size);
     let address = Reading::from_query(&request.address, chain.as_ref()).first;
     let of = address.and_then(|address| address.key_ids().first().map(PackedKey::from));
     let after = place(&request.page_token, of.as_ref())?;
@@ -100,15 +101,15 @@ fn volume(volume: &Volume, asset: Option<&(String, u8)>) -> v1::ClusterVolume {
 fn member(row: &MemberRow, listings: Vec<v1::Listing>) -> v1::ClusterMember {
     let address = row.address.to_string();
     let join = |join: &MemberJoin| v1::CommonInputJoin {
-        from: address.clone(),
-        to: join.other.to_string(),
+        address: address.clone(),
+        other_address: join.other.to_string(),
         chain: join.chain.caip2().into_owned(),
         tx: transfer::tx(join.tx.as_ref(), &join.chain),
         position: join.position.map(transfer::position),
         time: Some(transfer::time(join.time)),
     };
     let joined_by = row.joined_by.as_ref().map(join);
-    v1::ClusterMember { address, joined_by, listings, asked: row.is_asked }
+    v1::ClusterMember { address, joined_by, listings, queried: row.is_asked }
 }
 
 /// A token for the page after the member `last` of the cluster of `of`.

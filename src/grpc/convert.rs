@@ -42,8 +42,8 @@ pub fn from_timestamp(at: &pbjson_types::Timestamp) -> Option<Timestamp> {
 /// A look that was declared by hand.
 pub fn declared_look(look: &DeclaredCheck) -> v1::DeclaredLook {
     v1::DeclaredLook {
-        at: Some(timestamp(look.at)),
-        by: look.by.clone(),
+        looked_at: Some(timestamp(look.at)),
+        declared_by: look.by.clone(),
         declared_at: Some(timestamp(look.declared_at)),
     }
 }
@@ -245,7 +245,7 @@ pub fn screening(
         shadow: screening.shadow.as_deref().map(shadow),
         coverage_shortfalls: screening.uncovered.iter().map(incomplete).collect(),
         other_addresses: screening.other_addresses.iter().map(understood).collect(),
-        taken_off: screening.normalizations.iter().map(ToString::to_string).collect(),
+        normalizations: screening.normalizations.iter().map(ToString::to_string).collect(),
         cluster_cuts: screening
             .cluster_cuts
             .iter()
@@ -329,7 +329,7 @@ pub fn finding(finding: &Finding<'_>, screening: &Screening<'_>) -> v1::Finding 
         rule_id: screening.policy().rule_id(finding.by).to_owned(),
         reason: finding.reason(),
         address: address_of(screening, finding.about),
-        beside_listed: finding.joined.is_some_and(|joined| joined.is_beside),
+        same_transaction: finding.joined.is_some_and(|joined| joined.is_beside),
         common_input_chain: None,
     }
 }
@@ -393,7 +393,7 @@ fn listing(
         removed_on: day(period.and_then(|period| period.until)),
         listed_from: period.and_then(|it| state_of_list.listed_from(it)).map(timestamp),
         unlisted_until: unlisted_until.map(timestamp),
-        taken_off: row
+        normalizations: row
             .understood
             .map(|listing| listing.normalizations().iter().map(ToString::to_string).collect())
             .unwrap_or_default(),
@@ -447,14 +447,14 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
                 version: list.version,
                 number_on_list: engine.number_on_list(&list.id, list.version),
                 digest: hex(&list.digest),
-                published: day(list.published),
+                published_on: day(list.published),
                 current_at: list.current_at.map(timestamp),
                 age_seconds: None,
-                clock_behind: None,
+                server_clock: None,
                 max_age_seconds: list.max_age_seconds,
                 required: list.required,
                 stale: false,
-                by_hand: list.by_hand,
+                imported_by_hand: list.by_hand,
                 declared_look: list.declared.as_ref().map(declared_look),
                 known_since: String::new(),
                 backfilled_from: String::new(),
@@ -488,7 +488,7 @@ pub fn set_ages(message: &mut v1::Snapshot, snapshot: &Snapshot, at: Timestamp) 
     for (message, list) in message.lists.iter_mut().zip(snapshot.lists()) {
         message.age_seconds = list.age_at(at).map(|age| age.as_secs().unsigned_abs());
         message.stale = list.counts_as_stale(at);
-        message.clock_behind = clock_behind(list, at);
+        message.server_clock = clock_behind(list, at);
     }
     for chain in &mut message.transfers {
         let last = chain.last_time.as_ref().and_then(from_timestamp);

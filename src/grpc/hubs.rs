@@ -36,9 +36,9 @@ pub async fn list(
 }
 
 fn query(request: &v1::ListHubsRequest) -> Result<HubsQuery, Refusal> {
-    let page = both(page_limit(request.page_size), place(&request.page_token));
-    let (chain, (limit, after)) = both(optional_chain(&request.chain), page)?;
-    Ok(HubsQuery { chain, exposed: request.exposed, after, limit })
+    let limit = page_limit(request.page_size);
+    let (chain, after) = both(optional_chain(&request.chain), place(&request.page_token))?;
+    Ok(HubsQuery { chain, exposed: request.exposed_only, after, limit })
 }
 
 fn response(page: &HubsPage) -> v1::ListHubsResponse {
@@ -86,7 +86,7 @@ fn exposure(snapshot: Option<&Snapshot>, label: &Label, source: &Source) -> v1::
         hops: label.hops.into(),
         listing: Some(convert::trace::listing(snapshot, source)),
         timing: v1::DesignationTiming::from(label.timing).into(),
-        by_hub: label.hub,
+        through_hub: label.hub,
         common_input: label.common_input,
     }
 }

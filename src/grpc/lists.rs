@@ -341,12 +341,11 @@ fn declaration_of(
     caller: &Caller,
 ) -> Result<Option<Declaration>, Refusal> {
     let Some(look) = look else { return Ok(None) };
-    let at = match &look.at {
+    let at = match &look.looked_at {
         None => None,
-        Some(at) => Some(
-            convert::from_timestamp(at)
-                .ok_or_else(|| invalid_field("header.declared_look.at", "not a valid timestamp"))?,
-        ),
+        Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
+            invalid_field("header.declared_look.looked_at", "not a valid timestamp")
+        })?),
     };
     Ok(Some(Declaration { at, by: caller.identity.to_string() }))
 }
@@ -354,7 +353,7 @@ fn declaration_of(
 fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Refusal> {
     let kind = convert::from_list_kind(header.kind());
     let format = parse_format("header.format", &header.format);
-    let published = parse_published("header.published", &header.published);
+    let published = parse_published("header.published_on", &header.published_on);
     let force = force_of(&header.force_reason, &header.force_gates);
     let id = parse_list_id("header.list_id", &header.list_id);
     let declaration = declaration_of(header.declared_look.as_ref(), caller);
@@ -386,7 +385,7 @@ fn report(engine: &Arc<Engine>, publication: Publication) -> v1::PublicationRepo
         updated: publication.updated,
         removed: publication.removed,
         removals_pending: publication.removals_pending,
-        lost: publication.lost.into_iter().map(lost).collect(),
+        removal_examples: publication.lost.into_iter().map(lost).collect(),
         file: publication.file.as_ref().map(file::message),
     }
 }
@@ -419,15 +418,15 @@ fn sanctions_list(
     message.version = version.version;
     message.number_on_list = engine.number_on_list(&overview.id, version.version);
     message.digest = convert::hex(&version.digest);
-    message.published = day(state.published());
-    message.first_published = day(version.first_published);
+    message.published_on = day(state.published());
+    message.first_published_on = day(version.first_published);
     message.loaded_at = Some(convert::timestamp(version.loaded_at));
     message.checked_at = check.succeeded_at.map(convert::timestamp);
     message.declared_look = check.declared_check_in_force().map(convert::declared_look);
     message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
     message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
     message.stale = list.counts_as_stale(now);
-    message.clock_behind = convert::clock_behind(list, now);
+    message.server_clock = convert::clock_behind(list, now);
     message.origin = origin.into();
     message.origin_name = origin_name;
     message.force_reason = version.rows_force_reason().to_owned();

@@ -99,7 +99,7 @@ pub const METHODS: [Method; 34] = [
     method("/lazaretto.v1.ScreeningService/ListCluster", Span::Call, READ),
     method("/lazaretto.v1.ScreeningService/ListHubs", Span::Call, READ),
     method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
-    method("/lazaretto.v1.ScreeningService/ScreenTransfer", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ScreenPayment", Span::Call, SCREEN),
     method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),
     method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call, SCREEN),
     method(

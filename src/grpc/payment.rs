@@ -1,4 +1,4 @@
-//! `ScreenTransfer`: the addresses of a payment in, an answer on each and on the whole out. Checks
+//! `ScreenPayment`: the addresses of a payment in, an answer on each and on the whole out. Checks
 //! and translates; the answers are those of `ScreenAddress`, and what would follow is looked up by
 //! the engine. The customer's reference is given back, and neither kept nor logged.
 
@@ -44,7 +44,7 @@ pub struct Asked {
 
 impl Asked {
     /// Checks a request; a refusal names the field.
-    pub fn check(request: v1::ScreenTransferRequest, engine: &Engine) -> Result<Self, Refusal> {
+    pub fn check(request: v1::ScreenPaymentRequest, engine: &Engine) -> Result<Self, Refusal> {
         let direction = direction(request.direction());
         let texts = both(
             bounded("tx", &request.tx, MAX_TEXT),
@@ -53,7 +53,7 @@ impl Asked {
         let amount =
             from_amount(&request.amount).map_err(|error| status::invalid_field("amount", error));
         let options = now_options(request.options.as_ref(), engine);
-        let v1::ScreenTransferRequest { sources, destinations, customer_reference, .. } = request;
+        let v1::ScreenPaymentRequest { sources, destinations, customer_reference, .. } = request;
         // What rests on the chain is checked where there is one.
         let on_chain = one_chain(&request.chain).and_then(|chain| {
             let asset = one_asset(&request.asset, &chain);
@@ -89,7 +89,7 @@ impl Asked {
         self,
         engine: &Engine,
         now: Timestamp,
-    ) -> Result<(v1::ScreenTransferResponse, Arc<Snapshot>), Refusal> {
+    ) -> Result<(v1::ScreenPaymentResponse, Arc<Snapshot>), Refusal> {
         let Self { payment, queries, options, customer_reference } = self;
         // One snapshot for all, and changes held back no longer than needed.
         let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
@@ -120,7 +120,7 @@ impl Asked {
             true => v1::ScreeningStatus::Complete,
             false => v1::ScreeningStatus::Incomplete,
         };
-        let response = v1::ScreenTransferResponse {
+        let response = v1::ScreenPaymentResponse {
             reason: reason(&addresses, overall, exposure_hops, &payment),
             customer_reference,
             decision: v1::Decision::from(overall.decision).into(),
@@ -128,11 +128,12 @@ impl Asked {
             score: overall.score.into(),
             level: v1::RiskLevel::from(snapshot.policy().level(overall.score)).into(),
             addresses,
-            worst: overall.worst as u32,
+            worst_index: overall.worst as u32,
             effect: v1::PaymentEffect::from(effect).into(),
-            prospective,
-            prospective_unvalued,
+            prospective_exposures: prospective,
+            prospective_unvalued_dealings: prospective_unvalued,
             snapshot: None,
+            snapshot_id: snapshot.id().to_owned(),
             amount_split_unknown: matches!(effect, Effect::Counts | Effect::AddsUp)
                 && payment.own_amount().is_none(),
             prospective_incomplete: incomplete,
@@ -159,7 +160,7 @@ fn screened(
 
 /// An answer in short, for the overall one; `None` where the address was refused.
 fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
-    let Some(Outcome::Result(screening)) = outcome(address) else { return None };
+    let Some(Outcome::Screening(screening)) = outcome(address) else { return None };
     let decision = match screening.decision() {
         v1::Decision::Allow => Decision::Allow,
         v1::Decision::Review => Decision::Review,
@@ -172,7 +173,7 @@ fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
 /// Over how many hops exposure was looked for of an address; 0 where it was not.
 fn exposure_hops(address: &v1::PaymentAddress) -> u32 {
     match outcome(address) {
-        Some(Outcome::Result(screening)) => screening.exposure_hops,
+        Some(Outcome::Screening(screening)) => screening.exposure_hops,
         Some(Outcome::Error(_)) | None => 0,
     }
 }
@@ -185,7 +186,7 @@ fn reason(
     payment: &Payment,
 ) -> String {
     let screenings = addresses.iter().map(|address| match outcome(address) {
-        Some(Outcome::Result(screening)) => Some(screening),
+        Some(Outcome::Screening(screening)) => Some(screening),
         Some(Outcome::Error(_)) | None => None,
     });
     let is_covered =
@@ -203,7 +204,7 @@ fn reason(
         worst: asked.nth(overall.worst).map_or("", String::as_str),
         is_source: overall.worst < payment.sources.len(),
         reason: match addresses.get(overall.worst).and_then(outcome) {
-            Some(Outcome::Result(screening)) => Ok(&screening.reason),
+            Some(Outcome::Screening(screening)) => Ok(&screening.reason),
             Some(Outcome::Error(refusal)) => {
                 refused = plain(&refusal.message);
                 Err(&refused)
@@ -231,17 +232,17 @@ fn message(payment: &Payment, place: usize, prospect: &Prospect<'_>) -> v1::Pros
         index: place as u32,
         direction: v1::ExposureDirection::from(payment.direction).into(),
         list_kind: v1::ListKind::from(then.list.kind()).into(),
-        hops_now: now.map_or(0, |near| near.hops.into()),
-        hops_then: near.map_or(0, |near| near.hops.into()),
-        direct_share_now_basis_points: share(now.and_then(|near| near.direct)).map(u32::from),
-        direct_share_then_basis_points: share(near.and_then(|n| n.direct)).map(u32::from),
-        hub: near.is_some_and(|near| near.hub),
-        timing_basis_then: if near.is_some() { listing.listed_on_basis } else { 0 },
+        current_hops: now.map_or(0, |near| near.hops.into()),
+        prospective_hops: near.map_or(0, |near| near.hops.into()),
+        current_direct_share_basis_points: share(now.and_then(|near| near.direct)).map(u32::from),
+        prospective_direct_share_basis_points: share(near.and_then(|n| n.direct)).map(u32::from),
+        through_hub: near.is_some_and(|near| near.hub),
+        prospective_timing_basis: if near.is_some() { listing.listed_on_basis } else { 0 },
         listing: Some(listing),
-        score_then: then.score.into(),
-        timing_then: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
-        decision_then: v1::Decision::from(then.decision).into(),
-        common_input_then: near.is_some_and(|near| near.common_input),
+        prospective_score: then.score.into(),
+        prospective_timing: timing.unwrap_or(v1::DesignationTiming::Unspecified).into(),
+        prospective_decision: v1::Decision::from(then.decision).into(),
+        prospective_common_input: near.is_some_and(|near| near.common_input),
     }
 }
 
@@ -255,8 +256,8 @@ fn unvalued_message(
         index: place as u32,
         direction: v1::ExposureDirection::from(then.dealt.direction).into(),
         list_kind: v1::ListKind::from(then.dealt.kind).into(),
-        transfers_now: *now,
-        transfers_then: then.dealt.transfers,
+        current_transfers: *now,
+        prospective_transfers: then.dealt.transfers,
         at_least: then.dealt.at_least,
         listing: Some(first_listing(then)),
         reason: then.prospective_reason(),

@@ -45,7 +45,7 @@ fn earlier(version: &str, toml: String) -> v1::Policy {
         name: version.split('@').next().unwrap_or_default().to_owned(),
         toml,
         path: String::new(),
-        since: None,
+        in_force_since: None,
     }
 }
 
@@ -53,7 +53,7 @@ fn standing(standing: &StandingPolicy) -> v1::Policy {
     let path = standing.path.as_ref().map(|path| path.display().to_string());
     v1::Policy {
         path: path.unwrap_or_default(),
-        since: Some(convert::timestamp(standing.since)),
+        in_force_since: Some(convert::timestamp(standing.since)),
         ..earlier(standing.policy.version(), standing.policy.text().to_owned())
     }
 }
@@ -139,9 +139,12 @@ impl Comparison<'_> {
             false => scope.screen(&address, chain.as_ref()).map(|answer| outcome(&answer)),
         };
         match by(old).and_then(|old| Ok((old, by(new)?))) {
-            Ok((old, new)) => {
-                v1::ComparedItem { request_id, old: Some(old), new: Some(new), error: None }
-            }
+            Ok((old, new)) => v1::ComparedItem {
+                request_id,
+                baseline: Some(old),
+                candidate: Some(new),
+                error: None,
+            },
             Err(error) => refused((request_id, not_an_address(&error))),
         }
     }
@@ -151,7 +154,7 @@ fn compare(
     engine: &Engine,
     request: v1::ComparePoliciesRequest,
 ) -> Result<v1::ComparePoliciesResponse, Refusal> {
-    let v1::ComparePoliciesRequest { old, new, queries, options } = request;
+    let v1::ComparePoliciesRequest { baseline: old, candidate: new, queries, options } = request;
     let count = match queries.len() {
         1..=MAX_BATCH => Ok(()),
         count => {
@@ -161,11 +164,11 @@ fn compare(
     };
     let named = match &new {
         Some(v1::PolicySource { source: Some(_) }) => Ok(()),
-        _ => Err(invalid_field("new", "missing")),
+        _ => Err(invalid_field("candidate", "missing")),
     };
     let (_, options) = both(both(named, count), Options::check(options.as_ref(), Some(engine)))?;
     let options = Options { evidence: false, ..options };
-    let (old, new) = (chosen(engine, "old", old)?, chosen(engine, "new", new)?);
+    let (old, new) = (chosen(engine, "baseline", old)?, chosen(engine, "candidate", new)?);
     let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());
     let snapshot = engine.snapshot().ok_or_else(status::not_loaded)?;
     let comparison = Comparison {
@@ -177,8 +180,8 @@ fn compare(
     };
     Ok(v1::ComparePoliciesResponse {
         items: comparison.items(queries)?,
-        old_version,
-        new_version,
+        baseline_version: old_version,
+        candidate_version: new_version,
         snapshot_id: snapshot.id().to_owned(),
     })
 }
@@ -199,7 +202,7 @@ impl PolicyService for Policies {
             let overview = engine.policies();
             let counts = overview.shadow_counts.into_iter();
             let counts = counts.map(|(live, shadow, count)| v1::ShadowCount {
-                live: v1::Decision::from(live).into(),
+                in_force: v1::Decision::from(live).into(),
                 shadow: v1::Decision::from(shadow).into(),
                 count,
             });

@@ -26,6 +26,8 @@ pub struct Options {
     pub narrowing: Narrowing,
     /// Whether exposures come with their evidence.
     pub evidence: bool,
+    /// Whether the response carries the snapshot in full.
+    pub include_snapshot: bool,
     /// The past snapshot that answers; `None`: the one in force.
     pub past: Option<PastQuestion>,
 }
@@ -84,7 +86,8 @@ impl Options {
         let named = both(lists(&options.lists, snapshot.as_deref()), past(options, now));
         let ((lists, past), (as_of, max_hops)) = both(named, both(as_of.transpose(), max_hops))?;
         let narrowing = Narrowing { lists, as_of, max_hops };
-        Ok(Self { narrowing, evidence: options.include_evidence, past })
+        let (evidence, include_snapshot) = (options.include_evidence, options.include_snapshot);
+        Ok(Self { narrowing, evidence, include_snapshot, past })
     }
 
     /// Whether answers take a search.

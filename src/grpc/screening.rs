@@ -94,7 +94,7 @@ impl Screenings {
     fn count_items<'i>(&self, items: impl IntoIterator<Item = &'i v1::ScreeningItem>) {
         for item in items {
             match &item.outcome {
-                Some(Outcome::Result(screening)) => self.count(Some(screening)),
+                Some(Outcome::Screening(screening)) => self.count(Some(screening)),
                 Some(Outcome::Error(_)) | None => self.count(None),
             }
         }
@@ -254,7 +254,7 @@ pub fn answer_deep(
 /// An answer or a refusal, as batches carry it.
 pub fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
-        Ok(screening) => Outcome::Result(screening),
+        Ok(screening) => Outcome::Screening(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
     };
     v1::ScreeningItem { outcome: Some(outcome) }
@@ -301,7 +301,7 @@ impl ScreeningService for Screenings {
         telemetry::decided(said(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
-            snapshot: Some(self.message_by(&basis, &options).await?),
+            snapshot: self.message_by(&basis, &options).await?,
         }))
     }
 
@@ -314,7 +314,7 @@ impl ScreeningService for Screenings {
         let basis = self.basis(&batch.options).await?;
         let message = self.message_by(&basis, &batch.options).await?;
         let Basis { snapshot, now, .. } = basis;
-        let room = batch.room(&message, limit);
+        let room = batch.room(message.as_ref(), snapshot.id(), limit);
         let queries = std::mem::take(&mut batch.queries);
         let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
         let items = match is_deep {
@@ -325,7 +325,8 @@ impl ScreeningService for Screenings {
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
             next_page_token: batch.token_after(items.len()),
             items,
-            snapshot: Some(message),
+            snapshot: message,
+            snapshot_id: snapshot.id().to_owned(),
         });
         if let Some(most) = batch.most {
             response.extensions_mut().insert(AnswerLimit(most));
@@ -354,19 +355,21 @@ impl ScreeningService for Screenings {
         clusters::list(&self.engine, &self.load, request.into_inner()).await.map(Response::new)
     }
 
-    async fn screen_transfer(
+    async fn screen_payment(
         &self,
-        request: Request<v1::ScreenTransferRequest>,
-    ) -> Result<Response<v1::ScreenTransferResponse>, Status> {
-        let asked = Asked::check(request.into_inner(), &self.engine)?;
+        request: Request<v1::ScreenPaymentRequest>,
+    ) -> Result<Response<v1::ScreenPaymentResponse>, Status> {
+        let request = request.into_inner();
+        let is_snapshot_wanted = request.options.as_ref().is_some_and(|it| it.include_snapshot);
+        let asked = Asked::check(request, &self.engine)?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
         let (response, snapshot) =
             with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
         self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
         telemetry::decided(said(response.decision()));
-        let snapshot = Some(self.message(&snapshot, now));
-        Ok(Response::new(v1::ScreenTransferResponse { snapshot, ..response }))
+        let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
+        Ok(Response::new(v1::ScreenPaymentResponse { snapshot, ..response }))
     }
 
     type StreamScreenAddressesStream = Answers;
@@ -463,6 +466,9 @@ impl Session {
         now: Timestamp,
         options: Options,
     ) -> Option<MessageWork> {
+        if !options.include_snapshot {
+            return None;
+        }
         let as_of = options.narrowing.as_of;
         let is_told = |(id, at): &(String, _)| id == snapshot.id() && *at == as_of;
         if self.told.as_ref().is_some_and(is_told) {

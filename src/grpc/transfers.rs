@@ -63,11 +63,11 @@ pub(super) fn optional_chain(text: &str) -> Result<Option<Chain>, Refusal> {
     if text.is_empty() { Ok(None) } else { parse_chain("chain", text).map(Some) }
 }
 
-pub(super) fn page_limit(page_size: i32) -> Result<usize, Refusal> {
-    match usize::try_from(page_size) {
-        Ok(0) => Ok(DEFAULT_PAGE),
-        Ok(asked) => Ok(asked.min(MAX_PAGE)),
-        Err(_) => Err(invalid_field("page_size", "below zero")),
+/// The number of items to give for a `page_size`.
+pub(super) fn page_limit(page_size: u32) -> usize {
+    match page_size as usize {
+        0 => DEFAULT_PAGE,
+        asked => asked.min(MAX_PAGE),
     }
 }
 
@@ -100,11 +100,13 @@ impl TransferService for Transfers {
         request: Request<v1::RetractTransfersRequest>,
     ) -> Result<Response<v1::RetractTransfersResponse>, Status> {
         let caller = access::caller(&request)?;
-        let v1::RetractTransfersRequest { chain, from_height, reason, block_hash } =
+        let v1::RetractTransfersRequest { chain, first_height, reason, block_hash } =
             request.into_inner();
-        let height = match from_height {
+        let height = match first_height {
             0..=MAX_HEIGHT => Ok(()),
-            _ => Err(invalid_field("from_height", format!("{from_height}, at most {MAX_HEIGHT}"))),
+            _ => {
+                Err(invalid_field("first_height", format!("{first_height}, at most {MAX_HEIGHT}")))
+            }
         };
         let block_hash = match block_hash.as_str() {
             "" => Ok(None),
@@ -118,7 +120,7 @@ impl TransferService for Transfers {
         caller.must_reach_chain(&chain)?;
         with_engine(&self.engine, move |engine| {
             check_loaded(engine, &chain)?;
-            let retracted = engine.retract(&chain, from_height, block_hash, &reason)?;
+            let retracted = engine.retract(&chain, first_height, block_hash, &reason)?;
             Ok(Response::new(v1::RetractTransfersResponse { retracted }))
         })
         .await
@@ -145,7 +147,7 @@ impl TransferService for Transfers {
         declared.iter().try_for_each(|covered| caller.must_reach_chain(&covered.chain))?;
         with_engine(&self.engine, move |engine| {
             let gaps = engine.declare(&declared)?;
-            Ok(Response::new(v1::DeclareCoverageResponse { gaps }))
+            Ok(Response::new(v1::DeclareCoverageResponse { remaining_gaps: gaps }))
         })
         .await
     }
@@ -155,8 +157,8 @@ impl TransferService for Transfers {
         request: Request<v1::ListTransferGapsRequest>,
     ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
         let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
-        let page = both(page_limit(page_size), page::place(&page_token));
-        let (chain, (limit, start)) = both(optional_chain(&chain), page)?;
+        let limit = page_limit(page_size);
+        let (chain, start) = both(optional_chain(&chain), page::place(&page_token))?;
         let start = start.map_or(0, |[next, _]| next as usize);
         let state = self.engine.transfer_state();
         let of_chain = state
@@ -176,13 +178,13 @@ impl TransferService for Transfers {
         &self,
         request: Request<v1::ListTransferConflictsRequest>,
     ) -> Result<Response<v1::ListTransferConflictsResponse>, Status> {
-        let v1::ListTransferConflictsRequest { chain, settled, page_size, page_token } =
+        let v1::ListTransferConflictsRequest { chain, include_settled, page_size, page_token } =
             request.into_inner();
-        let page = both(page_limit(page_size), page::place(&page_token));
-        let (chain, (limit, after)) = both(optional_chain(&chain), page)?;
+        let limit = page_limit(page_size);
+        let (chain, after) = both(optional_chain(&chain), page::place(&page_token))?;
         let after = after.map(|[number, _]| number);
         with_engine(&self.engine, move |engine| {
-            let mut found = engine.conflicts(chain.as_ref(), settled, after, limit + 1)?;
+            let mut found = engine.conflicts(chain.as_ref(), include_settled, after, limit + 1)?;
             let is_more = found.len() > limit;
             found.truncate(limit);
             let last = found.last().map(|(number, ..)| [*number, 0]).filter(|_| is_more);
@@ -275,8 +277,9 @@ fn counterparty_query(
             Err(invalid_field("direction", message))
         }
     };
-    let page = both(page_limit(request.page_size), page::place(&request.page_token));
-    let ((chain, direction), (limit, after)) = both(both(address, direction), page)?;
+    let limit = page_limit(request.page_size);
+    let after = page::place(&request.page_token);
+    let ((chain, direction), after) = both(both(address, direction), after)?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }
 

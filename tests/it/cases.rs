@@ -39,7 +39,7 @@ fn declare(place: &Place, chain: &str, covers: &str, kind: &str) {
 #[track_caller]
 fn screened(place: &Place, status: i32, address: &str) -> (String, u64, bool, Value) {
     let shown = place.json_with(status, &["screen", address]);
-    let answer = shown["items"][0]["result"].clone();
+    let answer = shown["items"][0]["screening"].clone();
     let covered = answer["exposure_coverage"] == "EXPOSURE_COVERAGE_COVERED";
     let score = answer["score"].as_u64().unwrap_or(0);
     (answer["decision"].as_str().unwrap().to_owned(), score, covered, answer)
@@ -91,7 +91,7 @@ fn a_rejected_row_is_a_gap_until_it_is_understood() {
     assert_eq!(lack[0]["code"], "INCOMPLETE_REASON_CODE_TRANSFERS_GAPPED", "{answer}");
     let required = ["screen", PAID_UNREADABLY, "--set", "chains.ethereum.required=true"];
     let required = place.json_with(10, &required);
-    let status = &required["items"][0]["result"]["status"];
+    let status = &required["items"][0]["screening"]["status"];
     assert_eq!(status, "SCREENING_STATUS_INCOMPLETE");
 
     // The same file again understands no more; the row as it was meant does.
@@ -266,7 +266,7 @@ fn what_schema_2_covered_counts_once_it_is_declared() {
     assert_eq!(restored.status, 0, "{}", restored.err);
     let covered = |address: &str| {
         let shown = place.json_with(10, &of(&data, &["screen", address]));
-        let answer = &shown["items"][0]["result"];
+        let answer = &shown["items"][0]["screening"];
         answer["exposure_coverage"] == "EXPOSURE_COVERAGE_COVERED"
     };
     assert!(!covered(PAID) && !covered(PAID_ON_BITCOIN));
@@ -306,7 +306,10 @@ fn what_cannot_be_placed_is_a_gap_though_a_later_file_stops() {
     assert_eq!(stopped.status, 1, "{}", stopped.err);
     let gaps = place.json(&["transfers", "gaps"])["gaps"].clone();
     let all: Vec<_> = gaps.as_array().unwrap().iter().map(|gap| &gap["heights"]).collect();
-    assert!(all.iter().any(|span| span["from"] == "10" && span["to"] == "20"), "{gaps}");
+    assert!(
+        all.iter().any(|span| span["first_height"] == "10" && span["last_height"] == "20"),
+        "{gaps}"
+    );
 }
 
 /// Tables as exchanges and Excel write them: separated by semicolons, in UTF-16, and with blanks around

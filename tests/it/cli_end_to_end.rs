@@ -178,11 +178,11 @@ fn json_is_the_proto() {
     let shown = place.says(&["screen", LISTED, CLEAN, "--output", "json"]);
     assert_eq!(shown.status, 11, "{}", shown.err);
     let json: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
-    let first = &json["items"][0]["result"];
+    let first = &json["items"][0]["screening"];
     assert_eq!(first["request_id"], LISTED);
     assert_eq!(first["decision"], "DECISION_BLOCK");
     assert_eq!(first["findings"][0]["listing"]["party"]["uid"], "u1");
-    assert_eq!(json["items"][1]["result"]["decision"], "DECISION_ALLOW");
+    assert_eq!(json["items"][1]["screening"]["decision"], "DECISION_ALLOW");
     assert_eq!(json["snapshot"]["id"], first["snapshot_id"]);
 
     let shown = place.says(&["lists", "ls", "--output", "json"]);

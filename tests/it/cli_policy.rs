@@ -240,8 +240,8 @@ fn a_sample_shows_whose_decision_changes() {
     assert_eq!(json["new_version"], version);
     let found = &json["sample"];
     assert_eq!((&found["decisions_changed"], &found["screened"]), (&1.into(), &3.into()));
-    assert_eq!(found["items"][0]["comparison"]["old"]["decision"], "DECISION_BLOCK");
-    assert_eq!(found["items"][0]["comparison"]["new"]["decision"], "DECISION_REVIEW");
+    assert_eq!(found["items"][0]["comparison"]["baseline"]["decision"], "DECISION_BLOCK");
+    assert_eq!(found["items"][0]["comparison"]["candidate"]["decision"], "DECISION_REVIEW");
     let out = place.done(&["policy", "diff", "live", &version, "--sample", &sample]);
     holds(&out, &["no setting and no rule differs", "0 decisions change, 0 scores change"]);
 }

@@ -189,8 +189,11 @@ fn a_stray_quote_swallows_no_transfers() {
     let words = "quote.csv: line 2: a quoted cell goes over the end of its line";
     assert!(said.err.contains(words) && said.err.contains("--allow-line-breaks"), "{}", said.err);
     let gaps = place.json(&["transfers", "gaps"]);
-    assert_eq!(gaps["gaps"][0]["heights"], serde_json::json!({"from": "100", "to": "110"}));
-    assert_eq!(place.json(&["transfers", "heads"])["heads"][0].get("whole"), None);
+    assert_eq!(
+        gaps["gaps"][0]["heights"],
+        serde_json::json!({"first_height": "100", "last_height": "110"})
+    );
+    assert_eq!(place.json(&["transfers", "heads"])["heads"][0].get("complete"), None);
 
     let rejects = place.dir.path().join("rejects.jsonl");
     let rejecting = ["transfers", "import", &file, "--rejects", rejects.to_str().unwrap()];
@@ -248,7 +251,10 @@ fn blocks_that_are_said_to_be_covered_are_no_gap() {
     assert_eq!(native()["covered_spans"], "2");
     let covering = [&import[..], &["--covers", "100-110", "--chain", "ethereum"]].concat();
     place.json(&covering);
-    assert_eq!(native()["covered"], serde_json::json!([{"from": "100", "to": "110"}]));
+    assert_eq!(
+        native()["covered"],
+        serde_json::json!([{"first_height": "100", "last_height": "110"}])
+    );
 }
 
 #[test]

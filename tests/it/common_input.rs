@@ -55,7 +55,7 @@ fn list(place: &Place, id: &str, key: u8) {
 fn screened(place: &Place, status: i32, key: u8, more: &[&str]) -> Value {
     let asked = bitcoin(key);
     let shown = place.json_with(status, &[&["screen", asked.as_str()], more].concat());
-    shown["items"][0]["result"].clone()
+    shown["items"][0]["screening"].clone()
 }
 
 /// What is found, in short: kind, hops, and whether it rests on common input.

@@ -45,7 +45,7 @@ fn policy(name: &str) -> String {
 
 /// What one screening says in few words: `ALLOW 20 LOW COMPLETE far-exposure RECEIVED_FROM 6, of 8`.
 fn said(item: &Value) -> String {
-    let answer = &item["result"];
+    let answer = &item["screening"];
     let short = |value: &Value, prefix: &str| {
         value.as_str().unwrap_or_default().trim_start_matches(prefix).to_owned()
     };
@@ -125,7 +125,7 @@ fn a_peel_chain_is_reviewed_up_to_five_hops_and_shown_up_to_eight() {
         (&payment["decision"], &payment["exposure_hops"]),
         (&"DECISION_ALLOW".into(), &8.into())
     );
-    assert_eq!(payment["prospective"][0]["hops_then"], 7, "{payment}");
+    assert_eq!(payment["prospective_exposures"][0]["prospective_hops"], 7, "{payment}");
     server.signal("TERM");
     assert_eq!(server.end().status, 0);
 }
@@ -147,7 +147,7 @@ fn who_asks_for_five_hops_is_answered_whole_and_for_four_is_not() {
     let ask = |hops: &str, wallet: u8, status: i32| {
         let wallet = behind(wallet);
         let answer = place.json_with(status, &["screen", &wallet, "--max-hops", hops]);
-        (said(&answer["items"][0]), answer["items"][0]["result"]["incomplete_reasons"].clone())
+        (said(&answer["items"][0]), answer["items"][0]["screening"]["incomplete_reasons"].clone())
     };
     let (five, why) = ask("5", 6, 0);
     assert_eq!((five.as_str(), &why), ("ALLOW 0 NONE COMPLETE no-finding, of 5", &Value::Null));

@@ -149,8 +149,9 @@ impl Desk {
 
     async fn ask(
         &self,
-        request: v1::ScreenAddressRequest,
+        mut request: v1::ScreenAddressRequest,
     ) -> Result<v1::ScreenAddressResponse, Status> {
+        request.options.get_or_insert_default().include_snapshot = true;
         let answer = self.client.screening.clone().screen_address(request).await;
         answer.map(tonic::Response::into_inner)
     }
@@ -274,6 +275,11 @@ fn made_up(numbers: std::ops::Range<u64>) -> Vec<String> {
 
 fn query(address: &str) -> v1::AddressQuery {
     v1::AddressQuery { address: address.to_owned(), ..Default::default() }
+}
+
+/// Options that ask for the snapshot in full, and for nothing else.
+fn with_snapshot() -> Option<v1::ScreeningOptions> {
+    Some(v1::ScreeningOptions { include_snapshot: true, ..Default::default() })
 }
 
 fn question(address: &str) -> v1::ScreenAddressRequest {

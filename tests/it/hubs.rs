@@ -37,7 +37,8 @@ fn place() -> Place {
 fn found(place: &Place, address: &str) -> Vec<String> {
     let shown = place.says(&["screen", address, "--output", "json"]);
     let answer: Value = serde_json::from_str(&shown.out).unwrap();
-    let findings = answer["items"][0]["result"]["findings"].as_array().cloned().unwrap_or_default();
+    let findings =
+        answer["items"][0]["screening"]["findings"].as_array().cloned().unwrap_or_default();
     findings.iter().map(|it| it["kind"].as_str().unwrap().to_owned()).collect()
 }
 

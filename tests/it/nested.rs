@@ -42,7 +42,7 @@ fn place() -> Place {
 fn found(place: &Place, address: &str, more: &[&str]) -> (Vec<String>, u64) {
     let status = if address == bitcoin(CLEAN) { 0 } else { 10 };
     let shown = place.json_with(status, &[&["screen", address], more].concat());
-    let answer = &shown["items"][0]["result"];
+    let answer = &shown["items"][0]["screening"];
     let findings = answer["findings"].as_array().cloned().unwrap_or_default();
     let short = |finding: &Value| {
         let kind = finding["kind"].as_str().unwrap().trim_start_matches("FINDING_KIND_").to_owned();
@@ -78,7 +78,7 @@ fn evidence_names_what_the_transactions_name() {
         let joins = shown["common_inputs"][0]["chain"]["joins"].as_array().cloned();
         let ends = |join: &Value| {
             let end = |of: &str| join[of].as_str().unwrap_or_default().to_owned();
-            (end("from"), end("to"))
+            (end("address"), end("other_address"))
         };
         joins.unwrap_or_default().iter().map(ends).collect()
     };
@@ -100,7 +100,7 @@ fn a_payment_to_a_nested_address_is_one_to_its_key() {
     let pay = |from: &str, to: &str, status: i32| -> Value {
         let sides = ["payment", "withdrawal", "--from", from, "--to", to];
         let rest = ["--chain", "bitcoin", "--amount", "0.1 BTC"];
-        place.json_with(status, &[&sides[..], &rest].concat())["prospective"].clone()
+        place.json_with(status, &[&sides[..], &rest].concat())["prospective_exposures"].clone()
     };
     for to in [bitcoin(LISTED), nested(LISTED), bitcoin(EVADER), nested(EVADER)] {
         let told = pay(

@@ -25,7 +25,7 @@ fn place() -> Place {
 #[track_caller]
 fn screened(place: &Place, status: i32, arguments: &[&str]) -> Value {
     let shown = place.json_with(status, &[&["screen"], arguments].concat());
-    shown["items"][0]["result"].clone()
+    shown["items"][0]["screening"].clone()
 }
 
 /// What is noted: direction, kind, count and the listed address.

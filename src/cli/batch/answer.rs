@@ -17,7 +17,7 @@ use v1::screening_item::Outcome;
 /// The row of an address that was asked; `policy` is the version that the answer's snapshot names.
 pub fn row(asked: &Asked<'_>, item: &v1::ScreeningItem, policy: &str) -> ResultRow {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => answered(asked, answer, policy),
+        Some(Outcome::Screening(answer)) => answered(asked, answer, policy),
         Some(Outcome::Error(refusal)) => error(asked, &plain(&refusal.message)),
         None => error(asked, "no answer was given"),
     }
@@ -32,7 +32,7 @@ pub fn error(asked: &Asked<'_>, why: &str) -> ResultRow {
 /// exposure, or joined with a listed address.
 pub fn wants_path(item: &v1::ScreeningItem) -> bool {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => {
+        Some(Outcome::Screening(answer)) => {
             answer.decision() != v1::Decision::Allow
                 && answer.findings.iter().any(|finding| {
                     finding.exposure.is_some() || finding.kind() == v1::FindingKind::CoSpent
@@ -112,7 +112,7 @@ fn add_finding(row: &mut ResultRow, finding: &v1::Finding) {
 /// How a finding rests on common input; empty where it does not.
 fn common_input(finding: &v1::Finding) -> &'static str {
     if finding.kind() == v1::FindingKind::CoSpent {
-        return if finding.beside_listed { BESIDE } else { CHAIN };
+        return if finding.same_transaction { BESIDE } else { CHAIN };
     }
     let is_path = finding.exposure.as_ref().is_some_and(|exposure| exposure.common_input);
     if is_path { PATH } else { "" }
@@ -258,7 +258,7 @@ mod tests {
     }
 
     fn told(answer: v1::Screening) -> ResultRow {
-        row(&ASKED, &v1::ScreeningItem { outcome: Some(Outcome::Result(answer)) }, "p-1")
+        row(&ASKED, &v1::ScreeningItem { outcome: Some(Outcome::Screening(answer)) }, "p-1")
     }
 
     #[test]
@@ -369,8 +369,8 @@ mod tests {
         let joined = |is_beside: bool, joins: Option<usize>| {
             let finding = finding(v1::Decision::Review, 95, None, "P");
             let join = |from: usize| v1::CommonInputJoin {
-                from: format!("a{from}"),
-                to: format!("a{}", from + 1),
+                address: format!("a{from}"),
+                other_address: format!("a{}", from + 1),
                 ..Default::default()
             };
             let chain = |joins| v1::CommonInputChain {
@@ -379,7 +379,7 @@ mod tests {
             };
             let finding = v1::Finding {
                 kind: v1::FindingKind::CoSpent.into(),
-                beside_listed: is_beside,
+                same_transaction: is_beside,
                 common_input_chain: joins.map(chain),
                 ..finding
             };
@@ -393,7 +393,7 @@ mod tests {
         let path: v1::ExposurePath = serde_json::from_str(&row.path).unwrap();
         assert!(path.common_input && path.hops.is_empty(), "{path:?}");
         let joins = path.common_input_chain.unwrap().joins;
-        assert_eq!(joins.iter().map(|join| &*join.to).collect::<Vec<_>>(), ["a1", "a2"]);
+        assert_eq!(joins.iter().map(|join| &*join.other_address).collect::<Vec<_>>(), ["a1", "a2"]);
         assert_eq!(path.listing.unwrap().address, "0xcd");
     }
 

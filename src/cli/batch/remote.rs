@@ -76,7 +76,11 @@ impl<'a> Remote<'a> {
         done: Sender<Chunk>,
         stop: &'a Stop,
     ) -> Self {
-        let options = v1::ScreeningOptions { include_evidence: false, ..options.clone() };
+        let options = v1::ScreeningOptions {
+            include_evidence: false,
+            include_snapshot: true,
+            ..options.clone()
+        };
         let (pending, policies) = (VecDeque::new(), HashMap::new());
         Self { global, asking, options, done, stop, pending, is_read: false, policies, attempts: 0 }
     }
@@ -344,7 +348,7 @@ impl Pending {
 
 fn request_id(item: &v1::ScreeningItem) -> &str {
     match &item.outcome {
-        Some(v1::screening_item::Outcome::Result(answer)) => &answer.request_id,
+        Some(v1::screening_item::Outcome::Screening(answer)) => &answer.request_id,
         Some(v1::screening_item::Outcome::Error(refusal)) => &refusal.request_id,
         None => "",
     }
@@ -352,7 +356,7 @@ fn request_id(item: &v1::ScreeningItem) -> &str {
 
 fn policy<'p>(policies: &'p HashMap<String, String>, item: &v1::ScreeningItem) -> &'p str {
     match &item.outcome {
-        Some(v1::screening_item::Outcome::Result(answer)) => {
+        Some(v1::screening_item::Outcome::Screening(answer)) => {
             policies.get(&answer.snapshot_id).map_or("", String::as_str)
         }
         Some(v1::screening_item::Outcome::Error(_)) | None => "",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::earlier;
 use super::form::Lines;
 use super::input::STDIN;
 use super::packing::Packing;
@@ -155,7 +156,7 @@ pub fn write_summary(path: &Path, summary: &Summary) -> Result<()> {
 pub fn read_summary(path: &Path) -> Result<Option<Summary>> {
     match fs::read_to_string(path) {
         Ok(json) => {
-            let summary = serde_json::from_str(&json);
+            let summary = earlier::read(&json);
             summary.map(Some).with_context(|| format!("{}: no summary of ours", path.display()))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

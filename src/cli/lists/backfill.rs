@@ -75,7 +75,7 @@ pub async fn run(client: &mut Client, arguments: Arguments) -> Result<()> {
 
 /// Whether so much is missing that the file may not be whole.
 fn may_be_cut(file: &v1::BackfilledFile) -> bool {
-    file.lacks.saturating_mul(4) > file.next_rows
+    file.missing_rows.saturating_mul(4) > file.next_rows
 }
 
 async fn call(
@@ -89,7 +89,7 @@ async fn call(
     let file = move |path: &Path| v1::BackfillFile {
         format: format.map_or_else(String::new, |format| format.to_string()),
         file_name: file_name(path),
-        published: published.map_or_else(String::new, |day| day.to_string()),
+        published_on: published.map_or_else(String::new, |day| day.to_string()),
     };
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let files = files.clone();

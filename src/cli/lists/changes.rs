@@ -92,7 +92,7 @@ async fn show_since_last(
 /// Whether the version that was shown last may be missing because a later one tells its changes anew.
 fn was_retold(changes: &[v1::ListingChange], version: u64) -> bool {
     let is_there = changes.iter().any(|change| change.version == version);
-    !is_there && changes.iter().any(|change| change.retold && change.version > version)
+    !is_there && changes.iter().any(|change| change.from_backfill && change.version > version)
 }
 
 /// All pages of an answer as one.

@@ -182,7 +182,7 @@ fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader>
         } else {
             file_name(&arguments.file)
         },
-        published: arguments.published.map_or_else(String::new, |day| day.to_string()),
+        published_on: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,
         declared_look: arguments.checked.as_deref().map(|text| declared(text, now)).transpose()?,
         ..v1::ImportListHeader::default()
@@ -210,7 +210,7 @@ fn declared(text: &str, now: Timestamp) -> Result<v1::LookDeclaration> {
         "--checked: {text:?} is later than now, {now}: give the moment at which the source was \
          looked at, or no moment, which means now"
     );
-    Ok(v1::LookDeclaration { at: Some(dates::message(at)) })
+    Ok(v1::LookDeclaration { looked_at: Some(dates::message(at)) })
 }
 
 type Sender = mpsc::Sender<v1::ImportListRequest>;

@@ -278,15 +278,15 @@ impl Comparing {
         let mut answers = Vec::new();
         if asked > 0 {
             let request = v1::ComparePoliciesRequest {
-                old: Some(self.old.source.clone()),
-                new: Some(self.new.source.clone()),
+                baseline: Some(self.old.source.clone()),
+                candidate: Some(self.new.source.clone()),
                 queries,
                 options: None,
             };
             let response = answer(client.policies.compare_policies(request).await)?;
             let given = response.items.len();
             ensure!(given == asked, "the server gave {given} answers to {asked} addresses");
-            let versions = [&response.old_version, &response.new_version];
+            let versions = [&response.baseline_version, &response.candidate_version];
             let wanted = [self.old.policy.version(), self.new.policy.version()];
             ensure!(versions == wanted, "the server compared {versions:?}, not {wanted:?}");
             if !self.found.snapshot_ids.contains(&response.snapshot_id) {
@@ -309,7 +309,7 @@ impl Comparing {
     fn take(&mut self, item: Item) {
         let found = &mut self.found;
         let (Some(old), Some(new), None) =
-            (&item.comparison.old, &item.comparison.new, &item.comparison.error)
+            (&item.comparison.baseline, &item.comparison.candidate, &item.comparison.error)
         else {
             found.refused += 1;
             found.items.push(item);

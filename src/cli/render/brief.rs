@@ -83,7 +83,7 @@ fn several(
 
 /// The reasons of an answer without findings or notes; `None` where there are any, or no answer.
 fn without_finding(item: &v1::ScreeningItem) -> Option<String> {
-    let Some(Outcome::Result(answer)) = &item.outcome else { return None };
+    let Some(Outcome::Screening(answer)) = &item.outcome else { return None };
     let reasons = answer.incomplete_reasons.iter().map(incomplete);
     let all: Vec<_> = std::iter::once(answer.reason.clone()).chain(reasons).collect();
     (answer.findings.is_empty() && !has_note(item)).then(|| all.join("\n"))
@@ -111,7 +111,7 @@ pub fn cells(item: &v1::ScreeningItem, after: usize, style: Style) -> [String; 3
     // The columns of decision and score, and three gaps.
     let room = style.width().saturating_sub(after + "decision".len() + "score".len() + 6);
     let (decision, score, found) = match &item.outcome {
-        Some(Outcome::Result(answer)) => (
+        Some(Outcome::Screening(answer)) => (
             screening::decision(answer.decision(), style),
             answer.score.to_string(),
             found_words(answer),
@@ -188,7 +188,7 @@ pub fn doubts<'a>(
                 vec![of_address(&format!("not screened: {}", plain(&refusal.message)))]
             }
             None => vec![of_address("the server gave no answer")],
-            Some(Outcome::Result(answer)) => {
+            Some(Outcome::Screening(answer)) => {
                 let reasons = answer.incomplete_reasons.iter();
                 let untold = reasons.filter(|reason| !said.contains(&incomplete(reason)));
                 untold
@@ -217,7 +217,9 @@ fn item(
     style: Style,
 ) {
     let refused = match &item.outcome {
-        Some(Outcome::Result(answer)) => return answered(text, address, answer, snapshot, style),
+        Some(Outcome::Screening(answer)) => {
+            return answered(text, address, answer, snapshot, style);
+        }
         Some(Outcome::Error(refusal)) => plain(&refusal.message),
         None => "the server gave no answer".to_owned(),
     };
@@ -351,7 +353,7 @@ fn version_words(list: &v1::SnapshotList) -> String {
         "{} version {} of {}",
         or_dash(&list.list_id),
         words::version(list.number_on_list, list.version),
-        escape(words::day(&list.published))
+        escape(words::day(&list.published_on))
     )
 }
 
@@ -369,7 +371,7 @@ pub fn rests_on(
         let doubts = [
             list.stale.then_some("STALE"),
             list.declared_look.as_ref().map(|_| "checked by hand"),
-            list.by_hand.then_some(if list.backfilled_from.is_empty() {
+            list.imported_by_hand.then_some(if list.backfilled_from.is_empty() {
                 "imported by hand"
             } else {
                 "backfilled by hand"
@@ -411,14 +413,14 @@ fn exposure_hops(items: &[v1::ScreeningItem]) -> u32 {
 
 fn answers(items: &[v1::ScreeningItem]) -> impl Iterator<Item = &v1::Screening> {
     items.iter().filter_map(|item| match &item.outcome {
-        Some(Outcome::Result(answer)) => Some(answer),
+        Some(Outcome::Screening(answer)) => Some(answer),
         Some(Outcome::Error(_)) | None => None,
     })
 }
 
 fn has_note(item: &v1::ScreeningItem) -> bool {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => {
+        Some(Outcome::Screening(answer)) => {
             super::unvalued::is_noted(answer) || common_input::is_noted(answer)
         }
         Some(Outcome::Error(_)) | None => false,
@@ -427,7 +429,7 @@ fn has_note(item: &v1::ScreeningItem) -> bool {
 
 fn is_allowed(item: &v1::ScreeningItem) -> bool {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => answer.decision() == v1::Decision::Allow,
+        Some(Outcome::Screening(answer)) => answer.decision() == v1::Decision::Allow,
         Some(Outcome::Error(_)) | None => false,
     }
 }

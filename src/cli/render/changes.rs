@@ -54,7 +54,7 @@ pub fn changes(changes: &[v1::ListingChange]) -> String {
     for change in changes {
         table.push([
             words::version(change.number_on_list, change.version),
-            or_dash(&change.published),
+            or_dash(&change.published_on),
             or_dash(&change.list_id),
             kind_word(change.kind()).to_owned(),
             or_dash(&change.ticker),
@@ -71,7 +71,7 @@ pub fn changes(changes: &[v1::ListingChange]) -> String {
 
 /// The lists whose past was told anew.
 fn retold(changes: &[v1::ListingChange]) -> String {
-    let retold = changes.iter().filter(|change| change.retold);
+    let retold = changes.iter().filter(|change| change.from_backfill);
     let versions: BTreeMap<_, _> =
         retold.map(|change| (&change.list_id, (change.number_on_list, change.version))).collect();
     let line = |(list, (number, version)): (&String, (u64, u64))| {
@@ -202,8 +202,9 @@ pub fn quarantine(rows: &[v1::QuarantinedRow]) -> String {
     for row in rows {
         let listing = row.listing.clone().unwrap_or_default();
         let party = listing.party.unwrap_or_default();
-        let suspects = row.suspects.iter().take(MAX_SUSPECTS).map(|address| escape(address));
-        let more = if row.suspects.len() > MAX_SUSPECTS { ", ..." } else { "" };
+        let suspects =
+            row.likely_addresses.iter().take(MAX_SUSPECTS).map(|address| escape(address));
+        let more = if row.likely_addresses.len() > MAX_SUSPECTS { ", ..." } else { "" };
         table.push([
             or_dash(&listing.list_id),
             or_dash(&listing.ticker),

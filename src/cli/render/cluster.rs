@@ -140,7 +140,7 @@ fn listings(text: &mut String, listings: &[v1::Listing], style: Style) {
 }
 
 fn member(text: &mut String, member: &v1::ClusterMember, style: Style) {
-    let asked = if member.asked { ", the address asked about" } else { "" };
+    let asked = if member.queried { ", the address asked about" } else { "" };
     text.push_str(&format!("  {}{asked}\n", or_dash(&member.address)));
     listings(text, &member.listings, style);
     let Some(join) = &member.joined_by else {
@@ -154,7 +154,7 @@ fn member(text: &mut String, member: &v1::ClusterMember, style: Style) {
     let tx = if join.tx.is_empty() { "a transaction without an id" } else { &join.tx };
     let why = format!(
         "beside {} in {} ({}{place}), {}",
-        or_dash(&join.to),
+        or_dash(&join.other_address),
         escape(tx),
         or_dash(&join.chain),
         words::moment(join.time.as_ref())

@@ -8,7 +8,7 @@ use crate::grpc::v1;
 
 /// How a finding CO_SPENT ties the address to the listing.
 pub fn match_words(finding: &v1::Finding, listing: &v1::Listing) -> String {
-    let how = if finding.beside_listed {
+    let how = if finding.same_transaction {
         "this address and a listed one are inputs of one transaction"
     } else {
         "over a chain of transactions"

@@ -89,8 +89,8 @@ pub fn evidence(
     style: Style,
 ) {
     let mut told = |name: &str, value: &str| wrapped_line(out, 4, name, value, style.width());
-    if evidence.plain_hops > 0 && evidence.plain_hops < hops {
-        let plain = words::count(evidence.plain_hops as usize, "hop", "hops");
+    if evidence.hops_ignoring_time > 0 && evidence.hops_ignoring_time < hops {
+        let plain = words::count(evidence.hops_ignoring_time as usize, "hop", "hops");
         told("plain", &format!("{plain} where the order of time is ignored"));
     }
     if let (Some(first), Some(last)) = (&evidence.first_time, &evidence.last_time) {

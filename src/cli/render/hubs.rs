@@ -80,7 +80,7 @@ fn amounts(volumes: &[v1::HubVolume], digits: fn(&v1::HubVolume) -> &String) -> 
 /// nearest first.
 fn exposure(hub: &v1::UntaggedHub, style: Style) -> String {
     let mut own: Vec<_> = hub.exposures.iter().collect();
-    own.sort_by_key(|exposure| (exposure.by_hub, exposure.hops));
+    own.sort_by_key(|exposure| (exposure.through_hub, exposure.hops));
     let joined = hub.common_inputs.iter().map(|joined| {
         let listing = joined.listing.clone().unwrap_or_default();
         let kind = words::kind(joined.list_kind());
@@ -93,7 +93,7 @@ fn exposure(hub: &v1::UntaggedHub, style: Style) -> String {
             v1::ExposureDirection::ReceivedFrom => "from",
             v1::ExposureDirection::Unspecified => "with",
         };
-        let by = if exposure.by_hub { " by another hub" } else { "" };
+        let by = if exposure.through_hub { " by another hub" } else { "" };
         let hops = words::count(exposure.hops as usize, "hop", "hops");
         let who = common_input::whom(who(&listing), exposure.common_input);
         format!("{hops} {way} {who} ({}){by}", words::kind(listing.list_kind()))

@@ -32,7 +32,7 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
             words::kind(list.kind()).to_owned(),
             if list.required { "yes" } else { "no" }.to_owned(),
             words::version(list.number_on_list, list.version),
-            or_dash(&list.published),
+            or_dash(&list.published_on),
             of_loaded(counts.listings),
             of_loaded(counts.parties),
             of_loaded(counts.quarantined),
@@ -86,11 +86,11 @@ fn age(list: &v1::SanctionsList, style: Style) -> String {
 }
 
 fn age_alone(list: &v1::SanctionsList, style: Style) -> String {
-    if let Some(clock) = &list.clock_behind {
+    if let Some(clock) = &list.server_clock {
         let checked = match &list.checked_at {
             // Published later than checked, or never checked.
             Some(at) if at.seconds > clock.seconds => words::moment(Some(at)),
-            Some(_) | None => escape(words::day(&list.published)).into_owned(),
+            Some(_) | None => escape(words::day(&list.published_on)).into_owned(),
         };
         return style.paint(Colour::Doubtful, &words::clock_behind(clock, &checked));
     }
@@ -111,7 +111,7 @@ pub fn preview(report: &v1::PublicationReport, style: Style) -> String {
     let lost = format!("{} removed at once", report.removed);
     let lost = if report.removed > 0 { style.paint(Colour::Bad, &lost) } else { lost };
     line(&mut text, 2, "lost", &lost);
-    for row in &report.lost {
+    for row in &report.removal_examples {
         let row = format!(
             "{} ({}), {}",
             escape(&row.address),
@@ -120,8 +120,8 @@ pub fn preview(report: &v1::PublicationReport, style: Style) -> String {
         );
         line(&mut text, 4, "removed", &row);
     }
-    let left = report.removed.saturating_sub(report.lost.len() as u64);
-    if left > 0 && !report.lost.is_empty() {
+    let left = report.removed.saturating_sub(report.removal_examples.len() as u64);
+    if left > 0 && !report.removal_examples.is_empty() {
         line(&mut text, 4, "", &format!("and {left} more"));
     }
     let others = format!(
@@ -172,7 +172,7 @@ pub fn report(report: &v1::PublicationReport, style: Style) -> String {
     if let Some(read) = &report.file {
         text.push_str(&file::told(read, style));
     }
-    line(&mut text, 2, "published", &escape(words::day(&list.published)));
+    line(&mut text, 2, "published", &escape(words::day(&list.published_on)));
     line(&mut text, 2, "age", &age(&list, style));
     line(&mut text, 2, "digest", &or_dash(&list.digest));
     if !list.origin_name.is_empty() {
@@ -201,14 +201,14 @@ pub fn backfilled(response: &v1::BackfillListResponse, is_trial: bool, style: St
         ("", Side::Left),
     ]);
     for file in &response.files {
-        let lacks = words::count(file.lacks as usize, "row", "rows");
-        let remark = match (file.was_known, file.lacks) {
+        let lacks = words::count(file.missing_rows as usize, "row", "rows");
+        let remark = match (file.already_known, file.missing_rows) {
             (true, _) => "known already".to_owned(),
             (false, 0) => String::new(),
             (false, _) => format!("lacks {lacks} of {} that are listed next", file.next_rows),
         };
         table.push([
-            or_dash(&file.published),
+            or_dash(&file.published_on),
             file.rows.to_string(),
             or_dash(&file.file_name),
             remark,
@@ -222,7 +222,7 @@ pub fn backfilled(response: &v1::BackfillListResponse, is_trial: bool, style: St
         line(&mut text, 2, "dated", &redated);
     }
     if !is_trial && response.published {
-        let first = escape(words::day(&list.first_published)).into_owned();
+        let first = escape(words::day(&list.first_published_on)).into_owned();
         line(&mut text, 2, "known from", &first);
         line(&mut text, 2, "age", &age(&list, style));
     }

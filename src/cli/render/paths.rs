@@ -143,8 +143,8 @@ impl<'a> Picture<'a> {
             for (place, hop) in path.hops.iter().enumerate() {
                 steps.push(Step {
                     timing: (place == listed).then(|| path.timing()),
-                    from: directory.number(end(&hop.from)),
-                    to: directory.number(end(&hop.to)),
+                    from: directory.number(end(&hop.sender)),
+                    to: directory.number(end(&hop.receiver)),
                     tx: (!hop.tx.is_empty()).then(|| number(&mut transactions, hop.tx.as_str())),
                     hop,
                 });

@@ -14,7 +14,7 @@ const UNSEEN: &str = "not everything could be looked at: more may be true";
 /// What was asked, and what is known of its asset.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
-    pub request: &'a v1::ScreenTransferRequest,
+    pub request: &'a v1::ScreenPaymentRequest,
     /// Of the asset's display unit; `None` where unknown.
     pub decimals: Option<u32>,
     /// Empty where unknown.
@@ -23,7 +23,7 @@ pub struct Told<'a> {
 
 /// The answer in short: the whole with its reason, a row for each address, and in a sentence what
 /// the payment would change.
-pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+pub fn brief(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
     let head = brief::head(
@@ -49,15 +49,15 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
             wrapped_line(&mut text, 2, name, &escape(value), style.width());
         }
     }
-    for prospect in &response.prospective {
+    for prospect in &response.prospective_exposures {
         let words = prospect_words(prospect);
         wrapped_line(&mut text, 2, "if it is made", &words, style.width());
     }
-    for dealings in &response.prospective_unvalued {
+    for dealings in &response.prospective_unvalued_dealings {
         let words = super::unvalued::prospect(dealings);
         wrapped_line(&mut text, 2, "if it is made", &words, style.width());
     }
-    if response.amount_split_unknown && !response.prospective.is_empty() {
+    if response.amount_split_unknown && !response.prospective_exposures.is_empty() {
         let shares = "shares are not known: how the amount splits is not said";
         wrapped_line(&mut text, 2, "if it is made", shares, style.width());
     }
@@ -78,7 +78,7 @@ pub fn brief(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style
 }
 
 /// A row for each address: decision, score, what was found, side, address.
-fn address_table(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+fn address_table(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
     let mut table = Table::new([
         ("decision", Side::Left),
         ("score", Side::Right),
@@ -104,28 +104,28 @@ fn prospect_words(prospect: &v1::ProspectiveExposure) -> String {
     let party = listing.party.as_ref().map_or("", |party| &party.name);
     let party = if party.is_empty() { String::new() } else { format!(" ({})", escape(party)) };
     let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
-    let way = match (prospect.hub, prospect.direction()) {
+    let way = match (prospect.through_hub, prospect.direction()) {
         (true, _) => "by a busy address that nobody has tagged, from",
         (false, v1::ExposureDirection::SentTo) => "to",
         (false, v1::ExposureDirection::ReceivedFrom | v1::ExposureDirection::Unspecified) => "from",
     };
-    let basis = prospect.timing_basis_then();
-    let timing = words::timing(prospect.timing_then(), basis, Some(&listing));
-    let now = match prospect.hops_now {
+    let basis = prospect.prospective_timing_basis();
+    let timing = words::timing(prospect.prospective_timing(), basis, Some(&listing));
+    let now = match prospect.current_hops {
         0 => "now none".to_owned(),
         now => format!("now {}", hops(now)),
     };
     format!(
         "{} would be {} {way} {}{party}, {timing}; {now}; score then {} ({})",
         words::asked(&prospect.address),
-        hops(prospect.hops_then),
-        common_input::whom(&listing.address, prospect.common_input_then),
-        prospect.score_then,
-        words::decision(prospect.decision_then())
+        hops(prospect.prospective_hops),
+        common_input::whom(&listing.address, prospect.prospective_common_input),
+        prospect.prospective_score,
+        words::decision(prospect.prospective_decision())
     )
 }
 
-pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) -> String {
+pub fn text(told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) -> String {
     let snapshot = response.snapshot.clone().unwrap_or_default();
     let mut text = String::new();
     whole(&mut text, told, response, style);
@@ -135,14 +135,14 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
         screening::item(&mut text, asked(told.request, address), &item, &snapshot, style);
     }
     text.push_str("\nIF IT IS MADE\n");
-    for prospect in &response.prospective {
+    for prospect in &response.prospective_exposures {
         self::prospect(&mut text, prospect, style);
     }
-    for dealings in &response.prospective_unvalued {
+    for dealings in &response.prospective_unvalued_dealings {
         let words = super::unvalued::prospect(dealings);
         wrapped_line(&mut text, 2, "unvalued", &words, style.width());
     }
-    if response.prospective.is_empty() {
+    if response.prospective_exposures.is_empty() {
         let changes = if response.prospective_incomplete {
             "none were found"
         } else {
@@ -161,7 +161,7 @@ pub fn text(told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style)
     text
 }
 
-fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferResponse, style: Style) {
+fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenPaymentResponse, style: Style) {
     let request = told.request;
     text.push_str(&format!(
         "{}  score {} ({})  {}\n",
@@ -174,7 +174,7 @@ fn whole(text: &mut String, told: Told<'_>, response: &v1::ScreenTransferRespons
         brief::sentence(text, &response.reason, style);
         text.push('\n');
     }
-    if let Some(worst) = response.addresses.get(response.worst as usize) {
+    if let Some(worst) = response.addresses.get(response.worst_index as usize) {
         let address = words::asked(asked(request, worst));
         line(text, 2, "decided by", &format!("{}, {address}", place(worst)));
     }
@@ -222,7 +222,7 @@ fn place(address: &v1::PaymentAddress) -> String {
 }
 
 /// The address as it was asked.
-fn asked<'a>(request: &'a v1::ScreenTransferRequest, address: &v1::PaymentAddress) -> &'a str {
+fn asked<'a>(request: &'a v1::ScreenPaymentRequest, address: &v1::PaymentAddress) -> &'a str {
     let side = match address.side() {
         v1::PaymentSide::Destination => &request.destinations,
         v1::PaymentSide::Source | v1::PaymentSide::Unspecified => &request.sources,
@@ -233,7 +233,7 @@ fn asked<'a>(request: &'a v1::ScreenTransferRequest, address: &v1::PaymentAddres
 fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style) {
     let listing = prospect.listing.clone().unwrap_or_default();
     let party = listing.party.as_ref().map_or("", |party| &party.name);
-    let (kind, way) = match (prospect.hub, prospect.direction()) {
+    let (kind, way) = match (prospect.through_hub, prospect.direction()) {
         (true, _) => ("HUB_EXPOSURE", "through a hub that nobody has tagged, with"),
         (_, v1::ExposureDirection::SentTo) => ("SENT_TO", "to"),
         (_, v1::ExposureDirection::ReceivedFrom) => ("RECEIVED_FROM", "from"),
@@ -242,19 +242,19 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
     text.push_str(&format!(
         "  {}  score {} ({})  {}\n",
         style.paint(Colour::Bad, kind),
-        prospect.score_then,
-        screening::decision(prospect.decision_then(), style),
+        prospect.prospective_score,
+        screening::decision(prospect.prospective_decision(), style),
         or_dash(party)
     ));
     line(text, 4, "address", &words::asked(&prospect.address));
     let hops = |hops: u32| words::count(hops as usize, "hop", "hops");
-    let whom = common_input::whom(&listing.address, prospect.common_input_then);
-    let then = format!("{} {way} {whom}", hops(prospect.hops_then));
+    let whom = common_input::whom(&listing.address, prospect.prospective_common_input);
+    let then = format!("{} {way} {whom}", hops(prospect.prospective_hops));
     line(text, 4, "then", &then);
-    let basis = prospect.timing_basis_then();
-    let timing = words::timing(prospect.timing_then(), basis, Some(&listing));
+    let basis = prospect.prospective_timing_basis();
+    let timing = words::timing(prospect.prospective_timing(), basis, Some(&listing));
     line(text, 4, "timing", &timing);
-    let now = match prospect.hops_now {
+    let now = match prospect.current_hops {
         0 => "none".to_owned(),
         now => hops(now),
     };
@@ -267,18 +267,18 @@ fn prospect(text: &mut String, prospect: &v1::ProspectiveExposure, style: Style)
         escape(words::day(&listing.listed_on))
     );
     line(text, 4, "nearest", &listed);
-    if prospect.hops_then == 1 {
+    if prospect.prospective_hops == 1 {
         let share = |share: Option<u32>| {
             let of_all =
                 |share| format!("{} of all in the asset that has the most", exposure::share(share));
             share.map_or("not known".to_owned(), of_all)
         };
-        let now = match (prospect.hops_now, prospect.direct_share_now_basis_points) {
+        let now = match (prospect.current_hops, prospect.current_direct_share_basis_points) {
             (1, Some(now)) => exposure::share(now),
             (1, None) => "not known".to_owned(),
             _ => "none".to_owned(),
         };
-        let then = share(prospect.direct_share_then_basis_points);
+        let then = share(prospect.prospective_direct_share_basis_points);
         line(text, 4, "share", &format!("{then}; now {now}"));
     }
 }

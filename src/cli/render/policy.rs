@@ -70,7 +70,7 @@ pub fn reloaded(response: &v1::ReloadPolicyResponse) -> String {
 }
 
 fn since(policy: &v1::Policy) -> String {
-    let since = words::moment(policy.since.as_ref());
+    let since = words::moment(policy.in_force_since.as_ref());
     match policy.path.as_str() {
         "" => format!("since {since}, built in"),
         path => format!("since {since}, from {}", escape(path)),
@@ -86,7 +86,7 @@ fn standing(text: &mut String, stands: &v1::GetPolicyResponse, style: Style) {
         line(text, 2, "shadow", &format!("{version}, {}", since(shadow)));
     }
     for found in &stands.shadow_counts {
-        let [live, shadow] = [found.live(), found.shadow()].map(words::decision);
+        let [live, shadow] = [found.in_force(), found.shadow()].map(words::decision);
         let times = count(found.count as usize, "time", "times");
         line(text, 2, "", &format!("{live} where the shadow says {shadow}: {times}"));
     }

@@ -51,7 +51,7 @@ fn item(text: &mut String, item: &Item, style: Style) {
         if item.chain.is_empty() { String::new() } else { format!(" on {}", escape(&item.chain)) };
     let asked = format!("{}{chain} (row {})", words::asked(&item.address), item.row);
     let (Some(old), Some(new), None) =
-        (&item.comparison.old, &item.comparison.new, &item.comparison.error)
+        (&item.comparison.baseline, &item.comparison.candidate, &item.comparison.error)
     else {
         let why = item
             .comparison

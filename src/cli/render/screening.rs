@@ -32,7 +32,7 @@ pub fn item(
     style: Style,
 ) {
     match &item.outcome {
-        Some(Outcome::Result(answer)) => screening(text, address, answer, snapshot, style),
+        Some(Outcome::Screening(answer)) => screening(text, address, answer, snapshot, style),
         Some(Outcome::Error(refusal)) => error(text, address, &plain(&refusal.message), style),
         None => error(text, address, "the server gave no answer", style),
     }
@@ -156,9 +156,9 @@ fn finding(
     line(text, 4, "list", &list_words(&listing, snapshot, style));
     let ticker = or_dash(&listing.ticker);
     line(text, 4, "listed as", &format!("{} (ticker {ticker})", escape(&listing.address)));
-    if !listing.taken_off.is_empty() {
+    if !listing.normalizations.is_empty() {
         line(text, 4, "read as", &or_dash(&listing.canonical_address));
-        line(text, 4, "taken off", &words::joined(&listing.taken_off, "; "));
+        line(text, 4, "taken off", &words::joined(&listing.normalizations, "; "));
     }
     line(text, 4, "match", &match_words(asked, finding, &listing));
     let listed_on = words::day(&listing.listed_on);
@@ -217,7 +217,7 @@ fn list_words(listing: &v1::Listing, snapshot: &v1::Snapshot, style: Style) -> S
     );
     if let Some(list) = list {
         let age = super::snapshot::age(list, style);
-        words.push_str(&format!(", {}, {age}", published(&list.published)));
+        words.push_str(&format!(", {}, {age}", published(&list.published_on)));
     }
     words
 }

@@ -53,7 +53,7 @@ fn lists(snapshot: &v1::Snapshot, style: Style) -> String {
             format!("  {}", or_dash(&list.list_id)),
             words::kind(list.kind()).to_owned(),
             words::version(list.number_on_list, list.version),
-            or_dash(&list.published),
+            or_dash(&list.published_on),
             or_dash(&list.digest).chars().take(12).collect(),
             format!("{}{required}", age(list, style)),
         ]);
@@ -111,7 +111,7 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
             _ => format!("{age}, {}", style.paint(Colour::Doubtful, &doubt)),
         };
     }
-    let by_hand = match (list.by_hand, list.backfilled_from.as_str()) {
+    let by_hand = match (list.imported_by_hand, list.backfilled_from.as_str()) {
         (false, _) => None,
         (true, "") => Some("imported by hand".to_owned()),
         (true, file) => Some(format!("backfilled by hand from {}", escape(file))),
@@ -124,7 +124,7 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
 }
 
 fn age_alone(list: &v1::SnapshotList, style: Style) -> String {
-    if let Some(clock) = &list.clock_behind {
+    if let Some(clock) = &list.server_clock {
         let checked = words::moment(list.current_at.as_ref());
         return style.paint(Colour::Doubtful, &words::clock_behind(clock, &checked));
     }

@@ -12,7 +12,7 @@ pub fn check(response: &v1::CheckSourceResponse, style: Style) -> String {
         0 => format!("{id}: not loaded\n"),
         version => {
             let version = words::version(list.number_on_list, version);
-            let published = escape(words::day(&list.published)).into_owned();
+            let published = escape(words::day(&list.published_on)).into_owned();
             format!("{id}: version {version} is in force, published {published}\n")
         }
     };
@@ -59,7 +59,7 @@ fn one(check: &v1::SourceCheck, style: Style) -> String {
     }
     let holds = format!("{} rows of {} parties", check.rows, check.parties);
     line(&mut text, 4, "holds", &holds);
-    line(&mut text, 4, "published", &escape(words::day(&check.published)));
+    line(&mut text, 4, "published", &escape(words::day(&check.published_on)));
     let difference = check.difference.unwrap_or_default();
     let differs = if difference == v1::SourceDifference::default() {
         "in nothing from what is in force".to_owned()

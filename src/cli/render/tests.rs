@@ -33,7 +33,7 @@ pub(in crate::cli) fn check(name: &str, text: &str) {
 }
 
 fn snapshot_kind(kind: v1::MovementKind, whole: bool) -> v1::SnapshotMovementKind {
-    v1::SnapshotMovementKind { kind: kind.into(), whole, ..Default::default() }
+    v1::SnapshotMovementKind { kind: kind.into(), complete: whole, ..Default::default() }
 }
 
 fn at(seconds: i64) -> Option<Timestamp> {
@@ -148,14 +148,14 @@ fn snapshot() -> v1::Snapshot {
         version: 3,
         number_on_list: 3,
         digest: "5e".repeat(32),
-        published: text("2025-11-19"),
+        published_on: text("2025-11-19"),
         current_at: at(1_763_590_000),
         age_seconds: Some(10_000),
-        clock_behind: None,
+        server_clock: None,
         max_age_seconds: Some(172_800),
         required: true,
         stale: false,
-        by_hand: false,
+        imported_by_hand: false,
         declared_look: None,
         backfilled_from: String::new(),
         known_since: String::new(),
@@ -166,7 +166,7 @@ fn snapshot() -> v1::Snapshot {
         version: 1,
         number_on_list: 1,
         digest: "0a".repeat(32),
-        published: text("2025-10-22"),
+        published_on: text("2025-10-22"),
         ..v1::SnapshotList::default()
     };
     v1::Snapshot {
@@ -216,7 +216,7 @@ fn check_answers(name: &str, items: Vec<(&str, Outcome)>, snapshot: v1::Snapshot
 fn a_listed_address() {
     let listed = finding(v1::FindingKind::Listed, 100, listing());
     let answer = screening(v1::Decision::Block, 100, vec![listed]);
-    check_answers("screen-block", vec![(ETHER, Outcome::Result(answer))], snapshot());
+    check_answers("screen-block", vec![(ETHER, Outcome::Screening(answer))], snapshot());
 }
 
 #[test]
@@ -284,10 +284,10 @@ fn several_answers_of_every_sort() {
     old.missing_lists = vec![text("eu-list")];
     old.stale_allowed = true;
     let items = vec![
-        ("TXEsK1sEntry", Outcome::Result(review)),
-        (ETHER, Outcome::Result(allow)),
-        ("nonsense", Outcome::Result(incomplete.clone())),
-        ("nonsense as well", Outcome::Result(incomplete)),
+        ("TXEsK1sEntry", Outcome::Screening(review)),
+        (ETHER, Outcome::Screening(allow)),
+        ("nonsense", Outcome::Screening(incomplete.clone())),
+        ("nonsense as well", Outcome::Screening(incomplete)),
         ("", Outcome::Error(refusal)),
     ];
     check_answers("screen-several", items, old);
@@ -327,7 +327,7 @@ fn what_has_no_known_value_is_noted() {
         ..screening(v1::Decision::Allow, 0, Vec::new())
     };
     let clean = screening(v1::Decision::Allow, 0, Vec::new());
-    let (noted, clean) = (Outcome::Result(noted), Outcome::Result(clean));
+    let (noted, clean) = (Outcome::Screening(noted), Outcome::Screening(clean));
     check_answers("screen-unvalued", vec![(ETHER, noted.clone())], snapshot());
     let several = vec![(ETHER, noted), (ETHER, clean)];
     check("screen-unvalued-several-brief.txt", &brief_answers(several, snapshot()));
@@ -357,8 +357,8 @@ fn exposures() {
     let asked = "0xd90e2f925da726b50c4ed8d0fb90ad053324f31b";
     let end = |address: &str| Some(v1::HopEnd { address: text(address), is_stop: false });
     let hop = v1::Hop {
-        from: end(&ETHER.to_lowercase()),
-        to: end(asked),
+        sender: end(&ETHER.to_lowercase()),
+        receiver: end(asked),
         chain: text("eip155:1"),
         tx: format!("0x{}", "5e".repeat(32)),
         position: Some(v1::ChainPosition { height: 14_442_835, tx_index: 7, index: 0 }),
@@ -389,7 +389,7 @@ fn exposures() {
     };
     let evidence = v1::ExposureEvidence {
         path: Some(path),
-        plain_hops: 1,
+        hops_ignoring_time: 1,
         first_time: at(1_648_036_840),
         last_time: at(1_648_123_240),
         direct_values: vec![value],
@@ -445,15 +445,15 @@ fn exposures() {
             ..Default::default()
         },
     ];
-    let items = vec![(asked, Outcome::Result(review)), (asked, Outcome::Result(allow))];
+    let items = vec![(asked, Outcome::Screening(review)), (asked, Outcome::Screening(allow))];
     check_answers("screen-exposure", items, rests);
 }
 
 /// The transactions that join these addresses, each with the next.
 fn chain(over: &[&str]) -> v1::CommonInputChain {
     let join = |(number, pair): (u8, &[&str])| v1::CommonInputJoin {
-        from: text(pair[0]),
-        to: text(pair[1]),
+        address: text(pair[0]),
+        other_address: text(pair[1]),
         chain: text("bip122:000000000019d6689c085ae165831e93"),
         tx: format!("{number:02x}").repeat(32),
         position: Some(v1::ChainPosition { height: 800_000, tx_index: 7, index: 0 }),
@@ -492,14 +492,14 @@ fn addresses_that_are_joined() {
             listed.address,
             how(beside_listed)
         ),
-        beside_listed,
+        same_transaction: beside_listed,
         common_input_chain: chain,
         ..finding(v1::FindingKind::CoSpent, 95, listed.clone())
     };
     let end = |address: &str| Some(v1::HopEnd { address: text(address), is_stop: false });
     let hop = v1::Hop {
-        from: end(beside),
-        to: end(payee),
+        sender: end(beside),
+        receiver: end(payee),
         chain: text("bip122:000000000019d6689c085ae165831e93"),
         tx: "5e".repeat(32),
         time: at(1_648_123_240),
@@ -525,7 +525,7 @@ fn addresses_that_are_joined() {
     untold.exposure.as_mut().unwrap().evidence = None;
     let of = |address: &str, findings: Vec<v1::Finding>| {
         let answer = screening(v1::Decision::Review, 95, findings);
-        Outcome::Result(v1::Screening { address: understood(address), ..answer })
+        Outcome::Screening(v1::Screening { address: understood(address), ..answer })
     };
     let two = chain(&[asked, beside, &listed.address]);
     let lost = v1::CommonInputChain { joins: Vec::new(), cut_short: true };
@@ -545,7 +545,7 @@ fn addresses_that_are_joined() {
         (beside, of(beside, vec![co_spent(true, None), co_spent(true, Some(lost))])),
         (payee, of(payee, vec![beyond])),
         (payee, of(payee, vec![untold])),
-        (ETHER, Outcome::Result(clean)),
+        (ETHER, Outcome::Screening(clean)),
     ];
     check_answers("screen-joined", items, snapshot());
 }

@@ -93,7 +93,7 @@ fn kind_table(heads: &[v1::TransferHead], style: Style) -> String {
     ]);
     for head in heads {
         for kind in &head.kinds {
-            let state = match (kind.whole, kind.needed) {
+            let state = match (kind.complete, kind.needed) {
                 (true, _) => "whole".to_owned(),
                 (false, true) => style.paint(Colour::Doubtful, "NOT COVERED"),
                 (false, false) => "not covered, not needed".to_owned(),
@@ -107,7 +107,7 @@ fn kind_table(heads: &[v1::TransferHead], style: Style) -> String {
             ]);
         }
         if let Some(last) = head.undeclared.last() {
-            let spans = format!("{}-{}", last.from, last.to);
+            let spans = format!("{}-{}", last.first_height, last.last_height);
             let note = "of an older store: of no kind until declared (transfers declare)";
             table.push([
                 or_dash(&head.chain),
@@ -139,8 +139,10 @@ fn moment(moment: Option<&pbjson_types::Timestamp>) -> String {
 /// The last span, and how many there are; spans of time where there are no blocks.
 fn covered(kind: &v1::KindHead) -> String {
     let spans = match (kind.covered.last(), kind.covered_times.last()) {
-        (Some(last), _) => format!("{}-{}", last.from, last.to),
-        (None, Some(last)) => format!("{} to {}", second(last.from), second(last.to)),
+        (Some(last), _) => format!("{}-{}", last.first_height, last.last_height),
+        (None, Some(last)) => {
+            format!("{} to {}", second(last.first_unix_seconds), second(last.last_unix_seconds))
+        }
         (None, None) => "-".to_owned(),
     };
     let spans = match kind.covered_spans {
@@ -153,7 +155,11 @@ fn covered(kind: &v1::KindHead) -> String {
     match kind.undeclared_times.last() {
         None => spans,
         Some(last) => {
-            format!("{spans}, undeclared {} to {}", second(last.from), second(last.to))
+            format!(
+                "{spans}, undeclared {} to {}",
+                second(last.first_unix_seconds),
+                second(last.last_unix_seconds)
+            )
         }
     }
 }
@@ -176,9 +182,13 @@ pub fn gaps(response: &v1::ListTransferGapsResponse) -> String {
     ]);
     for gap in &response.gaps {
         let place = match (&gap.heights, &gap.times) {
-            (Some(span), _) if span.from == span.to => span.from.to_string(),
-            (Some(span), _) => format!("{}-{}", span.from, span.to),
-            (None, Some(span)) => format!("{} to {}", second(span.from), second(span.to)),
+            (Some(span), _) if span.first_height == span.last_height => {
+                span.first_height.to_string()
+            }
+            (Some(span), _) => format!("{}-{}", span.first_height, span.last_height),
+            (None, Some(span)) => {
+                format!("{} to {}", second(span.first_unix_seconds), second(span.last_unix_seconds))
+            }
             (None, None) => "-".to_owned(),
         };
         table.push([
@@ -205,7 +215,7 @@ fn cause(gap: &v1::TransferGap) -> &'static str {
 }
 
 fn is_one_block(gap: &v1::TransferGap) -> bool {
-    gap.heights.is_some_and(|heights| heights.from == heights.to)
+    gap.heights.is_some_and(|heights| heights.first_height == heights.last_height)
 }
 
 fn closing(gap: &v1::TransferGap) -> String {
@@ -244,7 +254,7 @@ pub fn conflicts(response: &v1::ListTransferConflictsResponse) -> String {
             v1::ConflictVerdict::First => settled(conflict, "the first counts"),
             v1::ConflictVerdict::Second => settled(conflict, "the second counts"),
             v1::ConflictVerdict::Both => settled(conflict, "both count"),
-            v1::ConflictVerdict::TakenBack => settled(conflict, "one was taken back"),
+            v1::ConflictVerdict::Retracted => settled(conflict, "one was taken back"),
         };
         text.push_str(&format!("conflict {}: {state}\n", conflict.number));
         for (name, transfer) in [("first", &conflict.first), ("second", &conflict.second)] {
@@ -273,8 +283,8 @@ fn told(transfer: &v1::Transfer) -> String {
             "{} of {} from {} to {}",
             or_dash(&account.amount),
             or_dash(&account.asset),
-            or_dash(&account.from),
-            or_dash(&account.to)
+            or_dash(&account.sender),
+            or_dash(&account.receiver)
         ),
         Some(Movement::Utxo(utxo)) => {
             let leg = |legs: &[v1::UtxoLeg]| {
@@ -375,7 +385,7 @@ fn not_counted(name: &str) -> String {
 }
 
 pub fn declared(response: &v1::DeclareCoverageResponse) -> String {
-    match response.gaps {
+    match response.remaining_gaps {
         0 => "declared\n".to_owned(),
         gaps => {
             let gaps = words::count(gaps as usize, "known gap", "known gaps");

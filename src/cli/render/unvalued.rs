@@ -48,7 +48,7 @@ pub fn transfers(answer: &v1::Screening) -> Option<u32> {
 
 /// `0xd90e...: 2 transfers of assets without a known value would have come ...; now 1`
 pub fn prospect(dealings: &v1::ProspectiveUnvaluedDealings) -> String {
-    let now = match dealings.transfers_now {
+    let now = match dealings.current_transfers {
         0 => "none".to_owned(),
         now => grouped(u64::from(now)),
     };

@@ -75,7 +75,7 @@ pub fn incomplete(code: v1::IncompleteReasonCode) -> &'static str {
 /// What is wholly known of a chain's transfers, by kind.
 pub fn whole_kinds(chain: &v1::SnapshotTransfers) -> String {
     let kind = |kind: &v1::SnapshotMovementKind| {
-        let whole = if kind.whole { "whole" } else { "NOT WHOLE" };
+        let whole = if kind.complete { "whole" } else { "NOT WHOLE" };
         format!("{} {whole}", super::transfers::movement_kind(kind.kind()))
     };
     let mut kinds: Vec<_> = chain.kinds.iter().map(kind).collect();
@@ -219,8 +219,8 @@ pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
 
 /// That the age counts from a look that a person declared.
 pub fn declared_look(look: &v1::DeclaredLook) -> String {
-    let at = moment(look.at.as_ref());
-    format!("by a look of {at} that {} declared by hand", or_dash(&look.by))
+    let at = moment(look.looked_at.as_ref());
+    format!("by a look of {at} that {} declared by hand", or_dash(&look.declared_by))
 }
 
 /// That a clock which says `clock` is behind a list that was checked at `checked`.

@@ -33,8 +33,8 @@ pub(super) async fn run(client: &mut Client, arguments: Hubs) -> Result<()> {
         let left = arguments.limit - all.hubs.len();
         let request = v1::ListHubsRequest {
             chain: arguments.chain.clone().unwrap_or_default(),
-            exposed: arguments.exposed,
-            page_size: i32::try_from(left).unwrap_or(PAGE).min(PAGE),
+            exposed_only: arguments.exposed,
+            page_size: u32::try_from(left).unwrap_or(PAGE).min(PAGE),
             page_token: all.next_page_token.clone(),
         };
         let ask = async || answer(client.screening.list_hubs(request.clone()).await);

@@ -115,12 +115,16 @@ fn name_of_path(path: &str) -> String {
 /// empty where it only holds others.
 fn name_of(field: &str) -> Option<&'static str> {
     Some(match field {
-        "query" | "options" | "account" | "header" | "file" | "at" => "",
+        "query" | "options" | "account" | "header" | "file" | "looked_at" => "",
         "queries" => "address",
         "address" => "the address",
         "sources" => "--from address",
         "destinations" => "--to address",
         "chain" => "the chain",
+        "sender" => "from",
+        "receiver" => "to",
+        "baseline" => "old",
+        "candidate" => "new",
         "asset" => "the asset",
         "amount" => "the amount",
         "lists" => "--list",
@@ -132,12 +136,12 @@ fn name_of(field: &str) -> Option<&'static str> {
         "transfers" => "transfer",
         "covered" => "--covers",
         "page_size" => "--limit",
-        "from_height" => "--from-height",
+        "first_height" => "--from-height",
         "block_hash" => "--block-hash",
         "force_reason" => "--force",
         "force_gates" => "--force-gate",
         "since_number_on_list" | "since_version" => "--since",
-        "published" => "--published",
+        "published_on" => "--published",
         "kind" => "--kind",
         "format" => "--format",
         "declared_look" => "--checked",
@@ -266,12 +270,12 @@ mod tests {
         check_field("options.as_of", "in the future", "--as-of: in the future");
         check_field("options.lists[2]", "no such list", "--list: no such list");
         check_field("chain", "\"x\" names no chain", "the chain: \"x\" names no chain");
-        check_field("page_size", "below zero", "--limit: below zero");
+        check_field("page_size", "too large", "--limit: too large");
         check_field("some_field[1].other_one", "odd", "some field 2, other one: odd");
         check_field("transfers[1].account.amount", "odd", "transfer 2, the amount: odd");
-        check_field("header.published", "another day", "--published: another day");
-        check_field("file.published", "a.csv: another day", "--published: a.csv: another day");
-        check_field("header.declared_look.at", "in the future", "--checked: in the future");
+        check_field("header.published_on", "another day", "--published: another day");
+        check_field("file.published_on", "a.csv: another day", "--published: a.csv: another day");
+        check_field("header.declared_look.looked_at", "in the future", "--checked: in the future");
         check_field("options.snapshot_id", "300 bytes", "--snapshot: 300 bytes");
         assert_eq!(plain("queries[0].address: 1025 bytes"), "address 1: 1025 bytes");
         assert_eq!(plain("query.address: empty"), "the address: empty");

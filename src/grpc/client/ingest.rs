@@ -64,7 +64,7 @@ impl IngestStream {
                     Some(Outcome::Acknowledgement(taken)) => {
                         done.stored += taken.stored;
                         done.duplicates += taken.duplicates;
-                        done.derived += taken.derived;
+                        done.derived += taken.identified_by_content;
                         done.replaced += taken.replaced;
                         done.conflicts += taken.conflicts;
                         count += 1;

@@ -40,7 +40,7 @@ pub fn cut_at(snapshot: &Snapshot, source: &Source) -> v1::ClusterCut {
 pub fn joined(snapshot: &Snapshot, joined: &JoinedEvidence) -> v1::CommonInput {
     v1::CommonInput {
         list_kind: v1::ListKind::from(joined.kind).into(),
-        beside: joined.is_beside,
+        same_transaction: joined.is_beside,
         listing: Some(trace::listing(Some(snapshot), &joined.source)),
         chain: Some(chain(&joined.chain)),
     }
@@ -54,7 +54,7 @@ pub fn of_hub(
 ) -> v1::CommonInput {
     v1::CommonInput {
         list_kind: v1::ListKind::from(common.kind).into(),
-        beside: common.is_beside,
+        same_transaction: common.is_beside,
         listing: Some(trace::listing(snapshot, source)),
         chain: None,
     }
@@ -71,8 +71,8 @@ pub fn chain(chain: &JoinChainEvidence) -> v1::CommonInputChain {
 fn join(join: &JoinEvidence) -> v1::CommonInputJoin {
     let moved = &join.transfer;
     v1::CommonInputJoin {
-        from: join.from.to_string(),
-        to: join.to.to_string(),
+        address: join.from.to_string(),
+        other_address: join.to.to_string(),
         chain: moved.chain.to_string(),
         tx: transfer::tx(moved.tx.as_ref(), &moved.chain),
         position: moved.position().map(transfer::position),

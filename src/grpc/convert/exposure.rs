@@ -51,7 +51,7 @@ pub fn first_listing(dealings: &UnvaluedDealings<'_>) -> v1::Listing {
 pub fn evidence(snapshot: &Snapshot, evidence: &Evidence) -> v1::ExposureEvidence {
     v1::ExposureEvidence {
         path: evidence.path.as_ref().map(|path| super::trace::path(snapshot, path)),
-        plain_hops: evidence.plain_hops,
+        hops_ignoring_time: evidence.plain_hops,
         first_time: evidence.first_time.map(timestamp),
         last_time: evidence.last_time.map(timestamp),
         direct_values: evidence.direct_values.iter().map(direct_value).collect(),
@@ -83,13 +83,13 @@ pub(super) fn add_transfers(message: &mut v1::Snapshot, record: &SnapshotRecord)
     message.retractions = record.transfers.retractions;
     message.replacements = record.transfers.replacements;
     message.max_hops = record.max_hops.into();
-    message.exposure_settings = hex(&record.exposure_settings);
+    message.exposure_settings_digest = hex(&record.exposure_settings);
 }
 
 fn kind(record: &SnapshotKindRecord) -> v1::SnapshotMovementKind {
     v1::SnapshotMovementKind {
         kind: v1::MovementKind::from(record.kind).into(),
-        whole: record.whole,
+        complete: record.whole,
         needed: record.needed,
         last_height: record.last_height,
         covered_spans: record.spans,

@@ -23,18 +23,18 @@ pub fn set_past(
         message.version = publication.map_or(0, |it| it.version);
         message.number_on_list = publication.map_or(0, |it| it.number_on_list);
         message.digest = publication.map_or_else(String::new, |it| hex(&it.digest));
-        message.published = day(publication.and_then(|it| it.published));
+        message.published_on = day(publication.and_then(|it| it.published));
         message.current_at = then.current_at.map(timestamp);
         let age = then.current_at.map(|current_at| at.duration_since(current_at));
         message.age_seconds = age.map(|age| age.as_secs().unsigned_abs());
-        message.clock_behind = None;
+        message.server_clock = None;
         message.stale = list.is_stale_at(at) || list.gap_at(at, date).is_some();
         message.known_since = day(then.known_since);
         // What stands now may have been confirmed by its source since.
         let (_, loaded_at) = list.state().version.rows_origin();
-        message.by_hand = publication.is_some_and(|publication| {
+        message.imported_by_hand = publication.is_some_and(|publication| {
             let stands = publication.file.is_none() && publication.loaded_at == loaded_at;
-            if stands { message.by_hand } else { publication.by_hand }
+            if stands { message.imported_by_hand } else { publication.by_hand }
         });
         let file = publication.and_then(|publication| publication.file.clone());
         message.backfilled_from = file.unwrap_or_default();

@@ -62,8 +62,8 @@ fn hop(hop: &HopEvidence) -> v1::Hop {
         Movement::Utxo(_) => Asset::Native.to_string(),
     };
     v1::Hop {
-        from: Some(end(&hop.from)),
-        to: Some(end(&hop.to)),
+        sender: Some(end(&hop.from)),
+        receiver: Some(end(&hop.to)),
         chain: moved.chain.to_string(),
         tx: transfer::tx(moved.tx.as_ref(), &moved.chain),
         position: moved.position().map(transfer::position),

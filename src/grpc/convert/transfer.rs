@@ -59,8 +59,8 @@ pub fn message(transfer: &Transfer) -> v1::Transfer {
         status: v1::TransactionStatus::from(transfer.status).into(),
         movement: Some(match &transfer.movement {
             Movement::Account(account) => Part::Account(v1::AccountMovement {
-                from: holder(account.from.as_ref()),
-                to: holder(account.to.as_ref()),
+                sender: holder(account.from.as_ref()),
+                receiver: holder(account.to.as_ref()),
                 asset: account.asset.to_string(),
                 amount: account.amount.to_string(),
                 usd_micros: account.usd_micros,
@@ -257,7 +257,7 @@ fn from_account(
             from_holder(text, chain).map(Some).map_err(|error| EncodingError::new(field, error))
         }
     };
-    let (from, to) = (end("from", &account.from)?, end("to", &account.to)?);
+    let (from, to) = (end("sender", &account.sender)?, end("receiver", &account.receiver)?);
     if from.is_none() && to.is_none() {
         return Err(EncodingError::new("", "neither sender nor receiver"));
     }

@@ -70,7 +70,7 @@ pub(super) async fn receive(
 
 fn file_of(file: v1::BackfillFile) -> Result<BackfillFile, Refusal> {
     let format = parse_format("file.format", &file.format);
-    let published = parse_published("file.published", &file.published);
+    let published = parse_published("file.published_on", &file.published_on);
     let (format, published) = both(format, published)?;
     // The name stands in errors.
     if file.file_name.chars().any(char::is_control) {
@@ -91,11 +91,11 @@ pub(super) fn response(
     let list = overview.iter().find(|list| list.id == backfill.id);
     let files = done.files.into_iter().map(|file| v1::BackfilledFile {
         file_name: file.name,
-        published: day(Some(file.published)),
+        published_on: day(Some(file.published)),
         rows: file.rows,
-        was_known: file.was_known,
+        already_known: file.was_known,
         next_rows: file.next_rows,
-        lacks: file.lacks,
+        missing_rows: file.lacks,
     });
     v1::BackfillListResponse {
         published: done.state.is_some(),

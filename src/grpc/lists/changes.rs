@@ -39,8 +39,8 @@ fn change_of_version(change: DatedChange) -> v1::ListingChange {
     v1::ListingChange {
         version: change.version,
         number_on_list: change.number_on_list,
-        published: day(change.published),
-        retold: change.is_retold,
+        published_on: day(change.published),
+        from_backfill: change.is_retold,
         ..change_of_row(&change.list, change.change)
     }
 }
@@ -51,8 +51,8 @@ pub(super) fn change_of_row(list: &ListId, change: ListingChange) -> v1::Listing
         list_id: list.to_string(),
         version: 0,
         number_on_list: 0,
-        published: String::new(),
-        retold: false,
+        published_on: String::new(),
+        from_backfill: false,
         kind: v1::ListingChangeKind::from(change.kind).into(),
         party_uid: change.key.party_uid,
         party_name: change.party_name,

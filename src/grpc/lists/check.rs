@@ -39,7 +39,7 @@ fn check(check: SourceCheck) -> v1::SourceCheck {
         format: check.format.map(|format| format.to_string()).unwrap_or_default(),
         rows: check.rows,
         parties: check.parties,
-        published: day(check.published),
+        published_on: day(check.published),
         difference: check.difference.map(difference),
         error,
         cause,

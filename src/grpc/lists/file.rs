@@ -11,7 +11,7 @@ pub(super) fn message(report: &FileReport) -> v1::ListFile {
         compression: report.packing.unwrap_or_default().to_owned(),
         rows: report.rows,
         parties: report.parties,
-        published: day(report.published),
+        published_on: day(report.published),
         notes: report.notes.iter().map(note).collect(),
     }
 }

@@ -16,7 +16,11 @@ pub(super) fn quarantined(list: &SnapshotList) -> impl Iterator<Item = v1::Quara
         row.is_listed().then(|| v1::QuarantinedRow {
             listing: Some(ListedRow { list, row, party, understood: None }.now()),
             reason: quarantined.reason().to_string(),
-            suspects: quarantined.suspects().iter().map(|address| address.to_string()).collect(),
+            likely_addresses: quarantined
+                .suspects()
+                .iter()
+                .map(|address| address.to_string())
+                .collect(),
         })
     })
 }

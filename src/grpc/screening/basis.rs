@@ -39,15 +39,18 @@ impl Screenings {
         Ok(basis.await??)
     }
 
-    /// The data versions of an answer by `basis`.
+    /// The snapshot of `basis` in full, where `options` ask for it.
     pub(super) async fn message_by(
         &self,
         basis: &Basis,
         options: &Options,
-    ) -> Result<v1::Snapshot, Status> {
+    ) -> Result<Option<v1::Snapshot>, Status> {
+        if !options.include_snapshot {
+            return Ok(None);
+        }
         match &basis.past_message {
-            Some(message) => Ok(message.clone()),
-            None => self.message_for(&basis.snapshot, basis.now, options).await,
+            Some(message) => Ok(Some(message.clone())),
+            None => self.message_for(&basis.snapshot, basis.now, options).await.map(Some),
         }
     }
 }

@@ -67,9 +67,10 @@ impl Batch {
     }
 
     /// Room for the answers, beside their snapshot; of a caller who takes `limit` bytes of any answer.
-    pub fn room(&self, snapshot: &v1::Snapshot, limit: usize) -> Room {
-        let beside =
-            snapshot.encoded_len() + FIELD + page::token([self.start, self.digest]).len() + FIELD;
+    pub fn room(&self, snapshot: Option<&v1::Snapshot>, snapshot_id: &str, limit: usize) -> Room {
+        let snapshot = snapshot.map_or(0, |snapshot| snapshot.encoded_len() + FIELD);
+        let token = page::token([self.start, self.digest]).len() + FIELD;
+        let beside = snapshot + snapshot_id.len() + FIELD + token;
         match self.most {
             Some(most) => Room::OfPart { left: most.saturating_sub(beside) },
             None => Room::OfAll { left: limit, limit },

@@ -51,7 +51,7 @@ impl From<Verdict> for v1::ConflictVerdict {
             Verdict::First => Self::First,
             Verdict::Second => Self::Second,
             Verdict::Both => Self::Both,
-            Verdict::TakenBack => Self::TakenBack,
+            Verdict::TakenBack => Self::Retracted,
         }
     }
 }
@@ -74,8 +74,12 @@ fn from_extent(
     times: Option<v1::TimeRange>,
 ) -> Result<Extent, Refusal> {
     let (name, from, to, most) = match (heights, times) {
-        (Some(v1::HeightRange { from, to }), None) => ("heights", from, to, MAX_HEIGHT),
-        (None, Some(v1::TimeRange { from, to })) => ("times", from, to, MAX_TIME),
+        (Some(v1::HeightRange { first_height: from, last_height: to }), None) => {
+            ("heights", from, to, MAX_HEIGHT)
+        }
+        (None, Some(v1::TimeRange { first_unix_seconds: from, last_unix_seconds: to })) => {
+            ("times", from, to, MAX_TIME)
+        }
         (None, None) => return Err(invalid_field(&format!("{field}.heights"), "missing")),
         (Some(_), Some(_)) => {
             let message = "heights are given too: give one of the two";
@@ -117,8 +121,12 @@ pub fn covered(covered: &CoverageDeclaration) -> v1::CoveredBlocks {
         ..Default::default()
     };
     match covered.extent {
-        Extent::Heights(_) => message.heights = Some(v1::HeightRange { from, to }),
-        Extent::Times(_) => message.times = Some(v1::TimeRange { from, to }),
+        Extent::Heights(_) => {
+            message.heights = Some(v1::HeightRange { first_height: from, last_height: to })
+        }
+        Extent::Times(_) => {
+            message.times = Some(v1::TimeRange { first_unix_seconds: from, last_unix_seconds: to })
+        }
     }
     message
 }
@@ -167,8 +175,12 @@ pub fn gap(chain: &Chain, gap: &Gap) -> v1::TransferGap {
         ..Default::default()
     };
     match gap.extent {
-        Extent::Heights(_) => message.heights = Some(v1::HeightRange { from, to }),
-        Extent::Times(_) => message.times = Some(v1::TimeRange { from, to }),
+        Extent::Heights(_) => {
+            message.heights = Some(v1::HeightRange { first_height: from, last_height: to })
+        }
+        Extent::Times(_) => {
+            message.times = Some(v1::TimeRange { first_unix_seconds: from, last_unix_seconds: to })
+        }
     }
     match &gap.place {
         Some(GapPlace::Transaction(tx, index)) => {
@@ -340,7 +352,7 @@ pub(super) fn head(overview: &HeadOverview, now: i64) -> v1::TransferHead {
         conflicts: *conflicts,
         undeclared: heights(&head.undeclared),
         unvalued_asset: coverage.unvalued.as_ref().map(ToString::to_string).unwrap_or_default(),
-        whole: coverage.is_whole(),
+        complete: coverage.is_whole(),
     }
 }
 
@@ -348,7 +360,7 @@ fn kind_head(overview: &HeadOverview, kind: &KindCoverage) -> v1::KindHead {
     let own = overview.head.kinds.get(&kind.kind).cloned().unwrap_or_default();
     v1::KindHead {
         kind: v1::MovementKind::from(kind.kind).into(),
-        whole: kind.shortfall.is_none(),
+        complete: kind.shortfall.is_none(),
         needed: kind.is_needed,
         required: kind.is_required,
         covered: heights(&own.heights),
@@ -361,12 +373,17 @@ fn kind_head(overview: &HeadOverview, kind: &KindCoverage) -> v1::KindHead {
 
 fn heights(spans: &Spans) -> Vec<v1::HeightRange> {
     let last = spans.iter().skip(spans.len().saturating_sub(MAX_SPANS));
-    last.map(|span| v1::HeightRange { from: *span.start(), to: *span.end() }).collect()
+    last.map(|span| v1::HeightRange { first_height: *span.start(), last_height: *span.end() })
+        .collect()
 }
 
 fn times(spans: &Spans) -> Vec<v1::TimeRange> {
     let last = spans.iter().skip(spans.len().saturating_sub(MAX_SPANS));
-    last.map(|span| v1::TimeRange { from: *span.start(), to: *span.end() }).collect()
+    last.map(|span| v1::TimeRange {
+        first_unix_seconds: *span.start(),
+        last_unix_seconds: *span.end(),
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ impl Stream {
                 let acknowledgement = v1::IngestAcknowledgement {
                     stored: done.stored,
                     duplicates: done.duplicates,
-                    derived: done.derived,
+                    identified_by_content: done.derived,
                     rows: done.rows,
                     replaced: done.replaced,
                     conflicts: done.conflicts,

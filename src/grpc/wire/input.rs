@@ -156,7 +156,7 @@ fn decoder(method: &str) -> Option<Decode> {
         "ScreenAddress" => plain::<v1::ScreenAddressRequest>,
         "ListCluster" => plain::<v1::ListClusterRequest>,
         "ListHubs" => plain::<v1::ListHubsRequest>,
-        "ScreenTransfer" => plain::<v1::ScreenTransferRequest>,
+        "ScreenPayment" => plain::<v1::ScreenPaymentRequest>,
         "StreamScreenAddresses" => plain::<v1::StreamScreenAddressesRequest>,
         "TraceExposure" => plain::<v1::TraceExposureRequest>,
         "BackupStore" => plain::<v1::BackupStoreRequest>,

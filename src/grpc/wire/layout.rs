@@ -253,7 +253,7 @@ mod tests {
         check("CoveredBlocks", size_of::<v1::CoveredBlocks>());
         check("TransferGap", size_of::<v1::TransferGap>());
         check("IngestTransfersRequest", size_of::<v1::IngestTransfersRequest>());
-        check("ScreenTransferRequest", size_of::<v1::ScreenTransferRequest>());
+        check("ScreenPaymentRequest", size_of::<v1::ScreenPaymentRequest>());
         check("PolicySource", size_of::<v1::PolicySource>());
         check("ImportListHeader", size_of::<v1::ImportListHeader>());
     }

@@ -100,7 +100,12 @@ def check(channel: grpc.Channel) -> None:
     assert found.findings[0].kind == screening_pb2.FINDING_KIND_LISTED, found
     assert found.findings[0].listing.party.name == "LAZARUS GROUP", found
     assert list(found.findings[0].listing.party.programs) == ["DPRK3"], found
-    assert found.snapshot_id == answer.snapshot.id != "", answer
+    assert found.snapshot_id != "" and not answer.HasField("snapshot"), answer
+    options = screening_pb2.ScreeningOptions(include_snapshot=True)
+    query = screening_pb2.AddressQuery(address=LISTED)
+    request = screening_pb2.ScreenAddressRequest(query=query, options=options)
+    whole = screening.ScreenAddress(request, timeout=DEADLINE)
+    assert whole.snapshot.id == found.snapshot_id, whole
     clean = unary(CLEAN).screening
     assert clean.decision == screening_pb2.DECISION_ALLOW and not clean.findings, clean
     assert clean.address.canonical == CLEAN, clean
@@ -113,28 +118,29 @@ def check(channel: grpc.Channel) -> None:
     ]
     request = screening_pb2.BatchScreenAddressesRequest(queries=queries)
     items = screening.BatchScreenAddresses(request, timeout=DEADLINE).items
-    assert [item.WhichOneof("outcome") for item in items] == ["result", "error", "result", "result"]
+    assert [item.WhichOneof("outcome") for item in items] == ["screening", "error", "screening", "screening"]
     ids = [getattr(item, item.WhichOneof("outcome")).request_id for item in items]
     assert ids == ["0", "1", "2", "3"], ids
     assert items[1].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0], items[1]
-    assert items[2].result.decision == screening_pb2.DECISION_BLOCK, items[2]
+    assert items[2].screening.decision == screening_pb2.DECISION_BLOCK, items[2]
 
-    # Stream: order kept, the data versions with the first answer only.
+    # Stream: order kept, the snapshot in full with the first answer only.
     questions = (
         screening_pb2.StreamScreenAddressesRequest(
             query=screening_pb2.AddressQuery(
                 address=LISTED if place % 7 == 0 else CLEAN, request_id=str(place)
-            )
+            ),
+            options=options if place == 0 else None,
         )
         for place in range(1000)
     )
     answers = list(screening.StreamScreenAddresses(questions, timeout=DEADLINE))
-    assert [answer.item.result.request_id for answer in answers] == [str(i) for i in range(1000)]
+    assert [answer.item.screening.request_id for answer in answers] == [str(i) for i in range(1000)]
     assert [answer.HasField("snapshot") for answer in answers] == [True] + [False] * 999
     blocked = [
         place
         for place, answer in enumerate(answers)
-        if answer.item.result.decision == screening_pb2.DECISION_BLOCK
+        if answer.item.screening.decision == screening_pb2.DECISION_BLOCK
     ]
     assert blocked == list(range(0, 1000, 7)), blocked
 

@@ -64,7 +64,7 @@ fn load(data: &Path) {
 fn timeless(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            for name in ["evaluated_at", "age_seconds", "since"] {
+            for name in ["evaluated_at", "age_seconds", "since", "in_force_since"] {
                 fields.remove(name);
             }
             fields.values_mut().for_each(timeless);

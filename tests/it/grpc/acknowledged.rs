@@ -96,7 +96,7 @@ impl Caller {
         self.pay(height).await;
         let request = v1::RetractTransfersRequest {
             chain: self.chain.to_owned(),
-            from_height: height,
+            first_height: height,
             reason: "orphaned".to_owned(),
             ..Default::default()
         };
@@ -128,7 +128,9 @@ impl Caller {
         files.write("live", text);
         let mut client = self.client.policies.clone();
         client.reload_policy(v1::ReloadPolicyRequest::default()).await.unwrap();
-        let answer = self.client.screening.clone().screen_address(question(&evm(LISTED))).await;
+        let request =
+            v1::ScreenAddressRequest { options: with_snapshot(), ..question(&evm(LISTED)) };
+        let answer = self.client.screening.clone().screen_address(request).await;
         let snapshot = answer.unwrap().into_inner().snapshot.unwrap();
         assert_eq!(snapshot.policy_version, version(text), "round {height}");
     }

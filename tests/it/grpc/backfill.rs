@@ -58,12 +58,15 @@ fn the_past_is_filled_and_older_snapshots_keep_what_they_knew() {
         assert!(done.published);
         assert_eq!((done.rows_found, done.rows_redated), (2, 2));
         let files = done.files.iter();
-        let files = files.map(|it| (it.published.as_str(), it.lacks, it.next_rows));
+        let files = files.map(|it| (it.published_on.as_str(), it.missing_rows, it.next_rows));
         let expected = [("2025-11-01", 0, 3), ("2025-11-05", 1, 3), ("2025-11-07", 1, 4)];
         assert_eq!(files.collect::<Vec<_>>(), expected);
         let list = done.list.unwrap();
-        assert_eq!((list.number_on_list, list.first_published.as_str()), (2, "2025-11-01"));
-        assert_eq!((list.published.as_str(), list.origin_name.as_str()), ("2025-11-10", "l.csv"));
+        assert_eq!((list.number_on_list, list.first_published_on.as_str()), (2, "2025-11-01"));
+        assert_eq!(
+            (list.published_on.as_str(), list.origin_name.as_str()),
+            ("2025-11-10", "l.csv")
+        );
 
         for (number, day, expected) in [
             (3, "2025-11-02", &["..2025-11-05"][..]),
@@ -85,10 +88,10 @@ fn the_past_is_filled_and_older_snapshots_keep_what_they_knew() {
         let changes = desk.client.lists.clone();
         let request = v1::ListListingChangesRequest::default();
         let changes = { changes }.list_listing_changes(request).await.unwrap().into_inner().changes;
-        assert!(changes.iter().all(|change| change.retold && change.number_on_list == 2));
+        assert!(changes.iter().all(|change| change.from_backfill && change.number_on_list == 2));
         let told: Vec<_> = changes
             .iter()
-            .map(|it| (it.published.as_str(), it.party_uid.as_str(), it.kind()))
+            .map(|it| (it.published_on.as_str(), it.party_uid.as_str(), it.kind()))
             .filter(|(_, uid, _)| *uid == "3")
             .collect();
         let (added, removed) = (v1::ListingChangeKind::Added, v1::ListingChangeKind::Removed);
@@ -113,7 +116,7 @@ fn what_is_no_backfill_changes_nothing() {
             Part::File(v1::BackfillFile {
                 format: format.to_owned(),
                 file_name: "a.csv".to_owned(),
-                published: published.to_owned(),
+                published_on: published.to_owned(),
             })
         };
         let field = |field: &'static str, words: &'static str| {

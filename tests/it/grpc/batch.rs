@@ -28,7 +28,8 @@ fn a_batch_answers_as_the_unary_call_does() {
         let rows = [&[format!("{RONIN},ETH,L,Lazarus")][..], &made_up(0..20)].concat();
         desk.sanction(OFAC, csv("2025-11-20", &rows)).await;
         let queries = (0..ITEMS).map(item).collect();
-        let request = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
+        let options = with_snapshot();
+        let request = v1::BatchScreenAddressesRequest { queries, options, ..Default::default() };
         let mut client = desk.client.screening.clone();
         let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();
         assert_eq!(answer.items.len() as u64, ITEMS);
@@ -38,10 +39,11 @@ fn a_batch_answers_as_the_unary_call_does() {
             let request_id = query.request_id.clone();
             let unary = desk.ask(v1::ScreenAddressRequest { query: Some(query), options: None });
             match (item_answer.outcome.unwrap(), unary.await) {
-                (Outcome::Result(screening), Ok(unary)) => {
+                (Outcome::Screening(screening), Ok(unary)) => {
                     assert_eq!(screening.request_id, request_id);
                     assert_eq!(Some(screening), unary.screening);
                     assert_eq!(answer.snapshot, unary.snapshot);
+                    assert_eq!(answer.snapshot_id, unary.snapshot.unwrap().id);
                 }
                 (Outcome::Error(error), Err(unary)) => {
                     refused += 1;
@@ -79,7 +81,7 @@ fn options_apply_to_all_items() {
             .items
             .into_iter()
             .map(|item| match item.outcome {
-                Some(Outcome::Result(screening)) => said(&screening),
+                Some(Outcome::Screening(screening)) => said(&screening),
                 other => panic!("{other:?}"),
             })
             .collect();

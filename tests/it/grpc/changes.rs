@@ -110,14 +110,14 @@ fn every_field_of_a_change() {
             list_id: OFAC.to_owned(),
             version: 3,
             number_on_list: 2,
-            published: "2025-11-15".to_owned(),
+            published_on: "2025-11-15".to_owned(),
             kind: kind.into(),
             party_uid: number.to_string(),
             party_name: name.to_owned(),
             address: evm(number),
             ticker: "ETH".to_owned(),
             fields: Vec::new(),
-            retold: false,
+            from_backfill: false,
         };
         let renamed = v1::FieldChange {
             field: v1::ChangedField::PartyName.into(),
@@ -141,7 +141,7 @@ fn every_field_of_a_change() {
         ];
         assert_eq!(third, expected);
         let fourth = whole(desk, Some(Since::SinceVersion(3)), "", 0).await;
-        assert_eq!((fourth.len(), fourth[0].published.as_str()), (1, ""));
+        assert_eq!((fourth.len(), fourth[0].published_on.as_str()), (1, ""));
 
         desk.sanction(OFAC, csv("2025-11-16", &made_up(2..12))).await;
         let fifth = whole(desk, Some(Since::SinceVersion(4)), "", 0).await;

@@ -45,7 +45,9 @@ fn no_answer_mixes_two_versions() {
         let mut seen: HashMap<String, u64> = HashMap::new();
         while !imports.is_finished() || !seen.values().any(|version| *version == ROUNDS) {
             let queries = vec![query(&evm(X)), query(&evm(Y))];
-            let request = v1::BatchScreenAddressesRequest { queries, ..Default::default() };
+            let options = with_snapshot();
+            let request =
+                v1::BatchScreenAddressesRequest { queries, options, ..Default::default() };
             let mut client = desk.client.screening.clone();
             let answer = client.batch_screen_addresses(request).await.unwrap().into_inner();
             let snapshot = answer.snapshot.unwrap();
@@ -53,7 +55,7 @@ fn no_answer_mixes_two_versions() {
                 .items
                 .into_iter()
                 .map(|item| match item.outcome {
-                    Some(Outcome::Result(screening)) => screening,
+                    Some(Outcome::Screening(screening)) => screening,
                     other => panic!("{other:?}"),
                 })
                 .collect();

@@ -15,7 +15,7 @@ const HASHES: [&str; 2] = [
 fn blocks(from: u64, to: u64, kinds: &[v1::MovementKind]) -> v1::CoveredBlocks {
     v1::CoveredBlocks {
         chain: "ethereum".to_owned(),
-        heights: Some(v1::HeightRange { from, to }),
+        heights: Some(v1::HeightRange { first_height: from, last_height: to }),
         kinds: kinds.iter().map(|kind| (*kind).into()).collect(),
         ..Default::default()
     }
@@ -45,7 +45,7 @@ impl Desk {
             }
         }
         let text = |gap: v1::TransferGap| {
-            let v1::HeightRange { from, to } = gap.heights.unwrap();
+            let v1::HeightRange { first_height: from, last_height: to } = gap.heights.unwrap();
             let [kind, cause] = [gap.kind().as_str_name(), gap.cause().as_str_name()];
             let short = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap().to_owned();
             let [kind, cause] = [short(kind, "MOVEMENT_KIND_"), short(cause, "GAP_CAUSE_")];
@@ -55,7 +55,8 @@ impl Desk {
     }
 
     async fn conflicts(&self, settled: bool) -> Vec<v1::TransferConflict> {
-        let request = v1::ListTransferConflictsRequest { settled, ..Default::default() };
+        let request =
+            v1::ListTransferConflictsRequest { include_settled: settled, ..Default::default() };
         let page = self.client.transfers.clone().list_transfer_conflicts(request).await;
         page.unwrap().into_inner().conflicts
     }
@@ -85,7 +86,7 @@ async fn load(desk: &Desk) {
         .await;
     assert!(!desk.is_covered().await, "tokens were never loaded");
     let tokens = blocks(100, 102, &[v1::MovementKind::Tokens]);
-    assert_eq!(desk.declare(vec![tokens]).await.unwrap().gaps, 0);
+    assert_eq!(desk.declare(vec![tokens]).await.unwrap().remaining_gaps, 0);
     assert!(desk.is_covered().await);
 }
 
@@ -122,7 +123,7 @@ fn what_a_sender_did_not_understand_is_a_gap_also_under_what_it_covers() {
         let rejected = v1::TransferGap {
             chain: "ethereum".to_owned(),
             kind: v1::MovementKind::Tokens.into(),
-            heights: Some(v1::HeightRange { from: 101, to: 101 }),
+            heights: Some(v1::HeightRange { first_height: 101, last_height: 101 }),
             cause: v1::GapCause::Rejected.into(),
             ..Default::default()
         };
@@ -134,7 +135,7 @@ fn what_a_sender_did_not_understand_is_a_gap_also_under_what_it_covers() {
         assert!(!desk.is_covered().await);
         // Nobody has read what a declaration passes over.
         let tokens = blocks(100, 102, &[v1::MovementKind::Tokens]);
-        assert_eq!(desk.declare(vec![tokens]).await.unwrap().gaps, 1);
+        assert_eq!(desk.declare(vec![tokens]).await.unwrap().remaining_gaps, 1);
         assert!(!desk.is_covered().await);
 
         for (edit, field, words) in [
@@ -171,7 +172,7 @@ fn a_contradiction_counts_twice_until_it_is_settled() {
         assert_eq!(open.len(), 1);
         let second = open[0].second.as_ref().unwrap();
         let Some(Movement::Account(account)) = &second.movement else { panic!("{second:?}") };
-        assert_eq!(account.to, evm(50));
+        assert_eq!(account.receiver, evm(50));
 
         for (outcome, code, reason, field, words) in [
             (
@@ -260,7 +261,9 @@ fn declarations_that_are_refused() {
             (edited(|it| it.kinds = vec![4]), "INVALID_FIELD", "covered[0].kinds", "utxo"),
             (edited(|it| it.chain.clear()), "INVALID_CHAIN", "covered[0].chain", "names no chain"),
             (
-                edited(|it| it.heights = Some(v1::HeightRange { from: 1, to: 1 << 40 })),
+                edited(|it| {
+                    it.heights = Some(v1::HeightRange { first_height: 1, last_height: 1 << 40 })
+                }),
                 "INVALID_FIELD",
                 "covered[0].heights",
                 "",
@@ -298,7 +301,10 @@ fn transfers_without_heights_are_covered_by_times() {
         assert!(lacks.iter().any(|lack| lack.code() == code), "{lacks:?}");
         let times = v1::CoveredBlocks {
             heights: None,
-            times: Some(v1::TimeRange { from: time - 100, to: time + 100 }),
+            times: Some(v1::TimeRange {
+                first_unix_seconds: time - 100,
+                last_unix_seconds: time + 100,
+            }),
             ..blocks(0, 0, &[v1::MovementKind::Native, v1::MovementKind::Tokens])
         };
         desk.declare(vec![times]).await.unwrap();

@@ -137,11 +137,11 @@ fn imports_that_are_refused() {
             invalid("header.format", "\"pdf\""),
         ),
         (
-            with(v1::ImportListHeader { published: "2025-11-19".to_owned(), ..head() }),
+            with(v1::ImportListHeader { published_on: "2025-11-19".to_owned(), ..head() }),
             invalid("header.published", "the file itself says 2025-11-20"),
         ),
         (
-            with(v1::ImportListHeader { published: "20-11-2025".to_owned(), ..head() }),
+            with(v1::ImportListHeader { published_on: "20-11-2025".to_owned(), ..head() }),
             invalid("header.published", ""),
         ),
         (
@@ -199,7 +199,7 @@ fn a_forced_import_keeps_its_reason() {
         assert_eq!((report.removed, report.removals_pending), (9, 0));
         let list = report.list.unwrap();
         assert_eq!(list.force_reason, "older, shrink: the court said so");
-        assert_eq!(list.published, "2025-11-12");
+        assert_eq!(list.published_on, "2025-11-12");
         assert_eq!(desk.lists().await.remove(0).force_reason, "older, shrink: the court said so");
     });
 }
@@ -208,14 +208,14 @@ fn a_forced_import_keeps_its_reason() {
 fn the_header_dates_a_file_that_does_not_say_its_day() {
     run(vec![ofac()], async |desk| {
         let head = v1::ImportListHeader {
-            published: "2025-11-18".to_owned(),
+            published_on: "2025-11-18".to_owned(),
             ..header(OFAC, v1::ListKind::Sanctions)
         };
         let report = desk.import(head.clone(), csv("", &made_up(0..4))).await.unwrap();
-        assert_eq!(report.list.unwrap().published, "2025-11-18");
+        assert_eq!(report.list.unwrap().published_on, "2025-11-18");
         // A file that says the same is no contradiction.
         let report = desk.import(head, csv("2025-11-18", &made_up(0..5))).await.unwrap();
-        assert_eq!(report.list.unwrap().published, "2025-11-18");
+        assert_eq!(report.list.unwrap().published_on, "2025-11-18");
     });
 }
 
@@ -247,7 +247,7 @@ fn an_export_is_the_same_list_elsewhere() {
         let copy = there.sanction(OFAC, file).await.list.unwrap();
         let original = desk.lists().await.remove(0);
         assert_eq!(copy.digest, original.digest);
-        assert_eq!(copy.published, "2025-11-20");
+        assert_eq!(copy.published_on, "2025-11-20");
         let unknown = plain(Code::NotFound, "UNKNOWN_LIST", "unknown");
         check_refused(export(desk, "unknown").await, unknown);
     });
@@ -328,7 +328,7 @@ fn a_check_of_a_source_says_what_it_sees_and_publishes_nothing() {
         let (list, read) = check().await;
         assert_eq!((list.version, list.checked_at), (0, None), "it is not published");
         assert_eq!((read.format.as_str(), read.rows, read.error.as_str()), ("csv", 4, ""));
-        assert_eq!((read.published.as_str(), read.parties), ("2025-11-19", 4));
+        assert_eq!((read.published_on.as_str(), read.parties), ("2025-11-19", 4));
         let added = v1::SourceDifference { added: 4, ..Default::default() };
         assert_eq!(read.difference, Some(added));
 

@@ -53,8 +53,8 @@ fn every_field_of_the_lists() {
             },
             v1::SanctionsList {
                 digest: digests[1].clone(),
-                published: "2020-01-01".to_owned(),
-                first_published: "2020-01-01".to_owned(),
+                published_on: "2020-01-01".to_owned(),
+                first_published_on: "2020-01-01".to_owned(),
                 age_seconds: Some(
                     moment(NOW).as_second().abs_diff(moment("2020-01-01T00:00:00Z").as_second()),
                 ),
@@ -71,8 +71,8 @@ fn every_field_of_the_lists() {
             v1::SanctionsList {
                 required: true,
                 digest: digests[3].clone(),
-                published: "2025-11-19".to_owned(),
-                first_published: "2025-11-18".to_owned(),
+                published_on: "2025-11-19".to_owned(),
+                first_published_on: "2025-11-18".to_owned(),
                 age_seconds: Some(36 * 3600),
                 max_age_seconds: Some(48 * 3600),
                 counts: Some(v1::ListCounts {

@@ -263,7 +263,7 @@ fn a_large_batch_comes_packed_and_through_another_thread() {
             let answer = v1::BatchScreenAddressesResponse::decode(Bytes::from(bytes).slice(5..));
             let items = answer.unwrap().items;
             assert_eq!(items.len(), 5_000);
-            let Some(v1::screening_item::Outcome::Result(first)) = &items[0].outcome else {
+            let Some(v1::screening_item::Outcome::Screening(first)) = &items[0].outcome else {
                 panic!("{:?}", items[0]);
             };
             assert!(said(first).starts_with("BLOCK 100"));
@@ -430,12 +430,12 @@ fn every_wrong_field_is_named() {
         let refused = desk.client.screening.clone().batch_screen_addresses(batch).await;
         let all = format!("queries {fields} max_response_bytes page_token");
         check_refused(refused, invalid(&all));
-        let payment = v1::ScreenTransferRequest {
+        let payment = v1::ScreenPaymentRequest {
             chain: "ethereum".to_owned(),
             tx: "x".repeat(129),
             ..Default::default()
         };
-        let refused = desk.client.screening.clone().screen_transfer(payment).await;
+        let refused = desk.client.screening.clone().screen_payment(payment).await;
         check_refused(refused, invalid("direction tx asset sources destinations amount"));
     });
 }
@@ -505,7 +505,7 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
             let bytes = send(&part).await.unwrap();
             assert!(bytes.len() <= room as usize, "{}", bytes.len());
             let answer = v1::BatchScreenAddressesResponse::decode(bytes).unwrap();
-            assert!(answer.snapshot.is_some());
+            assert!(answer.snapshot.is_none() && !answer.snapshot_id.is_empty());
             items.extend(answer.items);
             parts += 1;
             if answer.next_page_token.is_empty() {
@@ -516,7 +516,7 @@ fn an_answer_beyond_what_its_caller_takes_is_refused_or_cut() {
         assert!(parts > 4, "{parts}");
         assert_eq!(items.len(), queries.len());
         for (n, item) in items.iter().enumerate() {
-            let Some(v1::screening_item::Outcome::Result(found)) = &item.outcome else {
+            let Some(v1::screening_item::Outcome::Screening(found)) = &item.outcome else {
                 panic!("{item:?}");
             };
             let is_listed = said(found).starts_with("BLOCK 100");

@@ -11,7 +11,7 @@ fn set_clock(desk: &Desk, now: &str) {
 }
 
 fn declared(at: Option<&str>) -> v1::ImportListHeader {
-    let declared_look = Some(v1::LookDeclaration { at: at.map(proto_time) });
+    let declared_look = Some(v1::LookDeclaration { looked_at: at.map(proto_time) });
     v1::ImportListHeader { declared_look, ..header("l", v1::ListKind::Sanctions) }
 }
 
@@ -43,7 +43,7 @@ fn a_look_is_declared_by_an_admin_alone() {
         assert!(desk.lists().await.iter().all(|list| list.version == 0), "nothing is loaded");
         import(ADMIN).await.unwrap();
         let look = desk.lists().await[0].declared_look.clone().unwrap();
-        assert_eq!((look.by.as_str(), look.at), ("rules", Some(proto_time(NOW))));
+        assert_eq!((look.declared_by.as_str(), look.looked_at), ("rules", Some(proto_time(NOW))));
     });
 }
 
@@ -62,8 +62,8 @@ fn a_declared_look_counts_and_every_answer_says_so_until_another_import() {
         assert_eq!(said(answer.screening.as_ref().unwrap()), "ALLOW 0 NONE");
         let list = &answer.snapshot.as_ref().unwrap().lists[0];
         let look = v1::DeclaredLook {
-            at: Some(proto_time(yesterday)),
-            by: "anybody".to_owned(),
+            looked_at: Some(proto_time(yesterday)),
+            declared_by: "anybody".to_owned(),
             declared_at: Some(proto_time(NOW)),
         };
         assert_eq!(
@@ -120,7 +120,7 @@ fn an_as_of_answer_has_the_versions_and_ages_of_that_day() {
             assert_eq!(snapshot.id, answer.screening.unwrap().snapshot_id);
             let list = snapshot.lists[0].clone();
             let numbers = (list.number_on_list, list.version);
-            (numbers, list.published, list.age_seconds.map(|age| age / 3600), list.known_since)
+            (numbers, list.published_on, list.age_seconds.map(|age| age / 3600), list.known_since)
         };
         let text = str::to_owned;
         let second = dated("2025-11-25T06:00:00Z").await;
@@ -184,13 +184,13 @@ fn a_past_snapshot_answers_word_for_word_as_it_did() {
         // Batches too.
         let request = v1::BatchScreenAddressesRequest {
             queries: [&gone, &new].map(|address| query(address)).into(),
-            options: Some(of_past(&id, None)),
+            options: Some(v1::ScreeningOptions { include_snapshot: true, ..of_past(&id, None) }),
             ..Default::default()
         };
         let mut client = desk.client.screening.clone();
         let batch = client.batch_screen_addresses(request).await.unwrap().into_inner();
         let item = |screening: &Option<v1::Screening>| v1::ScreeningItem {
-            outcome: screening.clone().map(v1::screening_item::Outcome::Result),
+            outcome: screening.clone().map(v1::screening_item::Outcome::Screening),
         };
         assert_eq!(batch.items, [item(&then[0].screening), item(&then[2].screening)]);
         assert_eq!(batch.snapshot, then[0].snapshot);

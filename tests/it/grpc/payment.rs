@@ -1,4 +1,4 @@
-//! `ScreenTransfer` by a real client: the answer on the whole and on each address, what the payment
+//! `ScreenPayment` by a real client: the answer on the whole and on each address, what the payment
 //! would change, and every way in which it is refused.
 
 use v1::screening_item::Outcome;
@@ -18,8 +18,8 @@ const LISTED: u64 = 0;
 const NEAR: u64 = 1;
 const CUSTOMER: u64 = 7;
 
-fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenTransferRequest {
-    v1::ScreenTransferRequest {
+fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
+    v1::ScreenPaymentRequest {
         sources: from.iter().map(|address| query(address)).collect(),
         destinations: to.iter().map(|address| query(address)).collect(),
         chain: "ethereum".to_owned(),
@@ -30,16 +30,16 @@ fn deposit(from: &[&str], to: &[&str]) -> v1::ScreenTransferRequest {
     }
 }
 
-fn withdrawal(from: &[&str], to: &[&str]) -> v1::ScreenTransferRequest {
+fn withdrawal(from: &[&str], to: &[&str]) -> v1::ScreenPaymentRequest {
     let direction = v1::PaymentDirection::Withdrawal.into();
-    v1::ScreenTransferRequest { direction, ..deposit(from, to) }
+    v1::ScreenPaymentRequest { direction, ..deposit(from, to) }
 }
 
 async fn ask(
     desk: &Desk,
-    request: v1::ScreenTransferRequest,
-) -> Result<v1::ScreenTransferResponse, Status> {
-    let answer = desk.client.screening.clone().screen_transfer(request).await;
+    request: v1::ScreenPaymentRequest,
+) -> Result<v1::ScreenPaymentResponse, Status> {
+    let answer = desk.client.screening.clone().screen_payment(request).await;
     answer.map(tonic::Response::into_inner)
 }
 
@@ -63,8 +63,8 @@ async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
         time: Some(pbjson_types::Timestamp { seconds: time, nanos: 0 }),
         position: Some(v1::ChainPosition { height, tx_index: 0, index: 0 }),
         movement: Some(Movement::Account(v1::AccountMovement {
-            from: evm(from),
-            to: evm(to),
+            sender: evm(from),
+            receiver: evm(to),
             amount: amount.to_owned(),
             ..Default::default()
         })),
@@ -79,9 +79,9 @@ async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {
 }
 
 /// The whole in short: decision, score, status, the one that decided, effect.
-fn whole(answer: &v1::ScreenTransferResponse) -> String {
+fn whole(answer: &v1::ScreenPaymentResponse) -> String {
     let short = |name: &'static str, prefix: &str| name.strip_prefix(prefix).unwrap();
-    let worst = &answer.addresses[answer.worst as usize];
+    let worst = &answer.addresses[answer.worst_index as usize];
     format!(
         "{} {} {} {}#{} {}",
         short(answer.decision().as_str_name(), "DECISION_"),
@@ -94,7 +94,7 @@ fn whole(answer: &v1::ScreenTransferResponse) -> String {
 }
 
 /// What would change, each: `#index DIRECTION now>then share now>then score`.
-fn changes(answer: &v1::ScreenTransferResponse) -> Vec<String> {
+fn changes(answer: &v1::ScreenPaymentResponse) -> Vec<String> {
     let share = |share: Option<u32>| share.map_or("?".to_owned(), |share| share.to_string());
     let said = |prospect: &v1::ProspectiveExposure| {
         assert_eq!(prospect.list_kind(), v1::ListKind::Sanctions);
@@ -104,14 +104,14 @@ fn changes(answer: &v1::ScreenTransferResponse) -> Vec<String> {
             "#{} {} {}>{} {}>{} {}",
             prospect.index,
             direction.strip_prefix("EXPOSURE_DIRECTION_").unwrap(),
-            prospect.hops_now,
-            prospect.hops_then,
-            share(prospect.direct_share_now_basis_points),
-            share(prospect.direct_share_then_basis_points),
-            prospect.score_then
+            prospect.current_hops,
+            prospect.prospective_hops,
+            share(prospect.current_direct_share_basis_points),
+            share(prospect.prospective_direct_share_basis_points),
+            prospect.prospective_score
         )
     };
-    answer.prospective.iter().map(said).collect()
+    answer.prospective_exposures.iter().map(said).collect()
 }
 
 #[test]
@@ -126,16 +126,16 @@ fn a_deposit_from_a_listed_address() {
         assert_eq!(whole(&answer), "BLOCK 100 COMPLETE SOURCE#0 COUNTS");
         assert_eq!(answer.level(), v1::RiskLevel::Severe);
         assert_eq!(answer.customer_reference, "customer 17");
-        let [prospect] = &answer.prospective[..] else { panic!("{answer:?}") };
+        let [prospect] = &answer.prospective_exposures[..] else { panic!("{answer:?}") };
         assert_eq!(prospect.address, evm(CUSTOMER));
-        assert_eq!((prospect.hops_now, prospect.hops_then), (0, 1));
-        assert_eq!(prospect.direct_share_then_basis_points, Some(10_000));
-        assert_eq!(prospect.direct_share_now_basis_points, None);
-        assert!(prospect.score_then > 0);
+        assert_eq!((prospect.current_hops, prospect.prospective_hops), (0, 1));
+        assert_eq!(prospect.prospective_direct_share_basis_points, Some(10_000));
+        assert_eq!(prospect.current_direct_share_basis_points, None);
+        assert!(prospect.prospective_score > 0);
         assert!(!answer.amount_split_unknown && !answer.prospective_incomplete);
         // Each answer is that of ScreenAddress.
         for (address, number) in answer.addresses.iter().zip([LISTED, CUSTOMER]) {
-            let Some(Outcome::Result(told)) = &address.item.as_ref().unwrap().outcome else {
+            let Some(Outcome::Screening(told)) = &address.item.as_ref().unwrap().outcome else {
                 panic!("{address:?}")
             };
             let mut question = question(&evm(number));
@@ -143,8 +143,9 @@ fn a_deposit_from_a_listed_address() {
             let alone = desk.ask(question).await.unwrap().screening.unwrap();
             assert_eq!(v1::Screening { request_id: String::new(), ..told.clone() }, alone);
         }
-        let id = answer.snapshot.unwrap().id;
-        let Some(Outcome::Result(first)) = &answer.addresses[0].item.as_ref().unwrap().outcome
+        assert_eq!(answer.snapshot, None);
+        let id = answer.snapshot_id;
+        let Some(Outcome::Screening(first)) = &answer.addresses[0].item.as_ref().unwrap().outcome
         else {
             panic!("an answer")
         };
@@ -160,7 +161,7 @@ fn what_a_payment_would_change() {
     run(vec![ofac()], async |desk| {
         loaded(desk).await;
         let [listed, near, customer] = [LISTED, NEAR, CUSTOMER].map(evm);
-        let check = async |request: v1::ScreenTransferRequest, want: &[&str]| {
+        let check = async |request: v1::ScreenPaymentRequest, want: &[&str]| {
             let answer = ask(desk, request.clone()).await.unwrap();
             let told: Vec<_> = changes(&answer)
                 .iter()
@@ -214,7 +215,7 @@ fn what_a_payment_would_change() {
 fn a_transaction_of_inputs_and_outputs() {
     run(vec![ofac()], async |desk| {
         loaded(desk).await;
-        let bitcoin = |request: v1::ScreenTransferRequest| v1::ScreenTransferRequest {
+        let bitcoin = |request: v1::ScreenPaymentRequest| v1::ScreenPaymentRequest {
             chain: "bitcoin".to_owned(),
             amount: "100000".to_owned(),
             ..request
@@ -267,7 +268,7 @@ fn a_narrowed_payment_is_not_whole() {
             let lists = lists.iter().map(|&list| list.to_owned()).collect();
             let options = v1::ScreeningOptions { lists, max_hops, ..Default::default() };
             let request = deposit(&[&evm(NEAR)], &[&evm(CUSTOMER)]);
-            v1::ScreenTransferRequest { options: Some(options), ..request }
+            v1::ScreenPaymentRequest { options: Some(options), ..request }
         };
         let answer = ask(desk, narrowed(&[], 0)).await.unwrap();
         assert_eq!((answer.status(), changes(&answer).len()), (v1::ScreeningStatus::Complete, 1));
@@ -280,9 +281,9 @@ fn a_narrowed_payment_is_not_whole() {
         // Evidence comes with the addresses.
         let options = v1::ScreeningOptions { include_evidence: true, ..Default::default() };
         let answer =
-            ask(desk, v1::ScreenTransferRequest { options: Some(options), ..narrowed(&[], 0) });
+            ask(desk, v1::ScreenPaymentRequest { options: Some(options), ..narrowed(&[], 0) });
         let answer = answer.await.unwrap();
-        let Some(Outcome::Result(near)) = &answer.addresses[0].item.as_ref().unwrap().outcome
+        let Some(Outcome::Screening(near)) = &answer.addresses[0].item.as_ref().unwrap().outcome
         else {
             panic!("{answer:?}")
         };
@@ -300,7 +301,7 @@ fn what_is_refused() {
             (Code::Unavailable, "NOT_LOADED", "", "no list is loaded"),
         );
         loaded(desk).await;
-        let check = async |change: fn(&mut v1::ScreenTransferRequest), reason, field, words| {
+        let check = async |change: fn(&mut v1::ScreenPaymentRequest), reason, field, words| {
             let mut request = sound();
             change(&mut request);
             check_refused(ask(desk, request).await, (INVALID, reason, field, words));
@@ -309,17 +310,17 @@ fn what_is_refused() {
         check(|r| r.sources.clear(), invalid, "sources", "0 addresses, 1 to 100").await;
         check(|r| r.destinations.clear(), invalid, "destinations", "1 to 100").await;
         check(|r| r.sources = vec![query(""); 101], "TOO_MANY_ITEMS", "sources", "101").await;
-        let many = |r: &mut v1::ScreenTransferRequest| r.destinations = vec![query(""); 101];
+        let many = |r: &mut v1::ScreenPaymentRequest| r.destinations = vec![query(""); 101];
         check(many, "TOO_MANY_ITEMS", "destinations", "101").await;
         let chain = "INVALID_CHAIN";
         check(|r| r.chain.clear(), chain, "chain", "missing").await;
         check(|r| r.chain = "nonsense".into(), chain, "chain", "names no chain").await;
         check(|r| r.chain = "eip155:*".into(), chain, "chain", "family of chains").await;
-        let other = |r: &mut v1::ScreenTransferRequest| r.sources[0].chain = "bsc".into();
+        let other = |r: &mut v1::ScreenPaymentRequest| r.sources[0].chain = "bsc".into();
         check(other, chain, "sources[0].chain", "while the payment is on eip155:1").await;
-        let bad = |r: &mut v1::ScreenTransferRequest| r.destinations[0].chain = "x".into();
+        let bad = |r: &mut v1::ScreenPaymentRequest| r.destinations[0].chain = "x".into();
         check(bad, chain, "destinations[0].chain", "names no chain").await;
-        let long = |r: &mut v1::ScreenTransferRequest| r.sources[0].request_id = "x".repeat(129);
+        let long = |r: &mut v1::ScreenPaymentRequest| r.sources[0].request_id = "x".repeat(129);
         check(long, invalid, "sources[0].request_id", "129 bytes, at most 128").await;
         check(|r| r.asset.clear(), invalid, "asset", "missing").await;
         check(|r| r.asset = "USDT".into(), invalid, "asset", "neither `native` nor a token").await;
@@ -334,18 +335,18 @@ fn what_is_refused() {
         check(|r| r.direction = 0, invalid, "direction", "DEPOSIT or WITHDRAWAL").await;
         check(|r| r.direction = 17, invalid, "direction", "DEPOSIT or WITHDRAWAL").await;
         check(|r| r.tx = "x".repeat(129), invalid, "tx", "129 bytes").await;
-        let secret = |r: &mut v1::ScreenTransferRequest| r.customer_reference = "x".repeat(129);
+        let secret = |r: &mut v1::ScreenPaymentRequest| r.customer_reference = "x".repeat(129);
         check(secret, invalid, "customer_reference", "129 bytes").await;
-        let dated = |r: &mut v1::ScreenTransferRequest| {
+        let dated = |r: &mut v1::ScreenPaymentRequest| {
             let as_of = Some(proto_time(NOW));
             r.options = Some(v1::ScreeningOptions { as_of, ..Default::default() });
         };
         check(dated, invalid, "options.as_of", "made now").await;
-        let deep = |r: &mut v1::ScreenTransferRequest| {
+        let deep = |r: &mut v1::ScreenPaymentRequest| {
             r.options = Some(v1::ScreeningOptions { max_hops: 16, ..Default::default() });
         };
         check(deep, invalid, "options.max_hops", "16 hops").await;
-        let listless = |r: &mut v1::ScreenTransferRequest| {
+        let listless = |r: &mut v1::ScreenPaymentRequest| {
             let lists = vec!["nowhere".to_owned()];
             r.options = Some(v1::ScreeningOptions { lists, ..Default::default() });
         };

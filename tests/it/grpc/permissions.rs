@@ -174,7 +174,7 @@ fn chains_that_are_not_named_are_not_changed() {
         let declare = v1::DeclareCoverageRequest {
             covered: vec![v1::CoveredBlocks {
                 chain: "eip155:56".to_owned(),
-                heights: Some(v1::HeightRange { from: 1, to: 2 }),
+                heights: Some(v1::HeightRange { first_height: 1, last_height: 2 }),
                 kinds: vec![v1::MovementKind::Native.into()],
                 ..Default::default()
             }],
@@ -208,8 +208,8 @@ fn imports_without_force_do_not_erode_a_list() {
         let file = csv("2025-11-20", &made_up(0..rows));
         let trial = v1::ImportListHeader { validate_only: true, ..force.clone() };
         let report = import(desk, ADMIN, trial, file.clone()).await.unwrap();
-        assert_eq!((report.removed, report.lost.len()), (574, 20));
-        assert_eq!(report.lost[0].kind(), v1::ListingChangeKind::Removed);
+        assert_eq!((report.removed, report.removal_examples.len()), (574, 20));
+        assert_eq!(report.removal_examples[0].kind(), v1::ListingChangeKind::Removed);
         let standing = report.list.unwrap().counts.unwrap().listings;
         assert_eq!((standing, desk.lists().await[0].version), (577, 19), "nothing changed");
         assert_eq!(import(desk, ADMIN, force, file).await.unwrap().removed, 574);
@@ -222,7 +222,7 @@ fn an_import_by_hand_shows_and_leaves_the_age_to_the_source() {
         import(desk, ADMIN, sanctions(), csv("2025-11-19", &made_up(0..8))).await.unwrap();
         let answer = desk.ask(question(RONIN)).await.unwrap();
         let list = answer.snapshot.unwrap().lists.remove(0);
-        assert!(list.by_hand);
+        assert!(list.imported_by_hand);
         let age = async |desk: &Desk| desk.lists().await.pop().unwrap().age_seconds;
         let first = age(desk).await;
         assert_eq!(first, Some(36 * 3600));

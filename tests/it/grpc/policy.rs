@@ -125,7 +125,7 @@ fn policies_are_shown_in_force_and_once_in_force() {
         assert_eq!(live.toml, first);
         assert!(live.digest.starts_with(&live.version["first@".len()..]), "{}", live.digest);
         assert_eq!(live.path, files.path("live").to_str().unwrap());
-        assert_eq!(live.since, Some(proto_time(NOW)));
+        assert_eq!(live.in_force_since, Some(proto_time(NOW)));
         assert_eq!(answer.shadow.unwrap().toml, shadow);
         assert_eq!((answer.shadow_counts.len(), answer.reload_problems.len()), (0, 0));
         let built_in = Policy::built_in().version().to_owned();
@@ -137,13 +137,16 @@ fn policies_are_shown_in_force_and_once_in_force() {
         let again = desk.reload().await.unwrap();
         assert_eq!((again.changed, again.policy.unwrap().version), (false, version(&second)));
         let answer = desk.policy("").await.unwrap();
-        assert_eq!(answer.policy.unwrap().since, Some(proto_time("2025-11-20T12:01:00Z")));
-        assert_eq!(answer.shadow.unwrap().since, Some(proto_time(NOW)), "it is the same");
+        assert_eq!(answer.policy.unwrap().in_force_since, Some(proto_time("2025-11-20T12:01:00Z")));
+        assert_eq!(answer.shadow.unwrap().in_force_since, Some(proto_time(NOW)), "it is the same");
 
         let earlier = desk.policy(&version(&first)).await.unwrap();
         assert_eq!((earlier.shadow, earlier.reload_problems.len()), (None, 0));
         let earlier = earlier.policy.unwrap();
-        assert_eq!((earlier.toml, earlier.path, earlier.since), (first, String::new(), None));
+        assert_eq!(
+            (earlier.toml, earlier.path, earlier.in_force_since),
+            (first, String::new(), None)
+        );
         for nonsense in ["first@0000000000000000", "first", "\u{202e}", &"x".repeat(5_000)] {
             check_refused(desk.policy(nonsense).await, unknown("no policy"));
         }
@@ -222,8 +225,8 @@ fn comparing(
     options: v1::ScreeningOptions,
 ) -> v1::ComparePoliciesRequest {
     v1::ComparePoliciesRequest {
-        old: toml(old),
-        new: toml(new),
+        baseline: toml(old),
+        candidate: toml(new),
         queries: addresses.iter().map(|address| query(address)).collect(),
         options: Some(options),
     }
@@ -253,26 +256,29 @@ fn two_policies_on_the_same_data() {
         let listed = evm(9);
         let asked = [CLEAN, ADVISED, &listed, "\u{e9}"];
         let answer = desk.compare(comparing(&old, &new, &asked, everything)).await.unwrap();
-        assert_eq!((answer.old_version, answer.new_version), (version(&old), version(&new)));
+        assert_eq!(
+            (answer.baseline_version, answer.candidate_version),
+            (version(&old), version(&new))
+        );
         assert_eq!(answer.snapshot_id, desk.screen(CLEAN).await.snapshot_id);
-        let both = |item: &v1::ComparedItem| [outcome(&item.old), outcome(&item.new)];
+        let both = |item: &v1::ComparedItem| [outcome(&item.baseline), outcome(&item.candidate)];
         assert_eq!(both(&answer.items[0]), ["ALLOW 0 no-finding", "ALLOW 0 no-finding"]);
         assert_eq!(both(&answer.items[1]), ["REVIEW 75 other-listing", "BLOCK 75 other-listing"]);
         let block = "BLOCK 100 sanctions-listing";
         assert_eq!(both(&answer.items[2]), [block, block]);
         let refused = &answer.items[3];
-        assert_eq!((&refused.old, &refused.new), (&None, &None));
+        assert_eq!((&refused.baseline, &refused.candidate), (&None, &None));
         assert_eq!(refused.error.as_ref().unwrap().reason(), v1::ErrorReason::InvalidAddress);
-        let finding = answer.items[1].new.clone().unwrap().finding.unwrap();
+        let finding = answer.items[1].candidate.clone().unwrap().finding.unwrap();
         assert_eq!(finding.listing.unwrap().list_id, "advice");
 
         // By default against the one in force; and none of it is.
         let request = v1::ComparePoliciesRequest {
-            old: None,
+            baseline: None,
             ..comparing(&old, &new, &[ADVISED], v1::ScreeningOptions::default())
         };
         let answer = desk.compare(request).await.unwrap();
-        assert_eq!(answer.old_version, version(&old));
+        assert_eq!(answer.baseline_version, version(&old));
         assert_eq!(desk.screen(ADVISED).await.decision(), v1::Decision::Review);
         check_refused(desk.policy(&version(&new)).await, unknown("was ever in force here"));
     });
@@ -302,8 +308,8 @@ fn what_a_policy_requires_makes_answers_incomplete() {
         for (required, options, want) in cases {
             let new = requiring(required);
             let answer = desk.compare(comparing(&lenient, &new, &[CLEAN], options)).await.unwrap();
-            assert_eq!(outcome(&answer.items[0].new), want, "{required}");
-            assert_eq!(outcome(&answer.items[0].old), allowed, "{required}");
+            assert_eq!(outcome(&answer.items[0].candidate), want, "{required}");
+            assert_eq!(outcome(&answer.items[0].baseline), allowed, "{required}");
         }
         // In force it is the same.
         files.write("live", &requiring("lists = [\"house\", \"advice\"]"));
@@ -325,15 +331,18 @@ fn comparisons_that_are_refused() {
         |version: &str| v1::PolicySource { source: Some(Source::Version(version.to_owned())) };
     let all = v1::ScreeningOptions::default;
     let cases = [
-        (ask(&bad, &good), invalid("INVALID_POLICY", "old.toml", "bands.low")),
-        (ask(&good, &bad), invalid("INVALID_POLICY", "new.toml", "bands.low")),
-        (ask(&good, &"#".repeat(300_000)), invalid("INVALID_POLICY", "new.toml", "more than")),
+        (ask(&bad, &good), invalid("INVALID_POLICY", "baseline.toml", "bands.low")),
+        (ask(&good, &bad), invalid("INVALID_POLICY", "candidate.toml", "bands.low")),
         (
-            v1::ComparePoliciesRequest { new: None, ..ask(&good, &good) },
-            invalid("INVALID_FIELD", "new", "missing"),
+            ask(&good, &"#".repeat(300_000)),
+            invalid("INVALID_POLICY", "candidate.toml", "more than"),
         ),
         (
-            v1::ComparePoliciesRequest { new: Some(version("x@0")), ..ask(&good, &good) },
+            v1::ComparePoliciesRequest { candidate: None, ..ask(&good, &good) },
+            invalid("INVALID_FIELD", "candidate", "missing"),
+        ),
+        (
+            v1::ComparePoliciesRequest { candidate: Some(version("x@0")), ..ask(&good, &good) },
             unknown("was ever in force here"),
         ),
         (comparing(&good, &good, &[], all()), invalid("TOO_MANY_ITEMS", "queries", "0 addresses")),
@@ -372,7 +381,7 @@ fn shadowed(screening: &v1::Screening) -> String {
 
 fn screening(item: Option<v1::ScreeningItem>) -> v1::Screening {
     match item.unwrap().outcome.unwrap() {
-        Outcome::Result(screening) => screening,
+        Outcome::Screening(screening) => screening,
         Outcome::Error(error) => panic!("{error:?}"),
     }
 }
@@ -415,7 +424,7 @@ fn a_shadow_is_reported_and_changes_nothing() {
         let counts = async || {
             let answer = desk.policy("").await.unwrap();
             let counts = answer.shadow_counts.iter();
-            counts.map(|count| (count.live(), count.shadow(), count.count)).collect::<Vec<_>>()
+            counts.map(|count| (count.in_force(), count.shadow(), count.count)).collect::<Vec<_>>()
         };
         use v1::Decision::{Allow, Block, Review};
         assert_eq!(counts().await, [(Allow, Review, 3), (Review, Block, 3)]);

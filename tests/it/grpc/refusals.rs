@@ -216,7 +216,7 @@ async fn send_everywhere(desk: &Desk, text: &str, other: &str) {
         v1::ImportListHeader { format: own(), ..plain() },
         v1::ImportListHeader { file_name: own(), ..plain() },
         v1::ImportListHeader { force_reason: own(), ..plain() },
-        v1::ImportListHeader { published: own(), ..plain() },
+        v1::ImportListHeader { published_on: own(), ..plain() },
     ] {
         // No file that any reader takes: nothing is published whatever the header says.
         check_orderly("import", desk.import(header, b"<".to_vec()).await);

@@ -34,14 +34,14 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             version: 1,
             number_on_list: 1,
             digest: digest.to_owned(),
-            published: "2025-11-20".to_owned(),
+            published_on: "2025-11-20".to_owned(),
             current_at: Some(proto_time("2025-11-20T00:00:00Z")),
             age_seconds: Some(12 * 3600),
-            clock_behind: None,
+            server_clock: None,
             max_age_seconds: Some(48 * 3600),
             required: true,
             stale: false,
-            by_hand: true,
+            imported_by_hand: true,
             declared_look: None,
             backfilled_from: String::new(),
             known_since: String::new(),
@@ -56,7 +56,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
         retractions: 0,
         replacements: 0,
         max_hops: 8,
-        exposure_settings: digest_of_settings(),
+        exposure_settings_digest: digest_of_settings(),
         policy_digest: hex(Policy::built_in().digest()),
         as_of: None,
     }
@@ -96,7 +96,7 @@ fn full_listing() -> v1::Listing {
         removed_on: String::new(),
         listed_from: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
         unlisted_until: Some(pbjson_types::Timestamp { seconds: 1_649_894_400, nanos: 0 }),
-        taken_off: Vec::new(),
+        normalizations: Vec::new(),
     }
 }
 
@@ -143,7 +143,7 @@ fn every_field_of_the_answer_to_a_listed_address() {
                 decision: v1::Decision::Block.into(),
                 rule_id: "sanctions-listing".to_owned(),
                 address: String::new(),
-                beside_listed: false,
+                same_transaction: false,
                 common_input_chain: None,
                 reason: "This address is LAZARUS GROUP's, on the list The list us-ofac-sdn since \
                          2022-04-14."
@@ -162,7 +162,7 @@ fn every_field_of_the_answer_to_a_listed_address() {
             shadow: None,
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
-            taken_off: Vec::new(),
+            normalizations: Vec::new(),
             cluster_cuts: Vec::new(),
             unvalued_dealings: Vec::new(),
             unvalued_dealings_cut_short: false,
@@ -204,7 +204,7 @@ fn every_field_of_the_answer_to_a_clean_address() {
             shadow: None,
             coverage_shortfalls: Vec::new(),
             other_addresses: Vec::new(),
-            taken_off: Vec::new(),
+            normalizations: Vec::new(),
             cluster_cuts: Vec::new(),
             unvalued_dealings: Vec::new(),
             unvalued_dealings_cut_short: false,

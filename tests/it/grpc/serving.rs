@@ -113,7 +113,7 @@ fn what_is_under_way_is_ended_before_the_server_ends() {
         let mut stream = stream.into_inner();
         let next = |number: u64| v1::StreamScreenAddressesRequest {
             query: Some(query(&evm(number))),
-            options: None,
+            options: with_snapshot(),
         };
         ask.send(next(0)).unwrap();
         assert!(stream.message().await.unwrap().is_some());

@@ -46,7 +46,7 @@ impl Talk {
         let question = v1::StreamScreenAddressesRequest { options, ..numbered(1, address) };
         let answer = self.ask(question).await.unwrap();
         let said = match answer.item.unwrap().outcome.unwrap() {
-            Outcome::Result(screening) => said(&screening),
+            Outcome::Screening(screening) => said(&screening),
             Outcome::Error(error) => {
                 assert_eq!(error.request_id, "1");
                 assert_eq!(Code::from_i32(error.code), Code::InvalidArgument);
@@ -64,13 +64,17 @@ fn many_questions_at_once_are_answered_in_order() {
     const QUESTIONS: u64 = 20_000;
     run(vec![ofac()], async |desk| {
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..100))).await;
-        let questions = tokio_stream::iter((0..QUESTIONS).map(|n| numbered(n, &evm(n % 200))));
+        let questions = (0..QUESTIONS).map(|n| v1::StreamScreenAddressesRequest {
+            options: with_snapshot().filter(|_| n == 0),
+            ..numbered(n, &evm(n % 200))
+        });
+        let questions = tokio_stream::iter(questions);
         let mut client = desk.client.screening.clone();
         let mut answers = client.stream_screen_addresses(questions).await.unwrap().into_inner();
         for number in 0..QUESTIONS {
             let answer = answers.message().await.unwrap().expect("an answer to each");
             assert_eq!(answer.snapshot.is_some(), number == 0, "{number}");
-            let Some(Outcome::Result(screening)) = answer.item.unwrap().outcome else {
+            let Some(Outcome::Screening(screening)) = answer.item.unwrap().outcome else {
                 panic!("{number}: an error");
             };
             assert_eq!(screening.request_id, number.to_string());
@@ -87,7 +91,8 @@ fn a_change_of_the_lists_shows_in_mid_stream() {
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..4))).await;
         let mut talk = Talk::start(&desk.client).await;
         let clean = "ALLOW 0 NONE".to_owned();
-        assert_eq!(talk.say(&evm(4), None).await, (clean.clone(), Some(vec![1])));
+        assert_eq!(talk.say(&evm(5), None).await, (clean.clone(), None));
+        assert_eq!(talk.say(&evm(4), with_snapshot()).await, (clean.clone(), Some(vec![1])));
         assert_eq!(talk.say(&evm(5), None).await, (clean.clone(), None));
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..5))).await;
         let listed = "BLOCK 100 SEVERE LISTED:STANDING@us-ofac-sdn".to_owned();
@@ -125,7 +130,7 @@ fn a_refused_item_does_not_end_the_stream() {
         let mut talk = Talk::start(&desk.client).await;
         let invalid = "ERROR_REASON_INVALID_ADDRESS".to_owned();
         // The data versions come with the first answer, an error though it be.
-        assert_eq!(talk.say("", None).await, (invalid.clone(), Some(vec![1])));
+        assert_eq!(talk.say("", with_snapshot()).await, (invalid.clone(), Some(vec![1])));
         assert_eq!(talk.say("0x\u{200b}", None).await, (invalid, None));
         let mut question = numbered(1, CLEAN);
         question.query.as_mut().unwrap().chain = "no chain".to_owned();
@@ -194,7 +199,7 @@ fn a_client_that_does_not_read_is_held_back_and_holds_nobody_back() {
         // What was held back comes, in order, when it is read.
         for number in 0..before + 1_000 {
             let answer = answers.message().await.unwrap().expect("an answer");
-            let Some(Outcome::Result(screening)) = answer.item.unwrap().outcome else {
+            let Some(Outcome::Screening(screening)) = answer.item.unwrap().outcome else {
                 panic!("{number}: an error");
             };
             assert_eq!(screening.request_id, number.to_string());

@@ -16,8 +16,8 @@ pub fn payment(height: u64, from: u64, to: u64) -> v1::Transfer {
         position: Some(v1::ChainPosition { height, tx_index: 0, index: 0 }),
         tx: format!("0x{height:064x}"),
         movement: Some(Movement::Account(v1::AccountMovement {
-            from: evm(from),
-            to: evm(to),
+            sender: evm(from),
+            receiver: evm(to),
             amount: "1000000000000000000".to_owned(),
             ..Default::default()
         })),
@@ -32,7 +32,7 @@ pub fn batch(id: &str, transfers: Vec<v1::Transfer>) -> v1::IngestTransfersReque
 fn covering(chain: &str, from: u64, to: u64) -> v1::IngestTransfersRequest {
     let covered = v1::CoveredBlocks {
         chain: chain.to_owned(),
-        heights: Some(v1::HeightRange { from, to }),
+        heights: Some(v1::HeightRange { first_height: from, last_height: to }),
         kinds: vec![v1::MovementKind::Native.into()],
         ..Default::default()
     };
@@ -57,7 +57,9 @@ pub async fn ingest(
 /// An acknowledgement as `id stored/duplicates/derived of rows`.
 fn taken(answer: &v1::IngestTransfersResponse) -> String {
     let Some(Outcome::Acknowledgement(done)) = &answer.outcome else { panic!("{answer:?}") };
-    let v1::IngestAcknowledgement { stored, duplicates, derived, rows, .. } = done;
+    let v1::IngestAcknowledgement {
+        stored, duplicates, identified_by_content: derived, rows, ..
+    } = done;
     format!("{} {stored}/{duplicates}/{derived} of {rows}", answer.batch_id)
 }
 
@@ -233,7 +235,8 @@ fn heads_say_what_is_loaded() {
         assert_eq!(ethereum.chain, "eip155:1");
         assert_eq!((ethereum.transfers, ethereum.retracted, ethereum.required), (2, 0, false));
         let native = &ethereum.kinds[0];
-        let spans: Vec<_> = native.covered.iter().map(|span| (span.from, span.to)).collect();
+        let spans: Vec<_> =
+            native.covered.iter().map(|span| (span.first_height, span.last_height)).collect();
         assert_eq!((spans, native.covered_spans), (vec![(100, 102), (104, 104)], 2));
         let age = moment(NOW).as_second() - 1_700_000_104;
         assert_eq!(ethereum.age_seconds, age as u64);
@@ -248,7 +251,7 @@ fn transfers_are_taken_back_from_a_height_on() {
         let retract = async |chain: &str, from_height, reason: &str| {
             let request = v1::RetractTransfersRequest {
                 chain: chain.to_owned(),
-                from_height,
+                first_height: from_height,
                 reason: reason.to_owned(),
                 ..Default::default()
             };
@@ -257,7 +260,7 @@ fn transfers_are_taken_back_from_a_height_on() {
         for (outcome, expected) in [
             (retract("", 1, "x").await, ("INVALID_CHAIN", "chain", "names no chain")),
             (retract("eip155:*", 1, "x").await, ("INVALID_CHAIN", "chain", "family")),
-            (retract("eth", 1 << 40, "x").await, ("INVALID_FIELD", "from_height", "at most")),
+            (retract("eth", 1 << 40, "x").await, ("INVALID_FIELD", "first_height", "at most")),
             (retract("eth", 1, " \n").await, ("INVALID_FIELD", "reason", "0 bytes, 1 to 1024")),
             (
                 retract("eth", 1, &"x".repeat(1_025)).await,
@@ -292,7 +295,6 @@ fn questions_about_counterparties_that_are_refused() {
             (ask(|r| r.chain = "eip155:*".into()).await, ("INVALID_CHAIN", "chain", "family")),
             (ask(|r| r.chain = "x".into()).await, ("INVALID_CHAIN", "chain", "names no chain")),
             (ask(|r| r.direction = 3).await, ("INVALID_FIELD", "direction", "3 is no direction")),
-            (ask(|r| r.page_size = -1).await, ("INVALID_FIELD", "page_size", "below zero")),
             (ask(|r| r.page_token = "x".into()).await, ("INVALID_FIELD", "page_token", "token")),
         ] {
             let (reason, field, words) = expected;

@@ -110,7 +110,7 @@ fn a_browser_shows_what_the_rows_say() {
     // What the answers rest on.
     let summary = sample.summary();
     for list in summary["snapshots"][0]["lists"].as_array().unwrap() {
-        for key in ["list_id", "digest", "version", "published"] {
+        for key in ["list_id", "digest", "version", "published_on"] {
             let value = list[key].as_str().unwrap();
             assert!(dom.contains(&format!(">{value}<")), "{key} {value}");
         }

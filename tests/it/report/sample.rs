@@ -94,8 +94,8 @@ pub fn address(number: u64) -> String {
 
 fn hop(from: &str, to: &str, number: u64) -> Value {
     json!({
-        "from": {"address": from},
-        "to": {"address": to},
+        "sender": {"address": from},
+        "receiver": {"address": to},
         "chain": "eip155:1",
         "tx": format!("{:064x}", u128::from(number + 1) * 0xc2b2_ae3d_27d4_eb4f_1656_67b1),
         "position": {"height": (14_442_835 + number).to_string(), "tx_index": number % 200},
@@ -322,7 +322,7 @@ fn snapshot() -> Value {
             "list_id": id, "name": format!("{id} <as configured>"), "kind": format!("LIST_KIND_{kind}"), "version": version.to_string(),
             "number_on_list": version.to_string(),
             "digest": format!("{:064x}", u128::from(version) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced),
-            "published": published, "age_seconds": age.to_string(),
+            "published_on": published, "age_seconds": age.to_string(),
             "max_age_seconds": limit.map(|limit| limit.to_string()), "required": kind == "SANCTIONS",
             "stale": limit.is_some_and(|limit| age > limit),
         })
@@ -330,7 +330,7 @@ fn snapshot() -> Value {
     json!({
         "id": SNAPSHOT, "engine_version": "0.1.0", "policy_version": POLICY,
         "policy_digest": format!("5d0c5ae5b64bd3d6{}", "07".repeat(24)),
-        "exposure_settings": "ab".repeat(32),
+        "exposure_settings_digest": "ab".repeat(32),
         "lists": [
             list("il-nbctf", "SEIZURE", 12, "2026-02-27", 86_400, Some(604_800)),
             list("us-fbi-advisories", "ADVISORY", 2, "2025-02-26", 30_000_000, None),

@@ -16,7 +16,7 @@ pub(super) fn told(file: &v1::ListFile, style: Style) -> String {
     };
     let rows = count(file.rows as usize, "row", "rows");
     let parties = count(file.parties as usize, "party", "parties");
-    let dated = match &*file.published {
+    let dated = match &*file.published_on {
         "" => "no day of publication".to_owned(),
         day => format!("of {}", escape(day)),
     };

@@ -26,7 +26,7 @@ impl Directory {
     pub fn join(&mut self, asked: usize, path: &v1::ExposurePath) {
         let asked = self.places[asked].addresses.first().cloned().unwrap_or_default();
         for pair in path.hops.windows(2) {
-            self.unite(end(&pair[0].to), end(&pair[1].from));
+            self.unite(end(&pair[0].receiver), end(&pair[1].sender));
         }
         let Some((ours, theirs)) = ends(path, &asked) else { return };
         if asked.is_empty() || !ours.is_empty() {
@@ -47,7 +47,8 @@ impl Directory {
             name.clone_into(listed);
         }
         for hop in &path.hops {
-            for stop in [&hop.from, &hop.to].into_iter().flatten().filter(|end| end.is_stop) {
+            for stop in [&hop.sender, &hop.receiver].into_iter().flatten().filter(|end| end.is_stop)
+            {
                 let place = self.number(&stop.address);
                 self.places[place].is_stop = true;
             }
@@ -66,15 +67,15 @@ impl Directory {
         let (Some(first), Some(last)) = (joins.first(), joins.last()) else {
             return listed_address(path);
         };
-        self.unite(end, &first.from);
+        self.unite(end, &first.address);
         for pair in joins.windows(2) {
-            self.unite(&pair[0].to, &pair[1].from);
+            self.unite(&pair[0].other_address, &pair[1].address);
         }
         for join in joins {
-            let place = self.number(&join.from);
+            let place = self.number(&join.address);
             self.places[place].is_joined = true;
         }
-        &last.to
+        &last.other_address
     }
 
     /// Makes two writings one place, the one known first.
@@ -103,9 +104,9 @@ pub(super) fn ends<'p>(path: &'p v1::ExposurePath, asked: &'p str) -> Option<(&'
         return path.common_input.then_some((asked, asked));
     };
     Some(match path.direction() {
-        v1::ExposureDirection::SentTo => (end(&first.from), end(&last.to)),
+        v1::ExposureDirection::SentTo => (end(&first.sender), end(&last.receiver)),
         v1::ExposureDirection::ReceivedFrom | v1::ExposureDirection::Unspecified => {
-            (end(&last.to), end(&first.from))
+            (end(&last.receiver), end(&first.sender))
         }
     })
 }

@@ -78,8 +78,8 @@ pub(super) fn links<'a>(
         return vec![Link { from, to, tx: None, join: None }];
     }
     let link = |join: &'a v1::CommonInputJoin| Link {
-        from: directory.number(&join.from),
-        to: directory.number(&join.to),
+        from: directory.number(&join.address),
+        to: directory.number(&join.other_address),
         tx: (!join.tx.is_empty()).then(|| number(transactions, join.tx.as_str())),
         join: Some(join),
     };

@@ -28,8 +28,8 @@ fn end(address: &str) -> Option<v1::HopEnd> {
 
 fn hop(from: &str, to: &str, number: u64, eth: f64) -> v1::Hop {
     v1::Hop {
-        from: end(from),
-        to: end(to),
+        sender: end(from),
+        receiver: end(to),
         chain: "eip155:1".to_owned(),
         tx: tx(number),
         position: Some(v1::ChainPosition {
@@ -94,8 +94,8 @@ fn path(over: &[&str], first_tx: u64, sent: bool) -> v1::ExposurePath {
 /// The transactions that join these addresses, each with the next.
 fn chain(over: &[&str], first_tx: u64) -> v1::CommonInputChain {
     let join = |(pair, number): (&[&str], u64)| v1::CommonInputJoin {
-        from: pair[0].to_owned(),
-        to: pair[1].to_owned(),
+        address: pair[0].to_owned(),
+        other_address: pair[1].to_owned(),
         chain: "bip122:000000000019d6689c085ae165831e93".to_owned(),
         tx: tx(number),
         position: Some(v1::ChainPosition { height: 800_000 + number, tx_index: 3, index: 0 }),
@@ -119,7 +119,7 @@ fn behind(path: v1::ExposurePath, over: &[&str], first_tx: u64) -> v1::ExposureP
 fn joined(over: &[&str], first_tx: u64) -> v1::CommonInput {
     v1::CommonInput {
         list_kind: v1::ListKind::Sanctions.into(),
-        beside: over.len() == 2,
+        same_transaction: over.len() == 2,
         listing: listing(over[over.len() - 1], "LAZARUS GROUP"),
         chain: Some(chain(over, first_tx)),
     }
@@ -166,7 +166,7 @@ fn both_ways() -> v1::TraceExposureResponse {
     stopped.hops[1].symbol = String::new();
     stopped.hops[1].asset = address(500);
     let mut hub = path(&[ASKED, MIXER], 20, true);
-    hub.hops[0].to.as_mut().unwrap().is_stop = true;
+    hub.hops[0].receiver.as_mut().unwrap().is_stop = true;
     response(vec![
         path(&[LISTED, ASKED], 0, false),
         stopped,
@@ -259,7 +259,7 @@ fn standing() -> Standing {
         last_time: Some(Timestamp { seconds: 1_763_553_600, nanos: 0 }),
         kinds: vec![v1::SnapshotMovementKind {
             kind: v1::MovementKind::Native.into(),
-            whole: true,
+            complete: true,
             ..Default::default()
         }],
         ..Default::default()
@@ -284,7 +284,7 @@ fn hostile_names_stay_text() {
         (join.tx, join.chain) = (evil.to_owned(), evil.to_owned());
     }
     let mut other = hostile.clone();
-    other.chain.as_mut().unwrap().joins[0].to = address(8);
+    other.chain.as_mut().unwrap().joins[0].other_address = address(8);
     answer.common_inputs = vec![hostile, other];
     answer.cluster_cuts = vec![v1::ClusterCut { reason: evil.to_owned(), ..Default::default() }];
     answer.address.as_mut().unwrap().canonical = evil.to_owned();
@@ -351,14 +351,14 @@ fn leaves_nothing_out(answer: &v1::TraceExposureResponse) {
     let hops = answer.paths.iter().flat_map(|path| &path.hops);
     let mut strings: Vec<String> = vec![ASKED.to_owned()];
     for hop in hops {
-        let ends = [&hop.from, &hop.to].into_iter().flatten();
+        let ends = [&hop.sender, &hop.receiver].into_iter().flatten();
         strings.extend(ends.map(|end| end.address.clone()));
         strings.push(hop.tx.clone());
     }
     let own = answer.common_inputs.iter().filter_map(|joined| joined.chain.as_ref());
     let of_paths = answer.paths.iter().filter_map(|path| path.common_input_chain.as_ref());
     for join in own.chain(of_paths).flat_map(|chain| &chain.joins) {
-        strings.extend([&join.from, &join.to, &join.tx].map(String::clone));
+        strings.extend([&join.address, &join.other_address, &join.tx].map(String::clone));
     }
     for (ending, form) in forms(answer) {
         for string in &strings {

@@ -28,7 +28,7 @@ fn join(tx: &str, chain: &str, other: &str) -> Option<v1::CommonInputJoin> {
         chain: text(chain),
         position: Some(v1::ChainPosition { height: 800_000, tx_index: 7, index: 0 }),
         time: at(1_690_168_629),
-        to: text(other),
+        other_address: text(other),
         ..Default::default()
     })
 }
@@ -65,7 +65,7 @@ fn of(address: &str, keys: u64) -> v1::ListClusterResponse {
 fn cluster() {
     let listed =
         v1::ClusterMember { listings: vec![bad()], ..member(BAD, join("5e", BITCOIN, ASKED)) };
-    let asked = v1::ClusterMember { asked: true, ..member(ASKED, join("5e", BITCOIN, BAD)) };
+    let asked = v1::ClusterMember { queried: true, ..member(ASKED, join("5e", BITCOIN, BAD)) };
     let litecoin = "LcHKx4nBuwZC9ViFhXmgdvEWAWqhZTpKYR";
     let within = v1::ListClusterResponse {
         transactions: Some(2),
@@ -99,7 +99,7 @@ fn cluster() {
     let alone = v1::ListClusterResponse {
         listed: 1,
         listed_members: within.listed_members.clone(),
-        members: vec![v1::ClusterMember { asked: true, ..member(BAD, None) }],
+        members: vec![v1::ClusterMember { queried: true, ..member(BAD, None) }],
         volumes: vec![volume(BITCOIN, "BTC", "0", "5000000000")],
         ..of(BAD, 1)
     };

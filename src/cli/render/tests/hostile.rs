@@ -51,8 +51,8 @@ fn hostile_strings_stay_text() {
     rests.missing_lists = vec![text(evil)];
     rests.lists[0].list_id = text(evil);
     rests.lists[0].digest = text(evil);
-    rests.lists[0].published = text(evil);
-    let items = vec![(evil, Outcome::Result(answer)), (evil, Outcome::Error(refusal))];
+    rests.lists[0].published_on = text(evil);
+    let items = vec![(evil, Outcome::Screening(answer)), (evil, Outcome::Error(refusal))];
     let mut shown = brief_answers(items.clone(), rests.clone());
     shown += &answers(items, rests);
     shown += &hostile_transfers(evil);
@@ -70,7 +70,7 @@ fn hostile_strings_stay_text() {
     shown += &super::super::party::by_name(&found, evil);
     let change = v1::ListingChange {
         list_id: text(evil),
-        published: text(evil),
+        published_on: text(evil),
         party_uid: text(evil),
         party_name: text(evil),
         address: text(evil),
@@ -87,12 +87,12 @@ fn hostile_strings_stay_text() {
     let row = v1::QuarantinedRow {
         listing: Some(listing),
         reason: text(evil),
-        suspects: vec![text(evil)],
+        likely_addresses: vec![text(evil)],
     };
     shown += &super::super::changes::quarantine(&[row]);
     let list = v1::SanctionsList {
         list_id: text(evil),
-        published: text(evil),
+        published_on: text(evil),
         digest: text(evil),
         origin_name: text(evil),
         force_reason: text(evil),
@@ -116,7 +116,7 @@ fn hostile_strings_stay_text() {
     let file = Some(v1::ListFile {
         format: text(evil),
         compression: text(evil),
-        published: text(evil),
+        published_on: text(evil),
         notes: vec![note],
         ..Default::default()
     });
@@ -131,8 +131,8 @@ fn hostile_strings_stay_text() {
 fn hostile_transfers(evil: &str) -> String {
     let end = || Some(v1::HopEnd { address: text(evil), is_stop: true });
     let hop = v1::Hop {
-        from: end(),
-        to: end(),
+        sender: end(),
+        receiver: end(),
         chain: text(evil),
         tx: text(evil),
         asset: text(evil),
@@ -166,7 +166,7 @@ fn hostile_transfers(evil: &str) -> String {
         transfers: vec![v1::SnapshotTransfers { chain: text(evil), ..Default::default() }],
         ..Default::default()
     };
-    let items = vec![(evil, Outcome::Result(answer))];
+    let items = vec![(evil, Outcome::Screening(answer))];
     let mut shown = brief_answers(items.clone(), rests.clone());
     shown += &answers(items, rests);
     let heads = v1::ListTransferHeadsResponse {
@@ -245,14 +245,14 @@ fn cluster(evil: &str) -> String {
         tx: text(evil),
         chain: text(evil),
         time: at(i64::MIN),
-        to: text(evil),
+        other_address: text(evil),
         ..Default::default()
     };
     let member = v1::ClusterMember {
         address: text(evil),
         joined_by: Some(join),
         listings: listings.clone(),
-        asked: true,
+        queried: true,
     };
     let volume = v1::ClusterVolume {
         chain: text(evil),

@@ -20,7 +20,7 @@ fn a_deposit() {
     let allow = screening(v1::Decision::Allow, 0, Vec::new());
     let refused =
         v1::ScreeningError { message: text("query.address: empty"), ..Default::default() };
-    let request = v1::ScreenTransferRequest {
+    let request = v1::ScreenPaymentRequest {
         sources: vec![query(ETHER), query("")],
         destinations: vec![query(customer)],
         chain: text("ethereum"),
@@ -35,45 +35,46 @@ fn a_deposit() {
         address: text(customer),
         direction: v1::ExposureDirection::ReceivedFrom.into(),
         list_kind: v1::ListKind::Sanctions.into(),
-        hops_now: 3,
-        hops_then: 1,
-        direct_share_then_basis_points: None,
+        current_hops: 3,
+        prospective_hops: 1,
+        prospective_direct_share_basis_points: None,
         listing: Some(listing()),
-        score_then: 95,
-        timing_then: v1::DesignationTiming::After.into(),
-        timing_basis_then: v1::ListedOnBasis::AddressDate.into(),
-        decision_then: v1::Decision::Block.into(),
+        prospective_score: 95,
+        prospective_timing: v1::DesignationTiming::After.into(),
+        prospective_timing_basis: v1::ListedOnBasis::AddressDate.into(),
+        prospective_decision: v1::Decision::Block.into(),
         ..Default::default()
     };
     let share = v1::ProspectiveExposure {
-        hops_now: 1,
-        direct_share_now_basis_points: Some(1_234),
-        direct_share_then_basis_points: Some(5_678),
+        current_hops: 1,
+        current_direct_share_basis_points: Some(1_234),
+        prospective_direct_share_basis_points: Some(5_678),
         ..prospect.clone()
     };
     let hub = v1::ProspectiveExposure {
-        hub: true,
-        hops_now: 0,
-        hops_then: 4,
-        score_then: 19,
-        decision_then: v1::Decision::Review.into(),
+        through_hub: true,
+        current_hops: 0,
+        prospective_hops: 4,
+        prospective_score: 19,
+        prospective_decision: v1::Decision::Review.into(),
         ..prospect.clone()
     };
-    let response = v1::ScreenTransferResponse {
+    let response = v1::ScreenPaymentResponse {
         customer_reference: request.customer_reference.clone(),
         decision: v1::Decision::Block.into(),
         status: v1::ScreeningStatus::Incomplete.into(),
         score: 100,
         level: v1::RiskLevel::Severe.into(),
         addresses: vec![
-            address(v1::PaymentSide::Source, 0, Outcome::Result(block)),
+            address(v1::PaymentSide::Source, 0, Outcome::Screening(block)),
             address(v1::PaymentSide::Source, 1, Outcome::Error(refused)),
-            address(v1::PaymentSide::Destination, 0, Outcome::Result(allow)),
+            address(v1::PaymentSide::Destination, 0, Outcome::Screening(allow)),
         ],
-        worst: 0,
+        worst_index: 0,
         effect: v1::PaymentEffect::Counts.into(),
-        prospective: vec![prospect, share, hub],
-        prospective_unvalued: Vec::new(),
+        prospective_exposures: vec![prospect, share, hub],
+        prospective_unvalued_dealings: Vec::new(),
+        snapshot_id: snapshot().id,
         snapshot: Some(snapshot()),
         amount_split_unknown: true,
         prospective_incomplete: true,
@@ -85,23 +86,23 @@ fn a_deposit() {
     check("payment-deposit-brief.txt", &brief(told, &response, Style::PLAIN.with_width(80)));
 
     // Nothing changes; the program knows nothing of the asset, and the server says little.
-    let request = v1::ScreenTransferRequest {
+    let request = v1::ScreenPaymentRequest {
         asset: text("0x5eed"),
         amount: text("7"),
         tx: String::new(),
         direction: v1::PaymentDirection::Withdrawal.into(),
         ..request
     };
-    let response = v1::ScreenTransferResponse {
+    let response = v1::ScreenPaymentResponse {
         decision: v1::Decision::Allow.into(),
         status: v1::ScreeningStatus::Complete.into(),
         effect: v1::PaymentEffect::UnvaluedAsset.into(),
-        prospective_unvalued: vec![v1::ProspectiveUnvaluedDealings {
+        prospective_unvalued_dealings: vec![v1::ProspectiveUnvaluedDealings {
             address: text(customer),
             direction: v1::ExposureDirection::SentTo.into(),
             list_kind: v1::ListKind::Sanctions.into(),
-            transfers_now: 1_233,
-            transfers_then: 1_234,
+            current_transfers: 1_233,
+            prospective_transfers: 1_234,
             listing: Some(listing()),
             reason: text(
                 "1,234 transfers of assets without a known value would have gone directly to listed \
@@ -110,7 +111,7 @@ fn a_deposit() {
             ),
             ..Default::default()
         }],
-        worst: 17,
+        worst_index: 17,
         ..Default::default()
     };
     let told = Told { request: &request, decimals: None, symbol: "" };

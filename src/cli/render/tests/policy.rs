@@ -23,7 +23,12 @@ fn full() -> Policy {
 
 fn known(name: &str, path: &str) -> Option<v1::Policy> {
     let since = Some(pbjson_types::Timestamp { seconds: 1_763_600_000, nanos: 0 });
-    Some(v1::Policy { version: text(name), path: text(path), since, ..Default::default() })
+    Some(v1::Policy {
+        version: text(name),
+        path: text(path),
+        in_force_since: since,
+        ..Default::default()
+    })
 }
 
 #[test]
@@ -31,7 +36,7 @@ fn a_policy_in_plain_words() {
     let built_in = Explanation::of(&Policy::built_in());
     check("policy-built-in.txt", &policy::text(&built_in, None, Style::PLAIN));
     let counts = |live: v1::Decision, shadow: v1::Decision, count| v1::ShadowCount {
-        live: live.into(),
+        in_force: live.into(),
         shadow: shadow.into(),
         count,
     };
@@ -100,7 +105,8 @@ fn deciding(id: &str) -> v1::DecidingRule {
 }
 
 fn item(row: u64, old: v1::PolicyOutcome, new: v1::PolicyOutcome) -> Item {
-    let comparison = v1::ComparedItem { old: Some(old), new: Some(new), ..Default::default() };
+    let comparison =
+        v1::ComparedItem { baseline: Some(old), candidate: Some(new), ..Default::default() };
     Item { row, address: text(ETHER), chain: String::new(), comparison }
 }
 
@@ -253,6 +259,6 @@ fn what_decided_a_screening() {
         rule: Some(v1::DecidingRule { id: text("no-finding"), ..Default::default() }),
         ..screening(v1::Decision::Allow, 0, Vec::new())
     };
-    let outcomes = [answer, clean].map(|answer| (ETHER, Outcome::Result(answer)));
+    let outcomes = [answer, clean].map(|answer| (ETHER, Outcome::Screening(answer)));
     check("screen-decided.txt", &answers(outcomes.into(), snapshot()));
 }

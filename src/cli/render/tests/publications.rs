@@ -12,7 +12,7 @@ fn sdn() -> v1::SanctionsList {
         version: 3,
         number_on_list: 3,
         digest: "5e".repeat(32),
-        published: text("2025-11-19"),
+        published_on: text("2025-11-19"),
         age_seconds: Some(10_000),
         max_age_seconds: Some(172_800),
         origin: v1::ListOrigin::Import.into(),
@@ -43,7 +43,7 @@ fn file() -> v1::ListFile {
         compression: text("bzip2"),
         rows: 769,
         parties: 1,
-        published: text("2025-11-19"),
+        published_on: text("2025-11-19"),
         notes: vec![
             note(Kind::UnknownType, "Virtual Currency Wallet", 2, &[ETHER, "see website"]),
             note(Kind::NoAddress, "tags without an address", 12, &["Some label"]),
@@ -106,7 +106,7 @@ fn a_source_that_was_tried() {
         format: text("ofac-advanced"),
         rows: 769,
         parties: 89,
-        published: text("2025-11-19"),
+        published_on: text("2025-11-19"),
         difference: Some(v1::SourceDifference { added: 3, updated: 1, ..Default::default() }),
         ..v1::SourceCheck::default()
     };
@@ -145,7 +145,7 @@ fn publications() {
         updated: 3,
         removed: 0,
         removals_pending: 260,
-        lost: Vec::new(),
+        removal_examples: Vec::new(),
         file: Some(file()),
     };
     let unchanged = v1::PublicationReport { list: Some(sdn()), ..Default::default() };
@@ -166,7 +166,7 @@ fn what_a_forced_import_would_take_away() {
         published: true,
         list: Some(sdn()),
         removed: 134,
-        lost: vec![lost(ETHER), lost("a\nb")],
+        removal_examples: vec![lost(ETHER), lost("a\nb")],
         ..Default::default()
     };
     let shown = crate::cli::render::lists::preview(&report, Style::PLAIN);
@@ -187,14 +187,14 @@ fn changes_and_quarantine() {
         list_id: text("us-ofac-sdn"),
         version: 12,
         number_on_list: 7,
-        published: text("2025-03-21"),
+        published_on: text("2025-03-21"),
         kind: kind.into(),
         party_uid: text("39796"),
         party_name: text("TORNADO CASH"),
         address: text(address),
         ticker: text("ETH"),
         fields: Vec::new(),
-        retold: false,
+        from_backfill: false,
     };
     let field = |field: v1::ChangedField, gone: &[&str], new: &[&str]| v1::FieldChange {
         field: field.into(),
@@ -234,7 +234,7 @@ fn changes_and_quarantine() {
     let row = v1::QuarantinedRow {
         listing: Some(listing()),
         reason: text("no form fits"),
-        suspects: vec![text("0xa1")],
+        likely_addresses: vec![text("0xa1")],
     };
     check("lists-quarantine.txt", &crate::cli::render::changes::quarantine(&[row]));
     assert_eq!(crate::cli::render::changes::quarantine(&[]), "nothing in quarantine\n");

@@ -19,26 +19,32 @@ fn transfers() {
             kinds: vec![
                 v1::KindHead {
                     kind: v1::MovementKind::Native.into(),
-                    whole: true,
+                    complete: true,
                     needed: true,
-                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
+                    covered: vec![v1::HeightRange {
+                        first_height: 14_442_835,
+                        last_height: 14_450_000,
+                    }],
                     covered_spans: 1,
                     ..Default::default()
                 },
                 v1::KindHead {
                     kind: v1::MovementKind::Tokens.into(),
                     needed: true,
-                    covered: vec![v1::HeightRange { from: 14_442_835, to: 14_450_000 }],
+                    covered: vec![v1::HeightRange {
+                        first_height: 14_442_835,
+                        last_height: 14_450_000,
+                    }],
                     covered_spans: 2,
                     undeclared_times: vec![v1::TimeRange {
-                        from: 1_648_036_840,
-                        to: 1_648_036_841,
+                        first_unix_seconds: 1_648_036_840,
+                        last_unix_seconds: 1_648_036_841,
                     }],
                     gaps: 7,
                     ..Default::default()
                 },
             ],
-            undeclared: vec![v1::HeightRange { from: 1, to: 9 }],
+            undeclared: vec![v1::HeightRange { first_height: 1, last_height: 9 }],
             unvalued_asset: text("native"),
             age_seconds: 400_000,
             ..head("eip155:1")
@@ -113,7 +119,7 @@ fn hubs() {
             direction: direction.into(),
             hops,
             listing,
-            by_hub,
+            through_hub: by_hub,
             ..Default::default()
         }
     };
@@ -150,7 +156,7 @@ fn hubs() {
     };
     let joined = |party: &str| v1::CommonInput {
         list_kind: v1::ListKind::Sanctions.into(),
-        beside: true,
+        same_transaction: true,
         listing: Some(v1::Listing {
             address: text("1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
             party: Some(v1::Party { name: text(party), ..Default::default() }),

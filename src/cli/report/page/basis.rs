@@ -208,10 +208,10 @@ fn one(page: &mut String, snapshot: &v1::Snapshot, gathered: &Gathered) {
         words::count(snapshot.max_hops as usize, "hop", "hops"),
         grouped(snapshot.labelled_rows)
     ));
-    if !snapshot.exposure_settings.is_empty() {
+    if !snapshot.exposure_settings_digest.is_empty() {
         page.push_str(&format!(
             "<p class=\"dim\">Settings of exposure, SHA-256: {}</p>\n",
-            code(&snapshot.exposure_settings)
+            code(&snapshot.exposure_settings_digest)
         ));
     }
     if snapshot.stale_allowed {
@@ -246,7 +246,7 @@ fn lists(page: &mut String, snapshot: &v1::Snapshot) {
             list_named(list),
             words::kind(list.kind()),
             words::version(list.number_on_list, list.version),
-            or_dash(&list.published),
+            or_dash(&list.published_on),
             outside(&snapshot::age(list, Style::PLAIN)),
             code(&list.digest)
         ));

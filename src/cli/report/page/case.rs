@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::words::{code, or_dash, outside, reasons, sentence, values};
 use super::{Report, sign};
+use crate::cli::batch::earlier;
 use crate::cli::batch::row::{BESIDE, CHAIN, PATH, ResultRow, split_values};
 use crate::cli::render::paths::{Amount, ESTIMATE, html};
 use crate::cli::render::words;
@@ -298,8 +299,8 @@ fn bounded(what: &str, text: &str) -> Result<()> {
 fn joins(path: &mut v1::ExposurePath) -> Result<()> {
     let Some(chain) = &mut path.common_input_chain else { return Ok(()) };
     for join in &chain.joins {
-        bounded("an address", &join.from)?;
-        bounded("an address", &join.to)?;
+        bounded("an address", &join.address)?;
+        bounded("an address", &join.other_address)?;
         bounded("a transaction", &join.tx)?;
         bounded("a chain", &join.chain)?;
     }
@@ -312,13 +313,13 @@ fn joins(path: &mut v1::ExposurePath) -> Result<()> {
 
 /// A path as it stands in a result, of a size that can be drawn.
 fn path(json: &str) -> Result<v1::ExposurePath> {
-    let mut path: v1::ExposurePath = serde_json::from_str(json)?;
+    let mut path: v1::ExposurePath = earlier::read(json)?;
     let (hops, least) = (path.hops.len(), usize::from(!path.common_input));
     let most = usize::from(MAX_HOPS);
     ensure!((least..=most).contains(&hops), "{hops} hops, of {least} to {most}");
     joins(&mut path)?;
     for hop in &path.hops {
-        for end in [&hop.from, &hop.to].into_iter().flatten() {
+        for end in [&hop.sender, &hop.receiver].into_iter().flatten() {
             bounded("an address", &end.address)?;
         }
         bounded("a transaction", &hop.tx)?;

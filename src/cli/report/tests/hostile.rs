@@ -56,7 +56,7 @@ fn page(evil: &str) -> String {
             for name in ["chain", "tx", "asset", "symbol", "amount"] {
                 path["hops"][0][name] = short.clone().into();
             }
-            path["hops"][0]["from"]["address"] = format!("{short}{number}").into();
+            path["hops"][0]["sender"]["address"] = format!("{short}{number}").into();
             row.path = path.to_string();
             row.address = short;
         }

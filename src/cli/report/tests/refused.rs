@@ -87,7 +87,7 @@ fn paths_that_cannot_be_drawn() {
     check(5, many, "row 5: column path: 16 hops, of 1 to 15");
     let long = |row: &mut ResultRow| {
         let mut path: Value = serde_json::from_str(&row.path).unwrap();
-        path["hops"][0]["from"]["address"] = json!("x".repeat(2_000));
+        path["hops"][0]["sender"]["address"] = json!("x".repeat(2_000));
         row.path = path.to_string();
     };
     check(5, |row| row.address = "x".repeat(1_025), "row 5: column address: an address of 1025");

@@ -129,8 +129,8 @@ fn payment() -> v1::Transfer {
         chain: "ethereum".to_owned(),
         time: Some(Timestamp { seconds: 1_648_036_840, nanos: 5 }),
         movement: Some(Part::Account(v1::AccountMovement {
-            from: EVM.to_owned(),
-            to: EVM.to_uppercase().replace('X', "x"),
+            sender: EVM.to_owned(),
+            receiver: EVM.to_uppercase().replace('X', "x"),
             amount: "1".to_owned(),
             ..Default::default()
         })),
@@ -208,9 +208,9 @@ fn wrong_movements_are_named() {
         });
         assert!(found.starts_with(want), "{found}");
     };
-    account(|m| m.from = BITCOIN[0].to_owned(), "account.from: ");
-    account(|m| m.to = "0x12".to_owned(), "account.to: ");
-    account(|m| (m.from, m.to) = Default::default(), "account: neither");
+    account(|m| m.sender = BITCOIN[0].to_owned(), "account.from: ");
+    account(|m| m.receiver = "0x12".to_owned(), "account.to: ");
+    account(|m| (m.sender, m.receiver) = Default::default(), "account: neither");
     account(|m| m.asset = "USDT".to_owned(), "account.asset: \"USDT\" is no asset of eip155:1");
     let amounts = ["", "-1", "+1", "1.5", "0x1", " 1", "1e3"].map(str::to_owned);
     let too_large = Amount::MAX.to_string().replacen("1157", "1158", 1);

@@ -115,8 +115,8 @@ fn transfer() -> impl Strategy<Value = v1::Transfer> {
     let account = ("0x[0-9a-f]{40}", "0x[0-9a-f]{40}", "[0-9]{1,30}", any::<Option<u64>>());
     let account = account.prop_map(|(from, to, amount, usd_micros)| {
         v1::transfer::Movement::Account(v1::AccountMovement {
-            from,
-            to,
+            sender: from,
+            receiver: to,
             asset: String::new(),
             amount,
             usd_micros,

@@ -95,8 +95,8 @@ fn as_message(fact: &Fact) -> Option<v1::Transfer> {
         tx: fact.tx.clone(),
         status: fact.status,
         movement: Some(Part::Account(v1::AccountMovement {
-            from: fact.from.clone(),
-            to: fact.to.clone(),
+            sender: fact.from.clone(),
+            receiver: fact.to.clone(),
             asset: fact.asset.clone(),
             amount: fact.amount.clone(),
             usd_micros: fact.usd_micros,
