@@ -147,6 +147,8 @@ pub(super) struct Difference {
     pub added: Vec<(PackedKey, usize)>,
     /// Keys that are joined with sources of a kind, and were no seeds of it before.
     pub joined: Vec<(PackedKey, usize)>,
+    /// Keys that are joined with more sources of a kind than before.
+    pub widened: Vec<(PackedKey, usize)>,
     /// Seeds that were seen on a clock for the first time.
     pub seen: Vec<(PackedKey, usize)>,
     /// Kinds of which a key that was a source is none any more.
@@ -319,10 +321,22 @@ impl Parties {
             } else if before.is_empty() {
                 difference.joined.push((key, kind));
             } else if before != now {
-                difference.added.push((key, kind));
+                let is_wider = before.iter().all(|&source| self.is_covered(source, &now));
+                let changed = if is_wider { &mut difference.widened } else { &mut difference.added };
+                changed.push((key, kind));
             }
         }
         true
+    }
+
+    /// Whether one of some sources was listed as this one is, and is the same or comes before it.
+    fn is_covered(&self, source: u32, by: &[u32]) -> bool {
+        let of = |id: u32| {
+            let Source { listed_from, unlisted_until, .. } = self.registry[id as usize];
+            (listed_from, unlisted_until)
+        };
+        let rank = |id: u32| self.rank(Origin::listed(id));
+        by.iter().any(|&other| of(other) == of(source) && rank(other) <= rank(source))
     }
 
     /// Forgets what keys are joined with: everything is to be built.

@@ -48,10 +48,10 @@ impl World {
     }
 
     fn change_tier(&self, hops: &mut Hops, pending: &Pending, dirty: &mut HashSet<Node>) {
-        let Difference { added, joined, seen, listed, .. } = &pending.parties;
+        let Difference { added, joined, widened, seen, listed, .. } = &pending.parties;
         let of_kind = |(_, kind): &&(PackedKey, usize)| *kind == hops.kind;
         let is_other = added.iter().any(|of| of_kind(&of));
-        let new = added.iter().chain(joined).chain(seen).filter(of_kind);
+        let new = added.iter().chain(joined).chain(widened).chain(seen).filter(of_kind);
         let sources: Vec<_> = new
             .filter_map(|(key, kind)| Some((key, self.parties.seed(key, *kind)?)))
             .flat_map(|(key, origin)| {
@@ -70,9 +70,12 @@ impl World {
             self.sum_direct(hops);
             dirty.extend(hops.dealt.keys());
         } else {
-            let kind = hops.kind;
-            let joined = joined.iter().filter(|(_, of)| *of == kind).map(|(key, _)| *key);
-            dirty.extend(self.add_direct_of_joined(hops, &joined.collect(), &pending.fresh));
+            let of_kind = |all: &[(PackedKey, usize)]| -> HashSet<PackedKey> {
+                all.iter().filter(|(_, kind)| *kind == hops.kind).map(|(key, _)| *key).collect()
+            };
+            let (widened, joined) = (of_kind(widened), of_kind(joined));
+            dirty.extend(self.widen_direct_of(hops, &widened));
+            dirty.extend(self.add_direct_of_joined(hops, &joined, &pending.fresh));
             self.add_direct_of(hops, &pending.fresh);
         }
         if listed.is_empty() {

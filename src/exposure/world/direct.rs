@@ -94,8 +94,40 @@ impl World {
         dealt
     }
 
-    /// Shows a source of a transaction, whose legs are summed, where it is before the one that is
-    /// shown.
+    /// Shows what keys that are joined with more sources than before make graver; gives the nodes that
+    /// dealt with them. Sums do not change.
+    pub(super) fn widen_direct_of(
+        &self,
+        hops: &mut Hops,
+        widened: &HashSet<PackedKey>,
+    ) -> HashSet<Node> {
+        let onward = self.ground().onward(hops.direction);
+        let mut transactions = Transactions::new();
+        let mut dealt = HashSet::new();
+        for key in widened {
+            let sources: Vec<_> = self.parties.standing(key, hops.kind).collect();
+            for near in self.nodes.of_key(key) {
+                for edge in onward.pieces(near).flatten().filter(|edge| edge.counts()) {
+                    let Some(tag) = self.gravest(&sources, edge) else { continue };
+                    if self.nodes.has(edge.node(), TX) {
+                        self.note_graver(&mut transactions, edge.node(), tag);
+                    } else {
+                        self.show_graver(hops, edge, tag);
+                        dealt.insert(edge.node());
+                    }
+                }
+            }
+        }
+        for (&tx, &tag) in &transactions {
+            for leg in onward.pieces(tx).flatten().filter(|leg| leg.counts()) {
+                self.show_graver(hops, leg, tag);
+                dealt.insert(leg.node());
+            }
+        }
+        dealt
+    }
+
+    /// Shows a source of a transfer or leg that is summed, where it is graver than the one shown.
     fn show_graver(&self, hops: &mut Hops, leg: &Edge, tag: Tag) {
         let arrival = leg.key ^ mask(hops.direction);
         if let Some(dealt) = hops.dealt.get_mut(&leg.node())
@@ -113,20 +145,25 @@ impl World {
         edge: &Edge,
         within: &mut Transactions,
     ) {
-        let far = edge.node();
-        let clock = self.nodes.clock(far);
-        let tag = || {
-            let timing = |source| self.ground().timing(source, clock, edge.key);
-            let tags = sources.iter().map(|&source| Tag::new(1, timing(source), source));
-            tags.min_by_key(|tag| self.gravity(0, *tag))
-        };
-        if !self.nodes.has(far, TX) {
+        let tag = || self.gravest(sources, edge);
+        if !self.nodes.has(edge.node(), TX) {
             self.add_direct(hops, edge, false, tag);
-            return;
+        } else if let Some(tag) = tag() {
+            self.note_graver(within, edge.node(), tag);
         }
-        let Some(tag) = tag() else { return };
-        let best = within.entry(far).or_insert(tag);
-        // All at one moment.
+    }
+
+    /// The gravest that an edge of a key with these sources shows.
+    fn gravest(&self, sources: &[Origin], edge: &Edge) -> Option<Tag> {
+        let clock = self.nodes.clock(edge.node());
+        let timing = |source| self.ground().timing(source, clock, edge.key);
+        let tags = sources.iter().map(|&source| Tag::new(1, timing(source), source));
+        tags.min_by_key(|tag| self.gravity(0, *tag))
+    }
+
+    /// Keeps the gravest of a transaction: all of its inputs are at one moment.
+    fn note_graver(&self, transactions: &mut Transactions, tx: Node, tag: Tag) {
+        let best = transactions.entry(tx).or_insert(tag);
         if self.gravity(0, tag) < self.gravity(0, *best) {
             *best = tag;
         }
