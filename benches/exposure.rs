@@ -362,7 +362,7 @@ fn changes(
         });
         spent += time;
         slowest = slowest.max(time);
-        rebuilt += u32::from(made.was == lazaretto::exposure::Was::Rebuilt);
+        rebuilt += u32::from(made.was == lazaretto::exposure::Relabelling::Rebuilt);
         bytes += made.delta.map_or(0, |delta| delta.len());
     }
     println!(

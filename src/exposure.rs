@@ -87,23 +87,21 @@ use crate::domain::chain::Chain;
 use crate::domain::list::{ListId, ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 
+mod backward_search;
 mod build;
 mod clock;
 mod clusters;
-mod cone;
 mod counterparties;
 mod dust;
 mod edges;
 mod evidence;
-mod ground;
 mod hops;
 mod hub_list;
 mod hubs;
 mod labels;
 mod nodes;
-mod parties;
+mod path_ends;
 mod persist;
-mod prospect;
 mod publish;
 mod relax;
 mod search;
@@ -111,6 +109,8 @@ mod seeds;
 mod shares;
 mod table;
 mod unvalued;
+mod view;
+mod what_if;
 mod world;
 
 #[cfg(test)]
@@ -119,15 +119,15 @@ mod tests;
 
 pub use clusters::{ClusterMember, ClusterPage, ClusterQuery, CommonInputSearch, Join, JoinChain};
 pub use counterparties::{Dealing, Dealings};
-pub use evidence::Evidence;
+pub use evidence::LabelEvidence;
 pub use hub_list::{Hub, HubPage, HubPlace, HubQuery, Volume};
 pub use labels::{Basis, KeyLabels, Labels};
 pub use persist::LabelsError;
-pub use prospect::{Arrived, Tie, after};
 pub use search::{HopRef, Nearest, Path, PathQuery, Search};
 pub use shares::NotCounted;
 pub use unvalued::{Unvalued, UnvaluedSearch};
-pub use world::{Relabelled, Was, World};
+pub use what_if::{FirstArrival, ProspectiveLabel, after};
+pub use world::{Relabelled, Relabelling, World};
 
 /// To be raised with every change of what labels say of the same transfers and parties: stored ones
 /// are then built anew.
@@ -150,7 +150,6 @@ pub struct Settings {
     pub max_hops: u8,
     /// A key with more distinct counterparties is a hub, which ends paths.
     pub hub_limit: u32,
-    /// The valued assets.
     pub assets: AssetTable,
     /// The most keys that are taken for one owner's by common inputs.
     pub cluster_limit: u32,
@@ -164,11 +163,8 @@ pub const DEFAULT_CLUSTER_LIMIT: u32 = 10_000;
 /// A listed key, from which paths begin (or at which they end). Orders by list, listing, key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
-    /// The list.
     pub list: ListId,
-    /// The listing.
     pub listing: RowKey,
-    /// The key.
     pub key: PackedKey,
     /// The kind of the list; never [`ListKind::Service`].
     pub kind: ListKind,
@@ -197,7 +193,7 @@ impl Source {
 pub enum StopReason {
     /// A tag says that it is a service.
     Service,
-    /// Nobody controls it: a burn or system address.
+    /// A burn or system address, without an owner.
     Nobody,
     /// It is the contract of a valued token.
     TokenContract,
@@ -215,7 +211,6 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
     pub const ALL: [Self; 2] = [Self::ReceivedFrom, Self::SentTo];
 }
 
@@ -256,7 +251,6 @@ impl Direct {
 }
 
 impl Timing {
-    /// Every timing.
     pub const ALL: [Self; 3] = [Self::After, Self::Before, Self::Unknown];
 
     /// The name used in policies and the proto.
@@ -272,9 +266,7 @@ impl Timing {
 /// How a key is tied to listed keys of one kind, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
-    /// Which way funds went.
     pub direction: Direction,
-    /// The kind of list.
     pub kind: ListKind,
     /// Whether the other end of the key's own transfer is an untagged hub with exposure of its own,
     /// at one hop less, where paths end. Stands beside the label without it, if there is one.
@@ -296,7 +288,6 @@ pub struct Label {
 /// That a key is joined with a listed one of a kind by common inputs: an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommonInput {
-    /// The kind of list.
     pub kind: ListKind,
     /// Whether the key itself stood beside the listed one as an input of one transaction.
     pub is_beside: bool,

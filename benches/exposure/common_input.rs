@@ -9,7 +9,7 @@ use lazaretto::domain::chain::Chain;
 use lazaretto::domain::list::{ListKind, RowKey};
 use lazaretto::domain::packed_key::PackedKey;
 use lazaretto::exposure::{
-    ClusterQuery, DEFAULT_CLUSTER_LIMIT, Labels, Settings, Source, Was, World,
+    ClusterQuery, DEFAULT_CLUSTER_LIMIT, Labels, Relabelling, Settings, Source, World,
 };
 
 use super::utxo::{Payer, Utxo, holder, transfer};
@@ -270,7 +270,7 @@ fn appends(run: &Run, utxo: &Utxo, world: &mut World) {
         });
         spent += time;
         slowest = slowest.max(time);
-        rebuilt += u32::from(made.was == Was::Rebuilt);
+        rebuilt += u32::from(made.was == Relabelling::Rebuilt);
     }
     println!(
         "appended and relabelled in batches of {BATCH}: {:.0} transactions a second, slowest batch \

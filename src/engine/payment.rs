@@ -13,7 +13,7 @@ use crate::domain::key_id::KeyId;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{
-    Arrived, Direct, Direction, Source, StopReason, Tie, Unvalued, World, after,
+    Direct, Direction, FirstArrival, ProspectiveLabel, Source, StopReason, Unvalued, World, after,
 };
 use crate::screening::payment::{Effect, Payment, Prospect};
 use crate::screening::snapshot::Snapshot;
@@ -137,7 +137,7 @@ impl<'s> LookUp<'_, 's> {
     fn prospects(&self, payment: &Payment) -> Vec<(usize, Prospect<'s>)> {
         let others: Vec<Keys> =
             payment.others().iter().filter_map(|text| self.keys(text, payment)).collect();
-        let mut passed_on: HashMap<&KeyId, Vec<Tie>> = HashMap::new();
+        let mut passed_on: HashMap<&KeyId, Vec<ProspectiveLabel>> = HashMap::new();
         for key in others.iter().flatten() {
             passed_on.entry(key).or_insert_with(|| self.passed_on(key, payment));
         }
@@ -179,7 +179,7 @@ impl<'s> LookUp<'_, 's> {
         payment: &Payment,
         own: &[Option<Keys>],
         others: &'k [Keys],
-        passed_on: &mut HashMap<&'k KeyId, Vec<Tie>>,
+        passed_on: &mut HashMap<&'k KeyId, Vec<ProspectiveLabel>>,
     ) {
         let own: Vec<&KeyId> = own.iter().flatten().flatten().collect();
         let mut within = Vec::new();
@@ -191,12 +191,13 @@ impl<'s> LookUp<'_, 's> {
             let ties = self.dealt(payment, (&keys, hub), others, passed_on);
             let before = self.ties(&PackedKey::from(hub), payment.direction);
             for tie in ties.into_iter().filter(|tie| !tie.hub) {
-                let is_nearer =
-                    |known: &Tie| known.kind != tie.kind || known.hub || tie.hops < known.hops;
+                let is_nearer = |known: &ProspectiveLabel| {
+                    known.kind != tie.kind || known.hub || tie.hops < known.hops
+                };
                 // The latest of what was sent, the first of what was received.
                 if payment.direction == Direction::SentTo || before.iter().all(is_nearer) {
                     let hops = tie.hops.saturating_add(1);
-                    within.push((hub, Tie { hub: true, hops, direct: None, ..tie }));
+                    within.push((hub, ProspectiveLabel { hub: true, hops, direct: None, ..tie }));
                 }
             }
         }
@@ -211,8 +212,8 @@ impl<'s> LookUp<'_, 's> {
         payment: &Payment,
         (keys, key): (&Keys, &KeyId),
         others: &[Keys],
-        passed_on: &HashMap<&KeyId, Vec<Tie>>,
-    ) -> Vec<Tie> {
+        passed_on: &HashMap<&KeyId, Vec<ProspectiveLabel>>,
+    ) -> Vec<ProspectiveLabel> {
         // Who is listed, or joined with a listed one, is tied to nobody of the kind.
         let mut listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
         listed.extend(self.joined(&PackedKey::from(key)).into_iter().map(|of| of.kind));
@@ -297,10 +298,10 @@ impl<'s> LookUp<'_, 's> {
         &self,
         payment: &Payment,
         (keys, key): (&Keys, &KeyId),
-        now: &[Tie],
+        now: &[ProspectiveLabel],
         others: &[Keys],
-        passed_on: &HashMap<&KeyId, Vec<Tie>>,
-    ) -> Vec<Tie> {
+        passed_on: &HashMap<&KeyId, Vec<ProspectiveLabel>>,
+    ) -> Vec<ProspectiveLabel> {
         let ties = self.dealt(payment, (keys, key), others, passed_on);
         let packed = PackedKey::from(key);
         let moved = (&payment.chain, &payment.asset, payment.own_amount());
@@ -313,13 +314,13 @@ impl<'s> LookUp<'_, 's> {
     }
 
     /// What somebody who deals with a key now is tied to by that.
-    fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<Tie> {
+    fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<ProspectiveLabel> {
         let direction = payment.direction;
         let sources = self.scope.sources_at(key);
-        let own = sources.into_iter().map(|source| Tie::to_source(source, self.now));
+        let own = sources.into_iter().map(|source| ProspectiveLabel::to_source(source, self.now));
         let packed = PackedKey::from(key);
         let joined = self.joined(&packed).into_iter();
-        let joined = joined.map(|source| Tie::to_joined(source, self.now));
+        let joined = joined.map(|source| ProspectiveLabel::to_joined(source, self.now));
         let mut passed_on: Vec<_> = own.chain(joined).collect();
         let hub = match self.stop(key, payment) {
             None => false,
@@ -334,13 +335,13 @@ impl<'s> LookUp<'_, 's> {
             let first = self.labelled_world();
             let first = first.and_then(|world| world.arrival(&packed, tie.kind));
             let first = match first {
-                Some(Arrived { hops, source, timing, common_input }) => {
-                    Tie { hops, source, timing, common_input, ..tie }
+                Some(FirstArrival { hops, source, timing, common_input }) => {
+                    ProspectiveLabel { hops, source, timing, common_input, ..tie }
                 }
                 None => tie,
             };
             let hops = first.hops.saturating_add(1);
-            passed_on.push(Tie { hub, hops, direct: None, ..first });
+            passed_on.push(ProspectiveLabel { hub, hops, direct: None, ..first });
         }
         passed_on
     }
@@ -397,7 +398,7 @@ impl<'s> LookUp<'_, 's> {
     }
 
     /// What a key is tied to now: by labels, or by a search where they do not answer.
-    fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
+    fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<ProspectiveLabel> {
         let Some(sources) = &self.sources else { return self.scope.labelled(key, direction) };
         let Some((world, budget)) = self.searchable() else { return Vec::new() };
         let (searched, _, examined) = Engine::search(world, self.scope, &[*key], sources, budget);
@@ -405,7 +406,7 @@ impl<'s> LookUp<'_, 's> {
         let found = searched.found.into_iter().filter(|(near, _)| near.direction == direction);
         let tie = |(near, source): (Near, Source)| {
             let Near { kind, hub, hops, timing, direct, common_input, .. } = near;
-            Tie { kind, hub, hops, source, timing, direct, common_input }
+            ProspectiveLabel { kind, hub, hops, source, timing, direct, common_input }
         };
         found.map(tie).collect()
     }

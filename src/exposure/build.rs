@@ -8,10 +8,10 @@
 //! without a label take one, since nothing goes on from there.
 
 use super::edges::Edge;
-use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
 use super::nodes::{Node, STOP, TWIN};
-use super::parties::Origin;
+use super::path_ends::Origin;
+use super::view::{GraphView, mask};
 use super::{Direction, Timing};
 
 /// An entry that was made at a level, to be followed at the next.
@@ -36,7 +36,7 @@ struct Slot {
 
 /// The work of a build.
 struct Build<'a> {
-    ground: Ground<'a>,
+    view: GraphView<'a>,
     direction: Direction,
     mask: u64,
     hops: Hops,
@@ -51,28 +51,28 @@ struct Build<'a> {
 
 /// Builds the labels of a direction and kind; those by hubs and shares are not among them. Edges
 /// must be folded.
-pub(super) fn build(ground: Ground<'_>, direction: Direction, kind: usize) -> Hops {
-    let nodes = ground.nodes.len();
+pub(super) fn build(view: GraphView<'_>, direction: Direction, kind: usize) -> Hops {
+    let nodes = view.nodes.len();
     let mut build = Build {
-        ground,
+        view,
         direction,
         mask: mask(direction),
         hops: Hops::new(direction, kind),
         slots: vec![Slot { best: u64::MAX, tail: NONE, left: u32::MAX }; nodes],
-        has_transactions: ground.nodes.has_transactions(),
+        has_transactions: view.nodes.has_transactions(),
         fresh: 0,
         addresses: Vec::new(),
         transactions: Vec::new(),
     };
     build.hops.heads = vec![NONE; nodes];
-    for (key, origin) in ground.parties.of_kind(kind) {
-        for node in ground.nodes.of_key(&key) {
+    for (key, origin) in view.parties.of_kind(kind) {
+        for node in view.nodes.of_key(&key) {
             let tag = Tag::new(0, Timing::Unknown, origin);
             let reached = build.push(node, 0, tag);
             build.addresses.push(reached);
         }
     }
-    for level in 0..ground.max_hops {
+    for level in 0..view.max_hops {
         if build.addresses.is_empty() {
             break;
         }
@@ -84,29 +84,29 @@ pub(super) fn build(ground: Ground<'_>, direction: Direction, kind: usize) -> Ho
 impl Build<'_> {
     /// Follows what was reached over `level` hops.
     fn level(&mut self, level: u8) {
-        let deepest = level + 1 == self.ground.max_hops;
+        let deepest = level + 1 == self.view.max_hops;
         self.fresh = self.hops.pool.len() as u32;
-        let ground = self.ground;
+        let view = self.view;
         for Reached { node, entry, before } in std::mem::take(&mut self.addresses) {
             let Entry { arrival, tag, .. } = self.hops.pool[entry as usize];
-            if level > 0 && ground.nodes.has(node, STOP) {
+            if level > 0 && view.nodes.has(node, STOP) {
                 continue;
             }
-            if level > 0 && !ground.nodes.has(node, TWIN) {
+            if level > 0 && !view.nodes.has(node, TWIN) {
                 self.leave(node, arrival, tag, deepest);
                 continue;
             }
-            ground.departures(self.direction, node, arrival, before, |twin, piece| {
+            view.departures(self.direction, node, arrival, before, |twin, piece| {
                 if level == 0 {
                     self.leave_source(twin, tag.origin(), piece, deepest);
-                } else if !ground.cuts(self.direction, node, twin) {
+                } else if !view.cuts(self.direction, node, twin) {
                     self.offer_all(piece, tag, deepest);
                 }
             });
         }
         for Reached { node, entry, .. } in std::mem::take(&mut self.transactions) {
             let tag = self.hops.pool[entry as usize].tag;
-            for piece in ground.onward(self.direction).pieces(node) {
+            for piece in view.onward(self.direction).pieces(node) {
                 self.offer_all(piece, tag, deepest);
             }
         }
@@ -114,7 +114,7 @@ impl Build<'_> {
 
     /// Offers the edges that are left of a node that is alone, from an arrival on.
     fn leave(&mut self, node: Node, arrival: u64, tag: Tag, deepest: bool) {
-        let edges = self.ground.onward(self.direction).folded(node);
+        let edges = self.view.onward(self.direction).folded(node);
         let left = edges.len().min(self.slots[node as usize].left as usize);
         let fold = self.mask;
         let departs = |edge: &&Edge| edge.key ^ fold >= arrival;
@@ -135,9 +135,9 @@ impl Build<'_> {
 
     /// The first hop, where it shows whether the transfer was before the listing.
     fn leave_source(&mut self, node: Node, origin: Origin, piece: &[Edge], deepest: bool) {
-        let clock = self.ground.nodes.clock(node);
+        let clock = self.view.nodes.clock(node);
         for edge in piece {
-            let timing = self.ground.timing(origin, clock, edge.key);
+            let timing = self.view.timing(origin, clock, edge.key);
             self.offer_all(std::slice::from_ref(edge), Tag::new(0, timing, origin), deepest);
         }
     }
@@ -172,13 +172,13 @@ impl Build<'_> {
     /// Takes an arrival that is no later than the best of a node, if it is better.
     fn take(&mut self, node: Node, arrival: u64, best: u64, at: u32, tag: Tag, deepest: bool) {
         let is_fresh = at != NONE && at >= self.fresh;
-        let is_tx = self.has_transactions && self.ground.is_tx(node);
+        let is_tx = self.has_transactions && self.view.is_tx(node);
         if !is_fresh && (arrival == best || (deepest && at != NONE && !is_tx)) {
             return;
         }
         let tag = if is_tx { tag } else { tag.at(tag.hops() + 1) };
         if is_fresh {
-            let ranks = self.ground.parties;
+            let ranks = self.view.parties;
             let entry = &mut self.hops.pool[at as usize];
             let rank = |tag: Tag| (ranks.rank(tag.origin()), tag.timing());
             // The best is the arrival of a fresh entry.

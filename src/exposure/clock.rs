@@ -1,4 +1,4 @@
-//! Clocks: what orders transfers, and what chain time it is at a position. Knows no nodes.
+//! Clocks: what orders transfers, and what chain time it is at a position.
 //!
 //! Each chain has a clock for the transfers whose position is known and one for the others. On one
 //! clock positions ("keys") compare as numbers, equal ones being simultaneous; between clocks chain
@@ -15,7 +15,6 @@ pub(super) type ClockId = u16;
 /// Bits below the height (or the time) in a key.
 const BELOW: u32 = 24;
 
-/// Every clock.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     clocks: Vec<Clock>,

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::dust::Work;
 use super::hub_list::Volume;
 use super::nodes::Node;
-use super::parties::{KINDS, Origin};
+use super::path_ends::{KINDS, Origin};
 use super::seeds::Seeds;
 use super::{CommonInput, Source, World};
 use crate::domain::chain::Chain;
@@ -26,9 +26,7 @@ use crate::domain::packed_key::PackedKey;
 pub struct Join {
     /// The row of the transaction.
     pub row: u64,
-    /// One key.
     pub from: PackedKey,
-    /// The other.
     pub to: PackedKey,
     /// The chain time, in Unix seconds.
     pub time: u64,
@@ -70,7 +68,6 @@ pub struct ClusterQuery {
 /// A member of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterMember {
-    /// The member.
     pub key: PackedKey,
     /// The first transaction that joins it with another member, from it to the other; `None` where
     /// the page may look at no more.
@@ -150,7 +147,7 @@ impl World {
         firsts.dedup();
         let mut found = Vec::new();
         let earlier = Work::new(budget.min(MOST_MEMBERS));
-        let reach = Reach { ground: self.ground(), until, limit: usize::MAX, work: &earlier };
+        let reach = Reach { view: self.view(), until, limit: usize::MAX, work: &earlier };
         let reached = Reached { reach, known: RefCell::default() };
         for (&kind, sources) in &by_kind {
             if keys.iter().any(|key| sources.contains_key(key)) {
@@ -178,7 +175,7 @@ impl World {
         first: Node,
         reached: &Reached<'_>,
     ) -> Option<(CommonInput, &'a Source)> {
-        if let Some(joined) = seeds.joined(first) {
+        if let Some(joined) = seeds.joined_with(first) {
             let source = joined.seeds.first()?.source;
             let (kind, is_beside) = (source.kind, joined.is_beside);
             return Some((CommonInput { kind, is_beside, is_cut: false }, source));
@@ -201,7 +198,7 @@ impl World {
         budget: u64,
     ) -> JoinChain {
         let work = Work::new(budget);
-        let reach = Reach { ground: self.ground(), until, limit: usize::MAX, work: &work };
+        let reach = Reach { view: self.view(), until, limit: usize::MAX, work: &work };
         let mut joins = Vec::new();
         let firsts: BTreeSet<Node> =
             self.targets(keys).into_iter().map(|node| self.nodes.first(node)).collect();
@@ -245,7 +242,7 @@ impl World {
                 if looked_at.contains(&tx) {
                     continue;
                 }
-                reach.work.add(inputs.read(reach.ground, tx));
+                reach.work.add(inputs.read(reach.view, tx));
                 // A stop, or one of several holders, is an input and not joined.
                 let is_joined = |from: &Node| inputs.keys.binary_search(from).is_ok();
                 let mut froms = of_tx.iter().map(|&(.., from)| from);
@@ -292,8 +289,7 @@ impl World {
         let members: Vec<Node> = roots.iter().flat_map(|&root| sets.members(root)).collect();
         page.volumes = self.volumes_of(&members);
         let work = Work::new(query.budget);
-        let reach =
-            Reach { ground: self.ground(), until: u64::MAX, limit: usize::MAX, work: &work };
+        let reach = Reach { view: self.view(), until: u64::MAX, limit: usize::MAX, work: &work };
         let mut wanted: Vec<Node> = members.clone();
         wanted.retain(|&node| query.after.is_none_or(|after| *self.nodes.key(node) > after));
         let is_more = wanted.len() > query.limit;

@@ -13,11 +13,10 @@ const MOST_OTHERS: usize = 100;
 /// A transfer seen from a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dealing {
-    /// The row.
     pub row: u64,
     /// Whether the key received; else it sent. A row that does both stands twice.
     pub received: bool,
-    /// The keys at the other end, at most 100; none where nobody or nobody known is there.
+    /// The keys at the other end, at most 100; none where the other end is absent or unknown.
     pub others: Vec<PackedKey>,
     /// Why it does not count for exposure; `None` where it does.
     pub why_not: Option<NotCounted>,
@@ -25,7 +24,6 @@ pub struct Dealing {
     pub adds_up: bool,
 }
 
-/// A page of dealings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dealings {
     /// By row.
@@ -62,7 +60,7 @@ impl World {
                     if at < cursor || is_full {
                         continue;
                     }
-                    let why_not = self.moves.of(is_tx, edge.id).0.why();
+                    let why_not = self.values.of(is_tx, edge.id).0.why();
                     let dealing = page.entry(at).or_insert_with(|| Dealing {
                         row,
                         received: is_received,

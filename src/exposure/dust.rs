@@ -17,11 +17,11 @@ use hashbrown::{HashMap, HashSet};
 
 use super::clock::ClockId;
 use super::edges::{Adjacency, Appended, Edge, Edges};
-use super::ground::Ground;
 use super::nodes::{DUSTY, FIRST, Node};
-use super::parties::Groups;
-use super::shares::{AssetId, Judge, NotCounted};
-use super::world::Moves;
+use super::path_ends::PartyGroups;
+use super::shares::{AssetId, NotCounted, Valuation};
+use super::view::GraphView;
+use super::world::TransferValues;
 use crate::domain::packed_key::PackedKey;
 
 mod recount;
@@ -85,10 +85,10 @@ pub(super) struct Payment {
 /// What dust is added up from.
 #[derive(Clone, Copy)]
 pub(super) struct Adding<'a> {
-    pub ground: Ground<'a>,
-    pub moves: &'a Moves,
-    pub judge: &'a Judge,
-    pub groups: &'a Groups,
+    pub view: GraphView<'a>,
+    pub values: &'a TransferValues,
+    pub valuation: &'a Valuation,
+    pub groups: &'a PartyGroups,
     pub work: &'a Work,
 }
 
@@ -119,8 +119,8 @@ impl Adding<'_> {
     }
 
     fn each_end(&self, node: Node, mut visit: impl FnMut(End)) {
-        match self.groups.of(self.ground.nodes.key(node)) {
-            [] => visit(End::Key(self.ground.nodes.first(node))),
+        match self.groups.of(self.view.nodes.key(node)) {
+            [] => visit(End::Key(self.view.nodes.first(node))),
             parties => parties.iter().for_each(|&party| visit(End::Party(party))),
         }
     }
@@ -129,7 +129,7 @@ impl Adding<'_> {
     pub fn ends_of(&self, key: &PackedKey) -> Vec<End> {
         match self.groups.of(key) {
             [] => self
-                .ground
+                .view
                 .nodes
                 .of_key(key)
                 .first()
@@ -153,7 +153,7 @@ impl Adding<'_> {
 
     /// The nodes of an end on a clock.
     fn nodes(&self, end: End, clock: ClockId) -> Rc<EndNodes> {
-        let nodes = self.ground.nodes;
+        let nodes = self.view.nodes;
         let party = match end {
             End::Key(first) => return Rc::new(self.on_clock(nodes.group(&first).to_vec(), clock)),
             End::Party(party) => party,
@@ -169,9 +169,9 @@ impl Adding<'_> {
     }
 
     fn on_clock(&self, mut nodes: Vec<Node>, clock: ClockId) -> EndNodes {
-        nodes.retain(|&node| self.ground.nodes.clock(node) == clock);
+        nodes.retain(|&node| self.view.nodes.clock(node) == clock);
         nodes.sort_unstable();
-        let Edges { out, into, .. } = self.ground.edges;
+        let Edges { out, into, .. } = self.view.edges;
         let degree = |edges: &Adjacency| {
             nodes.iter().flat_map(|&node| edges.pieces(node)).map(<[_]>::len).sum()
         };
@@ -181,7 +181,7 @@ impl Adding<'_> {
 
     /// The pairs that an edge between a holder and another is summed in.
     pub fn pairs(&self, holder: Node, other: Node, edge: &Appended, side: Side) -> Vec<Pair> {
-        let clock = self.ground.nodes.clock(holder);
+        let clock = self.view.nodes.clock(holder);
         let asset = self.asset(edge, side);
         let others = self.ends(other);
         let with = |holder: End| {
@@ -190,7 +190,7 @@ impl Adding<'_> {
         self.ends(holder).into_iter().flat_map(with).collect()
     }
 
-    /// Visits what moves between the holders and whoever is at the other end: `at` are the holders,
+    /// Visits what moves between the holders and the other end: `at` are the holders,
     /// or else the others. With the holder's edge come its node and the node at the other end.
     fn scan(
         &self,
@@ -200,7 +200,7 @@ impl Adding<'_> {
         mut visit: impl FnMut(Node, Node, Appended),
     ) {
         let leaves = side.is_sent() == are_holders;
-        let Edges { out, into, .. } = self.ground.edges;
+        let Edges { out, into, .. } = self.view.edges;
         let adjacency = |leaves| if leaves { out } else { into };
         for &node in at {
             for edge in adjacency(leaves).pieces(node).flatten() {
@@ -208,7 +208,7 @@ impl Adding<'_> {
                     return;
                 }
                 let end = edge.node();
-                if self.ground.is_tx(end) != side.is_leg() || end < FIRST {
+                if self.view.is_tx(end) != side.is_leg() || end < FIRST {
                     continue;
                 }
                 let own = if leaves { edge.leaving(node) } else { edge.arriving(node) };
@@ -225,7 +225,7 @@ impl Adding<'_> {
                         return;
                     }
                     let beyond = leg.node();
-                    if beyond < FIRST || self.ground.nodes.group(&node).contains(&beyond) {
+                    if beyond < FIRST || self.view.nodes.group(&node).contains(&beyond) {
                         continue;
                     }
                     if are_holders {
@@ -242,12 +242,12 @@ impl Adding<'_> {
     /// Whether dust is added up in a transaction.
     fn is_summed(&self, tx: Node) -> bool {
         let count = |edges: &Adjacency| edges.pieces(tx).map(<[_]>::len).sum::<usize>();
-        count(&self.ground.edges.out).saturating_mul(count(&self.ground.edges.into)) <= MOST_PAIRS
+        count(&self.view.edges.out).saturating_mul(count(&self.view.edges.into)) <= MOST_PAIRS
     }
 
     /// What an edge is as a payment; `None` where it is none.
     fn payment(&self, edge: Appended, side: Side) -> Option<Payment> {
-        let (fact, units) = self.moves.of(side.is_leg(), edge.id);
+        let (fact, units) = self.values.of(side.is_leg(), edge.id);
         match fact.why() {
             None => Some(Payment { edge, dust: None }),
             // What cannot be told from other assets reaches the floor at once.
@@ -328,16 +328,16 @@ impl Adding<'_> {
                 return None;
             }
             sum = sum.saturating_add(payment.dust.unwrap_or(u64::MAX));
-            self.judge.is_floor(asset, sum).then_some(payment.edge.key)
+            self.valuation.is_floor(asset, sum).then_some(payment.edge.key)
         })
     }
 
     /// Every dust payment that counts.
     pub fn all_counting(&self) -> Vec<Appended> {
-        let nodes = self.ground.nodes;
+        let nodes = self.view.nodes;
         let mut holders: HashSet<(End, ClockId)> = HashSet::new();
         for node in FIRST..nodes.len() as Node {
-            if nodes.has(node, DUSTY) && !self.ground.is_tx(node) {
+            if nodes.has(node, DUSTY) && !self.view.is_tx(node) {
                 self.each_end(node, |end| {
                     holders.insert((end, nodes.clock(node)));
                 });
@@ -352,7 +352,7 @@ impl Adding<'_> {
         found
     }
 
-    /// The dust payments of a holder that count, whoever is at the other end.
+    /// The dust payments of a holder that count, with any other end.
     fn counting_of(&self, holder: End, clock: ClockId, side: Side, found: &mut Vec<Appended>) {
         let nodes = self.nodes(holder, clock);
         let mut with_dust: HashSet<(End, AssetId)> = HashSet::new();
@@ -416,7 +416,7 @@ impl Adding<'_> {
 
     /// Who has legs at the other side of a transaction.
     fn others(&self, holder: Node, tx: Node, side: Side) -> impl Iterator<Item = Node> {
-        let Ground { edges, nodes, .. } = self.ground;
+        let GraphView { edges, nodes, .. } = self.view;
         let legs = if side == Side::Input { &edges.out } else { &edges.into };
         let legs = legs.pieces(tx).flatten().map(Edge::node);
         legs.filter(move |node| *node >= FIRST && !nodes.group(&holder).contains(node))
@@ -428,7 +428,7 @@ impl Adding<'_> {
         if from < FIRST || to < FIRST {
             return None;
         }
-        let part = match (self.ground.is_tx(from), self.ground.is_tx(to)) {
+        let part = match (self.view.is_tx(from), self.view.is_tx(to)) {
             (true, _) => Part { holder: to, tx: Some(from), side: Side::Output },
             (_, true) => Part { holder: from, tx: Some(to), side: Side::Input },
             _ => Part { holder: from, tx: None, side: Side::Transfer },
@@ -437,16 +437,16 @@ impl Adding<'_> {
     }
 
     fn is_dust(&self, edge: &Appended, side: Side) -> bool {
-        self.moves.is_dust(side.is_leg(), edge.id)
+        self.values.is_dust(side.is_leg(), edge.id)
     }
 
     fn asset(&self, edge: &Appended, side: Side) -> AssetId {
-        self.moves.of(side.is_leg(), edge.id).0.asset()
+        self.values.of(side.is_leg(), edge.id).0.asset()
     }
 
     /// Whether dust that does not count may stand at a node, or its party, at a key or later.
     fn dust_may_follow(&self, node: Node, leaves: bool, key: u64) -> bool {
-        let Ground { edges, nodes, .. } = self.ground;
+        let GraphView { edges, nodes, .. } = self.view;
         let edges = if leaves { &edges.out } else { &edges.into };
         let is_dust_at = |twin: &Node| {
             nodes.has(*twin, DUSTY)

@@ -1,5 +1,5 @@
 //! Edges in both directions, per node in the order of their keys: a large base, a few runs of what
-//! came since, and a tail that is not sorted yet. Knows nothing of what an edge means.
+//! came since, and a tail that is not sorted yet.
 //!
 //! 16 bytes an edge and direction. A tail as large as the base is folded into it, so that an import
 //! costs about two counting sorts in all, or a quarter as large when it is to be read; a smaller one
@@ -69,11 +69,9 @@ impl Edge {
 /// An edge that was appended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Appended {
-    /// When.
     pub key: u64,
-    /// Where from; may be a node that stands for nobody.
+    /// Where from: [`super::nodes::NULL`] where there is no sender.
     pub from: Node,
-    /// Where to, and [`UNCOUNTED`].
     to: u32,
     /// As [`Edge::id`].
     pub id: u32,
@@ -84,7 +82,6 @@ impl Appended {
         Self { key, from, to: if counts { to } else { to | UNCOUNTED }, id }
     }
 
-    /// Where to.
     pub fn to(&self) -> Node {
         self.to & !UNCOUNTED
     }
@@ -112,12 +109,10 @@ impl Appended {
     }
 }
 
-/// All edges.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
     /// By where they come from.
     pub out: Adjacency,
-    /// By where they go.
     pub into: Adjacency,
     tail: Vec<Appended>,
 }
@@ -184,7 +179,7 @@ impl Edges {
         self.fold(nodes);
     }
 
-    /// The number of edges, each counted once (an end that stands for nobody has none).
+    /// The number of edges, each counted once (the null address has none).
     pub fn len(&self) -> usize {
         self.out.len().max(self.into.len()) + self.tail.len()
     }

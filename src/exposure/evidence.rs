@@ -4,12 +4,12 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::edges::Edge;
-use super::ground::mask;
 use super::hops::{Entry, Hops, Tag};
 use super::nodes::{FIRST, Node, STOP, TX, UNKNOWN};
-use super::parties::{Origin, kind_index};
+use super::path_ends::{Origin, kind_index};
 use super::search::HopRef;
 use super::shares::NotCounted;
+use super::view::mask;
 use super::{Direction, Label, World};
 use crate::domain::packed_key::PackedKey;
 
@@ -18,7 +18,7 @@ const MOST: usize = 10_000;
 
 /// What a label rests on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub struct LabelEvidence {
     /// The path that the label stands for, in the order in which funds moved.
     pub path: Vec<HopRef>,
     /// The hops when the order of time is ignored, never more than the label's; those where the
@@ -26,7 +26,6 @@ pub struct Evidence {
     pub plain_hops: u8,
     /// Chain time of the first transfer between the key and an address on a path of so few hops.
     pub first_time: Option<u64>,
-    /// Of the last one.
     pub last_time: Option<u64>,
     /// Transfers with sources of the kind themselves, by row.
     pub direct_rows: Vec<u64>,
@@ -38,7 +37,7 @@ pub struct Evidence {
     pub stops_met: Vec<PackedKey>,
     /// Untagged hubs there.
     pub hubs_met: Vec<PackedKey>,
-    /// Whether the budget ran out: what is said holds, and more may be true.
+    /// Whether the budget ran out: the answer holds, and more may be true.
     pub cut_short: bool,
     /// Edges that were looked at.
     pub examined: u64,
@@ -55,15 +54,20 @@ struct At {
 impl World {
     /// What a label of one of the keys (of one address) rests on; `None` where the working labels
     /// do not have it (any more). Looks at no more than about `budget` edges.
-    pub fn evidence(&self, keys: &[PackedKey], label: &Label, budget: u64) -> Option<Evidence> {
+    pub fn evidence(
+        &self,
+        keys: &[PackedKey],
+        label: &Label,
+        budget: u64,
+    ) -> Option<LabelEvidence> {
         let kind = kind_index(label.kind)?;
         let hops =
             self.tiers.iter().find(|of| of.direction == label.direction && of.kind == kind)?;
         let targets = self.targets(keys);
-        let mut evidence = Evidence {
+        let mut evidence = LabelEvidence {
             path: self.trace(hops, self.start(hops, &targets, label)?)?,
             plain_hops: label.hops,
-            ..Evidence::default()
+            ..LabelEvidence::default()
         };
         for &node in &targets {
             self.around(hops, node, label, budget, &mut evidence);
@@ -126,7 +130,7 @@ impl World {
     /// The hop by which it arrived, and the arrival before that; `None` if that is the source.
     fn step_back(&self, hops: &Hops, at: At) -> Option<(HopRef, Option<At>)> {
         let key = at.entry.arrival ^ mask(hops.direction);
-        let back = self.ground().back(hops.direction);
+        let back = self.view().back(hops.direction);
         for edge in back.between(at.node, key, key).flatten().filter(|edge| edge.counts()) {
             if !self.nodes.has(edge.node(), TX) {
                 if let Some(before) = self.before(hops, at, edge.node(), key) {
@@ -161,14 +165,14 @@ impl World {
     /// `Some(None)` where the tail is the source.
     fn before(&self, hops: &Hops, at: At, tail: Node, key: u64) -> Option<Option<At>> {
         let tag = at.entry.tag;
-        let ground = self.ground();
+        let view = self.view();
         let clock = self.nodes.clock(at.node);
         if tag.hops() == 1 {
             // At one hop it may be another source of the key than its first.
             let mut origins = self.parties.standing(self.nodes.key(tail), hops.kind);
             let is_it = hops.is_source(tail)
                 && origins.any(|origin| origin == tag.origin())
-                && ground.timing(tag.origin(), clock, key) == tag.timing();
+                && view.timing(tag.origin(), clock, key) == tag.timing();
             return is_it.then_some(None);
         }
         if self.nodes.has(tail, STOP) {
@@ -178,8 +182,8 @@ impl World {
         let found = self.nodes.group(&tail).iter().find_map(|&twin| {
             let entry = hops.at(twin, tag.hops() - 1).0?;
             let from = self.nodes.clock(twin);
-            let allowed = ground.convert(hops.direction, entry.arrival, from, clock) <= folded
-                && ground.cuts(hops.direction, twin, tail) == at.by_hub;
+            let allowed = view.convert(hops.direction, entry.arrival, from, clock) <= folded
+                && view.cuts(hops.direction, twin, tail) == at.by_hub;
             let is_it = allowed && entry.tag == tag.at(tag.hops() - 1);
             is_it.then_some(At { node: twin, entry, by_hub: false })
         });
@@ -187,8 +191,15 @@ impl World {
     }
 
     /// Looks at the key's own transfers.
-    fn around(&self, hops: &Hops, node: Node, label: &Label, budget: u64, found: &mut Evidence) {
-        let back = self.ground().back(hops.direction);
+    fn around(
+        &self,
+        hops: &Hops,
+        node: Node,
+        label: &Label,
+        budget: u64,
+        found: &mut LabelEvidence,
+    ) {
+        let back = self.view().back(hops.direction);
         for edge in back.pieces(node).flatten() {
             found.examined += 1;
             if found.examined > budget {
@@ -196,7 +207,7 @@ impl World {
                 return;
             }
             let is_tx = self.nodes.has(edge.node(), TX);
-            let why = self.moves.of(is_tx, edge.id).0.why();
+            let why = self.values.of(is_tx, edge.id).0.why();
             found.unvalued += u64::from(why == Some(NotCounted::UnvaluedAsset));
             if !is_tx {
                 self.look(hops, (node, edge), edge.node(), u64::from(edge.id), label, found);
@@ -224,7 +235,7 @@ impl World {
         other: Node,
         row: u64,
         label: &Label,
-        found: &mut Evidence,
+        found: &mut LabelEvidence,
     ) {
         if !edge.counts() || other < FIRST || other == node {
             return;
@@ -232,7 +243,7 @@ impl World {
         let key = *self.nodes.key(other);
         let is_source = hops.is_source(other);
         let twins = self.nodes.group(&other);
-        let is_cut = |twin: &Node| self.ground().cuts(hops.direction, *twin, other);
+        let is_cut = |twin: &Node| self.view().cuts(hops.direction, *twin, other);
         if twins.iter().any(is_cut) && !is_source {
             keep(&mut found.hubs_met, key, &mut found.cut_short);
         } else if self.nodes.has(other, STOP) && !is_source {
@@ -257,21 +268,28 @@ impl World {
         if self.nodes.has(other, STOP) {
             return false;
         }
-        let (ground, clock) = (self.ground(), self.nodes.clock(node));
+        let (view, clock) = (self.view(), self.nodes.clock(node));
         self.nodes.group(&other).iter().any(|&twin| {
             hops.at(twin, before).0.is_some_and(|entry| {
                 let from = self.nodes.clock(twin);
-                let is_it = ground.cuts(hops.direction, twin, other) == label.hub;
+                let is_it = view.cuts(hops.direction, twin, other) == label.hub;
                 is_it
-                    && ground.convert(hops.direction, entry.arrival, from, clock)
+                    && view.convert(hops.direction, entry.arrival, from, clock)
                         <= key ^ mask(hops.direction)
             })
         })
     }
 
     /// The fewest hops when time is ignored, by a search back from the key.
-    fn plain(&self, hops: &Hops, targets: &[Node], most: u8, budget: u64, found: &mut Evidence) {
-        let back = self.ground().back(hops.direction);
+    fn plain(
+        &self,
+        hops: &Hops,
+        targets: &[Node],
+        most: u8,
+        budget: u64,
+        found: &mut LabelEvidence,
+    ) {
+        let back = self.view().back(hops.direction);
         let mut seen: HashSet<Node> = targets.iter().copied().collect();
         let mut open: BTreeSet<Node> = targets.iter().copied().collect();
         // A source at the level of the label is known.
@@ -298,7 +316,7 @@ impl World {
                     }
                     let other = edge.node();
                     for &twin in self.nodes.group(&other) {
-                        if self.ground().passes(hops.direction, twin, other, depth) {
+                        if self.view().passes(hops.direction, twin, other, depth) {
                             seen.insert(twin);
                             next.insert(twin);
                         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 
 use super::nodes::Node;
-use super::parties::Origin;
+use super::path_ends::Origin;
 use super::shares::AssetId;
 use super::{Direction, Timing};
 
@@ -22,12 +22,10 @@ impl Tag {
         Self((u32::from(hops) << 28) | ((timing as u32) << 26) | origin.bits())
     }
 
-    /// The hops.
     pub fn hops(self) -> u8 {
         (self.0 >> 28) as u8
     }
 
-    /// Whether before the listing.
     pub fn timing(self) -> Timing {
         match (self.0 >> 26) & 3 {
             0 => Timing::After,
@@ -36,7 +34,6 @@ impl Tag {
         }
     }
 
-    /// Where the path begins.
     pub fn origin(self) -> Origin {
         Origin::from_bits(self.0 & ((1 << 26) - 1))
     }
@@ -54,7 +51,6 @@ pub(super) struct Entry {
     pub arrival: u64,
     /// The node's entry with more hops, or [`NONE`].
     pub next: u32,
-    /// From where.
     pub tag: Tag,
 }
 
@@ -69,7 +65,7 @@ pub(super) struct ByHub {
 
 /// What is shown of a node's direct dealings with sources, beside their units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dealt {
+pub(super) struct DirectDealing {
     /// The first arrival, folded, of those of the gravest timing.
     pub arrival: u64,
     /// Its source and timing, at one hop.
@@ -80,7 +76,7 @@ pub(super) struct Dealt {
 
 /// A node's direct dealings with sources in assets without a known value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct UnvaluedDealt {
+pub(super) struct UnvaluedDealing {
     /// How many rows they are.
     pub rows: u32,
     /// The first by order of the sources dealt with.
@@ -91,21 +87,20 @@ pub(super) struct UnvaluedDealt {
 #[derive(Debug)]
 pub(super) struct Hops {
     pub direction: Direction,
-    /// As [`super::parties::kind_index`].
+    /// As [`super::path_ends::kind_index`].
     pub kind: usize,
     /// By node: its entry with the fewest hops, or [`NONE`].
     pub heads: Vec<u32>,
     pub pool: Vec<Entry>,
     /// Entries of the pool that no node has any more.
     pub garbage: usize,
-    /// By counterparty of hubs.
     pub by_hub: HashMap<Node, ByHub>,
     /// Units that came from, or went to, sources directly, where they are known; rounded up.
     pub direct: BTreeMap<(Node, AssetId), u64>,
     /// By node that dealt with sources directly: every node with an entry of one hop.
-    pub dealt: HashMap<Node, Dealt>,
+    pub dealt: HashMap<Node, DirectDealing>,
     /// By node that dealt with sources directly in assets without a known value. No part of a label.
-    pub unvalued: HashMap<Node, UnvaluedDealt>,
+    pub unvalued: HashMap<Node, UnvaluedDealing>,
 }
 
 impl Hops {

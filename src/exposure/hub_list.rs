@@ -17,9 +17,7 @@ use crate::domain::transfer::{Amount, Asset};
 pub struct HubPlace {
     /// The chain time from which on it is a hub on the chain, in Unix seconds.
     pub since: u64,
-    /// The hub.
     pub key: PackedKey,
-    /// The chain.
     pub chain: Chain,
 }
 
@@ -69,15 +67,11 @@ pub struct Hub {
 /// decimals; `None` where that is more than is counted. Dust and transfers to itself are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
-    /// The asset.
     pub asset: Asset,
-    /// What came in.
     pub received: Option<Amount>,
-    /// What went out.
     pub sent: Option<Amount>,
 }
 
-/// A page of hubs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubPage {
     /// In the order of their places.
@@ -88,7 +82,7 @@ pub struct HubPage {
 
 /// What a look at a hub's edges says.
 #[derive(Debug, Default)]
-struct Dealt {
+struct HubDealings {
     others: HashSet<Node>,
     first: Option<(u64, u64)>,
     cut_short: bool,
@@ -200,8 +194,8 @@ impl World {
     }
 
     /// Looks at no more edges than the budget.
-    fn dealt_with(&self, nodes: &[Node], budget: u64) -> Dealt {
-        let mut dealt = Dealt::default();
+    fn dealt_with(&self, nodes: &[Node], budget: u64) -> HubDealings {
+        let mut dealt = HubDealings::default();
         let mut left = budget;
         for &node in nodes {
             for piece in self.pieces(node) {
@@ -241,7 +235,7 @@ impl World {
                 sent: valued.smallest(sent),
             })
         };
-        let mut volumes: Vec<_> = self.judge.known_on(chain).filter_map(volume).collect();
+        let mut volumes: Vec<_> = self.valuation.known_on(chain).filter_map(volume).collect();
         volumes.sort_by(|a, b| a.asset.cmp(&b.asset));
         volumes
     }

@@ -1,5 +1,5 @@
 //! Hubs: keys with more distinct counterparties on a chain than the limit, and from when on; and
-//! what their counterparties have by them. Does not say what a hub means.
+//! what their counterparties have by them.
 //!
 //! A key is a hub on a chain from the moment at which it had dealt with one more than the limit: in
 //! chain time, so that both clocks of a chain are compared. Dust does not count for it. Transfers
@@ -10,10 +10,10 @@ use hashbrown::{HashMap, HashSet};
 
 use super::clock::{ClockId, Clocks};
 use super::edges::{Appended, Edge};
-use super::ground::{Ground, mask};
 use super::hops::{ByHub, Entry, Hops, Tag};
 use super::nodes::{DUSTY, FIRST, HUB, Node, Nodes, STOP, TX};
-use super::world::Moves;
+use super::view::{GraphView, mask};
+use super::world::TransferValues;
 
 /// Counts counterparties. A key on a chain is named by its first node there.
 #[derive(Debug, Default)]
@@ -22,18 +22,16 @@ pub(super) struct HubWatch {
     watched: HashMap<Node, HashSet<Node>>,
     /// Hubs, tagged or not, with the chain time at which each became one.
     moments: HashMap<Node, u64>,
-    /// The untagged hubs.
     untagged: HashSet<Node>,
 }
 
 impl HubWatch {
-    /// Counts every key anew.
-    pub fn count_all(&mut self, ground: Ground<'_>, moves: &Moves, limit: u32) {
+    pub fn count_all(&mut self, view: GraphView<'_>, values: &TransferValues, limit: u32) {
         self.watched.clear();
         self.moments.clear();
-        for node in FIRST..ground.nodes.len() as Node {
-            if !ground.nodes.has(node, TX) && ground.first_on_chain(node) == node {
-                self.count(ground, moves, node, limit);
+        for node in FIRST..view.nodes.len() as Node {
+            if !view.nodes.has(node, TX) && view.first_on_chain(node) == node {
+                self.count(view, values, node, limit);
             }
         }
     }
@@ -41,27 +39,27 @@ impl HubWatch {
     /// Counts what was appended; returns whether any moment is new or another.
     pub fn note(
         &mut self,
-        ground: Ground<'_>,
-        moves: &Moves,
+        view: GraphView<'_>,
+        values: &TransferValues,
         edges: &[Appended],
         limit: u32,
     ) -> bool {
         let mut doubtful = HashSet::new();
         for edge in edges.iter().filter(|edge| edge.counts()) {
             for (node, other) in [(edge.from, edge.to()), (edge.to(), edge.from)] {
-                if ground.nodes.has(node, TX) {
+                if view.nodes.has(node, TX) {
                     continue;
                 }
-                if is_dust(ground, moves, node, edge.id, ground.is_tx(other)) {
+                if is_dust(view, values, node, edge.id, view.is_tx(other)) {
                     continue;
                 }
-                let first = ground.first_on_chain(node);
+                let first = view.first_on_chain(node);
                 if let Some(&moment) = self.moments.get(&first) {
-                    if ground.clocks.time(ground.nodes.clock(node), edge.key) < moment {
+                    if view.clocks.time(view.nodes.clock(node), edge.key) < moment {
                         doubtful.insert(first);
                     }
                 } else if let Some(others) = self.watched.get_mut(&first) {
-                    others.insert(ground.nodes.first(other));
+                    others.insert(view.nodes.first(other));
                     if others.len() > limit as usize {
                         doubtful.insert(first);
                     }
@@ -73,7 +71,7 @@ impl HubWatch {
         let mut changed = false;
         for first in doubtful {
             let before = self.moments.get(&first).copied();
-            self.count(ground, moves, first, limit);
+            self.count(view, values, first, limit);
             changed |= self.moments.get(&first).copied() != before;
         }
         changed
@@ -81,13 +79,13 @@ impl HubWatch {
 
     /// Goes through the edges of a key on a chain in order of time until it has one counterparty
     /// more than the limit.
-    fn count(&mut self, ground: Ground<'_>, moves: &Moves, first: Node, limit: u32) {
+    fn count(&mut self, view: GraphView<'_>, values: &TransferValues, first: Node, limit: u32) {
         self.watched.remove(&first);
         self.moments.remove(&first);
         let mut pieces: Vec<(ClockId, &[Edge])> = Vec::new();
-        for node in ground.nodes.on_chain(&first, ground.clocks) {
-            let clock = ground.nodes.clock(node);
-            for edges in [&ground.edges.out, &ground.edges.into] {
+        for node in view.nodes.on_chain(&first, view.clocks) {
+            let clock = view.nodes.clock(node);
+            for edges in [&view.edges.out, &view.edges.into] {
                 pieces.extend(edges.pieces(node).map(|piece| (clock, piece)));
             }
         }
@@ -98,7 +96,7 @@ impl HubWatch {
         // Keys of one clock order as its chain time does, and are cheaper.
         let has_one_clock = pieces.iter().all(|(clock, _)| *clock == pieces[0].0);
         let order = |clock: ClockId, edge: &Edge| {
-            if has_one_clock { edge.key } else { ground.clocks.time(clock, edge.key) }
+            if has_one_clock { edge.key } else { view.clocks.time(clock, edge.key) }
         };
         let mut heads: Vec<u64> =
             pieces.iter().map(|(clock, piece)| order(*clock, &piece[0])).collect();
@@ -106,11 +104,11 @@ impl HubWatch {
         while let Some(at) = (0..heads.len()).min_by_key(|&at| heads[at]) {
             let (clock, piece) = &mut pieces[at];
             let Some((edge, rest)) = piece.split_first() else { break };
-            let leads_to_tx = ground.is_tx(edge.node());
-            if edge.counts() && !is_dust(ground, moves, first, edge.id, leads_to_tx) {
-                others.insert(ground.nodes.first(edge.node()));
+            let leads_to_tx = view.is_tx(edge.node());
+            if edge.counts() && !is_dust(view, values, first, edge.id, leads_to_tx) {
+                others.insert(view.nodes.first(edge.node()));
                 if others.len() > limit as usize {
-                    self.moments.insert(first, ground.clocks.time(*clock, edge.key));
+                    self.moments.insert(first, view.clocks.time(*clock, edge.key));
                     return;
                 }
             }
@@ -136,7 +134,6 @@ impl HubWatch {
         self.moments.iter().map(|(&first, &moment)| (first, moment))
     }
 
-    /// The untagged hubs likewise.
     pub fn moments(&self) -> impl Iterator<Item = (Node, u64)> {
         self.untagged.iter().filter_map(|&first| Some((first, self.moment(first)?)))
     }
@@ -162,26 +159,31 @@ impl HubWatch {
 
 /// Whether an edge of a key is dust. Dust that adds up counts for paths and makes no hub, so that a
 /// list which names more addresses of a party never cuts a path.
-fn is_dust(ground: Ground<'_>, moves: &Moves, own: Node, id: u32, leads_to_tx: bool) -> bool {
-    ground.nodes.group(&own).iter().any(|&twin| ground.nodes.has(twin, DUSTY))
-        && moves.is_dust(leads_to_tx, id)
+fn is_dust(
+    view: GraphView<'_>,
+    values: &TransferValues,
+    own: Node,
+    id: u32,
+    leads_to_tx: bool,
+) -> bool {
+    view.nodes.group(&own).iter().any(|&twin| view.nodes.has(twin, DUSTY))
+        && values.is_dust(leads_to_tx, id)
 }
 
 /// Finds what every counterparty of a labelled hub has by it, anew.
-pub(super) fn by_hubs(ground: Ground<'_>, hops: &mut Hops, watch: &HubWatch) {
+pub(super) fn by_hubs(view: GraphView<'_>, hops: &mut Hops, watch: &HubWatch) {
     hops.by_hub.clear();
     let mut ignored = HashSet::new();
-    let keys: HashSet<Node> =
-        watch.untagged.iter().map(|&first| ground.nodes.first(first)).collect();
-    for &arrived in keys.iter().flat_map(|first| ground.nodes.group(first)) {
+    let keys: HashSet<Node> = watch.untagged.iter().map(|&first| view.nodes.first(first)).collect();
+    for &arrived in keys.iter().flat_map(|first| view.nodes.group(first)) {
         let entries: Vec<_> = hops.of(arrived).copied().collect();
         let direction = hops.direction;
         let mut before = u64::MAX;
         for Entry { arrival, tag, .. } in entries {
-            if tag.hops() > 0 && tag.hops() < ground.max_hops {
-                ground.departures(direction, arrived, arrival, before, |left, piece| {
-                    if ground.cuts(direction, arrived, left) {
-                        offer_edges(ground, hops, left, tag, piece, &mut ignored);
+            if tag.hops() > 0 && tag.hops() < view.max_hops {
+                view.departures(direction, arrived, arrival, before, |left, piece| {
+                    if view.cuts(direction, arrived, left) {
+                        offer_edges(view, hops, left, tag, piece, &mut ignored);
                     }
                 });
             }
@@ -193,7 +195,7 @@ pub(super) fn by_hubs(ground: Ground<'_>, hops: &mut Hops, watch: &HubWatch) {
 /// Offers the counterparties at the other end of a hub's edges what the hub has, with one hop more;
 /// notes those to whom it is an improvement.
 pub(super) fn offer_edges(
-    ground: Ground<'_>,
+    view: GraphView<'_>,
     hops: &mut Hops,
     hub: Node,
     tag: Tag,
@@ -203,15 +205,15 @@ pub(super) fn offer_edges(
     let tag = tag.at(tag.hops() + 1);
     let fold = mask(hops.direction);
     for edge in piece.iter().filter(|edge| edge.counts()) {
-        if !ground.is_tx(edge.node()) {
+        if !view.is_tx(edge.node()) {
             let by = ByHub { arrival: edge.key ^ fold, tag };
-            offer_by_hub(ground, hops, edge.node(), by, improved);
+            offer_by_hub(view, hops, edge.node(), by, improved);
             continue;
         }
-        for leg in ground.onward(hops.direction).pieces(edge.node()).flatten() {
-            if leg.counts() && !ground.nodes.group(&hub).contains(&leg.node()) {
+        for leg in view.onward(hops.direction).pieces(edge.node()).flatten() {
+            if leg.counts() && !view.nodes.group(&hub).contains(&leg.node()) {
                 let by = ByHub { arrival: leg.key ^ fold, tag };
-                offer_by_hub(ground, hops, leg.node(), by, improved);
+                offer_by_hub(view, hops, leg.node(), by, improved);
             }
         }
     }
@@ -219,14 +221,14 @@ pub(super) fn offer_edges(
 
 /// Keeps the better of what a node has and what is offered: fewest hops, then first, then source.
 fn offer_by_hub(
-    ground: Ground<'_>,
+    view: GraphView<'_>,
     hops: &mut Hops,
     node: Node,
     by: ByHub,
     improved: &mut HashSet<Node>,
 ) {
     let order = |ByHub { arrival, tag }: &ByHub| {
-        (tag.hops(), *arrival, ground.parties.rank(tag.origin()), tag.timing())
+        (tag.hops(), *arrival, view.parties.rank(tag.origin()), tag.timing())
     };
     match hops.by_hub.get(&node) {
         Some(best) if order(best) <= order(&by) => {}

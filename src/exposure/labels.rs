@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::parties::{KINDS, MAX_SOURCES, kind_index};
+use super::path_ends::{KINDS, MAX_SOURCES, kind_index};
 use super::table::Table;
 use super::unvalued::Unvalued;
 use super::{CommonInput, Direct, Direction, Label, Source, Timing};

@@ -1,4 +1,4 @@
-//! Nodes: a number for each key on each clock, and for each UTXO transaction. Knows no edges.
+//! Nodes: a number for each key on each clock, and for each UTXO transaction.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
@@ -11,7 +11,7 @@ use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 /// The number of a node; below 2^31.
 pub(super) type Node = u32;
 
-/// Stands at the other end where there is nobody: the null address, a reward, a burn.
+/// Stands at the other end of a reward or a burn: the null address.
 pub(super) const NULL: Node = 0;
 /// Stands at the other end where it is not known who there is.
 pub(super) const UNKNOWN: Node = 1;

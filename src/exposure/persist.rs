@@ -1,5 +1,4 @@
 //! Labels as bytes and back: a meta record, chunks of a base, and a delta for each change after it.
-//! Does not store.
 //!
 //! Reading copies whole chunks; nothing is hashed or compared but for the order of the keys.
 
@@ -36,7 +35,6 @@ pub enum LabelsError {
     Source(u32),
 }
 
-/// What stands before labels.
 #[derive(Serialize, Deserialize)]
 struct Meta {
     form: u8,

@@ -1,13 +1,13 @@
 //! Turns working labels into what is shown of keys: one label a direction and kind over all clocks,
 //! with what direct dealings come to, and those by hubs. Computes no hops.
 
-use super::ground::{Ground, mask};
-use super::hops::{Dealt, Hops, NONE};
+use super::hops::{DirectDealing, Hops, NONE};
 use super::labels::{pack, pack_common_input, pack_unvalued};
 use super::nodes::{FIRST, Node};
-use super::parties::{KINDS, Origin};
-use super::shares::{AssetId, Judge, Totals, basis_points};
+use super::path_ends::{KINDS, Origin};
+use super::shares::{AssetId, Totals, Valuation, basis_points};
 use super::table::{Builder, Table};
+use super::view::{GraphView, mask};
 use super::world::Clusters;
 use super::{CommonInput, Direct, Direction, Label};
 use crate::domain::list::ListKind;
@@ -15,18 +15,18 @@ use crate::domain::packed_key::PackedKey;
 
 /// What labels are shown from.
 #[derive(Clone, Copy)]
-pub(super) struct Shown<'a> {
-    pub ground: Ground<'a>,
+pub(super) struct LabelWriter<'a> {
+    pub view: GraphView<'a>,
     pub tiers: &'a [Hops],
     pub received: &'a Totals,
     pub sent: &'a Totals,
-    pub judge: &'a Judge,
+    pub valuation: &'a Valuation,
     pub clusters: &'a Clusters,
     /// Whether any set with listed keys is beyond the cluster limit.
     pub has_cut: bool,
 }
 
-impl Shown<'_> {
+impl LabelWriter<'_> {
     /// The words of the key whose first node it is, appended to `words`.
     pub fn words(&self, first: Node, words: &mut Vec<u64>) {
         for hops in self.tiers {
@@ -42,7 +42,7 @@ impl Shown<'_> {
 
     /// What a key is joined with by common inputs; nothing of a kind of which it is a source.
     fn common_input(&self, kind: usize, first: Node) -> Option<u64> {
-        let (key, parties) = (self.ground.nodes.key(first), self.ground.parties);
+        let (key, parties) = (self.view.nodes.key(first), self.view.parties);
         if parties.is_listed(key, kind) {
             return None;
         }
@@ -61,12 +61,11 @@ impl Shown<'_> {
         if hops.unvalued.is_empty() {
             return None;
         }
-        let group = self.ground.nodes.group(&first);
+        let group = self.view.nodes.group(&first);
         let dealt = || group.iter().filter_map(|node| hops.unvalued.get(node));
         let source = dealt().map(|dealt| dealt.source);
-        let source =
-            source.min_by_key(|&source| self.ground.parties.rank(Origin::listed(source)))?;
-        let is_listed = || self.ground.parties.is_listed(self.ground.nodes.key(first), hops.kind);
+        let source = source.min_by_key(|&source| self.view.parties.rank(Origin::listed(source)))?;
+        let is_listed = || self.view.parties.is_listed(self.view.nodes.key(first), hops.kind);
         if hops.is_source(first) && is_listed() {
             return None;
         }
@@ -75,8 +74,8 @@ impl Shown<'_> {
     }
 
     fn label(&self, hops: &Hops, first: Node, hub: bool) -> Option<Label> {
-        let ground = self.ground;
-        let group = ground.nodes.group(&first);
+        let view = self.view;
+        let group = view.nodes.group(&first);
         if (hub && hops.by_hub.is_empty()) || hops.is_source(first) {
             return None;
         }
@@ -93,7 +92,7 @@ impl Shown<'_> {
         let (_, _, tag) = found.min_by_key(|&(node, arrival, tag)| {
             // Only several nodes need a common measure.
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
-            (tag.hops(), time, ground.parties.rank(tag.origin()), tag.timing())
+            (tag.hops(), time, view.parties.rank(tag.origin()), tag.timing())
         })?;
         let is_direct = tag.hops() == 1 && !hub;
         let dealt = if is_direct { self.dealt(hops, group) } else { None };
@@ -113,16 +112,16 @@ impl Shown<'_> {
     /// The chain time of an arrival, folded.
     fn time(&self, hops: &Hops, node: Node, arrival: u64) -> u64 {
         let fold = mask(hops.direction);
-        self.ground.clocks.time(self.ground.nodes.clock(node), arrival ^ fold) ^ fold
+        self.view.clocks.time(self.view.nodes.clock(node), arrival ^ fold) ^ fold
     }
 
     /// The first of the gravest direct dealings of a key's nodes.
-    fn dealt(&self, hops: &Hops, group: &[Node]) -> Option<Dealt> {
+    fn dealt(&self, hops: &Hops, group: &[Node]) -> Option<DirectDealing> {
         let dealt = group.iter().filter_map(|&node| Some((node, *hops.dealt.get(&node)?)));
-        let first = dealt.min_by_key(|&(node, Dealt { arrival, tag, .. })| {
+        let first = dealt.min_by_key(|&(node, DirectDealing { arrival, tag, .. })| {
             let time = if group.len() == 1 { 0 } else { self.time(hops, node, arrival) };
             let origin = tag.origin();
-            (tag.timing(), origin.is_joined(), time, self.ground.parties.rank(origin))
+            (tag.timing(), origin.is_joined(), time, self.view.parties.rank(origin))
         });
         first.map(|(_, dealt)| dealt)
     }
@@ -148,7 +147,7 @@ impl Shown<'_> {
                 let part = group[at..].iter().filter_map(of).fold(0, u64::saturating_add);
                 let total = group.iter().map(|&node| totals.of(node, asset));
                 let share = basis_points(part, total.fold(0, u64::saturating_add));
-                let floors = self.judge.floors(asset, part);
+                let floors = self.valuation.floors(asset, part);
                 all = Direct {
                     share: all.share.max(Some(share)),
                     value: all.value.zip(floors).map(|(a, b)| a.saturating_add(b)),
@@ -160,7 +159,7 @@ impl Shown<'_> {
 
     /// The table of every key that has a label, or unvalued dealings.
     pub fn table(&self) -> Table {
-        let nodes = self.ground.nodes;
+        let nodes = self.view.nodes;
         let mut labelled = vec![false; nodes.len()];
         for hops in self.tiers {
             for (at, &head) in hops.heads.iter().enumerate() {
@@ -172,7 +171,7 @@ impl Shown<'_> {
         self.clusters.cut_members().for_each(|node| labelled[node as usize] = true);
         let mut firsts = Vec::new();
         for node in FIRST..nodes.len() as Node {
-            if labelled[node as usize] && !self.ground.is_tx(node) {
+            if labelled[node as usize] && !self.view.is_tx(node) {
                 firsts.push(nodes.first(node));
             }
         }
@@ -185,7 +184,7 @@ impl Shown<'_> {
 
     /// A table of keys by their first nodes: put in order by their first bits, then among those.
     fn sorted(&self, firsts: &[Node]) -> Table {
-        let nodes = self.ground.nodes;
+        let nodes = self.view.nodes;
         let bits = firsts.len().max(2).ilog2().clamp(1, 22);
         let bucket = |key: &PackedKey| {
             (u32::from_be_bytes([key.0[1], key.0[2], key.0[3], key.0[4]]) >> (32 - bits)) as usize

@@ -10,16 +10,14 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::edges::{Appended, Edge};
-use super::ground::{Ground, mask};
 use super::hops::{Entry, Hops, NONE, Tag};
 use super::hubs::offer_edges;
 use super::nodes::{Node, STOP};
-use super::parties::Origin;
+use super::path_ends::Origin;
+use super::view::{GraphView, mask};
 use super::{Direction, Timing};
 
-/// What changed.
 pub(super) struct Inserted<'a> {
-    /// Edges that were appended.
     pub edges: &'a [Appended],
     /// Nodes of sources that are new or stand for another one, with the source.
     pub sources: Vec<(Node, Origin)>,
@@ -27,7 +25,7 @@ pub(super) struct Inserted<'a> {
 
 /// The work at a relaxation.
 struct Relax<'a> {
-    ground: Ground<'a>,
+    view: GraphView<'a>,
     direction: Direction,
     hops: &'a mut Hops,
     /// Nodes to be settled at the hop count that is next, with the best that is offered.
@@ -40,7 +38,6 @@ struct Relax<'a> {
     hubs_changed: bool,
 }
 
-/// How an entry changed.
 struct Changed {
     node: Node,
     old: Option<Entry>,
@@ -52,13 +49,13 @@ struct Changed {
 /// Relaxes labels; gives the nodes of which anything changed, and whether what counterparties have
 /// by hubs must be found anew.
 pub(super) fn relax(
-    ground: Ground<'_>,
+    view: GraphView<'_>,
     hops: &mut Hops,
     inserted: &Inserted<'_>,
 ) -> (HashSet<Node>, bool) {
-    hops.heads.resize(ground.nodes.len(), NONE);
+    hops.heads.resize(view.nodes.len(), NONE);
     let mut relax = Relax {
-        ground,
+        view,
         direction: hops.direction,
         hops,
         touched: HashMap::new(),
@@ -67,12 +64,12 @@ pub(super) fn relax(
         hubs_changed: false,
     };
     let edges: Vec<_> = inserted.edges.iter().filter(|edge| edge.counts()).collect();
-    for level in 0..=ground.max_hops {
+    for level in 0..=view.max_hops {
         let changed = match level {
             0 => relax.sources(&inserted.sources),
             _ => relax.settle_all(level),
         };
-        if level == ground.max_hops {
+        if level == view.max_hops {
             break;
         }
         changed.iter().for_each(|changed| relax.spread(changed, level));
@@ -84,7 +81,6 @@ pub(super) fn relax(
 }
 
 impl Relax<'_> {
-    /// Puts new sources in.
     fn sources(&mut self, sources: &[(Node, Origin)]) -> Vec<Changed> {
         let mut changed = Vec::new();
         for &(node, origin) in sources {
@@ -94,7 +90,7 @@ impl Relax<'_> {
                 continue;
             }
             // A hub that is a source passes funds on as one.
-            self.hubs_changed |= self.ground.leads_to_cut(self.direction, node);
+            self.hubs_changed |= self.view.leads_to_cut(self.direction, node);
             let new = self.put(node, 0, 0, tag);
             changed.push(Changed { node, old, new, before: u64::MAX });
         }
@@ -110,7 +106,7 @@ impl Relax<'_> {
     fn settle_transactions(&mut self, level: u8) {
         for (tx, at) in std::mem::take(&mut self.transactions) {
             if let Some(changed) = self.settle(tx, level, at) {
-                let onward = self.ground.onward(self.direction);
+                let onward = self.view.onward(self.direction);
                 for edge in onward.pieces(changed.node).flatten().filter(|edge| edge.counts()) {
                     self.offer(edge);
                 }
@@ -123,7 +119,7 @@ impl Relax<'_> {
     fn settle(&mut self, node: Node, level: u8, offered: u64) -> Option<Changed> {
         let (old, before) = self.hops.at(node, level);
         let arrival = old.map_or(offered, |old| old.arrival.min(offered));
-        let is_deepest = level == self.ground.max_hops && before != u64::MAX;
+        let is_deepest = level == self.view.max_hops && before != u64::MAX;
         if arrival >= before || is_deepest {
             return None;
         }
@@ -132,7 +128,7 @@ impl Relax<'_> {
             return None;
         }
         if old.is_some_and(|old| old.tag != tag) {
-            self.hubs_changed |= self.ground.leads_to_cut(self.direction, node);
+            self.hubs_changed |= self.view.leads_to_cut(self.direction, node);
         }
         let new = self.put(node, level, arrival, tag);
         Some(Changed { node, old, new, before })
@@ -140,21 +136,21 @@ impl Relax<'_> {
 
     /// Whose the arrival is: the first by order among all that came at that moment.
     fn tag(&self, node: Node, level: u8, arrival: u64) -> Option<Tag> {
-        let ground = self.ground;
+        let view = self.view;
         let key = arrival ^ mask(self.direction);
-        let before = if ground.is_tx(node) { level } else { level - 1 };
+        let before = if view.is_tx(node) { level } else { level - 1 };
         let mut best: Option<(u32, Timing, Tag)> = None;
-        for edge in ground.back(self.direction).between(node, key, key).flatten() {
+        for edge in view.back(self.direction).between(node, key, key).flatten() {
             let tail = edge.node();
             if !edge.counts() {
                 continue;
             }
-            for &twin in ground.nodes.group(&tail) {
-                if !ground.is_tx(tail) && !ground.passes(self.direction, twin, tail, before) {
+            for &twin in view.nodes.group(&tail) {
+                if !view.is_tx(tail) && !view.passes(self.direction, twin, tail, before) {
                     continue;
                 }
                 if let Some(tag) = self.departing(twin, tail, before, key) {
-                    let found = (ground.parties.rank(tag.origin()), tag.timing(), tag.at(level));
+                    let found = (view.parties.rank(tag.origin()), tag.timing(), tag.at(level));
                     best = match best {
                         Some(best) if (best.0, best.1) <= (found.0, found.1) => Some(best),
                         _ => Some(found),
@@ -168,18 +164,19 @@ impl Relax<'_> {
     /// The tag with which funds that reached `twin` over exactly so many hops leave `tail`, the
     /// same key on its own clock, at a key; `None` where they do not.
     fn departing(&self, twin: Node, tail: Node, hops: u8, key: u64) -> Option<Tag> {
-        let ground = self.ground;
+        let view = self.view;
         let entry = self.hops.at(twin, hops).0?;
-        let (from, to) = (ground.nodes.clock(twin), ground.nodes.clock(tail));
-        let allowed = ground.convert(self.direction, entry.arrival, from, to);
+        let (from, to) = (view.nodes.clock(twin), view.nodes.clock(tail));
+        let allowed = view.convert(self.direction, entry.arrival, from, to);
         if allowed > key ^ mask(self.direction) {
             return None;
         }
         let tag = entry.tag;
-        let is_source = hops == 0 && !ground.is_tx(tail);
-        Some(match is_source {
-            true => Tag::new(0, ground.timing(tag.origin(), to, key), tag.origin()),
-            false => tag,
+        let is_source = hops == 0 && !view.is_tx(tail);
+        Some(if is_source {
+            Tag::new(0, view.timing(tag.origin(), to, key), tag.origin())
+        } else {
+            tag
         })
     }
 
@@ -223,13 +220,13 @@ impl Relax<'_> {
             Some(old) if old.tag == new.tag => old.arrival,
             _ => before,
         };
-        let (ground, direction) = (self.ground, self.direction);
-        if level > 0 && ground.nodes.has(node, STOP) {
+        let (view, direction) = (self.view, self.direction);
+        if level > 0 && view.nodes.has(node, STOP) {
             return;
         }
-        ground.departures(direction, node, new.arrival, below, |left, piece| {
-            if !ground.passes(direction, node, left, level) {
-                offer_edges(ground, self.hops, left, new.tag, piece, &mut self.dirty);
+        view.departures(direction, node, new.arrival, below, |left, piece| {
+            if !view.passes(direction, node, left, level) {
+                offer_edges(view, self.hops, left, new.tag, piece, &mut self.dirty);
                 return;
             }
             for edge in piece.iter().filter(|edge| edge.counts()) {
@@ -241,10 +238,8 @@ impl Relax<'_> {
     /// Offers the other end of an edge that departs from a node with so many hops.
     fn offer(&mut self, edge: &Edge) {
         let at = edge.key ^ mask(self.direction);
-        let touched = match self.ground.is_tx(edge.node()) {
-            true => &mut self.transactions,
-            false => &mut self.touched,
-        };
+        let touched =
+            if self.view.is_tx(edge.node()) { &mut self.transactions } else { &mut self.touched };
         let best = touched.entry(edge.node()).or_insert(at);
         *best = at.min(*best);
     }
@@ -252,9 +247,9 @@ impl Relax<'_> {
     /// Follows an appended edge from what its end has over so many hops: those from transactions
     /// after these were settled.
     fn follow(&mut self, edge: &Appended, level: u8, from_tx: bool) {
-        let (ground, direction) = (self.ground, self.direction);
+        let (view, direction) = (self.view, self.direction);
         let (tail, seen) = edge.seen(direction == Direction::ReceivedFrom);
-        if ground.is_tx(tail) != from_tx {
+        if view.is_tx(tail) != from_tx {
             return;
         }
         let departs = |twin: &Node| self.departing(*twin, tail, level, edge.key);
@@ -264,12 +259,12 @@ impl Relax<'_> {
             }
             return;
         }
-        if level > 0 && ground.nodes.has(tail, STOP) {
+        if level > 0 && view.nodes.has(tail, STOP) {
             return;
         }
         let (mut passes, mut cut) = (false, Vec::new());
-        for twin in ground.nodes.group(&tail) {
-            if ground.passes(direction, *twin, tail, level) {
+        for twin in view.nodes.group(&tail) {
+            if view.passes(direction, *twin, tail, level) {
                 passes |= departs(twin).is_some();
             } else {
                 cut.extend(departs(twin));
@@ -280,7 +275,7 @@ impl Relax<'_> {
         }
         for tag in cut {
             let piece = std::slice::from_ref(&seen);
-            offer_edges(ground, self.hops, tail, tag, piece, &mut self.dirty);
+            offer_edges(view, self.hops, tail, tag, piece, &mut self.dirty);
         }
     }
 }

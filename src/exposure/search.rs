@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 
+use super::backward_search::{Arrival, BackwardSearch, Link, States, Target, cone, timing};
 use super::clusters::Reach;
-use super::cone::{Aim, Arrival, Cone, Link, States, cone, timing};
 use super::dust::Work;
-use super::ground::{Ground, mask};
 use super::nodes::Node;
-use super::parties::{Groups, Origin, kind_index};
+use super::path_ends::{Origin, PartyGroups, kind_index};
 use super::seeds::{ByKey, Further, Seed, Seeds};
+use super::view::{GraphView, mask};
 use super::{Direction, Source, Timing, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -18,11 +18,9 @@ use crate::domain::packed_key::PackedKey;
 /// One hop of a path, in the order in which funds moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HopRef {
-    /// The row.
     pub row: u64,
     /// The sender; of a UTXO transaction the one on the path.
     pub from: PackedKey,
-    /// The receiver.
     pub to: PackedKey,
     /// The chain time, in Unix seconds.
     pub time: u64,
@@ -47,17 +45,14 @@ pub struct Path {
 /// The nearest source of a direction and kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nearest {
-    /// The kind of list.
     pub kind: ListKind,
     /// A path of the fewest hops, of those the one that the labels' rule takes: at one hop the first
     /// of the gravest timing.
     pub path: Path,
 }
 
-/// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search<T> {
-    /// What was found.
     pub found: Vec<T>,
     /// Whether the budget ran out: what was found need not be all, or the nearest.
     pub cut_short: bool,
@@ -100,7 +95,7 @@ impl World {
         let mut all = Search::new();
         let targets = self.targets(keys);
         let (by_kind, further) = self.by_kind(sources);
-        let (groups, work) = (sources.map(|of| Groups::new(of.iter())), Work::new(budget));
+        let (groups, work) = (sources.map(|of| PartyGroups::new(of.iter())), Work::new(budget));
         let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         let seeds = |sources| self.seeds(sources, &further, until, &work);
@@ -109,11 +104,11 @@ impl World {
         for direction in Direction::ALL {
             for (&kind, sources) in &by_kind {
                 let seeds = &all_seeds[&kind];
-                let is_seed = |&node: &Node| seeds.at(node).is_some();
+                let is_seed = |&node: &Node| seeds.first_at(node).is_some();
                 if keys.iter().any(|key| sources.contains_key(key)) || targets.iter().any(is_seed) {
                     continue;
                 }
-                let aim = Aim {
+                let target = Target {
                     direction,
                     known: self.known(direction, kind, sources).filter(|_| are_known),
                     seeds,
@@ -124,9 +119,9 @@ impl World {
                     recount: recount.as_ref(),
                 };
                 let left = budget.saturating_sub(all.examined);
-                let found = cone(self.ground(), &aim, &targets, left);
-                let states = States::over(&found, self.ground(), &aim);
-                let nearest = nearest(self.ground(), &aim, &found, &states, &targets);
+                let found = cone(self.view(), &target, &targets, left);
+                let states = States::over(&found, self.view(), &target);
+                let nearest = nearest(self.view(), &target, &found, &states, &targets);
                 all.found.extend(nearest.map(|path| Nearest { kind, path }));
                 all.note(found);
             }
@@ -146,7 +141,7 @@ impl World {
         let targets = self.targets(keys);
         let (mut by_kind, further) = self.by_kind(query.sources);
         let (groups, work) =
-            (query.sources.map(|of| Groups::new(of.iter())), Work::new(query.budget));
+            (query.sources.map(|of| PartyGroups::new(of.iter())), Work::new(query.budget));
         let recount = groups.as_ref().and_then(|of| self.recount(of, &work));
         let are_known = groups.as_ref().is_none_or(|groups| self.are_known(groups));
         by_kind.retain(|kind, _| query.kinds.is_empty() || query.kinds.contains(kind));
@@ -157,7 +152,7 @@ impl World {
         for direction in directions.filter(|of| query.direction.is_none_or(|only| only == *of)) {
             let mut found: Vec<(u64, Path)> = Vec::new();
             for (&kind, sources) in &by_kind {
-                let mut aim = Aim {
+                let mut target = Target {
                     direction,
                     known: None,
                     seeds: &all_seeds[&kind],
@@ -167,15 +162,15 @@ impl World {
                     allows: query.allows,
                     recount: recount.as_ref(),
                 };
-                if aim.max_hops <= self.max_hops && are_known {
-                    aim.known = self.known(direction, kind, sources);
+                if target.max_hops <= self.max_hops && are_known {
+                    target.known = self.known(direction, kind, sources);
                 }
                 let left = query.budget.saturating_sub(all.examined);
-                let mut within = cone(self.ground(), &aim, &targets, left);
-                let states = States::over(&within, self.ground(), &aim);
+                let mut within = cone(self.view(), &target, &targets, left);
+                let states = States::over(&within, self.view(), &target);
                 let mut walk = Walk {
-                    ground: self.ground(),
-                    aim: &aim,
+                    view: self.view(),
+                    target: &target,
                     cone: &within,
                     states: &states,
                     left: left.saturating_sub(within.examined),
@@ -219,8 +214,8 @@ impl World {
         until: u64,
         work: &'a Work,
     ) -> Seeds<'a> {
-        let (ground, limit) = (self.ground(), self.clusters.limit);
-        Seeds::new(&self.clusters.sets, sources, further, Reach { ground, until, limit, work })
+        let (view, limit) = (self.view(), self.clusters.limit);
+        Seeds::new(&self.clusters.sets, sources, further, Reach { view, until, limit, work })
     }
 
     /// Sources by kind and key, the first of each, and the others.
@@ -249,7 +244,7 @@ impl World {
                 (0..).zip(sorted).for_each(|(rank, source)| add(rank, source));
             }
             None => {
-                for kind in 0..super::parties::KINDS {
+                for kind in 0..super::path_ends::KINDS {
                     for (key, _) in self.parties.listed_of_kind(kind) {
                         for id in self.parties.listed(&key, kind) {
                             let origin = Origin::listed(id);
@@ -265,7 +260,7 @@ impl World {
 
     /// Whether parties have no keys that they do not have in force, with which more dust adds up than
     /// labels know.
-    fn are_known(&self, groups: &Groups) -> bool {
+    fn are_known(&self, groups: &PartyGroups) -> bool {
         groups.beyond(self.parties.groups()).is_empty()
     }
 
@@ -289,7 +284,7 @@ impl<T> Search<T> {
         Self { found: Vec::new(), cut_short: false, examined: 0, stops_met: Vec::new() }
     }
 
-    fn note(&mut self, cone: Cone) {
+    fn note(&mut self, cone: BackwardSearch) {
         self.cut_short |= cone.cut_short;
         self.examined += cone.examined;
         self.stops_met.extend(cone.stops_met);
@@ -297,32 +292,37 @@ impl<T> Search<T> {
 }
 
 /// Links from the key's end to the source's, as a path from the first source there.
-fn path(ground: Ground<'_>, aim: &Aim<'_, '_>, links: &[Link]) -> Option<Path> {
-    let seed = aim.seeds.at(links.last()?.tail)?;
-    path_of(ground, aim, links, seed)
+fn path(view: GraphView<'_>, target: &Target<'_, '_>, links: &[Link]) -> Option<Path> {
+    let seed = target.seeds.first_at(links.last()?.tail)?;
+    path_of(view, target, links, seed)
 }
 
-fn path_of(ground: Ground<'_>, aim: &Aim<'_, '_>, links: &[Link], seed: Seed<'_>) -> Option<Path> {
+fn path_of(
+    view: GraphView<'_>,
+    target: &Target<'_, '_>,
+    links: &[Link],
+    seed: Seed<'_>,
+) -> Option<Path> {
     let last = links.last()?;
-    let fold = mask(aim.direction);
+    let fold = mask(target.direction);
     let mut hops: Vec<_> = links
         .iter()
         .map(|link| {
-            let (tail, head) = (*ground.nodes.key(link.tail), *ground.nodes.key(link.head));
-            let (from, to) = match aim.direction {
+            let (tail, head) = (*view.nodes.key(link.tail), *view.nodes.key(link.head));
+            let (from, to) = match target.direction {
                 Direction::ReceivedFrom => (tail, head),
                 Direction::SentTo => (head, tail),
             };
-            let time = ground.clocks.time(ground.nodes.clock(link.head), link.at ^ fold);
+            let time = view.clocks.time(view.nodes.clock(link.head), link.at ^ fold);
             HopRef { row: link.row, from, to, time }
         })
         .collect();
-    if aim.direction == Direction::ReceivedFrom {
+    if target.direction == Direction::ReceivedFrom {
         hops.reverse();
     }
-    let timing = timing(ground, seed.source, aim.direction, *last);
+    let timing = timing(view, seed.source, target.direction, *last);
     Some(Path {
-        direction: aim.direction,
+        direction: target.direction,
         source: seed.source.clone(),
         timing,
         common_input: seed.is_joined,
@@ -331,7 +331,7 @@ fn path_of(ground: Ground<'_>, aim: &Aim<'_, '_>, links: &[Link], seed: Seed<'_>
 }
 
 /// The links of a node.
-fn links_to(cone: &Cone, head: Node) -> &[Link] {
+fn links_to(cone: &BackwardSearch, head: Node) -> &[Link] {
     let start = cone.links.partition_point(|link| link.head < head);
     let end = cone.links.partition_point(|link| link.head <= head);
     &cone.links[start..end]
@@ -339,23 +339,23 @@ fn links_to(cone: &Cone, head: Node) -> &[Link] {
 
 /// The direct transfer that the label of the targets shows: the first of the gravest.
 fn gravest<'a>(
-    ground: Ground<'_>,
-    aim: &Aim<'_, 'a>,
-    cone: &Cone,
+    view: GraphView<'_>,
+    target: &Target<'_, 'a>,
+    cone: &BackwardSearch,
     targets: &[Node],
 ) -> Option<(Link, Seed<'a>)> {
-    let fold = mask(aim.direction);
+    let fold = mask(target.direction);
     let firsts = targets.iter().filter_map(|&node| {
         let judged = links_to(cone, node).iter().flat_map(|link| {
-            let seeds = aim.seeds.all(link.tail).into_iter();
+            let seeds = target.seeds.all_at(link.tail).into_iter();
             seeds.map(|seed| {
-                (timing(ground, seed.source, aim.direction, *link), link.at, *link, seed)
+                (timing(view, seed.source, target.direction, *link), link.at, *link, seed)
             })
         });
         judged.min_by_key(|&(timing, at, link, seed)| (timing, seed.is_joined, at, seed.rank, link))
     });
     let first = firsts.min_by_key(|&(timing, at, link, seed)| {
-        let time = ground.clocks.time(ground.nodes.clock(link.head), at ^ fold) ^ fold;
+        let time = view.clocks.time(view.nodes.clock(link.head), at ^ fold) ^ fold;
         (timing, seed.is_joined, time, seed.rank)
     });
     first.map(|(.., link, seed)| (link, seed))
@@ -363,53 +363,54 @@ fn gravest<'a>(
 
 /// The path that the label of the targets stands for.
 fn nearest(
-    ground: Ground<'_>,
-    aim: &Aim<'_, '_>,
-    cone: &Cone,
+    view: GraphView<'_>,
+    target: &Target<'_, '_>,
+    cone: &BackwardSearch,
     states: &States,
     targets: &[Node],
 ) -> Option<Path> {
-    let fold = mask(aim.direction);
+    let fold = mask(target.direction);
     let best = targets.iter().filter_map(|&node| {
         let hops = states.fewest(node)?;
         let arrival = states.at(node, hops)?;
-        let time = ground.clocks.time(ground.nodes.clock(node), arrival.0 ^ fold) ^ fold;
+        let time = view.clocks.time(view.nodes.clock(node), arrival.0 ^ fold) ^ fold;
         Some((hops, time, arrival.1, arrival.2, node))
     });
     let (mut hops, _, _, _, mut node) = best.min()?;
     if hops == 1 {
-        let (link, seed) = gravest(ground, aim, cone, targets)?;
-        return path_of(ground, aim, &[link], seed);
+        let (link, seed) = gravest(view, target, cone, targets)?;
+        return path_of(view, target, &[link], seed);
     }
     let mut links = Vec::new();
     while hops > 0 {
         let arrival: Arrival = states.at(node, hops)?;
         let found = links_to(cone, node).iter().find(|link| {
-            link.at == arrival.0 && states.departure(**link, hops - 1, ground, aim) == Some(arrival)
+            link.at == arrival.0
+                && states.departure(**link, hops - 1, view, target) == Some(arrival)
         })?;
         links.push(*found);
         hops -= 1;
         if hops > 0 {
             // The clock on which it arrived with that source.
             let same = |twin: &&Node| {
-                let from = ground.nodes.clock(**twin);
+                let from = view.nodes.clock(**twin);
                 states.at(**twin, hops).is_some_and(|(at, rank, timing)| {
                     (rank, timing) == (arrival.1, arrival.2)
-                        && ground.convert(aim.direction, at, from, ground.nodes.clock(node))
+                        && view.convert(target.direction, at, from, view.nodes.clock(node))
                             <= found.at
                 })
             };
-            node = *ground.nodes.group(&found.tail).iter().find(same)?;
+            node = *view.nodes.group(&found.tail).iter().find(same)?;
         }
     }
-    path(ground, aim, &links)
+    path(view, target, &links)
 }
 
 /// The enumeration of paths within a cone.
 struct Walk<'a, 's> {
-    ground: Ground<'a>,
-    aim: &'a Aim<'a, 's>,
-    cone: &'a Cone,
+    view: GraphView<'a>,
+    target: &'a Target<'a, 's>,
+    cone: &'a BackwardSearch,
     states: &'a States,
     /// Steps that may still be made.
     left: u64,
@@ -421,14 +422,14 @@ struct Walk<'a, 's> {
 impl Walk<'_, '_> {
     /// Every path to the targets, hop count by hop count, until there are enough.
     fn all(&mut self, targets: &[Node]) {
-        let fold = mask(self.aim.direction);
-        for hops in 1..=self.aim.max_hops {
+        let fold = mask(self.target.direction);
+        for hops in 1..=self.target.max_hops {
             if self.found.len() >= self.most {
                 return;
             }
             let time = |link: &Link| {
-                let clock = self.ground.nodes.clock(link.head);
-                self.ground.clocks.time(clock, link.at ^ fold) ^ fold
+                let clock = self.view.nodes.clock(link.head);
+                self.view.clocks.time(clock, link.at ^ fold) ^ fold
             };
             let links = targets.iter().flat_map(|&node| links_to(self.cone, node));
             let mut links: Vec<_> = links.map(|link| (time(link), *link)).collect();
@@ -439,7 +440,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Adds a path. Of those over the same rows one is told: from a source's own key before an
+    /// Adds a path. Of those over the same rows one is kept: from a source's own key before an
     /// estimate, then from the first source.
     fn add(&mut self, path: Option<Path>, time: u64) {
         let Some(path) = path else { return };
@@ -460,26 +461,26 @@ impl Walk<'_, '_> {
             return;
         }
         self.left -= 1;
-        let (ground, aim) = (self.ground, self.aim);
-        let is_source = aim.seeds.at(last.tail).is_some();
+        let (view, target) = (self.view, self.target);
+        let is_source = target.seeds.first_at(last.tail).is_some();
         if left == 0 || is_source {
             if left == 0 && is_source {
-                self.add(path(ground, aim, links), time);
+                self.add(path(view, target, links), time);
             }
             return;
         }
-        if !self.states.leads(last, left, ground, aim) {
+        if !self.states.leads(last, left, view, target) {
             return;
         }
         let cone = self.cone;
-        for &twin in ground.nodes.group(&last.tail) {
-            let (from, to) = (ground.nodes.clock(twin), ground.nodes.clock(last.head));
+        for &twin in view.nodes.group(&last.tail) {
+            let (from, to) = (view.nodes.clock(twin), view.nodes.clock(last.head));
             for link in links_to(cone, twin) {
                 let seen = |before: &Link| {
                     before.row == link.row
-                        || ground.nodes.key(before.head) == ground.nodes.key(link.tail)
+                        || view.nodes.key(before.head) == view.nodes.key(link.tail)
                 };
-                if ground.convert(aim.direction, link.at, from, to) > last.at {
+                if view.convert(target.direction, link.at, from, to) > last.at {
                     break;
                 }
                 if !links.iter().any(seen) {

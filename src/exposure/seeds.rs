@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use super::Source;
 use super::clusters::{Joining, Member, Reach, Sets};
-use super::ground::Ground;
 use super::nodes::Node;
+use super::view::GraphView;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 
@@ -37,7 +37,7 @@ pub(super) struct JoinedSeeds<'a> {
 
 /// The seeds of one kind.
 pub(super) struct Seeds<'a> {
-    ground: Ground<'a>,
+    view: GraphView<'a>,
     sets: &'a Sets,
     sources: &'a ByKey<'a>,
     further: &'a Further<'a>,
@@ -56,30 +56,30 @@ impl<'a> Seeds<'a> {
         reach: Reach<'a>,
     ) -> Self {
         let (listed, joined) = (OnceCell::new(), RefCell::default());
-        Self { ground: reach.ground, sets, sources, further, reach, listed, joined }
+        Self { view: reach.view, sets, sources, further, reach, listed, joined }
     }
 
     /// The first seed of a node's key.
-    pub fn at(&self, node: Node) -> Option<Seed<'a>> {
-        match self.sources.get(self.ground.nodes.key(node)) {
+    pub fn first_at(&self, node: Node) -> Option<Seed<'a>> {
+        match self.sources.get(self.view.nodes.key(node)) {
             Some(&(rank, source)) => Some(Seed { rank: 2 * rank, source, is_joined: false }),
-            None => self.joined(node)?.seeds.first().copied(),
+            None => self.joined_with(node)?.seeds.first().copied(),
         }
     }
 
     /// Every seed of a node's key, by order: its own sources, or else those that it is joined with.
-    pub fn all(&self, node: Node) -> Vec<Seed<'a>> {
-        let key = self.ground.nodes.key(node);
+    pub fn all_at(&self, node: Node) -> Vec<Seed<'a>> {
+        let key = self.view.nodes.key(node);
         if self.sources.contains_key(key) {
             let listed = self.listed_at(key);
             return listed.map(|(rank, source)| seed(rank, source, false)).collect();
         }
-        self.joined(node).map_or_else(Vec::new, |joined| joined.seeds.to_vec())
+        self.joined_with(node).map_or_else(Vec::new, |joined| joined.seeds.to_vec())
     }
 
     /// What a node's key is joined with; it may be a source itself.
-    pub fn joined(&self, node: Node) -> Option<JoinedSeeds<'a>> {
-        let first = self.ground.nodes.first(node);
+    pub fn joined_with(&self, node: Node) -> Option<JoinedSeeds<'a>> {
+        let first = self.view.nodes.first(node);
         let root = self.sets.root(first);
         let listed = self.listed_in(root)?;
         let known = self.joined.borrow().get(&root).cloned();
@@ -99,7 +99,7 @@ impl<'a> Seeds<'a> {
         let listed = self.listed.get_or_init(|| {
             let mut listed: HashMap<Node, Vec<Node>> = HashMap::new();
             for key in self.sources.keys() {
-                let Some(&node) = self.ground.nodes.of_key(key).first() else { continue };
+                let Some(&node) = self.view.nodes.of_key(key).first() else { continue };
                 listed.entry(self.sets.root(node)).or_default().push(node);
             }
             listed
@@ -114,8 +114,7 @@ impl<'a> Seeds<'a> {
 
     /// The first source of some listed keys.
     pub fn first_of(&self, listed: &[Node]) -> Option<&'a Source> {
-        let firsts =
-            listed.iter().filter_map(|&node| self.sources.get(self.ground.nodes.key(node)));
+        let firsts = listed.iter().filter_map(|&node| self.sources.get(self.view.nodes.key(node)));
         firsts.min_by_key(|(rank, _)| *rank).map(|&(_, source)| source)
     }
 
@@ -129,7 +128,7 @@ impl<'a> Seeds<'a> {
         let joining = Joining::of(self.reach, self.sets, listed);
         let seeds = |member: &Member| -> Rc<[Seed<'a>]> {
             let places = joining.joined_with(member).into_iter();
-            let keys = places.map(|place| self.ground.nodes.key(listed[place]));
+            let keys = places.map(|place| self.view.nodes.key(listed[place]));
             let of_keys = keys.flat_map(|key| self.listed_at(key));
             let mut seeds: Vec<_> =
                 of_keys.map(|(rank, source)| seed(rank, source, true)).collect();

@@ -1,4 +1,4 @@
-//! What a transfer is worth: whether it counts, and in which units it is summed. Knows no labels.
+//! What a transfer is worth: whether it counts, and in which units it is summed.
 //!
 //! Units are whole numbers of at most 8 decimals of the asset, so that sums do not depend on the
 //! order in which they are made; they saturate.
@@ -22,7 +22,7 @@ pub enum NotCounted {
     UnvaluedAsset,
     /// Both ends are one key.
     SelfTransfer,
-    /// An end is the null address, or nobody.
+    /// An end is the null address, or absent.
     NullAddress,
     /// It is not known who is at an end.
     UnknownCounterparty,
@@ -102,7 +102,7 @@ impl Fact {
     }
 
     /// The same amount, judged as `judged`.
-    pub fn judged_as(self, judged: Self) -> Self {
+    pub fn classified_as(self, judged: Self) -> Self {
         Self((self.0 & FRACTION) | (judged.0 & !FRACTION))
     }
 }
@@ -120,28 +120,26 @@ pub(super) struct Valued {
 
 /// Judges transfers by a table of assets.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct Valuation {
     assets: AssetTable,
     known: Vec<Valued>,
-    /// Where in `known`.
     ids: HashMap<Chain, HashMap<Asset, usize>>,
     /// The last one, which is most often the next.
     last: usize,
 }
 
-impl Judge {
+impl Valuation {
     pub fn new(assets: AssetTable) -> Self {
         Self { assets, known: Vec::new(), ids: HashMap::new(), last: 0 }
     }
 
-    /// The table.
     pub fn assets(&self) -> &AssetTable {
         &self.assets
     }
 
     /// Judges an amount; `None` is an unknown one, which counts. `ends` is what is wrong with its
     /// ends. Gives the fact and the units that moved, rounded down.
-    pub fn judge(
+    pub fn classify(
         &mut self,
         chain: &Chain,
         asset: &Asset,
@@ -171,7 +169,7 @@ impl Judge {
         (Fact(Fact::new(id, why).0 | fraction), units)
     }
 
-    /// As [`Judge::judge`], of an amount that counts, whether or not any of its asset was judged
+    /// As [`Valuation::judge`], of an amount that counts, whether or not any of its asset was judged
     /// before; with what is known of the asset. `None` where it has no value.
     pub fn weigh(
         &self,
@@ -240,13 +238,12 @@ impl Judge {
 }
 
 impl Valued {
-    /// As [`Judge::is_floor`].
+    /// As [`Valuation::is_floor`].
     pub fn is_floor(&self, units: u64) -> bool {
         let smallest = Amount::from(units) * Amount::from(self.scale);
         units == u64::MAX || smallest >= self.floor
     }
 
-    /// The asset.
     pub fn asset(&self) -> &Asset {
         &self.asset
     }
@@ -256,7 +253,7 @@ impl Valued {
         (units < u64::MAX).then(|| Amount::from(units) * Amount::from(self.scale))
     }
 
-    /// As [`Judge::floors`].
+    /// As [`Valuation::floors`].
     pub fn floors(&self, units: u64) -> Option<u64> {
         if units == u64::MAX {
             return None;
@@ -335,25 +332,25 @@ mod tests {
     use super::*;
     use crate::domain::asset::AssetRule;
 
-    fn judge(decimals: u8, floor: Amount) -> Judge {
+    fn valuation(decimals: u8, floor: Amount) -> Valuation {
         let mut assets = AssetTable::default();
         let rule = AssetRule { symbol: "X".into(), decimals, floor };
         assets.set(Chain::Evm(1), Asset::Native, rule);
-        Judge::new(assets)
+        Valuation::new(assets)
     }
 
     /// The floors of amounts that are summed; `None` where one of them, or the sum, is unknown.
     fn floors(decimals: u8, floor: Amount, amounts: &[Option<Amount>]) -> Option<u64> {
-        let mut judge = judge(decimals, floor);
+        let mut valuation = valuation(decimals, floor);
         let (mut asset, mut sum) = (0, Some(0_u64));
         for &amount in amounts {
             let (fact, units) =
-                judge.judge(&Chain::Evm(1), &Asset::Native, amount, TxStatus::Unknown, None);
+                valuation.classify(&Chain::Evm(1), &Asset::Native, amount, TxStatus::Unknown, None);
             assert_eq!(fact.why(), None);
             asset = fact.asset();
             sum = sum.zip(fact.at_most(units)).map(|(a, b)| a.saturating_add(b));
         }
-        judge.floors(asset, sum?)
+        valuation.floors(asset, sum?)
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Packed labels by key, immutable: sorted keys behind an index of their first bits. Does not know
-//! what a word means.
+//! Packed labels by key, immutable: sorted keys behind an index of their first bits.
 //!
 //! 21 bytes of key, 4 of start and 2 to 4 of index a key, and 8 bytes a word: 35 to 37 bytes for a
 //! key with one label. Keys sort by their 20 bytes and then their tag, which makes the first bits
@@ -7,7 +6,6 @@
 
 use crate::domain::packed_key::{PACKED_KEY, PackedKey};
 
-/// Keys with their words.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     keys: Vec<PackedKey>,
@@ -25,7 +23,6 @@ fn prefix(key: &PackedKey) -> u32 {
     u32::from_be_bytes([key.0[1], key.0[2], key.0[3], key.0[4]])
 }
 
-/// What keys sort by.
 #[inline]
 fn order(key: &PackedKey) -> (&[u8], u8) {
     (&key.0[1..], key.0[0])
@@ -55,7 +52,6 @@ impl Builder {
         self.starts.push(self.words.len() as u32);
     }
 
-    /// The table.
     pub fn finish(self) -> Table {
         let Self { mut keys, mut starts, mut words } = self;
         keys.shrink_to_fit();

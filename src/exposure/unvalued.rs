@@ -1,11 +1,11 @@
 //! Direct dealings with sources in assets without a known value: what is shown of them beside labels,
-//! and the search for those of a past moment or of other sources. Scores nothing.
+//! and the search for those of a past moment or of other sources.
 
 use std::collections::HashMap;
 
 use super::edges::Adjacency;
 use super::nodes::{Node, TX};
-use super::parties::{KINDS, kind_index};
+use super::path_ends::{KINDS, kind_index};
 use super::{Direction, Source, World};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
@@ -16,7 +16,6 @@ use crate::domain::packed_key::PackedKey;
 pub struct Unvalued {
     /// Which way the transfers went.
     pub direction: Direction,
-    /// The kind of list.
     pub kind: ListKind,
     /// How many rows they are: transfers, or transactions of UTXO chains.
     pub transfers: u32,
@@ -70,7 +69,7 @@ impl World {
         let mut met = Dealings::default();
         let targets = self.targets(keys);
         for direction in Direction::ALL {
-            let back = self.ground().back(direction);
+            let back = self.view().back(direction);
             for &node in &targets {
                 self.dealings_of(node, (direction, back), until, budget, &mut met);
             }

@@ -8,14 +8,14 @@ use hashbrown::HashSet;
 use super::build::build;
 use super::clock::Clocks;
 use super::edges::{Appended, Edges};
-use super::ground::Ground;
 use super::hops::Hops;
 use super::hubs::{HubWatch, by_hubs};
 use super::labels::Basis;
 use super::nodes::{HUB, Node, Nodes};
-use super::parties::{Difference, KINDS, Parties};
-use super::publish::Shown;
-use super::shares::{AssetId, Fact, Judge, NotCounted, Totals};
+use super::path_ends::{KINDS, PathEnds, PathEndsChange};
+use super::publish::LabelWriter;
+use super::shares::{AssetId, Fact, NotCounted, Totals, Valuation};
+use super::view::GraphView;
 use super::{Direction, Labels, Settings, Source, StopReason};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
@@ -38,16 +38,16 @@ const GARBAGE: usize = 1 << 20;
 pub struct World {
     pub(super) max_hops: u8,
     hub_limit: u32,
-    pub(super) judge: Judge,
+    pub(super) valuation: Valuation,
     pub(super) clocks: Clocks,
     pub(super) nodes: Nodes,
     pub(super) edges: Edges,
-    pub(super) moves: Moves,
+    pub(super) values: TransferValues,
     received: Totals,
     sent: Totals,
     /// From, to, asset and units of what was appended just now and is not in the totals.
     unsummed: Vec<(Node, Node, AssetId, u64)>,
-    pub(super) parties: Parties,
+    pub(super) parties: PathEnds,
     pub(super) tiers: Vec<Hops>,
     pub(super) watch: HubWatch,
     pub(super) clusters: Clusters,
@@ -60,26 +60,26 @@ pub struct World {
 
 /// What rows (account transfers) and legs (of UTXO transactions) are worth.
 #[derive(Debug, Default)]
-pub(super) struct Moves {
-    rows: Worth,
-    legs: Worth,
+pub(super) struct TransferValues {
+    rows: ValueColumn,
+    legs: ValueColumn,
 }
 
 /// 10 bytes each.
 #[derive(Debug, Default)]
-pub(super) struct Worth {
+pub(super) struct ValueColumn {
     units: Vec<u64>,
     facts: Vec<Fact>,
 }
 
-impl Worth {
+impl ValueColumn {
     fn push(&mut self, fact: Fact, units: u64) {
         self.units.push(units);
         self.facts.push(fact);
     }
 }
 
-impl Moves {
+impl TransferValues {
     /// What a row, or a leg, is worth.
     pub fn of(&self, is_leg: bool, id: u32) -> (Fact, u64) {
         let worth = if is_leg { &self.legs } else { &self.rows };
@@ -95,7 +95,6 @@ impl Moves {
 /// What changed since labels were made.
 #[derive(Debug, Default)]
 struct Pending {
-    /// Everything must be built.
     all: bool,
     /// Edges appended since, unless `all`.
     fresh: Vec<Appended>,
@@ -105,49 +104,44 @@ struct Pending {
     rejoin: bool,
     /// Dust that counts may count no more.
     demote: bool,
-    parties: Difference,
+    parties: PathEndsChange,
     /// Keys that are joined with listed ones otherwise than before, by their first nodes.
     joined: HashSet<Node>,
 }
 
-/// What [`World::relabel`] did.
 #[derive(Debug)]
 pub struct Relabelled {
-    /// The labels now.
     pub labels: Arc<Labels>,
     /// What to add to the persisted form; `None` where the base is new and must be written whole.
     pub delta: Option<Vec<u8>>,
-    /// How.
-    pub was: Was,
+    pub was: Relabelling,
     /// Keys that became hubs, which queued the building.
     pub new_hubs: Vec<PackedKey>,
 }
 
 /// How labels were brought up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Was {
-    /// From what changed.
+pub enum Relabelling {
     Incremental,
     /// From nothing: a new generation.
     Rebuilt,
 }
 
 impl World {
-    /// An empty graph.
     pub fn new(settings: Settings) -> Self {
         let nobody = crate::domain::address::uncontrolled_keys();
         Self {
             max_hops: settings.max_hops.clamp(1, super::MAX_HOPS),
             hub_limit: settings.hub_limit,
-            judge: Judge::new(settings.assets),
+            valuation: Valuation::new(settings.assets),
             clocks: Clocks::default(),
             nodes: Nodes::default(),
             edges: Edges::default(),
-            moves: Moves::default(),
+            values: TransferValues::default(),
             received: Totals::default(),
             sent: Totals::default(),
             unsummed: Vec::new(),
-            parties: Parties::default(),
+            parties: PathEnds::default(),
             tiers: Vec::new(),
             watch: HubWatch::default(),
             clusters: Clusters::new(settings.cluster_limit, settings.no_common_input),
@@ -216,7 +210,7 @@ impl World {
             (self.nobody.contains(key) || is_evm && evm()).then_some(StopReason::Nobody)
         };
         let contract =
-            || self.judge.assets().is_token_contract(key).then_some(StopReason::TokenContract);
+            || self.valuation.assets().is_token_contract(key).then_some(StopReason::TokenContract);
         self.parties.stop(key).or_else(contract).or_else(nobody)
     }
 
@@ -230,7 +224,7 @@ impl World {
     /// where it does not.
     pub fn stop_at(&self, key: &PackedKey, chain: &Chain, time: u64) -> Option<StopReason> {
         let is_later = |&node: &Node| {
-            let first = self.ground().first_on_chain(node);
+            let first = self.view().first_on_chain(node);
             *self.clocks.chain(self.nodes.clock(node)) == *chain
                 && self.watch.moment(first).is_some_and(|moment| moment < time)
         };
@@ -238,8 +232,8 @@ impl World {
         self.stop_reason(key).or_else(|| is_hub().then_some(StopReason::Hub))
     }
 
-    pub(super) fn ground(&self) -> Ground<'_> {
-        Ground {
+    pub(super) fn view(&self) -> GraphView<'_> {
+        GraphView {
             nodes: &self.nodes,
             clocks: &self.clocks,
             edges: &self.edges,
@@ -266,11 +260,11 @@ impl World {
         let all = pending.all || garbage;
         let (was, delta) = if all {
             self.tiers.clear();
-            (Was::Rebuilt, None)
+            (Relabelling::Rebuilt, None)
         } else {
             self.change(&pending)
         };
-        if was == Was::Rebuilt {
+        if was == Relabelling::Rebuilt {
             self.edges.fold(self.nodes.len());
             self.make_missing();
         }
@@ -309,12 +303,12 @@ impl World {
         let table = self.shown().table();
         self.labels.generation += 1;
         self.labels.tables = vec![Arc::new(table)];
-        self.note_labels();
+        self.stamp_labels();
     }
 
     fn tier(&self, direction: Direction, kind: usize) -> Hops {
-        let mut hops = build(self.ground(), direction, kind);
-        by_hubs(self.ground(), &mut hops, &self.watch);
+        let mut hops = build(self.view(), direction, kind);
+        by_hubs(self.view(), &mut hops, &self.watch);
         self.sum_direct(&mut hops);
         self.count_unvalued(&mut hops);
         hops
@@ -328,19 +322,19 @@ impl World {
         }
     }
 
-    fn shown(&self) -> Shown<'_> {
-        Shown {
-            ground: self.ground(),
+    fn shown(&self) -> LabelWriter<'_> {
+        LabelWriter {
+            view: self.view(),
             tiers: &self.tiers,
             received: &self.received,
             sent: &self.sent,
-            judge: &self.judge,
+            valuation: &self.valuation,
             clusters: &self.clusters,
             has_cut: self.clusters.has_cut(),
         }
     }
 
-    fn note_labels(&mut self) {
+    fn stamp_labels(&mut self) {
         self.labels.rows = self.rows;
         self.labels.max_hops = self.max_hops;
         if self.labels.sources.len() != self.parties.registry().len() {

@@ -10,7 +10,7 @@ use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
-use crate::exposure::{CommonInput, Direction, Source, Tie};
+use crate::exposure::{CommonInput, Direction, ProspectiveLabel, Source};
 
 /// A payment to be screened.
 #[derive(Clone, Debug)]
@@ -171,7 +171,7 @@ impl<'s> Scope<'s> {
 
     /// What labels say of a key in a direction, as far as the scope wishes to know. None where labels
     /// do not answer ([`Scope::needs_search`]).
-    pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<Tie> {
+    pub fn labelled(&self, key: &PackedKey, direction: Direction) -> Vec<ProspectiveLabel> {
         let labels = self.snapshot.exposure().labels.as_ref();
         let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
         let wanted = |label: &crate::exposure::Label| {
@@ -179,7 +179,7 @@ impl<'s> Scope<'s> {
                 && label.hops <= self.max_hops
                 && self.chosen(label.kind) == Chosen::All
         };
-        let tie = |label: crate::exposure::Label| Tie {
+        let tie = |label: crate::exposure::Label| ProspectiveLabel {
             kind: label.kind,
             hub: label.hub,
             hops: label.hops,
@@ -196,8 +196,8 @@ impl<'s> Scope<'s> {
     pub fn prospects(
         &self,
         direction: Direction,
-        now: &[(PackedKey, Vec<Tie>)],
-        then: &[(PackedKey, Vec<Tie>)],
+        now: &[(PackedKey, Vec<ProspectiveLabel>)],
+        then: &[(PackedKey, Vec<ProspectiveLabel>)],
     ) -> Vec<Prospect<'s>> {
         let now = self.findings(direction, now);
         let then = self.findings(direction, then);
@@ -211,10 +211,14 @@ impl<'s> Scope<'s> {
     }
 
     /// The findings of an address whose keys are tied so.
-    fn findings(&self, direction: Direction, keys: &[(PackedKey, Vec<Tie>)]) -> Vec<Finding<'s>> {
+    fn findings(
+        &self,
+        direction: Direction,
+        keys: &[(PackedKey, Vec<ProspectiveLabel>)],
+    ) -> Vec<Finding<'s>> {
         let mut findings = Vec::new();
         for (key, tie) in keys.iter().flat_map(|(key, ties)| ties.iter().map(move |t| (*key, t))) {
-            let Tie { kind, hub, hops, timing, direct, common_input, .. } = *tie;
+            let ProspectiveLabel { kind, hub, hops, timing, direct, common_input, .. } = *tie;
             let near = Near { key, direction, kind, hops, timing, direct, hub, common_input };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
                 matching::match_label(listing, near, self.sight(), 0, &mut findings);

@@ -10,8 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::ground::Ground;
 use super::super::nodes::{FIRST, JOINS, Node, STOP};
+use super::super::view::GraphView;
 use crate::domain::transfer::UtxoMovement;
 
 /// From so many keys of inputs, and so many keys that get the same amount, a transaction is a
@@ -52,7 +52,6 @@ fn only(nodes: &[Node]) -> Option<Node> {
 /// The keys that transactions join, one after the other.
 #[derive(Debug, Default)]
 pub(in super::super) struct Inputs {
-    /// That they are of.
     tx: Option<Node>,
     legs: Vec<(u32, Node)>,
     /// By their first nodes, ascending: two or more, or none.
@@ -62,25 +61,25 @@ pub(in super::super) struct Inputs {
 impl Inputs {
     /// Takes those of a transaction in place of those before; gives how many edges were read for it.
     /// The graph must not change meanwhile.
-    pub fn read(&mut self, ground: Ground<'_>, tx: Node) -> usize {
+    pub fn read(&mut self, view: GraphView<'_>, tx: Node) -> usize {
         if self.tx.replace(tx) == Some(tx) {
             return 0;
         }
         self.keys.clear();
         self.legs.clear();
-        if !ground.nodes.has(tx, JOINS) {
+        if !view.nodes.has(tx, JOINS) {
             return 0;
         }
-        let edges = ground.edges.into.pieces(tx).flatten();
+        let edges = view.edges.into.pieces(tx).flatten();
         self.legs.extend(edges.map(|edge| (edge.id, edge.node())));
         // A leg that names several keys has as many edges of its number.
         self.legs.sort_unstable();
         for leg in self.legs.chunk_by(|(a, _), (b, _)| a == b) {
             if let &[(_, node)] = leg
                 && node >= FIRST
-                && !ground.nodes.has(node, STOP)
+                && !view.nodes.has(node, STOP)
             {
-                self.keys.push(ground.nodes.first(node));
+                self.keys.push(view.nodes.first(node));
             }
         }
         self.keys.sort_unstable();

@@ -13,15 +13,15 @@ use hashbrown::{HashMap, HashSet};
 use super::super::clock::ClockId;
 use super::super::dust::Work;
 use super::super::edges::Edge;
-use super::super::ground::Ground;
 use super::super::nodes::{JOINS, Node};
+use super::super::view::GraphView;
 use super::inputs::Inputs;
 use super::sets::Sets;
 
 /// Transactions that are looked at, and how far.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Reach<'a> {
-    pub ground: Ground<'a>,
+    pub view: GraphView<'a>,
     /// Chain time, in Unix seconds.
     pub until: u64,
     pub limit: usize,
@@ -54,7 +54,6 @@ pub(in super::super) struct Beside {
 /// A key that is joined with listed ones. Those alike are joined with the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(in super::super) struct Member {
-    /// Which owner's.
     pub cluster: Option<usize>,
     /// The transactions with listed keys that it stood in, itself listed or not, ascending.
     pub beside: Vec<usize>,
@@ -162,7 +161,7 @@ impl Joining {
 impl<'a> Reach<'a> {
     /// Whether a transaction joins a key with others. Its inputs are read, and counted.
     pub fn joins(self, inputs: &mut Inputs, tx: Node, key: Node) -> bool {
-        self.work.add(inputs.read(self.ground, tx));
+        self.work.add(inputs.read(self.view, tx));
         inputs.keys.binary_search(&key).is_ok()
     }
 
@@ -219,7 +218,7 @@ impl<'a> Timeline<'a> {
 
     /// Adds the transactions that a key, given by its first node, is an input of.
     fn add(&mut self, key: Node) {
-        let Ground { nodes, edges, .. } = self.reach.ground;
+        let GraphView { nodes, edges, .. } = self.reach.view;
         for &node in nodes.group(&key) {
             for piece in edges.out.pieces(node) {
                 self.rests.push(Rest { key, clock: nodes.clock(node), edges: piece });
@@ -230,15 +229,15 @@ impl<'a> Timeline<'a> {
 
     /// Brings in the next transaction of a rest.
     fn go_on(&mut self, rest: usize) {
-        let Reach { ground, until, work, .. } = self.reach;
+        let Reach { view, until, work, .. } = self.reach;
         let Rest { clock, mut edges, .. } = self.rests[rest];
         while let Some((edge, after)) = edges.split_first() {
             edges = after;
             if !work.look() {
                 return;
             }
-            if ground.nodes.has(edge.node(), JOINS) {
-                let time = ground.clocks.time(clock, edge.key);
+            if view.nodes.has(edge.node(), JOINS) {
+                let time = view.clocks.time(clock, edge.key);
                 if time <= until {
                     self.next.push(Reverse((time, edge.node(), rest)));
                 }

@@ -1,4 +1,4 @@
-//! Disjoint sets of nodes, with the members of each in a ring. Knows no transactions.
+//! Disjoint sets of nodes, with the members of each in a ring.
 
 use super::super::nodes::Node;
 

@@ -28,13 +28,12 @@ impl<'a> Recount<'a> {
         self.adding.work.is_cut_short()
     }
 
-    /// Whether an edge counts.
     pub fn counts(&self, edge: &Appended) -> bool {
         let adding = &self.adding;
         let Some(part) = adding.part(edge).filter(|part| adding.is_dust(edge, part.side)) else {
             return edge.counts();
         };
-        let is_other = |node: Node| self.changed.contains(adding.ground.nodes.key(node));
+        let is_other = |node: Node| self.changed.contains(adding.view.nodes.key(node));
         let is_changed = is_other(part.holder)
             || match part.tx {
                 None => is_other(edge.to()),

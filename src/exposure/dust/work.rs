@@ -13,7 +13,7 @@ use super::EndNodes;
 pub(in super::super) struct Work {
     /// Edges that were looked at.
     looked_at: Cell<u64>,
-    /// So many are looked at: what is said after that may lack some.
+    /// So many are looked at: answers after that may be incomplete.
     budget: u64,
     /// A party may have thousands of keys, and is asked for again and again.
     pub(super) parties: RefCell<HashMap<(u32, ClockId), Rc<EndNodes>>>,

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::given::{self, settings};
-use super::model::{Model, Shown, shown};
+use super::model::{LabelWriter, Model, shown};
 use super::{clusters, searches};
 use crate::domain::chain::Chain;
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Transfer;
-use crate::exposure::{Direction, Labels, Settings, Source, StopReason, Was, World};
+use crate::exposure::{Direction, Labels, Relabelling, Settings, Source, StopReason, World};
 
 /// What happens to a world.
 #[derive(Clone, Debug)]
@@ -156,7 +156,7 @@ impl Known {
     pub fn check(&mut self) {
         let made = self.world.relabel();
         let labels = made.labels;
-        self.incremental += usize::from(made.was == Was::Incremental);
+        self.incremental += usize::from(made.was == Relabelling::Incremental);
         match made.delta {
             Some(delta) => self.stored.2.push(delta),
             None => {
@@ -278,8 +278,9 @@ pub fn assert_walks_have_the_hops(
     let labels = model.labels();
     for direction in Direction::ALL {
         for kind in ListKind::ALL {
-            let of =
-                |shown: &Shown| shown.direction == direction && shown.kind == kind && !shown.hub;
+            let of = |shown: &LabelWriter| {
+                shown.direction == direction && shown.kind == kind && !shown.hub
+            };
             let hops = model.hops_by_walks(direction, kind);
             let labelled = labels.iter().filter_map(|(key, shown)| {
                 Some((*key, shown.iter().find(|shown| of(shown))?.hops))

@@ -403,7 +403,7 @@ fn a_multisig_joins_no_keys() {
     assert_eq!([0, 1, 2, 3, 4].map(|number| cluster_of(&world, number)), [1, 1, 1, 2, 2]);
 }
 
-/// Joined, although the inputs have several owners. docs/limits-of-tracing.md names each.
+/// JoinedKey, although the inputs have several owners. docs/limits-of-tracing.md names each.
 #[test]
 fn known_false_joins() {
     check(

@@ -8,7 +8,9 @@ use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Asset, Holder, Leg, Movement, Placement, Transfer, UtxoMovement};
-use crate::exposure::{DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Was, World};
+use crate::exposure::{
+    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Relabelling, Settings, Source, World,
+};
 
 const ETH: Chain = Chain::Evm(1);
 const LIMIT: u32 = 10;
@@ -101,7 +103,7 @@ fn a_hub_does_not_clear_in_retrospect() {
         assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), wanted);
         world.append(2, &make_hub(&ETH, 10));
         let made = world.relabel();
-        assert_eq!((made.new_hubs, made.was), (vec![key(HUB, &ETH)], Was::Rebuilt));
+        assert_eq!((made.new_hubs, made.was), (vec![key(HUB, &ETH)], Relabelling::Rebuilt));
         assert_eq!(shown(&made.labels, key(NEXT, &ETH)), wanted);
     }
 }
@@ -154,7 +156,7 @@ fn a_moment_that_moves_builds_anew() {
     // Two more of the past: it was a hub from 25 on.
     world.append(rows.len() as u64, &[send(HUB, 90, 24, 100), send(HUB, 91, 25, 100)]);
     let made = world.relabel();
-    assert_eq!(made.was, Was::Rebuilt);
+    assert_eq!(made.was, Relabelling::Rebuilt);
     assert_eq!(shown(&made.labels, next), [(Direction::ReceivedFrom, 2, true)]);
 }
 
@@ -190,7 +192,7 @@ fn a_party_is_one_end_of_dust() {
     assert_eq!(shown(&world.relabel().labels, key(NEXT, &ETH)), []);
     world.set_parties(listed(&[THIEF, OTHER_WALLET], &ETH), Vec::new());
     let made = world.relabel();
-    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.was, Relabelling::Incremental);
     let direct = [(Direction::ReceivedFrom, 1, false)];
     assert_eq!(shown(&made.labels, key(NEXT, &ETH)), direct);
     // As of a time when one of them was not listed it is no dealing.

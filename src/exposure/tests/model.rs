@@ -48,7 +48,7 @@ pub struct Step {
 
 /// What is compared of a label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shown {
+pub struct LabelWriter {
     pub direction: Direction,
     pub kind: ListKind,
     pub hub: bool,
@@ -80,11 +80,11 @@ type Place = (PackedKey, Clock, bool);
 /// The arrivals over 0, 1, ... hops; those kept.
 pub type States = HashMap<Place, Vec<Option<Arrival>>>;
 
-pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<Shown>> {
+pub fn shown(labels: &Labels) -> BTreeMap<PackedKey, Vec<LabelWriter>> {
     let all = labels.iter().map(|(key, found)| {
         let mut shown: Vec<_> = found
             .into_iter()
-            .map(|label| Shown {
+            .map(|label| LabelWriter {
                 direction: label.direction,
                 kind: label.kind,
                 hub: label.hub,
@@ -338,8 +338,8 @@ impl Model<'_> {
     }
 
     /// Every label of every key.
-    pub fn labels(&self) -> BTreeMap<PackedKey, Vec<Shown>> {
-        let mut labels: BTreeMap<PackedKey, Vec<Shown>> = BTreeMap::new();
+    pub fn labels(&self) -> BTreeMap<PackedKey, Vec<LabelWriter>> {
+        let mut labels: BTreeMap<PackedKey, Vec<LabelWriter>> = BTreeMap::new();
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
         for direction in Direction::ALL {
             let steps = self.steps(direction);
@@ -358,7 +358,7 @@ impl Model<'_> {
                             origin = Self::gravest(&key, &seeds, &steps);
                         }
                         let Origin { source, common_input, timing } = origin;
-                        labels.entry(key).or_default().push(Shown {
+                        labels.entry(key).or_default().push(LabelWriter {
                             direction,
                             kind,
                             hub,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::given::{self, settings};
-use super::model::{Model, Shown};
+use super::model::{LabelWriter, Model};
 use crate::domain::list::ListKind;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::Transfer;
@@ -127,7 +127,7 @@ pub fn assert_as_of(world: &World, model: &Model<'_>, until: u64, others: Option
         let found = world.exposure_as_of(&[key], until, others, BUDGET);
         assert!(!found.cut_short);
         // A key that is listed for one kind is asked for the others.
-        let short = |shown: &Shown| {
+        let short = |shown: &LabelWriter| {
             let (hops, source) = (usize::from(shown.hops), shown.source.clone());
             (shown.direction, shown.kind, hops, source, shown.common_input, shown.timing)
         };

@@ -6,7 +6,8 @@ use crate::domain::list::{ListKind, RowKey};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Asset, Leg, Movement, Placement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
-    Direct, Direction, Labels, LabelsError, NotCounted, Settings, Source, Timing, Was, World,
+    Direct, Direction, Labels, LabelsError, NotCounted, Relabelling, Settings, Source, Timing,
+    World,
 };
 
 const ETH: Chain = Chain::Evm(1);
@@ -76,7 +77,7 @@ fn appended_in_order_is_incremental_with_shares() {
     // What came before the label does not go on.
     world.append(2, &[send(Y, A, 12, 200), send(A, X, 13, 100)]);
     let made = world.relabel();
-    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.was, Relabelling::Incremental);
     assert_eq!(made.labels.generation(), labels.generation());
     assert_eq!(
         hops(&made.labels, A),
@@ -98,7 +99,7 @@ fn the_gravest_direct_dealing_is_shown() {
     assert_eq!(hops(&labels, A), [received(Timing::Before, 16), sent]);
     world.append(2, &[send(S, A, 20, 19), send(S, A, 21, 20), send(S, A, 22, 500)]);
     let made = world.relabel();
-    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.was, Relabelling::Incremental);
     assert_eq!(hops(&made.labels, A), [received(Timing::After, 48), sent]);
     let keys = [key(A, &ETH)];
     let label = made.labels.of(&keys[0]).next().unwrap();
@@ -191,13 +192,13 @@ fn every_listing_of_a_key_is_asked_for_direct_dealings() {
     };
     let before = ("list".to_owned(), 0, Timing::Before);
     let after = ("other".to_owned(), 2, Timing::After);
-    assert_eq!(shown(&mut world, Was::Rebuilt), before);
+    assert_eq!(shown(&mut world, Relabelling::Rebuilt), before);
     world.set_parties(vec![first.clone(), earlier.clone()], Vec::new());
-    assert_eq!(shown(&mut world, Was::Incremental), after);
+    assert_eq!(shown(&mut world, Relabelling::Incremental), after);
     world.set_parties(vec![first.clone()], Vec::new());
-    assert_eq!(shown(&mut world, Was::Incremental), before);
+    assert_eq!(shown(&mut world, Relabelling::Incremental), before);
     world.set_parties(vec![earlier, first.clone()], Vec::new());
-    assert_eq!(shown(&mut world, Was::Incremental), after);
+    assert_eq!(shown(&mut world, Relabelling::Incremental), after);
 }
 
 /// What a source got out of inputs of unknown value is not said to be nothing.
@@ -229,7 +230,7 @@ fn an_unknown_amount_makes_share_and_value_unknown() {
     assert_eq!(of(&labels), [(Timing::Before, direct(10_000, 28))]);
     world.append(1, &[spend(2, None)]);
     let made = world.relabel();
-    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.was, Relabelling::Incremental);
     assert_eq!(of(&made.labels), [(Timing::Before, Some(Direct::default()))]);
 }
 

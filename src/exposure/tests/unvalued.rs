@@ -13,8 +13,8 @@ use crate::domain::chain::Chain;
 use crate::domain::list::{ListKind, RowKey};
 use crate::domain::transfer::{Asset, Leg, Movement, Transfer, TxStatus, UtxoMovement};
 use crate::exposure::{
-    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Settings, Source, Unvalued, UnvaluedSearch, Was,
-    World,
+    DEFAULT_CLUSTER_LIMIT, Direction, Labels, Relabelling, Settings, Source, Unvalued,
+    UnvaluedSearch, World,
 };
 
 /// Settings of [`given::settings`] without the coins of Bitcoin and of one EVM chain.
@@ -146,7 +146,7 @@ fn what_moved_nothing_or_has_a_value_is_not_counted() {
     assert_eq!(labels.keys().count(), 0);
     world.append(7, &[send(S, A, 8, UNKNOWN, 1)]);
     let made = world.relabel();
-    assert_eq!(made.was, Was::Incremental);
+    assert_eq!(made.was, Relabelling::Incremental);
     let one = (Direction::ReceivedFrom, ListKind::Sanctions, 1, "s".to_owned());
     assert_eq!(dealt(&made.labels, A, &ETH), [one]);
 }

@@ -7,7 +7,7 @@ use super::super::clusters::joins;
 use super::super::dust::MOST_PAIRS;
 use super::super::edges::{Appended, Edge};
 use super::super::nodes::{DUSTY, FIRST, JOINS, NULL, Node, Nodes, TX, UNKNOWN};
-use super::super::parties::KINDS;
+use super::super::path_ends::KINDS;
 use super::super::shares::{Fact, NotCounted, Totals};
 use super::World;
 use crate::domain::chain::Chain;
@@ -44,10 +44,10 @@ impl World {
             self.nodes.find_all(&keys, &mut nodes);
             for (transfer, guesses) in block.iter().zip(nodes.as_chunks().0) {
                 let number = u32::try_from(row).expect("fewer than 2^32 - 1 rows");
-                while self.moves.rows.facts.len() < number as usize {
-                    self.moves.rows.push(Fact::default(), 0);
+                while self.values.rows.facts.len() < number as usize {
+                    self.values.rows.push(Fact::default(), 0);
                 }
-                self.take(number, transfer, guesses);
+                self.append_row(number, transfer, guesses);
                 row += 1;
                 self.rows = row;
             }
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Takes a row; the nodes of its EVM ends are guessed.
-    fn take(&mut self, row: u32, transfer: &Transfer, guesses: &[Node; 2]) {
+    fn append_row(&mut self, row: u32, transfer: &Transfer, guesses: &[Node; 2]) {
         let (clock, key) = self.clocks.place(transfer);
         match &transfer.movement {
             Movement::Account(movement) => {
@@ -83,19 +83,19 @@ impl World {
                 {
                     let from = self.evm_node(from, clock, guesses[0]);
                     let to = self.evm_node(to, clock, guesses[1]);
-                    self.take_account(row, key, transfer, movement, [&[from], &[to]]);
+                    self.append_account(row, key, transfer, movement, [&[from], &[to]]);
                 } else {
                     let chain = &transfer.chain;
                     let from = self.ends(movement.from.as_slice(), chain, clock, NULL);
                     let to = self.ends(movement.to.as_slice(), chain, clock, UNKNOWN);
-                    self.take_account(row, key, transfer, movement, [&from, &to]);
+                    self.append_account(row, key, transfer, movement, [&from, &to]);
                 }
             }
-            Movement::Utxo(movement) => self.take_utxo(row, clock, key, transfer, movement),
+            Movement::Utxo(movement) => self.append_utxo(row, clock, key, transfer, movement),
         }
     }
 
-    fn take_account(
+    fn append_account(
         &mut self,
         row: u32,
         key: u64,
@@ -110,8 +110,8 @@ impl World {
         };
         let AccountMovement { asset, amount, .. } = movement;
         let (fact, units) =
-            self.judge.judge(&transfer.chain, asset, Some(*amount), transfer.status, ends);
-        self.moves.rows.push(fact, units);
+            self.valuation.classify(&transfer.chain, asset, Some(*amount), transfer.status, ends);
+        self.values.rows.push(fact, units);
         for &from in from {
             for &to in to {
                 self.add(Appended::new(key, from, to, row, fact.why().is_none()), fact, units);
@@ -121,7 +121,7 @@ impl World {
 
     /// A leg counts by what its holder has of the transaction's inputs, or outputs, together: a
     /// value that is cut into dust is none.
-    fn take_utxo(
+    fn append_utxo(
         &mut self,
         row: u32,
         clock: ClockId,
@@ -129,7 +129,7 @@ impl World {
         transfer: &Transfer,
         movement: &UtxoMovement,
     ) {
-        self.moves.rows.push(Fact::default(), 0);
+        self.values.rows.push(Fact::default(), 0);
         let tx = self.nodes.transaction(row, clock);
         let sides = [&movement.inputs, &movement.outputs].map(|legs| {
             let ends = |leg: &Leg| self.ends(&leg.holders, &transfer.chain, clock, UNKNOWN);
@@ -149,12 +149,12 @@ impl World {
             for (leg, nodes) in legs.iter().zip(&nodes) {
                 let sum = nodes.iter().filter_map(|node| sums.get(node)).max().copied();
                 let sum = if is_huge { u128::MAX } else { sum.unwrap_or(0) };
-                self.take_leg(tx, key, transfer, (leg, sum), nodes, is_input);
+                self.append_leg(tx, key, transfer, (leg, sum), nodes, is_input);
             }
         }
     }
 
-    fn take_leg(
+    fn append_leg(
         &mut self,
         tx: Node,
         key: u64,
@@ -163,16 +163,17 @@ impl World {
         nodes: &[Node],
         is_input: bool,
     ) {
-        let id = u32::try_from(self.moves.legs.facts.len()).expect("fewer than 2^32 legs");
+        let id = u32::try_from(self.values.legs.facts.len()).expect("fewer than 2^32 legs");
         let amount = leg.amount.map(Amount::from);
         let (Transfer { chain, status, .. }, ends) = (transfer, wrong_end(nodes));
-        let (mut fact, units) = self.judge.judge(chain, &Asset::Native, amount, *status, ends);
+        let (mut fact, units) =
+            self.valuation.classify(chain, &Asset::Native, amount, *status, ends);
         if fact.why() == Some(NotCounted::Dust) {
             let sum = Some(Amount::from(sum));
-            let (judged, _) = self.judge.judge(chain, &Asset::Native, sum, *status, ends);
-            fact = fact.judged_as(judged);
+            let (judged, _) = self.valuation.classify(chain, &Asset::Native, sum, *status, ends);
+            fact = fact.classified_as(judged);
         }
-        self.moves.legs.push(fact, units);
+        self.values.legs.push(fact, units);
         for &node in nodes {
             let (from, to) = if is_input { (node, tx) } else { (tx, node) };
             self.add(Appended::new(key, from, to, id, fact.why().is_none()), fact, units);
@@ -250,13 +251,13 @@ impl World {
             if self.stop_reason(&key).is_some() {
                 self.nodes.set_stop(node, true);
             }
-            self.note_new_source(&key);
+            self.record_new_source(&key);
         }
         node
     }
 
     /// A seed is seen on a clock for the first time: all that moved there is new.
-    fn note_new_source(&mut self, key: &PackedKey) {
+    fn record_new_source(&mut self, key: &PackedKey) {
         if !self.parties.is_seed(key) {
             return;
         }
@@ -308,7 +309,7 @@ impl World {
             for node in (FIRST..self.nodes.len() as Node).filter(|&node| !self.nodes.has(node, TX))
             {
                 for edge in edges.pieces(node).flatten() {
-                    let (fact, units) = self.moves.of(self.nodes.has(edge.node(), TX), edge.id);
+                    let (fact, units) = self.values.of(self.nodes.has(edge.node(), TX), edge.id);
                     if fact.is_summed() || edge.counts() {
                         totals.add(node, fact.asset(), units);
                     }
@@ -354,7 +355,7 @@ fn sums(legs: &[Leg], nodes: &[Vec<Node>]) -> HashMap<Node, u128> {
     sums
 }
 
-/// Nobody, or somebody unknown, among the nodes of an end.
+/// Why an end does not count: the null address or an unknown counterparty is among its nodes.
 fn wrong_end(nodes: &[Node]) -> Option<NotCounted> {
     match nodes.iter().min() {
         Some(&NULL) => Some(NotCounted::NullAddress),

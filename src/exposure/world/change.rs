@@ -1,22 +1,21 @@
-//! Brings labels up to date from what changed, where that was insertion only. Decides nothing but
-//! which kinds must be built.
+//! Updates labels incrementally after insertions, and tells which kinds must be rebuilt instead.
 
 use hashbrown::HashSet;
 
 use super::super::hops::Hops;
 use super::super::hubs::by_hubs;
 use super::super::nodes::{Node, TX};
-use super::super::parties::Difference;
-use super::super::parties::KINDS;
+use super::super::path_ends::KINDS;
+use super::super::path_ends::PathEndsChange;
 use super::super::relax::{Inserted, relax};
 use super::super::table::Table;
-use super::{Pending, Was, World};
+use super::{Pending, Relabelling, World};
 use crate::domain::packed_key::PackedKey;
 
 impl World {
     /// Changes labels by what is pending: gives what to add to the persisted form. Labels of kinds
     /// that lost a source, or have their first, are left out and must be built.
-    pub(super) fn change(&mut self, pending: &Pending) -> (Was, Option<Vec<u8>>) {
+    pub(super) fn change(&mut self, pending: &Pending) -> (Relabelling, Option<Vec<u8>>) {
         let mut dirty = HashSet::new();
         let tiers = std::mem::take(&mut self.tiers);
         let first_source = self.labels.sources.len();
@@ -30,25 +29,25 @@ impl World {
         let has_tier = |kind| self.tiers.iter().any(|hops| hops.kind == kind);
         let misses = (0..KINDS).any(|kind| !has_tier(kind) && self.parties.has_kind(kind));
         if misses || pending.parties.removed.contains(&true) {
-            return (Was::Rebuilt, None);
+            return (Relabelling::Rebuilt, None);
         }
         dirty.extend(&pending.joined);
         for edge in &pending.fresh {
             dirty.extend([edge.from, edge.to()].into_iter().filter(|&node| self.is_direct(node)));
         }
         let change = self.changed_keys(&dirty);
-        self.note_labels();
+        self.stamp_labels();
         let delta = self.labels.delta(first_source, &change);
         if change.len() == 0 {
-            return (Was::Incremental, Some(delta));
+            return (Relabelling::Incremental, Some(delta));
         }
         self.labels.changed(change);
         let is_folded = self.labels.tables.len() == 1;
-        (Was::Incremental, (!is_folded).then_some(delta))
+        (Relabelling::Incremental, (!is_folded).then_some(delta))
     }
 
     fn change_tier(&self, hops: &mut Hops, pending: &Pending, dirty: &mut HashSet<Node>) {
-        let Difference { added, joined, widened, seen, listed, .. } = &pending.parties;
+        let PathEndsChange { added, joined, widened, seen, listed, .. } = &pending.parties;
         let of_kind = |(_, kind): &&(PackedKey, usize)| *kind == hops.kind;
         let is_other = added.iter().any(|of| of_kind(&of));
         let new = added.iter().chain(joined).chain(widened).chain(seen).filter(of_kind);
@@ -59,11 +58,11 @@ impl World {
             })
             .collect();
         let inserted = Inserted { edges: &pending.fresh, sources };
-        let (changed, hubs_changed) = relax(self.ground(), hops, &inserted);
+        let (changed, hubs_changed) = relax(self.view(), hops, &inserted);
         dirty.extend(changed);
         if hubs_changed {
             dirty.extend(hops.by_hub.keys());
-            by_hubs(self.ground(), hops, &self.watch);
+            by_hubs(self.view(), hops, &self.watch);
             dirty.extend(hops.by_hub.keys());
         }
         if is_other {

@@ -9,17 +9,16 @@ use hashbrown::{HashMap, HashSet};
 use super::super::clusters::{Inputs, Joining, Member, Reach, Sets};
 use super::super::dust::Work;
 use super::super::nodes::{FIRST, JOINS, Node};
-use super::super::parties::{Joined, JoinedSources, KINDS, Origin};
+use super::super::path_ends::{JoinedKey, JoinedSources, KINDS, Origin};
 use super::World;
 use super::append::{LARGE_PART, SMALL};
 use crate::domain::chain::Chain;
 
-/// Clusters as they stand.
 #[derive(Debug, Default)]
 pub(in super::super) struct Clusters {
     /// The most keys of an owner.
     pub limit: usize,
-    /// Chains whose transactions join nobody.
+    /// Chains whose transactions join no keys.
     off: BTreeSet<Chain>,
     /// Keys by their first nodes.
     pub sets: Sets,
@@ -156,7 +155,7 @@ impl World {
                 let of = touched.entry(self.clusters.sets.root(key)).or_default();
                 of.transactions.push((time, tx));
             }
-            for root in self.note_listed() {
+            for root in self.update_listed() {
                 touched.entry(root).or_default().is_listed_otherwise = true;
             }
             touched.retain(|root, _| self.clusters.listed.contains_key(root));
@@ -176,7 +175,7 @@ impl World {
         self.parties.forget_joined();
         let mut inputs = Inputs::default();
         for tx in self.new_joining() {
-            inputs.read(self.ground(), tx);
+            inputs.read(self.view(), tx);
             for pair in inputs.keys.windows(2) {
                 self.clusters.sets.join_nodes(pair[0], pair[1]);
             }
@@ -201,7 +200,7 @@ impl World {
     fn join_fresh(&mut self, changed: &mut HashSet<Node>) -> Vec<(u64, Node, Node)> {
         let (mut joined, mut inputs) = (Vec::new(), Inputs::default());
         for tx in self.new_joining() {
-            inputs.read(self.ground(), tx);
+            inputs.read(self.view(), tx);
             let (Some(time), &[first, ..]) = (self.time_of(tx), inputs.keys.as_slice()) else {
                 continue;
             };
@@ -232,7 +231,7 @@ impl World {
     }
 
     /// Brings the listed keys of sets in order where lists are others; gives the roots.
-    fn note_listed(&mut self) -> Vec<Node> {
+    fn update_listed(&mut self) -> Vec<Node> {
         let mut roots = Vec::new();
         for key in &self.pending.parties.listed {
             let Some(&node) = self.nodes.of_key(key).first() else { continue };
@@ -304,7 +303,7 @@ impl World {
     ) {
         for node in std::mem::take(&mut set.new) {
             if set.joined.insert(node) {
-                let joined = Joined { sources: Arc::clone(sources), is_beside: [false; KINDS] };
+                let joined = JoinedKey { sources: Arc::clone(sources), is_beside: [false; KINDS] };
                 self.set_joined(node, Some(joined), changed);
             }
         }
@@ -312,8 +311,8 @@ impl World {
 
     fn join_anew(&mut self, set: &mut ListedSet, changed: &mut HashSet<Node>) {
         let work = Work::new(u64::MAX);
-        let (ground, limit) = (self.ground(), self.clusters.limit);
-        let reach = Reach { ground, until: u64::MAX, limit, work: &work };
+        let (view, limit) = (self.view(), self.clusters.limit);
+        let reach = Reach { view, until: u64::MAX, limit, work: &work };
         let listed: Vec<Node> = set.listed.iter().copied().collect();
         let joining = Joining::of(reach, &self.clusters.sets, &listed);
         let sources = |places: BTreeSet<usize>| -> Arc<JoinedSources> {
@@ -328,7 +327,7 @@ impl World {
             .collect();
         // Members alike share what they have.
         let mut alike: HashMap<Member, Arc<JoinedSources>> = HashMap::new();
-        let mut all: Vec<(Node, Joined)> = Vec::with_capacity(joining.members.len());
+        let mut all: Vec<(Node, JoinedKey)> = Vec::with_capacity(joining.members.len());
         for (&node, member) in &joining.members {
             let is_inside = joining.is_inside(member);
             let beside = if is_inside { Vec::new() } else { member.beside.clone() };
@@ -341,7 +340,7 @@ impl World {
                 let listed = |&tx: &usize| -> &[usize; KINDS] { &of_transactions[tx] };
                 member.beside.iter().map(listed).any(|kinds| kinds[kind] > own)
             });
-            all.push((node, Joined { sources: Arc::clone(sources), is_beside }));
+            all.push((node, JoinedKey { sources: Arc::clone(sources), is_beside }));
         }
         set.closed = joining.closed;
         let only = joining.clusters.first().filter(|_| joining.closed.is_none());
@@ -358,7 +357,7 @@ impl World {
     /// listed.
     fn add_beside(&mut self, tx: Node, set: &mut ListedSet, changed: &mut HashSet<Node>) {
         let mut inputs = Inputs::default();
-        inputs.read(self.ground(), tx);
+        inputs.read(self.view(), tx);
         let listed = inputs.keys.iter().copied().filter(|key| set.listed.contains(key));
         let listed: Vec<Node> = listed.collect();
         let all: Arc<JoinedSources> =
@@ -368,7 +367,7 @@ impl World {
         for &node in inputs.keys.iter().filter(|&&key| listed.iter().any(|&other| other != key)) {
             let key = self.nodes.key(node);
             let known = self.parties.joined(key);
-            let has_all = |known: &Joined| {
+            let has_all = |known: &JoinedKey| {
                 let kinds = all.iter().zip(known.sources.iter());
                 kinds.into_iter().all(|(all, known)| all.iter().all(|it| known.contains(it)))
             };
@@ -384,7 +383,7 @@ impl World {
                 known.is_some_and(|known| known.is_beside[kind]) || among[kind] > own
             });
             set.joined.insert(node);
-            self.set_joined(node, Some(Joined { sources, is_beside }), changed);
+            self.set_joined(node, Some(JoinedKey { sources, is_beside }), changed);
         }
     }
 
@@ -410,7 +409,7 @@ impl World {
         sources
     }
 
-    fn set_joined(&mut self, node: Node, joined: Option<Joined>, changed: &mut HashSet<Node>) {
+    fn set_joined(&mut self, node: Node, joined: Option<JoinedKey>, changed: &mut HashSet<Node>) {
         let key = *self.nodes.key(node);
         if self.parties.set_joined(key, joined, &mut self.pending.parties) {
             changed.insert(node);

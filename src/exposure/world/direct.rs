@@ -5,10 +5,10 @@ use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 
 use super::super::edges::{Appended, Edge};
-use super::super::ground::mask;
-use super::super::hops::{Dealt, Hops, Tag};
+use super::super::hops::{DirectDealing, Hops, Tag};
 use super::super::nodes::{Node, TX};
-use super::super::parties::Origin;
+use super::super::path_ends::Origin;
+use super::super::view::mask;
 use super::super::{Direction, Timing};
 use super::World;
 use crate::domain::packed_key::PackedKey;
@@ -21,13 +21,13 @@ impl World {
     pub(super) fn sum_direct(&self, hops: &mut Hops) {
         hops.direct.clear();
         hops.dealt.clear();
-        let edges = self.ground().onward(hops.direction);
+        let edges = self.view().onward(hops.direction);
         let mut transactions = Transactions::new();
         for (key, _) in self.parties.of_kind(hops.kind) {
             let sources: Vec<_> = self.parties.standing(&key, hops.kind).collect();
             for near in self.nodes.of_key(&key) {
                 for edge in edges.pieces(near).flatten().filter(|edge| edge.counts()) {
-                    self.take_direct(hops, &sources, edge, &mut transactions);
+                    self.add_source_edge(hops, &sources, edge, &mut transactions);
                 }
             }
         }
@@ -43,7 +43,7 @@ impl World {
                 continue;
             }
             let sources: Vec<_> = self.parties.standing(self.nodes.key(near), hops.kind).collect();
-            self.take_direct(hops, &sources, &seen, &mut transactions);
+            self.add_source_edge(hops, &sources, &seen, &mut transactions);
         }
         self.add_legs(hops, &transactions);
     }
@@ -60,7 +60,7 @@ impl World {
         if joined.is_empty() {
             return dealt;
         }
-        let onward = self.ground().onward(hops.direction);
+        let onward = self.view().onward(hops.direction);
         let forwards = hops.direction == Direction::ReceivedFrom;
         let new: HashSet<_> = fresh.iter().map(Appended::order).collect();
         let mut transactions = Transactions::new();
@@ -70,13 +70,13 @@ impl World {
                 for edge in onward.pieces(near).flatten().filter(|edge| edge.counts()) {
                     let whole = if forwards { edge.leaving(near) } else { edge.arriving(near) };
                     if !new.contains(&whole.order()) {
-                        self.take_direct(hops, &sources, edge, &mut transactions);
+                        self.add_source_edge(hops, &sources, edge, &mut transactions);
                         dealt.insert(edge.node());
                     }
                 }
             }
         }
-        let back = self.ground().back(hops.direction);
+        let back = self.view().back(hops.direction);
         for (&tx, &tag) in &transactions {
             let mut others = back.pieces(tx).flatten().filter(|leg| leg.counts());
             let was_summed = others.any(|leg| {
@@ -101,7 +101,7 @@ impl World {
         hops: &mut Hops,
         widened: &HashSet<PackedKey>,
     ) -> HashSet<Node> {
-        let onward = self.ground().onward(hops.direction);
+        let onward = self.view().onward(hops.direction);
         let mut transactions = Transactions::new();
         let mut dealt = HashSet::new();
         for key in widened {
@@ -110,7 +110,7 @@ impl World {
                 for edge in onward.pieces(near).flatten().filter(|edge| edge.counts()) {
                     let Some(tag) = self.gravest(&sources, edge) else { continue };
                     if self.nodes.has(edge.node(), TX) {
-                        self.note_graver(&mut transactions, edge.node(), tag);
+                        self.keep_gravest(&mut transactions, edge.node(), tag);
                     } else {
                         self.show_graver(hops, edge, tag);
                         dealt.insert(edge.node());
@@ -138,7 +138,7 @@ impl World {
     }
 
     /// Takes an edge of a key with these sources: a transfer, or its part in a transaction.
-    fn take_direct(
+    fn add_source_edge(
         &self,
         hops: &mut Hops,
         sources: &[Origin],
@@ -149,20 +149,20 @@ impl World {
         if !self.nodes.has(edge.node(), TX) {
             self.add_direct(hops, edge, false, tag);
         } else if let Some(tag) = tag() {
-            self.note_graver(within, edge.node(), tag);
+            self.keep_gravest(within, edge.node(), tag);
         }
     }
 
     /// The gravest that an edge of a key with these sources shows.
     fn gravest(&self, sources: &[Origin], edge: &Edge) -> Option<Tag> {
         let clock = self.nodes.clock(edge.node());
-        let timing = |source| self.ground().timing(source, clock, edge.key);
+        let timing = |source| self.view().timing(source, clock, edge.key);
         let tags = sources.iter().map(|&source| Tag::new(1, timing(source), source));
         tags.min_by_key(|tag| self.gravity(0, *tag))
     }
 
     /// Keeps the gravest of a transaction: all of its inputs are at one moment.
-    fn note_graver(&self, transactions: &mut Transactions, tx: Node, tag: Tag) {
+    fn keep_gravest(&self, transactions: &mut Transactions, tx: Node, tag: Tag) {
         let best = transactions.entry(tx).or_insert(tag);
         if self.gravity(0, tag) < self.gravity(0, *best) {
             *best = tag;
@@ -171,7 +171,7 @@ impl World {
 
     fn add_legs(&self, hops: &mut Hops, transactions: &Transactions) {
         for (&tx, &tag) in transactions {
-            let legs = self.ground().onward(hops.direction).pieces(tx).flatten();
+            let legs = self.view().onward(hops.direction).pieces(tx).flatten();
             for leg in legs.filter(|leg| leg.counts()) {
                 self.add_direct(hops, leg, true, || Some(tag));
             }
@@ -187,13 +187,13 @@ impl World {
         tag: impl FnOnce() -> Option<Tag>,
     ) {
         let (node, arrival) = (edge.node(), edge.key ^ mask(hops.direction));
-        let (fact, units) = self.moves.of(is_leg, edge.id);
+        let (fact, units) = self.values.of(is_leg, edge.id);
         let units = fact.at_most(units);
         let is_known = units.is_some();
         match hops.dealt.entry(node) {
             Entry::Vacant(place) => {
                 let Some(tag) = tag() else { return };
-                place.insert(Dealt { arrival, tag, is_known });
+                place.insert(DirectDealing { arrival, tag, is_known });
             }
             Entry::Occupied(mut place) => {
                 let dealt = place.get_mut();

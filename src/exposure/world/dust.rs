@@ -1,5 +1,4 @@
-//! Lets dust count where it adds up, and no longer where what it was summed with is gone. Decides
-//! nothing on what adds up.
+//! Lets dust count where it adds up, and no longer where what it was summed with is gone.
 
 use std::collections::BTreeSet;
 
@@ -8,22 +7,22 @@ use hashbrown::{HashMap, HashSet};
 use super::super::dust::{Adding, End, Pair, Recount, Side, Work};
 use super::super::edges::Appended;
 use super::super::nodes::{DUSTY, FIRST, Node, TX};
-use super::super::parties::Groups;
+use super::super::path_ends::PartyGroups;
 use super::World;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset};
 
 impl World {
-    fn adding<'a>(&'a self, groups: &'a Groups, work: &'a Work) -> Adding<'a> {
-        let (ground, moves, judge) = (self.ground(), &self.moves, &self.judge);
-        Adding { ground, moves, judge, groups, work }
+    fn adding<'a>(&'a self, groups: &'a PartyGroups, work: &'a Work) -> Adding<'a> {
+        let (view, values, valuation) = (self.view(), &self.values, &self.valuation);
+        Adding { view, values, valuation, groups, work }
     }
 
     /// Which edges count for other sources than those in force; `None` where all do as they stand.
     pub(in super::super) fn recount<'a>(
         &'a self,
-        groups: &'a Groups,
+        groups: &'a PartyGroups,
         work: &'a Work,
     ) -> Option<Recount<'a>> {
         let in_force = self.parties.groups();
@@ -71,7 +70,7 @@ impl World {
         amount: Amount,
         budget: u64,
     ) -> Option<bool> {
-        let Some((fact, units, valued)) = self.judge.weigh(chain, asset, Some(amount)) else {
+        let Some((fact, units, valued)) = self.valuation.weigh(chain, asset, Some(amount)) else {
             return Some(false);
         };
         let (is_output, asset) = (chain.is_utxo() && *asset == Asset::Native, fact.asset());
@@ -137,14 +136,13 @@ impl World {
     }
 
     fn is_dust(&self, edge: &Appended) -> bool {
-        self.moves.is_dust(self.is_leg(edge), edge.id)
+        self.values.is_dust(self.is_leg(edge), edge.id)
     }
 
     fn is_leg(&self, edge: &Appended) -> bool {
         self.nodes.has(edge.from, TX) || self.nodes.has(edge.to(), TX)
     }
 
-    /// Lets edges count.
     fn promote(&mut self, found: Vec<Appended>) {
         let mut new: HashMap<_, Appended> = HashMap::new();
         for mut edge in found.into_iter().filter(|edge| !edge.counts()) {
@@ -153,7 +151,7 @@ impl World {
         }
         for edge in new.values() {
             self.edges.set_counts(edge, true);
-            let (fact, units) = self.moves.of(self.is_leg(edge), edge.id);
+            let (fact, units) = self.values.of(self.is_leg(edge), edge.id);
             self.unsummed.push((edge.from, edge.to(), fact.asset(), units));
         }
         self.sum_new();
@@ -173,7 +171,6 @@ impl World {
         self.pending.fresh.extend(older);
     }
 
-    /// Lets no dust count.
     fn demote(&mut self) {
         let mut found = Vec::new();
         for node in (FIRST..self.nodes.len() as Node).filter(|&node| self.nodes.has(node, DUSTY)) {

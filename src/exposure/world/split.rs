@@ -21,10 +21,10 @@ impl World {
     pub(super) fn find_hubs(&mut self) -> Vec<Node> {
         let mut watch = std::mem::take(&mut self.watch);
         if self.pending.recount {
-            watch.count_all(self.ground(), &self.moves, self.hub_limit);
+            watch.count_all(self.view(), &self.values, self.hub_limit);
         } else {
             self.pending.all |=
-                watch.note(self.ground(), &self.moves, &self.pending.fresh, self.hub_limit);
+                watch.note(self.view(), &self.values, &self.pending.fresh, self.hub_limit);
         }
         self.watch = watch;
         if !self.pending.all {
@@ -95,7 +95,7 @@ impl World {
     }
 
     fn cut(&self, node: Node, late: Node) -> Cut {
-        let moment = self.watch.moment(self.ground().first_on_chain(node));
+        let moment = self.watch.moment(self.view().first_on_chain(node));
         let after =
             |moment: u64| self.clocks.first_from(self.nodes.clock(node), moment.saturating_add(1));
         Cut { node, late, from: moment.map_or(u64::MAX, after) }

@@ -5,9 +5,9 @@ use hashbrown::HashMap;
 
 use super::super::Direction;
 use super::super::edges::{Appended, Edge};
-use super::super::hops::{Hops, UnvaluedDealt};
+use super::super::hops::{Hops, UnvaluedDealing};
 use super::super::nodes::{FIRST, Node, TX};
-use super::super::parties::Origin;
+use super::super::path_ends::Origin;
 use super::super::shares::NotCounted;
 use super::World;
 
@@ -30,7 +30,7 @@ impl World {
     /// Counts for every source of the labels' kind.
     pub(super) fn count_unvalued(&self, hops: &mut Hops) {
         hops.unvalued.clear();
-        let edges = self.ground().onward(hops.direction);
+        let edges = self.view().onward(hops.direction);
         let mut met = Met::default();
         for (key, source) in self.parties.listed_of_kind(hops.kind) {
             for near in self.nodes.of_key(&key) {
@@ -77,7 +77,7 @@ impl World {
     /// Counts each row once for each node, whatever keys of sources it names.
     fn add_met(&self, hops: &mut Hops, Met { mut dealings, transactions }: Met) {
         for (&tx, &source) in &transactions {
-            let legs = self.ground().onward(hops.direction).pieces(tx).flatten();
+            let legs = self.view().onward(hops.direction).pieces(tx).flatten();
             let legs = legs.filter(|leg| self.is_unvalued(true, leg));
             let row = self.nodes.row(tx);
             dealings.extend(legs.map(|leg| Dealing { node: leg.node(), row, source }));
@@ -88,7 +88,7 @@ impl World {
         dealings.sort_unstable_by_key(order);
         dealings.dedup_by_key(|dealing| (dealing.node, dealing.row));
         for Dealing { node, source, .. } in dealings {
-            let dealt = hops.unvalued.entry(node).or_insert(UnvaluedDealt { rows: 0, source });
+            let dealt = hops.unvalued.entry(node).or_insert(UnvaluedDealing { rows: 0, source });
             dealt.rows = dealt.rows.saturating_add(1);
             dealt.source = self.first_of(dealt.source, source);
         }
@@ -104,6 +104,6 @@ impl World {
     pub(in super::super) fn is_unvalued(&self, is_leg: bool, edge: &Edge) -> bool {
         !edge.counts()
             && edge.node() >= FIRST
-            && self.moves.of(is_leg, edge.id).0.why() == Some(NotCounted::UnvaluedAsset)
+            && self.values.of(is_leg, edge.id).0.why() == Some(NotCounted::UnvaluedAsset)
     }
 }

@@ -1,13 +1,13 @@
 //! Clusters that meet, and what a newly joined key brings: by what is appended, as a build has it.
 
 use super::*;
-use crate::exposure::Was;
+use crate::exposure::Relabelling;
 
 /// Appends rows to a world that knows those before them; labels are changed and not built.
 fn append(world: &mut World, rows: &[Transfer], first: usize, facts: &Facts) -> Labels {
     world.append(first as u64, &rows[first..]);
     let relabelled = world.relabel();
-    assert_eq!(relabelled.was, Was::Incremental);
+    assert_eq!(relabelled.was, Relabelling::Incremental);
     labels_of(world, &facts.model());
     (*relabelled.labels).clone()
 }
@@ -29,14 +29,14 @@ fn keys_that_are_cut_off_are_named_anew_where_two_such_clusters_meet() {
         let found = labels_of(&mut world, &before.model());
         assert_eq!(
             [B, D].map(|number| tie(&found, number)),
-            [Some(Tie::Cut(S)), Some(Tie::Cut(T))]
+            [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(T))]
         );
         rows.push(join(&bridge, 4));
         let after = limited(2, facts(&rows, &[S, T]));
         let found = append(&mut world, &rows, known, &after);
         assert_eq!(
             [B, D].map(|number| tie(&found, number)),
-            [Some(Tie::Cut(S)), Some(Tie::Cut(S))]
+            [Some(ProspectiveLabel::Cut(S)), Some(ProspectiveLabel::Cut(S))]
         );
         rows.pop();
     }
@@ -57,7 +57,7 @@ fn what_a_newly_joined_key_dealt_before_counts_once() {
     let known = rows.len();
     rows.extend([spend(&[A, S], &[(C, 60), (P, 20)], 5), spend(&[A], &[(P, 25)], 6)]);
     let found = append(&mut world, &rows, known, &facts(&rows, &[S]));
-    assert_eq!(tie(&found, A), Some(Tie::Beside(S)));
+    assert_eq!(tie(&found, A), Some(ProspectiveLabel::Beside(S)));
 }
 
 #[test]

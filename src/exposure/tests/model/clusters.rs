@@ -29,11 +29,11 @@ pub struct Seed {
 pub type Seeds = BTreeMap<PackedKey, Seed>;
 
 /// What is compared of a key: what is said of each kind, and the first of the sources.
-pub type Joined = Vec<(CommonInput, Source)>;
+pub type JoinedKey = Vec<(CommonInput, Source)>;
 
 /// That a key is in the cluster of a source. What is cut comes after all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Tie {
+struct ProspectiveLabel {
     is_cut: bool,
     source: Source,
     is_beside: bool,
@@ -134,10 +134,10 @@ impl Model<'_> {
     }
 
     /// By key, its ties to the sources of a kind, in order; none of a key that is one of them.
-    fn ties(&self, kind: ListKind) -> BTreeMap<PackedKey, Vec<Tie>> {
+    fn ties(&self, kind: ListKind) -> BTreeMap<PackedKey, Vec<ProspectiveLabel>> {
         let joinings = self.joinings();
         let firsts = self.firsts(kind);
-        let mut ties: BTreeMap<PackedKey, Vec<Tie>> = BTreeMap::new();
+        let mut ties: BTreeMap<PackedKey, Vec<ProspectiveLabel>> = BTreeMap::new();
         for source in self.sources.iter().filter(|source| source.kind == kind) {
             let owner = self.owner_cluster(&joinings, source.key);
             for key in cluster(&joinings, source.key, u64::MAX) {
@@ -148,7 +148,7 @@ impl Model<'_> {
                     |of: &Joining| of.keys.contains(&key) && of.keys.contains(&source.key);
                 let is_beside = joinings.iter().any(are_beside);
                 let is_cut = !is_beside && !owner.contains(&key);
-                let tie = Tie { is_cut, source: source.clone(), is_beside };
+                let tie = ProspectiveLabel { is_cut, source: source.clone(), is_beside };
                 ties.entry(key).or_default().push(tie);
             }
         }
@@ -157,7 +157,7 @@ impl Model<'_> {
     }
 
     /// What every key is joined with, or cut from.
-    pub fn common_inputs(&self) -> BTreeMap<PackedKey, Joined> {
+    pub fn common_inputs(&self) -> BTreeMap<PackedKey, JoinedKey> {
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
         let tied: BTreeSet<_> =
             kinds.into_iter().flat_map(|kind| self.ties(kind).into_keys()).collect();
@@ -165,9 +165,9 @@ impl Model<'_> {
     }
 
     /// The same of several keys of one address, but for kinds of which one of them is a source.
-    pub fn common_inputs_of(&self, keys: &[PackedKey]) -> Joined {
+    pub fn common_inputs_of(&self, keys: &[PackedKey]) -> JoinedKey {
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
-        let mut found = Joined::new();
+        let mut found = JoinedKey::new();
         for kind in kinds {
             let firsts = self.firsts(kind);
             if keys.iter().any(|key| firsts.contains_key(key)) {
@@ -175,7 +175,7 @@ impl Model<'_> {
             }
             let ties = self.ties(kind);
             let own: Vec<_> = keys.iter().filter_map(|key| ties.get(key)).flatten().collect();
-            if let Some(Tie { is_cut, source, .. }) = own.iter().min() {
+            if let Some(ProspectiveLabel { is_cut, source, .. }) = own.iter().min() {
                 let is_beside = own.iter().any(|tie| tie.is_beside);
                 found.push((CommonInput { kind, is_beside, is_cut: *is_cut }, source.clone()));
             }

@@ -9,13 +9,13 @@ use crate::domain::transfer::{Amount, Asset, Leg, Movement, Transfer, TxStatus};
 use crate::exposure::{Direction, Labels, Source};
 
 /// What is compared: direction, kind, how many rows, and the first of the sources dealt with.
-pub type Dealt = (Direction, ListKind, u32, Source);
+pub type DirectDealing = (Direction, ListKind, u32, Source);
 
 impl Model<'_> {
     /// What every key dealt, but for kinds of which it is a source.
-    pub fn unvalued(&self) -> BTreeMap<PackedKey, Vec<Dealt>> {
+    pub fn unvalued(&self) -> BTreeMap<PackedKey, Vec<DirectDealing>> {
         let kinds: BTreeSet<_> = self.sources.iter().map(|source| source.kind).collect();
-        let mut dealt: BTreeMap<PackedKey, Vec<Dealt>> = BTreeMap::new();
+        let mut dealt: BTreeMap<PackedKey, Vec<DirectDealing>> = BTreeMap::new();
         for direction in Direction::ALL {
             for &kind in &kinds {
                 for (key, (rows, first)) in self.unvalued_of(direction, kind) {

@@ -7,20 +7,20 @@
 use super::clock::{ClockId, Clocks};
 use super::edges::{Adjacency, Edge, Edges};
 use super::nodes::{HUB, Node, Nodes, STOP, TWIN, TX};
-use super::parties::{Origin, Parties};
+use super::path_ends::{Origin, PathEnds};
 use super::{Direction, Timing};
 
 /// The graph and the parties, as they stand.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
+pub(super) struct GraphView<'a> {
     pub nodes: &'a Nodes,
     pub clocks: &'a Clocks,
     pub edges: &'a Edges,
-    pub parties: &'a Parties,
+    pub parties: &'a PathEnds,
     pub max_hops: u8,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> GraphView<'a> {
     /// The edges by which funds are followed in a direction.
     pub fn onward(&self, direction: Direction) -> &'a Adjacency {
         match direction {

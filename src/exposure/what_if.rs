@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::labels::kept;
-use super::parties::{KINDS, kind_index};
+use super::path_ends::{KINDS, kind_index};
 use super::shares::{AssetId, basis_points};
 use super::{Direct, Direction, Source, Timing, World};
 use crate::domain::chain::Chain;
@@ -18,8 +18,7 @@ use crate::domain::transfer::{Amount, Asset};
 
 /// How a key is tied to a listed one, in a direction: a label that is not made yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tie {
-    /// The kind of list.
+pub struct ProspectiveLabel {
     pub kind: ListKind,
     /// Whether the other end of the key's own transfer is an untagged hub.
     pub hub: bool,
@@ -37,10 +36,8 @@ pub struct Tie {
 
 /// A first arrival at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
-    /// One or more.
+pub struct FirstArrival {
     pub hops: u8,
-    /// Where funds came from.
     pub source: Source,
     /// Whether the transfer at the source was before its listing.
     pub timing: Timing,
@@ -48,7 +45,7 @@ pub struct Arrived {
     pub common_input: bool,
 }
 
-impl Tie {
+impl ProspectiveLabel {
     /// By dealing with a source itself, at `now` in Unix seconds; what that comes to is not known.
     pub fn to_source(source: Source, now: u64) -> Self {
         let timing = source.timing(now);
@@ -83,11 +80,11 @@ impl Tie {
 /// what its dealings with sources of a kind come to then.
 pub fn after(
     direction: Direction,
-    now: &[Tie],
-    passed_on: &[Tie],
+    now: &[ProspectiveLabel],
+    passed_on: &[ProspectiveLabel],
     direct: impl Fn(ListKind) -> Direct,
-) -> Vec<Tie> {
-    let mut best: Vec<&Tie> = Vec::new();
+) -> Vec<ProspectiveLabel> {
+    let mut best: Vec<&ProspectiveLabel> = Vec::new();
     for tie in passed_on {
         match best.iter_mut().find(|known| known.is_of(tie)) {
             Some(known) if tie.is_before(known) => *known = tie,
@@ -98,12 +95,12 @@ pub fn after(
     let mut then = now.to_vec();
     for tie in best {
         let is_direct = tie.is_direct();
-        let tie = Tie { direct: is_direct.then(|| direct(tie.kind)), ..tie.clone() };
+        let tie = ProspectiveLabel { direct: is_direct.then(|| direct(tie.kind)), ..tie.clone() };
         match then.iter_mut().find(|known| known.is_of(&tie)) {
             None => then.push(tie),
             Some(known) if tie.hops < known.hops => *known = tie,
             Some(known) if is_direct && known.is_direct() => {
-                let gravity = |tie: &Tie| (tie.timing, tie.common_input);
+                let gravity = |tie: &ProspectiveLabel| (tie.timing, tie.common_input);
                 let is_shown = match direction {
                     Direction::ReceivedFrom => gravity(&tie) < gravity(known),
                     Direction::SentTo => gravity(&tie) <= gravity(known),
@@ -124,7 +121,7 @@ pub fn after(
 impl World {
     /// What a key received over the fewest hops, one or more, from sources of a kind, and would pass
     /// on: the first arrival, which need not be that which is shown of it.
-    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<Arrived> {
+    pub fn arrival(&self, key: &PackedKey, kind: ListKind) -> Option<FirstArrival> {
         let kind = kind_index(kind)?;
         let is_it = |tier: &&super::hops::Hops| {
             (tier.direction, tier.kind) == (Direction::ReceivedFrom, kind)
@@ -137,7 +134,7 @@ impl World {
         let tag = tags.min_by_key(order).filter(|tag| tag.hops() > 0)?;
         let origin = tag.origin();
         let (source, common_input) = (self.parties.source(origin).clone(), origin.is_joined());
-        Some(Arrived { hops: tag.hops(), source, timing: tag.timing(), common_input })
+        Some(FirstArrival { hops: tag.hops(), source, timing: tag.timing(), common_input })
     }
 
     /// Every source that a key is joined with by common inputs, of kinds of which it is none itself; of
@@ -157,7 +154,7 @@ impl World {
         kind: ListKind,
         (chain, asset, amount): (&Chain, &Asset, Option<Amount>),
     ) -> Direct {
-        let Some((fact, units, valued)) = self.judge.weigh(chain, asset, amount) else {
+        let Some((fact, units, valued)) = self.valuation.weigh(chain, asset, amount) else {
             return Direct::default();
         };
         let group = self.nodes.of_key(key);
@@ -187,7 +184,7 @@ impl World {
             let before = before.fold(0, u64::saturating_add);
             let total = before.saturating_add(if is_moved { units } else { 0 });
             let floors =
-                if is_moved { valued.floors(part) } else { self.judge.floors(asset, part) };
+                if is_moved { valued.floors(part) } else { self.valuation.floors(asset, part) };
             all = Direct {
                 share: all.share.max(Some(basis_points(part, total))),
                 value: all.value.zip(floors).map(|(a, b)| a.saturating_add(b)),

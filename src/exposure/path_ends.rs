@@ -1,5 +1,4 @@
-//! Who paths begin from and what ends them: as the lists say it, and as common inputs join keys with
-//! listed ones. Knows no transfers.
+//! The ends of paths: sources (listed keys and the keys that common inputs join with them) and stops.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -55,7 +54,7 @@ pub(super) type JoinedSources = [Vec<u32>; KINDS];
 
 /// A key that is joined with sources by common inputs. Keys of one cluster share what they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Joined {
+pub(super) struct JoinedKey {
     pub sources: Arc<JoinedSources>,
     /// Whether the key itself stood beside a source of the kind.
     pub is_beside: [bool; KINDS],
@@ -63,7 +62,7 @@ pub(super) struct Joined {
 
 /// Sources and stops in force, and every source that ever was, by its number.
 #[derive(Debug, Default)]
-pub(super) struct Parties {
+pub(super) struct PathEnds {
     registry: Vec<Source>,
     ids: HashMap<Source, u32>,
     /// By number: the place among the sources in force; [`u32::MAX`] where it is not.
@@ -73,21 +72,21 @@ pub(super) struct Parties {
     /// The others in force, in order, of keys that several lists or listings of a kind name.
     further: HashMap<PackedKey, Vec<u32>>,
     /// Keys that are joined with sources in force; they may be sources themselves.
-    joined: HashMap<PackedKey, Joined>,
+    joined: HashMap<PackedKey, JoinedKey>,
     stops: HashMap<PackedKey, StopReason>,
-    groups: Groups,
+    groups: PartyGroups,
 }
 
 /// The keys of the listed parties that have several: a party is one end of what is paid, whichever
 /// of its addresses it pays from.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(super) struct PartyGroups {
     /// By list and party, ascending.
     parties: Vec<((ListId, String), Vec<PackedKey>)>,
     of: HashMap<PackedKey, Vec<u32>>,
 }
 
-impl Groups {
+impl PartyGroups {
     pub fn new<'a>(sources: impl Iterator<Item = &'a Source>) -> Self {
         let mut parties: BTreeMap<(ListId, String), BTreeSet<PackedKey>> = BTreeMap::new();
         for Source { list, listing, key, .. } in sources {
@@ -142,7 +141,7 @@ pub(super) fn kind_index(kind: ListKind) -> Option<usize> {
 
 /// What a new set of parties changes.
 #[derive(Debug, Default)]
-pub(super) struct Difference {
+pub(super) struct PathEndsChange {
     /// Keys and kinds that have other sources than before; those that had none among them.
     pub added: Vec<(PackedKey, usize)>,
     /// Keys that are joined with sources of a kind, and were no seeds of it before.
@@ -163,19 +162,19 @@ pub(super) struct Difference {
     pub shrunk: HashSet<PackedKey>,
 }
 
-impl Parties {
+impl PathEnds {
     /// Puts full sets in place of those in force. Services and what exceeds the registry make no
     /// sources.
     pub fn set(
         &mut self,
         mut sources: Vec<Source>,
         stops: Vec<(PackedKey, StopReason)>,
-    ) -> Difference {
+    ) -> PathEndsChange {
         sources.retain(|source| kind_index(source.kind).is_some());
         sources.sort_unstable();
         sources.dedup();
-        let mut difference = Difference::default();
-        let groups = Groups::new(sources.iter());
+        let mut difference = PathEndsChange::default();
+        let groups = PartyGroups::new(sources.iter());
         difference.grown = groups.beyond(&self.groups);
         difference.shrunk = self.groups.beyond(&groups);
         self.groups = groups;
@@ -292,7 +291,7 @@ impl Parties {
     }
 
     /// What a key is joined with, whether or not it is a source itself.
-    pub fn joined(&self, key: &PackedKey) -> Option<&Joined> {
+    pub fn joined(&self, key: &PackedKey) -> Option<&JoinedKey> {
         self.joined.get(key)
     }
 
@@ -301,14 +300,14 @@ impl Parties {
     pub fn set_joined(
         &mut self,
         key: PackedKey,
-        now: Option<Joined>,
-        difference: &mut Difference,
+        now: Option<JoinedKey>,
+        difference: &mut PathEndsChange,
     ) -> bool {
         let before = match now.clone() {
             Some(joined) => self.joined.insert(key, joined),
             None => self.joined.remove(&key),
         };
-        let of = |joined: &Option<Joined>, kind: usize| -> Vec<u32> {
+        let of = |joined: &Option<JoinedKey>, kind: usize| -> Vec<u32> {
             joined.as_ref().map_or_else(Vec::new, |joined| joined.sources[kind].clone())
         };
         if before == now {
@@ -322,7 +321,8 @@ impl Parties {
                 difference.joined.push((key, kind));
             } else if before != now {
                 let is_wider = before.iter().all(|&source| self.is_covered(source, &now));
-                let changed = if is_wider { &mut difference.widened } else { &mut difference.added };
+                let changed =
+                    if is_wider { &mut difference.widened } else { &mut difference.added };
                 changed.push((key, kind));
             }
         }
@@ -383,7 +383,7 @@ impl Parties {
     }
 
     /// The parties of the sources in force.
-    pub fn groups(&self) -> &Groups {
+    pub fn groups(&self) -> &PartyGroups {
         &self.groups
     }
 

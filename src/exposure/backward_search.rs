@@ -8,17 +8,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::dust::Recount;
 use super::edges::Edge;
-use super::ground::{Ground, mask};
 use super::hops::Hops;
 use super::nodes::{Node, STOP};
 use super::seeds::{Seed, Seeds};
+use super::view::{GraphView, mask};
 use super::{Direction, Source, Timing};
 use crate::domain::packed_key::PackedKey;
 
-/// What is looked for.
-pub(super) struct Aim<'a, 's> {
+pub(super) struct Target<'a, 's> {
     pub direction: Direction,
-    /// Of one kind.
     pub seeds: &'a Seeds<'s>,
     /// Labels of at least these sources over at least the whole time, which say where nothing is.
     pub known: Option<&'a Hops>,
@@ -46,9 +44,8 @@ pub(super) struct Link {
 /// The arrival at a node over some hops: when (folded), whose by order, timing.
 pub(super) type Arrival = (u64, u32, Timing);
 
-/// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Cone {
+pub(super) struct BackwardSearch {
     /// Sorted.
     pub links: Vec<Link>,
     pub stops_met: HashSet<PackedKey>,
@@ -56,12 +53,11 @@ pub(super) struct Cone {
     pub cut_short: bool,
 }
 
-/// A search under way.
 struct Search<'a, 's> {
-    ground: Ground<'a>,
-    aim: &'a Aim<'a, 's>,
+    view: GraphView<'a>,
+    target: &'a Target<'a, 's>,
     budget: u64,
-    cone: Cone,
+    cone: BackwardSearch,
     /// By node: up to when (folded) what arrives can still go on to the key.
     limits: HashMap<Node, u64>,
     hit: bool,
@@ -69,25 +65,31 @@ struct Search<'a, 's> {
 
 /// Finds the cone of the nodes; looks at no more than `budget` edges.
 pub(super) fn cone<'a>(
-    ground: Ground<'a>,
-    aim: &'a Aim<'a, '_>,
+    view: GraphView<'a>,
+    target: &'a Target<'a, '_>,
     targets: &[Node],
     budget: u64,
-) -> Cone {
-    let mut search =
-        Search { ground, aim, budget, cone: Cone::default(), limits: HashMap::new(), hit: false };
+) -> BackwardSearch {
+    let mut search = Search {
+        view,
+        target,
+        budget,
+        cone: BackwardSearch::default(),
+        limits: HashMap::new(),
+        hit: false,
+    };
     // Nodes with the limit up to which their edges were looked at, and the new one.
     let mut open: Vec<(Node, Option<u64>, u64)> = Vec::new();
     for &target in targets {
         search.limits.insert(target, u64::MAX);
         open.push((target, None, u64::MAX));
     }
-    for depth in 1..=aim.max_hops {
+    for depth in 1..=target.max_hops {
         let mut next: HashMap<Node, Option<u64>> = HashMap::new();
         for (node, done, limit) in std::mem::take(&mut open) {
-            search.look(node, done, limit, aim.max_hops - depth, targets, &mut next);
+            search.look(node, done, limit, target.max_hops - depth, targets, &mut next);
         }
-        if search.cone.cut_short || (aim.nearest && search.hit) {
+        if search.cone.cut_short || (target.nearest && search.hit) {
             break;
         }
         let limits = &search.limits;
@@ -110,17 +112,17 @@ impl Search<'_, '_> {
         targets: &[Node],
         next: &mut HashMap<Node, Option<u64>>,
     ) {
-        let (ground, direction) = (self.ground, self.aim.direction);
-        let clock = ground.nodes.clock(node);
+        let (view, direction) = (self.view, self.target.direction);
+        let clock = view.nodes.clock(node);
         let fold = mask(direction);
         let first = done.map_or(0, |done| done.saturating_add(1));
         let (a, b) = (first ^ fold, limit ^ fold);
-        let from = a.min(b).max(ground.clocks.first_from(clock, self.aim.window.0));
-        let to = a.max(b).min(ground.clocks.last_until(clock, self.aim.window.1));
+        let from = a.min(b).max(view.clocks.first_from(clock, self.target.window.0));
+        let to = a.max(b).min(view.clocks.last_until(clock, self.target.window.1));
         if first > limit || from > to {
             return;
         }
-        for edge in ground.back(direction).between(node, from, to).flatten() {
+        for edge in view.back(direction).between(node, from, to).flatten() {
             if !self.spend() {
                 return;
             }
@@ -128,13 +130,13 @@ impl Search<'_, '_> {
                 continue;
             }
             let at = edge.key ^ fold;
-            if !ground.is_tx(edge.node()) {
+            if !view.is_tx(edge.node()) {
                 let row = u64::from(edge.id);
                 self.link(Link { head: node, at, row, tail: edge.node() }, left, targets, next);
                 continue;
             }
-            let row = u64::from(ground.nodes.row(edge.node()));
-            for leg in ground.back(direction).pieces(edge.node()).flatten() {
+            let row = u64::from(view.nodes.row(edge.node()));
+            for leg in view.back(direction).pieces(edge.node()).flatten() {
                 if !self.spend() {
                     return;
                 }
@@ -148,8 +150,8 @@ impl Search<'_, '_> {
 
     /// Whether an edge, which stands at a node, counts for the sources.
     fn counts(&self, at: Node, edge: &Edge) -> bool {
-        let Some(recount) = self.aim.recount else { return edge.counts() };
-        recount.counts(&match self.aim.direction {
+        let Some(recount) = self.target.recount else { return edge.counts() };
+        recount.counts(&match self.target.direction {
             Direction::ReceivedFrom => edge.arriving(at),
             Direction::SentTo => edge.leaving(at),
         })
@@ -158,8 +160,8 @@ impl Search<'_, '_> {
     /// Counts an edge that is looked at.
     fn spend(&mut self) -> bool {
         self.cone.cut_short |= self.cone.examined >= self.budget
-            || self.aim.seeds.is_cut_short()
-            || self.aim.recount.is_some_and(Recount::is_cut_short);
+            || self.target.seeds.is_cut_short()
+            || self.target.recount.is_some_and(Recount::is_cut_short);
         self.cone.examined += u64::from(!self.cone.cut_short);
         !self.cone.cut_short
     }
@@ -171,18 +173,18 @@ impl Search<'_, '_> {
         targets: &[Node],
         next: &mut HashMap<Node, Option<u64>>,
     ) {
-        let (ground, direction) = (self.ground, self.aim.direction);
-        if targets.contains(&link.tail) || !(self.aim.allows)(link.row) {
+        let (view, direction) = (self.view, self.target.direction);
+        if targets.contains(&link.tail) || !(self.target.allows)(link.row) {
             return;
         }
-        let key = ground.nodes.key(link.tail);
-        if self.aim.seeds.at(link.tail).is_some() {
+        let key = view.nodes.key(link.tail);
+        if self.target.seeds.first_at(link.tail).is_some() {
             self.hit = true;
             self.cone.links.push(link);
             return;
         }
-        let (group, is_stop) = (ground.nodes.group(&link.tail), ground.nodes.has(link.tail, STOP));
-        let passes = |twin: &&Node| ground.passes(direction, **twin, link.tail, 1);
+        let (group, is_stop) = (view.nodes.group(&link.tail), view.nodes.has(link.tail, STOP));
+        let passes = |twin: &&Node| view.passes(direction, **twin, link.tail, 1);
         if is_stop || !group.iter().all(|twin| passes(&twin)) {
             self.cone.stops_met.insert(*key);
         }
@@ -193,9 +195,9 @@ impl Search<'_, '_> {
             return;
         }
         self.cone.links.push(link);
-        let from = ground.nodes.clock(link.tail);
+        let from = view.nodes.clock(link.tail);
         for &twin in group.iter().filter(passes) {
-            let to = ground.nodes.clock(twin);
+            let to = view.nodes.clock(twin);
             let limit = self.latest(direction, link.at, from, to);
             let known = self.limits.get(&twin).copied();
             if limit.is_some_and(|limit| known.is_none_or(|known| limit > known)) {
@@ -208,16 +210,16 @@ impl Search<'_, '_> {
 
     /// Whether the known labels leave it open that a source's funds came to the tail in time.
     fn may_lead(&self, link: Link, left: u8) -> bool {
-        let Some(known) = self.aim.known else { return true };
-        let (ground, direction) = (self.ground, self.aim.direction);
-        let to = ground.nodes.clock(link.tail);
-        ground.nodes.group(&link.tail).iter().any(|&twin| {
-            let from = ground.nodes.clock(twin);
-            let passes = ground.passes(self.aim.direction, twin, link.tail, left);
+        let Some(known) = self.target.known else { return true };
+        let (view, direction) = (self.view, self.target.direction);
+        let to = view.nodes.clock(link.tail);
+        view.nodes.group(&link.tail).iter().any(|&twin| {
+            let from = view.nodes.clock(twin);
+            let passes = view.passes(self.target.direction, twin, link.tail, left);
             passes
                 && known.of(twin).any(|entry| {
                     entry.tag.hops() <= left
-                        && ground.convert(direction, entry.arrival, from, to) <= link.at
+                        && view.convert(direction, entry.arrival, from, to) <= link.at
                 })
         })
     }
@@ -227,7 +229,7 @@ impl Search<'_, '_> {
         if from == to {
             return Some(at);
         }
-        let clocks = self.ground.clocks;
+        let clocks = self.view.clocks;
         match direction {
             Direction::ReceivedFrom => {
                 Some(clocks.last_until(to, clocks.time(from, at))).filter(|&key| key > 0)
@@ -246,12 +248,12 @@ pub(super) struct States(HashMap<Node, Vec<Option<Arrival>>>);
 
 impl States {
     /// Finds them by the definition, hop by hop.
-    pub fn over(cone: &Cone, ground: Ground<'_>, aim: &Aim<'_, '_>) -> Self {
+    pub fn over(cone: &BackwardSearch, view: GraphView<'_>, target: &Target<'_, '_>) -> Self {
         let mut states = Self::default();
-        for hops in 1..=aim.max_hops {
+        for hops in 1..=target.max_hops {
             let mut found: HashMap<Node, Arrival> = HashMap::new();
             for link in &cone.links {
-                let Some(arrival) = states.departure(*link, hops - 1, ground, aim) else {
+                let Some(arrival) = states.departure(*link, hops - 1, view, target) else {
                     continue;
                 };
                 let best = found.entry(link.head).or_insert(arrival);
@@ -273,18 +275,18 @@ impl States {
         &self,
         link: Link,
         hops: u8,
-        ground: Ground<'_>,
-        aim: &Aim<'_, '_>,
+        view: GraphView<'_>,
+        target: &Target<'_, '_>,
     ) -> Option<Arrival> {
-        if let Some(Seed { rank, source, .. }) = aim.seeds.at(link.tail) {
+        if let Some(Seed { rank, source, .. }) = target.seeds.first_at(link.tail) {
             return (hops == 0)
-                .then(|| (link.at, rank, timing(ground, source, aim.direction, link)));
+                .then(|| (link.at, rank, timing(view, source, target.direction, link)));
         }
-        let to = ground.nodes.clock(link.head);
-        let arrivals = ground.nodes.group(&link.tail).iter().filter_map(|&twin| {
-            let from = ground.nodes.clock(twin);
+        let to = view.nodes.clock(link.head);
+        let arrivals = view.nodes.group(&link.tail).iter().filter_map(|&twin| {
+            let from = view.nodes.clock(twin);
             let (at, rank, timing) = self.at(twin, hops)?;
-            let allowed = ground.convert(aim.direction, at, from, to) <= link.at;
+            let allowed = view.convert(target.direction, at, from, to) <= link.at;
             allowed.then_some((link.at, rank, timing))
         });
         arrivals.min()
@@ -302,18 +304,24 @@ impl States {
     }
 
     /// Whether funds can have come to the tail of a link in time over at most so many hops.
-    pub fn leads(&self, link: Link, most: u8, ground: Ground<'_>, aim: &Aim<'_, '_>) -> bool {
-        (0..=most).any(|hops| self.departure(link, hops, ground, aim).is_some())
+    pub fn leads(
+        &self,
+        link: Link,
+        most: u8,
+        view: GraphView<'_>,
+        target: &Target<'_, '_>,
+    ) -> bool {
+        (0..=most).any(|hops| self.departure(link, hops, view, target).is_some())
     }
 }
 
 /// Whether a transfer at a source was before its listing.
 pub(super) fn timing(
-    ground: Ground<'_>,
+    view: GraphView<'_>,
     source: &Source,
     direction: Direction,
     link: Link,
 ) -> Timing {
     let key = link.at ^ mask(direction);
-    source.timing(ground.clocks.time(ground.nodes.clock(link.tail), key))
+    source.timing(view.clocks.time(view.nodes.clock(link.tail), key))
 }
