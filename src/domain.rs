@@ -1,5 +1,6 @@
-//! The words of the field as types: chains, addresses, key ids, lists and their publication,
-//! names of parties, transfers.
+//! Types of the domain: chains, addresses, key ids, lists and their publications, party names and
+//! transfers.
+//!
 //! Pure and deterministic: no clock, no randomness, no I/O.
 
 pub mod address;

@@ -73,8 +73,8 @@ use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::publication::{Gates, Refused};
 use crate::ingest::Ingestor;
 use crate::refresh::{
-    ByHand, Clock, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError,
-    Refresher, Remote, Report, Room, Stop,
+    Clock, FetchLimits, Fetcher, ImportOptions, ListSettings, MemoryLimits, NotStored, Publisher,
+    RefreshError, Refresher, Remote, Report, Stop,
 };
 use crate::screening::parties::Categories;
 use crate::screening::snapshot::{ListAge, ListTerms, Snapshot, SnapshotRecord, parse_id};
@@ -188,8 +188,9 @@ impl Engine {
         let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
         let [list_mib, lists_mib] =
             [config.limits.list_mib, config.limits.lists_mib].map(|mib| mib as u64);
-        let room = Room { list_mib, lists_mib, ..Room::default() };
-        let publisher = publisher.noting(live.not_stored.clone()).with_room(room);
+        let limits = MemoryLimits { list_mib, lists_mib, ..MemoryLimits::default() };
+        let publisher =
+            publisher.with_not_stored(live.not_stored.clone()).with_memory_limits(limits);
         let publisher = Arc::new(publisher);
         let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
             .map_err(|error| EngineError::Source(error.to_string()))?;
@@ -250,7 +251,7 @@ impl Engine {
                 settings,
                 &list,
                 &Provenance::Starter,
-                ByHand::default(),
+                ImportOptions::default(),
             ) {
                 Ok(_) => {}
                 // The store knows a later starter list: another version of the program ran on it.

@@ -1,25 +1,25 @@
-//! The only way in for transfers: checked, without duplicates, durable when acknowledged. Does not
-//! know where they come from, nor what they mean for exposure.
+//! Stores transfers: validated, deduplicated, and durable when acknowledged. Every transfer enters
+//! the store here.
 //!
-//! # What is the same transfer
+//! # Duplicates
 //!
-//! Rows of one block that state a transaction and their place in it tell of one movement, however often
-//! they come; so do rows at one position that state no transaction
-//! ([`Identity`](crate::domain::transfer::Identity)). A telling that adds nothing is dropped. One that fills in what
-//! was open, or tells of success after failure, takes the place of the first. One that contradicts it
-//! stands beside it: both count for exposure, and the block is a gap until that is settled. Rows that
-//! state neither are counted: of n equal rows in one session, those are dropped that others stored
-//! before, one for one. Rows taken back are the same as none.
+//! Rows of one block with the same transaction and index in it are one movement, however often they
+//! arrive. So are rows at one position without a transaction
+//! ([`Identity`](crate::domain::transfer::Identity)). A row that adds nothing is dropped. A row
+//! that fills in missing data, or reports success after failure, replaces the first. A row that
+//! contradicts the first is stored too: both count for exposure, and the block is a gap until the
+//! conflict is settled. Rows with neither identity are counted: of n equal rows in one session, as
+//! many are dropped as other sessions stored before. Retracted rows do not count.
 //!
-//! A row beyond the greatest positions of its chain and kind cannot be stored already, nor one without
-//! a place where nobody else stored such rows of about its time: that costs nothing. All others
+//! A row beyond the greatest positions of its chain and kind cannot be stored already. Nor can a
+//! row without a position if no other session stored such rows of about its time. All other rows
 //! are looked up ([`known`]).
 
 mod forks;
 mod known;
+mod load_progress;
 mod older;
 mod sort;
-mod standing;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,10 +28,10 @@ use hashbrown::HashMap;
 use jiff::Timestamp;
 
 use self::forks::{LastBlocks, forks};
-use self::known::{Index, Taken};
+use self::known::{Index, RowSet};
+use self::load_progress::LoadProgress;
 use self::older::unnamed_before;
 use self::sort::{Sorted, Sorting};
-use self::standing::Standing;
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Gap, Settlement};
 use crate::domain::transfer::{Identity, Transfer};
@@ -41,9 +41,9 @@ pub use crate::domain::coverage::{
     ChainState, CoverageDeclaration, RetractionRecord, TransferState,
 };
 
-/// How many rows [`Session::append_many`] collects before it stores them: 32 whole segments, some
-/// 40 MB in memory. Smaller groups would be read from nearer caches, but wait for the disk more
-/// often, which costs far more where it is busy.
+/// The number of rows that [`Session::append_many`] collects before it stores them: 32 whole
+/// segments, some 40 MB in memory. Smaller groups would hit nearer caches but sync more often,
+/// which costs far more on a busy disk.
 pub const GROUP: usize = 131_072;
 
 /// The only writer of transfers to a store.
@@ -54,95 +54,90 @@ pub struct Ingestor {
 struct Shared {
     store: Arc<Store>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Held by whoever appends.
-    index: Mutex<Memory>,
+    index: Mutex<IndexState>,
 }
 
-/// What is remembered of stored rows from batch to batch.
+/// Look-up state of stored rows, kept from batch to batch.
 #[derive(Default)]
-struct Memory {
+struct IndexState {
     index: Index,
     last_blocks: LastBlocks,
 }
 
-/// One stream or file of transfers. Sessions may go on at the same time.
+/// One stream or file of transfers. Sessions may run concurrently.
 pub struct Session {
     shared: Arc<Shared>,
-    /// Rows that this session stored, or dropped a duplicate for.
-    taken: Taken,
+    /// Rows that this session stored, or matched with a dropped duplicate.
+    matched_rows: RowSet,
     waiting: Vec<Transfer>,
-    covered: Vec<CoverageDeclaration>,
+    covered_blocks: Vec<CoverageDeclaration>,
     gaps: Vec<(Chain, Gap)>,
     counts: Counts,
-    /// Where it stands, as a bulk load.
-    standing: Standing,
+    /// Progress as a bulk load.
+    progress: LoadProgress,
 }
 
-/// Of the rows that wait, counted while they are at hand: to look at them all again takes longer
-/// than to pack them.
+/// Counts of the waiting rows, taken while the rows are in cache: a second pass takes longer than
+/// packing them.
 #[derive(Clone, Copy, Default)]
 struct Counts {
-    /// Told apart by content and occurrence alone.
+    /// Without identity: distinguished by content and number of occurrences.
     derived: u64,
-    /// Without a position.
-    loose: u64,
+    unpositioned: u64,
     /// With the hash of their block.
     hashed: u64,
-    /// Naming nobody who paid or was paid.
+    /// Without a sender or receiver.
     unnamed: u64,
 }
 
-/// What is durable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
     /// The number of the first row of `stored`.
     pub first_row: u64,
     /// The new transfers, in the order of their rows, which have no gap.
     pub stored: Vec<Transfer>,
-    /// How many were stored before, and add nothing.
+    /// Rows that were already stored and add nothing.
     pub duplicates: u64,
-    /// How many of `stored` tell more of a movement that was stored before, and count in its place.
+    /// How many of `stored` replace an earlier row of the same movement.
     pub replaced: u64,
-    /// How many of `stored` contradict what is stored.
+    /// How many of `stored` contradict an earlier row.
     pub conflicts: u64,
-    /// The number of the change that made them durable.
+    /// The number of the durable change.
     pub change: u64,
-    /// How many, of all, are told apart by content and occurrence alone.
+    /// How many rows of the batch have no identity and are distinguished by content and occurrence.
     pub derived: u64,
-    /// The number of rows in the store, these among them.
+    /// The number of rows in the store after the change.
     pub rows: u64,
 }
 
-/// What was taken back, durably.
+/// A durable retraction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retraction {
-    /// How many rows no longer count.
+    /// Number of retracted rows.
     pub retracted: u64,
-    /// As it is kept.
     pub record: RetractionRecord,
 }
 
 impl Ingestor {
-    /// Writes to `store`; `now` says how late it is, since no transfer may lie in the future.
+    /// Opens an ingestor for `store`; `now` is the clock, since no transfer may lie in the future.
     pub fn open(store: Arc<Store>, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let (now, index) = (Box::new(now), Mutex::default());
         Self { shared: Arc::new(Shared { store, now, index }) }
     }
 
-    /// A new session.
     pub fn begin(&self) -> Session {
         Session {
             shared: Arc::clone(&self.shared),
-            taken: Taken::default(),
+            matched_rows: RowSet::default(),
             waiting: Vec::new(),
-            covered: Vec::new(),
+            covered_blocks: Vec::new(),
             gaps: Vec::new(),
             counts: Counts::default(),
-            standing: Standing::after(&self.shared.store.transfer_state()),
+            progress: LoadProgress::after(&self.shared.store.transfer_state()),
         }
     }
 
-    /// Takes rows of a chain back. Rows stored later are not touched, even if they say the same.
+    /// Retracts rows of a chain. Rows stored later are unaffected, even equal ones.
     pub fn retract(&self, retract: &Retract<'_>) -> Result<Retraction, StoreError> {
         let mut memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
         let (retracted, record) = self.shared.store.retract_transfers(retract)?;
@@ -150,70 +145,70 @@ impl Ingestor {
         Ok(Retraction { retracted, record })
     }
 
-    /// Settles a conflict.
-    pub fn settle(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
+    pub fn settle_conflict(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
         let _memory = self.shared.index.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.store.settle_conflict(number, settlement)
     }
 
-    /// What is loaded: always what is durable.
+    /// The loaded state, which is always durable.
     pub fn heads(&self) -> Arc<TransferState> {
         self.shared.store.transfer_state()
     }
 }
 
 impl Session {
-    /// Stores a batch, and whatever waits from [`Self::append_many`]. What is returned is durable;
-    /// after an error nothing of it is stored, or (where only the last sync failed) all of it is
-    /// there on the next opening. A batch with a transfer that cannot be taken changes nothing.
+    /// Stores a batch, and any rows waiting from [`Self::append_many`]. The result is durable.
+    /// After an error nothing is stored, or everything if only the last sync failed; the next
+    /// opening decides. A batch with an invalid transfer changes nothing.
     pub fn append(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[CoverageDeclaration],
+        covered_blocks: &[CoverageDeclaration],
     ) -> Result<Appended, StoreError> {
-        self.collect(batch, covered)?;
+        self.collect(batch, covered_blocks)?;
         self.store_waiting(false)
     }
 
-    /// The same for bulk loads, which end with [`Self::finish`]: until then the block of the last row is
-    /// a gap, for more of it may come.
+    /// As [`Self::append`], for bulk loads, which end with [`Self::finish`]. Until then the block
+    /// of the last row is a gap, since more of it may come.
     pub fn append_unfinished(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[CoverageDeclaration],
+        covered_blocks: &[CoverageDeclaration],
     ) -> Result<Appended, StoreError> {
-        batch.iter().for_each(|row| self.standing.note(row));
-        self.collect(batch, covered)?;
+        batch.iter().for_each(|row| self.progress.record(row));
+        self.collect(batch, covered_blocks)?;
         self.store_waiting(false)
     }
 
-    /// Takes a batch and stores it with others once there are [`GROUP`] rows, all of which are
-    /// then durable: `Some`. `None`: it waits, and is lost with the session. For bulk loads, which
-    /// end with [`Self::finish`]: until then the block of the last row that is stored is a gap, for
-    /// more of it may come. An error loses all that waits.
+    /// Collects a batch, and stores all waiting rows once there are [`GROUP`]. Returns `None` while
+    /// rows wait; waiting rows are lost with the session. For bulk loads, which end with
+    /// [`Self::finish`]. Until then the block of the last stored row is a gap, since more of it may
+    /// come. An error discards all waiting rows.
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[CoverageDeclaration],
+        covered_blocks: &[CoverageDeclaration],
     ) -> Result<Option<Appended>, StoreError> {
-        batch.iter().for_each(|row| self.standing.note(row));
-        self.collect(batch, covered)?;
+        batch.iter().for_each(|row| self.progress.record(row));
+        self.collect(batch, covered_blocks)?;
         if self.waiting.len() < GROUP {
             return Ok(None);
         }
         self.store_waiting(false).map(Some)
     }
 
-    /// Takes gaps that were found: they are stored with what is stored next.
-    pub fn note_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
+    /// Adds gaps, to be stored with the next change.
+    pub fn add_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
         self.gaps.extend(gaps);
-        self.standing.has_faults |= !self.gaps.is_empty();
+        self.progress.has_faults |= !self.gaps.is_empty();
     }
 
-    /// Stores what waits, and that the load is whole; `None` if there is nothing to store.
+    /// Stores waiting rows and marks the load as complete; `None` if there is nothing to store.
     pub fn finish(&mut self) -> Result<Option<Appended>, StoreError> {
-        let is_empty = self.waiting.is_empty() && self.covered.is_empty() && self.gaps.is_empty();
-        if is_empty && !self.standing.has_gaps() {
+        let is_empty =
+            self.waiting.is_empty() && self.covered_blocks.is_empty() && self.gaps.is_empty();
+        if is_empty && !self.progress.has_gaps() {
             return Ok(None);
         }
         self.store_waiting(true).map(Some)
@@ -222,43 +217,42 @@ impl Session {
     fn collect(
         &mut self,
         batch: Vec<Transfer>,
-        covered: &[CoverageDeclaration],
+        covered_blocks: &[CoverageDeclaration],
     ) -> Result<(), StoreError> {
         let now = (self.shared.now)().as_second().try_into().unwrap_or(0);
         let mut counts = self.counts;
         for (index, transfer) in batch.iter().enumerate() {
             transfer.check(now).map_err(|source| StoreError::Transfer { index, source })?;
-            counts.loose += u64::from(transfer.position().is_none());
-            counts.derived += u64::from(!Identity::of(transfer).is_place());
+            counts.unpositioned += u64::from(transfer.position().is_none());
+            counts.derived += u64::from(!Identity::new(transfer).is_place());
             counts.hashed += u64::from(transfer.block_hash.is_some());
             counts.unnamed += u64::from(transfer.has_unnamed_holders());
         }
         self.counts = counts;
-        match self.waiting.is_empty() {
-            true => self.waiting = batch,
-            false => {
-                // All of it at once: to grow in steps would copy the rows twice.
-                if self.waiting.capacity() - self.waiting.len() < batch.len() {
-                    self.waiting.reserve_exact(GROUP.max(batch.len()));
-                }
-                self.waiting.extend(batch);
+        if self.waiting.is_empty() {
+            self.waiting = batch;
+        } else {
+            // Reserves at once: growing in steps would copy the rows twice.
+            if self.waiting.capacity() - self.waiting.len() < batch.len() {
+                self.waiting.reserve_exact(GROUP.max(batch.len()));
             }
+            self.waiting.extend(batch);
         }
-        self.covered.extend_from_slice(covered);
+        self.covered_blocks.extend_from_slice(covered_blocks);
         Ok(())
     }
 
     fn store_waiting(&mut self, is_over: bool) -> Result<Appended, StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut memory = shared.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let Memory { index, last_blocks } = &mut *memory;
+        let IndexState { index, last_blocks } = &mut *memory;
         let batch = std::mem::take(&mut self.waiting);
-        let covered = std::mem::take(&mut self.covered);
+        let covered_blocks = std::mem::take(&mut self.covered_blocks);
         let mut gaps = std::mem::take(&mut self.gaps);
-        let Counts { derived, loose, hashed, unnamed } = std::mem::take(&mut self.counts);
+        let Counts { derived, unpositioned, hashed, unnamed } = std::mem::take(&mut self.counts);
         let all = batch.len();
-        // Before rows are compared: those of a change that failed are stored, or not, once the store
-        // was opened anew, and from then on that does not change while the index is held.
+        // Checked before rows are compared. Rows of a failed change are decided when the store is
+        // opened anew, and stay so while the index is held.
         if let Some(refusal) = shared.store.refusal() {
             return Err(refusal);
         }
@@ -266,31 +260,31 @@ impl Session {
         if hashed > 0 {
             gaps.extend(forks(&shared.store, &state, last_blocks, &batch)?);
         }
-        gaps.extend(unnamed_before(&shared.store, &state, &covered)?);
-        let moved = self.standing.moved(&state, is_over);
-        gaps.extend_from_slice(&moved.added);
-        let may_be_known = self.may_be_known(&batch, loose > 0);
-        let sorting = Sorting::new(&shared.store, index, &state, &self.taken, unnamed > 0);
+        gaps.extend(unnamed_before(&shared.store, &state, &covered_blocks)?);
+        let gap_changes = self.progress.gap_changes(&state, is_over);
+        gaps.extend_from_slice(&gap_changes.added);
+        let may_be_duplicate = self.may_be_duplicate(&batch, unpositioned > 0);
+        let sorting = Sorting::new(&shared.store, index, &state, &self.matched_rows, unnamed > 0);
         let Sorted { rows: stored, replaced, conflicts, mut ended_gaps, new_gaps, matched } =
-            sorting.sort(batch, &may_be_known)?;
+            sorting.sort(batch, &may_be_duplicate)?;
         gaps.extend(new_gaps);
-        ended_gaps.extend_from_slice(&moved.ended);
+        ended_gaps.extend_from_slice(&gap_changes.ended);
         let first_row = shared.store.append_transfers(&Append {
             rows: &stored,
             replaced: &replaced,
             conflicts: &conflicts,
-            covered: &covered,
+            covered: &covered_blocks,
             ended_gaps: &ended_gaps,
             new_gaps: &gaps,
         })?;
         if hashed > 0 {
-            last_blocks.note(&stored);
+            last_blocks.record(&stored);
         }
-        self.standing.keep(moved);
-        matched.into_iter().for_each(|row| self.taken.add(row..row + 1));
+        self.progress.commit(gap_changes);
+        matched.into_iter().for_each(|row| self.matched_rows.add(row..row + 1));
         let rows = first_row + stored.len() as u64;
-        if loose > 0 {
-            self.taken.add(first_row..rows);
+        if unpositioned > 0 {
+            self.matched_rows.add(first_row..rows);
         }
         let duplicates = (all - stored.len()) as u64;
         let (replaced, conflicts) = (replaced.len() as u64, conflicts.len() as u64);
@@ -298,17 +292,18 @@ impl Session {
         Ok(Appended { first_row, stored, duplicates, replaced, conflicts, change, derived, rows })
     }
 
-    /// Of each row whether it might be stored already, or be in the batch before. `loose` says
-    /// whether there are any without a position.
-    fn may_be_known(&self, batch: &[Transfer], loose: bool) -> Vec<bool> {
+    /// Returns for each row whether it may be stored already, or occur earlier in the batch.
+    /// `unpositioned` tells whether any row has no position.
+    fn may_be_duplicate(&self, batch: &[Transfer], unpositioned: bool) -> Vec<bool> {
         let store = &self.shared.store;
-        let mut may_be_known = Vec::with_capacity(batch.len());
+        let mut may_be_duplicate = Vec::with_capacity(batch.len());
         let mut tops: HashMap<&Chain, Tops> = HashMap::new();
-        // Of each chain the times of the rows without a place, then whether others have such.
+        // By chain: the times of rows without a position, then whether other sessions stored such
+        // rows.
         let mut times: HashMap<&Chain, (u64, u64)> = HashMap::new();
         let without_place =
-            |row: &&Transfer| row.position().is_none() && !Identity::of(row).is_place();
-        for run in batch.chunk_by(|a, b| a.chain == b.chain).filter(|_| loose) {
+            |row: &&Transfer| row.position().is_none() && !Identity::new(row).is_place();
+        for run in batch.chunk_by(|a, b| a.chain == b.chain).filter(|_| unpositioned) {
             let of_run = run.iter().filter(without_place).map(|row| row.time);
             let Some((least, most)) =
                 of_run.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
@@ -323,7 +318,7 @@ impl Session {
             .map(|(chain, (first, last))| {
                 let reaching = store.reaching(chain, Clock::Times, &(first..=last));
                 let of_others = |(first, rows): &(u64, u32)| {
-                    !self.taken.holds_all(*first..*first + u64::from(*rows))
+                    !self.matched_rows.contains_all(*first..*first + u64::from(*rows))
                 };
                 (chain, reaching.iter().any(of_others))
             })
@@ -333,14 +328,14 @@ impl Session {
             let tops = tops.entry(chain).or_insert_with(|| store.tops(chain));
             for row in run {
                 if without_place(&row) {
-                    may_be_known.push(shared.get(chain).copied().unwrap_or(false));
+                    may_be_duplicate.push(shared.get(chain).copied().unwrap_or(false));
                 } else {
-                    may_be_known.push(!tops.are_below(row));
+                    may_be_duplicate.push(!tops.are_below(row));
                     tops.raise(row.kind(), row);
                 }
             }
         }
-        may_be_known
+        may_be_duplicate
     }
 }
 

@@ -1,13 +1,13 @@
-//! From a configured source to a published list: fetch, read, gates, publish, again and again.
-//! The last good version stays whatever goes wrong. Understands no file format and no address.
+//! Refreshes lists from their configured sources: fetches, parses, gates and publishes on a
+//! schedule. A failed refresh keeps the last good version.
 
+mod cause;
 mod check;
-mod fault;
 mod fetch;
+mod log_notes;
+mod memory_limits;
 mod not_stored;
-mod notes;
 mod publisher;
-mod room;
 mod run;
 mod schedule;
 mod settings;
@@ -27,16 +27,16 @@ use crate::domain::publication::{
 use crate::source::{self, ParsedFile, SourceError};
 use crate::store::StoreError;
 
+pub use cause::{Cause, FetchError};
 pub use check::{Difference, SourceCheck, SourceReport};
-pub use fault::{Cause, FetchError};
 pub use fetch::{
     FetchLimits, Fetched, Fetcher, Headers, ProbeReport, ProbeSettings, Remote, Seen, USER_AGENT,
     are_of_one_origin, parse_headers, parse_user_agent, shown_url,
 };
+pub use log_notes::log_notes;
+pub use memory_limits::{MemoryLimits, TooLarge};
 pub use not_stored::NotStored;
-pub use notes::log_notes;
-pub use publisher::{Amendment, ByHand, Clock, Preview, Publisher, Report};
-pub use room::{Room, TooLarge};
+pub use publisher::{Amendment, Clock, ImportOptions, Preview, Publisher, Report};
 pub use schedule::Schedule;
 pub use settings::ListSettings;
 pub use status::{ProbeStatus, SourceStatus, Stop, Transition};
@@ -48,7 +48,7 @@ pub enum RefreshError {
     /// The source could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Every URL of the source failed, each with its own error, in their order.
+    /// Every URL of the source failed: the errors in order.
     #[error("{}", in_words(.0, ToString::to_string))]
     Several(Vec<RefreshError>),
     /// The file could not be opened or read from disk.
@@ -56,10 +56,9 @@ pub enum RefreshError {
     File {
         /// Path or URL.
         file: String,
-        /// The system's error.
         source: io::Error,
     },
-    /// The file is no list that can be read.
+    /// The file could not be parsed as a list.
     #[error("{file}: {source}")]
     Read {
         /// Path or URL.
@@ -67,51 +66,43 @@ pub enum RefreshError {
         /// The reader's error, with its position.
         source: SourceError,
     },
-    /// The file was written to while it was read.
+    /// The file was modified while it was read.
     #[error("{file}: the file changed while it was read")]
-    Changed {
-        /// Path.
-        file: String,
-    },
-    /// The program failed while the source was read.
+    Changed { file: String },
+    /// The program panicked while reading the source.
     #[error("{file}: the program failed while reading it: {what}")]
     Panicked {
         /// Path or URL.
         file: String,
-        /// What the panic said.
         what: String,
     },
-    /// The publication did not pass a gate.
+    /// A gate rejected the publication.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A URL other than the first has nothing new although a publication was announced.
+    /// A fallback URL has nothing new although a publication was announced.
     #[error(
         "{url}: unchanged, though a newer publication was announced: only the list's first url can \
          say that there is none"
     )]
-    Behind {
-        /// The URL.
-        url: String,
-    },
-    /// Old publications could not be put into the past of a list.
+    Behind { url: String },
+    /// A backfill was rejected.
     #[error(transparent)]
     BackfillRefused(#[from] BackfillRefused),
     /// The lists would take more memory than they may.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No such list is configured.
     #[error("list {0} is not configured")]
     UnknownList(ListId),
-    /// The list is fed by hand.
+    /// The list has no source and is only imported.
     #[error("list {0} has no source: neither a url nor a path is configured")]
     NoSource(ListId),
 }
 
 impl RefreshError {
-    /// The error without what the source says, in which there may be an address.
+    /// The error without text from the source, which may contain an address.
     fn unquoted(&self) -> String {
         match self {
             Self::Read { file, source: SourceError::Malformed { format, at, .. } } => {
@@ -128,7 +119,7 @@ fn in_words(errors: &[RefreshError], words: fn(&RefreshError) -> String) -> Stri
     errors.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
-/// The configured sources and how they fare.
+/// The configured sources and their status.
 #[derive(Debug)]
 pub struct Refresher {
     publisher: Arc<Publisher>,
@@ -139,15 +130,15 @@ pub struct Refresher {
 #[derive(Debug)]
 struct Source {
     settings: ListSettings,
-    /// Held while the source is read, so that it is read once at a time.
+    /// Held while the source is read: one read at a time.
     reading: Mutex<()>,
     status: Mutex<SourceStatus>,
-    /// What is known of its publications by asking for them alone.
+    /// State of the publication probe.
     watch: Mutex<Watch>,
 }
 
 impl Refresher {
-    /// A refresher of those of `lists` that have a source.
+    /// Creates a refresher for those of `lists` that have a source.
     pub fn new(publisher: Arc<Publisher>, fetcher: Fetcher, lists: &[ListSettings]) -> Self {
         let source = |settings: &ListSettings| {
             let state = publisher.list(&settings.id);
@@ -163,14 +154,15 @@ impl Refresher {
         Self { publisher, fetcher, sources }
     }
 
-    /// How the source of a list fares; `None` if the list is not configured or has no source.
+    /// Returns the status of a list's source; `None` if the list is not configured or has no
+    /// source.
     pub fn status(&self, id: &ListId) -> Option<SourceStatus> {
         let source = self.sources.iter().find(|source| source.settings.id == *id)?;
         source.settings.source_name()?;
         Some(lock(&source.status).clone())
     }
 
-    /// Reads the source of a list now and publishes what it says. Blocks.
+    /// Reads the source of a list now and publishes the result. Blocks.
     pub fn refresh(&self, id: &ListId) -> Result<Report, RefreshError> {
         let source = self.sources.iter().find(|source| source.settings.id == *id);
         self.refresh_source(source.ok_or_else(|| RefreshError::UnknownList(id.clone()))?)
@@ -181,14 +173,19 @@ impl Refresher {
         let name = source.settings.source_name();
         let name = name.ok_or_else(|| RefreshError::NoSource(id.clone()))?;
         let _reading = lock(&source.reading);
-        let mut trusted = true;
+        let mut trusts_unchanged = true;
         let mut failures = Vec::new();
         let result = loop {
             failures.clear();
-            match self.attempt_safely(&source.settings, &name, trusted, &mut failures) {
+            match self.attempt_catching_panics(
+                &source.settings,
+                &name,
+                trusts_unchanged,
+                &mut failures,
+            ) {
                 Ok(Some(report)) => break Ok(report),
-                // What was compared with is no longer what stands: read the source whole.
-                Ok(None) => trusted = false,
+                // The list changed meanwhile: read the source in full.
+                Ok(None) => trusts_unchanged = false,
                 Err(error) if failures.is_empty() => break Err(error),
                 Err(error) => {
                     failures.push(error);
@@ -196,31 +193,30 @@ impl Refresher {
                 }
             }
         };
-        self.note_failures(source, &result, &failures);
+        self.record_failures(source, &result, &failures);
         let now = self.publisher.now();
         let error = result.as_ref().err().map(ToString::to_string);
         match lock(&source.status).record(now, error.clone()) {
             Some(Transition::Lost) => {
                 let logged = result.as_ref().err().map(RefreshError::unquoted);
-                let what = match &result {
-                    Err(RefreshError::Store(_)) => {
-                        "the source was read and cannot be stored; the last good version stays"
-                    }
-                    _ => "the source cannot be read; the last good version stays",
-                };
-                tracing::warn!(list = %id, error = logged.unwrap_or_default(), "{what}");
-                tracing::debug!(list = %id, error = error.unwrap_or_default(), "in full");
+                let logged = logged.unwrap_or_default();
+                if matches!(result, Err(RefreshError::Store(_))) {
+                    tracing::warn!(list = %id, error = logged, "refresh not stored, keeping the last good version");
+                } else {
+                    tracing::warn!(list = %id, error = logged, "refresh failed, keeping the last good version");
+                }
+                tracing::debug!(list = %id, error = error.unwrap_or_default(), "full refresh error");
             }
             Some(Transition::Regained) => {
-                tracing::info!(list = %id, source = name, "the source can be read and stored again");
+                tracing::info!(list = %id, source = name, "refresh recovered");
             }
             None => {}
         }
         result
     }
 
-    /// Counts what failed, and logs URLs that failed before one that did not, where that is new.
-    fn note_failures(
+    /// Counts failures by cause. Logs failed URLs once if a later URL succeeded.
+    fn record_failures(
         &self,
         source: &Source,
         result: &Result<Report, RefreshError>,
@@ -235,7 +231,7 @@ impl Refresher {
         let is_disk =
             |error: &RefreshError| matches!(error, RefreshError::Fetch(FetchError::Disk { .. }));
         if errors.iter().any(is_disk) {
-            self.publisher.note_lost(id);
+            self.publisher.record_not_stored(id);
         }
         let mut status = lock(&source.status);
         for error in errors {
@@ -245,38 +241,38 @@ impl Refresher {
         status.url_errors = errors.iter().map(ToString::to_string).collect();
         if result.is_ok() && !failures.is_empty() && was_first {
             let error = in_words(failures, RefreshError::unquoted);
-            tracing::warn!(list = %id, error, "a URL of the source failed, another one was read");
+            tracing::warn!(list = %id, error, "refresh used a fallback URL");
         }
     }
 
-    /// As [`Self::attempt`], and a panic is an error like others: it ends neither the run nor the
-    /// reading of other sources.
-    fn attempt_safely(
+    /// As [`Self::attempt`], but turns a panic into an error, so that it ends neither the schedule
+    /// nor the reading of other sources.
+    fn attempt_catching_panics(
         &self,
         settings: &ListSettings,
         name: &str,
-        trusted: bool,
+        trusts_unchanged: bool,
         failures: &mut Vec<RefreshError>,
     ) -> Result<Option<Report>, RefreshError> {
-        // Nothing is half changed: lists are replaced whole, after the store has them, and a
-        // store whose write did not end takes no more.
-        let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusted, failures));
+        // Unwind-safe: lists are replaced whole after the store has them, and a store with an
+        // interrupted write accepts no more.
+        let attempt = AssertUnwindSafe(|| self.attempt(settings, name, trusts_unchanged, failures));
         catch_unwind(attempt).unwrap_or_else(|panic| {
             let what = panic_text(panic.as_ref());
-            tracing::error!(list = %settings.id, source = name, "reading a source panicked");
-            tracing::debug!(list = %settings.id, panic = what, "in full");
+            tracing::error!(list = %settings.id, source = name, "refresh panicked");
+            tracing::debug!(list = %settings.id, panic = what, "refresh panic message");
             Err(RefreshError::Panicked { file: name.to_owned(), what: what.to_owned() })
         })
     }
 
-    /// One look at the source: its URLs in order, until one is read; those that were not are added to
-    /// `failures`, but for the last. With `trusted`, a source that says that it is unchanged is
-    /// believed; `None` if the list changed meanwhile, so that this says nothing.
+    /// Reads the source once: its URLs in order, until one succeeds. Adds the errors of the others
+    /// to `failures`, except the last. With `trusts_unchanged`, an answer "unchanged" is accepted;
+    /// `None` if the list changed meanwhile, so that the answer is void.
     fn attempt(
         &self,
         settings: &ListSettings,
         name: &str,
-        trusted: bool,
+        trusts_unchanged: bool,
         failures: &mut Vec<RefreshError>,
     ) -> Result<Option<Report>, RefreshError> {
         let state = self.publisher.list(&settings.id);
@@ -285,8 +281,8 @@ impl Refresher {
             let due = removal_due(state, now, &settings.gates());
             let same = settings.is_of_source(state.check.source);
             let same = same && state.version.kind == settings.kind;
-            // Reads every row: last.
-            trusted && !due && same && is_understood_as_published(state, &settings.gates())
+            // Last, because it reads every row.
+            trusts_unchanged && !due && same && is_understood_as_published(state, &settings.gates())
         };
         let basis = state.as_deref().filter(believed).map(|state| state.check.clone());
         let basis = basis.as_ref();
@@ -294,9 +290,9 @@ impl Refresher {
         if urls.peek().is_none() {
             let path = settings.path.as_deref();
             let path = path.ok_or_else(|| RefreshError::NoSource(settings.id.clone()))?;
-            let source = Some(settings.source_mark(None));
+            let source = Some(settings.source_fingerprint(None));
             let seen = SourceFingerprint { source, ..SourceFingerprint::default() };
-            return self.take(settings, path, name, basis, seen, false);
+            return self.publish_fetched(settings, path, name, basis, seen, false);
         }
         while let Some(url) = urls.next() {
             match self.attempt_url(settings, url, basis) {
@@ -309,16 +305,15 @@ impl Refresher {
         Err(RefreshError::NoSource(settings.id.clone()))
     }
 
-    /// A look at one URL. What is known of an answer, and so whether the file must be sent, belongs
-    /// to the URL that gave it.
+    /// Reads one URL. Cached validators belong to the URL that sent them.
     fn attempt_url(
         &self,
         settings: &ListSettings,
         url: &str,
         basis: Option<&ListCheck>,
     ) -> Result<Option<Report>, RefreshError> {
-        let source = Some(settings.source_mark(Some(url)));
-        // A tag tells files apart wherever they are asked for, a date those of one URL alone.
+        let source = Some(settings.source_fingerprint(Some(url)));
+        // An `ETag` identifies a file at any URL, a date only at its own.
         let is_of_url = !settings.has_several_urls_of(url);
         let known =
             basis.filter(|basis| basis.source == source && (is_of_url || basis.etag.is_some()));
@@ -329,7 +324,7 @@ impl Refresher {
                 Err(RefreshError::Behind { url: shown_url(url) })
             }
             Fetched::NotModified => {
-                // Only a conditional request is answered so, and that needs a basis.
+                // Only a conditional request gets this answer, and it needs a basis.
                 let Some(basis) = known else { return Ok(None) };
                 let seen = SourceFingerprint {
                     file_digest: basis.file_digest,
@@ -341,22 +336,29 @@ impl Refresher {
             }
             Fetched::File { file, etag, last_modified } => {
                 let seen = SourceFingerprint { etag, last_modified, source, file_digest: None };
-                self.take(settings, file.path(), &shown_url(url), basis, seen, may_be_behind)
+                self.publish_fetched(
+                    settings,
+                    file.path(),
+                    &shown_url(url),
+                    basis,
+                    seen,
+                    may_be_behind,
+                )
             }
         }
     }
 
-    /// Whether that `source` has nothing new says nothing: a publication was announced and not found
-    /// yet, and it is not the list's first URL.
+    /// Returns true if "nothing new" from `source` proves nothing: a publication was announced and
+    /// not found yet, and this is not the list's first URL.
     fn may_be_behind(&self, settings: &ListSettings, source: Option<[u8; 32]>) -> bool {
-        let first = settings.urls().next().map(|url| settings.source_mark(Some(url)));
+        let first = settings.urls().next().map(|url| settings.source_fingerprint(Some(url)));
         let of_list = self.sources.iter().find(|source| source.settings.id == settings.id);
-        source != first && of_list.is_some_and(|source| lock(&source.watch).awaits())
+        source != first && of_list.is_some_and(|source| lock(&source.watch).awaits_publication())
     }
 
-    /// Publishes a file of the source, unless its bytes are those that were published last. Where it
-    /// may be behind, it is an error that it says nothing new.
-    fn take(
+    /// Publishes a fetched file unless its bytes equal the last ones. A fallback that may be behind
+    /// fails if it has nothing new.
+    fn publish_fetched(
         &self,
         settings: &ListSettings,
         path: &Path,
@@ -379,7 +381,7 @@ impl Refresher {
             }
             return self.publisher.confirm(settings, basis, seen);
         }
-        let _turn = self.publisher.reading_turn();
+        let _turn = self.publisher.reader_permit();
         let ParsedFile { list, report } = self.publisher.read(settings, path, name)?;
         if digest_of(path).map_err(failed)? != digest {
             return Err(RefreshError::Changed { file: name.to_owned() });
@@ -390,13 +392,13 @@ impl Refresher {
         let provenance = Provenance::Source(name.to_owned());
         if may_be_behind {
             let preview =
-                self.publisher.preview(settings, &list, &provenance, ByHand::default())?;
+                self.publisher.preview(settings, &list, &provenance, ImportOptions::default())?;
             if matches!(preview.report, Report::Unchanged { .. }) {
                 return Err(behind());
             }
         }
         self.publisher
-            .publish(settings, &list, &provenance, ByHand::default(), Some(seen))
+            .publish(settings, &list, &provenance, ImportOptions::default(), Some(seen))
             .map(Some)
     }
 }
@@ -406,12 +408,12 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
-/// What a thread that panicked left is used as it is: nothing guarded here is ever half written.
+/// Ignores lock poisoning: no guarded value is ever left half written.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The directory of files that are being fetched.
+/// The directory of downloads.
 fn fetch_dir(data_dir: &Path) -> PathBuf {
     data_dir.join("fetch")
 }

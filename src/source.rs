@@ -70,7 +70,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format.
     pub const ALL: [Self; 9] = [
         Self::OfacAdvanced,
         Self::OfacSdn,

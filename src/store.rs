@@ -119,7 +119,6 @@ pub struct Store {
     looks: Tree,
     /// The last looks at the lists' sources.
     look_log: Mutex<looks::LookLog>,
-    /// The database directory.
     dir: PathBuf,
     cache_bytes: u64,
     /// The greatest version number that a durable pointer names; 0 before the first.
@@ -137,11 +136,9 @@ pub struct Store {
     unpacked: Mutex<transfers::Unpacked>,
     /// Held by whoever writes labels.
     label_writer: Mutex<()>,
-    /// What backups need.
     pins: backup::Pins,
 }
 
-/// Held by whoever writes.
 #[derive(Debug, Default)]
 struct Writer {
     /// A write began and did not end: what is in memory may differ from what is durable.

@@ -240,8 +240,8 @@ fn what_a_file_may_not_say() {
     check(
         "[lists.US]\nkind = \"SANCTIONS\"",
         &[
-            "F:1: lists.US: \"US\" is no list id: 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit",
-            "F:2: lists.US.kind: \"US\" is no list id: 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit",
+            "F:1: lists.US: invalid list id \"US\": use 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit",
+            "F:2: lists.US.kind: invalid list id \"US\": use 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit",
         ],
     );
     check(

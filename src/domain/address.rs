@@ -1,7 +1,23 @@
 //! Addresses: one parser, one canonical form, the chains that the form fits and the key ids that
-//! control it. Each family of encodings has its file below. Does no look-up and no scoring.
+//! control it. Each family of encodings has its own file.
 //!
-//! A form is told by its own rules (alphabet, length, version, checksum), never by a ticker.
+//! A form is recognised by its own rules (alphabet, length, version, checksum), never by a ticker.
+//!
+//! ```
+//! use lazaretto::domain::address::{Address, Encoding};
+//! use lazaretto::domain::chain::Chain;
+//! let address = Address::parse("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", None)?;
+//! assert_eq!(address.encoding(), Encoding::P2pkh);
+//! let [key] = address.key_ids() else { panic!("a P2PKH address has one key") };
+//! assert_eq!(key.to_string(), "pkh:62e907b15cbf27d5425399ebf6f0fb50ebb88f18");
+//! // The same key in another encoding, and on another chain.
+//! let forms = address.other_forms();
+//! let segwit = (Chain::Bitcoin, Encoding::P2wpkh,
+//! "bc1qvt5s0v2uhunafgppn847hu8m28tc0rcc6dc4ln".to_owned());
+//! assert!(forms.contains(&segwit));
+//! assert_eq!(Address::parse(&segwit.2, None)?.key_ids(), address.key_ids());
+//! # Ok::<(), lazaretto::domain::address::AddressError>(())
+//! ```
 
 mod base58;
 mod bech32;
@@ -34,19 +50,18 @@ pub use encoding::Encoding;
 pub use encoding_error::EncodingError;
 pub use reading::{Normalization, Reading};
 
-/// The longest input that is looked at, in bytes. The longest known form, a Zcash unified address
-/// with unknown receivers, has about 500.
+/// The longest accepted input, in bytes. The longest known form, a Zcash unified address with
+/// unknown receivers, has about 500.
 pub const MAX_ADDRESS: usize = 1024;
 
-/// What the address's own checksum says.
+/// Result of checking the address's own checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
-    /// Present and right.
     Verified,
-    /// The form carries none (lower-case or upper-case EVM, 41-hex TRON, Solana, verbatim): a
+    /// The form has no checksum (lower-case or upper-case EVM, 41-hex TRON, Solana, verbatim), so a
     /// typing error is not detectable.
     Absent,
-    /// Present and wrong, yet the bytes are understood (mixed-case EVM, EIP-55).
+    /// Present and wrong, but the bytes are still usable (mixed-case EVM, EIP-55).
     Wrong,
 }
 
@@ -71,27 +86,26 @@ enum Keys {
     Many(Vec<KeyId>),
 }
 
-/// Why an input is no address.
+/// Why an input is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// Empty.
     #[error("the address is empty")]
     Empty,
     /// Longer than [`MAX_ADDRESS`].
     #[error("the address has {0} bytes, more than {MAX_ADDRESS}")]
     TooLong(usize),
-    /// Not a visible ASCII character: white space inside, a zero-width character, a homoglyph.
+    /// A character that is not visible ASCII: white space inside, a zero-width character, a
+    /// homoglyph.
     #[error("character {found:?} at byte {position} is not visible ASCII")]
     NotAscii {
         /// Byte offset in the input as given, before any trimming.
         position: usize,
-        /// The character.
         found: char,
     },
-    /// Fits no known form; says why for the form it comes nearest to.
+    /// Fits no known form; holds the reason for the closest one.
     #[error("no known address form fits: {0}")]
     NotUnderstood(#[from] EncodingError),
-    /// Characters that look like those of an address and are others (Unicode TS 39).
+    /// Characters that imitate those of an address (Unicode TS 39).
     #[error(
         "{found} only looks like a character of an address: the text may pass itself off as one"
     )]
@@ -99,24 +113,24 @@ pub enum AddressError {
         /// Their code points, in the order of the text.
         found: String,
     },
-    /// More than one address where one is wanted.
+    /// More than one address where one is expected.
     #[error("the text holds {0} addresses, and one is wanted")]
     Several(usize),
-    /// Null, burn or precompile address: not an address that anybody controls. Only on a list
+    /// A null, burn or precompile address, whose funds no party controls. Only for list rows
     /// ([`Reading::from_list_cell`]).
     #[error("{0}")]
     Uncontrolled(&'static str),
 }
 
 impl AddressError {
-    /// Whether it is no question at all; another string that is not understood has an answer.
+    /// Returns true if the request itself is invalid. Other unparsable strings still get an answer.
     pub fn is_refused(&self) -> bool {
         matches!(self, Self::Empty | Self::TooLong(_) | Self::NotAscii { .. })
     }
 }
 
-/// The key ids of known burn and system addresses, for tables of keys; [`is_system_key`] tells the
-/// rest of the EVM ones.
+/// Returns the key ids of known burn and system addresses. [`is_system_key`] covers the remaining
+/// EVM ones.
 pub fn uncontrolled_keys() -> Vec<KeyId> {
     uncontrolled::BY_TEXT
         .iter()
@@ -125,20 +139,19 @@ pub fn uncontrolled_keys() -> Vec<KeyId> {
         .collect()
 }
 
-/// Whether the key is that of an EVM precompile, system contract or predeploy, or of 0x...dEaD.
+/// Returns true for the key of an EVM precompile, system contract or predeploy, or of 0x...dEaD.
 pub fn is_system_key(key: &KeyId) -> bool {
     uncontrolled::system_account(key).is_some()
 }
 
 impl<'a> Address<'a> {
-    /// Understands `input` as it stands; [`Reading`] takes off what people put around it.
+    /// Parses `input` exactly as written; [`Reading`] first removes quotes, URIs and the like.
     ///
-    /// `chain` is a chain_hint: a form that is understood is returned with all the chains that it fits,
-    /// whether or not the chain_hint is among them ([`Address::fits`] tells). A form that is not
-    /// understood is taken verbatim where the chain_hint is a chain that we do not know
-    /// ([`Chain::Other`]), and refused otherwise. An address written with its chain (CAIP-10:
-    /// `eip155:1:0xabc...`) gives the chain by itself, and [`Address::chains`] is narrowed to it if
-    /// the form fits.
+    /// `chain` is a hint. A known form is returned with every chain that it fits, whether or not
+    /// the hint is among them (see [`Address::fits`]). An unknown form is accepted verbatim if the
+    /// hint is an unknown chain ([`Chain::Other`]), and rejected otherwise. An address written with
+    /// its chain (CAIP-10: `eip155:1:0xabc...`) supplies its own hint, and [`Address::chains`] is
+    /// narrowed to that chain if the form fits it.
     pub fn parse(input: &'a str, chain: Option<&Chain>) -> Result<Self, AddressError> {
         if let Some(address) = evm::parse_lower_case(input) {
             return Ok(address);
@@ -153,30 +166,28 @@ impl<'a> Address<'a> {
         Ok(parse_form(input, chain)?)
     }
 
-    /// The one way of writing it: lower-case hex for EVM, base58 for TRON, lower-case bech32,
-    /// CashAddr with its prefix, otherwise as written.
+    /// The canonical spelling: lower-case hex for EVM, base58 for TRON, lower-case bech32, CashAddr
+    /// with its prefix, otherwise as written.
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// How it is written.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// What its checksum says.
     pub fn checksum(&self) -> Checksum {
         self.checksum
     }
 
-    /// Every chain that the form fits, unless the address is written with its chain or a list's
-    /// ticker tells it; never empty.
+    /// Returns every chain that the form fits, or the one that the CAIP-10 prefix or a list's
+    /// ticker selects. Never empty.
     pub fn chains(&self) -> &[Chain] {
         &self.chains
     }
 
-    /// Whether the form can stand on `chain`. Any EVM chain fits an EVM form, any Cosmos-style chain
-    /// an account with a prefix that we do not know. A chain that we do not know fits verbatim
+    /// Returns true if the form is valid on `chain`. Any EVM chain fits an EVM form; any
+    /// Cosmos-style chain fits an account with an unknown prefix. An unknown chain fits verbatim
     /// addresses only.
     pub fn fits(&self, chain: &Chain) -> bool {
         self.chains.iter().any(|fitting| match (fitting, chain) {
@@ -186,9 +197,9 @@ impl<'a> Address<'a> {
         })
     }
 
-    /// The key ids that control it, one look-up each: several for a Zcash unified address (one a
-    /// receiver) and for a Cosmos-style account that may be of either kind of key; none for an
-    /// all-zero key, which matches nothing.
+    /// Returns the key ids that control the address, one look-up each. A Zcash unified address has
+    /// one per receiver, a Cosmos-style account with either kind of key has two. An all-zero key
+    /// yields none, because it matches nothing.
     pub fn key_ids(&self) -> &[KeyId] {
         match &self.keys {
             Keys::None => &[],
@@ -197,42 +208,40 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// The key ids under which a listing of it is indexed: its own and those that its owner surely
-    /// controls too, each once.
-    ///
-    /// [`KeyId::nested`] gives the others.
+    /// Returns the key ids under which a listing of the address is indexed: its own and those of
+    /// nested outputs ([`KeyId::nested`]), each once.
     pub fn listing_key_ids(&self) -> Vec<KeyId> {
         let mut keys = self.key_ids().to_vec();
         keys.extend(self.nested_key_ids());
         keys
     }
 
-    /// The script hashes of the nested segwit outputs that its owner surely controls
-    /// ([`Address::listing_key_ids`]). A screened key is looked up under them too: a list may name
-    /// the nested `3...` alone.
+    /// Returns the script hashes of the nested segwit outputs that its owner also controls. A
+    /// screened key is looked up under them too: a list may name the nested `3...` address only.
     pub fn nested_key_ids(&self) -> Vec<KeyId> {
         self.key_ids().iter().filter_map(KeyId::nested).collect()
     }
 
-    /// Its other forms: the same key written for other encodings and chains, for people. Each form
-    /// parses to an address that shares a key id with [`Address::listing_key_ids`]. Main networks
-    /// only; empty where the key has no other form.
+    /// Returns the same key written for other encodings and chains, for display. Each form parses
+    /// to an address that shares a key id with [`Address::listing_key_ids`]. Main networks only;
+    /// empty if the key has no other form.
     pub fn other_forms(&self) -> Vec<(Chain, Encoding, String)> {
         forms::others(self)
     }
 
-    /// The chain that the address was written with (CAIP-10), whether or not its form fits it.
+    /// Returns the chain that the address was written with (CAIP-10), whether or not its form fits
+    /// it.
     pub fn written_chain(&self) -> Option<&Chain> {
         self.written_chain.as_ref()
     }
 
-    /// Whether nobody controls it: a null, burn, precompile or system address. What is sent there
-    /// goes to uncontrolled, and what comes from there is new.
+    /// Returns true for a null, burn, precompile or system address. Funds sent there are lost, and
+    /// funds from there are newly issued.
     pub fn is_uncontrolled(&self) -> bool {
         uncontrolled::why(self).is_some()
     }
 
-    /// The destination tag of an XRP X-address, where it carries one.
+    /// The destination tag of an XRP X-address, if present.
     pub fn tag(&self) -> Option<u32> {
         self.tag
     }
@@ -286,7 +295,7 @@ impl<'a> Address<'a> {
         address
     }
 
-    /// Keeps `chain` alone if the form fits it.
+    /// Narrows the chains to `chain` if the form fits it.
     fn narrow(&mut self, chain: &Chain) {
         if self.fits(chain) && !matches!(chain, Chain::AnyEvm | Chain::AnyCosmos) {
             self.chains = Cow::Owned(vec![chain.clone()]);
@@ -294,7 +303,7 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Refuses what is empty, too long or not visible ASCII. `cut` bytes were trimmed before `input`.
+/// Rejects empty, too long or non-visible-ASCII input. `cut` bytes were trimmed before `input`.
 fn check_text(input: &str, cut: usize) -> Result<(), AddressError> {
     if input.is_empty() {
         return Err(AddressError::Empty);
@@ -316,15 +325,15 @@ fn split_caip10(input: &str) -> Option<(Chain, &str)> {
     Some((id.parse().ok()?, address))
 }
 
-/// Whether a ticker is of a chain that we do not know. Tokens that stand on several known chains are
-/// not: a form that fits none of them is an error in the list.
+/// Returns true if the ticker belongs to an unknown chain. Tokens that exist on several known
+/// chains do not: a form that fits none of them is an error in the list.
 fn is_unknown_ticker(ticker: &str) -> bool {
     let mut tokens = chain::STABLECOINS.iter().chain(&["wbtc", "weth", "omni"]);
     chain::is_reference(ticker) && !tokens.any(|token| token.eq_ignore_ascii_case(ticker))
 }
 
-/// The form of visible-ASCII `input`. A chain_hint decides only where no form fits by itself: it allows
-/// every base58 of 32 bytes for Solana, and anything for a chain that we do not know.
+/// Parses visible-ASCII `input`. The hint decides only if no form fits on its own: it allows any
+/// base58 of 32 bytes for Solana, and any text for an unknown chain.
 fn parse_form<'a>(
     input: &'a str,
     chain_hint: Option<&Chain>,
@@ -337,7 +346,7 @@ fn parse_form<'a>(
     }
 }
 
-/// The same, and nothing verbatim.
+/// The same, without the verbatim fallback.
 fn parse_known_form<'a>(
     input: &'a str,
     chain_hint: Option<&Chain>,
@@ -348,13 +357,13 @@ fn parse_known_form<'a>(
     })
 }
 
-/// What one family of encodings makes of an input: its address, `None` where the input has not the
-/// family's shape, or why it is wrong for all that it has the shape.
+/// Outcome of one family of encodings: an address, `None` if the input lacks the family's shape, or
+/// an error if it has the shape and is wrong.
 type ParseAttempt<'a> = Result<Option<Address<'a>>, EncodingError>;
 
-/// Tries every family. No two can both accept an input (their alphabets, lengths or checksums keep
-/// them apart), so the order matters only for speed and for the reason that is given: base58 is
-/// nearly always of mixed case, bech32 never.
+/// Tries every family. At most one accepts an input, since alphabets, lengths or checksums differ,
+/// so the order affects only speed and which error is reported. Base58 is nearly always mixed case,
+/// bech32 never.
 fn try_families(input: &str) -> Result<Address<'_>, EncodingError> {
     let mut trials: [fn(&str) -> ParseAttempt<'_>; 7] = [
         base58::parse,
@@ -367,7 +376,7 @@ fn try_families(input: &str) -> Result<Address<'_>, EncodingError> {
     ];
     match (input.starts_with("0x"), bech32::cases(input)) {
         (true, _) => trials.swap(0, 2),
-        // What begins an XRP account begins no base58 form that we know of the same length.
+        // No known base58 form of the same length begins like an XRP account.
         (_, (true, true)) if input.starts_with('r') => trials.swap(0, 6),
         (_, (true, true)) => {}
         _ => trials.swap(0, 1),

@@ -1,10 +1,9 @@
-//! Which assets have value, and from what amount a transfer of them counts for exposure. A table
-//! of facts; does not look at transfers.
+//! Valued assets: which assets count for exposure, and from which amount.
 //!
-//! Anybody can emit transfers of a worthless token that seem to come from anywhere, and can send
-//! specks of a valuable one to anybody: only assets of the table count, from their dust floor on
-//! (`exposure` adds smaller ones up).
-//! The built-in floors are about one US dollar at the prices of 2025, in round numbers.
+//! Anyone can emit transfers of a worthless token, or send tiny amounts of a valuable one, from or
+//! to any address. So only assets of this table count, from their dust floor on; `exposure` sums
+//! smaller ones. The built-in floors are about one US dollar at the prices of 2025, in round
+//! numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,13 +14,12 @@ use super::key_id::KeyId;
 use super::packed_key::PackedKey;
 use super::transfer::{Amount, Asset, Holder};
 
-/// The most decimals that an asset may have.
+/// The maximum number of decimals of an asset.
 pub const MAX_DECIMALS: u8 = 36;
 
-/// What is known of a valued asset.
+/// What is known about a valued asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssetRule {
-    /// Its symbol, for people.
     pub symbol: Box<str>,
     /// How many decimals its display unit has: 18 for ETH.
     pub decimals: u8,
@@ -81,7 +79,7 @@ const EVM_COINS: [(u64, &str, u128); 12] = [
 /// EVM chains whose coin is ether, by EIP-155 id.
 const ETHER_CHAINS: [u64; 7] = [1, 10, 324, 8453, 42161, 59144, 534352];
 
-/// Tokens: chain, contract or mint, symbol, decimals. Their floor is one unit of display for
+/// Tokens: chain, contract or mint, symbol, decimals, floor. The floor is one display unit for
 /// stablecoins, and that of the coin for wrapped coins.
 const TOKENS: [(Chain, &str, &str, u8, u128); 43] = [
     (Chain::Evm(1), "0xdac17f958d2ee523a2206206994597c13d831ec7", "USDT", 6, 1_000_000),
@@ -137,12 +135,12 @@ const TOKENS: [(Chain, &str, &str, u8, u128); 43] = [
 
 const DOLLAR_18: u128 = 1_000_000_000_000_000_000;
 
-/// A unit of a chain's coin that is not its symbol.
+/// A unit of a chain's coin with its own name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoinUnit {
-    /// Its names, the one to show first.
+    /// Its names; the first one is displayed.
     pub names: &'static [&'static str],
-    /// How many decimals it has over the smallest unit: 9 for gwei.
+    /// Its decimals relative to the smallest unit: 9 for gwei.
     pub decimals: u8,
 }
 
@@ -154,7 +152,7 @@ const DROPS: CoinUnit = CoinUnit { names: &["drops", "drop"], decimals: 0 };
 const LAMPORTS: CoinUnit = CoinUnit { names: &["lamports", "lamport"], decimals: 0 };
 const PICONERO: CoinUnit = CoinUnit { names: &["piconero", "piconeros"], decimals: 0 };
 
-/// The units of a chain's coin by name, the smallest first; none where they have no usual name.
+/// Returns the named units of a chain's coin, the smallest first.
 pub fn coin_units(chain: &Chain) -> &'static [CoinUnit] {
     match chain {
         Chain::AnyEvm | Chain::Evm(_) => &[WEI, GWEI],
@@ -191,7 +189,8 @@ pub fn coin_units(chain: &Chain) -> &'static [CoinUnit] {
 }
 
 impl AssetTable {
-    /// The coins of the chains that we know and the large stablecoins and wrapped coins.
+    /// Returns the built-in table: the coins of the known chains, and the large stablecoins and
+    /// wrapped coins.
     pub fn built_in() -> Self {
         let mut table = Self::default();
         let ether = ETHER_CHAINS.map(|id| (Chain::Evm(id), ETHER.0, ETHER.1, ETHER.2));
@@ -208,9 +207,9 @@ impl AssetTable {
         table
     }
 
-    /// An asset as it is written on `chain`: empty or `native` for the coin, else a contract or
-    /// name. `None` where it is not visible ASCII of at most
-    /// [`MAX_NAME`](super::transfer::MAX_NAME) bytes, or no contract on an EVM chain.
+    /// Parses an asset on `chain`: empty or `native` for the coin, otherwise a contract or name.
+    /// Returns `None` unless it is visible ASCII of at most [`MAX_NAME`](super::transfer::MAX_NAME)
+    /// bytes, and a contract on an EVM chain.
     pub fn asset(text: &str, chain: &Chain) -> Option<Asset> {
         if text.is_empty() || text.eq_ignore_ascii_case("native") {
             return Some(Asset::Native);
@@ -226,8 +225,7 @@ impl AssetTable {
         }
     }
 
-    /// Adds or replaces what is known of an asset. A token's contract becomes one that paths do
-    /// not pass.
+    /// Adds or replaces an asset. Paths do not pass through a token's contract.
     pub fn set(&mut self, chain: Chain, asset: Asset, rule: AssetRule) {
         let contract = match &asset {
             Asset::Native => Vec::new(),
@@ -238,24 +236,24 @@ impl AssetTable {
         self.rules.entry(chain).or_default().insert(asset, rule);
     }
 
-    /// What is known of an asset; `None` where it has no known value.
+    /// Returns the rule of an asset; `None` if it has no known value.
     pub fn rule(&self, chain: &Chain, asset: &Asset) -> Option<&AssetRule> {
         self.rules.get(chain)?.get(asset)
     }
 
-    /// The valued assets of a chain, the coin first, then by text.
+    /// Returns the valued assets of a chain, the coin first, then by text.
     pub fn of_chain(&self, chain: &Chain) -> impl Iterator<Item = (&Asset, &AssetRule)> {
         let mut all: Vec<_> = self.rules.get(chain).into_iter().flatten().collect();
         all.sort_by_cached_key(|(asset, _)| (**asset != Asset::Native, asset.to_string()));
         all.into_iter()
     }
 
-    /// Whether the key is the contract of a token of the table.
+    /// Returns true if the key is the contract of a token of the table.
     pub fn is_token_contract(&self, key: &PackedKey) -> bool {
         self.contracts.contains(key)
     }
 
-    /// Every asset with its rule, by CAIP-2 id of the chain and text of the asset.
+    /// Returns every asset with its rule, by CAIP-2 id of the chain and text of the asset.
     pub fn iter(&self) -> impl Iterator<Item = (&Chain, &Asset, &AssetRule)> {
         let mut all: Vec<_> = self
             .rules

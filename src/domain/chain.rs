@@ -1,9 +1,9 @@
-//! Chains, their CAIP-2 ids and the names and tickers that hint at them. Does not know addresses.
+//! Chains, their CAIP-2 ids, and the names and tickers that identify them.
 //!
 //! CAIP-2: `namespace:reference` (<https://chainagnostic.org/CAIPs/caip-2>). The references come
-//! from the namespace profiles: `bip122` takes the first 32 hex digits of the genesis block, or of
+//! from the namespace profiles. `bip122` takes the first 32 hex digits of the genesis block, or of
 //! the first block after a fork (CAIP-4); `eip155` the EIP-155 chain id; `cosmos` the chain id
-//! (CAIP-5); `solana` and `xrpl` as <https://namespaces.chainagnostic.org> has them; `tron` the
+//! (CAIP-5). `solana` and `xrpl` follow <https://namespaces.chainagnostic.org>. `tron` takes the
 //! TIP-474 chain id in hex; `monero` the first 32 hex digits of the genesis block.
 
 use std::borrow::Cow;
@@ -15,16 +15,14 @@ pub(crate) use self::names::STABLECOINS;
 
 mod names;
 
-/// A chain, or the family of chains that a form cannot tell apart.
+/// A chain, or a family of chains that share an address form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Chain {
-    /// Any EVM chain: the form does not say which. Written `eip155:*`.
+    /// Any EVM chain: the form does not identify one. Written `eip155:*`.
     AnyEvm,
     /// One EVM chain, by its EIP-155 id.
     Evm(u64),
-    /// Bitcoin main network.
     Bitcoin,
-    /// Bitcoin's third test network.
     BitcoinTestnet,
     /// Bitcoin's fourth test network (BIP-94).
     BitcoinTestnet4,
@@ -32,83 +30,61 @@ pub enum Chain {
     BitcoinSignet,
     /// A private Bitcoin test network.
     BitcoinRegtest,
-    /// Bitcoin Cash.
     BitcoinCash,
-    /// Bitcoin Cash test networks.
     BitcoinCashTestnet,
-    /// Bitcoin SV.
     BitcoinSv,
-    /// Bitcoin Gold.
     BitcoinGold,
-    /// Bitcoin Gold test network.
     BitcoinGoldTestnet,
-    /// Litecoin.
     Litecoin,
-    /// Litecoin test networks.
     LitecoinTestnet,
-    /// Dogecoin.
     Dogecoin,
-    /// Dogecoin test network.
     DogecoinTestnet,
-    /// Dash.
     Dash,
-    /// Dash test network.
     DashTestnet,
-    /// Zcash.
     Zcash,
-    /// Zcash test networks.
     ZcashTestnet,
-    /// Verge.
     Verge,
-    /// Verge test network.
     VergeTestnet,
     /// TRON; its test networks share its addresses.
     Tron,
-    /// XRP Ledger.
     Xrp,
-    /// XRP Ledger test network.
     XrpTestnet,
-    /// Monero.
     Monero,
-    /// Monero staging network.
     MoneroStagenet,
-    /// Monero test network.
     MoneroTestnet,
     /// Solana; its test networks share its addresses.
     Solana,
-    /// BNB Beacon Chain.
     BnbBeacon,
     /// BNB Beacon Chain test network.
     BnbBeaconTestnet,
-    /// A Cosmos-style chain whose bech32 prefix we do not know by name. Written `cosmos:*`.
+    /// A Cosmos-style chain with an unknown bech32 prefix. Written `cosmos:*`.
     AnyCosmos,
     /// A Cosmos-style chain by its CAIP-2 reference: `osmosis-1`.
     Cosmos(Box<str>),
-    /// A chain that this program does not know, as written in CAIP-2. Two namespaces are our own:
-    /// `bech32:<prefix>` for a segwit address with an unknown prefix, and `ticker:<ticker>` for a
-    /// list's unknown ticker.
+    /// An unknown chain, as written in CAIP-2. Two namespaces are our own: `bech32:<prefix>` for a
+    /// segwit address with an unknown prefix, and `ticker:<ticker>` for a list's unknown ticker.
     Other(Box<str>),
 }
 
 /// The longest chain id, in bytes: a namespace of 8, a colon and a reference of 32 (CAIP-2).
 pub const MAX_CHAIN: usize = 41;
 
-/// A string that names no chain, or more than one.
+/// A string that names no chain, or several.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// It names none; its beginning.
+    /// It names no known chain; the beginning of the string.
     #[error(
         "{0:?} names no chain: a CAIP-2 id such as eip155:1, or a name such as bitcoin, Arbitrum One \
          or TRC20"
     )]
     Unknown(String),
-    /// It is said of several chains; which.
-    #[error("{0:?} names more than one chain: say {1}")]
+    /// It names several chains; which ones.
+    #[error("{0:?} names more than one chain: use {1}")]
     Ambiguous(String, &'static str),
 }
 
 impl Chain {
-    /// The CAIP-2 id. [`FromStr`] gives the chain back.
+    /// Returns the CAIP-2 id. [`FromStr`] reverses it.
     pub fn caip2(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Evm(id) => return Cow::Owned(format!("eip155:{id}")),
@@ -127,8 +103,8 @@ impl Chain {
             Self::BitcoinCashTestnet => "bip122:00000000000e38fef93ed9582a7df438",
             // The first block of its own: height 556767.
             Self::BitcoinSv => "bip122:000000000000000001d956714215d96f",
-            // Its genesis is Bitcoin's, and the hash of its first own block (491407) has no source that we
-            // trust: this reference is ours.
+            // Its genesis is Bitcoin's, and no trusted source gives the hash of its first own block
+            // (491407): this reference is our own.
             Self::BitcoinGold => "bip122:bitcoin-gold",
             Self::BitcoinGoldTestnet => "bip122:00000000e0781ebe24b91eedc293adfe",
             Self::Litecoin => "bip122:12a765e31ffd4059bada1e25190f6e98",
@@ -154,12 +130,14 @@ impl Chain {
         })
     }
 
-    /// Whether a transaction may pay into a shielded pool alone, so that no output of it is seen.
+    /// Returns true if a transaction may pay into a shielded pool only, so that it has no visible
+    /// output.
     pub fn may_hide_outputs(&self) -> bool {
         matches!(self, Self::Zcash | Self::ZcashTestnet | Self::Other(_))
     }
 
-    /// Whether its own coin moves by transactions of inputs and outputs, not from account to account.
+    /// Returns true if its coin moves by transactions of inputs and outputs, not from account to
+    /// account.
     pub fn is_utxo(&self) -> bool {
         use Chain::{
             Bitcoin, BitcoinCash, BitcoinCashTestnet, BitcoinGold, BitcoinGoldTestnet,
@@ -192,10 +170,9 @@ impl Chain {
         is_bitcoin || is_fork || is_kin || is_private
     }
 
-    /// The chain that a list's ticker (`XBT`, `BSC`) or CAIP-2 id hints at; `None` where it names a
-    /// token that stands on several chains (`USDT`) or nothing that we know. Only a hint: what an
-    /// entry is follows from its form. `BNB` and `CRO` are taken for the EVM chains that EIP-3770 calls
-    /// so (BNB Smart Chain, Cronos).
+    /// Returns the chain of a list's ticker (`XBT`, `BSC`) or CAIP-2 id. Returns `None` for a token
+    /// of several chains (`USDT`) and for unknown tickers. Only a hint: the address form decides.
+    /// `BNB` and `CRO` mean the EVM chains with these EIP-3770 names (BNB Smart Chain, Cronos).
     pub fn from_ticker(ticker: &str) -> Option<Self> {
         match ticker.to_ascii_lowercase().as_str() {
             "bnb" => Some(Self::Evm(56)),
@@ -208,8 +185,9 @@ impl Chain {
 impl FromStr for Chain {
     type Err = ChainError;
 
-    /// A CAIP-2 id, or one of the common names and tickers, of which case, blanks, `-` and `_` do not
-    /// count, also beside a token's ticker (`USDT (TRC20)`). Ids of chains that we do not know are [`Chain::Other`].
+    /// Parses a CAIP-2 id, a common name or a ticker, also next to a token's ticker (`USDT
+    /// (TRC20)`). In names, case, blanks, `-` and `_` are ignored. Unknown CAIP-2 ids become
+    /// [`Chain::Other`].
     fn from_str(text: &str) -> Result<Self, ChainError> {
         let shown = || text.chars().take(MAX_CHAIN + 1).collect();
         let refused = || ChainError::Unknown(shown());
@@ -237,7 +215,7 @@ impl FromStr for Chain {
     }
 }
 
-/// Whether `text` can be a CAIP-2 reference: 1 to 32 of letters, digits, `-` and `_`.
+/// Returns true if `text` is a CAIP-2 reference: 1 to 32 of letters, digits, `-` and `_`.
 pub(crate) fn is_reference(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     (1..=32).contains(&text.len()) && text.bytes().all(fits)

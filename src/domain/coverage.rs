@@ -1,8 +1,8 @@
-//! What of each chain is loaded: counts, times, which blocks are wholly known by kind of movement, and
-//! which are known not to be; what was taken back, told better or contradicted.
+//! State of the loaded transfers of each chain: counts, times, covered blocks by kind of movement,
+//! known gaps, retractions, replacements and conflicts.
 //!
-//! "CoverageDeclaration" means that everything of a block, of one kind, was understood. Rows that were seen or
-//! blocks that were declared add to it; gaps stand beside it until what is missing arrives.
+//! A block is covered for one kind if every row of it was parsed. Rows and declarations add
+//! coverage. A gap stays open until the missing rows arrive.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -19,76 +19,71 @@ mod spans;
 
 use gap::join_nearest;
 pub use gap::{Extent, Gap, GapCause, GapPlace, MAX_GAPS, add_gap, subtract_rows};
-pub use spans::{MAX_SPANS, Spans, below, difference, hold, spans_from, union};
+pub use spans::{MAX_SPANS, Spans, below, contain, difference, spans_from, union};
 
-/// The most assets that are noted of a chain.
+/// The maximum number of assets recorded per chain.
 pub const MAX_ASSETS: usize = 64;
 
-/// Blocks, or times, of a chain that were looked at whole, whether or not they hold a transfer.
+/// Declares blocks or times of a chain complete, whether or not they hold a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoverageDeclaration {
-    /// The chain.
     pub chain: Chain,
-    /// The kinds of movement that were looked for.
+    /// The kinds of movement that the declaration covers.
     pub kinds: Vec<MovementKind>,
-    /// Where.
     pub extent: Extent,
-    /// Whether the rows of the extent were read and every one of them understood: that closes gaps.
-    /// A declaration without rows closes none.
+    /// True if every row of the extent was read and parsed, which closes gaps. A declaration
+    /// without rows closes none.
     pub is_clean_import: bool,
 }
 
 impl CoverageDeclaration {
-    /// Blocks of which every row was read and understood.
+    /// Declares blocks whose rows were all read and parsed.
     pub fn heights(chain: Chain, kinds: &[MovementKind], heights: RangeInclusive<u64>) -> Self {
         let (kinds, extent) = (kinds.to_vec(), Extent::Heights(heights));
         Self { chain, kinds, extent, is_clean_import: true }
     }
 }
 
-/// What is covered of one kind of movement.
+/// Coverage of one kind of movement.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoveredSpans {
-    /// Heights of blocks that were seen in transfers, or declared.
+    /// Heights of blocks that have transfers or were declared.
     pub heights: Spans,
-    /// Times that were declared, for transfers that state no height.
+    /// Declared times, for transfers without a height.
     pub times: Spans,
-    /// Times of transfers that state no height, outside of `times`: they cannot show gaps.
+    /// Times of transfers without a height, outside `times`. They cannot show gaps.
     pub undeclared_times: Spans,
 }
 
-/// What is loaded of a chain.
+/// State of the loaded transfers of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainState {
-    /// The chain.
     pub chain: Chain,
-    /// Transfers that count as loaded: without those taken back or told better. A UTXO transaction is
-    /// one.
+    /// Transfers that count: without retracted and replaced ones. A UTXO transaction is one.
     pub transfers: u64,
-    /// Transfers taken back.
     pub retracted: u64,
-    /// Transfers in whose place others count.
+    /// Transfers replaced by others.
     pub replaced: u64,
     /// Of `transfers`, those without a position.
     pub unpositioned: u64,
     /// The earliest time of `transfers`, in Unix seconds.
     pub first_time: Option<u64>,
-    /// The latest.
     pub last_time: Option<u64>,
     /// By kind of movement.
     pub kinds: BTreeMap<MovementKind, CoveredSpans>,
     /// Known gaps, at most [`MAX_GAPS`].
     pub gaps: Vec<Gap>,
-    /// Heights that a store of schema 2 took for covered: they count for no kind until declared.
+    /// Heights that a store of schema 2 recorded as covered: they count for no kind until declared.
     pub undeclared: Spans,
     /// The first distinct assets, at most [`MAX_ASSETS`], and the chain's coin.
     pub assets: Vec<Asset>,
-    /// How often blocks were declared, or gaps came or went: what changes answers without rows.
+    /// Number of changes that alter answers without adding rows: declarations, and gaps opened or
+    /// closed.
     pub revision: u64,
 }
 
 impl ChainState {
-    /// Of a chain of which nothing is loaded.
+    /// Creates the state of a chain without transfers.
     pub fn new(chain: Chain) -> Self {
         Self {
             chain,
@@ -106,37 +101,37 @@ impl ChainState {
         }
     }
 
-    /// Takes a moment among the times of the transfers.
+    /// Extends the time range of the transfers.
     pub fn add_time(&mut self, time: u64) {
         self.first_time = Some(self.first_time.map_or(time, |first| first.min(time)));
         self.last_time = Some(self.last_time.map_or(time, |last| last.max(time)));
     }
 
-    /// Takes heights at which transfers of a kind were seen.
+    /// Adds heights at which transfers of a kind exist.
     pub fn add_heights(&mut self, kind: MovementKind, heights: &[RangeInclusive<u64>]) {
         let head = self.kinds.entry(kind).or_default();
         head.heights = union(&head.heights, heights);
     }
 
-    /// Takes a span of times at which transfers of a kind that state no height were seen.
+    /// Adds a span of times at which transfers of a kind without a height exist.
     pub fn add_times(&mut self, kind: MovementKind, times: RangeInclusive<u64>) {
         let head = self.kinds.entry(kind).or_default();
         let fresh = difference(&[times], &head.times);
         head.undeclared_times = union(&head.undeclared_times, &fresh);
     }
 
-    /// Takes a declaration. One of a clean import closes the gaps within it.
+    /// Applies a declaration. One from a clean import closes the gaps inside it.
     pub fn declare(&mut self, covered: &CoverageDeclaration) {
         let mut changed = false;
         for kind in &covered.kinds {
             let head = self.kinds.entry(*kind).or_default();
             match &covered.extent {
                 Extent::Heights(heights) => {
-                    changed |= !hold(&head.heights, heights);
+                    changed |= !contain(&head.heights, heights);
                     head.heights = union(&head.heights, std::slice::from_ref(heights));
                 }
                 Extent::Times(times) => {
-                    changed |= !hold(&head.times, times);
+                    changed |= !contain(&head.times, times);
                     let times = std::slice::from_ref(times);
                     head.times = union(&head.times, times);
                     head.undeclared_times = difference(&head.undeclared_times, times);
@@ -159,7 +154,7 @@ impl ChainState {
         self.revision += u64::from(changed || self.gaps.len() != gaps);
     }
 
-    /// Adds gaps, and takes away those that ended.
+    /// Adds gaps and removes closed ones.
     pub fn change_gaps(&mut self, ended: &[Gap], added: impl IntoIterator<Item = Gap>) {
         let is_counted = |gap: &Gap| matches!(gap.place, Some(GapPlace::Rows(_)));
         let before = self.gaps.len();
@@ -173,7 +168,7 @@ impl ChainState {
         for gap in added {
             add_gap(&mut self.gaps, gap);
         }
-        // Last: rows may be counted and named in one change.
+        // Last: one change may both count rows and close them.
         for counted in ended.iter().filter(|gap| is_counted(gap)) {
             changed = true;
             subtract_rows(&mut self.gaps, counted);
@@ -181,8 +176,8 @@ impl ChainState {
         self.revision += u64::from(changed);
     }
 
-    /// Notes an asset, while there is room: always for the chain's coin, which no flood of tokens may
-    /// hide.
+    /// Records an asset while there is room. The chain's coin is always recorded, so a flood of
+    /// tokens cannot hide it.
     pub fn record_asset(&mut self, asset: &Asset) {
         let has_room = self.assets.len() < MAX_ASSETS || *asset == Asset::Native;
         if has_room && !self.assets.contains(asset) {
@@ -190,8 +185,8 @@ impl ChainState {
         }
     }
 
-    /// What is left of coverage where all rows from a height on are taken back.
-    pub fn cut(&mut self, from_height: u64) {
+    /// Drops the coverage of all rows from a height on, after their retraction.
+    pub fn truncate(&mut self, from_height: u64) {
         for head in self.kinds.values_mut() {
             head.heights = below(&head.heights, from_height);
         }
@@ -201,8 +196,8 @@ impl ChainState {
         self.revision += 1;
     }
 
-    /// Ends the gaps of a fork when one of its blocks is taken back: those of the block if it came
-    /// second, else those of another block.
+    /// Closes the gaps of a fork when one of its blocks is retracted: those of that block if it
+    /// came second, otherwise those of another block.
     pub fn end_fork(&mut self, height: u64, hash: &[u8; 32]) {
         let at_height = |gap: &&Gap| {
             gap.cause == GapCause::Fork && gap.extent == Extent::Heights(height..=height)
@@ -216,26 +211,23 @@ impl ChainState {
     }
 }
 
-/// Transfers of a chain that were taken back. Kept for ever.
+/// A retraction of transfers of a chain. Kept permanently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetractionRecord {
-    /// The chain.
     pub chain: Chain,
-    /// The first height that was taken back.
+    /// The first retracted height.
     pub from_height: u64,
-    /// Only rows below this number: what was stored afterwards counts.
+    /// Applies only to rows below this number: later rows count.
     pub rows: u64,
-    /// When.
     pub at: Timestamp,
-    /// Why.
     pub reason: String,
-    /// Only the block with this hash; `None`: every block from the height on.
+    /// Restricts the retraction to one block; `None` retracts every block from the height on.
     pub block_hash: Option<[u8; 32]>,
 }
 
 impl RetractionRecord {
-    /// Whether it takes a row of its chain back.
-    pub fn takes(&self, row: u64, height: Option<u64>, block_hash: Option<&[u8; 32]>) -> bool {
+    /// Returns true if it retracts a row of its chain.
+    pub fn applies_to(&self, row: u64, height: Option<u64>, block_hash: Option<&[u8; 32]>) -> bool {
         let is_block = match &self.block_hash {
             Some(hash) => block_hash == Some(hash),
             None => true,
@@ -244,14 +236,14 @@ impl RetractionRecord {
     }
 }
 
-/// A row in whose place another counts.
+/// A row that another row replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replacement {
-    /// The row that no longer counts.
+    /// The replaced row.
     pub old: u64,
-    /// The row that counts in its place.
+    /// The replacing row.
     pub new: u64,
-    /// Whether both mean the same for exposure: the graph goes on with the old one.
+    /// True if both are equivalent for exposure: the graph keeps the old one.
     pub is_silent: bool,
 }
 
@@ -259,16 +251,15 @@ pub struct Replacement {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replacements {
     log: Vec<Replacement>,
-    /// By the row that no longer counts.
+    /// By replaced row.
     newest: HashMap<u64, u64>,
-    /// The row of the graph, by the silent replacement that stands for it.
+    /// The graph's row, by the silent replacement that it represents.
     in_graph: HashMap<u64, u64>,
-    /// Rows that are not in the graph any more.
+    /// Rows that were removed from the graph.
     removed: HashSet<u64>,
 }
 
 impl Replacements {
-    /// Takes the next.
     pub fn push(&mut self, replacement: Replacement) {
         let Replacement { old, new, is_silent } = replacement;
         let graph_row = self.graph_row(old);
@@ -281,32 +272,30 @@ impl Replacements {
         self.log.push(replacement);
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.log.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.log.is_empty()
     }
 
-    /// Those from a number on, in order.
+    /// Returns the replacements from index `number` on.
     pub fn since(&self, number: usize) -> &[Replacement] {
         self.log.get(number..).unwrap_or_default()
     }
 
-    /// Whether another row counts in the place of this one.
+    /// Returns true if another row replaces this one.
     pub fn is_replaced(&self, row: u64) -> bool {
         self.newest.contains_key(&row)
     }
 
-    /// The row that replaced this one.
+    /// Returns the row that replaced this one directly.
     pub fn next(&self, row: u64) -> Option<u64> {
         self.newest.get(&row).copied()
     }
 
-    /// The row that counts in the place of a row: itself where none does.
+    /// Returns the row that finally replaces a row, or the row itself.
     pub fn newest(&self, mut row: u64) -> u64 {
         while let Some(next) = self.newest.get(&row) {
             row = *next;
@@ -314,22 +303,22 @@ impl Replacements {
         row
     }
 
-    /// The rows that count in the place of others.
+    /// Returns the rows that replace others.
     pub fn replacing_rows(&self) -> HashSet<u64> {
         self.log.iter().map(|replacement| replacement.new).collect()
     }
 
-    /// The row that stands for this one in the graph.
+    /// Returns the row that represents this one in the graph.
     pub fn graph_row(&self, row: u64) -> u64 {
         self.in_graph.get(&row).copied().unwrap_or(row)
     }
 
-    /// Whether a row is part of the graph.
+    /// Returns true if the graph contains the row itself.
     pub fn is_in_graph(&self, row: u64) -> bool {
         !self.in_graph.contains_key(&row) && !self.removed.contains(&row)
     }
 
-    /// Whether a row means the same as one that the graph has.
+    /// Returns true if the row is equivalent to one in the graph.
     pub fn is_silent(&self, row: u64) -> bool {
         self.in_graph.contains_key(&row)
     }
@@ -338,13 +327,13 @@ impl Replacements {
 /// How a conflict was settled. The order is part of the stored form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// The first telling counts alone.
+    /// Only the first row counts.
     First,
-    /// The second telling counts alone.
+    /// Only the second row counts.
     Second,
-    /// They are two movements: both count.
+    /// They are two movements, and both count.
     Both,
-    /// One of them was taken back.
+    /// One of them was retracted.
     TakenBack,
 }
 
@@ -360,74 +349,68 @@ impl Verdict {
     }
 }
 
-/// Two tellings of one movement that contradict each other: both count until settled.
+/// Two rows of one movement that contradict each other. Both count until the conflict is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// The chain.
     pub chain: Chain,
-    /// What moved.
     pub kind: MovementKind,
-    /// The height of the second telling, where stated.
+    /// The height of the second row, if stated.
     pub height: Option<u64>,
-    /// The row that was there.
+    /// The row that was stored first.
     pub first: u64,
-    /// The row that contradicts it.
+    /// The contradicting row.
     pub second: u64,
-    /// How, when and why it was settled.
+    /// The settlement; `None` while the conflict is open.
     pub settled: Option<Settlement>,
 }
 
-/// The end of a conflict.
+/// The decision on a conflict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {
-    /// How.
     pub verdict: Verdict,
-    /// When.
     pub at: Timestamp,
-    /// Why.
     pub reason: String,
 }
 
-/// All that is loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransferState {
-    /// The number of rows stored, those taken back or replaced among them.
+    /// The number of stored rows, including retracted and replaced ones.
     pub rows: u64,
-    /// How many changes of transfers were made durable.
+    /// The number of durable changes of transfers.
     pub changes: u64,
-    /// What was taken back, in order.
+    /// Retractions, in order.
     pub retractions: Vec<RetractionRecord>,
-    /// Rows in whose place others count.
+    /// Replacements.
     pub replacements: Arc<Replacements>,
-    /// Conflicts, settled ones among them, by their numbers from 0.
+    /// Open and settled conflicts, by number from 0.
     pub conflicts: Arc<Vec<Conflict>>,
-    /// Chain by chain, by CAIP-2 id.
+    /// Chains by CAIP-2 id.
     pub chains: BTreeMap<String, ChainState>,
 }
 
 impl TransferState {
-    /// Whether the stored row `number` was taken back.
+    /// Returns true if the stored row `number` was retracted.
     pub fn is_retracted(&self, number: u64, row: &Transfer) -> bool {
         let (height, hash) = (row.height(), row.block_hash.as_ref());
         let takes = |record: &RetractionRecord| {
-            row.chain == record.chain && record.takes(number, height, hash)
+            row.chain == record.chain && record.applies_to(number, height, hash)
         };
         self.retractions.iter().any(takes)
     }
 
-    /// Whether the stored row `number` counts: it was not taken back, and no other counts in its place.
+    /// Returns true if the stored row `number` is neither retracted nor replaced.
     pub fn counts(&self, number: u64, row: &Transfer) -> bool {
         !self.replacements.is_replaced(number) && !self.is_retracted(number, row)
     }
 
-    /// Conflicts of a chain that are not settled, with their numbers.
+    /// Returns the open conflicts of a chain, with their numbers.
     pub fn open_conflicts(&self, chain: &Chain) -> impl Iterator<Item = (u64, &Conflict)> {
         let open =
             move |conflict: &&Conflict| conflict.settled.is_none() && conflict.chain == *chain;
         (0..).zip(self.conflicts.iter()).filter(move |(_, conflict)| open(conflict))
     }
 
-    /// Changes that alter answers without rows, over all chains.
+    /// Returns the number of changes that alter answers without adding rows, over all chains.
     pub fn coverage_revision(&self) -> u64 {
         self.chains.values().map(|head| head.revision).sum()
     }

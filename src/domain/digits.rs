@@ -1,8 +1,8 @@
-//! Numbers in text for people.
+//! Formats numbers for display.
 
 use std::fmt::Display;
 
-/// Decimal digits with a comma before every three.
+/// Formats decimal digits with a comma before every three.
 pub fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
@@ -15,8 +15,8 @@ pub fn grouped(number: impl Display) -> String {
     grouped
 }
 
-/// An upper bound of a value, where dust floors of about a dollar stand for it: `at most about US$
-/// 12,288`, and from a million on `at most about US$ 12.6 million`, rounded up.
+/// Formats an upper bound of a value in dust floors of about a dollar: `at most about US$ 12,288`.
+/// From a million on, `at most about US$ 12.6 million`, rounded up.
 pub fn at_most_dollars(floors: u64) -> String {
     const MILLION: u64 = 1_000_000;
     const BILLION: u64 = 1_000 * MILLION;

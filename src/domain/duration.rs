@@ -1,9 +1,9 @@
-//! Durations in text for people: at most two units, and no unit that is zero. Reads no clock.
+//! Formats durations for display: at most two units, and no zero unit.
 
 /// Units from the largest, with their seconds.
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
 
-/// A duration rounded down to its two largest units: `2 d`, `3 h 5 min`, `0 s`.
+/// Formats a duration, rounded down to its two largest units: `2 d`, `3 h 5 min`, `0 s`.
 pub fn span(seconds: u64) -> String {
     let Some(place) = UNITS.iter().position(|(_, unit)| seconds >= *unit) else {
         return "0 s".to_owned();
@@ -17,7 +17,7 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// How old something is: as [`span`], and `less than a minute` where seconds do not matter.
+/// Formats an age: as [`span`], but `less than a minute` below 60 seconds.
 pub fn age(seconds: u64) -> String {
     if seconds < 60 { "less than a minute".to_owned() } else { span(seconds) }
 }

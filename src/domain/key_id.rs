@@ -1,5 +1,4 @@
-//! Key ids: what controls the funds behind an address, comparable across encodings and chains.
-//! Knows no encodings and no chains; only material, its text form and its order.
+//! Key ids: what controls the funds of an address, comparable across encodings and chains.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -20,7 +19,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program, or `None` unless it has 2 to 40 bytes.
+    /// Creates a program; `None` unless it has 2 to 40 bytes.
     pub fn new(program: &[u8]) -> Option<Self> {
         if !(2..=MAX_PROGRAM).contains(&program.len()) {
             return None;
@@ -43,9 +42,6 @@ impl fmt::Debug for Program {
 }
 
 /// The controlling material of an address.
-///
-/// The text form ([`fmt::Display`], [`FromStr`]) is a short tag, a colon and the material in
-/// lower-case hex; each variant names its tag.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyId {
     /// `pkh:` HASH160 of a public key: P2PKH and P2WPKH of every Bitcoin-script chain, XRP
@@ -63,7 +59,6 @@ pub enum KeyId {
     WitnessProgram {
         /// The witness version, 0 to 16.
         version: u8,
-        /// The program.
         program: Program,
     },
     /// `xmr:` a Monero public spend key followed by the public view key.
@@ -82,15 +77,14 @@ pub enum KeyId {
     Account32 {
         /// The bech32 prefix.
         prefix: Box<str>,
-        /// The account.
         account: [u8; 32],
     },
-    /// `verbatim:` the string as written, for a chain that we do not know.
+    /// `verbatim:` the string as written, for an unknown chain.
     Verbatim(Box<str>),
 }
 
 impl KeyId {
-    /// The material's bytes: without tag, witness version and prefix.
+    /// Returns the material's bytes, without tag, witness version and prefix.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::PublicKeyHash(hash) | Self::Evm(hash) | Self::ScriptHash(hash) => hash,
@@ -104,21 +98,21 @@ impl KeyId {
         }
     }
 
-    /// Whether the material is all zero: nobody's, or everybody's placeholder.
+    /// Returns true if the material is all zero: a placeholder that no party controls.
     #[inline]
     pub fn is_null(&self) -> bool {
         self.as_bytes().iter().all(|&byte| byte == 0)
     }
 
-    /// The script hash of the nested segwit output that whoever controls the key surely controls too
-    /// (BIP-141): of a public-key hash HASH160(0x0014 || hash), of a version-0 witness program
-    /// HASH160(0x0020 || program).
+    /// Returns the script hash of the nested segwit output that the key's owner also controls
+    /// (BIP-141). For a public-key hash it is HASH160(0x0014 || hash), for a version-0 witness
+    /// program HASH160(0x0020 || program).
     ///
-    /// That holds for every public-key hash, XRP and Cosmos-style accounts among them: these are
-    /// HASH160 of the same kind of public key, so that whoever signs for one can spend the nested
-    /// script. Where it is no such hash after all (an Ed25519 XRP account, a Cosmos module, an
-    /// uncompressed key) nobody can spend the nested script, and nothing is matched wrongly. Nothing
-    /// nests a P2TR output (BIP-341) nor an EVM account.
+    /// This holds for every public-key hash, including XRP and Cosmos-style accounts: all are
+    /// HASH160 of the same kind of public key, so its owner can spend the nested script. Some are
+    /// no such hash (an Ed25519 XRP account, a Cosmos module, an uncompressed key). Their nested
+    /// script cannot be spent at all, so it never matches wrongly. P2TR outputs (BIP-341) and EVM
+    /// accounts have no nested output.
     pub fn nested(&self) -> Option<Self> {
         let program = match self {
             Self::PublicKeyHash(hash) => hash.as_slice(),
@@ -149,7 +143,7 @@ impl KeyId {
 }
 
 /// One write of the material: equal ids have equal bytes, and different kinds with the same bytes
-/// merely share a bucket.
+/// only share a bucket.
 impl Hash for KeyId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.as_bytes());
@@ -169,9 +163,11 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// A string that is no key id.
+/// A string that is not a key id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no key id: a tag such as evm or pkh, a colon and the material in lower-case hex")]
+#[error(
+    "invalid key id {0:?}: use a tag such as evm or pkh, a colon and the material in lower-case hex"
+)]
 pub struct KeyIdError(String);
 
 impl FromStr for KeyId {
@@ -222,7 +218,7 @@ fn unhex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Lower-case hex of exactly the length of `out`.
+/// Decodes lower-case hex of exactly the length of `out`.
 fn unhex_into(hex: &str, out: &mut [u8]) -> Option<()> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,5 +1,4 @@
-//! What a list says: lists, parties, rows and how long each row stood. Facts only: no parsing of
-//! files, no storage, no scoring.
+//! Lists, parties, rows and the periods in which each row was listed.
 
 mod check;
 mod not_understood;
@@ -30,13 +29,12 @@ pub const MAX_LIST_ID: usize = 64;
 #[serde(try_from = "String", into = "String")]
 pub struct ListId(String);
 
-/// A string that is no list id.
+/// A string that is not a list id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no list id: 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit")]
+#[error("invalid list id {0:?}: use 1 to 64 of a-z, 0-9 and '-', beginning with a letter or digit")]
 pub struct ListIdError(String);
 
 impl ListId {
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -90,10 +88,10 @@ pub enum ListKind {
     Seizure,
     /// The issuer of a token froze the address.
     IssuerFreeze,
-    /// Somebody attributes the address to an actor (a GraphSense TagPack).
+    /// A third party attributes the address to an actor (a GraphSense TagPack).
     Attribution,
     /// The address belongs to a service such as an exchange: paths of exposure end there, and it is
-    /// no reason for suspicion by itself.
+    /// no reason for suspicion in itself.
     Service,
 }
 
@@ -120,17 +118,17 @@ impl ListKind {
         }
     }
 
-    /// Whether lists of this kind grow old: an authority keeps publishing sanctions and issuers
-    /// keep freezing, while an advisory, a seizure or an attribution is said once.
+    /// Returns true if lists of this kind go stale: an authority keeps publishing sanctions and
+    /// issuers keep freezing, while an advisory, a seizure or an attribution is published once.
     pub fn ages(self) -> bool {
         matches!(self, Self::Sanctions | Self::IssuerFreeze)
     }
 }
 
-/// A string that names no list kind.
+/// A string that is not a list kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no list kind: SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE"
+    "invalid list kind {0:?}: use SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE"
 )]
 pub struct ListKindError(String);
 
@@ -157,11 +155,10 @@ impl fmt::Display for ListKind {
 pub struct Party {
     /// The list's own identifier of the party (OFAC: the uid, `DistinctParty/@FixedRef`).
     pub uid: String,
-    /// The primary name.
     pub name: String,
     /// Other names, in the list's order.
     pub aliases: Vec<String>,
-    /// What the party is, in the list's words: `Individual`, `Entity`, ...; empty where unsaid.
+    /// The party's type in the list's words: `Individual`, `Entity`, ...; may be empty.
     pub party_type: String,
     /// Sanctions programs or the like (`DPRK3`, `CYBER2`), sorted, each once.
     pub programs: Vec<String>,
@@ -169,44 +166,43 @@ pub struct Party {
     pub listed_on: Vec<Date>,
 }
 
-/// The uid of the party of rows that name none.
+/// The party uid of rows that name no party.
 pub const UNATTRIBUTED: &str = "unattributed";
 
-/// One address under one party as the list has it, before anything is understood of it.
+/// One address under one party, verbatim from the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RowKey {
     /// [`Party::uid`].
     pub party_uid: String,
-    /// The address, verbatim.
     pub address: String,
-    /// The ticker (`XBT`) or CAIP-2 chain id (`eip155:56`), verbatim; a hint, never a key; empty
-    /// where the list says neither.
+    /// The ticker (`XBT`) or CAIP-2 chain id (`eip155:56`), verbatim. A hint, never a key; may be
+    /// empty.
     pub ticker: String,
 }
 
-/// What a list says of a row beside its key.
+/// The list's data about a row besides its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowFacts {
-    /// The day that the source itself gives for the address (not for the party).
+    /// The day that the source states for the address (not for the party).
     pub listed_on: Option<Date>,
-    /// The source's category (`exchange`, `ransomware`); empty where unsaid.
+    /// The source's category (`exchange`, `ransomware`); may be empty.
     pub category: String,
-    /// Where the source says so: a URL or a document number; empty where unsaid.
+    /// The source's evidence: a URL or a document number; may be empty.
     pub reference: String,
 }
 
-/// How the first day of a standing is known.
+/// What the first day of a listing period is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartBasis {
     /// The source dates the address itself.
     AddressDate,
-    /// The publication in which the address newly appeared, an earlier one having been loaded; of tags
-    /// also the first one.
+    /// The publication in which the address first appeared, after an earlier publication was
+    /// loaded. For tags, also the first publication.
     FirstSeen,
-    /// The party's first date: the address stood in the first publication that we ever loaded, so
-    /// its own start is unknown and the conservative one is taken.
+    /// The party's first date. The address was in the first publication loaded, so its own start is
+    /// unknown and the conservative one is used.
     PartyDate,
-    /// Nothing says: it counts as having always stood.
+    /// Unknown: the address counts as always listed.
     Unknown,
 }
 
@@ -222,20 +218,20 @@ impl StartBasis {
     }
 }
 
-/// A span of days in which a row stood on its list.
+/// A period of days in which a row was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListingPeriod {
     /// The first day; `None` with [`StartBasis::Unknown`].
     pub from: Option<Date>,
     /// What `from` rests on.
     pub basis: StartBasis,
-    /// The day of the publication in which it was gone, the first day it no longer counts;
-    /// `None` while it stands.
+    /// The day of the publication that no longer has the row, and the first day it does not count;
+    /// `None` while it is listed.
     pub until: Option<Date>,
 }
 
 impl ListingPeriod {
-    /// Whether the row stood on `day`.
+    /// Returns true if the row was listed on `day`.
     pub fn covers(&self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
     }
@@ -244,23 +240,23 @@ impl ListingPeriod {
 /// A row with its history, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// What the list says, verbatim.
+    /// The row's identity, verbatim from the list.
     pub key: RowKey,
-    /// What the list says beside it.
+    /// The row's other data.
     pub facts: RowFacts,
-    /// When it stood: ascending, never empty; only the last may be open.
+    /// Listing periods: ascending, never empty; only the last may be open.
     pub periods: Vec<ListingPeriod>,
-    /// Since when a removal waits to be confirmed; the row still counts meanwhile.
+    /// When a removal became pending; the row counts until it is confirmed.
     pub removal_pending_since: Option<Timestamp>,
 }
 
 impl Row {
-    /// Whether the row stands now (a pending removal still stands).
+    /// Returns true if the row is listed now, a pending removal included.
     pub fn is_listed(&self) -> bool {
         self.periods.last().is_some_and(|last| last.until.is_none())
     }
 
-    /// The standing that covers `day`.
+    /// Returns the listing period that covers `day`.
     pub fn period_on(&self, day: Date) -> Option<&ListingPeriod> {
         self.periods.iter().rev().find(|standing| standing.covers(day))
     }
@@ -271,16 +267,16 @@ impl Row {
 pub enum Provenance {
     /// The starter list that the binary carries.
     Starter,
-    /// A file imported by hand; its name as given.
+    /// A file imported by an operator; its name as given.
     Import(String),
     /// The configured source; its URL without credentials and query, or its path.
     Source(String),
-    /// Old publications were put into its past; what stands stayed as it was.
+    /// A backfill of old publications; the current rows stayed as they were.
     Backfill(Box<BackfillRecord>),
 }
 
 impl Provenance {
-    /// Returns what a backfill recorded; `None` for a version that came otherwise.
+    /// Returns the record of a backfill; `None` for other versions.
     pub fn backfill_record(&self) -> Option<&BackfillRecord> {
         match self {
             Self::Backfill(backfill_record) => Some(backfill_record),
@@ -289,69 +285,65 @@ impl Provenance {
     }
 }
 
-/// How many of what a list version holds.
+/// Counts of a list version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListCounts {
-    /// Rows that stand and are understood, those pending removal among them.
+    /// Listed rows with a parsed address, including those pending removal.
     pub listings: u64,
-    /// Rows that stand, with an address that cannot be understood.
+    /// Listed rows whose address could not be parsed.
     pub quarantined: u64,
-    /// Parties with at least one standing row.
+    /// Parties with at least one listed row.
     pub parties: u64,
-    /// ListingPeriod rows whose removal waits to be confirmed.
+    /// Listed rows with a pending removal.
     pub removals_pending: u64,
-    /// Rows that stood once and no longer do.
+    /// Rows that were listed once and no longer are.
     pub removed: u64,
-    /// Rows of the file that repeated another and were folded into it.
+    /// Rows of the file that repeated another and were merged into it.
     pub duplicates: u64,
 }
 
-/// A span between the last moment at which a list was known to be current and the day of the
-/// publication that came next.
+/// A span between the last moment at which a list was known to be current and the day of the next
+/// publication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UncoveredSpan {
-    /// The last moment of the version before ([`ListCheck::fresh_as_of`]).
+    /// The last moment of the previous version ([`ListCheck::fresh_as_of`]).
     pub from: Timestamp,
-    /// The first day that is known again.
+    /// The first known day.
     pub until: Date,
 }
 
 /// One publication of a list as loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListVersion {
-    /// The list.
     pub id: ListId,
     /// What being on it means.
     pub kind: ListKind,
-    /// The number of this ordered change: 1, 2, ... over all lists of a store.
+    /// The number of this version, counted over all lists of a store: 1, 2, ...
     pub version: u64,
     /// SHA-256 over the rows and parties in canonical order ([`crate::domain::publication`]): the
     /// same facts have the same digest in every file format.
     pub digest: [u8; 32],
-    /// The day of publication, where known.
+    /// The publication day, if known.
     pub published: Option<Date>,
-    /// The day of the first publication of this list that was ever loaded, where known.
+    /// The day of the first publication of this list ever loaded, if known.
     pub first_published: Option<Date>,
-    /// The spans of time before this version in which nobody looked: what stood then may be more
-    /// than is known.
+    /// Spans before this version in which the source was not checked: more addresses may have been
+    /// listed then than are known.
     pub uncovered: Vec<UncoveredSpan>,
-    /// When it was loaded.
     pub loaded_at: Timestamp,
-    /// Where it came from.
     pub provenance: Provenance,
-    /// Which gates were overridden, and why (`older, shrink: REASON`; older versions have the reason
-    /// alone); empty where none were.
+    /// The overridden gates and the reason (`older, shrink: REASON`; older versions hold the reason
+    /// only); empty if none were.
     pub force_reason: String,
-    /// What it holds.
     pub counts: ListCounts,
-    /// What of it is not understood. Stored behind the rest of the version.
+    /// Rows that could not be parsed. Stored after the rest of the version.
     #[serde(skip)]
     pub not_understood: NotUnderstood,
 }
 
 impl ListVersion {
-    /// Returns where the rows that stand came from, and when they were loaded: a backfill leaves both
-    /// as they were.
+    /// Returns the provenance of the listed rows and when they were loaded. A backfill changes
+    /// neither.
     pub fn rows_origin(&self) -> (&Provenance, Timestamp) {
         match self.provenance.backfill_record() {
             Some(backfill_record) => (&backfill_record.standing, backfill_record.rows_loaded_at),
@@ -359,7 +351,7 @@ impl ListVersion {
         }
     }
 
-    /// Returns which gates were overridden for the rows that stand, and why; empty where none were.
+    /// Returns the gates overridden for the listed rows and the reason; empty if none were.
     pub fn rows_force_reason(&self) -> &str {
         match self.provenance.backfill_record() {
             Some(backfill_record) => &backfill_record.rows_force_reason,
@@ -368,41 +360,40 @@ impl ListVersion {
     }
 }
 
-/// A list as it stands: what the store keeps and the screening index is built from.
+/// The current state of a list: what the store keeps and the screening index is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListState {
-    /// The version in force.
     pub version: ListVersion,
-    /// The last look at the source.
+    /// The last check of the source.
     pub check: ListCheck,
-    /// Every party that any row names, by uid. Shared with the look-up tables of the version.
+    /// Every party of any row, by uid. Shared with the look-up tables of the version.
     pub parties: Arc<Vec<Party>>,
-    /// Every row, standing or removed, by key. Shared likewise.
+    /// Every row, listed or removed, by key. Shared likewise.
     pub rows: Arc<Vec<Row>>,
-    /// What the cumulative shrink gate compares the next publication with.
+    /// The reference of the cumulative shrink gate for the next publication.
     pub baseline: Arc<Baseline>,
 }
 
 impl ListState {
-    /// The latest day of publication that was seen, whether or not the age counts from it.
+    /// Returns the latest publication day seen, whether or not the age counts from it.
     pub fn published(&self) -> Option<Date> {
         self.check.published.max(self.version.published)
     }
 
-    /// Returns the moment from which on a row surely stood: the address's own day, or that of the first
-    /// publication with it. `None` where the day of that publication is not known.
+    /// Returns the moment from which a row was certainly listed: the address's own day, or the day
+    /// of its first publication. `None` if that day is unknown.
     pub fn listed_from(&self, standing: &ListingPeriod) -> Option<Timestamp> {
         begin(match standing.basis {
             StartBasis::AddressDate | StartBasis::FirstSeen => standing.from,
-            // It stood in the first publication.
+            // It was in the first publication.
             StartBasis::PartyDate | StartBasis::Unknown => self.version.first_published,
         }?)
     }
 
-    /// Returns the moment until which a row surely did not stand: the address's own day, or else the
-    /// later of the party's day and of the last moment at which the list was known without the row.
-    /// `None` where nothing says. Of a row that was dropped and came back that is before it stood
-    /// first: when it stood in between is not told apart.
+    /// Returns the moment before which a row was certainly not listed. That is the address's own
+    /// day, or else the later of two: the party's day, and the last moment at which the list was
+    /// known without the row. `None` if neither is known. For a row that was dropped and came back,
+    /// it is the moment before the first listing; the interruption is not considered.
     pub fn unlisted_until(&self, row: &Row) -> Option<Timestamp> {
         let first = row.periods.first()?;
         let from = first.from.and_then(begin);
@@ -414,7 +405,7 @@ impl ListState {
             // The party's first day may have been corrected since.
             StartBasis::PartyDate => from.min(dated.or(from)),
             StartBasis::FirstSeen => {
-                // A date of the party after the address was seen says nothing of the address.
+                // A party date after the address was first seen says nothing about the address.
                 let dated = dated.filter(|dated| Some(*dated) <= from);
                 self.last_known_before(first.from?).max(dated).min(from)
             }
@@ -422,27 +413,27 @@ impl ListState {
         }
     }
 
-    /// Returns the last moment at which the list was known as it stood before the publication of
-    /// `day`; `None` where no publication before it has a day.
+    /// Returns the last moment at which the list was known in its state before the publication of
+    /// `day`; `None` if no earlier publication has a day.
     fn last_known_before(&self, day: Date) -> Option<Timestamp> {
         self.version.first_published.filter(|first| *first < day)?;
         let begin = begin(day)?;
         let is_within = |gap: &&UncoveredSpan| gap.from < begin && day <= gap.until;
         let gaps = self.version.uncovered.iter().rev();
-        // It was looked at that day, before it changed, where no gap lies before it.
+        // Without a gap before it, the list was checked on that day before it changed.
         Some(gaps.filter(is_within).map(|gap| gap.from).min().unwrap_or(begin))
     }
 
-    /// Whether the version was imported by hand and its source has not said the same since. That a
-    /// person declared so is no word of the source.
+    /// Returns true if the version was imported by an operator and its source has not confirmed it
+    /// since. A declared check is not a confirmation by the source.
     pub fn is_by_hand(&self) -> bool {
         let (origin, loaded_at) = self.version.rows_origin();
         matches!(origin, Provenance::Import(_))
             && self.check.succeeded_at.is_none_or(|at| at <= loaded_at)
     }
 
-    /// About how many bytes of memory the list takes while it is loaded: 512 for a row, 256 for a
-    /// party, and their text.
+    /// Estimates the memory of the loaded list in bytes: 512 per row, 256 per party, and their
+    /// text.
     pub fn size(&self) -> u64 {
         let texts = |texts: &[&String]| texts.iter().map(|text| text.len()).sum::<usize>();
         let rows = self.rows.iter().map(|Row { key, facts, periods, .. }| {
@@ -459,7 +450,7 @@ impl ListState {
     }
 }
 
-/// The first moment of a day, UTC.
+/// Returns the first moment of a day, UTC.
 pub fn begin(day: Date) -> Option<Timestamp> {
     day.to_zoned(TimeZone::UTC).ok().map(|begin| begin.timestamp())
 }
@@ -471,26 +462,23 @@ pub enum ChangeKind {
     Added,
     /// Its facts or its party's changed.
     Updated,
-    /// It is gone, but so is more than the gate lets go at once: it counts until confirmed.
+    /// It is missing, but more rows are missing than the gate allows: it counts until confirmed.
     RemovalPending,
     /// It came back before its removal was confirmed.
     RemovalCancelled,
-    /// It no longer counts, from the publication's day on.
+    /// It no longer counts from the publication's day on.
     Removed,
 }
 
 /// One row's change in one list version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListingChange {
-    /// What happened.
     pub kind: ChangeKind,
-    /// The row.
     pub key: RowKey,
     /// The party's primary name at that version.
     pub party_name: String,
-    /// Of a row that stands, what is other than before in it and in its party, as far as they were
-    /// there: of [`ChangeKind::Updated`] at least one field, unless they are not recorded (by versions
-    /// of the program that recorded none, or beyond
+    /// For a listed row, the changed fields of the row and its party. [`ChangeKind::Updated`] has
+    /// at least one, unless they were not recorded (by older program versions, or beyond
     /// [`MAX_RECORDED`](super::list_change::MAX_RECORDED)).
     pub fields: Vec<FieldChange>,
 }

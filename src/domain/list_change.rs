@@ -1,4 +1,4 @@
-//! What a publication changed in a row that stood before: field by field, from what to what.
+//! Field-by-field changes of a listed row between two publications.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::list::{Party, RowFacts, RowKey};
 
-/// The most values that are kept of each side of a field.
+/// The maximum number of values kept per side of a field.
 pub const MAX_VALUES: usize = 20;
 
-/// The most characters that are kept of a value.
+/// The maximum number of characters kept of a value.
 pub const MAX_VALUE: usize = 300;
 
-/// The most bytes of fields that are kept of one version: changes beyond it are without fields. One
-/// renamed party of half a million rows would else be written half a million times.
+/// The maximum bytes of fields kept per version: later changes have no fields. Otherwise one
+/// renamed party of half a million rows would be written half a million times.
 pub const MAX_RECORDED: usize = 16 << 20;
 
 /// A field of a row or of its party.
@@ -36,25 +36,24 @@ pub enum ChangedField {
     Category,
     /// [`RowFacts::reference`].
     Reference,
-    /// [`RowKey::address`]: the same address, written otherwise.
+    /// [`RowKey::address`]: the same address in another spelling.
     Address,
 }
 
-/// A field that is other than before. Where both sides are empty, only the order of its values is.
+/// A changed field. If both sides are empty, only the order of its values changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// The field.
     pub field: ChangedField,
-    /// The values that are no longer there; none where the field was empty.
+    /// Removed values; none if the field was empty.
     pub from: Vec<String>,
-    /// The values that were not there before; none where the field is empty now.
+    /// Added values; none if the field is empty now.
     pub to: Vec<String>,
-    /// How many values of both sides are not kept, because there are more than [`MAX_VALUES`].
+    /// How many values of both sides were dropped beyond [`MAX_VALUES`].
     pub omitted: u64,
 }
 
 impl FieldChange {
-    /// The change of a field from `old` to `new`; `None` where they are the same.
+    /// Compares a field; `None` if it is unchanged.
     fn between(field: ChangedField, old: &[String], new: &[String]) -> Option<Self> {
         if old == new {
             return None;
@@ -64,14 +63,14 @@ impl FieldChange {
         Some(Self { field, from, to, omitted: left_out + left_out_too })
     }
 
-    /// About how many bytes it takes.
+    /// Estimates its size in bytes.
     fn size(&self) -> usize {
         let text = |values: &[String]| values.iter().map(|value| 8 + value.len()).sum::<usize>();
         16 + text(&self.from) + text(&self.to)
     }
 }
 
-/// What is other in `new` than in `old`.
+/// Returns the fields that differ.
 pub fn changes_of_party(old: &Party, new: &Party) -> Vec<FieldChange> {
     let single = |text: &String| if text.is_empty() { Vec::new() } else { vec![text.clone()] };
     let days = |days: &[Date]| days.iter().map(Date::to_string).collect::<Vec<_>>();
@@ -86,7 +85,7 @@ pub fn changes_of_party(old: &Party, new: &Party) -> Vec<FieldChange> {
     fields.into_iter().filter_map(change).collect()
 }
 
-/// What is other in `new` than in `old`.
+/// Returns the fields that differ.
 pub fn changes_of_facts(old: &RowFacts, new: &RowFacts) -> Vec<FieldChange> {
     let single = |text: &String| if text.is_empty() { Vec::new() } else { vec![text.clone()] };
     let day = |day: Option<Date>| day.iter().map(Date::to_string).collect::<Vec<_>>();
@@ -99,13 +98,13 @@ pub fn changes_of_facts(old: &RowFacts, new: &RowFacts) -> Vec<FieldChange> {
     fields.into_iter().filter_map(change).collect()
 }
 
-/// The address that is written otherwise in `new` than in `old`.
+/// Returns the change if the address has another spelling in `new`.
 pub fn change_of_address(old: &RowKey, new: &RowKey) -> Option<FieldChange> {
     let single = |key: &RowKey| [key.address.clone()];
     FieldChange::between(ChangedField::Address, &single(old), &single(new))
 }
 
-/// How much of [`MAX_RECORDED`] is left while a version is made.
+/// The part of [`MAX_RECORDED`] that is left while a version is built.
 #[derive(Debug)]
 pub struct RecordBudget(usize);
 
@@ -116,7 +115,7 @@ impl Default for RecordBudget {
 }
 
 impl RecordBudget {
-    /// Returns the fields if there is room for all of them, else none.
+    /// Returns the fields if the budget covers all of them, otherwise none.
     pub fn keep(&mut self, fields: Vec<FieldChange>) -> Vec<FieldChange> {
         match self.0.checked_sub(fields.iter().map(FieldChange::size).sum()) {
             Some(left) => {
@@ -128,7 +127,7 @@ impl RecordBudget {
     }
 }
 
-/// The values of `of` that `than` lacks, each as often as it lacks it, in their order.
+/// Returns the values of `of` that `than` lacks, each as often as it lacks it, in order.
 fn missing<'a>(of: &'a [String], than: &[String]) -> Vec<&'a String> {
     let mut there: BTreeMap<&str, usize> = BTreeMap::new();
     for value in than {
@@ -144,7 +143,7 @@ fn missing<'a>(of: &'a [String], than: &[String]) -> Vec<&'a String> {
     of.iter().filter(is_missing).collect()
 }
 
-/// The values that are kept, and how many are not.
+/// Truncates values; returns them and how many were dropped.
 fn cut(values: Vec<&String>) -> (Vec<String>, u64) {
     let kept =
         values.iter().take(MAX_VALUES).map(|value| match value.char_indices().nth(MAX_VALUE) {

@@ -1,4 +1,4 @@
-//! Key ids in a fixed length, for tables of millions. Knows nothing of what they are looked up for.
+//! Key ids of fixed length, for tables of millions.
 
 use sha2::{Digest, Sha256};
 
@@ -7,10 +7,11 @@ use super::key_id::KeyId;
 /// Bytes of a [`PackedKey`].
 pub const PACKED_KEY: usize = 21;
 
-/// A key id in 21 bytes: a tag, then the 20 bytes of an EVM hash (0) or script hash (2); of any other
-/// kind (3) the first 20 bytes of SHA-256 over its text form, which nobody can make collide in less
-/// than 2^80 work. A key that has a nested segwit output ([`KeyId::nested`]) stands under the script
-/// hash of that: both are one owner's, so that both are one key. Orders as its bytes.
+/// A key id in 21 bytes: a tag, then the 20 bytes of an EVM hash (0) or script hash (2), or for any
+/// other kind (3) the first 20 bytes of SHA-256 over its text form. A collision takes 2^80 work.
+///
+/// A key with a nested segwit output ([`KeyId::nested`]) is packed as the script hash of that
+/// output: both belong to one owner, so both are one key. Orders by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackedKey(pub [u8; PACKED_KEY]);
 

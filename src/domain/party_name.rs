@@ -22,21 +22,21 @@ use super::list::Party;
 /// some 300.
 pub const MAX_TEXT: usize = 512;
 
-/// The words of a name that is looked for, folded.
+/// The folded words of a name query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameQuery {
     /// Sorted, each once, never empty.
     words: Vec<String>,
 }
 
-/// A text that no name can be compared with.
+/// A text that is not a name query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameQueryError {
     /// It is longer than [`MAX_TEXT`].
-    #[error("{0} bytes, at most {MAX_TEXT}: give fewer words")]
+    #[error("the name has {0} bytes, more than {MAX_TEXT}: use fewer words")]
     TooLong(usize),
     /// It has neither a letter nor a digit.
-    #[error("no word in it: give at least one letter or digit")]
+    #[error("the name has no word: use at least one letter or digit")]
     NoWord,
 }
 
@@ -70,7 +70,7 @@ impl NameQuery {
 /// The folded words of a text, with a space after each.
 fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len() + 1);
-    // Before the decomposition as well: it makes a space of an acute accent that stands alone.
+    // Also before the decomposition, which turns a lone acute accent into a space.
     let kept = text.chars().filter(|letter| !is_dropped(*letter)).nfkd();
     for letter in kept.filter(|letter| !is_dropped(*letter) && !is_mark(*letter)) {
         push_folded(letter, &mut folded);
@@ -111,19 +111,19 @@ fn plain(letter: char) -> Option<&'static str> {
     })
 }
 
-/// Whether a character is an accent or the like. The iota subscript is none: in upper case it is a
-/// letter of its own.
+/// Returns true for an accent or the like, except the iota subscript, which is a letter in upper
+/// case.
 fn is_mark(letter: char) -> bool {
     is_combining_mark(letter) && letter != '\u{345}'
 }
 
-/// Whether a character stands within words and is no part of them.
+/// Returns true for a character inside words that is not part of them.
 fn is_dropped(letter: char) -> bool {
     matches!(
         letter,
         // Apostrophes, and the accents and modifier letters that are written for them.
         '\'' | '`' | '\u{b4}' | '\u{1ffd}' | '\u{2b9}'..='\u{2bf}' | '\u{2018}'..='\u{201b}' | '\u{2032}'
-        // What is not seen: soft hyphen, zero width, writing direction.
+        // Invisible: soft hyphen, zero width, writing direction.
         | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )

@@ -1,12 +1,11 @@
-//! What a publication does to a list: the sanity gates, then additions, updates and removals, and
-//! the version that comes of it. Pure: no clock, no file, no storage.
+//! Applies a publication to a list: sanity gates, then additions, updates and removals, and the
+//! resulting version. Pure: no clock, no file, no storage.
 //!
-//! A publication counts from its *day*: the day that it states, or else the day (UTC) on which it
-//! is loaded, but never from a later day than that. A removal that the cumulative gate ([`Baseline`])
-//! does not let pass stays pending: the row goes on to stand until a removal is forced. Where what is
-//! missing has come back within the gate since, a pending removal also takes effect when the very
-//! publication that lacks the row is seen again unchanged at least [`Gates::confirm_after`] later.
-//! Another publication that lacks the row too begins the waiting anew.
+//! A publication counts from its *day*: the stated day, or else the day (UTC) on which it is
+//! loaded, but never a later day than that. A removal beyond the cumulative gate ([`Baseline`])
+//! stays pending: the row counts until a removal is forced. If enough missing rows come back, a
+//! pending removal also takes effect when the same publication is seen again unchanged at least
+//! [`Gates::confirm_after`] later. Another publication without the row restarts the wait.
 
 mod backfill;
 mod baseline;
@@ -37,10 +36,9 @@ pub use baseline::{Baseline, MAX_SHRINK_WINDOW, Mark, RowSpan};
 pub use digest::{digest, listed_digest};
 pub use gate::{Force, Gate, Gates, Refused};
 use merge::{Merge, merge_parties, merge_rows, missing};
-use quarantine::{held, is_not_understood, judge, rewritten};
+use quarantine::{apply_gate, held, is_not_understood, rewritten};
 
-/// What is known of the bytes that a publication was read from, if they came from the list's
-/// configured source.
+/// Identifies the bytes of a publication from the list's configured source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceFingerprint {
     /// [`ListCheck::file_digest`].
@@ -56,57 +54,54 @@ pub struct SourceFingerprint {
 /// The circumstances of a publication.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// The list that it is a publication of.
+    /// The list of the publication.
     pub id: &'a ListId,
     /// What being on the list means.
     pub kind: ListKind,
-    /// Where the file came from.
+    /// Provenance of the file.
     pub provenance: &'a Provenance,
-    /// Now.
     pub now: Timestamp,
-    /// The number that the version gets if one comes of it.
+    /// The number of the version, if one results.
     pub next_version: u64,
-    /// The limits.
     pub gates: &'a Gates,
-    /// The gates to override; `None` overrides none.
+    /// The gates to override, if any.
     pub force: Option<&'a Force>,
-    /// Whether an import by hand leaves the age of the list as it was, however late the day of
-    /// publication that it states. What comes from the source refreshes the age anyway.
+    /// True if an import by an operator does not refresh the list's age, however late its
+    /// publication day. Publications from the source always do.
     pub ages_by_source: bool,
-    /// Given if the file is what the configured source has now: then reading it is a successful
-    /// check. `None` for a file imported by hand and for starter lists.
+    /// Set if the file is the current content of the configured source: reading it is then a
+    /// successful check. `None` for imported files and starter lists.
     pub source: Option<SourceFingerprint>,
-    /// Given if a file that is imported by hand is declared to be what the source said then.
+    /// Set if an imported file is declared to be the content of the source at that time.
     pub declared: Option<&'a DeclaredCheck>,
 }
 
-/// What a publication did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant)] // made once per publication
 pub enum Outcome {
-    /// It says what stands already: no new version, only a look at the source.
+    /// The content is unchanged: no new version, only a check of the source.
     Unchanged {
-        /// The look, to be recorded.
+        /// The check to record.
         check: ListCheck,
     },
     /// It makes a new version.
     Published {
-        /// The list as it stands from now on.
+        /// The new state of the list.
         state: ListState,
-        /// What changed, by row key; at most one change a row. Empty if only the kind changed or
-        /// the first publication was empty.
+        /// Changes by row key, at most one per row. Empty if only the kind changed or the first
+        /// publication was empty.
         changes: Vec<ListingChange>,
     },
 }
 
-/// What `incoming` does to the list that stands as `current` (`None`: it was never loaded). Rows
-/// and parties that repeat an earlier one's key are ignored; readers fold them.
+/// Applies `incoming` to the list `current` (`None`: never loaded). Rows and parties that repeat an
+/// earlier key are ignored; readers merge them.
 pub fn apply(
     current: Option<&ListState>,
     incoming: &ReadList,
     context: &Context<'_>,
 ) -> Result<Outcome, Refused> {
-    let opens = |gate: Gate| context.force.is_some_and(|force| force.opens(gate));
+    let opens = |gate: Gate| context.force.is_some_and(|force| force.overrides(gate));
     let today = utc_day(context.now);
     if let Some(incoming) = incoming.published
         && incoming > today.saturating_add(1.day())
@@ -123,9 +118,9 @@ pub fn apply(
         rows.iter().map(|(key, _)| *key).filter(|key| is_not_understood(key)).collect();
     let known = current.map(|state| state.version.not_understood.clone()).unwrap_or_default();
     let forced = context.force.filter(|_| opens(Gate::Quarantine)).map(|it| it.reason.as_str());
-    let not_understood = judge(rows.len(), &faulty, &known, context.gates, forced);
-    // What an older publication (forced) lacks stood nonetheless until now, and that it lacks it
-    // removes nothing unless that is forced as well.
+    let not_understood = apply_gate(rows.len(), &faulty, &known, context.gates, forced);
+    // A forced older publication removes nothing: its missing rows were listed until now, unless
+    // their removal is forced as well.
     let dated_back =
         incoming.published.is_some() && incoming.published < current.and_then(latest_day);
     if let Some(state) = current
@@ -200,19 +195,20 @@ pub fn apply(
     Ok(Outcome::Published { state: ListState { version, check, parties, rows, baseline }, changes })
 }
 
-/// Whether what is not understood of `state` is judged as it was when it was published: the program may
-/// read more since, the gate may be another, and versions of older programs say nothing.
+/// Returns true if the unparsed rows of `state` are the same as when it was published. They may
+/// differ, because the program may parse more since, the gate may have changed, and older programs
+/// recorded none.
 pub fn is_understood_as_published(state: &ListState, gates: &Gates) -> bool {
     let listed =
         state.rows.iter().filter(|row| row.is_listed() && row.removal_pending_since.is_none());
     let rows: Vec<&RowKey> = listed.map(|row| &row.key).collect();
     let faulty: Vec<&RowKey> = rows.iter().copied().filter(|key| is_not_understood(key)).collect();
     let known = &state.version.not_understood;
-    judge(rows.len(), &faulty, known, gates, None) == *known
+    apply_gate(rows.len(), &faulty, known, gates, None) == *known
 }
 
-/// Whether a removal of `state` has waited long enough at `now` and is within the gate by then: the
-/// source must be read whole then even if it is unchanged.
+/// Returns true if a pending removal of `state` is due at `now` and within the gate: the source
+/// must then be read in full even if unchanged.
 pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
     if state.version.not_understood.beyond_gate > 0
         || state.rows.iter().all(|row| row.removal_pending_since.is_none())
@@ -233,15 +229,15 @@ pub fn removal_due(state: &ListState, now: Timestamp, gates: &Gates) -> bool {
         && Baseline::is_within(state, |place| pending(&state.rows[place]).is_some(), gates, now)
 }
 
-/// Whether a publication comes from another address of its source than the last one did: a mirror may
-/// be behind.
+/// Returns true if a publication comes from another address of its source than the last one: a
+/// mirror may lag.
 fn is_from_another_source(current: Option<&ListState>, context: &Context<'_>) -> bool {
     let last = current.and_then(|state| state.check.source);
     let now = context.source.as_ref().and_then(|mark| mark.source);
     last.is_some() && now.is_some() && last != now
 }
 
-/// `old` with the keys under which `rewritten` has them now, by key.
+/// Returns `old` with the new keys of rewritten rows, by key.
 fn spelt_now<'r>(old: &'r [Row], rewritten: &BTreeMap<RowKey, usize>) -> Cow<'r, [Row]> {
     if rewritten.is_empty() {
         return Cow::Borrowed(old);
@@ -254,13 +250,13 @@ fn spelt_now<'r>(old: &'r [Row], rewritten: &BTreeMap<RowKey, usize>) -> Cow<'r,
     Cow::Owned(rows)
 }
 
-/// The latest day of publication that was seen of a list.
+/// Returns the latest publication day seen of a list.
 fn latest_day(state: &ListState) -> Option<Date> {
     state.published()
 }
 
-/// The gaps of the version before, and that between its last moment and the beginning (UTC) of
-/// the day from which the next publication counts, if there is one.
+/// Returns the gaps of the previous version, and the one between its last moment and the beginning
+/// (UTC) of the next publication's day, if any.
 fn uncovered(state: &ListState, day: Date) -> Vec<UncoveredSpan> {
     let mut gaps = state.version.uncovered.clone();
     let begins = begin(day);
@@ -279,9 +275,8 @@ fn matures(state: &ListState, context: &Context<'_>, forced: bool, dated_back: b
     !dated_back && removal_due(state, context.now, context.gates)
 }
 
-/// The look at a source that says what stands already. An import by hand is no look at the
-/// source unless it is declared one, but may show a later day of publication where the age may count
-/// from that.
+/// Returns the check of an unchanged source. An import is no check unless it is declared one, but
+/// it may supply a later publication day if the age may count from that.
 fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>) -> ListCheck {
     let published = last.published.max(incoming.published);
     let declared = context.declared.filter(|look| last.fresh_as_of() < Some(look.at));
@@ -297,11 +292,10 @@ fn check_unchanged(last: &ListCheck, incoming: &ReadList, context: &Context<'_>)
     }
 }
 
-/// The look that goes with a new version. After an import by hand the last answer of the source
-/// is not what stands, so it must be read whole next time, and the last look at the source says
-/// nothing of its age: that counts from the day of publication alone, or from the look that the import
-/// is declared to be, unless it is none and that would make a list younger whose age counts from its
-/// source.
+/// Returns the check of a new version. An import replaces the source's last answer, so the source
+/// must be read in full next time, and its last check no longer determines the age. The age then
+/// counts from the publication day or the declared check, unless neither exists and the list would
+/// become younger although its age counts from its source.
 fn check_published(
     last: Option<&ListCheck>,
     incoming: &ReadList,
@@ -318,7 +312,7 @@ fn check_published(
         return ListCheck { declared: Some(look.clone()), ..by_day };
     }
     match last {
-        // What was declared of another file is not declared of this one.
+        // A declaration for another file does not apply to this one.
         Some(last) if context.ages_by_source && by_day.fresh_as_of() > last.fresh_as_of() => {
             let ListCheck { succeeded_at, published, .. } = *last;
             ListCheck { succeeded_at, published, ..ListCheck::default() }
@@ -339,7 +333,7 @@ fn checked(mark: &SourceFingerprint, published: Option<Date>, now: Timestamp) ->
     }
 }
 
-/// What a list of rows (by key) holds.
+/// Counts a list of rows (by key).
 fn count(rows: &[Row], duplicates: u64) -> ListCounts {
     let mut counts = ListCounts { duplicates, ..ListCounts::default() };
     let mut last_party: Option<&str> = None;
@@ -354,7 +348,7 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
             counts.quarantined += 1;
         }
         counts.removals_pending += u64::from(row.removal_pending_since.is_some());
-        // Rows are sorted by party first, so that a party's rows stand together.
+        // Rows are sorted by party first, so a party's rows are adjacent.
         if last_party != Some(row.key.party_uid.as_str()) {
             counts.parties += 1;
             last_party = Some(&row.key.party_uid);
@@ -363,7 +357,7 @@ fn count(rows: &[Row], duplicates: u64) -> ListCounts {
     counts
 }
 
-/// The items by key, the first of those that share one.
+/// Returns the items by key, keeping the first of equal keys.
 fn unique<'a, T, K: Ord + 'a>(items: &'a [T], key: impl Fn(&'a T) -> &'a K) -> Vec<&'a T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     sorted.sort_by(|a, b| key(a).cmp(key(b)));
@@ -375,7 +369,7 @@ fn utc_day(now: Timestamp) -> Date {
     now.to_zoned(TimeZone::UTC).date()
 }
 
-/// The name of the party, or nothing if no party has that uid. `parties` are sorted by uid.
+/// Returns the name of the party, or an empty text for an unknown uid. `parties` are sorted by uid.
 fn party_name<'a>(parties: &'a [Party], uid: &str) -> &'a str {
     match parties.binary_search_by(|party| party.uid.as_str().cmp(uid)) {
         Ok(at) => &parties[at].name,

@@ -1,5 +1,5 @@
-//! One tag more on a list: what is tagged, understood and checked, and the publication that the list
-//! becomes by it, made of what stands. Pure.
+//! Adds one tag to a list: validates the tag, and builds the resulting publication from the current
+//! list. Pure.
 
 use std::collections::BTreeSet;
 
@@ -11,79 +11,76 @@ use super::list::{ListState, Party, ReadList, Row, RowFacts, RowKey};
 /// The longest category, label and reference, in bytes.
 pub const MAX_TEXT: usize = 1_024;
 
-/// The most rows of a list that tags are added to: as many as a file of it may have.
+/// The maximum number of rows of a tagged list: the same as of a list file.
 pub const MAX_ROWS: usize = 500_000;
 
-/// A tag as a person says it.
+/// A tag as entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagInput {
-    /// The address, in any form that a question may have.
+    /// The address, in any form that a query may have.
     pub address: String,
-    /// The chain; `None`: every one that the form fits.
+    /// The chain; `None` for every chain that the form fits.
     pub chain: Option<Chain>,
-    /// What the address is (`exchange`); several with commas between.
+    /// What the address is (`exchange`); separate several with commas.
     pub category: String,
-    /// Whose it is; `None` where that is not said.
+    /// Its owner, if known.
     pub label: Option<String>,
-    /// Where that is known from; `None` where that is not said.
+    /// The evidence, if any.
     pub reference: Option<String>,
 }
 
-/// A field of a tag, and what is wrong with it.
+/// A field of a tag and the problem with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagFieldError {
     /// Its name in [`TagInput`].
     pub field: &'static str,
-    /// What is wrong.
     pub what: String,
 }
 
-/// A tag that was understood.
+/// A validated tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
     /// In canonical form.
     address: String,
     keys: Vec<KeyId>,
-    /// The chain's CAIP-2 id; empty where none was named.
+    /// The chain's CAIP-2 id; empty if none was given.
     ticker: String,
     category: String,
     label: Option<String>,
     reference: Option<String>,
 }
 
-/// What a tag does to a list.
+/// The effect of a tag on a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagPlan {
-    /// The row that is, or will be, on the list.
+    /// The row that is or will be on the list.
     pub key: RowKey,
-    /// What stands beside it.
     pub facts: RowFacts,
-    /// The party's name; empty where it has none.
+    /// The party's name; may be empty.
     pub label: String,
-    /// What is to be done.
+    /// The change to publish.
     pub change: TagChange,
 }
 
-/// What is to be done for a tag.
+/// The change that a tag requires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagChange {
-    /// Nothing: the list says so already.
+    /// None: the list has the tag already.
     Stands,
-    /// The tag is new: the list as it is to be published.
+    /// The tag is new: the publication with it.
     Added(ReadList),
-    /// The tag of the address is another: the list as it is to be published, and what the category was.
+    /// The tag replaces another: the publication, and the previous category.
     Replaced {
-        /// The publication.
         list: ReadList,
-        /// The category that is no more.
+        /// The replaced category.
         category_before: String,
     },
 }
 
-/// Why a tag cannot be put on a list.
+/// Why a tag cannot be added to a list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagRefused {
-    /// The address has another tag there.
+    /// The address has another tag.
     #[error(
         "{address} is tagged {category:?}{} there already: replace that tag (--replace), or leave it",
         in_name(label)
@@ -91,20 +88,18 @@ pub enum TagRefused {
     Differs {
         /// The address as the list has it.
         address: String,
-        /// Its category there.
         category: String,
-        /// Whose it is there; may be empty.
+        /// Its owner there; may be empty.
         label: String,
     },
-    /// The tag cannot be replaced by itself.
+    /// The tag cannot be replaced on its own.
     #[error("{address}: {why}: export the list, change it, and import it")]
     NotAlone {
         /// The address as the list has it.
         address: String,
-        /// What stands against it.
         why: &'static str,
     },
-    /// The list is as long as it may be.
+    /// The list is full.
     #[error("the list has {0} rows, the most that one may have: name another list (--list)")]
     Full(usize),
 }
@@ -114,8 +109,8 @@ fn in_name(label: &str) -> String {
 }
 
 impl Tag {
-    /// Understands a draft. An address with a wrong checksum may be a mistyped one, and nobody's
-    /// address is no counterparty: both are refused.
+    /// Validates an input. Rejects an address with a wrong checksum, which may be mistyped, and an
+    /// uncontrolled one, which is no counterparty.
     pub fn new(draft: &TagInput) -> Result<Self, TagFieldError> {
         let fault = |field: &'static str, what: String| TagFieldError { field, what };
         let category = categories(&draft.category).map_err(|what| fault("category", what))?;
@@ -134,25 +129,24 @@ impl Tag {
             return Err(about_address(what.to_owned()));
         }
         if address.is_uncontrolled() || address.key_ids().is_empty() {
-            let what = "nobody controls it: paths end there without a tag";
+            let what = "no party controls it: paths end there without a tag";
             return Err(about_address(what.to_owned()));
         }
         if let Some(chain) = draft.chain.as_ref().filter(|chain| !address.fits(chain)) {
-            return Err(fault("chain", format!("such an address cannot stand on {chain}")));
+            return Err(fault("chain", format!("an address of this form cannot exist on {chain}")));
         }
         let ticker = draft.chain.as_ref().map_or_else(String::new, |it| it.caip2().into_owned());
         let (canonical, keys) = (address.canonical().to_owned(), address.key_ids().to_vec());
-        // As the list will be read.
+        // Parsed as the list reader will parse it.
         let row = Reading::from_list_cell(&canonical, &ticker);
         if !row.is_understood() || row.first.as_ref().map(Address::key_ids) != Some(&keys) {
-            return Err(about_address("it is not understood as an address of a list".to_owned()));
+            return Err(about_address("it cannot be parsed as an address of a list".to_owned()));
         }
         Ok(Self { address: canonical, keys, ticker, category, label, reference })
     }
 
-    /// What it does to a list as it stands (`None`: never loaded). Nothing that stands is lost: the
-    /// publication has every row that the last one had. The tag of an address stands under one row,
-    /// whichever form of it was tagged first.
+    /// Computes its effect on the current list (`None`: never loaded). The publication has every
+    /// row of the last one. The tag of an address has one row, whichever form was tagged first.
     pub fn apply_to(
         &self,
         current: Option<&ListState>,
@@ -160,7 +154,7 @@ impl Tag {
     ) -> Result<TagPlan, TagRefused> {
         let (rows, parties) =
             current.map_or((&[][..], &[][..]), |state| (&state.rows[..], &state.parties[..]));
-        // What waits for the confirmation of its removal was not in the last publication.
+        // A row with a pending removal was not in the last publication.
         let stands = |row: &&Row| row.is_listed() && row.removal_pending_since.is_none();
         let standing: Vec<&Row> = rows.iter().filter(stands).collect();
         let known: Vec<&Row> = standing.iter().copied().filter(|row| self.is_of(row)).collect();
@@ -171,7 +165,7 @@ impl Tag {
             label: label_of(row),
             change,
         };
-        if let Some(row) = known.iter().find(|row| self.says_the_same(row, parties)) {
+        if let Some(row) = known.iter().find(|row| self.matches_row(row, parties)) {
             return Ok(told(row, TagChange::Stands));
         }
         match known[..] {
@@ -194,8 +188,8 @@ impl Tag {
         reading.addresses().any(|it| it.key_ids().iter().any(|key| self.keys.contains(key)))
     }
 
-    /// Whether a row of the address says all that the tag says.
-    fn says_the_same(&self, row: &Row, parties: &[Party]) -> bool {
+    /// Returns true if a row of the address has all the data of the tag.
+    fn matches_row(&self, row: &Row, parties: &[Party]) -> bool {
         let party = party_of(parties, &row.key.party_uid);
         let is_label = |label: &String| has_label(&party, label);
         row.facts.category == self.category
@@ -258,8 +252,8 @@ impl Tag {
         Ok(TagPlan { key: row.key.clone(), facts, label, change })
     }
 
-    /// The party of a new row: the one with the label, else a new one. Without a label each address is
-    /// a party by itself.
+    /// Returns the party of a new row: the one with the label, or a new one. Without a label each
+    /// address is a separate party.
     fn party(&self, parties: &[Party]) -> Party {
         let is_it = |party: &&Party| match &self.label {
             Some(label) => has_label(party, label),
@@ -275,7 +269,7 @@ impl Tag {
     }
 }
 
-/// The publication of these rows: their parties as they stand, but for `party`.
+/// Builds the publication of these rows, with their parties unchanged except for `party`.
 fn publication(mut rows: Vec<(RowKey, RowFacts)>, parties: &[Party], party: Party) -> ReadList {
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let named: BTreeSet<&str> = rows.iter().map(|(key, _)| key.party_uid.as_str()).collect();
@@ -286,12 +280,12 @@ fn publication(mut rows: Vec<(RowKey, RowFacts)>, parties: &[Party], party: Part
     ReadList { published: None, parties, rows, duplicates: 0 }
 }
 
-/// Whether the party goes by the label: a party without a name goes by its identifier.
+/// Returns true if the party has the label; the label of a party without a name is its identifier.
 fn has_label(party: &Party, label: &str) -> bool {
     party.name == label || party.name.is_empty() && party.uid == label
 }
 
-/// `uid`, numbered where another party has it: one that was named otherwise since.
+/// Returns `uid`, numbered if another party has it: one that was renamed since.
 fn unused_uid(parties: &[Party], uid: &str) -> String {
     let is_used = |uid: &str| parties.binary_search_by(|it| it.uid.as_str().cmp(uid)).is_ok();
     let numbered = (2..).map(|number: u64| format!("{uid} ({number})"));
@@ -311,25 +305,25 @@ fn name_of<'p>(parties: &'p [Party], uid: &str) -> &'p str {
     found.map_or("", |at| &parties[at].name)
 }
 
-/// A text of 1 to [`MAX_TEXT`] bytes on one line.
+/// Validates a text of 1 to [`MAX_TEXT`] bytes on one line.
 fn bounded(text: &str) -> Result<&str, String> {
     if text.is_empty() || text.len() > MAX_TEXT {
-        return Err(format!("{} bytes, 1 to {MAX_TEXT}", text.len()));
+        return Err(format!("{} bytes: use 1 to {MAX_TEXT}", text.len()));
     }
     match text.chars().find(|it| it.is_control()) {
-        Some(found) => Err(format!("{found:?} is a control character: leave it out")),
+        Some(found) => Err(format!("{found:?} is a control character: remove it")),
         None => Ok(text),
     }
 }
 
-/// Names with commas between, each without blanks around.
+/// Normalizes comma-separated names, trimming blanks around each.
 fn categories(text: &str) -> Result<String, String> {
     let text = bounded(text.trim())?;
     let names: Vec<&str> = text.split(',').map(str::trim).collect();
-    match names.iter().any(|name| name.is_empty()) {
-        true => Err(format!("{text:?} has an empty name: write one such as exchange")),
-        false => Ok(names.join(",")),
+    if names.iter().any(|name| name.is_empty()) {
+        return Err(format!("{text:?} has an empty name: write one such as exchange"));
     }
+    Ok(names.join(","))
 }
 
 #[cfg(test)]

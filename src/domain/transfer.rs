@@ -1,5 +1,4 @@
-//! Transfers: value moving between holders in a transaction, as a chain records it. Facts only: no
-//! parsing of files, no storage, no opinion on what counts for exposure.
+//! Transfers: value moving between holders in a transaction, as a chain records it.
 
 use std::fmt;
 use std::hash::Hash;
@@ -12,41 +11,41 @@ use super::address::{Address, AddressError};
 use super::chain::Chain;
 use super::key_id::KeyId;
 
-/// The latest moment that a transfer may have, in Unix seconds: the year 2514.
+/// The latest time of a transfer, in Unix seconds: the year 2514.
 pub const MAX_TIME: u64 = (1 << 34) - 1;
 
-/// The largest block height: a position beyond it would have the number that stands for never.
+/// The largest block height: the next number is reserved for "never".
 pub const MAX_HEIGHT: u64 = (1 << 40) - 2;
 
 /// The largest index of a transaction in its block.
 pub const MAX_TX_INDEX: u32 = (1 << 24) - 2;
 
-/// The longest transaction id or asset name that is no 32-byte hash or contract, in bytes.
+/// The longest transaction id or asset name that is not a 32-byte hash or contract, in bytes.
 pub const MAX_NAME: usize = 128;
 
-/// The most inputs, and the most outputs, of a transaction on a UTXO chain.
+/// The maximum number of inputs, and of outputs, of a transaction on a UTXO chain.
 pub const MAX_LEGS: usize = 100_000;
 
-/// The most holders of one input or output. A bare multi-signature has at most 20 keys; the rest is
-/// room for exports that name more.
+/// The maximum number of holders of one input or output. A bare multi-signature has at most 20
+/// keys; the rest is room for exports with more.
 pub const MAX_HOLDERS: usize = 100;
 
-/// How far a transfer may lie after now, in seconds: blocks may be dated two hours ahead.
+/// How far a transfer may lie in the future, in seconds: blocks may be dated two hours ahead.
 pub const MAX_AHEAD: u64 = 2 * 60 * 60;
 
-/// Who holds funds at one end of a transfer: an address in its canonical form. Equal addresses are
-/// equal holders; what controls them is [`Holder::key_ids`].
+/// The holder of funds at one end of a transfer: an address in canonical form. Equal addresses are
+/// equal holders; [`Holder::key_ids`] gives the controlling keys.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
-    /// An address of an EVM chain: by far the most, and kept without heap.
+    /// An address of an EVM chain: the most frequent kind, stored without heap.
     Evm([u8; 20]),
-    /// Any other address in its canonical text ([`Address::canonical`]).
+    /// Any other address in canonical form ([`Address::canonical`]).
     Other(Box<str>),
 }
 
 impl Holder {
-    /// Understands an address as it stands in transfer data on `chain`. The checksum of a
-    /// mixed-case EVM address is not looked at: exporters write what they please.
+    /// Parses an address of transfer data on `chain`. Ignores the checksum of a mixed-case EVM
+    /// address: exporters write any case.
     pub fn parse(text: &str, chain: &Chain) -> Result<Self, AddressError> {
         let text = text.trim_ascii();
         let address = Address::parse(text, Some(chain))?;
@@ -58,15 +57,15 @@ impl Holder {
         })
     }
 
-    /// What controls the holder's funds: usually one key id; several for an address with several
-    /// receivers; none for an all-zero key.
+    /// Returns the keys that control the holder's funds: usually one; several for an address with
+    /// several receivers; none for an all-zero key.
     pub fn key_ids(&self, chain: &Chain) -> Vec<KeyId> {
         match self {
             Self::Evm(bytes) if *bytes == [0; 20] => Vec::new(),
             Self::Evm(bytes) => vec![KeyId::Evm(*bytes)],
             Self::Other(text) => match Address::parse(text, Some(chain)) {
                 Ok(address) => address.key_ids().to_vec(),
-                // Not reached for what `parse` made; letter for letter is the closest truth.
+                // Unreachable for values from `parse`; verbatim is the safest fallback.
                 Err(_) => vec![KeyId::Verbatim(text.clone())],
             },
         }
@@ -74,7 +73,7 @@ impl Holder {
 }
 
 impl Holder {
-    /// Whether nobody controls it: a null, burn, precompile or system address.
+    /// Returns true for a null, burn, precompile or system address.
     pub fn is_uncontrolled(&self, chain: &Chain) -> bool {
         let text = self.to_string();
         Address::parse(&text, Some(chain)).is_ok_and(|address| address.is_uncontrolled())
@@ -99,15 +98,14 @@ impl fmt::Debug for Holder {
     }
 }
 
-/// What is moved, on the transfer's chain.
+/// The asset moved, on the transfer's chain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Asset {
-    /// The chain's own coin.
     Native,
     /// A token of an EVM chain, by its contract.
     Contract([u8; 20]),
-    /// Any other token, by the name that its chain gives it (a TRON contract, a Solana mint, a
-    /// TRC-10 id): 1 to [`MAX_NAME`] bytes of visible ASCII, canonical where it is an address.
+    /// Any other token, by its name on the chain (a TRON contract, a Solana mint, a TRC-10 id): 1
+    /// to [`MAX_NAME`] bytes of visible ASCII, canonical if it is an address.
     Named(Box<str>),
 }
 
@@ -121,12 +119,12 @@ impl fmt::Display for Asset {
     }
 }
 
-/// The name of a transaction on its chain.
+/// The id of a transaction on its chain.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TxId {
     /// 32 bytes, written in hex (with `0x` on EVM chains).
     Hash([u8; 32]),
-    /// Anything else: 1 to [`MAX_NAME`] bytes of visible ASCII.
+    /// Any other id: 1 to [`MAX_NAME`] bytes of visible ASCII.
     Text(Box<str>),
 }
 
@@ -145,39 +143,38 @@ impl fmt::Debug for TxId {
     }
 }
 
-/// Where in its chain a transfer stands.
+/// The position of a transfer in its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The block's height, up to [`MAX_HEIGHT`].
     pub height: u64,
     /// The transaction's index in its block, from 0, up to [`MAX_TX_INDEX`].
     pub tx_index: u32,
-    /// The transfer's place in its transaction: tells the transfers of one transaction apart, and
-    /// says nothing of their order. By convention an EVM transaction's own value is 0, a log with
+    /// The transfer's index in its transaction: distinguishes the transfers of one transaction,
+    /// without implying their order. By convention an EVM transaction's own value is 0, a log with
     /// index n is 1 + 2n, a trace with index n is 2 + 2n; a UTXO transaction is 0.
     pub index: u32,
 }
 
-/// Where a transfer stands whose data do not state the index of its transaction in the block, as with
-/// ethereum-etl's `token_transfers`. Time alone orders it; what it states here tells it apart from
-/// others and says which block it belongs to.
+/// The position of a transfer without the index of its transaction in the block, as in
+/// ethereum-etl's `token_transfers`. Only time orders it; the stated parts identify it and its
+/// block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartialPosition {
     /// The block's height, up to [`MAX_HEIGHT`].
     pub height: u64,
-    /// As [`Position::index`]; `None` where the data do not state it.
+    /// As [`Position::index`], if stated.
     pub index: Option<u32>,
 }
 
-/// What the data say of where a transfer stands in its chain.
+/// What is known of a transfer's position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Placement {
-    /// Nothing: time alone orders it.
+    /// Unknown: only time orders it.
     #[default]
     Unknown,
-    /// The block, but not the index of the transaction in it.
+    /// The block, but not the transaction's index in it.
     Partial(PartialPosition),
-    /// All of it.
     Whole(Position),
 }
 
@@ -193,22 +190,21 @@ impl From<Option<Position>> for Placement {
     }
 }
 
-/// What a movement is, for coverage: data sets hold some kinds of a block and not the others. The
-/// order is part of the store's form.
+/// The kind of a movement, for coverage: data sets hold some kinds of a block and lack others. The
+/// order is part of the stored form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum MovementKind {
     /// A transaction's own value in the chain's coin.
     Native,
     /// A transfer of a token, as logged by its contract.
     Tokens,
-    /// The chain's coin moved by a contract within a transaction, as traces show.
+    /// The chain's coin moved by a contract inside a transaction, as in traces.
     Internal,
     /// A transaction of a UTXO chain.
     Utxo,
 }
 
 impl MovementKind {
-    /// Every kind.
     pub const ALL: [Self; 4] = [Self::Native, Self::Tokens, Self::Internal, Self::Utxo];
 
     /// The name used in flags, configuration and output.
@@ -221,13 +217,13 @@ impl MovementKind {
         }
     }
 
-    /// The kinds that transfers of a chain can be.
+    /// Returns the kinds of transfers on a chain.
     pub fn of_chain(chain: &Chain) -> &'static [Self] {
         if chain.is_utxo() { &[Self::Utxo] } else { &[Self::Native, Self::Tokens, Self::Internal] }
     }
 
-    /// The kinds without which a chain is not covered, unless the configuration names others:
-    /// tokens too wherever large stablecoins live.
+    /// Returns the kinds that coverage of a chain requires, unless the configuration names others:
+    /// tokens too wherever large stablecoins exist.
     pub fn required_of(chain: &Chain) -> &'static [Self] {
         match chain {
             chain if chain.is_utxo() => &[Self::Utxo],
@@ -243,9 +239,9 @@ impl fmt::Display for MovementKind {
     }
 }
 
-/// A string that names no kind of movement.
+/// A string that is not a kind of movement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of movement {0:?}: native, tokens, internal or utxo")]
+#[error("unknown kind of movement {0:?}: use native, tokens, internal or utxo")]
 pub struct MovementKindError(String);
 
 impl FromStr for MovementKind {
@@ -260,37 +256,33 @@ impl FromStr for MovementKind {
 /// Whether a transaction took effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TxStatus {
-    /// The data do not say: it counts as having succeeded.
+    /// Not stated: it counts as successful.
     #[default]
     Unknown,
-    /// It did.
     Succeeded,
-    /// It did not: nothing moved.
+    /// It failed: nothing moved.
     Failed,
 }
 
-/// A movement of value, as loaded: one transfer of an account chain, or one whole transaction of a
-/// UTXO chain.
+/// A movement of value: one transfer of an account chain, or one whole transaction of a UTXO chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Transfer {
     /// The chain: never a family such as `eip155:*`.
     pub chain: Chain,
-    /// When its block was made, in Unix seconds, up to [`MAX_TIME`].
+    /// Time of its block, in Unix seconds, up to [`MAX_TIME`].
     pub time: u64,
-    /// Where it stands in its chain, as far as the data say.
+    /// Its position in the chain, as far as known.
     pub placement: Placement,
-    /// The block's hash, where given.
+    /// The block's hash, if stated.
     pub block_hash: Option<[u8; 32]>,
-    /// The transaction, where given.
     pub tx: Option<TxId>,
     /// Whether it took effect.
     pub status: TxStatus,
-    /// What moved.
     pub movement: Movement,
 }
 
 impl Transfer {
-    /// Its whole position; without one, time alone orders it.
+    /// Returns its full position; without one, only time orders it.
     pub fn position(&self) -> Option<Position> {
         match self.placement {
             Placement::Whole(position) => Some(position),
@@ -298,7 +290,7 @@ impl Transfer {
         }
     }
 
-    /// The height of its block, where stated.
+    /// Returns the height of its block, if stated.
     pub fn height(&self) -> Option<u64> {
         match self.placement {
             Placement::Whole(Position { height, .. })
@@ -307,7 +299,7 @@ impl Transfer {
         }
     }
 
-    /// Its place in its transaction ([`Position::index`]), where stated.
+    /// Returns its index in its transaction ([`Position::index`]), if stated.
     pub fn index_in_tx(&self) -> Option<u32> {
         match self.placement {
             Placement::Whole(position) => Some(position.index),
@@ -316,8 +308,8 @@ impl Transfer {
         }
     }
 
-    /// Which data set of its block it belongs to. By the convention of [`Position::index`] an even
-    /// place above 0 is that of a trace.
+    /// Returns the data set of its block that it belongs to. By the convention of
+    /// [`Position::index`] an even index above 0 is that of a trace.
     pub fn kind(&self) -> MovementKind {
         match &self.movement {
             Movement::Utxo(_) => MovementKind::Utxo,
@@ -331,14 +323,14 @@ impl Transfer {
 }
 
 impl Transfer {
-    /// Whether it leaves open who paid or was paid, though that could be said.
+    /// Returns true if it lacks a sender or receiver that could be named.
     pub fn has_unnamed_holders(&self) -> bool {
         match &self.movement {
             Movement::Utxo(utxo) => utxo.has_unnamed_inputs() || utxo.has_unnamed_outputs(),
             Movement::Account(moved) => {
-                // A contract is created, and no receipt says which.
+                // A contract creation without its receipt.
                 let is_receiver_unnamed = moved.to.is_none();
-                // Of the coin, without a transaction, it is a reward.
+                // A coin movement without a transaction is a reward.
                 let is_reward = moved.asset == Asset::Native && self.tx.is_none();
                 let is_payer_unnamed = moved.from.is_none() && !is_reward;
                 (is_receiver_unnamed || is_payer_unnamed)
@@ -350,15 +342,15 @@ impl Transfer {
 }
 
 impl UtxoMovement {
-    /// Whether inputs are missing, or one of them names nobody though somebody could be named: as
+    /// Returns true if inputs are missing, or one of them lacks a holder that could be named, as in
     /// bitcoin-etl's transactions before `enrich_transactions`.
     pub fn has_unnamed_inputs(&self) -> bool {
         let unnamed = |leg: &Leg| leg.holders.is_empty() && !leg.unattributable;
         !self.coinbase && (self.inputs.is_empty() || self.inputs.iter().any(unnamed))
     }
 
-    /// Whether outputs are missing, or one of them that may be worth something names nobody though
-    /// somebody could be named: whoever was paid by it would be found clear.
+    /// Returns true if outputs are missing, or one with possible value lacks a holder that could be
+    /// named: a receiver paid by it would be found clear.
     pub fn has_unnamed_outputs(&self) -> bool {
         let unnamed =
             |leg: &Leg| leg.holders.is_empty() && !leg.unattributable && leg.amount != Some(0);
@@ -375,42 +367,39 @@ pub enum Movement {
     Utxo(Box<UtxoMovement>),
 }
 
-/// One asset from one holder to another.
+/// One asset moving from one holder to another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountMovement {
-    /// The sender; `None` where there is none (a block reward).
+    /// The sender; `None` for a block reward.
     pub from: Option<Holder>,
-    /// The receiver; `None` where there is none (a contract creation that names no contract).
+    /// The receiver; `None` for a contract creation that names no contract.
     pub to: Option<Holder>,
-    /// What moved.
     pub asset: Asset,
-    /// How much, in the asset's smallest unit.
+    /// The amount in the asset's smallest unit.
     pub amount: Amount,
-    /// The value in US dollars at the time, in millionths, where the data say it.
+    /// The value at the time in millionths of a US dollar, if stated.
     pub usd_micros: Option<u64>,
 }
 
 /// The inputs and outputs of a transaction, in the chain's own coin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UtxoMovement {
-    /// Whether it makes new coins: it then has no inputs.
+    /// True if it creates new coins: it then has no inputs.
     pub coinbase: bool,
-    /// Where the coins come from.
+    /// The sources of the coins.
     pub inputs: Vec<Leg>,
-    /// Where they go.
     pub outputs: Vec<Leg>,
 }
 
 /// An input or output of a UTXO transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Leg {
-    /// Who holds it: usually one; several for a bare multi-signature output; none where the data
-    /// do not say or nobody can know.
+    /// Its holders: usually one; several for a bare multi-signature output; none if unknown.
     pub holders: Vec<Holder>,
-    /// Whether it is known that no address can be named: a shielded value, a script without an
-    /// address. Without it a leg that has no holders is one whose data are incomplete.
+    /// True if no address can be named: a shielded value, a script without an address. Otherwise a
+    /// leg without holders has incomplete data.
     pub unattributable: bool,
-    /// How much, in the coin's smallest unit; `None` where the data do not say.
+    /// The amount in the coin's smallest unit, if stated.
     pub amount: Option<u64>,
 }
 

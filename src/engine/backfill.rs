@@ -43,7 +43,7 @@ impl Engine {
         let state = self.publisher.list(id).ok_or_else(|| EngineError::UnknownList(id.clone()))?;
         let settings = self.settings(id).cloned();
         let settings = settings.unwrap_or_else(|| unconfigured(id.clone(), state.version.kind));
-        let _turn = self.publisher.reading_turn();
+        let _turn = self.publisher.reader_permit();
         let (mut rows, mut text) = (0, 0);
         let mut read = Vec::with_capacity(files.len());
         for (file, upload) in files {

@@ -16,7 +16,7 @@ use super::dialogue::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{DeclaredCheck, ListId, ListKind, Provenance, ReadList, begin};
 use crate::domain::publication::{Force, Gate, Refused};
-use crate::refresh::{ByHand, ListSettings, RefreshError, log_notes};
+use crate::refresh::{ImportOptions, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
 use crate::source::{self, Bounds, Include, ParsedFile};
 
@@ -106,7 +106,7 @@ impl Engine {
         let loaded = state.map(|state| state.version.kind);
         let mut settings = match (self.settings(&import.id), import.kind.or(loaded)) {
             (Some(settings), kind) => {
-                let opens = |force: &Force| force.opens(Gate::Kind);
+                let opens = |force: &Force| force.overrides(Gate::Kind);
                 let other = import.kind.filter(|&kind| loaded.is_none() && kind != settings.kind);
                 if let Some(incoming) = other.filter(|_| !import.force.as_ref().is_some_and(opens))
                 {
@@ -119,7 +119,7 @@ impl Engine {
             (None, None) => return Err(EngineError::KindMissing(import.id.clone())),
         };
         settings.format = import.format;
-        let _turn = self.publisher.reading_turn();
+        let _turn = self.publisher.reader_permit();
         let ParsedFile { mut list, report: file } =
             source::read_reported(path, settings.format, Include::Refused, &Bounds::default())?;
         log_notes(&import.id, &file);
@@ -130,7 +130,7 @@ impl Engine {
             Some(declaration) => Some(declared_look(declaration, list.published, self.now())?),
             None => None,
         };
-        let by_hand = ByHand {
+        let by_hand = ImportOptions {
             force: import.force.as_ref(),
             ages_by_source: self.is_guarded(&import.id) && !import.refreshes_age,
             declared: declared.as_ref(),

@@ -74,9 +74,9 @@ impl IngestSession {
     }
 
     /// Takes gaps that were found: they are stored with what is stored next.
-    pub fn note_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
+    pub fn add_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
         self.covers = true;
-        self.session.note_gaps(gaps);
+        self.session.add_gaps(gaps);
     }
 
     /// Waits until the labels of exposure know what was stored of a load that did not come to its end:
@@ -154,7 +154,7 @@ impl Engine {
         reason: &str,
     ) -> Result<(), EngineError> {
         let settlement = Settlement { verdict, at: self.now(), reason: reason.to_owned() };
-        self.ingestor.settle(number, &settlement)?;
+        self.ingestor.settle_conflict(number, &settlement)?;
         self.tracker.state_changed();
         self.tracker.settle(false)
     }

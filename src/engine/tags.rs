@@ -51,7 +51,7 @@ impl Engine {
                 TagChange::Stands => None,
                 TagChange::Added(list) | TagChange::Replaced { list, .. } => Some(list.clone()),
             };
-            Ok::<_, EngineError>(Amendment { list, told: tagging })
+            Ok::<_, EngineError>(Amendment { list, outcome: tagging })
         };
         let (report, tagging) =
             self.publisher.amend(&settings, &provenance, request.is_trial, make)?;

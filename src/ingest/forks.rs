@@ -1,5 +1,5 @@
-//! Blocks of two hashes at one height: what a reorganisation leaves behind where nobody takes the old
-//! block back. Reads the store, writes nothing.
+//! Forks: blocks with two hashes at one height, as a reorganisation leaves them if the old block is
+//! not retracted. Only reads the store.
 
 use hashbrown::{HashMap, HashSet};
 
@@ -10,13 +10,13 @@ use crate::store::{Clock, Store, StoreError};
 
 type Hash = [u8; 32];
 
-/// The hash of the block at the greatest height of each chain: a stream of blocks asks for no other.
+/// The hash of the highest block of each chain, which is all that a stream of blocks needs.
 #[derive(Default)]
 pub(super) struct LastBlocks(HashMap<Chain, (u64, Hash)>);
 
 impl LastBlocks {
-    /// Takes rows that are stored now.
-    pub fn note(&mut self, rows: &[Transfer]) {
+    /// Records newly stored rows.
+    pub fn record(&mut self, rows: &[Transfer]) {
         for run in rows.chunk_by(|a, b| a.chain == b.chain && a.height() == b.height()) {
             let hash = run.iter().rev().find_map(|row| row.block_hash);
             let (Some(height), Some(hash)) = (run[0].height(), hash) else { continue };
@@ -28,27 +28,27 @@ impl LastBlocks {
         }
     }
 
-    /// Whether the block at a height is known to have the hash and no other.
-    fn is(&self, chain: &Chain, height: u64, hash: &Hash) -> bool {
+    /// Returns true if the block at a height is known to have this hash only.
+    fn matches(&self, chain: &Chain, height: u64, hash: &Hash) -> bool {
         self.0.get(chain).is_some_and(|last| *last == (height, *hash))
     }
 }
 
-/// The gaps of blocks that come with another hash than is known at their height: whatever the kinds
-/// of the rows that show it, nothing of that height is certain.
+/// Returns gaps for blocks that arrive with another hash than the stored one. A fork affects every
+/// kind of that height.
 pub(super) fn forks(
     store: &Store,
     state: &TransferState,
     last: &LastBlocks,
     rows: &[Transfer],
 ) -> Result<Vec<(Chain, Gap)>, StoreError> {
-    // Hashes in the order in which they came.
+    // Hashes in order of arrival.
     let mut blocks: HashMap<(&Chain, u64), Vec<Hash>> = HashMap::new();
     let mut before: Option<(&Chain, Option<u64>, &Hash)> = None;
     for row in rows {
         let Some(hash) = &row.block_hash else { continue };
         let this = (&row.chain, row.height(), hash);
-        // Nearly every row stands in the block of the one before.
+        // Nearly every row is in the block of the previous one.
         if before == Some(this) {
             continue;
         }
@@ -63,7 +63,7 @@ pub(super) fn forks(
         let top = store.tops(chain).height();
         let is_beyond = top.is_none_or(|top| *height > top);
         let [hash] = came else { return false };
-        is_beyond || last.is(chain, *height, hash)
+        is_beyond || last.matches(chain, *height, hash)
     };
     blocks.retain(|at, came| !is_settled(at, came));
     let stored = stored_hashes(store, state, &blocks)?;
@@ -90,7 +90,7 @@ fn fork(kind: MovementKind, height: u64, hash: Hash) -> Gap {
     Gap { kind, extent, cause: GapCause::Fork, place }
 }
 
-/// The hashes of stored blocks that were not taken back, at the heights asked for.
+/// Returns the hashes of stored, unretracted blocks at the given heights.
 fn stored_hashes<'a>(
     store: &Store,
     state: &TransferState,

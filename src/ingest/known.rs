@@ -1,8 +1,7 @@
-//! Whether a row is stored already: fingerprints of stored rows, verified against the rows
-//! themselves. Reads the store, writes nothing.
+//! Index of stored rows by fingerprint, verified against the rows themselves. Only reads the store.
 //!
-//! The index holds the segments that rows were compared with, and grows by those that another
-//! comparison needs: a live stream needs the last, a file sent again all. 13 to 26 bytes a row.
+//! The index holds the segments that rows were compared with, and grows on demand: a live stream
+//! needs the last one, a file sent again all. It takes 13 to 26 bytes a row.
 
 use std::hash::BuildHasher;
 use std::ops::{Range, RangeInclusive};
@@ -13,25 +12,24 @@ use crate::domain::chain::Chain;
 use crate::domain::transfer::{Identity, Transfer};
 use crate::store::{Clock, Store, StoreError};
 
-/// An index of more rows than this is dropped when the next comparison needs less than a quarter
-/// of it.
+/// A larger index is dropped when the next comparison needs less than a quarter of it.
 const KEPT_ROWS: usize = 4 << 20;
 
-/// Fingerprints of stored rows, keyed anew in each process.
+/// Fingerprints of stored rows, with a random key per process.
 #[derive(Default)]
 pub(super) struct Index {
     hasher: DefaultHashBuilder,
     /// The fingerprint in two halves, and the row.
     rows: HashTable<([u32; 2], u32)>,
-    learned: Taken,
+    learned: RowSet,
 }
 
 impl Index {
     pub(super) fn fingerprint(&self, row: &Transfer) -> u64 {
-        self.hasher.hash_one(Identity::of(row))
+        self.hasher.hash_one(Identity::new(row))
     }
 
-    /// Learns every stored row that one of `rows` could be the same as.
+    /// Loads every stored row that may match one of `rows`.
     pub(super) fn learn<'a>(
         &mut self,
         store: &Store,
@@ -54,11 +52,12 @@ impl Index {
         segments.dedup();
         let needed: usize = segments.iter().map(|(_, rows)| *rows as usize).sum();
         if self.rows.len() > KEPT_ROWS && needed < self.rows.len() / 4 {
-            (self.rows, self.learned) = (HashTable::new(), Taken::default());
+            (self.rows, self.learned) = (HashTable::new(), RowSet::default());
         }
         for (first, count) in segments {
             let all = first..first + u64::from(count);
-            let numbers: Vec<u64> = all.clone().filter(|row| !self.learned.holds(*row)).collect();
+            let numbers: Vec<u64> =
+                all.clone().filter(|row| !self.learned.contains(*row)).collect();
             for (number, row) in store.stored_rows(&numbers)? {
                 let fingerprint = self.fingerprint(&row);
                 let entry = (halves(fingerprint), number as u32);
@@ -69,7 +68,7 @@ impl Index {
         Ok(())
     }
 
-    /// The stored rows of the same identity, in the order of their numbers.
+    /// Returns the stored rows of the same identity, by number.
     pub(super) fn find_all(
         &self,
         store: &Store,
@@ -81,11 +80,11 @@ impl Index {
         let mut numbers: Vec<u64> = found.map(|(_, number)| u64::from(*number)).collect();
         numbers.sort_unstable();
         let mut rows = store.stored_rows(&numbers)?;
-        rows.retain(|(_, stored)| Identity::of(stored) == Identity::of(row));
+        rows.retain(|(_, stored)| Identity::new(stored) == Identity::new(row));
         Ok(rows)
     }
 
-    /// The first stored row that is equal and is `wanted`.
+    /// Returns the first equal stored row that is `wanted`.
     pub(super) fn find(
         &self,
         store: &Store,
@@ -115,7 +114,7 @@ fn whole([high, low]: [u32; 2]) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// The fingerprints of the rows of a batch that are to be stored, by their places in it.
+/// Fingerprints of the batch rows to store, with their indices.
 #[derive(Default)]
 pub(super) struct Pending(HashTable<(u64, usize)>);
 
@@ -124,7 +123,7 @@ impl Pending {
         self.0.insert_unique(fingerprint, (fingerprint, place), |(known, _)| *known);
     }
 
-    /// The places of rows of the same identity.
+    /// Returns the indices of rows of the same identity.
     pub(super) fn find_all(
         &self,
         fingerprint: u64,
@@ -132,21 +131,21 @@ impl Pending {
         rows: &[Transfer],
     ) -> Vec<usize> {
         let found = self.0.iter_hash(fingerprint).filter(|(known, _)| *known == fingerprint);
-        let same = |place: &usize| Identity::of(&rows[*place]) == Identity::of(row);
+        let same = |place: &usize| Identity::new(&rows[*place]) == Identity::new(row);
         let mut places: Vec<usize> = found.map(|(_, place)| *place).filter(same).collect();
         places.sort_unstable();
         places
     }
 }
 
-/// Rows of a block of [`Taken`].
+/// Rows of a block of [`RowSet`].
 const BLOCK: u64 = 1 << 16;
 
-/// A set of row numbers: a bit a row in blocks of 65,536.
+/// A set of row numbers: one bit per row, in blocks of 65,536.
 #[derive(Default)]
-pub(super) struct Taken(HashMap<u64, Box<[u64]>>);
+pub(super) struct RowSet(HashMap<u64, Box<[u64]>>);
 
-impl Taken {
+impl RowSet {
     pub(super) fn add(&mut self, rows: Range<u64>) {
         for (block, word, mask) in words(rows) {
             let empty = || vec![0; BLOCK as usize / 64].into_boxed_slice();
@@ -154,11 +153,11 @@ impl Taken {
         }
     }
 
-    pub(super) fn holds(&self, row: u64) -> bool {
-        self.holds_all(row..row + 1)
+    pub(super) fn contains(&self, row: u64) -> bool {
+        self.contains_all(row..row + 1)
     }
 
-    pub(super) fn holds_all(&self, rows: Range<u64>) -> bool {
+    pub(super) fn contains_all(&self, rows: Range<u64>) -> bool {
         let holds = |(block, word, mask): (u64, usize, u64)| {
             self.0.get(&block).is_some_and(|block| block[word] & mask == mask)
         };
@@ -166,7 +165,7 @@ impl Taken {
     }
 }
 
-/// The words of a range of rows: block, place in it, and the bits that are meant.
+/// Iterates over the words of a range of rows: block, word index, and bit mask.
 fn words(rows: Range<u64>) -> impl Iterator<Item = (u64, usize, u64)> {
     let mut next = rows.start;
     std::iter::from_fn(move || {
@@ -197,15 +196,15 @@ mod tests {
             far in prop::bool::ANY,
         ) {
             let base = if far { BLOCK * 3 - 200 } else { 0 };
-            let (mut taken, mut model) = (Taken::default(), BTreeSet::new());
+            let (mut matched_rows, mut model) = (RowSet::default(), BTreeSet::new());
             for (start, length) in ranges {
                 let range = base + start..base + start + length;
-                taken.add(range.clone());
+                matched_rows.add(range.clone());
                 model.extend(range);
             }
             let asked = base + asked.0..base + asked.0 + asked.1;
-            prop_assert_eq!(taken.holds_all(asked.clone()), asked.clone().all(|row| model.contains(&row)));
-            prop_assert_eq!(taken.holds(asked.start), model.contains(&asked.start));
+            prop_assert_eq!(matched_rows.contains_all(asked.clone()), asked.clone().all(|row| model.contains(&row)));
+            prop_assert_eq!(matched_rows.contains(asked.start), model.contains(&asked.start));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a store of schema 2 did not count: transfers that do not name who paid or was paid, in blocks
-//! that are declared now. Reads the store, writes nothing.
+//! Finds transfers without a sender or receiver that a store of schema 2 did not count, in blocks
+//! that are declared now. Only reads the store.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::domain::coverage::{
 };
 use crate::store::{Clock, Store, StoreError};
 
-/// The gaps of transfers that do not name who paid or was paid, in blocks that are declared for the first time since
-/// schema 2.
+/// Returns the gaps of transfers without a sender or receiver, in blocks declared for the first
+/// time since schema 2.
 pub(super) fn unnamed_before(
     store: &Store,
     state: &TransferState,

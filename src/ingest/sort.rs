@@ -1,34 +1,34 @@
-//! What becomes of the rows of a batch: new ones, tellings of movements that are stored already, and
-//! what both mean for coverage. Reads the store, writes nothing.
+//! Sorts the rows of a batch into new rows, replacements, conflicts and duplicates, and derives the
+//! gaps. Only reads the store.
 
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::known::{Index, Pending, Taken};
+use super::known::{Index, Pending, RowSet};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{Conflict, Extent, Gap, Replacement, TransferState};
 use crate::domain::transfer::{Identity, MergeOutcome, MovementKind, Transfer};
 use crate::store::{Replaced, Store, StoreError};
 
-/// A batch, sorted out.
+/// A sorted batch.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
-    /// The rows to be stored.
+    /// The rows to store.
     pub rows: Vec<Transfer>,
     pub replaced: Vec<Replaced>,
     pub conflicts: Vec<Conflict>,
     pub ended_gaps: Vec<(Chain, Gap)>,
     pub new_gaps: Vec<(Chain, Gap)>,
-    /// Stored rows that stand for rows without a place that were dropped.
+    /// Stored rows that match dropped rows without identity.
     pub matched: Vec<u64>,
 }
 
-/// A row that tells of the same movement.
-enum Known {
-    /// Of this batch, by its place among the rows to be stored.
+/// A known row of the same movement.
+enum KnownRow {
+    /// A row of this batch, by its index among the rows to store.
     Pending(usize),
-    /// Stored; whether another counts in its place.
+    /// A stored row, and whether another row replaces it.
     Stored(u64, Box<Transfer>, bool),
 }
 
@@ -37,18 +37,18 @@ pub(super) struct Sorting<'a> {
     store: &'a Store,
     index: &'a mut Index,
     state: &'a TransferState,
-    /// Rows that the session stored, or dropped a duplicate for.
-    taken: &'a Taken,
+    /// Rows that the session stored, or matched with a dropped duplicate.
+    matched_rows: &'a RowSet,
     pending: Pending,
-    now_taken: Taken,
-    /// Stored rows that are told better, by number, each with the place of the better one.
-    better: BTreeMap<u64, (Transfer, usize)>,
+    newly_matched: RowSet,
+    /// Replaced stored rows by number, each with the index of its replacement.
+    replaced: BTreeMap<u64, (Transfer, usize)>,
     sorted: Sorted,
-    /// Whether rows that came name nobody.
+    /// True if rows of the batch lack a holder.
     has_unnamed: bool,
 }
 
-/// Transactions whose inputs or outputs name nobody, by height, or by time where they state none.
+/// Number of transactions without named holders, by height, or by time without a height.
 pub(super) type Unnamed = BTreeMap<(Chain, MovementKind, bool, u64), u64>;
 
 impl<'a> Sorting<'a> {
@@ -56,96 +56,93 @@ impl<'a> Sorting<'a> {
         store: &'a Store,
         index: &'a mut Index,
         state: &'a TransferState,
-        taken: &'a Taken,
+        matched_rows: &'a RowSet,
         has_unnamed: bool,
     ) -> Self {
         Self {
             store,
             index,
             state,
-            taken,
+            matched_rows,
             pending: Pending::default(),
-            now_taken: Taken::default(),
-            better: BTreeMap::new(),
+            newly_matched: RowSet::default(),
+            replaced: BTreeMap::new(),
             sorted: Sorted::default(),
             has_unnamed,
         }
     }
 
-    /// Sorts a batch out; only rows that `may_be_known` are looked up.
+    /// Sorts a batch; only rows that `may_be_duplicate` are looked up.
     pub fn sort(
         mut self,
         batch: Vec<Transfer>,
-        may_be_known: &[bool],
+        may_be_duplicate: &[bool],
     ) -> Result<Sorted, StoreError> {
-        let mut endings = Endings::of(self.state);
-        if may_be_known.iter().all(|known| !known) {
-            batch.iter().for_each(|row| endings.take(row));
+        let mut closed_gaps = ClosedGaps::new(self.state);
+        if may_be_duplicate.iter().all(|known| !known) {
+            batch.iter().for_each(|row| closed_gaps.record(row));
             self.sorted.rows = batch;
         } else {
-            let asked = batch.iter().zip(may_be_known).filter(|(_, known)| **known);
+            let asked = batch.iter().zip(may_be_duplicate).filter(|(_, known)| **known);
             self.index.learn(self.store, asked.map(|(row, _)| row))?;
             self.sorted.rows.reserve(batch.len());
-            for (row, may_be_known) in batch.into_iter().zip(may_be_known) {
-                endings.take(&row);
-                self.take(row, *may_be_known)?;
+            for (row, may_be_duplicate) in batch.into_iter().zip(may_be_duplicate) {
+                closed_gaps.record(&row);
+                self.sort_row(row, *may_be_duplicate)?;
             }
         }
-        self.note_replaced();
-        self.sorted.ended_gaps.extend(endings.ended);
+        self.record_replacements();
+        self.sorted.ended_gaps.extend(closed_gaps.ended);
         Ok(self.sorted)
     }
 
-    fn take(&mut self, row: Transfer, may_be_known: bool) -> Result<(), StoreError> {
+    fn sort_row(&mut self, row: Transfer, may_be_duplicate: bool) -> Result<(), StoreError> {
         let fingerprint = self.index.fingerprint(&row);
-        if !Identity::of(&row).is_place() {
-            let is_known = may_be_known && self.matches(fingerprint, &row)?;
+        if !Identity::new(&row).is_place() {
+            let is_known = may_be_duplicate && self.matches(fingerprint, &row)?;
             if !is_known {
                 self.sorted.rows.push(row);
             }
             return Ok(());
         }
-        let known = match may_be_known {
-            true => self.known(fingerprint, &row)?,
-            false => Vec::new(),
-        };
+        let known = if may_be_duplicate { self.known(fingerprint, &row)? } else { Vec::new() };
         self.decide(row, known, fingerprint);
         Ok(())
     }
 
-    /// Whether a row without a place is stored already, by another session.
+    /// Returns true if a row without identity was stored by another session.
     fn matches(&mut self, fingerprint: u64, row: &Transfer) -> Result<bool, StoreError> {
         let free = |number, stored: &Transfer| {
-            !self.taken.holds(number)
-                && !self.now_taken.holds(number)
+            !self.matched_rows.contains(number)
+                && !self.newly_matched.contains(number)
                 && !self.state.is_retracted(number, stored)
         };
         let found = self.index.find(self.store, fingerprint, row, free)?;
         if let Some(number) = found {
-            self.now_taken.add(number..number + 1);
+            self.newly_matched.add(number..number + 1);
             self.sorted.matched.push(number);
         }
         Ok(found.is_some())
     }
 
-    /// Rows that tell of the same movement and were not taken back.
-    fn known(&self, fingerprint: u64, row: &Transfer) -> Result<Vec<Known>, StoreError> {
+    /// Returns the unretracted rows of the same movement.
+    fn known(&self, fingerprint: u64, row: &Transfer) -> Result<Vec<KnownRow>, StoreError> {
         let mut known = Vec::new();
         for (number, stored) in self.index.find_all(self.store, fingerprint, row)? {
-            if self.stands_for_nothing(number, &stored)? {
+            if self.is_retracted(number, &stored)? {
                 continue;
             }
             let is_replaced =
-                self.state.replacements.is_replaced(number) || self.better.contains_key(&number);
-            known.push(Known::Stored(number, Box::new(stored), is_replaced));
+                self.state.replacements.is_replaced(number) || self.replaced.contains_key(&number);
+            known.push(KnownRow::Stored(number, Box::new(stored), is_replaced));
         }
         let pending = self.pending.find_all(fingerprint, row, &self.sorted.rows);
-        known.extend(pending.into_iter().map(Known::Pending));
+        known.extend(pending.into_iter().map(KnownRow::Pending));
         Ok(known)
     }
 
-    /// Whether a stored row was taken back, or the row that counts in its place was, with its block.
-    fn stands_for_nothing(&self, number: u64, row: &Transfer) -> Result<bool, StoreError> {
+    /// Returns true if a stored row, or the row that replaced it, was retracted.
+    fn is_retracted(&self, number: u64, row: &Transfer) -> Result<bool, StoreError> {
         if self.state.is_retracted(number, row) {
             return Ok(true);
         }
@@ -157,27 +154,27 @@ impl<'a> Sorting<'a> {
         Ok(newest.iter().any(|(number, row)| self.state.is_retracted(*number, row)))
     }
 
-    /// Decides by all that tell of the same movement: a telling that adds nothing is dropped, a better
-    /// one takes the place of the first that it replacing_rows, and one that contradicts all stands beside
-    /// them. Rows in whose place others count only tell what was told before.
-    fn decide(&mut self, row: Transfer, known: Vec<Known>, fingerprint: u64) {
+    /// Decides on a row by the known rows of its movement. A row that adds nothing is dropped, a
+    /// more complete row replaces the first, and a row that contradicts all of them is stored as a
+    /// conflict. Replaced rows can only show that a row adds nothing.
+    fn decide(&mut self, row: Transfer, known: Vec<KnownRow>, fingerprint: u64) {
         let mut better = None;
         let mut contradicted = None;
         let first_row = self.state.rows;
         for known in known {
-            let (number, is_replaced, telling) = match &known {
-                Known::Pending(place) => {
-                    let telling = self.sorted.rows[*place].merge_with(&row);
-                    (first_row + *place as u64, false, telling)
+            let (number, is_replaced, outcome) = match &known {
+                KnownRow::Pending(place) => {
+                    let outcome = self.sorted.rows[*place].merge_with(&row);
+                    (first_row + *place as u64, false, outcome)
                 }
-                Known::Stored(number, stored, is_replaced) => {
+                KnownRow::Stored(number, stored, is_replaced) => {
                     (*number, *is_replaced, stored.merge_with(&row))
                 }
             };
-            match telling {
-                MergeOutcome::Known => return,
+            match outcome {
+                MergeOutcome::Unchanged => return,
                 _ if is_replaced => {}
-                MergeOutcome::Better(together) => {
+                MergeOutcome::Merged(together) => {
                     better.get_or_insert((known, together));
                 }
                 MergeOutcome::Contradiction => drop(contradicted.get_or_insert(number)),
@@ -186,9 +183,9 @@ impl<'a> Sorting<'a> {
         }
         let place = self.sorted.rows.len();
         match better {
-            Some((Known::Pending(place), together)) => self.sorted.rows[place] = *together,
-            Some((Known::Stored(number, stored, _), together)) => {
-                self.better.insert(number, (*stored, place));
+            Some((KnownRow::Pending(place), together)) => self.sorted.rows[place] = *together,
+            Some((KnownRow::Stored(number, stored, _), together)) => {
+                self.replaced.insert(number, (*stored, place));
                 self.push(*together, fingerprint);
             }
             None => {
@@ -212,12 +209,12 @@ impl<'a> Sorting<'a> {
         self.sorted.rows.push(row);
     }
 
-    /// Notes which rows are replaced, and counts transactions that name nobody: those that
-    /// came, and those that were told better.
-    fn note_replaced(&mut self) {
+    /// Records the replacements, and counts transactions without named holders among new and
+    /// replaced rows.
+    fn record_replacements(&mut self) {
         let first_row = self.state.rows;
         let (mut came, mut went) = (Unnamed::new(), Unnamed::new());
-        let note = |unnamed: &mut Unnamed, row: &Transfer| {
+        let count = |unnamed: &mut Unnamed, row: &Transfer| {
             if row.has_unnamed_holders() {
                 let at = row.height().unwrap_or(row.time);
                 let place = (row.chain.clone(), row.kind(), row.height().is_some(), at);
@@ -225,10 +222,10 @@ impl<'a> Sorting<'a> {
             }
         };
         if self.has_unnamed {
-            self.sorted.rows.iter().for_each(|row| note(&mut came, row));
+            self.sorted.rows.iter().for_each(|row| count(&mut came, row));
         }
-        for (old, (stored, place)) in std::mem::take(&mut self.better) {
-            note(&mut went, &stored);
+        for (old, (stored, place)) in std::mem::take(&mut self.replaced) {
+            count(&mut went, &stored);
             let is_silent = stored.is_alike_for_exposure(&self.sorted.rows[place]);
             self.sorted.replaced.push(Replaced {
                 replacement: Replacement { old, new: first_row + place as u64, is_silent },
@@ -248,16 +245,16 @@ pub(super) fn counted(rows: Unnamed) -> impl Iterator<Item = (Chain, Gap)> {
     })
 }
 
-/// Gaps that end with the rows that arrive.
-struct Endings<'a> {
-    /// Gaps of one height by chain and height; and those of times.
+/// Gaps closed by arriving rows.
+struct ClosedGaps<'a> {
+    /// Gaps of a single height by chain and height.
     by_height: HashMap<(&'a Chain, u64), Vec<&'a Gap>>,
     of_times: Vec<(&'a Chain, &'a Gap)>,
     ended: Vec<(Chain, Gap)>,
 }
 
-impl<'a> Endings<'a> {
-    fn of(state: &'a TransferState) -> Self {
+impl<'a> ClosedGaps<'a> {
+    fn new(state: &'a TransferState) -> Self {
         let mut by_height: HashMap<_, Vec<&Gap>> = HashMap::new();
         let mut of_times = Vec::new();
         for head in state.chains.values() {
@@ -266,7 +263,7 @@ impl<'a> Endings<'a> {
                     Extent::Heights(span) if span.start() == span.end() => {
                         by_height.entry((&head.chain, *span.start())).or_default().push(gap);
                     }
-                    // No row ends a wide one.
+                    // No row closes a wide gap.
                     Extent::Heights(_) => {}
                     Extent::Times(_) => of_times.push((&head.chain, gap)),
                 }
@@ -276,7 +273,7 @@ impl<'a> Endings<'a> {
     }
 
     #[inline]
-    fn take(&mut self, row: &Transfer) {
+    fn record(&mut self, row: &Transfer) {
         if self.by_height.is_empty() && self.of_times.is_empty() {
             return;
         }

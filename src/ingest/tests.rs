@@ -76,7 +76,7 @@ impl Model {
     }
 
     fn append(&mut self, session: usize, row: &Transfer) {
-        if !Identity::of(row).is_place() {
+        if !Identity::new(row).is_place() {
             let free = |&at: &usize| {
                 let (other, by) = &self.rows[at];
                 row == other
@@ -91,16 +91,16 @@ impl Model {
             return;
         }
         let same = |&at: &usize| {
-            !self.retracted[at] && Identity::of(&self.rows[at].0) == Identity::of(row)
+            !self.retracted[at] && Identity::new(&self.rows[at].0) == Identity::new(row)
         };
         let known: Vec<usize> = (0..self.rows.len()).filter(same).collect();
         let tell = |&at: &usize| self.rows[at].0.merge_with(row);
-        if known.iter().any(|at| tell(at) == MergeOutcome::Known) {
+        if known.iter().any(|at| tell(at) == MergeOutcome::Unchanged) {
             return;
         }
         let live: Vec<usize> = known.into_iter().filter(|at| !self.replaced[*at]).collect();
         let better = live.iter().find_map(|at| match tell(at) {
-            MergeOutcome::Better(together) => Some((*at, *together)),
+            MergeOutcome::Merged(together) => Some((*at, *together)),
             _ => None,
         });
         match better {
@@ -319,12 +319,12 @@ fn a_first_load_looks_nothing_up() {
         let ingestor = open(dir.path());
         let mut session = ingestor.begin();
         for batch in file.chunks(1000) {
-            assert!(session.may_be_known(batch, true).iter().all(|known| !known));
+            assert!(session.may_be_duplicate(batch, true).iter().all(|known| !known));
             session.append(batch.to_vec(), &[]).unwrap();
         }
         let mut again = ingestor.begin();
-        let may_be_known = again.may_be_known(&file[..1000], true);
-        assert!(may_be_known.iter().all(|known| *known));
+        let may_be_duplicate = again.may_be_duplicate(&file[..1000], true);
+        assert!(may_be_duplicate.iter().all(|known| *known));
         assert_eq!(again.append(file[..1000].to_vec(), &[]).unwrap().duplicates, 1000);
     }
 }

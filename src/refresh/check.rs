@@ -1,53 +1,50 @@
-//! A source tried now: what each of its URLs sends, and how it differs from what is in force.
-//! Publishes nothing and keeps nothing.
+//! Checks a source on demand: the answer of each URL, and its difference from the current version.
+//! Publishes and stores nothing.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 
-use super::fault::Cause;
+use super::cause::Cause;
 use super::fetch::USER_AGENT;
-use super::publisher::{ByHand, Report};
+use super::publisher::{ImportOptions, Report};
 use super::{Fetched, ListSettings, ProbeReport, RefreshError, Refresher, Seen, shown_url};
 use crate::domain::list::{ListId, Provenance};
 use crate::source::{self, Bounds, Format};
 
-/// What a source was seen to say.
+/// The result of checking a source.
 #[derive(Clone, Debug)]
 pub struct SourceReport {
-    /// The agent that was sent; empty where the source is a file.
+    /// The user agent sent; empty if the source is a file.
     pub user_agent: String,
     /// Each URL in its order, or the file.
     pub checks: Vec<SourceCheck>,
-    /// The question for new publications; `None` where none is configured.
+    /// The publication probe, if configured.
     pub probe: Option<ProbeReport>,
 }
 
-/// What one URL, or the file, was seen to say.
+/// The result of checking one URL, or the file.
 #[derive(Clone, Debug, Default)]
 pub struct SourceCheck {
     /// The URL without credentials and query, or the path.
     pub source: String,
-    /// What was seen of the answer.
+    /// The observed answer.
     pub seen: Seen,
-    /// How long it took.
     pub took: Duration,
-    /// What the file is written in, or was taken for.
+    /// The format, given or detected.
     pub format: Option<Format>,
-    /// Rows with an address.
     pub rows: u64,
-    /// Parties.
     pub parties: u64,
-    /// The day of publication that it states.
+    /// The publication day that it states.
     pub published: Option<Date>,
-    /// What publishing it would do.
+    /// The effect of publishing it.
     pub difference: Option<Difference>,
     /// Why it cannot be published.
     pub error: Option<(Cause, String)>,
 }
 
-/// How a file differs from the version in force.
+/// The difference between a file and the current version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Rows that are new or listed again.
@@ -56,13 +53,12 @@ pub struct Difference {
     pub updated: u64,
     /// Rows that would no longer count.
     pub removed: u64,
-    /// Rows whose removal would wait to be confirmed.
+    /// Rows whose removal would be pending.
     pub pending: u64,
 }
 
 impl Refresher {
-    /// Tries every URL of a list's source, whether or not those before it work, and says what was
-    /// seen. Blocks.
+    /// Checks every URL of a list's source, even after a success. Blocks.
     pub fn check(&self, id: &ListId) -> Result<SourceReport, RefreshError> {
         let source = self.sources.iter().find(|source| source.settings.id == *id);
         let source = source.ok_or_else(|| RefreshError::UnknownList(id.clone()))?;
@@ -90,7 +86,7 @@ impl Refresher {
         let mut check = SourceCheck { source: shown_url(url), ..SourceCheck::default() };
         match self.fetcher.fetch(url, &settings.remote, None, &mut check.seen) {
             Ok(Fetched::File { file, .. }) => self.check_file(settings, file.path(), &mut check),
-            // No condition was sent, so this does not come.
+            // Unreachable: no condition was sent.
             Ok(Fetched::NotModified) => {}
             Err(error) => check.error = Some((error.cause(), error.to_string())),
         }
@@ -100,7 +96,7 @@ impl Refresher {
 
     fn check_file(&self, settings: &ListSettings, path: &Path, check: &mut SourceCheck) {
         let name = check.source.clone();
-        let _turn = self.publisher.reading_turn();
+        let _turn = self.publisher.reader_permit();
         check.format = settings.format.or_else(|| source::format_of(path, &Bounds::default()).ok());
         let previewed = self.publisher.read(settings, path, &name).and_then(|read| {
             let list = &read.list;
@@ -108,7 +104,7 @@ impl Refresher {
             check.parties = list.parties.len() as u64;
             check.published = list.published;
             let provenance = Provenance::Source(name);
-            self.publisher.preview(settings, list, &provenance, ByHand::default())
+            self.publisher.preview(settings, list, &provenance, ImportOptions::default())
         });
         match previewed.map(|preview| preview.report) {
             Ok(Report::Unchanged { .. }) => check.difference = Some(Difference::default()),

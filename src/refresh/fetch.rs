@@ -1,5 +1,4 @@
-//! One file over HTTP, whole or not at all, within bounds of size and time. Neither reads nor
-//! judges what it says.
+//! Fetches one file over HTTP, completely or not at all, within bounds of size and time.
 
 mod exchange;
 mod probe;
@@ -20,7 +19,7 @@ pub use self::probe::ProbeReport;
 pub use self::remote::{
     Headers, ProbeSettings, Remote, USER_AGENT, parse_headers, parse_user_agent,
 };
-use super::fault::FetchError;
+use super::cause::FetchError;
 use super::fetch_dir;
 use crate::domain::list::ListCheck;
 
@@ -33,26 +32,25 @@ const PREFIX: &str = "fetch-";
 /// The bounds of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// The most bytes of a body.
+    /// The maximum body size in bytes.
     pub max_bytes: u64,
-    /// The most time from the beginning to the last byte, over all redirects.
+    /// The timeout from the beginning to the last byte, over all redirects.
     pub timeout: Duration,
-    /// The most redirects.
     pub max_redirects: u32,
-    /// The most time in which nothing comes.
+    /// The timeout between two reads.
     pub idle: Duration,
     /// How long a body may be slower than [`Self::min_rate`].
     pub slow_after: Duration,
     /// The fewest bytes of a body a second, on average.
     pub min_rate: u64,
-    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are heeded.
+    /// True if `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` apply.
     pub proxy_from_env: bool,
 }
 
 impl Default for FetchLimits {
-    /// 512 MiB (OFAC's largest file has 127 MB), 5 redirects, the proxy heeded. OFAC's storage
-    /// was seen to send 190 KB a second, which is 11 minutes for that file, so there are 30; and
-    /// since a list waits while another one is fetched, what stalls or drips ends after one.
+    /// 512 MiB (OFAC's largest file has 127 MB), 5 redirects, proxy from the environment. OFAC's
+    /// storage was measured at 190 KB a second, 11 minutes for that file, so the timeout is 30
+    /// minutes. Stalled or slow transfers end after one minute, since other lists wait.
     fn default() -> Self {
         Self {
             max_bytes: 512 * 1024 * 1024,
@@ -66,12 +64,11 @@ impl Default for FetchLimits {
     }
 }
 
-/// What a server answered.
 #[derive(Debug)]
 pub enum Fetched {
-    /// 304: it has nothing newer.
+    /// 304: not modified.
     NotModified,
-    /// 200, all of it.
+    /// 200: the complete file.
     File {
         /// The bytes; removed when this is dropped.
         file: NamedTempFile,
@@ -82,7 +79,7 @@ pub enum Fetched {
     },
 }
 
-/// A client with its bounds and a directory for what is on the way.
+/// An HTTP client with its bounds and a download directory.
 #[derive(Debug)]
 pub struct Fetcher {
     agent: ureq::Agent,
@@ -91,14 +88,14 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that writes under `data_dir`, and removes there what a killed process left.
-    /// `data_dir` must be this process's own: hold the store open.
+    /// Creates a fetcher that writes under `data_dir`, and removes the leftovers of a killed
+    /// process there. `data_dir` must belong to this process alone: hold the store open.
     pub fn new(data_dir: &Path, limits: FetchLimits) -> Result<Self, FetchError> {
         let dir = fetch_dir(data_dir);
         if let Err(error) = clear(&dir) {
-            tracing::warn!(dir = %dir.display(), %error, "the directory of downloads was not emptied");
+            tracing::warn!(dir = %dir.display(), %error, "download directory not emptied");
         }
-        // Redirects are followed by hand: what is secret of a request must not go along.
+        // Redirects are followed manually, so that secret headers are not forwarded.
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -109,9 +106,9 @@ impl Fetcher {
         Ok(Self { agent: config.build().into(), limits, dir })
     }
 
-    /// Fetches `url`, which is asked for itself every time, never what it redirected to. With
-    /// `known`, only if it changed since that answer. `seen` becomes what was seen of the answer,
-    /// also where it is an error.
+    /// Fetches `url`, always the URL itself and never an earlier redirect target. With `known`,
+    /// fetches only if it changed since that answer. Fills `seen` with the observed answer, even on
+    /// an error.
     pub fn fetch(
         &self,
         url: &str,
@@ -135,19 +132,19 @@ impl Fetcher {
             return Err(FetchError::WebPage { url: shown_url(url), found });
         }
         let (etag, last_modified) =
-            (tag(headers, header::ETAG), tag(headers, header::LAST_MODIFIED));
+            (validator(headers, header::ETAG), validator(headers, header::LAST_MODIFIED));
         let length = answer.body().content_length();
         if length.is_some_and(|length| length > self.limits.max_bytes) {
             return Err(self.too_large(url));
         }
-        if length.is_none() && !says_its_end(answer.version(), answer.headers()) {
+        if length.is_none() && !has_delimited_end(answer.version(), answer.headers()) {
             return Err(FetchError::Unbounded { url: shown_url(url) });
         }
         let file = self.spool(&exchange, answer.body_mut().as_reader(), length, seen)?;
         Ok(Fetched::File { file, etag, last_modified })
     }
 
-    /// A request for `url` with further headers, to be ended within `timeout`.
+    /// Prepares a request for `url` with further headers and a timeout.
     fn exchange<'a>(
         &'a self,
         url: &'a str,
@@ -167,7 +164,7 @@ impl Fetcher {
         }
     }
 
-    /// Writes a body of `length` bytes, if that is known, into a file.
+    /// Writes a body to a file; `length` is its size, if known.
     fn spool(
         &self,
         exchange: &Exchange<'_>,
@@ -222,7 +219,7 @@ impl Fetcher {
     }
 }
 
-/// A URL as it may be shown: without credentials, query and fragment.
+/// Returns a URL without credentials, query and fragment, for display.
 pub fn shown_url(url: &str) -> String {
     let parsed = url.parse::<Uri>().ok();
     let shown = parsed.as_ref().and_then(|uri| {
@@ -230,18 +227,18 @@ pub fn shown_url(url: &str) -> String {
         let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
         Some(format!("{}://{host}{port}{}", uri.scheme_str()?, uri.path()))
     });
-    shown.unwrap_or_else(|| "(what is no URL)".to_owned())
+    shown.unwrap_or_else(|| "(invalid URL)".to_owned())
 }
 
-/// No format of ours is a web page, but error pages and captive portals are. The media type, where
-/// it is one of a web page.
+/// Returns the media type if it is that of a web page. No list format is one, but error pages and
+/// captive portals are.
 fn web_page(headers: &HeaderMap) -> Option<&'static str> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     ["text/html", "application/xhtml+xml"].into_iter().find(|page| kind.eq_ignore_ascii_case(page))
 }
 
-/// How a web page begins, where `head` is the beginning of one, whatever its media type says.
+/// Returns the beginning of a web page if `head` is one, whatever its media type.
 fn begins_as_web_page(head: &[u8]) -> Option<&'static str> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     if !head.starts_with(b"<") {
@@ -252,29 +249,29 @@ fn begins_as_web_page(head: &[u8]) -> Option<&'static str> {
     ["<!doctype html", "<html"].into_iter().find(holds)
 }
 
-/// The headers that ask for what changed since an answer with these tags.
+/// Returns the headers of a conditional request with these validators.
 fn conditions(etag: Option<&str>, last_modified: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
     let tags = [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)];
     let valid = |(name, value): (HeaderName, Option<&str>)| Some((name, value?.parse().ok()?));
     tags.into_iter().filter_map(valid).collect()
 }
 
-/// Whether a body without a known length says its own end: it is chunked, or there is none.
-fn says_its_end(version: Version, headers: &HeaderMap) -> bool {
+/// Returns true if a body without a known length marks its own end: it is chunked, or empty.
+fn has_delimited_end(version: Version, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let last = text(header::TRANSFER_ENCODING).rsplit(',').next().unwrap_or_default();
     let chunked = last.trim().eq_ignore_ascii_case("chunked") && version == Version::HTTP_11;
     chunked || text(header::CONTENT_LENGTH).trim() == "0"
 }
 
-/// A header that can be sent back as it is.
-fn tag(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+/// Returns a header that can be sent back unchanged.
+fn validator(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     (!value.is_empty() && value.len() <= MAX_TAG).then(|| value.to_owned())
 }
 
-/// The end of the temporary file's name: the file name in the URL, from which a reader may tell
-/// the format; only letters, digits, dot, dash and underscore of it.
+/// Returns the suffix of the temporary file's name: the file name in the URL, which may identify
+/// the format, reduced to letters, digits, dot, dash and underscore.
 fn suffix(url: &str) -> String {
     let parsed = url.parse::<Uri>().ok();
     let name = parsed.as_ref().and_then(|uri| uri.path().rsplit('/').next()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Lists of which a publication was read and could not be stored: what they list now is not in force.
+//! Lists whose last publication was read but not stored, so that their current content is not in
+//! force.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use super::lock;
 use crate::domain::list::{ListId, Provenance};
 
-/// The lists of which a publication was read and could not be stored: what they list now is not in
-/// force. Shared by who publishes and who answers.
+/// The lists whose last publication was read but not stored. Shared by the publisher and the
+/// server.
 #[derive(Clone, Debug, Default)]
 pub struct NotStored(Arc<Mutex<BTreeMap<ListId, Origin>>>);
 
-/// Where a publication came from.
+/// Provenance of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
     Hand,
@@ -19,7 +20,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    pub(super) fn of(provenance: &Provenance) -> Self {
+    pub(super) fn from_provenance(provenance: &Provenance) -> Self {
         match provenance {
             Provenance::Import(_) | Provenance::Backfill(_) => Self::Hand,
             Provenance::Starter | Provenance::Source(_) => Self::Source,
@@ -33,15 +34,14 @@ impl NotStored {
         lock(&self.0).keys().cloned().collect()
     }
 
-    /// Notes whether the last publication of a list was stored; says whether that is new. An import by
-    /// hand does not make up for what the source says.
-    pub(super) fn note(&self, id: &ListId, is_stored: bool, from: Origin) -> bool {
+    /// Records whether the last publication of a list was stored; returns true if that is a change.
+    /// An import does not clear a failure of the source.
+    pub(super) fn record(&self, id: &ListId, is_stored: bool, from: Origin) -> bool {
         let mut lists = lock(&self.0);
         let lost = lists.get(id).copied();
-        match is_stored {
-            true if lost.is_some_and(|lost| lost <= from) => lists.remove(id).is_some(),
-            true => false,
-            false => lists.insert(id.clone(), from.max(lost.unwrap_or(from))).is_none(),
+        if !is_stored {
+            return lists.insert(id.clone(), from.max(lost.unwrap_or(from))).is_none();
         }
+        lost.is_some_and(|lost| lost <= from) && lists.remove(id).is_some()
     }
 }

@@ -1,4 +1,5 @@
-//! The one writer of lists: reads a file, applies it to what stands, makes it durable, shows it.
+//! The only writer of lists: reads a file, applies it to the current list, makes it durable, and
+//! makes it current.
 
 mod amend;
 
@@ -10,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
+use super::log_notes::log_notes;
+use super::memory_limits::{MemoryLimits, TooLarge};
 use super::not_stored::{NotStored, Origin};
-use super::notes::log_notes;
-use super::room::{Room, TooLarge};
 use super::settings::ListSettings;
 use super::{RefreshError, lock};
 use crate::domain::list::{
@@ -28,19 +29,16 @@ use crate::store::{Changes, Store, StoreError};
 
 pub use amend::Amendment;
 
-/// Tells the time; tests hand in their own.
+/// The clock; tests supply their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a publication or a look at a source did.
+/// The result of a publication or of a source check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// A new version is in force.
     Published {
-        /// The list.
         list: ListId,
-        /// Its number.
         version: u64,
-        /// What it holds.
         counts: ListCounts,
         /// Rows that are new or listed again.
         added: u64,
@@ -48,22 +46,18 @@ pub enum Report {
         updated: u64,
         /// Rows that no longer count.
         removed: u64,
-        /// Rows that are gone but count until that is confirmed; those of this version only.
+        /// Rows newly missing whose removal is pending; of this version only.
         pending: u64,
         /// Rows that came back before their removal was confirmed.
         cancelled: u64,
     },
-    /// It says what stands already.
-    Unchanged {
-        /// The list.
-        list: ListId,
-    },
+    /// The content is unchanged.
+    Unchanged { list: ListId },
 }
 
-/// How a file is published that was handed in.
+/// Options for publishing an imported file.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ByHand<'a> {
-    /// The gates to override.
+pub struct ImportOptions<'a> {
     pub force: Option<&'a Force>,
     /// [`Context::ages_by_source`].
     pub ages_by_source: bool,
@@ -71,34 +65,34 @@ pub struct ByHand<'a> {
     pub declared: Option<&'a DeclaredCheck>,
 }
 
-/// What a publication would do.
+/// The effect that a publication would have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// As it would be reported.
     pub report: Report,
-    /// The first of the rows that would be removed, at most [`MAX_LOST`].
+    /// The first rows that would be removed, at most [`MAX_LOST`].
     pub lost: Vec<ListingChange>,
 }
 
-/// The most rows of a [`Preview`].
+/// The maximum number of rows of a [`Preview`].
 pub const MAX_LOST: usize = 20;
 
 type OnChange = Box<dyn Fn(&[Arc<ListState>], &Report) + Send + Sync>;
 
-/// The owner of the lists as they stand. All that changes them goes through it, one at a time.
+/// The owner of the current lists. All changes go through it, one at a time.
 pub struct Publisher {
     store: Arc<Store>,
     bounds: Bounds,
-    room: Room,
+    limits: MemoryLimits,
     clock: Clock,
     on_change: OnChange,
     /// By id.
     lists: ArcSwap<Vec<Arc<ListState>>>,
     writer: Mutex<()>,
-    /// Held by whoever reads a file.
+    /// Held while a file is read.
     reader: Mutex<()>,
     not_stored: NotStored,
-    /// How often the store had been opened when the lists were read from it.
+    /// The store's opening count when the lists were read.
     opening: AtomicU64,
 }
 
@@ -109,9 +103,9 @@ impl fmt::Debug for Publisher {
 }
 
 impl Publisher {
-    /// Reads what stands from the store. `on_change` is called after each change, in their order,
-    /// with all lists (by id) and what happened, a successful look at a source without a new
-    /// version among it; the next change waits for it.
+    /// Reads the current lists from the store. `on_change` is called after each change, in order,
+    /// with all lists (by id) and the report, also for a successful check without a new version.
+    /// The next change waits for it.
     pub fn open(
         store: Arc<Store>,
         bounds: Bounds,
@@ -123,7 +117,7 @@ impl Publisher {
         Ok(Self {
             store,
             bounds,
-            room: Room::default(),
+            limits: MemoryLimits::default(),
             clock,
             on_change: Box::new(on_change),
             lists: ArcSwap::from_pointee(lists),
@@ -134,23 +128,24 @@ impl Publisher {
         })
     }
 
-    /// Notes in `not_stored` which lists could not be stored.
-    pub fn noting(self, not_stored: NotStored) -> Self {
+    /// Records in `not_stored` which lists could not be stored.
+    pub fn with_not_stored(self, not_stored: NotStored) -> Self {
         Self { not_stored, ..self }
     }
 
-    /// With other room than there is by default.
-    pub fn with_room(self, room: Room) -> Self {
-        Self { room, ..self }
+    /// Sets the memory limits.
+    pub fn with_memory_limits(self, limits: MemoryLimits) -> Self {
+        Self { limits, ..self }
     }
 
-    /// Reads the lists again if the store was opened anew since. Blocks.
+    /// Reloads the lists if the store was reopened since. Blocks.
     pub fn catch_up(&self) -> Result<(), StoreError> {
         let _writer = lock(&self.writer);
         self.catch_up_locked()
     }
 
-    /// A change that failed is in the store whole or not at all. The writer's lock is held.
+    /// A failed change is in the store completely or not at all. The caller holds the writer's
+    /// lock.
     fn catch_up_locked(&self) -> Result<(), StoreError> {
         let opening = self.store.openings();
         if self.opening.load(Ordering::Acquire) == opening {
@@ -174,77 +169,77 @@ impl Publisher {
         Ok(())
     }
 
-    /// Every list as it stands, by id. Waits for no writer.
+    /// Returns every current list, by id. Never blocks on a writer.
     pub fn lists(&self) -> Arc<Vec<Arc<ListState>>> {
         self.lists.load_full()
     }
 
-    /// One list as it stands; `None` if it was never published.
+    /// Returns one current list; `None` if it was never published.
     pub fn list(&self, id: &ListId) -> Option<Arc<ListState>> {
         let lists = self.lists.load();
         let at = lists.binary_search_by(|state| state.version.id.cmp(id)).ok()?;
         Some(Arc::clone(&lists[at]))
     }
 
-    /// The turn to read a file and publish it: one at a time, for a list in the making takes up to a
-    /// kilobyte of memory a row. Waits.
-    pub fn reading_turn(&self) -> MutexGuard<'_, ()> {
+    /// Returns the permit to read a file and publish it. There is one, because building a list
+    /// takes up to a kilobyte of memory per row. Blocks.
+    pub fn reader_permit(&self) -> MutexGuard<'_, ()> {
         lock(&self.reader)
     }
 
-    /// The store, for what is read from it alone.
+    /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Publishes a file that was handed in, not fetched from the list's source. Blocks.
+    /// Publishes an imported file. Blocks.
     pub fn publish_file(
         &self,
         settings: &ListSettings,
         path: &Path,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
     ) -> Result<Report, RefreshError> {
         let name = match provenance {
             Provenance::Import(name) | Provenance::Source(name) => name.clone(),
             Provenance::Starter | Provenance::Backfill(_) => path.display().to_string(),
         };
-        let _turn = self.reading_turn();
+        let _turn = self.reader_permit();
         let reading = self.read(settings, path, &name)?;
         self.publish_list(settings, &reading.list, provenance, by_hand)
     }
 
-    /// As [`Publisher::publish_file`], of a list that was read already.
+    /// As [`Publisher::publish_file`], for a parsed list.
     pub fn publish_list(
         &self,
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
     ) -> Result<Report, RefreshError> {
         self.publish(settings, incoming, provenance, by_hand, None)
     }
 
-    /// What [`Publisher::publish_list`] would do now. Changes nothing.
+    /// Returns the effect that [`Publisher::publish_list`] would have now. Changes nothing.
     pub fn preview(
         &self,
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
     ) -> Result<Preview, RefreshError> {
         let _writer = lock(&self.writer);
         self.catch_up_locked()?;
         self.preview_locked(settings, incoming, provenance, by_hand)
     }
 
-    /// The writer's lock is held.
+    /// The caller holds the writer's lock.
     fn preview_locked(
         &self,
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
     ) -> Result<Preview, RefreshError> {
         let gates = settings.gates();
         let context = self.context(settings, &gates, provenance, by_hand, None);
@@ -267,7 +262,7 @@ impl Publisher {
         settings: &'a ListSettings,
         gates: &'a Gates,
         provenance: &'a Provenance,
-        by_hand: ByHand<'a>,
+        by_hand: ImportOptions<'a>,
         source: Option<SourceFingerprint>,
     ) -> Context<'a> {
         Context {
@@ -302,50 +297,50 @@ impl Publisher {
         Ok(reading)
     }
 
-    /// Applies a publication and makes it durable; `source` is given if it came from the list's
+    /// Applies a publication and makes it durable; `source` is set if it came from the list's
     /// source.
     pub(super) fn publish(
         &self,
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
         source: Option<SourceFingerprint>,
     ) -> Result<Report, RefreshError> {
         let _writer = lock(&self.writer);
-        let from = Origin::of(provenance);
-        self.catch_up_locked().inspect_err(|_| self.note_stored(&settings.id, false, from))?;
+        let from = Origin::from_provenance(provenance);
+        self.catch_up_locked().inspect_err(|_| self.record_stored(&settings.id, false, from))?;
         self.publish_locked(settings, incoming, provenance, by_hand, source)
     }
 
-    /// The writer's lock is held.
+    /// The caller holds the writer's lock.
     fn publish_locked(
         &self,
         settings: &ListSettings,
         incoming: &ReadList,
         provenance: &Provenance,
-        by_hand: ByHand<'_>,
+        by_hand: ImportOptions<'_>,
         source: Option<SourceFingerprint>,
     ) -> Result<Report, RefreshError> {
-        let from = Origin::of(provenance);
+        let from = Origin::from_provenance(provenance);
         let current = self.list(&settings.id);
         let gates = settings.gates();
         let context = self.context(settings, &gates, provenance, by_hand, source);
         match apply(current.as_deref(), incoming, &context)? {
-            Outcome::Unchanged { check } => self.keep_check(settings, current, check, from),
+            Outcome::Unchanged { check } => self.store_check(settings, current, check, from),
             Outcome::Published { state, changes } => {
                 if let Err(too_large) = self.check_room(&state, provenance) {
-                    // What a source says now is not in force.
+                    // The source's current content is not in force.
                     if from == Origin::Source {
-                        self.note_stored(&settings.id, false, from);
+                        self.record_stored(&settings.id, false, from);
                     }
                     return Err(too_large.into());
                 }
                 if let Err(error) = self.store.publish(&state, Changes::Made(&changes)) {
-                    self.note_stored(&settings.id, false, from);
+                    self.record_stored(&settings.id, false, from);
                     return Err(error.into());
                 }
-                self.not_stored.note(&settings.id, true, from);
+                self.not_stored.record(&settings.id, true, from);
                 let report = published(&state, &changes);
                 tracing::info!(
                     list = %settings.id,
@@ -356,14 +351,14 @@ impl Publisher {
                     changes = changes.len(),
                     "list version published",
                 );
-                self.show(state, &report);
+                self.set_current(state, &report);
                 Ok(report)
             }
         }
     }
 
-    /// Puts old publications into the past of a list and makes that durable; only says what would come
-    /// of it where it is a trial. Blocks.
+    /// Backfills old publications into a list and makes that durable, or only previews it in a dry
+    /// run. Blocks.
     pub fn backfill(
         &self,
         settings: &ListSettings,
@@ -390,17 +385,17 @@ impl Publisher {
             files = done.files.iter().filter(|file| !file.was_known).count(),
             rows_found = done.rows_found,
             rows_redated = done.rows_redated,
-            "past of a list backfilled",
+            "list history backfilled",
         );
-        self.show(state.clone(), &published(state, &[]));
+        self.set_current(state.clone(), &published(state, &[]));
         Ok(done)
     }
 
     fn check_room(&self, state: &ListState, provenance: &Provenance) -> Result<(), TooLarge> {
-        self.room.check(state, &self.lists(), Origin::of(provenance) == Origin::Hand)
+        self.limits.check(state, &self.lists(), Origin::from_provenance(provenance) == Origin::Hand)
     }
 
-    /// Notes that the source still says what it said at `basis`; `None` if the list changed since.
+    /// Records that the source is unchanged since `basis`; `None` if the list changed since.
     pub(super) fn confirm(
         &self,
         settings: &ListSettings,
@@ -422,10 +417,10 @@ impl Publisher {
             source: seen.source,
             declared: None,
         };
-        self.keep_check(settings, current, check, Origin::Source).map(Some)
+        self.store_check(settings, current, check, Origin::Source).map(Some)
     }
 
-    fn keep_check(
+    fn store_check(
         &self,
         settings: &ListSettings,
         current: Option<Arc<ListState>>,
@@ -433,32 +428,32 @@ impl Publisher {
         from: Origin,
     ) -> Result<Report, RefreshError> {
         let report = Report::Unchanged { list: settings.id.clone() };
-        // Only a list that stands can be unchanged.
+        // Only a loaded list can be unchanged.
         if let Some(state) = current.filter(|state| state.check != check) {
             self.store.record_check(&settings.id, &check)?;
-            self.not_stored.note(&settings.id, true, from);
-            self.show(ListState { check, ..ListState::clone(&state) }, &report);
+            self.not_stored.record(&settings.id, true, from);
+            self.set_current(ListState { check, ..ListState::clone(&state) }, &report);
         }
-        self.note_stored(&settings.id, true, from);
+        self.record_stored(&settings.id, true, from);
         Ok(report)
     }
 
-    /// Notes that the source of a list sent something new that there was no room for.
-    pub(super) fn note_lost(&self, id: &ListId) {
+    /// Records that new content of a list's source did not fit in memory or on disk.
+    pub(super) fn record_not_stored(&self, id: &ListId) {
         let _writer = lock(&self.writer);
-        self.note_stored(id, false, Origin::Source);
+        self.record_stored(id, false, Origin::Source);
     }
 
-    /// Notes whether what was read of a list last is in force, and tells where that is new. The
-    /// writer's lock is held.
-    fn note_stored(&self, id: &ListId, is_stored: bool, from: Origin) {
-        if self.not_stored.note(id, is_stored, from) {
+    /// Records whether the last read content of a list is in force, and reports a change. The
+    /// caller holds the writer's lock.
+    fn record_stored(&self, id: &ListId, is_stored: bool, from: Origin) {
+        if self.not_stored.record(id, is_stored, from) {
             (self.on_change)(&self.lists(), &Report::Unchanged { list: id.clone() });
         }
     }
 
-    /// Puts a list that is durable in the place of the one before. The writer's lock is held.
-    fn show(&self, state: ListState, report: &Report) {
+    /// Replaces the current list with a durable one. The caller holds the writer's lock.
+    fn set_current(&self, state: ListState, report: &Report) {
         let mut lists = Vec::clone(&self.lists.load());
         match lists.binary_search_by(|known| known.version.id.cmp(&state.version.id)) {
             Ok(at) => lists[at] = Arc::new(state),

@@ -1,20 +1,20 @@
-//! The timetable: which source is read, and which is asked for new publications, when.
+//! The schedule: when each source is read or probed.
 
 use std::time::{Duration, Instant};
 
-use super::watch::{Looked, Watch};
+use super::watch::{ReadOutcome, Watch};
 use super::{Refresher, Report, Schedule, Source, Stop, lock};
 
-/// How long the run waits where nothing is due.
+/// The longest wait if nothing is due.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When a source is read and asked next.
+/// The next read and probe of a source.
 struct Entry<'a> {
     source: &'a Source,
     schedule: Schedule,
-    /// The next look at the whole list.
+    /// The next read of the whole list.
     look: Instant,
-    /// The next question for a new publication.
+    /// The next publication probe.
     probe: Option<Instant>,
 }
 
@@ -25,10 +25,10 @@ impl Entry<'_> {
 }
 
 impl Refresher {
-    /// Refreshes every source on its schedule until `stop` is set, and where it tells of new
-    /// publications, also as soon as there is one. Blocks; a thread of its own is the place for it. A
-    /// static list is read until it was read once from the source that is configured now; and any
-    /// source that was not, at once. If `offline`, only sources that are files are read.
+    /// Refreshes every source on its schedule until `stop` is set, and earlier if a probe announces
+    /// a new publication. Blocks; run it on its own thread. A static list is read until the
+    /// currently configured source was read once. Any source never read is read at once. If
+    /// `offline`, only file sources are read.
     pub fn run(&self, stop: &Stop, offline: bool) {
         let mut timetable = self.timetable(offline);
         loop {
@@ -43,7 +43,7 @@ impl Refresher {
                 continue;
             };
             let succeeded = match next.probe.filter(|probe| *probe <= next.look) {
-                Some(_) => self.ask(next),
+                Some(_) => self.probe_and_read(next),
                 None => Some(self.refresh_source(next.source).is_ok()),
             };
             let Some(succeeded) = succeeded else { continue };
@@ -80,12 +80,12 @@ impl Refresher {
         timetable
     }
 
-    /// Asks whether there is a new publication, and reads the list if there is. Says how reading it
-    /// went; `None` where it was not read.
+    /// Probes for a new publication, and reads the list if there is one. Returns whether reading
+    /// succeeded; `None` if it was not read.
     ///
-    /// That there is none does not count as a check of the list: only the list itself says that it
-    /// is current.
-    fn ask(&self, entry: &mut Entry<'_>) -> Option<bool> {
+    /// "Nothing new" does not count as a check of the list: only the list itself proves that it is
+    /// current.
+    fn probe_and_read(&self, entry: &mut Entry<'_>) -> Option<bool> {
         let source = entry.source;
         let settings = &source.settings;
         let Some(probe) = &settings.remote.probe else {
@@ -95,36 +95,36 @@ impl Refresher {
         let answer = self.probe(source, probe);
         let now = Instant::now();
         let longest = settings.refresh_interval;
-        let (mark, wait) = lock(&source.watch).answered(answer, probe.interval, longest);
+        let (mark, wait) = lock(&source.watch).record_answer(answer, probe.interval, longest);
         entry.probe = Some(after(now, shortened(wait, fastrand::f64())));
-        let mark = mark.filter(|mark| lock(&source.watch).leads_to_look(mark, now, longest))?;
+        let mark = mark.filter(|mark| lock(&source.watch).should_read_list(mark, now, longest))?;
         tracing::info!(
-            list = %settings.id, publication = mark.told,
-            "a new publication was announced: reading the list",
+            list = %settings.id, publication = mark.publication,
+            "new publication announced, reading the list",
         );
         let result = self.refresh_source(source);
-        let looked = match &result {
-            Ok(Report::Published { .. }) => Looked::Published,
-            // Looking again is cheap where an unchanged file need not be sent.
-            Ok(Report::Unchanged { .. }) => Looked::Unchanged {
+        let read_outcome = match &result {
+            Ok(Report::Published { .. }) => ReadOutcome::Published,
+            // A repeated read is cheap if an unchanged file need not be sent.
+            Ok(Report::Unchanged { .. }) => ReadOutcome::Unchanged {
                 is_cheap: self.publisher.list(&settings.id).is_some_and(|state| {
                     state.check.etag.is_some() || state.check.last_modified.is_some()
                 }),
             },
-            Err(_) => Looked::Failed,
+            Err(_) => ReadOutcome::Failed,
         };
         let mut watch = lock(&source.watch);
-        Watch::looked(&mut watch, mark, looked, Instant::now(), probe.interval, longest);
+        Watch::record_read(&mut watch, mark, read_outcome, Instant::now(), probe.interval, longest);
         Some(result.is_ok())
     }
 }
 
-/// `delay` after `now`, or a day where the clock cannot count that far.
+/// Returns `delay` after `now`, or a day after it on overflow.
 fn after(now: Instant, delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or(now + LONGEST_WAIT)
 }
 
-/// Up to a tenth less, so that many programs do not ask at once and none later than it should.
+/// Shortens a wait by up to a tenth, so that many instances do not ask at once and none asks late.
 fn shortened(wait: Duration, chance: f64) -> Duration {
     wait.mul_f64(0.9 + 0.1 * chance.clamp(0.0, 1.0))
 }

@@ -1,22 +1,22 @@
-//! How a source fares, and the signal that ends the run. Logs nothing: says what is worth a line.
+//! Status of a source, and the stop signal of the schedule.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fault::Cause;
+use super::cause::Cause;
 use super::lock;
 use crate::domain::list::FileReport;
 
-/// How a configured source has fared since the program started.
+/// Status of a configured source since the program started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceStatus {
-    /// When it was last tried.
+    /// Time of the last attempt.
     pub last_attempt: Option<Timestamp>,
-    /// When it was last read with success (as the store remembers, before the first attempt).
+    /// Time of the last success; before the first attempt, the one in the store.
     pub last_success: Option<Timestamp>,
-    /// Why the last attempt failed; `None` if it succeeded.
+    /// The error of the last attempt, if it failed.
     pub last_error: Option<String>,
     /// Failed attempts since the last success.
     pub consecutive_failures: u32,
@@ -24,33 +24,31 @@ pub struct SourceStatus {
     pub succeeded: u64,
     /// Failed attempts since the program started.
     pub failed: u64,
-    /// The URLs that failed at the last attempt, in order, with why: also where a later one did not.
+    /// Errors of the URLs that failed at the last attempt, in order, even if a later URL succeeded.
     pub url_errors: Vec<String>,
     /// Failures of URLs, or of the file, since the program started, by cause.
     pub causes: [u64; Cause::ALL.len()],
-    /// How the questions for new publications fare.
+    /// Status of the publication probe.
     pub probe: ProbeStatus,
-    /// What the file was taken for that was read last, since the program started; `None` where none
-    /// was.
+    /// How the last file was read since the program started.
     pub last_file: Option<FileReport>,
 }
 
-/// How the questions for new publications have fared since the program started.
+/// Status of the publication probe since the program started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeStatus {
-    /// When the source was last asked.
+    /// Time of the last probe.
     pub last_attempt: Option<Timestamp>,
-    /// Why the last question failed.
+    /// The error of the last probe, if it failed.
     pub last_error: Option<String>,
-    /// Questions that were answered with nothing new.
+    /// Probes without anything new.
     pub unchanged: u64,
-    /// Questions that were answered with a publication that was not known.
+    /// Probes that announced an unknown publication.
     pub announced: u64,
-    /// Questions that failed.
     pub failed: u64,
 }
 
-/// A change in whether a source can be read: what is worth a line in the log.
+/// A change in a source's availability, which is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// The first failure after a success, or ever.
@@ -60,7 +58,7 @@ pub enum Transition {
 }
 
 impl SourceStatus {
-    /// Notes an attempt and its error, if it failed; says whether the state changed.
+    /// Records an attempt and its error, if any; returns the transition.
     pub fn record(&mut self, now: Timestamp, error: Option<String>) -> Option<Transition> {
         let failed_before = self.consecutive_failures > 0;
         self.last_attempt = Some(now);
@@ -77,7 +75,7 @@ impl SourceStatus {
     }
 }
 
-/// Ends [`super::Refresher::run`], or other work that is done from time to time.
+/// Stops [`super::Refresher::run`] or other periodic work.
 #[derive(Debug, Default)]
 pub struct Stop {
     set: Mutex<bool>,
@@ -85,13 +83,13 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Ends the run, at once if it waits, else after the source it is at.
+    /// Stops the run: at once if it waits, otherwise after the current source.
     pub fn set(&self) {
         *lock(&self.set) = true;
         self.changed.notify_all();
     }
 
-    /// Waits for at most `time`; says whether it is set.
+    /// Waits for at most `time`; returns true if it is set.
     pub fn wait(&self, time: Duration) -> bool {
         let unset = |set: &mut bool| !*set;
         let waited = self.changed.wait_timeout_while(lock(&self.set), time, unset);

@@ -93,9 +93,9 @@ fn a_url_is_shown_without_what_is_secret() {
         ("https://user:pass@example.org:8443/a?sig=1#x", "https://example.org:8443/a"),
         ("https://token@example.org", "https://example.org/"),
         ("https://[::1]:80/a?b", "https://[::1]:80/a"),
-        ("/a?secret", "(what is no URL)"),
-        ("http://u:p@ /?secret", "(what is no URL)"),
-        ("", "(what is no URL)"),
+        ("/a?secret", "(invalid URL)"),
+        ("http://u:p@ /?secret", "(invalid URL)"),
+        ("", "(invalid URL)"),
     ] {
         assert_eq!(shown_url(url), want, "{url}");
     }

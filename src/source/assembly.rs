@@ -33,7 +33,6 @@ pub(super) struct Assembly {
 
 /// What a reader made of a file.
 pub(super) struct Assembled {
-    /// The list.
     pub(super) list: ReadList,
     /// Rows that were read, repeated ones among them.
     pub(super) rows: u64,

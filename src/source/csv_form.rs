@@ -32,13 +32,11 @@ const ESCAPED: u64 = 2;
 /// What stands above the rows of a list written as CSV.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CsvHead<'a> {
-    /// The day of publication.
     pub published: Option<Date>,
     /// Comments for people, one line each; not read back.
     pub comments: &'a [&'a str],
 }
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let preamble = Preamble::read(input, bounds)?;
     let records = Records::new(input, bounds.max_record);
@@ -182,7 +180,6 @@ impl<'a, 'b> Records<'a, 'b> {
         Self { input, max, taken: 0, odd_quotes: false }
     }
 
-    /// Begins a record.
     pub(super) fn begin(&mut self) {
         self.taken = 0;
     }

@@ -34,12 +34,7 @@ impl fmt::Display for Position {
 pub enum SourceError {
     /// The file cannot be opened.
     #[error("{path}: cannot be opened: {source}")]
-    Open {
-        /// The path as given.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Open { path: String, source: io::Error },
     /// The bytes cannot be read.
     #[error("the input cannot be read: {0}")]
     Read(io::Error),
@@ -48,7 +43,6 @@ pub enum SourceError {
     Unpack {
         /// How the file is packed.
         packing: Packing,
-        /// What the decoder said.
         source: io::Error,
     },
     /// A zip archive with no file or with several.
@@ -65,7 +59,6 @@ pub enum SourceError {
     Include {
         /// The name as the pack has it.
         name: String,
-        /// Why.
         fault: IncludeFault,
     },
     /// No format was named and the content does not tell.
@@ -76,9 +69,7 @@ pub enum SourceError {
     Malformed {
         /// The format that it was read as.
         format: Format,
-        /// Where.
         at: Position,
-        /// What.
         fault: Fault,
     },
 }
@@ -147,12 +138,7 @@ pub enum Fault {
     BadValue(&'static str, String),
     /// The file states how many rows or entries it holds, and holds another number.
     #[error("the file says that it holds {stated} entries and holds {found}")]
-    Count {
-        /// What it says.
-        stated: u64,
-        /// What was read.
-        found: u64,
-    },
+    Count { stated: u64, found: u64 },
     /// Two rows describe the same party differently.
     #[error("party {0:?} is described differently in an earlier row")]
     PartyDiffers(String),
@@ -165,12 +151,7 @@ pub enum Fault {
     LineBreak,
     /// The file states how many line breaks its cells hold, and they hold another number.
     #[error("the file says that its cells hold {stated} line breaks, and they hold {found}")]
-    LineBreakCount {
-        /// What it says.
-        stated: u64,
-        /// What was read.
-        found: u64,
-    },
+    LineBreakCount { stated: u64, found: u64 },
     /// An id that stands in none of the file's reference values; the attribute and its value.
     #[error("{0} {1:?} is not among the file's reference values")]
     UnknownId(&'static str, String),
@@ -210,7 +191,6 @@ impl Fault {
         }
     }
 
-    /// A parser's complaint, shortened.
     pub(super) fn syntax(said: impl fmt::Display) -> Self {
         Self::Syntax(excerpt(&said.to_string()))
     }

@@ -8,9 +8,7 @@ use super::sniff::without_bom;
 /// A file that is known and cannot be read as a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// What it is.
     pub what: &'static str,
-    /// What to do instead.
     pub instead: &'static str,
 }
 

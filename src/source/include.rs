@@ -38,7 +38,6 @@ pub enum IncludeFault {
     /// It is not UTF-8.
     #[error("it is not UTF-8")]
     Text,
-    /// It cannot be read.
     #[error("{0}")]
     Read(io::Error),
 }

@@ -43,7 +43,6 @@ const CATEGORY: [&str; 2] = ["category", "abuse"];
 const REFERENCE: [&str; 4] = ["reference", "source", "url", "link"];
 const LISTED_ON: [&str; 1] = ["listedon"];
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let state = State { taken: Cell::new(0), lines: Cell::new(1), is_too_long: Cell::new(false) };
     let mut list = Assembly::new(bounds);
@@ -105,7 +104,6 @@ struct Elements<'a> {
     list: &'a mut Assembly,
     bounds: &'a Bounds,
     state: &'a State,
-    /// Elements with an address.
     found: u64,
     seen: u64,
     fault: Option<Fault>,

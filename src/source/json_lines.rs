@@ -39,7 +39,6 @@ struct Line {
     reference: Option<String>,
 }
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
     let mut lines = Lines::new(input, Format::JsonLines, bounds);

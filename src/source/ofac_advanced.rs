@@ -20,7 +20,6 @@ use super::xml::{Node, Step, Tag, walk};
 use super::{Bounds, Format};
 use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut state = Advanced::new(bounds);
     walk(input, Format::OfacAdvanced, "Sanctions", bounds, |depth, node| match node {

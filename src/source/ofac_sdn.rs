@@ -16,7 +16,6 @@ use super::xml::{Node, Step, walk};
 use super::{Bounds, Format};
 use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut state = Sdn::new(bounds);
     walk(input, Format::OfacSdn, "sdnList", bounds, |depth, node| match node {

@@ -37,14 +37,12 @@ const WORDS: [&str; 10] = [
 /// So does any of these together with `address`, which is how a misspelt type is found.
 const WITH_ADDRESS: [&str; 6] = ["digital", "virtual", "currency", "token", "coin", "onchain"];
 
-/// What a type is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OfacType {
     /// Addresses of the currency with this ticker, in capitals.
     Address(String),
     /// It looks like one of addresses. What stands as the ticker of its rows: `type "..."`.
     Unknown(String),
-    /// Anything else.
     Other,
 }
 

@@ -67,7 +67,6 @@ struct Wallet {
     facts: RowFacts,
 }
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut entities =
         Entities { bounds, wallets: Vec::new(), held: HashMap::new(), size: 0, rows: 0 };

@@ -30,7 +30,6 @@ pub(super) fn is_heading(line: &str) -> bool {
     COLUMNS.iter().all(|column| cells.contains(column))
 }
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let records = Records::new(input, bounds.max_record);
     // `first_seen` and the like may be added at the end: the heading alone says what a cell is.

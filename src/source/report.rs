@@ -18,7 +18,6 @@ const MORE: &str = "others";
 /// A list file as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFile {
-    /// What it lists.
     pub list: ReadList,
     /// What it was taken for.
     pub report: FileReport,

@@ -28,14 +28,12 @@ pub use open::Origin;
 pub use parquet_schema::{Holds, SchemaField};
 pub use table::Table;
 
-/// What contains the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Container {
     /// Text with headings, fields separated by a comma or another character.
     Csv,
     /// Text with a JSON object on each line.
     JsonLines,
-    /// Apache Parquet.
     Parquet,
 }
 
@@ -53,7 +51,6 @@ pub enum LineBreaks {
 }
 
 impl LineBreaks {
-    /// As a flag says.
     pub fn allowed_if(flag: bool) -> Self {
         if flag { Self::Allowed } else { Self::Refused }
     }

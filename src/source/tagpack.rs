@@ -27,7 +27,6 @@ use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{NoteKind, RowFacts, RowKey, UNATTRIBUTED};
 
-/// Reads the list.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let state = Rc::new(State::default());
     let chars = Chars { input, state: Rc::clone(&state), max: bounds.max_record };
@@ -440,7 +439,6 @@ fn text(shared: Option<Rc<str>>) -> String {
     shared.as_deref().unwrap_or_default().to_owned()
 }
 
-/// YAML's plain nulls.
 fn is_null(text: &str, style: ScalarStyle) -> bool {
     style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }

@@ -49,7 +49,6 @@ pub enum TransferFormat {
 }
 
 impl TransferFormat {
-    /// Every format.
     pub const ALL: [Self; 6] = [
         Self::EthereumTransactions,
         Self::EthereumTokenTransfers,
@@ -234,11 +233,9 @@ impl fmt::Display for LeftOut {
 pub struct ReadReport {
     /// The format that it was read as.
     pub format: TransferFormat,
-    /// Rows read.
     pub rows_read: u64,
     /// What became of the lines of the file, which add up to the rows; `None` of Parquet.
     pub lines: Option<LineCounts>,
-    /// Transfers handed on.
     pub kept: u64,
     /// Rows that are no movement of value, by reason.
     pub left_out: BTreeMap<LeftOut, u64>,
@@ -246,7 +243,6 @@ pub struct ReadReport {
     pub rejected: u64,
     /// Transfers without a position, which time alone orders.
     pub unpositioned: u64,
-    /// Transfers without a transaction.
     pub without_tx: u64,
     /// Transfers of which an input names nobody though somebody could be named
     /// ([`UtxoMovement::has_unnamed_inputs`]): who paid is not known.
@@ -266,11 +262,9 @@ pub struct ReadReport {
 /// A row that could not be understood.
 #[derive(Clone, Debug)]
 pub struct Reject<'a> {
-    /// The file.
     pub path: &'a Path,
     /// Where in the file the row begins.
     pub place: Place,
-    /// Why.
     pub fault: &'a RowFault,
     /// Where it stands on its chain, as far as it can be told.
     pub stands: &'a RowPlace,

@@ -18,7 +18,6 @@ use super::{Bounds, Format};
 
 /// What the walk came by.
 pub(super) enum Node<'a> {
-    /// An element begins.
     Start(Tag<'a>),
     /// An element ends: its local name, and its text where that was asked for.
     End(&'a str, Option<&'a str>),
@@ -152,7 +151,6 @@ struct Walk<'a, F> {
     root: &'static str,
     bounds: &'a Bounds,
     on: F,
-    /// Elements open.
     depth: usize,
     /// The depth of the element that is being skipped.
     skip: usize,

@@ -101,7 +101,6 @@ pub struct Backup<'a> {
 struct Pin<'a>(&'a Store);
 
 impl<'a> Pin<'a> {
-    /// Under the writer's lock.
     fn new(store: &'a Store) -> Self {
         store.pins.backups.fetch_add(1, Ordering::AcqRel);
         Self(store)

@@ -9,7 +9,6 @@ use super::{Store, StoreError, value};
 use crate::domain::list::{ChangeKind, ListId, ListVersion, ListingChange, RowKey};
 use crate::domain::publication::{BackfilledChange, History};
 
-/// Changes under one key.
 const CHUNK: usize = 1000;
 
 /// A change with its place in the order of all changes.
@@ -19,12 +18,10 @@ pub struct StoredChange {
     pub version: u64,
     /// Its place within the version, from 0.
     pub sequence: u32,
-    /// The list.
     pub list: ListId,
     /// Of a version that tells the past of its list anew: the place of the publication that made the
     /// change, in [`BackfillRecord::publications`](crate::domain::publication::BackfillRecord).
     pub publication: Option<u32>,
-    /// What happened.
     pub change: ListingChange,
 }
 
@@ -244,7 +241,6 @@ impl Store {
     }
 }
 
-/// What a version changed.
 #[derive(Clone, Copy, Debug)]
 pub enum Changes<'a> {
     /// By what its publication said.

@@ -59,7 +59,6 @@ impl Open {
 /// The database behind the gate; `None` while it is closed.
 pub(super) struct Database {
     open: RwLock<Option<Open>>,
-    /// The database's file.
     path: PathBuf,
 }
 
@@ -189,7 +188,6 @@ pub(super) enum Entries {
 }
 
 impl Entries {
-    /// Their keys.
     pub fn keys(self) -> impl DoubleEndedIterator<Item = sled::Result<sled::IVec>> {
         self.map(|entry| entry.map(|(key, _)| key))
     }

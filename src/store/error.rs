@@ -16,25 +16,19 @@ pub enum StoreError {
         dir = .dir.display()
     )]
     Schema {
-        /// The database directory.
         dir: PathBuf,
         /// The schema found: a number, or `unknown`.
         found: String,
     },
-    /// In use.
     #[error(
         "{dir}: the store is in use by another process, such as a running server: stop it, ask it instead, or \
          give another data directory",
         dir = .dir.display()
     )]
-    Locked {
-        /// The database directory.
-        dir: PathBuf,
-    },
+    Locked { dir: PathBuf },
     /// A value is not what was written.
     #[error("tree {tree}, key {key}: the stored value is damaged: {what}")]
     Corrupt {
-        /// The tree.
         tree: &'static str,
         /// The key, printable: bytes that are not ASCII letters, digits or punctuation as `\xNN`.
         key: String,
@@ -49,7 +43,6 @@ pub enum StoreError {
         found = .found.map_or_else(|| "no version of it".to_owned(), |found| format!("version {found} only"))
     )]
     Lost {
-        /// The database directory.
         dir: PathBuf,
         /// The list; the first by id where several are lost.
         list: crate::domain::list::ListId,
@@ -66,15 +59,12 @@ pub enum StoreError {
         dir = .dir.display()
     )]
     LostTransfers {
-        /// The database directory.
         dir: PathBuf,
         /// The rows that were acknowledged.
         stored: u64,
-        /// The changes that were.
         changes: u64,
         /// The rows that are there.
         found: u64,
-        /// The changes that are.
         found_changes: u64,
     },
     /// A transfer that cannot be taken.
@@ -88,31 +78,21 @@ pub enum StoreError {
     /// A declaration of coverage, or a retraction, that cannot be taken.
     #[error("{field}: {what}")]
     Heights {
-        /// The field.
         field: &'static str,
         /// What is wrong with it.
         what: String,
     },
     /// A conflict that is not there.
     #[error("there is no conflict {number}")]
-    NoConflict {
-        /// Its number.
-        number: u64,
-    },
+    NoConflict { number: u64 },
     /// A settlement that would keep what another one dropped.
     #[error(
         "conflict {number}: another settlement dropped the transfer that is to be kept: keep the other, or both"
     )]
-    DroppedBefore {
-        /// Its number.
-        number: u64,
-    },
+    DroppedBefore { number: u64 },
     /// A conflict that was settled before.
     #[error("conflict {number} is settled already")]
-    SettledConflict {
-        /// Its number.
-        number: u64,
-    },
+    SettledConflict { number: u64 },
     /// More chains than the store takes.
     #[error("the store holds transfers of at most {most} chains, and {0} would be one more", most = transfers::MAX_CHAINS)]
     TooManyChains(crate::domain::chain::Chain),
@@ -121,16 +101,10 @@ pub enum StoreError {
     TooManyRows,
     /// A row that is not there.
     #[error("there is no transfer {row}: {rows} are stored")]
-    NoRow {
-        /// Its number.
-        row: u64,
-        /// How many there are.
-        rows: u64,
-    },
+    NoRow { row: u64, rows: u64 },
     /// A file of the store is not what was written.
     #[error("{path}, byte {place}: the file is damaged: {what}", path = .path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// Where the damaged part begins.
         place: u64,
@@ -147,7 +121,6 @@ pub enum StoreError {
         path = .path.display()
     )]
     Heads {
-        /// The file.
         path: PathBuf,
         /// The first line that is wrong or missing, from 1.
         line: usize,
@@ -179,7 +152,6 @@ pub enum StoreError {
         dir = .dir.display()
     )]
     ReadOnly {
-        /// The database directory.
         dir: PathBuf,
         /// What was tried, and the system's error.
         why: String,
@@ -191,11 +163,9 @@ pub enum StoreError {
         dir = .dir.display()
     )]
     NoCopy {
-        /// The database directory.
         dir: PathBuf,
         /// What was tried, and the system's error.
         why: String,
-        /// Why the copy failed.
         copying: String,
     },
     /// A file that is open is no longer where it was.
@@ -204,10 +174,7 @@ pub enum StoreError {
          or restore the store from a backup and start anew",
         path = .path.display()
     )]
-    Removed {
-        /// The file.
-        path: PathBuf,
-    },
+    Removed { path: PathBuf },
     /// The database's file is gone or empty although it was in use.
     #[error(
         "{path}: the file is missing or empty, though {snapshot} says that it was written to: restore the directory \
@@ -215,7 +182,6 @@ pub enum StoreError {
         path = .path.display()
     )]
     Empty {
-        /// The database's file.
         path: PathBuf,
         /// The file that says so.
         snapshot: String,
@@ -226,31 +192,15 @@ pub enum StoreError {
          import the lists and transfers again",
         dir = .dir.display()
     )]
-    Unreadable {
-        /// The database directory.
-        dir: PathBuf,
-        /// What sled says.
-        what: String,
-    },
+    Unreadable { dir: PathBuf, what: String },
     /// A value could not be encoded.
     #[error("encoding a value: {0}")]
     Encode(postcard::Error),
-    /// The database failed.
     #[error("{doing}: {source}")]
-    Engine {
-        /// What was being done.
-        doing: &'static str,
-        /// sled's error.
-        source: sled::Error,
-    },
+    Engine { doing: &'static str, source: sled::Error },
     /// A directory or file of the store could not be made or synced.
     #[error("{path}: {source}", path = .path.display())]
-    Io {
-        /// The directory or file.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
 impl StoreError {

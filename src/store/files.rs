@@ -51,7 +51,6 @@ pub(super) fn prepare(dir: &Path, tries: u32) -> Result<(), StoreError> {
     look_for_room(dir, false).map_err(io(dir))
 }
 
-/// The database's file, locked.
 fn lock(file: File, dir: &Path, tries: u32) -> Result<File, StoreError> {
     let mut left = tries;
     loop {

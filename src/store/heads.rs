@@ -26,7 +26,6 @@ const END: &str = "=";
 /// How the line of the transfers begins; no list is called so.
 const TRANSFERS: &str = ".transfers";
 
-/// What was acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heads {
     /// The newest version of each list.
@@ -40,7 +39,6 @@ pub(super) struct Heads {
 pub(super) struct Ledger {
     /// Appends, retractions and declarations, each of which counts one.
     pub changes: u64,
-    /// Rows.
     pub rows: u64,
 }
 

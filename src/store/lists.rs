@@ -25,7 +25,6 @@ pub(super) struct Pointer {
     pub version: u64,
     /// Chunks of parties, so that a missing one is noticed.
     pub parties: u32,
-    /// Chunks of rows.
     pub rows: u32,
     pub check: ListCheck,
 }

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use super::{Store, StoreError, value};
 use crate::domain::list::{ListCheck, ListId};
 
-/// Looks of a chunk.
 const CHUNK: usize = 1000;
 
 const TREE: &str = "looks";

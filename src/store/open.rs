@@ -26,11 +26,9 @@ const TRIES_ANEW: u32 = 250;
 /// What became of an attempt to open the store anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reopening {
-    /// It takes changes.
     NotNeeded,
     /// There is no room yet, or a backup is being made.
     NotYet,
-    /// It takes changes again.
     Done,
 }
 

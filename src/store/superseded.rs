@@ -33,9 +33,7 @@ pub(super) struct Head {
     pub list: ListId,
     /// The version that was superseded.
     pub previous: u64,
-    /// Chunks.
     pub parties: u32,
-    /// Chunks.
     pub rows: u32,
 }
 
@@ -43,7 +41,6 @@ pub(super) struct Head {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(super) enum Superseded<T: Keyed> {
-    /// It stood otherwise before.
     Was(T),
     /// It was not there before.
     WasNot(T::Key),

@@ -118,7 +118,6 @@ impl Store {
         })
     }
 
-    /// Settles a conflict, durably.
     pub fn settle_conflict(&self, number: u64, settlement: &Settlement) -> Result<(), StoreError> {
         check_reason(&settlement.reason)?;
         let plan = || self.plan_settlement(number, settlement);

@@ -38,7 +38,6 @@ pub(super) fn unseal<'a>(
     Ok(bytes)
 }
 
-/// The stored form.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_stdvec(value).map_err(StoreError::Encode)
 }

@@ -40,7 +40,6 @@ pub enum Named<'a> {
 /// Says what is wrong with a value whose form the store does not know.
 pub type Judge<'a> = &'a dyn Fn(Named<'_>) -> Result<(), String>;
 
-/// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// What a backup says of itself; none for a store.
@@ -49,7 +48,6 @@ pub struct Verified {
     /// What a backup comes to; none for a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// Lists.
     pub lists: u64,
     /// Their versions, of all times.
     pub versions: u64,
@@ -59,9 +57,7 @@ pub struct Verified {
     pub rows: u64,
     /// Changes of listings, of all times.
     pub changes: u64,
-    /// Records of snapshots.
     pub snapshots: u64,
-    /// Policies.
     pub policies: u64,
     /// Looks at the sources of lists.
     pub looks: u64,
@@ -69,7 +65,6 @@ pub struct Verified {
     pub chains: u64,
     /// Transfers, those that were taken back among them.
     pub transfers: u64,
-    /// Segments of transfers.
     pub segments: u64,
     /// Times that transfers were taken back.
     pub retractions: u64,
@@ -83,7 +78,6 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Whether nothing is wrong.
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }

@@ -84,8 +84,8 @@ fn wrong_usage_is_an_error_like_any_other() {
     check(&["screen", EVM, "--as-of", "2999-01-01"], "is in the future");
     check(&["screen", EVM, "--as-of", "20250101"], "is no day written YYYY-MM-DD");
     check(&["lists", "import", "file"], "--list <ID>");
-    check(&["lists", "import", "file", "--list", "Upper"], "is no list id");
-    check(&["lists", "import", "file", "--list", "x", "--kind", "BAD"], "is no list kind");
+    check(&["lists", "import", "file", "--list", "Upper"], "invalid list id");
+    check(&["lists", "import", "file", "--list", "x", "--kind", "BAD"], "invalid list kind");
     check(&["lists", "import", "file", "--list", "x", "--format", "pdf"], "pdf");
     check(&["lists", "import", "file", "--list", "x", "--published", "1.2.2025"], "YYYY-MM-DD");
     check(&["lists", "changes", "--since", "yesterday"], "and no list version");

@@ -314,7 +314,7 @@ fn a_party_is_found_by_a_name_and_nothing_found_says_what_was_compared() {
         assert_eq!(place.says(arguments).status, 1, "{arguments:?}");
     }
     let wordless = place.says(&["lists", "party", "--name", "..."]);
-    assert!(wordless.err.contains("no word in it"), "{}", wordless.err);
+    assert!(wordless.err.contains("has no word"), "{}", wordless.err);
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn what_takes_no_tag_is_refused_with_what_to_do() {
     );
     check(NEAR, &["--list", "sanctions"], "the tag cannot be put on sanctions: it is of kind");
     check(NEAR, &["--list", "us-ofac-sdn"], "it is a list that the program carries");
-    check(NEAR, &["--list", "Mine"], "no list id");
+    check(NEAR, &["--list", "Mine"], "invalid list id");
     check(NEAR, &["--kind", "ADVISORY"], "tags stand on lists of kind ATTRIBUTION or SERVICE");
     let source = place.file("sourced.csv", &format!("address,category\n{SERVICE},exchange\n"));
     let configured = format!("lists.sourced.path={source}");

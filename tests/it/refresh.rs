@@ -15,8 +15,8 @@ use lazaretto::domain::list::{
     ListId, ListKind, ListState, Provenance, ReadList, RowFacts, RowKey,
 };
 use lazaretto::refresh::{
-    ByHand, FetchLimits, Fetcher, ListSettings, NotStored, Publisher, RefreshError, Refresher,
-    Remote, Report, Room, SourceStatus, Stop,
+    FetchLimits, Fetcher, ImportOptions, ListSettings, MemoryLimits, NotStored, Publisher,
+    RefreshError, Refresher, Remote, Report, SourceStatus, Stop,
 };
 use lazaretto::source::{Bounds, Format};
 use lazaretto::store::{DEFAULT_CACHE, Store};
@@ -189,8 +189,8 @@ fn a_failing_source_changes_nothing() {
         (Answer::status(404, "oops"), "the server has no such file (status 404)"),
         (Answer::status(204, ""), "the server answered with status 204"),
         (Answer::status(206, "0x02\n"), "the server answered with status 206"),
-        (Answer::raw(cut, "0x02\n"), "the file was cut off after 5 bytes"),
-        (Answer::raw(chunked, "5\r\n0x02\n\r\n"), "the file was cut off after 5 bytes"),
+        (Answer::raw(cut, "0x02\n"), "the file was truncated after 5 bytes"),
+        (Answer::raw(chunked, "5\r\n0x02\n\r\n"), "the file was truncated after 5 bytes"),
         (
             Answer::ok("0x02\n").with(html),
             "the server sent a web page (text/html) instead of a list",
@@ -206,13 +206,13 @@ fn a_failing_source_changes_nothing() {
         (Answer::old(chunked, "5\r\n0x02\n\r\n0\r\n\r\n"), unbounded),
         (
             Answer::ok("Service Unavailable\n"),
-            "list test: 1 rows, none of which is an address; the publication replaces nothing unless empty is allowed or the gate `quarantine` is forced",
+            "list test: none of the 1 rows is an address, so the publication was rejected: allow empty publications, or force the gate `quarantine`",
         ),
         (
             Answer::redirect("ftp://example.org/list?sig=secret"),
-            "redirected to what is no http or https URL",
+            "redirected to something other than an http or https URL",
         ),
-        (Answer::garbage(), "the answer is not proper HTTP"),
+        (Answer::garbage(), "the answer is not valid HTTP"),
     ];
     for (answer, want) in table {
         let (server, desk) =
@@ -355,8 +355,10 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
     let file = desk.dir.path().join("mine.txt");
     std::fs::write(&file, format!("{A}0x02\n0x03\n0x04\n")).unwrap();
     let import = Provenance::Import("mine.txt".to_owned());
-    let report =
-        desk.publisher.publish_file(&desk.settings, &file, &import, ByHand::default()).unwrap();
+    let report = desk
+        .publisher
+        .publish_file(&desk.settings, &file, &import, ImportOptions::default())
+        .unwrap();
     assert!(matches!(report, Report::Published { version: 2, added: 3, .. }), "{report:?}");
     // The source does not have them: they do not vanish unseen behind an equal ETag.
     assert_eq!(desk.refresh().unwrap(), "v3 4: +0 -0 ?3 =0");
@@ -365,7 +367,9 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
     std::fs::write(&empty, "").unwrap();
     let import = Provenance::Import("empty.txt".to_owned());
     assert!(
-        desk.publisher.publish_file(&desk.settings, &empty, &import, ByHand::default()).is_err()
+        desk.publisher
+            .publish_file(&desk.settings, &empty, &import, ImportOptions::default())
+            .is_err()
     );
 }
 
@@ -373,11 +377,11 @@ fn an_import_by_hand_makes_the_source_be_read_whole() {
 fn lists_have_room_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(dir.path(), DEFAULT_CACHE).unwrap());
-    let room = Room { list_mib: 2, lists_mib: 4, lists: 3 };
+    let limits = MemoryLimits { list_mib: 2, lists_mib: 4, lists: 3 };
     let lost = NotStored::default();
     let publisher =
         Publisher::open(store, Bounds::default(), Arc::new(ticking()), |_: &[_], _: &Report| {});
-    let publisher = publisher.unwrap().noting(lost.clone()).with_room(room);
+    let publisher = publisher.unwrap().with_not_stored(lost.clone()).with_memory_limits(limits);
     // Of so many rows, 512 bytes and 60 of text each.
     let publish = |list: &str, provenance: Provenance, rows: std::ops::Range<u64>| {
         let settings = ListSettings { id: list.parse().unwrap(), ..settings(None, None) };
@@ -388,7 +392,8 @@ fn lists_have_room_and_no_more() {
         };
         let rows = rows.map(|n| (key(n), RowFacts::default())).collect();
         let incoming = ReadList { rows, ..ReadList::default() };
-        let done = publisher.publish_list(&settings, &incoming, &provenance, ByHand::default());
+        let done =
+            publisher.publish_list(&settings, &incoming, &provenance, ImportOptions::default());
         done.map(drop).map_err(|error| error.to_string())
     };
     let by_hand = || Provenance::Import("a file".to_owned());
@@ -399,7 +404,7 @@ fn lists_have_room_and_no_more() {
     let error = publish("a", by_hand(), 4_000..5_000).unwrap_err();
     assert_eq!(
         error,
-        "list a: with the rows that it keeps it would take 3 MiB of memory, more than 2 (limits.list_mib)"
+        "list a: its rows, including removed ones, would take 3 MiB of memory, more than 2 (limits.list_mib)"
     );
     assert_eq!(lost.lists().len(), 0);
     publish("a", from_source(), 4_000..5_000).unwrap_err();
@@ -413,10 +418,13 @@ fn lists_have_room_and_no_more() {
     assert_eq!(publisher.list(&"a".parse().unwrap()).unwrap().rows.len(), 3_400);
     publish("b", by_hand(), 0..3_000).unwrap();
     let error = publish("c", by_hand(), 0..2_000).unwrap_err();
-    assert!(error.contains("came by hand would take 5 MiB of memory, more than 4"), "{error}");
+    assert!(
+        error.contains("the imported lists would take 5 MiB of memory, more than 4"),
+        "{error}"
+    );
     publish("c", by_hand(), 0..10).unwrap();
     let error = publish("d", by_hand(), 0..10).unwrap_err();
-    assert!(error.contains("3 lists came by hand, the most"), "{error}");
+    assert!(error.contains("there are already 3 imported lists"), "{error}");
     publish("d", from_source(), 0..2_000).unwrap();
 }
 

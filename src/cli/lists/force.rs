@@ -105,7 +105,7 @@ mod tests {
             (&["--force", "why"][..], "--force-gate"),
             (&["--force-gate", "shrink"], "--force"),
             (&["--yes"], "--force-gate"),
-            (&["--force", "why", "--force-gate", "all"], "\"all\" is no gate"),
+            (&["--force", "why", "--force-gate", "all"], "invalid gate \"all\""),
         ] {
             let error = header(arguments).unwrap_err();
             assert!(error.contains(want), "{arguments:?}: {error}");

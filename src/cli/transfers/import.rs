@@ -141,12 +141,12 @@ pub async fn run(arguments: Arguments, global: &Global) -> Result<u8> {
         }
         summary.add(file, report, gathered.rejected_heights(&known));
         if !gaps.is_empty() {
-            sink.note_gaps(gaps).await?;
+            sink.add_gaps(gaps).await?;
         }
     }
     let gaps = gaps_anywhere(unplaced, &all, &arguments);
     if !gaps.is_empty() {
-        sink.note_gaps(gaps).await?;
+        sink.add_gaps(gaps).await?;
     }
     if let Some(rejects) = rejects {
         rejects.finish()?;
@@ -278,7 +278,7 @@ async fn stopped(
             .map(|(chain, gap)| format!("{} {} of {chain}", gap.kind, gap.extent))
             .collect();
         places.dedup();
-        if let Err(failed) = sink.note_gaps(gaps).await {
+        if let Err(failed) = sink.add_gaps(gaps).await {
             return error.context(format!("the gap that this leaves was not stored: {failed}"));
         }
         error = error.context(format!("not covered from here on: {}", places.join("; ")));
@@ -348,7 +348,7 @@ async fn import(reading: Reading, sink: &mut Sink, line: &mut ProgressLine) -> R
     let reader = tokio::task::spawn_blocking(move || reading.read(&sender));
     let mut stored = Ok(());
     while let Some((batch, gaps, progress)) = batches.recv().await {
-        stored = if gaps.is_empty() { Ok(()) } else { sink.note_gaps(gaps).await };
+        stored = if gaps.is_empty() { Ok(()) } else { sink.add_gaps(gaps).await };
         if stored.is_ok() && !batch.is_empty() {
             stored = sink.put(batch).await;
         }

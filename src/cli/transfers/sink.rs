@@ -78,13 +78,13 @@ impl Sink {
     }
 
     /// Takes gaps that were found.
-    pub async fn note_gaps(&mut self, gaps: Vec<(Chain, Gap)>) -> Result<()> {
+    pub async fn add_gaps(&mut self, gaps: Vec<(Chain, Gap)>) -> Result<()> {
         match self {
             Self::Held { session, .. } => {
-                session.as_mut().ok_or_else(lost)?.note_gaps(gaps);
+                session.as_mut().ok_or_else(lost)?.add_gaps(gaps);
                 Ok(())
             }
-            Self::Served { stream, .. } => Ok(stream.note_gaps(&gaps).await?),
+            Self::Served { stream, .. } => Ok(stream.add_gaps(&gaps).await?),
         }
     }
 

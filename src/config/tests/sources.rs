@@ -15,7 +15,7 @@ fn what_a_list_may_not_say() {
     check(
         "kind = \"BAD\"",
         &[
-            "F:2: lists.x.kind: \"BAD\" is no list kind: SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE",
+            "F:2: lists.x.kind: invalid list kind \"BAD\": use SANCTIONS, ADVISORY, SEIZURE, ISSUER_FREEZE, ATTRIBUTION or SERVICE",
             "F:1: lists.x: kind is missing",
         ],
     );

@@ -1,6 +1,6 @@
-//! Base58 in Bitcoin's alphabet: the versions of the Bitcoin-script chains and of TRON, and the
-//! hand-over of Solana's 32 bytes. A string decodes to one length only, and the length tells the
-//! family apart. Monero's block-wise base58 and XRP's alphabet are elsewhere.
+//! Base58 in Bitcoin's alphabet: versions of the Bitcoin-script chains and of TRON, and Solana's 32
+//! bytes. A string decodes to one length only, and the length identifies the family. Monero's
+//! block-wise base58 and XRP's alphabet have their own files.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ use crate::domain::key_id::KeyId;
 /// The longest string that is decoded: a private key has 52 characters, addresses up to 44.
 const MAX_TEXT: usize = 52;
 
-/// What a version says: the encoding, and the chains that use it.
+/// The encoding that a version denotes, and the chains that use it.
 type Version = (Encoding, &'static [Chain]);
 
 /// The meaning of a one-byte version before a 20-byte hash (`base58Prefixes` in each chain's
@@ -78,7 +78,7 @@ fn zcash_version(version: [u8; 2]) -> Option<Version> {
     })
 }
 
-/// The forms in Bitcoin's alphabet.
+/// Parses any form in Bitcoin's alphabet.
 pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     if !(20..=MAX_TEXT).contains(&input.len()) {
         return Ok(None);
@@ -118,14 +118,15 @@ pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     }
 }
 
-/// The 20-byte hash at the start of `rest`, if the checksum at the end of `bytes` is right.
+/// Returns the 20-byte hash at the start of `rest` if the checksum at the end of `bytes` is
+/// correct.
 fn checked(bytes: &[u8], rest: &[u8]) -> Result<[u8; 20], EncodingError> {
     let wrong = EncodingError::Base58Checksum { version: bytes.first().copied().unwrap_or(0) };
     split_checksum(bytes).ok_or(wrong)?;
     rest.first_chunk().copied().ok_or(wrong)
 }
 
-/// The payload, if the last four bytes are the start of its double SHA-256.
+/// Returns the payload if the last four bytes are the start of its double SHA-256.
 pub(super) fn split_checksum(bytes: &[u8]) -> Option<&[u8]> {
     let (payload, checksum) = bytes.split_last_chunk::<4>()?;
     let hash = Sha256::digest(Sha256::digest(payload));

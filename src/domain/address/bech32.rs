@@ -1,5 +1,5 @@
-//! Bech32 and bech32m (BIP-173, BIP-350): the one decoding that segwit, Cosmos-style accounts, MWEB
-//! and Zcash share, and the choice among them by prefix. Gives no meaning to payloads itself.
+//! Bech32 and bech32m (BIP-173, BIP-350): the decoder shared by segwit, Cosmos-style accounts, MWEB
+//! and Zcash, and the choice among them by prefix.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ const MAX_TEXT: usize = 90;
 /// Characters of the checksum.
 const CHECKSUM: usize = 6;
 
-/// Which of the two checksums is right; no string has both.
+/// Which of the two checksums is correct; no string has both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Variant {
     /// BIP-173.
@@ -23,18 +23,17 @@ pub(super) enum Variant {
     Bech32m,
 }
 
-/// A string with a right checksum.
+/// A string with a correct checksum.
 pub(super) struct Decoded<'t> {
     /// The human-readable part, in lower case.
     pub(super) prefix: &'t str,
-    /// Which checksum it has.
     pub(super) variant: Variant,
     /// The characters between separator and checksum, in lower case.
     data: &'t [u8],
 }
 
 impl<'t> Decoded<'t> {
-    /// The value, 0 to 31, of the first character, and what follows it.
+    /// Splits off the first character as its value, 0 to 31.
     pub(super) fn split_first(&self) -> Option<(u8, Decoded<'t>)> {
         let (first, data) = self.data.split_first()?;
         Some((SYMBOLS[usize::from(*first)], Decoded { data, ..*self }))
@@ -55,7 +54,7 @@ impl<'t> Decoded<'t> {
     }
 }
 
-/// The value of each lower-case character of the alphabet, which CashAddr shares; 0xff elsewhere.
+/// The value of each lower-case character of the alphabet, shared with CashAddr; 0xff elsewhere.
 pub(super) const SYMBOLS: [u8; 256] = {
     let mut table = [0xff; 256];
     let mut value = 0;
@@ -66,8 +65,8 @@ pub(super) const SYMBOLS: [u8; 256] = {
     table
 };
 
-/// Packs 5-bit symbols into `bytes`, which must take all but the padding; `None` if the padding is
-/// five bits or more, or not zero.
+/// Packs 5-bit symbols into `bytes`, which must hold everything but the padding. Returns `None` if
+/// the padding is five bits or more, or not zero.
 pub(super) fn repack(symbols: impl Iterator<Item = u8>, bytes: &mut [u8]) -> Option<()> {
     let mut bytes = bytes.iter_mut();
     let (mut held, mut bits) = (0u16, 0);
@@ -84,7 +83,7 @@ pub(super) fn repack(symbols: impl Iterator<Item = u8>, bytes: &mut [u8]) -> Opt
     (bits < 5 && held == 0 && bytes.next().is_none()).then_some(())
 }
 
-/// Whether a prefix alone tells that bech32 is meant.
+/// Returns true if the prefix alone identifies bech32.
 fn is_known(prefix: &str) -> bool {
     segwit::chains(prefix).is_some()
         || mweb::chains(prefix).is_some()
@@ -92,7 +91,7 @@ fn is_known(prefix: &str) -> bool {
         || cosmos::is_known(prefix)
 }
 
-/// Whether a text begins with a prefix that tells that bech32 is meant.
+/// Returns true if the text begins with a known bech32 prefix.
 pub(super) fn has_known_prefix(text: &str) -> bool {
     let prefix = text.rsplit_once('1').map(|(prefix, _)| prefix.to_ascii_lowercase());
     prefix.is_some_and(|prefix| is_known(&prefix))
@@ -122,7 +121,7 @@ pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     Ok(Some(Address { canonical: text, ..address }))
 }
 
-/// Checks alphabet and checksum of lower-case `text`; `None` if it has not the shape.
+/// Checks alphabet and checksum of lower-case `text`; `None` if it does not have the shape.
 pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, EncodingError> {
     let Ok(parts) = UncheckedHrpstring::new(text) else {
         return Ok(None);
@@ -131,7 +130,7 @@ pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, EncodingError> {
     let Some(length) = characters.len().checked_sub(CHECKSUM) else {
         return Ok(None);
     };
-    // The two differ in nothing but the residue that is right.
+    // The two variants differ only in the expected residue.
     let mut checksum = Engine::<Bech32>::new();
     checksum.input_hrp(parts.hrp());
     for character in characters {
@@ -147,7 +146,7 @@ pub(super) fn decode(text: &str) -> Result<Option<Decoded<'_>>, EncodingError> {
     Ok(Some(Decoded { prefix, variant, data: &characters[..length] }))
 }
 
-/// Hands the payload to the family that its prefix names. The address has no text yet.
+/// Passes the payload to the family of its prefix. The returned address has no text yet.
 fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, EncodingError> {
     let prefix = decoded.prefix;
     if let Some(chains) = mweb::chains(prefix) {
@@ -168,14 +167,14 @@ fn read(decoded: &Decoded<'_>, length: usize) -> Result<Address<'static>, Encodi
     }
 }
 
-/// Whether there are lower-case and upper-case letters.
+/// Returns whether the text has lower-case and upper-case letters.
 pub(super) fn cases(text: &str) -> (bool, bool) {
     let lower = text.bytes().any(|byte| byte.is_ascii_lowercase());
     let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
     (lower, upper)
 }
 
-/// Whether there are at least two lower-case and two upper-case letters.
+/// Returns true if the text has at least two lower-case and two upper-case letters.
 pub(super) fn cases_at_least_twice(text: &str) -> bool {
     let lower = text.bytes().filter(u8::is_ascii_lowercase).count();
     let upper = text.bytes().filter(u8::is_ascii_uppercase).count();

@@ -1,5 +1,5 @@
-//! CashAddr of Bitcoin Cash (its specification of 2017; token-aware types of CHIP-2022-02 and the
-//! 32-byte script hashes of 2023). No crate that is kept does it. The prefix may be left out.
+//! CashAddr of Bitcoin Cash (specification of 2017; token-aware types of CHIP-2022-02 and 32-byte
+//! script hashes of 2023). Hand-written: no maintained crate implements it. The prefix is optional.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ const CHECKSUM: usize = 8;
 /// Characters of a 20-byte and of a 32-byte payload with checksum.
 const LENGTHS: [usize; 2] = [42, 61];
 
-/// Addresses with and without prefix, in lower or upper case.
+/// Parses addresses with or without prefix, in lower or upper case.
 pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     let (prefix, payload) = match input.split_once(':') {
         Some((prefix, payload)) => (Some(prefix.to_ascii_lowercase()), payload),
@@ -54,7 +54,7 @@ pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     Ok(Some(Address::new(canonical, Encoding::CashAddr, Checksum::Verified, chains, key)))
 }
 
-/// The key id behind the payload: a version byte (type and size) and a hash.
+/// Returns the key id of a payload: a version byte (type and size) and a hash.
 fn key(symbols: &[u8]) -> Option<KeyId> {
     let mut buffer = [0; 33];
     let bytes = buffer.get_mut(..symbols.len() * 5 / 8)?;

@@ -1,5 +1,5 @@
-//! Cosmos-style accounts: bech32 of 20 or 32 bytes after any prefix, BNB Beacon among them (ADR-028
-//! of the Cosmos SDK). The prefix tells the chain and the kind of key, where we know it.
+//! Cosmos-style accounts: bech32 of 20 or 32 bytes after any prefix, including BNB Beacon (ADR-028
+//! of the Cosmos SDK). A known prefix identifies the chain and the kind of key.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use super::{Address, Checksum, Encoding, EncodingError};
 use crate::domain::chain::{Chain, is_reference};
 use crate::domain::key_id::KeyId;
 
-/// How 20 bytes come from a public key.
+/// How the 20 bytes derive from a public key.
 #[derive(Clone, Copy)]
 enum Kind {
     /// HASH160, as on Bitcoin.
     Hash160,
     /// Keccak-256, as on Ethereum.
     Keccak,
-    /// Either, or we do not know: both are looked up. The two hashes cannot meet by chance, so a
-    /// second look-up finds nothing wrong.
+    /// Either, or unknown: both are looked up. The two hashes cannot collide by chance, so the
+    /// second look-up finds no false match.
     Either,
 }
 
-/// What we know of a prefix: its chain and its kind of key.
+/// Returns the chain and the kind of key of a known prefix.
 fn known(prefix: &str) -> Option<(Chain, Kind)> {
     let cosmos = |reference: &str| Chain::Cosmos(reference.into());
     Some(match prefix {
@@ -51,7 +51,7 @@ pub(super) fn is_known(prefix: &str) -> bool {
     known(prefix).is_some()
 }
 
-/// The account behind a payload; `None` if it has not the length of one.
+/// Returns the account of a payload; `None` if the length is wrong.
 pub(super) fn read(decoded: &Decoded<'_>) -> Option<Result<Address<'static>, EncodingError>> {
     let prefix = decoded.prefix;
     let known = known(prefix);

@@ -1,4 +1,4 @@
-//! The names of the encodings. Nothing else.
+//! Names of the encodings.
 
 use std::fmt;
 
@@ -37,11 +37,9 @@ pub enum Encoding {
     Xrp,
     /// X-address: an XRP account with its network and tag.
     XrpX,
-    /// A standard Monero address.
     Monero,
     /// A Monero address with a payment id.
     MoneroIntegrated,
-    /// A Monero subaddress.
     MoneroSubaddress,
     /// A Monero address with a list of features.
     MoneroFeatured,

@@ -1,22 +1,22 @@
-//! Why an input fits no form, told for the form that it comes nearest to. Nothing else.
+//! Why an input fits no form, described for the closest one.
 
-/// Why an input is not of the form that it comes nearest to.
+/// Why an input is not the form that it most resembles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodingError {
-    /// It has the shape of no form.
+    /// It resembles no form.
     #[error("neither 0x hex, base58, bech32 nor CashAddr of a known length")]
     NoShape,
     /// 0x, but not 40 hex digits after it.
     #[error("0x is followed by {0} characters instead of 40 hex digits")]
     EvmLength(usize),
-    /// 0x and 40 characters, one of which is no hex digit.
-    #[error("byte {0} is no hex digit")]
+    /// 0x and 40 characters, one of which is not a hex digit.
+    #[error("byte {0} is not a hex digit")]
     EvmDigit(usize),
     /// An upper-case 0X.
     #[error("0X is not a prefix: 0x is")]
     EvmPrefix,
     /// 40 hex digits without prefix.
-    #[error("40 hex digits without 0x: of no chain in particular")]
+    #[error("40 hex digits without 0x name no particular chain")]
     BareHex,
     /// Base58 of the length of a checksummed form, with a wrong checksum.
     #[error("base58check checksum is wrong (version {version:#04x})")]
@@ -24,20 +24,20 @@ pub enum EncodingError {
         /// The first byte of the version.
         version: u8,
     },
-    /// Base58check with a right checksum, whose version no claimed chain uses.
-    #[error("base58check version {version:#04x} is of no known chain")]
+    /// Base58check with a correct checksum, whose version no known chain uses.
+    #[error("base58check version {version:#04x} belongs to no known chain")]
     Base58Version {
         /// The first byte of the version.
         version: u8,
     },
-    /// A private key: a secret, and no address.
+    /// A private key: a secret, not an address.
     #[error("a private key, not an address")]
     PrivateKey,
     /// Bech32 in mixed case (BIP-173 forbids it).
     #[error("bech32 in mixed case")]
     Bech32MixedCase,
-    /// A character that is not in the bech32 alphabet, after a prefix that we know.
-    #[error("byte {0} is no bech32 character")]
+    /// A character outside the bech32 alphabet, after a known prefix.
+    #[error("byte {0} is not a bech32 character")]
     Bech32Character(usize),
     /// Wrong checksum, both as bech32 and as bech32m.
     #[error("bech32 checksum is wrong")]
@@ -45,14 +45,14 @@ pub enum EncodingError {
     /// Longer than the 90 characters that the checksum protects (BIP-173).
     #[error("bech32 of {0} characters, more than 90")]
     Bech32Length(usize),
-    /// Bech32 where bech32m belongs, or the other way round (BIP-350).
+    /// Bech32 where bech32m is required, or the reverse (BIP-350).
     #[error("bech32 and bech32m are mixed up")]
     Bech32Variant,
     /// Bits left over that are not zero, or more than four of them (BIP-173).
     #[error("bech32 padding is wrong")]
     Bech32Padding,
-    /// Bech32 with a right checksum whose payload is of no known form.
-    #[error("bech32 payload is of no known form")]
+    /// Bech32 with a correct checksum whose payload has no known form.
+    #[error("bech32 payload has no known form")]
     Bech32Payload,
     /// A witness version above 16 (BIP-173).
     #[error("witness version {0} is above 16")]
@@ -72,38 +72,40 @@ pub enum EncodingError {
     /// A type or size that Bitcoin Cash does not use, or wrong padding.
     #[error("CashAddr type or size is unknown")]
     CashAddrPayload,
-    /// Monero: not of its block-wise base58.
+    /// Monero: invalid block-wise base58.
     #[error("Monero base58 is wrong")]
     MoneroBase58,
     /// Monero: wrong checksum.
     #[error("Monero checksum is wrong")]
     MoneroChecksum,
-    /// Monero: a network byte that is not Monero's, or not for this length.
+    /// Monero: an unknown network byte, or one that does not match the length.
     #[error("Monero network byte {0} does not fit the length")]
     MoneroNetwork(u8),
-    /// Monero: features that do not fit the length, or unknown ones.
+    /// Monero: unknown features, or features that do not match the length.
     #[error("Monero features {0} do not fit the length")]
     MoneroFeatures(u8),
     /// XRP: an X-address with unknown flags or unused bits set.
     #[error("X-address flags are unknown")]
     XrpFlags,
-    /// Zcash unified: not jumbled, padded or ordered as ZIP-316 says.
+    /// Zcash unified: jumbling, padding or order violates ZIP-316.
     #[error("unified address breaks ZIP-316: {0}")]
     Unified(&'static str),
-    /// An address whose form carries no checksum, beside other text.
-    #[error("an address without a checksum stands beside other text: it is read only on its own")]
+    /// An address without a checksum next to other text.
+    #[error(
+        "an address without a checksum is next to other text: such an address is accepted only on its own"
+    )]
     NoChecksum,
-    /// An address with other characters beside it, without a blank between.
-    #[error("an address is written without a blank beside other characters")]
+    /// An address directly next to other characters, without a blank.
+    #[error("an address is directly next to other characters: put a blank between them")]
     Glued,
-    /// A word of the length and beginning of an address, with characters that no address has.
+    /// A word with the length and beginning of an address, but with invalid characters.
     #[error("a word looks like a mistyped address")]
     Mistyped,
-    /// A URL that no explorer shows an address at.
-    #[error("the URL is of no address: an explorer's path says /address/ before one")]
+    /// A URL whose path does not identify an address.
+    #[error("the URL does not name an address: an explorer's path has /address/ before one")]
     Url,
-    /// A did:pkh identifier that is not of an account.
-    #[error("did:pkh is not followed by an account (CAIP-10)")]
+    /// A did:pkh identifier without an account.
+    #[error("did:pkh must be followed by an account (CAIP-10)")]
     Did,
     /// EIP-681: a function other than `transfer`.
     #[error(
@@ -113,13 +115,13 @@ pub enum EncodingError {
     /// EIP-681: a transfer without one receiver.
     #[error("the URI of a transfer needs one `address` parameter, its receiver")]
     UriReceiver,
-    /// EIP-681: a chain id that is no number.
-    #[error("the URI's chain id behind @ is no number")]
+    /// EIP-681: a chain id that is not a number.
+    #[error("the URI's chain id after @ is not a number")]
     UriChain,
     /// BIP-21: a required parameter.
-    #[error("the URI has a required parameter (req-) that is not known: it is no plain payment")]
+    #[error("the URI has an unknown required parameter (req-): it is not a plain payment")]
     UriRequired,
-    /// A URI that names further addresses in its parameters.
-    #[error("the URI names further addresses beside the one that it is for")]
+    /// A URI whose parameters name further addresses.
+    #[error("the URI names further addresses besides its own")]
     UriAddresses,
 }

@@ -1,5 +1,5 @@
-//! EVM addresses: 0x and 40 hex digits, with the mixed-case checksum of EIP-55. Canonical is lower
-//! case. Knows nothing of chains beyond that every EVM chain shares the form.
+//! EVM addresses: 0x and 40 hex digits, with the mixed-case checksum of EIP-55. The canonical form
+//! is lower case. Every EVM chain shares the form.
 
 use sha3::{Digest, Keccak256};
 
@@ -12,7 +12,7 @@ const CHAINS: &[Chain] = &[Chain::AnyEvm];
 /// A byte of one in each of eight.
 const ONES: u64 = 0x0101_0101_0101_0101;
 
-/// The 20 bytes behind 40 hex digits; upper-case letters only where `UPPER`.
+/// Decodes 40 hex digits into 20 bytes. Accepts upper-case letters only if `UPPER`.
 #[inline]
 fn decode<const UPPER: bool>(digits: &[u8; 40]) -> Option<[u8; 20]> {
     let mut bytes = [0; 20];
@@ -25,7 +25,8 @@ fn decode<const UPPER: bool>(digits: &[u8; 40]) -> Option<[u8; 20]> {
     (wrong == 0).then_some(bytes)
 }
 
-/// Eight hex digits at once, in the bytes of one number: their value, and 0 if all are digits.
+/// Decodes eight hex digits at once, as the bytes of one number. Returns their value, and 0 if all
+/// are digits.
 #[inline]
 fn decode_eight<const UPPER: bool>(digits: [u8; 8]) -> (u32, u64) {
     let given = u64::from_be_bytes(digits);
@@ -33,7 +34,7 @@ fn decode_eight<const UPPER: bool>(digits: [u8; 8]) -> (u32, u64) {
     let letters = given >> 6 & ONES;
     let digits = if UPPER { given | letters << 5 } else { given };
     let values = (digits & (0x0f * ONES)) + letters * 9;
-    // Written again the values must give the digits, those of letters must be 10 to 15, and those
+    // Encoded again, the values must give the digits; those of letters must be 10 to 15, and those
     // of the others 0 to 9.
     let again = values + 0x30 * ONES + letters * 0x27;
     let above_nine = (values + 6 * ONES) >> 4 & ONES;
@@ -44,7 +45,7 @@ fn decode_eight<const UPPER: bool>(digits: [u8; 8]) -> (u32, u64) {
     ((pairs | pairs >> 16) as u32, wrong)
 }
 
-/// The hot path: an address in canonical form. Allocates nothing.
+/// Hot path: parses an address in canonical form without allocating.
 #[inline]
 pub(super) fn parse_lower_case(input: &str) -> Option<Address<'_>> {
     let [b'0', b'x', digits @ ..] = input.as_bytes() else {
@@ -54,8 +55,8 @@ pub(super) fn parse_lower_case(input: &str) -> Option<Address<'_>> {
     Some(Address::new(input, Encoding::Evm, Checksum::Absent, CHAINS, KeyId::Evm(bytes)))
 }
 
-/// An address of any case. One case throughout carries no checksum, except that upper case may be
-/// what EIP-55 asks for.
+/// Parses an address of any case. A single case carries no checksum, except that all upper case may
+/// be what EIP-55 requires.
 pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     let digits = match input.as_bytes() {
         [b'0', b'x', digits @ ..] => digits,

@@ -1,5 +1,5 @@
-//! The other forms of an address: the same key written for other encodings and chains. For people;
-//! screening compares key ids and never these.
+//! Other forms of an address: the same key written for other encodings and chains. For display
+//! only; screening compares key ids.
 
 use super::{Address, Encoding, base58, cashaddr, cosmos, evm, monero, segwit, tron, xrp, zcash};
 use crate::domain::chain::Chain;
@@ -7,7 +7,7 @@ use crate::domain::key_id::{KeyId, Program};
 
 type Form = (Chain, Encoding, String);
 
-/// Every other form on a main network, each once, without the one that the address has.
+/// Returns every other form on a main network, each once, without the address's own form.
 pub(super) fn others(address: &Address<'_>) -> Vec<Form> {
     let mut forms = Vec::new();
     for key in address.key_ids() {

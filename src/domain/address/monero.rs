@@ -1,7 +1,7 @@
 //! Monero addresses: base58 in blocks of 8 bytes, a network byte, the public spend and view keys,
 //! and the start of a Keccak-256 (<https://docs.getmonero.org/public-address/standard-address/>).
 //! Featured addresses add a list of features (kayabaNerve's proposal, network bytes 70, 86, 111).
-//! Whether the keys lie on the curve is not looked at.
+//! Whether the keys lie on the curve is not checked.
 
 use sha3::{Digest, Keccak256};
 
@@ -21,7 +21,7 @@ const MAIN: &[Chain] = &[Chain::Monero];
 const STAGE: &[Chain] = &[Chain::MoneroStagenet];
 const TEST: &[Chain] = &[Chain::MoneroTestnet];
 
-/// What a network byte says (`CRYPTONOTE_PUBLIC_*_BASE58_PREFIX` in `cryptonote_config.h`).
+/// Meaning of a network byte (`CRYPTONOTE_PUBLIC_*_BASE58_PREFIX` in `cryptonote_config.h`).
 fn network(byte: u8) -> Option<(Encoding, &'static [Chain])> {
     use Encoding::{Monero, MoneroFeatured, MoneroIntegrated, MoneroSubaddress};
     Some(match byte {
@@ -86,7 +86,7 @@ pub(super) fn encode(payload: &[u8]) -> String {
     let mut text = String::new();
     for block in bytes.chunks(BLOCK.0) {
         let digits = bs58::encode(block).into_string();
-        // A number, so leading zero bytes are not written one by one but as padding.
+        // Each block is a number, so leading zero bytes become padding.
         let digits = digits.trim_start_matches('1');
         let padding = CHARACTERS[block.len()].saturating_sub(digits.len());
         text.extend(std::iter::repeat_n('1', padding));
@@ -95,7 +95,7 @@ pub(super) fn encode(payload: &[u8]) -> String {
     text
 }
 
-/// The bytes behind block-wise base58, and how many.
+/// Decodes block-wise base58. Returns the buffer and its length.
 fn decode(input: &str) -> Option<([u8; MAX_BYTES], usize)> {
     let mut bytes = [0; MAX_BYTES];
     let mut length = 0;

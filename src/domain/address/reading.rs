@@ -1,10 +1,10 @@
-//! Reads addresses as people write them: behind invisible characters, in quotes, in URIs, in URLs of
-//! explorers, several in one cell. One reader for rows of lists and for questions.
+//! Reads addresses as people write them: after invisible characters, in quotes, in URIs, in URLs of
+//! explorers, several in one cell. List rows and queries share this reader.
 //!
-//! An address that [`Address::parse`] understands as it stands is never read otherwise. Of anything
-//! else the reader says what it took off ([`Normalization`]). Where a checksum, or `0x` and 40 hex digits,
-//! does not bear a reading out, the text is a fault: a question is then INCOMPLETE, a row of a list
-//! goes to quarantine, and the addresses that such a text holds are kept as suspects.
+//! An address that [`Address::parse`] accepts is never read in another way. For any other text the
+//! reader reports what it removed ([`Normalization`]). A reading needs a checksum, or `0x` and 40
+//! hex digits; otherwise the text is a fault. A query with a fault is INCOMPLETE, a list row with
+//! one is quarantined, and the addresses in such a text are kept as suspects.
 
 mod clues;
 mod confusables;
@@ -27,31 +27,31 @@ use super::{
 };
 use crate::domain::chain::Chain;
 
-/// The longest cell of a list that is read, in bytes; addresses further on are not looked for.
+/// The longest cell of a list that is read, in bytes; later addresses are not searched.
 pub const MAX_LISTED: usize = 64 * 1024;
 
-/// The most addresses that one text is read for: more than a cell of [`MAX_LISTED`] can hold.
+/// The maximum number of addresses read from one text: more than a cell of [`MAX_LISTED`] can hold.
 const MAX_ADDRESSES: usize = 4_000;
 
-/// What a text was understood to hold.
+/// The addresses found in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading<'a> {
-    /// The first address; `None` where none was understood.
+    /// The first address, if any was found.
     pub first: Option<Address<'a>>,
-    /// Further ones, each once, in the order of the text.
+    /// Further addresses, each once, in the order of the text.
     pub others: Vec<Address<'a>>,
-    /// What was taken off to find them.
+    /// What was removed or rewritten to find them.
     pub normalizations: Vec<Normalization>,
-    /// Addresses in a text with a fault, which are likely meant and are not surely so.
+    /// Addresses in a text with a fault: likely, but not certain.
     pub suspects: Vec<Address<'a>>,
-    /// Addresses that nobody controls, left out of a row of a list.
+    /// Null, burn and system addresses, left out of a list row.
     pub uncontrolled: Vec<Address<'a>>,
-    /// Why the text, or a part of it, was not understood.
+    /// Why the text, or a part of it, was not parsed.
     pub fault: Option<AddressError>,
 }
 
 impl<'a> Reading<'a> {
-    /// Reads a question. `chain` is a chain_hint, as for [`Address::parse`].
+    /// Reads the address of a query. `chain` is a hint, as for [`Address::parse`].
     #[inline]
     pub fn from_query(input: &'a str, chain: Option<&Chain>) -> Self {
         let text = input.trim_ascii();
@@ -71,12 +71,12 @@ impl<'a> Reading<'a> {
         text::read(input, chain)
     }
 
-    /// Reads the address cell of a list's row.
+    /// Reads the address cell of a list row.
     ///
-    /// The ticker, or a CAIP-2 id in its place, is a hint: if the chain that it names fits an address,
-    /// [`Address::chains`] is narrowed to that chain; if not, all chains of the form stand. An
-    /// unknown form is taken verbatim where the ticker is unknown too (on `ticker:<ticker>`) or
-    /// names a chain that we do not know.
+    /// The ticker, or a CAIP-2 id in its place, is a hint. If its chain fits an address,
+    /// [`Address::chains`] is narrowed to that chain; otherwise all chains of the form remain. An
+    /// unknown form is taken verbatim if the ticker is unknown too (on `ticker:<ticker>`) or names
+    /// an unknown chain.
     pub fn from_list_cell(input: &'a str, ticker: &str) -> Self {
         let hint = match Chain::from_ticker(ticker) {
             None if super::is_unknown_ticker(ticker) => {
@@ -100,7 +100,7 @@ impl<'a> Reading<'a> {
         reading.leave_out_uncontrolled();
         for address in reading.first.iter_mut().chain(&mut reading.others) {
             if ticker.eq_ignore_ascii_case("BNB") {
-                // The one ticker of two chains that we know by form.
+                // The only ticker of two chains whose forms differ.
                 address.narrow(&Chain::BnbBeacon);
             }
             if let Some(chain) = hint.as_ref().filter(|_| address.written_chain.is_none()) {
@@ -110,7 +110,8 @@ impl<'a> Reading<'a> {
         reading
     }
 
-    /// The one address of a text that is understood whole.
+    /// Returns the only address of the text. Fails if the text has a fault, or not exactly one
+    /// address.
     pub fn into_single(self) -> Result<Address<'a>, AddressError> {
         match (self.fault, self.first, self.others.len()) {
             (Some(fault), ..) => Err(fault),
@@ -120,12 +121,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether the whole text was understood, and holds an address.
+    /// Returns true if the whole text was parsed and holds an address.
     pub fn is_understood(&self) -> bool {
         self.fault.is_none() && self.first.is_some()
     }
 
-    /// Every address that was understood.
+    /// All addresses that were found.
     pub fn addresses(&self) -> impl Iterator<Item = &Address<'a>> {
         self.first.iter().chain(&self.others)
     }
@@ -144,8 +145,8 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The text as [`Address::parse`] understands it, unless that is letter for letter: then what it is
-/// dressed in has to come off first.
+/// Parses the text as [`Address::parse`] does, except that it takes no text verbatim:
+/// normalizations come before that fallback.
 fn clean<'a>(text: &'a str, chain_hint: Option<&Chain>) -> Option<Address<'a>> {
     if let Some(address) = evm::parse_lower_case(text) {
         return Some(address);
@@ -163,28 +164,28 @@ fn clean<'a>(text: &'a str, chain_hint: Option<&Chain>) -> Option<Address<'a>> {
     parse_known_form(text, chain_hint).ok()
 }
 
-/// Whether what looks like a chain is the beginning of a decentralized identifier.
+/// Returns true if the apparent chain is the beginning of a decentralized identifier.
 fn is_did(chain: &Chain) -> bool {
     matches!(chain, Chain::Other(id) if id.to_ascii_lowercase().starts_with("did:"))
 }
 
-/// Whether a reading of some of a text is borne out: by a right checksum, or by `0x` and 40 hex
-/// digits.
+/// Returns true if a reading of part of a text is confirmed by a correct checksum, or by `0x` and
+/// 40 hex digits.
 fn is_certain(address: &Address<'_>) -> bool {
     address.checksum() == Checksum::Verified || address.encoding() == Encoding::Evm
 }
 
-/// The same text as a person would compare it by: without blanks and invisible characters around and
-/// within, and without quotes and brackets around.
+/// Returns the text to compare by: without blanks and invisible characters around and inside, and
+/// without quotes and brackets around.
 pub fn comparison_text(text: &str) -> Cow<'_, str> {
     normalization::comparison_text(text)
 }
 
-/// A quarantined text, and its words of the length of an address, as far as they have no upper-case
-/// letter: base58 does not survive lower case.
-pub fn lower_case_variants(bare: &str) -> impl Iterator<Item = &str> {
-    let words = bare.split(|c: char| !c.is_ascii_alphanumeric());
-    let words = words.filter(move |word| (25..=128).contains(&word.len()) && *word != bare);
+/// Returns a quarantined text and its address-length words, as far as they have no upper-case
+/// letter: base58 does not survive lower-casing.
+pub fn lower_case_variants(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(move |word| (25..=128).contains(&word.len()) && *word != text);
     let is_lower = |text: &&str| !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    std::iter::once(bare).chain(words).filter(is_lower)
+    std::iter::once(text).chain(words).filter(is_lower)
 }

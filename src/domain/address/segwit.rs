@@ -10,7 +10,7 @@ use super::{Address, Checksum, Encoding, EncodingError};
 use crate::domain::chain::{Chain, is_reference};
 use crate::domain::key_id::{KeyId, Program};
 
-/// The chains of a segwit prefix that we know.
+/// The chains of a known segwit prefix.
 pub(super) fn chains(prefix: &str) -> Option<&'static [Chain]> {
     use Chain::*;
     Some(match prefix {
@@ -54,8 +54,8 @@ pub(super) fn read(
     Ok(Address::new("", encoding, Checksum::Verified, chains, key))
 }
 
-/// A payload after a prefix that we do not know (`vtc`, `grs`, ...). What is segwit-shaped can be
-/// nothing else that we know: a Cosmos-style account is one symbol shorter.
+/// Reads a payload after an unknown prefix (`vtc`, `grs`, ...). A segwit-shaped payload can be no
+/// other known form: a Cosmos-style account is one symbol shorter.
 pub(super) fn read_unknown(decoded: &Decoded<'_>) -> Result<Address<'static>, EncodingError> {
     if !is_reference(decoded.prefix) {
         return Err(EncodingError::Bech32Payload);

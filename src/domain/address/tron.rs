@@ -1,5 +1,4 @@
-//! TRON accounts in hex: 41 and 40 hex digits, as nodes print them. Canonical is the base58 form,
-//! which is read elsewhere.
+//! TRON accounts in hex: 41 and 40 hex digits, as nodes print them. The canonical form is base58.
 
 use super::{Address, Checksum, Encoding, ParseAttempt, base58};
 use crate::domain::chain::Chain;

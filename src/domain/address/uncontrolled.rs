@@ -1,16 +1,15 @@
-//! Addresses that nobody controls: null, burn, precompile and system addresses. A list that names
-//! one would taint everybody's funds, so such rows are quarantined.
+//! Addresses that no party controls: null, burn, precompile and system addresses. A list that names
+//! one would taint unrelated funds, so such rows are quarantined.
 
 use super::{Address, Encoding, solana};
 use crate::domain::key_id::KeyId;
 
-const NULL: &str = "the null address, which nobody controls";
-const BURN: &str = "a burn address, which nobody controls";
-const SYSTEM: &str = "a precompile or system address, which nobody controls";
+const NULL: &str = "the null address, which no party controls";
+const BURN: &str = "a burn address, which no party controls";
+const SYSTEM: &str = "a precompile or system address, which no party controls";
 
-/// Below this number an account is a precompile or a system contract: EVM precompiles (0x01 to
-/// 0x13, RIP-7212 at 0x100), the system contracts of BSC (0x1000 ...), zkSync (0x8001 ...) and
-/// 0x...dEaD.
+/// Account numbers below this are precompiles or system contracts: EVM precompiles (0x01 to 0x13,
+/// RIP-7212 at 0x100), the system contracts of BSC (0x1000 ...), zkSync (0x8001 ...) and 0x...dEaD.
 const SMALL: u64 = 0x1_0000;
 /// 0x000000000000000000000000000000000000dEaD.
 const DEAD: u64 = 0xdead;
@@ -40,7 +39,7 @@ pub(super) const BY_TEXT: [(&str, &str); 17] = [
     ("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL", SYSTEM),
 ];
 
-/// Why nobody controls the address; `None` if somebody may.
+/// Returns why no party controls the address; `None` if one may.
 pub(super) fn why(address: &Address<'_>) -> Option<&'static str> {
     if address.encoding() == Encoding::Verbatim {
         return None;
@@ -61,8 +60,8 @@ pub(super) fn why(address: &Address<'_>) -> Option<&'static str> {
         })
 }
 
-/// Small numbers, and the predeploys of OP Stack chains (0x4200...0000 to 0x4200...ffff), as an
-/// EVM or TRON account.
+/// Classifies small account numbers, and the predeploys of OP Stack chains (0x4200...0000 to
+/// 0x4200...ffff), for EVM and TRON.
 pub(super) fn system_account(key: &KeyId) -> Option<&'static str> {
     let KeyId::Evm(hash) = key else { return None };
     let (head, tail) = hash.split_last_chunk::<8>()?;

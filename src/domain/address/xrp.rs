@@ -11,7 +11,6 @@ const ACCOUNT: u8 = 0;
 const X_MAIN: [u8; 2] = [0x05, 0x44];
 const X_TEST: [u8; 2] = [0x04, 0x93];
 
-/// Classic accounts and X-addresses.
 pub(super) fn parse(input: &str) -> ParseAttempt<'_> {
     if !(25..=48).contains(&input.len()) {
         return Ok(None);

@@ -1,5 +1,5 @@
 //! Zcash forms in bech32 and bech32m: Sapling (protocol specification, 5.6.3.1), unified addresses
-//! (ZIP-316) and TEX (ZIP-320). Transparent addresses are base58check and read elsewhere.
+//! (ZIP-316) and TEX (ZIP-320). Transparent addresses are base58check.
 
 use ::bech32::Hrp;
 
@@ -56,7 +56,8 @@ pub(super) fn read(decoded: &Decoded<'_>) -> Result<Address<'static>, EncodingEr
     Ok(address.with_keys(keys))
 }
 
-/// The receivers of a unified address that we know, one key id each, in the order of typecodes.
+/// Returns one key id per receiver of a unified address, known kinds first, in the order of
+/// typecodes.
 fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, EncodingError> {
     f4jumble::f4jumble_inv_mut(bytes).map_err(|_| EncodingError::Unified("its length"))?;
     let (mut items, padding) =
@@ -96,13 +97,13 @@ fn unified(prefix: &str, bytes: &mut [u8]) -> Result<Vec<KeyId>, EncodingError> 
     }
 }
 
-/// A receiver of a kind that we do not know may be listed too, in another unified address.
+/// A receiver of an unknown kind may be listed too, in another unified address.
 fn unknown_receiver(typecode: u64, receiver: &[u8]) -> KeyId {
     let hex: String = receiver.iter().map(|byte| format!("{byte:02x}")).collect();
     KeyId::Verbatim(format!("zcash-receiver:{typecode}:{hex}").into())
 }
 
-/// The key id of one receiver; `None` for a kind that we do not know.
+/// Returns the key id of one receiver; `None` for an unknown kind.
 fn receiver_key(typecode: u64, receiver: &[u8]) -> Result<Option<KeyId>, EncodingError> {
     let key = match typecode {
         0 => receiver.try_into().map(KeyId::PublicKeyHash),

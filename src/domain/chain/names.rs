@@ -1,16 +1,18 @@
-//! What people call chains. Sources: EVM chains are called as <https://chainid.network> has them
-//! (`name`) and as EIP-3770 does (`shortName` of <https://github.com/ethereum-lists/chains>, all of the
-//! chains below), and as explorers and wallets do; token standards stand for the one chain that defines them
-//! (ERC-20 of Ethereum, <https://eips.ethereum.org/EIPS/eip-20>; BEP-20 and BEP-2 of BNB Chain,
-//! <https://github.com/bnb-chain/BEPs>; TRC-10 and TRC-20 of TRON, <https://github.com/tronprotocol/tips>;
-//! SPL of Solana, <https://spl.solana.com>), as exchanges name the network of a withdrawal.
+//! Names and tickers of chains. Sources: <https://chainid.network> (`name`) and EIP-3770
+//! (`shortName` of <https://github.com/ethereum-lists/chains>) for all EVM chains below, explorers
+//! and wallets.
+//!
+//! A token standard names the one chain that defines it, as exchanges name the network of a
+//! withdrawal: ERC-20 of Ethereum (<https://eips.ethereum.org/EIPS/eip-20>); BEP-20 and BEP-2 of
+//! BNB Chain (<https://github.com/bnb-chain/BEPs>); TRC-10 and TRC-20 of TRON
+//! (<https://github.com/tronprotocol/tips>); SPL of Solana (<https://spl.solana.com>).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::Chain;
 
-/// The chains with one id ([`Chain::caip2`]): other ids, names and tickers for each.
+/// Chains with a fixed id ([`Chain::caip2`]): further ids, names and tickers.
 static NAMES: [(Chain, &[&str]); 31] = [
     (Chain::AnyEvm, &["evm"]),
     (Chain::AnyCosmos, &[]),
@@ -57,7 +59,7 @@ static NAMES: [(Chain, &[&str]); 31] = [
     (Chain::BnbBeaconTestnet, &["bnb beacon testnet"]),
 ];
 
-/// EVM chains by EIP-155 id: the names and tickers that mean them.
+/// EVM chains by EIP-155 id: their names and tickers.
 static EVM_NAMES: &[(u64, &[&str])] = &[
     (1, &["ethereum", "eth", "erc20", "ethereum mainnet", "eth mainnet"]),
     (10, &["optimism", "op", "oeth", "op mainnet", "optimism mainnet", "optimistic ethereum"]),
@@ -112,35 +114,35 @@ static EVM_NAMES: &[(u64, &[&str])] = &[
     (1313161554, &["aurora", "aurora mainnet"]),
 ];
 
-/// Cosmos-style chains by CAIP-2 reference: the names and tickers that mean them.
+/// Cosmos-style chains by CAIP-2 reference: their names and tickers.
 static COSMOS_NAMES: &[(&str, &[&str])] = &[
     ("cosmoshub-4", &["cosmos", "cosmoshub", "atom"]),
     ("osmosis-1", &["osmosis", "osmo"]),
     ("injective-1", &["injective", "inj"]),
 ];
 
-/// What people say of several chains, and what to say instead. None is guessed: the same address is
-/// another account on another of them.
-static SEVERAL: &[(&[&str], &str)] = &[
+/// Names used for several chains, and the unambiguous names. The parser never guesses: the same
+/// address is a different account on each of them.
+static AMBIGUOUS: &[(&[&str], &str)] = &[
     (&["bnb", "bnb chain", "binance", "binance coin"], "bsc or bnb-beacon"),
     (&["cro"], "cronos (eip155:25) or cosmos:crypto-org-chain-mainnet-1"),
     (&["hrc20"], "eip155:128 (Huobi ECO Chain) or eip155:1666600000 (Harmony)"),
     (&["omni"], "bitcoin (Omni Layer) or eip155:166 (Omni)"),
 ];
 
-/// Tokens whose ticker beside a network's name says nothing of the chain, `USDT (TRC20)`: stablecoins,
-/// which stand on many. Wrapped coins are left out, since `WBTC-BTC` is a pair that is traded.
+/// Stablecoins, whose ticker next to a network's name does not identify the chain: `USDT (TRC20)`.
+/// Wrapped coins are left out, since `WBTC-BTC` is a trading pair.
 pub(crate) static STABLECOINS: &[&str] =
     &["usdt", "tether", "usdc", "dai", "busd", "tusd", "usdd", "usdp", "pyusd"];
 
-/// The standards behind which a token may stand without brackets, `TRC20-USDT`. Behind other names it
-/// makes a pair that is traded, `BTC-USDT`, which names no chain.
+/// Standards that a token may follow without brackets: `TRC20-USDT`. After other names it makes a
+/// trading pair, `BTC-USDT`, which names no chain.
 static STANDARDS: &[&str] = &["erc20", "bep20", "bep2", "trc20", "trc10", "spl"];
 
 /// Chains whose own coin has the name of another chain, and that coin (`nativeCurrency` of
-/// <https://github.com/ethereum-lists/chains>). In brackets behind such a chain, `Optimism (ETH)`, it is
-/// the coin that is sent there. Before the brackets it may be the chain that is left, `ETH (Optimism)`,
-/// and the other chain's full name or standard is no coin, `Optimism (ERC20)`: both stay refused.
+/// <https://github.com/ethereum-lists/chains>). In brackets after such a chain, `Optimism (ETH)`,
+/// it is the coin being sent. Two forms stay rejected: `ETH (Optimism)`, where it may be the source
+/// chain, and `Optimism (ERC20)`, where a full name or standard is not a coin.
 static COINS: &[(u64, &str)] = &[
     (10, "eth"),
     (56, "bnb"),
@@ -155,23 +157,21 @@ static COINS: &[(u64, &str)] = &[
     (534352, "eth"),
 ];
 
-/// Words behind a name that add nothing to it.
+/// Words after a name that add nothing to it.
 static NETWORK_WORDS: &[&str] = &["network", "mainnet", "chain", "blockchain"];
 
-/// What a text names.
 #[derive(Clone, PartialEq)]
 pub(super) enum Found {
-    /// A chain.
     Chain(Chain),
-    /// Several; what to say instead.
+    /// Several chains; the unambiguous names.
     Several(&'static str),
-    /// None that is known by name.
+    /// No known name.
     None,
 }
 
-/// The chain of a CAIP-2 id as it stands, or of a name or ticker. Exchanges write a network as a name
-/// with its token standard, `Tron (TRC20)` or `ERC20 / Ethereum`: all must name the same chain. A token
-/// or the chain's own coin beside it is left out.
+/// Finds the chain of a CAIP-2 id, name or ticker. Exchanges write a network as a name with its
+/// token standard, `Tron (TRC20)` or `ERC20 / Ethereum`: all parts must name the same chain. A
+/// token or the chain's own coin next to it is ignored.
 pub(super) fn find(text: &str) -> Found {
     if text.contains(':') {
         let known =
@@ -197,14 +197,14 @@ pub(super) fn find(text: &str) -> Found {
     }
 }
 
-/// The chain that all names between slashes name.
+/// Finds the chain that all names between slashes share.
 fn find_alike(text: &str) -> Found {
     let mut found = text.split('/').map(find_beside_token);
     let first = found.next().unwrap_or(Found::None);
     if found.all(|other| other == first) { first } else { Found::None }
 }
 
-/// The chain of a name before which a token stands, or of a standard behind which one does.
+/// Finds the chain of a name after a token, or of a standard before one.
 fn find_beside_token(text: &str) -> Found {
     let text = text.trim();
     match (text.split_once(is_gap), text.rsplit_once(is_gap)) {
@@ -216,7 +216,7 @@ fn find_beside_token(text: &str) -> Found {
     }
 }
 
-/// The chain of a name, without the words behind it that add nothing, unless a name has them.
+/// Finds the chain of a name, without trailing network words unless a name has them.
 fn find_network(text: &str) -> Found {
     let mut name = text.trim();
     loop {
@@ -237,16 +237,16 @@ fn find_name(text: &str) -> Found {
     BY_NAME.get(folded(text).collect::<String>().as_str()).cloned().unwrap_or(Found::None)
 }
 
-/// The tables by their folded names: the ticker of every row of a list is looked up.
+/// The tables by folded name: the ticker of every list row is looked up.
 static BY_NAME: LazyLock<HashMap<String, Found>> = LazyLock::new(|| {
     let evm = EVM_NAMES.iter().map(|(id, names)| (*names, Found::Chain(Chain::Evm(*id))));
     let known = NAMES.iter().map(|(chain, names)| (*names, Found::Chain(chain.clone())));
     let cosmos = COSMOS_NAMES
         .iter()
         .map(|(reference, names)| (*names, Found::Chain(Chain::Cosmos((*reference).into()))));
-    let several = SEVERAL.iter().map(|(names, which)| (*names, Found::Several(which)));
+    let several = AMBIGUOUS.iter().map(|(names, which)| (*names, Found::Several(which)));
     let mut by_name = HashMap::new();
-    // Where a name stood twice, the first would count; a test holds that none does.
+    // A test ensures that no name occurs twice.
     for (names, found) in evm.chain(known).chain(cosmos).chain(several) {
         for name in names {
             by_name.entry(folded(name).collect()).or_insert_with(|| found.clone());
@@ -259,7 +259,7 @@ fn is_one_of(text: &str, names: &[&str]) -> bool {
     names.iter().any(|name| folded(name).eq(folded(text)))
 }
 
-/// The characters that count: in lower case, without blanks, `-` and `_`.
+/// The significant characters: lower case, without blanks, `-` and `_`.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|c| !is_gap(*c)).map(|c| c.to_ascii_lowercase())
 }
@@ -304,7 +304,7 @@ mod tests {
                 assert_eq!(name.parse(), Ok(Chain::Cosmos((*reference).into())), "{name}");
             }
         }
-        for name in SEVERAL.iter().flat_map(|(names, _)| *names) {
+        for name in AMBIGUOUS.iter().flat_map(|(names, _)| *names) {
             once(name);
             assert!(name.parse::<Chain>().is_err(), "{name}");
         }

@@ -1,5 +1,4 @@
-//! Gaps: places of a chain that are known not to be wholly understood, and the bound on how many are
-//! kept apart.
+//! Gaps: parts of a chain that are known to be incomplete, and the bound on their number.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::transfer::{MovementKind, Transfer, TxId};
 
-/// The most gaps that are kept apart of a chain. One more joins the two nearest of one kind and class,
-/// with all that lies between: an overflow widens a gap and drops none.
+/// The maximum number of gaps per chain. At the bound, the two nearest of one kind and class are
+/// joined with everything between: an overflow widens a gap and drops none.
 pub const MAX_GAPS: usize = 1024;
 
-/// Where something reaches: blocks, or for data without positions a span of time (Unix seconds).
+/// An extent of blocks, or of time (Unix seconds) for data without positions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Extent {
     /// Heights, both ends included.
@@ -23,14 +22,14 @@ pub enum Extent {
 }
 
 impl Extent {
-    /// The numbers, whatever they are.
+    /// Returns the range, whether of heights or times.
     pub fn span(&self) -> &RangeInclusive<u64> {
         match self {
             Self::Heights(span) | Self::Times(span) => span,
         }
     }
 
-    /// Whether it holds the whole of another of the same sort.
+    /// Returns true if it contains all of another extent of the same sort.
     pub fn holds(&self, other: &Self) -> bool {
         let (outer, inner) = (self.span(), other.span());
         self.is_time() == other.is_time()
@@ -62,27 +61,26 @@ impl fmt::Display for Extent {
     }
 }
 
-/// Why a place is not wholly understood. The order is part of the stored form.
+/// Why a part of a chain is incomplete. The order is part of the stored form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum GapCause {
-    /// A row could not be understood.
+    /// A row could not be parsed.
     Rejected,
-    /// A row could not be understood, nor where it stands (the gap is the reach of its file), or
-    /// nor of which kind it is (there is a gap of each).
+    /// A row could not be parsed, and its place or kind is unknown. Without a place, the gap covers
+    /// its whole file; without a kind, each kind has a gap.
     Unreadable,
     /// An import stopped within this block.
     Stopped,
-    /// A batch with rows of this block was refused.
+    /// A batch with rows of this block was rejected.
     Refused,
-    /// Transactions whose inputs or outputs name nobody though somebody could be named, or transfers
-    /// of account chains that do not name who paid or was paid.
+    /// Transactions whose inputs or outputs name no holder although they could, or account
+    /// transfers without a sender or receiver.
     Unnamed,
-    /// Blocks of two hashes stand at one height.
+    /// Two blocks with different hashes exist at one height.
     Fork,
 }
 
 impl GapCause {
-    /// Every cause.
     pub const ALL: [Self; 6] =
         [Self::Rejected, Self::Unreadable, Self::Stopped, Self::Refused, Self::Unnamed, Self::Fork];
 
@@ -99,39 +97,37 @@ impl GapCause {
     }
 }
 
-/// Which row, or block, a gap is about. The order is part of the stored form.
+/// The row or block of a gap. The order is part of the stored form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum GapPlace {
-    /// A movement of a transaction: its place in it, where that could be read.
+    /// A movement of a transaction, and its index in it if that could be read.
     Transaction(TxId, Option<u32>),
-    /// A transaction's index in the block, and the movement's place in it.
+    /// A transaction's index in the block, and the movement's index in the transaction.
     Index(u32, u32),
     /// The hash of the block that came second.
     Block([u8; 32]),
-    /// So many rows of the extent.
+    /// A number of rows of the extent.
     Rows(u64),
 }
 
-/// A place of a chain that is known not to be wholly understood.
+/// A part of a chain that is known to be incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gap {
     /// The kind of movement that may be missing.
     pub kind: MovementKind,
-    /// Where.
     pub extent: Extent,
-    /// Why.
     pub cause: GapCause,
-    /// What would close it; `None` where none is known, or where several were joined.
+    /// What would close it; `None` if unknown, or if several gaps were joined.
     pub place: Option<GapPlace>,
 }
 
 impl Gap {
-    /// So many rows of the extent that do not name who paid or was paid.
+    /// Creates a gap for `rows` rows of the extent without a sender or receiver.
     pub fn unnamed(kind: MovementKind, extent: Extent, rows: u64) -> Self {
         Self { kind, extent, cause: GapCause::Unnamed, place: Some(GapPlace::Rows(rows)) }
     }
 
-    /// Whether a row that was understood closes the gap: the one that it is about, and no other.
+    /// Returns true if a parsed row closes the gap: it must be the very row of the gap.
     pub fn ends_with(&self, row: &Transfer) -> bool {
         if self.kind != row.kind() || !self.extent.holds_row(row) {
             return false;
@@ -139,7 +135,7 @@ impl Gap {
         match (&self.place, self.cause) {
             (_, GapCause::Fork) => false,
             (Some(GapPlace::Transaction(tx, index)), _) => {
-                // On a UTXO chain the whole transaction is one row.
+                // On a UTXO chain one row is the whole transaction.
                 let is_place = match index {
                     None => self.kind == MovementKind::Utxo,
                     index => row.index_in_tx() == *index,
@@ -153,20 +149,20 @@ impl Gap {
         }
     }
 
-    /// Whether an import that declares the extent and kind, and of which every row was understood,
-    /// closes it: where no row is known that would.
+    /// Returns true if an import of the extent and kind without rejected rows closes the gap: no
+    /// single row would.
     pub fn ends_with_clean_import(&self) -> bool {
         match self.cause {
             GapCause::Rejected | GapCause::Stopped | GapCause::Refused => !self.has_row(),
-            // Of a row whose kind is not known, only one of its gaps ends with it.
+            // If the row's kind is unknown, only one of its gaps closes with it.
             GapCause::Unreadable => true,
-            // Counted rows close it one by one.
+            // Each counted row closes its own part.
             GapCause::Unnamed => self.place.is_none(),
             GapCause::Fork => false,
         }
     }
 
-    /// Whether it is about one row, which could be told from others.
+    /// Returns true if the gap belongs to one identifiable row.
     fn has_row(&self) -> bool {
         match &self.place {
             Some(GapPlace::Transaction(_, index)) => {
@@ -177,7 +173,7 @@ impl Gap {
         }
     }
 
-    /// What is left of it below a height; `None` where nothing is. Spans of time stay.
+    /// Returns the part of the gap below a height; `None` if empty. Spans of time stay.
     pub fn below(self, height: u64) -> Option<Self> {
         let Extent::Heights(span) = &self.extent else { return Some(self) };
         let (from, to) = span.clone().into_inner();
@@ -187,11 +183,11 @@ impl Gap {
         if to < height {
             return Some(self);
         }
-        // How many of the rows it counts are left is not known.
+        // The number of counted rows below the height is unknown.
         Some(Self { extent: Extent::Heights(from..=height - 1), place: None, ..self })
     }
 
-    /// Gaps that may be joined: of one kind and sort, which end in the same ways.
+    /// The class within which gaps may be joined: same kind, sort and cause.
     fn class(&self) -> (MovementKind, bool, bool, GapCause) {
         let open = self.ends_with_clean_import();
         let cause = if open { GapCause::Rejected } else { self.cause };
@@ -216,8 +212,8 @@ impl Gap {
     }
 }
 
-/// Adds a gap that is not known yet; counted rows to those that are. Beyond [`MAX_GAPS`] two are
-/// joined.
+/// Adds a gap unless it is known; counted rows are added to an existing count. Beyond [`MAX_GAPS`]
+/// two gaps are joined.
 pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
     if let Some(GapPlace::Rows(more)) = gap.place {
         let counts = |known: &&mut Gap| {
@@ -225,7 +221,7 @@ pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
         };
         match gaps.iter_mut().find(counts) {
             Some(Gap { place: Some(GapPlace::Rows(rows)), .. }) => return *rows += more,
-            // How many were missing is not known any more.
+            // The number of missing rows is no longer known.
             Some(_) => return,
             None => {}
         }
@@ -246,7 +242,7 @@ pub fn add_gap(gaps: &mut Vec<Gap>, gap: Gap) {
     }
 }
 
-/// Takes rows that are understood now off the gap that counts them.
+/// Subtracts rows that have been parsed from the gap that counts them.
 pub fn subtract_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
     let Some(GapPlace::Rows(fewer)) = gap.place else { return };
     let counts = |known: &Gap| {
@@ -261,8 +257,8 @@ pub fn subtract_rows(gaps: &mut Vec<Gap>, gap: &Gap) {
     }
 }
 
-/// Joins gaps of one class, those that lie nearest to each other, until there are no more than `most`
-/// or none can be joined. All at once: one by one, a batch of many would take a sort for each.
+/// Joins the nearest gaps of one class until at most `most` remain or none can be joined. All at
+/// once, because joining one by one would sort once per gap.
 pub fn join_nearest(gaps: &mut Vec<Gap>, most: usize) {
     gaps.sort_by_cached_key(|gap| {
         let (start, end) = gap.extent.span().clone().into_inner();
@@ -278,7 +274,7 @@ pub fn join_nearest(gaps: &mut Vec<Gap>, most: usize) {
         let count = (gaps.len() - most).min(distances.len());
         let Some(last) = count.checked_sub(1) else { return };
         let (nearer, &mut farthest, _) = distances.select_nth_unstable(last);
-        // Of pairs as far from each other as the last, so many.
+        // How many pairs at exactly the last distance are joined.
         let mut as_far = count - nearer.iter().filter(|it| **it < farthest).count();
         let mut joined: Vec<Gap> = Vec::with_capacity(gaps.len());
         for gap in gaps.drain(..) {

@@ -1,15 +1,13 @@
-//! Spans of whole numbers (heights, times): sets as ascending ranges that neither touch nor overlap.
+//! Sets of whole numbers (heights, times), as ascending ranges that neither touch nor overlap.
 
 use std::ops::RangeInclusive;
 
-/// The most spans that are kept. Where there are more, the lowest are forgotten: what they hold then
-/// counts as not covered.
+/// The maximum number of spans. Beyond it the lowest are dropped and count as not covered.
 pub const MAX_SPANS: usize = 8192;
 
-/// A set of numbers.
 pub type Spans = Vec<RangeInclusive<u64>>;
 
-/// The numbers of both: `a` and `b` ascend by their starts. The highest [`MAX_SPANS`] of them.
+/// Returns the union; `a` and `b` ascend by their starts. Keeps the highest [`MAX_SPANS`] spans.
 pub fn union(a: &[RangeInclusive<u64>], b: &[RangeInclusive<u64>]) -> Spans {
     let mut spans: Spans = Vec::with_capacity(a.len() + b.len());
     let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
@@ -32,7 +30,7 @@ pub fn union(a: &[RangeInclusive<u64>], b: &[RangeInclusive<u64>]) -> Spans {
     spans
 }
 
-/// The numbers of `spans` that `without` does not hold; both ascend and do not overlap.
+/// Returns the numbers of `spans` that are not in `without`; both ascend and do not overlap.
 pub fn difference(spans: &[RangeInclusive<u64>], without: &[RangeInclusive<u64>]) -> Spans {
     let mut left = Vec::new();
     for span in spans {
@@ -50,19 +48,19 @@ pub fn difference(spans: &[RangeInclusive<u64>], without: &[RangeInclusive<u64>]
     left
 }
 
-/// Whether `spans` hold every number of `span`.
-pub fn hold(spans: &[RangeInclusive<u64>], span: &RangeInclusive<u64>) -> bool {
+/// Returns true if `spans` contain every number of `span`.
+pub fn contain(spans: &[RangeInclusive<u64>], span: &RangeInclusive<u64>) -> bool {
     let at = spans.partition_point(|known| known.end() < span.start());
     spans.get(at).is_some_and(|known| known.start() <= span.start() && span.end() <= known.end())
 }
 
-/// What of `spans` lies below `height`.
+/// Returns the part of `spans` below `height`.
 pub fn below(spans: &[RangeInclusive<u64>], height: u64) -> Spans {
     let kept = spans.iter().take_while(|span| *span.start() < height);
     kept.map(|span| *span.start()..=(*span.end()).min(height - 1)).collect()
 }
 
-/// The spans that hold `heights`, in any order.
+/// Returns the spans of `heights`, which may be in any order.
 pub fn spans_from(mut heights: Vec<u64>) -> Spans {
     heights.sort_unstable();
     heights.dedup();
@@ -104,7 +102,7 @@ mod tests {
             prop_assert!(apart(&left));
             prop_assert_eq!(heights(&left), &want_a - &want_b);
             let span = cut.min(50)..=cut;
-            prop_assert_eq!(hold(&of_a, &span), span.clone().all(|n| want_a.contains(&n)));
+            prop_assert_eq!(contain(&of_a, &span), span.clone().all(|n| want_a.contains(&n)));
             let want: BTreeSet<u64> = want_a.into_iter().filter(|height| *height < cut).collect();
             prop_assert_eq!(heights(&below(&of_a, cut)), want);
         }

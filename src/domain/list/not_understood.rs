@@ -1,16 +1,16 @@
-//! What of a list version is not understood as addresses. Decides nothing.
+//! Rows of a list version that could not be parsed as addresses.
 
 use serde::{Deserialize, Serialize};
 
-/// What of a list version is not understood, as far as it matters.
+/// Rows of a list version that could not be parsed as addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotUnderstood {
-    /// How many rows are not understood and not accepted, where that is more than the gate lets
-    /// pass; else 0.
+    /// Number of unparsed rows that are not accepted, if the quarantine gate rejects that many;
+    /// otherwise 0.
     pub beyond_gate: u64,
-    /// Rows that an operator accepted as they are, each by the first eight bytes of SHA-256 over its
+    /// Rows that an operator accepted unparsed, each as the first eight bytes of SHA-256 over its
     /// key, ascending.
     pub accepted: Vec<u64>,
-    /// Why they were accepted last; empty where none were.
+    /// The reason of the last acceptance; empty if there was none.
     pub reason: String,
 }

@@ -1,26 +1,24 @@
-//! A list file as read, before anything is known of the list that it belongs to, and what was left
-//! out of it.
+//! A list file as parsed, before it is compared with the loaded list, and what the reader skipped.
 
 use jiff::civil::Date;
 
 use super::{Party, RowFacts, RowKey};
 
-/// A list file as read, in canonical order whatever the file's: what `source` gives and
-/// `publication` takes.
+/// A parsed list file in canonical order, whatever the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadList {
-    /// The day of publication that the file states.
+    /// The publication day stated in the file.
     pub published: Option<Date>,
-    /// The parties that have addresses, by uid, each once.
+    /// The parties with addresses, by uid, each once.
     pub parties: Vec<Party>,
     /// The rows, by key, each once.
     pub rows: Vec<(RowKey, RowFacts)>,
-    /// Rows that repeated an earlier row's key and were folded into it.
+    /// Rows that repeated an earlier key and were merged into it.
     pub duplicates: u64,
 }
 
 impl ReadList {
-    /// Returns how many bytes of text its rows and parties have.
+    /// Returns the number of bytes of text in its rows and parties.
     pub fn text(&self) -> usize {
         let rows = self.rows.iter().map(|(key, facts)| {
             let key = key.party_uid.len() + key.address.len() + key.ticker.len();
@@ -34,46 +32,44 @@ impl ReadList {
     }
 }
 
-/// What a list file was taken for.
+/// How a list file was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileReport {
-    /// Its format, named or told from the content: `ofac-advanced`, ...
+    /// Its format, given or detected: `ofac-advanced`, ...
     pub format: &'static str,
-    /// How it is compressed (`gzip`, ...); `None`: it is not.
+    /// Its compression (`gzip`, ...), if any.
     pub packing: Option<&'static str>,
-    /// Rows that were read, repeated ones among them.
+    /// Rows that were read, including repeated ones.
     pub rows: u64,
-    /// Parties that have rows.
     pub parties: u64,
-    /// The day of publication that the file states.
+    /// The publication day stated in the file.
     pub published: Option<Date>,
-    /// What was left out, or read with a doubt.
+    /// What was skipped, or read with a doubt.
     pub notes: Vec<FileNote>,
 }
 
 /// Why a note was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NoteKind {
-    /// Values of a type that looks like one of addresses and is not known. They are rows, whose
-    /// ticker names the type.
+    /// Values of an unknown type that resembles addresses. They become rows, whose ticker names the
+    /// type.
     UnknownType,
-    /// Entries that should have an address and have none. They are left out.
+    /// Entries without the address that they should have. They are skipped.
     NoAddress,
-    /// Entries of a kind that has no addresses. They are passed by.
+    /// Entries of a kind without addresses. They are skipped.
     NotAddresses,
-    /// Fields that this program has no place for. Their values are left out.
+    /// Unsupported fields. Their values are dropped.
     UnknownField,
 }
 
-/// Something that was left out of a file, or read with a doubt.
+/// Something that was skipped in a file, or read with a doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileNote {
-    /// Why.
     pub kind: NoteKind,
-    /// What: a type, a field, or what the entries are called.
+    /// A type, a field, or the name of the entries.
     pub subject: String,
-    /// How many values or entries.
+    /// Number of values or entries.
     pub count: u64,
-    /// The beginnings of the first of them; empty where the subject says it all.
+    /// The beginnings of the first examples; empty if the subject is enough.
     pub examples: Vec<String>,
 }

@@ -1,10 +1,10 @@
-//! Old publications put into the past of a list: what would be known had each been loaded in its
+//! Backfill: inserts old publications into the past of a list, as if each had been loaded in its
 //! time. Pure: no clock, no file, no storage.
 //!
-//! The store keeps no publications, only what each changed. So the publications that are known are
-//! made anew from the rows as they stand, backwards through the changes, and then all of them, the old
-//! files among them, are merged in the order of their days, without gates. What stands now stays as
-//! it is; only since when and until when rows stood is other, and rows are new that stood once.
+//! The store keeps only the changes of each publication. So the known publications are
+//! reconstructed from the current rows, backwards through the changes. Then all of them, old files
+//! included, are replayed in the order of their days, without gates. The listed rows stay the same;
+//! only their periods change, and formerly listed rows are added.
 
 mod known;
 mod reconstruct;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use self::reconstruct::made;
-use self::replay::{Known, Walk};
+use self::reconstruct::reconstruct;
+use self::replay::{Replay, StoredPublication};
 use super::merge::merge_parties;
 use super::{Baseline, Gates, Mark, count, digest, unique};
 use crate::domain::address::Reading;
@@ -30,92 +30,80 @@ pub use known::{
     BackfillRecord, BackfilledChange, History, KnownOrigin, KnownPublication, known_publications,
 };
 
-/// The most rows times publications that are merged: some seconds of work.
+/// The maximum of rows times publications to merge: some seconds of work.
 const MAX_STEPS: usize = 100_000_000;
 
-/// An old publication to put into the past.
+/// An old publication to insert.
 #[derive(Clone, Debug)]
 pub struct OldFile {
     /// The file's name, for the record.
     pub name: String,
-    /// What it says, with its day of publication.
+    /// Its content, with its publication day.
     pub list: ReadList,
 }
 
 /// The circumstances of a backfill.
 #[derive(Clone, Copy, Debug)]
 pub struct BackfillContext<'a> {
-    /// Now.
     pub now: Timestamp,
-    /// The number of the version that comes of it.
+    /// The number of the resulting version.
     pub next_version: u64,
-    /// The limits: only the window of the shrink gate matters.
+    /// The limits; only the window of the shrink gate is used.
     pub gates: &'a Gates,
 }
 
-/// What became of a file.
+/// The outcome of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileOutcome {
-    /// Its name.
     pub name: String,
-    /// Its day of publication.
     pub published: Date,
-    /// How many rows it has.
+    /// Its number of rows.
     pub rows: u64,
-    /// Whether a publication of its day with the same rows was known already.
+    /// True if a publication of its day with the same rows was already known.
     pub was_known: bool,
-    /// How many rows the publication after it has.
+    /// The number of rows of the next publication.
     pub next_rows: u64,
-    /// How many of those it lacks: many where it is not whole, and then they count as not listed on its
-    /// day.
+    /// How many of those it lacks. A high number suggests an incomplete file, whose missing rows
+    /// count as not listed on its day.
     pub lacks: u64,
 }
 
-/// What a backfill did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backfilled {
-    /// The list with the new version; `None` where every file was known already.
+    /// The list with the new version; `None` if every file was already known.
     pub state: Option<ListState>,
-    /// The list's changes from its first publication on, in the order of publications.
+    /// The list's changes since its first publication, in the order of publications.
     pub changes: Vec<BackfilledChange>,
-    /// What became of the files, by day.
+    /// The outcomes of the files, by day.
     pub files: Vec<FileOutcome>,
-    /// How many rows are known now that stand no longer and were never seen before.
+    /// The number of added rows: no longer listed, and never seen before.
     pub rows_found: u64,
-    /// How many rows that were known stood at other times than was thought.
+    /// The number of known rows whose listing periods changed.
     pub rows_redated: u64,
 }
 
-/// Why a backfill was refused. Nothing changes then.
+/// Why a backfill was rejected. Nothing changes then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackfillRefused {
-    /// No day of publication.
-    #[error("{name}: the file does not say when it was published, and no day was given with it")]
-    Undated {
-        /// The file.
-        name: String,
-    },
-    /// No row that is understood: another format, or an error page.
+    #[error("{name}: the file does not state its publication day: give one with it")]
+    Undated { name: String },
+    /// No row could be parsed: another format, or an error page.
     #[error(
         "{name}: none of its {rows} rows is an address; it would end every listing in its time"
     )]
     NothingUnderstood {
-        /// The file.
         name: String,
         /// How many rows there are.
         rows: usize,
     },
-    /// Not older than what stands.
+    /// Not older than the current publication.
     #[error(
         "{name}: published on {day}, and list {id} stands as of {latest}: only older publications can \
          be put into its past"
     )]
     NotOlder {
-        /// The file.
         name: String,
-        /// The list.
         id: ListId,
-        /// The file's day.
         day: Date,
         /// The day of the last publication that is known.
         latest: Date,
@@ -126,47 +114,34 @@ pub enum BackfillRefused {
          two came first is not: leave one out"
     )]
     SameDay {
-        /// The file.
         name: String,
-        /// Its day.
         day: Date,
-        /// Where the other came from.
+        /// Provenance of the other one.
         known: String,
     },
-    /// The source was looked at after its day, and said otherwise.
+    /// The source was checked after its day, and had other rows.
     #[error(
         "{name}: published on {day}, but the source of list {id} was looked at later, before its next \
          publication, and said otherwise: the file is not what stood then"
     )]
-    Contradicted {
-        /// The file.
-        name: String,
-        /// The list.
-        id: ListId,
-        /// The file's day.
-        day: Date,
-    },
+    Contradicted { name: String, id: ListId, day: Date },
     /// The list has too many rows and publications to merge them again.
     #[error(
         "list {id}: {publications} publications of up to {rows} rows are too many to merge again"
     )]
     TooMuch {
-        /// The list.
         id: ListId,
-        /// How many publications are known, with those of the files.
+        /// Number of known publications and files.
         publications: usize,
-        /// How many rows the list and the files have.
+        /// Number of rows of the list and the files.
         rows: usize,
     },
-    /// Something stands after the walk that does not stand now.
-    #[error("list {id}: its past cannot be told anew from what the store keeps of it")]
-    Inconsistent {
-        /// The list.
-        id: ListId,
-    },
+    /// The replay does not reproduce the current list.
+    #[error("list {id}: its history cannot be reconstructed from the stored changes")]
+    Inconsistent { id: ListId },
 }
 
-/// Puts `files` into the past of the list that stands as `current`.
+/// Inserts `files` into the past of the list `current`.
 pub fn backfill(
     current: &ListState,
     history: &History,
@@ -175,31 +150,35 @@ pub fn backfill(
 ) -> Result<Backfilled, BackfillRefused> {
     let seen = last_seen(current, history);
     let publications: Vec<_> = history.publications.iter().chain(seen.as_ref()).collect();
-    let made = made(current, publications.iter().map(|(_, changes)| &changes[..]));
-    let known: Vec<Known<'_>> = publications
+    let reconstructed = reconstruct(current, publications.iter().map(|(_, changes)| &changes[..]));
+    let known: Vec<StoredPublication<'_>> = publications
         .into_iter()
-        .zip(made)
-        .map(|((publication, changes), made)| Known { publication, changes, made })
+        .zip(reconstructed)
+        .map(|((publication, changes), reconstructed)| StoredPublication {
+            publication,
+            changes,
+            reconstructed,
+        })
         .collect();
     let files = in_order(current, &known, files)?;
     bound(current, known.len(), &files)?;
-    let walk = Walk::over(&known, &files)?;
+    let replay = Replay::run(&known, &files)?;
     let mut done = Backfilled {
         state: None,
         changes: Vec::new(),
-        files: files.iter().enumerate().map(|(place, file)| walk.outcome(place, file)).collect(),
+        files: files.iter().enumerate().map(|(place, file)| replay.outcome(place, file)).collect(),
         rows_found: 0,
         rows_redated: 0,
     };
     if done.files.iter().all(|file| file.was_known) {
         return Ok(done);
     }
-    let rows = redate(current, history, &walk.rows, &mut done)?;
+    let rows = redate(current, history, &replay.rows, &mut done)?;
     let named: BTreeSet<&str> =
         rows.iter().filter(|row| row.is_listed()).map(|row| row.key.party_uid.as_str()).collect();
     let standing: Vec<_> =
         current.parties.iter().filter(|party| named.contains(party.uid.as_str())).collect();
-    let walked: Vec<_> = walk.parties.iter().collect();
+    let walked: Vec<_> = replay.parties.iter().collect();
     let (parties, _) = merge_parties(&current.parties, &walked);
     let (parties, _) = merge_parties(&parties, &standing);
     let counts = count(&rows, current.version.counts.duplicates);
@@ -212,12 +191,13 @@ pub fn backfill(
         standing: standing.clone(),
         rows_loaded_at,
         rows_force_reason: current.version.rows_force_reason().to_owned(),
-        publications: walk.told.iter().map(|told| told.publication.clone()).collect(),
+        publications: replay.publications.iter().map(|it| it.publication.clone()).collect(),
     };
-    let uncovered = uncovered(&current.version.id, &current.version.uncovered, &walk.told)?;
+    let uncovered =
+        uncovered(&current.version.id, &current.version.uncovered, &replay.publications)?;
     let version = ListVersion {
         version: context.next_version,
-        first_published: walk.told.first().and_then(|first| first.publication.published),
+        first_published: replay.publications.first().and_then(|first| first.publication.published),
         uncovered,
         loaded_at: context.now,
         provenance: Provenance::Backfill(Box::new(backfill_record)),
@@ -225,7 +205,7 @@ pub fn backfill(
         counts,
         ..current.version.clone()
     };
-    done.changes = walk.told.into_iter().zip(0..).flat_map(place_changes).collect();
+    done.changes = replay.publications.into_iter().zip(0..).flat_map(place_changes).collect();
     done.state = Some(ListState {
         version,
         check: current.check.clone(),
@@ -236,22 +216,24 @@ pub fn backfill(
     Ok(done)
 }
 
-/// A publication with what it changed.
+/// A publication with its changes.
 #[derive(Debug)]
-struct Told {
+struct ReplayedPublication {
     publication: KnownPublication,
     changes: Vec<ListingChange>,
-    /// Whether it is put into the past only now.
+    /// True if this backfill adds it.
     is_new: bool,
-    /// Whether it was known and said what the one before it said, when it came: it was a look.
+    /// True if it was known and unchanged from the one before when it arrived: it was a check only.
     was_look: bool,
 }
 
-fn place_changes((told, place): (Told, u32)) -> impl Iterator<Item = BackfilledChange> {
-    told.changes.into_iter().map(move |change| (place, change))
+fn place_changes(
+    (publication, place): (ReplayedPublication, u32),
+) -> impl Iterator<Item = BackfilledChange> {
+    publication.changes.into_iter().map(move |change| (place, change))
 }
 
-/// A file whose day is known and whose rows stand in order, each once.
+/// A file with a known day, and with rows in order, each once.
 #[derive(Debug)]
 struct Dated {
     name: String,
@@ -260,8 +242,8 @@ struct Dated {
     digest: [u8; 32],
 }
 
-/// The latest publication that was seen, if it is later than the last that made a version: it said
-/// the same.
+/// Returns the latest publication seen, if it is later than the last version: its content was the
+/// same.
 fn last_seen(
     current: &ListState,
     history: &History,
@@ -279,10 +261,10 @@ fn last_seen(
     (last.published < Some(day) && last.ends < day).then(|| (publication, Vec::new()))
 }
 
-/// The files by day, each with rows, and older than what stands.
+/// Sorts the files by day. Each has rows and is older than the current publication.
 fn in_order(
     current: &ListState,
-    known: &[Known<'_>],
+    known: &[StoredPublication<'_>],
     files: Vec<OldFile>,
 ) -> Result<Vec<Dated>, BackfillRefused> {
     let latest = known.iter().map(|known| known.publication.ends).max();
@@ -309,7 +291,7 @@ fn in_order(
     Ok(dated)
 }
 
-/// That the publications can be merged in bounded time.
+/// Fails if the publications cannot be merged in bounded time.
 fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), BackfillRefused> {
     let rows = current.rows.len() + files.iter().map(|file| file.list.rows.len()).sum::<usize>();
     let publications = known + files.len();
@@ -320,8 +302,8 @@ fn bound(current: &ListState, known: usize, files: &[Dated]) -> Result<(), Backf
     Err(BackfillRefused::TooMuch { id, publications, rows })
 }
 
-/// The rows of `current`, each with the periods that the walk over all publications gave it, and
-/// those that only the files have.
+/// Returns the rows of `current` with the listing periods of the replay, and the rows that only the
+/// files have.
 fn redate(
     current: &ListState,
     history: &History,
@@ -343,7 +325,7 @@ fn redate(
         }
         done.rows_redated += u64::from(row.periods != old.periods);
         if !row.is_listed() {
-            // A file may be the last that says something of it.
+            // The file may be the last publication of the row.
             row.facts.clone_from(&new.facts);
         }
         rows.push(row);
@@ -359,7 +341,8 @@ fn redate(
     Ok(rows)
 }
 
-/// The rows that were updated by programs of schema 4 and older, which did not record what was other.
+/// Returns the rows updated by programs of schema 4 and older, which did not record the changed
+/// fields.
 fn unrecorded(history: &History) -> BTreeSet<&RowKey> {
     let changes = history.publications.iter().flat_map(|(_, changes)| changes);
     let is_unrecorded =
@@ -367,7 +350,7 @@ fn unrecorded(history: &History) -> BTreeSet<&RowKey> {
     changes.filter(is_unrecorded).map(|change| &change.key).collect()
 }
 
-/// A start that the source dated stays where the walk gives a later one.
+/// Keeps a start dated by the source if the replay yields a later one.
 fn keep_dated_start(new: &mut [ListingPeriod], old: &[ListingPeriod]) {
     if let (Some(new), Some(old)) = (new.first_mut(), old.first())
         && old.basis == StartBasis::AddressDate
@@ -377,19 +360,21 @@ fn keep_dated_start(new: &mut [ListingPeriod], old: &[ListingPeriod]) {
     }
 }
 
-/// The spans in which nobody looked, with the files between them. `gaps` are those between the
-/// publications that were known before. A file that says otherwise than the source did when it was
-/// looked at after the file's day (by more than a day, as publications appear late) is refused.
+/// Returns the spans without a check, split by the files. `gaps` are those between the previously
+/// known publications. Rejects a file that contradicts a check of the source made after the file's
+/// day, by more than a day, since publications appear late.
 fn uncovered(
     id: &ListId,
     gaps: &[UncoveredSpan],
-    told: &[Told],
+    publications: &[ReplayedPublication],
 ) -> Result<Vec<UncoveredSpan>, BackfillRefused> {
     let mut all = gaps.to_vec();
-    // Until when the list was known before the publication.
+    // The last moment at which the list was known before the publication.
     let mut fresh: Option<Timestamp> = None;
     let (mut was_new, mut was_undated) = (false, false);
-    for (place, Told { publication, changes, is_new, .. }) in told.iter().enumerate() {
+    for (place, ReplayedPublication { publication, changes, is_new, .. }) in
+        publications.iter().enumerate()
+    {
         let begins = begin(publication.day);
         if was_new {
             all.retain(|gap| gap.until != publication.day);
@@ -415,11 +400,11 @@ fn uncovered(
             fresh = fresh.max(begins);
             continue;
         }
-        let next = told[place + 1..].iter().find(|next| !next.is_new);
+        let next = publications[place + 1..].iter().find(|next| !next.is_new);
         let gap = next.and_then(|next| gaps.iter().find(|gap| gap.until == next.publication.day));
         fresh = match (gap, next) {
             (Some(gap), _) => Some(gap.from),
-            // It was looked at until the next one came.
+            // It was checked until the next one arrived.
             (None, Some(next)) if !next.was_look && !was_undated => begin(next.publication.day),
             (None, _) => begin(publication.ends),
         };

@@ -1,13 +1,13 @@
-//! The cumulative shrink gate: how much of what a list held in the last days is gone. Pure: no clock,
-//! no storage.
+//! The cumulative shrink gate: limits how much of a list's recent content may be missing. Pure: no
+//! clock, no storage.
 //!
-//! A gate that looks at one publication alone is passed by many small cuts. So a list remembers
-//! *marks*: versions that were in force within [`Gates::shrink_window`], each with how many rows it
-//! held. A publication is within the gate if, for every mark and for the list as it stands, at most
-//! [`Gates::max_shrink`] of the rows that it held are gone. Rows that were added since do not make
-//! up for rows that are gone, and a list that was blown up first may lose no more of its old rows.
+//! A gate on single publications would let many small cuts pass. So a list keeps *marks*: versions
+//! in force within [`Gates::shrink_window`], each with its number of rows. A publication passes if
+//! at most [`Gates::max_shrink`] of the rows of every mark, and of the current list, are missing.
+//! Rows added since do not compensate for missing ones, and a list that was inflated first may lose
+//! no more of its old rows.
 //!
-//! Rows that a forced removal took are not counted: that removal makes a new beginning.
+//! Rows removed by force are not counted: a forced removal is a new beginning.
 
 use std::collections::BTreeMap;
 
@@ -21,60 +21,59 @@ use crate::domain::list::{ChangeKind, ListState, ListVersion, ListingChange, Row
 /// The longest [`Gates::shrink_window`].
 pub const MAX_SHRINK_WINDOW: SignedDuration = SignedDuration::from_hours(366 * 24);
 
-/// By how much a list must have grown since the last mark of the same day to be marked again. It
-/// bounds the marks of a day: 5 million rows are reached from one in 70 steps.
+/// Growth factor after which a list gets a further mark on the same day. It bounds the marks of a
+/// day: 5 million rows are reached from one in 70 steps.
 const GROWTH: (u64, u64) = (5, 4);
 
-/// A version that was in force, and how many rows stood on it.
+/// A version that was in force, with its number of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Its number.
     pub version: u64,
-    /// When it came in force.
+    /// When it came into force.
     pub at: Timestamp,
-    /// When the next version came in force; `None` while it is in force itself.
+    /// When the next version came into force; `None` for the current one.
     pub until: Option<Timestamp>,
-    /// How many rows stood on it.
+    /// Its number of listed rows.
     pub rows: u64,
 }
 
 impl Mark {
-    /// A version that comes in force.
+    /// Creates the mark of a new version.
     pub(super) fn new(version: u64, at: Timestamp, rows: u64) -> Self {
         Self { version, at, until: None, rows }
     }
 
-    /// Whether it was in force within `window` before `now`. Where a clock was set back, that is
-    /// sooner said of one that was not than the other way round.
+    /// Returns true if it was in force within `window` before `now`. If a clock was set back, errs
+    /// on the side of true.
     fn is_within(&self, window: SignedDuration, now: Timestamp) -> bool {
         let begins = now.checked_sub(window).unwrap_or(Timestamp::MIN);
         self.until.is_none_or(|until| until > begins)
     }
 }
 
-/// When a row came and went, where that was after the first mark.
+/// When a row came and went, if after the first mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowSpan {
-    /// The place of the row in [`ListState::rows`].
+    /// The index of the row in [`ListState::rows`].
     pub row: u32,
-    /// The version with which it first came; 0 where that was before the first mark.
+    /// The version that first had it; 0 if before the first mark.
     pub since: u64,
-    /// The version whose publication removed it without force; 0 where none did.
+    /// The version whose publication removed it without force; 0 if none did.
     pub gone: u64,
 }
 
-/// What the cumulative gate compares with.
+/// The reference of the cumulative gate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// In the order of their versions.
     pub marks: Vec<Mark>,
-    /// In the order of their rows; rows that stood on every mark, or on none, are left out.
+    /// In the order of their rows. Rows on every mark, or on none, are left out.
     pub spans: Vec<RowSpan>,
 }
 
 impl Baseline {
-    /// The baseline of a list of which none is stored: made of the versions that were in force
-    /// (in their order) and what they changed (in order). `rows` are those of the last version.
+    /// Builds the baseline of a list without a stored one, from the versions that were in force (in
+    /// order) and their changes (in order). `rows` are those of the last version.
     pub fn from_history<E>(
         versions: &[ListVersion],
         rows: &[Row],
@@ -94,7 +93,7 @@ impl Baseline {
         let from = marks.iter().position(is_within).unwrap_or(0);
         for (at, version) in versions.iter().enumerate().skip(from) {
             let mark = Mark { until: None, ..marks[at] };
-            // What the first mark changed was before it; what tells the past anew changes nothing.
+            // The changes of the first mark precede it; a backfill changes nothing.
             let is_retold = version.provenance.backfill_record().is_some();
             let changes =
                 if at == from || is_retold { Vec::new() } else { changes_of(version.version)? };
@@ -106,8 +105,8 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The baseline after a version that came of `before`: `rows` and `changes` are those of the
-    /// new version.
+    /// Returns the baseline after a version that follows `before`; `rows` and `changes` are those
+    /// of the new version.
     pub(super) fn after(
         before: Option<&ListState>,
         mark: Mark,
@@ -129,9 +128,8 @@ impl Baseline {
         baseline
     }
 
-    /// Where rows stand among `new` and what `changes` did to them in `version`. The rows of `old`
-    /// are among those of `new`, but for those that `rewritten` has under their new keys; all are
-    /// sorted by key.
+    /// Moves the spans to the rows `new` and applies the `changes` of `version`. The rows of `old`
+    /// are among `new`, except for those `rewritten` under new keys; all are sorted by key.
     fn spans_after(
         &self,
         (old, new, rewritten): (&[Row], &[Row], &BTreeMap<RowKey, usize>),
@@ -154,7 +152,7 @@ impl Baseline {
             }
             match changes.next_if(|change| change.key == row.key).map(|change| change.kind) {
                 Some(ChangeKind::Added) if is_old && span.gone > 0 => span.gone = 0,
-                // What came back counts from when it came first.
+                // A returning row counts from its first appearance.
                 Some(ChangeKind::Added) if is_old && row.periods.len() > 1 => {}
                 Some(ChangeKind::Added) => span.since = version,
                 Some(ChangeKind::Removed) => span.gone = version,
@@ -167,7 +165,7 @@ impl Baseline {
         spans
     }
 
-    /// Takes the mark of a new version, whose rows have `spans`.
+    /// Adds the mark of a new version, whose rows have `spans`.
     fn advance(
         &mut self,
         mark: Mark,
@@ -195,8 +193,7 @@ impl Baseline {
         self.spans.retain(|span| span.since > 0 || span.gone > 0);
     }
 
-    /// Keeps the first mark of each day (UTC), those that the list had grown to since, the largest
-    /// of all and the last.
+    /// Keeps the first mark of each day (UTC), those after growth, the largest and the last.
     fn thin(&mut self) {
         let largest = self.marks.iter().map(|mark| mark.rows).max().unwrap_or(0);
         let largest = self.marks.iter().position(|mark| mark.rows == largest);
@@ -217,8 +214,8 @@ impl Baseline {
         });
     }
 
-    /// Whether the list `state` stays within the gate if the rows for which `missing` says so (by
-    /// their places) go too.
+    /// Returns true if the list `state` stays within the gate without the rows selected by
+    /// `missing` (by index).
     pub(super) fn is_within(
         state: &ListState,
         missing: impl Fn(usize) -> bool,
@@ -232,16 +229,18 @@ impl Baseline {
         if marks.last().is_none_or(|mark| mark.version != state.version.version) {
             marks.push(mark_of(state));
         }
-        // Where each row begins and ends to be among the rows that are gone, by the marks.
+        // For each row, the range of marks for which it is missing.
         let mut steps = vec![0_i64; marks.len() + 1];
         let mut spans = baseline.spans.iter().peekable();
         for (place, row) in state.rows.iter().enumerate() {
             let span = spans.next_if(|span| span.row as usize == place);
             let (since, gone) = span.map_or((0, 0), |span| (span.since, span.gone));
-            let until = match row.is_listed() {
-                true if missing(place) => u64::MAX,
-                true => continue,
-                false => gone,
+            let until = if !row.is_listed() {
+                gone
+            } else if missing(place) {
+                u64::MAX
+            } else {
+                continue;
             };
             let place_of = |version: u64| marks.partition_point(|mark| mark.version < version);
             let (begin, end) = (place_of(since), place_of(until));
@@ -253,13 +252,13 @@ impl Baseline {
         let mut gone = 0;
         marks.iter().zip(steps).all(|(mark, step)| {
             gone += step;
-            // Written so that a gate that is no number lets nothing go.
+            // Phrased so that a gate of NaN allows nothing.
             gone as f64 <= gates.max_shrink * mark.rows as f64
         })
     }
 }
 
-/// The list as it stands.
+/// The mark of the current list.
 fn mark_of(state: &ListState) -> Mark {
     let rows = state.rows.iter().filter(|row| row.is_listed()).count() as u64;
     Mark::new(state.version.version, state.version.loaded_at, rows)

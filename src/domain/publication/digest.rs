@@ -1,13 +1,12 @@
-//! The digest of a publication: what it says, independent of its file format, of the order in the
-//! file and of its date. Knows nothing of versions.
+//! The digest of a publication: depends on its content, not on file format, order or date.
 //!
-//! The encoding that is hashed (SHA-256): the ASCII text `lazaretto list 1` and a line feed; then
-//! the number of parties and each party by ascending uid (uid, name, number of aliases, each
-//! alias in the list's order, type, number of programs, each program, number of dates, each
-//! date); then the number of rows and each row by ascending key (party uid, address, ticker, its
-//! date or an empty text, category, reference). A number is 8 bytes, little end first; a text is
-//! the number of its bytes and its UTF-8 bytes; a date is a text `YYYY-MM-DD`. Parties that no
-//! row names are left out.
+//! The hashed encoding (SHA-256) begins with the ASCII text `lazaretto list 1` and a line feed.
+//! Then follow the number of parties and each party by ascending uid: uid, name, number of aliases,
+//! each alias in the list's order, type, number of programs, each program, number of dates, each
+//! date. Then follow the number of rows and each row by ascending key: party uid, address, ticker,
+//! its date or an empty text, category, reference. A number is 8 bytes, little-endian; a text is
+//! the number of its bytes and its UTF-8 bytes; a date is a text `YYYY-MM-DD`. Parties without rows
+//! are left out.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::list::{ListState, Party, RowFacts, RowKey};
 
-/// The digest of a publication that says `parties` and `rows`, in any order, each uid and key once.
+/// Returns the digest of a publication with `parties` and `rows`, in any order, each uid and key
+/// once.
 pub fn digest<'a>(
     parties: impl IntoIterator<Item = &'a Party>,
     rows: impl IntoIterator<Item = (&'a RowKey, &'a RowFacts)>,
@@ -55,9 +55,8 @@ pub fn digest<'a>(
     hash.0.finalize().into()
 }
 
-/// The digest of the publication that `state` came from, made anew from its rows: those that
-/// stand and whose removal is not pending. Equal to the digest of its version, or the state is
-/// not whole.
+/// Recomputes the digest of the publication of `state` from its listed rows without a pending
+/// removal. It equals the digest of the version unless the state is damaged.
 pub fn listed_digest(state: &ListState) -> [u8; 32] {
     let present = |row: &&_| -> bool {
         let row: &crate::domain::list::Row = row;

@@ -1,5 +1,5 @@
-//! What a publication must keep to be believed, why one was refused, and what an operator may
-//! override. Pure.
+//! The gates of a publication: its limits, why one was rejected, and what an operator may override.
+//! Pure.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,22 +12,22 @@ use super::{Context, latest_day};
 use crate::domain::address::Reading;
 use crate::domain::list::{ListId, ListKind, ListState, ReadList, RowKey};
 
-/// The limits that a publication must keep to be believed.
+/// The limits of a publication.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gates {
-    /// The part (0 to 1) of the rows of any version of the last [`Gates::shrink_window`] that may
-    /// be gone; removals beyond it stay pending until they are forced. Tornado Cash took 12.6 % off
-    /// OFAC's list.
+    /// The part (0 to 1) of the rows of any version within [`Gates::shrink_window`] that may be
+    /// missing. Removals beyond it stay pending until forced. Tornado Cash was 12.6 % of OFAC's
+    /// list.
     pub max_shrink: f64,
-    /// For how long rows count that are gone.
+    /// How long missing rows count.
     pub shrink_window: SignedDuration,
-    /// How long a pending removal that is within the gate waits for its confirmation.
+    /// How long a pending removal within the gate waits for its confirmation.
     pub confirm_after: SignedDuration,
-    /// The part (0 to 1) of the rows that may be not understood. Beyond it, and beyond ten rows, the
-    /// publication's removals stay pending, and answers say so of a required list, until the rows
-    /// are accepted by force.
+    /// The part (0 to 1) of the rows that may be unparsed. Beyond it, and beyond ten rows, removals
+    /// stay pending, and answers report it for a required list, until an operator accepts the rows
+    /// by force.
     pub max_not_understood: f64,
-    /// Whether a publication is believed that has no rows, or none that is an address.
+    /// True if a publication without rows, or without parsed rows, is accepted.
     pub allow_empty: bool,
 }
 
@@ -43,24 +43,24 @@ impl Default for Gates {
     }
 }
 
-/// A gate that an operator can override by its name.
+/// A gate that an operator can override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Gate {
     /// A publication without rows ([`Refused::Empty`]).
     Empty,
-    /// One of which every row would go to quarantine ([`Refused::NothingUnderstood`]), or more than
-    /// [`Gates::max_not_understood`] of the rows: overridden, these are accepted from then on.
+    /// A publication whose rows would all be quarantined ([`Refused::NothingUnderstood`]), or more
+    /// than [`Gates::max_not_understood`] of them. Overridden, these rows are accepted from then
+    /// on.
     Quarantine,
     /// Another kind than the list has ([`Refused::Kind`]).
     Kind,
-    /// An earlier day than the latest that was seen ([`Refused::Older`]).
+    /// A day before the latest one seen ([`Refused::Older`]).
     Older,
-    /// More removals than [`Gates::max_shrink`]: overridden, they take effect at once.
+    /// More removals than [`Gates::max_shrink`]. Overridden, they take effect at once.
     Shrink,
 }
 
 impl Gate {
-    /// Every gate.
     pub const ALL: [Self; 5] =
         [Self::Empty, Self::Quarantine, Self::Kind, Self::Older, Self::Shrink];
 
@@ -87,102 +87,91 @@ impl FromStr for Gate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|gate| gate.as_str() == text);
-        found
-            .ok_or_else(|| format!("{text:?} is no gate: empty, quarantine, kind, older or shrink"))
+        found.ok_or_else(|| {
+            format!("invalid gate {text:?}: use empty, quarantine, kind, older or shrink")
+        })
     }
 }
 
-/// An operator's decision to let a publication past some of the gates.
+/// An operator's decision to override gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Force {
-    /// Why; must not be blank.
+    /// The reason; must not be blank.
     pub reason: String,
-    /// Which gates. The others act.
+    /// The overridden gates. The others still apply.
     pub gates: BTreeSet<Gate>,
 }
 
 impl Force {
-    /// Past every gate.
     pub fn all(reason: &str) -> Self {
         Self { reason: reason.to_owned(), gates: Gate::ALL.into_iter().collect() }
     }
 
-    /// As it is kept with the version: the gates and the reason, `older, shrink: REASON`.
+    /// The form kept with the version: the gates and the reason, `older, shrink: REASON`.
     pub(super) fn record(&self) -> String {
         let gates: Vec<_> = self.gates.iter().map(|gate| gate.as_str()).collect();
         format!("{}: {}", gates.join(", "), self.reason)
     }
 
     /// Whether it overrides `gate`.
-    pub fn opens(&self, gate: Gate) -> bool {
+    pub fn overrides(&self, gate: Gate) -> bool {
         !self.reason.trim().is_empty() && self.gates.contains(&gate)
     }
 }
 
-/// Why a publication was not believed. Nothing changes then.
+/// Why a publication was rejected. Nothing changes then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// No rows.
     #[error(
-        "list {id}: the publication is empty; it replaces nothing unless empty is allowed or the gate `empty` is forced"
+        "list {id}: the publication is empty and was rejected: allow empty publications, or force the gate `empty`"
     )]
-    Empty {
-        /// The list.
-        id: ListId,
-    },
-    /// Rows, but not one that can be understood: an error message, perhaps, or another format.
+    Empty { id: ListId },
+    /// Rows, none of which could be parsed: perhaps an error message, or another format.
     #[error(
-        "list {id}: {rows} rows, none of which is an address; the publication replaces nothing unless empty is allowed or the gate `quarantine` is forced"
+        "list {id}: none of the {rows} rows is an address, so the publication was rejected: allow empty publications, or force the gate `quarantine`"
     )]
     NothingUnderstood {
-        /// The list.
         id: ListId,
-        /// How many rows there are.
+        /// Number of rows.
         rows: usize,
     },
-    /// An earlier day than the latest that was seen.
+    /// A day before the latest one seen.
     #[error(
         "list {id}: the publication of {incoming} is older than that of {loaded}, which is loaded"
     )]
     Older {
-        /// The list.
         id: ListId,
-        /// The day that the file states.
+        /// The day stated in the file.
         incoming: Date,
-        /// The latest day seen.
         loaded: Date,
     },
-    /// A day that has not come yet, beyond what time zones explain: believed, the list would not
-    /// age and later publications would look old. Holds even when forced.
+    /// A future day, beyond what time zones explain. If accepted, the list would not age and later
+    /// publications would look old. Applies even when forced.
     #[error("list {id}: the publication is dated {incoming}, but today is {today}")]
     Future {
-        /// The list.
         id: ListId,
-        /// The day that the file states.
+        /// The day stated in the file.
         incoming: Date,
-        /// Today (UTC).
         today: Date,
     },
     /// Another kind than the list has.
     #[error("list {id}: the list is of kind {loaded}, not {incoming}")]
     Kind {
-        /// The list.
         id: ListId,
-        /// The kind given.
         incoming: ListKind,
         /// The kind of the list.
         loaded: ListKind,
     },
 }
 
-/// Refuses what the gates hold back, but for those that are forced.
+/// Rejects what the gates forbid, except forced gates.
 pub(super) fn check(
     current: Option<&ListState>,
     incoming: &ReadList,
     context: &Context<'_>,
 ) -> Result<(), Refused> {
     let id = || context.id.clone();
-    let acts = |gate: Gate| !context.force.is_some_and(|force| force.opens(gate));
+    let acts = |gate: Gate| !context.force.is_some_and(|force| force.overrides(gate));
     if incoming.rows.is_empty() && !context.gates.allow_empty && acts(Gate::Empty) {
         return Err(Refused::Empty { id: id() });
     }

@@ -1,5 +1,5 @@
-//! Two sorted sequences into one: the parties and rows that stand and those of a publication, with
-//! what changed. Decides what happens to each row; the gates on the whole are decided before.
+//! Merges a publication into a list: decides what happens to each row and party. The gates on the
+//! whole are checked before.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -15,42 +15,41 @@ use crate::domain::list_change::{
     FieldChange, RecordBudget, change_of_address, changes_of_facts, changes_of_party,
 };
 
-/// What holds for every row of a publication.
+/// The circumstances of a merge, the same for every row.
 pub(super) struct Merge<'a> {
-    /// Whether it is the first of its list that is loaded.
+    /// True for the first publication of its list.
     pub first: bool,
-    /// Whether it is one of tags, which say when they were published and not since when they hold.
+    /// True for a publication of tags, whose day says when they were published, not since when they
+    /// hold.
     pub is_of_tags: bool,
-    /// The day of the first publication that was loaded, where known.
+    /// The day of the first publication loaded, if known.
     pub first_published: Option<Date>,
-    /// Whether it says what the publication before said.
+    /// True if its content equals the previous publication.
     pub same: bool,
-    /// The day that it counts from.
+    /// The day from which it counts.
     pub day: Date,
-    /// The day from which what it lacks no longer counts.
+    /// The day from which missing rows no longer count.
     pub ends: Date,
-    /// Now.
     pub now: Timestamp,
-    /// The limits.
     pub gates: &'a Gates,
-    /// Whether what is missing is within the cumulative gate.
+    /// True if the missing rows are within the cumulative gate.
     pub within_gate: bool,
-    /// Whether that gate is overridden.
+    /// True if that gate is overridden.
     pub forced: bool,
-    /// Whether the gate on what is not understood is overridden too.
+    /// True if the quarantine gate is overridden too.
     pub forced_held: bool,
     /// The parties after the publication, by uid.
     pub parties: &'a [Party],
-    /// Beside each of `parties`: what is other than before.
+    /// For each of `parties`, the changed fields.
     pub party_changes: &'a [Vec<FieldChange>],
-    /// Rows that the publication lacks, and that may be among those that are not understood.
+    /// Missing rows that may be among the unparsed ones.
     pub held: &'a HashSet<&'a RowKey>,
-    /// Rows that are written otherwise now, with the keys of before.
+    /// Rewritten rows, with their previous keys.
     pub rewritten: HashMap<&'a RowKey, &'a RowKey>,
 }
 
-/// The parties of both, by uid, those of the publication winning; and beside each what it changed of
-/// what was there.
+/// Returns the parties of both, by uid, preferring the publication; and for each the changed
+/// fields.
 pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<Vec<FieldChange>>) {
     let mut merged = Vec::with_capacity(old.len().max(new.len()));
     let mut changed = Vec::with_capacity(merged.capacity());
@@ -68,13 +67,13 @@ pub(super) fn merge_parties(old: &[Party], new: &[&Party]) -> (Vec<Party>, Vec<V
     (merged, changed)
 }
 
-/// For each of the rows, by its place: whether the publication lacks it.
+/// For each row by index: true if the publication lacks it.
 pub(super) fn missing(old: &[Row], new: &[(&RowKey, &RowFacts)]) -> Vec<bool> {
     let pairs = zip_sorted(old, new, |row| &row.key, |row| row.0);
     pairs.filter_map(|(old, new)| old.map(|_| new.is_none())).collect()
 }
 
-/// The rows after the publication, by key, and what changed.
+/// Returns the rows after the publication, by key, and the changes.
 pub(super) fn merge_rows(
     old: &[Row],
     new: &[(&RowKey, &RowFacts)],
@@ -101,7 +100,7 @@ pub(super) fn merge_rows(
 }
 
 impl Merge<'_> {
-    /// A row that was never there.
+    /// Handles a row that is new.
     fn added(&self, key: &RowKey, facts: &RowFacts) -> (Row, Option<ChangeKind>) {
         let row = Row {
             key: key.clone(),
@@ -112,7 +111,7 @@ impl Merge<'_> {
         (row, Some(ChangeKind::Added))
     }
 
-    /// A row that is in the publication and was there before, standing or removed.
+    /// Handles a row of the publication that existed before, listed or removed.
     fn present(&self, old: &Row, facts: &RowFacts) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
         row.facts = facts.clone();
@@ -136,9 +135,9 @@ impl Merge<'_> {
         (row, kind)
     }
 
-    /// A row that is not in the publication. A removal that is pending goes only by confirmation
-    /// within the gate, or by force; another publication that lacks it too does not confirm it but
-    /// has to be confirmed itself.
+    /// Handles a row that is missing in the publication. A pending removal takes effect only by
+    /// confirmation within the gate, or by force. Another publication without the row restarts the
+    /// confirmation.
     fn missing(&self, old: &Row) -> (Row, Option<ChangeKind>) {
         let mut row = old.clone();
         if !old.is_listed() {
@@ -157,7 +156,7 @@ impl Merge<'_> {
         if goes {
             row.removal_pending_since = None;
             if let Some(last) = row.periods.last_mut() {
-                // A forced publication ends no standing before it began.
+                // A forced publication ends no period before it began.
                 last.until = Some(last.from.map_or(self.ends, |from| from.max(self.ends)));
             }
             return (row, Some(ChangeKind::Removed));
@@ -172,9 +171,9 @@ impl Merge<'_> {
         (row, is_other.then_some(ChangeKind::Updated))
     }
 
-    /// The standing that begins with this publication; `gone` is the end of the one before.
+    /// Starts a listing period with this publication; `gone` is the end of the previous one.
     fn start(&self, key: &RowKey, facts: &RowFacts, gone: Option<Date>) -> ListingPeriod {
-        if let Some(from) = self.believed_date(facts, gone) {
+        if let Some(from) = self.plausible_date(facts, gone) {
             return ListingPeriod { from: Some(from), basis: StartBasis::AddressDate, until: None };
         }
         if !self.first || self.is_of_tags {
@@ -188,9 +187,9 @@ impl Merge<'_> {
         ListingPeriod { from, basis, until: None }
     }
 
-    /// The open standing begins on the address's new date. A date that is withdrawn, or that
-    /// cannot be believed, leaves the start as it was; so does one after a day on which the row is
-    /// known to have stood, which would make past dealings milder.
+    /// Moves the start of the open period to the address's new date. A withdrawn or implausible
+    /// date leaves the start unchanged. So does one after a day on which the row is known to have
+    /// been listed, which would make past dealings look milder.
     fn follow_date(&self, row: &mut Row) {
         let gone = row.periods.iter().rev().nth(1).and_then(|before| before.until);
         let Some(last) = row.periods.last_mut() else { return };
@@ -198,21 +197,21 @@ impl Merge<'_> {
             StartBasis::AddressDate | StartBasis::FirstSeen => last.from,
             StartBasis::PartyDate | StartBasis::Unknown => self.first_published,
         };
-        let believed = self.believed_date(&row.facts, gone);
+        let believed = self.plausible_date(&row.facts, gone);
         if let Some(from) = believed.filter(|from| stood.is_some_and(|stood| *from <= stood)) {
             last.from = Some(from);
             last.basis = StartBasis::AddressDate;
         }
     }
 
-    /// The address's date, unless it lies after the publication (the address is listed already:
-    /// to wait for the date would be a false clear) or before the end of an earlier standing (it
-    /// is that standing's date).
-    fn believed_date(&self, facts: &RowFacts, gone: Option<Date>) -> Option<Date> {
+    /// Returns the address's date if plausible. A date after the publication is not: the address is
+    /// already listed, and waiting would be a false clear. Nor is one before the end of an earlier
+    /// period, which it belongs to.
+    fn plausible_date(&self, facts: &RowFacts, gone: Option<Date>) -> Option<Date> {
         facts.listed_on.filter(|day| *day <= self.day && gone.is_none_or(|gone| gone <= *day))
     }
 
-    /// What is other than before in a row that stands now, and in its party, as far as they were there.
+    /// Returns the changed fields of a listed row and its party.
     fn fields(&self, kind: ChangeKind, old: Option<&Row>, new: &Row) -> Vec<FieldChange> {
         match kind {
             ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
@@ -234,7 +233,7 @@ impl Merge<'_> {
     }
 }
 
-/// Walks two sequences that ascend by key, pairing equal keys.
+/// Iterates over two sequences that ascend by key, pairing equal keys.
 fn zip_sorted<'a, A, B, K: Ord + ?Sized + 'a>(
     left: &'a [A],
     right: &'a [B],

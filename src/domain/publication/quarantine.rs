@@ -1,5 +1,5 @@
-//! What of a publication is understood, and what follows for its removals: an address that is only
-//! written otherwise is the same row, and a row that cannot be read may be one that seems to be gone.
+//! Handles unparsed rows of a publication and their effect on removals. A row with only another
+//! spelling is the same row, and an unparsed row may be one that seems to be missing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -9,25 +9,25 @@ use super::Gates;
 use crate::domain::address::{AddressError, Reading};
 use crate::domain::list::{NotUnderstood, Row, RowFacts, RowKey};
 
-/// So many rows that are not understood are let pass, whatever part of the list they are.
-const LET_PASS: usize = 10;
+/// This many unparsed rows are allowed, whatever their part of the list.
+const ALWAYS_ALLOWED: usize = 10;
 
-/// The most pairs of rows of one party that are compared by their texts; beyond it every removal
-/// among them waits.
+/// The maximum number of row pairs of one party compared by text. Beyond it every removal among
+/// them waits.
 const MAX_PAIRS: usize = 1_000_000;
 
-/// From so many bytes that two texts share at their ends they may be one address: two addresses that
-/// have nothing to do with each other share three or four.
+/// Two texts that share this many bytes at their ends may be one address. Unrelated addresses share
+/// three or four.
 const MIN_ALIKE: usize = 12;
 
-/// Whether a row, or a part of it, is not understood as an address. A burn address is.
+/// Returns true if a row, or a part of it, could not be parsed. A burn address counts as parsed.
 pub(super) fn is_not_understood(key: &RowKey) -> bool {
     let fault = Reading::from_list_cell(&key.address, &key.ticker).fault;
     fault.is_some_and(|fault| !matches!(fault, AddressError::Uncontrolled(_)))
 }
 
-/// What rows are remembered by: the first eight bytes of SHA-256 over the key.
-fn mark(key: &RowKey) -> u64 {
+/// Identifies an accepted row: the first eight bytes of SHA-256 over the key.
+fn row_digest(key: &RowKey) -> u64 {
     let mut digest = Sha256::new();
     for part in [&key.party_uid, &key.address, &key.ticker] {
         digest.update((part.len() as u64).to_be_bytes());
@@ -37,14 +37,14 @@ fn mark(key: &RowKey) -> u64 {
     u64::from_be_bytes(*digest.first_chunk().expect("32 bytes have a first eight"))
 }
 
-/// Whether an operator accepted that the row is not understood.
+/// Returns true if an operator accepted the unparsed row.
 fn is_accepted(key: &RowKey, known: &NotUnderstood) -> bool {
-    known.accepted.binary_search(&mark(key)).is_ok()
+    known.accepted.binary_search(&row_digest(key)).is_ok()
 }
 
-/// Holds the `rows` of a publication of which `faulty` are not understood against the gate. `forced`
+/// Applies the quarantine gate to a publication of `rows` with the unparsed rows `faulty`. `forced`
 /// accepts all of these from now on.
-pub(super) fn judge(
+pub(super) fn apply_gate(
     rows: usize,
     faulty: &[&RowKey],
     known: &NotUnderstood,
@@ -54,19 +54,19 @@ pub(super) fn judge(
     let mut judged = known.clone();
     if let Some(reason) = forced.filter(|_| !faulty.is_empty()) {
         let mut accepted: BTreeSet<u64> = judged.accepted.iter().copied().collect();
-        accepted.extend(faulty.iter().map(|key| mark(key)));
+        accepted.extend(faulty.iter().map(|key| row_digest(key)));
         judged.accepted = accepted.into_iter().collect();
         judged.reason = reason.to_owned();
     }
     let open = faulty.iter().filter(|key| !is_accepted(key, &judged)).count();
-    // Written so that a gate that is no number lets nothing pass.
-    let is_within = open <= LET_PASS || open as f64 <= gates.max_not_understood * rows as f64;
+    // Phrased so that a gate of NaN allows nothing.
+    let is_within = open <= ALWAYS_ALLOWED || open as f64 <= gates.max_not_understood * rows as f64;
     judged.beyond_gate = if is_within { 0 } else { open as u64 };
     judged
 }
 
-/// Rows of a publication that stand already and are only written otherwise: the place of each among
-/// `old`, by its new key. Two rows are the same where party, ticker and the addresses are.
+/// Finds the rows of a publication that only have another spelling: the index of each among `old`,
+/// by its new key. Two rows are the same if party, ticker and addresses are.
 pub(super) fn rewritten(
     old: &[Row],
     is_missing: &[bool],
@@ -84,7 +84,7 @@ pub(super) fn rewritten(
     new.filter_map(|key| Some((key.clone(), missing.remove(&meaning(key)?)?))).collect()
 }
 
-/// Party, ticker and addresses of a row that is understood whole.
+/// Returns party, ticker and addresses of a row that parses in full.
 pub(super) fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
     let reading = Reading::from_list_cell(&key.address, &key.ticker);
     let addresses = reading.addresses().map(|address| address.canonical().to_owned());
@@ -93,9 +93,9 @@ pub(super) fn meaning(key: &RowKey) -> Option<(&str, &str, Vec<String>)> {
     reading.is_understood().then_some((&key.party_uid, &key.ticker, addresses))
 }
 
-/// Missing rows that may be among those that are not understood. One that was there until now may be
-/// among the `faulty` that were not; one whose removal is pending, among all of them. Rows that an
-/// operator accepted hold none.
+/// Returns the missing rows that may be among the unparsed ones. A row listed until now may be
+/// among the newly `faulty` ones; a row with a pending removal may be among all of them. Rows that
+/// an operator accepted hold none.
 pub(super) fn held<'r>(
     missing: impl Iterator<Item = &'r Row>,
     old: &[Row],
@@ -116,8 +116,8 @@ pub(super) fn held<'r>(
     held
 }
 
-/// Of each party as many of the `missing` rows as it has `faulty` ones, those first whose texts are
-/// most alike; and whatever the party, rows whose text is much like that of a faulty one.
+/// Selects as many `missing` rows per party as it has `faulty` ones, the most similar texts first.
+/// Adds rows of any party whose text is very similar to that of a faulty one.
 fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowKey> {
     let party = |key: &RowKey| key.party_uid.to_ascii_lowercase();
     let mut suspects: HashMap<String, Vec<&RowKey>> = HashMap::new();
@@ -133,7 +133,7 @@ fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowK
         let Some(suspects) = suspects.get(&of) else { continue };
         if missing.len() > suspects.len() && missing.len() * suspects.len() <= MAX_PAIRS {
             let likeness = |key: &&RowKey| {
-                suspects.iter().map(|suspect| alike(&key.address, &suspect.address)).max()
+                suspects.iter().map(|suspect| shared_bytes(&key.address, &suspect.address)).max()
             };
             missing.sort_by_key(|key| std::cmp::Reverse(likeness(key)));
             missing.truncate(suspects.len());
@@ -142,7 +142,8 @@ fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowK
     }
     let is_bounded = missing.len() * faulty.len() <= MAX_PAIRS;
     let is_alike = |row: &&&'r Row| {
-        !is_bounded || faulty.iter().any(|key| alike(&row.key.address, &key.address) >= MIN_ALIKE)
+        !is_bounded
+            || faulty.iter().any(|key| shared_bytes(&row.key.address, &key.address) >= MIN_ALIKE)
     };
     if !faulty.is_empty() {
         held.extend(missing.iter().filter(is_alike).map(|row| &row.key));
@@ -150,8 +151,8 @@ fn likely_among<'r>(missing: &[&'r Row], faulty: &[&RowKey]) -> HashSet<&'r RowK
     held
 }
 
-/// How many bytes two texts share at their beginning and at their end.
-fn alike(a: &str, b: &str) -> usize {
+/// Counts the bytes that two texts share at their beginning and end.
+fn shared_bytes(a: &str, b: &str) -> usize {
     let same = |pair: &(u8, u8)| pair.0 == pair.1;
     let begin = a.bytes().zip(b.bytes()).take_while(same).count();
     let end = a.bytes().rev().zip(b.bytes().rev()).take_while(same).count();

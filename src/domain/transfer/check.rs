@@ -1,5 +1,4 @@
-//! Whether a transfer keeps within what a transfer can be. Looks at one transfer, never at what is
-//! stored.
+//! Validates the bounds of a transfer.
 
 use super::{
     Asset, Holder, Leg, MAX_AHEAD, MAX_HEIGHT, MAX_HOLDERS, MAX_LEGS, MAX_NAME, MAX_TIME,
@@ -8,21 +7,20 @@ use super::{
 use crate::domain::address::MAX_ADDRESS;
 use crate::domain::chain::Chain;
 
-/// Why a transfer cannot be taken: the field, and what is wrong with it.
+/// Why a transfer is invalid: the field and the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {
     /// A family such as `eip155:*`.
     #[error("chain: {0} is a family of chains, not one chain")]
     Family(Chain),
-    /// A chain whose id is another chain's, or none.
+    /// A chain with the id of another chain, or none.
     #[error("chain: {0} is not the id of a chain")]
     Chain(Chain),
     /// A time beyond [`MAX_TIME`] or more than [`MAX_AHEAD`] after now.
     #[error("time: {time} (Unix seconds) is more than {MAX_AHEAD} seconds after now, {now}")]
     Time {
-        /// The transfer's time.
         time: u64,
-        /// The moment it was compared with.
+        /// The current time.
         now: u64,
     },
     /// A height beyond [`MAX_HEIGHT`].
@@ -31,46 +29,44 @@ pub enum TransferError {
     /// A transaction index beyond [`MAX_TX_INDEX`].
     #[error("position.tx_index: {0} is above {MAX_TX_INDEX}")]
     TxIndex(u32),
-    /// A transaction that is no hash, on a chain whose transactions have hashes.
+    /// A transaction id that is not a hash, on a chain whose transactions have hashes.
     #[error("tx: a transaction of {0} is a hash of 32 bytes in hex")]
     TxHash(Chain),
-    /// An input or output that has holders and is said to have none.
-    #[error("{field}[{leg}]: it names holders and is said to be unattributable")]
+    /// An input or output with holders that is marked unattributable.
+    #[error("{field}[{leg}]: names holders but is marked unattributable")]
     Unattributable {
         /// `inputs` or `outputs`.
         field: &'static str,
-        /// Its place among them, from 0.
+        /// Its index, from 0.
         leg: usize,
     },
     /// A text that is empty, too long, or not visible ASCII.
     #[error("{field}: {found:?} is not 1 to {most} bytes of visible ASCII")]
     Text {
-        /// The field.
         field: &'static str,
-        /// The beginning of what it says.
+        /// The beginning of its value.
         found: String,
-        /// The most bytes that it may have.
+        /// Its maximum length in bytes.
         most: usize,
     },
-    /// Inputs of a transaction that makes new coins.
+    /// Inputs of a coinbase transaction.
     #[error("inputs: a coinbase transaction has none, not {0}")]
     Coinbase(usize),
-    /// A transaction that makes new coins and is not the first of its block.
+    /// A coinbase transaction that is not the first of its block.
     #[error("position.tx_index: {0}, but a coinbase is the first transaction of its block")]
     LateCoinbase(u32),
-    /// Inputs that are all known and worth less than the outputs, which no chain allows: an exporter
+    /// Inputs that are all known and worth less than the outputs. No chain allows this: an exporter
     /// did not know them.
-    #[error("inputs: worth less than the outputs: a value that is not known is null")]
+    #[error("inputs: worth less than the outputs: use null for an unknown value")]
     Inputs,
-    /// The coin of a chain under the address that some contracts write for it.
-    #[error("asset: {0} stands for the chain's coin: write native")]
+    /// The placeholder address that some contracts use for the chain's coin.
+    #[error("asset: {0} is a placeholder for the chain's coin: use native")]
     PseudoContract(String),
     /// More inputs or outputs than [`MAX_LEGS`].
     #[error("{field}: {found} are more than {MAX_LEGS}")]
     Legs {
         /// `inputs` or `outputs`.
         field: &'static str,
-        /// How many there are.
         found: usize,
     },
     /// More holders of one input or output than [`MAX_HOLDERS`].
@@ -78,16 +74,16 @@ pub enum TransferError {
     Holders {
         /// `inputs` or `outputs`.
         field: &'static str,
-        /// Its place among them, from 0.
+        /// Its index, from 0.
         leg: usize,
-        /// How many holders it has.
+        /// Its number of holders.
         found: usize,
     },
 }
 
 impl Transfer {
-    /// Whether every field is within its bounds, and the time no more than [`MAX_AHEAD`] after
-    /// `now` (Unix seconds). Says the first field that is not.
+    /// Checks every field's bounds, and that the time is no more than [`MAX_AHEAD`] after `now`
+    /// (Unix seconds). Fails with the first invalid field.
     pub fn check(&self, now: u64) -> Result<(), TransferError> {
         TransferError::check_chain(&self.chain)?;
         if self.time > MAX_TIME || self.time > now.saturating_add(MAX_AHEAD) {
@@ -139,7 +135,7 @@ impl Transfer {
 }
 
 impl TransferError {
-    /// Whether `chain` is one chain by its own id, and no family.
+    /// Fails unless `chain` is one chain by its own id, and not a family.
     pub fn check_chain(chain: &Chain) -> Result<(), Self> {
         let fits = match chain {
             Chain::AnyEvm | Chain::AnyCosmos => return Err(Self::Family(chain.clone())),

@@ -1,5 +1,5 @@
-//! When two rows tell of one movement, and what they tell together: what one leaves open the other may
-//! fill in; what they say differently is a contradiction.
+//! Merges two rows of one movement: when rows are the same movement, what each adds to the other,
+//! and when they contradict each other.
 
 use std::hash::Hash;
 
@@ -9,22 +9,21 @@ use super::{
 };
 use crate::domain::chain::Chain;
 
-/// What makes two rows tellings of one movement.
+/// What identifies a movement across rows.
 #[derive(PartialEq, Eq, Hash)]
 pub enum Identity<'a> {
-    /// The height, the transaction, and the movement's place in it. A transaction that stands in two
-    /// heights, as around a reorganisation, moves value in both until one is taken back.
+    /// The height, the transaction, and the movement's index in it. A transaction at two heights,
+    /// as around a reorganisation, moves value in both until one is retracted.
     InTransaction(&'a Chain, u64, &'a TxId, u32, MovementKind),
-    /// The position, of rows that state no transaction.
+    /// The position, for rows without a transaction.
     AtPosition(&'a Chain, Position, MovementKind),
-    /// All that is stated, of rows that state neither: equal rows are as many movements, and are
-    /// counted.
+    /// All stated data, for rows without either. Equal rows are separate movements and are counted.
     Content(&'a Transfer),
 }
 
 impl<'a> Identity<'a> {
-    /// The identity of a row.
-    pub fn of(row: &'a Transfer) -> Self {
+    /// Returns the identity of a row.
+    pub fn new(row: &'a Transfer) -> Self {
         match (&row.tx, row.height().zip(row.index_in_tx()), row.position()) {
             (Some(tx), Some((height, index)), _) => {
                 Self::InTransaction(&row.chain, height, tx, index, row.kind())
@@ -34,81 +33,79 @@ impl<'a> Identity<'a> {
         }
     }
 
-    /// Whether equal rows are one movement, however often they come.
+    /// Returns true if equal rows are one movement, however often they occur.
     pub fn is_place(&self) -> bool {
         !matches!(self, Self::Content(_))
     }
 }
 
-/// What a second telling of a movement does to the first.
+/// The effect of a second row of a movement on the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MergeOutcome {
-    /// It adds nothing.
-    Known,
-    /// It fills in what was open, or tells of success after failure: together they say this.
-    Better(Box<Transfer>),
-    /// It stands in a block of another hash at the same height.
+    Unchanged,
+    /// It fills in missing data, or reports success after failure: the merged row.
+    Merged(Box<Transfer>),
+    /// It is in a block with another hash at the same height.
     Forked,
-    /// It contradicts it.
     Contradiction,
-    /// It stands elsewhere in the block: another movement.
+    /// It is elsewhere in the block: another movement.
     Elsewhere,
 }
 
-/// Two values, one of which may be open.
-fn filled<T: Clone + PartialEq>(known: &Option<T>, told: &Option<T>) -> Option<Option<T>> {
-    match (known, told) {
-        (Some(known), Some(told)) if known != told => None,
+/// Merges two values, one of which may be missing.
+fn filled<T: Clone + PartialEq>(known: &Option<T>, other: &Option<T>) -> Option<Option<T>> {
+    match (known, other) {
+        (Some(known), Some(other)) if known != other => None,
         (Some(value), _) | (None, Some(value)) => Some(Some(value.clone())),
         (None, None) => Some(None),
     }
 }
 
 impl Transfer {
-    /// What `told` does to this row, which tells of the same movement ([`Identity`]).
-    pub fn merge_with(&self, told: &Self) -> MergeOutcome {
-        if let (Some(known), Some(other)) = (self.position(), told.position())
+    /// Merges `other`, a row of the same movement ([`Identity`]), into this one.
+    pub fn merge_with(&self, other: &Self) -> MergeOutcome {
+        if let (Some(known), Some(other)) = (self.position(), other.position())
             && known != other
         {
             return MergeOutcome::Elsewhere;
         }
-        if let (Some(known), Some(other)) = (&self.block_hash, &told.block_hash)
+        if let (Some(known), Some(other)) = (&self.block_hash, &other.block_hash)
             && known != other
         {
             return MergeOutcome::Forked;
         }
-        match self.filled_by(told) {
+        match self.filled_by(other) {
             None => MergeOutcome::Contradiction,
-            Some(together) if together == *self => MergeOutcome::Known,
+            Some(together) if together == *self => MergeOutcome::Unchanged,
             Some(together) => {
-                let block_hash = self.block_hash.or(told.block_hash);
-                MergeOutcome::Better(Box::new(Self { block_hash, ..together }))
+                let block_hash = self.block_hash.or(other.block_hash);
+                MergeOutcome::Merged(Box::new(Self { block_hash, ..together }))
             }
         }
     }
 
-    /// Both tellings in one; `None` where they contradict each other. The block's hash alone makes no
-    /// better telling, so that a file read again with hashes is not stored twice.
-    fn filled_by(&self, told: &Self) -> Option<Self> {
-        if self.time != told.time {
+    /// Returns the merged row; `None` on a contradiction. A block hash alone adds nothing, so that
+    /// a file read again with hashes is not stored twice.
+    fn filled_by(&self, other: &Self) -> Option<Self> {
+        if self.time != other.time {
             return None;
         }
-        let placement = match (self.placement, told.placement) {
+        let placement = match (self.placement, other.placement) {
             (Placement::Whole(position), _) | (_, Placement::Whole(position)) => position.into(),
             (Placement::Unknown, other) | (other, _) => other,
         };
-        let status = match (self.status, told.status) {
+        let status = match (self.status, other.status) {
             (TxStatus::Unknown, status) | (status, TxStatus::Unknown) => status,
             (TxStatus::Succeeded, TxStatus::Failed) => return None,
             (TxStatus::Failed, TxStatus::Failed) => TxStatus::Failed,
             (_, TxStatus::Succeeded) => TxStatus::Succeeded,
         };
-        let movement = match (&self.movement, &told.movement) {
-            (Movement::Account(known), Movement::Account(told)) => {
-                Movement::Account(account(known, told)?)
+        let movement = match (&self.movement, &other.movement) {
+            (Movement::Account(known), Movement::Account(other)) => {
+                Movement::Account(account(known, other)?)
             }
-            (Movement::Utxo(known), Movement::Utxo(told)) => {
-                Movement::Utxo(Box::new(utxo(known, told)?))
+            (Movement::Utxo(known), Movement::Utxo(other)) => {
+                Movement::Utxo(Box::new(utxo(known, other)?))
             }
             _ => return None,
         };
@@ -117,7 +114,8 @@ impl Transfer {
         Some(Self { chain, time, placement, block_hash, tx, status, movement })
     }
 
-    /// Whether exposure takes both rows alike: they differ in nothing but what does not count.
+    /// Returns true if both rows are equal for exposure: they differ only in data that does not
+    /// count.
     pub fn is_alike_for_exposure(&self, other: &Self) -> bool {
         let counts = |row: &Self| row.status != TxStatus::Failed;
         let legs = |a: &[Leg], b: &[Leg]| {
@@ -139,50 +137,50 @@ impl Transfer {
     }
 }
 
-fn account(known: &AccountMovement, told: &AccountMovement) -> Option<AccountMovement> {
-    if (&known.asset, known.amount) != (&told.asset, told.amount) {
+fn account(known: &AccountMovement, other: &AccountMovement) -> Option<AccountMovement> {
+    if (&known.asset, known.amount) != (&other.asset, other.amount) {
         return None;
     }
     Some(AccountMovement {
-        from: filled(&known.from, &told.from)?,
-        to: filled(&known.to, &told.to)?,
+        from: filled(&known.from, &other.from)?,
+        to: filled(&known.to, &other.to)?,
         asset: known.asset.clone(),
         amount: known.amount,
-        usd_micros: known.usd_micros.or(told.usd_micros),
+        usd_micros: known.usd_micros.or(other.usd_micros),
     })
 }
 
-fn utxo(known: &UtxoMovement, told: &UtxoMovement) -> Option<UtxoMovement> {
-    if known.coinbase != told.coinbase {
+fn utxo(known: &UtxoMovement, other: &UtxoMovement) -> Option<UtxoMovement> {
+    if known.coinbase != other.coinbase {
         return None;
     }
     Some(UtxoMovement {
         coinbase: known.coinbase,
-        inputs: legs(&known.inputs, &told.inputs)?,
-        outputs: legs(&known.outputs, &told.outputs)?,
+        inputs: legs(&known.inputs, &other.inputs)?,
+        outputs: legs(&known.outputs, &other.outputs)?,
     })
 }
 
-/// The legs of one side; a telling without any leaves them open.
-fn legs(known: &[Leg], told: &[Leg]) -> Option<Vec<Leg>> {
-    match (known, told) {
+/// Merges the legs of one side; a row without any leaves them open.
+fn legs(known: &[Leg], other: &[Leg]) -> Option<Vec<Leg>> {
+    match (known, other) {
         (legs, []) | ([], legs) => Some(legs.to_vec()),
-        _ if known.len() != told.len() => None,
-        _ => known.iter().zip(told).map(|(known, told)| leg(known, told)).collect(),
+        _ if known.len() != other.len() => None,
+        _ => known.iter().zip(other).map(|(known, other)| leg(known, other)).collect(),
     }
 }
 
-fn leg(known: &Leg, told: &Leg) -> Option<Leg> {
+fn leg(known: &Leg, other: &Leg) -> Option<Leg> {
     let holds = |outer: &[Holder], inner: &[Holder]| inner.iter().all(|it| outer.contains(it));
-    let holders = if holds(&known.holders, &told.holders) {
+    let holders = if holds(&known.holders, &other.holders) {
         known.holders.clone()
-    } else if holds(&told.holders, &known.holders) {
-        told.holders.clone()
+    } else if holds(&other.holders, &known.holders) {
+        other.holders.clone()
     } else {
         return None;
     };
-    let unattributable = holders.is_empty() && (known.unattributable || told.unattributable);
-    Some(Leg { holders, unattributable, amount: filled(&known.amount, &told.amount)? })
+    let unattributable = holders.is_empty() && (known.unattributable || other.unattributable);
+    Some(Leg { holders, unattributable, amount: filled(&known.amount, &other.amount)? })
 }
 
 #[cfg(test)]
@@ -231,21 +229,21 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(known: &Transfer, told: &Transfer, want: &str) {
-        let found = match known.merge_with(told) {
-            MergeOutcome::Known => "known",
-            MergeOutcome::Better(_) => "better",
+    fn check(known: &Transfer, other: &Transfer, want: &str) {
+        let found = match known.merge_with(other) {
+            MergeOutcome::Unchanged => "known",
+            MergeOutcome::Merged(_) => "better",
             MergeOutcome::Forked => "forked",
             MergeOutcome::Contradiction => "contradiction",
             MergeOutcome::Elsewhere => "elsewhere",
         };
-        assert_eq!(found, want, "{known:?}\n{told:?}");
+        assert_eq!(found, want, "{known:?}\n{other:?}");
     }
 
     #[test]
     fn statuses() {
         use TxStatus::{Failed, Succeeded, Unknown};
-        for (known, told, want) in [
+        for (known, other, want) in [
             (Unknown, Unknown, "known"),
             (Unknown, Succeeded, "better"),
             (Unknown, Failed, "better"),
@@ -257,7 +255,7 @@ mod tests {
             (Failed, Failed, "known"),
         ] {
             let of = |status| Transfer { status, ..row() };
-            check(&of(known), &of(told), want);
+            check(&of(known), &of(other), want);
         }
     }
 
@@ -274,7 +272,7 @@ mod tests {
         check(&row(), &Transfer { time: 101, ..row() }, "contradiction");
         // Each knows what the other does not.
         let failed = Transfer { status: TxStatus::Failed, ..moved(|it| it.to = None) };
-        let MergeOutcome::Better(both) = failed.merge_with(&row()) else { panic!("not better") };
+        let MergeOutcome::Merged(both) = failed.merge_with(&row()) else { panic!("not better") };
         assert_eq!(*both, Transfer { status: TxStatus::Failed, ..row() });
     }
 
@@ -328,7 +326,7 @@ mod tests {
 
     #[test]
     fn identities() {
-        let same = |a: &Transfer, b: &Transfer| Identity::of(a) == Identity::of(b);
+        let same = |a: &Transfer, b: &Transfer| Identity::new(a) == Identity::new(b);
         let other_tx = Transfer { tx: Some(TxId::Hash([2; 32])), ..row() };
         let no_tx = Transfer { tx: None, ..row() };
         let loose = Transfer { placement: Placement::Unknown, ..row() };
@@ -346,7 +344,7 @@ mod tests {
         for (row, want) in
             [(&row(), true), (&no_tx, true), (&loose, false), (&partial(None), false)]
         {
-            assert_eq!(Identity::of(row).is_place(), want);
+            assert_eq!(Identity::new(row).is_place(), want);
         }
     }
 }

@@ -106,7 +106,7 @@ impl IngestStream {
     }
 
     /// Tells of what could not be understood.
-    pub async fn note_gaps(&mut self, gaps: &[(Chain, Gap)]) -> Result<(), CallError> {
+    pub async fn add_gaps(&mut self, gaps: &[(Chain, Gap)]) -> Result<(), CallError> {
         for part in gaps.chunks(transfers::MAX_BATCH) {
             let gaps = part.iter().map(|(chain, gap)| transfers::gap(chain, gap)).collect();
             self.request(v1::IngestTransfersRequest { gaps, ..Default::default() }).await?;

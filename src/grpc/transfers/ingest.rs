@@ -262,7 +262,7 @@ impl Stream {
         let covered = covered.iter().enumerate().map(|covered| self.covered(covered));
         let covered = covered.collect::<Result<Vec<_>, _>>()?.concat();
         if !gaps.is_empty() {
-            self.session.note_gaps(gaps);
+            self.session.add_gaps(gaps);
         }
         let done = match is_durable {
             true => self.session.append_durable(batch, &covered),
@@ -321,7 +321,7 @@ impl Stream {
         self.is_clean = false;
         let gaps = refused_rows(transfers, rejection.index);
         if !gaps.is_empty() {
-            self.session.note_gaps(gaps);
+            self.session.add_gaps(gaps);
             if let Err(error) = self.session.append(Vec::new(), &[]) {
                 tracing::error!(%error, "the gaps of a refused batch were not stored");
             }

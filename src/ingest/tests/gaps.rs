@@ -194,7 +194,7 @@ fn a_conflict_is_settled_for_good() {
     assert_eq!(ingestor.heads().open_conflicts(&Chain::Evm(1)).count(), 2);
     let settle = |number, verdict| {
         let (at, reason) = (Timestamp::UNIX_EPOCH, "looked up".to_owned());
-        ingestor.settle(number, &Settlement { verdict, at, reason })
+        ingestor.settle_conflict(number, &Settlement { verdict, at, reason })
     };
     settle(1, Verdict::Second).unwrap();
     assert!(settle(1, Verdict::First).unwrap_err().to_string().contains("settled already"));
@@ -241,7 +241,7 @@ fn a_row_that_arrives_closes_the_gap_of_its_place() {
         (Chain::Evm(1), Gap { kind, extent, cause, place })
     };
     let tx = |byte: u8| Some(GapPlace::Transaction(TxId::Hash([byte; 32]), Some(0)));
-    session.note_gaps([
+    session.add_gaps([
         of(GapCause::Rejected, tx(1), 1),
         of(GapCause::Rejected, tx(2), 1),
         of(GapCause::Stopped, None, 1),
@@ -295,7 +295,7 @@ fn a_bulk_load_that_does_not_end_leaves_the_block_it_stood_in() {
         if has_faults {
             let (extent, cause) = (Extent::Heights(7..=7), GapCause::Unreadable);
             let kind = MovementKind::Native;
-            load.note_gaps([(Chain::Evm(1), Gap { kind, extent, cause, place: None })]);
+            load.add_gaps([(Chain::Evm(1), Gap { kind, extent, cause, place: None })]);
         }
         load.finish().unwrap();
     };

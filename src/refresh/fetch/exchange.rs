@@ -1,5 +1,5 @@
-//! One request and its answer, over the redirects between them. Where it is redirected to may be a
-//! signed address: it is neither kept nor named, but for its host.
+//! One request and its answer, across redirects. A redirect target may be a signed URL: only its
+//! host is kept or shown.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,41 +11,41 @@ use super::remote::Headers;
 use super::shown_url;
 use crate::refresh::FetchError;
 
-/// The longest text that is told of a header, in characters.
-const MAX_TOLD: usize = 128;
+/// The maximum length of a shown header, in characters.
+const MAX_SHOWN: usize = 128;
 
-/// A request that is ready to be sent.
+/// A prepared request.
 #[derive(Debug)]
 pub(super) struct Exchange<'a> {
     pub agent: &'a ureq::Agent,
     pub url: &'a str,
     pub user_agent: &'a str,
-    /// Sent to the origin of `url` alone.
+    /// Sent only to the origin of `url`.
     pub headers: Option<&'a Headers>,
-    /// Sent to where it is redirected to as well.
+    /// Also sent to redirect targets.
     pub more: &'a [(HeaderName, HeaderValue)],
-    /// Over all redirects, the body among it.
+    /// Total, including all redirects and the body.
     pub timeout: Duration,
     pub max_redirects: u32,
 }
 
-/// What was seen of an answer.
+/// The observed answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The hosts that it was redirected to, in order.
+    /// The hosts of the redirects, in order.
     pub redirect_hosts: Vec<String>,
     /// The last status; `None` without an answer.
     pub status: Option<u16>,
-    /// The media type; empty where none was said.
+    /// The media type; may be empty.
     pub content_type: String,
-    /// Whether it gave an `ETag` or `Last-Modified`, by which an unchanged file need not be sent.
+    /// True if it has an `ETag` or `Last-Modified`, so that an unchanged file need not be sent.
     pub has_validator: bool,
-    /// Bytes of the body that were read.
+    /// Bytes read of the body.
     pub bytes: u64,
 }
 
 impl Exchange<'_> {
-    /// Sends the request and follows redirects to the answer, whatever its status.
+    /// Sends the request and follows redirects. Returns the answer, whatever its status.
     pub fn send(&self, seen: &mut Seen) -> Result<Response<ureq::Body>, FetchError> {
         let first: Option<Uri> = self.url.parse().ok().filter(is_web);
         let first = first.ok_or_else(|| FetchError::Url { url: shown_url(self.url) })?;
@@ -62,11 +62,12 @@ impl Exchange<'_> {
             }
             let request = request.config().timeout_global(Some(left)).build();
             let answer = request.call().map_err(|error| self.failed(error, 0))?;
-            seen.note(&answer);
+            seen.record(&answer);
             let Some(location) = redirected(&answer) else { return Ok(answer) };
             let away = |to| FetchError::RedirectedAway { url: shown_url(self.url), to };
-            at = resolve(&at, location).ok_or_else(|| away("to what is no http or https URL"))?;
-            // What was asked for encrypted is not taken unencrypted after a redirect.
+            at = resolve(&at, location)
+                .ok_or_else(|| away("to something other than an http or https URL"))?;
+            // A redirect must not downgrade from https.
             if first.scheme_str() == Some("https") && at.scheme_str() != Some("https") {
                 return Err(away("from https to http"));
             }
@@ -75,7 +76,7 @@ impl Exchange<'_> {
         Err(FetchError::Redirects { url: shown_url(self.url), limit: self.max_redirects })
     }
 
-    /// What a status means that was not hoped for.
+    /// Maps an unexpected status to an error.
     pub fn refused(&self, status: StatusCode) -> FetchError {
         let (url, code) = (shown_url(self.url), status.as_u16());
         match status {
@@ -85,7 +86,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// What a failure means after `got` bytes of a body.
+    /// Maps a failure after `got` bytes of a body to an error.
     pub fn failed(&self, error: ureq::Error, got: u64) -> FetchError {
         let url = shown_url(self.url);
         let reason = match error {
@@ -95,9 +96,9 @@ impl Exchange<'_> {
             ureq::Error::Io(error) if got > 0 && error.kind() == io::ErrorKind::UnexpectedEof => {
                 return FetchError::Truncated { url, got };
             }
-            // These say the address that it was redirected to, which may be signed.
-            ureq::Error::BadUri(_) => "not an address that can be asked".to_owned(),
-            ureq::Error::Protocol(_) => "the answer is not proper HTTP".to_owned(),
+            // These texts contain the redirect target, which may be signed.
+            ureq::Error::BadUri(_) => "not a valid URL".to_owned(),
+            ureq::Error::Protocol(_) => "the answer is not valid HTTP".to_owned(),
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         };
@@ -106,26 +107,26 @@ impl Exchange<'_> {
 }
 
 impl Seen {
-    fn note(&mut self, answer: &Response<ureq::Body>) {
+    fn record(&mut self, answer: &Response<ureq::Body>) {
         self.status = Some(answer.status().as_u16());
         let headers = answer.headers();
-        let told = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        self.content_type = told.unwrap_or_default().chars().take(MAX_TOLD).collect();
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        self.content_type = content_type.unwrap_or_default().chars().take(MAX_SHOWN).collect();
         self.has_validator =
             headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED);
     }
 }
 
-/// Where an answer redirects to.
+/// Returns the redirect target of an answer.
 fn redirected(answer: &Response<ureq::Body>) -> Option<&str> {
     let is_redirect = matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = answer.headers().get(header::LOCATION).filter(|_| is_redirect)?;
-    // What is no text is no URL either.
+    // A header that is not text is not a URL.
     Some(location.to_str().unwrap_or_default())
 }
 
-/// What `location` means in an answer of `base` (RFC 3986, section 5.2, but for dots in paths, which
-/// are left to the server); `None` where it is no web address.
+/// Resolves `location` against `base` (RFC 3986, section 5.2, without dot segments, which are left
+/// to the server); `None` if it is not a web address.
 fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);
@@ -154,7 +155,7 @@ fn is_web(uri: &Uri) -> bool {
         && uri.host().is_some_and(|it| !it.is_empty())
 }
 
-/// Whether two URLs have scheme, host and port in common.
+/// Returns true if two URLs share scheme, host and port.
 pub fn are_of_one_origin(one: &str, other: &str) -> bool {
     let parsed = one.parse().ok().zip(other.parse().ok());
     parsed.is_some_and(|(one, other)| is_same_origin(&one, &other))

@@ -1,8 +1,8 @@
-//! The question whether a source has a new publication, at an endpoint that tells so in few bytes.
+//! Probes an endpoint that announces new publications in few bytes.
 //!
 //! OFAC's `/changes/latest` redirects to a signed address of the latest publication's changes, XML
-//! of up to megabytes under one name a day. So its tag is compared, and a part of its beginning; it
-//! is not read. Whatever else an endpoint answers is compared in the same way, understood or not.
+//! of up to megabytes with one name per day. So only its tag and a part of its beginning are
+//! compared. Any other endpoint's answer is compared in the same way, parsed or not.
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,35 +14,34 @@ use ureq::http::{Response, StatusCode};
 
 use super::exchange::Seen;
 use super::remote::{ProbeSettings, Remote};
-use super::{Fetcher, begins_as_web_page, conditions, shown_url, tag, web_page};
-use crate::refresh::watch::{Answer, Mark};
+use super::{Fetcher, begins_as_web_page, conditions, shown_url, validator, web_page};
+use crate::refresh::watch::{Answer, AnswerMark};
 use crate::refresh::{FetchError, Refresher, Source, lock};
 
-/// How much of an answer is read and asked for, in bytes.
+/// How much of an answer is requested and read, in bytes.
 const EXCERPT: u64 = 512;
 
-/// How much of an answer may be on its way before the connection is closed, in bytes.
+/// How much of an answer may be in flight before the connection is closed, in bytes.
 const IN_FLIGHT: u64 = 64 << 10;
 
-/// The most time of a question: a list waits while another one is asked for.
+/// The timeout of a probe: lists wait while another one is probed.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What a question for new publications saw.
+/// The result of a probe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProbeReport {
-    /// What was asked, without credentials and query.
+    /// The endpoint, without credentials and query.
     pub url: String,
-    /// What was seen of the answer.
+    /// The observed answer.
     pub seen: Seen,
-    /// The publication as the answer names it; empty where that was not understood: a change is
-    /// noticed all the same.
+    /// The publication as named by the answer; empty if it could not be parsed. A change is noticed
+    /// anyway.
     pub publication: String,
-    /// Why it failed.
     pub error: Option<String>,
 }
 
 impl Refresher {
-    /// Asks a source for its latest publication; keeps and logs how that went.
+    /// Probes a source for its latest publication; records and logs the result.
     pub(in crate::refresh) fn probe(&self, source: &Source, probe: &ProbeSettings) -> Answer {
         let settings = &source.settings;
         let known = lock(&source.watch).seen().cloned();
@@ -55,14 +54,14 @@ impl Refresher {
         match &result {
             Ok(answer) => {
                 let is_known = match answer {
-                    Answer::Said(mark, _) => known.is_some_and(|it| it.digest == mark.digest),
+                    Answer::Content(mark, _) => known.is_some_and(|it| it.digest == mark.digest),
                     _ => true,
                 };
                 let count = if is_known { &mut status.unchanged } else { &mut status.announced };
                 *count += 1;
                 if before.is_some() {
                     let list = &settings.id;
-                    tracing::info!(%list, "the source tells of new publications again");
+                    tracing::info!(%list, "publication probe recovered");
                 }
             }
             Err(error) => {
@@ -71,8 +70,7 @@ impl Refresher {
                 if before.is_none() {
                     tracing::warn!(
                         list = %settings.id, %error, interval = ?settings.refresh_interval,
-                        "the source does not tell of new publications: \
-                         the list is read at its interval alone until it does",
+                        "publication probe failed, reading the list at its interval only",
                     );
                 }
             }
@@ -80,7 +78,7 @@ impl Refresher {
         result.unwrap_or(Answer::Failed)
     }
 
-    /// What a question for new publications sees now. Changes nothing.
+    /// Probes once without changing anything.
     pub(in crate::refresh) fn try_probe(
         &self,
         probe: &ProbeSettings,
@@ -89,7 +87,7 @@ impl Refresher {
         let mut seen = Seen::default();
         let result = ask(&self.fetcher, &probe.url, remote, None, &mut seen);
         let (publication, error) = match result {
-            Ok(Answer::Said(mark, _)) => (mark.told, None),
+            Ok(Answer::Content(mark, _)) => (mark.publication, None),
             Ok(_) => (String::new(), None),
             Err(error) => (String::new(), Some(error.to_string())),
         };
@@ -97,12 +95,12 @@ impl Refresher {
     }
 }
 
-/// Asks `url` for a part of what it says, and for nothing if it says what it said before.
+/// Requests a part of `url`, conditionally on the previous answer.
 fn ask(
     fetcher: &Fetcher,
     url: &str,
     remote: &Remote,
-    known: Option<&Mark>,
+    known: Option<&AnswerMark>,
     seen: &mut Seen,
 ) -> Result<Answer, FetchError> {
     let mut more = known.map_or_else(Vec::new, |known| {
@@ -134,15 +132,14 @@ fn ask(
     } else {
         seen.bytes
     };
-    Ok(Answer::Said(mark(&answer, is_whole.then_some(length).flatten(), &excerpt), cost))
+    Ok(Answer::Content(mark(&answer, is_whole.then_some(length).flatten(), &excerpt), cost))
 }
 
-/// What tells the publication from others: the tag, or the date where there is none, the length
-/// and how it begins.
-fn mark(answer: &Response<Body>, length: Option<u64>, excerpt: &[u8]) -> Mark {
+/// Fingerprints the publication: its tag, or its date without one, its length and its beginning.
+fn mark(answer: &Response<Body>, length: Option<u64>, excerpt: &[u8]) -> AnswerMark {
     let headers = answer.headers();
-    let etag = tag(headers, header::ETAG);
-    let last_modified = tag(headers, header::LAST_MODIFIED);
+    let etag = validator(headers, header::ETAG);
+    let last_modified = validator(headers, header::LAST_MODIFIED);
     let of_range = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let of_range = of_range.and_then(|range| range.rsplit_once('/')?.1.parse().ok());
     let length: Option<u64> = length.or(of_range);
@@ -150,11 +147,16 @@ fn mark(answer: &Response<Body>, length: Option<u64>, excerpt: &[u8]) -> Mark {
     let mut hasher = Sha256::new();
     hasher.update(format!("{version:?} {length:?} "));
     hasher.update(excerpt);
-    Mark { digest: hasher.finalize().into(), etag, last_modified, told: told(excerpt) }
+    AnswerMark {
+        digest: hasher.finalize().into(),
+        etag,
+        last_modified,
+        publication: publication_name(excerpt),
+    }
 }
 
-/// The publication that an answer names, be it JSON or XML, in words; empty where it names none.
-fn told(excerpt: &[u8]) -> String {
+/// Returns the publication named in a JSON or XML answer; empty if there is none.
+fn publication_name(excerpt: &[u8]) -> String {
     let text = String::from_utf8_lossy(excerpt);
     let lower = text.to_ascii_lowercase();
     let value = |key: &str| {
@@ -178,7 +180,8 @@ mod tests {
 
     #[test]
     fn publications_are_named_in_json_and_xml() {
-        let check = |text: &str, want: &str| assert_eq!(told(text.as_bytes()), want, "{text}");
+        let check =
+            |text: &str, want: &str| assert_eq!(publication_name(text.as_bytes()), want, "{text}");
         let date = "2026-01-16T10:01:44.740051";
         check(
             &format!("[{{\"publicationID\": 803, \"datePublished\": \"{date}\"}}]"),

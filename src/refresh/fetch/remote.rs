@@ -1,5 +1,5 @@
-//! How the server of a source is asked: as whom, with which headers, at which further URLs, and
-//! where it tells of new publications. Secret values are never shown.
+//! How the server of a source is requested: agent, headers, fallback URLs, and the publication
+//! probe. Secret values are never shown.
 
 use std::fmt;
 use std::io::Read;
@@ -10,8 +10,8 @@ use ureq::http::header::{HeaderName, HeaderValue};
 
 use super::exchange::are_of_one_origin;
 
-/// What downloads say that they are, unless a list says otherwise. OFAC's firewall refuses agents
-/// that do not begin with `Mozilla/` and a digit or have fewer than 40 characters.
+/// The default user agent. OFAC's firewall rejects agents that do not begin with `Mozilla/` and a
+/// digit, or have fewer than 40 characters.
 pub const USER_AGENT: &str = concat!(
     "Mozilla/5.0 (compatible; Lazaretto/",
     env!("CARGO_PKG_VERSION"),
@@ -20,14 +20,13 @@ pub const USER_AGENT: &str = concat!(
     ")"
 );
 
-/// The most headers of a list.
+/// The maximum number of headers of a list.
 const MAX_HEADERS: usize = 32;
 
-/// The longest text of headers, in bytes.
+/// The maximum length of a header file, in bytes.
 const MAX_TEXT: u64 = 16 << 10;
 
-/// Headers that the program sets by itself or that belong to the connection, and beginnings of
-/// such.
+/// Headers, or prefixes of them, that the program sets itself or that belong to the connection.
 const FORBIDDEN: [&str; 16] = [
     "host",
     "content-",
@@ -47,47 +46,47 @@ const FORBIDDEN: [&str; 16] = [
     "http2-settings",
 ];
 
-/// What is configured of a list's server beside the first URL.
+/// Configuration of a list's server besides the first URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remote {
-    /// Asked in this order where the URLs before failed.
+    /// Fallback URLs, in order.
     pub more_urls: Vec<String>,
-    /// Folders of one publisher that hold the same files: URLs in them that name the same file are one
-    /// source. Other URLs are a source each.
+    /// Folders of one publisher with the same files: URLs in them that name the same file are one
+    /// source. Any other URL is a separate source.
     pub same_folders: Vec<String>,
-    /// Instead of [`USER_AGENT`].
+    /// Replaces [`USER_AGENT`].
     pub user_agent: Option<String>,
-    /// Sent to the origin of [`Self::headers_to`] alone, never to where it redirects elsewhere.
+    /// Sent only to the origin of [`Self::headers_to`], never to redirect targets elsewhere.
     pub headers: Headers,
-    /// The URL whose origin (scheme, host and port) gets the headers: what is secret for a mirror is
-    /// not for others. `None`: they go nowhere.
+    /// The URL whose origin (scheme, host and port) gets the headers: a secret for a mirror is not
+    /// for others. `None` sends them nowhere.
     pub headers_to: Option<String>,
-    /// Where the source tells of new publications.
+    /// The publication probe.
     pub probe: Option<ProbeSettings>,
 }
 
 impl Remote {
-    /// The headers that go to `url`.
+    /// Returns the headers for `url`.
     pub(super) fn headers_for(&self, url: &str) -> Option<&Headers> {
         let to = self.headers_to.as_ref()?;
         are_of_one_origin(to, url).then_some(&self.headers)
     }
 }
 
-/// Where and how often a source is asked whether there is a new publication.
+/// Endpoint and interval of a publication probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
     /// An endpoint whose answer changes with every publication.
     pub url: String,
-    /// From one question to the next; up to a tenth shorter.
+    /// Interval between probes, shortened by up to a tenth.
     pub interval: Duration,
 }
 
-/// Headers of requests. Their values may be secret: they are neither shown nor logged.
+/// Request headers. Their values may be secret: they are neither shown nor logged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     given: Vec<(HeaderName, HeaderValue)>,
-    /// A file with further ones, read for each request, so that a secret can be replaced.
+    /// A file with further headers, read for each request, so that a secret can be rotated.
     file: Option<PathBuf>,
 }
 
@@ -99,12 +98,12 @@ impl fmt::Debug for Headers {
 }
 
 impl Headers {
-    /// `given`, and those of a file.
+    /// Combines `given` headers with those of a file.
     pub fn new(given: Vec<(HeaderName, HeaderValue)>, file: Option<PathBuf>) -> Self {
         Self { given, file }
     }
 
-    /// All of them as they are now. The error says what is wrong with the file.
+    /// Returns the current headers. The error names the problem with the file.
     pub(super) fn read(&self) -> Result<Vec<(HeaderName, HeaderValue)>, (PathBuf, String)> {
         let mut headers = self.given.clone();
         if let Some(path) = &self.file {
@@ -122,7 +121,7 @@ fn read_file(path: &Path) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     parse_headers(&text)
 }
 
-/// Headers as they are written, `Name: value` a line. The error names no value.
+/// Parses headers, one `Name: value` per line. The error contains no value.
 pub fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     if text.len() as u64 > MAX_TEXT {
         return Err(format!("headers of more than {MAX_TEXT} bytes"));
@@ -136,7 +135,7 @@ pub fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Strin
         let (name, value) =
             line.split_once(':').ok_or_else(|| wrong("is not written `Name: value`"))?;
         let name: HeaderName =
-            name.trim().parse().map_err(|_| wrong("has a name that no header can have"))?;
+            name.trim().parse().map_err(|_| wrong("has an invalid header name"))?;
         if is_forbidden(name.as_str()) {
             let message = format!("sets {name}, which the program sets by itself or refuses");
             return Err(wrong(&message));
@@ -147,7 +146,7 @@ pub fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Strin
             return Err(wrong("has a value that is empty or not plain ASCII"));
         }
         let mut value: HeaderValue =
-            value.parse().map_err(|_| wrong("has a value that no header can have"))?;
+            value.parse().map_err(|_| wrong("has an invalid header value"))?;
         value.set_sensitive(true);
         headers.push((name, value));
     }
@@ -164,7 +163,7 @@ fn is_forbidden(name: &str) -> bool {
     })
 }
 
-/// A text that can be sent as the agent.
+/// Parses a user agent.
 pub fn parse_user_agent(text: &str) -> Result<String, String> {
     let printable = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
     if text.trim() != text || text.len() > 256 || !text.bytes().all(printable) {

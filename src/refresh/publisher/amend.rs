@@ -1,22 +1,22 @@
-//! Publications that are made of what stands: read, changed and published under one lock, so that two
-//! who change a list at once lose nothing of each other.
+//! Amendments: publications derived from the current list, read and published under one lock, so
+//! that concurrent amendments lose nothing.
 
-use super::{ByHand, Preview, Publisher, Report};
+use super::{ImportOptions, Preview, Publisher, Report};
 use crate::domain::list::{ListState, Provenance, ReadList};
 use crate::refresh::{ListSettings, RefreshError, lock};
 
-/// What is to become of a list.
+/// The amendment of a list.
 #[derive(Debug)]
 pub struct Amendment<T> {
-    /// The next publication; `None`: the list stays as it is.
+    /// The next publication; `None` leaves the list unchanged.
     pub list: Option<ReadList>,
-    /// What its maker says of it.
-    pub told: T,
+    /// The caller's result.
+    pub outcome: T,
 }
 
 impl Publisher {
-    /// Publishes what `make` makes of the list as it stands (`None`: never loaded); only says what
-    /// would come of it where it is a trial. No other change of any list comes in between. Blocks.
+    /// Publishes the result of `make` on the current list (`None`: never loaded), or only previews
+    /// it in a dry run. No other change of any list comes in between. Blocks.
     pub fn amend<T, E: From<RefreshError>>(
         &self,
         settings: &ListSettings,
@@ -24,12 +24,12 @@ impl Publisher {
         is_trial: bool,
         make: impl FnOnce(Option<&ListState>) -> Result<Amendment<T>, E>,
     ) -> Result<(Report, T), E> {
-        // As for a file: it takes as much memory.
-        let _turn = self.reading_turn();
+        // Takes the same permit as a file, because it takes as much memory.
+        let _turn = self.reader_permit();
         let _writer = lock(&self.writer);
         self.catch_up_locked().map_err(RefreshError::from)?;
-        let Amendment { list, told } = make(self.list(&settings.id).as_deref())?;
-        let by_hand = ByHand::default();
+        let Amendment { list, outcome } = make(self.list(&settings.id).as_deref())?;
+        let by_hand = ImportOptions::default();
         let report = match list {
             None => Report::Unchanged { list: settings.id.clone() },
             Some(list) if is_trial => {
@@ -39,6 +39,6 @@ impl Publisher {
             }
             Some(list) => self.publish_locked(settings, &list, provenance, by_hand, None)?,
         };
-        Ok((report, told))
+        Ok((report, outcome))
     }
 }

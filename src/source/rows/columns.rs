@@ -4,7 +4,6 @@ use super::csv_rows::Span;
 
 /// A column that is looked for.
 pub struct Column<'a> {
-    /// Its name.
     pub name: &'a str,
     /// Whether the headings must have it.
     pub required: bool,

@@ -26,9 +26,7 @@ pub struct LineCounts {
     lines_in_cells = counts.lines_in_cells
 )]
 pub struct LineCountError {
-    /// The lines.
     pub counts: LineCounts,
-    /// The rows.
     pub rows: u64,
 }
 

@@ -6,7 +6,6 @@ use std::io;
 
 use super::LineCountError;
 
-/// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The row, from 1, headings not counted.
@@ -29,16 +28,10 @@ impl fmt::Display for Place {
 pub enum RowsError {
     /// The file cannot be opened.
     #[error("{path}: cannot be opened")]
-    Open {
-        /// The path as given.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    Open { path: String, source: io::Error },
     /// The bytes cannot be read, or what packs them is broken or ends early.
     #[error("{path}: {what} cannot be read")]
     Read {
-        /// The path as given.
         path: String,
         /// Such as `the gzip data`.
         what: &'static str,
@@ -47,48 +40,31 @@ pub enum RowsError {
     },
     /// More bytes than [`super::Bounds::max_unpacked`].
     #[error("{path}: more than {limit} bytes unpacked")]
-    TooLarge {
-        /// The path as given.
-        path: String,
-        /// The bound.
-        limit: u64,
-    },
+    TooLarge { path: String, limit: u64 },
     /// The file as a whole is not what it must be.
     #[error("{path}: {what}")]
     Unfit {
-        /// The path as given.
         path: String,
         /// What is wrong with it.
         what: String,
     },
-    /// A column is missing.
     #[error("{path}: read as {read_as}, but there is no column {column:?}")]
     NoColumn {
-        /// The path as given.
         path: String,
         /// What the file was read as.
         read_as: String,
-        /// The column.
         column: String,
     },
     /// The lines of the file and what became of them do not add up.
     #[error("{path}: {fault}")]
     Count {
-        /// The path as given.
         path: String,
         /// What does not add up.
         fault: LineCountError,
     },
     /// The row that tells the columns has no form.
     #[error("{path}: {place}: {fault}")]
-    Row {
-        /// The path as given.
-        path: String,
-        /// Where.
-        place: Place,
-        /// Why.
-        fault: RowShapeFault,
-    },
+    Row { path: String, place: Place, fault: RowShapeFault },
 }
 
 /// Why a row cannot be taken apart into columns.
@@ -99,7 +75,6 @@ pub enum RowShapeFault {
     FieldCount {
         /// The fields of the row.
         found: usize,
-        /// The headings.
         expected: usize,
     },
     /// The grammar of the row is broken.

@@ -10,7 +10,6 @@ const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];
 /// The first lines of a CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FirstLines {
-    /// What separates its fields.
     pub(super) delimiter: u8,
     /// Whether its first line is Excel's `sep=;`, and no heading.
     pub(super) has_directive: bool,

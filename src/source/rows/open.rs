@@ -21,7 +21,6 @@ const PARQUET: &[u8] = b"PAR1";
 
 /// Where the bytes come from.
 pub enum Origin<'p> {
-    /// A file.
     File(&'p Path),
     /// What can be read once only.
     Stream {
@@ -42,7 +41,6 @@ impl Origin<'_> {
     }
 }
 
-/// An opened file.
 pub(super) enum Opened {
     /// A Parquet file: it is read from wherever its parts stand.
     Parquet(File),
@@ -146,7 +144,6 @@ fn unpack<R: Read + 'static>(mut bytes: BufReader<R>) -> io::Result<(&'static st
     })
 }
 
-/// Counts what is read.
 struct Counted<R> {
     inner: R,
     count: Rc<Cell<u64>>,

@@ -6,32 +6,24 @@ use parquet::schema::types::Type;
 /// A column of a Parquet file, or a field of a nested one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaField {
-    /// Its name.
     pub name: String,
     /// What it holds; of a list, what its elements hold.
     pub holds: Holds,
 }
 
-/// What a column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holds {
     /// Floating-point numbers, by the name of their type.
     Floats(&'static str),
     /// Decimal numbers with this many digits after the point.
     Decimals(i32),
-    /// Days.
     Dates,
-    /// Times of day.
     TimesOfDay,
-    /// Moments, of any unit.
     Timestamps,
-    /// Whole numbers.
     Integers,
-    /// True or false.
     Flags,
     /// Text or bytes.
     Bytes,
-    /// Groups of these fields.
     Groups(Vec<SchemaField>),
 }
 

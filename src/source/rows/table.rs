@@ -214,7 +214,6 @@ impl<'c> Table<'c> {
         }
     }
 
-    /// Where the row stands.
     pub fn place(&self) -> Place {
         let line = match &self.source {
             Source::Csv(rows) => Some(rows.line()),

@@ -13,7 +13,6 @@ use super::super::unpack::Input;
 pub(super) struct State {
     /// Bytes read since the last event.
     pub(super) taken: Cell<usize>,
-    /// Line ends read.
     pub(super) ends: Cell<u64>,
     /// Why the characters ended, if not because the input did.
     pub(super) fault: RefCell<Option<Fault>>,

@@ -90,7 +90,6 @@ impl Row<'_> {
     }
 }
 
-/// An input or output.
 #[derive(Deserialize)]
 struct Part<'a> {
     #[serde(borrow, default)]
@@ -417,7 +416,6 @@ fn may_have_address(script: &[u8]) -> bool {
         || is("41", "ac", 67)
 }
 
-/// Whom a part names.
 struct Named {
     holders: Vec<Holder>,
     /// Whether a pseudo-address says that there is none.

@@ -19,28 +19,15 @@ pub enum ReadTransfersError {
     Rows(#[from] RowsError),
     /// No format was named, and the names of the columns fit several.
     #[error("{path}: the columns fit several formats: {}: name one", candidates.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(", "))]
-    Ambiguous {
-        /// The path as given.
-        path: String,
-        /// Those that fit.
-        candidates: Vec<TransferFormat>,
-    },
+    Ambiguous { path: String, candidates: Vec<TransferFormat> },
     /// A chain on which there are no transfers of the format.
     #[error("{format} cannot be of chain {chain}")]
-    Chain {
-        /// The format.
-        format: TransferFormat,
-        /// The chain asked for.
-        chain: String,
-    },
+    Chain { format: TransferFormat, chain: String },
     /// A row cannot be understood.
     #[error("{path}: {place}: {fault}")]
     Row {
-        /// The path as given.
         path: Box<str>,
-        /// Where.
         place: Place,
-        /// Why.
         fault: RowFault,
         /// Where it stands on its chain, as far as it can be told.
         stands: Box<RowPlace>,
@@ -69,10 +56,8 @@ impl ReadTransfersError {
 /// Why a row cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowFault {
-    /// A value of it.
     #[error("{field}: {fault}")]
     Field {
-        /// The column.
         field: &'static str,
         /// What is wrong with the value.
         fault: FieldFault,
@@ -121,9 +106,7 @@ pub enum RowFault {
     Count {
         /// The column that counts them.
         column: &'static str,
-        /// What it says.
         said: u64,
-        /// How many there are.
         found: usize,
     },
     /// More inputs or outputs than a transaction may have.
@@ -140,7 +123,6 @@ pub enum RowFault {
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldFault {
-    /// It is not there.
     #[error("is missing")]
     Missing,
     /// It is not of the form expected; what is, and the value's beginning.

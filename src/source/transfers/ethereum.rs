@@ -22,9 +22,7 @@ const MAX_INDEX: u32 = u32::MAX / 2 - 1;
 pub(super) struct Context {
     /// The chain: an EVM chain.
     pub(super) chain: Chain,
-    /// Of a blocks file.
     pub(super) blocks: Option<Blocks>,
-    /// Of a receipts file.
     pub(super) receipts: Option<Receipts>,
     /// What a time without a time zone is.
     pub(super) plain_times: PlainTimes,
@@ -278,7 +276,6 @@ pub(super) static TRACES: Columns = Columns {
 const NO_ERROR: [&[u8]; 9] =
     [b"", b"null", b"NULL", b"None", b"nan", b"NaN", b"<NA>", b"\\N", b"false"];
 
-/// What a trace is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A call or creation, in a transaction.

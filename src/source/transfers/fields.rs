@@ -17,7 +17,6 @@ pub enum PlainTimes {
     /// A fault of its row: an hour's error reorders transfers.
     #[default]
     Refused,
-    /// UTC.
     Utc,
 }
 
@@ -143,7 +142,6 @@ pub(super) fn number32(text: &[u8], most: u32) -> Result<Option<u32>, FieldFault
     Ok(value.map(|value| u32::try_from(value).expect("it is at most `most`")))
 }
 
-/// A block's height.
 #[inline]
 pub(super) fn height(text: &[u8]) -> Result<Option<u64>, FieldFault> {
     number(text, MAX_HEIGHT)

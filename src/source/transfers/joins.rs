@@ -69,7 +69,6 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads a blocks file.
     pub(super) fn read(path: &Path, settings: &ReadSettings) -> Result<Self, ReadTransfersError> {
         let bounds = &settings.bounds;
         let mut table = Table::open(Origin::File(path), None, &settings.of_rows())?;

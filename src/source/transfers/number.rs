@@ -58,7 +58,6 @@ pub(super) struct Decimal<'a> {
 
 const DECIMAL: &str = "a number that is not negative";
 
-/// Reads an amount.
 #[inline]
 pub(super) fn amount(text: &[u8]) -> Result<Written<'_>, FieldFault> {
     if text.len() <= 19

@@ -232,7 +232,6 @@ impl<'a> Own<'a> {
     }
 }
 
-/// Refuses families of chains.
 pub(super) fn check_chain(chain: &Chain) -> Result<(), FieldFault> {
     match chain {
         Chain::AnyEvm | Chain::AnyCosmos => Err(FieldFault::Family(chain.to_string())),

@@ -13,13 +13,11 @@ use crate::source::rows::{Cells, Columns};
 /// row of its file is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowPlace {
-    /// The chain.
     pub chain: Option<Chain>,
     /// The height of its block.
     pub height: Option<u64>,
     /// When its block was made, in Unix seconds.
     pub time: Option<u64>,
-    /// The transaction.
     pub tx: Option<TxId>,
     /// Its place in its transaction, as [`Position::index`]: 0 for the transaction's own value,
     /// 1 + 2n for log n, 2 + 2n for trace n.

@@ -52,19 +52,14 @@ impl Batch {
     }
 }
 
-/// What a row is.
 #[expect(clippy::large_enum_variant, reason = "nearly every row is a transfer, and none is kept")]
 pub(super) enum Understood {
-    /// A transfer.
     Transfer(Transfer),
-    /// No movement of value.
     LeftOut(LeftOut),
 }
 
-/// Takes batches.
 type Sink<'a> = &'a mut dyn FnMut(Vec<Transfer>, Progress) -> Result<(), ReadTransfersError>;
 
-/// Who understands the rows.
 enum Reader<'a> {
     Transactions(Context),
     TokenTransfers(Context),

@@ -11,15 +11,12 @@ enum Role {
     Text,
     /// A height, an index, a status.
     Number,
-    /// A moment.
     Time,
     /// An amount of an asset.
     Amount,
     /// A value in US dollars: any decimal number, and more digits than millionths are cut anyway.
     UsdValue,
-    /// True or false.
     Flag,
-    /// Inputs or outputs.
     Parts,
     /// Anything that says something or nothing. A column of nothing but nulls may be of any type.
     Note,

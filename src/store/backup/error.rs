@@ -41,7 +41,6 @@ pub enum BackupError {
         if *.more == 0 { String::new() } else { format!(" (and {more} problems more)") }
     )]
     Content {
-        /// The first problem.
         first: String,
         /// How many more there are.
         more: u64,
@@ -51,13 +50,11 @@ pub enum BackupError {
     Read {
         /// How far it was read.
         position: u64,
-        /// The system's error.
         source: io::Error,
     },
     /// The backup could not be handed on.
     #[error("writing the backup: {0}")]
     Write(io::Error),
-    /// Something would be overwritten.
     #[error(
         "{dir} holds a store already: a backup is restored only where there is none; move it away, or give \
          another data directory",
@@ -70,14 +67,11 @@ pub enum BackupError {
     /// A value that is larger than a backup takes.
     #[error("tree {tree}, key {key}: the value has {length} bytes, more than a backup takes")]
     TooLarge {
-        /// The tree.
         tree: &'static str,
-        /// The key, printable.
         key: String,
         /// The value's length, or the key's where that is too long.
         length: usize,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

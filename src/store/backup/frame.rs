@@ -29,7 +29,6 @@ use twox_hash::XxHash3_64;
 use super::super::SCHEMA;
 use super::error::BackupError;
 
-/// How a backup begins.
 const MAGIC: [u8; 16] = *b"LAZARETTO BACKUP";
 
 /// The format that is written, and the latest that is read.
@@ -80,7 +79,6 @@ pub struct Header {
 pub struct Size {
     /// Bytes of the file.
     pub bytes: u64,
-    /// Keys with their values.
     pub entries: u64,
     /// Bytes of the file of segments.
     pub segment_bytes: u64,
@@ -99,7 +97,6 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the header.
     pub(super) fn new(out: W, header: &Header) -> Result<Self, BackupError> {
         let mut body = Vec::new();
         put_text(&mut body, &header.program);
@@ -171,7 +168,6 @@ impl<W: Write> Writer<W> {
         self.frame(SEGMENTS, part)
     }
 
-    /// Writes the end.
     pub(super) fn end(mut self) -> Result<Size, BackupError> {
         self.end_entries()?;
         let digest: [u8; 32] = self.digest.clone().finalize().into();
@@ -193,7 +189,6 @@ pub(in crate::store) enum Frame<'a> {
     Entries(usize, Vec<(&'a [u8], &'a [u8])>),
     /// Of the file of segments.
     Segments(&'a [u8]),
-    /// Nothing follows.
     End(Size),
 }
 
@@ -258,7 +253,6 @@ impl<R: Read> Reader<R> {
         Ok((reader, Header { program, format, schema, made, trees }))
     }
 
-    /// The next part.
     pub(in crate::store) fn next(&mut self) -> Result<Frame<'_>, BackupError> {
         let start = self.position;
         let before = self.digest.clone();

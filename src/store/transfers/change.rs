@@ -29,9 +29,7 @@ pub struct Append<'a> {
     pub conflicts: &'a [Conflict],
     /// Blocks and times that were looked at whole.
     pub covered: &'a [CoverageDeclaration],
-    /// Gaps that ended.
     pub ended_gaps: &'a [(Chain, Gap)],
-    /// Gaps that were found.
     pub new_gaps: &'a [(Chain, Gap)],
 }
 
@@ -40,7 +38,6 @@ pub struct Append<'a> {
 pub struct Replaced {
     /// Which, by which.
     pub replacement: Replacement,
-    /// The chain of both.
     pub chain: Chain,
     /// Whether the old row has no position.
     pub was_unpositioned: bool,

@@ -62,7 +62,6 @@ const KNOWN: u64 = 3;
 pub(super) struct CodecError {
     /// The row within the segment, from 0.
     row: usize,
-    /// The byte.
     at: usize,
 }
 

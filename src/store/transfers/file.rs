@@ -61,7 +61,6 @@ impl SegmentFile {
         }
     }
 
-    /// Opens the file anew.
     pub(in crate::store) fn open_again(&self) -> Result<(), StoreError> {
         let opened = open(&self.path).map_err(|source| self.failed(source))?;
         *self.file.lock().unwrap_or_else(PoisonError::into_inner) = opened;

@@ -53,7 +53,6 @@ impl Tops {
         }
     }
 
-    /// The greatest height.
     pub fn height(&self) -> Option<u64> {
         let whole = self.positions.iter().flatten().map(|position| position.height);
         whole.chain(self.partial_height()).max()

@@ -20,7 +20,6 @@ const KEPT: usize = 16;
 pub(in crate::store) struct Unpacked(Vec<(u64, Arc<Vec<Transfer>>)>);
 
 impl Unpacked {
-    /// Forgets all of them.
     pub(in crate::store) fn clear(&mut self) {
         self.0.clear();
     }

@@ -18,15 +18,12 @@ use crate::store::{Store, StoreError};
 /// What is to be taken back of a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Retract<'a> {
-    /// The chain.
     pub chain: &'a Chain,
-    /// The first height.
     pub from_height: u64,
     /// Only the block with this hash; `None`: every block from the height on.
     pub block_hash: Option<[u8; 32]>,
     /// Why: 1 to 1,024 bytes.
     pub reason: &'a str,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -100,7 +97,7 @@ impl Store {
         head.unpositioned = found.unpositioned;
         head.retracted += taken;
         match &record.block_hash {
-            None => head.cut(record.from_height),
+            None => head.truncate(record.from_height),
             Some(hash) => {
                 let taken: BTreeSet<u64> =
                     found.taken_heights.values().flatten().copied().collect();
@@ -170,9 +167,9 @@ impl Store {
             let mut sides = [newest(conflict.first), newest(conflict.second)];
             sides.sort_unstable();
             let rows = self.stored_rows(&sides)?;
-            let is_taken = rows
-                .iter()
-                .any(|(number, row)| record.takes(*number, row.height(), row.block_hash.as_ref()));
+            let is_taken = rows.iter().any(|(number, row)| {
+                record.applies_to(*number, row.height(), row.block_hash.as_ref())
+            });
             if is_taken {
                 let (at, reason) = (record.at, record.reason.clone());
                 let settled = Settlement { verdict: Verdict::TakenBack, at, reason };
@@ -254,7 +251,7 @@ impl Store {
 impl Found {
     /// Takes a row that counts so far.
     fn take(&mut self, record: &RetractionRecord, number: u64, row: &Transfer, is_better: bool) {
-        let is_taken = record.takes(number, row.height(), row.block_hash.as_ref());
+        let is_taken = record.applies_to(number, row.height(), row.block_hash.as_ref());
         if is_taken && is_better {
             self.bettered.extend(row.height().map(|height| (row.kind(), height)));
         }

@@ -129,7 +129,7 @@ fn state(store: &Store) -> TransferState {
         let seen = seen.map(|seen| seen.undeclared_times.clone()).unwrap_or_default();
         for (kind, own) in &mut head.kinds {
             assert_eq!(*kind, MovementKind::Native);
-            assert!(own.undeclared_times.iter().all(|span| coverage::hold(&seen, span)));
+            assert!(own.undeclared_times.iter().all(|span| coverage::contain(&seen, span)));
             own.undeclared_times = seen.clone();
         }
     }

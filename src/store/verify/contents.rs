@@ -19,7 +19,6 @@ use crate::domain::publication::listed_digest;
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pointers: BTreeMap<ListId, Pointer>,
-    /// The headers in force.
     headers: BTreeMap<ListId, ListVersion>,
     /// The number of every version.
     numbers: BTreeSet<u64>,
@@ -62,7 +61,6 @@ fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
 }
 
 impl Contents {
-    /// Takes a value.
     pub fn take(
         &mut self,
         tree: &'static str,

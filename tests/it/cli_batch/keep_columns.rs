@@ -143,7 +143,7 @@ fn chains_are_named_as_people_do_or_refused_with_examples() {
     assert_eq!(decisions[3..], ["ERROR"; 3]);
     let reason = |row: usize| rows[row].iter().find(|cell| cell.contains("names")).unwrap();
     assert!(
-        reason(3).contains("the chain: \"BNB\" names more than one chain: say bsc or bnb-beacon")
+        reason(3).contains("the chain: \"BNB\" names more than one chain: use bsc or bnb-beacon")
     );
     for row in [4, 5] {
         assert!(

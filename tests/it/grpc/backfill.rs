@@ -126,7 +126,7 @@ fn what_is_no_backfill_changes_nothing() {
         let unknown = (Code::NotFound, "UNKNOWN_LIST", "", "list other is neither");
         for (parts, expected) in [
             (vec![file("a")], field("part", "the first part must be the header")),
-            (vec![head("A")], field("header.list_id", "no list id")),
+            (vec![head("A")], field("header.list_id", "invalid list id")),
             (vec![head("l")], field("part", "no file came")),
             (vec![head("l"), chunk("2025-11-01")], field("part", "a chunk of no file")),
             (vec![head("l"), head("l")], field("part", "files and their chunks only")),

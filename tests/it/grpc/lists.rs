@@ -332,7 +332,7 @@ fn a_party_is_asked_for_in_one_way() {
         for (uid, name, field, words) in [
             ("", "", "party_uid", "give party_uid or name"),
             ("1", "Party", "name", "not both"),
-            ("", "--", "name", "no word in it"),
+            ("", "--", "name", "has no word"),
             ("", &long, "name", "513 bytes, at most 512"),
         ] {
             let (party_uid, name) = (uid.to_owned(), name.to_owned());

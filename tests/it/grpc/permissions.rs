@@ -316,7 +316,7 @@ fn a_tag_that_is_not_understood_names_its_field() {
         let advisory = v1::ListKind::Advisory.into();
         check(v1::AddTagRequest { kind: advisory, ..base() }, "kind", "ADVISORY").await;
         let list_id = "No List".to_owned();
-        check(v1::AddTagRequest { list_id, ..base() }, "list_id", "no list id").await;
+        check(v1::AddTagRequest { list_id, ..base() }, "list_id", "invalid list id").await;
         let chain = "nowhere".to_owned();
         check(v1::AddTagRequest { chain, ..base() }, "chain", "names no chain").await;
         assert!(desk.lists().await.iter().all(|list| list.version == 0), "nothing is published");

@@ -63,10 +63,10 @@ fn each_failure_has_a_name_and_the_next_url_is_asked() {
         (Fault::Missing, Cause::NotFound, "the server has no such file (status 404)"),
         (Fault::Html, Cause::WebPage, "a web page (text/html)"),
         (Fault::HtmlAsXml, Cause::WebPage, "a web page (<!doctype html)"),
-        (Fault::Cut, Cause::Truncated, "cut off after 36 bytes"),
+        (Fault::Cut, Cause::Truncated, "truncated after 36 bytes"),
         (Fault::OtherSchema, Cause::WebPage, "markup, not a list"),
         (Fault::Drip, Cause::Slow, "fewer than 8192 a second"),
-        (Fault::Astray, Cause::Redirect, "redirected to what is no http or https URL"),
+        (Fault::Astray, Cause::Redirect, "redirected to something other than an http or https URL"),
     ] {
         let replay = replay();
         replay.fail(DOCUMENTED, fault);

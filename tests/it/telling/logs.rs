@@ -119,7 +119,7 @@ fn no_address_and_no_customer_is_in_the_log() {
     assert_eq!(said.status, 0, "{}", said.err);
     let lines = check_log(&said.err);
     assert!(lines.iter().any(|line| line["message"] == "ended"), "{}", said.err);
-    let lost = "the source cannot be read; the last good version stays";
+    let lost = "refresh failed, keeping the last good version";
     let lost = lines.iter().find(|line| line["message"] == lost).unwrap();
     let error = lost["error"].as_str().unwrap();
     assert!(error.contains("source.csv: csv: cannot be read at line 1"), "{error}");

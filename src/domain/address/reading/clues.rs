@@ -1,6 +1,5 @@
-//! What a text says of addresses beside the one that it was read as: further ones, words that likely
-//! mean one, and words that look like one and are none. What looks like an address must not hide
-//! beside another.
+//! Finds addresses in a text besides the one that was parsed: further addresses, words that likely
+//! mean one, and words that only look like one. An address must not hide next to another.
 
 use super::{
     Address, AddressError, EncodingError, confusables, is_certain, normalization, parse_known_form,
@@ -11,31 +10,32 @@ use crate::domain::address::bech32;
 /// The shortest word that may be an address.
 const MIN_WORD: usize = 20;
 
-/// The most words of a text in which look-alikes are tried, and the longest of these, in characters.
+/// The maximum number of words of a text in which look-alikes are tried, and their maximum length
+/// in characters.
 const MAX_FOLDED: (usize, usize) = (64, 128);
 
-/// The most characters of a ticker or the like that is written without a blank beside an address.
+/// The maximum number of characters of a ticker written directly next to an address.
 const MAX_GLUED: usize = 5;
 
-/// The most addresses that are looked for in the data of one call.
+/// The maximum number of addresses searched in call data.
 const MAX_IN_DATA: usize = 32;
 
-/// So many characters of a word are ASCII before look-alikes in it are doubtful though they lead to
-/// no address.
+/// From this many ASCII characters, look-alikes in a word are a fault even if they lead to no
+/// address.
 const MIN_MIXED: usize = 10;
 
-/// Something that a text says of an address.
+/// A hint at an address in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Clue {
-    /// An address that its checksum, or `0x` and 40 hex digits, bears out.
+    /// An address confirmed by its checksum, or by `0x` and 40 hex digits.
     Certain(Address<'static>),
-    /// A word that likely means an address, and why that is not sure.
+    /// A word that is likely an address, and why that is uncertain.
     Suspect(Address<'static>, AddressError),
-    /// A word that looks like an address and is none.
+    /// A word that looks like an address but is not one.
     Doubt(AddressError),
 }
 
-/// The clues in a text.
+/// Finds the clues in a text.
 pub(super) fn find(text: &str) -> Vec<Clue> {
     let mut clues = Vec::new();
     let mut tried = 0;
@@ -44,14 +44,14 @@ pub(super) fn find(text: &str) -> Vec<Clue> {
             look_alikes(piece, &mut tried, &mut clues);
         }
         for run in piece.split(|c: char| !c.is_ascii()) {
-            clues.extend(of_run(run));
+            clues.extend(clue_in_run(run));
         }
     }
     clues
 }
 
-/// Whether a text has words that are neither words of a language nor numbers, hashes apart: beside an
-/// address they may be another one, broken or mistyped.
+/// Returns true if the text has words that are neither natural-language words, numbers nor hashes.
+/// Next to an address they may be another one, broken or mistyped.
 pub(super) fn has_odd_words(text: &str) -> bool {
     let is_mixed = |run: &str| {
         let has = |is: fn(&u8) -> bool| run.as_bytes().iter().any(is);
@@ -62,7 +62,7 @@ pub(super) fn has_odd_words(text: &str) -> bool {
     let mut was_short = false;
     for run in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|run| !run.is_empty()) {
         let is_odd =
-            is_mixed(run) && !is_hash(run) && !matches!(of_run(run), Some(Clue::Certain(_)));
+            is_mixed(run) && !is_hash(run) && !matches!(clue_in_run(run), Some(Clue::Certain(_)));
         let is_short = is_odd && (3..8).contains(&run.len());
         if is_odd && (run.len() >= 8 || (is_short && was_short)) {
             return true;
@@ -72,7 +72,7 @@ pub(super) fn has_odd_words(text: &str) -> bool {
     false
 }
 
-/// Tries what a piece with characters beyond ASCII passes itself off as.
+/// Tries the ASCII spellings that a piece with other characters may imitate.
 fn look_alikes(piece: &str, tried: &mut usize, clues: &mut Vec<Clue>) {
     let length = piece.chars().count();
     if length < MIN_WORD {
@@ -90,7 +90,7 @@ fn look_alikes(piece: &str, tried: &mut usize, clues: &mut Vec<Clue>) {
     let holds_address = || {
         piece
             .split(|c: char| !c.is_ascii())
-            .any(|run| matches!(of_run(run), Some(Clue::Certain(_))))
+            .any(|run| matches!(clue_in_run(run), Some(Clue::Certain(_))))
     };
     if !is_tried || (found.is_empty() && is_mixed && !holds_address()) {
         clues.push(Clue::Doubt(fault));
@@ -99,8 +99,8 @@ fn look_alikes(piece: &str, tried: &mut usize, clues: &mut Vec<Clue>) {
     }
 }
 
-/// What a run of ASCII letters and digits says.
-fn of_run(run: &str) -> Option<Clue> {
+/// Classifies a run of ASCII letters and digits.
+fn clue_in_run(run: &str) -> Option<Clue> {
     let hex = hex_digits(run);
     if run.len() < MIN_WORD && hex.is_none_or(|digits| digits.len() < 8) {
         return None;
@@ -111,7 +111,7 @@ fn of_run(run: &str) -> Option<Clue> {
         Err(encoding_error) => encoding_error,
     };
     if let Some(digits) = hex {
-        return of_hex(run, digits, encoding_error);
+        return clue_in_hex(run, digits, encoding_error);
     }
     if let Some((address, _)) = spelling::read(run) {
         return Some(Clue::Suspect(address, EncodingError::NoChecksum.into()));
@@ -137,7 +137,7 @@ fn of_run(run: &str) -> Option<Clue> {
     is_doubtful.then(|| Clue::Doubt(fault.into()))
 }
 
-/// The digits of a run that is all hex, behind `0x` or what passes for it.
+/// Returns the digits of a run that is all hex, after `0x` or a misspelling of it.
 fn hex_digits(run: &str) -> Option<&str> {
     let digits =
         ["0x", "0X", "Ox", "OX", "ox", "x"].iter().find_map(|prefix| run.strip_prefix(prefix));
@@ -146,8 +146,8 @@ fn hex_digits(run: &str) -> Option<&str> {
     is_hex.then_some(digits).filter(|digits| !digits.is_empty())
 }
 
-/// What hex says that is no address as it stands. Hashes and UUIDs say nothing.
-fn of_hex(run: &str, digits: &str, encoding_error: EncodingError) -> Option<Clue> {
+/// Classifies hex that is not an address as written. Hashes and UUIDs give no clue.
+fn clue_in_hex(run: &str, digits: &str, encoding_error: EncodingError) -> Option<Clue> {
     let is_prefixed = digits.len() < run.len();
     let spelt = match run.strip_prefix('x') {
         Some(digits) => spelling::read(&format!("0X{digits}")),
@@ -162,7 +162,7 @@ fn of_hex(run: &str, digits: &str, encoding_error: EncodingError) -> Option<Clue
     match digits.len() {
         64 => None,
         _ if !is_prefixed => {
-            // Of git ids and the like only the length is that of an address.
+            // Git ids and the like differ from an address in length.
             let is_near = (38..=42).contains(&digits.len());
             is_near.then(|| Clue::Doubt(encoding_error.into()))
         }
@@ -171,12 +171,12 @@ fn of_hex(run: &str, digits: &str, encoding_error: EncodingError) -> Option<Clue
     }
 }
 
-/// Addresses in the data of a call: arguments of 32 bytes, of which twelve are zero.
+/// Finds addresses in call data: 32-byte arguments with twelve leading zero bytes.
 pub(super) fn in_data(text: &str) -> Vec<Address<'static>> {
     let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
     let data = runs.filter_map(hex_digits).filter(|digits| digits.len() > 64);
     let words = data.flat_map(|digits| {
-        // Behind the selector of four bytes, or without one.
+        // After the selector of four bytes, or without one.
         [8, 0].into_iter().flat_map(move |from| {
             digits.as_bytes().get(from..).unwrap_or_default().chunks_exact(64)
         })
@@ -188,7 +188,7 @@ pub(super) fn in_data(text: &str) -> Vec<Address<'static>> {
     padded.filter(|address| !address.is_uncontrolled()).take(MAX_IN_DATA).collect()
 }
 
-/// An address with a ticker or the like beside it, without a blank between.
+/// Finds an address directly next to a ticker or the like.
 fn glued(run: &str) -> Option<Address<'static>> {
     let address = |text: &str| {
         let address = parse_known_form(text, None).ok().filter(is_certain)?;
@@ -207,8 +207,8 @@ fn glued(run: &str) -> Option<Address<'static>> {
         .or_else(|| run.find("0x").filter(|at| *at > 0).and_then(|at| address(run.get(at..)?)))
 }
 
-/// Whether a run has the length and the beginning of a base58 address and is of another alphabet, as
-/// what was put into lower case or read off a picture.
+/// Returns true if a run has the length and beginning of a base58 address but other characters, as
+/// after lower-casing or OCR.
 fn is_like_base58(run: &str) -> bool {
     let begins =
         run.starts_with(['1', '3', 'l', 'I', 'T', 't', 'L', 'M', 'm', 'D', 'd', 'r', 'X', 'x']);

@@ -1,18 +1,18 @@
-//! Characters that look like ASCII and are not (homoglyphs), folded by Unicode TS 39
-//! (<https://www.unicode.org/reports/tr39/>) to find out what a text passes itself off as.
+//! Homoglyphs: non-ASCII characters that look like ASCII, folded by Unicode TS 39
+//! (<https://www.unicode.org/reports/tr39/>) to find the address that a text imitates.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
 use super::{Address, parse_known_form};
 
-/// The most texts that one word is tried as: some characters look like several.
+/// The maximum number of spellings tried for one word: some characters resemble several.
 const MAX_TRIALS: usize = 256;
 
-/// The most addresses that a word looks like: where a form has no checksum, each trial is one.
+/// The maximum number of addresses found for one word: without a checksum, each spelling is one.
 const MAX_FOUND: usize = 16;
 
-/// The addresses that a word looks like. ASCII characters stay as they are.
+/// Returns the addresses that a word resembles. ASCII characters stay as they are.
 pub(super) fn read(word: &str) -> Vec<Address<'static>> {
     let mut trials = vec![String::new()];
     for character in word.chars() {
@@ -37,8 +37,8 @@ pub(super) fn read(word: &str) -> Vec<Address<'static>> {
     found
 }
 
-/// What ASCII a character may stand for. TS 39 has one prototype for all that look alike (`l` for `1`
-/// and `I`, `O` for `0`), so that these are told apart again by trial.
+/// Returns the ASCII texts that a character may stand for. TS 39 has one prototype for all similar
+/// characters (`l` for `1` and `I`, `O` for `0`), so each is tried.
 fn look_alikes(character: char) -> Vec<String> {
     if character.is_ascii() {
         return vec![character.to_string()];

@@ -1,4 +1,4 @@
-//! What a text is dressed in, and how the ends of one are bared.
+//! What the reader removes from a text or rewrites in it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,25 +6,23 @@ use std::fmt;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
-/// The most characters that one piece of dress shows.
+/// The maximum number of characters that one normalization shows.
 const MAX_SHOWN: usize = 16;
 
-/// Something that was taken off a text, or a way of writing that was read as another.
+/// Something that was removed from a text, or a spelling that was rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Normalization {
-    /// Characters that cannot be seen, each once, in the order of the text.
+    /// Invisible characters, each once, in the order of the text.
     Invisible(Vec<char>),
     /// Quotes, brackets, punctuation and symbols at the ends.
     Punctuation(String),
-    /// Other text beside the address.
+    /// Other text next to the address.
     Text,
-    /// Blanks inside the address.
     BlanksInside,
-    /// A URI with that scheme.
+    /// A URI with this scheme.
     Uri(String),
-    /// A URI for a transfer of the token with that contract (EIP-681): its receiver was read.
+    /// A URI for a transfer of the token with this contract (EIP-681); the receiver was read.
     TokenTransfer(String),
-    /// A decentralized identifier (did:pkh).
     Did,
     /// The URL of a block explorer.
     Url,
@@ -34,7 +32,7 @@ pub enum Normalization {
     Xdc,
     /// `\x` for `0x`, as PostgreSQL writes bytes.
     Bytea,
-    /// 32 bytes of which the first twelve are zero, as log topics are written.
+    /// 32 bytes with twelve leading zero bytes, as in log topics.
     Padded,
     /// 40 hex digits without `0x`.
     BareHex,
@@ -52,7 +50,7 @@ impl fmt::Display for Normalization {
                 f.write_str(")")
             }
             Self::Punctuation(characters) => write!(f, "punctuation around it ({characters})"),
-            Self::Text => f.write_str("other text beside it"),
+            Self::Text => f.write_str("other text next to it"),
             Self::BlanksInside => f.write_str("blanks inside it"),
             Self::Uri(scheme) => write!(f, "URI of the scheme {scheme}"),
             Self::TokenTransfer(token) => {
@@ -74,36 +72,35 @@ pub(super) fn code_point(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
 }
 
-/// Whether a character is no letter of its own: Unicode's Default_Ignorable_Code_Point, which the
-/// skeleton of TS 39 leaves out, or a mark that is set upon the letter before it.
+/// Returns true for Unicode's Default_Ignorable_Code_Point, which the skeleton of TS 39 leaves out,
+/// and for combining marks.
 pub(super) fn is_ignorable(character: char) -> bool {
     !character.is_ascii()
         && (is_combining_mark(character)
             || skeleton(character.encode_utf8(&mut [0; 4])).next().is_none())
 }
 
-/// Whether a character shows as a blank: white space, a control character, the Braille blank.
+/// Returns true if a character shows as a blank: white space, a control character, the Braille
+/// blank.
 pub(super) fn is_blank(character: char) -> bool {
     character.is_whitespace() || character.is_control() || character == '\u{2800}'
 }
 
-/// The text without invisible characters and without punctuation, symbols and blanks at its ends.
-pub(super) struct Bared {
-    /// What is left.
+/// A text without invisible characters and without punctuation, symbols and blanks at its ends.
+pub(super) struct Stripped {
     pub(super) text: String,
-    /// Whether an ignorable character stood inside.
+    /// True if an ignorable character was removed from inside.
     pub(super) is_joined: bool,
-    /// What was taken off.
     pub(super) normalizations: Vec<Normalization>,
 }
 
-/// `text` with blanks where ignorable characters stood.
+/// Returns `text` with blanks in place of ignorable characters.
 pub(super) fn parted(text: &str) -> String {
     text.chars().map(|c| if is_ignorable(c) { ' ' } else { c }).collect()
 }
 
-/// Bares `input`. A backslash before `x` stays: it is a spelling.
-pub(super) fn strip(input: &str) -> Bared {
+/// Strips `input`. A backslash before `x` stays: it is a spelling of `0x`.
+pub(super) fn strip(input: &str) -> Stripped {
     let mut invisible = Vec::new();
     let mut punctuation = String::new();
     let mut see = |character: char| {
@@ -139,10 +136,10 @@ pub(super) fn strip(input: &str) -> Bared {
     if !punctuation.is_empty() {
         normalizations.push(Normalization::Punctuation(punctuation));
     }
-    Bared { text, is_joined, normalizations }
+    Stripped { text, is_joined, normalizations }
 }
 
-/// Whether a character may be the first or last of an address, or of a look-alike.
+/// Returns true if a character may be the first or last of an address, or of a look-alike.
 fn is_inner(character: char) -> bool {
     if character.is_ascii() {
         character.is_ascii_alphanumeric()
@@ -151,8 +148,7 @@ fn is_inner(character: char) -> bool {
     }
 }
 
-/// Without blanks and invisible characters, and without quotes and brackets around; what it borrows
-/// has none.
+/// Removes blanks and invisible characters, and quotes and brackets around the text. Borrows ASCII.
 pub(super) fn comparison_text(text: &str) -> Cow<'_, str> {
     let is_wrapping = |c: char| is_blank(c) || is_ignorable(c) || "\"'`()[]{}<>".contains(c);
     if text.is_ascii() {

@@ -1,4 +1,4 @@
-//! Hex spellings of EVM and TRON accounts beside `0x` and 40 digits.
+//! Hex spellings of EVM and TRON accounts other than `0x` and 40 digits.
 
 use super::{Address, Normalization, parse_known_form};
 
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str) -> Option<(Address<'static>, Normalization)> {
         Some(digits) if digits.len() == 40 => (digits, Some(Normalization::Padded)),
         _ => (digits, normalization),
     };
-    // What has 42 digits may be a TRON account: 41 and 20 bytes.
+    // 42 digits may be a TRON account: 41 and 20 bytes.
     let is_account = digits.len() == 40 || (digits.len() == 42 && digits.starts_with("41"));
     let spelt = format!("0x{digits}");
     let address = parse_known_form(&spelt, None).ok().filter(|_| is_account)?.into_owned();

@@ -1,4 +1,4 @@
-//! Finds addresses in a text: the text as a whole in its dress, then its words.
+//! Finds addresses in a text: first as a whole with its decorations, then word by word.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::domain::chain::Chain;
 
-/// The shortest part of an address that a line break leaves, in characters.
+/// The shortest part of an address that a line break may leave, in characters.
 const MIN_PART: usize = 5;
 
-/// Reads a text that is no address letter for letter.
+/// Reads a text that is not exactly an address.
 pub(super) fn read(input: &str, chain_hint: Option<&Chain>) -> Reading<'static> {
-    let bared = normalization::strip(input);
-    let mut found = Found { normalizations: bared.normalizations, ..Found::default() };
-    found.whole(&bared.text, chain_hint, bared.is_joined);
+    let stripped = normalization::strip(input);
+    let mut found = Found { normalizations: stripped.normalizations, ..Found::default() };
+    found.whole(&stripped.text, chain_hint, stripped.is_joined);
     if found.is_empty() && found.fault.is_none() {
-        found.words(&bared.text, chain_hint);
-        if bared.is_joined {
-            // An invisible character may stand between words as well as inside one.
+        found.words(&stripped.text, chain_hint);
+        if stripped.is_joined {
+            // An invisible character may separate words or split one.
             found.words(&normalization::parted(input), chain_hint);
         }
         if !found.addresses.is_empty() && found.has_other_words {
@@ -39,12 +39,12 @@ pub(super) fn read(input: &str, chain_hint: Option<&Chain>) -> Reading<'static> 
         found.addresses.push(Address::verbatim(&text, chain).into_owned());
     }
     if found.is_empty() && found.fault.is_none() {
-        found.fault = Some(why_not(input, &bared.text));
+        found.fault = Some(why_not(input, &stripped.text));
     }
     found.into_reading()
 }
 
-/// The addresses in a text that their checksum, or `0x` and 40 hex digits, bears out.
+/// Returns the addresses in a text that a checksum, or `0x` and 40 hex digits, confirms.
 pub(super) fn certain(text: &str) -> Vec<Address<'static>> {
     let mut found = Vec::new();
     for clue in clues::find(text) {
@@ -55,8 +55,8 @@ pub(super) fn certain(text: &str) -> Vec<Address<'static>> {
     found
 }
 
-/// Why a text holds no address.
-fn why_not(input: &str, bared: &str) -> AddressError {
+/// Explains why a text holds no address.
+fn why_not(input: &str, stripped: &str) -> AddressError {
     let text = input.trim_ascii();
     if text.chars().all(|c| normalization::is_blank(c) || normalization::is_ignorable(c)) {
         return AddressError::Empty;
@@ -65,10 +65,10 @@ fn why_not(input: &str, bared: &str) -> AddressError {
     if let Some((at, found)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
         return AddressError::NotAscii { position: cut + at, found };
     }
-    parse_known_form(bared, None).err().unwrap_or(EncodingError::NoShape).into()
+    parse_known_form(stripped, None).err().unwrap_or(EncodingError::NoShape).into()
 }
 
-/// What has been found so far.
+/// Results collected so far.
 #[derive(Default)]
 struct Found {
     addresses: Vec<Address<'static>>,
@@ -100,8 +100,8 @@ impl Found {
         }
     }
 
-    /// Reads the whole text as one address. Where invisible characters were taken out of its middle
-    /// (`is_joined`), only what is borne out counts.
+    /// Reads the whole text as one address. If invisible characters were removed from its middle
+    /// (`is_joined`), only confirmed readings count.
     fn whole(&mut self, text: &str, chain_hint: Option<&Chain>, is_joined: bool) {
         let is_taken = |address: &Address<'_>| !is_joined || is_certain(address);
         match uri::read(text, chain_hint) {
@@ -116,7 +116,7 @@ impl Found {
                 self.add_clues(text, None);
                 return;
             }
-            Uri::Found { .. } | Uri::No => {}
+            Uri::Found { .. } | Uri::NotUri => {}
         }
         if let Some(address) = clean(text, chain_hint).filter(is_taken) {
             self.addresses.push(address.into_owned());
@@ -130,7 +130,7 @@ impl Found {
             let read = clean.or_else(|| {
                 spelling::read(head).map(|(address, normalization)| (address, Some(normalization)))
             });
-            // Where the note says something of an address, its words are read one by one.
+            // If the note mentions an address, its words are read one by one.
             if let Some((address, normalization)) = read.filter(|_| is_silent(&text[head.len()..]))
             {
                 self.addresses.push(address);
@@ -140,7 +140,7 @@ impl Found {
         }
     }
 
-    /// Takes what a URI says of addresses beside those that were read, and beside its token.
+    /// Collects addresses that a URI names besides its own and its token.
     fn add_clues(&mut self, text: &str, contract: Option<&Address<'_>>) {
         let text = uri::decoded(text);
         let is_known = |found: &Self, address: &Address<'_>| {
@@ -167,8 +167,8 @@ impl Found {
         self.addresses.iter().any(|known| shares_key(known, other))
     }
 
-    /// Reads a text word by word. Where all words are addresses, each counts; else only what is borne
-    /// out does, and a word that looks like another address is a fault.
+    /// Reads a text word by word. If all words are addresses, each counts. Otherwise only confirmed
+    /// ones do, and a word that looks like another address is a fault.
     fn words(&mut self, text: &str, chain_hint: Option<&Chain>) {
         let words: Vec<String> = text
             .split(|c: char| normalization::is_blank(c) || ",;|".contains(c))
@@ -193,7 +193,7 @@ impl Found {
         let rest = words.iter().zip(&alone).enumerate();
         let rest = rest.filter(|(place, _)| !joined.contains(place)).map(|(_, word)| word);
         let rest: Vec<_> =
-            rest.filter(|(word, _)| matches!(uri::read(word, None), Uri::No)).collect();
+            rest.filter(|(word, _)| matches!(uri::read(word, None), Uri::NotUri)).collect();
         self.has_other_words |= rest.iter().any(|(_, alone)| alone.is_none());
         let rest: Vec<&str> = rest.into_iter().map(|(word, _)| word.as_str()).collect();
         if !self.addresses.is_empty() && clues::has_odd_words(&rest.join(" ")) {
@@ -214,17 +214,17 @@ impl Found {
                 self.doubt(encoding_error);
                 self.add_clues(word, None);
             }
-            Uri::Found { .. } | Uri::No => match uri::url_within(word) {
+            Uri::Found { .. } | Uri::NotUri => match uri::url_within(word) {
                 Some(place) => {
                     self.word(&word[..place]);
                     self.word(&word[place..]);
                 }
-                None => clues::find(word).into_iter().for_each(|clue| self.take(clue)),
+                None => clues::find(word).into_iter().for_each(|clue| self.record(clue)),
             },
         }
     }
 
-    fn take(&mut self, clue: Clue) {
+    fn record(&mut self, clue: Clue) {
         match clue {
             Clue::Certain(address) => self.add(address),
             Clue::Suspect(address, fault) => {
@@ -237,8 +237,9 @@ impl Found {
         }
     }
 
-    /// Puts neighbouring words together, as a line break may have parted them: an address where a
-    /// checksum bears that out, else no more than likely one. Returns the places of words that are parts.
+    /// Joins neighbouring words, which a line break may have split. A joined address counts if its
+    /// checksum confirms it, and is a suspect otherwise. Returns the indices of words that are
+    /// parts.
     fn parts(&mut self, words: &[String]) -> BTreeSet<usize> {
         let mut joined_words = BTreeSet::new();
         for count in [2, 3, 4] {
@@ -252,7 +253,7 @@ impl Found {
                 let joined = parts.concat();
                 match clean(&joined, None).map(Address::into_owned) {
                     Some(address) if address.checksum() == Checksum::Verified => {
-                        // What was doubtful was a part of it.
+                        // The doubtful word was a part of this address.
                         if self.is_empty() && words.len() == count {
                             self.fault = None;
                         }
@@ -287,7 +288,7 @@ fn add(known: &mut Vec<Address<'static>>, address: Address<'static>) {
     }
 }
 
-/// Whether a note says nothing of an address.
+/// Returns true if a note mentions no address.
 fn is_silent(note: &str) -> bool {
     let note = uri::decoded(note);
     clues::find(&note).is_empty()
@@ -296,7 +297,7 @@ fn is_silent(note: &str) -> bool {
         && clues::in_data(&note).is_empty()
 }
 
-/// What stands before a note: `address (BTC)`, `address # cold wallet`.
+/// Returns the text before a note: `address (BTC)`, `address # cold wallet`.
 fn before_note(text: &str) -> Option<&str> {
     let end = text.find(|c: char| normalization::is_blank(c) || "([{<#".contains(c))?;
     let (head, rest) = text.split_at(end);

@@ -9,24 +9,22 @@ use super::{Address, EncodingError, Normalization, clean, parse_known_form};
 use crate::domain::address::split_caip10;
 use crate::domain::chain::Chain;
 
-/// What a text is as a URI.
+/// How a text reads as a URI.
 pub(super) enum Uri {
-    /// None of those known here.
-    No,
-    /// A URI of these addresses.
+    /// Not a known URI.
+    NotUri,
+    /// A URI that names these addresses.
     Found {
-        /// Usually one.
         addresses: Vec<Address<'static>>,
-        /// How they were written.
         normalization: Normalization,
-        /// The contract of a token, which is no party of the payment.
+        /// The contract of a token, which is not a party of the payment.
         contract: Option<Address<'static>>,
     },
-    /// A URI of something else than an address.
+    /// A URI that names no address.
     Refused(EncodingError),
 }
 
-/// Parts of a path before which, or in which, an explorer does not show an address.
+/// Path segments of explorer URLs that do not show an address.
 const NOT_ADDRESSES: [&str; 10] = [
     "tx",
     "txs",
@@ -40,7 +38,7 @@ const NOT_ADDRESSES: [&str; 10] = [
     "hash",
 ];
 
-/// Parts of a path behind which an explorer shows an address.
+/// Path segments after which an explorer shows an address.
 const ADDRESSES: [&str; 4] = ["address", "addresses", "account", "accounts"];
 
 /// Reads a whole text as a URI.
@@ -66,7 +64,7 @@ pub(super) fn read(text: &str, chain_hint: Option<&Chain>) -> Uri {
         Some((host, _)) if host.contains('.') && !host.contains([':', ' ']) => {
             url(text, chain_hint)
         }
-        _ => Uri::No,
+        _ => Uri::NotUri,
     }
 }
 
@@ -78,22 +76,22 @@ fn is_of_scheme(character: char) -> bool {
     character.is_ascii_alphanumeric() || "+.-".contains(character)
 }
 
-/// Where a URL begins in a word that begins otherwise.
+/// Returns the offset of a URL inside a word.
 pub(super) fn url_within(word: &str) -> Option<usize> {
     let (before, _) = word.split_once("://")?;
     let begin = before.char_indices().rfind(|(_, c)| !is_of_scheme(*c));
     begin.map(|(place, character)| place + character.len_utf8())
 }
 
-/// `scheme:address?parameters` on a chain that is no EVM chain. BIP-321 may state addresses in `bc`
-/// and `tb` parameters.
+/// Reads `scheme:address?parameters` on a non-EVM chain. BIP-321 allows addresses in `bc` and `tb`
+/// parameters.
 fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
     let (path, parameters) = split_query(rest.trim_start_matches('/'));
     let path = decoded(path);
     let further = parameters.iter().filter(|(name, _)| {
         *chain == Chain::Bitcoin && ["bc", "tb"].iter().any(|it| it.eq_ignore_ascii_case(name))
     });
-    // BIP-21: what a wallet does not know and is required makes the URI invalid.
+    // BIP-21: an unknown required parameter makes the URI invalid.
     if parameters.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("req-")) {
         return Uri::Refused(EncodingError::UriRequired);
     }
@@ -103,11 +101,11 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
         match clean(text, Some(chain)) {
             Some(address) => addresses.push(written_on(address.into_owned(), chain)),
             // `BTC: address and more words`.
-            None => return Uri::No,
+            None => return Uri::NotUri,
         }
     }
     if addresses.is_empty() {
-        return Uri::No;
+        return Uri::NotUri;
     }
     Uri::Found {
         addresses,
@@ -116,8 +114,8 @@ fn payment(scheme: &str, chain: &Chain, rest: &str) -> Uri {
     }
 }
 
-/// EIP-681: `scheme:[pay-]target[@chain][/function][?parameters]`. The party of a plain payment is the
-/// target; that of a `transfer` is the `address` parameter, and the target is the token.
+/// EIP-681: `scheme:[pay-]target[@chain][/function][?parameters]`. The party of a plain payment is
+/// the target. The party of a `transfer` is the `address` parameter, and the target is the token.
 fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
     let (path, parameters) = split_query(rest.trim_start_matches('/'));
     let path = decoded(path);
@@ -143,7 +141,7 @@ fn ethereum(scheme: &str, chain: Option<&Chain>, rest: &str) -> Uri {
             None => address,
         })
     };
-    let Some(target) = account(target) else { return Uri::No };
+    let Some(target) = account(target) else { return Uri::NotUri };
     let mut receivers = parameters.iter().filter(|(name, _)| name == "address");
     let scheme = scheme.to_ascii_lowercase();
     match (function, receivers.next(), receivers.next()) {
@@ -183,8 +181,8 @@ fn did(account: &str) -> Uri {
     }
 }
 
-/// A URL of an explorer: the one address that follows a part such as `/address/` of its path or
-/// fragment, where no part speaks of a transaction, a token or a block.
+/// A URL of an explorer: the address after a segment such as `/address/` of its path or fragment,
+/// if no segment names a transaction, a token or a block.
 fn url(text: &str, chain_hint: Option<&Chain>) -> Uri {
     let parts: Vec<String> = text
         .split('#')
@@ -201,7 +199,7 @@ fn url(text: &str, chain_hint: Option<&Chain>) -> Uri {
     let Some(place) = parts.iter().position(|part| is_among(part, &ADDRESSES)) else {
         return Uri::Refused(EncodingError::Url);
     };
-    // The name of the chain may stand between: /addresses/btc/1...
+    // The chain's name may come between: /addresses/btc/1...
     let found = parts[place + 1..].iter().take(2).find_map(|part| clean(part, chain_hint));
     match found {
         Some(address) => Uri::Found {
@@ -227,7 +225,7 @@ fn split_query(text: &str) -> (&str, Vec<(String, String)>) {
     (path, parameters.map(|(name, value)| (decoded(name), decoded(value))).collect())
 }
 
-/// Percent-decoded; what is no UTF-8 then stays as it is.
+/// Percent-decodes; returns the text unchanged if the result is not UTF-8.
 pub(super) fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Into::into)
 }

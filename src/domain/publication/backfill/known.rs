@@ -1,5 +1,4 @@
-//! The publications of a list that are known: those that were loaded in their time, and those that were
-//! backfilled.
+//! The known publications of a list: those loaded in their time, and those backfilled.
 
 use std::fmt;
 
@@ -10,51 +9,49 @@ use serde::{Deserialize, Serialize};
 use crate::domain::list::{ListKind, ListVersion, ListingChange, Provenance};
 use crate::domain::publication::{Gate, utc_day};
 
-/// Where a publication of a list's past came from.
+/// Provenance of a past publication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KnownOrigin {
-    /// It was loaded in its time, as the version with this number on the list, from 1 on.
+    /// Loaded in its time, as this version number of the list, from 1 on.
     Version(u64),
-    /// It was backfilled from a file of this name.
+    /// Backfilled from a file of this name.
     File(String),
 }
 
 /// A publication of a list's past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownPublication {
-    /// The day that it states.
+    /// The stated publication day.
     pub published: Option<Date>,
-    /// The day from which the rows that it adds count.
+    /// The day from which its added rows count.
     pub day: Date,
-    /// The day from which it was in force, and what it lacks no longer counts: later than `day` where it
-    /// was forced upon a later publication.
+    /// The day from which it was in force and its missing rows no longer count. Later than `day` if
+    /// it was forced over a later publication.
     pub ends: Date,
-    /// What being on the list meant then.
+    /// The kind of the list at that time.
     pub kind: ListKind,
-    /// [`digest`](super::digest()) of what it says.
+    /// [`digest`](super::digest()) of its content.
     pub digest: [u8; 32],
-    /// Where it came from.
     pub origin: KnownOrigin,
 }
 
-/// What a version records that was made by a backfill.
+/// The record of a backfill in its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackfillRecord {
-    /// Where the rows that stand came from.
+    /// Provenance of the listed rows.
     pub standing: Provenance,
-    /// When they were loaded.
     pub rows_loaded_at: Timestamp,
-    /// Which gates were overridden for them, and why; empty where none were.
+    /// The gates overridden for them and the reason; empty if none were.
     pub rows_force_reason: String,
-    /// All publications that are known, in their order. The version's changes name them by place.
+    /// All known publications, in order. The version's changes refer to them by index.
     pub publications: Vec<KnownPublication>,
 }
 
-/// A change of a version that tells the past anew, and the place of its publication in
+/// A change of a backfilled version, and the index of its publication in
 /// [`BackfillRecord::publications`].
 pub type BackfilledChange = (u32, ListingChange);
 
-/// What is known of the publications of a list: each with its changes, in their order.
+/// The known publications of a list with their changes, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// In their order.
@@ -62,8 +59,8 @@ pub struct History {
 }
 
 impl History {
-    /// Reads the history from the headers of a list's versions, in their order, and the changes that
-    /// each made: those of a backfill with the places of their publications.
+    /// Reads the history from the headers of a list's versions, in order, and the changes of each.
+    /// Changes of a backfill carry the indices of their publications.
     pub fn read<E>(
         versions: &[ListVersion],
         mut changes_of: impl FnMut(u64) -> Result<Vec<(Option<u32>, ListingChange)>, E>,
@@ -85,8 +82,8 @@ impl History {
     }
 }
 
-/// Returns the publications of a list that are known, in the order in which they were in force, from
-/// the headers of its versions in their order.
+/// Returns the known publications of a list in the order in which they were in force, from the
+/// headers of its versions in order.
 pub fn known_publications(versions: &[ListVersion]) -> Vec<KnownPublication> {
     let from = versions.iter().rposition(is_backfill).unwrap_or(0);
     let mut latest = versions[..from].iter().filter_map(|version| version.published).max();
@@ -94,7 +91,7 @@ pub fn known_publications(versions: &[ListVersion]) -> Vec<KnownPublication> {
     for (version, number) in versions.iter().zip(1..).skip(from) {
         match version.provenance.backfill_record() {
             Some(backfill_record) => known.extend(backfill_record.publications.iter().cloned()),
-            None => known.push(KnownPublication::of(version, number, latest)),
+            None => known.push(KnownPublication::from_version(version, number, latest)),
         }
         latest = latest.max(version.published);
     }
@@ -106,11 +103,11 @@ fn is_backfill(version: &ListVersion) -> bool {
 }
 
 impl KnownPublication {
-    /// The publication that a version is, of which `latest` was the latest day seen before.
-    fn of(version: &ListVersion, number: u64, latest: Option<Date>) -> Self {
+    /// Returns the publication of a version; `latest` was the latest day seen before.
+    fn from_version(version: &ListVersion, number: u64, latest: Option<Date>) -> Self {
         let loaded = utc_day(version.loaded_at);
         let day = version.published.unwrap_or(loaded).min(loaded);
-        // A later day may have been seen without a version.
+        // A later day may have been seen without a new version.
         let is_forced = version.force_reason.contains(Gate::Older.as_str());
         let is_older = version.published.is_some() && (version.published < latest || is_forced);
         Self {

@@ -1,5 +1,5 @@
-//! What each known publication made of rows and parties, found backwards: from what stands now through
-//! the changes of the last publication, then of the one before it.
+//! Reconstructs the rows and parties of each known publication backwards: from the current list
+//! through the changes of the last publication, then of the one before it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,37 +9,37 @@ use crate::domain::list::{ChangeKind, ListState, ListingChange, Party, RowFacts,
 use crate::domain::list_change::{ChangedField, FieldChange};
 use crate::domain::publication::quarantine::meaning;
 
-/// What a publication made otherwise.
+/// The rows and parties that a publication changed.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    /// Rows with what the publication said of them; `None` for those that it ended.
+pub(super) struct Reconstructed {
+    /// Rows with the data of the publication; `None` for removed rows.
     pub rows: Vec<(RowKey, Option<RowFacts>)>,
-    /// Parties as the publication named them.
+    /// Parties as in the publication.
     pub parties: Vec<Party>,
 }
 
-/// Beside each of the publications whose changes are given, in their order: what it made. Values of
-/// fields that are not recorded whole stay as they were later.
-pub(super) fn made<'a>(
+/// Reconstructs the rows and parties of each publication whose changes are given, in order. Fields
+/// that were not recorded in full keep their later values.
+pub(super) fn reconstruct<'a>(
     current: &ListState,
     publications: impl DoubleEndedIterator<Item = &'a [ListingChange]>,
-) -> Vec<Made> {
+) -> Vec<Reconstructed> {
     let rows = current.rows.iter().map(|row| (&row.key, row.facts.clone()));
     let mut facts: BTreeMap<&RowKey, RowFacts> = rows.collect();
     let parties = current.parties.iter().map(|party| (party.uid.as_str(), party.clone()));
     let mut parties: BTreeMap<&str, Party> = parties.collect();
     let present: HashMap<_, &RowKey> =
         current.rows.iter().filter_map(|row| Some((meaning(&row.key)?, &row.key))).collect();
-    let mut all: Vec<Made> = publications
+    let mut all: Vec<Reconstructed> = publications
         .rev()
         .map(|changes| {
-            let mut made = Made::default();
+            let mut reconstructed = Reconstructed::default();
             let (mut named, mut undone) = (BTreeSet::new(), BTreeSet::new());
             for change in changes {
                 let key = if facts.contains_key(&change.key) {
                     &change.key
                 } else {
-                    // A row that was written otherwise then.
+                    // The row had another spelling then.
                     let present = meaning(&change.key).and_then(|it| present.get(&it));
                     let Some(present) = present else { continue };
                     *present
@@ -47,23 +47,23 @@ pub(super) fn made<'a>(
                 let Some(facts) = facts.get_mut(key) else { continue };
                 match change.kind {
                     ChangeKind::Added | ChangeKind::Updated | ChangeKind::RemovalCancelled => {
-                        made.rows.push((key.clone(), Some(facts.clone())));
+                        reconstructed.rows.push((key.clone(), Some(facts.clone())));
                         undo_facts(facts, &change.fields);
                     }
-                    ChangeKind::Removed => made.rows.push((key.clone(), None)),
+                    ChangeKind::Removed => reconstructed.rows.push((key.clone(), None)),
                     ChangeKind::RemovalPending => continue,
                 }
                 let Some(party) = parties.get_mut(change.key.party_uid.as_str()) else { continue };
                 if named.insert(party.uid.clone()) {
-                    made.parties.push(party.clone());
+                    reconstructed.parties.push(party.clone());
                 }
-                // Each row of a party repeats what changed in the party.
+                // Each row of a party repeats the party's changes.
                 let has_fields = change.fields.iter().any(|change| is_of_party(change.field));
                 if has_fields && undone.insert(party.uid.clone()) {
                     undo_party(party, &change.fields);
                 }
             }
-            made
+            reconstructed
         })
         .collect();
     all.reverse();
@@ -126,7 +126,8 @@ fn undo_party(party: &mut Party, fields: &[FieldChange]) {
     }
 }
 
-/// Takes out what came and puts back what went; where it stood among the others is not known.
+/// Removes added values and restores removed ones, at the end: their place among the others is
+/// unknown.
 fn undo_values(values: &mut Vec<String>, change: &FieldChange) {
     for new in &change.to {
         if let Some(at) = values.iter().position(|value| value == new) {

@@ -1,57 +1,57 @@
-//! All publications of a list in the order of their days, each merged into what came of those before
-//! it. Old files stand before known publications of the same day.
+//! Replays all publications of a list in the order of their days, merging each into the result so
+//! far. Old files come before known publications of the same day.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::civil::Date;
 
-use super::reconstruct::Made;
-use super::{BackfillRefused, Dated, FileOutcome, KnownOrigin, KnownPublication, Told};
+use super::reconstruct::Reconstructed;
+use super::{
+    BackfillRefused, Dated, FileOutcome, KnownOrigin, KnownPublication, ReplayedPublication,
+};
 use crate::domain::list::{ChangeKind, ListKind, ListingChange, Party, Row, RowFacts, RowKey};
 use crate::domain::publication::merge::{Merge, merge_parties, merge_rows, missing};
 use crate::domain::publication::quarantine::rewritten;
 use crate::domain::publication::{Gates, spelt_now};
 
-/// A publication that was known before.
+/// A publication that was already known.
 #[derive(Debug)]
-pub(super) struct Known<'a> {
-    /// When it was.
+pub(super) struct StoredPublication<'a> {
     pub publication: &'a KnownPublication,
-    /// What it changed, as stored.
+    /// Its changes, as stored.
     pub changes: &'a [ListingChange],
-    /// What it said of the rows and parties that it changed.
-    pub made: Made,
+    /// The rows and parties that it changed, reconstructed.
+    pub reconstructed: Reconstructed,
 }
 
-/// What came of a walk.
+/// The result of a replay.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct Replay {
     /// The rows, by key.
     pub rows: Vec<Row>,
     /// The parties, by uid.
     pub parties: Vec<Party>,
-    /// The publications in their order, each with its changes.
-    pub told: Vec<Told>,
-    /// The places of files that have the rows of another publication of their day.
+    /// The publications in order, each with its changes.
+    pub publications: Vec<ReplayedPublication>,
+    /// Indices of files with the same rows as another publication of their day.
     repeated: BTreeSet<usize>,
-    /// By the places of files: how many rows the publication after it has, and how many of them it
-    /// lacks.
+    /// By file index: how many rows the next publication has, and how many of them the file lacks.
     lacking: BTreeMap<usize, (u64, u64)>,
-    /// The file that came last, where no publication came after it yet.
+    /// The last file, while no publication follows it.
     last_file: Option<usize>,
 }
 
-impl Walk {
-    /// Walks over `known` and `files`, which stand in the order of their days.
-    pub fn over(known: &[Known<'_>], files: &[Dated]) -> Result<Self, BackfillRefused> {
-        let mut walk = Self::default();
+impl Replay {
+    /// Replays `known` and `files`, both in the order of their days.
+    pub fn run(known: &[StoredPublication<'_>], files: &[Dated]) -> Result<Self, BackfillRefused> {
+        let mut replay = Self::default();
         let is_dated = |day: Date| known.iter().any(|it| it.publication.published == Some(day));
         let mut left = files.iter().enumerate().peekable();
         let mut last: Option<&Dated> = None;
         let mut differing: BTreeMap<usize, &KnownPublication> = BTreeMap::new();
         let mut rows: BTreeMap<&RowKey, &RowFacts> = BTreeMap::new();
         let mut parties: BTreeMap<&str, &Party> = BTreeMap::new();
-        for Known { publication, changes, made } in known {
+        for StoredPublication { publication, changes, reconstructed } in known {
             let mut is_after_file = false;
             while let Some((place, file)) = left.next_if(|(_, file)| file.day <= publication.ends) {
                 if is_dated(file.day) {
@@ -60,24 +60,24 @@ impl Walk {
                     if file.digest != twin.digest {
                         return Err(file.differs_from(&twin.name));
                     }
-                    walk.repeated.insert(place);
+                    replay.repeated.insert(place);
                 } else {
-                    walk.add_file(files, place, publication.kind);
+                    replay.add_file(files, place, publication.kind);
                     is_after_file = true;
                 }
                 last = Some(file);
             }
-            for (key, facts) in &made.rows {
+            for (key, facts) in &reconstructed.rows {
                 match facts {
                     Some(facts) => rows.insert(key, facts),
                     None => rows.remove(key),
                 };
             }
-            parties.extend(made.parties.iter().map(|party| (party.uid.as_str(), party)));
+            parties.extend(reconstructed.parties.iter().map(|party| (party.uid.as_str(), party)));
             for (place, file) in files.iter().enumerate() {
                 let is_same = || publication.digest == file.digest || file.has_rows_of(&rows);
                 if publication.published == Some(file.day) && is_same() {
-                    walk.repeated.insert(place);
+                    replay.repeated.insert(place);
                 }
             }
             let rows: Vec<_> = rows.iter().map(|(key, facts)| (*key, *facts)).collect();
@@ -85,27 +85,27 @@ impl Walk {
                 rows.iter().map(|(key, _)| key.party_uid.as_str()).collect();
             let is_named = |party: &&Party| named.contains(party.uid.as_str());
             let parties: Vec<_> = parties.values().copied().filter(is_named).collect();
-            walk.compare(files, &rows);
-            let merged = walk.merge(publication, &parties, &rows);
-            // Further from a file it changed the same then, but what was new then may have been there
+            replay.compare(files, &rows);
+            let merged = replay.merge(publication, &parties, &rows);
+            // Beyond a file the changes stay the same, except that a new row may have existed
             // before.
             let now = overlay(merged, changes, |change| {
                 waits(change) || (!is_after_file && change.kind == ChangeKind::Updated)
             });
-            walk.told.push(Told {
+            replay.publications.push(ReplayedPublication {
                 publication: (*publication).clone(),
                 changes: now,
                 is_new: false,
                 was_look: changes.is_empty(),
             });
         }
-        match differing.into_iter().find(|(place, _)| !walk.repeated.contains(place)) {
+        match differing.into_iter().find(|(place, _)| !replay.repeated.contains(place)) {
             Some((place, known)) => Err(files[place].differs_from(&known.origin.to_string())),
-            None => Ok(walk),
+            None => Ok(replay),
         }
     }
 
-    /// What became of a file.
+    /// Returns the outcome of a file.
     pub fn outcome(&self, place: usize, file: &Dated) -> FileOutcome {
         let (next_rows, lacks) = self.lacking.get(&place).copied().unwrap_or_default();
         FileOutcome {
@@ -118,7 +118,7 @@ impl Walk {
         }
     }
 
-    /// Merges a file; `kind` is that of the publication after it.
+    /// Merges a file; `kind` is the kind of the next publication.
     fn add_file(&mut self, files: &[Dated], place: usize, kind: ListKind) {
         let file = &files[place];
         let publication = KnownPublication {
@@ -133,11 +133,16 @@ impl Walk {
         let rows: Vec<_> = file.list.rows.iter().map(|(key, facts)| (key, facts)).collect();
         self.compare(files, &rows);
         let changes = self.merge(&publication, &parties, &rows);
-        self.told.push(Told { publication, changes, is_new: true, was_look: false });
+        self.publications.push(ReplayedPublication {
+            publication,
+            changes,
+            is_new: true,
+            was_look: false,
+        });
         self.last_file = Some(place);
     }
 
-    /// Counts what the file that came last lacks of the rows that come next.
+    /// Counts the rows that the last file lacks of the following ones.
     fn compare(&mut self, files: &[Dated], rows: &[(&RowKey, &RowFacts)]) {
         let Some(place) = self.last_file.take() else { return };
         let of_file = &files[place].list.rows;
@@ -158,9 +163,12 @@ impl Walk {
         let (parties, party_changes) = merge_parties(&self.parties, parties);
         let rewritten = rewritten(&self.rows, &missing(&self.rows, rows), rows);
         let merge = Merge {
-            first: self.told.is_empty(),
+            first: self.publications.is_empty(),
             is_of_tags: matches!(publication.kind, ListKind::Attribution | ListKind::Service),
-            first_published: self.told.first().and_then(|first| first.publication.published),
+            first_published: self
+                .publications
+                .first()
+                .and_then(|first| first.publication.published),
             same: false,
             day: publication.day,
             ends: publication.ends,
@@ -181,7 +189,7 @@ impl Walk {
 }
 
 impl Dated {
-    /// Whether it has these rows with the same dates.
+    /// Returns true if it has these rows with the same dates.
     fn has_rows_of(&self, rows: &BTreeMap<&RowKey, &RowFacts>) -> bool {
         let own = self.list.rows.iter().map(|(key, facts)| (key, facts.listed_on));
         own.eq(rows.iter().map(|(key, facts)| (*key, facts.listed_on)))
@@ -192,13 +200,13 @@ impl Dated {
     }
 }
 
-/// Whether a row waits, or waited, to be confirmed as removed: merged without gates, none does.
+/// Returns true if a removal is or was pending: merges without gates have none.
 fn waits(change: &ListingChange) -> bool {
     matches!(change.kind, ChangeKind::RemovalPending | ChangeKind::RemovalCancelled)
 }
 
-/// The changes of a known publication as they come out now, by key; those that `stays` names as they
-/// are stored, but for rows that are newly listed now.
+/// Returns the changes of a known publication after the replay, by key. Those selected by `stays`
+/// keep their stored form, except for newly listed rows.
 fn overlay(
     merged: Vec<ListingChange>,
     stored: &[ListingChange],

@@ -1,4 +1,4 @@
-//! Why a source fails: what went wrong with a URL, and its cause as one of a few that are counted.
+//! Fetch errors and the causes by which they are counted.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,37 +7,37 @@ use std::time::Duration;
 use super::RefreshError;
 use crate::source::{Fault, SourceError};
 
-/// Why a source could not be read, or what it said was not published: the labels of a metric.
+/// Why a source could not be read or published: the labels of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The source's firewall refused the request (403).
     Blocked,
     /// The file is not there (404, 410).
     NotFound,
-    /// Another status than was expected.
+    /// An unexpected status.
     Status,
-    /// A web page in the place of a list.
+    /// A web page instead of a list.
     WebPage,
-    /// The file was cut off, or may have been.
+    /// The file was truncated, or may have been.
     Truncated,
     /// The source was too slow.
     Slow,
-    /// The source was not reached, or does not speak HTTP.
+    /// The source was unreachable, or does not speak HTTP.
     Unreachable,
-    /// Redirected too often, or to where no redirect is followed.
+    /// Too many redirects, or one to a forbidden target.
     Redirect,
-    /// The file is larger than one may be, or the list would be.
+    /// The file or the list exceeds its size limit.
     TooLarge,
-    /// The file is not what its format demands: its schema changed, or it is no list.
+    /// The file does not match its format: its schema changed, or it is not a list.
     Format,
-    /// A gate refused the publication.
+    /// A gate rejected the publication.
     Refused,
-    /// This program's own side: configuration, disk, store.
+    /// A local problem: configuration, disk, store.
     Local,
 }
 
 impl Cause {
-    /// Every one, in the order of their numbers.
+    /// All causes, in the order of their numbers.
     pub const ALL: [Self; 12] = [
         Self::Blocked,
         Self::NotFound,
@@ -73,7 +73,7 @@ impl Cause {
 }
 
 impl FetchError {
-    /// The cause that is counted.
+    /// Returns the cause to count.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Blocked { .. } => Cause::Blocked,
@@ -93,7 +93,7 @@ impl FetchError {
 }
 
 impl RefreshError {
-    /// The cause that is counted.
+    /// Returns the cause to count.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Fetch(error) => error.cause(),
@@ -121,8 +121,8 @@ impl RefreshError {
         }
     }
 
-    /// Whether another URL of the list may do better. Not where the publication itself was refused:
-    /// a mirror that is behind would hide it.
+    /// Returns true if another URL of the list may succeed. Not after a rejected publication: an
+    /// outdated mirror would hide it.
     pub(super) fn may_be_better_elsewhere(&self) -> bool {
         match self {
             Self::Fetch(_) | Self::Read { .. } => self.cause() != Cause::Local,
@@ -132,85 +132,55 @@ impl RefreshError {
     }
 }
 
-/// Why a file was not fetched. A URL is named without credentials and query; one that it was
-/// redirected to is never named.
+/// Why a file was not fetched. URLs are shown without credentials and query; redirect targets are
+/// never shown.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Not an absolute `http` or `https` URL.
     #[error("{url}: not an http or https URL")]
-    Url {
-        /// What was asked for.
-        url: String,
-    },
-    /// 403: as a rule a firewall that takes the agent for a robot.
+    Url { url: String },
+    /// 403: usually a firewall that takes the agent for a robot.
     #[error(
         "{url}: blocked by the source's firewall (status 403); the agent that was sent is {agent:?}"
     )]
     Blocked {
-        /// What was asked for.
         url: String,
         /// `User-Agent`.
         agent: String,
     },
     /// 404 or 410.
     #[error("{url}: the server has no such file (status {status})")]
-    NotFound {
-        /// What was asked for.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-    },
+    NotFound { url: String, status: u16 },
     /// Neither 200 nor an expected 304.
     #[error("{url}: the server answered with status {status}")]
-    Status {
-        /// What was asked for.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-    },
+    Status { url: String, status: u16 },
     /// A web page instead of a list.
     #[error("{url}: the server sent a web page ({found}) instead of a list")]
     WebPage {
-        /// What was asked for.
         url: String,
-        /// The media type, or how the body begins.
+        /// The media type, or the beginning of the body.
         found: &'static str,
     },
-    /// More than the bound.
     #[error("{url}: the file has more than {limit} bytes")]
     TooLarge {
-        /// What was asked for.
         url: String,
         /// [`super::FetchLimits::max_bytes`].
         limit: u64,
     },
     /// The connection ended before the body did.
-    #[error("{url}: the file was cut off after {got} bytes")]
-    Truncated {
-        /// What was asked for.
-        url: String,
-        /// How many arrived.
-        got: u64,
-    },
-    /// A body that ends with its connection: cut short, it would look whole.
+    #[error("{url}: the file was truncated after {got} bytes")]
+    Truncated { url: String, got: u64 },
+    /// A body delimited by the end of the connection: a truncated one would look complete.
     #[error(
         "{url}: the server says neither the file's length nor its end (no Content-Length, not chunked), \
          so that a file cut short would look whole"
     )]
-    Unbounded {
-        /// What was asked for.
-        url: String,
-    },
+    Unbounded { url: String },
     /// No bytes.
     #[error("{url}: the file is empty")]
-    Empty {
-        /// What was asked for.
-        url: String,
-    },
-    /// Slower than the bound.
+    Empty { url: String },
     #[error("{url}: not finished within {after:?}")]
     TimedOut {
-        /// What was asked for.
         url: String,
         /// [`super::FetchLimits::timeout`].
         after: Duration,
@@ -218,53 +188,33 @@ pub enum FetchError {
     /// A body that drips.
     #[error("{url}: {got} bytes within {after:?}, fewer than {least} a second")]
     TooSlow {
-        /// What was asked for.
         url: String,
-        /// How many arrived.
         got: u64,
         /// Since the first byte.
         after: Duration,
         /// [`super::FetchLimits::min_rate`].
         least: u64,
     },
-    /// Redirected too often.
     #[error("{url}: redirected more than {limit} times")]
     Redirects {
-        /// What was asked for.
         url: String,
         /// [`super::FetchLimits::max_redirects`].
         limit: u32,
     },
-    /// Redirected to what is not followed.
+    /// Redirected to a target that is not followed.
     #[error("{url}: redirected {to}")]
-    RedirectedAway {
-        /// What was asked for.
-        url: String,
-        /// Where to, in words.
-        to: &'static str,
-    },
-    /// The file of the list's headers is none.
+    RedirectedAway { url: String, to: &'static str },
+    /// The file of the list's headers is invalid.
     #[error("{path}: {what}", path = .path.display())]
     Headers {
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it; no value.
+        /// The problem; contains no header value.
         what: String,
     },
-    /// Not reached, or the connection broke.
+    /// The server was not reached, or the connection broke.
     #[error("{url}: {reason}")]
-    Transport {
-        /// What was asked for.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// The bytes could not be written down.
+    Transport { url: String, reason: String },
+    /// The bytes could not be written to disk.
     #[error("{path}: {source}", path = .path.display())]
-    Disk {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's error.
-        source: io::Error,
-    },
+    Disk { path: PathBuf, source: io::Error },
 }

@@ -1,6 +1,6 @@
-//! Where a bulk load stands: the block that it may not have finished is a gap until it goes on, so that
-//! a load that is killed leaves one. A load that brings such a block and comes to its end, with nothing
-//! in it that was not understood, ends what others left there. Pure.
+//! Progress of a bulk load. The possibly unfinished block is a gap until the load continues, so
+//! that a killed load leaves one. A load that brings such a block, and completes without rejected
+//! rows, closes the gaps that earlier loads left there. Pure.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::{Extent, Gap, GapCause, TransferState};
 use crate::domain::transfer::{MovementKind, Transfer};
 
-/// The heights of one chain and kind that a load has brought.
+/// The heights of one chain and kind in a load.
 #[derive(Debug)]
 struct Reach {
     chain: Chain,
@@ -16,37 +16,37 @@ struct Reach {
     first: u64,
     last: u64,
     highest: u64,
-    /// It went back to lower heights: any block may be unfinished.
+    /// True if it went back to lower heights: any block may be unfinished.
     is_unordered: bool,
 }
 
-/// What a bulk load may not have finished.
+/// The progress of a bulk load and its gaps.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct LoadProgress {
     reaches: Vec<Reach>,
-    /// The reach of the last row.
+    /// Index of the reach of the last row.
     at: usize,
     /// Gaps that the load has stored.
     stored: Vec<(Chain, Gap)>,
-    /// Blocks in which others stopped before this load began, by height.
+    /// Blocks in which earlier loads stopped, by height.
     left: HashMap<u64, Vec<(Chain, Gap)>>,
-    /// Those of them that this load has brought rows of.
+    /// Those of them for which this load has rows.
     brought: Vec<(Chain, Gap)>,
-    /// Something of the load was not understood.
+    /// True if part of the load could not be parsed.
     pub has_faults: bool,
 }
 
-/// How the gaps of a load change.
+/// The gap changes of a load.
 #[derive(Debug, Default)]
-pub(super) struct Moved {
+pub(super) struct GapChanges {
     pub ended: Vec<(Chain, Gap)>,
     pub added: Vec<(Chain, Gap)>,
-    /// All that are stored then.
+    /// All gaps of the load after the change.
     stored: Vec<(Chain, Gap)>,
 }
 
-impl Standing {
-    /// Of a load that begins.
+impl LoadProgress {
+    /// Starts a load.
     pub fn after(state: &TransferState) -> Self {
         let mut left: HashMap<u64, Vec<(Chain, Gap)>> = HashMap::new();
         for head in state.chains.values() {
@@ -63,8 +63,8 @@ impl Standing {
         Self { left, ..Self::default() }
     }
 
-    /// Notes a row that the load has brought.
-    pub fn note(&mut self, row: &Transfer) {
+    /// Records a row of the load.
+    pub fn record(&mut self, row: &Transfer) {
         let Some(height) = row.height() else { return };
         let kind = row.kind();
         let is_of = |reach: &Reach| reach.kind == kind && reach.chain == row.chain;
@@ -97,14 +97,14 @@ impl Standing {
         }
     }
 
-    /// Whether there are gaps that end with the load.
+    /// Returns true if gaps close with the load.
     pub fn has_gaps(&self) -> bool {
         !self.stored.is_empty() || !self.has_faults && !self.brought.is_empty()
     }
 
-    /// What changes with what is stored next; `is_over` says that the load ends with it. A gap that
-    /// others have left is theirs and stays.
-    pub fn moved(&self, state: &TransferState, is_over: bool) -> Moved {
+    /// Returns the gap changes of the next change to store; `is_over` marks the end of the load.
+    /// Gaps that others left stay theirs.
+    pub fn gap_changes(&self, state: &TransferState, is_over: bool) -> GapChanges {
         let stands = if is_over { Vec::new() } else { self.gaps() };
         let is_known = |(chain, gap): &(Chain, Gap)| {
             state.chains.get(&*chain.caip2()).is_some_and(|head| head.gaps.contains(gap))
@@ -117,12 +117,12 @@ impl Standing {
             ended.extend_from_slice(&self.brought);
         }
         let added = stored.iter().filter(|gap| !own(gap)).cloned().collect();
-        Moved { ended, added, stored }
+        GapChanges { ended, added, stored }
     }
 
-    /// Takes note that a change was stored.
-    pub fn keep(&mut self, moved: Moved) {
-        self.stored = moved.stored;
+    /// Records a stored change.
+    pub fn commit(&mut self, gap_changes: GapChanges) {
+        self.stored = gap_changes.stored;
     }
 
     fn gaps(&self) -> Vec<(Chain, Gap)> {
