@@ -312,6 +312,93 @@ fn paths_in_code_spans_exist() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// The text of every file below `folder` that ends with `end`.
+fn texts_below(folder: &Path, end: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(texts_below(&path, end));
+        } else if path.to_string_lossy().ends_with(end) {
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    texts
+}
+
+/// Names of types in the code spans of these documents (`CallPermit`, `LineCounts::check`) are names
+/// of the program.
+#[test]
+fn types_in_code_spans_exist() {
+    let code = [
+        texts_below(&project().join("src"), ".rs"),
+        texts_below(&project().join("proto"), ".proto"),
+    ];
+    let code = code.concat();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let words: BTreeSet<&str> = code.iter().flat_map(|text| text.split(|c| !is_word(c))).collect();
+    let mut missing = Vec::new();
+    for name in ["ARCHITECTURE.md", "docs/design.md", "docs/exposure.md", "docs/store.md"] {
+        let text = read(name);
+        for span in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
+            let parts: Vec<&str> = span.split("::").collect();
+            let is_type = parts[0].starts_with(|c: char| c.is_ascii_uppercase())
+                && parts[0].contains(|c: char| c.is_ascii_lowercase())
+                && parts.iter().all(|part| part.chars().all(is_word));
+            if is_type && parts.iter().any(|part| !words.contains(part)) {
+                missing.push(format!("{name}: {span}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Every method of proto/ is in docs/grpc.md, every key of the example configuration in
+/// docs/configuration.md or docs/server.md, and every command in docs/command-line.md.
+#[test]
+fn methods_keys_and_commands_are_documented() {
+    let code_span = |page: &str, text: &str| {
+        page.split('`').skip(1).step_by(2).any(|span| {
+            span == text
+                || span.ends_with(&format!(".{text}"))
+                || span.starts_with(&format!("{text} "))
+        })
+    };
+    let protos = texts_below(&project().join("proto"), ".proto");
+    let methods = protos.iter().flat_map(|text| text.lines());
+    let methods = methods.filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
+    let page = read("docs/grpc.md");
+    let mut missing: Vec<_> = methods.filter(|name| !code_span(&page, name)).collect();
+
+    let example = read("lazaretto.example.toml");
+    let keys = example.lines().filter_map(|line| {
+        let line = line.strip_prefix("# ").or_else(|| line.strip_prefix('#'))?;
+        let key = line.split_once(" = ").or_else(|| line.split_once(": "))?.0;
+        key.chars().all(|c| c.is_ascii_lowercase() || c == '_').then_some(key)
+    });
+    let page = read("docs/configuration.md") + &read("docs/server.md");
+    missing.extend(keys.filter(|key| !code_span(&page, key)));
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let page = read("docs/command-line.md");
+    let folder = tempfile::tempdir().unwrap();
+    let mut parents = vec![String::new()];
+    let mut commands = 0;
+    while let Some(parent) = parents.pop() {
+        let (_, help) = run(&format!("lazaretto help {parent}"), folder.path());
+        let Some((_, list)) = help.split_once("\nCommands:\n") else {
+            assert!(code_span(&page, parent.trim()), "{parent}: not in docs/command-line.md");
+            commands += 1;
+            continue;
+        };
+        let names = list.lines().take_while(|line| line.starts_with(' '));
+        let names = names.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        let names = names.filter(|name| !name.is_empty() && *name != "help");
+        parents.extend(names.map(|name| format!("{parent} {name}")));
+    }
+    assert!(commands > 30, "{commands}");
+}
+
 #[test]
 fn what_is_shown_is_compared() {
     let block = |text: &'static str| Block {
