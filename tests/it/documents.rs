@@ -342,7 +342,9 @@ fn types_in_code_spans_exist() {
         let text = read(name);
         for span in text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)) {
             let parts: Vec<&str> = span.split("::").collect();
+            let capitals = parts[0].chars().filter(char::is_ascii_uppercase).count();
             let is_type = parts[0].starts_with(|c: char| c.is_ascii_uppercase())
+                && (parts.len() > 1 || capitals > 1)
                 && parts[0].contains(|c: char| c.is_ascii_lowercase())
                 && parts.iter().all(|part| part.chars().all(is_word));
             if is_type && parts.iter().any(|part| !words.contains(part)) {
