@@ -76,7 +76,7 @@ use crate::refresh::{
     Clock, FetchLimits, Fetcher, ImportOptions, ListSettings, MemoryLimits, NotStored, Publisher,
     RefreshError, Refresher, Remote, Report, Stop,
 };
-use crate::screening::parties::Categories;
+use crate::screening::path_ends::Categories;
 use crate::screening::snapshot::{ListAge, ListTerms, Snapshot, SnapshotRecord, parse_id};
 use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::backup::remove_leftovers;

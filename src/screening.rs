@@ -7,7 +7,7 @@ pub mod coverage;
 mod decided_by;
 mod incomplete;
 mod matching;
-pub mod parties;
+pub mod path_ends;
 pub mod payment;
 pub mod policy;
 pub mod reason;
@@ -20,11 +20,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use answer::decide;
-pub use answer::{Decider, Grounds, Screening};
+pub use answer::{Decider, DecisionText, Screening};
 use common_input::ClusterCut;
 pub use decided_by::{DecidedBy, ReasonSubject};
 pub use incomplete::Incomplete;
-use matching::{Asked, Sight};
+use matching::{Asked, MatchContext};
 pub use matching::{Finding, FindingKind, ListingState, Near, standing};
 use snapshot::{Snapshot, SnapshotList};
 use ties::AddressAt;
@@ -38,7 +38,7 @@ use crate::exposure::Source;
 
 /// Which lists of a kind were chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Chosen {
+enum KindSelection {
     All,
     Some,
     None,
@@ -52,12 +52,7 @@ pub enum ScopeError {
     UnknownList(ListId),
     /// Asks for a day that is not over.
     #[error("as_of {as_of} is later than the evaluation at {now}")]
-    AsOfInFuture {
-        /// What was asked for.
-        as_of: Timestamp,
-        /// The moment of evaluation.
-        now: Timestamp,
-    },
+    AsOfInFuture { as_of: Timestamp, now: Timestamp },
 }
 
 /// What questions are asked of: a snapshot, narrowed and dated. Made once for many addresses.
@@ -93,7 +88,7 @@ pub struct Narrowing {
 
 /// What was found of the addresses of a text.
 #[derive(Debug, Default)]
-struct Found<'s> {
+struct Matches<'s> {
     findings: Vec<Finding<'s>>,
     incomplete: Vec<Incomplete>,
     cluster_cuts: Vec<ClusterCut<'s>>,
@@ -164,7 +159,8 @@ impl<'s> Scope<'s> {
     /// choice of lists that tears a kind apart.
     pub fn needs_search(&self) -> bool {
         let exposure = self.snapshot.exposure();
-        let torn = || ListKind::ALL.into_iter().any(|kind| self.chosen(kind) == Chosen::Some);
+        let torn =
+            || ListKind::ALL.into_iter().any(|kind| self.selection(kind) == KindSelection::Some);
         exposure.labels.is_some() && (self.as_of.is_some() || torn())
     }
 
@@ -180,22 +176,21 @@ impl<'s> Scope<'s> {
 
     /// Who begins the paths of exposure in this scope.
     pub fn sources(&self) -> Vec<Source> {
-        parties::parties(self.lists(), self.snapshot.categories(), self.day).0
+        path_ends::path_ends(self.lists(), self.snapshot.categories(), self.day).0
     }
 
-    fn chosen(&self, kind: ListKind) -> Chosen {
-        let Some(selected) = &self.selected else { return Chosen::All };
+    fn selection(&self, kind: ListKind) -> KindSelection {
+        let Some(selected) = &self.selected else { return KindSelection::All };
         let lists = self.snapshot.lists().iter().enumerate();
         let mut chosen =
             lists.filter(|(_, l)| l.kind() == kind).map(|(place, _)| selected.contains(&place));
         match (chosen.clone().all(|c| c), chosen.any(|c| c)) {
-            (true, _) => Chosen::All,
-            (false, true) => Chosen::Some,
-            (false, false) => Chosen::None,
+            (true, _) => KindSelection::All,
+            (false, true) => KindSelection::Some,
+            (false, false) => KindSelection::None,
         }
     }
 
-    /// The snapshot asked.
     pub fn snapshot(&self) -> &'s Snapshot {
         self.snapshot
     }
@@ -223,7 +218,7 @@ impl<'s> Scope<'s> {
         if let Some(fault) = reading.fault.take_if(|fault| fault.is_refused()) {
             return Err(fault);
         }
-        let mut found = Found::default();
+        let mut found = Matches::default();
         for (place, address) in (0..).zip(reading.addresses()) {
             let first = found.findings.len();
             let asked = Asked { address, chain, is_suspect: false };
@@ -236,7 +231,7 @@ impl<'s> Scope<'s> {
                 found.findings[first..].iter_mut().for_each(|finding| finding.about = place);
             }
         }
-        let Found { mut findings, mut incomplete, cluster_cuts, unvalued, unvalued_cut_short } =
+        let Matches { mut findings, mut incomplete, cluster_cuts, unvalued, unvalued_cut_short } =
             found;
         let text = input.trim_ascii();
         if reading.first.as_ref().is_none_or(|address| address.canonical() != text) {
@@ -279,7 +274,7 @@ impl<'s> Scope<'s> {
             covered,
             uncovered,
             shadow,
-            sight: self.sight(),
+            context: self.context(),
         })
     }
 
@@ -306,12 +301,12 @@ impl<'s> Scope<'s> {
     /// Matches quarantined rows letter for letter; one that is known already is not found again.
     fn match_text(&self, text: &str, findings: &mut Vec<Finding<'s>>) {
         for list in self.lists() {
-            matching::match_verbatim(list, text, self.sight(), findings);
+            matching::match_verbatim(list, text, self.context(), findings);
         }
     }
 
-    fn sight(&self) -> Sight<'s> {
-        Sight {
+    fn context(&self) -> MatchContext<'s> {
+        MatchContext {
             day: self.day,
             categories: self.snapshot.categories(),
             policy: self.snapshot.policy(),
@@ -325,8 +320,8 @@ impl<'s> Scope<'s> {
             let first = findings.len();
             for key in asked.address.key_ids().iter().chain(&nested) {
                 let hash = self.snapshot.hash(key);
-                let (key, sight) = ((key, hash), self.sight());
-                matching::match_key(list, asked, key, sight, first, findings);
+                let (key, context) = ((key, hash), self.context());
+                matching::match_key(list, asked, key, context, first, findings);
             }
         }
     }

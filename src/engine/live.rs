@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::domain::list::ListState;
 use crate::refresh::NotStored;
 use crate::screening::coverage::ExposureState;
-use crate::screening::parties::Categories;
+use crate::screening::path_ends::Categories;
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::{ListTerms, Looks, Snapshot};
 use crate::store::{Store, StoreError};

@@ -5,7 +5,7 @@ use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::tag::{Tag, TagChange, TagInput, TagPlan};
 use crate::refresh::{Amendment, ListSettings};
-use crate::screening::parties::Role;
+use crate::screening::path_ends::PathRole;
 use crate::source::is_hostile;
 
 /// Puts one tag on a list.
@@ -31,7 +31,7 @@ pub struct TagReport {
     /// The kind of the list.
     pub kind: ListKind,
     /// What it makes of the address for paths.
-    pub role: Role,
+    pub role: PathRole,
     pub publication: Publication,
 }
 

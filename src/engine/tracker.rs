@@ -22,7 +22,7 @@ use crate::domain::coverage::TransferState;
 use crate::domain::transfer::Transfer;
 use crate::exposure::{self, Labels, Settings, World};
 use crate::screening::coverage::ExposureState;
-use crate::screening::parties::parties;
+use crate::screening::path_ends::path_ends;
 use crate::store::Store;
 use graph::remove_replaced;
 use saved::Saved;
@@ -257,7 +257,7 @@ impl Tracker {
         };
         let digest = snapshot.basis();
         if kept.basis != Some(digest) {
-            let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
+            let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
             kept.basis = Some(digest);
         }

@@ -20,7 +20,7 @@ use crate::screening::snapshot::{
     CLOCK_TOLERANCE, IndexedListing, ListAge, Snapshot, SnapshotList, SnapshotRecord,
 };
 use crate::screening::{
-    Finding, FindingKind, Grounds, Incomplete, ListingState, Screening, standing,
+    DecisionText, Finding, FindingKind, Incomplete, ListingState, Screening, standing,
 };
 
 /// A moment.
@@ -275,7 +275,7 @@ pub fn incomplete_reasons(screening: &Screening<'_>) -> Vec<v1::IncompleteReason
 /// What decided.
 pub fn deciding_rule(screening: &Screening<'_>) -> v1::DecidingRule {
     let (id, floor) = screening.rule();
-    let Grounds { threshold, observed } = screening.grounds();
+    let DecisionText { threshold, observed } = screening.decision_text();
     v1::DecidingRule { id: id.to_owned(), floor, threshold, observed }
 }
 

@@ -1,14 +1,13 @@
-//! One answered question: what was found, what was decided, and by what. Looks nothing up.
+//! One answered question: what was found, what was decided, and by what.
 
 use super::common_input::ClusterCut;
 use super::incomplete::Incomplete;
-use super::matching::{Finding, Sight};
-use super::policy::{self, By, Decision, Policy, RiskLevel};
+use super::matching::{Finding, MatchContext};
+use super::policy::{self, DecidingRule, Decision, Policy, RiskLevel};
 use super::unvalued::UnvaluedDealings;
 use crate::domain::address::{Address, Normalization};
 use crate::domain::list::StartBasis;
 
-/// One answered question.
 #[derive(Debug)]
 pub struct Screening<'a> {
     /// What was understood of the address; the first, where the text holds several.
@@ -19,11 +18,8 @@ pub struct Screening<'a> {
     pub normalizations: Vec<Normalization>,
     /// The largest score of the findings.
     pub score: u8,
-    /// Its band.
     pub level: RiskLevel,
-    /// What to do.
     pub decision: Decision,
-    /// What decided.
     pub decider: Decider,
     /// The highest score first, then SAME_KEY last, then by address, list and row.
     pub findings: Vec<Finding<'a>>,
@@ -48,13 +44,11 @@ pub struct Screening<'a> {
     /// What the shadow policy makes of the same question; `None` where there is none.
     pub shadow: Option<Box<Screening<'a>>>,
     /// What rows were looked at with.
-    pub(super) sight: Sight<'a>,
+    pub(super) context: MatchContext<'a>,
 }
 
-/// What decided a screening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decider {
-    /// Nothing was found.
     NoFinding,
     /// What says so of the finding at that place.
     Finding(usize),
@@ -62,9 +56,8 @@ pub enum Decider {
     Incomplete,
 }
 
-/// What decided, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grounds {
+pub struct DecisionText {
     /// What it takes, in the words of the policy's file.
     pub threshold: String,
     /// What was observed, in the same words.
@@ -72,9 +65,8 @@ pub struct Grounds {
 }
 
 impl<'a> Screening<'a> {
-    /// The policy that decided.
     pub fn policy(&self) -> &'a Policy {
-        self.sight.policy
+        self.context.policy
     }
 
     /// The id of what decided, as [`policy`] names it, and whether it is a floor that no rule
@@ -85,7 +77,10 @@ impl<'a> Screening<'a> {
             Decider::Incomplete => (policy::INCOMPLETE_FLOOR, true),
             Decider::Finding(place) => {
                 let by = self.findings[place].by;
-                (self.policy().rule_id(by), matches!(by, By::SanctionsFloor | By::SourceFloor))
+                (
+                    self.policy().rule_id(by),
+                    matches!(by, DecidingRule::SanctionsFloor | DecidingRule::SourceFloor),
+                )
             }
         }
     }
@@ -99,9 +94,9 @@ impl<'a> Screening<'a> {
     }
 
     /// Why the rule decided so.
-    pub fn grounds(&self) -> Grounds {
+    pub fn decision_text(&self) -> DecisionText {
         let (threshold, observed) = match self.decider {
-            Decider::NoFinding => return Grounds::default(),
+            Decider::NoFinding => return DecisionText::default(),
             Decider::Incomplete => {
                 ("status = COMPLETE".to_owned(), "status = INCOMPLETE".to_owned())
             }
@@ -110,11 +105,11 @@ impl<'a> Screening<'a> {
                 let near = found.exposure.as_ref();
                 let basis = found.standing.map_or(StartBasis::Unknown, |standing| standing.basis);
                 let row = (found.list, found.row, basis);
-                let subject = self.sight.subject(found.kind, found.state, row, near);
-                self.policy().grounds(found.by, &subject, found.score)
+                let subject = self.context.subject(found.kind, found.state, row, near);
+                self.policy().decision_text(found.by, &subject, found.score)
             }
         };
-        Grounds { threshold, observed }
+        DecisionText { threshold, observed }
     }
 
     /// The address that a finding is about; `None` where none was understood.
@@ -145,9 +140,10 @@ pub(super) fn decide(
             worst = (decision, Decider::Finding(place));
         }
     }
-    match complete || worst.0 >= Decision::Review {
-        true => worst,
-        false => (Decision::Review, Decider::Incomplete),
+    if complete || worst.0 >= Decision::Review {
+        worst
+    } else {
+        (Decision::Review, Decider::Incomplete)
     }
 }
 

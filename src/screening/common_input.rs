@@ -5,7 +5,7 @@ use super::matching;
 use super::reason::target;
 use super::snapshot::{IndexedListing, SnapshotList};
 use super::ties::AddressAt;
-use super::{Found, Scope};
+use super::{Matches, Scope};
 use crate::domain::list::{ListKind, Party, Row};
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{CommonInput, Source};
@@ -13,7 +13,6 @@ use crate::exposure::{CommonInput, Source};
 /// How an address is joined with the listing of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// The listed key.
     pub with: PackedKey,
     /// Whether the address itself stood beside a listed one of the kind as an input of one transaction;
     /// else a chain of transactions lies between.
@@ -24,11 +23,9 @@ pub struct Joined {
 /// one owner's. Shown beside the findings, and neither scored nor decided on.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterCut<'s> {
-    /// The kind of list.
     pub kind: ListKind,
     /// The list of the first by order of the listings in the cluster.
     pub list: &'s SnapshotList,
-    /// That listing.
     pub listing: &'s IndexedListing,
     /// The place of the address that it is about, as [`super::Finding::about`].
     pub about: u32,
@@ -69,7 +66,7 @@ impl<'s> Scope<'s> {
         &self,
         at: AddressAt<'_>,
         joined: &[(CommonInput, &Source)],
-        found: &mut Found<'s>,
+        found: &mut Matches<'s>,
     ) {
         if joined.is_empty() {
             return;
@@ -89,7 +86,7 @@ impl<'s> Scope<'s> {
                 continue;
             }
             let joined = Joined { with: source.key, is_beside };
-            found.findings.extend(matching::co_spent(list, listing, joined, self.sight()));
+            found.findings.extend(matching::co_spent(list, listing, joined, self.context()));
         }
     }
 }

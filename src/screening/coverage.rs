@@ -1,5 +1,5 @@
 //! Exposure as a snapshot holds it: the labels, what they know, and whether the transfers of each
-//! chain are what the configuration asks for. Looks nothing up.
+//! chain are what the configuration asks for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,13 +17,10 @@ use crate::exposure::{DEFAULT_HOPS, Labels};
 /// What is loaded of one chain's transfers, and what must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainCoverage {
-    /// The chain.
     pub chain: Chain,
     /// Transfers that count as loaded.
     pub transfers: u64,
-    /// The first moment.
     pub first_time: Option<Timestamp>,
-    /// The last moment.
     pub last_time: Option<Timestamp>,
     /// Whether a screening of an address that fits the chain needs it.
     pub required: bool,
@@ -39,13 +36,11 @@ pub struct ChainCoverage {
 /// What is loaded of one kind of movement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindCoverage {
-    /// The kind.
     pub kind: MovementKind,
     /// Whether the chain is not covered without it.
     pub is_needed: bool,
     /// Whether screenings of a required chain are INCOMPLETE without it.
     pub is_required: bool,
-    /// The last height.
     pub last_height: Option<u64>,
     /// The spans of covered blocks.
     pub spans: u64,
@@ -131,10 +126,8 @@ impl ChainCoverage {
         required: bool,
     ) -> Vec<Incomplete> {
         let chain = || self.chain.clone();
-        let wanted = |kind: &&KindCoverage| match required {
-            true => kind.is_required,
-            false => kind.is_needed,
-        };
+        let wanted =
+            |kind: &&KindCoverage| if required { kind.is_required } else { kind.is_needed };
         let kinds: Vec<_> = self.kinds.iter().filter(wanted).collect();
         let missing =
             |kind: &&KindCoverage| Incomplete::TransfersMissing { chain: chain(), kind: kind.kind };
@@ -232,7 +225,6 @@ pub struct ExposureState {
     pub not_kept: Option<NotKept>,
     /// The last change of the stored transfers that this knows.
     pub change: u64,
-    /// The most hops.
     pub max_hops: u8,
     /// SHA-256 of the settings that exposure rests on.
     pub settings_digest: [u8; 32],
@@ -379,13 +371,11 @@ pub struct SnapshotChainRecord {
     pub chain: String,
     /// Transfers that count as loaded.
     pub transfers: u64,
-    /// The last moment.
     pub last_time: Option<Timestamp>,
     /// Whether a screening of an address that fits the chain needs it.
     pub required: bool,
     /// The age from which it is stale, in seconds.
     pub max_age_seconds: Option<u64>,
-    /// By kind of movement.
     pub kinds: Vec<SnapshotKindRecord>,
     /// An asset that is not in the asset table, where nothing of the chain could count because of it.
     pub unvalued: Option<String>,
@@ -394,17 +384,14 @@ pub struct SnapshotChainRecord {
 /// What a snapshot's record says of one kind of movement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotKindRecord {
-    /// The kind.
     pub kind: MovementKind,
     /// Whether everything of it is known.
     pub whole: bool,
     /// Whether the chain is not covered without it.
     pub needed: bool,
-    /// The last height.
     pub last_height: Option<u64>,
     /// The spans of covered blocks.
     pub spans: u64,
-    /// Known gaps.
     pub gaps: u64,
 }
 

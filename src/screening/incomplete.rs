@@ -21,22 +21,18 @@ pub enum Incomplete {
     /// A publication of a required list was read and could not be stored: what it lists is not in
     /// force.
     ListNotStored(ListId),
-    /// More of a required list is not understood than its gate lets pass, and nobody accepted it.
+    /// More of a required list is not understood than its gate lets pass, and no operator accepted it.
     ListNotUnderstood {
-        /// The list.
         list: ListId,
-        /// How many rows.
         rows: u64,
         /// Of how many that stand.
         of: u64,
     },
     /// A list is older than its limit, or its age is not known.
     ListStale {
-        /// The list.
         list: ListId,
         /// Its age at the evaluation.
         age: ListAge,
-        /// Its limit.
         max_age_seconds: u64,
     },
     /// The request leaves out a required list.
@@ -51,50 +47,33 @@ pub enum Incomplete {
     ChainNotKnown(Chain),
     /// The day asked for is before the list's first publication that was ever loaded.
     AsOfBeforeFirstPublication {
-        /// The list.
         list: ListId,
         /// The day of that publication; `None` where it is unknown.
         first_published: Option<Date>,
     },
     /// The chain must have transfers of a kind and has none, or none that early.
-    TransfersMissing {
-        /// The chain.
-        chain: Chain,
-        /// The kind.
-        kind: MovementKind,
-    },
+    TransfersMissing { chain: Chain, kind: MovementKind },
     /// The chain's transfers of a kind lack blocks, or have some that are not wholly understood.
     TransfersGapped {
-        /// The chain.
         chain: Chain,
-        /// The kind.
         kind: MovementKind,
         /// The spans of covered blocks.
         spans: u64,
-        /// Known gaps.
         gaps: u64,
     },
     /// Transfers of a kind state no height, and no span of time was declared for them.
-    TransfersUnpositioned {
-        /// The chain.
-        chain: Chain,
-        /// The kind.
-        kind: MovementKind,
-    },
+    TransfersUnpositioned { chain: Chain, kind: MovementKind },
     /// Nothing of the chain could count, because the asset is not in the asset table.
     TransfersUnvalued {
-        /// The chain.
         chain: Chain,
         /// `native`, or a token.
         asset: String,
     },
     /// The chain's transfers end longer ago than their limit.
     TransfersStale {
-        /// The chain.
         chain: Chain,
         /// The age of the last one at the evaluation, in seconds.
         age_seconds: u64,
-        /// Its limit.
         max_age_seconds: u64,
     },
     /// The labels of exposure do not know the lists in force yet, or not all transfers.
@@ -112,12 +91,11 @@ pub enum Incomplete {
         /// What is required; as many as are configured, where the policy does not say.
         required: u8,
     },
-    /// On the day asked for nobody had looked at the list for longer than its limit: a listing of
+    /// On the day asked for the list had been unchecked for longer than its limit: a listing of
     /// those days may be dated later than it was.
     AsOfNotCovered {
-        /// The list.
         list: ListId,
-        /// The span in which nobody looked.
+        /// The span without a check.
         gap: UncoveredSpan,
     },
 }

@@ -1,8 +1,8 @@
-//! Which listings an address touches, and how. Does not score beyond asking the policy.
+//! Which listings an address touches, and how.
 
 use super::common_input::Joined;
-use super::parties::Categories;
-use super::policy::{By, Decision, Exposed, Factors, Policy, Subject};
+use super::path_ends::Categories;
+use super::policy::{DecidingRule, Decision, Factors, Policy, ScoredExposure, Subject};
 use super::snapshot::{IndexedListing, QuarantinedRow, SnapshotList};
 use crate::domain::address::{Address, Encoding};
 use crate::domain::chain::Chain;
@@ -61,7 +61,6 @@ impl FindingKind {
 /// Whether a listing counts at the moment asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ListingState {
-    /// It counts.
     Standing,
     /// It counts until its removal is confirmed.
     RemovalPending,
@@ -70,7 +69,6 @@ pub enum ListingState {
 }
 
 impl ListingState {
-    /// Every state.
     pub const ALL: [Self; 3] = [Self::Standing, Self::RemovalPending, Self::Removed];
 
     /// The name used in policies and the proto.
@@ -94,11 +92,8 @@ pub struct Finding<'s> {
     pub factors: Option<Factors>,
     /// What the policy makes of it alone.
     pub decision: Decision,
-    /// What says so.
-    pub by: By,
-    /// Whether the listing counts.
+    pub by: DecidingRule,
     pub state: ListingState,
-    /// The list.
     pub list: &'s SnapshotList,
     /// The row, verbatim.
     pub row: &'s Row,
@@ -134,11 +129,8 @@ impl Finding<'_> {
 pub struct Near {
     /// The key id of the address that it was found under.
     pub key: PackedKey,
-    /// Which way funds went.
     pub direction: Direction,
-    /// The kind of list.
     pub kind: ListKind,
-    /// The fewest hops.
     pub hops: u8,
     /// Whether funds moved at the listing before its first day: at one hop the gravest of all
     /// direct dealings.
@@ -174,7 +166,6 @@ impl Near {
 /// An address to match, and how it was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'q> {
-    /// The address.
     pub(super) address: &'q Address<'q>,
     /// The chain that was wished.
     pub(super) chain: Option<&'q Chain>,
@@ -184,18 +175,17 @@ pub(super) struct Asked<'q> {
 
 /// What rows are looked at with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sight<'s> {
+pub(super) struct MatchContext<'s> {
     /// The day asked for; `None` for now.
     pub(super) day: Option<Date>,
     /// What the categories of ATTRIBUTION lists mean.
     pub(super) categories: &'s Categories,
-    /// What judges.
     pub(super) policy: &'s Policy,
     /// [`Policy::exposure_category_percent`] of the categories.
     pub(super) category_percent: u8,
 }
 
-impl Sight<'_> {
+impl MatchContext<'_> {
     /// A finding as the policy sees it.
     pub(super) fn subject<'a>(
         &self,
@@ -212,7 +202,7 @@ impl Sight<'_> {
             category: &row.facts.category,
             role: self.categories.role(list.kind(), &row.facts),
             category_percent: self.category_percent,
-            exposure: near.map(|near| Exposed {
+            exposure: near.map(|near| ScoredExposure {
                 hops: near.hops,
                 direction: near.direction,
                 timing: near.timing,
@@ -247,7 +237,7 @@ pub(super) fn match_key<'s>(
     list: &'s SnapshotList,
     asked: Asked<'_>,
     (key, hash): (&KeyId, u64),
-    sight: Sight<'_>,
+    context: MatchContext<'_>,
     first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
@@ -264,7 +254,7 @@ pub(super) fn match_key<'s>(
             FindingKind::SameKey
         };
         let (row, party) = list.index().listed_row(listing);
-        let found = finding(list, kind, (row, party), None, sight);
+        let found = finding(list, kind, (row, party), None, context);
         findings.extend(found.map(|found| Finding {
             listing: Some(listing),
             key: Some(key.clone()),
@@ -278,7 +268,7 @@ pub(super) fn match_key<'s>(
 pub(super) fn match_verbatim<'s>(
     list: &'s SnapshotList,
     text: &str,
-    sight: Sight<'_>,
+    context: MatchContext<'_>,
     findings: &mut Vec<Finding<'s>>,
 ) {
     let index = list.index();
@@ -295,7 +285,7 @@ pub(super) fn match_verbatim<'s>(
         if findings.iter().any(is_known) {
             continue;
         }
-        findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), None, sight));
+        findings.extend(finding(list, FindingKind::ListedVerbatim, (row, party), None, context));
     }
 }
 
@@ -304,17 +294,17 @@ fn finding<'s>(
     kind: FindingKind,
     (row, party): (&'s Row, Option<&'s Party>),
     near: Option<Near>,
-    sight: Sight<'_>,
+    context: MatchContext<'_>,
 ) -> Option<Finding<'s>> {
-    let (state, standing) = standing(row, sight.day)?;
-    let subject = sight.subject(kind, state, (list, row, standing.basis), near.as_ref());
-    let judged = sight.policy.judge(&subject);
+    let (state, standing) = standing(row, context.day)?;
+    let subject = context.subject(kind, state, (list, row, standing.basis), near.as_ref());
+    let verdict = context.policy.evaluate(&subject);
     Some(Finding {
         kind,
-        score: judged.score,
-        factors: judged.factors,
-        decision: judged.decision,
-        by: judged.by,
+        score: verdict.score,
+        factors: verdict.factors,
+        decision: verdict.decision,
+        by: verdict.by,
         state,
         list,
         row,
@@ -333,10 +323,10 @@ pub(super) fn co_spent<'s>(
     list: &'s SnapshotList,
     listing: &'s IndexedListing,
     joined: Joined,
-    sight: Sight<'_>,
+    context: MatchContext<'_>,
 ) -> Option<Finding<'s>> {
     let row = list.index().listed_row(listing);
-    let found = finding(list, FindingKind::CoSpent, row, None, sight)?;
+    let found = finding(list, FindingKind::CoSpent, row, None, context)?;
     Some(Finding { listing: Some(listing), joined: Some(joined), ..found })
 }
 
@@ -346,7 +336,7 @@ pub(super) fn co_spent<'s>(
 pub(super) fn match_label<'s>(
     (list, listing): (&'s SnapshotList, &'s IndexedListing),
     mut near: Near,
-    sight: Sight<'_>,
+    context: MatchContext<'_>,
     first: usize,
     findings: &mut Vec<Finding<'s>>,
 ) {
@@ -360,20 +350,21 @@ pub(super) fn match_label<'s>(
         (false, Direction::ReceivedFrom) => FindingKind::ReceivedFrom,
         (false, Direction::SentTo) => FindingKind::SentTo,
     };
-    let judged = |list: &'s SnapshotList, listing: &'s IndexedListing, near: Near| {
-        let found = finding(list, kind, list.index().listed_row(listing), Some(near), sight)?;
+    let verdict = |list: &'s SnapshotList, listing: &'s IndexedListing, near: Near| {
+        let found = finding(list, kind, list.index().listed_row(listing), Some(near), context)?;
         Some(Finding { listing: Some(listing), ..found })
     };
-    let Some(mut found) = judged(list, listing, near) else { return };
+    let Some(mut found) = verdict(list, listing, near) else { return };
     let known = findings[first..].iter().position(same).map(|place| findings.remove(first + place));
     if let Some(Finding { list: known_list, listing: Some(known_listing), exposure, .. }) = known
         && let Some(mut known) = exposure
     {
-        let best = match near.replaces(&mut known) {
-            true => (list, listing, near),
-            false => (known_list, known_listing, known),
+        let best = if near.replaces(&mut known) {
+            (list, listing, near)
+        } else {
+            (known_list, known_listing, known)
         };
-        let Some(again) = judged(best.0, best.1, best.2) else { return };
+        let Some(again) = verdict(best.0, best.1, best.2) else { return };
         found = again;
     }
     findings.push(found);

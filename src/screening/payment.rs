@@ -1,10 +1,10 @@
-//! A payment, not made yet: whether it would tie anybody to anybody, which of its answers decides,
+//! A payment, not made yet: whether it counts for exposure, which of its answers decides,
 //! and what the lists say of its ends as ends of paths. Searches no transfers.
 
 use super::matching::{self, Finding, Near};
-use super::parties::parties_at;
+use super::path_ends::{PathEnd, path_ends_at};
 use super::policy::Decision;
-use super::{Chosen, Scope};
+use super::{KindSelection, Scope};
 use crate::domain::asset::AssetRule;
 use crate::domain::chain::Chain;
 use crate::domain::key_id::KeyId;
@@ -17,11 +17,9 @@ use crate::exposure::{CommonInput, Direction, ProspectiveLabel, Source};
 pub struct Payment {
     /// Where funds come from, as asked.
     pub sources: Vec<String>,
-    /// Where they go to.
     pub destinations: Vec<String>,
     /// The chain: one, and no family.
     pub chain: Chain,
-    /// What moves.
     pub asset: Asset,
     /// How much in all, in the asset's smallest unit.
     pub amount: Amount,
@@ -30,7 +28,6 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// The customer's side.
     pub fn own(&self) -> &[String] {
         match self.direction {
             Direction::ReceivedFrom => &self.destinations,
@@ -38,7 +35,6 @@ impl Payment {
         }
     }
 
-    /// The other one.
     pub fn others(&self) -> &[String] {
         match self.direction {
             Direction::ReceivedFrom => &self.sources,
@@ -59,10 +55,9 @@ impl Payment {
     }
 }
 
-/// Whether a payment would tie anybody to anybody.
+/// Whether a payment would count for exposure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It counts for exposure.
     Counts,
     /// Its asset has no known value.
     UnvaluedAsset,
@@ -71,7 +66,6 @@ pub enum Effect {
     /// Its amount is below the asset's floor, but reaches it with payments before it from the same
     /// sender to the same receiver: it counts.
     AddsUp,
-    /// Nothing moves.
     Nothing,
 }
 
@@ -90,9 +84,7 @@ impl Effect {
 /// What the answers on a payment's addresses come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overall {
-    /// The worst decision.
     pub decision: Decision,
-    /// The largest score.
     pub score: u8,
     /// Whether every address was answered whole.
     pub complete: bool,
@@ -140,7 +132,9 @@ impl<'s> Scope<'s> {
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         let of = |list: &'s super::SnapshotList| {
             let listings: Vec<_> = list.index().by_key(hash, key).collect();
-            parties_at(list, packed, &listings, categories, self.day).into_iter().flatten()
+            path_ends_at(list, packed, &listings, categories, self.day)
+                .into_iter()
+                .filter_map(PathEnd::source)
         };
         self.lists().flat_map(of).collect()
     }
@@ -153,7 +147,9 @@ impl<'s> Scope<'s> {
         let (hash, categories) = (snapshot.hash(key), snapshot.categories());
         snapshot.lists().iter().any(|list| {
             let listings: Vec<_> = list.index().by_key(hash, key).collect();
-            parties_at(list, packed, &listings, categories, None).iter().any(Result::is_err)
+            path_ends_at(list, packed, &listings, categories, None)
+                .iter()
+                .any(|end| matches!(end, PathEnd::Stop(_)))
         })
     }
 
@@ -163,7 +159,7 @@ impl<'s> Scope<'s> {
         let labels = self.snapshot.exposure().labels.as_ref();
         let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
         let wanted = |(common, _): &(CommonInput, u32)| {
-            !common.is_cut && self.chosen(common.kind) == Chosen::All
+            !common.is_cut && self.selection(common.kind) == KindSelection::All
         };
         let joined = labels.find(key).common_inputs().filter(wanted);
         joined.map(|(_, source)| labels.source(source).clone()).collect()
@@ -177,7 +173,7 @@ impl<'s> Scope<'s> {
         let wanted = |label: &crate::exposure::Label| {
             label.direction == direction
                 && label.hops <= self.max_hops
-                && self.chosen(label.kind) == Chosen::All
+                && self.selection(label.kind) == KindSelection::All
         };
         let tie = |label: crate::exposure::Label| ProspectiveLabel {
             kind: label.kind,
@@ -221,7 +217,7 @@ impl<'s> Scope<'s> {
             let ProspectiveLabel { kind, hub, hops, timing, direct, common_input, .. } = *tie;
             let near = Near { key, direction, kind, hops, timing, direct, hub, common_input };
             if let Some(listing) = self.snapshot.listing(&tie.source) {
-                matching::match_label(listing, near, self.sight(), 0, &mut findings);
+                matching::match_label(listing, near, self.context(), 0, &mut findings);
             }
         }
         findings

@@ -30,7 +30,7 @@ pub(super) use rule::percent;
 pub use score::Factors;
 use score::{Scale, Step};
 
-use super::parties::{Categories, Role};
+use super::path_ends::{Categories, PathRole};
 use super::{FindingKind, ListingState};
 use crate::domain::list::{ListId, ListKind, StartBasis};
 use crate::exposure::{Direct, Direction, Timing};
@@ -105,13 +105,9 @@ impl Decision {
 /// The band of a score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RiskLevel {
-    /// Below all others.
     None,
-    /// The first.
     Low,
-    /// The second.
     Medium,
-    /// The third.
     High,
     /// The last, up to 100.
     Severe,
@@ -154,32 +150,28 @@ pub struct Policy {
 pub struct Subject<'a> {
     /// What ties the address to the listing.
     pub kind: FindingKind,
-    /// How the listing stands.
     pub state: ListingState,
-    /// The list.
     pub list: &'a ListId,
-    /// Its kind.
     pub list_kind: ListKind,
     /// The row's categories, separated by commas.
     pub category: &'a str,
     /// Whether paths begin or end at the listing, by its list or its category.
-    pub role: Role,
+    pub role: PathRole,
     /// The largest weight, in per cent, that a category at which paths begin has: what is nearest
     /// must not hide what is of heavier category.
     pub category_percent: u8,
     /// How near the listing is; `None` where the address itself is listed, or joined with it by common
     /// input.
-    pub exposure: Option<Exposed>,
+    pub exposure: Option<ScoredExposure>,
     /// What the dates of the listing rest on. Shown beside the timing; no rule asks for it.
     pub basis: StartBasis,
 }
 
 /// How near a listing is, as a policy sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exposed {
+pub struct ScoredExposure {
     /// The fewest hops, from 1.
     pub hops: u8,
-    /// Which way funds went.
     pub direction: Direction,
     /// Whether funds moved at the listing before its first day; exact for direct dealings.
     pub timing: Timing,
@@ -189,20 +181,18 @@ pub struct Exposed {
 
 /// What a policy makes of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Verdict {
     /// 0 to 100.
     pub score: u8,
     /// What the score was made of; `None` where it is not scored.
     pub factors: Option<Factors>,
-    /// What to do.
     pub decision: Decision,
-    /// What says so.
-    pub by: By,
+    pub by: DecidingRule,
 }
 
 /// What decided on a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum DecidingRule {
     /// A rule, by its place in the policy.
     Rule(usize),
     /// The floor under a standing listing of kind SANCTIONS.
@@ -246,12 +236,10 @@ impl Policy {
         hex(&self.digest)
     }
 
-    /// Its file.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The bands.
     pub fn bands(&self) -> Bands {
         self.bands
     }
@@ -292,12 +280,12 @@ impl Policy {
     }
 
     /// The score of a finding, what to do about it, and what says so.
-    pub fn judge(&self, subject: &Subject<'_>) -> Judgement {
+    pub fn evaluate(&self, subject: &Subject<'_>) -> Verdict {
         let removed = subject.state == ListingState::Removed;
         let certain = !removed
             && subject.list_kind == ListKind::Sanctions
             && matches!(subject.kind, FindingKind::Listed | FindingKind::SameKey);
-        let service = subject.role == Role::Stop;
+        let service = subject.role == PathRole::Stop;
         let factors = (!removed && !service).then(|| self.scale.factors(subject));
         let score = match (certain, &factors) {
             (true, _) => MAX_SCORE,
@@ -306,26 +294,28 @@ impl Policy {
         };
         let fits = |rule: &Rule| rule.fits(subject, score);
         let (decision, by) = match self.rules.iter().position(fits) {
-            Some(place) => (self.rules[place].decision(), By::Rule(place)),
-            None if removed => (Decision::Allow, By::Removed),
-            None => (Decision::Review, By::NoRule),
+            Some(place) => (self.rules[place].decision(), DecidingRule::Rule(place)),
+            None if removed => (Decision::Allow, DecidingRule::Removed),
+            None => (Decision::Review, DecidingRule::NoRule),
         };
         let (floor, floor_by) = match subject.kind {
             _ if removed => (Decision::Allow, by),
-            _ if certain => (Decision::Block, By::SanctionsFloor),
+            _ if certain => (Decision::Block, DecidingRule::SanctionsFloor),
             FindingKind::ListedVerbatim if subject.list_kind == ListKind::Sanctions => {
                 match self.worst_dealing(subject) {
-                    Decision::Block => (Decision::Block, By::SourceFloor),
-                    Decision::Review | Decision::Allow => (Decision::Review, By::SanctionsFloor),
+                    Decision::Block => (Decision::Block, DecidingRule::SourceFloor),
+                    Decision::Review | Decision::Allow => {
+                        (Decision::Review, DecidingRule::SanctionsFloor)
+                    }
                 }
             }
             FindingKind::Listed
             | FindingKind::SameKey
             | FindingKind::ListedVerbatim
             | FindingKind::CoSpent
-                if subject.role == Role::Source =>
+                if subject.role == PathRole::Source =>
             {
-                (self.worst_dealing(subject), By::SourceFloor)
+                (self.worst_dealing(subject), DecidingRule::SourceFloor)
             }
             FindingKind::Listed
             | FindingKind::SameKey
@@ -336,9 +326,9 @@ impl Policy {
             | FindingKind::HubExposure => (Decision::Allow, by),
         };
         if decision < floor {
-            Judgement { score, factors, decision: floor, by: floor_by }
+            Verdict { score, factors, decision: floor, by: floor_by }
         } else {
-            Judgement { score, factors, decision, by }
+            Verdict { score, factors, decision, by }
         }
     }
 
@@ -355,33 +345,38 @@ impl Policy {
             (FindingKind::HubExposure, Direction::SentTo, None),
         ];
         let decisions = ties.map(|(kind, direction, direct)| {
-            let exposed = Exposed { hops: 1, direction, timing: Timing::After, direct };
+            let exposed = ScoredExposure { hops: 1, direction, timing: Timing::After, direct };
             let dealt = Subject { kind, exposure: Some(exposed), category: "", ..*subject };
             let standing = Subject { state: ListingState::Standing, ..dealt };
-            self.judge(&standing).decision
+            self.evaluate(&standing).decision
         });
         decisions.into_iter().max().unwrap_or(Decision::Allow)
     }
 
     /// What decided on a finding, as answers name it.
-    pub fn rule_id(&self, by: By) -> &str {
+    pub fn rule_id(&self, by: DecidingRule) -> &str {
         match by {
-            By::Rule(place) => self.rules[place].id(),
-            By::SanctionsFloor => SANCTIONS_FLOOR,
-            By::SourceFloor => SOURCE_FLOOR,
-            By::Removed => REMOVED,
-            By::NoRule => NO_RULE,
+            DecidingRule::Rule(place) => self.rules[place].id(),
+            DecidingRule::SanctionsFloor => SANCTIONS_FLOOR,
+            DecidingRule::SourceFloor => SOURCE_FLOOR,
+            DecidingRule::Removed => REMOVED,
+            DecidingRule::NoRule => NO_RULE,
         }
     }
 
     /// What it takes to be decided on so, in the words of the file, and what was observed.
-    pub fn grounds(&self, by: By, subject: &Subject<'_>, score: u8) -> (String, String) {
+    pub fn decision_text(
+        &self,
+        by: DecidingRule,
+        subject: &Subject<'_>,
+        score: u8,
+    ) -> (String, String) {
         match by {
-            By::Rule(place) => {
+            DecidingRule::Rule(place) => {
                 let rule = &self.rules[place];
                 (rule.threshold(), rule.observed(subject, score))
             }
-            By::SanctionsFloor => (
+            DecidingRule::SanctionsFloor => (
                 match subject.kind {
                     FindingKind::ListedVerbatim => {
                         "finding = LISTED_VERBATIM, list_kind = SANCTIONS, not removed"
@@ -391,14 +386,14 @@ impl Policy {
                 .to_owned(),
                 format!("finding = {}, list_kind = {}", subject.kind.as_str(), subject.list_kind),
             ),
-            By::SourceFloor => (
+            DecidingRule::SourceFloor => (
                 "no milder than a direct dealing with a listing of the kind".to_owned(),
                 rule::all_observed(subject, score),
             ),
-            By::Removed => {
+            DecidingRule::Removed => {
                 ("state = REMOVED, and no rule for it".to_owned(), "state = REMOVED".to_owned())
             }
-            By::NoRule => ("no rule fits".to_owned(), rule::all_observed(subject, score)),
+            DecidingRule::NoRule => ("no rule fits".to_owned(), rule::all_observed(subject, score)),
         }
     }
 

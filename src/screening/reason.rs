@@ -299,9 +299,10 @@ impl Screening<'_> {
                 None => format!("{decided}."),
             },
             Decider::Incomplete => {
-                let found = match self.findings.is_empty() {
-                    true => "nothing was found",
-                    false => "what was found would be allowed",
+                let found = if self.findings.is_empty() {
+                    "nothing was found"
+                } else {
+                    "what was found would be allowed"
                 };
                 let first = first.unwrap_or("for a reason that is not known");
                 let more = match self.scope_incomplete.len() + self.address_incomplete.len() {

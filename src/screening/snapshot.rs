@@ -1,4 +1,4 @@
-//! The lists as the hot path sees them: immutable, in memory, swapped whole. Does not score.
+//! The lists as the hot path sees them: immutable, in memory, swapped whole.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -20,7 +20,7 @@ pub use record::{
 pub use terms::ListTerms;
 
 use super::coverage::ExposureState;
-use super::parties::Categories;
+use super::path_ends::Categories;
 use super::policy::Policy;
 use crate::domain::duration;
 use crate::domain::key_id::KeyId;
@@ -51,7 +51,6 @@ impl SnapshotList {
         Self { index, state, terms, current_at, fresh_until }
     }
 
-    /// Its id.
     pub fn id(&self) -> &ListId {
         &self.state.version.id
     }
@@ -110,7 +109,7 @@ impl SnapshotList {
         self.terms.max_age.is_some() && matches!(self.age(now), ListAge::ClockBehind { .. })
     }
 
-    /// The span in which nobody looked at the list, if `at`, which is on `day`, lies in it by more
+    /// The span in which the list was unchecked, if `at`, which is on `day`, lies in it by more
     /// than its limit.
     pub fn gap_at(&self, at: Timestamp, day: Date) -> Option<&UncoveredSpan> {
         let max_age = self.terms.max_age?;
@@ -120,7 +119,7 @@ impl SnapshotList {
 
     /// The last moment, not after `at` (which is on `day`), at which what had been published by then is
     /// known to have been current: `at` itself where a later look found nothing newer, else the last
-    /// look before nobody looked.
+    /// check before that span.
     pub fn known_current_at(&self, at: Timestamp, day: Date) -> Option<Timestamp> {
         let gaps = &self.state.version.uncovered;
         match gaps.iter().find(|gap| gap.from <= at && day < gap.until) {
@@ -152,7 +151,6 @@ pub enum ListAge {
     Unknown,
     /// It was current more than a day after what the clock says: the clock is wrong, or was then.
     ClockBehind {
-        /// What the clock says.
         now: Timestamp,
         /// When the list was published or its source checked.
         current_at: Timestamp,
@@ -326,9 +324,10 @@ impl Snapshot {
     /// settings and required chains.
     pub fn with_exposure(&self, exposure: ExposureState) -> Self {
         let known = exposure.labels.as_ref().map_or(0, |labels| labels.sources().len());
-        let sources = match known == self.sources.len() {
-            true => self.sources.clone(),
-            false => places(&self.lists, &exposure),
+        let sources = if known == self.sources.len() {
+            self.sources.clone()
+        } else {
+            places(&self.lists, &exposure)
         };
         let transfers = TransfersRecord::of(&exposure);
         Self {
@@ -349,7 +348,6 @@ impl Snapshot {
         }
     }
 
-    /// The policy.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }

@@ -1,9 +1,9 @@
 //! What transfers say of an address: exposure, common inputs, and dealings without a known value; by
-//! labels, or by a search where they do not answer. Scores nothing, and searches nothing itself.
+//! labels, or by a search where they do not answer.
 
 use super::matching::{self, Near};
 use super::unvalued::UnvaluedDealings;
-use super::{Chosen, Found, Incomplete, Scope};
+use super::{Incomplete, KindSelection, Matches, Scope};
 use crate::domain::address::Address;
 use crate::domain::packed_key::PackedKey;
 use crate::exposure::{CommonInput, Labels, Source, UnvaluedSearch};
@@ -34,7 +34,6 @@ impl Searched {
 /// An address of a text, and where it stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AddressAt<'q> {
-    /// The address.
     pub address: &'q Address<'q>,
     /// Its place among the addresses of the text.
     pub place: u32,
@@ -55,7 +54,7 @@ impl<'s> Scope<'s> {
         &self,
         at: AddressAt<'_>,
         search: Option<&Search<'_>>,
-        found: &mut Found<'s>,
+        found: &mut Matches<'s>,
     ) {
         let address = at.address;
         let unfit = self.chains.iter().filter(|(chain, _)| address.fits(chain));
@@ -83,18 +82,19 @@ impl<'s> Scope<'s> {
         key: PackedKey,
         first: usize,
         gathered: &mut Gathered<'l, 's>,
-        found: &mut Found<'s>,
+        found: &mut Matches<'s>,
     ) {
         let of_key = labels.find(&key);
         for label in of_key.labels() {
-            let wanted = label.hops <= self.max_hops && self.chosen(label.kind) == Chosen::All;
+            let wanted =
+                label.hops <= self.max_hops && self.selection(label.kind) == KindSelection::All;
             if let Some(listing) = self.snapshot.source(label.source).filter(|_| wanted) {
                 let (near, findings) = (Near::new(key, &label), &mut found.findings);
-                matching::match_label(listing, near, self.sight(), first, findings);
+                matching::match_label(listing, near, self.context(), first, findings);
             }
         }
         for (common, source) in of_key.common_inputs() {
-            if self.chosen(common.kind) == Chosen::All {
+            if self.selection(common.kind) == KindSelection::All {
                 gathered.joined.push((common, labels.source(source)));
             }
         }
@@ -106,14 +106,14 @@ impl<'s> Scope<'s> {
         &self,
         at: AddressAt<'_>,
         search: Option<&Search<'_>>,
-        found: &mut Found<'s>,
+        found: &mut Matches<'s>,
     ) -> Vec<UnvaluedDealings<'s>> {
         let keys = packed_keys(at.address);
         let searched = search.map_or_else(Searched::unavailable, |search| search(&keys));
         for (near, source) in searched.found {
             if let Some(listing) = self.snapshot.listing(&source) {
                 let findings = &mut found.findings;
-                matching::match_label(listing, near, self.sight(), at.first, findings);
+                matching::match_label(listing, near, self.context(), at.first, findings);
             }
         }
         let joined: Vec<_> = searched.joined.iter().map(|(common, of)| (*common, of)).collect();

@@ -1,9 +1,9 @@
 //! Direct dealings with listed addresses in assets without a known value: shown beside the findings,
-//! and neither scored nor decided on, since anybody can forge such events.
+//! neither scored nor decided on, since such events can be forged.
 
 use super::reason::target;
 use super::snapshot::{IndexedListing, SnapshotList};
-use super::{Chosen, Scope};
+use super::{KindSelection, Scope};
 use crate::domain::digits::grouped;
 use crate::domain::list::{ListKind, Party, Row};
 use crate::domain::packed_key::PackedKey;
@@ -16,7 +16,6 @@ pub struct UnvaluedDealings<'s> {
     pub dealt: Unvalued,
     /// The list of the first by order of the listings dealt with.
     pub list: &'s SnapshotList,
-    /// That listing.
     pub listing: &'s IndexedListing,
     /// The place of the address that they are about, as [`super::Finding::about`].
     pub about: u32,
@@ -95,9 +94,7 @@ fn add<'s>(all: &mut Vec<UnvaluedDealings<'s>>, new: UnvaluedDealings<'s>) {
 /// source by order.
 #[derive(Clone, Debug, Default)]
 pub struct KeyDealings {
-    /// What it has now.
     pub now: Vec<(Unvalued, Source)>,
-    /// What the payment adds.
     pub more: Vec<(Unvalued, Source)>,
 }
 
@@ -106,7 +103,6 @@ pub struct KeyDealings {
 pub struct UnvaluedProspect<'s> {
     /// How many transfers there are now.
     pub now: u32,
-    /// What there would be.
     pub then: UnvaluedDealings<'s>,
 }
 
@@ -121,7 +117,7 @@ impl<'s> Scope<'s> {
         let labels = self.snapshot.exposure().labels.as_ref();
         let Some(labels) = labels.filter(|_| !self.needs_search()) else { return Vec::new() };
         let wanted = |(dealt, _): &(Unvalued, u32)| {
-            dealt.direction == direction && self.chosen(dealt.kind) == Chosen::All
+            dealt.direction == direction && self.selection(dealt.kind) == KindSelection::All
         };
         let found = labels.find(key).unvalued().filter(wanted);
         found.map(|(dealt, source)| (dealt, labels.source(source).clone())).collect()
@@ -150,7 +146,7 @@ impl<'s> Scope<'s> {
     #[inline]
     pub(super) fn note_labelled(&self, key: KeyLabels<'_>, all: &mut Vec<UnvaluedDealings<'s>>) {
         for (dealt, source) in key.unvalued() {
-            let is_wanted = self.chosen(dealt.kind) == Chosen::All;
+            let is_wanted = self.selection(dealt.kind) == KindSelection::All;
             if let Some(listing) = self.snapshot.source(source).filter(|_| is_wanted) {
                 add(all, UnvaluedDealings::new(dealt, listing));
             }
@@ -225,10 +221,7 @@ mod tests {
         with_listings(|[a, _]| {
             let check = |dealt: Unvalued, is_made: bool, want: &str| {
                 let dealings = UnvaluedDealings::new(dealt, a);
-                let said = match is_made {
-                    true => dealings.reason(),
-                    false => dealings.prospective_reason(),
-                };
+                let said = if is_made { dealings.reason() } else { dealings.prospective_reason() };
                 let end = "not scored, since anybody can forge such events.";
                 assert_eq!(said, format!("{want}; {end}"));
             };

@@ -18,7 +18,7 @@ use lazaretto::domain::transfer::{
 };
 use lazaretto::exposure::{Label, Labels, Settings, Source, World};
 use lazaretto::screening::FindingKind;
-use lazaretto::screening::parties::parties;
+use lazaretto::screening::path_ends::path_ends;
 use lazaretto::store::Store;
 
 use super::desk::Desk;
@@ -93,7 +93,7 @@ fn assert_as_built_from_nothing(desk: Desk, dir: &Path) -> usize {
     desk.engine().settle_exposure(false).unwrap();
     let snapshot = desk.engine().snapshot().unwrap();
     assert!(!snapshot.exposure().behind);
-    let (sources, stops) = parties(snapshot.lists().iter(), snapshot.categories(), None);
+    let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
     let in_force = snapshot.exposure().labels.clone();
     let rows_labelled = snapshot.exposure().labelled_rows();
     drop((snapshot, desk));

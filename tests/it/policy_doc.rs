@@ -5,10 +5,10 @@ use std::path::Path;
 
 use lazaretto::domain::list::{ListKind, StartBasis};
 use lazaretto::exposure::{Direct, Direction, Timing};
-use lazaretto::screening::parties::Role;
+use lazaretto::screening::path_ends::PathRole;
 use lazaretto::screening::policy::{
-    Decision, Exposed, Factors, INCOMPLETE_FLOOR, NO_FINDING, NO_RULE, Policy, REMOVED, RiskLevel,
-    SANCTIONS_FLOOR, SOURCE_FLOOR, Subject,
+    Decision, Factors, INCOMPLETE_FLOOR, NO_FINDING, NO_RULE, Policy, REMOVED, RiskLevel,
+    SANCTIONS_FLOOR, SOURCE_FLOOR, ScoredExposure, Subject,
 };
 use lazaretto::screening::{FindingKind, ListingState, Narrowing, Scope};
 
@@ -43,7 +43,7 @@ fn known<T: std::str::FromStr>(cell: &str) -> Option<T> {
 }
 
 /// How an example is exposed; `None` where the address itself is listed.
-fn exposed(kind: FindingKind, cells: &[String]) -> Option<Exposed> {
+fn exposed(kind: FindingKind, cells: &[String]) -> Option<ScoredExposure> {
     let [hops, timing, share, value] = cells else { panic!("{cells:?}") };
     let direction = match kind {
         FindingKind::SentTo => Direction::SentTo,
@@ -63,7 +63,7 @@ fn exposed(kind: FindingKind, cells: &[String]) -> Option<Exposed> {
         "-" => Timing::Before,
         timing => by_name(Timing::ALL, Timing::as_str, timing),
     };
-    Some(Exposed { hops, direction, timing, direct })
+    Some(ScoredExposure { hops, direction, timing, direct })
 }
 
 /// `60 x 120 % x 110 %`: the factors that are not 100 %.
@@ -94,26 +94,26 @@ fn worked_examples_are_what_the_policy_computes() {
     for cells in &examples {
         let kind = by_name(FindingKind::ALL, FindingKind::as_str, &cells[0]);
         let list_kind = by_name(ListKind::ALL, ListKind::as_str, &cells[1]);
-        let judged = policy.judge(&Subject {
+        let verdict = policy.evaluate(&Subject {
             kind,
             state: ListingState::Standing,
             list: &list,
             list_kind,
             category: "",
             role: match list_kind {
-                ListKind::Service => Role::Stop,
-                _ => Role::Source,
+                ListKind::Service => PathRole::Stop,
+                _ => PathRole::Source,
             },
             category_percent: 100,
             exposure: exposed(kind, &cells[2..6]),
             basis: StartBasis::Unknown,
         });
         let said = [
-            made_of(judged.factors),
-            judged.score.to_string(),
-            level(policy.level(judged.score)).to_owned(),
-            judged.decision.as_str().to_owned(),
-            format!("`{}`", policy.rule_id(judged.by)),
+            made_of(verdict.factors),
+            verdict.score.to_string(),
+            level(policy.level(verdict.score)).to_owned(),
+            verdict.decision.as_str().to_owned(),
+            format!("`{}`", policy.rule_id(verdict.by)),
         ];
         assert_eq!(said, cells[6..], "{cells:?}");
     }
@@ -132,11 +132,11 @@ fn with_rules(rules: &str) -> Policy {
 }
 
 /// Score, decision and what decided, of a finding on a list of kind SANCTIONS.
-fn judged(
+fn verdict(
     policy: &Policy,
     kind: FindingKind,
     state: ListingState,
-    exposure: Option<Exposed>,
+    exposure: Option<ScoredExposure>,
 ) -> (u8, Decision, String) {
     judged_on(ListKind::Sanctions, policy, kind, state, exposure)
 }
@@ -147,21 +147,21 @@ fn judged_on(
     policy: &Policy,
     kind: FindingKind,
     state: ListingState,
-    exposure: Option<Exposed>,
+    exposure: Option<ScoredExposure>,
 ) -> (u8, Decision, String) {
     let list = list_id("example");
-    let judged = policy.judge(&Subject {
+    let verdict = policy.evaluate(&Subject {
         kind,
         state,
         list: &list,
         list_kind,
         category: "",
-        role: Role::Source,
+        role: PathRole::Source,
         category_percent: 100,
         exposure,
         basis: StartBasis::Unknown,
     });
-    (judged.score, judged.decision, policy.rule_id(judged.by).to_owned())
+    (verdict.score, verdict.decision, policy.rule_id(verdict.by).to_owned())
 }
 
 /// The same of an address that nobody lists, by the policy in force.
@@ -190,7 +190,7 @@ fn floors_and_what_holds_where_no_rule_fits_are_as_said() {
         desk
     };
     let built_in = Policy::built_in();
-    let listed = |policy, state| judged(policy, FindingKind::Listed, state, None);
+    let listed = |policy, state| verdict(policy, FindingKind::Listed, state, None);
     let one = with_rules("[[rules]]\nid = \"one\"\ndecision = \"BLOCK\"\nfinding = [\"LISTED\"]\n");
     let mild = with_rules(
         "[[rules]]\nid = \"mild\"\ndecision = \"ALLOW\"\nfinding = [\"LISTED\"]\n\
@@ -202,7 +202,7 @@ fn floors_and_what_holds_where_no_rule_fits_are_as_said() {
         judged_on(ListKind::Advisory, &mild, FindingKind::Listed, ListingState::Standing, None),
         screened(&advised(&[&policy])),
         listed(&built_in, ListingState::Removed),
-        judged(&one, FindingKind::ReceivedFrom, ListingState::Standing, two_hops),
+        verdict(&one, FindingKind::ReceivedFrom, ListingState::Standing, two_hops),
         screened(&advised(&["lists.us-ofac-sdn.enabled=false"])),
     ];
     let ids = [SANCTIONS_FLOOR, SOURCE_FLOOR, INCOMPLETE_FLOOR, REMOVED, NO_RULE, NO_FINDING];
@@ -271,19 +271,19 @@ fn the_strict_example_blocks_what_is_near() {
                     Direction::SentTo => FindingKind::SentTo,
                 };
                 let (timing, direct) = (Timing::Before, None);
-                let exposure = Some(Exposed { hops, direction, timing, direct });
-                let judged = policy.judge(&Subject {
+                let exposure = Some(ScoredExposure { hops, direction, timing, direct });
+                let verdict = policy.evaluate(&Subject {
                     kind,
                     state: ListingState::Standing,
                     list: &list,
                     list_kind,
                     category: "",
-                    role: Role::Source,
+                    role: PathRole::Source,
                     category_percent: 100,
                     exposure,
                     basis: StartBasis::Unknown,
                 });
-                assert_eq!(judged.decision, decision, "{list_kind} {hops} {direction:?}");
+                assert_eq!(verdict.decision, decision, "{list_kind} {hops} {direction:?}");
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::grpc::access::Caller;
 use crate::grpc::convert;
 use crate::grpc::status::{Refusal, both, invalid_field, wished_chain};
 use crate::grpc::v1;
-use crate::screening::parties::Role;
+use crate::screening::path_ends::PathRole;
 
 /// The list of tags where none is named, and that of services.
 const OWN_TAGS: &str = "tags-own";
@@ -61,9 +61,9 @@ pub(super) fn response(
         TagChange::Replaced { category_before, .. } => (v1::TagOutcome::Replaced, category_before),
     };
     let role = match added.role {
-        Role::Source => v1::PathRole::Source,
-        Role::Stop => v1::PathRole::Stop,
-        Role::None => v1::PathRole::None,
+        PathRole::Source => v1::PathRole::Source,
+        PathRole::Stop => v1::PathRole::Stop,
+        PathRole::None => v1::PathRole::None,
     };
     v1::AddTagResponse {
         outcome: outcome.into(),

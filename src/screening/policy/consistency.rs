@@ -14,7 +14,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{By, Decision, Exposed, FindingKind, ListingState, Policy, Role, Subject};
+use super::{
+    DecidingRule, Decision, FindingKind, ListingState, PathRole, Policy, ScoredExposure, Subject,
+};
 use crate::domain::list::{ListId, ListKind, StartBasis};
 use crate::exposure::{Direct, Direction, MAX_HOPS, Timing};
 
@@ -164,9 +166,9 @@ struct Tried<'p> {
 impl Tried<'_> {
     fn problem(&self) -> Option<(Place, String)> {
         // From far to near: what is nearer must be as bad at least as the worst so far.
-        let mut worst: Option<(Decision, By, u8)> = None;
+        let mut worst: Option<(Decision, DecidingRule, u8)> = None;
         for &hops in self.hops.iter().rev() {
-            let found = BY_GRAVITY.map(|timing| self.judged(hops, timing, None));
+            let found = BY_GRAVITY.map(|timing| self.verdict(hops, timing, None));
             for found in &found {
                 if let Some(problem) = self.hides(*found, hops, worst) {
                     return Some(problem);
@@ -176,22 +178,25 @@ impl Tried<'_> {
             worst = worst.into_iter().chain(here).max_by_key(|(decision, ..)| *decision);
         }
         if self.kind == FindingKind::HubExposure {
-            let mut found = BY_GRAVITY.map(|timing| self.judged(1, timing, None)).into_iter();
+            let mut found = BY_GRAVITY.map(|timing| self.verdict(1, timing, None)).into_iter();
             return found.find_map(|found| self.hides(found, 1, worst));
         }
         self.problem_of_direct(worst)
     }
 
     /// What is wrong with direct dealings, where the worst of the farther is decided on so.
-    fn problem_of_direct(&self, worst: Option<(Decision, By, u8)>) -> Option<(Place, String)> {
+    fn problem_of_direct(
+        &self,
+        worst: Option<(Decision, DecidingRule, u8)>,
+    ) -> Option<(Place, String)> {
         let (shares, values) = told_apart(self.policy);
         // By timing and value, at the share before this one.
-        let mut smaller: Vec<(Decision, By)> = Vec::new();
+        let mut smaller: Vec<(Decision, DecidingRule)> = Vec::new();
         for share in shares {
-            let mut here: Vec<(Decision, By)> = Vec::with_capacity(smaller.len());
+            let mut here: Vec<(Decision, DecidingRule)> = Vec::with_capacity(smaller.len());
             for &value in &values {
                 for (at, timing) in BY_GRAVITY.into_iter().enumerate() {
-                    let found = self.judged(1, timing, Some(Direct { share, value }));
+                    let found = self.verdict(1, timing, Some(Direct { share, value }));
                     if let Some(problem) = self.hides(found, 1, worst) {
                         return Some(problem);
                     }
@@ -226,9 +231,9 @@ impl Tried<'_> {
     /// What is wrong where so many hops are decided on more mildly than more of them.
     fn hides(
         &self,
-        found: (Decision, By),
+        found: (Decision, DecidingRule),
         hops: u8,
-        worst: Option<(Decision, By, u8)>,
+        worst: Option<(Decision, DecidingRule, u8)>,
     ) -> Option<(Place, String)> {
         let (farther, by, at) = worst.filter(|worst| found.0 < worst.0)?;
         let near = format!("over {hops} {}", if hops == 1 { "hop" } else { "hops" });
@@ -237,9 +242,9 @@ impl Tried<'_> {
 
     fn said(
         &self,
-        (decision, by): (Decision, By),
+        (decision, by): (Decision, DecidingRule),
         here: &str,
-        (worse, worse_by): (Decision, By),
+        (worse, worse_by): (Decision, DecidingRule),
         there: &str,
     ) -> (Place, String) {
         let hides = if there.starts_with("over") {
@@ -255,27 +260,35 @@ impl Tried<'_> {
              {is} by rule {worse_rule}: {hides}"
         );
         let place = match by {
-            By::Rule(place) => Place::Rule(place),
-            By::SanctionsFloor | By::SourceFloor | By::Removed | By::NoRule => Place::Rules,
+            DecidingRule::Rule(place) => Place::Rule(place),
+            DecidingRule::SanctionsFloor
+            | DecidingRule::SourceFloor
+            | DecidingRule::Removed
+            | DecidingRule::NoRule => Place::Rules,
         };
         (place, message)
     }
 
     /// What is decided on an exposure of the kind.
-    fn judged(&self, hops: u8, timing: Timing, direct: Option<Direct>) -> (Decision, By) {
+    fn verdict(
+        &self,
+        hops: u8,
+        timing: Timing,
+        direct: Option<Direct>,
+    ) -> (Decision, DecidingRule) {
         let Self { direction, category_percent, .. } = *self;
-        let exposed = Exposed { hops, direction, timing, direct };
-        let judged = self.policy.judge(&Subject {
+        let exposed = ScoredExposure { hops, direction, timing, direct };
+        let verdict = self.policy.evaluate(&Subject {
             kind: self.kind,
             state: ListingState::Standing,
             list: self.list,
             list_kind: self.list_kind,
             category: "",
-            role: Role::Source,
+            role: PathRole::Source,
             category_percent,
             exposure: Some(exposed),
             basis: StartBasis::Unknown,
         });
-        (judged.decision, judged.by)
+        (verdict.decision, verdict.by)
     }
 }

@@ -31,7 +31,6 @@ pub enum RuleChange {
 }
 
 impl RuleChange {
-    /// In one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",
@@ -42,12 +41,9 @@ impl RuleChange {
     }
 }
 
-/// A rule that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleDifference {
-    /// Its id.
     pub id: String,
-    /// What became of it.
     pub change: RuleChange,
     /// What the old policy says: the rule in words, or its place from 1 where it was moved.
     pub old: Option<String>,

@@ -42,7 +42,6 @@ const MAX_STEP_PERCENT: u64 = 1_000;
 pub struct PolicyProblem {
     /// The line, from 1; 0 for the file as a whole.
     pub line: usize,
-    /// What is wrong.
     pub message: String,
 }
 

@@ -1,5 +1,4 @@
 //! One rule of a policy: what it asks of a finding, and what was observed, in the same words.
-//! Scores nothing.
 //!
 //! Of exposure the labels keep the nearest listing of a kind, so what a rule asks of the list, the
 //! category or the state would hide farther ones, and beyond one hop so would timing. Of the listings
@@ -49,7 +48,6 @@ impl Rule {
         &self.id
     }
 
-    /// What it decides.
     pub fn decision(&self) -> Decision {
         self.decision
     }

@@ -1,4 +1,4 @@
-//! The score of a finding: a base, raised and weighed. Decides nothing.
+//! The score of a finding: a base, raised and weighed.
 //!
 //! What can only be said roughly counts in full: an unknown share or value takes the highest step,
 //! and products are rounded up. Bases do not rise with hops, and only direct dealings are raised by
@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FindingKind, MAX_SCORE, Role, Subject};
+use super::{FindingKind, MAX_SCORE, PathRole, Subject};
 use crate::domain::list::ListKind;
 use crate::exposure::{Direction, MAX_HOPS};
 
@@ -80,7 +80,7 @@ impl Scale {
         let tagged = subject.list_kind == ListKind::Attribution;
         let category = match &subject.exposure {
             _ if !tagged => 100,
-            None if subject.role != Role::Source && subject.kind != FindingKind::CoSpent => {
+            None if subject.role != PathRole::Source && subject.kind != FindingKind::CoSpent => {
                 self.category_percent(subject.category)
             }
             // What is hidden behind the nearest listing may be of the heaviest category.

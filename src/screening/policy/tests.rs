@@ -49,19 +49,19 @@ fn exposed(policy: &Policy, kind: FindingKind, hops: u8) -> (u8, RiskLevel, Deci
     let list: ListId = "a".parse().unwrap();
     let direction = Direction::ReceivedFrom;
     let direct = (hops == 1).then(Direct::default);
-    let judged = policy.judge(&Subject {
+    let verdict = policy.evaluate(&Subject {
         kind,
         state: ListingState::Standing,
         list: &list,
         list_kind: ListKind::Sanctions,
         category: "",
-        role: Role::Source,
+        role: PathRole::Source,
         category_percent: 100,
-        exposure: Some(Exposed { hops, direction, timing: Timing::Before, direct }),
+        exposure: Some(ScoredExposure { hops, direction, timing: Timing::Before, direct }),
         basis: StartBasis::Unknown,
     });
-    let level = policy.level(judged.score);
-    (judged.score, level, judged.decision, policy.rule_id(judged.by).to_owned())
+    let level = policy.level(verdict.score);
+    (verdict.score, level, verdict.decision, policy.rule_id(verdict.by).to_owned())
 }
 
 #[test]
@@ -87,18 +87,18 @@ fn six_hops_and_more_are_low_and_allowed_by_the_built_in_policy() {
 /// What a policy makes of an address that is joined with one of a list: score, decision and rule.
 fn joined(policy: &Policy, list_kind: ListKind) -> (u8, Decision, String) {
     let list: ListId = "a".parse().unwrap();
-    let judged = policy.judge(&Subject {
+    let verdict = policy.evaluate(&Subject {
         kind: FindingKind::CoSpent,
         state: ListingState::Standing,
         list: &list,
         list_kind,
         category: "",
-        role: Role::Source,
+        role: PathRole::Source,
         category_percent: 80,
         exposure: None,
         basis: StartBasis::Unknown,
     });
-    (judged.score, judged.decision, policy.rule_id(judged.by).to_owned())
+    (verdict.score, verdict.decision, policy.rule_id(verdict.by).to_owned())
 }
 
 #[test]

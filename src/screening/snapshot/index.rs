@@ -128,7 +128,7 @@ impl Tables {
         let place = self.quarantine.len() as u32;
         let text = row.key.address.trim_ascii();
         let bare = reading::comparison_text(text);
-        // What is understood but nobody's (a burn address) is found in any case.
+        // A burn address is understood and has no owner: it is found in any case.
         let uncontrolled = reading.uncontrolled.iter().map(Address::canonical);
         for text in [text, &bare].into_iter().chain(uncontrolled) {
             let places = self.verbatim.entry(text.into()).or_default();

@@ -51,7 +51,6 @@ pub struct SnapshotRecord {
 /// kept for ever, and the id names how many of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransfersRecord {
-    /// How many rows.
     pub rows: u64,
     /// How many times transfers had been taken back.
     pub retractions: u64,
@@ -111,9 +110,7 @@ pub(super) fn id_of(
 /// The parts of a snapshot id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotName<'a> {
-    /// Of the stored record.
     pub name: &'a str,
-    /// Rows of transfers.
     pub rows: u64,
     /// Times that transfers were taken back.
     pub retractions: u64,
@@ -126,7 +123,6 @@ pub struct SnapshotName<'a> {
     pub coverage_revision: u64,
     /// Whether required lists could not be stored.
     pub has_not_stored: bool,
-    /// Whether labels were behind.
     pub is_behind: bool,
 }
 
@@ -165,13 +161,10 @@ pub fn parse_id(id: &str) -> Option<SnapshotName<'_>> {
 /// One list version in a [`SnapshotRecord`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotListRecord {
-    /// The list.
     pub id: ListId,
     /// What being on it means.
     pub kind: ListKind,
-    /// The version.
     pub version: u64,
-    /// The version's digest.
     pub digest: [u8; 32],
     /// The latest day of publication seen. Not stored, as `current_at`: the number of looks in the
     /// id stands for both. Records of versions that did not count looks have them.
@@ -227,7 +220,6 @@ impl SnapshotRecord {
         short_name(stored) == name
     }
 
-    /// Reads a stored record.
     pub fn decode(stored: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(stored)
     }

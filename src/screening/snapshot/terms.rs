@@ -1,5 +1,4 @@
-//! On what terms a list counts: what the configuration says of it, and what a policy adds. Knows no
-//! rows.
+//! On what terms a list counts: what the configuration says of it, and what a policy adds.
 
 use jiff::SignedDuration;
 
@@ -9,7 +8,6 @@ use crate::screening::policy::Policy;
 /// What the configuration says of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListTerms {
-    /// The list.
     pub id: ListId,
     /// Its name for people; `None` where the configuration does not name the list.
     pub name: Option<String>,

@@ -26,7 +26,7 @@ fn a_source_was_not_listed_before_any_row_of_its_key() {
     let mut state = Arc::unwrap_or_clone(sanctions(rows));
     state.version.first_published = Some(date(2018, 1, 1));
     let lists = snapshot(&[Arc::new(state)], &[]);
-    let (sources, _) = parties::parties(lists.lists().iter(), &Default::default(), None);
+    let (sources, _) = path_ends::path_ends(lists.lists().iter(), &Default::default(), None);
     let moments = |source: &crate::exposure::Source| (source.unlisted_until, source.listed_from);
     let found: Vec<_> = sources.iter().map(moments).collect();
     assert_eq!(found, [(Some(1_525_132_800), Some(1_748_736_000))]);

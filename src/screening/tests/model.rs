@@ -61,10 +61,7 @@ pub fn model(lists: &[Arc<ListState>], question: &str) -> Vec<Told> {
                     }
                     let same_text = listed.canonical() == asked.canonical();
                     let same_chain = listed.chains().iter().any(|chain| asked.fits(chain));
-                    match same_text && same_chain {
-                        true => FindingKind::Listed,
-                        false => FindingKind::SameKey,
-                    }
+                    if same_text && same_chain { FindingKind::Listed } else { FindingKind::SameKey }
                 }
                 _ => continue,
             };

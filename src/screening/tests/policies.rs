@@ -87,10 +87,7 @@ proptest! {
         kinds in prop::array::uniform3(prop::sample::select(&ListKind::ALL[..])),
         required in any::<bool>(),
     ) {
-        let shadow = match required {
-            true => requiring(&shadow, "[requires]\nlists = [\"absent\"]\nmax_hops = 9\n"),
-            false => shadow,
-        };
+        let shadow = if required { requiring(&shadow, "[requires]\nlists = [\"absent\"]\nmax_hops = 9\n") } else { shadow };
         let lists = lists(&rows, kinds);
         let text = (live.text().to_owned(), shadow.text().to_owned());
         let alone = |text: &str| by(&lists, Policy::parse(text).expect("valid"), None);
@@ -102,7 +99,7 @@ proptest! {
             (scope(&both), scope(&live_alone), scope(&shadow_alone));
         for question in questions() {
             let said = |s: &Screening<'_>| {
-                (s.score, s.level, s.decision, s.is_complete(), s.rule().0.to_owned(), s.grounds())
+                (s.score, s.level, s.decision, s.is_complete(), s.rule().0.to_owned(), s.decision_text())
             };
             let answer = both.screen(&question, None).expect("an answer");
             let beside = answer.shadow.as_deref().expect("a shadow");

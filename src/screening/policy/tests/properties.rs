@@ -76,8 +76,8 @@ fn listed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
             list_kind,
             category,
             role: match list_kind {
-                ListKind::Service => Role::Stop,
-                _ => Role::Source,
+                ListKind::Service => PathRole::Stop,
+                _ => PathRole::Source,
             },
             category_percent: 100,
             exposure: None,
@@ -103,14 +103,14 @@ fn exposed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
                 (false, true) => FindingKind::ReceivedFrom,
                 (false, false) => FindingKind::SentTo,
             };
-            let exposed = Exposed { hops, direction, timing, direct };
+            let exposed = ScoredExposure { hops, direction, timing, direct };
             Subject {
                 kind,
                 state: ListingState::Standing,
                 list,
                 list_kind,
                 category: "",
-                role: Role::Source,
+                role: PathRole::Source,
                 category_percent: 100,
                 exposure: Some(exposed),
                 basis: StartBasis::Unknown,
@@ -119,7 +119,7 @@ fn exposed(list: &ListId) -> impl Strategy<Value = Subject<'_>> {
     )
 }
 
-fn with<'a>(subject: Subject<'a>, change: impl Fn(&mut Exposed)) -> Subject<'a> {
+fn with<'a>(subject: Subject<'a>, change: impl Fn(&mut ScoredExposure)) -> Subject<'a> {
     let mut exposed = subject.exposure.unwrap();
     change(&mut exposed);
     Subject { exposure: Some(exposed), ..subject }
@@ -133,26 +133,26 @@ proptest! {
         policy in policy(),
         subject in listed(&"a".parse().unwrap()),
     ) {
-        let judged = policy.judge(&subject);
+        let verdict = policy.evaluate(&subject);
         let standing = subject.state != ListingState::Removed;
         let certain = standing
             && subject.list_kind == ListKind::Sanctions
             && matches!(subject.kind, FindingKind::Listed | FindingKind::SameKey);
         if certain {
-            prop_assert_eq!((judged.score, judged.decision), (100, Decision::Block));
+            prop_assert_eq!((verdict.score, verdict.decision), (100, Decision::Block));
         }
         if !standing {
-            prop_assert_eq!((judged.score, judged.decision), (0, Decision::Allow));
-            prop_assert_eq!(judged.by, By::Removed);
+            prop_assert_eq!((verdict.score, verdict.decision), (0, Decision::Allow));
+            prop_assert_eq!(verdict.by, DecidingRule::Removed);
         }
         // What a score is made of gives it, worked out anew.
-        if let Some(f) = judged.factors.filter(|_| !certain) {
+        if let Some(f) = verdict.factors.filter(|_| !certain) {
             let raised = f64::from(f.base) * f64::from(f.share) / 100.0 * f64::from(f.value)
                 / 100.0 * f64::from(f.hub) / 100.0;
             let product = raised.min(100.0) * f64::from(f.list_kind) / 100.0
                 * f64::from(f.category) / 100.0;
             let expected = (product - 1e-9).ceil().clamp(0.0, 100.0);
-            prop_assert_eq!(f64::from(judged.score), expected);
+            prop_assert_eq!(f64::from(verdict.score), expected);
         }
     }
 
@@ -164,7 +164,7 @@ proptest! {
     ) {
         let hidden = Subject { category_percent, ..hidden };
         let joined = Subject { kind: FindingKind::CoSpent, exposure: None, ..hidden };
-        let [joined, dealing] = [joined, hidden].map(|subject| policy.judge(&subject));
+        let [joined, dealing] = [joined, hidden].map(|subject| policy.evaluate(&subject));
         prop_assert!(joined.score >= dealing.score, "{hidden:?}");
         prop_assert!(policy.level(joined.score) >= policy.level(dealing.score), "{hidden:?}");
         prop_assert!(joined.decision >= dealing.decision, "{hidden:?}");
@@ -177,12 +177,12 @@ proptest! {
         share in 0_u16..=10_000,
         value in 0_u64..1_000_000,
     ) {
-        let judged = policy.judge(&subject);
-        let farther = policy.judge(&with(subject, |e| {
+        let verdict = policy.evaluate(&subject);
+        let farther = policy.evaluate(&with(subject, |e| {
             (e.hops, e.direct) = (e.hops + 1, None);
         }));
-        prop_assert!(farther.score <= judged.score, "{subject:?}");
-        prop_assert!(farther.decision <= judged.decision, "{subject:?}");
+        prop_assert!(farther.score <= verdict.score, "{subject:?}");
+        prop_assert!(farther.decision <= verdict.decision, "{subject:?}");
         let Some(direct) = subject.exposure.unwrap().direct else { return Ok(()) };
         let more = with(subject, |e| {
             e.direct = Some(Direct {
@@ -190,10 +190,10 @@ proptest! {
                 value: direct.value.map(|v| v + value),
             });
         });
-        prop_assert!(policy.judge(&more).score >= judged.score, "{more:?}");
+        prop_assert!(policy.evaluate(&more).score >= verdict.score, "{more:?}");
         // What is not known counts as the most.
         let unknown = with(subject, |e| e.direct = Some(Direct { share: None, value: None }));
-        prop_assert!(policy.judge(&unknown).score >= judged.score, "{unknown:?}");
+        prop_assert!(policy.evaluate(&unknown).score >= verdict.score, "{unknown:?}");
     }
 }
 
@@ -224,9 +224,12 @@ fn rules() -> impl Strategy<Value = String> {
             ("score_below", score.1),
         ];
         for (key, number) in numbers {
-            text += &number.map_or(String::new(), |number| match key.contains("percent") {
-                true => format!("{key} = {number}.0\n"),
-                false => format!("{key} = {number}\n"),
+            text += &number.map_or(String::new(), |number| {
+                if key.contains("percent") {
+                    format!("{key} = {number}.0\n")
+                } else {
+                    format!("{key} = {number}\n")
+                }
             });
         }
         if let Some(timing) = timing {
@@ -253,48 +256,48 @@ proptest! {
     ) {
         let Ok(policy) = Policy::parse(&super::with_rules(&rules)) else { return Ok(()) };
         let list: ListId = "a".parse().unwrap();
-        let judge = |(hops, timing, share, value): (u8, Timing, Option<u16>, Option<u64>)| {
+        let evaluate = |(hops, timing, share, value): (u8, Timing, Option<u16>, Option<u64>)| {
             let direct = (hops == 1).then_some(Direct { share, value });
             let direction = Direction::SentTo;
-            let exposure = Some(Exposed { hops, direction, timing, direct });
+            let exposure = Some(ScoredExposure { hops, direction, timing, direct });
             let (kind, state) = (FindingKind::SentTo, ListingState::Standing);
-            policy.judge(&Subject {
+            policy.evaluate(&Subject {
                 kind,
                 state,
                 list: &list,
                 list_kind,
                 category: "",
-                role: Role::Source,
+                role: PathRole::Source,
                 category_percent: 100,
                 exposure,
                 basis: StartBasis::Unknown,
             })
         };
         // A listed address shows no exposure to others of its kind.
-        let listed = policy.judge(&Subject {
+        let listed = policy.evaluate(&Subject {
             kind: FindingKind::Listed,
             state: ListingState::Standing,
             list: &list,
             list_kind,
             category: "",
-            role: Role::Source,
+            role: PathRole::Source,
             category_percent: 100,
             exposure: None,
             basis: StartBasis::Unknown,
         });
         // Nor does one that is joined with a listed one.
-        let joined = policy.judge(&Subject {
+        let joined = policy.evaluate(&Subject {
             kind: FindingKind::CoSpent,
             state: ListingState::Standing,
             list: &list,
             list_kind,
             category: "",
-            role: Role::Source,
+            role: PathRole::Source,
             category_percent: 100,
             exposure: None,
             basis: StartBasis::Unknown,
         });
-        for hidden in [judge(near), judge(far)] {
+        for hidden in [evaluate(near), evaluate(far)] {
             prop_assert!(listed.decision >= hidden.decision && listed.score >= hidden.score);
             prop_assert!(joined.decision >= hidden.decision, "{rules}");
             prop_assert!(joined.score >= hidden.score, "{rules}");
@@ -310,8 +313,8 @@ proptest! {
                 near.3.zip(far.3).map(|(a, b)| a + b),
             ),
         };
-        let worst = judge(near).decision.max(judge(far).decision);
-        prop_assert!(judge(both).decision >= worst, "{rules}");
+        let worst = evaluate(near).decision.max(evaluate(far).decision);
+        prop_assert!(evaluate(both).decision >= worst, "{rules}");
     }
 }
 
@@ -326,18 +329,18 @@ fn of_several_categories_all_must_be_let_pass() {
     let list: ListId = "a".parse().unwrap();
     let check = |decision: &str, category: &str, fits: bool| {
         let policy = Policy::parse(&super::with_rules(&rules(decision))).unwrap();
-        let judged = policy.judge(&Subject {
+        let verdict = policy.evaluate(&Subject {
             kind: FindingKind::Listed,
             state: ListingState::Standing,
             list: &list,
             list_kind: ListKind::Attribution,
             category,
-            role: Role::None,
+            role: PathRole::None,
             category_percent: 100,
             exposure: None,
             basis: StartBasis::Unknown,
         });
-        assert_eq!(policy.rule_id(judged.by) == "named", fits, "{decision} {category}");
+        assert_eq!(policy.rule_id(verdict.by) == "named", fits, "{decision} {category}");
     };
     check("ALLOW", "gambling", true);
     check("ALLOW", "gambling, exchange", true);
@@ -356,7 +359,7 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
                  [[rules]]\nid = \"far\"\ndecision = \"ALLOW\"\nhops_at_least = 4\n";
     let policy = Policy::parse(&super::with_rules(rules)).unwrap();
     let list: ListId = "a".parse().unwrap();
-    let exposed = Exposed {
+    let exposed = ScoredExposure {
         hops: 1,
         direction: Direction::SentTo,
         timing: Timing::After,
@@ -368,15 +371,15 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
         list: &list,
         list_kind: ListKind::Advisory,
         category: "",
-        role: Role::Source,
+        role: PathRole::Source,
         category_percent: 100,
         exposure: Some(exposed),
         basis: StartBasis::FirstSeen,
     };
     let check = |subject: Subject<'_>, id: &str, decision: Decision, words: (&str, &str)| {
-        let judged = policy.judge(&subject);
-        assert_eq!((policy.rule_id(judged.by), judged.decision), (id, decision), "{subject:?}");
-        let found = policy.grounds(judged.by, &subject, judged.score);
+        let verdict = policy.evaluate(&subject);
+        assert_eq!((policy.rule_id(verdict.by), verdict.decision), (id, decision), "{subject:?}");
+        let found = policy.decision_text(verdict.by, &subject, verdict.score);
         assert_eq!((found.0.as_str(), found.1.as_str()), words, "{subject:?}");
     };
     let threshold = "finding = SENT_TO, timing = AFTER, hops_at_most = 1, \
@@ -412,21 +415,21 @@ fn the_first_rule_that_fits_wins_and_is_explained() {
     // No rule lifts the floor, and none fits a removed listing that does not ask for it.
     let sanctioned = Subject { list_kind: ListKind::Sanctions, ..gone };
     let standing = Subject { state: ListingState::Standing, ..sanctioned };
-    assert_eq!(policy.judge(&standing).by, By::SanctionsFloor);
-    assert_eq!(policy.judge(&standing).decision, Decision::Block);
+    assert_eq!(policy.evaluate(&standing).by, DecidingRule::SanctionsFloor);
+    assert_eq!(policy.evaluate(&standing).decision, Decision::Block);
     // A string that is matched letter for letter may be the very address: a person looks.
     let lax = "[[rules]]\nid = \"everything\"\ndecision = \"ALLOW\"\n";
     let lax = Policy::parse(&super::with_rules(lax)).unwrap();
     let verbatim = Subject { kind: FindingKind::ListedVerbatim, ..standing };
-    let judged = lax.judge(&verbatim);
-    assert_eq!((judged.decision, judged.by), (Decision::Review, By::SanctionsFloor));
-    let (threshold, observed) = lax.grounds(judged.by, &verbatim, judged.score);
+    let verdict = lax.evaluate(&verbatim);
+    assert_eq!((verdict.decision, verdict.by), (Decision::Review, DecidingRule::SanctionsFloor));
+    let (threshold, observed) = lax.decision_text(verdict.by, &verbatim, verdict.score);
     assert_eq!(threshold, format!("{observed}, not removed"));
     let advised = Subject { list_kind: ListKind::Advisory, ..verbatim };
-    assert_eq!(lax.judge(&advised).decision, Decision::Allow);
+    assert_eq!(lax.evaluate(&advised).decision, Decision::Allow);
     let gone = Subject { state: ListingState::Removed, ..verbatim };
-    assert_eq!(lax.judge(&gone).by, By::Removed);
+    assert_eq!(lax.evaluate(&gone).by, DecidingRule::Removed);
     let other: ListId = "b".parse().unwrap();
-    let removed = policy.judge(&Subject { list: &other, ..sanctioned });
-    assert_eq!((removed.by, removed.score), (By::Removed, 0));
+    let removed = policy.evaluate(&Subject { list: &other, ..sanctioned });
+    assert_eq!((removed.by, removed.score), (DecidingRule::Removed, 0));
 }

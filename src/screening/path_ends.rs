@@ -1,4 +1,4 @@
-//! Who begins and who ends the paths of exposure, by the lists of a snapshot. Knows no transfer.
+//! The ends of the paths of exposure, by the lists of a snapshot.
 //!
 //! Sources are the listings that stand on lists of kind SANCTIONS, ADVISORY, SEIZURE and
 //! ISSUER_FREEZE, and those of ATTRIBUTION lists whose category is configured as risk. Stops are
@@ -25,35 +25,49 @@ pub struct Categories {
 
 /// What a listing is to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Paths begin there.
+pub enum PathRole {
     Source,
-    /// Paths end there.
     Stop,
-    /// Neither.
     None,
+}
+
+/// What a listing makes of a key.
+#[derive(Debug)]
+pub(super) enum PathEnd {
+    Source(Source),
+    Stop(StopReason),
+}
+
+impl PathEnd {
+    /// The source; `None` of a stop.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Self::Source(source) => Some(source),
+            Self::Stop(_) => None,
+        }
+    }
 }
 
 impl Categories {
     /// What a row of a list of `kind` is to a path.
-    pub fn role(&self, kind: ListKind, facts: &RowFacts) -> Role {
+    pub fn role(&self, kind: ListKind, facts: &RowFacts) -> PathRole {
         let has = |names: &[String]| {
             let mut given = facts.category.split(',').map(str::trim);
             given.any(|name| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok())
         };
         match kind {
-            ListKind::Service => Role::Stop,
-            ListKind::Attribution if has(&self.risk) => Role::Source,
-            ListKind::Attribution if has(&self.service) => Role::Stop,
-            ListKind::Attribution => Role::None,
-            _ => Role::Source,
+            ListKind::Service => PathRole::Stop,
+            ListKind::Attribution if has(&self.risk) => PathRole::Source,
+            ListKind::Attribution if has(&self.service) => PathRole::Stop,
+            ListKind::Attribution => PathRole::None,
+            _ => PathRole::Source,
         }
     }
 }
 
 /// The sources and stops of `lists`, as they stood on `day` (`None`: as they stand now). A listing
 /// makes one of every key id that it is indexed under; of those that are one key, of one.
-pub fn parties<'s>(
+pub fn path_ends<'s>(
     lists: impl Iterator<Item = &'s SnapshotList>,
     categories: &Categories,
     day: Option<Date>,
@@ -69,10 +83,10 @@ pub fn parties<'s>(
                 continue;
             }
             let key = PackedKey::from(key);
-            for party in parties_at(list, key, &listings, categories, day) {
-                match party {
-                    Ok(source) => sources.push(source),
-                    Err(why) => stops.push((key, why)),
+            for end in path_ends_at(list, key, &listings, categories, day) {
+                match end {
+                    PathEnd::Source(source) => sources.push(source),
+                    PathEnd::Stop(why) => stops.push((key, why)),
                 }
             }
         }
@@ -81,14 +95,14 @@ pub fn parties<'s>(
 }
 
 /// What the listings that are indexed under a key make of it: sources, and stops.
-pub(super) fn parties_at<'s>(
+pub(super) fn path_ends_at<'s>(
     list: &'s SnapshotList,
     key: PackedKey,
     listings: &[&'s IndexedListing],
     categories: &Categories,
     day: Option<Date>,
-) -> Vec<Result<Source, StopReason>> {
-    let found = listings.iter().filter_map(|listing| party(list, key, listing, categories, day));
+) -> Vec<PathEnd> {
+    let found = listings.iter().filter_map(|listing| path_end(list, key, listing, categories, day));
     let mut found: Vec<_> = found.collect();
     if listings.len() > 1 {
         // A row that was dropped and came back under another party or ticker is another row.
@@ -97,28 +111,30 @@ pub(super) fn parties_at<'s>(
             list.state().unlisted_until(row).and_then(seconds)
         };
         let earliest = listings.iter().map(until).min().flatten();
-        for source in found.iter_mut().flatten() {
-            source.unlisted_until = earliest;
+        for end in &mut found {
+            if let PathEnd::Source(source) = end {
+                source.unlisted_until = earliest;
+            }
         }
     }
     found
 }
 
 /// What a listing makes of a key that it is indexed under: a source, or a stop; `None` for neither.
-fn party(
+fn path_end(
     list: &SnapshotList,
     key: PackedKey,
     listing: &IndexedListing,
     categories: &Categories,
     day: Option<Date>,
-) -> Option<Result<Source, StopReason>> {
+) -> Option<PathEnd> {
     let (row, _) = list.index().listed_row(listing);
     let (state, standing) = standing(row, day)?;
     if state == ListingState::Removed {
         return None;
     }
     match categories.role(list.kind(), &row.facts) {
-        Role::Source => Some(Ok(Source {
+        PathRole::Source => Some(PathEnd::Source(Source {
             key,
             kind: list.kind(),
             list: list.id().clone(),
@@ -126,8 +142,8 @@ fn party(
             listed_from: list.state().listed_from(standing).and_then(seconds),
             unlisted_until: list.state().unlisted_until(row).and_then(seconds),
         })),
-        Role::Stop => Some(Err(StopReason::Service)),
-        Role::None => None,
+        PathRole::Stop => Some(PathEnd::Stop(StopReason::Service)),
+        PathRole::None => None,
     }
 }
 
