@@ -417,7 +417,7 @@ impl Engine {
         record.transfers.retractions = parts.retractions;
         record.transfers.replacements = parts.replacements;
         if let Some(looks) = parts.looks {
-            let Some(known) = store.looks_at(looks)? else { return Ok(None) };
+            let Some(known) = store.list_ages_at(looks)? else { return Ok(None) };
             for list in &mut record.lists {
                 // Each list was looked at, or published, before it was in a snapshot.
                 let Some(look) = known.get(&list.id) else { return Ok(None) };

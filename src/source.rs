@@ -1,7 +1,20 @@
-//! Bytes of list files to [`crate::domain::list::ReadList`], or an error with its position. Must
-//! not understand addresses (rows are verbatim), store anything or reach a network.
+//! Reads list files into [`crate::domain::list::ReadList`], or fails with a position. Rows stay
+//! verbatim: addresses are not parsed here.
 //!
-//! A file is read whole or refused whole. Every reader streams, in bounded memory.
+//! A file is accepted or rejected as a whole. Every reader streams in bounded memory.
+//!
+//! ```
+//! use lazaretto::source::{Bounds, Format, read};
+//! let csv = "# published:
+//! 2025-11-19\naddress,ticker,party_uid,party_name\n1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,XBT,1,EXAMPLE\n";
+//! let list = read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
+//! assert_eq!(list.published.map(|day| day.to_string()).as_deref(), Some("2025-11-19"));
+//! assert_eq!((list.rows[0].0.ticker.as_str(), list.parties[0].name.as_str()), ("XBT", "EXAMPLE"));
+//! // An error names the line.
+//! let error = read("address,colour\n".as_bytes(), Format::Csv, &Bounds::default()).unwrap_err();
+//! assert_eq!(error.to_string(), "csv: unknown field \"colour\" at line 1");
+//! # Ok::<(), lazaretto::source::SourceError>(())
+//! ```
 
 use std::fmt;
 use std::fs::File;
@@ -46,7 +59,7 @@ pub use self::include::{Include, IncludeFault};
 pub use self::report::ParsedFile;
 pub use self::unpack::Packing;
 
-/// A form in which lists are written.
+/// A format of list files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// OFAC `SDN_ADVANCED.XML`, `CONS_ADVANCED.XML`: `ofac-advanced`.
@@ -59,13 +72,13 @@ pub enum Format {
     OpenSanctions,
     /// OpenSanctions `targets.simple.csv`: `opensanctions-csv`.
     OpenSanctionsCsv,
-    /// Our own CSV: `csv`.
+    /// Lazaretto's own CSV: `csv`.
     Csv,
-    /// Our own JSON lines: `jsonl`.
+    /// Lazaretto's own JSON lines: `jsonl`.
     JsonLines,
     /// A JSON array of addresses, or of objects that each have one: `json`.
     JsonArray,
-    /// One address a line: `plain`.
+    /// One address per line: `plain`.
     Plain,
 }
 
@@ -104,7 +117,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// A string that names no format.
+/// A string that is not a format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no list format: ofac-advanced, ofac-sdn, tagpack, opensanctions, opensanctions-csv, \
@@ -121,7 +134,7 @@ impl FromStr for Format {
     }
 }
 
-/// What an input may ask for at most.
+/// The bounds of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes, unpacked: 1 GiB.
@@ -132,14 +145,13 @@ pub struct Bounds {
     pub max_record: usize,
     /// Nesting of XML and YAML: 64. JSON is bounded by `serde_json` at 128.
     pub max_depth: usize,
-    /// Rows, repeated ones among them: 500,000. A list in the making takes up to 1 KiB each, and the
-    /// text of [`Self::max_kept`] some four times.
+    /// Rows, including repeated ones: 500,000. A list being read takes up to 1 KiB per row, and
+    /// some four times the text of [`Self::max_kept`].
     pub max_rows: usize,
-    /// Bytes of entities that an OpenSanctions file makes us hold, wallets and what could be their
-    /// holders: 128 MiB.
+    /// Bytes of entities held of an OpenSanctions file, wallets and their possible holders: 128
+    /// MiB.
     pub max_held: usize,
-    /// Bytes of text of the parties and rows that are kept, each counted as often as it is copied:
-    /// 64 MiB.
+    /// Bytes of text of parties and rows, counting every copy: 64 MiB.
     pub max_kept: usize,
 }
 
@@ -157,16 +169,16 @@ impl Default for Bounds {
     }
 }
 
-/// How much of the beginning is looked at to tell the format, in bytes.
+/// The number of bytes at the beginning that are used to detect the format.
 const HEAD: u64 = 64 << 10;
 
-/// Reads a list file: unpacks it (gzip, bzip2, zstd, zip with exactly one file, told by the first
-/// bytes) and, where no format is given, tells it from the content, the name helping where that leaves
-/// it open. Parties come by uid and rows by key.
+/// Reads a list file. Unpacks gzip, bzip2, zstd, and zip with exactly one file, recognised by the
+/// first bytes. If no format is given, detects it from the content, or from the name where the
+/// content is ambiguous. Parties come by uid and rows by key.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or unpacked, is beyond a bound, or is not what its format demands.
+/// Fails if the file cannot be read or unpacked, exceeds a bound, or violates its format.
 pub fn read_file(
     path: &Path,
     format: Option<Format>,
@@ -175,26 +187,27 @@ pub fn read_file(
     read_reported(path, format, Include::Refused, bounds).map(|reading| reading.list)
 }
 
-/// As [`read_file`], and says what the file was taken for and what was left out of it.
+/// As [`read_file`], and reports how the file was read and what was skipped.
 ///
 /// # Errors
 ///
-/// Those of [`read_file`]; where the header that a TagPack includes cannot be taken from `include`.
+/// As [`read_file`]; also fails if the header that a TagPack includes cannot be read from
+/// `include`.
 pub fn read_reported(
     path: &Path,
     format: Option<Format>,
     include: Include<'_>,
     bounds: &Bounds,
 ) -> Result<ParsedFile, SourceError> {
-    let asked = Asked { format, name: Some(path), include };
+    let asked = ReadOptions { format, name: Some(path), include };
     unpack::open(path, |bytes, packing| read_bytes(bytes, packing, asked, bounds))
 }
 
-/// What a list file is written in, by its content and, where that leaves it open, its name.
+/// Detects the format of a list file by its content and, if that is ambiguous, its name.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or unpacked, or its content does not tell.
+/// Fails if the file cannot be read or unpacked, or its content is ambiguous.
 pub fn format_of(path: &Path, bounds: &Bounds) -> Result<Format, SourceError> {
     unpack::open(path, |bytes, packing| {
         let mut head = Vec::new();
@@ -208,23 +221,23 @@ pub fn format_of(path: &Path, bounds: &Bounds) -> Result<Format, SourceError> {
     })
 }
 
-/// Reads a list that is not packed. Parties come by uid and rows by key.
+/// Reads an uncompressed list. Parties come by uid and rows by key.
 ///
 /// # Errors
 ///
-/// Where the input cannot be read, is beyond a bound, or is not what its format demands.
+/// Fails if the input cannot be read, exceeds a bound, or violates its format.
 pub fn read(
     mut input: impl Read,
     format: Format,
     bounds: &Bounds,
 ) -> Result<ReadList, SourceError> {
-    let asked = Asked { format: Some(format), name: None, include: Include::Refused };
+    let asked = ReadOptions { format: Some(format), name: None, include: Include::Refused };
     read_bytes(&mut input, None, asked, bounds).map(|reading| reading.list)
 }
 
-/// What is known of a file beside its bytes.
+/// Options for reading a file.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct ReadOptions<'a> {
     format: Option<Format>,
     name: Option<&'a Path>,
     include: Include<'a>,
@@ -233,12 +246,12 @@ struct Asked<'a> {
 fn read_bytes(
     bytes: &mut dyn Read,
     packing: Option<Packing>,
-    asked: Asked<'_>,
+    asked: ReadOptions<'_>,
     bounds: &Bounds,
 ) -> Result<ParsedFile, SourceError> {
     let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
     let result = read_metered(&mut bytes, asked, bounds);
-    // A parser reports a failure to read in its own way, or takes it for the end.
+    // Parsers report read failures in their own way, or take them for the end.
     if let Some(failure) = bytes.failure() {
         return Err(failure);
     }
@@ -250,7 +263,7 @@ fn read_bytes(
 
 fn read_metered(
     bytes: &mut unpack::Metered<'_>,
-    asked: Asked<'_>,
+    asked: ReadOptions<'_>,
     bounds: &Bounds,
 ) -> Result<(Format, Assembled), SourceError> {
     let mut head = Vec::new();
@@ -287,19 +300,19 @@ fn read_metered(
         Format::JsonArray => json_array::read(input, bounds),
         Format::Plain => plain::read(input, bounds),
     }?;
-    // What packs a file may end with a checksum that is only looked at when all was read.
+    // Compressed data may end with a checksum that is only verified at the end.
     if !input.fill_buf().map_err(SourceError::Read)?.is_empty() {
         return Err(Fault::Misplaced("what follows the list").at_line(format, 1));
     }
     Ok((format, list))
 }
 
-/// A copy of a TagPack, unpacked, with the header that it includes from its own folder; `None` where
-/// the file is no TagPack, or includes none.
+/// Returns an unpacked copy of a TagPack with the header that it includes from its folder; `None`
+/// if the file is no TagPack or includes none.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read or unpacked, or its header cannot be taken.
+/// Fails if the file cannot be read or unpacked, or its header cannot be read.
 pub fn with_included_header(path: &Path, bounds: &Bounds) -> Result<Option<File>, SourceError> {
     unpack::open(path, |bytes, packing| {
         let mut bytes = unpack::Metered::new(bytes, packing, bounds.max_decompressed);
@@ -324,11 +337,11 @@ fn copy_with_header(
     Ok(Some(copy))
 }
 
-/// As [`file_digest`]; of a TagPack that includes a header from its own folder, the digest of both.
+/// As [`file_digest`]; for a TagPack that includes a header from its folder, the digest of both.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read.
+/// Fails if the file cannot be read.
 pub fn digest_with_header(path: &Path) -> io::Result<[u8; 32]> {
     let digest = file_digest(path)?;
     let header = unpack::open(path, |bytes, _| {
@@ -336,18 +349,18 @@ pub fn digest_with_header(path: &Path) -> io::Result<[u8; 32]> {
         bytes.take(HEAD).read_to_end(&mut head).map_err(SourceError::Read)?;
         Ok(include::included(&head, path))
     });
-    // What cannot be unpacked is refused when it is read.
+    // A file that cannot be unpacked fails when it is read.
     Ok(match header.ok().flatten() {
         Some(header) => Sha256::digest([&digest[..], header.as_bytes()].concat()).into(),
         None => digest,
     })
 }
 
-/// SHA-256 of a file's bytes as they stand, packed or not.
+/// Returns SHA-256 of a file's bytes as stored, packed or not.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read.
+/// Fails if the file cannot be read.
 pub fn file_digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

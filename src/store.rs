@@ -57,10 +57,10 @@ mod heads;
 mod labels;
 mod lists;
 mod looks;
-mod named;
 mod numbers;
 mod open;
 mod pieces;
+mod records;
 mod size;
 mod superseded;
 mod transfers;
@@ -78,26 +78,29 @@ pub use changes::{ChangePage, Changes, StoredChange};
 use database::{Database, Tree};
 pub use error::StoreError;
 pub use labels::{LabelChunks, StoredLabels};
-pub use looks::Look;
-pub use named::MAX_NAME;
+pub use looks::ListAge;
 pub use open::Reopening;
-use open::open_patiently;
+use open::open_with_retry;
+pub use records::MAX_NAME;
 pub use superseded::PastState;
 pub use transfers::{Append, Clock, Replaced, Retract, Tops};
-pub use verify::{Judge, Named, Verified, verify_backup};
+pub use verify::{OpaqueRecord, RecordCheck, Verified, verify_backup};
 
-/// The schema that this program reads and writes. A store of an older one is opened as it is, and has
-/// this schema from then on: schema 1 had no transfers and no labels; in schema 2 blocks were covered
-/// whatever the kind of movement, which now counts for none until declared; schema 3 had no baselines; changes
-/// of schema 4 do not say which fields are other; schema 5 knew no declared looks, kept nothing of what a
-/// version superseded, and no version told the past of its list anew; versions of schema 6 do not say what
-/// of them is not understood.
+/// The schema that this program reads and writes. A store of an older schema is opened and upgraded
+/// in place.
+///
+/// - Schema 1 had no transfers and no labels.
+/// - Schema 2 had coverage without kinds of movement; it counts for none until declared.
+/// - Schema 3 had no baselines.
+/// - Changes of schema 4 do not record the changed fields.
+/// - Schema 5 had no declared checks, no superseded rows and no backfills.
+/// - Versions of schema 6 do not record unparsed rows.
 pub const SCHEMA: u32 = 7;
 
-/// Older schemas that are read.
+/// Older schemas that can be read.
 const OLDER_SCHEMAS: [u32; 6] = [1, 2, 3, 4, 5, 6];
 
-/// The memory that the database may use for its page cache, in bytes, where nothing else is said.
+/// The default memory of the database's page cache, in bytes.
 pub const DEFAULT_CACHE: u64 = 64 * 1024 * 1024;
 
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -117,49 +120,49 @@ pub struct Store {
     segment_file: transfers::SegmentFile,
     labels: Tree,
     looks: Tree,
-    /// The last looks at the lists' sources.
-    look_log: Mutex<looks::LookLog>,
+    /// The last checks of the lists' sources.
+    check_log: Mutex<looks::CheckLog>,
     dir: PathBuf,
     cache_bytes: u64,
-    /// The greatest version number that a durable pointer names; 0 before the first.
+    /// The greatest version number of a durable pointer; 0 before the first.
     acknowledged: AtomicU64,
-    /// Which version of its list each version is.
+    /// The number of each version on its list.
     numbers: Mutex<numbers::Numbers>,
     writer: Mutex<Writer>,
-    /// Why the last write failed, if that leaves the store refusing changes.
+    /// The error of the last write, if the store therefore refuses changes.
     failure: Mutex<Option<String>>,
-    /// How often the database was opened.
+    /// The number of times the database was opened.
     openings: AtomicU64,
-    /// What the headers of the transfers say.
+    /// The headers of the transfers.
     log: RwLock<transfers::Log>,
-    /// Segments that were unpacked last.
-    unpacked: Mutex<transfers::Unpacked>,
-    /// Held by whoever writes labels.
+    /// LRU cache of segment_cache segments.
+    segment_cache: Mutex<transfers::SegmentCache>,
+    /// Held while labels are written.
     label_writer: Mutex<()>,
     pins: backup::Pins,
 }
 
 #[derive(Debug, Default)]
 struct Writer {
-    /// A write began and did not end: what is in memory may differ from what is durable.
+    /// True if a write was interrupted: memory may differ from what is durable.
     broken: bool,
 }
 
 impl Store {
-    /// The number that the next version must carry.
+    /// Returns the number that the next version must have.
     pub fn next_version(&self) -> u64 {
         self.acknowledged.load(Ordering::Acquire) + 1
     }
 
     /// Runs a write as the only writer, after a check that may refuse it. If the write itself
-    /// fails, no other follows.
+    /// fails, later writes are refused.
     fn write<C, T>(
         &self,
         check: impl FnOnce() -> Result<C, StoreError>,
         work: impl FnOnce(C) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.lock();
-        // What is written to files that were removed is not durable.
+        // Data written to removed files is not durable.
         if let Some(error) = self.unusable() {
             return Err(error);
         }
@@ -177,17 +180,17 @@ impl Store {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes why changes are refused from now on.
+    /// Records why changes are refused from now on.
     fn fail(&self, why: String) {
         *self.failure() = Some(why);
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        // A writer that panicked has left `broken` set.
+        // A writer that panicked left `broken` set.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything written so far is durable when this returns.
+    /// Makes everything written so far durable.
     fn sync(&self) -> Result<(), StoreError> {
         self.database.sync()
     }
@@ -208,21 +211,19 @@ fn make_private(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes the schema into an empty database; refuses one that has another, or none. One that is
-/// empty though there are `heads` was not always so.
+/// Writes the schema into an empty database; rejects an unknown or missing schema. An empty
+/// database with `heads` has lost data.
 fn check_schema(db: &sled::Db, dir: &Path, heads: Option<&heads::Heads>) -> Result<(), StoreError> {
     let failed = StoreError::engine;
-    // Names of trees are read first: opening a tree makes it.
+    // Tree names are read first, because opening a tree creates it.
     let names = db.tree_names();
     let known = names.iter().any(|name| name == b"meta");
     let meta = || db.open_tree("meta").map_err(failed("opening a tree"));
-    let found = match known {
-        true => meta()?.get(SCHEMA_KEY).map_err(failed("reading the schema"))?,
-        false => None,
-    };
+    let found =
+        if known { meta()?.get(SCHEMA_KEY).map_err(failed("reading the schema"))? } else { None };
     match found {
         Some(found) if *found == SCHEMA.to_be_bytes() => Ok(()),
-        // The new trees are made empty; what is there stays as it is.
+        // New trees are created empty; existing ones stay.
         Some(found) if OLDER_SCHEMAS.iter().any(|old| *found == old.to_be_bytes()) => {
             write_schema(db, &meta()?)
         }
@@ -242,7 +243,7 @@ fn check_schema(db: &sled::Db, dir: &Path, heads: Option<&heads::Heads>) -> Resu
             let (dir, found, found_changes) = (dir.to_owned(), 0, 0);
             Err(StoreError::LostTransfers { dir, stored, changes, found, found_changes })
         }
-        // sled's default tree is always there; a process killed right here leaves `meta` empty.
+        // sled's default tree always exists; a process killed right here leaves `meta` empty.
         None if heads.is_none() && names.len() == 1 + usize::from(known) && db.is_empty() => {
             write_schema(db, &meta()?)
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::{Engine, EngineError};
 use crate::screening::policy::Policy;
 use crate::screening::snapshot::SnapshotRecord;
-use crate::store::{Named, StoreError};
+use crate::store::{OpaqueRecord, StoreError};
 
 impl Engine {
     /// Writes a backup of what is acknowledged now to `out`, which may be slow: only what is
@@ -40,9 +40,9 @@ impl Engine {
 
 /// Says what is wrong with a stored snapshot or policy: the one must be a record and the other a
 /// text, each what its name stands for. A policy of another time need not be valid now.
-pub fn judge(named: Named<'_>) -> Result<(), String> {
+pub fn judge(named: OpaqueRecord<'_>) -> Result<(), String> {
     match named {
-        Named::Snapshot(name, stored) => {
+        OpaqueRecord::Snapshot(name, stored) => {
             SnapshotRecord::decode(stored).map_err(|error| error.to_string())?;
             if SnapshotRecord::is_named(name, stored) {
                 Ok(())
@@ -50,7 +50,7 @@ pub fn judge(named: Named<'_>) -> Result<(), String> {
                 Err("it is not what its name stands for".to_owned())
             }
         }
-        Named::Policy(version, stored) => {
+        OpaqueRecord::Policy(version, stored) => {
             let text = std::str::from_utf8(stored).map_err(|error| error.to_string())?;
             let digest = Policy::digest_of(text);
             let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();

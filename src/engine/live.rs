@@ -82,7 +82,7 @@ impl Live {
             previous.as_deref(),
         );
         let not_stored = self.not_stored.lists();
-        snapshot = snapshot.resting_on(Looks { count: self.store.looks(), not_stored });
+        snapshot = snapshot.resting_on(Looks { count: self.store.check_count(), not_stored });
         snapshot = snapshot.with_policies(policy.clone(), shadow.clone());
         if exposure.labels.is_some() && *basis != snapshot.basis() {
             snapshot = snapshot.with_exposure(ExposureState { behind: true, ..exposure.clone() });

@@ -143,11 +143,11 @@ impl Engine {
         let state = match current {
             Some(state) => ListState::clone(&state),
             None => match self.publisher.store().state_at(id, *version) {
-                Ok(PastState::Kept(state)) => *state,
+                Ok(PastState::Found(state)) => *state,
                 Ok(PastState::NoSuchVersion) => {
                     return Err(format!("version {version} of {id} is not in this store"));
                 }
-                Ok(PastState::NotKeptBy(later)) => {
+                Ok(PastState::NotRecordedBy(later)) => {
                     return Err(format!(
                         "version {version} of {id} was superseded by {later}, which was loaded by a \
                          version of the program that did not keep what it superseded"

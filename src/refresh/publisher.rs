@@ -336,7 +336,7 @@ impl Publisher {
                     }
                     return Err(too_large.into());
                 }
-                if let Err(error) = self.store.publish(&state, Changes::Made(&changes)) {
+                if let Err(error) = self.store.publish(&state, Changes::Publication(&changes)) {
                     self.record_stored(&settings.id, false, from);
                     return Err(error.into());
                 }
@@ -378,7 +378,7 @@ impl Publisher {
         if is_trial {
             return Ok(done);
         }
-        self.store.publish(state, Changes::Retold(&done.changes))?;
+        self.store.publish(state, Changes::Backfill(&done.changes))?;
         tracing::info!(
             list = %id,
             version = state.version.version,

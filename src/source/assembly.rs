@@ -1,6 +1,5 @@
-//! Parties and rows into one [`ReadList`], and the notes on them: folds repeated rows, bounds their number and size, and gives
-//! the canonical order (parties by uid, rows by key). Must not judge addresses: every string is
-//! kept as it was read.
+//! Assembles parties and rows into one [`ReadList`] with notes: merges repeated rows, bounds number
+//! and size, and sorts parties by uid and rows by key. Strings stay as read.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +12,13 @@ use super::error::{Fault, excerpt};
 use super::report::Notes;
 use crate::domain::list::{FileNote, NoteKind, Party, ReadList, RowFacts, RowKey};
 
-/// The longest uid, ticker and category, in bytes: they are copied into every row.
+/// The longest uid, ticker and category, in bytes: every row has a copy.
 const MAX_TAG: usize = 1 << 10;
 
 /// The longest reference, in bytes.
 const MAX_REFERENCE: usize = 8 << 10;
 
-/// A list in the making.
+/// A list being read.
 pub(super) struct Assembly {
     parties: BTreeMap<String, Party>,
     rows: BTreeMap<RowKey, RowFacts>,
@@ -31,12 +30,12 @@ pub(super) struct Assembly {
     notes: Notes,
 }
 
-/// What a reader made of a file.
+/// The result of a reader.
 pub(super) struct Assembled {
     pub(super) list: ReadList,
-    /// Rows that were read, repeated ones among them.
+    /// Rows read, including repeated ones.
     pub(super) rows: u64,
-    /// What was left out, or read with a doubt.
+    /// What was skipped, or read with a doubt.
     pub(super) notes: Vec<FileNote>,
 }
 
@@ -53,8 +52,8 @@ impl Assembly {
         }
     }
 
-    /// Notes `count` of something that was left out, or read with a doubt.
-    pub(super) fn note(
+    /// Records `count` of something that was skipped, or read with a doubt.
+    pub(super) fn add_note(
         &mut self,
         kind: NoteKind,
         subject: &str,
@@ -64,12 +63,12 @@ impl Assembly {
         self.notes.add(kind, subject, count, example);
     }
 
-    /// How many rows were added, repeated ones among them.
+    /// Returns the number of rows added, including repeated ones.
     pub(super) fn seen(&self) -> usize {
         self.seen
     }
 
-    /// Counts bytes that are about to be kept, and refuses them beyond the bound.
+    /// Counts bytes to keep; fails beyond the bound.
     pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Fault> {
         self.kept = self.kept.saturating_add(bytes);
         if self.kept > self.bounds.max_kept {
@@ -78,8 +77,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// The party, made empty where it is new. What is added to it must be told to
-    /// [`Self::keep`] before.
+    /// Returns the party, creating it if new. Additions to it must be counted with [`Self::keep`]
+    /// before.
     pub(super) fn party(&mut self, uid: &str) -> Result<&mut Party, Fault> {
         if !self.parties.contains_key(uid) {
             no_longer(uid, MAX_TAG)?;
@@ -90,7 +89,7 @@ impl Assembly {
         Ok(self.parties.get_mut(uid).expect("it was inserted above where it was missing"))
     }
 
-    /// Adds a party that must not be there yet.
+    /// Adds a new party; fails if it exists.
     pub(super) fn new_party(&mut self, mut party: Party) -> Result<(), Fault> {
         normalise(&mut party);
         if self.parties.contains_key(&party.uid) {
@@ -99,7 +98,7 @@ impl Assembly {
         self.insert_party(party)
     }
 
-    /// Adds a party, or finds it there with the very same facts.
+    /// Adds a party; fails if it exists with other facts.
     pub(super) fn same_party(&mut self, mut party: Party) -> Result<(), Fault> {
         normalise(&mut party);
         match self.parties.get(&party.uid) {
@@ -116,8 +115,8 @@ impl Assembly {
         Ok(())
     }
 
-    /// Adds a row. Where its key is there already the two are folded, with the same result
-    /// whichever stands first: see [`fold`].
+    /// Adds a row. Rows of equal key are merged, with the same result in either order: see
+    /// [`fold`].
     pub(super) fn row(&mut self, key: RowKey, facts: RowFacts) -> Result<(), Fault> {
         self.seen += 1;
         if self.seen > self.bounds.max_rows {
@@ -150,7 +149,7 @@ impl Assembly {
         }
     }
 
-    /// The list and the notes on it.
+    /// Returns the list with its notes.
     pub(super) fn finish(self, published: Option<Date>) -> Assembled {
         let mut parties: Vec<Party> = self.parties.into_values().collect();
         parties.iter_mut().for_each(normalise);
@@ -168,8 +167,8 @@ fn no_longer(text: &str, max: usize) -> Result<(), Fault> {
     if text.len() > max { Err(Fault::FieldTooLong(max)) } else { Ok(()) }
 }
 
-/// Adds what another row of the same key says: the earlier of two dates, the lesser of two
-/// references, and where the categories differ each of them once, sorted and joined by `,`.
+/// Merges another row of the same key: the earlier date, the lesser reference, and all distinct
+/// categories, sorted and joined by `,`.
 fn fold(known: &mut RowFacts, other: RowFacts) {
     known.listed_on = known.listed_on.into_iter().chain(other.listed_on).min();
     if known.reference.is_empty()
@@ -183,14 +182,15 @@ fn fold(known: &mut RowFacts, other: RowFacts) {
         let both = known.category.split(',').chain(other.category.split(','));
         let each: BTreeSet<&str> = both.filter(|one| !one.is_empty()).collect();
         let joined = each.into_iter().collect::<Vec<_>>().join(",");
-        known.category = match joined.is_empty() {
-            true => other.category.min(mem::take(&mut known.category)),
-            false => joined,
+        known.category = if joined.is_empty() {
+            other.category.min(mem::take(&mut known.category))
+        } else {
+            joined
         };
     }
 }
 
-/// Bytes that a party takes, its uid being the key as well.
+/// Returns the bytes of a party, counting its uid twice, because it is also the key.
 fn party_size(party: &Party) -> usize {
     let texts = party.aliases.iter().chain(&party.programs);
     let texts: usize = texts.map(|text| text.len() + size_of::<String>()).sum();
@@ -201,8 +201,8 @@ fn party_size(party: &Party) -> usize {
         + party.listed_on.len() * size_of::<Date>()
 }
 
-/// Programs and dates sorted and each once; other names each once, and none that is empty or the
-/// name itself.
+/// Sorts and deduplicates programs and dates. Deduplicates other names, and drops empty ones and
+/// the primary name.
 fn normalise(party: &mut Party) {
     party.programs.retain(|program| !program.is_empty());
     party.programs.sort_unstable();
@@ -220,7 +220,7 @@ fn normalise(party: &mut Party) {
     }
 }
 
-/// A day written as `2025-11-19` and in no other way.
+/// Parses a day written as `2025-11-19`, and in no other way.
 pub(super) fn day(text: &str) -> Result<Date, Fault> {
     let bad = || Fault::BadDate(excerpt(text));
     let shaped = text.len() == 10
@@ -234,7 +234,7 @@ pub(super) fn day(text: &str) -> Result<Date, Fault> {
     text.parse().map_err(|_| bad())
 }
 
-/// Refuses a value that is longer than the bound.
+/// Fails if a value exceeds the bound.
 pub(super) fn bounded(text: &str, bounds: &Bounds) -> Result<(), Fault> {
     if text.len() > bounds.max_field {
         return Err(Fault::FieldTooLong(bounds.max_field));

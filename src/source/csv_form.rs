@@ -1,16 +1,16 @@
-//! Our own CSV form, read and written: what is written is read back as the very same facts. Must
-//! not accept a column that it does not know.
+//! Lazaretto's own CSV form, read and written: written lists read back as the same facts. Unknown
+//! columns are rejected.
 //!
-//! `#` lines at the top carry `# lazaretto list 1`, `# published: 2025-11-19`, `# rows: 42` (which
-//! must then be the number of rows) and free comments. The header line names the columns, in any
-//! order, of which only `address` is required. Several values in a cell are joined by `|`; a
-//! backslash stands before a `|` or backslash that belongs to the value. RFC 4180 otherwise, but line
-//! breaks in cells are refused unless `# rows: N` and `# line breaks: K` state how many rows and how
-//! many line breaks in cells there are: two stray quotes would swallow the rows between them.
+//! `#` lines at the top carry `# lazaretto list 1`, `# published: 2025-11-19`, `# rows: 42` (the
+//! exact number of rows) and free comments. The header line names the columns, in any order; only
+//! `address` is required. Several values in a cell are joined by `|`; a backslash escapes a `|` or
+//! backslash inside a value. Otherwise RFC 4180, except that line breaks in cells are rejected
+//! unless `# rows: N` and `# line breaks: K` state the number of rows and of line breaks in cells:
+//! two stray quotes would swallow the rows between them.
 //!
-//! What is written has no character that a terminal obeys or hides. Where the facts have any, it is
-//! `# lazaretto list 2`: in every cell such a character stands as `\u{<hex>}`, and a backslash is
-//! doubled, over and above that of several values.
+//! Written files contain no control or invisible character. If the facts have any, the file is `#
+//! lazaretto list 2`: in every cell such a character is written `\u{<hex>}`, and a backslash is
+//! doubled, in addition to the escaping of several values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ use crate::domain::list::{Party, RowFacts, RowKey};
 /// The version whose cells are escaped.
 const ESCAPED: u64 = 2;
 
-/// What stands above the rows of a list written as CSV.
+/// The preamble of a list written as CSV.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CsvHead<'a> {
     pub published: Option<Date>,
-    /// Comments for people, one line each; not read back.
+    /// Comments, one line each; ignored on reading.
     pub comments: &'a [&'a str],
 }
 
@@ -99,7 +99,7 @@ pub(super) fn csv_fault(error: &csv::Error) -> Fault {
     }
 }
 
-/// How many ends of lines a cell holds: `\n`, `\r\n`, and `\r` by itself.
+/// Counts the line ends in a cell: `\n`, `\r\n`, and a lone `\r`.
 fn line_breaks(cell: &str) -> u64 {
     let lone = |at: usize| !cell[at + 1..].starts_with('\n');
     let ends = cell.match_indices(['\n', '\r']);
@@ -131,14 +131,14 @@ impl Preamble {
             } else {
                 std::str::from_utf8(&line)
                     .map_err(|_| Fault::NotUtf8)
-                    .and_then(|line| preamble.take(line))
+                    .and_then(|line| preamble.parse_line(line))
             };
             taken.map_err(|fault| fault.at_line(Format::Csv, preamble.lines))?;
         }
         Ok(preamble)
     }
 
-    fn take(&mut self, line: &str) -> Result<(), Fault> {
+    fn parse_line(&mut self, line: &str) -> Result<(), Fault> {
         let text = line.trim_start_matches('#').trim();
         if let Some(version) = text.strip_prefix("lazaretto list ").map(str::trim) {
             let bad = |_| Fault::BadValue("the version", excerpt(version));
@@ -165,8 +165,8 @@ impl Preamble {
     }
 }
 
-/// Bounds a record, and counts quotes: a field that is not closed swallows the rest of the file
-/// without an error otherwise.
+/// Bounds a record and counts quotes: an unclosed field would otherwise swallow the rest of the
+/// file without an error.
 pub(super) struct Records<'a, 'b> {
     input: &'a mut Input<'b>,
     max: usize,
@@ -175,7 +175,7 @@ pub(super) struct Records<'a, 'b> {
 }
 
 impl<'a, 'b> Records<'a, 'b> {
-    /// The bytes of `input`, at most `max` of one record.
+    /// Reads `input`, at most `max` bytes per record.
     pub(super) fn new(input: &'a mut Input<'b>, max: usize) -> Self {
         Self { input, max, taken: 0, odd_quotes: false }
     }
@@ -184,12 +184,12 @@ impl<'a, 'b> Records<'a, 'b> {
         self.taken = 0;
     }
 
-    /// Whether the record has more bytes than it may.
+    /// Returns true if the record exceeds its bound.
     pub(super) fn is_too_long(&self) -> bool {
         self.taken > self.max
     }
 
-    /// Whether a quoted field was not closed up to here.
+    /// Returns true if a quoted field is open.
     pub(super) fn ends_in_quotes(&self) -> bool {
         self.odd_quotes
     }
@@ -208,7 +208,7 @@ impl Read for Records<'_, '_> {
     }
 }
 
-/// Which of [`FIELDS`] each column is.
+/// Maps each column to [`FIELDS`].
 fn header(record: &csv::StringRecord) -> Result<Vec<usize>, Fault> {
     let mut columns = Vec::new();
     for name in record {
@@ -230,10 +230,11 @@ fn header(record: &csv::StringRecord) -> Result<Vec<usize>, Fault> {
 fn row(columns: &[usize], record: &csv::StringRecord, is_escaped: bool) -> Result<OwnRow, Fault> {
     let mut row = OwnRow::default();
     for (field, cell) in columns.iter().zip(record) {
-        let cell: &str = &match is_escaped {
-            true => unescape(cell)
-                .ok_or_else(|| Fault::BadValue("a cell with a backslash", excerpt(cell)))?,
-            false => Cow::Borrowed(cell),
+        let cell: &str = &if is_escaped {
+            unescape(cell)
+                .ok_or_else(|| Fault::BadValue("a cell with a backslash", excerpt(cell)))?
+        } else {
+            Cow::Borrowed(cell)
         };
         let text = || cell.to_owned();
         match FIELDS[*field] {
@@ -285,13 +286,13 @@ fn join<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
     escaped.collect::<Vec<_>>().join("|")
 }
 
-/// Writes a list in our CSV form: parties by uid, rows by key, so that equal facts give equal
-/// bytes. Parties without rows are left out.
+/// Writes a list in Lazaretto's CSV form: parties by uid, rows by key, so that equal facts give
+/// equal bytes. Parties without rows are left out.
 ///
 /// # Errors
 ///
-/// Those of `out`; `InvalidInput` where a row's party is not given, or a comment could be taken for
-/// something else when read back.
+/// Fails if `out` does, or with `InvalidInput` if a row's party is missing or a comment could be
+/// misread.
 pub fn write_csv<'a>(
     mut out: impl Write,
     head: &CsvHead<'_>,
@@ -356,7 +357,7 @@ fn write_head(
         let known = ["lazaretto list ", "published:", "rows:", "line breaks:"];
         let text = comment.trim_start_matches(['#', ' ']);
         if comment.contains(is_hostile) || known.iter().any(|known| text.starts_with(known)) {
-            return Err(invalid(format!("{:?} is no comment", excerpt(comment))));
+            return Err(invalid(format!("{:?} cannot be a comment", excerpt(comment))));
         }
         writeln!(out, "# {comment}")?;
     }

@@ -1,5 +1,5 @@
-//! Why a list file is refused, and where: the errors of every reader. Must not quote more than a
-//! short excerpt of the input, which is hostile.
+//! Errors of list readers, with positions. They quote only short excerpts, because the input is
+//! untrusted.
 
 use std::fmt;
 use std::io;
@@ -8,10 +8,10 @@ use super::foreign::Foreign;
 use super::include::IncludeFault;
 use super::{Format, Packing};
 
-/// The most of an input that an error repeats, in characters.
+/// The maximum excerpt of the input in an error, in characters.
 const EXCERPT: usize = 80;
 
-/// Where in the (unpacked) input the fault is.
+/// The position of a fault in the unpacked input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     /// Line, from 1 (text, YAML, CSV, JSON lines).
@@ -29,7 +29,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Why a file could not be read as a list. Nothing of such a file is used.
+/// Why a file could not be read as a list. No part of such a file is used.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file cannot be opened.
@@ -38,33 +38,33 @@ pub enum SourceError {
     /// The bytes cannot be read.
     #[error("the input cannot be read: {0}")]
     Read(io::Error),
-    /// The compressed data are broken or end early.
-    #[error("the {packing} data are broken or end early: {source}")]
+    /// The compressed data are damaged or truncated.
+    #[error("the {packing} data are damaged or truncated: {source}")]
     Unpack {
-        /// How the file is packed.
+        /// The compression.
         packing: Packing,
         source: io::Error,
     },
-    /// A zip archive with no file or with several.
+    /// A zip archive without exactly one file.
     #[error("a zip archive must hold exactly one file, this one holds {0}")]
     ZipFiles(usize),
     /// More bytes than [`super::Bounds::max_decompressed`].
     #[error("the input holds more than {0} bytes unpacked")]
     TooLarge(u64),
-    /// A file that is known and is no list that can be read.
+    /// A known kind of file that cannot be read as a list.
     #[error("this is {}, which cannot be read: {}", .0.what, .0.instead)]
     Foreign(Foreign),
-    /// The header that a TagPack includes cannot be taken.
-    #[error("the header {name:?} that the pack includes cannot be taken: {fault}")]
+    /// The header that a TagPack includes cannot be used.
+    #[error("the included header {name:?} cannot be used: {fault}")]
     Include {
-        /// The name as the pack has it.
+        /// The name in the pack.
         name: String,
         fault: IncludeFault,
     },
-    /// No format was named and the content does not tell.
-    #[error("the format cannot be told from the content ({0}): name it")]
+    /// No format was given and the content is ambiguous.
+    #[error("the format cannot be detected from the content ({0}): specify it")]
     UnknownFormat(&'static str),
-    /// The content is not what its format demands.
+    /// The content violates its format.
     #[error("{format}: {fault} at {at}")]
     Malformed {
         /// The format that it was read as.
@@ -74,33 +74,33 @@ pub enum SourceError {
     },
 }
 
-/// What is wrong with the content.
+/// The problem with the content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// No bytes at all.
     #[error("the input is empty")]
     Empty,
-    /// Markup (an HTML error page, as a rule) where a list was expected.
+    /// Markup (usually an HTML error page) instead of a list.
     #[error("this is an HTML page or other markup, not a list")]
     Markup,
-    /// The XML root element is another.
+    /// The XML root element is wrong.
     #[error("the root element is {found:?}, not {expected:?}")]
     WrongRoot {
         /// The root of the format.
         expected: &'static str,
-        /// The beginning of the name that stands there.
+        /// The beginning of the actual name.
         found: String,
     },
     /// A document type declaration, which could declare entities.
-    #[error("a document type declaration is refused")]
+    #[error("document type declarations are not allowed")]
     Doctype,
-    /// The input ends before it is whole.
+    /// The input is truncated.
     #[error("the input ends early: {0}")]
     Truncated(&'static str),
-    /// The grammar of XML, YAML, CSV or JSON is broken; in the parser's words.
+    /// Invalid XML, YAML, CSV or JSON; the parser's message.
     #[error("{0}")]
     Syntax(String),
-    /// Bytes that are no UTF-8.
+    /// Bytes that are not UTF-8.
     #[error("the text is not UTF-8")]
     NotUtf8,
     /// Deeper than [`super::Bounds::max_depth`].
@@ -115,50 +115,50 @@ pub enum Fault {
     /// More rows than [`super::Bounds::max_rows`].
     #[error("more than {0} rows")]
     TooManyRows(usize),
-    /// More than [`super::Bounds::max_held`] bytes would have to be held in memory.
+    /// More bytes to hold in memory than [`super::Bounds::max_held`].
     #[error("more than {0} bytes of wallets and possible holders")]
     TooMuchHeld(usize),
     /// More than [`super::Bounds::max_kept`] bytes of parties and rows.
     #[error("more than {0} bytes of parties and rows")]
     TooMuchKept(usize),
-    /// Something that the format demands is not there.
+    /// A required part is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// Something that may stand once, or at another place only.
-    #[error("{0} is out of place or stands twice")]
+    /// A part is repeated or misplaced.
+    #[error("{0} is misplaced or repeated")]
     Misplaced(&'static str),
-    /// A column or field that the format does not know.
-    #[error("{0:?} is no field of this format")]
+    /// An unknown column or field.
+    #[error("unknown field {0:?}")]
     UnknownField(String),
-    /// A value that is no day.
-    #[error("{0:?} is no date of the form expected")]
+    /// An invalid day.
+    #[error("invalid date {0:?}")]
     BadDate(String),
-    /// A value that cannot be understood; which, and the value's beginning.
+    /// An invalid value: its field, and its beginning.
     #[error("{0} cannot be {1:?}")]
     BadValue(&'static str, String),
-    /// The file states how many rows or entries it holds, and holds another number.
-    #[error("the file says that it holds {stated} entries and holds {found}")]
+    /// The file states another number of rows or entries.
+    #[error("the file states {stated} entries but has {found}")]
     Count { stated: u64, found: u64 },
     /// Two rows describe the same party differently.
     #[error("party {0:?} is described differently in an earlier row")]
     PartyDiffers(String),
-    /// A line break in a cell of a CSV that does not state how many rows and line breaks it holds.
+    /// A line break in a cell of a CSV that does not state its numbers of rows and line breaks.
     #[error(
         "a line break in a cell: is a quote missing or one too many? Where cells hold line breaks, \
          state above the header line how many rows and how many line breaks in cells there are: \
          `# rows: N` and `# line breaks: K`"
     )]
     LineBreak,
-    /// The file states how many line breaks its cells hold, and they hold another number.
-    #[error("the file says that its cells hold {stated} line breaks, and they hold {found}")]
+    /// The file states another number of line breaks in cells.
+    #[error("the file states {stated} line breaks in cells but has {found}")]
     LineBreakCount { stated: u64, found: u64 },
-    /// An id that stands in none of the file's reference values; the attribute and its value.
+    /// An id missing from the file's reference values; the attribute and its value.
     #[error("{0} {1:?} is not among the file's reference values")]
     UnknownId(&'static str, String),
     /// A YAML anchor or alias.
-    #[error("YAML anchors and aliases are refused")]
+    #[error("YAML anchors and aliases are not allowed")]
     Anchor,
-    /// A YAML `!include` that is not resolved.
+    /// An unresolved YAML `!include`.
     #[error(
         "`!include` is resolved only as `header: !include NAME` in the first 64 KiB of a pack that is \
          read from its own folder, not of one that is downloaded: put the keys of that file into the \
@@ -181,7 +181,7 @@ impl Fault {
         SourceError::Malformed { format, at: Position::Byte(offset), fault: self }
     }
 
-    /// What `serde_json` says of a line: its own line number is always 1 and is left out.
+    /// Converts an error of `serde_json`, without its own line number, which is always 1.
     pub(super) fn json(error: serde_json::Error) -> Self {
         let said = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
@@ -196,7 +196,7 @@ impl Fault {
     }
 }
 
-/// The beginning of an untrusted text, short enough for an error.
+/// Returns the beginning of an untrusted text, short enough for an error.
 pub(super) fn excerpt(text: &str) -> String {
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}...", &text[..end]),

@@ -1,18 +1,17 @@
-//! Files that people take for lists and that are none that can be read: what they are, and what to
-//! fetch or do instead. Must not read a list.
+//! Known files that are mistaken for readable lists: what they are, and what to use instead.
 
 use std::path::Path;
 
 use super::sniff::without_bom;
 
-/// A file that is known and cannot be read as a list.
+/// A known file that cannot be read as a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign {
     pub what: &'static str,
     pub instead: &'static str,
 }
 
-/// Where OFAC's whole list stands in the form that is read.
+/// The readable form of OFAC's complete list.
 macro_rules! sdn_advanced {
     ($before:literal) => {
         concat!(
@@ -61,7 +60,7 @@ const PDF: Foreign = Foreign {
 const OLD_WORKBOOK: Foreign =
     Foreign { what: "a workbook (.xls) or another old Office document", instead: WORKBOOK };
 
-/// What the beginning of a file is known as; the name decides only between files that look alike.
+/// Recognises the beginning of a file; the name decides only between similar files.
 pub(super) fn recognise(head: &[u8], name: Option<&Path>) -> Option<Foreign> {
     let head = without_bom(head);
     if head.starts_with(b"%PDF-") {
@@ -78,7 +77,7 @@ pub(super) fn recognise(head: &[u8], name: Option<&Path>) -> Option<Foreign> {
     ofac_csv(std::str::from_utf8(line).ok()?.trim_end(), name)
 }
 
-/// HTML, and the XML of OFAC that holds no whole list in a form that is read.
+/// Recognises HTML, and OFAC's XML files without a complete list.
 fn markup(text: &[u8]) -> Option<Foreign> {
     let begins = |tag: &[u8]| {
         let start = text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
@@ -93,8 +92,8 @@ fn markup(text: &[u8]) -> Option<Foreign> {
     Some(if tag.contains("DeltaFile") { DELTA } else { ENHANCED })
 }
 
-/// OFAC's files of comma-separated fields, which have no headings: a number, a quoted text, and
-/// `-0-` for what is empty. They are told by how many fields a line has.
+/// Recognises OFAC's files of comma-separated fields by the number of fields per line. They have no
+/// headings: a number, a quoted text, and `-0-` for empty.
 fn ofac_csv(line: &str, name: Option<&Path>) -> Option<Foreign> {
     let (number, rest) = line.split_once(',')?;
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -130,7 +129,7 @@ fn ofac_csv(line: &str, name: Option<&Path>) -> Option<Foreign> {
     })
 }
 
-/// What an archive of several files is known as, by the names in it.
+/// Recognises an archive of several files by their names.
 pub(super) fn of_archive(names: impl Iterator<Item = impl AsRef<str>>) -> Option<Foreign> {
     let mut found = None;
     for name in names {

@@ -1,10 +1,10 @@
-//! Characters that a terminal might obey or hide, and texts without them. Knows no format.
+//! Characters that a terminal might interpret or hide, and their escaping.
 
 use std::borrow::Cow;
 
-/// Whether a terminal might obey or hide the character: control characters, those that format or
-/// separate (categories Cc, Cf, Zl, Zp) and those that are not shown (the property
-/// Default_Ignorable_Code_Point), by Unicode 16.
+/// Returns true if a terminal might interpret or hide the character, by Unicode 16: control, format
+/// and separator characters (categories Cc, Cf, Zl, Zp) and invisible ones (the property
+/// Default_Ignorable_Code_Point).
 pub fn is_hostile(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -17,8 +17,7 @@ pub fn is_hostile(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// `text` with every hostile character as `\u{<hex>}` and every backslash doubled: [`unescape`]
-/// gives it back.
+/// Escapes hostile characters as `\u{<hex>}` and doubles backslashes; [`unescape`] reverses it.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(|character| character == '\\' || is_hostile(character)) {
         return Cow::Borrowed(text);
@@ -34,7 +33,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// What [`escape`] made `text` of; `None` where that made nothing so.
+/// Reverses [`escape`]; `None` if the text is not escaped correctly.
 pub(super) fn unescape(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('\\') {
         return Some(Cow::Borrowed(text));

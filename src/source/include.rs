@@ -1,9 +1,9 @@
-//! `header: !include header.yaml` of a TagPack: the keys of its header stand in another file, which
-//! is read only from the folder of the pack and only where the pack itself is a file there.
+//! Resolves `header: !include header.yaml` of a TagPack: the header's keys are in another file,
+//! which is read only from the folder of a pack on disk.
 //!
-//! Form: GraphSense's tagpack-tool takes the mapping of that file as the value of `header`, whose keys
-//! then hold for the pack. Here the line becomes a comment and the mapping is appended to the pack, so
-//! that every line of the pack keeps its number. No other `!include` is resolved.
+//! GraphSense's tagpack-tool takes the mapping of that file as the value of `header`, whose keys
+//! then apply to the pack. Here the line becomes a comment and the mapping is appended to the pack,
+//! so that line numbers stay. No other `!include` is resolved.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -14,22 +14,22 @@ use super::error::{SourceError, excerpt};
 /// The largest file of a header, in bytes.
 const MAX_HEADER: u64 = 64 << 10;
 
-/// Where the file of a header may be taken from.
+/// Where a header may be included from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Include<'a> {
-    /// From nowhere: the pack was downloaded or sent.
+    /// Nowhere: the pack was downloaded or uploaded.
     Refused,
-    /// From the folder of this pack.
+    /// The folder of this pack.
     Beside(&'a Path),
 }
 
-/// Why the file of a header was not taken.
+/// Why a header was not included.
 #[derive(Debug, thiserror::Error)]
 pub enum IncludeFault {
-    /// Its name is no plain name of a file.
+    /// Its name is not a plain file name.
     #[error("only a file in the folder of the pack is taken, by its plain name")]
     Name,
-    /// It is a folder or the like, or a symbolic link that leads out of the folder.
+    /// It is not a regular file, or a symbolic link out of the folder.
     #[error("it is no regular file of that folder")]
     Kind,
     /// It is larger than [`MAX_HEADER`].
@@ -42,8 +42,8 @@ pub enum IncludeFault {
     Read(io::Error),
 }
 
-/// Finds the line in the beginning of a pack, makes it a comment, and returns what is to be appended
-/// to the pack; `None` where there is no such line.
+/// Finds the line at the beginning of a pack, comments it out, and returns the text to append;
+/// `None` if there is no such line.
 pub(super) fn resolve(head: &mut [u8], pack: &Path) -> Result<Option<Vec<u8>>, SourceError> {
     let Some((start, name)) = find(head) else { return Ok(None) };
     let text = header(pack, &name)
@@ -58,13 +58,13 @@ pub(super) fn resolve(head: &mut [u8], pack: &Path) -> Result<Option<Vec<u8>>, S
     Ok(Some(appended))
 }
 
-/// The bytes of the header that a pack includes, so that a change of it is noticed.
+/// Returns the text of the header that a pack includes, so that a change of it is noticed.
 pub(super) fn included(head: &[u8], pack: &Path) -> Option<String> {
     let (_, name) = find(head)?;
     header(pack, &name).ok()
 }
 
-/// Where the line begins, and the name that it gives.
+/// Returns the offset of the line and the file name in it.
 fn find(head: &[u8]) -> Option<(usize, String)> {
     let mut start = 0;
     for line in head.split_inclusive(|byte| *byte == b'\n') {
@@ -81,9 +81,9 @@ fn find(head: &[u8]) -> Option<(usize, String)> {
     None
 }
 
-/// The file `name` in the folder of the pack, over symbolic links; `None` where these lead out of the
-/// folder that is named and out of the one that the pack itself leads to: in a folder that Kubernetes
-/// mounts, every file is such a link.
+/// Returns the file `name` in the folder of the pack, following symbolic links. Returns `None` if
+/// these lead out of both the given folder and the folder of the resolved pack: in a folder that
+/// Kubernetes mounts, every file is such a link.
 fn found_beside(pack: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let named = pack.with_file_name(".");
     let found = fs::canonicalize(pack.with_file_name(name))?;

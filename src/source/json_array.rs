@@ -1,8 +1,8 @@
-//! JSON arrays: addresses, or objects that each have one in a field of a known name. Must not hold
-//! the file whole.
+//! JSON arrays of addresses, or of objects with an address in a field of a known name. Streams the
+//! file.
 //!
-//! Nobody defined this form. Names of fields are compared without letter case, `_`, `-` and blanks.
-//! Fields that are not known are counted, and so are elements without an address.
+//! The form has no specification. Field names are compared without letter case, `_`, `-` and
+//! blanks. Unknown fields and elements without an address are counted.
 
 use std::cell::Cell;
 use std::fmt;
@@ -33,7 +33,7 @@ const ADDRESS: [&str; 12] = [
     "publickey",
 ];
 
-/// Tickers and chains, the one that says most first.
+/// Tickers and chains, the most specific first.
 const TICKER: [&str; 9] =
     ["ticker", "chainid", "chain", "network", "blockchain", "currency", "asset", "symbol", "coin"];
 
@@ -59,9 +59,12 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
     if let Some(fault) = elements.fault {
         return Err(at(fault));
     }
-    read.map_err(|error| match error.is_eof() {
-        true => at(Fault::Truncated("the array is not closed")),
-        false => at(Fault::json(error)),
+    read.map_err(|error| {
+        if error.is_eof() {
+            at(Fault::Truncated("the array is not closed"))
+        } else {
+            at(Fault::json(error))
+        }
     })?;
     if elements.found == 0 && elements.seen > 0 {
         return Err(at(Fault::Missing("an address, in every element,")));
@@ -69,7 +72,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
     Ok(list.finish(None))
 }
 
-/// What the bytes and the elements of the array share.
+/// State shared by the byte reader and the elements.
 struct State {
     /// Bytes since the last element.
     taken: Cell<usize>,
@@ -77,7 +80,7 @@ struct State {
     is_too_long: Cell<bool>,
 }
 
-/// Bounds an element: the parser would hold it whole.
+/// Bounds an element, which the parser holds in full.
 struct Counted<'a, 'b, 'c> {
     input: &'a mut Input<'b>,
     state: &'c State,
@@ -99,7 +102,7 @@ impl Read for Counted<'_, '_, '_> {
     }
 }
 
-/// The elements on their way into the list.
+/// The elements being added to the list.
 struct Elements<'a> {
     list: &'a mut Assembly,
     bounds: &'a Bounds,
@@ -143,7 +146,7 @@ impl Elements<'_> {
             Value::String(address) if !address.is_empty() => self.row(OwnRow::default(), address),
             Value::Object(fields) => self.object(&fields),
             Value::Null | Value::String(_) => {
-                self.list.note(NoteKind::NoAddress, "elements without an address", 1, None);
+                self.list.add_note(NoteKind::NoAddress, "elements without an address", 1, None);
                 Ok(())
             }
             other => Err(Fault::BadValue("an element of the array", excerpt(&other.to_string()))),
@@ -177,13 +180,13 @@ impl Elements<'_> {
         let known = [&ADDRESS[..], &TICKER, &UID, &NAME, &CATEGORY, &REFERENCE, &LISTED_ON];
         for (folded, name, value) in &fields {
             if !value.is_null() && !known.iter().any(|names| names.contains(&folded.as_str())) {
-                self.list.note(NoteKind::UnknownField, name, 1, None);
+                self.list.add_note(NoteKind::UnknownField, name, 1, None);
             }
         }
         if addresses.is_empty() {
             let label = text(&NAME);
             let what = "elements without an address";
-            self.list.note(NoteKind::NoAddress, what, 1, Some(&label));
+            self.list.add_note(NoteKind::NoAddress, what, 1, Some(&label));
             return Ok(());
         }
         for address in addresses {
@@ -200,12 +203,12 @@ impl Elements<'_> {
     }
 }
 
-/// A field's name as it is compared.
+/// Folds a field's name for comparison.
 fn folded(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
-/// The text of a value; a number of a chain is an EIP-155 id.
+/// Returns the text of a value; a numeric chain is an EIP-155 id.
 fn scalar(folded: &str, value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -214,7 +217,7 @@ fn scalar(folded: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// The texts of a value that is one or an array of them.
+/// Collects the texts of a value or array.
 fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) if !text.is_empty() => found.push(text.clone()),

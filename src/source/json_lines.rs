@@ -1,8 +1,8 @@
-//! Our own JSON-lines form: one object a line, with the fields of our CSV form; several values are
-//! arrays. Must not accept a field that it does not know.
+//! Lazaretto's own JSON-lines form: one object per line, with the fields of the CSV form; several
+//! values are arrays. Unknown fields are rejected.
 //!
-//! The first line may be `{"lazaretto_list":1,"published":"2025-11-19","rows":42}`, where `rows`,
-//! if given, must be the number of rows that follow.
+//! The first line may be `{"lazaretto_list":1,"published":"2025-11-19","rows":42}`; `rows`, if
+//! given, must be the number of following rows.
 
 use serde::Deserialize;
 

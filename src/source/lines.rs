@@ -1,4 +1,4 @@
-//! One line after the other, bounded and numbered. Must not interpret them.
+//! Reads lines, bounded and numbered.
 
 use std::io::{BufRead, Read};
 
@@ -20,7 +20,7 @@ impl<'a, 'b> Lines<'a, 'b> {
         Self { input, format, number: 0, max: bounds.max_record, line: Vec::new() }
     }
 
-    /// The next line without its end (`\n` or `\r\n`), and its number from 1.
+    /// Returns the next line without its end (`\n` or `\r\n`), and its number from 1.
     pub(super) fn next(&mut self) -> Result<Option<(u64, &str)>, SourceError> {
         self.line.clear();
         self.number += 1;
@@ -45,7 +45,7 @@ impl<'a, 'b> Lines<'a, 'b> {
         Ok(Some((self.number, line)))
     }
 
-    /// The fault at the line that was read last.
+    /// Creates the error for the last line.
     pub(super) fn fault(&self, fault: Fault) -> SourceError {
         fault.at_line(self.format, self.number)
     }

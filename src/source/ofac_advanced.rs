@@ -1,11 +1,10 @@
-//! OFAC's advanced XML (`SDN_ADVANCED.XML`, `CONS_ADVANCED.XML`): the parties that have digital
-//! currency addresses. Must not hold any identifier of OFAC's fixed: every id is looked up in the
-//! file's own reference values.
+//! OFAC's advanced XML (`SDN_ADVANCED.XML`, `CONS_ADVANCED.XML`): the parties with digital currency
+//! addresses. Every id is looked up in the file's own reference values.
 //!
 //! Form: <https://ofac.treasury.gov/sdn-list-data-formats-data-schemas>. `ReferenceValueSets`
-//! says which `FeatureType` is which currency; `DistinctParty/Profile/Feature` holds the address
-//! in `VersionDetail`; `SanctionsEntry` holds days and programs of a profile and stands behind the
-//! parties. Only parties with addresses are kept, the others are passed by.
+//! defines which `FeatureType` is which currency; `DistinctParty/Profile/Feature` holds the address
+//! in `VersionDetail`; `SanctionsEntry` holds days and programs of a profile and follows the
+//! parties. Parties without addresses are skipped.
 
 use std::collections::HashMap;
 use std::mem;
@@ -41,7 +40,7 @@ enum Section {
 
 const SECTIONS: &str = "DateOfIssue, ReferenceValueSets, DistinctParties or SanctionsEntries";
 
-/// What the file's own reference values say.
+/// The file's own reference values.
 #[derive(Default)]
 struct References {
     /// Feature type to ticker, which only addresses have ([`OfacType`]).
@@ -59,7 +58,7 @@ struct References {
     held: usize,
 }
 
-/// One `DistinctParty` until it is known whether it has addresses.
+/// A `DistinctParty`, until it proves to have addresses.
 #[derive(Default)]
 struct Candidate {
     uid: String,
@@ -223,11 +222,11 @@ impl Advanced {
         Ok(())
     }
 
-    /// Takes the party over if it has addresses.
+    /// Keeps the party if it has addresses.
     fn keep_party(&mut self) -> Result<(), Fault> {
         let found = mem::take(&mut self.party);
         if found.addresses.is_empty() {
-            self.list.note(NoteKind::NotAddresses, "parties without an address", 1, None);
+            self.list.add_note(NoteKind::NotAddresses, "parties without an address", 1, None);
             return Ok(());
         }
         let (name, aliases) = found.spelled_names(&self.references);

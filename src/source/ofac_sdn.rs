@@ -1,8 +1,8 @@
-//! OFAC's plain XML (`SDN.XML`, `CONSOLIDATED.XML`): the entries that have digital currency
-//! addresses. Must not rely on a namespace: it has changed.
+//! OFAC's plain XML (`SDN.XML`, `CONSOLIDATED.XML`): the entries with digital currency addresses.
+//! The namespace is ignored, because it has changed.
 //!
-//! Form: <https://ofac.treasury.gov/sdn-list-data-formats-data-schemas>. It carries no days of
-//! listing. `publshInformation` is OFAC's spelling.
+//! Form: <https://ofac.treasury.gov/sdn-list-data-formats-data-schemas>. It has no listing days.
+//! `publshInformation` is OFAC's spelling.
 
 use std::mem;
 
@@ -150,7 +150,7 @@ impl Sdn {
         let party = Party { name, ..mem::take(&mut self.party) };
         let addresses = mem::take(&mut self.addresses);
         if addresses.is_empty() {
-            self.list.note(NoteKind::NotAddresses, "parties without an address", 1, None);
+            self.list.add_note(NoteKind::NotAddresses, "parties without an address", 1, None);
             return Ok(());
         }
         if party.uid.is_empty() {

@@ -1,10 +1,10 @@
-//! What the text of an OFAC feature type or identity type says: an address of a currency, something
-//! that looks like one, or neither. Must not hold a list of tickers: new ones appear over time.
+//! Classifies OFAC feature types and identity types: address of a currency, similar to one, or
+//! neither. There is no list of tickers, since new ones appear over time.
 //!
 //! OFAC writes `Digital Currency Address - XBT`. Letter case, blanks and the kind of dash are
-//! ignored. A type that is written otherwise and speaks of wallets or digital currencies (`Virtual
-//! Currency Wallet`, or no ticker) is not known; its values are rows all the same, because an address
-//! that is left out is answered as clean. Whether a value is an address follows from its form.
+//! ignored. A type in another spelling that mentions wallets or digital currencies (`Virtual
+//! Currency Wallet`, or no ticker) is unknown. Its values still become rows, because a skipped
+//! address would be answered as clear. Whether a value is an address is decided by its form.
 
 use super::assembly::Assembly;
 use super::error::excerpt;
@@ -17,10 +17,10 @@ const KNOWN: &str = "digitalcurrencyaddress";
 /// The longest ticker, in bytes.
 const MAX_TICKER: usize = 32;
 
-/// What opens the ticker of a row whose type is not known.
+/// The beginning of the ticker of a row of unknown type.
 const UNKNOWN: &str = "type \"";
 
-/// Any of these, blanks and letter case ignored, makes a type look like one of addresses.
+/// Any of these, ignoring blanks and letter case, makes a type similar to an address type.
 const WORDS: [&str; 10] = [
     "wallet",
     "crypto",
@@ -34,14 +34,14 @@ const WORDS: [&str; 10] = [
     "virtualasset",
 ];
 
-/// So does any of these together with `address`, which is how a misspelt type is found.
+/// So does any of these together with `address`, which catches misspelt types.
 const WITH_ADDRESS: [&str; 6] = ["digital", "virtual", "currency", "token", "coin", "onchain"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OfacType {
     /// Addresses of the currency with this ticker, in capitals.
     Address(String),
-    /// It looks like one of addresses. What stands as the ticker of its rows: `type "..."`.
+    /// It resembles an address type; holds the ticker of its rows: `type "..."`.
     Unknown(String),
     Other,
 }
@@ -63,7 +63,7 @@ impl OfacType {
         Self::Other
     }
 
-    /// What stands as the ticker of its rows; `None` if it has none.
+    /// Returns the ticker of its rows, if any.
     pub(super) fn into_ticker(self) -> Option<String> {
         match self {
             Self::Address(ticker) | Self::Unknown(ticker) => Some(ticker),
@@ -72,15 +72,15 @@ impl OfacType {
     }
 }
 
-/// Notes a row of which the type is not known.
+/// Records a row of unknown type.
 pub(super) fn note_unknown(list: &mut Assembly, ticker: &str, address: &str) {
     if let Some(name) = ticker.strip_prefix(UNKNOWN).and_then(|name| name.strip_suffix('"')) {
-        list.note(NoteKind::UnknownType, name, 1, Some(address));
+        list.add_note(NoteKind::UnknownType, name, 1, Some(address));
     }
 }
 
-/// `text` with one `-` for each dash, one blank for each run of white space, and none around it,
-/// and without characters that are not seen.
+/// Normalizes `text`: one `-` per dash, one blank per run of white space, none around it, and no
+/// invisible characters.
 fn plain(text: &str) -> String {
     let shown: String = text
         .chars()
@@ -91,7 +91,7 @@ fn plain(text: &str) -> String {
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a person reads the character as a dash (Unicode's `Pd`, and the minus signs).
+/// Returns true for Unicode dashes (`Pd`) and minus signs.
 fn is_dash(c: char) -> bool {
     matches!(
         c,
@@ -108,7 +108,7 @@ fn is_dash(c: char) -> bool {
     )
 }
 
-/// The ticker of the known type; `None` for every other type, and where there is no ticker.
+/// Returns the ticker of the known type, if it is one and has a ticker.
 fn ticker(text: &str) -> Option<String> {
     let mut known = KNOWN.chars();
     let mut next = known.next();

@@ -1,15 +1,15 @@
-//! OpenSanctions' FollowTheMoney entities (JSON lines): each public key of a `CryptoWallet` one
-//! row. Must not take what OpenSanctions says of itself (when it saw a wallet) for what an
-//! authority says.
+//! OpenSanctions' FollowTheMoney entities (JSON lines): one row per public key of a `CryptoWallet`.
 //!
 //! Form: <https://www.opensanctions.org/docs/entity/> and
-//! <https://followthemoney.tech/explorer/schemata/CryptoWallet/>. The party is the wallet's
-//! `holder`, which may stand before or behind it: one pass, in which every entity that could be a
-//! holder is held compactly (id and names), bounded by [`super::Bounds::max_held`]. A wallet
-//! without a holder is its own party; one without a public key gives its account ids, and without
-//! these an empty address, so that it is seen. Entities may be nested in the values of properties,
-//! as in OpenSanctions' nested exports. `first_seen` and `last_seen` are no days of listing,
-//! and the form states no day of publication.
+//! <https://followthemoney.tech/explorer/schemata/CryptoWallet/>.
+//!
+//! The party is the wallet's `holder`, which may come before or after it. The file is read in one
+//! pass, holding every possible holder compactly (id and names), bounded by
+//! [`super::Bounds::max_held`]. A wallet without a holder is its own party. One without a public
+//! key yields its account ids, or without these an empty address, so that it is noticed. Entities
+//! may be nested in property values, as in OpenSanctions' nested exports. `first_seen` and
+//! `last_seen` are OpenSanctions' own dates, not listing days, and the form states no publication
+//! day.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{Party, RowFacts, RowKey};
 
-/// An entity, of which unknown properties are passed by.
+/// An entity; unknown properties are ignored.
 #[derive(Deserialize)]
 struct Entity {
     id: String,
@@ -58,7 +58,7 @@ enum Holder {
     Nested(Box<Entity>),
 }
 
-/// A wallet that waits for its holder.
+/// A wallet whose holder is not known yet.
 struct Wallet {
     line: u64,
     addresses: Vec<String>,
@@ -93,7 +93,7 @@ struct Entities<'a> {
 impl Entities<'_> {
     fn read(&mut self, number: u64, line: &str) -> Result<(), Fault> {
         let entity: Entity = serde_json::from_str(line).map_err(Fault::json)?;
-        self.take(number, entity)?;
+        self.add_entity(number, entity)?;
         // Only a line that names wallets (with an escape perhaps) can have one nested in it.
         if line.contains("CryptoWallet") || line.contains("\\u") {
             let whole: Value = serde_json::from_str(line).map_err(Fault::json)?;
@@ -102,8 +102,8 @@ impl Entities<'_> {
         Ok(())
     }
 
-    /// Takes the entities that stand in the values of another's properties. A wallet without a
-    /// holder among somebody's `cryptoWallets` is theirs.
+    /// Adds entities nested in another one's properties. A wallet without a holder among an
+    /// entity's `cryptoWallets` belongs to that entity.
     fn take_nested(&mut self, line: u64, outer: &Value) -> Result<(), Fault> {
         let Some(properties) = outer["properties"].as_object() else {
             return Ok(());
@@ -118,14 +118,14 @@ impl Entities<'_> {
                 {
                     entity.properties.holder.push(Holder::Id(id.to_owned()));
                 }
-                self.take(line, entity)?;
+                self.add_entity(line, entity)?;
                 self.take_nested(line, inner)?;
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, line: u64, mut entity: Entity) -> Result<(), Fault> {
+    fn add_entity(&mut self, line: u64, mut entity: Entity) -> Result<(), Fault> {
         bounded(&entity.id, self.bounds)?;
         if entity.schema != "CryptoWallet" {
             return self.hold(entity);
@@ -177,7 +177,7 @@ impl Entities<'_> {
         Ok(())
     }
 
-    /// Counts bytes that wait for the end of the file, and refuses them beyond the bound.
+    /// Counts bytes held until the end of the file; fails beyond the bound.
     fn count(&mut self, bytes: usize) -> Result<(), Fault> {
         self.size = self.size.saturating_add(bytes);
         if self.size > self.bounds.max_held {
@@ -186,7 +186,7 @@ impl Entities<'_> {
         Ok(())
     }
 
-    /// Keeps an entity that could be a holder.
+    /// Keeps a possible holder.
     fn hold(&mut self, entity: Entity) -> Result<(), Fault> {
         let Properties {
             name, alias, weak_alias, previous_name, program, program_id, topics, ..
@@ -217,7 +217,7 @@ impl Entities<'_> {
             for holder in wallet.holders {
                 match self.held.remove(&holder) {
                     Some(party) => list.new_party(party).map_err(at)?,
-                    // Taken over before, or a reference to an entity that the file does not hold.
+                    // Already used, or a reference to a missing entity.
                     None => {
                         list.party(&holder).map_err(at)?;
                     }

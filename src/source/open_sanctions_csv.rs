@@ -1,11 +1,11 @@
-//! OpenSanctions' `targets.simple.csv`: the rows whose schema is `CryptoWallet`. Must not take the
-//! identifiers of persons and companies for addresses.
+//! OpenSanctions' `targets.simple.csv`: the rows with schema `CryptoWallet`. Identifiers of persons
+//! and companies are not addresses.
 //!
-//! Form: OpenSanctions' exporter (`zavod/exporters/simplecsv.py`). `identifiers` holds what the
-//! FollowTheMoney schema types as an identifier, of a wallet its `publicKey` and `accountId`; `name`
-//! is the caption, which is the `publicKey` where the wallet has no name. Several values of a cell are
-//! a line of CSV themselves, separated by `;`. Neither the currency nor the holder of a wallet stands
-//! in this form: a wallet is its own party.
+//! Form: OpenSanctions' exporter (`zavod/exporters/simplecsv.py`). `identifiers` holds the
+//! identifier properties of the FollowTheMoney schema, for a wallet its `publicKey` and
+//! `accountId`. `name` is the caption, which is the `publicKey` if the wallet has no name. Several
+//! values of a cell are a CSV line with `;`. The form has neither currency nor holder of a wallet:
+//! a wallet is its own party.
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ use crate::domain::list::{NoteKind, Party, RowFacts, RowKey};
 
 const WALLET: &str = "CryptoWallet";
 
-/// The columns that tell this form from others.
+/// The columns that identify this form.
 const COLUMNS: [&str; 4] = ["id", "schema", "name", "identifiers"];
 
-/// The shortest name of a wallet that is taken for its address, in bytes.
+/// The shortest name of a wallet that counts as its address, in bytes.
 const SHORTEST: usize = 20;
 
-/// Whether a line is the heading of this form.
+/// Returns true if a line is the heading of this form.
 pub(super) fn is_heading(line: &str) -> bool {
     let cells: Vec<&str> = line.trim().split(',').map(|cell| cell.trim_matches('"')).collect();
     COLUMNS.iter().all(|column| cells.contains(column))
@@ -78,20 +78,20 @@ fn heading(record: &csv::StringRecord) -> Result<HashMap<String, usize>, Fault> 
     }
 }
 
-/// Takes a row over if it is of a wallet.
+/// Adds a row if it is a wallet.
 fn row<'r>(
     list: &mut Assembly,
     cell: impl Fn(&str) -> &'r str,
     bounds: &Bounds,
 ) -> Result<(), Fault> {
     let (uid, schema, name) = (cell("id"), cell("schema"), cell("name"));
-    // A quote that is missing makes one cell of several rows.
+    // A missing quote makes one cell of several rows.
     if uid.contains(['\n', '\r']) || schema.contains(['\n', '\r']) {
         return Err(Fault::BadValue("id or schema", excerpt(uid)));
     }
     if schema != WALLET {
         let what = "entities of other schemas than CryptoWallet";
-        list.note(NoteKind::NotAddresses, what, 1, None);
+        list.add_note(NoteKind::NotAddresses, what, 1, None);
         return Ok(());
     }
     if uid.is_empty() {
@@ -104,7 +104,7 @@ fn row<'r>(
         addresses.push(name.to_owned());
     }
     if addresses.iter().all(String::is_empty) {
-        list.note(NoteKind::NoAddress, "wallets without an address", 1, Some(uid));
+        list.add_note(NoteKind::NoAddress, "wallets without an address", 1, Some(uid));
         return Ok(());
     }
     for text in addresses.iter().map(String::as_str).chain([uid, name]) {

@@ -1,5 +1,5 @@
-//! The row of our own CSV and JSON-lines forms: its fields, and how it becomes a party and a row.
-//! Must not know how the row is written down.
+//! A row of Lazaretto's own CSV and JSON-lines forms: its fields, and its conversion to a party and
+//! a row.
 
 use jiff::civil::Date;
 
@@ -8,7 +8,7 @@ use super::assembly::{Assembly, bounded};
 use super::error::Fault;
 use crate::domain::list::{Party, RowFacts, RowKey, UNATTRIBUTED};
 
-/// The version of our forms.
+/// The version of these forms.
 pub(super) const VERSION: u64 = 1;
 
 /// The fields, in the order in which they are written. Only `address` is required.
@@ -26,7 +26,7 @@ pub(super) const FIELDS: [&str; 11] = [
     "reference",
 ];
 
-/// One row. A party without a uid goes by its name, and without a name it is `unattributed`.
+/// One row. The uid of a party defaults to its name, and then to `unattributed`.
 #[derive(Default)]
 pub(super) struct OwnRow {
     pub(super) key: RowKey,
@@ -62,7 +62,7 @@ impl OwnRow {
     }
 }
 
-/// Refuses a version of our forms that is not ours.
+/// Fails on another version of these forms.
 pub(super) fn check_version(version: u64) -> Result<(), Fault> {
     if version == VERSION {
         Ok(())
@@ -71,7 +71,7 @@ pub(super) fn check_version(version: u64) -> Result<(), Fault> {
     }
 }
 
-/// Refuses a file that does not hold as many rows as it says.
+/// Fails if the file states another number of rows.
 pub(super) fn check_count(stated: Option<u64>, list: &Assembly) -> Result<(), Fault> {
     let found = list.seen() as u64;
     match stated {

@@ -1,5 +1,5 @@
-//! One address a line: `#` comments and blank lines are skipped, everything else is kept as it
-//! stands, surrounding blanks and all. Must not judge what an address is.
+//! One address per line. `#` comments and blank lines are skipped; other lines are kept verbatim,
+//! including surrounding blanks.
 
 use super::assembly::{Assembled, Assembly, bounded};
 use super::error::{Fault, SourceError};
@@ -8,8 +8,8 @@ use super::unpack::Input;
 use super::{Bounds, Format};
 use crate::domain::list::{RowFacts, RowKey, UNATTRIBUTED};
 
-/// Reads the list. A comment is a line whose first character is `#`; there is no comment behind an
-/// address.
+/// Reads the list. A comment is a line that begins with `#`; comments after an address are not
+/// supported.
 pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, SourceError> {
     let mut list = Assembly::new(bounds);
     let mut lines = Lines::new(input, Format::Plain, bounds);

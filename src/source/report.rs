@@ -1,29 +1,28 @@
-//! What a list file was taken for, and what was left out of it and why: said beside the list, never
-//! a part of it.
+//! Reports how a list file was read, and what was skipped and why.
 
 use std::collections::BTreeMap;
 
 use super::error::excerpt;
 use crate::domain::list::{FileNote, FileReport, NoteKind, ReadList};
 
-/// The most notes of a file; what is beyond is counted under [`MORE`].
+/// The maximum number of notes of a file; further ones are counted under [`MORE`].
 const MAX_NOTES: usize = 50;
 
-/// The most examples of a note.
+/// The maximum number of examples of a note.
 const MAX_EXAMPLES: usize = 5;
 
-/// The subject of the note of all that is beyond [`MAX_NOTES`].
+/// The subject of the note on everything beyond [`MAX_NOTES`].
 const MORE: &str = "others";
 
 /// A list file as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedFile {
     pub list: ReadList,
-    /// What it was taken for.
+    /// How it was read.
     pub report: FileReport,
 }
 
-/// The notes on a file in the making.
+/// The notes on a file being read.
 #[derive(Debug, Default)]
 pub(super) struct Notes(BTreeMap<(NoteKind, String), (u64, Vec<String>)>);
 

@@ -1,5 +1,5 @@
-//! Files of rows, one at a time, as the text of wanted columns: CSV, JSON lines or Parquet, the first
-//! two packed or not, in UTF-8 or UTF-16, all told by content. Must not know what the columns mean.
+//! Reads files of rows as the text of wanted columns: CSV, JSON lines or Parquet. CSV and JSON
+//! lines may be packed, and in UTF-8 or UTF-16. Everything is detected by content.
 
 mod columns;
 mod counts;
@@ -37,16 +37,13 @@ pub enum Container {
     Parquet,
 }
 
-/// Whether a quoted cell of a CSV may hold line breaks.
-///
-/// A stray quote makes a cell of all rows up to the next quote. Where line breaks are refused, the row
-/// that the quote stands in has a fault, and the next row begins on the next line.
+/// Whether a quoted cell of a CSV may have line breaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineBreaks {
-    /// It is a fault of its row.
+    /// A line break is a fault of its row.
     #[default]
     Refused,
-    /// It may: RFC 4180.
+    /// Line breaks are allowed (RFC 4180).
     Allowed,
 }
 
@@ -56,7 +53,7 @@ impl LineBreaks {
     }
 }
 
-/// What a file may ask for at most.
+/// The bounds of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Bytes of a file, unpacked.
@@ -67,24 +64,24 @@ pub struct Bounds {
     pub max_json_line: usize,
     /// Bytes of a Parquet row group, unpacked, over the columns that are read.
     pub max_row_group: u64,
-    /// Whether a row beyond its bound, NUL bytes, and a first line of JSON that is none are faults
-    /// of that row, and not of the file.
+    /// True if an oversized row, NUL bytes, or an invalid first JSON line are faults of that row,
+    /// not of the file.
     pub forgiving: bool,
-    /// Whether a quoted cell of a CSV may hold line breaks.
+    /// Whether a quoted cell of a CSV may have line breaks.
     pub line_breaks: LineBreaks,
-    /// What separates the fields of a CSV; `None`: as its first lines tell.
+    /// The delimiter of a CSV; `None` detects it.
     pub delimiter: Option<u8>,
-    /// The file that is read of a zip of several; `None`: there must be one.
+    /// The file to read of a zip; `None` requires exactly one.
     pub part: Option<String>,
 }
 
 /// How far a file has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows read, of whatever fate.
+    /// Rows read, accepted or not.
     pub rows: u64,
-    /// Bytes read of the file as it is stored.
+    /// Stored bytes read.
     pub bytes: u64,
-    /// The file's size as it is stored, where it has one (a pipe has none).
+    /// The stored size of the file; `None` for a pipe.
     pub total_bytes: Option<u64>,
 }

@@ -1,5 +1,4 @@
-//! Which format a file's beginning is written in. Must not read a list: it only tells which
-//! reader to ask, and says so when it cannot tell.
+//! Detects the format of a file from its beginning.
 
 use std::path::Path;
 
@@ -14,13 +13,13 @@ pub(super) fn without_bom(head: &[u8]) -> &[u8] {
     head.strip_prefix(BOM).unwrap_or(head)
 }
 
-/// Whether the text begins as markup does.
+/// Returns true if the text begins as markup.
 pub(super) fn is_markup(head: &[u8]) -> bool {
     without_bom(head).trim_ascii_start().starts_with(b"<")
 }
 
-/// Tells the format from the beginning of the unpacked content; the file's name decides only
-/// between text forms that the content leaves open.
+/// Detects the format from the beginning of the unpacked content. The file's name decides only
+/// between ambiguous text forms.
 pub(super) fn sniff(head: &[u8], name: Option<&Path>) -> Result<Format, SourceError> {
     let text = String::from_utf8_lossy(without_bom(head));
     let text = text.trim_start();
@@ -76,7 +75,7 @@ fn sniff_json(text: &str) -> Result<Format, SourceError> {
     } else if has("\"lazaretto_list\"") || has("\"address\"") {
         Ok(Format::JsonLines)
     } else {
-        Err(SourceError::UnknownFormat("JSON whose first line is of no known list"))
+        Err(SourceError::UnknownFormat("JSON with an unknown first line"))
     }
 }
 
@@ -111,10 +110,10 @@ fn sniff_text(text: &str, name: Option<&Path>) -> Result<Format, SourceError> {
     if first.trim().len() >= 20 && printable(first) {
         return Ok(Format::Plain);
     }
-    by_name(name).ok_or(SourceError::UnknownFormat("text of no known form"))
+    by_name(name).ok_or(SourceError::UnknownFormat("text of an unknown form"))
 }
 
-/// What the name says, the endings of packed files left out.
+/// Detects the format by name, ignoring the extensions of packed files.
 fn by_name(name: Option<&Path>) -> Option<Format> {
     let name = name?.file_name()?.to_str()?.to_ascii_lowercase();
     let bare = [".gz", ".bz2", ".zst", ".zip"].iter().find_map(|end| name.strip_suffix(end));

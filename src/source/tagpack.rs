@@ -1,17 +1,16 @@
-//! GraphSense TagPacks (YAML): each tag one row. Must not expand anchors or hold the file whole.
+//! GraphSense TagPacks (YAML): one row per tag. Anchors are not expanded, and the file is streamed.
 //!
-//! Form: <https://github.com/graphsense/graphsense-tagpack-tool/blob/master/docs/tagpack.md>. Values of the
-//! header hold for every tag that does not have its own, wherever in the header they stand, so
-//! tags wait, compactly, until the end. The keys of a mapping under `header` are keys of the header,
-//! and come before those beside it, as with GraphSense's own tool.
+//! Form: <https://github.com/graphsense/graphsense-tagpack-tool/blob/master/docs/tagpack.md>.
+//! Values of the header apply to every tag without its own, wherever in the header they are, so
+//! tags are held compactly until the end. The keys of a mapping under `header` are keys of the
+//! header and take precedence, as in GraphSense's own tool.
 //!
-//! The party is the tag's `actor`, else its `label`. Its name is the first label, further labels
-//! are its other names. `category`, `abuse` and `concepts` are its programs; the row's category is
-//! `category`, else `abuse`, and then the `concepts` that it does not have yet (the newer form of
-//! both: one taxonomy of entities and behaviours). A tag without an address is left out and noted.
-//! `lastmod` says when a tag was changed, neither since when the address is listed nor
-//! when the pack was published (the newest tag may be taken out again): it is passed by, and a pack
-//! has no day of publication.
+//! The party is the tag's `actor`, else its `label`. Its name is the first label; further labels
+//! are its other names. `category`, `abuse` and `concepts` are its programs. The row's category is
+//! `category`, else `abuse`, followed by further `concepts` (the newer form of both: one taxonomy
+//! of entities and behaviours). A tag without an address is skipped and counted. `lastmod` is the
+//! day of a tag's last change, not of its listing or publication (the newest tag may be removed
+//! again), so it is ignored, and a pack has no publication day.
 
 mod chars;
 
@@ -48,7 +47,7 @@ pub(super) fn read(input: &mut Input<'_>, bounds: &Bounds) -> Result<Assembled, 
     pack.assemble().map_err(|(line, fault)| fault.at_line(Format::TagPack, line))
 }
 
-/// The values that a tag has or takes over from the header.
+/// The values of a tag, or inherited from the header.
 #[derive(Default)]
 struct Fields {
     currency: Option<Rc<str>>,
@@ -72,7 +71,7 @@ struct Pack<'a, 'b, 'c> {
     state: Rc<State>,
     bounds: &'c Bounds,
     depth: usize,
-    /// Where the last event began.
+    /// The line of the last event.
     line: u64,
     /// Every value once.
     strings: HashSet<Rc<str>>,
@@ -80,25 +79,25 @@ struct Pack<'a, 'b, 'c> {
     /// The values of the mapping under `header`.
     nested: Fields,
     tags: Vec<Tag>,
-    /// Tags without an address: how many, and the first labels.
+    /// Tags without an address: their number, and the first labels.
     no_address: (u64, Vec<Option<Rc<str>>>),
     /// Bytes in `strings`, `header` and `tags`.
     held: usize,
 }
 
-/// The most bytes of the values of one `category` or `abuse`, their separators among them.
+/// The maximum bytes of the values of one `category` or `abuse`, including separators.
 const MAX_SEVERAL: usize = 1 << 10;
 
-/// How many tags without an address are named.
+/// The maximum number of named tags without an address.
 const MAX_LABELS: usize = 5;
 
-/// What tags without an address are called in the note on them.
+/// The subject of the note on tags without an address.
 const NO_ADDRESS: &str = "tags without an address";
 
 const NO_PACK: Fault = Fault::Missing("a mapping with `tags`");
 
 impl Pack<'_, '_, '_> {
-    /// The next event; anchors, aliases and depth are refused here.
+    /// Returns the next event; rejects anchors, aliases and excessive depth.
     fn next(&mut self) -> Result<Event<'static>, Fault> {
         self.state.taken.set(0);
         let next = self.parser.next_event();
@@ -166,7 +165,7 @@ impl Pack<'_, '_, '_> {
         }
     }
 
-    /// The next key of a mapping, or its end.
+    /// Returns the next key of a mapping, or `None` at its end.
     fn key(&mut self, met: &mut HashSet<String>) -> Result<Option<String>, Fault> {
         match self.next()? {
             Event::MappingEnd => Ok(None),
@@ -240,7 +239,7 @@ impl Pack<'_, '_, '_> {
         Ok(())
     }
 
-    /// Takes one value into `fields`; fields that rows have no place for are passed by.
+    /// Reads one value into `fields`; unsupported fields are skipped.
     fn field(&mut self, key: &str, fields: &mut Fields) -> Result<(), Fault> {
         match key {
             "currency" => fields.currency = self.shared("currency")?,
@@ -256,7 +255,7 @@ impl Pack<'_, '_, '_> {
         Ok(())
     }
 
-    /// A value that must be one text; `None` where it is null.
+    /// Reads a value that must be one text; `None` if it is null.
     fn one(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
         let Event::Scalar(text, style, ..) = self.next()? else {
             return Err(Fault::BadValue(name, "a list or mapping".to_owned()));
@@ -270,7 +269,7 @@ impl Pack<'_, '_, '_> {
         text.map(|text| self.intern(text)).transpose()
     }
 
-    /// A value that may be one text or a list of texts.
+    /// Reads a value that may be one text or a list of texts.
     fn several(&mut self, name: &'static str) -> Result<Vec<Rc<str>>, Fault> {
         let mut values = Vec::new();
         let mut length = 0;
@@ -298,7 +297,7 @@ impl Pack<'_, '_, '_> {
         }
     }
 
-    /// The texts of `concepts`, one or a list. What is nested deeper is passed by.
+    /// Reads the texts of `concepts`, one or a list. Deeper nesting is skipped.
     fn concepts(&mut self) -> Result<Vec<Rc<str>>, Fault> {
         let outside = self.depth;
         let mut values = Vec::new();
@@ -323,7 +322,7 @@ impl Pack<'_, '_, '_> {
         }
     }
 
-    /// Counts bytes that wait for the end of the document, and refuses them beyond the bound.
+    /// Counts bytes held until the end of the document; fails beyond the bound.
     fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
         self.held = self.held.saturating_add(bytes);
         if self.held > self.bounds.max_kept {
@@ -352,7 +351,7 @@ impl Pack<'_, '_, '_> {
         }
     }
 
-    /// Gives every tag what it has and what it takes over from the header.
+    /// Builds the rows of every tag with its own and inherited values.
     fn assemble(&mut self) -> Result<Assembled, (u64, Fault)> {
         let header = std::mem::take(&mut self.nested).over(&self.header);
         let mut list = Assembly::new(self.bounds);
@@ -396,16 +395,21 @@ impl Pack<'_, '_, '_> {
         let mut labels = labels.into_iter();
         for _ in 0..count.min(MAX_LABELS as u64) {
             let label = labels.next().flatten();
-            list.note(NoteKind::NoAddress, NO_ADDRESS, 1, label.as_deref());
+            list.add_note(NoteKind::NoAddress, NO_ADDRESS, 1, label.as_deref());
         }
-        list.note(NoteKind::NoAddress, NO_ADDRESS, count.saturating_sub(MAX_LABELS as u64), None);
+        list.add_note(
+            NoteKind::NoAddress,
+            NO_ADDRESS,
+            count.saturating_sub(MAX_LABELS as u64),
+            None,
+        );
         Ok(list.finish(None))
     }
 }
 
 impl Fields {
-    /// These values, and those of `header` for what is not here. `currency` and `network` are one
-    /// field under two names.
+    /// Returns these values, completed by those of `header`. `currency` and `network` are one field
+    /// with two names.
     fn over(self, header: &Self) -> Self {
         let or = |own: Vec<Rc<str>>, from: &Vec<Rc<str>>| {
             if own.is_empty() { from.clone() } else { own }
@@ -425,7 +429,7 @@ impl Fields {
     }
 }
 
-/// Whether the event has the tag `!include`.
+/// Returns true if the event has the tag `!include`.
 fn is_include(event: &Event<'_>) -> bool {
     match event {
         Event::Scalar(.., tag) | Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) => {

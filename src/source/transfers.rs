@@ -1,8 +1,7 @@
-//! Files of transfers to [`crate::domain::transfer::Transfer`], batch by batch, or an error with
-//! its position. Must not store anything or judge what counts for exposure: a row that is no
-//! movement at all is left out and counted, every other one is kept.
+//! Reads files of transfers into [`crate::domain::transfer::Transfer`], batch by batch, or fails
+//! with a position. A row without any movement is skipped and counted; every other row is kept.
 //!
-//! Every reader streams, in bounded memory. `docs/transfer-formats.md` says what each format holds.
+//! Every reader streams in bounded memory. `docs/transfer-formats.md` describes the formats.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -31,7 +30,7 @@ pub use self::error::{FieldFault, ReadTransfersError, RowFault};
 pub use self::fields::PlainTimes;
 pub use self::place::RowPlace;
 
-/// A form in which transfers are written.
+/// A format of transfer files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransferFormat {
     /// ethereum-etl transactions: `ethereum-transactions`.
@@ -44,7 +43,7 @@ pub enum TransferFormat {
     BitcoinTransactions,
     /// Bitcoin transactions of Amazon's public data set: `aws-bitcoin-transactions`.
     AwsBitcoinTransactions,
-    /// Our own form: `own`.
+    /// Lazaretto's own form: `own`.
     Own,
 }
 
@@ -70,7 +69,7 @@ impl TransferFormat {
         }
     }
 
-    /// The kinds of movement that a file of the format can hold.
+    /// Returns the kinds of movement that a file of the format can hold.
     pub fn kinds(self) -> &'static [MovementKind] {
         match self {
             Self::EthereumTransactions => &[MovementKind::Native],
@@ -88,7 +87,7 @@ impl fmt::Display for TransferFormat {
     }
 }
 
-/// A string that names no format of transfers.
+/// A string that is not a format of transfers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no format of transfers: ethereum-transactions, ethereum-token-transfers, \
@@ -105,10 +104,10 @@ impl FromStr for TransferFormat {
     }
 }
 
-/// What a file may ask for at most.
+/// The bounds of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferBounds {
-    /// Bytes of a file, unpacked: 1 TiB. It is streamed; the bound ends what never ends.
+    /// Bytes of a file, unpacked: 1 TiB. The file is streamed; the bound stops endless input.
     pub max_unpacked: u64,
     /// Bytes of a CSV record: 4 MiB (the input of a transaction is among its columns).
     pub max_csv_record: usize,
@@ -137,7 +136,7 @@ impl Default for TransferBounds {
 }
 
 impl TransferBounds {
-    /// What the reader of rows may take.
+    /// The bounds of the row reader.
     fn of_rows(&self, line_breaks: LineBreaks) -> rows::Bounds {
         rows::Bounds {
             max_unpacked: self.max_unpacked,
@@ -152,38 +151,38 @@ impl TransferBounds {
     }
 }
 
-/// How a file of transfers is to be read.
+/// Options for reading a file of transfers.
 #[derive(Clone, Debug)]
 pub struct ReadSettings {
-    /// The format; `None` tells it from the names of the columns.
+    /// The format; `None` detects it from the column names.
     pub format: Option<TransferFormat>,
-    /// The chain, for formats that do not say it; `None` is Ethereum or Bitcoin. Our own form takes
-    /// it only for rows without a `chain`.
+    /// The chain, for formats without one; `None` is Ethereum or Bitcoin. The `own` form uses it
+    /// for rows without a `chain`.
     pub chain: Option<Chain>,
-    /// An ethereum-etl blocks file (`number`, `timestamp`, `hash`): the time, and the block's hash,
-    /// of rows that do not say them.
+    /// An ethereum-etl blocks file (`number`, `timestamp`, `hash`): supplies missing times and
+    /// block hashes of rows.
     pub blocks: Option<PathBuf>,
     /// An ethereum-etl receipts or transactions file (`transaction_hash` or `hash`, with `status`
-    /// or `receipt_status`, `transaction_index`, `contract_address`): the status, the index and the
-    /// created contract of transactions whose rows do not say them; of traces without a transaction,
-    /// as Geth gives them, also the transaction, by its block and index.
+    /// or `receipt_status`, `transaction_index`, `contract_address`): supplies missing status,
+    /// index and created contract of transactions. For traces without a transaction, as Geth gives
+    /// them, it supplies the transaction by block and index.
     pub receipts: Option<PathBuf>,
-    /// What a time without a time zone is.
+    /// How a time without a time zone is read.
     pub plain_times: PlainTimes,
-    /// Now, in Unix seconds: a transfer dated well after it ([`MAX_AHEAD`]) is refused. By default
-    /// the end of time.
+    /// Now, in Unix seconds: a transfer dated well after it ([`MAX_AHEAD`]) is rejected. Defaults
+    /// to the end of time.
     ///
     /// [`MAX_AHEAD`]: crate::domain::transfer::MAX_AHEAD
     pub now: u64,
-    /// Whether a quoted cell of a CSV may hold line breaks: by default a row with one is refused,
-    /// for a stray quote makes one cell of all rows up to the next quote.
+    /// Whether a quoted cell of a CSV may have line breaks. By default such a row is rejected,
+    /// because a stray quote makes one cell of all rows up to the next quote.
     pub line_breaks: LineBreaks,
-    /// What a file may ask for at most.
+    /// The bounds of a file.
     pub bounds: TransferBounds,
 }
 
 impl ReadSettings {
-    /// What the reader of rows may take.
+    /// The bounds of the row reader.
     fn of_rows(&self) -> rows::Bounds {
         self.bounds.of_rows(self.line_breaks)
     }
@@ -204,16 +203,16 @@ impl Default for ReadSettings {
     }
 }
 
-/// Why a row is no movement of value.
+/// Why a row is not a movement of value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeftOut {
-    /// A call that runs another contract's code in the caller's place.
+    /// A call that runs another contract's code in the caller's context.
     DelegateCall,
-    /// The older form of it, whose value stays with the caller.
+    /// Its older form, whose value stays with the caller.
     CallCode,
     /// A call that can move nothing.
     StaticCall,
-    /// A transaction with neither inputs nor outputs: all of it is shielded.
+    /// A transaction with neither inputs nor outputs: fully shielded.
     NoLegs,
 }
 
@@ -228,70 +227,73 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What was read of a file. `rows_read` is the sum of `kept`, `left_out` and `rejected`.
+/// The result of reading a file. `rows_read` is the sum of `kept`, `left_out` and `rejected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadReport {
-    /// The format that it was read as.
+    /// The format it was read as.
     pub format: TransferFormat,
     pub rows_read: u64,
-    /// What became of the lines of the file, which add up to the rows; `None` of Parquet.
+    /// The line counts of the file, which match its rows; `None` for Parquet.
     pub lines: Option<LineCounts>,
     pub kept: u64,
-    /// Rows that are no movement of value, by reason.
+    /// Rows without a movement of value, by reason.
     pub left_out: BTreeMap<LeftOut, u64>,
-    /// Rows that could not be understood and went to the rejects.
+    /// Invalid rows, passed to `reject`.
     pub rejected: u64,
-    /// Transfers without a position, which time alone orders.
+    /// Transfers without a position, which only time orders.
     pub unpositioned: u64,
     pub without_tx: u64,
-    /// Transfers of which an input names nobody though somebody could be named
-    /// ([`UtxoMovement::has_unnamed_inputs`]): who paid is not known.
+    /// Transfers with an input that lacks a holder ([`UtxoMovement::has_unnamed_inputs`]): the
+    /// payer is unknown.
     ///
-    /// [`UtxoMovement::has_unnamed_inputs`]: crate::domain::transfer::UtxoMovement::has_unnamed_inputs
+    /// [`UtxoMovement::has_unnamed_inputs`]:
+    /// crate::domain::transfer::UtxoMovement::has_unnamed_inputs
     pub unnamed_inputs: u64,
-    /// Transfers of which an output names nobody though somebody could be named
-    /// ([`UtxoMovement::has_unnamed_outputs`]): who was paid is not known.
+    /// Transfers with an output that lacks a holder ([`UtxoMovement::has_unnamed_outputs`]): the
+    /// receiver is unknown.
     ///
-    /// [`UtxoMovement::has_unnamed_outputs`]: crate::domain::transfer::UtxoMovement::has_unnamed_outputs
+    /// [`UtxoMovement::has_unnamed_outputs`]:
+    /// crate::domain::transfer::UtxoMovement::has_unnamed_outputs
     pub unnamed_outputs: u64,
-    /// Transfers of account chains that do not name who was paid, or who paid
+    /// Transfers of account chains without a sender or receiver
     /// ([`Transfer::has_unnamed_holders`]).
     pub unnamed_accounts: u64,
 }
 
-/// A row that could not be understood.
+/// An invalid row.
 #[derive(Clone, Debug)]
 pub struct Reject<'a> {
     pub path: &'a Path,
-    /// Where in the file the row begins.
+    /// The position of the row in the file.
     pub place: Place,
     pub fault: &'a RowFault,
-    /// Where it stands on its chain, as far as it can be told.
+    /// Its place on the chain, as far as known.
     pub stands: &'a RowPlace,
-    /// The row as it stands, without the end of its line; of Parquet, as a line of JSON.
+    /// The row verbatim, without its line end; for Parquet, as a line of JSON.
     pub verbatim: &'a [u8],
 }
 
-/// Takes the rows that could not be understood; an error of it stops the reading.
+/// Receives invalid rows; its error stops the reading.
 pub type RejectSink<'a> = &'a mut dyn FnMut(&Reject<'_>) -> io::Result<()>;
 
-/// How many decimals an asset has, where that is known.
+/// Returns the number of decimals of an asset, if known.
 pub type AssetDecimals<'a> = &'a dyn Fn(&Chain, &Asset) -> Option<u8>;
 
-/// The most transfers handed on at once.
+/// The maximum number of transfers per batch.
 pub const BATCH: usize = 4_096;
 
-/// Reads the transfers of a file (CSV, JSON lines or Parquet; the first two may be packed by gzip,
-/// zstd or bzip2: all told by content) and hands them to `sink` in batches of at most [`BATCH`], in
-/// the order of the file. `sink` is also called, with nothing, while rows are left out.
+/// Reads the transfers of a file and passes them to `sink` in batches of at most [`BATCH`], in file
+/// order. The file is CSV, JSON lines or Parquet; the first two may be packed by gzip, zstd or
+/// bzip2. All of that is detected by content. `sink` is also called with an empty batch while rows
+/// are skipped.
 ///
-/// A row that cannot be understood stops the reading, or goes to `reject` where that is given.
-/// Batches handed on before an error stay handed on.
+/// An invalid row stops the reading, or goes to `reject` if given. Batches passed on before an
+/// error stay valid.
 ///
 /// # Errors
 ///
-/// Where a file cannot be read or unpacked, is beyond a bound, is of no known or another format,
-/// says a row that cannot be understood and there is no `reject`; and what `sink` or `reject` say.
+/// Fails if a file cannot be read or unpacked, exceeds a bound, or has an unknown or wrong format;
+/// on an invalid row without `reject`; and with the errors of `sink` and `reject`.
 pub fn read<E: Into<Box<dyn Error + Send + Sync>>>(
     path: &Path,
     settings: &ReadSettings,

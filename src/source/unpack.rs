@@ -1,5 +1,4 @@
-//! The bytes of a file, unpacked (gzip, bzip2, zstd, zip with one file) and counted against the bound.
-//! Must not look at what they say.
+//! Unpacks a file (gzip, bzip2, zstd, zip with one file) and counts its bytes against the bound.
 
 use std::fmt;
 use std::fs::File;
@@ -10,13 +9,13 @@ use super::error::SourceError;
 use super::foreign;
 use super::rows::Zstd;
 
-/// How much is read from a file at once, in bytes.
+/// The read size, in bytes.
 pub(super) const BUFFER: usize = 64 * 1024;
 
-/// What every reader reads from: the head that was looked at, then the rest.
+/// The input of every reader: the inspected head, then the rest.
 pub(super) type Input<'a> = BufReader<Chain<&'a [u8], &'a mut (dyn Read + 'a)>>;
 
-/// How a file is packed; told by its first bytes, never by its name.
+/// The compression of a file, detected by its first bytes, never by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// RFC 1952, `1f 8b`; several members are read one after the other.
@@ -46,8 +45,8 @@ impl Packing {
         }
     }
 
-    /// How data that begin so are packed, if they are.
-    fn of(head: &[u8]) -> Option<Self> {
+    /// Detects the compression, if any.
+    fn detect(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Some(Self::Bzip2),
@@ -58,7 +57,7 @@ impl Packing {
     }
 }
 
-/// Opens `path`, unpacks it and hands the bytes to `then`.
+/// Opens and unpacks `path`, and passes the bytes to `then`.
 pub(super) fn open<T>(
     path: &Path,
     then: impl FnOnce(&mut dyn Read, Option<Packing>) -> Result<T, SourceError>,
@@ -66,7 +65,7 @@ pub(super) fn open<T>(
     let failed = |source| SourceError::Open { path: path.display().to_string(), source };
     let file = File::open(path).map_err(failed)?;
     let mut file = BufReader::with_capacity(BUFFER, file);
-    let packing = Packing::of(file.fill_buf().map_err(failed)?);
+    let packing = Packing::detect(file.fill_buf().map_err(failed)?);
     match packing {
         None => then(&mut file, packing),
         Some(Packing::Gzip) => then(&mut flate2::bufread::MultiGzDecoder::new(file), packing),
@@ -80,7 +79,7 @@ fn zip_archive<R: Read + Seek>(file: R) -> Result<zip::ZipArchive<R>, SourceErro
     zip::ZipArchive::new(file).map_err(zip_error)
 }
 
-/// The one file of an archive; folders do not count.
+/// The only file of an archive, ignoring folders.
 fn only_file<R: Read + Seek>(
     archive: &mut zip::ZipArchive<R>,
 ) -> Result<zip::read::ZipFile<'_, R>, SourceError> {
@@ -103,8 +102,8 @@ fn zip_error(error: zip::result::ZipError) -> SourceError {
     SourceError::Unpack { packing: Packing::Zip, source: io::Error::other(error) }
 }
 
-/// Counts the unpacked bytes, stops at the bound and remembers why reading failed, so that the
-/// cause is not lost in the error of a parser.
+/// Counts the unpacked bytes, stops at the bound, and keeps the read error, which a parser's error
+/// would hide.
 pub(super) struct Metered<'a> {
     inner: &'a mut dyn Read,
     packing: Option<Packing>,
@@ -118,7 +117,7 @@ impl<'a> Metered<'a> {
         Self { inner, packing, limit, taken: 0, failure: None }
     }
 
-    /// Why reading failed, if it did.
+    /// Returns the read error, if any.
     pub(super) fn failure(&mut self) -> Option<SourceError> {
         self.failure.take()
     }

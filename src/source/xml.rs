@@ -1,9 +1,8 @@
-//! Walks an XML document and hands over elements and the texts that are asked for. Refuses what a
-//! list has no use for (document types, entities) and what is not whole. Must not know any
-//! particular format.
+//! Walks an XML document and passes on elements and requested texts. Rejects document types,
+//! entities and incomplete documents.
 //!
-//! Names are local names: OFAC has changed its namespaces before. What is skipped is not checked
-//! beyond matching tags.
+//! Names are local names: OFAC has changed its namespaces before. Skipped parts are only checked
+//! for matching tags.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};

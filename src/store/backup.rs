@@ -1,21 +1,21 @@
-//! A consistent copy of the store while it is written to, as one file ([`frame`] has its form);
-//! and the way back ([`restore`]). Does not judge what stands in it: that is `super::verify`.
+//! Makes a consistent copy of the store while it is written to, as one file ([`frame`] has its
+//! form), and restores it ([`restore`]).
 //!
-//! # What it holds
+//! # Content
 //!
-//! Everything but labels, which are made of the rest: all trees, the file of segments, and `heads`,
-//! as they were acknowledged at one moment.
+//! Everything but labels, which can be rebuilt: all trees, the file of segments, and `heads`, as
+//! acknowledged at one moment.
 //!
 //! # How long writers wait
 //!
-//! sled has no snapshots. Under the writer's lock, only what may change or vanish is copied to a
-//! temporary file: pointers, snapshots, policies, and headers, heads and retractions of transfers.
-//! The rest (list rows and versions, changes and what they superseded, segments) is never changed once it is written, and is
-//! read after the lock, up to the versions and the place in the file of segments that were noted
-//! under it. What a later publication or append supersedes is removed only when no backup needs it
-//! any more.
+//! sled has no snapshots. Only data that may change or vanish is copied to a temporary file under
+//! the writer's lock: pointers, snapshots, policies, and headers, heads and retractions of
+//! transfers. The rest never changes once written: list rows and versions, changes and superseded
+//! rows, segments. It is read after the lock is released, up to the versions and the file offset
+//! recorded under it. Data superseded by a later publication or append is removed only when no
+//! backup needs it.
 //!
-//! Measured with 1 M made-up transfers and the starter lists: 0.4 to 0.5 ms (ARCHITECTURE.md).
+//! docs/benchmarks.md has the measured wait.
 
 mod error;
 mod frame;
@@ -39,8 +39,8 @@ use self::frame::{MAX_KEY, MAX_VALUE, PART, Writer};
 use super::heads::Heads;
 use super::{SCHEMA, Store, StoreError, heads};
 
-/// The trees in the order in which they stand in a backup: what others are checked by comes first.
-/// Those in front are copied under the lock.
+/// The trees in backup order: trees that others are checked against come first. The first [`HELD`]
+/// are copied under the lock.
 pub(super) const TREES: [&str; 11] = [
     "meta",
     "lists",
@@ -58,21 +58,21 @@ pub(super) const TREES: [&str; 11] = [
 /// How many of [`TREES`] are copied under the lock.
 const HELD: usize = 6;
 
-/// Whether a backup needs what was superseded. Changed and looked at under the writer's lock.
+/// Tracks whether a backup needs superseded data. Accessed under the writer's lock.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     backups: AtomicUsize,
-    /// Something was superseded meanwhile, and not removed.
+    /// Superseded data was retained meanwhile.
     left_over: AtomicBool,
 }
 
 impl Pins {
-    /// Whether a backup is being made.
+    /// Returns true while a backup is being made.
     pub(super) fn are_held(&self) -> bool {
         self.backups.load(Ordering::Acquire) > 0
     }
 
-    /// Whether what was superseded must stay for now; notes that something does.
+    /// Returns true if superseded data must be retained, and records that.
     pub(super) fn keep(&self) -> bool {
         let keep = self.backups.load(Ordering::Acquire) > 0;
         if keep {
@@ -82,13 +82,13 @@ impl Pins {
     }
 }
 
-/// A backup that was begun: what it needs stays until this is dropped.
+/// A running backup: its data is retained until this is dropped.
 #[derive(Debug)]
 pub struct Backup<'a> {
     pin: Pin<'a>,
     spool: File,
     heads: Heads,
-    /// The greatest version number that was acknowledged.
+    /// The greatest acknowledged version number.
     last: u64,
     /// The numbers of the small segments.
     small: Vec<u64>,
@@ -120,8 +120,8 @@ impl Drop for Pin<'_> {
 }
 
 impl Store {
-    /// Begins a backup of what is acknowledged now, made at `made`. Writers
-    /// wait while this runs; `spool` takes the trees that change, and is the backup's alone.
+    /// Begins a backup of the acknowledged state, dated `made`. Writers wait while this runs.
+    /// `spool` is an empty file for the trees that change.
     pub fn begin_backup(&self, spool: File, made: Timestamp) -> Result<Backup<'_>, BackupError> {
         let writer = self.lock();
         if writer.broken {
@@ -135,7 +135,7 @@ impl Store {
         for (number, name) in (0_u8..).zip(&TREES[..HELD]) {
             for item in self.tree_named(name)?.iter() {
                 let (key, value) = item.map_err(StoreError::engine("reading a value"))?;
-                // What is to be removed is not in the backup.
+                // Garbage is not backed up.
                 if *name == "transfers" && key.first() == Some(&super::transfers::GARBAGE) {
                     continue;
                 }
@@ -156,7 +156,7 @@ impl Store {
         self.database.tree_named(name)
     }
 
-    /// Removes what was superseded while a backup was made. What fails is done on the next opening.
+    /// Removes data superseded during a backup. On failure the next opening removes it.
     fn remove_left_over(&self) {
         let removal = |()| {
             if self.pins.keep() {
@@ -168,14 +168,13 @@ impl Store {
             self.remove_garbage().map(drop)
         };
         if let Err(error) = self.write(|| Ok(()), removal) {
-            tracing::warn!(%error, "what was superseded during a backup was not removed");
+            tracing::warn!(%error, "data superseded during a backup not removed");
         }
     }
 }
 
 impl Backup<'_> {
-    /// Writes the whole backup. `out` is written to in parts of some 256 KiB; if it fails, so does
-    /// the backup.
+    /// Writes the whole backup to `out` in parts of some 256 KiB. Fails if `out` does.
     pub fn write_to(mut self, out: impl Write) -> Result<Size, BackupError> {
         let header = Header {
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -205,7 +204,7 @@ impl Backup<'_> {
         Ok(())
     }
 
-    /// Writes what there was of a tree whose values never change.
+    /// Writes the recorded part of a tree whose values never change.
     fn tree<W: Write>(
         &self,
         writer: &mut Writer<W>,
@@ -259,7 +258,7 @@ impl Backup<'_> {
     }
 }
 
-/// Adds an entry to the backup, if it is one that a backup takes.
+/// Adds an entry to the backup, within its bounds.
 fn put<W: Write>(
     writer: &mut Writer<W>,
     number: u8,
@@ -274,7 +273,7 @@ fn put<W: Write>(
     writer.entry(number, key, value)
 }
 
-/// Notes an entry in a temporary file: tree (1), lengths (8, 8), key, value.
+/// Writes an entry to the spool: tree (1), lengths (8, 8), key, value.
 fn spool_entry(out: &mut impl Write, tree: u8, key: &[u8], value: &[u8]) -> io::Result<()> {
     out.write_all(&[tree])?;
     out.write_all(&(key.len() as u64).to_be_bytes())?;
@@ -283,7 +282,7 @@ fn spool_entry(out: &mut impl Write, tree: u8, key: &[u8], value: &[u8]) -> io::
     out.write_all(value)
 }
 
-/// The next entry, and the number of its tree; `None` at the end.
+/// Reads the next entry and the number of its tree; `None` at the end.
 fn read_spooled(
     spool: &mut impl Read,
     key: &mut Vec<u8>,

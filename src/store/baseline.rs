@@ -1,9 +1,8 @@
-//! The baseline of a list's cumulative shrink gate, beside the rows of its version. Decides nothing
-//! of what it means.
+//! Stores the baseline of a list's cumulative shrink gate next to the rows of its version.
 //!
-//! It stands in the tree `rows` under the part `s` ("shrink"): chunk 0 has the marks and the number of spans,
-//! the others have 1,000 spans each. A version of a program that knew none (schema 3 and older) has
-//! no such part: its baseline is made of the versions and changes that are kept for ever.
+//! It is in the tree `rows` under the part `s` ("shrink"): chunk 0 has the marks and the number of
+//! spans, the others have 1,000 spans each. Versions of schema 3 and older have no such part: their
+//! baseline is rebuilt from the stored versions and changes.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use super::{Store, StoreError, value};
 use crate::domain::list::{ListId, ListVersion, Row};
 use crate::domain::publication::{Baseline, Mark, RowSpan};
 
-/// Spans under one key.
+/// Spans per key.
 const CHUNK: usize = 1000;
 
 /// The part of the keys.
@@ -25,7 +24,7 @@ struct Head {
     spans: u64,
 }
 
-/// A baseline of which not all chunks have come.
+/// A baseline being read chunk by chunk.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     head: Option<Head>,
@@ -34,7 +33,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Takes the next chunk, which must be the one that `key` names.
+    /// Adds the next chunk, which must be the one that `key` names.
     pub fn take(&mut self, expected: &[u8], key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         if key != expected {
             return Err(value::corrupt("rows", expected, "it is missing"));
@@ -47,12 +46,13 @@ impl Gathered {
         Ok(())
     }
 
-    /// The number of the chunk that comes next.
+    /// The number of the next chunk.
     pub fn next(&self) -> u32 {
         self.chunks
     }
 
-    /// The baseline, which fits a version of so many rows; `None` where no chunk came.
+    /// Returns the baseline, which must fit a version with this many rows; `None` without any
+    /// chunk.
     pub fn finish(
         self,
         key: &[u8],
@@ -92,7 +92,8 @@ impl Store {
         Ok(())
     }
 
-    /// The baseline of a version in force with these rows. The writer's lock is held.
+    /// Returns the baseline of a current version with these rows. The caller holds the writer's
+    /// lock.
     pub(super) fn read_baseline(
         &self,
         id: &ListId,

@@ -1,4 +1,4 @@
-//! What each list version changed, in order, page by page.
+//! Stores the changes of each list version, in order, and pages through them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,26 +11,26 @@ use crate::domain::publication::{BackfilledChange, History};
 
 const CHUNK: usize = 1000;
 
-/// A change with its place in the order of all changes.
+/// A change with its position in the order of all changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredChange {
-    /// The version that made it.
+    /// Its version.
     pub version: u64,
-    /// Its place within the version, from 0.
+    /// Its index within the version, from 0.
     pub sequence: u32,
     pub list: ListId,
-    /// Of a version that tells the past of its list anew: the place of the publication that made the
-    /// change, in [`BackfillRecord::publications`](crate::domain::publication::BackfillRecord).
+    /// For a backfilled version: the index of the change's publication in
+    /// [`BackfillRecord::publications`](crate::domain::publication::BackfillRecord).
     pub publication: Option<u32>,
     pub change: ListingChange,
 }
 
-/// A stretch of the changes.
+/// A page of changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangePage {
     /// The changes, in order.
     pub changes: Vec<StoredChange>,
-    /// Where the next page begins, to be given as `after`; `None` if this is the last.
+    /// The cursor of the next page, to be given as `after`; `None` on the last page.
     pub next: Option<(u64, u32)>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Chunk {
     pub changes: Vec<(Option<u32>, ListingChange)>,
 }
 
-/// The stored form since schema 5. Its first byte is the number of the variant, 0; the form before
+/// The stored form since schema 5. Its first byte is the variant number, 0; the older form
 /// ([`OldChunk`]) begins with the length of a list id, 1 to 64.
 #[derive(Serialize, Deserialize)]
 enum Form {
@@ -55,11 +55,11 @@ struct Fields {
     changes: Vec<ListingChange>,
 }
 
-/// The first byte of a chunk of a version that tells the past anew ([`Retold`]), since schema 6.
-const RETOLD: u8 = 0xff;
+/// The first byte of a chunk of a backfilled version ([`BackfilledForm`]), since schema 6.
+const BACKFILLED: u8 = 0xff;
 
 #[derive(Serialize, Deserialize)]
-struct Retold {
+struct BackfilledForm {
     list: ListId,
     changes: Vec<BackfilledChange>,
 }
@@ -71,7 +71,7 @@ pub(super) struct OldChunk {
     pub changes: Vec<OldChange>,
 }
 
-/// A change that does not say which fields are other.
+/// A change without its fields.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OldChange {
     pub kind: ChangeKind,
@@ -83,8 +83,8 @@ impl Chunk {
     /// Reads a chunk of any schema.
     pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
         match bytes.split_first() {
-            Some((&RETOLD, rest)) => {
-                let Retold { list, changes } = value::decode("changes", key, rest)?;
+            Some((&BACKFILLED, rest)) => {
+                let BackfilledForm { list, changes } = value::decode("changes", key, rest)?;
                 let changes = changes.into_iter().map(|(place, change)| (Some(place), change));
                 Ok(Self { list, changes: changes.collect() })
             }
@@ -108,9 +108,9 @@ impl Chunk {
 }
 
 impl Store {
-    /// At most `limit` changes (1 where 0 is given) after the change `after` (version, sequence), or from the first
-    /// one; of one list, or of all. Only of versions that came in force, and of none before one that
-    /// told the past of its list anew.
+    /// Returns at most `limit` changes (1 if 0 is given) after the change `after` (version,
+    /// sequence), or from the first one, of one list or all. Only of versions that came into force,
+    /// and of none before the last backfill of their list.
     pub fn changes(
         &self,
         after: Option<(u64, u32)>,
@@ -154,8 +154,8 @@ impl Store {
         Ok(page)
     }
 
-    /// Adds what comes after `after` from `from` to the end of version `last`, one more than
-    /// `limit` at most; says whether there is room for more.
+    /// Adds the changes after `after`, between `from` and the end of version `last`, at most one
+    /// more than `limit`. Returns true if more would fit.
     fn collect(
         &self,
         (from, last): ((u64, u32), u64),
@@ -168,7 +168,7 @@ impl Store {
         let (from, to) = (key(from.0, start), key(last + 1, 0));
         value::scan(&self.changes, "changes", &from, &to, |found, bytes| {
             let (version, first) = split_key(found)
-                .ok_or_else(|| value::corrupt("changes", found, "the key has another form"))?;
+                .ok_or_else(|| value::corrupt("changes", found, "the key is malformed"))?;
             let chunk = Chunk::decode(found, bytes)?;
             if begins.get(&chunk.list).is_some_and(|begins| version < *begins) {
                 return Ok(true);
@@ -188,7 +188,7 @@ impl Store {
         Ok(page.changes.len() <= limit)
     }
 
-    /// Writes what a version changed, in order.
+    /// Writes the changes of a version, in order.
     pub(super) fn write_changes(
         &self,
         id: &ListId,
@@ -197,7 +197,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let list = || id.clone();
         let encoded: Vec<Vec<u8>> = match changes {
-            Changes::Made(changes) => changes
+            Changes::Publication(changes) => changes
                 .chunks(CHUNK)
                 .map(|chunk| {
                     value::encode(&Form::WithFields(Fields {
@@ -206,11 +206,12 @@ impl Store {
                     }))
                 })
                 .collect::<Result<_, _>>()?,
-            Changes::Retold(changes) => changes
+            Changes::Backfill(changes) => changes
                 .chunks(CHUNK)
                 .map(|chunk| {
-                    let form = value::encode(&Retold { list: list(), changes: chunk.to_vec() })?;
-                    Ok([&[RETOLD], &form[..]].concat())
+                    let form =
+                        value::encode(&BackfilledForm { list: list(), changes: chunk.to_vec() })?;
+                    Ok([&[BACKFILLED], &form[..]].concat())
                 })
                 .collect::<Result<_, StoreError>>()?,
         };
@@ -220,7 +221,7 @@ impl Store {
         Ok(())
     }
 
-    /// What one version changed, in order.
+    /// Returns the changes of one version, in order.
     pub(super) fn changes_of(
         &self,
         version: u64,
@@ -234,7 +235,7 @@ impl Store {
         Ok(found)
     }
 
-    /// What is known of the publications of a list.
+    /// Returns the known publications of a list.
     pub fn history(&self, id: &ListId) -> Result<History, StoreError> {
         let versions = self.versions(id)?;
         History::read(&versions, |version| self.changes_of(version))
@@ -243,13 +244,13 @@ impl Store {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Changes<'a> {
-    /// By what its publication said.
-    Made(&'a [ListingChange]),
-    /// The past of its list, told anew.
-    Retold(&'a [BackfilledChange]),
+    /// Of a publication.
+    Publication(&'a [ListingChange]),
+    /// Of a backfill: the changes of all publications.
+    Backfill(&'a [BackfilledChange]),
 }
 
-/// The version that the changes of a list begin with: the last that told its past anew.
+/// Returns the version with which the changes of a list begin: the last backfill.
 fn begins_with(headers: &[ListVersion]) -> u64 {
     let is_retold = |header: &&ListVersion| header.provenance.backfill_record().is_some();
     headers.iter().rev().find(is_retold).map_or(0, |header| header.version)

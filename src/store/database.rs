@@ -1,8 +1,7 @@
-//! The open database behind a gate: its trees can be closed and opened anew while others hold them.
-//! Knows no tree's meaning.
+//! The open database behind a lock: its trees can be closed and reopened while others hold them.
 //!
-//! sled keeps an error of the disk for good: after a write that failed, a database takes no more
-//! until it is opened anew. Readers that come meanwhile wait at the gate.
+//! sled keeps a disk error permanently: after a failed write a database accepts no more writes
+//! until reopened. Readers wait at the lock meanwhile.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 
 use super::StoreError;
 
-/// The trees that are held open.
+/// The trees that stay open.
 pub(super) const NAMES: [&str; 11] = [
     "lists",
     "versions",
@@ -29,34 +28,34 @@ pub(super) const NAMES: [&str; 11] = [
     "looks",
 ];
 
-/// A database and what belongs to it, while it is open.
+/// An open database with its lock.
 pub(super) struct Open {
     pub db: sled::Db,
     trees: Vec<sled::Tree>,
-    /// The database's file in the store's directory; in a copy's place it holds the lock.
+    /// The database's file in the store's directory; for a private copy it holds the lock.
     pub file: File,
-    /// Why a copy is open instead of the store's own files, which then cannot be written to.
-    pub instead: Option<Instead>,
+    /// Set if a private copy is open because the store's own files cannot be written to.
+    pub fallback: Option<Fallback>,
 }
 
-/// A private copy that is open in the place of the store's own files.
-pub(super) struct Instead {
+/// A private copy opened instead of the store's own files.
+pub(super) struct Fallback {
     /// Why the store's own files could not be opened for writing.
     pub why: String,
-    /// Where values lie that have files of their own, if there are any.
+    /// The directory of values in separate files, if any.
     pub _dir: Option<TempDir>,
 }
 
 impl Open {
-    /// The database with each of its trees, made where it is not there.
-    pub fn new(db: sled::Db, file: File, instead: Option<Instead>) -> Result<Self, StoreError> {
+    /// Opens every tree of the database, creating missing ones.
+    pub fn new(db: sled::Db, file: File, fallback: Option<Fallback>) -> Result<Self, StoreError> {
         let tree = |name: &&str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
         let trees = NAMES.iter().map(tree).collect::<Result<_, _>>()?;
-        Ok(Self { db, trees, file, instead })
+        Ok(Self { db, trees, file, fallback })
     }
 }
 
-/// The database behind the gate; `None` while it is closed.
+/// The database behind the lock; `None` while it is closed.
 pub(super) struct Database {
     open: RwLock<Option<Open>>,
     path: PathBuf,
@@ -71,24 +70,24 @@ impl Database {
         self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the open database, or says that it is closed.
+    /// Calls `ask` with the open database; fails while it is closed.
     pub fn with<T>(&self, ask: impl FnOnce(&Open) -> T) -> sled::Result<T> {
         self.read().as_ref().map(ask).ok_or_else(closed)
     }
 
-    /// A tree by its name, also one that is not held open.
+    /// Returns a tree by its name, also one that is not kept open.
     pub fn tree_named(&self, name: &str) -> Result<sled::Tree, StoreError> {
         let opened = self.with(|open| open.db.open_tree(name)).and_then(|tree| tree);
         opened.map_err(StoreError::engine("opening a tree"))
     }
 
-    /// Why a copy is open in the place of the store's own files.
-    pub fn instead(&self) -> Option<String> {
-        self.read().as_ref()?.instead.as_ref().map(|instead| instead.why.clone())
+    /// Returns why a private copy is open instead of the store's own files.
+    pub fn fallback_reason(&self) -> Option<String> {
+        self.read().as_ref()?.fallback.as_ref().map(|fallback| fallback.why.clone())
     }
 
-    /// Everything written so far is durable when this returns. sled writes its log through
-    /// `sync_file_range`, which leaves the file's size and the disk's own cache unsynced.
+    /// Makes everything written so far durable. sled writes its log through `sync_file_range`,
+    /// which leaves the file's size and the disk's own cache unsynced.
     pub fn sync(&self) -> Result<(), StoreError> {
         let (flushed, synced) = self
             .with(|open| (open.db.flush(), open.file.sync_all()))
@@ -97,8 +96,8 @@ impl Database {
         synced.map_err(|source| StoreError::Io { path: self.path.clone(), source })
     }
 
-    /// Closes the database and puts in its place what `open` gives, while readers wait. Where that
-    /// fails it stays closed.
+    /// Closes the database and replaces it with the result of `open`, while readers wait. On
+    /// failure it stays closed.
     pub fn replace(
         &self,
         open: impl FnOnce() -> Result<Open, StoreError>,
@@ -115,20 +114,20 @@ fn closed() -> sled::Error {
     sled::Error::Io(io::Error::new(io::ErrorKind::NotConnected, what))
 }
 
-/// A tree of the database that is open at the time.
+/// A tree of the currently open database.
 pub(super) struct Tree {
     database: Arc<Database>,
-    /// Its place in [`NAMES`].
+    /// Its index in [`NAMES`].
     place: usize,
 }
 
 impl Tree {
-    /// All that are held open, in the order of [`NAMES`].
+    /// All trees kept open, in the order of [`NAMES`].
     pub fn all(database: &Arc<Database>) -> [Self; NAMES.len()] {
         std::array::from_fn(|place| Self { database: Arc::clone(database), place })
     }
 
-    /// The tree of the database that is open now.
+    /// Returns the tree of the currently open database.
     pub fn now(&self) -> sled::Result<sled::Tree> {
         self.database.with(|open| open.trees[self.place].clone())
     }
@@ -183,7 +182,7 @@ type Entry = sled::Result<(sled::IVec, sled::IVec)>;
 /// Entries in the order of their keys.
 pub(super) enum Entries {
     Open(Box<sled::Iter>),
-    /// The database is closed: the error comes for ever.
+    /// The database is closed: repeats the error.
     Closed(sled::Error),
 }
 

@@ -1,4 +1,4 @@
-//! Why the store could not do something.
+//! Errors of the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{MAX_NAME, SCHEMA, transfers};
 use crate::domain::transfer::TransferError;
 
-/// Why something could not be stored or read back.
+/// Why data could not be stored or read back.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Written by another version of this program, or by something else.
@@ -26,7 +26,7 @@ pub enum StoreError {
         dir = .dir.display()
     )]
     Locked { dir: PathBuf },
-    /// A value is not what was written.
+    /// A value is damaged.
     #[error("tree {tree}, key {key}: the stored value is damaged: {what}")]
     Corrupt {
         tree: &'static str,
@@ -35,7 +35,7 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// A list that was acknowledged is gone, or back at an earlier version.
+    /// An acknowledged list version is missing.
     #[error(
         "{dir}: version {version} of list {list} was stored here, but the database has {found}: it is damaged; \
          restore the directory from a backup, or move it away and import the lists again",
@@ -44,14 +44,14 @@ pub enum StoreError {
     )]
     Lost {
         dir: PathBuf,
-        /// The list; the first by id where several are lost.
+        /// The list; the first by id if several are affected.
         list: crate::domain::list::ListId,
-        /// The version that was acknowledged.
+        /// The acknowledged version.
         version: u64,
-        /// The version that is there; `None` if none is.
+        /// The version found; `None` if there is none.
         found: Option<u64>,
     },
-    /// Transfers that were acknowledged are gone.
+    /// Acknowledged transfers are missing.
     #[error(
         "{dir}: {stored} transfers were stored here by {changes} changes, but the database has {found} by \
          {found_changes}: it is damaged; restore the directory from a backup, or move it away and import the \
@@ -60,49 +60,49 @@ pub enum StoreError {
     )]
     LostTransfers {
         dir: PathBuf,
-        /// The rows that were acknowledged.
+        /// The number of acknowledged rows.
         stored: u64,
         changes: u64,
-        /// The rows that are there.
+        /// The number of rows found.
         found: u64,
         found_changes: u64,
     },
-    /// A transfer that cannot be taken.
+    /// An invalid transfer.
     #[error("transfer {index} of the batch, {source}")]
     Transfer {
-        /// Its place in the batch, from 0.
+        /// Its index in the batch, from 0.
         index: usize,
         /// The field, and what is wrong with it.
         source: TransferError,
     },
-    /// A declaration of coverage, or a retraction, that cannot be taken.
+    /// An invalid declaration of coverage, or retraction.
     #[error("{field}: {what}")]
     Heights {
         field: &'static str,
         /// What is wrong with it.
         what: String,
     },
-    /// A conflict that is not there.
+    /// An unknown conflict.
     #[error("there is no conflict {number}")]
     NoConflict { number: u64 },
-    /// A settlement that would keep what another one dropped.
+    /// A settlement that would keep a row dropped by another one.
     #[error(
         "conflict {number}: another settlement dropped the transfer that is to be kept: keep the other, or both"
     )]
     DroppedBefore { number: u64 },
-    /// A conflict that was settled before.
+    /// A conflict that is already settled.
     #[error("conflict {number} is settled already")]
     SettledConflict { number: u64 },
-    /// More chains than the store takes.
+    /// More chains than the store allows.
     #[error("the store holds transfers of at most {most} chains, and {0} would be one more", most = transfers::MAX_CHAINS)]
     TooManyChains(crate::domain::chain::Chain),
     /// More rows than can be numbered.
     #[error("the store holds at most {most} transfers", most = transfers::MAX_ROWS)]
     TooManyRows,
-    /// A row that is not there.
+    /// An unknown row.
     #[error("there is no transfer {row}: {rows} are stored")]
     NoRow { row: u64, rows: u64 },
-    /// A file of the store is not what was written.
+    /// A damaged file of the store.
     #[error("{path}, byte {place}: the file is damaged: {what}", path = .path.display())]
     Damaged {
         path: PathBuf,
@@ -114,7 +114,7 @@ pub enum StoreError {
     /// A delta of labels without a base.
     #[error("there are no labels that this could be a delta of")]
     NoLabels,
-    /// The file that names the newest versions is not what was written.
+    /// The file `heads` is damaged.
     #[error(
         "{path}, line {line}: the file is damaged; restore the directory from a backup, or move it away and \
          import the lists again",
@@ -122,10 +122,10 @@ pub enum StoreError {
     )]
     Heads {
         path: PathBuf,
-        /// The first line that is wrong or missing, from 1.
+        /// The first wrong or missing line, from 1.
         line: usize,
     },
-    /// A publication that does not carry the next version number.
+    /// A publication without the next version number.
     #[error("version {found} cannot be published: the next is {next}")]
     OutOfOrder {
         /// The number that it carries.
@@ -133,7 +133,7 @@ pub enum StoreError {
         /// The number that it should carry.
         next: u64,
     },
-    /// A check of a list that was never published.
+    /// A check of an unknown list.
     #[error("list {0} is not in the store")]
     UnknownList(crate::domain::list::ListId),
     /// A snapshot id or policy version that is empty or too long.
@@ -145,7 +145,7 @@ pub enum StoreError {
          itself once there is room"
     )]
     Broken,
-    /// Nothing can be written: a copy is open instead.
+    /// The store is not writable: a private copy is open.
     #[error(
         "{dir}: the store cannot be written to ({why}): it can be read, and takes no changes until there is room, \
          or the right, to write to it; a running server looks for that by itself",
@@ -153,10 +153,10 @@ pub enum StoreError {
     )]
     ReadOnly {
         dir: PathBuf,
-        /// What was tried, and the system's error.
+        /// The failed operation and the system's error.
         why: String,
     },
-    /// Nothing can be written, and there is no room for a copy.
+    /// The store is not writable, and there is no room for a copy.
     #[error(
         "{dir}: the store cannot be written to ({why}), and there is no room for a copy of it to read from \
          ({copying}): make room on its disk, or name a directory with room in TMPDIR",
@@ -164,18 +164,18 @@ pub enum StoreError {
     )]
     NoCopy {
         dir: PathBuf,
-        /// What was tried, and the system's error.
+        /// The failed operation and the system's error.
         why: String,
         copying: String,
     },
-    /// A file that is open is no longer where it was.
+    /// An open file was removed, moved or replaced.
     #[error(
         "{path}: the file was removed, moved or replaced while the store is in use: no change is taken; put it back, \
          or restore the store from a backup and start anew",
         path = .path.display()
     )]
     Removed { path: PathBuf },
-    /// The database's file is gone or empty although it was in use.
+    /// The database's file is missing or empty although it was in use.
     #[error(
         "{path}: the file is missing or empty, though {snapshot} says that it was written to: restore the directory \
          from a backup, or move it away and import the lists and transfers again",
@@ -183,10 +183,10 @@ pub enum StoreError {
     )]
     Empty {
         path: PathBuf,
-        /// The file that says so.
+        /// The file that proves it.
         snapshot: String,
     },
-    /// sled does not understand its files.
+    /// sled cannot read its files.
     #[error(
         "{dir}: the database cannot be opened: {what}; restore the directory from a backup, or move it away and \
          import the lists and transfers again",
@@ -208,13 +208,13 @@ impl StoreError {
         move |source| Self::Engine { doing, source }
     }
 
-    /// Whether it is that the store takes no changes at present.
+    /// Returns true if the store currently refuses changes.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Broken | Self::ReadOnly { .. } | Self::Removed { .. })
     }
 
-    /// Whether it is that there was no room, or no right, to write.
-    pub(super) fn is_about_room(&self) -> bool {
+    /// Returns true if there was no space, or no permission, to write.
+    pub(super) fn is_out_of_space(&self) -> bool {
         use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let (Self::Io { source, .. } | Self::Engine { source: sled::Error::Io(source), .. }) = self
         else {

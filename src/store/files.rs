@@ -1,6 +1,6 @@
-//! The files of the store's directory before sled sees them: what a killed process or a damaged disk
-//! left is put in order, room is looked for, and a private copy is made where nothing can be
-//! written. Opens no database.
+//! Prepares the files of the store's directory before sled opens them: removes or sets aside
+//! leftovers and damaged files, checks free space, and makes a private copy if nothing can be
+//! written.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -13,32 +13,32 @@ use tempfile::TempDir;
 
 use super::StoreError;
 
-/// How sled calls its snapshots, of which it takes the one whose name sorts last.
+/// The prefix of sled's snapshots; sled uses the one whose name sorts last.
 const SNAPSHOT: &str = "snap.";
 
-/// How it calls one that is not finished, and which it takes for finished all the same.
+/// The suffix of an unfinished snapshot, which sled would use anyway.
 const UNFINISHED: &str = ".generating";
 
-/// What is put before the name of a file that is set aside.
+/// The prefix of a file that is set aside.
 const ASIDE: &str = "damaged.";
 
-/// The file by which room is looked for; never there for long.
+/// The temporary file for checking free space.
 const PROBE: &str = "room";
 
-/// What must be free beside the size of sled's snapshot: opening writes up to 512 KiB of the log,
-/// a first change another segment of 512 KiB.
+/// The required free space besides the size of sled's snapshot: opening writes up to 512 KiB of the
+/// log, a first change another segment of 512 KiB.
 const ROOM: usize = 2 << 20;
 
 /// Bytes of length and checksum at the end of a snapshot of sled's.
 const SNAPSHOT_END: usize = 12;
 
-/// How often a locked file is tried, and the pause between two tries. A lock outlives its holder for
-/// a moment where that is just being ended or has just started a child process.
+/// The pause between attempts to lock a file. A lock may briefly outlive its holder while that is
+/// ending or starting a child process.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 pub(super) const TRIES: u32 = 10;
 
-/// Puts the directory in order and looks for room, as the only one: what is unfinished in a store
-/// that another process has open is that process's own.
+/// Cleans the directory and checks free space, under the lock: unfinished files of a store opened
+/// by another process belong to that process.
 pub(super) fn prepare(dir: &Path, tries: u32) -> Result<(), StoreError> {
     let path = dir.join("db");
     let io = |path: &Path| {
@@ -47,8 +47,8 @@ pub(super) fn prepare(dir: &Path, tries: u32) -> Result<(), StoreError> {
     };
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let _lock = lock(file.map_err(io(&path))?, dir, tries)?;
-    put_in_order(dir)?;
-    look_for_room(dir, false).map_err(io(dir))
+    clean_up(dir)?;
+    check_space(dir, false).map_err(io(dir))
 }
 
 fn lock(file: File, dir: &Path, tries: u32) -> Result<File, StoreError> {
@@ -68,10 +68,10 @@ fn lock(file: File, dir: &Path, tries: u32) -> Result<File, StoreError> {
     }
 }
 
-/// Puts the directory in order: sled opens no database beside a snapshot that is unfinished,
-/// damaged or empty, nor with damaged settings. Both are made anew from the log. What cannot be
-/// removed now stays until the next opening.
-fn put_in_order(dir: &Path) -> Result<(), StoreError> {
+/// Cleans the directory. sled opens no database next to an unfinished, damaged or empty snapshot,
+/// or with damaged settings; both are rebuilt from the log. What cannot be removed now stays until
+/// the next opening.
+fn clean_up(dir: &Path) -> Result<(), StoreError> {
     let names = match fs::read_dir(dir) {
         Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -100,11 +100,11 @@ fn remove(path: &Path) {
     match fs::remove_file(path) {
         Ok(()) => tracing::warn!(
             path = %path.display(),
-            "removed a file of the store that a killed process left unfinished"
+            "removed an unfinished store file"
         ),
         Err(error) => tracing::warn!(
             path = %path.display(), %error,
-            "an unfinished file of the store cannot be removed now"
+            "unfinished store file not removed"
         ),
     }
 }
@@ -114,39 +114,39 @@ fn set_aside(dir: &Path, name: &str) {
     match fs::rename(&path, &aside) {
         Ok(()) => tracing::warn!(
             path = %path.display(), aside = %aside.display(),
-            "a file of the database is damaged and set aside: it is made anew from the log"
+            "damaged database file set aside, rebuilding it from the log"
         ),
         Err(error) => tracing::warn!(
             path = %path.display(), %error,
-            "a damaged file of the database cannot be set aside now"
+            "damaged database file not set aside"
         ),
     }
 }
 
-/// Whether a snapshot of sled's is what was written: its form, then the form's length (8), then the
-/// form's CRC-32 (4).
+/// Returns true if a sled snapshot is intact: its form, then the form's length (8), then the form's
+/// CRC-32 (4).
 fn is_whole_snapshot(path: &Path) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
     bytes.len() > SNAPSHOT_END && is_sealed(&bytes[..bytes.len() - SNAPSHOT_END], &bytes)
 }
 
-/// Whether the settings that sled keeps are what was written: text and its CRC-32 (4). sled itself
-/// makes anew what has at most 8 bytes.
+/// Returns true if sled's settings are intact: text and its CRC-32 (4). sled itself rebuilds a file
+/// of at most 8 bytes.
 fn is_whole_conf(path: &Path) -> bool {
     let Ok(bytes) = fs::read(path) else { return false };
     bytes.len() <= 8 || is_sealed(&bytes[..bytes.len() - 4], &bytes)
 }
 
-/// Whether `all` ends with the CRC-32 of `form`.
+/// Returns true if `all` ends with the CRC-32 of `form`.
 fn is_sealed(form: &[u8], all: &[u8]) -> bool {
     let mut crc = Crc::new();
     crc.update(form);
     all.ends_with(&crc.sum().to_le_bytes())
 }
 
-/// Whether there is room to open the database and to write to it. With `sync` the system must have
-/// brought that to the disk.
-pub(super) fn look_for_room(dir: &Path, sync: bool) -> io::Result<()> {
+/// Fails unless there is space to open the database and write to it. With `sync`, also flushes to
+/// disk.
+pub(super) fn check_space(dir: &Path, sync: bool) -> io::Result<()> {
     let snapshot = newest_snapshot(dir).and_then(|path| fs::metadata(path).ok());
     let snapshot = snapshot.map_or(0, |found| usize::try_from(found.len()).unwrap_or(usize::MAX));
     let path = dir.join(PROBE);
@@ -174,17 +174,17 @@ fn newest_snapshot(dir: &Path) -> Option<PathBuf> {
     names.filter(whole).max().map(|name| dir.join(name))
 }
 
-/// The database's files, copied to a place where they can be written to.
+/// The database's files, copied to a writable place.
 pub(super) struct PrivateCopy {
     /// The database's own file, locked against other processes.
     pub lock: File,
     pub dir: TempDir,
-    /// Whether there are values in files of their own.
+    /// True if some values have separate files.
     pub has_blobs: bool,
 }
 
-/// Copies the database's files, but not the file of segments, to the system's temporary directory
-/// or to memory (`/dev/shm`), whichever takes them.
+/// Copies the database's files, without the file of segments, to the system's temporary directory
+/// or to memory (`/dev/shm`), whichever has space.
 pub(super) fn copy(dir: &Path) -> Result<PrivateCopy, StoreError> {
     let path = dir.join("db");
     let io = |path: &Path, source| StoreError::Io { path: path.to_owned(), source };
@@ -221,7 +221,7 @@ fn copy_to(dir: &Path, place: &Path) -> io::Result<(TempDir, bool)> {
     Ok((to, has_blobs))
 }
 
-/// Whether `path` names the file that is open.
+/// Returns true if `path` names the open file.
 pub(super) fn is_in_place(path: &Path, open: &File) -> bool {
     let identity = |found: fs::Metadata| (found.dev(), found.ino());
     match (fs::metadata(path), open.metadata()) {

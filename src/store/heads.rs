@@ -1,11 +1,10 @@
-//! The newest version of each list and the newest change of the transfers that were acknowledged,
-//! in a small file beside the database. Knows nothing of what they hold.
+//! The newest acknowledged version of each list and the newest change of the transfers, in a small
+//! file next to the database.
 //!
-//! sled takes a damaged record of its log for the log's end, and cuts off silently what follows.
-//! A list, or all of them, could so go back to an earlier version or vanish, and so could the last
-//! transfers. The file says what must be there; it is written after the database is synced and
-//! before a version or a change is acknowledged, so that the database may be ahead of it, but
-//! never behind.
+//! sled takes a damaged log record for the end of the log and silently drops what follows. Lists
+//! could so revert or vanish, and so could the last transfers. The file records what must exist. It
+//! is written after the database is synced and before a version or change is acknowledged, so the
+//! database may be ahead of it, but never behind.
 //!
 //! The file is text: `lazaretto heads 1`, a line `<list id> <version>` for each list by id, where
 //! there are transfers a line `.transfers <changes> <rows>`, and `= <number of lists>`.
@@ -20,34 +19,34 @@ use crate::domain::list::ListId;
 
 const FIRST_LINE: &str = "lazaretto heads 1";
 
-/// How the last line begins; no list is called so.
+/// The beginning of the last line; not a valid list id.
 const END: &str = "=";
 
-/// How the line of the transfers begins; no list is called so.
+/// The beginning of the line of the transfers; not a valid list id.
 const TRANSFERS: &str = ".transfers";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Heads {
     /// The newest version of each list.
     pub lists: BTreeMap<ListId, u64>,
-    /// The number of changes to the transfers, and of rows after the last.
+    /// The number of changes to the transfers, and of rows after the last one.
     pub transfers: Ledger,
 }
 
-/// How far the transfers are.
+/// The number of changes and rows of the transfers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Ledger {
-    /// Appends, retractions and declarations, each of which counts one.
+    /// Appends, retractions and declarations, each counting as one.
     pub changes: u64,
     pub rows: u64,
 }
 
-/// Where the file lies in the database's directory.
+/// Returns the path of the file in the database's directory.
 pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("heads")
 }
 
-/// What the file says; `None` if there is none.
+/// Reads the file; `None` if there is none.
 pub(super) fn read(dir: &Path) -> Result<Option<Heads>, StoreError> {
     let path = path(dir);
     let text = match fs::read(&path) {
@@ -58,7 +57,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Heads>, StoreError> {
     parse(&text).map(Some).map_err(|line| StoreError::Heads { path, line })
 }
 
-/// What the file says of these heads.
+/// Formats the file.
 pub(super) fn text(heads: &Heads) -> String {
     let mut text = format!("{FIRST_LINE}\n");
     for (id, version) in &heads.lists {
@@ -72,7 +71,7 @@ pub(super) fn text(heads: &Heads) -> String {
     text
 }
 
-/// Replaces the file, durably and at once.
+/// Replaces the file, durably and atomically.
 pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
     let text = text(heads);
     let (path, new) = (path(dir), dir.join("heads.new"));
@@ -86,7 +85,7 @@ pub(super) fn write(dir: &Path, heads: &Heads) -> Result<(), StoreError> {
     replace().map_err(|source| StoreError::Io { path: path.clone(), source })
 }
 
-/// The heads, or the number of the line that is wrong, from 1.
+/// Parses the file. Fails with the number of the wrong line, from 1.
 pub(super) fn parse(text: &str) -> Result<Heads, usize> {
     let mut heads = Heads::default();
     let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n')).zip(1..);

@@ -28,17 +28,17 @@ const CHECKSUM: usize = 8;
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     generation: u64,
-    /// The length of each chunk, without its checksum.
+    /// The length of each chunk in bytes, without its checksum.
     chunks: Vec<u64>,
     meta: Vec<u8>,
 }
 
-/// The labels of the generation in force.
+/// The labels of the current generation.
 #[derive(Debug)]
 pub struct StoredLabels<'a> {
     /// Counts generations, from 1.
     pub generation: u64,
-    /// What the caller noted of the base.
+    /// The caller's metadata of the base.
     pub meta: Vec<u8>,
     /// The base, chunk by chunk.
     pub chunks: LabelChunks<'a>,
@@ -46,8 +46,8 @@ pub struct StoredLabels<'a> {
     pub deltas: Vec<Vec<u8>>,
 }
 
-/// The chunks of a base, each read and checked when it is asked for. To be read before another
-/// base is put, which removes them: that is an error, never other chunks.
+/// The chunks of a base, each read and verified on demand. Fails if another base replaced this one
+/// meanwhile; never returns other chunks.
 #[derive(Debug)]
 pub struct LabelChunks<'a> {
     store: &'a Store,
@@ -67,8 +67,8 @@ impl Iterator for LabelChunks<'_> {
 }
 
 impl Store {
-    /// Makes a new base the labels in force, without deltas. Killed at any moment, the labels are
-    /// the old ones with their deltas or the new ones. Other writes may go on meanwhile.
+    /// Replaces the labels with a new base, without deltas. If killed at any moment, the store has
+    /// the old labels with their deltas or the new ones. Other writes may run concurrently.
     pub fn put_label_base(
         &self,
         meta: &[u8],
@@ -80,7 +80,7 @@ impl Store {
         }
         let generation = self.manifest()?.map_or(1, |manifest| manifest.generation + 1);
         let lengths = self.write_base(generation, chunks);
-        // Nothing is half changed, yet the database takes no more.
+        // Nothing is half changed, but the database accepts no more.
         let lengths = lengths.inspect_err(|error| self.fail(error.to_string()))?;
         let manifest = Manifest { generation, chunks: lengths, meta: meta.to_vec() };
         let manifest = value::encode(&manifest)?;
@@ -97,19 +97,19 @@ impl Store {
             .remove_labels(BASE, 0, generation)
             .and_then(|()| self.remove_labels(DELTA, 0, generation));
         removed.or_else(|error| {
-            // The new labels are durable; what is left over goes on the next opening.
-            tracing::warn!(generation, %error, "superseded labels were not removed");
+            // The new labels are durable; leftovers are removed on the next opening.
+            tracing::warn!(generation, %error, "superseded labels not removed");
             Ok(())
         })
     }
 
-    /// Writes the chunks of a base and syncs; the length of each.
+    /// Writes the chunks of a base and syncs. Returns the length of each.
     fn write_base(
         &self,
         generation: u64,
         chunks: impl Iterator<Item = Vec<u8>>,
     ) -> Result<Vec<u64>, StoreError> {
-        // What an attempt that failed may have left.
+        // Leftovers of a failed attempt.
         self.remove_labels(BASE, generation, u64::MAX)?;
         let mut lengths = Vec::new();
         for (number, chunk) in (0..).zip(chunks) {
@@ -121,8 +121,7 @@ impl Store {
         Ok(lengths)
     }
 
-    /// Adds deltas after the base in force and its deltas, in order and durably: all of them or,
-    /// killed, none.
+    /// Adds deltas to the current base, in order and durably: all of them or, if killed, none.
     pub fn put_label_deltas(&self, deltas: &[Vec<u8>]) -> Result<(), StoreError> {
         if deltas.is_empty() {
             return Ok(());
@@ -145,7 +144,7 @@ impl Store {
         })
     }
 
-    /// The labels in force; `None` if there are none.
+    /// Returns the current labels, if any.
     pub fn labels(&self) -> Result<Option<StoredLabels<'_>>, StoreError> {
         let _writer = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Manifest { generation, chunks, meta }) = self.manifest()? else {
@@ -156,7 +155,7 @@ impl Store {
         Ok(Some(StoredLabels { generation, meta, chunks, deltas: self.deltas(generation)? }))
     }
 
-    /// Removes what no manifest leads to.
+    /// Removes labels that no manifest references.
     pub(super) fn recover_labels(&self) -> Result<(), StoreError> {
         let current = self.manifest()?.map(|manifest| manifest.generation);
         for kind in [BASE, DELTA] {
@@ -176,8 +175,7 @@ impl Store {
         let Some(last) = last else { return Ok(None) };
         let last = last.map_err(StoreError::engine("reading a key"))?;
         let number = last.get(9..13).and_then(|number| number.try_into().ok());
-        let number =
-            number.ok_or_else(|| value::corrupt(TREE, &last, "the key has another form"))?;
+        let number = number.ok_or_else(|| value::corrupt(TREE, &last, "the key is malformed"))?;
         Ok(Some(u32::from_be_bytes(number)))
     }
 
@@ -213,7 +211,7 @@ fn key(kind: u8, generation: u64, number: u32) -> Vec<u8> {
     [prefix(kind, generation), number.to_be_bytes().to_vec()].concat()
 }
 
-/// The bytes with their checksum at the end.
+/// Appends the checksum.
 fn seal(key: &[u8], mut bytes: Vec<u8>) -> Vec<u8> {
     let checksum = pieces::checksum(key, &bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
@@ -225,7 +223,7 @@ fn unseal(key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         return Err(value::corrupt(TREE, key, "it is shorter than its checksum"));
     };
     if u64::from_le_bytes(*found) != pieces::checksum(key, bytes) {
-        return Err(value::corrupt(TREE, key, "its checksum does not fit"));
+        return Err(value::corrupt(TREE, key, "its checksum is wrong"));
     }
     sealed.truncate(sealed.len() - CHECKSUM);
     Ok(sealed)

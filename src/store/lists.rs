@@ -1,4 +1,4 @@
-//! List versions: written beside the current one, made current by one key, read back whole.
+//! List versions: written next to the current one, made current by one key, and read back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,30 +13,30 @@ use super::numbers::Numbers;
 use super::{Store, StoreError, heads, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion};
 
-/// Rows or parties under one key.
+/// Rows or parties per key.
 const CHUNK: usize = 1000;
 
 pub(super) const PARTIES: u8 = b'p';
 pub(super) const ROWS: u8 = b'r';
 
-/// What the key of a list in `lists` says: the version in force.
+/// The value of a list in `lists`: its current version.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pointer {
     pub version: u64,
-    /// Chunks of parties, so that a missing one is noticed.
+    /// Number of chunks of parties, to notice a missing one.
     pub parties: u32,
     pub rows: u32,
     pub check: ListCheck,
 }
 
-/// The stored form since schema 6. Its first byte is the number of the variant, 0; the form before
-/// ([`OldPointer`]) begins with the number of a version, which is never 0.
+/// The stored form since schema 6. Its first byte is the variant number, 0; the older form
+/// ([`OldPointer`]) begins with a version number, which is never 0.
 #[derive(Serialize, Deserialize)]
 enum Form {
     WithDeclaredLook(Pointer),
 }
 
-/// The stored form of schemas 1 to 5, which knew no declared looks.
+/// The stored form of schemas 1 to 5, without declared checks.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OldPointer {
     pub version: u64,
@@ -75,12 +75,12 @@ impl Pointer {
     }
 }
 
-/// The stored form of a version: itself, and behind it what of it is not understood.
+/// Encodes a version, followed by its unparsed rows.
 fn encode_version(version: &ListVersion) -> Result<Vec<u8>, StoreError> {
     value::encode(&(version, &version.not_understood))
 }
 
-/// Reads a version of any schema: programs of schema 6 and older wrote nothing behind it.
+/// Decodes a version of any schema: schema 6 and older had nothing after it.
 pub(super) fn decode_version(key: &[u8], bytes: &[u8]) -> Result<ListVersion, StoreError> {
     let corrupt = |error| value::corrupt("versions", key, error);
     let (mut version, rest): (ListVersion, _) =
@@ -92,9 +92,9 @@ pub(super) fn decode_version(key: &[u8], bytes: &[u8]) -> Result<ListVersion, St
 }
 
 impl Store {
-    /// Makes `state` the version in force of its list, with its changes. When this returns it is
-    /// durable; if it fails, the version before is in force on the next opening, or (where only
-    /// the last sync failed) perhaps this one, whole.
+    /// Makes `state` the current version of its list, with its changes, durably. After a failure
+    /// the previous version is current on the next opening, or this one if only the last sync
+    /// failed.
     pub fn publish(&self, state: &ListState, changes: Changes<'_>) -> Result<(), StoreError> {
         let id = &state.version.id;
         let version = state.version.version;
@@ -115,53 +115,51 @@ impl Store {
             self.write_changes(id, version, changes)?;
             self.write_superseded(state)?;
             self.sync()?;
-            let looks = self.write_look(id, &state.check)?;
+            let looks = self.write_check(id, &state.check)?;
             self.write_pointer(id, pointer)?;
             self.sync()?;
             self.write_heads()?;
             self.acknowledged.store(version, Ordering::Release);
             self.numbers().entry(id.clone()).or_default().push(version);
-            self.keep_look(looks);
+            self.adopt_check_log(looks);
             Ok(())
         })?;
-        let removal = |()| match self.pins.keep() {
-            true => Ok(()),
-            false => self.remove_superseded(id, version),
-        };
+        let removal =
+            |()| if self.pins.keep() { Ok(()) } else { self.remove_superseded(id, version) };
         self.write(|| Ok(()), removal).or_else(|error| {
-            // The publication is durable; what is left over goes on the next opening.
-            tracing::warn!(list = %id, version, %error, "superseded rows were not removed");
+            // The publication is durable; leftovers are removed on the next opening.
+            tracing::warn!(list = %id, version, %error, "superseded rows not removed");
             Ok(())
         })
     }
 
-    /// Keeps the last look at a list's source, durably, without a new version.
+    /// Stores the last check of a list's source, durably, without a new version.
     pub fn record_check(&self, id: &ListId, check: &ListCheck) -> Result<(), StoreError> {
         let known = || self.pointer(id)?.ok_or_else(|| StoreError::UnknownList(id.clone()));
         self.write(known, |pointer| {
-            let looks = self.write_look(id, check)?;
+            let looks = self.write_check(id, check)?;
             self.write_pointer(id, Pointer { check: check.clone(), ..pointer })?;
             self.sync()?;
-            self.keep_look(looks);
+            self.adopt_check_log(looks);
             Ok(())
         })
     }
 
-    /// Every list as it stands, by id.
+    /// Returns the current state of every list, by id.
     pub fn lists(&self) -> Result<Vec<ListState>, StoreError> {
         let _writer = self.lock();
         let read = |(id, pointer): &(ListId, Pointer)| self.read_state(id, pointer);
         self.pointers()?.iter().map(read).collect()
     }
 
-    /// One list as it stands; `None` if it was never published.
+    /// Returns the current state of a list; `None` if it was never published.
     pub fn list(&self, id: &ListId) -> Result<Option<ListState>, StoreError> {
         let _writer = self.lock();
         let pointer = self.pointer(id)?;
         pointer.map(|pointer| self.read_state(id, &pointer)).transpose()
     }
 
-    /// The headers of every version of a list that was ever in force, in their order.
+    /// Returns the headers of every version of a list that was ever current, in order.
     pub fn versions(&self, id: &ListId) -> Result<Vec<ListVersion>, StoreError> {
         let _writer = self.lock();
         let last = version_key(id, self.acknowledged.load(Ordering::Acquire) + 1);
@@ -173,7 +171,7 @@ impl Store {
         Ok(headers)
     }
 
-    /// Refuses a database that is behind what was acknowledged; then brings the file up to it.
+    /// Fails if the database is behind `heads`; otherwise updates the file.
     pub(super) fn check_heads(&self, known: Option<&heads::Heads>) -> Result<(), StoreError> {
         let found = self.heads()?;
         if let Some(known) = known.filter(|known| known.transfers.changes > found.transfers.changes)
@@ -193,7 +191,7 @@ impl Store {
                 return Err(StoreError::Lost { dir, list, version, found });
             }
         }
-        if known != Some(&found) && self.database.instead().is_none() {
+        if known != Some(&found) && self.database.fallback_reason().is_none() {
             self.sync()?;
             heads::write(&self.dir, &found)?;
         }
@@ -210,7 +208,7 @@ impl Store {
         Ok(heads::Heads { lists, transfers: self.ledger()? })
     }
 
-    /// Removes what no pointer leads to and learns the greatest acknowledged version.
+    /// Removes data that no pointer references, and reads the greatest acknowledged version.
     pub(super) fn recover(&self) -> Result<(), StoreError> {
         let pointers = self.pointers()?;
         let current = |id: &[u8]| {
@@ -219,14 +217,14 @@ impl Store {
         let last = pointers.iter().map(|(_, pointer)| pointer.version).max().unwrap_or(0);
         self.acknowledged.store(last, Ordering::Release);
 
-        let doing = "removing what an unfinished publication left";
+        let doing = "removing values of an unfinished publication";
         let mut removed = 0_u64;
         let mut numbers = Numbers::new();
         for (name, tree) in [("versions", &self.versions), ("rows", &self.rows)] {
             for key in tree.iter().keys() {
                 let key = key.map_err(StoreError::engine(doing))?;
                 let (id, version) = split_key(&key)
-                    .ok_or_else(|| value::corrupt(name, &key, "the key has another form"))?;
+                    .ok_or_else(|| value::corrupt(name, &key, "the key is malformed"))?;
                 let kept = current(id).is_some_and(|pointer| match name {
                     "rows" => version == pointer.version,
                     _ => version <= pointer.version,
@@ -253,7 +251,7 @@ impl Store {
         }
         removed += self.remove_superseded_above(last)?;
         if removed > 0 {
-            tracing::info!(values = removed, "removed what an unfinished publication left");
+            tracing::info!(values = removed, "removed values of an unfinished publication");
             self.sync()?;
         }
         *self.numbers() = numbers;
@@ -343,7 +341,7 @@ impl Store {
         sealed.map(|sealed| read_pointer(key, &sealed)).transpose()
     }
 
-    /// The last look at each list's source.
+    /// Returns the last check of each list's source.
     pub(super) fn checks(&self) -> Result<Vec<(ListId, ListCheck)>, StoreError> {
         let pointers = self.pointers()?.into_iter();
         Ok(pointers.map(|(id, pointer)| (id, pointer.check)).collect())
@@ -353,7 +351,7 @@ impl Store {
         let read = |item: sled::Result<(sled::IVec, sled::IVec)>| {
             let (key, sealed) = item.map_err(StoreError::engine("reading the pointers"))?;
             let id = std::str::from_utf8(&key).ok().and_then(|id| id.parse().ok());
-            let id = id.ok_or_else(|| value::corrupt("lists", &key, "the key is no list id"))?;
+            let id = id.ok_or_else(|| value::corrupt("lists", &key, "the key is not a list id"))?;
             Ok((id, read_pointer(&key, &sealed)?))
         };
         self.lists.iter().map(read).collect()
@@ -375,7 +373,7 @@ pub(super) fn chunk_key(id: &ListId, version: u64, part: u8, chunk: u32) -> Vec<
     key
 }
 
-/// The list id and version that a key of `versions` or `rows` begins with.
+/// Splits the list id and version off a key of `versions` or `rows`.
 pub(super) fn split_key(key: &[u8]) -> Option<(&[u8], u64)> {
     let end = key.iter().position(|byte| *byte == 0)?;
     let (version, _) = key[end + 1..].split_first_chunk::<8>()?;

@@ -1,15 +1,15 @@
-//! The looks at the lists' sources, in their order: when each list was last known to be current, and
-//! its latest day of publication. What snapshot ids name by a number instead of telling it.
+//! The history of list checks: when each list was last known to be current, and its latest
+//! publication day. Snapshot ids refer to it by number.
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `looks` | number of a chunk (8) | up to 1,000 looks, kept for ever |
+//! | `looks` | number of a chunk (8) | up to 1,000 checks, kept permanently |
 //!
-//! A look is noted where it says something else than the last one at the same list: some ten bytes.
-//! It is written in the same change as the list's pointer, before it; where a killed process left
-//! the pointer without its look, or a store is older than this tree, the looks are brought up to the
-//! pointers on opening. A chunk begins with what was known of each list before its first look, so
-//! that what was known after any number of looks stands in one chunk.
+//! A check is recorded if it differs from the last one of the same list: some ten bytes. It is
+//! written in the same change as the list's pointer, before it. If a killed process left the
+//! pointer without its check, or a store is older than this tree, the missing checks are added on
+//! opening. A chunk begins with the state of each list before its first check, so that the state
+//! after any number of checks is in one chunk.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -28,44 +28,43 @@ const TREE: &str = "looks";
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// What is known of the age of a list.
+/// When a list was last known to be current.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// When it was last known to be current.
+pub struct ListAge {
+    /// The last moment at which it was known to be current.
     pub current_at: Option<Timestamp>,
-    /// The latest day of publication seen.
+    /// The latest publication day seen.
     pub published: Option<Date>,
 }
 
-impl Look {
+impl ListAge {
     fn of(check: &ListCheck) -> Self {
         Self { current_at: check.fresh_as_of(), published: check.published }
     }
 }
 
-/// A look, as stored: seconds after those that its chunk begins with and nanoseconds; days since
-/// 1970.
+/// A check, as stored: seconds relative to the chunk's base and nanoseconds; days since 1970.
 type Form = (Option<(i64, i32)>, Option<i32>);
 
 /// A chunk, as stored.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Chunk {
-    /// From where seconds are counted.
+    /// The base of the stored seconds.
     base: i64,
-    /// The lists, each with what was known of it before.
+    /// The lists, each with its state before the chunk.
     lists: Vec<(ListId, Option<Form>)>,
-    /// The place of the list, and what was seen.
+    /// The index of the list, and its check.
     looks: Vec<(u16, Form)>,
 }
 
 impl Chunk {
-    fn after(known: &BTreeMap<ListId, Look>, first: &Look) -> Self {
+    fn after(known: &BTreeMap<ListId, ListAge>, first: &ListAge) -> Self {
         let base = first.current_at.map_or(0, Timestamp::as_second);
-        let before = |(id, look): (&ListId, &Look)| (id.clone(), Some(form(look, base)));
+        let before = |(id, look): (&ListId, &ListAge)| (id.clone(), Some(form(look, base)));
         Self { base, lists: known.iter().map(before).collect(), looks: Vec::new() }
     }
 
-    fn push(&mut self, id: &ListId, look: &Look) {
+    fn push(&mut self, id: &ListId, look: &ListAge) {
         let place = self.lists.iter().position(|(known, _)| known == id).unwrap_or_else(|| {
             self.lists.push((id.clone(), None));
             self.lists.len() - 1
@@ -73,8 +72,9 @@ impl Chunk {
         self.looks.push((place as u16, form(look, self.base)));
     }
 
-    /// What was known of each list after the first `count` looks; `None` where a form is none.
-    fn known(&self, count: usize) -> Option<BTreeMap<ListId, Look>> {
+    /// Returns the state of each list after `count` checks; `None` if there are fewer or a form is
+    /// invalid.
+    fn known(&self, count: usize) -> Option<BTreeMap<ListId, ListAge>> {
         let mut known = BTreeMap::new();
         for (id, form) in &self.lists {
             if let Some(form) = form {
@@ -89,7 +89,7 @@ impl Chunk {
     }
 }
 
-fn form(look: &Look, base: i64) -> Form {
+fn form(look: &ListAge, base: i64) -> Form {
     let moment = |at: Timestamp| (at.as_second() - base, at.subsec_nanosecond());
     let days = |day: Date| {
         let zoned = day.to_zoned(TimeZone::UTC).ok()?;
@@ -98,7 +98,7 @@ fn form(look: &Look, base: i64) -> Form {
     (look.current_at.map(moment), look.published.and_then(days))
 }
 
-fn read((moment, day): &Form, base: i64) -> Option<Look> {
+fn read((moment, day): &Form, base: i64) -> Option<ListAge> {
     let at = |(seconds, nanoseconds): (i64, i32)| {
         Timestamp::new(base.checked_add(seconds)?, nanoseconds).ok()
     };
@@ -114,28 +114,31 @@ fn read((moment, day): &Form, base: i64) -> Option<Look> {
         Some(day) => Some(date(*day)?),
         None => None,
     };
-    Some(Look { current_at, published })
+    Some(ListAge { current_at, published })
 }
 
-/// The looks as far as memory needs them: their number, the chunk that grows, and what is known.
+/// The log in memory: its length, the growing chunk, and the current state.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LookLog {
+pub(super) struct CheckLog {
     count: u64,
     chunk: Chunk,
-    known: BTreeMap<ListId, Look>,
+    known: BTreeMap<ListId, ListAge>,
 }
 
 impl Store {
-    /// How many looks were noted: with this number a snapshot id names what is known of the age of
-    /// the lists that are stored now.
-    pub fn looks(&self) -> u64 {
-        self.look_log().count
+    /// Returns the number of recorded checks. A snapshot id uses it to identify the ages of the
+    /// lists.
+    pub fn check_count(&self) -> u64 {
+        self.check_log().count
     }
 
-    /// What was known of each list after so many looks; `None` where there were not so many.
-    pub fn looks_at(&self, count: u64) -> Result<Option<BTreeMap<ListId, Look>>, StoreError> {
+    /// Returns the state of each list after `count` checks; `None` if there are fewer.
+    pub fn list_ages_at(
+        &self,
+        count: u64,
+    ) -> Result<Option<BTreeMap<ListId, ListAge>>, StoreError> {
         let _writer = self.lock();
-        if count > self.looks() {
+        if count > self.check_count() {
             return Ok(None);
         }
         let Some(last) = count.checked_sub(1) else { return Ok(Some(BTreeMap::new())) };
@@ -144,18 +147,22 @@ impl Store {
         let stored = stored.ok_or_else(|| value::corrupt(TREE, &key, "it is missing"))?;
         let (chunk, _) = decode(&key, &stored)?;
         let known = chunk.known((last % CHUNK as u64) as usize + 1);
-        known.map(Some).ok_or_else(|| value::corrupt(TREE, &key, "a look has another form"))
+        known.map(Some).ok_or_else(|| value::corrupt(TREE, &key, "a check is malformed"))
     }
 
-    fn look_log(&self) -> MutexGuard<'_, LookLog> {
-        self.look_log.lock().unwrap_or_else(PoisonError::into_inner)
+    fn check_log(&self) -> MutexGuard<'_, CheckLog> {
+        self.check_log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a look, unless it says what the last one said; the log with it, to be kept
-    /// ([`Store::keep_look`]) once all that belongs to it is durable.
-    pub(super) fn write_look(&self, id: &ListId, check: &ListCheck) -> Result<LookLog, StoreError> {
-        let mut log = self.look_log().clone();
-        let look = Look::of(check);
+    /// Writes a check unless it equals the last one. Returns the log to keep ([`Store::adopt_check_log`])
+    /// once all that belongs to it is durable.
+    pub(super) fn write_check(
+        &self,
+        id: &ListId,
+        check: &ListCheck,
+    ) -> Result<CheckLog, StoreError> {
+        let mut log = self.check_log().clone();
+        let look = ListAge::of(check);
         if log.known.get(id) == Some(&look) {
             return Ok(log);
         }
@@ -172,43 +179,43 @@ impl Store {
         Ok(log)
     }
 
-    /// Keeps in memory what is durable now.
-    pub(super) fn keep_look(&self, log: LookLog) {
-        *self.look_log() = log;
+    /// Replaces the log in memory with the durable one.
+    pub(super) fn adopt_check_log(&self, log: CheckLog) {
+        *self.check_log() = log;
     }
 
-    /// Reads the last chunk, and notes what the pointers say and no look does.
-    pub(super) fn recover_looks(&self) -> Result<(), StoreError> {
-        let mut log = LookLog::default();
+    /// Reads the last chunk, and adds checks that only the pointers have.
+    pub(super) fn recover_checks(&self) -> Result<(), StoreError> {
+        let mut log = CheckLog::default();
         if let Some(last) = self.looks.iter().keys().next_back() {
             let last = last.map_err(StoreError::engine("reading a key"))?;
             let number = last.first_chunk::<8>().map(|number| u64::from_be_bytes(*number));
             let number =
-                number.ok_or_else(|| value::corrupt(TREE, &last, "the key has another form"))?;
+                number.ok_or_else(|| value::corrupt(TREE, &last, "the key is malformed"))?;
             let key = key(number);
             let stored = value::read(&self.looks, TREE, &key)?.unwrap_or_default();
             (log.chunk, log.known) = decode(&key, &stored)?;
             log.count = number * CHUNK as u64 + log.chunk.looks.len() as u64;
         }
         let count = log.count;
-        self.keep_look(log);
+        self.adopt_check_log(log);
         for (id, check) in self.checks()? {
-            let log = self.write_look(&id, &check)?;
-            self.keep_look(log);
+            let log = self.write_check(&id, &check)?;
+            self.adopt_check_log(log);
         }
-        if self.looks() > count { self.sync() } else { Ok(()) }
+        if self.check_count() > count { self.sync() } else { Ok(()) }
     }
 }
 
-/// A chunk, and what was known after all of its looks.
-fn decode(key: &[u8], stored: &[u8]) -> Result<(Chunk, BTreeMap<ListId, Look>), StoreError> {
+/// Decodes a chunk, and the state after all of its checks.
+fn decode(key: &[u8], stored: &[u8]) -> Result<(Chunk, BTreeMap<ListId, ListAge>), StoreError> {
     let chunk: Chunk = value::decode(TREE, key, stored)?;
     let known = chunk.known(usize::MAX);
-    let known = known.ok_or_else(|| value::corrupt(TREE, key, "a look has another form"))?;
+    let known = known.ok_or_else(|| value::corrupt(TREE, key, "a check is malformed"))?;
     Ok((chunk, known))
 }
 
-/// Checks a chunk that comes after `count` looks: how many there are with it.
+/// Verifies a chunk that follows `count` checks. Returns the number including it.
 pub(super) fn count_chunk(count: u64, at: &[u8], stored: &[u8]) -> Result<u64, StoreError> {
     if at != key(count / CHUNK as u64) || !count.is_multiple_of(CHUNK as u64) {
         return Err(value::corrupt(TREE, at, format_args!("look {count} should be here")));

@@ -1,5 +1,5 @@
-//! Which version of its list a version is: 1, 2, 3, ... Version numbers count over all lists of a
-//! store; people read these.
+//! Numbers versions per list: 1, 2, 3, ... Version numbers count over all lists of a store; people
+//! use these.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -7,18 +7,18 @@ use std::sync::{MutexGuard, PoisonError};
 use super::Store;
 use crate::domain::list::ListId;
 
-/// The versions of each list that were ever in force, ascending.
+/// The versions of each list that were ever current, ascending.
 pub(super) type Numbers = BTreeMap<ListId, Vec<u64>>;
 
 impl Store {
-    /// Returns the number of a version on its list, from 1 on; `None` where it was never in force.
+    /// Returns the number of a version on its list, from 1 on; `None` if it was never current.
     pub fn number_on_list(&self, id: &ListId, version: u64) -> Option<u64> {
         let numbers = self.numbers();
         let place = numbers.get(id)?.binary_search(&version).ok()?;
         Some(place as u64 + 1)
     }
 
-    /// Returns the version with a number on its list; `None` where there is none such.
+    /// Returns the version with a number on its list, if any.
     pub fn version_of_number(&self, id: &ListId, number: u64) -> Option<u64> {
         let place = usize::try_from(number).ok()?.checked_sub(1)?;
         self.numbers().get(id)?.get(place).copied()

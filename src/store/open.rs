@@ -1,10 +1,10 @@
-//! Opens the store, and opens it anew after a write that failed. What cannot be written to is opened
-//! as a private copy, from which everything can be read.
+//! Opens the store, and reopens it after a failed write. A store that cannot be written to is
+//! opened as a private read-only copy.
 //!
-//! After a failed write what is in memory may differ from what is durable, and sled takes no more.
-//! So the database is closed, opened and recovered as at a start, once there is room. What was
-//! acknowledged is there then; the change that failed is there whole or not at all. Whoever keeps a
-//! state of his own beside the store's compares [`Store::openings`] and reads it again.
+//! After a failed write memory may differ from what is durable, and sled accepts no more writes. So
+//! the database is closed, opened and recovered as at a start, once there is space. Acknowledged
+//! data is then present; the failed change is present completely or not at all. Callers with state
+//! derived from the store compare [`Store::openings`] and reload it.
 
 use std::fs::File;
 use std::io;
@@ -13,28 +13,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
-use super::database::{Database, Instead, Open, Tree};
+use super::database::{Database, Fallback, Open, Tree};
 use super::files::{PAUSE, TRIES};
 use super::{
     Store, StoreError, Writer, backup, check_schema, files, heads, make_private, transfers,
 };
 
-/// How often a locked database is tried by who opens it anew: some five seconds, for readers that
-/// have not ended yet.
-const TRIES_ANEW: u32 = 250;
+/// Attempts to lock the database on reopening: some five seconds, for readers that have not ended
+/// yet.
+const REOPEN_TRIES: u32 = 250;
 
-/// What became of an attempt to open the store anew.
+/// The result of reopening the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reopening {
     NotNeeded,
-    /// There is no room yet, or a backup is being made.
+    /// There is no space yet, or a backup is running.
     NotYet,
     Done,
 }
 
-/// sled's database in a directory, waited for a moment where it is locked. An error, or a panic of
-/// sled's over files that it does not understand, names the directory.
-pub(super) fn open_patiently(
+/// Opens sled's database in a directory, waiting briefly for its lock. Errors, and panics of sled
+/// over unreadable files, name the directory.
+pub(super) fn open_with_retry(
     dir: &Path,
     cache_bytes: u64,
     most: u32,
@@ -60,39 +60,39 @@ pub(super) fn open_patiently(
     }
 }
 
-/// The store's own database, to be written to.
+/// Opens the store's own database for writing.
 fn open_own(dir: &Path, cache_bytes: u64, tries: u32) -> Result<Open, StoreError> {
     files::prepare(dir, tries)?;
-    let db = open_patiently(dir, cache_bytes, tries)?;
+    let db = open_with_retry(dir, cache_bytes, tries)?;
     check_schema(&db, dir, heads::read(dir)?.as_ref())?;
     let path = dir.join("db");
     let file = File::open(&path).map_err(|source| StoreError::Io { path, source })?;
     Open::new(db, file, None)
 }
 
-/// A private copy of it, since it cannot be written to.
+/// Opens a private copy, since the database cannot be written to.
 fn open_copy(dir: &Path, cache_bytes: u64, why: &StoreError) -> Result<Open, StoreError> {
     let files::PrivateCopy { lock, dir: copy, has_blobs } = files::copy(dir)?;
-    let db = open_patiently(copy.path(), cache_bytes, TRIES)?;
+    let db = open_with_retry(copy.path(), cache_bytes, TRIES)?;
     check_schema(&db, dir, heads::read(dir)?.as_ref())?;
-    // sled has its file open. Without names the copy ends with the process, however that ends.
+    // sled has its file open. Without a name the copy vanishes with the process.
     let kept = has_blobs.then_some(copy);
     tracing::warn!(
         dir = %dir.display(), %why,
-        "the store cannot be written to: what it holds is read from a private copy, and changes are refused"
+        "store not writable, serving a private read-only copy"
     );
-    Open::new(db, lock, Some(Instead { why: why.to_string(), _dir: kept }))
+    Open::new(db, lock, Some(Fallback { why: why.to_string(), _dir: kept }))
 }
 
-/// The store's own database; where there is no room, or no right, to write to it, a copy.
-fn open_any(dir: &Path, cache_bytes: u64) -> Result<Open, StoreError> {
-    open_own(dir, cache_bytes, TRIES).or_else(|error| copy_instead(dir, cache_bytes, error))
+/// Opens the store's own database, or a private copy if there is no space or permission to write.
+fn open_or_copy(dir: &Path, cache_bytes: u64) -> Result<Open, StoreError> {
+    open_own(dir, cache_bytes, TRIES).or_else(|error| open_fallback(dir, cache_bytes, error))
 }
 
-/// A copy where `error` says that nothing can be written; else the error.
-fn copy_instead(dir: &Path, cache_bytes: u64, error: StoreError) -> Result<Open, StoreError> {
+/// Opens a copy if `error` means that nothing can be written; otherwise returns the error.
+fn open_fallback(dir: &Path, cache_bytes: u64, error: StoreError) -> Result<Open, StoreError> {
     let is_empty = || std::fs::metadata(dir.join("db")).map_or(true, |found| found.len() == 0);
-    if !error.is_about_room() || is_empty() {
+    if !error.is_out_of_space() || is_empty() {
         return Err(error);
     }
     open_copy(dir, cache_bytes, &error).map_err(|copying| match copying {
@@ -107,13 +107,13 @@ fn copy_instead(dir: &Path, cache_bytes: u64, error: StoreError) -> Result<Open,
 }
 
 impl Store {
-    /// Opens the store under `data_dir`, made if absent and then readable by its owner only, with
-    /// `cache_bytes` of page cache. Removes what unfinished publications left. On a disk that is
-    /// full or read-only it can be read, and refuses changes ([`Store::refusal`]).
+    /// Opens the store under `data_dir` with `cache_bytes` of page cache. Creates it if absent,
+    /// readable by its owner only. Removes leftovers of unfinished publications. On a full or
+    /// read-only disk the store can be read, and refuses changes ([`Store::refusal`]).
     pub fn open(data_dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let dir = data_dir.join("store");
         make_private(&dir).map_err(|source| StoreError::Io { path: dir.clone(), source })?;
-        let database = Arc::new(Database::new(open_any(&dir, cache_bytes)?, &dir));
+        let database = Arc::new(Database::new(open_or_copy(&dir, cache_bytes)?, &dir));
         let segment_file = transfers::SegmentFile::open(&dir)?;
         let [
             lists,
@@ -142,7 +142,7 @@ impl Store {
             segment_file,
             labels,
             looks,
-            look_log: Mutex::default(),
+            check_log: Mutex::default(),
             dir,
             cache_bytes,
             acknowledged: AtomicU64::new(0),
@@ -151,23 +151,23 @@ impl Store {
             failure: Mutex::default(),
             openings: AtomicU64::new(1),
             log: RwLock::default(),
-            unpacked: Mutex::default(),
+            segment_cache: Mutex::default(),
             label_writer: Mutex::default(),
             pins: backup::Pins::default(),
         };
         let recovered = store.recover_all().and_then(|()| store.sync_places(data_dir));
         if let Err(error) = recovered {
-            if store.database.instead().is_some() || !error.is_about_room() {
+            if store.database.fallback_reason().is_some() || !error.is_out_of_space() {
                 return Err(error);
             }
-            let copy = || copy_instead(&store.dir, cache_bytes, error);
+            let copy = || open_fallback(&store.dir, cache_bytes, error);
             store.database.replace(copy)?;
             store.recover_all()?;
         }
         Ok(store)
     }
 
-    /// Makes the names of the store's directories durable.
+    /// Makes the directory entries of the store durable.
     fn sync_places(&self, data_dir: &Path) -> Result<(), StoreError> {
         for made in [&*self.dir, data_dir] {
             let synced = File::open(made).and_then(|dir| dir.sync_all());
@@ -176,23 +176,23 @@ impl Store {
         Ok(())
     }
 
-    /// Refuses a database that is behind what was acknowledged, removes what changes left that did
-    /// not end, and reads what is kept in memory.
+    /// Fails if the database is behind `heads`. Removes leftovers of unfinished changes, and loads
+    /// what is kept in memory.
     fn recover_all(&self) -> Result<(), StoreError> {
         self.check_heads(heads::read(&self.dir)?.as_ref())?;
         self.recover()?;
         self.recover_transfers()?;
         self.recover_labels()?;
-        self.recover_looks()
+        self.recover_checks()
     }
 
-    /// How often the database was opened: what was read from it before the last time may not be
-    /// what it holds.
+    /// Returns how often the database was opened. Data read before the last opening may be
+    /// outdated.
     pub fn openings(&self) -> u64 {
         self.openings.load(Ordering::Acquire)
     }
 
-    /// Opens the store anew if it refuses changes and there is room. Blocks; readers wait while the
+    /// Reopens the store if it refuses changes and there is space. Blocks; readers wait while the
     /// database is closed.
     pub fn reopen(&self) -> Result<Reopening, StoreError> {
         if self.refusal().is_none() {
@@ -201,19 +201,19 @@ impl Store {
         let _labels = self.label_writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut writer = self.lock();
         let is_busy = self.pins.are_held();
-        if is_busy || self.misplaced().is_some() || files::look_for_room(&self.dir, true).is_err() {
+        if is_busy || self.misplaced().is_some() || files::check_space(&self.dir, true).is_err() {
             return Ok(Reopening::NotYet);
         }
-        let opened = self.database.replace(|| open_own(&self.dir, self.cache_bytes, TRIES_ANEW));
+        let opened = self.database.replace(|| open_own(&self.dir, self.cache_bytes, REOPEN_TRIES));
         if let Err(error) = opened {
-            // What can be read goes on being read.
+            // Reading continues.
             self.fail(error.to_string());
-            self.database.replace(|| copy_instead(&self.dir, self.cache_bytes, error))?;
+            self.database.replace(|| open_fallback(&self.dir, self.cache_bytes, error))?;
             self.recover_all()?;
             return Ok(Reopening::NotYet);
         }
         self.segment_file.open_again()?;
-        self.unpacked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.segment_cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.recover_all().inspect_err(|error| self.fail(error.to_string()))?;
         *writer = Writer::default();
         *self.failure() = None;
@@ -221,18 +221,18 @@ impl Store {
         Ok(Reopening::Done)
     }
 
-    /// Why changes are refused; `None` where they are taken. While a change is being written they
-    /// are.
+    /// Returns why changes are refused, if they are. While a change is being written they are
+    /// accepted.
     pub fn refusal(&self) -> Option<StoreError> {
         self.unusable().or_else(|| self.is_broken().then_some(StoreError::Broken))
     }
 
-    /// Why the files that are open cannot be written to, if they cannot.
+    /// Returns why the open files cannot be written to, if so.
     pub(super) fn unusable(&self) -> Option<StoreError> {
         if let Some(path) = self.misplaced() {
             return Some(StoreError::Removed { path });
         }
-        let why = self.database.instead()?;
+        let why = self.database.fallback_reason()?;
         Some(StoreError::ReadOnly { dir: self.dir.clone(), why })
     }
 
@@ -246,12 +246,12 @@ impl Store {
             }
     }
 
-    /// Why the write failed after which changes are refused; `None` where that is not known.
+    /// Returns the write error after which changes are refused, if known.
     pub fn failed_write(&self) -> Option<String> {
         self.failure().clone()
     }
 
-    /// A file of the store that is no longer where it was opened: removed, moved or replaced.
+    /// Returns a file of the store that was removed, moved or replaced since it was opened.
     fn misplaced(&self) -> Option<PathBuf> {
         let db = self.dir.join("db");
         let is_in_place = self.database.with(|open| files::is_in_place(&db, &open.file));
@@ -261,10 +261,10 @@ impl Store {
         if !self.segment_file.is_in_place() {
             return Some(self.dir.join("segments"));
         }
-        // Replaced at every change, and so never the same file for long; a copy writes none.
+        // Replaced at every change, so never the same file; a copy writes none.
         let heads = heads::path(&self.dir);
         let found = std::fs::metadata(&heads).map_err(|error| error.kind());
         let is_gone = found.is_err_and(|kind| kind == io::ErrorKind::NotFound);
-        (is_gone && self.database.instead().is_none()).then_some(heads)
+        (is_gone && self.database.fallback_reason().is_none()).then_some(heads)
     }
 }

@@ -1,24 +1,19 @@
-//! Labels and small segments: in pieces without a checksum of their own, under one fast checksum
-//! that somebody else keeps. Knows no tree's meaning.
+//! Stores labels and small segments in pieces under one fast checksum, which the caller keeps.
 //!
-//! The checksum is XXH3 in 64 bits (8 to 30 GB a second here), which tells damage of every kind
-//! but not forgery; SHA-256, as lists have it, is 0.2 to 1.5 GB a second, and labels and
-//! transfers are read back by the gigabyte at every start. Whoever can forge a value in the
-//! database can also seal it anew.
+//! The checksum is XXH3 in 64 bits. It detects damage but not forgery, and is an order of magnitude
+//! faster than SHA-256, which lists use: labels and transfers are read back by the gigabyte at
+//! every start. An attacker who can change a value in the database can also seal it again.
 //!
-//! Pieces are of 6 KiB. Measured with 2,000 segments of 140 KB, synced every 64: pieces of 4 KiB
-//! took 1.26 ms a segment and 1.83 bytes of file a byte, of 7 KiB 1.05 ms and 1.65, of 6 KiB 1.87
-//! bytes; in a database of its own with log segments of 4 or 8 MiB, pieces of 35 or 100 KB took
-//! 0.91 to 0.95 ms and 1.85. sled cuts a leaf at more than 16 values however large they are, and
-//! writes a leaf anew after ten changes, so that larger pieces gain little; 19 values (a leaf that
-//! took in a small neighbour) of 6 KiB are 117 KB, below the 128 KiB beyond which sled makes a
-//! file of its own.
+//! Pieces have 6 KiB (docs/benchmarks.md has the measurements). sled splits a leaf at more than 16
+//! values whatever their size, and rewrites a leaf after ten changes, so larger pieces gain little.
+//! 19 values (a leaf that absorbed a small neighbour) of 6 KiB are 117 KB, below the 128 KiB beyond
+//! which sled makes a separate file.
 
 use twox_hash::XxHash3_64;
 
 use super::{StoreError, Tree, value};
 
-/// The most bytes of a piece.
+/// The maximum size of a piece in bytes.
 pub(super) const PIECE: usize = 6 * 1024;
 
 /// The checksum of a value under `key`.

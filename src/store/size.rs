@@ -1,4 +1,4 @@
-//! What the store weighs on disk. Reads no value.
+//! The size of the store on disk.
 
 use std::fs;
 use std::io;
@@ -7,15 +7,14 @@ use std::path::Path;
 use super::{Store, StoreError};
 
 impl Store {
-    /// The bytes of all files below the store's directory.
+    /// Returns the bytes of all files below the store's directory.
     pub fn size(&self) -> Result<u64, StoreError> {
         let path = self.dir.clone();
         size_below(&self.dir).map_err(|source| StoreError::Io { path, source })
     }
 }
 
-/// Files that are gone when they are looked at, as the database's own are from time to time, count
-/// nothing.
+/// Ignores files that vanish meanwhile, as the database's own do from time to time.
 fn size_below(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     let mut folders = vec![dir.to_owned()];

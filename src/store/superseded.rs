@@ -1,14 +1,15 @@
-//! What each version superseded: the rows and parties that it replaced, so that the version before can
-//! be put together again exactly. Says nothing of what they mean.
+//! Stores the rows and parties that each version replaced, so that the previous version can be
+//! restored exactly.
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `superseded` | version (8), `h`, 0 (4) | the list, the version before, and how many chunks follow |
+//! | `superseded` | version (8), `h`, 0 (4) | the list, the version before, and how many chunks
+//! follow |
 //! | | version (8), `p` or `r`, chunk (4) | 1,000 parties or rows |
 //!
-//! They are written with the version that supersedes them and kept for ever. The first version of a
-//! list superseded nothing; versions that programs of schema 5 and older wrote have none, and nothing
-//! before them can be put together.
+//! They are written with the version that supersedes them and kept permanently. The first version
+//! of a list superseded nothing. Versions of schema 5 and older have none, and nothing before them
+//! can be restored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,33 +21,33 @@ use super::lists::{PARTIES, ROWS, chunk_key, decode_version, version_key};
 use super::{Store, StoreError, value};
 use crate::domain::list::{ListCheck, ListId, ListState, ListVersion, Party, Row, RowKey};
 
-/// Parties or rows under one key.
+/// Parties or rows per key.
 const CHUNK: usize = 1000;
 
 const TREE: &str = "superseded";
 
 const HEAD: u8 = b'h';
 
-/// What stands first of a version.
+/// The first value of a version.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Head {
     pub list: ListId,
-    /// The version that was superseded.
+    /// The superseded version.
     pub previous: u64,
     pub parties: u32,
     pub rows: u32,
 }
 
-/// What a version made other.
+/// An item that a version changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(super) enum Superseded<T: Keyed> {
     Was(T),
-    /// It was not there before.
-    WasNot(T::Key),
+    /// It did not exist before.
+    Absent(T::Key),
 }
 
-/// What has a key by which a version is sorted.
+/// An item with the key by which a version is sorted.
 pub(super) trait Keyed: Clone + PartialEq + Serialize + DeserializeOwned {
     type Key: Clone + Ord + Serialize + DeserializeOwned;
 
@@ -69,21 +70,21 @@ impl Keyed for Party {
     }
 }
 
-/// A list as it stood at an older version, as far as it can be put together.
+/// A list at an older version, if it can be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PastState {
-    /// As it stood. What is known of looks at its source is not part of a version: the check is empty,
-    /// and so is the baseline.
-    Kept(Box<ListState>),
+    /// The list at that version. Checks of its source are not part of a version: the check is
+    /// empty, and so is the baseline.
+    Found(Box<ListState>),
     /// The list never had that version.
     NoSuchVersion,
-    /// This later version was written by a program that did not keep what it superseded.
-    NotKeptBy(u64),
+    /// This later version was written by a program that did not record superseded rows.
+    NotRecordedBy(u64),
 }
 
 impl Store {
-    /// Writes what `state` makes other in the version before it, if there is one. The writer's lock
-    /// is held, and the pointer names the version before.
+    /// Writes what `state` changes in the previous version, if any. The caller holds the writer's
+    /// lock, and the pointer names the previous version.
     pub(super) fn write_superseded(&self, state: &ListState) -> Result<(), StoreError> {
         let ListVersion { id, version, .. } = &state.version;
         let Some(pointer) = self.pointer(id)? else { return Ok(()) };
@@ -96,7 +97,7 @@ impl Store {
         value::write(&self.superseded, &key(*version, HEAD, 0), &value::encode(&head)?)
     }
 
-    /// Holds what stands, chunk by chunk, against what comes; how many chunks of differences came of it.
+    /// Compares the stored chunks with the new items. Returns the number of chunks of differences.
     fn write_part<T: Keyed>(
         &self,
         id: &ListId,
@@ -119,7 +120,7 @@ impl Store {
         value::scan(&self.rows, "rows", &from, &to, |key, bytes| {
             for old in value::decode::<Vec<T>>("rows", key, bytes)? {
                 while let Some(added) = new.next_if(|new| new.key() < old.key()) {
-                    differences.push(Superseded::WasNot(added.key().clone()));
+                    differences.push(Superseded::Absent(added.key().clone()));
                 }
                 let same = new.next_if(|new| new.key() == old.key());
                 if same.is_none_or(|new| *new != old) {
@@ -129,12 +130,12 @@ impl Store {
             flush(&mut differences, &mut written, CHUNK)?;
             Ok(true)
         })?;
-        differences.extend(new.map(|added| Superseded::WasNot(added.key().clone())));
+        differences.extend(new.map(|added| Superseded::Absent(added.key().clone())));
         flush(&mut differences, &mut written, 0)?;
         Ok(written)
     }
 
-    /// A list as it stood at `version`. Blocks; the writer waits while the version in force is read.
+    /// Returns a list at `version`. Blocks; the writer waits while the current version is read.
     pub fn state_at(&self, id: &ListId, version: u64) -> Result<PastState, StoreError> {
         let writer = self.lock();
         let Some(pointer) = self.pointer(id)? else { return Ok(PastState::NoSuchVersion) };
@@ -151,19 +152,19 @@ impl Store {
         let header = decode_version(&key, &header)?;
         let parties = self.read_chunks(id, pointer.version, PARTIES, pointer.parties)?;
         let rows = self.read_chunks(id, pointer.version, ROWS, pointer.rows)?;
-        // The rest is never changed once it is written.
+        // The rest never changes once written.
         drop(writer);
         let (mut parties_then, mut rows_then) = (BTreeMap::new(), BTreeMap::new());
         for later in later.into_iter().rev() {
-            let Some(head) = self.head(later)? else { return Ok(PastState::NotKeptBy(later)) };
+            let Some(head) = self.head(later)? else { return Ok(PastState::NotRecordedBy(later)) };
             self.collect_superseded(later, PARTIES, head.parties, &mut parties_then)?;
             self.collect_superseded(later, ROWS, head.rows, &mut rows_then)?;
         }
-        Ok(PastState::Kept(Box::new(ListState {
+        Ok(PastState::Found(Box::new(ListState {
             version: header,
             check: ListCheck::default(),
-            parties: Arc::new(as_before(parties, parties_then)),
-            rows: Arc::new(as_before(rows, rows_then)),
+            parties: Arc::new(restore_items(parties, parties_then)),
+            rows: Arc::new(restore_items(rows, rows_then)),
             baseline: Arc::default(),
         })))
     }
@@ -174,7 +175,7 @@ impl Store {
         stored.map(|stored| value::decode(TREE, &key, &stored)).transpose()
     }
 
-    /// Adds what a version superseded, in the place of what later ones did.
+    /// Adds the items that a version superseded, overriding those of later versions.
     fn collect_superseded<T: Keyed>(
         &self,
         version: u64,
@@ -189,16 +190,17 @@ impl Store {
             for item in value::decode::<Vec<Superseded<T>>>(TREE, &key, &stored)? {
                 match item {
                     Superseded::Was(item) => found.insert(item.key().clone(), Some(item)),
-                    Superseded::WasNot(key) => found.insert(key, None),
+                    Superseded::Absent(key) => found.insert(key, None),
                 };
             }
         }
         Ok(())
     }
 
-    /// Removes what versions above `last` superseded, which never came in force; how many values.
+    /// Removes superseded items of versions above `last`, which never came into force. Returns the
+    /// number of values.
     pub(super) fn remove_superseded_above(&self, last: u64) -> Result<u64, StoreError> {
-        let doing = "removing what an unfinished publication left";
+        let doing = "removing values of an unfinished publication";
         let mut removed = 0;
         for key in self.superseded.range((last + 1).to_be_bytes()..).keys() {
             let key = key.map_err(StoreError::engine(doing))?;
@@ -209,8 +211,8 @@ impl Store {
     }
 }
 
-/// `items`, which are sorted by key, with those of `then` as they were.
-fn as_before<T: Keyed>(items: Vec<T>, then: BTreeMap<T::Key, Option<T>>) -> Vec<T> {
+/// Returns `items`, sorted by key, with those of `then` restored.
+fn restore_items<T: Keyed>(items: Vec<T>, then: BTreeMap<T::Key, Option<T>>) -> Vec<T> {
     let mut past = Vec::with_capacity(items.len());
     let mut then = then.into_iter().peekable();
     for item in items {
@@ -230,17 +232,17 @@ fn key(version: u64, part: u8, chunk: u32) -> Vec<u8> {
     [&version.to_be_bytes()[..], &[part], &chunk.to_be_bytes()].concat()
 }
 
-/// What is still to come of a version, as its values are verified in their order.
+/// The values still expected of a version during verification.
 #[derive(Debug)]
 pub(super) struct Expected {
     version: u64,
-    /// The keys of chunks that have not come, the next at the end.
+    /// The keys of missing chunks, the next one last.
     chunks: Vec<Vec<u8>>,
 }
 
 impl Expected {
-    /// Takes the next value: a head, of a version of `numbers`, after all chunks of the one before, or
-    /// the chunk that must come.
+    /// Checks the next value: the head of a version of `numbers` after all chunks of the previous
+    /// one, or the expected chunk.
     pub fn take(
         expected: &mut Option<Self>,
         at: &[u8],
@@ -250,7 +252,7 @@ impl Expected {
         let corrupt = |what: &str| Err(value::corrupt(TREE, at, what));
         let split = at.split_first_chunk::<8>().filter(|(_, rest)| rest.len() == 5);
         let Some((version, part)) = split.map(|(version, rest)| (version, rest[0])) else {
-            return corrupt("the key has another form");
+            return corrupt("the key is malformed");
         };
         if part == HEAD {
             let whole = Self::end(expected);
@@ -275,7 +277,7 @@ impl Expected {
         }
     }
 
-    /// That nothing of the last version is missing.
+    /// Fails if a value of the last version is missing.
     pub fn end(expected: &mut Option<Self>) -> Result<(), StoreError> {
         match expected.take() {
             Some(Self { version, chunks }) if !chunks.is_empty() => {

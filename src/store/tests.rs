@@ -80,7 +80,7 @@ pub(super) fn open(dir: &Path) -> Store {
 
 pub(super) fn publish(store: &Store, list: &str, version: u64, rows: usize) -> ListState {
     let (state, changes) = state(list, version, rows);
-    store.publish(&state, Changes::Made(&changes)).unwrap();
+    store.publish(&state, Changes::Publication(&changes)).unwrap();
     state
 }
 
@@ -129,7 +129,7 @@ fn what_is_out_of_order_or_unknown_is_refused_and_breaks_nothing() {
     publish(&store, "a", 1, 1);
     for version in [0, 1, 3] {
         let (state, changes) = state("a", version, 1);
-        let error = store.publish(&state, Changes::Made(&changes)).unwrap_err().to_string();
+        let error = store.publish(&state, Changes::Publication(&changes)).unwrap_err().to_string();
         assert_eq!(error, format!("version {version} cannot be published: the next is 2"));
     }
     let error = store.record_check(&id("b"), &ListCheck::default()).unwrap_err();
@@ -147,7 +147,10 @@ fn a_failed_write_is_the_last_until_reopening() {
     let failed = store.write(|| Ok(()), |()| Err::<(), _>(StoreError::Name(0)));
     assert!(failed.is_err());
     let (state, changes) = state("a", 1, 1);
-    assert!(matches!(store.publish(&state, Changes::Made(&changes)), Err(StoreError::Broken)));
+    assert!(matches!(
+        store.publish(&state, Changes::Publication(&changes)),
+        Err(StoreError::Broken)
+    ));
     drop(store);
     publish(&open(dir.path()), "a", 1, 1);
 }
@@ -198,7 +201,7 @@ fn changes_come_in_order_and_by_page() {
 /// Opens the database of a closed store as it is: patiently, for another test may have started a
 /// child process, which holds the lock until it has begun.
 pub(super) fn raw(dir: &Path) -> sled::Db {
-    open_patiently(&dir.join("store"), DEFAULT_CACHE, files::TRIES).unwrap()
+    open_with_retry(&dir.join("store"), DEFAULT_CACHE, files::TRIES).unwrap()
 }
 
 fn bytes_of(state: &[ListState]) -> Vec<[u8; 32]> {
@@ -224,7 +227,7 @@ fn a_damaged_value_is_named() {
         format!("tree rows, key b{}{part}\\x00\\x00\\x00\\x{n:02x}: ", "\\x00".repeat(8) + "\\x01")
     };
     let damaged = "the stored value is damaged: ";
-    let sum = "its checksum does not fit";
+    let sum = "its checksum is wrong";
     let table: [(&str, Vec<u8>, Damage, String); 8] = [
         ("rows", piece(b'r', 1, 3), flip, format!("{}{damaged}{sum}", chunk('r', 1))),
         ("rows", piece(b'r', 1, 3), lose, format!("{}{damaged}{sum}", chunk('r', 1))),
@@ -280,7 +283,7 @@ fn what_never_came_in_force_is_removed_on_opening() {
         let (state, changes) = state(list, 2, 1200);
         let whole = store.write_chunks(&state.version.id, 2, b'r', &state.rows).unwrap();
         assert_eq!(whole, 2);
-        store.write_changes(&state.version.id, 2, Changes::Made(&changes)).unwrap();
+        store.write_changes(&state.version.id, 2, Changes::Publication(&changes)).unwrap();
         let header = value::encode(&state.version).unwrap();
         let key = [state.version.id.as_str().as_bytes(), &[0], &2_u64.to_be_bytes()].concat();
         value::write(&store.versions, &key, &header).unwrap();
@@ -379,7 +382,7 @@ fn a_big_list_is_kept_whole() {
     let (state, changes) = state("big", 1, 500_000);
     let store = open(dir.path());
     let start = std::time::Instant::now();
-    store.publish(&state, Changes::Made(&changes)).unwrap();
+    store.publish(&state, Changes::Publication(&changes)).unwrap();
     eprintln!("500,000 rows published in {:?}", start.elapsed());
     let second = std::time::Instant::now();
     publish(&store, "big", 2, 1);
@@ -414,7 +417,7 @@ fn a_baseline_is_read_back_and_made_of_the_history_where_there_is_none() {
     let marks = |store: &Store| store.list(&id("a")).unwrap().unwrap().baseline.marks.clone();
     let store = open(dir.path());
     let (first, changes) = state("a", 1, 3000);
-    store.publish(&first, Changes::Made(&changes)).unwrap();
+    store.publish(&first, Changes::Publication(&changes)).unwrap();
     // As a program of schema 3 would have left it: no baseline beside the rows.
     remove_baseline(&store, 1);
     let made = marks(&store);
@@ -424,11 +427,11 @@ fn a_baseline_is_read_back_and_made_of_the_history_where_there_is_none() {
     let spans = (0..2500).map(|row| RowSpan { row, since: 2, gone: 0 }).collect();
     let baseline = Baseline { marks: made, spans };
     second.baseline = Arc::new(baseline.clone());
-    store.publish(&second, Changes::Made(&changes)).unwrap();
+    store.publish(&second, Changes::Publication(&changes)).unwrap();
     drop(store);
     let store = open(dir.path());
     assert_eq!(*store.list(&id("a")).unwrap().unwrap().baseline, baseline);
-    assert!(store.verify(&|_: Named<'_>| Ok(())).unwrap().is_whole());
+    assert!(store.verify(&|_: OpaqueRecord<'_>| Ok(())).unwrap().is_whole());
 
     // Spans that are lost are noticed.
     let key = super::lists::chunk_key(&id("a"), 2, super::baseline::BASELINE, 2);

@@ -57,27 +57,26 @@ pub use self::change::{Append, Replaced};
 pub(super) use self::file::SegmentFile;
 pub use self::head::Tops;
 pub(super) use self::log::{GARBAGE, Log, Segment};
-pub(super) use self::read::Unpacked;
+pub(super) use self::read::SegmentCache;
 pub(super) use self::recover::Directory;
 pub use self::retract::Retract;
 
-/// The most chains with transfers.
+/// The maximum number of chains with transfers.
 pub(super) const MAX_CHAINS: usize = 256;
 
-/// The most rows: their numbers fit 32 bits in memory.
+/// The maximum number of rows: their numbers fit 32 bits in memory.
 pub(super) const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 
-/// Rows of a whole segment. What is left over at the end of a change and is less than half makes
-/// a small one.
+/// Rows of a whole segment. A remainder of less than half makes a small one.
 pub(super) const SEGMENT: usize = 4096;
 
-/// The most bytes of a segment's rows, roughly.
+/// The approximate maximum of bytes of a segment's rows.
 const SEGMENT_BYTES: usize = 1024 * 1024;
 
 /// The longest reason for a retraction, in bytes.
 const MAX_REASON: usize = 1024;
 
-/// What the rows of a chain are ordered by.
+/// The order of the rows of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clock {
     /// Rows with a position: their heights.
@@ -87,9 +86,9 @@ pub enum Clock {
 }
 
 impl Store {
-    /// Stores rows after those that are there, with all that changes beside them. When this returns all
-    /// of it is durable; if it fails, all or nothing is there on the next opening. Gives the number of
-    /// the first row. Rows must have been checked ([`Transfer::check`]).
+    /// Appends rows, with all related changes, durably. After a failure everything or nothing is
+    /// present on the next opening. Returns the number of the first row. The rows must be valid
+    /// ([`Transfer::check`]).
     pub fn append_transfers(&self, append: &Append<'_>) -> Result<u64, StoreError> {
         let check = || self.plan(append);
         let (first_row, superseded) = self.write(check, |change| match change {
@@ -103,7 +102,7 @@ impl Store {
         Ok(first_row)
     }
 
-    /// Takes rows of a chain back, durably; gives how many no longer count.
+    /// Retracts rows of a chain, durably. Returns the number of rows that no longer count.
     pub fn retract_transfers(
         &self,
         retract: &Retract<'_>,
@@ -128,14 +127,14 @@ impl Store {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far the stored transfers are.
+    /// Returns the number of changes and rows.
     pub(super) fn ledger(&self) -> Result<Ledger, StoreError> {
         let stored = value::read(&self.transfers, "transfers", log::LEDGER)?;
         let read = |bytes: Vec<u8>| value::decode("transfers", log::LEDGER, &bytes);
         stored.map_or_else(|| Ok(Ledger::default()), read)
     }
 
-    /// Makes a change durable and current; gives the numbers of segments that it superseded.
+    /// Makes a change durable and current. Returns the numbers of superseded segments.
     fn commit(
         &self,
         rows: &[Transfer],
@@ -215,7 +214,7 @@ impl Store {
             value::remove_in(tree, &mut batch, &numbered(log::HEADER, segment.first_row))?;
             value::replace(tree, &mut batch, &numbered(log::GARBAGE, segment.id), &[])?;
         }
-        // After the removals: the first of them may take the place of one that goes.
+        // After the removals, because the first header may reuse a removed key.
         for (first_row, header) in headers {
             let key = numbered(log::HEADER, *first_row);
             value::replace(tree, &mut batch, &key, &value::encode(header)?)?;
@@ -248,7 +247,7 @@ impl Store {
         Ok(batch)
     }
 
-    /// Removes the pieces of superseded segments. What fails is done on the next opening.
+    /// Removes the pieces of superseded segments. On failure the next opening removes them.
     fn remove_segments(&self, ids: &[u64]) {
         if ids.is_empty() {
             return;
@@ -266,13 +265,13 @@ impl Store {
             Ok(())
         };
         if let Err(error) = self.write(|| Ok(()), removal) {
-            tracing::warn!(%error, "superseded segments were not removed");
+            tracing::warn!(%error, "superseded segments not removed");
         }
     }
 }
 
-/// The small segments at the end, if the new rows complete them; else none. Of what is then written
-/// anew only the last part can be small again.
+/// Returns the small segments at the end if the new rows complete them, otherwise none. Of the
+/// rewritten rows only the last part can be small again.
 fn small_end(log: &Log, rows: &[Transfer]) -> Vec<Segment> {
     let small = log.segments.iter().rev();
     let small = small.take_while(|segment| segment.place.is_none());
@@ -285,12 +284,12 @@ fn small_end(log: &Log, rows: &[Transfer]) -> Vec<Segment> {
     if complete && !rows.is_empty() { small } else { Vec::new() }
 }
 
-/// Whether a segment is written anew with what follows it.
+/// Returns true if a segment is rewritten with the rows that follow it.
 fn is_small(rows: usize, weight: usize) -> bool {
     rows < SEGMENT / 2 && weight < SEGMENT_BYTES / 2
 }
 
-/// The rows by segment: about [`SEGMENT`] each, fewer where they are large.
+/// Splits rows into segments: about [`SEGMENT`] each, fewer if they are large.
 fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Transfer]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
@@ -306,7 +305,7 @@ fn parts<'a, 'b>(rows: &'b [&'a Transfer]) -> impl Iterator<Item = &'b [&'a Tran
     })
 }
 
-/// About how many bytes a row takes.
+/// Estimates the bytes of a row.
 fn weight_of(row: &Transfer) -> usize {
     match &row.movement {
         Movement::Account(_) => 100,

@@ -1,4 +1,4 @@
-//! Values with a checksum, whole or in pieces. Knows no tree's meaning.
+//! Values with a checksum, whole or in pieces.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::{StoreError, Tree};
 
-/// The most bytes of a value under one key. Sixteen of them, which is a leaf of sled's, stay well
-/// below the 128 KiB beyond which sled makes a file of its own.
+/// The maximum bytes of a value per key. Sixteen of them, a leaf of sled's, stay well below the 128
+/// KiB beyond which sled makes a separate file.
 const PIECE: usize = 4096;
 
 const CHECKSUM: usize = 8;
@@ -15,7 +15,7 @@ const CHECKSUM: usize = 8;
 /// Bytes of a value's piece number at the end of its key.
 pub(super) const NUMBER: usize = 4;
 
-/// The value's checksum and itself, as stored under `key`.
+/// Prepends the checksum to a value stored under `key`.
 pub(super) fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(CHECKSUM + bytes.len());
     sealed.extend_from_slice(&checksum(key, bytes));
@@ -23,7 +23,7 @@ pub(super) fn seal(key: &[u8], bytes: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// The value that was sealed for `key`.
+/// Verifies the checksum of a value stored under `key` and removes it.
 pub(super) fn unseal<'a>(
     tree: &'static str,
     key: &[u8],
@@ -33,7 +33,7 @@ pub(super) fn unseal<'a>(
         return Err(corrupt(tree, key, "it is shorter than its checksum"));
     };
     if *found != checksum(key, bytes) {
-        return Err(corrupt(tree, key, "its checksum does not fit"));
+        return Err(corrupt(tree, key, "its checksum is wrong"));
     }
     Ok(bytes)
 }
@@ -42,7 +42,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_stdvec(value).map_err(StoreError::Encode)
 }
 
-/// What the stored form says.
+/// Decodes a stored value.
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &'static str,
     key: &[u8],
@@ -67,8 +67,7 @@ pub(super) fn write(tree: &Tree, key: &[u8], bytes: &[u8]) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Adds to `batch` what puts a value in pieces in the place of the one under `key`, if there is
-/// one.
+/// Adds to `batch` the replacement of the value in pieces under `key`, if any.
 pub(super) fn replace(
     tree: &Tree,
     batch: &mut sled::Batch,
@@ -82,7 +81,7 @@ pub(super) fn replace(
     Ok(())
 }
 
-/// Adds to `batch` what removes the value in pieces under `key`.
+/// Adds to `batch` the removal of the value in pieces under `key`.
 pub(super) fn remove_in(
     tree: &Tree,
     batch: &mut sled::Batch,
@@ -114,8 +113,8 @@ pub(super) fn read(
     Ok(found)
 }
 
-/// Hands the key and bytes of each value in pieces between `from` and `to` (keys of pieces, both
-/// inclusive) to `each`, in order, until that says `false`.
+/// Calls `each` with the key and bytes of each value in pieces between `from` and `to` (keys of
+/// pieces, both inclusive), in order, until it returns `false`.
 pub(super) fn scan(
     tree: &Tree,
     name: &'static str,
@@ -156,7 +155,7 @@ pub(super) fn remove(tree: &Tree, prefix: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The error that names a damaged value.
+/// Creates the error for a damaged value.
 pub(super) fn corrupt(tree: &'static str, key: &[u8], what: impl ToString) -> StoreError {
     StoreError::Corrupt { tree, key: key.escape_ascii().to_string(), what: what.to_string() }
 }

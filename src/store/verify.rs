@@ -1,6 +1,5 @@
-//! Whether what is stored is whole: every value's checksum, what points where, and that counts and
-//! digests are those of what is there; of an open store, or of a backup as it is read. Repairs
-//! nothing.
+//! Verifies an open store, or a backup while it is read: checksums, references, counts and digests.
+//! Repairs nothing.
 
 mod contents;
 #[cfg(test)]
@@ -16,64 +15,64 @@ use super::backup::{BackupError, Frame, Header, Reader, Size, TREES};
 use super::heads::{self, Heads};
 use super::{SCHEMA, SCHEMA_KEY, Store, StoreError, value};
 
-/// How many problems are told; of more only their number.
+/// The maximum number of reported problems; further ones are only counted.
 const MAX_PROBLEMS: usize = 100;
 
-/// The longest value put together of its pieces, in bytes: what is kept of a list file in all.
+/// The longest value assembled from pieces, in bytes: the maximum kept of a list file.
 const MAX_ASSEMBLED: usize = 512 << 20;
 
 /// The longest file of heads, in bytes.
 const MAX_HEADS: usize = 64 << 20;
 
-/// How much of the file of segments is read at once, in bytes.
+/// Bytes of the file of segments read at once.
 const PART: usize = 256 << 10;
 
 /// A value whose form the store does not know.
 #[derive(Clone, Copy, Debug)]
-pub enum Named<'a> {
-    /// What is kept under a snapshot's name.
+pub enum OpaqueRecord<'a> {
+    /// The bytes of a snapshot, by its id.
     Snapshot(&'a str, &'a [u8]),
-    /// What is kept under a policy's version.
+    /// The file of a policy, by its version.
     Policy(&'a str, &'a [u8]),
 }
 
-/// Says what is wrong with a value whose form the store does not know.
-pub type Judge<'a> = &'a dyn Fn(Named<'_>) -> Result<(), String>;
+/// Checks a value whose form the store does not know; fails with the problem.
+pub type RecordCheck<'a> = &'a dyn Fn(OpaqueRecord<'_>) -> Result<(), String>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// What a backup says of itself; none for a store.
+    /// The header of a backup; none for a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Header>,
-    /// What a backup comes to; none for a store.
+    /// The size of a backup; none for a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
     pub lists: u64,
-    /// Their versions, of all times.
+    /// All versions ever.
     pub versions: u64,
-    /// Parties of the versions in force.
+    /// Parties of the current versions.
     pub parties: u64,
-    /// Rows of the versions in force.
+    /// Rows of the current versions.
     pub rows: u64,
-    /// Changes of listings, of all times.
+    /// All changes of listings ever.
     pub changes: u64,
     pub snapshots: u64,
     pub policies: u64,
-    /// Looks at the sources of lists.
+    /// Checks of list sources.
     pub looks: u64,
     /// Chains with transfers or declared blocks.
     pub chains: u64,
-    /// Transfers, those that were taken back among them.
+    /// Transfers, including retracted ones.
     pub transfers: u64,
     pub segments: u64,
-    /// Times that transfers were taken back.
+    /// Number of retractions.
     pub retractions: u64,
     /// Bytes of labels; none for a backup, which has no labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_bytes: Option<u64>,
-    /// What is wrong, at most a hundred.
+    /// The problems, at most a hundred.
     pub problems: Vec<String>,
-    /// How many problems more there are.
+    /// The number of further problems.
     pub further_problems: u64,
 }
 
@@ -83,30 +82,31 @@ impl Verified {
     }
 
     fn problem(&mut self, what: impl ToString) {
-        match self.problems.len() < MAX_PROBLEMS {
-            true => self.problems.push(what.to_string()),
-            false => self.further_problems += 1,
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(what.to_string())
+        } else {
+            self.further_problems += 1
         }
     }
 }
 
-/// A value of which not all pieces have come.
+/// A value being assembled from pieces.
 #[derive(Debug, Default)]
 struct Pieces {
     key: Vec<u8>,
     bytes: Vec<u8>,
 }
 
-/// Takes everything that is stored, in the order of [`TREES`], then the file of segments.
+/// Verifies stored values in the order of [`TREES`], then the file of segments.
 pub(super) struct Verifier<'a> {
     found: Verified,
     contents: Contents,
-    judge: Judge<'a>,
-    /// Those of the backup, or all.
+    judge: RecordCheck<'a>,
+    /// The trees of the backup, or all.
     trees: Vec<&'static str>,
-    /// The place of the tree that came last among all.
+    /// The index of the last tree among all.
     tree: usize,
-    /// The value that is being put together.
+    /// The value being assembled.
     open: Option<Pieces>,
     schema: u32,
     seen_schema: bool,
@@ -114,7 +114,7 @@ pub(super) struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    fn new(schema: u32, trees: Vec<&'static str>, judge: Judge<'a>) -> Self {
+    fn new(schema: u32, trees: Vec<&'static str>, judge: RecordCheck<'a>) -> Self {
         Self {
             found: Verified::default(),
             contents: Contents::default(),
@@ -128,8 +128,9 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// For a backup with this header; an error where its trees are not those of a store.
-    pub fn of_backup(header: Header, judge: Judge<'a>) -> Result<Self, BackupError> {
+    /// Creates a verifier of a backup with this header. Fails if its trees are not those of a
+    /// store.
+    pub fn of_backup(header: Header, judge: RecordCheck<'a>) -> Result<Self, BackupError> {
         let mut all = TREES.iter();
         let mut trees = Vec::new();
         for tree in &header.trees {
@@ -144,7 +145,7 @@ impl<'a> Verifier<'a> {
         Ok(verifier)
     }
 
-    /// Takes the next part of a backup.
+    /// Adds the next part of a backup.
     pub fn take(&mut self, frame: &Frame<'_>) {
         match frame {
             Frame::Heads(part) => self.heads_part(part),
@@ -157,7 +158,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// What was found in a backup that ended, and its heads.
+    /// Returns the result for a complete backup, and its heads.
     pub fn end(mut self, size: Size) -> (Verified, Heads) {
         self.found.size = Some(size);
         self.finish()
@@ -169,7 +170,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Takes the next entry: trees in their order, keys in theirs.
+    /// Adds the next entry, by tree and key.
     fn entry(&mut self, tree: &'static str, key: &[u8], value: &[u8]) {
         let place = TREES.iter().position(|known| *known == tree).unwrap_or(self.tree);
         self.advance(place);
@@ -178,7 +179,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Ends the trees before `place`.
+    /// Completes the trees before `place`.
     fn advance(&mut self, place: usize) {
         while self.tree < place {
             self.end_value();
@@ -206,7 +207,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Takes a piece of a value; the value before it is whole where another begins.
+    /// Adds a piece of a value; a piece of another value completes the previous one.
     fn piece(&mut self, tree: &'static str, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let Some((value_key, _)) = key.split_last_chunk::<{ value::NUMBER }>() else {
             return Err(value::corrupt(tree, key, "the key is too short"));
@@ -227,7 +228,7 @@ impl<'a> Verifier<'a> {
         let Some(Pieces { key, bytes }) = self.open.take() else { return };
         let tree = TREES[self.tree];
         let taken = match tree {
-            // Their checksums stand in their headers.
+            // Their checksums are in their headers.
             "segments" => Ok(&*bytes),
             _ => value::unseal(tree, &key, &bytes),
         };
@@ -238,7 +239,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// Takes a part of the file of segments, after all entries.
+    /// Adds a part of the file of segments, after all entries.
     fn segments(&mut self, part: &[u8]) {
         self.advance(TREES.len());
         self.contents.segments(part, &mut self.found);
@@ -264,9 +265,9 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// Reads a backup to its end and checks all of it, restoring nothing. An error is about the file;
-/// what is wrong with what stands in it is in [`Verified::problems`].
-pub fn verify_backup(backup: impl Read, judge: Judge<'_>) -> Result<Verified, BackupError> {
+/// Reads and verifies a backup without restoring it. Fails if the file is damaged; problems of its
+/// content are in [`Verified::problems`].
+pub fn verify_backup(backup: impl Read, judge: RecordCheck<'_>) -> Result<Verified, BackupError> {
     let (mut reader, header) = Reader::new(backup)?;
     let mut verifier = Verifier::of_backup(header, judge)?;
     loop {
@@ -278,8 +279,8 @@ pub fn verify_backup(backup: impl Read, judge: Judge<'_>) -> Result<Verified, Ba
 }
 
 impl Store {
-    /// Reads everything that is stored and checks it. Nothing may be written meanwhile.
-    pub fn verify(&self, judge: Judge<'_>) -> Result<Verified, StoreError> {
+    /// Reads and verifies everything stored. Nothing may be written meanwhile.
+    pub fn verify(&self, judge: RecordCheck<'_>) -> Result<Verified, StoreError> {
         let mut verifier = Verifier::new(SCHEMA, TREES.to_vec(), judge);
         for name in TREES {
             let tree = self.database.tree_named(name)?;
@@ -326,7 +327,7 @@ impl Store {
         Ok(())
     }
 
-    /// Whether nothing was ever stored.
+    /// Returns true if nothing was ever stored.
     pub(super) fn is_empty(&self) -> Result<bool, StoreError> {
         let named = [&self.snapshots, &self.policies].into_iter().any(|tree| !tree.is_empty());
         Ok(!named && self.heads()? == Heads::default())

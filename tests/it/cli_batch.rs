@@ -251,7 +251,7 @@ fn what_would_be_lost_is_refused() {
     let none = "no column \"address\"; it has \"id\", \"addr\", \"addr2\"";
     check(&["--input", &input, "--out", &out, "--overwrite"], none);
     check(&["--input", &input, "--address-column", "x"], "no column \"x\"");
-    check(&["--input", &twice], "the column \"address\" stands twice");
+    check(&["--input", &twice], "the column \"address\" is repeated");
     check(&["--input", &empty], "empty.csv: it is empty: 0 bytes");
     check(&["--input", "/no/such/file"], "cannot be opened");
     check(&["--input", &input, "--out", "a.txt"], "told by its name");

@@ -136,7 +136,7 @@ fn publish_without_end(dir: &Path) {
             fields: Vec::new(),
         };
         let changes: Vec<_> = state.rows.iter().map(added).collect();
-        store.publish(&state, lazaretto::store::Changes::Made(&changes)).unwrap();
+        store.publish(&state, lazaretto::store::Changes::Publication(&changes)).unwrap();
         writeln!(out, "\npublished {version} {}", hex(&state.version.digest)).unwrap();
         let etag = Some(format!("\"{version}\""));
         store.record_check(&id, &ListCheck { etag, ..ListCheck::default() }).unwrap();

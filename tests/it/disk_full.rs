@@ -234,7 +234,7 @@ fn a_full_or_read_only_disk_is_read_and_takes_nothing() {
         assert!(refused.to_string().contains("cannot be written to"), "{refused}");
         let (next, changes) = (publication_of(2), Vec::new());
         assert!(matches!(
-            store.publish(&next, lazaretto::store::Changes::Made(&changes)),
+            store.publish(&next, lazaretto::store::Changes::Publication(&changes)),
             Err(StoreError::ReadOnly { .. })
         ));
         let other = Store::open(disk.path(), CACHE).unwrap_err();
@@ -260,6 +260,6 @@ fn publication_of(version: u64) -> ListState {
 
 fn publish(store: &Store, version: u64) -> ListState {
     let state = publication_of(version);
-    store.publish(&state, lazaretto::store::Changes::Made(&[])).unwrap();
+    store.publish(&state, lazaretto::store::Changes::Publication(&[])).unwrap();
     state
 }

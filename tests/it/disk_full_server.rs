@@ -205,7 +205,7 @@ fn a_start_on_a_full_or_read_only_disk_serves_what_it_has() {
         assert_eq!(server.says(&data, &import).status, 0);
         server.check_answers(&data);
         let log = server.end();
-        assert_eq!(log.matches("read from a private copy").count(), 1, "{log}");
+        assert_eq!(log.matches("serving a private read-only copy").count(), 1, "{log}");
         assert!(run(&data, ["transfers", "heads"]).out.contains("eip155:1"));
     }
 }

@@ -70,7 +70,7 @@ fn start(dir: &Path, publishes: bool) {
     if publishes {
         let version = store.next_version();
         let state = publication(&"test".parse().unwrap(), version, "run");
-        store.publish(&state, lazaretto::store::Changes::Made(&[])).unwrap();
+        store.publish(&state, lazaretto::store::Changes::Publication(&[])).unwrap();
         println!("\npublished {version}");
     }
 }

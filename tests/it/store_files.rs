@@ -34,12 +34,12 @@ fn held(store: &Store) -> Held {
     };
     store.read_rows(0, count).unwrap();
     let changes = store.changes(None, None, usize::MAX - 1).unwrap().changes.len();
-    Held { lists: store.lists().unwrap(), changes, rows, looks: store.looks() }
+    Held { lists: store.lists().unwrap(), changes, rows, looks: store.check_count() }
 }
 
 fn publish(store: &Store, list: &str) {
     let state = publication(&list.parse().unwrap(), store.next_version(), "run");
-    store.publish(&state, lazaretto::store::Changes::Made(&[])).unwrap();
+    store.publish(&state, lazaretto::store::Changes::Publication(&[])).unwrap();
 }
 
 /// A store with lists and transfers that was opened several times, closed; and what it holds.

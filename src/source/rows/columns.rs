@@ -1,30 +1,30 @@
-//! The columns that are looked for in a file of rows, and the values of one row in them.
+//! The wanted columns of a file of rows, and the values of one row.
 
 use super::csv_rows::Span;
 
-/// A column that is looked for.
+/// A wanted column.
 pub struct Column<'a> {
     pub name: &'a str,
-    /// Whether the headings must have it.
+    /// True if the headings must have it.
     pub required: bool,
-    /// Where among the fields of a CSV it stands; `None`: where its name does.
+    /// Its fixed index among the fields of a CSV; `None` finds it by name.
     pub at: Option<usize>,
 }
 
-/// A column that must be there.
+/// A required column.
 pub const fn required(name: &str) -> Column<'_> {
     Column { name, required: true, at: None }
 }
 
-/// A column that may be there.
+/// An optional column.
 pub const fn optional(name: &str) -> Column<'_> {
     Column { name, required: false, at: None }
 }
 
-/// The most columns that can be looked for.
+/// The maximum number of wanted columns.
 pub const MAX_COLUMNS: usize = 512;
 
-/// A bit for each column.
+/// One bit per column.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Bits([u64; MAX_COLUMNS / 64]);
 
@@ -38,29 +38,29 @@ impl Bits {
     }
 }
 
-/// The columns that are looked for.
+/// The wanted columns.
 pub struct Columns<'a> {
-    /// What they are called in an error.
+    /// The name of the columns in errors.
     pub read_as: &'a str,
     /// Each; at most [`MAX_COLUMNS`].
     pub list: &'a [Column<'a>],
-    /// Whether there may be no others, but those that begin with `x_`.
+    /// True if only columns that begin with `x_` are allowed besides.
     pub closed: bool,
 }
 
 impl Columns<'_> {
-    /// The column of that name.
+    /// Returns the index of a column by name.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.list.iter().position(|column| column.name == name)
     }
 
-    /// Whether a column of that name must not be there.
+    /// Returns true if a column of that name is not allowed.
     pub fn refuses(&self, name: &str) -> bool {
         self.closed && !name.starts_with("x_") && self.find(name).is_none()
     }
 }
 
-/// Where a value stands that is not there.
+/// The span of a missing value.
 pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
 
 /// The values of one row.
@@ -68,16 +68,16 @@ pub(super) const ABSENT: Span = (usize::MAX, usize::MAX);
 pub struct Cells<'a> {
     pub(super) text: &'a [u8],
     pub(super) spans: &'a [Span],
-    /// Where among the spans each column stands.
+    /// The index of each column among the spans.
     pub(super) columns: &'a [usize],
-    /// Which values are strings, by column; `None`: all.
+    /// Which values are strings, by column; `None` if all are.
     pub(super) strings: Option<&'a Bits>,
-    /// Whether the row has values in columns that are not looked for, of JSON lines.
+    /// True if a JSON row has values in other columns.
     pub(super) has_others: bool,
 }
 
 impl<'a> Cells<'a> {
-    /// The value in a column; empty where there is none.
+    /// Returns the value of a column; empty if missing.
     #[inline]
     pub fn of(&self, column: usize) -> &'a [u8] {
         match self.spans.get(self.columns[column]) {
@@ -86,17 +86,17 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Whether the value in a column is a string, as all of CSV are, and not a number or an object.
+    /// Returns true if the value of a column is a string, as all are in CSV.
     pub fn is_string(&self, column: usize) -> bool {
         self.strings.is_none_or(|strings| strings.has(column))
     }
 
-    /// Whether the row, of JSON lines, has values in columns that are not looked for.
+    /// Returns true if a JSON row has values in other columns.
     pub fn has_others(&self) -> bool {
         self.has_others
     }
 
-    /// Whether there is a value in a column, though it may be empty.
+    /// Returns true if a column has a value, which may be empty.
     pub fn has(&self, column: usize) -> bool {
         self.spans.get(self.columns[column]).is_some_and(|span| *span != ABSENT)
     }

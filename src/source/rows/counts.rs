@@ -1,22 +1,22 @@
-//! What became of the lines of a text of rows, and whether that adds up.
+//! Accounts for every line of a text of rows.
 
 use serde::{Deserialize, Serialize};
 
-/// The lines of a CSV or of JSON lines. Each line is part of the headings, empty, the beginning of a
-/// row, or a further line of a row whose cell holds line breaks.
+/// The lines of a CSV or of JSON lines. Each line belongs to the headings, is empty, begins a row,
+/// or continues a row whose cell has line breaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineCounts {
-    /// Lines of the text, a last one without an end among them.
+    /// Lines of the text, including a last one without an end.
     pub lines: u64,
-    /// Lines of the headings: 1 where no heading holds a line break, 0 of JSON lines.
+    /// Lines of the headings: 1 without line breaks in headings, 0 for JSON lines.
     pub heading_lines: u64,
-    /// Lines that hold nothing; of JSON lines, nothing but white space.
+    /// Empty lines; for JSON lines also blank ones.
     pub empty_lines: u64,
-    /// Lines beyond the first of rows whose cells hold line breaks; 0 of JSON lines.
+    /// Lines after the first of rows with line breaks in cells; 0 for JSON lines.
     pub lines_in_cells: u64,
 }
 
-/// Lines that do not add up: rows were lost or doubled.
+/// The line counts are inconsistent: rows were lost or duplicated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "its lines do not add up: {lines} lines, but headings {heading_lines}, empty {empty_lines}, rows \
@@ -42,7 +42,7 @@ impl LineCounts {
     /// Fails unless `lines = heading_lines + empty_lines + rows + lines_in_cells`.
     pub fn check(self, rows: u64) -> Result<(), LineCountError> {
         let parts = [self.heading_lines, self.empty_lines, rows, self.lines_in_cells];
-        // Rows come out of a file that may have been altered.
+        // The row count comes from a file that may have been altered.
         let sum = parts.into_iter().try_fold(0, u64::checked_add);
         if sum == Some(self.lines) { Ok(()) } else { Err(LineCountError { counts: self, rows }) }
     }

@@ -1,8 +1,7 @@
-//! Records of CSV as spans of their bytes, with the line that each begins on. Must not interpret
-//! them.
+//! CSV records as spans of their bytes, with the line that each begins on.
 //!
-//! Fields are separated by one character; one that begins with a quote goes on to the quote that is not
-//! doubled. Whether it may go over the end of a line is for [`LineBreaks`]. A record without a quote,
+//! Fields are separated by one character. A field that begins with a quote ends at the next quote
+//! that is not doubled; [`LineBreaks`] decides whether it may span lines. A record without a quote,
 //! as nearly all are, is not copied.
 
 use std::io;
@@ -13,7 +12,7 @@ use super::error::RowShapeFault;
 use super::lines::{LineError, Lines};
 use super::{LineBreaks, LineCounts};
 
-/// Where a field stands in the text of its record.
+/// The span of a field in the text of its record.
 pub(super) type Span = (usize, usize);
 
 /// The records of a CSV.
@@ -27,27 +26,27 @@ pub(super) struct CsvRows<'a> {
     heading_lines: u64,
     empty_lines: u64,
     lines_in_cells: u64,
-    /// Where the fields stand: in the line, or in `unquoted`.
+    /// The spans of the fields, in the line or in `unquoted`.
     spans: Vec<Span>,
     has_quotes: bool,
-    /// A record with quotes: as it stands, and without them.
+    /// A record with quotes: verbatim, and without them.
     verbatim: Vec<u8>,
     unquoted: Vec<u8>,
     fault: Option<RowShapeFault>,
 }
 
-/// Where in a record with quotes the splitting stands.
+/// The state of splitting a record with quotes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
+enum SplitState {
     FieldStart,
     Plain,
     Quoted,
-    /// Behind a quote in a quoted field: its end, or the first of two.
+    /// After a quote in a quoted field: its end, or the first of two.
     Quote,
 }
 
 impl<'a> CsvRows<'a> {
-    /// The records of `lines`, none longer than `max` bytes.
+    /// Reads the records of `lines`, each at most `max` bytes.
     pub(super) fn new(
         lines: Lines<'a>,
         delimiter: u8,
@@ -71,7 +70,7 @@ impl<'a> CsvRows<'a> {
         }
     }
 
-    /// Goes to the next record; whether there is one. Empty lines are none.
+    /// Advances to the next record, skipping empty lines; returns false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, LineError> {
         loop {
             match self.lines.advance() {
@@ -107,8 +106,7 @@ impl<'a> CsvRows<'a> {
         Ok(true)
     }
 
-    /// Leaves a record behind that was found to be longer than the bound; of one with an open quote
-    /// the lines up to the bound.
+    /// Skips a record that exceeds the bound; with an open quote, the lines up to the bound.
     pub(super) fn skip_long(&mut self) -> io::Result<()> {
         self.spans.clear();
         self.lines.skip_long()
@@ -119,13 +117,13 @@ impl<'a> CsvRows<'a> {
         self.line
     }
 
-    /// Counts the lines so far as those of headings, but for empty ones.
+    /// Counts the lines so far as headings, except empty ones.
     pub(super) fn end_headings(&mut self) {
         self.heading_lines = self.lines.number() - self.empty_lines;
         self.lines_in_cells = 0;
     }
 
-    /// What became of the lines so far.
+    /// Returns the line counts so far.
     pub(super) fn line_counts(&self) -> LineCounts {
         LineCounts {
             lines: self.lines.number(),
@@ -135,12 +133,12 @@ impl<'a> CsvRows<'a> {
         }
     }
 
-    /// The record as it stands, without the end of its line.
+    /// Returns the record verbatim, without its line end.
     pub(super) fn verbatim(&self) -> &[u8] {
         if self.has_quotes { &self.verbatim } else { self.lines.line() }
     }
 
-    /// The text that the spans are of, and the spans of the fields.
+    /// Returns the text of the spans, and the spans of the fields.
     pub(super) fn fields(&self) -> Result<(&[u8], &[Span]), RowShapeFault> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
@@ -149,16 +147,16 @@ impl<'a> CsvRows<'a> {
         }
     }
 
-    /// Splits a record with a quote, over as many lines as it has. Apart from [`CsvRows::advance`]: in
-    /// it, records without quotes take 5 % longer.
+    /// Splits a record with a quote, across lines. Separate from [`CsvRows::advance`]: inlined,
+    /// records without quotes take 5 % longer.
     #[inline(never)]
     fn split_quoted(&mut self) -> Result<(), LineError> {
         self.verbatim.clear();
         self.unquoted.clear();
-        let (mut at, mut start) = self.split_line(At::FieldStart, 0);
-        while at == At::Quoted {
+        let (mut at, mut start) = self.split_line(SplitState::FieldStart, 0);
+        while at == SplitState::Quoted {
             if self.line_breaks == LineBreaks::Refused {
-                // The lines behind are records of their own: none is hidden by a stray quote.
+                // The following lines are separate records: a stray quote hides none.
                 self.fault = Some(RowShapeFault::LineBreak);
                 break;
             }
@@ -173,7 +171,7 @@ impl<'a> CsvRows<'a> {
                     break;
                 }
                 Err(error) => {
-                    // Left behind with the record.
+                    // Skipped with the record.
                     self.lines_in_cells += u64::from(matches!(error, LineError::TooLong { .. }));
                     return Err(error);
                 }
@@ -186,37 +184,39 @@ impl<'a> CsvRows<'a> {
         Ok(())
     }
 
-    /// Splits one line of a record, from where the splitting stands and its field begins; where they
-    /// are at the end of the line.
-    fn split_line(&mut self, mut at: At, mut start: usize) -> (At, usize) {
+    /// Splits one line of a record from the given state and field start; returns both at the end of
+    /// the line.
+    fn split_line(&mut self, mut at: SplitState, mut start: usize) -> (SplitState, usize) {
         for &byte in self.lines.line() {
             at = match (at, byte) {
-                (At::FieldStart, b'"') => At::Quoted,
-                (At::Quoted, b'"') => At::Quote,
-                (At::FieldStart | At::Plain | At::Quote, byte) if byte == self.delimiter => {
+                (SplitState::FieldStart, b'"') => SplitState::Quoted,
+                (SplitState::Quoted, b'"') => SplitState::Quote,
+                (SplitState::FieldStart | SplitState::Plain | SplitState::Quote, byte)
+                    if byte == self.delimiter =>
+                {
                     self.spans.push((start, self.unquoted.len()));
                     start = self.unquoted.len();
-                    At::FieldStart
+                    SplitState::FieldStart
                 }
-                (At::FieldStart | At::Plain, _) => {
+                (SplitState::FieldStart | SplitState::Plain, _) => {
                     self.unquoted.push(byte);
-                    At::Plain
+                    SplitState::Plain
                 }
-                (At::Quoted, b'\r') if self.line_breaks == LineBreaks::Refused => {
-                    // How old programs end a line.
+                (SplitState::Quoted, b'\r') if self.line_breaks == LineBreaks::Refused => {
+                    // A line end of old programs.
                     self.fault.get_or_insert(RowShapeFault::LineBreak);
                     self.unquoted.push(byte);
-                    At::Quoted
+                    SplitState::Quoted
                 }
-                (At::Quoted, _) | (At::Quote, b'"') => {
+                (SplitState::Quoted, _) | (SplitState::Quote, b'"') => {
                     self.unquoted.push(byte);
-                    At::Quoted
+                    SplitState::Quoted
                 }
-                (At::Quote, _) => {
+                (SplitState::Quote, _) => {
                     self.fault.get_or_insert_with(|| {
                         RowShapeFault::Syntax("text behind a closing quote".into())
                     });
-                    At::Plain
+                    SplitState::Plain
                 }
             };
         }

@@ -1,5 +1,5 @@
-//! Why a file of rows, or one row of it, cannot be read, and where. Must not quote more than a short
-//! excerpt of the input, which is hostile.
+//! Errors of files of rows, with positions. They quote only short excerpts, because the input is
+//! untrusted.
 
 use std::fmt;
 use std::io;
@@ -29,19 +29,19 @@ pub enum RowsError {
     /// The file cannot be opened.
     #[error("{path}: cannot be opened")]
     Open { path: String, source: io::Error },
-    /// The bytes cannot be read, or what packs them is broken or ends early.
+    /// The bytes cannot be read, or the compressed data are damaged or truncated.
     #[error("{path}: {what} cannot be read")]
     Read {
         path: String,
         /// Such as `the gzip data`.
         what: &'static str,
-        /// What the system or the decoder said.
+        /// The error of the system or the decoder.
         source: io::Error,
     },
     /// More bytes than [`super::Bounds::max_unpacked`].
     #[error("{path}: more than {limit} bytes unpacked")]
     TooLarge { path: String, limit: u64 },
-    /// The file as a whole is not what it must be.
+    /// The file as a whole is invalid.
     #[error("{path}: {what}")]
     Unfit {
         path: String,
@@ -51,23 +51,23 @@ pub enum RowsError {
     #[error("{path}: read as {read_as}, but there is no column {column:?}")]
     NoColumn {
         path: String,
-        /// What the file was read as.
+        /// The format it was read as.
         read_as: String,
         column: String,
     },
-    /// The lines of the file and what became of them do not add up.
+    /// The line counts are inconsistent.
     #[error("{path}: {fault}")]
     Count {
         path: String,
-        /// What does not add up.
+        /// The inconsistency.
         fault: LineCountError,
     },
-    /// The row that tells the columns has no form.
+    /// The row with the columns is invalid.
     #[error("{path}: {place}: {fault}")]
     Row { path: String, place: Place, fault: RowShapeFault },
 }
 
-/// Why a row cannot be taken apart into columns.
+/// Why a row cannot be split into columns.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowShapeFault {
     /// A row with more or fewer fields than the headings.
@@ -77,20 +77,20 @@ pub enum RowShapeFault {
         found: usize,
         expected: usize,
     },
-    /// The grammar of the row is broken.
+    /// The syntax of the row is invalid.
     #[error("{0}")]
     Syntax(String),
-    /// A quoted cell that holds a line break, or is not closed, where cells may hold none.
+    /// A quoted cell with a line break, or unclosed, where line breaks are not allowed.
     #[error(
         "a quoted cell goes over the end of its line: is a quote missing or one too many? Where \
          cells hold line breaks, give --allow-line-breaks"
     )]
     LineBreak,
-    /// A key that the format does not know.
-    #[error("{0:?} is no field of this format")]
+    /// An unknown key.
+    #[error("unknown field {0:?}")]
     UnknownKey(String),
-    /// A key that stands twice in an object.
-    #[error("{0:?} stands twice")]
+    /// A repeated key of an object.
+    #[error("{0:?} is repeated")]
     RepeatedKey(String),
     /// A row longer than its bound, in bytes.
     #[error("longer than {0} bytes")]

@@ -1,31 +1,37 @@
-//! What separates the fields of a CSV, as its first lines tell. Must not know what columns mean.
+//! Detects the delimiter of a CSV from its first lines.
 
 use std::io;
 
 use super::lines::Lines;
 
-/// What may separate fields where nothing says what does, the most usual first.
+/// Possible delimiters, the most usual first.
 const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];
 
 /// The first lines of a CSV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FirstLines {
     pub(super) delimiter: u8,
-    /// Whether its first line is Excel's `sep=;`, and no heading.
+    /// True if its first line is Excel's `sep=;` instead of a heading.
     pub(super) has_directive: bool,
 }
 
-/// Looks at the first lines of `lines`, of at most `max` bytes; `named` says what separates the fields
-/// whatever they tell.
-pub(super) fn look(lines: &mut Lines<'_>, max: usize, named: Option<u8>) -> io::Result<FirstLines> {
+/// Reads the first lines, at most `max` bytes; `named` overrides the detected delimiter.
+pub(super) fn read_first_lines(
+    lines: &mut Lines<'_>,
+    max: usize,
+    named: Option<u8>,
+) -> io::Result<FirstLines> {
     let first = first_line(lines, max)?;
     if let Some(delimiter) = directive(&first) {
         return Ok(FirstLines { delimiter: named.unwrap_or(delimiter), has_directive: true });
     }
-    Ok(FirstLines { delimiter: named.unwrap_or_else(|| told(&first)), has_directive: false })
+    Ok(FirstLines {
+        delimiter: named.unwrap_or_else(|| detect_delimiter(&first)),
+        has_directive: false,
+    })
 }
 
-/// The first line that is not empty, without its end.
+/// Returns the first non-empty line, without its end.
 fn first_line(lines: &mut Lines<'_>, max: usize) -> io::Result<Vec<u8>> {
     let mut least = 4 << 10;
     loop {
@@ -41,7 +47,7 @@ fn first_line(lines: &mut Lines<'_>, max: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Where the line ends: a line feed in quotes ends none.
+/// Returns the end of the line; a line feed in quotes ends none.
 fn end(text: &[u8]) -> Option<usize> {
     let mut quoted = false;
     text.iter().position(|byte| {
@@ -50,7 +56,7 @@ fn end(text: &[u8]) -> Option<usize> {
     })
 }
 
-/// What `sep=;` names, the first line by which Excel is told.
+/// Returns the delimiter of Excel's `sep=;` line.
 fn directive(line: &[u8]) -> Option<u8> {
     let bare = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
     let (key, value) = bare.split_at_checked(4)?;
@@ -65,14 +71,14 @@ fn directive(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether a byte may separate fields.
+/// Returns true if a byte may separate fields.
 pub fn is_delimiter(byte: u8) -> bool {
     byte == b'\t' || byte == b' ' || (byte.is_ascii_punctuation() && byte != b'"')
 }
 
-/// What stands most often in the heading outside of quotes, the comma if in doubt; a bar only where
-/// nothing else does.
-fn told(heading: &[u8]) -> u8 {
+/// Returns the most frequent delimiter in the heading outside quotes, the comma on a tie; a bar
+/// only if there is no other.
+fn detect_delimiter(heading: &[u8]) -> u8 {
     let count = |wanted: u8| {
         let mut quoted = false;
         let counts = |byte: &&u8| {
@@ -99,7 +105,7 @@ mod tests {
     fn the_first_lines_tell() {
         let check = |text: &str, delimiter: u8, has_directive: bool| {
             let mut lines = Lines::new(Box::new(text.as_bytes()), 1 << 20);
-            let found = look(&mut lines, 1 << 20, None).unwrap();
+            let found = read_first_lines(&mut lines, 1 << 20, None).unwrap();
             assert_eq!(found, FirstLines { delimiter, has_directive }, "{text:?}");
         };
         check("address,chain\n", b',', false);
@@ -123,7 +129,7 @@ mod tests {
         check("separator;x\n", b';', false);
         check(&format!("{};b\n", "a".repeat(100_000)), b';', false);
         let mut lines = Lines::new(Box::new(&b"sep=;\na;b\n"[..]), 100);
-        let found = look(&mut lines, 100, Some(b'\t')).unwrap();
+        let found = read_first_lines(&mut lines, 100, Some(b'\t')).unwrap();
         assert_eq!(found, FirstLines { delimiter: b'\t', has_directive: true });
     }
 }

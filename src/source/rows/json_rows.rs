@@ -1,5 +1,4 @@
-//! The wanted values of a JSON object as text, numbers digit by digit as they stand. Must not
-//! interpret them.
+//! The wanted values of a JSON object as text, with numbers verbatim.
 
 use std::fmt;
 
@@ -17,18 +16,18 @@ use crate::source::error::{Fault, excerpt};
 pub(super) struct Values {
     text: Vec<u8>,
     spans: Vec<Span>,
-    /// Which values are strings in the object, by column.
+    /// Which values are strings, by column.
     strings: Bits,
-    /// Whether the object has other keys than those of the columns.
+    /// True if the object has other keys.
     has_others: bool,
     fault: Option<RowShapeFault>,
-    /// Whether keys that stand twice, or are not known, are no fault.
+    /// True if repeated or unknown keys are allowed.
     lenient: bool,
 }
 
 impl Values {
-    /// Takes the values of `columns` out of an object; null is the same as absent, strings are
-    /// unescaped, arrays and objects stand as they are.
+    /// Extracts the values of `columns` from an object. Null equals absent, strings are unescaped,
+    /// arrays and objects stay verbatim.
     pub(super) fn pick(
         &mut self,
         object: &[u8],
@@ -48,8 +47,8 @@ impl Values {
         }
     }
 
-    /// Takes the values of `columns` out of an object that was refused: whatever other keys it has,
-    /// and without those of a key that stands twice.
+    /// Extracts the values of `columns` from a rejected object: ignores other keys, and drops
+    /// repeated ones.
     pub(super) fn pick_readable(
         &mut self,
         object: &[u8],
@@ -61,28 +60,28 @@ impl Values {
         picked
     }
 
-    /// The text that the spans are of, and where each column's value stands.
+    /// Returns the text of the spans, and the span of each column's value.
     pub(super) fn fields(&self) -> (&[u8], &[Span]) {
         (&self.text, &self.spans)
     }
 
-    /// Which of the values are strings.
+    /// Returns which values are strings.
     pub(super) fn strings(&self) -> &Bits {
         &self.strings
     }
 
-    /// Whether the object has other keys than those of the columns.
+    /// True if the object has other keys.
     pub(super) fn has_others(&self) -> bool {
         self.has_others
     }
 }
 
-/// What `serde_json` says of a row.
+/// Converts an error of `serde_json`.
 pub(in crate::source) fn syntax(error: serde_json::Error) -> RowShapeFault {
     RowShapeFault::Syntax(Fault::json(error).to_string())
 }
 
-/// The keys of an object, in its order.
+/// Returns the keys of an object, in order.
 pub(super) fn keys(object: &[u8]) -> Result<Vec<String>, RowShapeFault> {
     struct Keys;
     impl<'de> Visitor<'de> for Keys {
@@ -160,7 +159,7 @@ impl<'de> Visitor<'de> for Pick<'_> {
     }
 }
 
-/// The value as text behind what is there.
+/// Appends the value as text.
 fn append(raw: &str, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match raw.as_bytes() {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => text.extend_from_slice(inner),
@@ -170,7 +169,7 @@ fn append(raw: &str, text: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     Ok(())
 }
 
-/// A key's column; else the key, if it must be known.
+/// Returns a key's column; otherwise the key, if unknown keys are not allowed.
 struct Key<'a>(&'a Columns<'a>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {

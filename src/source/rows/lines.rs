@@ -1,4 +1,4 @@
-//! The lines of a text in a buffer of its own, without copying each. Must not interpret them.
+//! Reads lines in one buffer, without copying each.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -14,22 +14,22 @@ pub(super) struct Lines<'a> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The line that was gone to last.
+    /// The current line.
     line: Range<usize>,
     at_end: bool,
-    /// Lines gone to so far.
+    /// Lines read so far.
     count: u64,
     max: usize,
-    /// Whether the next line was found to be longer than the bound.
+    /// True if the next line exceeds the bound.
     is_long: bool,
 }
 
-/// Why the next line cannot be had.
+/// Why the next line cannot be read.
 #[derive(Debug)]
 pub(super) enum LineError {
     /// The bytes cannot be read.
     Io(io::Error),
-    /// It is longer than the bound.
+    /// It exceeds the bound.
     TooLong {
         /// The line, from 1.
         line: u64,
@@ -39,7 +39,7 @@ pub(super) enum LineError {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `reader`, none longer than `max` bytes.
+    /// Reads the lines of `reader`, each at most `max` bytes.
     pub(super) fn new(reader: Box<dyn Read + 'a>, max: usize) -> Self {
         let buffer = vec![0; CHUNK];
         Self {
@@ -55,17 +55,17 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The same lines, of what `recode` makes of the bytes that are left.
+    /// Replaces the remaining bytes by the output of `recode`.
     pub(super) fn recode(&mut self, recode: impl FnOnce(Box<dyn Read + 'a>) -> Box<dyn Read + 'a>) {
         let left = io::Cursor::new(self.buffer[self.start..self.end].to_vec());
         let reader = std::mem::replace(&mut self.reader, Box::new(io::empty()));
-        // A terminal gives more behind its end.
+        // A terminal may return more after its end.
         let reader = if self.at_end { Box::new(io::empty()) } else { reader };
         self.reader = recode(Box::new(left.chain(reader)));
         (self.start, self.end, self.at_end) = (0, 0, false);
     }
 
-    /// The same lines under another bound.
+    /// Sets the bound.
     pub(super) fn set_max(&mut self, max: usize) {
         self.max = max;
     }
@@ -75,18 +75,18 @@ impl<'a> Lines<'a> {
         self.count
     }
 
-    /// The beginning of what is left, `least` bytes of it or all.
+    /// Returns the beginning of the remaining bytes: `least` bytes or all.
     pub(super) fn head(&mut self, least: usize) -> io::Result<&[u8]> {
         while self.end - self.start < least && self.fill()? {}
         Ok(&self.buffer[self.start..self.end])
     }
 
-    /// Drops `count` bytes that [`Lines::head`] has shown.
+    /// Drops `count` bytes returned by [`Lines::head`].
     pub(super) fn skip(&mut self, count: usize) {
         self.start += count;
     }
 
-    /// Goes to the next line; whether there is one.
+    /// Advances to the next line; returns false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, LineError> {
         let mut seen = 0;
         let length = loop {
@@ -120,7 +120,7 @@ impl<'a> Lines<'a> {
         &self.buffer[self.line.clone()]
     }
 
-    /// What ends the line, as it stands; `\n` where nothing does.
+    /// Returns the line end, verbatim; `\n` if there is none.
     pub(super) fn line_end(&self) -> &'static [u8] {
         match self.buffer.get(self.line.end) {
             Some(b'\r') if self.line.end + 2 == self.start => b"\r\n",
@@ -128,7 +128,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Drops the rest of a line that was found to be longer than the bound, and counts it.
+    /// Drops the rest of a line that exceeds the bound, and counts it.
     pub(super) fn skip_long(&mut self) -> io::Result<()> {
         if !std::mem::take(&mut self.is_long) {
             return Ok(());
@@ -155,7 +155,7 @@ impl<'a> Lines<'a> {
         Err(LineError::TooLong { line: self.count + 1, max: self.max })
     }
 
-    /// Reads more behind what is left; whether there was more.
+    /// Reads more; returns false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         if self.at_end {
             return Ok(false);

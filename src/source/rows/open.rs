@@ -1,5 +1,4 @@
-//! The bytes of a file, unpacked and counted against the bound. Must not look at what
-//! they say, beyond the marks by which packed data are told.
+//! Opens a file, unpacks it by its magic bytes, and counts its bytes against the bound.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -13,18 +12,18 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::{RowsError, zipped};
 use crate::source::foreign::COMPOUND;
 
-/// How much is read from a file at once, in bytes.
+/// The read size, in bytes.
 const BUFFER: usize = 256 << 10;
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
-/// Where the bytes come from.
+/// The origin of the bytes.
 pub enum Origin<'p> {
     File(&'p Path),
-    /// What can be read once only.
+    /// A stream, which can be read only once.
     Stream {
-        /// What it is called in an error.
+        /// Its name in errors.
         name: &'p str,
         /// The bytes.
         bytes: Box<dyn Read>,
@@ -32,7 +31,7 @@ pub enum Origin<'p> {
 }
 
 impl Origin<'_> {
-    /// What it is called in an error.
+    /// Its name in errors.
     pub(super) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -42,13 +41,13 @@ impl Origin<'_> {
 }
 
 pub(super) enum Opened {
-    /// A Parquet file: it is read from wherever its parts stand.
+    /// A Parquet file, which needs random access.
     Parquet(File),
     /// A text, as a stream.
     Text(Box<dyn Read>, Meter),
 }
 
-/// What is known of the bytes that a stream has given.
+/// Counters of a stream.
 #[derive(Clone)]
 pub(super) struct Meter {
     stored: Rc<Cell<u64>>,
@@ -57,24 +56,24 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Bytes read of the file as it is stored.
+    /// Returns the stored bytes read so far.
     pub(super) fn stored(&self) -> u64 {
         self.stored.get()
     }
 
-    /// The file's size as it is stored, where it is a file.
+    /// Returns the stored size, if it is a file.
     pub(super) fn total(&self) -> Option<u64> {
         self.total
     }
 
-    /// Why reading failed, if it did.
+    /// Returns the read error, if any.
     pub(super) fn failure(&self) -> Option<RowsError> {
         self.failure.borrow_mut().take()
     }
 }
 
-/// Opens `origin`, tells by its first bytes how it is packed, and gives at most `limit` bytes; `part` is
-/// the file of a zip that is meant.
+/// Opens `origin` and unpacks it by its first bytes, up to `limit` bytes; `part` selects a file of
+/// a zip.
 pub(super) fn open(
     origin: Origin<'_>,
     limit: u64,
@@ -128,7 +127,7 @@ pub(super) fn open(
     Ok(Opened::Text(Box::new(limited), meter))
 }
 
-/// What the data are called in an error, and the data themselves.
+/// Returns the name of the data in errors, and the data.
 fn unpack<R: Read + 'static>(mut bytes: BufReader<R>) -> io::Result<(&'static str, Box<dyn Read>)> {
     Ok(match bytes.fill_buf()? {
         [0x1f, 0x8b, ..] => {
@@ -157,7 +156,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Stops at the bound, and remembers why reading failed: a parser reports it in its own way.
+/// Stops at the bound, and keeps the read error, since parsers report it in their own way.
 struct Limited {
     inner: Box<dyn Read>,
     path: String,
@@ -186,13 +185,13 @@ impl Read for Limited {
     }
 }
 
-/// An error whose text says all of its causes: it is not told with them again.
+/// Flattens an error and its causes into one text.
 fn whole(error: &FrameDecoderError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-/// The frames of a zstd file, one after the other. Frames whose window is larger than 128 MiB are
-/// refused, and checksums are looked at.
+/// The frames of a zstd file in sequence. Rejects frames with a window above 128 MiB, and verifies
+/// checksums.
 pub(in crate::source) struct Zstd<R> {
     source: BufReader<R>,
     decoder: FrameDecoder,
@@ -204,7 +203,7 @@ impl<R: Read> Zstd<R> {
         Self { source, decoder: FrameDecoder::new(), in_frame: false }
     }
 
-    /// Begins the next frame; whether there is one.
+    /// Begins the next frame; returns false at the end.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.source.fill_buf()?.is_empty() {
             match self.decoder.reset(&mut self.source) {
@@ -235,7 +234,7 @@ impl<R: Read> Zstd<R> {
         self.in_frame = false;
         let stated = self.decoder.get_checksum_from_data();
         if stated.is_some() && stated != self.decoder.get_calculated_checksum() {
-            return Err(io::Error::other("the checksum is another"));
+            return Err(io::Error::other("the checksum is wrong"));
         }
         Ok(())
     }

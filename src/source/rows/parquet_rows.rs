@@ -1,7 +1,7 @@
-//! Rows of a Parquet file, each as the JSON object of its columns. Must not interpret them.
+//! Rows of a Parquet file, each as the JSON object of its columns.
 //!
-//! One page of each wanted column is held at a time. The library may panic on a damaged file: that
-//! is an error of the file here, and no crash.
+//! One page of each wanted column is held at a time. The library may panic on a damaged file; that
+//! becomes an error.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -22,10 +22,10 @@ use super::parquet_schema::{self, SchemaField};
 use crate::domain::transfer::Amount;
 use crate::source::error::excerpt;
 
-/// The most digits after the point of a decimal that is looked at.
+/// The maximum scale of a decimal.
 const MAX_SCALE: usize = 100;
 
-/// A Parquet file of which the columns are known and no row is read.
+/// A Parquet file with known columns and unread rows.
 pub(super) struct ParquetFile {
     reader: SerializedFileReader<File>,
     size: u64,
@@ -38,12 +38,12 @@ pub(super) struct ParquetRows {
     total: u64,
     size: u64,
     object: String,
-    /// How many units of the column make a second, where it is a timestamp that the library gives
-    /// as a bare number.
+    /// Units per second of a column, if it is a timestamp that the library returns as a bare
+    /// number.
     units: Vec<Option<i64>>,
 }
 
-/// Runs the library; its errors and panics as text.
+/// Runs the library; returns errors and panics as text.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(|error| format!("damaged: {}", excerpt(&error.to_string()))),
@@ -52,25 +52,25 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String
 }
 
 impl ParquetFile {
-    /// Reads what the file says of itself.
+    /// Reads the metadata.
     pub(super) fn open(file: File) -> Result<Self, String> {
         let size = file.metadata().map_err(|error| error.to_string())?.len();
         Ok(Self { reader: guarded(|| SerializedFileReader::new(file))?, size })
     }
 
-    /// The names of the columns at the top.
+    /// Returns the names of the top-level columns.
     pub(super) fn names(&self) -> Vec<String> {
         let schema = self.reader.metadata().file_metadata().schema();
         schema.get_fields().iter().map(|field| field.name().to_owned()).collect()
     }
 
-    /// What the columns at the top hold.
+    /// Returns the top-level schema.
     pub(super) fn schema(&self) -> Vec<SchemaField> {
         parquet_schema::columns(self.reader.metadata().file_metadata().schema())
     }
 
-    /// The rows, with the wanted columns; refuses row groups whose wanted columns are larger than
-    /// `max_row_group` bytes unpacked, or packed in a way that we cannot unpack.
+    /// Reads the rows with the wanted columns. Fails if a row group has more than `max_row_group`
+    /// unpacked bytes in them, or an unsupported compression.
     pub(super) fn rows(
         self,
         columns: &Columns<'_>,
@@ -129,7 +129,7 @@ fn wanted_size(group: &RowGroupMetaData, columns: &Columns<'_>) -> Result<u64, S
 }
 
 impl ParquetRows {
-    /// Goes to the next row; whether there is one.
+    /// Advances to the next row; returns false at the end.
     pub(super) fn advance(&mut self) -> Result<bool, String> {
         let Some(row) = guarded(|| self.rows.next().transpose())? else {
             if self.read < self.total {
@@ -143,20 +143,20 @@ impl ParquetRows {
         Ok(true)
     }
 
-    /// The row as a JSON object.
+    /// Returns the row as a JSON object.
     pub(super) fn object(&self) -> &[u8] {
         self.object.as_bytes()
     }
 
-    /// About how many bytes of the file have been read, and its size.
+    /// Returns the approximate number of bytes read, and the file's size.
     pub(super) fn progress(&self) -> (u64, u64) {
         let share = u128::from(self.size) * u128::from(self.read) / u128::from(self.total.max(1));
         (u64::try_from(share).unwrap_or(self.size).min(self.size), self.size)
     }
 }
 
-/// The library knows the older notes on timestamps only, which nanoseconds and those without a time
-/// zone lack.
+/// The library knows only the older timestamp annotations, which nanoseconds and timestamps without
+/// a time zone lack.
 fn timestamp_unit(column: &Type) -> Option<i64> {
     match column.get_basic_info().logical_type_ref() {
         Some(LogicalType::Timestamp(timestamp)) => Some(match timestamp.unit {
@@ -197,10 +197,13 @@ fn value(field: &Field, text: &mut String) {
         Field::UInt(value) => plain(value, text),
         Field::ULong(value) => plain(value, text),
         Field::Float16(value) => float(value.to_f64(), text),
-        Field::Float(value) => match value.is_finite() {
-            true => plain(format_args!("{value:?}"), text),
-            false => float(f64::from(*value), text),
-        },
+        Field::Float(value) => {
+            if value.is_finite() {
+                plain(format_args!("{value:?}"), text)
+            } else {
+                float(f64::from(*value), text)
+            }
+        }
         Field::Double(value) => float(*value, text),
         Field::Decimal(value) => string(&decimal(value), text),
         Field::Str(value) => string(value, text),
@@ -218,7 +221,7 @@ fn value(field: &Field, text: &mut String) {
             }
             text.push(']');
         }
-        // No format has one.
+        // No list or transfer format has one.
         Field::MapInternal(_) => string("a map", text),
     }
 }
@@ -227,11 +230,12 @@ fn plain(value: impl std::fmt::Display, text: &mut String) {
     write!(text, "{value}").expect("a string takes what is written");
 }
 
-/// Always with a point or an exponent, so that it is not taken for a whole number.
+/// Always has a point or an exponent, unlike a whole number.
 fn float(value: f64, text: &mut String) {
-    match value.is_finite() {
-        true => plain(format_args!("{value:?}"), text),
-        false => string(&value.to_string(), text),
+    if value.is_finite() {
+        plain(format_args!("{value:?}"), text)
+    } else {
+        string(&value.to_string(), text)
     }
 }
 
@@ -239,7 +243,7 @@ fn string(value: &str, text: &mut String) {
     text.push_str(&serde_json::to_string(value).expect("a string is JSON"));
 }
 
-/// Visible ASCII as it stands, anything else in hex.
+/// Formats visible ASCII verbatim, other bytes in hex.
 fn bytes(value: &ByteArray) -> String {
     let data = value.data();
     match std::str::from_utf8(data) {
@@ -248,7 +252,7 @@ fn bytes(value: &ByteArray) -> String {
     }
 }
 
-/// All digits of a decimal number; words where it is beyond 256 bits.
+/// Formats a decimal number exactly; words if it exceeds 256 bits.
 fn decimal(value: &Decimal) -> String {
     let data = value.data();
     let negative = data.first().is_some_and(|byte| byte & 0x80 != 0);

@@ -1,4 +1,4 @@
-//! What the columns of a Parquet file hold, by its schema. No opinion on what a column may hold.
+//! The column types of a Parquet file.
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::Type;
@@ -7,7 +7,7 @@ use parquet::schema::types::Type;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaField {
     pub name: String,
-    /// What it holds; of a list, what its elements hold.
+    /// Its type; for a list, the type of the elements.
     pub holds: Holds,
 }
 
@@ -27,7 +27,7 @@ pub enum Holds {
     Groups(Vec<SchemaField>),
 }
 
-/// The columns at the top of a schema.
+/// Returns the top-level columns of a schema.
 pub(super) fn columns(schema: &Type) -> Vec<SchemaField> {
     schema.get_fields().iter().map(|field| column(field)).collect()
 }
@@ -36,8 +36,8 @@ fn column(field: &Type) -> SchemaField {
     SchemaField { name: field.name().to_owned(), holds: holds(element(field)) }
 }
 
-/// The element of a list, by the rules of the format for lists of all ages, however its levels are
-/// named; a field that is no list, as it is.
+/// Returns the element of a list, by all versions of the format's rules and whatever its levels are
+/// named; another field unchanged.
 fn element(field: &Type) -> &Type {
     if !field.is_group() || field.get_basic_info().converted_type() != ConvertedType::LIST {
         return field;

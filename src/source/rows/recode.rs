@@ -1,5 +1,4 @@
-//! Texts of other encodings and line ends as UTF-8 with `\n`, while they are read. Must not interpret
-//! them.
+//! Converts texts of other encodings and line ends to UTF-8 with `\n` while reading.
 
 use std::io::{self, Read};
 
@@ -16,7 +15,7 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
-    /// As the byte order mark at the beginning of a text says; `None` where it has none of UTF-16.
+    /// Detects the byte order mark of UTF-16.
     pub(super) fn marked(head: &[u8]) -> Option<Self> {
         match head {
             [0xff, 0xfe, 0, 0, ..] => None,
@@ -34,11 +33,11 @@ impl ByteOrder {
     }
 }
 
-/// UTF-16 as UTF-8. Half a surrogate pair, which is no character, becomes U+FFFD.
+/// Converts UTF-16 to UTF-8. Half a surrogate pair becomes U+FFFD.
 pub(super) struct Utf16<R> {
     inner: R,
     order: ByteOrder,
-    /// Bytes that are not decoded yet: an odd one, and a unit that begins a pair.
+    /// Undecoded bytes: an odd one, and a unit that begins a pair.
     rest: Vec<u8>,
     decoded: Vec<u8>,
     given: usize,
@@ -46,7 +45,7 @@ pub(super) struct Utf16<R> {
 }
 
 impl<R: Read> Utf16<R> {
-    /// Decodes what follows the byte order mark.
+    /// Decodes the text after the byte order mark.
     pub(super) fn new(inner: R, order: ByteOrder) -> Self {
         let (rest, decoded) = (Vec::new(), Vec::new());
         Self { inner, order, rest, decoded, given: 0, at_end: false }
@@ -94,8 +93,8 @@ impl<R: Read> Read for Utf16<R> {
     }
 }
 
-/// A text whose lines end with a carriage return, as on old Macs, with line feeds instead. A line feed
-/// that follows one is part of the same end.
+/// Replaces the carriage returns of old Macs by line feeds. A line feed after one belongs to the
+/// same line end.
 pub(super) struct CarriageReturns<R> {
     inner: R,
     after_return: bool,
@@ -127,8 +126,7 @@ impl<R: Read> Read for CarriageReturns<R> {
     }
 }
 
-/// Whether the first line of a text, of which this is the beginning, ends with a carriage return alone.
-/// One in quotes ends no line.
+/// Returns true if the first line ends with a carriage return only, outside quotes.
 pub(super) fn ends_with_return(head: &[u8]) -> bool {
     let mut quoted = false;
     for pair in head.windows(2) {

@@ -1,5 +1,4 @@
-//! The rows of a file, whatever contains them (CSV, JSON lines, Parquet), as the text of wanted
-//! columns. Must not know what the columns mean.
+//! Reads the wanted columns of a file's rows as text, from CSV, JSON lines or Parquet.
 
 use std::io;
 
@@ -19,7 +18,7 @@ mod readable;
 /// UTF-8's byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// How much of a text is looked at to tell what it is, in bytes.
+/// The number of bytes used to detect the kind of text.
 const HEAD: usize = 4 << 10;
 
 enum Source {
@@ -37,22 +36,22 @@ pub struct Table<'c> {
     bounds: Bounds,
     names: Vec<String>,
     columns: Option<&'c Columns<'c>>,
-    /// Where among the fields each column stands.
+    /// The index of each column among the fields.
     places: Vec<usize>,
     values: Values,
     rows: u64,
-    /// Lines of JSON lines that hold nothing.
+    /// Blank lines of JSON lines.
     blank_lines: u64,
-    /// Whether the first row of JSON was gone to for its keys and is still to be given.
+    /// True if the first JSON row was read for its keys and is still to be returned.
     peeked: bool,
-    /// What is wrong with a row that was left behind.
+    /// The fault of a skipped row.
     fault: Option<RowShapeFault>,
 }
 
 impl<'c> Table<'c> {
-    /// Opens a file and looks at the names of its columns: the headings of CSV, the schema of
-    /// Parquet, the keys of the first line of JSON. What contains the rows is told by content where
-    /// no `container` is named.
+    /// Opens a file and reads its column names: the headings of CSV, the schema of Parquet, the
+    /// keys of the first JSON line. The container is detected by content unless `container` is
+    /// given.
     pub fn open(
         origin: Origin<'_>,
         container: Option<Container>,
@@ -93,22 +92,22 @@ impl<'c> Table<'c> {
         Ok(table)
     }
 
-    /// The names of the columns; of JSON, those of the first line.
+    /// Returns the column names; for JSON, those of the first line.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Whether the file is a CSV.
+    /// Returns true if the file is a CSV.
     pub fn is_csv(&self) -> bool {
         matches!(self.source, Source::Csv(_))
     }
 
-    /// Whether the names are all that any row has, as those of JSON are not.
+    /// Returns true if no row can have other columns; false for JSON.
     pub fn has_headings(&self) -> bool {
         !matches!(self.source, Source::Json(_))
     }
 
-    /// Sets which columns are looked for.
+    /// Selects the wanted columns.
     pub fn select(&mut self, columns: &'c Columns<'c>) -> Result<(), RowsError> {
         if self.has_headings() {
             self.check_headings(columns)?;
@@ -139,7 +138,7 @@ impl<'c> Table<'c> {
                 return Err(self.no_column(columns, column.name));
             }
             if count > 1 {
-                return Err(self.unfit(format!("the column {:?} stands twice", column.name)));
+                return Err(self.unfit(format!("the column {:?} is repeated", column.name)));
             }
         }
         match self.names.iter().find(|name| columns.refuses(name)) {
@@ -155,7 +154,7 @@ impl<'c> Table<'c> {
         }
     }
 
-    /// That a column is missing.
+    /// Creates the error for a missing column.
     pub fn no_column(&self, columns: &Columns<'_>, column: &str) -> RowsError {
         RowsError::NoColumn {
             path: self.path.clone(),
@@ -164,17 +163,17 @@ impl<'c> Table<'c> {
         }
     }
 
-    /// That the file is not what it must be.
+    /// Creates the error for an invalid file.
     pub fn unfit(&self, what: impl Into<String>) -> RowsError {
         RowsError::Unfit { path: self.path.clone(), what: what.into() }
     }
 
-    /// The fault at the row.
+    /// Creates the error for a fault of the row.
     fn fault(&self, fault: RowShapeFault) -> RowsError {
         RowsError::Row { path: self.path.clone(), place: self.place(), fault }
     }
 
-    /// Goes to the next row; whether there is one.
+    /// Advances to the next row; returns false at the end.
     pub fn advance(&mut self) -> Result<bool, RowsError> {
         if std::mem::take(&mut self.peeked) {
             self.rows += 1;
@@ -204,7 +203,7 @@ impl<'c> Table<'c> {
         Ok(advanced)
     }
 
-    /// Goes past a row that is too long: it has a fault and no values.
+    /// Skips a row that is too long: it has a fault and no values.
     fn leave_behind(&mut self, max: usize) -> io::Result<()> {
         self.fault = Some(RowShapeFault::TooLong(max));
         match &mut self.source {
@@ -223,7 +222,7 @@ impl<'c> Table<'c> {
         Place { row: self.rows, line }
     }
 
-    /// The row as it stands.
+    /// Returns the row verbatim.
     pub fn verbatim(&self) -> &[u8] {
         match &self.source {
             Source::Csv(rows) => rows.verbatim(),
@@ -233,7 +232,7 @@ impl<'c> Table<'c> {
         }
     }
 
-    /// The row's values in the columns that were selected.
+    /// Returns the row's values in the selected columns.
     #[inline]
     pub fn cells(&mut self) -> Result<Cells<'_>, RowShapeFault> {
         if let Some(fault) = &self.fault {
@@ -265,7 +264,7 @@ impl<'c> Table<'c> {
         Ok(Cells { text, spans, columns: &self.places, strings, has_others })
     }
 
-    /// How far the file has been read.
+    /// Returns how far the file has been read.
     pub fn progress(&self) -> Progress {
         let (bytes, total_bytes) = match (&self.source, &self.meter) {
             (Source::ParquetRows(rows), _) => {
@@ -278,7 +277,7 @@ impl<'c> Table<'c> {
         Progress { rows: self.rows, bytes, total_bytes }
     }
 
-    /// What became of the lines so far; `None` in Parquet, which has none.
+    /// Returns the line counts so far; `None` for Parquet.
     pub fn line_counts(&self) -> Option<LineCounts> {
         match &self.source {
             Source::Csv(rows) => Some(rows.line_counts()),
@@ -291,7 +290,7 @@ impl<'c> Table<'c> {
         }
     }
 
-    /// Fails if the lines so far are others than those of `rows` rows.
+    /// Fails if the line counts do not match `rows` rows.
     pub fn check_lines(&self, rows: u64) -> Result<(), RowsError> {
         let checked = self.line_counts().map_or(Ok(()), |counts| counts.check(rows));
         checked.map_err(|fault| RowsError::Count { path: self.path.clone(), fault })
@@ -318,7 +317,7 @@ impl<'c> Table<'c> {
         });
         let (mark, first, is_empty, is_parquet, no_text) =
             head.map_err(|error| self.line_error(LineError::Io(error)))?;
-        // Of a forgiving reader, NUL bytes are a matter of the rows that have them.
+        // In forgiving mode, NUL bytes are faults of their rows.
         if let Some(what) = no_text.filter(|_| !is_parquet && !forgiving) {
             return Err(self.unfit(what));
         }
@@ -375,7 +374,7 @@ impl<'c> Table<'c> {
         };
         lines.skip(mark);
         let Bounds { max_csv_record: max, line_breaks, delimiter, .. } = self.bounds;
-        let first = heading::look(&mut lines, max, delimiter);
+        let first = heading::read_first_lines(&mut lines, max, delimiter);
         let first = first.map_err(|error| self.line_error(LineError::Io(error)))?;
         if first.has_directive {
             lines.advance().map_err(|error| self.line_error(error))?;
@@ -391,7 +390,7 @@ impl<'c> Table<'c> {
         });
         self.source = Source::Csv(rows);
         self.names = named.map_err(|fault| self.fault(fault))?;
-        // Only a quoted heading holds the end of a line.
+        // Only a quoted heading can contain a line end.
         let is_text = |name: &String| {
             let wrong = |c: char| c.is_control() && !matches!(c, '\t' | '\n') || c == '\u{fffd}';
             !name.replace("\r\n", "\n").contains(wrong)
@@ -421,14 +420,13 @@ impl<'c> Table<'c> {
     }
 }
 
-/// Why a text that begins so is none, or none of ours.
+/// Returns why the beginning is not a supported text.
 fn no_text(head: &[u8]) -> Option<&'static str> {
     head.contains(&0)
         .then_some("this is no text: it has NUL bytes (UTF-16 without a mark, or binary data)")
 }
 
-/// Makes UTF-8 with line feeds of a text that is marked as UTF-16, or ends its lines by carriage returns
-/// alone.
+/// Converts UTF-16, and texts with carriage returns only, to UTF-8 with line feeds.
 fn recode(lines: &mut Lines<'static>) -> io::Result<()> {
     if let Some(order) = ByteOrder::marked(lines.head(4)?) {
         lines.skip(2);
@@ -440,7 +438,7 @@ fn recode(lines: &mut Lines<'static>) -> io::Result<()> {
     Ok(())
 }
 
-/// Goes to the next line that is not blank.
+/// Advances to the next non-blank line.
 fn next_object(lines: &mut Lines<'_>, blank_lines: &mut u64) -> Result<bool, LineError> {
     while lines.advance()? {
         if !lines.line().trim_ascii().is_empty() {

@@ -1,4 +1,4 @@
-//! The file of rows in a zip, as a stream. Must not look at what it says.
+//! Streams the file of rows in a zip.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -10,13 +10,13 @@ use zip::{CompressionMethod, ZipArchive};
 use super::RowsError;
 use crate::source::error::excerpt;
 
-/// How a zip begins; the second is one without files.
+/// Magic bytes of a zip; the second is an empty one.
 pub(super) const MARKS: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 
-/// The most files that an error names.
+/// The maximum number of files named in an error.
 const NAMED: usize = 20;
 
-/// What is read of a file at once, in bytes.
+/// The read size, in bytes.
 const BUFFER: usize = 256 << 10;
 
 /// A file of a zip.
@@ -30,8 +30,8 @@ struct Found {
     is_encrypted: bool,
 }
 
-/// The file of a zip that is called `part`, else the only one; folders and what a Mac adds do not count.
-/// `count` is told of the bytes that are read of it as it is stored.
+/// Opens the file `part` of a zip, or its only file; folders and macOS metadata are ignored.
+/// `count` receives the stored bytes read.
 pub(super) fn open(
     mut file: File,
     shown: &str,
@@ -100,7 +100,7 @@ fn files(file: &mut File) -> zip::result::ZipResult<Vec<Found>> {
     Ok(files)
 }
 
-/// What a zip is that is no zip of files to its owner.
+/// Recognises other formats that are zip archives.
 fn other_kind(names: &[String]) -> Option<&'static str> {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
     if has("xl/workbook.xml") {
@@ -135,7 +135,7 @@ impl<R: Read, C: Fn(u64)> Read for Counted<R, C> {
     }
 }
 
-/// Holds a file of a zip to the size and the checksum that the zip states.
+/// Verifies the size and checksum that the zip states.
 struct Checked<R> {
     inner: R,
     crc: Crc,
@@ -156,7 +156,7 @@ impl<R: Read> Read for Checked<R> {
             return Err(io::Error::other("the file has another size than the zip states"));
         }
         if read == 0 && self.crc.sum() != self.sum {
-            return Err(io::Error::other("the checksum is another"));
+            return Err(io::Error::other("the checksum is wrong"));
         }
         Ok(read)
     }

@@ -1,5 +1,5 @@
-//! The characters of a TagPack, decoded one at a time and bounded: the parser would hold a token
-//! whole.
+//! The characters of a TagPack, decoded one at a time and bounded, because the parser holds a token
+//! in full.
 
 use std::cell::{Cell, RefCell};
 use std::io::BufRead;
@@ -8,13 +8,13 @@ use std::rc::Rc;
 use super::super::error::Fault;
 use super::super::unpack::Input;
 
-/// What the characters and the parser over them share.
+/// State shared by the characters and the parser.
 #[derive(Default)]
 pub(super) struct State {
     /// Bytes read since the last event.
     pub(super) taken: Cell<usize>,
     pub(super) ends: Cell<u64>,
-    /// Why the characters ended, if not because the input did.
+    /// Why the characters ended early.
     pub(super) fault: RefCell<Option<Fault>>,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Chars<'a, 'b> {
 
 impl Chars<'_, '_> {
     fn byte(&mut self) -> Option<u8> {
-        // An error of reading is kept by the input itself.
+        // Read errors are kept by the input itself.
         let byte = *self.input.fill_buf().ok()?.first()?;
         self.input.consume(1);
         Some(byte)

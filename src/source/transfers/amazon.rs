@@ -1,7 +1,7 @@
-//! How Amazon's public data set (`s3://aws-public-blockchain/v1.0/btc/transactions`) differs from
-//! bitcoin-etl, after which it is made: one `address` for `addresses`, and `value` as DOUBLE in whole
-//! coins (`analytics/consumer/schema/btc.md` of aws-solutions-library-samples/
-//! guidance-for-digital-assets-on-aws). Must not read files.
+//! Differences of Amazon's public data set (`s3://aws-public-blockchain/v1.0/btc/transactions`)
+//! from bitcoin-etl: one `address` instead of `addresses`, and `value` as DOUBLE in whole coins
+//! (`analytics/consumer/schema/btc.md` of
+//! aws-solutions-library-samples/guidance-for-digital-assets-on-aws).
 
 use super::bitcoin::Row;
 use super::error::FieldFault;
@@ -24,12 +24,12 @@ const DECIMALS: u8 = 8;
 /// Smallest units of a coin.
 const COIN: f64 = 100_000_000.0;
 
-/// Values from here on, 2^26 coins in smallest units, cannot be told from their neighbours once they
-/// are floating-point numbers of whole coins. There are fewer than 2^25 bitcoins.
+/// From this value on, 2^26 coins in smallest units, neighbouring values are equal as
+/// floating-point numbers of whole coins. There are fewer than 2^25 bitcoins.
 const MAX_VALUE: f64 = (1 << 26) as f64 * COIN;
 
-/// Whether a file is as Amazon publishes it: by the schema of Parquet, or by the first row of JSON, a
-/// value of which has a point.
+/// Returns true if a file has Amazon's form, by the schema of Parquet, or by a value with a point
+/// in the first JSON row.
 pub(super) fn is_published_in(table: &Table<'_>) -> bool {
     let schema = table.schema();
     if !schema.is_empty() {
@@ -45,7 +45,7 @@ pub(super) fn is_published_in(table: &Table<'_>) -> bool {
     value.is_some_and(|value| number::small(value).is_none())
 }
 
-/// Whether inputs or outputs of these fields have one `address`.
+/// Returns true if inputs or outputs with these fields have one `address`.
 pub(super) fn is_part(fields: &[SchemaField]) -> bool {
     let has = |name: &str| fields.iter().any(|field| field.name == name);
     has("address") && !has("addresses")
@@ -56,13 +56,13 @@ fn is_in_coins(field: &SchemaField) -> bool {
     field.name == "value" && has_fraction
 }
 
-/// The satoshi of a floating-point number of whole coins: the one whole number that, divided by 10^8,
-/// has this as its nearest floating-point number.
+/// Converts whole coins to satoshi: the whole number that, divided by 10^8, has this nearest
+/// floating-point number.
 pub(super) fn satoshi(value: &[u8]) -> Result<u64, FieldFault> {
     number::decimal(value)?;
     let said = String::from_utf8_lossy(value);
     let coins: f64 = said.parse().map_err(|_| FieldFault::not_a("a number", value))?;
-    // Rounded twice, it may be the neighbour of what is meant.
+    // After two roundings it may be the neighbour.
     let about = (coins * COIN).round();
     if about >= MAX_VALUE {
         let most = "2^26 coins, the most that a floating-point number can tell apart";

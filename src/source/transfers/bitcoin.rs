@@ -1,5 +1,5 @@
-//! Rows of bitcoin-etl transactions (JSON objects) to transfers, and of Amazon's public data set, which
-//! follows it but for one `address` and values in whole coins ([`amazon`]). Must not read files.
+//! Converts rows of bitcoin-etl transactions (JSON objects) to transfers, and of Amazon's public
+//! data set, which differs by one `address` and values in whole coins ([`amazon`]).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::amazon::{self, Unit};
 use super::error::{FieldFault, RowFault};
-use super::run::Understood;
+use super::run::ConvertedRow;
 use super::{LeftOut, PlainTimes, fields, number};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
@@ -21,7 +21,7 @@ use crate::domain::transfer::{
 use crate::source::error::excerpt;
 use crate::source::rows::{Columns, json_syntax, optional, required};
 
-/// Why a file is refused that names nobody at all: every answer from it would be clear.
+/// Rejects a file without any holder: every answer from it would be clear.
 pub(super) const NAMES_NOBODY: &str = "no input or output names an address, so that nobody would \
     be found in it: run bitcoin-etl's enrich_transactions first, and keep the field `addresses` (or \
     `address`) of inputs and outputs";
@@ -31,7 +31,7 @@ const WHOLE_NUMBER: &str = "a whole number below 2^64 of the coin's smallest uni
     as digits alone, or with nine zeros behind the point as BigQuery's NUMERIC: write whole coins in \
     the smallest unit";
 
-/// What stands in the place of an address where a script has none.
+/// The placeholder of a script without an address.
 const PSEUDO_ADDRESS: &str = "nonstandard";
 
 /// The type of the balance of a shielded pool.
@@ -57,7 +57,7 @@ pub(super) static TRANSACTIONS: Columns = Columns {
     closed: false,
 };
 
-/// A transaction; a field that is null is not given.
+/// A transaction; null equals absent.
 #[derive(Deserialize)]
 pub(super) struct Row<'a> {
     #[serde(borrow)]
@@ -82,7 +82,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The first value beside one `address` that is not zero.
+    /// The first non-zero value next to one `address`.
     pub(super) fn value_with_one_address(&self) -> Option<&[u8]> {
         let parts = [&self.outputs, &self.inputs].into_iter().flatten().flat_map(|side| &side.0);
         let values = parts.filter(|part| part.has_one_address()).map(|part| scalar(part.value));
@@ -100,19 +100,18 @@ struct Part<'a> {
     value: Option<&'a RawValue>,
     #[serde(borrow, rename = "type")]
     kind: Option<Cow<'a, str>>,
-    /// Of an output its own script; of an input what opens that of the output it spends.
+    /// For an output its script; for an input the unlocking script.
     #[serde(borrow)]
     script_hex: Option<&'a RawValue>,
 }
 
 impl Part<'_> {
-    /// Whether its type says that it has no address.
+    /// Returns true if its type has no address.
     fn says_no_address(&self) -> bool {
         self.kind.as_deref().is_some_and(|kind| WITHOUT_ADDRESS.contains(&kind))
     }
 
-    /// Whether it is of the form that has one `address`, in which a value with a fraction is in whole
-    /// coins.
+    /// Returns true if it has one `address`, so that a value with a fraction is in whole coins.
     fn has_one_address(&self) -> bool {
         match (&self.addresses, &self.address) {
             (Key::Given(_), _) | (Key::Null, Key::Absent) => false,
@@ -121,7 +120,7 @@ impl Part<'_> {
     }
 }
 
-/// The value of a key, with null told from absent.
+/// The value of a key, distinguishing null from absent.
 #[derive(Default)]
 enum Key<T> {
     #[default]
@@ -136,7 +135,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Key<T> {
     }
 }
 
-/// An array of at most `N` elements: a longer one is refused before it is held.
+/// An array of at most `N` elements; a longer one is rejected while reading.
 struct AtMost<T, const N: usize>(Vec<T>);
 
 impl<T, const N: usize> Default for AtMost<T, N> {
@@ -175,19 +174,19 @@ pub(super) struct Bitcoin {
     chain: Chain,
     plain_times: PlainTimes,
     unit: Unit,
-    /// Whether a number of satoshi stood beside one `address`.
+    /// True if a value in satoshi occurred next to one `address`.
     has_satoshi: bool,
-    /// Whether a value in satoshi was refused for its fraction: the unit of NUMERIC values without one is
-    /// then in doubt, since they may be whole coins too.
+    /// True if a value in satoshi was rejected for its fraction. NUMERIC values without one are
+    /// then ambiguous, since they may be whole coins too.
     has_fraction: bool,
-    /// Whether a transaction named a holder.
+    /// True if a transaction named a holder.
     has_named: bool,
-    /// Whether one had an input or output without a holder that is not shielded.
+    /// True if one had an unshielded input or output without a holder.
     has_nameless: bool,
 }
 
 impl Bitcoin {
-    /// A reader of transactions of `chain`, with values in `unit`.
+    /// Creates a reader for transactions of `chain`, with values in `unit`.
     pub(super) fn new(chain: Chain, unit: Unit, plain_times: PlainTimes) -> Self {
         let (has_satoshi, has_fraction, has_named, has_nameless) = (false, false, false, false);
         Self { chain, plain_times, unit, has_satoshi, has_fraction, has_named, has_nameless }
@@ -197,18 +196,18 @@ impl Bitcoin {
         &self.chain
     }
 
-    /// What a time without a time zone is.
+    /// Returns how times without a time zone are read.
     pub(super) fn plain_times(&self) -> PlainTimes {
         self.plain_times
     }
 
-    /// Whether the transactions so far name nobody, and not since all of them is shielded.
+    /// Returns true if the transactions so far name no holder, although not all are shielded.
     pub(super) fn names_nobody(&self) -> bool {
         self.has_nameless && !self.has_named
     }
 
     /// A row of `transactions.json`.
-    pub(super) fn transaction(&mut self, object: &[u8]) -> Result<Understood, RowFault> {
+    pub(super) fn transaction(&mut self, object: &[u8]) -> Result<ConvertedRow, RowFault> {
         let row: Row<'_> = serde_json::from_slice(object).map_err(json_syntax)?;
         let missing = |field| move || FieldFault::Missing.of(field);
         let hash = fields::hash(row.hash.as_deref().unwrap_or_default().as_bytes());
@@ -222,14 +221,14 @@ impl Bitcoin {
         let coinbase = row.is_coinbase.unwrap_or(false);
         let counts = (scalar(row.input_count), scalar(row.output_count));
         let Some(movement) = self.movement(coinbase, counts, row.inputs, row.outputs)? else {
-            return Ok(Understood::LeftOut(LeftOut::NoLegs));
+            return Ok(ConvertedRow::LeftOut(LeftOut::NoLegs));
         };
         let height = height?.ok_or_else(missing("block_number"))?;
         let placement = match tx_index {
             Some(tx_index) => Position { height, tx_index, index: 0 }.into(),
             None => Placement::Partial(PartialPosition { height, index: Some(0) }),
         };
-        Ok(Understood::Transfer(Transfer {
+        Ok(ConvertedRow::Transfer(Transfer {
             chain: self.chain.clone(),
             time: time.ok_or_else(missing("block_timestamp"))?,
             placement,
@@ -240,7 +239,7 @@ impl Bitcoin {
         }))
     }
 
-    /// Understands both sides; `None` where neither shows anything.
+    /// Reads both sides; `None` if neither has data.
     fn movement(
         &mut self,
         coinbase: bool,
@@ -251,7 +250,7 @@ impl Bitcoin {
         let has_inputs = inputs.is_some();
         let outputs = outputs.ok_or_else(|| FieldFault::Missing.of("outputs"))?.0;
         let inputs = inputs.unwrap_or_default().0;
-        // What stands in the place of a coinbase's input is counted by some exporters only.
+        // Only some exporters count the placeholder of a coinbase's input.
         if !coinbase && has_inputs {
             check_count("input_count", counts.0, inputs.len())?;
         }
@@ -267,7 +266,7 @@ impl Bitcoin {
             if movement.inputs.iter().any(spends) {
                 return Err(RowFault::SpendingCoinbase);
             }
-            // What stands in the place of an input.
+            // The placeholder of an input.
             movement.inputs.clear();
             self.has_nameless = had_nameless;
         }
@@ -286,8 +285,8 @@ impl Bitcoin {
         Ok(Some(movement))
     }
 
-    /// Understands the parts of one side. The balance of a shielded pool may stand as a negative
-    /// part: then it is one of the other side.
+    /// Reads the parts of one side. A negative part is the balance of a shielded pool and belongs
+    /// to the other side.
     fn legs(
         &mut self,
         field: &'static str,
@@ -300,7 +299,7 @@ impl Bitcoin {
             let is_shielded = part.kind.as_deref() == Some(SHIELDED);
             let value = scalar(part.value);
             let one_address = part.has_one_address();
-            let Named { holders, is_pseudo } =
+            let NamedHolders { holders, is_pseudo } =
                 holders(&part, &self.chain).map_err(|fault| fault.of(field))?;
             let (value, side) = match value.strip_prefix(b"-") {
                 Some(value) if is_shielded && holders.is_empty() => (value, &mut *others),
@@ -345,9 +344,9 @@ impl Bitcoin {
         Ok(Some(amount))
     }
 
-    /// A whole number of satoshi as BigQuery writes its NUMERIC: with nine zeros behind the point. Fewer,
-    /// as in `100.0`, are those of a floating-point number, which may be of whole coins. Beside one
-    /// `address` any point tells of whole coins.
+    /// Reads satoshi as BigQuery writes NUMERIC: with nine zeros after the point. Fewer, as in
+    /// `100.0`, suggest a floating-point number, possibly of whole coins. Next to one `address` any
+    /// point means whole coins.
     fn whole_number(
         &mut self,
         value: &[u8],
@@ -375,7 +374,7 @@ impl Bitcoin {
 
 type Parts<'a> = AtMost<Part<'a>, MAX_LEGS>;
 
-/// Refuses a row that counts more or fewer parts than it has.
+/// Rejects a row that states another number of parts.
 fn check_count(column: &'static str, said: &[u8], found: usize) -> Result<(), RowFault> {
     let said = fields::number(said, u64::MAX).map_err(|fault| fault.of(column))?;
     match said {
@@ -394,9 +393,9 @@ fn scalar(raw: Option<&RawValue>) -> &[u8] {
     }
 }
 
-/// Whether a script in hex is of a form that has an address (P2PKH, P2SH, a witness program, or a
-/// public key by itself), or cannot be read. bitcoin-etl calls every output `nonstandard` whose address
-/// its node did not give, or gave under a name that it does not know.
+/// Returns true if a script has a form with an address (P2PKH, P2SH, a witness program, or a bare
+/// public key), or cannot be read. bitcoin-etl marks an output `nonstandard` if its node returned
+/// no address, or an unknown field.
 fn may_have_address(script: &[u8]) -> bool {
     let lower = script.to_ascii_lowercase();
     let lower = lower.strip_prefix(b"0x").unwrap_or(&lower);
@@ -416,13 +415,13 @@ fn may_have_address(script: &[u8]) -> bool {
         || is("41", "ac", 67)
 }
 
-struct Named {
+struct NamedHolders {
     holders: Vec<Holder>,
-    /// Whether a pseudo-address says that there is none.
+    /// True if a pseudo-address marks that there is none.
     is_pseudo: bool,
 }
 
-fn holders(part: &Part<'_>, chain: &Chain) -> Result<Named, FieldFault> {
+fn holders(part: &Part<'_>, chain: &Chain) -> Result<NamedHolders, FieldFault> {
     let listed = match &part.addresses {
         Key::Given(addresses) => &addresses.0[..],
         Key::Absent | Key::Null => &[],
@@ -432,7 +431,7 @@ fn holders(part: &Part<'_>, chain: &Chain) -> Result<Named, FieldFault> {
         Key::Absent | Key::Null => None,
     };
     let capacity = listed.len() + usize::from(single.is_some());
-    let mut named = Named { holders: Vec::with_capacity(capacity), is_pseudo: false };
+    let mut named = NamedHolders { holders: Vec::with_capacity(capacity), is_pseudo: false };
     let mut blanks = 0;
     let mut add = |text: &str, listed: bool| {
         let text = text.trim_ascii();
@@ -449,7 +448,7 @@ fn holders(part: &Part<'_>, chain: &Chain) -> Result<Named, FieldFault> {
     };
     listed.iter().try_for_each(|address| add(address.as_deref().unwrap_or_default(), true))?;
     single.map_or(Ok(()), |address| add(address, false))?;
-    // One of several keys that is not named is somebody who would not be found.
+    // An unnamed key among several would be a holder that is not found.
     if blanks > 0 && blanks < listed.len() {
         return Err(FieldFault::not_a("an address, as others beside it are", b""));
     }

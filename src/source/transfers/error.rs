@@ -1,5 +1,5 @@
-//! Why a file of transfers, or one row of it, is refused, and where. Must not quote more than a
-//! short excerpt of the input, which is hostile.
+//! Errors of files of transfers, with positions. They quote only short excerpts, because the input
+//! is untrusted.
 
 use std::error::Error;
 use std::fmt;
@@ -17,43 +17,43 @@ pub enum ReadTransfersError {
     /// It cannot be read row by row.
     #[error(transparent)]
     Rows(#[from] RowsError),
-    /// No format was named, and the names of the columns fit several.
+    /// No format was given, and the columns fit several.
     #[error("{path}: the columns fit several formats: {}: name one", candidates.iter().map(|format| format.as_str()).collect::<Vec<_>>().join(", "))]
     Ambiguous { path: String, candidates: Vec<TransferFormat> },
-    /// A chain on which there are no transfers of the format.
-    #[error("{format} cannot be of chain {chain}")]
+    /// A chain without transfers of the format.
+    #[error("there are no {format} on chain {chain}")]
     Chain { format: TransferFormat, chain: String },
-    /// A row cannot be understood.
+    /// A row is invalid.
     #[error("{path}: {place}: {fault}")]
     Row {
         path: Box<str>,
         place: Place,
         fault: RowFault,
-        /// Where it stands on its chain, as far as it can be told.
+        /// Its place on the chain, as far as known.
         stands: Box<RowPlace>,
     },
-    /// What takes the transfers failed.
-    #[error("the transfers cannot be taken: {0}")]
+    /// Storing the transfers failed.
+    #[error("the transfers cannot be stored: {0}")]
     Sink(Box<dyn Error + Send + Sync>),
-    /// What takes the rejected rows failed.
+    /// Writing the rejected rows failed.
     #[error("the rejected rows cannot be written: {0}")]
     Reject(io::Error),
 }
 
 impl ReadTransfersError {
-    /// The fault of the row at `place`.
+    /// Creates the error for a row at `place`.
     pub(super) fn of_row(path: &Path, place: Place, fault: RowFault, stands: RowPlace) -> Self {
         let path = path.display().to_string().into();
         Self::Row { path, place, fault, stands: Box::new(stands) }
     }
 
-    /// The fault of a row of a blocks or receipts file, which is no transfer and stands nowhere.
+    /// Creates the error for a row of a blocks or receipts file, which is not a transfer.
     pub(super) fn of_joined_row(path: &Path, place: Place, fault: RowFault) -> Self {
         Self::of_row(path, place, fault, RowPlace::default())
     }
 }
 
-/// Why a row cannot be understood.
+/// Why a row is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowFault {
     #[error("{field}: {fault}")]
@@ -62,13 +62,13 @@ pub enum RowFault {
         /// What is wrong with the value.
         fault: FieldFault,
     },
-    /// It cannot be taken apart.
+    /// It cannot be split.
     #[error(transparent)]
     Shape(#[from] RowShapeFault),
     /// Neither a sender nor a receiver.
     #[error("neither from nor to is given")]
     NoHolder,
-    /// Two rows that stand at one position.
+    /// Two rows at one position.
     #[error(
         "stands at {0} as the row before: the third part of the position (height:tx_index:index) \
          tells the transfers of a transaction apart"
@@ -86,22 +86,22 @@ pub enum RowFault {
          data set, it is read by --format aws-bitcoin-transactions"
     )]
     InCoins(String),
-    /// A trace that names no transaction, as Geth's do, and why nothing else does.
+    /// A trace without a transaction, as Geth's are, and why it is not known otherwise.
     #[error(
         "no transaction_hash, as in traces of Geth, {0}: give --receipts with the receipts or \
          transactions of the same blocks, which name it by block_number and transaction_index"
     )]
     NoTransaction(&'static str),
-    /// A time that neither the row nor a blocks file gives.
+    /// The time is in neither the row nor a blocks file.
     #[error("no block_timestamp, {0}")]
     NoTime(&'static str),
-    /// A column that says another than the receipt of the row's transaction.
+    /// A column contradicts the receipt of the transaction.
     #[error("{0} is not what the receipt of the transaction says: one of the two is wrong")]
     OtherReceipt(&'static str),
-    /// A transaction that makes new coins, and spends some.
+    /// A coinbase transaction that spends coins.
     #[error("is_coinbase is true, but an input names a holder or a value: one of the two is wrong")]
     SpendingCoinbase,
-    /// More or fewer inputs or outputs than the row itself counts.
+    /// The row states another number of inputs or outputs.
     #[error("{column} says {said}, but there are {found}: the row is not whole")]
     Count {
         /// The column that counts them.

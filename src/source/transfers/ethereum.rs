@@ -1,11 +1,11 @@
-//! Rows of ethereum-etl (transactions, token transfers, traces) to transfers. Must not read files.
+//! Converts rows of ethereum-etl (transactions, token transfers, traces) to transfers.
 //!
-//! The trace at the top of a transaction is the transaction's own value: it gets its position, so
+//! The top trace of a transaction is the transaction's own value: it gets the same position, so
 //! that loading both files stores the movement once.
 
 use super::error::{FieldFault, RowFault};
 use super::joins::{Blocks, Receipt, Receipts};
-use super::run::Understood;
+use super::run::ConvertedRow;
 use super::{LeftOut, PlainTimes, fields};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
@@ -112,7 +112,7 @@ impl Context {
         tx: Option<[u8; 32]>,
         status: TxStatus,
         moved: Moved,
-    ) -> Understood {
+    ) -> ConvertedRow {
         let Moved { from, to, asset, amount } = moved;
         let height = stand.height;
         let InBlock { tx_index, index } = place;
@@ -120,7 +120,7 @@ impl Context {
             (Some(tx_index), Some(index)) => Position { height, tx_index, index }.into(),
             _ => Placement::Partial(PartialPosition { height, index }),
         };
-        Understood::Transfer(Transfer {
+        ConvertedRow::Transfer(Transfer {
             chain: self.chain.clone(),
             time: stand.time,
             placement,
@@ -162,7 +162,7 @@ pub(super) static TRANSACTIONS: Columns = Columns {
 };
 
 /// A row of `transactions.csv`.
-pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<Understood, RowFault> {
+pub(super) fn transaction(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRow, RowFault> {
     let tx = needed("hash", fields::hash(row.of(0)))?;
     let stand = context.stand(row.of(1), row.of(7), row.of(6))?;
     let tx_index = fields::tx_index(row.of(2)).map_err(|fault| fault.of("transaction_index"))?;
@@ -224,7 +224,7 @@ pub(super) static TOKEN_TRANSFERS: Columns = Columns {
 pub(super) fn token_transfer(
     row: Cells<'_>,
     context: &mut Context,
-) -> Result<Understood, RowFault> {
+) -> Result<ConvertedRow, RowFault> {
     let Some(contract) = fields::evm(row.of(0)) else {
         let fault = FieldFault::not_a("a contract: 0x and 40 hex digits", row.of(0));
         return Err(fault.of("token_address"));
@@ -289,10 +289,10 @@ enum Kind {
 }
 
 /// A row of `traces.csv`.
-pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<Understood, RowFault> {
+pub(super) fn trace(row: Cells<'_>, context: &mut Context) -> Result<ConvertedRow, RowFault> {
     let kind = match kind(row.of(5), row.of(6))? {
         Ok(kind) => kind,
-        Err(left_out) => return Ok(Understood::LeftOut(left_out)),
+        Err(left_out) => return Ok(ConvertedRow::LeftOut(left_out)),
     };
     let stand = context.stand(row.of(0), row.of(13), row.of(12))?;
     let status = fields::status(row.of(11)).map_err(|fault| fault.of("status"))?;

@@ -1,9 +1,9 @@
-//! Values of rows from text: hashes, addresses, times, small numbers. Must not know formats.
+//! Parses values of rows: hashes, addresses, times, small numbers.
 
 use jiff::Timestamp;
 
 use super::error::FieldFault;
-use super::number::{self, Written};
+use super::number::{self, ParsedNumber};
 use crate::domain::address::{Address, AddressError};
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{
@@ -204,9 +204,11 @@ pub(super) fn status(text: &[u8]) -> Result<TxStatus, FieldFault> {
 /// unit is known; an exponent will not, which tells of a floating-point number and of lost digits.
 pub(super) fn smallest_units(text: &[u8]) -> Result<Amount, FieldFault> {
     match number::amount(text)? {
-        Written::Whole(amount) => Ok(amount),
-        Written::Decimal(amount) if amount.is_whole() => amount.scaled(0),
-        Written::Decimal(_) => Err(FieldFault::not_a("a whole number of smallest units", text)),
+        ParsedNumber::Whole(amount) => Ok(amount),
+        ParsedNumber::Decimal(amount) if amount.is_whole() => amount.scaled(0),
+        ParsedNumber::Decimal(_) => {
+            Err(FieldFault::not_a("a whole number of smallest units", text))
+        }
     }
 }
 

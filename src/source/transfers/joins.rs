@@ -1,5 +1,5 @@
-//! What other files say of the rows of an ethereum-etl file: the time and hash of blocks, the
-//! status and index of transactions. Held in memory, within bounds.
+//! Joins further files to the rows of an ethereum-etl file: time and hash of blocks, status and
+//! index of transactions. Held in memory, within bounds.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

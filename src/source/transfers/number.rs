@@ -1,5 +1,5 @@
-//! Amounts and other numbers from text, exactly: whole numbers up to 256 bits, and decimal ones by
-//! moving the point. Never through a floating-point number.
+//! Parses amounts and other numbers exactly: whole numbers up to 256 bits, and decimal ones by
+//! moving the point, never through floating point.
 
 use super::error::FieldFault;
 use crate::domain::transfer::Amount;
@@ -40,7 +40,7 @@ pub(super) fn small(text: &[u8]) -> Option<u64> {
 
 /// An amount in smallest units as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written<'a> {
+pub(super) enum ParsedNumber<'a> {
     /// Digits only: in smallest units.
     Whole(Amount),
     /// With a point or an exponent: in whole units of the asset.
@@ -59,16 +59,16 @@ pub(super) struct Decimal<'a> {
 const DECIMAL: &str = "a number that is not negative";
 
 #[inline]
-pub(super) fn amount(text: &[u8]) -> Result<Written<'_>, FieldFault> {
+pub(super) fn amount(text: &[u8]) -> Result<ParsedNumber<'_>, FieldFault> {
     if text.len() <= 19
         && let Some(value) = small(text)
     {
-        return Ok(Written::Whole(Amount::from(value)));
+        return Ok(ParsedNumber::Whole(Amount::from(value)));
     }
     amount_of_any_size(text)
 }
 
-fn amount_of_any_size(text: &[u8]) -> Result<Written<'_>, FieldFault> {
+fn amount_of_any_size(text: &[u8]) -> Result<ParsedNumber<'_>, FieldFault> {
     if text.is_empty() {
         return Err(FieldFault::Missing);
     }
@@ -77,13 +77,13 @@ fn amount_of_any_size(text: &[u8]) -> Result<Written<'_>, FieldFault> {
         if text.len() > MAX_DIGITS {
             return Err(decimal.beyond());
         }
-        return decimal.scaled(0).map(Written::Whole);
+        return decimal.scaled(0).map(ParsedNumber::Whole);
     }
     // With a sign it is neither digits only nor plainly in whole units.
     if text.starts_with(b"+") {
         return Err(FieldFault::not_a(DECIMAL, text));
     }
-    Ok(Written::Decimal(decimal))
+    Ok(ParsedNumber::Decimal(decimal))
 }
 
 /// Reads `12`, `12.5`, `.5`, `1e3`, `1.5E-3`, `+1`.
@@ -179,8 +179,8 @@ mod tests {
 
     fn scaled(text: &str, decimals: u8) -> Result<String, FieldFault> {
         match amount(text.as_bytes())? {
-            Written::Whole(value) => Ok(format!("whole {value}")),
-            Written::Decimal(value) => value.scaled(decimals).map(|value| value.to_string()),
+            ParsedNumber::Whole(value) => Ok(format!("whole {value}")),
+            ParsedNumber::Decimal(value) => value.scaled(decimals).map(|value| value.to_string()),
         }
     }
 

@@ -1,13 +1,13 @@
-//! Rows of our own form (`chain, tx, position, time, from, to, asset, amount`, ...) to transfers.
-//! Must not read files.
+//! Converts rows of Lazaretto's own form (`chain, tx, position, time, from, to, asset, amount`,
+//! ...) to transfers.
 //!
-//! This is the form for millions of rows: what a row before it said of its chain is not understood
-//! again, and nothing is put on the heap for a row of an EVM chain.
+//! This form is for millions of rows: values of the chain are reused from the previous row, and a
+//! row of an EVM chain allocates nothing.
 
 use super::error::{FieldFault, RowFault};
 use super::fields;
-use super::number::{self, Decimal, MAX_DECIMALS, Written};
-use super::run::Understood;
+use super::number::{self, Decimal, MAX_DECIMALS, ParsedNumber};
+use super::run::ConvertedRow;
 use super::{AssetDecimals, PlainTimes, RowPlace};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
@@ -82,7 +82,7 @@ impl<'a> Own<'a> {
     }
 
     /// A row of our own form.
-    pub(super) fn transfer(&mut self, row: Cells<'_>) -> Result<Understood, RowFault> {
+    pub(super) fn transfer(&mut self, row: Cells<'_>) -> Result<ConvertedRow, RowFault> {
         self.look_at_chain(row.of(CHAIN)).map_err(|fault| fault.of("chain"))?;
         let (_, chain) = self.chain.as_ref().expect("it was just looked at");
         let from = fields::holder(row.of(FROM), chain).map_err(|fault| fault.of("from"))?;
@@ -102,7 +102,7 @@ impl<'a> Own<'a> {
         let chain = chain.clone();
         let amount = self.amount(written, row, &chain, &asset)?;
         let position = self.position(row.of(POSITION), &chain)?;
-        Ok(Understood::Transfer(Transfer {
+        Ok(ConvertedRow::Transfer(Transfer {
             chain,
             time: time.map_err(|fault| fault.of("time"))?,
             placement: position.into(),
@@ -158,7 +158,7 @@ impl<'a> Own<'a> {
     #[inline]
     fn amount(
         &mut self,
-        written: Written<'_>,
+        written: ParsedNumber<'_>,
         row: Cells<'_>,
         chain: &Chain,
         asset: &Asset,
@@ -167,8 +167,8 @@ impl<'a> Own<'a> {
         let decimals = fields::number32(row.of(DECIMALS), u32::from(MAX_DECIMALS));
         let decimals = decimals.map_err(|fault| fault.of("decimals"))?;
         let (style, amount) = match written {
-            Written::Whole(amount) => (Style::Whole, amount),
-            Written::Decimal(value) => {
+            ParsedNumber::Whole(amount) => (Style::Whole, amount),
+            ParsedNumber::Decimal(value) => {
                 // At most `MAX_DECIMALS`.
                 let given = decimals.and_then(|decimals| u8::try_from(decimals).ok());
                 let amount = self.in_smallest_units(value, row.of(AMOUNT), given, chain, asset);

@@ -1,5 +1,5 @@
-//! Where a row stands that could not be understood, as far as it can still be told: what is known
-//! there is incomplete, and coverage must not claim it.
+//! The place of an invalid row, as far as it can be read: data there is incomplete, and coverage
+//! must not claim it.
 
 use super::bitcoin::Bitcoin;
 use super::ethereum::{self, Context};

@@ -1,5 +1,5 @@
-//! From the rows of one file to batches of transfers: which format it is, what becomes of each row,
-//! and the count of it. Must not know what any column means.
+//! Converts the rows of one file to batches of transfers: detects the format, and counts the
+//! outcome of each row.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Batch {
 }
 
 #[expect(clippy::large_enum_variant, reason = "nearly every row is a transfer, and none is kept")]
-pub(super) enum Understood {
+pub(super) enum ConvertedRow {
     Transfer(Transfer),
     LeftOut(LeftOut),
 }
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn understand(&mut self, table: &mut Table<'_>) -> Result<Understood, RowFault> {
+    fn understand(&mut self, table: &mut Table<'_>) -> Result<ConvertedRow, RowFault> {
         match self {
             Self::Own(own) => own.transfer(table.cells()?),
             Self::Transactions(context) => ethereum::transaction(table.cells()?, context),
@@ -293,7 +293,7 @@ impl Run<'_, '_> {
             quiet += 1;
             match self.reader.understand(&mut self.table) {
                 // Not in a function that hands it on: a transfer is long to move.
-                Ok(Understood::Transfer(transfer)) => match transfer.check(self.now) {
+                Ok(ConvertedRow::Transfer(transfer)) => match transfer.check(self.now) {
                     Ok(()) => {
                         self.count(&transfer);
                         batch.push(transfer);
@@ -307,7 +307,7 @@ impl Run<'_, '_> {
                     }
                     Err(error) => self.reject(RowFault::Transfer(error))?,
                 },
-                Ok(Understood::LeftOut(reason)) => {
+                Ok(ConvertedRow::LeftOut(reason)) => {
                     *self.report.left_out.entry(reason).or_default() += 1;
                 }
                 Err(fault) => self.reject(fault)?,

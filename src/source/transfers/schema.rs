@@ -1,5 +1,5 @@
-//! Whether the columns of a Parquet file can hold what is read from them, told by its schema before a
-//! row is read. Floating point loses digits in silence, so that no row would show it.
+//! Checks by the schema that the columns of a Parquet file can hold the expected values. Floating
+//! point loses digits silently, so no row would show it.
 
 use super::amazon::{self, Unit};
 use crate::source::rows::{Columns, Holds, RowsError, SchemaField, Table};

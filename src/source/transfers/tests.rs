@@ -24,16 +24,16 @@ const B: &str = "0x00000000000000000000000000000000000000bb";
 const USDT: &str = "0xdac17f958d2ee523a2206206994597c13d831ec7";
 
 /// A file in a folder of its own, which goes with it.
-struct Written {
+struct ParsedNumber {
     path: PathBuf,
     _folder: tempfile::TempDir,
 }
 
-fn write(bytes: impl AsRef<[u8]>) -> Written {
+fn write(bytes: impl AsRef<[u8]>) -> ParsedNumber {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, bytes).unwrap();
-    Written { path, _folder: folder }
+    ParsedNumber { path, _folder: folder }
 }
 
 /// What was read of a file.

@@ -1,4 +1,4 @@
-//! Why a backup could not be made, read or restored. Names the byte, the key or the path.
+//! Errors of backups, with the byte, key or path.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use super::frame::FORMAT;
 /// Why a backup could not be made, read or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The file is something else.
-    #[error("byte 0: this is no backup of a store: it does not begin with \"LAZARETTO BACKUP\"")]
+    /// The file is not a backup.
+    #[error("byte 0: this is not a backup of a store: it does not begin with \"LAZARETTO BACKUP\"")]
     NotABackup,
-    /// Written by a later version of this program, in a form that this one does not know.
+    /// Written by a later version of this program, in an unknown form.
     #[error(
         "byte 16: the backup was written by lazaretto {program} (backup format {format}, store schema {schema}), \
          but this is lazaretto {}, which reads format {FORMAT} and schemas 1 to {SCHEMA} only: \
@@ -27,32 +27,32 @@ pub enum BackupError {
         /// The schema of the store in it.
         schema: u32,
     },
-    /// The file is not what was written.
+    /// The file was changed or damaged.
     #[error("byte {position}: the backup is damaged: {what}")]
     Damaged {
-        /// Where what is wrong begins, from 0.
+        /// The offset of the damage, from 0.
         position: u64,
-        /// What is wrong with it.
+        /// The problem.
         what: String,
     },
-    /// The file is what was written, but what was written is damaged.
+    /// The file is intact, but its content is damaged.
     #[error(
         "what the backup holds is damaged: {first}{}",
         if *.more == 0 { String::new() } else { format!(" (and {more} problems more)") }
     )]
     Content {
         first: String,
-        /// How many more there are.
+        /// The number of further problems.
         more: u64,
     },
     /// The file could not be read.
     #[error("byte {position}: {source}")]
     Read {
-        /// How far it was read.
+        /// The offset reached.
         position: u64,
         source: io::Error,
     },
-    /// The backup could not be handed on.
+    /// The backup could not be written.
     #[error("writing the backup: {0}")]
     Write(io::Error),
     #[error(
@@ -61,15 +61,15 @@ pub enum BackupError {
         dir = .0.display()
     )]
     Exists(PathBuf),
-    /// Another process restores into the same data directory.
+    /// Another process is restoring into the same data directory.
     #[error("{dir}: another restore is under way here", dir = .0.display())]
     Restoring(PathBuf),
-    /// A value that is larger than a backup takes.
+    /// A value larger than the format allows.
     #[error("tree {tree}, key {key}: the value has {length} bytes, more than a backup takes")]
     TooLarge {
         tree: &'static str,
         key: String,
-        /// The value's length, or the key's where that is too long.
+        /// The length of the value, or of the key if that is too long.
         length: usize,
     },
     #[error(transparent)]
@@ -77,7 +77,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// The backup is damaged at a byte.
+    /// Creates the error for damage at a byte.
     pub(super) fn damaged(position: u64, what: impl ToString) -> Self {
         Self::Damaged { position, what: what.to_string() }
     }

@@ -31,7 +31,7 @@ use super::error::BackupError;
 
 const MAGIC: [u8; 16] = *b"LAZARETTO BACKUP";
 
-/// The format that is written, and the latest that is read.
+/// The format written, and the latest one read.
 pub const FORMAT: u32 = 1;
 
 /// The longest body of a header, in bytes.
@@ -43,13 +43,13 @@ const MAX_TEXT: usize = 64;
 /// The longest payload that is read, in bytes.
 const MAX_PAYLOAD: usize = 2 << 20;
 
-/// From how many bytes on a frame of entries is full.
+/// Bytes from which a frame of entries is full.
 const FULL: usize = 256 << 10;
 
-/// How many bytes of segments or heads stand in one frame.
+/// Bytes of segments or heads per frame.
 pub(super) const PART: usize = 256 << 10;
 
-/// The longest key and value, in bytes. The store's own are of at most 6 KiB, but for pointers.
+/// The longest key and value, in bytes. The store's own have at most 6 KiB, except pointers.
 pub(super) const MAX_KEY: usize = 4096;
 pub(super) const MAX_VALUE: usize = 1 << 20;
 
@@ -58,12 +58,12 @@ const ENTRIES: u8 = b'e';
 const SEGMENTS: u8 = b's';
 const END: u8 = b'z';
 
-/// What a backup says of itself.
+/// The header of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Header {
     /// The version of the program that wrote it.
     pub program: String,
-    /// The form of the file.
+    /// The format of the file.
     pub format: u32,
     /// The schema of the store in it.
     pub schema: u32,
@@ -74,7 +74,7 @@ pub struct Header {
     pub trees: Vec<String>,
 }
 
-/// What a backup comes to.
+/// The size of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Size {
     /// Bytes of the file.
@@ -91,7 +91,7 @@ pub(super) struct Writer<W> {
     out: W,
     digest: Sha256,
     position: u64,
-    /// The frame of entries that is not full yet.
+    /// The frame of entries being filled.
     entries: Vec<u8>,
     counted: (u64, u64),
 }
@@ -128,12 +128,12 @@ impl<W: Write> Writer<W> {
         self.put(&checksum.to_be_bytes())
     }
 
-    /// Writes what the file of heads says.
+    /// Writes the file of heads.
     pub(super) fn heads(&mut self, text: &[u8]) -> Result<(), BackupError> {
         text.chunks(PART).try_for_each(|part| self.frame(HEADS, part))
     }
 
-    /// Adds an entry; in the order of trees and keys, within the bounds of both.
+    /// Adds an entry, in the order of trees and keys, within the bounds of both.
     pub(super) fn entry(&mut self, tree: u8, key: &[u8], value: &[u8]) -> Result<(), BackupError> {
         let another = self.entries.first().is_some_and(|known| *known != tree);
         if another || self.entries.len() >= FULL {
@@ -185,7 +185,7 @@ impl<W: Write> Writer<W> {
 pub(in crate::store) enum Frame<'a> {
     /// Of the file of heads.
     Heads(&'a [u8]),
-    /// Entries of a tree, by its place in the header.
+    /// Entries of a tree, by its index in the header.
     Entries(usize, Vec<(&'a [u8], &'a [u8])>),
     /// Of the file of segments.
     Segments(&'a [u8]),
@@ -198,7 +198,7 @@ pub(in crate::store) struct Reader<R> {
     digest: Sha256,
     position: u64,
     payload: Vec<u8>,
-    /// The kind, and where it is entries the tree, that came last: none come before it again.
+    /// The kind of the last frame, and its tree: earlier ones may not follow.
     last: (u8, u8),
     last_key: Vec<u8>,
     trees: usize,
@@ -206,7 +206,7 @@ pub(in crate::store) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the header. Refuses one that is newer than this program.
+    /// Reads the header. Rejects one that is newer than this program.
     pub(in crate::store) fn new(source: R) -> Result<(Self, Header), BackupError> {
         let mut reader = Self {
             source,
@@ -228,16 +228,16 @@ impl<R: Read> Reader<R> {
             (reader.array("its header")?, reader.array("its header")?);
         let body_length = u32::from_be_bytes(length) as usize;
         if body_length > MAX_HEADER {
-            return Err(BackupError::damaged(20, "the header is longer than any"));
+            return Err(BackupError::damaged(20, "the header is too long"));
         }
         let mut body = vec![0; body_length];
         reader.exact(&mut body, "its header")?;
         let checksum = XxHash3_64::oneshot(&[&MAGIC[..], &format, &length, &body].concat());
         if reader.array::<8>("its header")? != checksum.to_be_bytes() {
-            return Err(BackupError::damaged(16, "the checksum of the header does not fit"));
+            return Err(BackupError::damaged(16, "the checksum of the header is wrong"));
         }
         let format = u32::from_be_bytes(format);
-        let unclear = || BackupError::damaged(24, "the header cannot be understood");
+        let unclear = || BackupError::damaged(24, "the header cannot be parsed");
         let (program, rest) = take_text(&body).ok_or_else(unclear)?;
         let (schema, rest) = rest.split_first_chunk().ok_or_else(unclear)?;
         let schema = u32::from_be_bytes(*schema);
@@ -269,7 +269,7 @@ impl<R: Read> Reader<R> {
         self.payload = payload;
         let checksum: [u8; 8] = self.array("a frame")?;
         if checksum != frame_checksum(start, &head, &self.payload).to_be_bytes() {
-            let what = "the checksum of the frame does not fit: it was changed, or stood elsewhere";
+            let what = "the checksum of the frame is wrong: it was changed or moved";
             return Err(BackupError::damaged(start, what));
         }
         let place = |kind| [HEADS, ENTRIES, SEGMENTS, END].iter().position(|known| *known == kind);
@@ -289,7 +289,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// How far the file was read.
+    /// The offset reached.
     #[cfg(test)]
     pub(super) fn position(&self) -> u64 {
         self.position
@@ -327,10 +327,10 @@ impl<R: Read> Reader<R> {
         let (entries, segment_bytes) = self.counted;
         let counts = [entries.to_be_bytes(), segment_bytes.to_be_bytes()].concat();
         let Some(digest) = self.payload.strip_prefix(&*counts) else {
-            return Err(BackupError::damaged(start, "it counts other entries than there are"));
+            return Err(BackupError::damaged(start, "its number of entries is wrong"));
         };
         if digest != &*before.finalize() {
-            return Err(BackupError::damaged(start, "the digest of all before does not fit"));
+            return Err(BackupError::damaged(start, "the digest of all data before it is wrong"));
         }
         let bytes = self.position;
         let sha256 = hex(&self.digest.clone().finalize());
@@ -340,7 +340,7 @@ impl<R: Read> Reader<R> {
         Ok(Frame::End(Size { bytes, entries, segment_bytes, sha256 }))
     }
 
-    /// Reads until `bytes` is full or the file ends; how many came.
+    /// Reads until `bytes` is full or the file ends; returns the count.
     fn fill(&mut self, bytes: &mut [u8]) -> Result<usize, BackupError> {
         let mut filled = 0;
         while filled < bytes.len() {
@@ -360,10 +360,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn exact(&mut self, bytes: &mut [u8], within: &str) -> Result<(), BackupError> {
-        match self.fill(bytes)? == bytes.len() {
-            true => Ok(()),
-            false => Err(self.ended(within)),
-        }
+        if self.fill(bytes)? == bytes.len() { Ok(()) } else { Err(self.ended(within)) }
     }
 
     fn array<const N: usize>(&mut self, within: &str) -> Result<[u8; N], BackupError> {
@@ -383,12 +380,12 @@ fn frame_head(kind: u8, length: usize) -> [u8; 5] {
 }
 
 fn frame_checksum(position: u64, head: &[u8; 5], payload: &[u8]) -> u64 {
-    // Two steps, so that the payload is not copied.
+    // Two steps avoid copying the payload.
     let seed = XxHash3_64::oneshot_with_seed(position, head);
     XxHash3_64::oneshot_with_seed(seed, payload)
 }
 
-/// The checksum of a whole frame at a place, as it stands at its end.
+/// Returns the checksum of a whole frame at a position, as stored at its end.
 #[cfg(test)]
 pub(super) fn frame_checksum_of(frame: &[u8], position: u64) -> [u8; 8] {
     let (head, rest) = frame.split_first_chunk().expect("a frame has a head");
@@ -400,7 +397,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// A text of visible ASCII, and what follows it.
+/// Splits off a text of visible ASCII.
 fn take_text(bytes: &[u8]) -> Option<(String, &[u8])> {
     let (length, rest) = bytes.split_first()?;
     let (text, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -409,7 +406,7 @@ fn take_text(bytes: &[u8]) -> Option<(String, &[u8])> {
     Some((text.to_owned(), rest))
 }
 
-/// What the header of this format says after the schema.
+/// Reads the part of the header after the schema.
 fn read_rest(rest: &[u8]) -> Option<(Timestamp, Vec<String>)> {
     let (made, rest) = rest.split_first_chunk()?;
     let made = Timestamp::from_second(i64::from_be_bytes(*made)).ok()?;

@@ -1,26 +1,26 @@
-//! A backup put back: into a folder beside the store's place, checked as it is read, and renamed
-//! into place at the end. Overwrites nothing.
+//! Restores a backup into a temporary folder next to the store, checks it while reading, and
+//! renames it into place at the end. Overwrites nothing.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::files::TRIES;
-use super::super::verify::{Judge, Verified, Verifier};
-use super::super::{Store, StoreError, heads, make_private, open_patiently};
+use super::super::verify::{RecordCheck, Verified, Verifier};
+use super::super::{Store, StoreError, heads, make_private, open_with_retry};
 use super::{BackupError, Frame, Header, Reader};
 
-/// The folder in the data directory in which a store is put together.
+/// The folder in the data directory for an unfinished restore.
 const FOLDER: &str = "restore";
 
-/// The folder of a data directory, held for one restore; gone when dropped.
-struct Workshop {
-    /// Of the data directory; the lock ends with it.
+/// The folder of one restore; removed when dropped.
+struct RestoreFolder {
+    /// The lock of the data directory, released on drop.
     _lock: File,
     folder: PathBuf,
 }
 
-impl Workshop {
+impl RestoreFolder {
     fn new(data_dir: &Path) -> Result<Self, BackupError> {
         make_private(data_dir).map_err(io(data_dir))?;
         let lock = lock(data_dir)?.ok_or_else(|| BackupError::Restoring(data_dir.to_owned()))?;
@@ -31,16 +31,16 @@ impl Workshop {
     }
 }
 
-impl Drop for Workshop {
+impl Drop for RestoreFolder {
     fn drop(&mut self) {
         if let Err(error) = clear(&self.folder) {
-            tracing::warn!(%error, "what a restore left was not removed");
+            tracing::warn!(%error, "restore folder not removed");
         }
     }
 }
 
-/// Removes what a killed restore left in a data directory, unless one is under way there. What
-/// cannot be removed now, as on a read-only disk, is at the next start.
+/// Removes the leftovers of a killed restore, unless a restore is running. What cannot be removed
+/// now, as on a read-only disk, is removed at the next start.
 pub fn remove_leftovers(data_dir: &Path) {
     let folder = data_dir.join(FOLDER);
     if !folder.exists() {
@@ -52,11 +52,11 @@ pub fn remove_leftovers(data_dir: &Path) {
         Err(error) => Err(error),
     };
     if let Err(error) = removed {
-        tracing::warn!(%error, "what a killed restore left was not removed");
+        tracing::warn!(%error, "leftovers of a killed restore not removed");
     }
 }
 
-/// The data directory, locked; `None` where another process has the lock.
+/// Locks the data directory; `None` if another process holds the lock.
 fn lock(data_dir: &Path) -> Result<Option<File>, BackupError> {
     let file = File::open(data_dir).map_err(io(data_dir))?;
     match file.try_lock() {
@@ -78,29 +78,29 @@ fn io(path: &Path) -> impl Fn(io::Error) -> BackupError {
     move |source| StoreError::Io { path: path.clone(), source }.into()
 }
 
-/// Makes `backup` the store of `data_dir`, where there is none yet or an empty one, with
-/// `cache_bytes` of page cache. When this returns the store is whole and durable; if it fails, or
-/// is killed, there is none (but what [`remove_leftovers`] removes).
+/// Restores `backup` as the store of `data_dir`, which must have none or an empty one, with
+/// `cache_bytes` of page cache. On success the store is complete and durable. After a failure or
+/// kill there is none, except leftovers for [`remove_leftovers`].
 pub fn restore(
     data_dir: &Path,
     backup: impl Read,
     cache_bytes: u64,
-    judge: Judge<'_>,
+    judge: RecordCheck<'_>,
 ) -> Result<Verified, BackupError> {
     let (reader, header) = Reader::new(backup)?;
-    let workshop = Workshop::new(data_dir)?;
+    let folder_guard = RestoreFolder::new(data_dir)?;
     let place = data_dir.join("store");
     let replaced = empty_store(data_dir, &place, cache_bytes)?;
-    let made = workshop.folder.join("store");
+    let made = folder_guard.folder.join("store");
     make_private(&made).map_err(io(&made))?;
     let verified = fill(&made, reader, header, cache_bytes, judge)?;
-    // What any opening checks and brings in order.
-    if let Some(refusal) = Store::open(&workshop.folder, cache_bytes)?.refusal() {
+    // Opening checks and recovers the store.
+    if let Some(refusal) = Store::open(&folder_guard.folder, cache_bytes)?.refusal() {
         return Err(refusal.into());
     }
     sync_all(&made).map_err(io(&made))?;
     if replaced.is_some() {
-        let aside = workshop.folder.join("replaced");
+        let aside = folder_guard.folder.join("replaced");
         fs::rename(&place, &aside).map_err(io(&place))?;
     }
     fs::rename(&made, &place).map_err(|error| match error.kind() {
@@ -113,7 +113,7 @@ pub fn restore(
     Ok(verified)
 }
 
-/// Makes a folder and every file in it durable: the database syncs what it holds, not each file.
+/// Makes a folder and every file in it durable: the database syncs its content, not each file.
 fn sync_all(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         File::open(entry?.path())?.sync_all()?;
@@ -121,8 +121,7 @@ fn sync_all(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The store that is there, open, if there is one and it is empty; one that holds anything is
-/// refused.
+/// Opens an existing empty store, if any; fails if it holds anything.
 fn empty_store(
     data_dir: &Path,
     place: &Path,
@@ -136,22 +135,19 @@ fn empty_store(
         return Ok(None);
     }
     let store = Store::open(data_dir, cache_bytes)?;
-    match store.is_empty()? {
-        true => Ok(Some(store)),
-        false => Err(BackupError::Exists(place.to_owned())),
-    }
+    if store.is_empty()? { Ok(Some(store)) } else { Err(BackupError::Exists(place.to_owned())) }
 }
 
-/// Writes all that the backup holds into a new database in `dir`.
+/// Writes the content of the backup into a new database in `dir`.
 fn fill(
     dir: &Path,
     mut reader: Reader<impl Read>,
     header: Header,
     cache_bytes: u64,
-    judge: Judge<'_>,
+    judge: RecordCheck<'_>,
 ) -> Result<Verified, BackupError> {
     let failed = StoreError::engine;
-    let db = open_patiently(dir, cache_bytes, TRIES)?;
+    let db = open_with_retry(dir, cache_bytes, TRIES)?;
     let path = dir.join("segments");
     let mut segments = File::create_new(&path).map_err(io(&path))?;
     let mut verifier = Verifier::of_backup(header.clone(), judge)?;

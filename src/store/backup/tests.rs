@@ -8,15 +8,15 @@ use std::path::Path;
 
 use super::super::tests::{id, open, publish};
 use super::super::transfers::tests::{append, read, retract, rows};
-use super::super::{DEFAULT_CACHE, Named, Verified, verify_backup};
+use super::super::{DEFAULT_CACHE, OpaqueRecord, Verified, verify_backup};
 use super::*;
 use crate::domain::chain::Chain;
 use crate::domain::list::ListState;
 use crate::domain::transfer::Transfer;
 
 /// Takes every snapshot and policy but one whose text is `bad`.
-fn judge(named: Named<'_>) -> Result<(), String> {
-    let (Named::Snapshot(_, bytes) | Named::Policy(_, bytes)) = named;
+fn judge(named: OpaqueRecord<'_>) -> Result<(), String> {
+    let (OpaqueRecord::Snapshot(_, bytes) | OpaqueRecord::Policy(_, bytes)) = named;
     if bytes == b"bad" { Err("it is bad".to_owned()) } else { Ok(()) }
 }
 
@@ -201,7 +201,7 @@ fn a_store_that_failed_is_not_backed_up() {
     let store = open(dir.path());
     std::fs::create_dir(dir.path().join("store/heads.new")).unwrap();
     let (state, changes) = super::super::tests::state("a", 1, 3);
-    store.publish(&state, crate::store::Changes::Made(&changes)).unwrap_err();
+    store.publish(&state, crate::store::Changes::Publication(&changes)).unwrap_err();
     let error = store.begin_backup(tempfile::tempfile().unwrap(), Timestamp::UNIX_EPOCH);
     assert!(matches!(error, Err(BackupError::Store(StoreError::Broken))));
 }

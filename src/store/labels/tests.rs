@@ -107,10 +107,10 @@ fn damage_is_named() {
     };
     type Damage = Box<dyn Fn(&sled::Tree)>;
     let table: [(Damage, &str); 7] = [
-        (Box::new(move |t| flip(t, &piece(BASE, 6, 3))), "its checksum does not fit"),
+        (Box::new(move |t| flip(t, &piece(BASE, 6, 3))), "its checksum is wrong"),
         (Box::new(move |t| drop(t.remove(piece(BASE, 6, 3)).unwrap())), "the piece is missing"),
         (Box::new(move |t| drop(t.remove(piece(BASE, 7, 0)).unwrap())), "the piece is missing"),
-        (Box::new(move |t| flip(t, &piece(DELTA, 1, 2))), "its checksum does not fit"),
+        (Box::new(move |t| flip(t, &piece(DELTA, 1, 2))), "its checksum is wrong"),
         (Box::new(move |t| drop(t.remove(piece(DELTA, 1, 2)).unwrap())), "the piece is missing"),
         (Box::new(move |t| drop(t.remove(piece(DELTA, 0, 0)).unwrap())), "it is shorter than"),
         (Box::new(move |t| flip(t, b"m\0\0\0\0")), "key m: the stored value is damaged"),

@@ -15,7 +15,7 @@ fn what_is_other_is_kept_and_older_records_open_without_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let (first, _) = state("a", 1, 3);
-    store.publish(&first, Changes::Made(&[])).unwrap();
+    store.publish(&first, Changes::Publication(&[])).unwrap();
     // As schema 4 wrote them.
     let old = |address: &str| {
         let ListingChange { kind, key, party_name, .. } = updated(address, Vec::new());
@@ -37,12 +37,12 @@ fn what_is_other_is_kept_and_older_records_open_without_it() {
         omitted: 2,
     }];
     let (second, _) = state("a", 2, 3);
-    store.publish(&second, Changes::Made(&[updated("x", fields.clone())])).unwrap();
+    store.publish(&second, Changes::Publication(&[updated("x", fields.clone())])).unwrap();
     let found = store.changes(None, None, 10).unwrap().changes;
     let found: Vec<_> = found.into_iter().map(|it| (it.version, it.change)).collect();
     let expected =
         [(1, updated("x", Vec::new())), (1, updated("y", Vec::new())), (2, updated("x", fields))];
     assert_eq!(found, expected);
-    let verified = store.verify(&|_: Named<'_>| Ok(())).unwrap();
+    let verified = store.verify(&|_: OpaqueRecord<'_>| Ok(())).unwrap();
     assert_eq!((verified.changes, verified.problems.len()), (3, 0), "{verified:?}");
 }

@@ -13,7 +13,7 @@ fn a_declared_look_is_kept_and_older_pointers_open_without_one() {
     first.check.succeeded_at = Some(Timestamp::UNIX_EPOCH);
     first.check.published = Some("2025-03-21".parse().unwrap());
     first.check.file_digest = Some([7; 32]);
-    store.publish(&first, Changes::Made(&[])).unwrap();
+    store.publish(&first, Changes::Publication(&[])).unwrap();
     // As schema 5 wrote it.
     let check = first.check.clone();
     let old = OldPointer {
@@ -47,6 +47,6 @@ fn a_declared_look_is_kept_and_older_pointers_open_without_one() {
     drop(store);
     let store = open(dir.path());
     assert_eq!(store.list(&id("a")).unwrap().unwrap().check, check);
-    let known = store.looks_at(store.looks()).unwrap().unwrap();
+    let known = store.list_ages_at(store.check_count()).unwrap().unwrap();
     assert_eq!(known[&id("a")].current_at, check.fresh_as_of());
 }

@@ -4,7 +4,7 @@
 use super::*;
 use crate::domain::publication::{BackfillRecord, BackfilledChange, KnownOrigin, KnownPublication};
 use crate::store::PastState;
-use crate::store::verify::Named;
+use crate::store::verify::OpaqueRecord;
 
 fn day(text: &str) -> jiff::civil::Date {
     text.parse().unwrap()
@@ -31,7 +31,7 @@ fn backfill(store: &Store, list: &str, version: u64) -> Vec<BackfilledChange> {
         ],
     }));
     let changes: Vec<_> = [0, 0, 1].into_iter().zip(changes).collect();
-    store.publish(&state, Changes::Retold(&changes)).unwrap();
+    store.publish(&state, Changes::Backfill(&changes)).unwrap();
     changes
 }
 
@@ -42,7 +42,7 @@ fn versions_of(store: &Store, list: Option<&ListId>) -> Vec<(u64, Option<u32>)> 
 
 fn check(store: &Store, first: &ListState) {
     let a = id("a");
-    let PastState::Kept(kept) = store.state_at(&a, 1).unwrap() else { panic!("it is kept") };
+    let PastState::Found(kept) = store.state_at(&a, 1).unwrap() else { panic!("it is kept") };
     assert_eq!((&kept.version, &kept.rows), (&first.version, &first.rows));
     assert_eq!(kept.parties, first.parties);
     // What was changed before the last backfill_record is told by it.
@@ -52,7 +52,7 @@ fn check(store: &Store, first: &ListState) {
     let past = store.history(&a).unwrap().publications;
     let count: Vec<_> = past.iter().map(|(of, changes)| (of.day, changes.len())).collect();
     assert_eq!(count, [(day("2024-01-01"), 2), (day("2025-03-21"), 1), (day("1970-01-01"), 1)]);
-    let found = store.verify(&|_: Named<'_>| Ok(())).unwrap();
+    let found = store.verify(&|_: OpaqueRecord<'_>| Ok(())).unwrap();
     assert_eq!(found.problems, [""; 0]);
     assert_eq!(found.rows, 2, "those in force");
 }

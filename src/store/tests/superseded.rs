@@ -20,7 +20,7 @@ fn turned(version: u64, rows: usize, without: usize) -> ListState {
 
 fn as_kept(state: &ListState) -> PastState {
     let check = ListCheck::default();
-    PastState::Kept(Box::new(ListState { check, baseline: Arc::default(), ..state.clone() }))
+    PastState::Found(Box::new(ListState { check, baseline: Arc::default(), ..state.clone() }))
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn every_older_version_comes_back_as_it_was() {
     for (number, (rows, without)) in (0..).zip(sizes) {
         // Another list has versions between.
         let other = state("b", 2 * number + 1, 3).0;
-        store.publish(&other, Changes::Made(&[])).unwrap();
+        store.publish(&other, Changes::Publication(&[])).unwrap();
         let turned = turned(2 * number + 2, rows, without);
-        store.publish(&turned, Changes::Made(&[])).unwrap();
+        store.publish(&turned, Changes::Publication(&[])).unwrap();
         published.push(turned);
     }
     drop(store);
@@ -47,7 +47,7 @@ fn every_older_version_comes_back_as_it_was() {
         let found = store.state_at(&id(list), version).unwrap();
         assert_eq!(found, PastState::NoSuchVersion, "{list} {version}");
     }
-    let verified = store.verify(&|_: Named<'_>| Ok(())).unwrap();
+    let verified = store.verify(&|_: OpaqueRecord<'_>| Ok(())).unwrap();
     assert_eq!(verified.problems, Vec::<String>::new());
 }
 
@@ -65,8 +65,8 @@ fn versions_before_one_of_an_older_program_are_not_kept() {
     for key in keys {
         store.superseded.remove(key).unwrap();
     }
-    assert_eq!(store.state_at(&id("a"), 1).unwrap(), PastState::NotKeptBy(2));
-    assert!(matches!(store.state_at(&id("a"), 2).unwrap(), PastState::Kept(_)));
+    assert_eq!(store.state_at(&id("a"), 1).unwrap(), PastState::NotRecordedBy(2));
+    assert!(matches!(store.state_at(&id("a"), 2).unwrap(), PastState::Found(_)));
 }
 
 #[test]

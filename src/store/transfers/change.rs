@@ -1,5 +1,5 @@
-//! What an append, a retraction or a settlement changes beside the segments: heads, replacements,
-//! conflicts, the ledger. Plans it and writes nothing.
+//! Plans the changes of an append, retraction or settlement besides segments: heads, replacements,
+//! conflicts, the ledger. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -18,57 +18,57 @@ use crate::domain::transfer::{Asset, MAX_TIME, Movement, MovementKind, Transfer}
 use crate::store::heads::Ledger;
 use crate::store::{Store, StoreError};
 
-/// What is to be appended.
+/// The data to append.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Append<'a> {
-    /// The rows: the first gets the number of rows that are there.
+    /// The rows; the first gets the current number of rows as its number.
     pub rows: &'a [Transfer],
-    /// Stored rows in whose place rows of these count.
+    /// Stored rows that these rows replace.
     pub replaced: &'a [Replaced],
-    /// Contradictions that rows of these are one side of.
+    /// Conflicts in which these rows are the second side.
     pub conflicts: &'a [Conflict],
-    /// Blocks and times that were looked at whole.
+    /// Blocks and times declared complete.
     pub covered: &'a [CoverageDeclaration],
     pub ended_gaps: &'a [(Chain, Gap)],
     pub new_gaps: &'a [(Chain, Gap)],
 }
 
-/// A row in whose place another counts.
+/// A replaced row.
 #[derive(Clone, Debug)]
 pub struct Replaced {
     /// Which, by which.
     pub replacement: Replacement,
     pub chain: Chain,
-    /// Whether the old row has no position.
+    /// True if the old row has no position.
     pub was_unpositioned: bool,
 }
 
-/// What a change does to `transfers`, beside the segments that it adds.
+/// The changes to `transfers`, besides new segments.
 pub(super) struct Change {
     pub state: TransferState,
-    /// Chains whose heads it changes.
+    /// Chains whose heads change.
     pub touched: Vec<Chain>,
     pub tops: HashMap<String, Tops>,
     pub ledger: Ledger,
-    /// The number of replacements before.
+    /// The number of replacements before the change.
     pub first_replacement: usize,
-    /// The conflicts that are new or settled now.
+    /// New or newly settled conflicts.
     pub conflicts: BTreeSet<u64>,
 }
 
-/// What rows of one chain were seen at.
+/// The extents of the rows of one chain.
 #[derive(Default)]
-struct Seen {
+struct RowExtents {
     heights: [Vec<u64>; MovementKind::ALL.len()],
     times: [Option<(u64, u64)>; MovementKind::ALL.len()],
 }
 
 impl Store {
-    /// What an append changes; `None` if nothing.
+    /// Plans an append; `None` if it changes nothing.
     pub(super) fn plan(&self, append: &Append<'_>) -> Result<Option<Change>, StoreError> {
         let log = self.log();
         let mut change = Change::after(&log);
-        change.see(append.rows)?;
+        change.count_rows(append.rows)?;
         for CoverageDeclaration { chain, kinds, extent, .. } in append.covered {
             let (from, to) = extent.span().clone().into_inner();
             if from > to {
@@ -123,7 +123,7 @@ impl Store {
 }
 
 impl Change {
-    /// One that changes nothing yet.
+    /// Starts an empty change.
     pub fn after(log: &Log) -> Self {
         let ledger = Ledger { changes: log.ledger.changes + 1, rows: log.ledger.rows };
         let mut state = TransferState::clone(&log.state);
@@ -138,9 +138,9 @@ impl Change {
         }
     }
 
-    /// Counts rows, and notes where they stand.
-    fn see(&mut self, rows: &[Transfer]) -> Result<(), StoreError> {
-        let mut seen: BTreeMap<&Chain, Seen> = BTreeMap::new();
+    /// Counts rows and records their extents.
+    fn count_rows(&mut self, rows: &[Transfer]) -> Result<(), StoreError> {
+        let mut seen: BTreeMap<&Chain, RowExtents> = BTreeMap::new();
         for run in rows.chunk_by(|a, b| a.chain == b.chain) {
             let chain = &run[0].chain;
             self.touch(chain)?;
@@ -154,7 +154,7 @@ impl Change {
                 unpositioned += u64::from(row.position().is_none());
                 let kind = row.kind();
                 tops.raise(kind, row);
-                seen.take(kind, row);
+                seen.add(kind, row);
                 let asset = asset_of(row);
                 if last_asset != Some(asset) {
                     head.record_asset(asset);
@@ -168,7 +168,7 @@ impl Change {
             self.tops.insert(chain.to_string(), tops);
         }
         for (chain, seen) in seen {
-            seen.note(self.head(chain));
+            seen.apply_to(self.head(chain));
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Change {
         Ok(())
     }
 
-    /// The head of a chain that was touched.
+    /// Returns the head of a touched chain.
     pub fn head(&mut self, chain: &Chain) -> &mut ChainState {
         self.state.chains.get_mut(&*chain.caip2()).expect("it was touched")
     }
@@ -215,9 +215,9 @@ fn asset_of(row: &Transfer) -> &Asset {
     }
 }
 
-impl Seen {
+impl RowExtents {
     #[inline]
-    fn take(&mut self, kind: MovementKind, row: &Transfer) {
+    fn add(&mut self, kind: MovementKind, row: &Transfer) {
         let kind = kind as usize;
         match row.height() {
             Some(height) => {
@@ -233,7 +233,7 @@ impl Seen {
         }
     }
 
-    fn note(self, head: &mut ChainState) {
+    fn apply_to(self, head: &mut ChainState) {
         for ((kind, heights), times) in
             MovementKind::ALL.into_iter().zip(self.heights).zip(self.times)
         {

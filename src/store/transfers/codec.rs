@@ -40,7 +40,7 @@ const TX_HASH: u64 = 1 << 4;
 const TX_TEXT: u64 = 1 << 5;
 /// The transaction is that of the chain's last row that had one.
 const SAME_TX: u64 = 1 << 6;
-/// Dollars are given; of a UTXO transaction: it is a coinbase.
+/// Dollars are stated; for a UTXO transaction: it is a coinbase.
 const MARKED: u64 = 1 << 7;
 const SUCCEEDED: u64 = 1 << 8;
 const FAILED: u64 = 1 << 9;
@@ -56,7 +56,7 @@ const NEW_EVM: u64 = 1;
 const NEW_OTHER: u64 = 2;
 const KNOWN: u64 = 3;
 
-/// Where the bytes stop making sense.
+/// Where decoding failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("row {row} cannot be read at byte {at}")]
 pub(super) struct CodecError {
@@ -65,7 +65,7 @@ pub(super) struct CodecError {
     at: usize,
 }
 
-/// What the rows of a chain go on from.
+/// The last values of a chain, which the next row is encoded against.
 #[derive(Clone, Default)]
 struct Last {
     time: u64,
@@ -74,7 +74,7 @@ struct Last {
     tx: Option<TxId>,
 }
 
-/// The packed form of `rows`.
+/// Encodes `rows`.
 pub(super) fn encode(rows: &[&Transfer]) -> Vec<u8> {
     let mut encoder = Encoder {
         out: Vec::with_capacity(16 + rows.len() * 48),
@@ -105,7 +105,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// What a row is like beside its values: flags, chain and asset.
+/// The shape of a row: flags, chain and asset.
 type LastShape<'a> = (u64, usize, Option<&'a Asset>);
 
 #[derive(Default)]
@@ -114,7 +114,7 @@ struct Encoder<'a> {
     chains: Vec<(&'a Chain, Last)>,
     assets: HashMap<&'a Asset, u64>,
     shapes: HashMap<(u64, usize, u64), u64>,
-    /// The shape of the row before, which is most often that of the next, and its code.
+    /// The shape of the previous row, usually that of the next, and its code.
     last_shape: Option<(LastShape<'a>, u64)>,
     holders: HashMap<&'a Holder, u64>,
 }

@@ -1,11 +1,9 @@
-//! Whole segments one after the other in a file beside the database. Knows bytes and places only.
+//! Appends whole segments to a file next to the database.
 //!
-//! sled writes a leaf of sixteen values anew after ten changes and at every split: what is appended
-//! in pieces is written some four times (reckoned from its sources) and takes twice its size on
-//! disk. Measured with 4 M rows of R-MAT, scale 22: in pieces 98.9 bytes a row on disk, 155.6 with
-//! a transaction hash, the store opened in 118 and 237 ms; in this file 52.2 and 84.2 bytes, 18 and
-//! 12 ms. Whole segments are never changed or removed, so that a file that only grows holds them
-//! as well; what is small or changes stays in the database.
+//! sled rewrites a leaf of sixteen values after ten changes and at every split, so data appended in
+//! pieces is written some four times and takes twice its size on disk. docs/benchmarks.md has the
+//! measurements. Whole segments are never changed or removed, so an append-only file holds them as
+//! well. Small or changing data stays in the database.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -29,7 +27,7 @@ struct Opened {
 enum Access {
     Write,
     Read,
-    /// There is no file, and none can be made: an empty one without a name is open.
+    /// There is no file, and none can be created: an empty anonymous file is open.
     Nothing,
 }
 
@@ -51,8 +49,8 @@ fn open(path: &Path) -> io::Result<Opened> {
 }
 
 impl SegmentFile {
-    /// Opens the file in the database's directory, made if absent; where it cannot be written to,
-    /// for reading.
+    /// Opens the file in the database's directory, creating it if absent; read-only if it cannot be
+    /// written to.
     pub(in crate::store) fn open(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("segments");
         match open(&path) {
@@ -67,25 +65,25 @@ impl SegmentFile {
         Ok(())
     }
 
-    /// Whether the file that is open is the one that the path names.
+    /// Returns true if the open file is the one that the path names.
     pub(in crate::store) fn is_in_place(&self) -> bool {
         let opened = self.lock();
         opened.access == Access::Nothing || files::is_in_place(&self.path, &opened.file)
     }
 
-    /// Writes `bytes` at a place.
+    /// Writes `bytes` at an offset.
     pub(super) fn write(&self, place: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let file = &mut self.lock().file;
         let done = file.seek(SeekFrom::Start(place)).and_then(|_| file.write_all(bytes));
         done.map_err(|source| self.failed(source))
     }
 
-    /// What was written is durable when this returns.
+    /// Makes written data durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.lock().file.sync_all().map_err(|source| self.failed(source))
     }
 
-    /// Reads `length` bytes from a place.
+    /// Reads `length` bytes from an offset.
     pub(super) fn read(&self, place: u64, length: usize) -> Result<Vec<u8>, StoreError> {
         let mut bytes = vec![0; length];
         let file = &mut self.lock().file;
@@ -99,13 +97,12 @@ impl SegmentFile {
         }
     }
 
-    /// The file opened anew, from its beginning: reading it holds up nobody who appends.
+    /// Opens the file again, from its beginning, so that reading blocks no append.
     pub(in crate::store) fn reader(&self) -> Result<File, StoreError> {
         File::open(&self.path).map_err(|source| self.failed(source))
     }
 
-    /// Cuts off what stands after `end`; says whether that was anything. A file that ends before is
-    /// damaged.
+    /// Truncates the file at `end`. Returns true if it was longer; a shorter file is damaged.
     pub(super) fn end_at(&self, end: u64) -> Result<bool, StoreError> {
         let Opened { file, access } = &*self.lock();
         let length = file.metadata().map_err(|source| self.failed(source))?.len();
@@ -116,7 +113,7 @@ impl SegmentFile {
             );
             return Err(self.damaged(length, what));
         }
-        // What cannot be cut off now is at the next opening.
+        // What cannot be truncated now is at the next opening.
         if length == end || *access != Access::Write {
             return Ok(false);
         }
@@ -124,7 +121,7 @@ impl SegmentFile {
         Ok(true)
     }
 
-    /// The error that names the place of damage.
+    /// Creates the error for damage at an offset.
     pub(in crate::store) fn damaged(&self, place: u64, what: impl ToString) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), place, what: what.to_string() }
     }

@@ -1,4 +1,4 @@
-//! The head of a chain as stored, in the form of this schema and that of the one before.
+//! The stored form of a chain's head, of this schema and of schema 2.
 
 use std::ops::RangeInclusive;
 
@@ -9,17 +9,17 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::{ChainState, CoveredSpans, Gap, Spans};
 use crate::domain::transfer::{Asset, MovementKind, Placement, Position, Transfer};
 
-/// The greatest positions of a chain by kind of movement, of rows taken back too: no row beyond them
-/// can be stored already.
+/// The greatest positions of a chain by kind of movement, including retracted rows: no row beyond
+/// them can be stored already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tops {
     positions: [Option<Position>; MovementKind::ALL.len()],
-    /// Of rows without a position: height, and place in the transaction.
+    /// For rows without a position: height, and index in the transaction.
     partial: [Option<(u64, u32)>; MovementKind::ALL.len()],
 }
 
 impl Tops {
-    /// Takes the position of a row of a kind, partial or whole.
+    /// Raises the maximum to the position of a row, partial or whole.
     #[inline]
     pub fn raise(&mut self, kind: MovementKind, row: &Transfer) {
         let kind = kind as usize;
@@ -35,7 +35,7 @@ impl Tops {
         }
     }
 
-    /// Whether a row lies beyond all of its kind.
+    /// Returns true if a row is beyond all of its kind.
     pub fn are_below(&self, row: &Transfer) -> bool {
         let kind = row.kind() as usize;
         let (whole, partial) = (self.positions[kind], self.partial[kind]);
@@ -89,10 +89,10 @@ struct KindForm {
     undeclared_times: SpansForm,
 }
 
-/// Of each span how far it begins after the end of the last, and how many follow its first.
+/// For each span: its distance from the end of the last one, and its length minus one.
 type SpansForm = Vec<Span>;
 
-/// The head of a chain, as schema 2 stored it: its spans are of no kind.
+/// The head of a chain, as stored by schema 2: its spans have no kind.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeadForm2 {
     pub transfers: u64,
@@ -114,7 +114,7 @@ fn pack(spans: &[RangeInclusive<u64>]) -> SpansForm {
     packed.collect()
 }
 
-/// `None` where a span is beyond all numbers.
+/// Returns `None` if a span overflows.
 fn unpack(form: SpansForm) -> Option<Spans> {
     let mut last = 0_u64;
     let mut spans = Vec::with_capacity(form.len());
@@ -155,7 +155,7 @@ impl HeadForm {
         }
     }
 
-    /// The head and the greatest positions; `None` where its spans are beyond all numbers.
+    /// Decodes the head and the greatest positions; `None` if a span overflows.
     pub(super) fn read(self, chain: Chain) -> Option<(ChainState, Tops)> {
         let kind = |form: KindForm| {
             let head = CoveredSpans {
@@ -185,7 +185,7 @@ impl HeadForm {
 }
 
 impl HeadForm2 {
-    /// The head and the greatest positions: what was covered is of no kind, and a row of any kind may
+    /// Decodes the head and the greatest positions. Coverage has no kind, and a row of any kind may
     /// be stored up to the greatest position of all.
     pub(super) fn read(self, chain: Chain) -> Option<(ChainState, Tops)> {
         let mut head = ChainState {

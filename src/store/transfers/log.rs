@@ -1,5 +1,5 @@
-//! What the keys beside the segments say: headers, retractions, replacements, conflicts, the ledger.
-//! Their forms, and the directory of segments in memory. Reads no segment.
+//! The stored forms of headers, retractions, replacements, conflicts and the ledger, and the
+//! directory of segments in memory. Reads no segment.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::domain::transfer::{MovementKind, Transfer};
 
 // The first byte of a key of `transfers` says what it is.
 pub(super) const HEADER: u8 = b's';
-/// The head of a chain as schema 2 had it.
+/// The head of a chain in schema 2.
 pub(super) const HEAD_2: u8 = b'c';
 pub(super) const HEAD: u8 = b'h';
 pub(super) const REPLACEMENTS: u8 = b'x';
@@ -28,31 +28,31 @@ pub(super) const LEDGER: &[u8] = b"n";
 /// The header of a segment, as stored.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
-    /// Its number; never given twice.
+    /// Its number; never reused.
     pub id: u64,
-    /// Where it begins in the file; `None` for a small one, whose pieces are under its number.
+    /// Its offset in the file; `None` for a small one, whose pieces are under its number.
     pub place: Option<u64>,
     pub rows: u32,
     /// Of its packed form.
     pub bytes: u64,
-    /// About how many bytes its rows would take by themselves: what says whether it is small.
+    /// Estimated bytes of its segment_cache rows; decides whether it is small.
     pub weight: u64,
-    /// Of its packed form, with its number.
+    /// Checksum of its packed form, seeded with its number.
     pub checksum: u64,
     pub chains: Vec<Summary>,
 }
 
-/// What a segment holds of one chain.
+/// Summary of one chain in a segment.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Summary {
     pub chain: String,
     pub rows: u32,
     pub unpositioned: u32,
     pub times: Span,
-    /// The heights of the rows that state one.
+    /// The heights of rows with one.
     pub heights: Option<Span>,
     /// The times of the rows without a position.
-    pub loose: Option<Span>,
+    pub unpositioned_times: Option<Span>,
 }
 
 /// The least and the greatest.
@@ -62,7 +62,7 @@ fn widen(span: &mut Option<Span>, value: u64) {
     *span = Some(span.map_or((value, value), |(least, most)| (least.min(value), most.max(value))));
 }
 
-/// What `rows` hold, chain by chain in the order of their first rows.
+/// Summarizes `rows` by chain, in the order of their first rows.
 pub(super) fn summaries(rows: &[&Transfer]) -> Vec<Summary> {
     let mut found: Vec<(&Chain, Summary)> = Vec::new();
     for row in rows {
@@ -70,8 +70,9 @@ pub(super) fn summaries(rows: &[&Transfer]) -> Vec<Summary> {
         let place = place.unwrap_or_else(|| {
             let times = (row.time, row.time);
             let chain = row.chain.to_string();
-            let (heights, loose) = (None, None);
-            let new = Summary { chain, rows: 0, unpositioned: 0, times, heights, loose };
+            let (heights, unpositioned_times) = (None, None);
+            let new =
+                Summary { chain, rows: 0, unpositioned: 0, times, heights, unpositioned_times };
             found.push((&row.chain, new));
             found.len() - 1
         });
@@ -83,7 +84,7 @@ pub(super) fn summaries(rows: &[&Transfer]) -> Vec<Summary> {
         }
         if row.position().is_none() {
             summary.unpositioned += 1;
-            widen(&mut summary.loose, row.time);
+            widen(&mut summary.unpositioned_times, row.time);
         }
     }
     found.into_iter().map(|(_, summary)| summary).collect()
@@ -122,7 +123,7 @@ impl RetractionForm {
         }
     }
 
-    /// Decodes either form: that of schema 2 ends where this one goes on.
+    /// Decodes either form: that of schema 2 is a prefix.
     pub(super) fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, StoreError> {
         if let Ok(form) = value::decode("transfers", key, bytes) {
             return Ok(form);
@@ -132,7 +133,7 @@ impl RetractionForm {
         Ok(Self { chain, from_height, rows, at, reason, block_hash: None })
     }
 
-    /// `None` where the chain is none.
+    /// Returns `None` if the chain is invalid.
     pub(super) fn read(self) -> Option<RetractionRecord> {
         let Self { chain, from_height, rows, at, reason, block_hash } = self;
         let chain = chain.parse().ok()?;
@@ -140,10 +141,10 @@ impl RetractionForm {
     }
 }
 
-/// The most replacements under one key.
+/// The maximum number of replacements per key.
 pub(super) const REPLACEMENTS_A_KEY: usize = 4096;
 
-/// Replacements that follow each other, as stored under the number of the first.
+/// Consecutive replacements, as stored under the number of the first.
 pub(super) type ReplacementsForm = Vec<Replacement>;
 
 /// A conflict, as stored under its number.
@@ -163,14 +164,14 @@ impl ConflictForm {
         Self { chain: chain.to_string(), kind, height, first, second, settled }
     }
 
-    /// `None` where the chain is none.
+    /// Returns `None` if the chain is invalid.
     pub(super) fn read(self) -> Option<Conflict> {
         let Self { chain, kind, height, first, second, settled } = self;
         Some(Conflict { chain: chain.parse().ok()?, kind, height, first, second, settled })
     }
 }
 
-/// A segment, as the directory has it.
+/// A segment in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Segment {
     pub first_row: u64,
@@ -190,16 +191,16 @@ impl Segment {
     }
 }
 
-/// How far a segment reaches on one chain.
+/// The extents of a segment on one chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Reach {
-    /// The place of the chain in [`Log::chains`].
+    /// The index of the chain in [`Log::chains`].
     pub chain: usize,
     pub rows: u32,
     pub unpositioned: u32,
     pub times: Span,
     pub heights: Option<Span>,
-    pub loose: Option<Span>,
+    pub unpositioned_times: Option<Span>,
 }
 
 /// The directory of all that is stored.
@@ -218,14 +219,14 @@ pub(in crate::store) struct Log {
 }
 
 impl Log {
-    /// Puts a segment at the end; `None` if it names no chain, or one too many, or a place beyond all
-    /// numbers.
+    /// Appends a segment; `None` if it names an invalid chain, too many chains, or an offset that
+    /// overflows.
     pub(super) fn push(&mut self, first_row: u64, header: Header) -> Option<()> {
         let mut reaches = Vec::with_capacity(header.chains.len());
         for summary in header.chains {
-            let Summary { chain, rows, unpositioned, times, heights, loose } = summary;
+            let Summary { chain, rows, unpositioned, times, heights, unpositioned_times } = summary;
             let chain = self.chain(&chain)?;
-            reaches.push(Reach { chain, rows, unpositioned, times, heights, loose });
+            reaches.push(Reach { chain, rows, unpositioned, times, heights, unpositioned_times });
         }
         let Header { id, place, rows, bytes, weight, checksum, .. } = header;
         let reaches = reaches.into();
@@ -239,7 +240,7 @@ impl Log {
     }
 
     fn chain(&mut self, name: &str) -> Option<usize> {
-        // The text of a chain costs nothing for most; there are at most MAX_CHAINS.
+        // Getting the text of most chains is free; there are at most MAX_CHAINS.
         if let Some(known) = self.chains.iter().position(|chain| chain.caip2() == name) {
             return Some(known);
         }
@@ -250,7 +251,7 @@ impl Log {
         Some(self.chains.len() - 1)
     }
 
-    /// The segment that holds a row.
+    /// Returns the segment of a row.
     pub(super) fn segment_of(&self, row: u64) -> Option<&Segment> {
         let place = self.segments.partition_point(|segment| segment.end() <= row);
         self.segments.get(place)

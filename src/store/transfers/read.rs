@@ -1,5 +1,4 @@
-//! Transfers read back: in order by segment, or by their numbers through a few unpacked segments.
-//! Writes nothing.
+//! Reads transfers: in order by segment, or by number through an LRU cache of segment_cache segments.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
@@ -12,14 +11,14 @@ use crate::domain::chain::Chain;
 use crate::domain::coverage::TransferState;
 use crate::domain::transfer::Transfer;
 
-/// How many unpacked segments are kept: of 4,096 rows of some 300 bytes each.
-const KEPT: usize = 16;
+/// The capacity of the cache, in segments of 4,096 rows of some 300 bytes each.
+const CACHED_SEGMENTS: usize = 16;
 
-/// Segments by their numbers, the one that was asked for last at the end.
+/// LRU cache of segment_cache segments by number, the most recently used last.
 #[derive(Default)]
-pub(in crate::store) struct Unpacked(Vec<(u64, Arc<Vec<Transfer>>)>);
+pub(in crate::store) struct SegmentCache(Vec<(u64, Arc<Vec<Transfer>>)>);
 
-impl Unpacked {
+impl SegmentCache {
     pub(in crate::store) fn clear(&mut self) {
         self.0.clear();
     }
@@ -30,11 +29,11 @@ impl Unpacked {
         self.0.last().map(|(_, rows)| Arc::clone(rows))
     }
 
-    fn keep(&mut self, id: u64, rows: &Arc<Vec<Transfer>>) {
+    fn insert(&mut self, id: u64, rows: &Arc<Vec<Transfer>>) {
         if self.0.iter().any(|(known, _)| *known == id) {
             return;
         }
-        if self.0.len() == KEPT {
+        if self.0.len() == CACHED_SEGMENTS {
             self.0.remove(0);
         }
         self.0.push((id, Arc::clone(rows)));
@@ -42,18 +41,18 @@ impl Unpacked {
 }
 
 impl Store {
-    /// What is loaded: always what is durable.
+    /// Returns the loaded state, which is always durable.
     pub fn transfer_state(&self) -> Arc<TransferState> {
         Arc::clone(&self.log().state)
     }
 
-    /// The greatest positions that rows of a chain ever had.
+    /// Returns the greatest positions that rows of a chain ever had.
     pub fn tops(&self, chain: &Chain) -> Tops {
         self.log().tops.get(&*chain.caip2()).copied().unwrap_or_default()
     }
 
-    /// The first row and the number of rows of each segment that may hold rows of a chain whose
-    /// heights, or whose times where they have no position, lie in a span.
+    /// Returns first row and row count of each segment that may hold rows of a chain in a span of
+    /// heights, or of times for rows without a position.
     pub fn reaching(
         &self,
         chain: &Chain,
@@ -69,7 +68,8 @@ impl Store {
         };
         let reaches = |segment: &&Segment| {
             segment.reaches.iter().any(|reach| {
-                let found = if clock == Clock::Heights { reach.heights } else { reach.loose };
+                let found =
+                    if clock == Clock::Heights { reach.heights } else { reach.unpositioned_times };
                 reach.chain == chain && meets(found)
             })
         };
@@ -77,8 +77,8 @@ impl Store {
         found.map(|segment| (segment.first_row, segment.rows)).collect()
     }
 
-    /// Hands every row from number `from` on to `visit`, by segment and in order, with the number
-    /// of the first; until that breaks off. Rows stored meanwhile may or may not be among them.
+    /// Calls `visit` with every row from number `from` on, by segment and in order, with the number
+    /// of the first, until it breaks. Rows stored meanwhile may or may not be included.
     pub fn read_rows(
         &self,
         from: u64,
@@ -96,8 +96,8 @@ impl Store {
         Ok(())
     }
 
-    /// What counts today in the places of the rows with these numbers, which must ascend: the rows
-    /// themselves unless they were told better. One that is not there is an error.
+    /// Returns the rows that count today for the rows with these ascending numbers: the rows
+    /// themselves or their replacements. Fails if a row does not exist.
     pub fn rows(&self, rows: &[u64]) -> Result<Vec<(u64, Transfer)>, StoreError> {
         let replacements = Arc::clone(&self.transfer_state().replacements);
         if replacements.is_empty() {
@@ -110,26 +110,25 @@ impl Store {
         Ok(rows.iter().filter_map(told).collect())
     }
 
-    /// The rows with these numbers as they were stored; they must ascend. One that is not there is an
-    /// error.
+    /// Returns the rows with these ascending numbers as stored. Fails if a row does not exist.
     pub fn stored_rows(&self, rows: &[u64]) -> Result<Vec<(u64, Transfer)>, StoreError> {
         let mut found = Vec::with_capacity(rows.len());
         let mut current: Option<(Segment, Arc<Vec<Transfer>>)> = None;
         for &row in rows {
             let inside = |segment: &Segment| (segment.first_row..segment.end()).contains(&row);
             if !current.as_ref().is_some_and(|(segment, _)| inside(segment)) {
-                current = self.unpack_at(row, Self::unpack_kept)?;
+                current = self.unpack_at(row, Self::unpack_cached)?;
             }
-            let Some((segment, unpacked)) = &current else {
+            let Some((segment, segment_cache)) = &current else {
                 return Err(StoreError::NoRow { row, rows: self.log().ledger.rows });
             };
-            found.push((row, unpacked[(row - segment.first_row) as usize].clone()));
+            found.push((row, segment_cache[(row - segment.first_row) as usize].clone()));
         }
         Ok(found)
     }
 
-    /// The segment with a row, by `unpack`. A segment that was put into a larger one meanwhile is
-    /// looked for again.
+    /// Unpacks the segment of a row with `unpack`. Retries if the segment was merged into a larger
+    /// one meanwhile.
     fn unpack_at<T>(
         &self,
         row: u64,
@@ -137,9 +136,9 @@ impl Store {
     ) -> Result<Option<(Segment, T)>, StoreError> {
         loop {
             let Some(segment) = self.log().segment_of(row).cloned() else { return Ok(None) };
-            let unpacked = unpack(self, &segment);
+            let segment_cache = unpack(self, &segment);
             let moved = || self.log().segment_of(row).is_none_or(|now| now.id != segment.id);
-            match unpacked {
+            match segment_cache {
                 Err(_) if moved() => {}
                 Err(error) => return Err(error),
                 Ok(rows) => return Ok(Some((segment, rows))),
@@ -147,25 +146,25 @@ impl Store {
         }
     }
 
-    fn unpack_kept(&self, segment: &Segment) -> Result<Arc<Vec<Transfer>>, StoreError> {
-        let kept = || self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+    fn unpack_cached(&self, segment: &Segment) -> Result<Arc<Vec<Transfer>>, StoreError> {
+        let kept = || self.segment_cache.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept().find(segment.id);
         if let Some(rows) = known {
             return Ok(rows);
         }
         let rows = Arc::new(self.unpack(segment)?);
-        kept().keep(segment.id, &rows);
+        kept().insert(segment.id, &rows);
         Ok(rows)
     }
 
-    /// The numbers of the small segments, and where the last segment in the file ends.
+    /// Returns the numbers of the small segments, and the end of the last segment in the file.
     pub(in crate::store) fn segments_now(&self) -> (Vec<u64>, u64) {
         let log = self.log();
         let small = log.segments.iter().filter(|segment| segment.place.is_none());
         (small.map(|segment| segment.id).collect(), log.file_end)
     }
 
-    /// The rows of a segment, read and checked.
+    /// Reads and checks the rows of a segment.
     pub(super) fn unpack(&self, segment: &Segment) -> Result<Vec<Transfer>, StoreError> {
         let key = segment_key(segment.id);
         let length = segment.bytes as usize;
@@ -181,38 +180,39 @@ impl Store {
 }
 
 impl Segment {
-    /// The rows of its packed form, or what is wrong with it.
+    /// Unpacks the rows of its packed form. Fails with the problem.
     pub fn unpack(&self, packed: &[u8]) -> Result<Vec<Transfer>, String> {
         let wrong = |what: &dyn std::fmt::Display| {
             format!("transfers {} to {}: {what}", self.first_row, self.end().saturating_sub(1))
         };
         if pieces::checksum(&segment_key(self.id), packed) != self.checksum {
-            return Err(wrong(&"the checksum does not fit"));
+            return Err(wrong(&"the checksum is wrong"));
         }
         let rows = codec::decode(packed).map_err(|error| wrong(&error))?;
-        match rows.len() as u64 == u64::from(self.rows) {
-            true => Ok(rows),
-            false => Err(wrong(&format_args!("there are {}, not {}", rows.len(), self.rows))),
+        if rows.len() as u64 == u64::from(self.rows) {
+            Ok(rows)
+        } else {
+            Err(wrong(&format_args!("there are {}, not {}", rows.len(), self.rows)))
         }
     }
 
-    /// As [`Segment::unpack`], where the rows are what its header says of them. `chains` are
-    /// those of the log.
+    /// As [`Segment::unpack`], and compares the rows with the header. `chains` are those of the
+    /// log.
     pub fn check(&self, packed: &[u8], chains: &[Chain]) -> Result<Vec<Transfer>, String> {
         let rows = self.unpack(packed)?;
         let summaries = log::summaries(&rows.iter().collect::<Vec<_>>());
         let same = |(found, told): (&log::Summary, &log::Reach)| {
             *chains[told.chain].caip2() == *found.chain
                 && (found.rows, found.times) == (told.rows, told.times)
-                && (found.heights, found.loose) == (told.heights, told.loose)
+                && (found.heights, found.unpositioned_times)
+                    == (told.heights, told.unpositioned_times)
         };
         let all = summaries.len() == self.reaches.len();
-        match all && summaries.iter().zip(&self.reaches).all(same) {
-            true => Ok(rows),
-            false => {
-                let (first, last) = (self.first_row, self.end().saturating_sub(1));
-                Err(format!("transfers {first} to {last}: they are not what their header says"))
-            }
+        if all && summaries.iter().zip(&self.reaches).all(same) {
+            Ok(rows)
+        } else {
+            let (first, last) = (self.first_row, self.end().saturating_sub(1));
+            Err(format!("transfers {first} to {last}: they are not what their header says"))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The directory of transfers read on opening, and what killed changes left removed. Reads no
-//! segment: that costs by the number of segments only.
+//! Reads the directory of transfers on opening, and removes leftovers of killed changes. Reads no
+//! segment, so the cost depends on the number of segments only.
 
 use std::sync::{Arc, PoisonError};
 
@@ -11,17 +11,17 @@ use crate::domain::coverage::{ChainState, TransferState};
 
 const TREE: &str = "transfers";
 
-/// The directory of transfers while it is read, value by value; the headers in order.
+/// The directory of transfers while it is read value by value, with headers in order.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Directory {
     log: Log,
     state: TransferState,
-    /// The row with which the next header must begin.
+    /// The expected first row of the next header.
     next: u64,
 }
 
 impl Directory {
-    /// Takes a value of `transfers`, by the kind that its key says.
+    /// Adds a value of `transfers`, by the kind in its key.
     pub fn take(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         match key.first() {
             Some(&log::HEADER) => self.header(key, bytes),
@@ -35,7 +35,7 @@ impl Directory {
                 self.log.ledger = value::decode(TREE, key, bytes)?;
                 Ok(())
             }
-            _ => Err(value::corrupt(TREE, key, "the key has another form")),
+            _ => Err(value::corrupt(TREE, key, "the key is malformed")),
         }
     }
 
@@ -56,7 +56,7 @@ impl Directory {
         self.keep_head(key, form.read(chain_of(key)?))
     }
 
-    /// A head of schema 2: it stands until the chain changes.
+    /// A head of schema 2, valid until the chain changes.
     fn head_2(&mut self, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let form: HeadForm2 = value::decode(TREE, key, bytes)?;
         self.keep_head(key, form.read(chain_of(key)?))
@@ -111,7 +111,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The directory, if headers, heads and ledger tell of the same rows.
+    /// Returns the directory if headers, heads and ledger agree.
     pub fn finish(self) -> Result<Log, StoreError> {
         let Self { mut log, mut state, .. } = self;
         state.rows = log.ledger.rows;
@@ -123,8 +123,7 @@ impl Directory {
 }
 
 impl Store {
-    /// Reads the directory, refuses one that does not fit together, and removes pieces that no
-    /// header leads to.
+    /// Reads the directory, fails if it is inconsistent, and removes pieces without a header.
     pub(in crate::store) fn recover_transfers(&self) -> Result<(), StoreError> {
         let mut directory = Directory::default();
         for kind in [
@@ -155,7 +154,7 @@ impl Store {
     }
 
     fn remove_leftovers(&self, log: &Log) -> Result<(), StoreError> {
-        let doing = "removing what an unfinished change of transfers left";
+        let doing = "removing values of an unfinished change of transfers";
         let failed = StoreError::engine;
         let mut removed = u64::from(self.segment_file.end_at(log.file_end)?);
         for key in self.segments.range(log.next_id.to_be_bytes()..).keys() {
@@ -164,13 +163,13 @@ impl Store {
         }
         removed += self.remove_garbage()?;
         if removed > 0 {
-            tracing::info!(values = removed, "removed what an unfinished change of transfers left");
+            tracing::info!(values = removed, "removed values of an unfinished change of transfers");
             self.sync()?;
         }
         Ok(())
     }
 
-    /// Removes the pieces of superseded segments; how many segments.
+    /// Removes the pieces of superseded segments; returns the number of segments.
     pub(in crate::store) fn remove_garbage(&self) -> Result<u64, StoreError> {
         let mut superseded = Vec::new();
         self.scan(log::GARBAGE, |key, _| {
@@ -185,21 +184,21 @@ impl Store {
     }
 }
 
-/// The number in a key of `transfers`, after its kind.
+/// Returns the number in a key of `transfers`, after its kind.
 fn number(key: &[u8]) -> Result<u64, StoreError> {
     let number = key.get(1..).and_then(|number| number.try_into().ok());
-    let number = number.ok_or_else(|| value::corrupt(TREE, key, "the key has another form"))?;
+    let number = number.ok_or_else(|| value::corrupt(TREE, key, "the key is malformed"))?;
     Ok(u64::from_be_bytes(number))
 }
 
-/// The chain in the key of a head.
+/// Returns the chain in the key of a head.
 fn chain_of(key: &[u8]) -> Result<Chain, StoreError> {
     let name = key[1..].strip_suffix(&[0]).and_then(|name| std::str::from_utf8(name).ok());
     let chain = name.and_then(|name| name.parse().ok());
     chain.ok_or_else(|| value::corrupt(TREE, key, "the key names no chain"))
 }
 
-/// Whether headers, heads and ledger tell of the same rows.
+/// Fails unless headers, heads and ledger agree.
 fn check(log: &Log) -> Result<(), StoreError> {
     let held = log.segments.last().map_or(0, |segment| segment.end());
     if held != log.ledger.rows {

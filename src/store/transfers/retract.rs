@@ -1,4 +1,4 @@
-//! What a retraction or a settlement changes. Plans it and writes nothing.
+//! Plans the changes of a retraction or settlement. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,39 +15,40 @@ use crate::domain::coverage::{
 use crate::domain::transfer::{MergeOutcome, MovementKind, Transfer};
 use crate::store::{Store, StoreError};
 
-/// What is to be taken back of a chain.
+/// The retraction to perform on a chain.
 #[derive(Clone, Copy, Debug)]
 pub struct Retract<'a> {
     pub chain: &'a Chain,
     pub from_height: u64,
-    /// Only the block with this hash; `None`: every block from the height on.
+    /// Restricts the retraction to one block; `None` retracts every block from the height on.
     pub block_hash: Option<[u8; 32]>,
     /// Why: 1 to 1,024 bytes.
     pub reason: &'a str,
     pub at: Timestamp,
 }
 
-/// What a look at all rows of a chain found of a retraction.
+/// The result of scanning the rows of a chain for a retraction.
 #[derive(Default)]
-struct Found {
-    /// Rows that go on counting.
+struct RetractionScan {
+    /// Rows that still count.
     left: u64,
     unpositioned: u64,
     times: Option<(u64, u64)>,
-    /// Of the rows that the retraction of a block takes, and of those that are left: heights by kind.
-    taken_heights: BTreeMap<MovementKind, BTreeSet<u64>>,
+    /// Heights by kind, of the rows that the retraction of a block takes, and of the remaining
+    /// rows.
+    retracted_heights: BTreeMap<MovementKind, BTreeSet<u64>>,
     left_heights: BTreeMap<MovementKind, BTreeSet<u64>>,
-    /// The heights of rows that are left and state another block.
+    /// Heights of remaining rows of another block.
     other_blocks: BTreeSet<u64>,
-    /// How many of the rows that are taken did not name who paid or was paid.
+    /// Number of retracted rows without a sender or receiver.
     unnamed: BTreeMap<(MovementKind, u64), u64>,
-    /// Kinds and heights of rows that the retraction takes and that count in the place of others.
-    bettered: BTreeSet<(MovementKind, u64)>,
+    /// Kinds and heights of retracted rows that replaced others.
+    replacing_others: BTreeSet<(MovementKind, u64)>,
 }
 
-impl Found {
-    /// Taken rows that named nobody, as the gaps that counted them: none where a store of schema 2 has
-    /// not counted them yet.
+impl RetractionScan {
+    /// Returns the gaps that counted retracted rows without holders; none if a store of schema 2
+    /// has not counted them yet.
     fn unnamed(&self, undeclared: &Spans) -> Vec<Gap> {
         let counted = self
             .unnamed
@@ -68,7 +69,7 @@ impl Found {
 }
 
 impl Store {
-    /// What a retraction changes, how many rows it takes back, and its record.
+    /// Plans a retraction. Returns the change, the number of retracted rows, and the record.
     pub(super) fn plan_retraction(
         &self,
         retract: &Retract<'_>,
@@ -88,7 +89,7 @@ impl Store {
             (Change::after(&log), log.segments.clone())
         };
         change.touch(chain)?;
-        let found = self.look_for(&state, &record, &segments)?;
+        let found = self.scan_chain(&state, &record, &segments)?;
         let head = change.head(chain);
         (head.first_time, head.last_time) =
             (found.times.map(|(first, _)| first), found.times.map(|(_, last)| last));
@@ -100,11 +101,14 @@ impl Store {
             None => head.truncate(record.from_height),
             Some(hash) => {
                 let taken: BTreeSet<u64> =
-                    found.taken_heights.values().flatten().copied().collect();
+                    found.retracted_heights.values().flatten().copied().collect();
                 record.from_height = taken.first().copied().ok_or_else(|| no_block(hash))?;
                 let unnamed = found.unnamed(&head.undeclared);
-                uncover(head, &found);
-                head.change_gaps(&unnamed, found.bettered.iter().map(|at| untold(*at)));
+                remove_coverage(head, &found);
+                head.change_gaps(
+                    &unnamed,
+                    found.replacing_others.iter().map(|at| reopened_gap(*at)),
+                );
                 for height in taken {
                     head.end_fork(height, hash);
                 }
@@ -115,20 +119,20 @@ impl Store {
         Ok((taken, record, change))
     }
 
-    /// Looks at the rows of the record's chain; at whole segments only by their headers where the
-    /// retraction, and all before it, take nothing of them.
-    fn look_for(
+    /// Scans the rows of the record's chain. Uses only the headers of whole segments that neither
+    /// this nor an earlier retraction affects.
+    fn scan_chain(
         &self,
         state: &TransferState,
         record: &RetractionRecord,
         segments: &[Segment],
-    ) -> Result<Found, StoreError> {
+    ) -> Result<RetractionScan, StoreError> {
         let chain = &record.chain;
         let place = self.log().chains.iter().position(|known| known == chain);
         let before = state.retractions.iter().filter(|other| other.chain == *chain);
         let least = before.map(|other| other.from_height).min().unwrap_or(u64::MAX);
         let least = least.min(record.from_height);
-        let mut found = Found::default();
+        let mut found = RetractionScan::default();
         let has_replaced = !state.replacements.is_empty();
         let replacing_rows =
             record.block_hash.map(|_| state.replacements.replacing_rows()).unwrap_or_default();
@@ -144,14 +148,14 @@ impl Store {
             }
             for (number, row) in (segment.first_row..).zip(self.unpack(segment)?) {
                 if row.chain == *chain && state.counts(number, &row) {
-                    found.take(record, number, &row, replacing_rows.contains(&number));
+                    found.retract_row(record, number, &row, replacing_rows.contains(&number));
                 }
             }
         }
         Ok(found)
     }
 
-    /// Settles the conflicts of which a retraction takes a side.
+    /// Settles the conflicts in which a retraction removes a side.
     fn void_conflicts(
         &self,
         change: &mut Change,
@@ -181,8 +185,12 @@ impl Store {
         Ok(())
     }
 
-    /// The best telling of a row; `None` where a settlement dropped it for one that contradicts it.
-    fn told_best(&self, replacements: &Replacements, row: u64) -> Result<Option<u64>, StoreError> {
+    /// Returns the row that counts for a row; `None` if a settlement dropped it.
+    fn current_row(
+        &self,
+        replacements: &Replacements,
+        row: u64,
+    ) -> Result<Option<u64>, StoreError> {
         let mut best = row;
         while let Some(next) = replacements.next(best) {
             let mut both = [best, next];
@@ -198,7 +206,7 @@ impl Store {
         Ok(Some(best))
     }
 
-    /// What the settlement of a conflict changes. Conflicts are numbered from 1.
+    /// Plans the settlement of a conflict. Conflicts are numbered from 1.
     pub(super) fn plan_settlement(
         &self,
         number: u64,
@@ -213,11 +221,11 @@ impl Store {
         }
         let Conflict { chain, first, second, .. } = known.clone();
         change.touch(&chain)?;
-        // What counts today: either side may have been told better since, or another settlement may
-        // have dropped it.
+        // What counts today: either side may have been replaced since, or dropped by another
+        // settlement.
         let replacements = &change.state.replacements;
         let (first, second) =
-            (self.told_best(replacements, first)?, self.told_best(replacements, second)?);
+            (self.current_row(replacements, first)?, self.current_row(replacements, second)?);
         let (dropped, kept) = match settlement.verdict {
             Verdict::First => (second, first),
             Verdict::Second => (first, second),
@@ -248,19 +256,26 @@ impl Store {
     }
 }
 
-impl Found {
-    /// Takes a row that counts so far.
-    fn take(&mut self, record: &RetractionRecord, number: u64, row: &Transfer, is_better: bool) {
+impl RetractionScan {
+    /// Retracts a row that counts so far.
+    fn retract_row(
+        &mut self,
+        record: &RetractionRecord,
+        number: u64,
+        row: &Transfer,
+        is_better: bool,
+    ) {
         let is_taken = record.applies_to(number, row.height(), row.block_hash.as_ref());
         if is_taken && is_better {
-            self.bettered.extend(row.height().map(|height| (row.kind(), height)));
+            self.replacing_others.extend(row.height().map(|height| (row.kind(), height)));
         }
         if !is_taken {
             self.leave(1, (row.time, row.time));
             self.unpositioned += u64::from(row.position().is_none());
         }
         if let (Some(_), Some(height)) = (&record.block_hash, row.height()) {
-            let heights = if is_taken { &mut self.taken_heights } else { &mut self.left_heights };
+            let heights =
+                if is_taken { &mut self.retracted_heights } else { &mut self.left_heights };
             heights.entry(row.kind()).or_default().insert(height);
             if is_taken && row.has_unnamed_holders() {
                 *self.unnamed.entry((row.kind(), height)).or_default() += 1;
@@ -272,21 +287,23 @@ impl Found {
     }
 }
 
-/// What was told before a taken block told it better does not count either: it has to come again.
-fn untold((kind, height): (MovementKind, u64)) -> Gap {
+/// Returns the gap of a row replaced by a retracted one: the old row does not count again, so the
+/// data must be loaded again.
+fn reopened_gap((kind, height): (MovementKind, u64)) -> Gap {
     let extent = Extent::Heights(height..=height);
     Gap { kind, extent, cause: GapCause::Refused, place: None }
 }
 
-/// Heights at which a kind has no row left are not covered any more; nor, of any kind, those of which
-/// no other block is known: what was declared, or stated no hash, may have been of the one taken back.
-fn uncover(head: &mut ChainState, found: &Found) {
+/// Removes coverage of heights at which a kind has no row left. Also removes that of every kind
+/// where no other block is known: declared blocks and rows without a hash may have belonged to the
+/// retracted block.
+fn remove_coverage(head: &mut ChainState, found: &RetractionScan) {
     let spans = |heights: &BTreeSet<u64>| coverage::spans_from(heights.iter().copied().collect());
-    let all_taken = spans(&found.taken_heights.values().flatten().copied().collect());
+    let all_taken = spans(&found.retracted_heights.values().flatten().copied().collect());
     let unknown = coverage::difference(&all_taken, &spans(&found.other_blocks));
     for (kind, head) in &mut head.kinds {
         head.heights = coverage::difference(&head.heights, &unknown);
-        let Some(taken) = found.taken_heights.get(kind) else { continue };
+        let Some(taken) = found.retracted_heights.get(kind) else { continue };
         let left = found.left_heights.get(kind).map(spans).unwrap_or_default();
         let gone = coverage::difference(&spans(taken), &left);
         head.heights = coverage::difference(&head.heights, &gone);

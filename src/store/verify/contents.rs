@@ -1,5 +1,5 @@
-//! What values say, held against each other: pointers, versions, rows, changes, transfers. Takes
-//! values whose checksums were looked at; reads nothing itself.
+//! Checks stored values against each other: pointers, versions, rows, changes, transfers. Takes
+//! values with verified checksums; reads nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,41 +11,41 @@ use super::super::lists::{PARTIES, Pointer, ROWS, chunk_key, decode_version, spl
 use super::super::superseded::{Expected, Head};
 use super::super::transfers::{Directory, Log, Segment, segment_key};
 use super::super::{StoreError, looks, value};
-use super::{Judge, Named, Verified};
+use super::{OpaqueRecord, RecordCheck, Verified};
 use crate::domain::list::{ListId, ListState, ListVersion, Party, Row};
 use crate::domain::publication::listed_digest;
 
-/// What has been taken so far.
+/// The values seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pointers: BTreeMap<ListId, Pointer>,
     headers: BTreeMap<ListId, ListVersion>,
     /// The number of every version.
     numbers: BTreeSet<u64>,
-    /// The list whose rows come now.
+    /// The list whose rows are being read.
     list: Option<Gathered>,
     gathered: BTreeSet<ListId>,
-    /// The change that the next chunk of a version must begin with.
+    /// The expected first change of the next chunk.
     next_change: (u64, u64),
-    /// What must come of the version whose superseded rows came last.
+    /// The expected values of the version whose superseded rows came last.
     superseded: Option<Expected>,
     directory: Option<Directory>,
     log: Log,
-    /// Small segments, by their numbers, that have not come.
+    /// Small segments not seen yet, by number.
     small: BTreeMap<u64, Segment>,
-    /// Those in the file, in the order of their places, the next at the end.
+    /// Segments in the file, by offset, the next one last.
     placed: Vec<Segment>,
-    /// How far the file was taken, and what of it belongs to the next segment.
+    /// The offset reached in the file, and the part that belongs to the next segment.
     position: u64,
     part: Vec<u8>,
     beyond: bool,
-    /// Rows that were taken back, by the place of their chain in the log.
+    /// Retracted rows, by index of their chain in the log.
     retracted: BTreeMap<usize, u64>,
-    /// Not all rows could be looked at.
+    /// True if some rows could not be read.
     uncounted: bool,
 }
 
-/// A list of which not all rows have come.
+/// A list whose rows are being read.
 #[derive(Debug)]
 struct Gathered {
     id: ListId,
@@ -66,7 +66,7 @@ impl Contents {
         tree: &'static str,
         key: &[u8],
         bytes: &[u8],
-        judge: Judge<'_>,
+        judge: RecordCheck<'_>,
         found: &mut Verified,
     ) -> Result<(), StoreError> {
         match tree {
@@ -92,23 +92,24 @@ impl Contents {
         found: &mut Verified,
     ) -> Result<(), StoreError> {
         let id = std::str::from_utf8(key).ok().and_then(|id| id.parse().ok());
-        let id: ListId = id.ok_or_else(|| corrupt("lists", key, "the key is no list id"))?;
+        let id: ListId = id.ok_or_else(|| corrupt("lists", key, "the key is not a list id"))?;
         found.lists += 1;
         self.pointers.insert(id, Pointer::decode(key, bytes)?);
         Ok(())
     }
 
-    /// The list that a key of `versions` or `rows` begins with, and the version.
+    /// Returns the list and version of a key of `versions` or `rows`.
     fn list_of(&self, tree: &'static str, key: &[u8]) -> Result<(ListId, u64), StoreError> {
         let split = split_key(key);
         let split = split.and_then(|(id, version)| {
             let id = std::str::from_utf8(id).ok()?.parse::<ListId>().ok()?;
             Some((id, version))
         });
-        let (id, version) = split.ok_or_else(|| corrupt(tree, key, "the key has another form"))?;
-        match self.pointers.contains_key(&id) {
-            true => Ok((id, version)),
-            false => Err(corrupt(tree, key, format_args!("no pointer names list {id}"))),
+        let (id, version) = split.ok_or_else(|| corrupt(tree, key, "the key is malformed"))?;
+        if self.pointers.contains_key(&id) {
+            Ok((id, version))
+        } else {
+            Err(corrupt(tree, key, format_args!("no pointer names list {id}")))
         }
     }
 
@@ -161,7 +162,7 @@ impl Contents {
         let (expected, part) = match place {
             Some(([PARTIES], _)) => (&mut list.chunks.0, PARTIES),
             Some(([ROWS], _)) => (&mut list.chunks.1, ROWS),
-            _ => return Err(corrupt("rows", key, "the key has another form")),
+            _ => return Err(corrupt("rows", key, "the key is malformed")),
         };
         if number != Some(*expected) {
             return Err(corrupt("rows", key, format_args!("chunk {expected} should be here")));
@@ -180,7 +181,7 @@ impl Contents {
         }
     }
 
-    /// Holds the rows that came against what the pointer and the header say of them.
+    /// Compares the rows with the pointer and the header.
     fn end_list(&mut self, found: &mut Verified) -> Result<(), StoreError> {
         let Some(list) = self.list.take() else { return Ok(()) };
         self.gathered.insert(list.id.clone());
@@ -196,7 +197,7 @@ impl Contents {
         }
         found.parties += list.parties.len() as u64;
         found.rows += list.rows.len() as u64;
-        // That there is none is a problem of its own.
+        // A missing header is a separate problem.
         let Some(header) = self.headers.remove(&list.id) else { return Ok(()) };
         let baseline = list.baseline.finish(key, header.version, list.rows.len())?;
         let state = ListState {
@@ -206,15 +207,16 @@ impl Contents {
             rows: Arc::new(list.rows),
             baseline: Arc::new(baseline.unwrap_or_default()),
         };
-        match listed_digest(&state) == state.version.digest {
-            true => Ok(()),
-            false => Err(corrupt("lists", key, "the rows do not have the digest of the version")),
+        if listed_digest(&state) == state.version.digest {
+            Ok(())
+        } else {
+            Err(corrupt("lists", key, "the rows do not have the digest of the version"))
         }
     }
 
     fn change(&mut self, key: &[u8], bytes: &[u8], found: &mut Verified) -> Result<(), StoreError> {
-        let (version, first) = split_change_key(key)
-            .ok_or_else(|| corrupt("changes", key, "the key has another form"))?;
+        let (version, first) =
+            split_change_key(key).ok_or_else(|| corrupt("changes", key, "the key is malformed"))?;
         let chunk = Chunk::decode(key, bytes)?;
         let expected = if self.next_change.0 == version { self.next_change.1 } else { 0 };
         if u64::from(first) != expected {
@@ -250,7 +252,7 @@ impl Contents {
         counted.map_err(|what| corrupt("segments", key, what))
     }
 
-    /// Looks at the rows of a segment, and counts those that were taken back.
+    /// Checks the rows of a segment, and counts retracted ones.
     fn count(&mut self, segment: &Segment, packed: &[u8]) -> Result<(), String> {
         let rows =
             segment.check(packed, &self.log.chains).inspect_err(|_| self.uncounted = true)?;
@@ -263,7 +265,7 @@ impl Contents {
         Ok(())
     }
 
-    /// What must be there once all of a tree has come.
+    /// Checks that a tree is complete at its end.
     pub fn end_tree(&mut self, tree: &str, found: &mut Verified) -> Result<(), StoreError> {
         match tree {
             "versions" => self.end_versions(found),
@@ -321,7 +323,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Takes the next part of the file of segments.
+    /// Adds the next part of the file of segments.
     pub fn segments(&mut self, mut part: &[u8], found: &mut Verified) {
         while !part.is_empty() {
             let Some(next) = self.placed.last() else {
@@ -343,15 +345,12 @@ impl Contents {
 
     fn end_segment(&mut self, found: &mut Verified) {
         let Some(segment) = self.placed.pop() else { return };
-        let checked = match segment.place == Some(self.position) {
-            true => {
-                let packed = std::mem::take(&mut self.part);
-                self.count(&segment, &packed)
-            }
-            false => {
-                self.uncounted = true;
-                Err("another segment should be here".to_owned())
-            }
+        let checked = if segment.place == Some(self.position) {
+            let packed = std::mem::take(&mut self.part);
+            self.count(&segment, &packed)
+        } else {
+            self.uncounted = true;
+            Err("another segment should be here".to_owned())
         };
         if let Err(what) = checked {
             let position = self.position;
@@ -363,7 +362,7 @@ impl Contents {
         self.part.clear();
     }
 
-    /// What must be there in the end; the heads that fit what is.
+    /// Checks completeness at the end; returns the heads that match the content.
     pub fn finish(self, found: &mut Verified) -> Heads {
         let end = self.position + self.part.len() as u64;
         if let Some(missing) = self.placed.last() {
@@ -380,7 +379,7 @@ impl Contents {
 }
 
 impl Contents {
-    /// Holds the rows that were taken back against the heads of their chains.
+    /// Compares the retracted rows with the heads of their chains.
     fn check_retracted(&self, found: &mut Verified) {
         if self.uncounted || !self.placed.is_empty() {
             return;
@@ -402,20 +401,20 @@ fn named(
     tree: &'static str,
     key: &[u8],
     bytes: &[u8],
-    judge: Judge<'_>,
+    judge: RecordCheck<'_>,
     found: &mut Verified,
 ) -> Result<(), StoreError> {
     let split = key.split_first().filter(|(length, name)| usize::from(**length) == name.len());
     let name = split.and_then(|(_, name)| std::str::from_utf8(name).ok());
-    let name = name.ok_or_else(|| corrupt(tree, key, "the key has another form"))?;
+    let name = name.ok_or_else(|| corrupt(tree, key, "the key is malformed"))?;
     let judged = match tree {
         "snapshots" => {
             found.snapshots += 1;
-            judge(Named::Snapshot(name, bytes))
+            judge(OpaqueRecord::Snapshot(name, bytes))
         }
         _ => {
             found.policies += 1;
-            judge(Named::Policy(name, bytes))
+            judge(OpaqueRecord::Policy(name, bytes))
         }
     };
     judged.map_err(|what| corrupt(tree, key, what))

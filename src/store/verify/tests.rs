@@ -6,7 +6,7 @@ use super::super::tests::{open, publish};
 use super::super::transfers::tests::append;
 use super::*;
 
-fn judge(_: Named<'_>) -> Result<(), String> {
+fn judge(_: OpaqueRecord<'_>) -> Result<(), String> {
     Ok(())
 }
 
@@ -46,7 +46,7 @@ fn damage_is_named() {
         (
             Box::new(|db, _| flip(db, "rows", 0)),
             &[
-                r"tree rows, key a\x00\x00\x00\x00\x00\x00\x00\x00\x01p\x00\x00\x00\x00: the stored value is damaged: its checksum does not fit",
+                r"tree rows, key a\x00\x00\x00\x00\x00\x00\x00\x00\x01p\x00\x00\x00\x00: the stored value is damaged: its checksum is wrong",
                 "tree lists, key a: the stored value is damaged: it counts 1 and 2 chunks of parties and rows, but 0 and 2 are there",
             ],
         ),
@@ -57,9 +57,9 @@ fn damage_is_named() {
                 flip(db, "policies", 0);
             }),
             &[
-                r"tree snapshots, key \x01s: the stored value is damaged: its checksum does not fit",
-                r"tree policies, key \x01p: the stored value is damaged: its checksum does not fit",
-                r"tree versions, key b\x00\x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: its checksum does not fit",
+                r"tree snapshots, key \x01s: the stored value is damaged: its checksum is wrong",
+                r"tree policies, key \x01p: the stored value is damaged: its checksum is wrong",
+                r"tree versions, key b\x00\x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: its checksum is wrong",
                 "tree lists, key b: the stored value is damaged: the header of its version 2 is missing",
                 "tree versions: 1 of 2 versions are missing",
                 r"tree changes, key \x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00: the stored value is damaged: there is no such version",
@@ -71,12 +71,12 @@ fn damage_is_named() {
                 let first = changes.iter().next().unwrap().unwrap().0;
                 changes.remove(first).unwrap();
             }),
-            &["its checksum does not fit", "change 0 of the version should be here"],
+            &["its checksum is wrong", "change 0 of the version should be here"],
         ),
         (
             Box::new(|db, _| flip(db, "segments", 0)),
             &[
-                r"tree segments, key \x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: transfers 8192 to 8999: the checksum does not fit",
+                r"tree segments, key \x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: transfers 8192 to 8999: the checksum is wrong",
             ],
         ),
         (
@@ -86,7 +86,7 @@ fn damage_is_named() {
                 std::fs::write(dir.join("segments"), bytes).unwrap();
             }),
             &[
-                "store/segments, byte 0: the file is damaged: transfers 0 to 4095: the checksum does not fit",
+                "store/segments, byte 0: the file is damaged: transfers 0 to 4095: the checksum is wrong",
             ],
         ),
         (Box::new(|db, _| flip(db, "labels", 0)), &["the stored value is damaged: "]),

@@ -84,7 +84,7 @@ fn bad_rows_are_answered_in_their_place() {
             ("ERROR", "not a string"),
             ("ERROR", "empty"),
             ("ERROR", "not a string"),
-            ("ERROR", "stands twice"),
+            ("ERROR", "is repeated"),
             ("ERROR", "empty"),
             ("REVIEW", "ADDRESS_NOT_UNDERSTOOD"),
         ],

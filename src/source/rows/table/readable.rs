@@ -1,11 +1,10 @@
-//! What can be told of a table beside its rows: the schema, and the readable values of a row that was
-//! refused.
+//! The schema of a table, and the readable values of a rejected row.
 
 use super::{Cells, Source, Table};
 use crate::source::rows::SchemaField;
 
 impl Table<'_> {
-    /// What the columns of a Parquet file hold, until [`Self::select`]; nothing of other files.
+    /// Returns the schema of a Parquet file, before [`Self::select`]; empty for other files.
     pub fn schema(&self) -> Vec<SchemaField> {
         match &self.source {
             Source::Parquet(Some(file)) => file.schema(),
@@ -13,8 +12,8 @@ impl Table<'_> {
         }
     }
 
-    /// What can surely be read of a row that was refused: its values, but for those of a key that
-    /// stands twice in it; `None` where it cannot be taken apart.
+    /// Returns the readable values of a rejected row, without repeated keys; `None` if it cannot be
+    /// split.
     pub fn readable_cells(&mut self) -> Option<Cells<'_>> {
         if self.fault.is_some() || self.is_csv() {
             return self.cells().ok();

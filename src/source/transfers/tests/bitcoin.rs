@@ -151,7 +151,7 @@ fn what_is_wrong_is_said() {
     let settings = ReadSettings { chain: Some(Chain::Dogecoin), ..ReadSettings::default() };
     assert!(refusal_with(row(&litecoin), &settings).starts_with("line 1: outputs: "));
     let settings = ReadSettings { chain: Some(Chain::Evm(1)), ..ReadSettings::default() };
-    assert!(refusal_with(row(&litecoin), &settings).contains("cannot be of chain eip155:1"));
+    assert!(refusal_with(row(&litecoin), &settings).contains("on chain eip155:1"));
     let said = refusal("hash,block_number,block_timestamp,inputs,outputs\n");
     assert!(said.starts_with("inputs and outputs do not fit in CSV"), "{said}");
 }

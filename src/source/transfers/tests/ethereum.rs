@@ -5,8 +5,8 @@ use super::*;
 const TRANSACTIONS: &str = "hash,nonce,block_hash,block_number,transaction_index,from_address,\
                             to_address,value,block_timestamp";
 
-fn settings(blocks: Option<&Written>, receipts: Option<&Written>) -> ReadSettings {
-    let path = |file: &Written| file.path.clone();
+fn settings(blocks: Option<&ParsedNumber>, receipts: Option<&ParsedNumber>) -> ReadSettings {
+    let path = |file: &ParsedNumber| file.path.clone();
     ReadSettings {
         blocks: blocks.map(path),
         receipts: receipts.map(path),
@@ -14,7 +14,7 @@ fn settings(blocks: Option<&Written>, receipts: Option<&Written>) -> ReadSetting
     }
 }
 
-fn blocks() -> Written {
+fn blocks() -> ParsedNumber {
     write(format!("number,hash,timestamp\n8,{},800\n7,{},700\n", hash("b8"), hash("b7")))
 }
 
@@ -345,7 +345,7 @@ fn failed_traces_are_kept_as_failed() {
 
 #[test]
 fn a_trace_with_an_error_failed() {
-    let status = |status: &str, error: &str, receipts: Option<&Written>| {
+    let status = |status: &str, error: &str, receipts: Option<&ParsedNumber>| {
         let text = format!(
             "block_number,transaction_hash,from_address,to_address,value,trace_type,call_type,\
              trace_address,status,error\n7,{},{A},{B},5,call,call,0,{status},{error}\n",

@@ -206,7 +206,7 @@ const GENESIS: &str = "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa";
 
 #[test]
 fn a_position_beyond_a_transfer_is_told_as_far_as_it_goes() {
-    // Understood, and then refused by the check of the transfer.
+    // ConvertedRow, and then refused by the check of the transfer.
     let late = refused(
         format!("{}\neth,{},7:3:5,1700000000,{A},{B},native,1\n", OWN.join(","), hash("11")),
         &ReadSettings { now: 1_000, ..ReadSettings::default() },

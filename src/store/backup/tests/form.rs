@@ -67,7 +67,7 @@ fn every_truncation_is_noticed_where_the_file_ends() {
     for length in 0..whole.len() {
         let said = refusal(&whole[..length]);
         match length {
-            0 => assert!(said.starts_with("byte 0: this is no backup"), "{said}"),
+            0 => assert!(said.starts_with("byte 0: this is not a backup"), "{said}"),
             _ => {
                 let want = format!("byte {length}: the backup is damaged: the file ends here");
                 assert!(said.starts_with(&want), "{length}: {said}");
@@ -110,7 +110,7 @@ fn frames_in_another_order_are_noticed() {
     let checksum = frame::frame_checksum_of(&other[segment..places[4]], segment as u64);
     other[places[4] - 8..places[4]].copy_from_slice(&checksum);
     let said = refusal(&other);
-    assert!(said.ends_with("the digest of all before does not fit"), "{said}");
+    assert!(said.ends_with("the digest of all data before it is wrong"), "{said}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_is_newer_is_named_with_its_program() {
     let none = "byte 16: the backup is damaged: there is no backup format";
     check(&header("0.1.0", 0, 2), &format!("{none} 0 with store schema 2"));
     check(&header("0.1.0", 1, 0), &format!("{none} 1 with store schema 0"));
-    let unclear = "byte 24: the backup is damaged: the header cannot be understood";
+    let unclear = "byte 24: the backup is damaged: the header cannot be parsed";
     check(&header("", 1, 2), unclear);
     check(&header("9\u{1b}[2J", 2, 2), unclear);
     check(&header(&"9".repeat(65), 2, 2), unclear);
@@ -162,7 +162,7 @@ fn claims_beyond_all_bounds_are_refused() {
     let start = frames(&whole).unwrap()[0] as usize;
     let mut long = whole.clone();
     long[20..24].copy_from_slice(&u32::MAX.to_be_bytes());
-    assert_eq!(refusal(&long), "byte 20: the backup is damaged: the header is longer than any");
+    assert_eq!(refusal(&long), "byte 20: the backup is damaged: the header is too long");
     let mut long = whole.clone();
     long[start + 1..start + 5].copy_from_slice(&u32::MAX.to_be_bytes());
     let want = "the backup is damaged: a frame of 4294967295 bytes, at most 2097152";

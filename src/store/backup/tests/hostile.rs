@@ -96,7 +96,7 @@ fn table() -> Vec<(Edit, &'static str)> {
         (Box::new(|p| p.entries[0].2 = vec![0, 0, 0, 1]), "it is not the schema of the store"),
         (
             Box::new(|p| p.flip("lists", 0)),
-            "tree lists, key a: the stored value is damaged: its checksum does not fit",
+            "tree lists, key a: the stored value is damaged: its checksum is wrong",
         ),
         (Box::new(|p| p.remove("lists", 0)), "no pointer names list a"),
         (
@@ -162,7 +162,7 @@ fn table() -> Vec<(Edit, &'static str)> {
         ),
         (
             Box::new(|p| p.flip("policies", 1)),
-            r"tree policies, key \x02s1: the stored value is damaged: its checksum does not fit",
+            r"tree policies, key \x02s1: the stored value is damaged: its checksum is wrong",
         ),
         (
             Box::new(|p| p.heads = b"lazaretto heads 1\n= 0\n".to_vec()),
@@ -174,13 +174,13 @@ fn table() -> Vec<(Edit, &'static str)> {
         (Box::new(|p| p.segments.push(0)), ": no header leads here"),
         (
             Box::new(|p| p.segments[700] ^= 1),
-            "store/segments, byte 0: the file is damaged: transfers 0 to 4095: the checksum does not fit",
+            "store/segments, byte 0: the file is damaged: transfers 0 to 4095: the checksum is wrong",
         ),
         (
             Box::new(|p| p.segments.clear()),
             "store/segments, byte 0: the file ends here, but transfers 0 on should follow",
         ),
-        (Box::new(|p| p.flip("segments", 0)), "the checksum does not fit"),
+        (Box::new(|p| p.flip("segments", 0)), "the checksum is wrong"),
         (Box::new(|p| p.remove("segments", 0)), "bytes are there"),
         (
             Box::new(|p| {

@@ -32,7 +32,7 @@ pub(in crate::store::transfers) fn decode(bytes: &[u8]) -> Result<Vec<Transfer>,
     }
 }
 
-/// Flags, place of the chain, asset.
+/// Flags, index of the chain, asset.
 type Shape = (u64, usize, Asset);
 
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    /// A number of things that are still to come, each of a byte at least.
+    /// A count of items that follow, each of at least one byte.
     fn count(&mut self) -> Option<usize> {
         let count = usize::try_from(self.number()?).ok()?;
         (count <= self.bytes.len() - self.at).then_some(count)
@@ -119,7 +119,7 @@ impl<'a> Decoder<'a> {
         Some((flags, place, asset))
     }
 
-    /// The row but for what moved.
+    /// Decodes a row without its movement.
     fn place(&mut self, flags: u64, chain: usize) -> Option<Transfer> {
         let mut last = std::mem::take(&mut self.chains.get_mut(chain)?.1);
         last.time = self.difference(last.time)?;
@@ -217,7 +217,7 @@ impl<'a> Decoder<'a> {
         Some(legs)
     }
 
-    /// A holder; the inner `None` is nobody.
+    /// Decodes a holder; the inner `None` means no holder.
     fn holder(&mut self) -> Option<Option<Holder>> {
         let new = match self.number()? {
             NOBODY => return Some(None),

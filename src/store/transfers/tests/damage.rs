@@ -34,7 +34,7 @@ fn damage_is_named_and_never_a_gap() {
     let table: Vec<(Damage, &str)> = vec![
         (
             Box::new(move |_, _, s| flip(s, &piece(2, 2))),
-            r"tree segments, key \x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: transfers 8192 to 8999: the checksum does not fit",
+            r"tree segments, key \x00\x00\x00\x00\x00\x00\x00\x02: the stored value is damaged: transfers 8192 to 8999: the checksum is wrong",
         ),
         (
             Box::new(move |_, _, s| drop(s.remove(piece(2, 0)).unwrap())),
@@ -63,7 +63,7 @@ fn damage_is_named_and_never_a_gap() {
                 bytes[last] ^= 1;
                 std::fs::write(file, bytes).unwrap();
             }),
-            "the file is damaged: transfers 4096 to 8191: the checksum does not fit",
+            "the file is damaged: transfers 4096 to 8191: the checksum is wrong",
         ),
         // A segment in the place of another.
         (
@@ -92,7 +92,7 @@ fn damage_is_named_and_never_a_gap() {
         ),
         (
             Box::new(move |_, t, _| flip(t, &header(4096))),
-            r"tree transfers, key s\x00\x00\x00\x00\x00\x00\x10\x00: the stored value is damaged: its checksum does not fit",
+            r"tree transfers, key s\x00\x00\x00\x00\x00\x00\x10\x00: the stored value is damaged: its checksum is wrong",
         ),
         (
             Box::new(move |_, t, _| drop(t.remove(header(4096)).unwrap())),
@@ -120,7 +120,7 @@ fn damage_is_named_and_never_a_gap() {
         ),
         (
             Box::new(move |_, t, _| flip(t, b"n\0\0\0\0")),
-            "tree transfers, key n: the stored value is damaged: its checksum does not fit",
+            "tree transfers, key n: the stored value is damaged: its checksum is wrong",
         ),
     ];
     for (number, (damage, want)) in table.iter().enumerate() {

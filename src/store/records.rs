@@ -1,5 +1,4 @@
-//! What answers name for good: what a snapshot id stands for, and policies by their version. Reads
-//! nothing into it.
+//! Permanent records referenced by answers: snapshots by id, and policies by version.
 
 use super::{Store, StoreError, Tree, value};
 
@@ -7,27 +6,27 @@ use super::{Store, StoreError, Tree, value};
 pub const MAX_NAME: usize = 128;
 
 impl Store {
-    /// Keeps what a snapshot id stands for, durably. The same id again replaces it.
+    /// Saves the bytes of a snapshot id, durably. An existing record is replaced.
     pub fn save_snapshot(&self, id: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.save(&self.snapshots, "snapshots", id, bytes)
+        self.save_record(&self.snapshots, "snapshots", id, bytes)
     }
 
-    /// What was kept under a snapshot id; `None` if nothing was.
+    /// Returns the bytes of a snapshot id, if saved.
     pub fn snapshot(&self, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.named(&self.snapshots, "snapshots", id)
+        self.read_record(&self.snapshots, "snapshots", id)
     }
 
-    /// Keeps the file of a policy under its version, durably. The same version again replaces it.
+    /// Saves the file of a policy version, durably. An existing record is replaced.
     pub fn save_policy(&self, version: &str, text: &str) -> Result<(), StoreError> {
-        self.save(&self.policies, "policies", version, text.as_bytes())
+        self.save_record(&self.policies, "policies", version, text.as_bytes())
     }
 
-    /// The file of a policy that was kept; `None` if none was.
+    /// Returns the file of a policy version, if saved.
     pub fn policy(&self, version: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.named(&self.policies, "policies", version)
+        self.read_record(&self.policies, "policies", version)
     }
 
-    fn save(
+    fn save_record(
         &self,
         tree: &Tree,
         name: &'static str,
@@ -46,7 +45,7 @@ impl Store {
         })
     }
 
-    fn named(
+    fn read_record(
         &self,
         tree: &Tree,
         name: &'static str,
