@@ -5,12 +5,18 @@
 //!
 //! ```
 //! use lazaretto::source::{Bounds, Format, read};
-//! let csv = "# published:
-//! 2025-11-19\naddress,ticker,party_uid,party_name\n1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,XBT,1,EXAMPLE\n";
+//!
+//! let csv = "\
+//! ## published: 2025-11-19
+//! address,ticker,party_uid,party_name
+//! 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa,XBT,1,EXAMPLE
+//! ";
 //! let list = read(csv.as_bytes(), Format::Csv, &Bounds::default())?;
 //! assert_eq!(list.published.map(|day| day.to_string()).as_deref(), Some("2025-11-19"));
-//! assert_eq!((list.rows[0].0.ticker.as_str(), list.parties[0].name.as_str()), ("XBT", "EXAMPLE"));
-//! // An error names the line.
+//! assert_eq!(list.rows[0].0.ticker, "XBT");
+//! assert_eq!(list.parties[0].name, "EXAMPLE");
+//!
+//! // An error names the format, the problem and the line.
 //! let error = read("address,colour\n".as_bytes(), Format::Csv, &Bounds::default()).unwrap_err();
 //! assert_eq!(error.to_string(), "csv: unknown field \"colour\" at line 1");
 //! # Ok::<(), lazaretto::source::SourceError>(())

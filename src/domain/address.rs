@@ -6,16 +6,18 @@
 //! ```
 //! use lazaretto::domain::address::{Address, Encoding};
 //! use lazaretto::domain::chain::Chain;
+//!
 //! let address = Address::parse("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", None)?;
 //! assert_eq!(address.encoding(), Encoding::P2pkh);
 //! let [key] = address.key_ids() else { panic!("a P2PKH address has one key") };
 //! assert_eq!(key.to_string(), "pkh:62e907b15cbf27d5425399ebf6f0fb50ebb88f18");
-//! // The same key in another encoding, and on another chain.
-//! let forms = address.other_forms();
-//! let segwit = (Chain::Bitcoin, Encoding::P2wpkh,
-//! "bc1qvt5s0v2uhunafgppn847hu8m28tc0rcc6dc4ln".to_owned());
-//! assert!(forms.contains(&segwit));
-//! assert_eq!(Address::parse(&segwit.2, None)?.key_ids(), address.key_ids());
+//!
+//! // Another form of the same key has the same key id.
+//! let mut forms = address.other_forms().into_iter();
+//! let segwit = forms.find(|form| form.0 == Chain::Bitcoin && form.1 == Encoding::P2wpkh);
+//! let (_, _, segwit) = segwit.expect("a public-key hash has a segwit form");
+//! assert_eq!(segwit, "bc1qvt5s0v2uhuna2sjnn84ldu8m2r4m3rcc4048ry");
+//! assert_eq!(Address::parse(&segwit, None)?.key_ids(), address.key_ids());
 //! # Ok::<(), lazaretto::domain::address::AddressError>(())
 //! ```
 

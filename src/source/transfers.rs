@@ -2,6 +2,29 @@
 //! with a position. A row without any movement is skipped and counted; every other row is kept.
 //!
 //! Every reader streams in bounded memory. `docs/transfer-formats.md` describes the formats.
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! use lazaretto::source::transfers::{ReadSettings, read};
+//!
+//! let mut file = tempfile::NamedTempFile::new()?;
+//! writeln!(file, "chain,tx,position,time,from,to,asset,amount")?;
+//! let (from, to) = ("0x1111111111111111111111111111111111111111", "0x2222222222222222222222222222222222222222");
+//! writeln!(file, "ethereum,,,1650000000,{from},{to},native,10")?;
+//!
+//! let mut transfers = Vec::new();
+//! let report = read::<std::io::Error>(
+//!     file.path(),
+//!     &ReadSettings::default(),
+//!     &|_, _| None,
+//!     None,
+//!     &mut |batch, _| Ok(transfers.extend(batch)),
+//! )?;
+//! assert_eq!((report.rows_read, report.kept), (1, 1));
+//! assert_eq!(transfers[0].time, 1_650_000_000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::error::Error;
