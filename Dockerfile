@@ -1,6 +1,6 @@
 # The image of Lazaretto: built in one stage, and a final layer with the C library and the program,
 # no shell, no root. Both bases can be replaced by ones of your own:
-#   docker build --build-arg VERSION=0.1.0 --build-arg REVISION=$(git rev-parse HEAD) -t lazaretto .
+#   docker build --build-arg VERSION=0.2.0 --build-arg REVISION=$(git rev-parse HEAD) -t lazaretto .
 # .ci/image builds it without a registry, on bases made of Debian's packages.
 ARG BUILD_BASE=docker.io/library/rust:1.95-bookworm
 ARG FINAL_BASE=gcr.io/distroless/cc-debian12:nonroot

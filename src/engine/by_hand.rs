@@ -127,7 +127,7 @@ impl Engine {
             .map_err(|what| EngineError::Field { field: "header.published", what })?;
         let provenance = Provenance::Import(import.file_name.clone());
         let declared = match &import.declaration {
-            Some(declaration) => Some(declared_look(declaration, list.published, self.now())?),
+            Some(declaration) => Some(declared_check(declaration, list.published, self.now())?),
             None => None,
         };
         let by_hand = ImportOptions {
@@ -170,11 +170,11 @@ impl Engine {
 }
 
 /// The field of an import that declares a look.
-const LOOK_FIELD: &str = "header.declared_look";
+const LOOK_FIELD: &str = "header.declared_check";
 
 /// A declared look, checked: not after now, and not before the day (UTC) on which the file says that
 /// it was published.
-fn declared_look(
+fn declared_check(
     declaration: &Declaration,
     published: Option<Date>,
     now: Timestamp,
@@ -222,7 +222,7 @@ mod tests {
         let check = |moment: Option<&str>, published: Option<&str>, want: Result<&str, &str>| {
             let declaration = Declaration { at: moment.map(at), by: "anna".to_owned() };
             let published = published.map(|day| day.parse().unwrap());
-            match (declared_look(&declaration, published, now), want) {
+            match (declared_check(&declaration, published, now), want) {
                 (Ok(look), Ok(want)) => {
                     assert_eq!((look.at, look.declared_at), (at(want), now), "{moment:?}");
                     assert_eq!(look.by, "anna");

@@ -40,9 +40,9 @@ pub fn from_timestamp(at: &pbjson_types::Timestamp) -> Option<Timestamp> {
 }
 
 /// A look that was declared by hand.
-pub fn declared_look(look: &DeclaredCheck) -> v1::DeclaredLook {
-    v1::DeclaredLook {
-        looked_at: Some(timestamp(look.at)),
+pub fn declared_check(look: &DeclaredCheck) -> v1::DeclaredCheck {
+    v1::DeclaredCheck {
+        checked_at: Some(timestamp(look.at)),
         declared_by: look.by.clone(),
         declared_at: Some(timestamp(look.declared_at)),
     }
@@ -455,7 +455,7 @@ pub fn snapshot(engine: &Engine, id: &str, record: &SnapshotRecord) -> v1::Snaps
                 required: list.required,
                 stale: false,
                 imported_by_hand: list.by_hand,
-                declared_look: list.declared.as_ref().map(declared_look),
+                declared_check: list.declared.as_ref().map(declared_check),
                 known_since: String::new(),
                 backfilled_from: String::new(),
             })

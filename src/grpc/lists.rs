@@ -337,14 +337,14 @@ fn force_of(reason: &str, gates: &[i32]) -> Result<Option<Force>, Refusal> {
 
 /// The look that an import by `caller` is declared to be; `None` where it is none.
 fn declaration_of(
-    look: Option<&v1::LookDeclaration>,
+    look: Option<&v1::CheckDeclaration>,
     caller: &Caller,
 ) -> Result<Option<Declaration>, Refusal> {
     let Some(look) = look else { return Ok(None) };
-    let at = match &look.looked_at {
+    let at = match &look.checked_at {
         None => None,
         Some(at) => Some(convert::from_timestamp(at).ok_or_else(|| {
-            invalid_field("header.declared_look.looked_at", "not a valid timestamp")
+            invalid_field("header.declared_check.checked_at", "not a valid timestamp")
         })?),
     };
     Ok(Some(Declaration { at, by: caller.identity.to_string() }))
@@ -356,7 +356,7 @@ fn import_of(header: v1::ImportListHeader, caller: &Caller) -> Result<Import, Re
     let published = parse_published("header.published_on", &header.published_on);
     let force = force_of(&header.force_reason, &header.force_gates);
     let id = parse_list_id("header.list_id", &header.list_id);
-    let declaration = declaration_of(header.declared_look.as_ref(), caller);
+    let declaration = declaration_of(header.declared_check.as_ref(), caller);
     let published = both(published, declaration);
     let ((id, format), (force, dated)) = both(both(id, format), both(force, published))?;
     let (published, declaration) = dated;
@@ -422,7 +422,7 @@ fn sanctions_list(
     message.first_published_on = day(version.first_published);
     message.loaded_at = Some(convert::timestamp(version.loaded_at));
     message.checked_at = check.succeeded_at.map(convert::timestamp);
-    message.declared_look = check.declared_check_in_force().map(convert::declared_look);
+    message.declared_check = check.declared_check_in_force().map(convert::declared_check);
     message.age_seconds = list.age_at(now).map(|age| age.as_secs().unsigned_abs());
     message.max_age_seconds = list.terms().max_age.map(|age| age.as_secs().unsigned_abs());
     message.stale = list.counts_as_stale(now);

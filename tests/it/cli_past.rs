@@ -26,7 +26,7 @@ fn an_import_is_declared_to_be_a_look() {
     let lists = place.says(&["lists", "ls"]);
     assert!(lists.out.contains(says), "{}", lists.out);
     let snapshot = place.json(&["lists", "ls"]);
-    assert!(snapshot.to_string().contains("declared_look"), "{snapshot}");
+    assert!(snapshot.to_string().contains("declared_check"), "{snapshot}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::support::lacking::skipped;
 use crate::support::server::ServerChild;
 
 /// A server that holds no list and asks for no other than OFAC's.
-const NOTHING_LOADED: [&str; 6] = [
+pub const NOTHING_LOADED: [&str; 6] = [
     "--set",
     "starter_lists=false",
     "--set",
@@ -25,9 +25,9 @@ const NOTHING_LOADED: [&str; 6] = [
 ];
 
 /// An address of the Lazarus Group that the starter list has.
-const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
+pub const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
-fn tool(name: &str, variable: &str) -> Option<OsString> {
+pub fn tool(name: &str, variable: &str) -> Option<OsString> {
     let tool = std::env::var_os(variable).filter(|tool| !tool.is_empty());
     if tool.is_none() {
         skipped(name, &format!("{variable} is unset; .ci/run sets it"));

@@ -13,6 +13,7 @@ mod cli_end_to_end;
 mod cli_past;
 mod cli_policy;
 mod cli_transfers;
+mod client_examples;
 mod cluster;
 mod common_input;
 mod common_input_reference;

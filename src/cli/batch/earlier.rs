@@ -13,10 +13,11 @@ const RENAMED: [(&str, &[(&str, &str)]); 4] = [
             ("published", "published_on"),
             ("clock_behind", "server_clock"),
             ("by_hand", "imported_by_hand"),
+            ("declared_look", "declared_check"),
             ("taken_off", "normalizations"),
         ],
     ),
-    ("declared_at", &[("at", "looked_at"), ("by", "declared_by")]),
+    ("declared_at", &[("at", "checked_at"), ("by", "declared_by")]),
     ("kind", &[("whole", "complete")]),
     ("exposure_settings", &[("exposure_settings", "exposure_settings_digest")]),
 ];
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(snapshot.exposure_settings_digest, "00");
         let list = &snapshot.lists[0];
         assert_eq!((list.published_on.as_str(), list.imported_by_hand), ("2026-01-01", true));
-        assert_eq!(list.declared_look.as_ref().unwrap().declared_by, "ann");
+        assert_eq!(list.declared_check.as_ref().unwrap().declared_by, "ann");
         assert!(snapshot.transfers[0].kinds[0].complete);
     }
 

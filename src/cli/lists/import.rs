@@ -184,7 +184,7 @@ fn header(arguments: &Arguments, now: Timestamp) -> Result<v1::ImportListHeader>
         },
         published_on: arguments.published.map_or_else(String::new, |day| day.to_string()),
         refreshes_age: arguments.refresh_age,
-        declared_look: arguments.checked.as_deref().map(|text| declared(text, now)).transpose()?,
+        declared_check: arguments.checked.as_deref().map(|text| declared(text, now)).transpose()?,
         ..v1::ImportListHeader::default()
     };
     arguments.force.fill(&mut header);
@@ -200,9 +200,9 @@ fn moment_or_now(text: &str) -> Result<String, String> {
 }
 
 /// The look that `--checked` declares.
-fn declared(text: &str, now: Timestamp) -> Result<v1::LookDeclaration> {
+fn declared(text: &str, now: Timestamp) -> Result<v1::CheckDeclaration> {
     if text == NOW {
-        return Ok(v1::LookDeclaration::default());
+        return Ok(v1::CheckDeclaration::default());
     }
     let at = dates::start(text).map_err(|error| anyhow!("--checked: {error}"))?;
     ensure!(
@@ -210,7 +210,7 @@ fn declared(text: &str, now: Timestamp) -> Result<v1::LookDeclaration> {
         "--checked: {text:?} is later than now, {now}: give the moment at which the source was \
          looked at, or no moment, which means now"
     );
-    Ok(v1::LookDeclaration { looked_at: Some(dates::message(at)) })
+    Ok(v1::CheckDeclaration { checked_at: Some(dates::message(at)) })
 }
 
 type Sender = mpsc::Sender<v1::ImportListRequest>;

@@ -370,7 +370,7 @@ pub fn rests_on(
     let lists = snapshot.lists.iter().map(|list| {
         let doubts = [
             list.stale.then_some("STALE"),
-            list.declared_look.as_ref().map(|_| "checked by hand"),
+            list.declared_check.as_ref().map(|_| "checked by hand"),
             list.imported_by_hand.then_some(if list.backfilled_from.is_empty() {
                 "imported by hand"
             } else {

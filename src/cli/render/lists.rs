@@ -77,9 +77,9 @@ pub fn table(lists: &[v1::SanctionsList], style: Style) -> String {
 
 fn age(list: &v1::SanctionsList, style: Style) -> String {
     let age = age_alone(list, style);
-    match &list.declared_look {
+    match &list.declared_check {
         Some(look) => {
-            format!("{age}, {}", style.paint(Colour::Doubtful, &words::declared_look(look)))
+            format!("{age}, {}", style.paint(Colour::Doubtful, &words::declared_check(look)))
         }
         None => age,
     }

@@ -116,7 +116,7 @@ pub fn age(list: &v1::SnapshotList, style: Style) -> String {
         (true, "") => Some("imported by hand".to_owned()),
         (true, file) => Some(format!("backfilled by hand from {}", escape(file))),
     };
-    let declared = list.declared_look.as_ref().map(words::declared_look);
+    let declared = list.declared_check.as_ref().map(words::declared_check);
     for doubt in declared.into_iter().chain(by_hand) {
         age.push_str(&format!(", {}", style.paint(Colour::Doubtful, &doubt)));
     }

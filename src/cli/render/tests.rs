@@ -156,7 +156,7 @@ fn snapshot() -> v1::Snapshot {
         required: true,
         stale: false,
         imported_by_hand: false,
-        declared_look: None,
+        declared_check: None,
         backfilled_from: String::new(),
         known_since: String::new(),
     };

@@ -218,8 +218,8 @@ pub fn age(age: Option<u64>, max_age: Option<u64>, stale: bool) -> String {
 }
 
 /// That the age counts from a look that a person declared.
-pub fn declared_look(look: &v1::DeclaredLook) -> String {
-    let at = moment(look.looked_at.as_ref());
+pub fn declared_check(look: &v1::DeclaredCheck) -> String {
+    let at = moment(look.checked_at.as_ref());
     format!("by a look of {at} that {} declared by hand", or_dash(&look.declared_by))
 }
 

@@ -115,7 +115,7 @@ fn name_of_path(path: &str) -> String {
 /// empty where it only holds others.
 fn name_of(field: &str) -> Option<&'static str> {
     Some(match field {
-        "query" | "options" | "account" | "header" | "file" | "looked_at" => "",
+        "query" | "options" | "account" | "header" | "file" | "checked_at" => "",
         "queries" => "address",
         "address" => "the address",
         "sources" => "--from address",
@@ -144,7 +144,7 @@ fn name_of(field: &str) -> Option<&'static str> {
         "published_on" => "--published",
         "kind" => "--kind",
         "format" => "--format",
-        "declared_look" => "--checked",
+        "declared_check" => "--checked",
         "evaluated_at" => "--evaluated-at",
         "snapshot_id" => "--snapshot",
         _ => return None,
@@ -275,7 +275,11 @@ mod tests {
         check_field("transfers[1].account.amount", "odd", "transfer 2, the amount: odd");
         check_field("header.published_on", "another day", "--published: another day");
         check_field("file.published_on", "a.csv: another day", "--published: a.csv: another day");
-        check_field("header.declared_look.looked_at", "in the future", "--checked: in the future");
+        check_field(
+            "header.declared_check.checked_at",
+            "in the future",
+            "--checked: in the future",
+        );
         check_field("options.snapshot_id", "300 bytes", "--snapshot: 300 bytes");
         assert_eq!(plain("queries[0].address: 1025 bytes"), "address 1: 1025 bytes");
         assert_eq!(plain("query.address: empty"), "the address: empty");

@@ -40,7 +40,7 @@ pub fn set_past(
         message.backfilled_from = file.unwrap_or_default();
         // Without the declared look the publication would not be known to have been current then.
         if then.current_at <= list.state().check.observed_at() {
-            message.declared_look = None;
+            message.declared_check = None;
         }
     }
     for chain in &mut message.transfers {

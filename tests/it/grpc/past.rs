@@ -11,8 +11,8 @@ fn set_clock(desk: &Desk, now: &str) {
 }
 
 fn declared(at: Option<&str>) -> v1::ImportListHeader {
-    let declared_look = Some(v1::LookDeclaration { looked_at: at.map(proto_time) });
-    v1::ImportListHeader { declared_look, ..header("l", v1::ListKind::Sanctions) }
+    let declared_check = Some(v1::CheckDeclaration { checked_at: at.map(proto_time) });
+    v1::ImportListHeader { declared_check, ..header("l", v1::ListKind::Sanctions) }
 }
 
 fn of_past(id: &str, evaluated_at: Option<pbjson_types::Timestamp>) -> v1::ScreeningOptions {
@@ -42,8 +42,8 @@ fn a_look_is_declared_by_an_admin_alone() {
         check_refused(import(INGEST).await, denied);
         assert!(desk.lists().await.iter().all(|list| list.version == 0), "nothing is loaded");
         import(ADMIN).await.unwrap();
-        let look = desk.lists().await[0].declared_look.clone().unwrap();
-        assert_eq!((look.declared_by.as_str(), look.looked_at), ("rules", Some(proto_time(NOW))));
+        let look = desk.lists().await[0].declared_check.clone().unwrap();
+        assert_eq!((look.declared_by.as_str(), look.checked_at), ("rules", Some(proto_time(NOW))));
     });
 }
 
@@ -61,31 +61,31 @@ fn a_declared_look_counts_and_every_answer_says_so_until_another_import() {
         let answer = desk.ask(question(CLEAN)).await.unwrap();
         assert_eq!(said(answer.screening.as_ref().unwrap()), "ALLOW 0 NONE");
         let list = &answer.snapshot.as_ref().unwrap().lists[0];
-        let look = v1::DeclaredLook {
-            looked_at: Some(proto_time(yesterday)),
+        let look = v1::DeclaredCheck {
+            checked_at: Some(proto_time(yesterday)),
             declared_by: "anybody".to_owned(),
             declared_at: Some(proto_time(NOW)),
         };
         assert_eq!(
-            (list.age_seconds, &list.declared_look),
+            (list.age_seconds, &list.declared_check),
             (Some(DAY as u64), &Some(look.clone()))
         );
-        assert_eq!(desk.lists().await[0].declared_look, Some(look.clone()));
+        assert_eq!(desk.lists().await[0].declared_check, Some(look.clone()));
         // So do answers of past days that would be stale without it, and no others.
         for (day, is_named) in [("2025-11-18", true), ("2025-11-10", false)] {
             let as_of = Some(proto_time(&format!("{day}T00:00:00Z")));
             let options = v1::ScreeningOptions { as_of, ..Default::default() };
             let answer = ask_with(desk, CLEAN, options).await.unwrap().snapshot.unwrap();
-            assert_eq!(answer.lists[0].declared_look.is_some(), is_named, "{day}");
+            assert_eq!(answer.lists[0].declared_check.is_some(), is_named, "{day}");
         }
         // What its id stands for says so for good.
         let id = answer.snapshot.unwrap().id;
         desk.sanction("l", csv("2025-11-20", &made_up(0..4))).await;
         let now = desk.ask(question(CLEAN)).await.unwrap().snapshot.unwrap();
-        assert_eq!(now.lists[0].declared_look, None);
+        assert_eq!(now.lists[0].declared_check, None);
         let request = v1::GetSnapshotRequest { id };
         let stored = desk.client.lists.clone().get_snapshot(request).await.unwrap().into_inner();
-        assert_eq!(stored.snapshot.unwrap().lists[0].declared_look, Some(look));
+        assert_eq!(stored.snapshot.unwrap().lists[0].declared_check, Some(look));
     });
 }
 
@@ -93,7 +93,7 @@ fn a_declared_look_counts_and_every_answer_says_so_until_another_import() {
 fn a_declared_look_lies_between_the_publication_and_now() {
     run(vec![loose("l")], async |desk| {
         let file = || csv("2025-11-10", &made_up(0..3));
-        let field = "header.declared_look";
+        let field = "header.declared_check";
         for (at, words) in [
             ("2025-11-20T12:00:01Z", "later than now, 2025-11-20T12:00:00Z: give the moment"),
             ("2025-11-09T23:59:59Z", "2025-11-10T00:00:00Z or later"),

@@ -42,7 +42,7 @@ fn full_snapshot(id: &str, digest: &str) -> v1::Snapshot {
             required: true,
             stale: false,
             imported_by_hand: true,
-            declared_look: None,
+            declared_check: None,
             backfilled_from: String::new(),
             known_since: String::new(),
             name: format!("The list {OFAC}"),
