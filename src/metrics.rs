@@ -50,7 +50,7 @@ const CODE_UNKNOWN: usize = 2;
 
 /// Why a call or a connection was turned away, or cut off, before anything answered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejection {
     /// No identity, or none that is known.
     Unauthenticated,
     /// The identity's roles do not allow the method.
@@ -70,7 +70,7 @@ pub enum Turned {
     MessageMemory,
 }
 
-impl Turned {
+impl Rejection {
     /// Every one, in the order of their numbers.
     pub const ALL: [Self; 9] = [
         Self::Unauthenticated,
@@ -119,7 +119,7 @@ pub struct Metrics {
     screenings: [AtomicU64; 7],
     /// Those that are REVIEW, by what they rest on.
     reviews: [AtomicU64; DecidedBy::ALL.len()],
-    turned: [AtomicU64; Turned::ALL.len()],
+    turned: [AtomicU64; Rejection::ALL.len()],
     connections: AtomicI64,
     connections_total: AtomicU64,
     message_bytes: AtomicU64,
@@ -192,7 +192,7 @@ impl Metrics {
     }
 
     /// A call or a connection was turned away or cut off.
-    pub fn turned(&self, why: Turned) {
+    pub fn rejected(&self, why: Rejection) {
         self.turned[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
@@ -261,7 +261,7 @@ impl Metrics {
         }
         let help = "Calls and connections that were turned away or cut off.";
         text.family("refusals_total", Kind::Counter, help);
-        for why in Turned::ALL {
+        for why in Rejection::ALL {
             text.sample(&[("reason", why.as_str())], load(&self.turned[why as usize]));
         }
         text.family("connections", Kind::Gauge, "Connections open on the main port.");

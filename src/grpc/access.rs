@@ -1,6 +1,5 @@
-//! Who may call what: a call's token or its connection's certificate, the identity that it is, and
-//! whether the identity's permissions allow the method. Opens no connection, verifies no certificate and
-//! logs nothing.
+//! Decides who may call what: the identity behind a token or a client certificate, and whether its
+//! permissions allow the method.
 
 mod bearer;
 
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use tonic::Code;
 
-use super::method::{METHODS, Who};
+use super::method::{METHODS, Requirement};
 use super::status::Refusal;
 use super::v1::ErrorReason;
 use crate::config::{CertificateName, Identity, Permission, PermissionSet};
@@ -24,7 +23,7 @@ use crate::domain::list::ListId;
 /// The name of who comes through the data directory, where no identity is asked for.
 pub const OWNER: &str = "owner";
 
-/// The name of everybody where no identities are configured.
+/// The caller's name where no identities are configured.
 pub const ANYBODY: &str = "anybody";
 
 /// The other side of a connection.
@@ -53,12 +52,10 @@ pub struct ClientCertificate {
     pub names: Vec<CertificateName>,
 }
 
-/// Who calls.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The name of the identity: for logs at debug, never a label of a metric.
     pub identity: Arc<str>,
-    /// What it may do.
     pub permissions: PermissionSet,
     /// The only lists that it may import and refresh; empty: see [`Identity::lists`].
     pub lists: Arc<[ListId]>,
@@ -126,7 +123,7 @@ impl Caller {
     }
 }
 
-/// Who sent `request`: nobody may do anything where nobody is named.
+/// The caller of `request`. A request without one is refused.
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Refusal> {
     let nobody = || unauthenticated("nobody is known to call");
     request.extensions().get::<Caller>().cloned().ok_or_else(nobody)
@@ -138,7 +135,7 @@ pub struct Access {
     /// With the place of the identity.
     tokens: Vec<([u8; 32], u32)>,
     certificates: HashMap<CertificateName, usize>,
-    /// Whether whoever reaches the server may do everything.
+    /// Whether every caller may do everything.
     is_open: bool,
     owner: Caller,
     anybody: Caller,
@@ -151,7 +148,7 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// Of these identities; where there are none, everybody may do everything.
+    /// Knows `identities`; without any, every caller may do everything.
     pub fn new(identities: &[Identity]) -> Self {
         let mut access = Self {
             identities: Vec::new(),
@@ -177,27 +174,27 @@ impl Access {
         access
     }
 
-    /// Who calls the method at `place` in [`METHODS`] (`None`: a path that is no method), if they
+    /// Who calls the method at `index` in [`METHODS`] (`None`: a path that is no method), if they
     /// may. A token that comes with a call counts alone, whatever certificate its connection has,
     /// so that one which is not known any more is never made up for.
     pub fn admit(
         &self,
-        place: Option<usize>,
+        index: Option<usize>,
         headers: &HeaderMap,
         peer: &Peer,
     ) -> Result<Caller, Refusal> {
         if peer.is_owner {
             return Ok(self.owner.clone());
         }
-        let who = place.map(|place| METHODS[place].who);
-        if self.is_open || who == Some(Who::Anybody) {
+        let requirement = index.map(|index| METHODS[index].requirement);
+        if self.is_open || requirement == Some(Requirement::Nothing) {
             return Ok(self.anybody.clone());
         }
         let caller = self.identify(headers, peer)?;
-        match (who, place) {
-            (Some(Who::Anybody | Who::Anyone), _) => {}
-            (Some(Who::With(permission)), Some(place)) => {
-                caller.must_hold(permission, METHODS[place].path)?;
+        match (requirement, index) {
+            (Some(Requirement::Nothing | Requirement::Identity), _) => {}
+            (Some(Requirement::Permission(permission)), Some(index)) => {
+                caller.must_hold(permission, METHODS[index].path)?;
             }
             // What is not in the table is not there; should it ever be, nobody else gets at it.
             _ if caller.permissions == PermissionSet::all() => {}
@@ -240,9 +237,10 @@ impl Access {
         let Some(first) = places.next() else {
             return Err("the client certificate is of no identity that is known here");
         };
-        match places.all(|place| place == first) {
-            true => Ok(self.identities[*first].clone()),
-            false => Err("the client certificate is of several identities"),
+        if places.all(|place| place == first) {
+            Ok(self.identities[*first].clone())
+        } else {
+            Err("the client certificate is of several identities")
         }
     }
 }

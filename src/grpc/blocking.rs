@@ -1,10 +1,10 @@
-//! Work that blocks, done away from the one thread that serves. Decides nothing.
+//! Runs blocking work away from the thread that serves.
 
 use std::sync::{Arc, Weak};
 
 use tonic::Status;
 
-use super::load::Turns;
+use super::concurrency::WorkQueue;
 use super::status::Refusal;
 use crate::engine::Engine;
 use crate::telemetry;
@@ -27,13 +27,12 @@ pub async fn with_engine<T: Send + 'static>(
     Ok(blocking(move || work(&engine)).await??)
 }
 
-/// Whether somebody still waits for work that is being done: the caller may have left, or its
+/// Whether the caller still waits for work that is being done: the caller may have left, or its
 /// deadline have passed.
 #[derive(Clone, Debug)]
 pub struct Caller(Weak<()>);
 
 impl Caller {
-    /// Nobody waits any more.
     pub fn is_gone(&self) -> bool {
         self.0.strong_count() == 0
     }
@@ -43,7 +42,7 @@ impl Caller {
 /// the call: who gives up waiting must not make room for more. Work of many parts asks between them
 /// whether its caller is gone.
 pub async fn in_turn<T: Send + 'static>(
-    turns: &Turns,
+    turns: &WorkQueue,
     work: impl FnOnce(&Caller) -> T + Send + 'static,
 ) -> Result<T, Status> {
     let turn = turns.turn().await?;
@@ -61,7 +60,7 @@ pub async fn in_turn<T: Send + 'static>(
 
 /// The same with the engine, for work that may be refused.
 pub async fn with_engine_in_turn<T: Send + 'static>(
-    turns: &Turns,
+    turns: &WorkQueue,
     engine: &Arc<Engine>,
     work: impl FnOnce(&Arc<Engine>) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Status> {
@@ -75,13 +74,14 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
-    use crate::grpc::load::Load;
+    use crate::grpc::concurrency::ConcurrencyLimits;
 
     #[test]
     fn work_learns_that_its_caller_is_gone_and_keeps_its_turn() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let load = Arc::new(Load::new(&Limits { searches: 1, ..Limits::default() }));
+            let load =
+                Arc::new(ConcurrencyLimits::new(&Limits { searches: 1, ..Limits::default() }));
             let (begun, has_begun) = mpsc::channel();
             let (left, has_left) = mpsc::channel();
             let (said, saying) = mpsc::channel();

@@ -1,5 +1,5 @@
-//! The memory of messages on their way in and of answers on their way out, over all calls and by
-//! caller. Where it runs out, the slowest peer loses its call.
+//! Limits the memory of messages in flight, in both directions, over all calls and for each caller.
+//! Where it runs out, the slowest peer loses its call.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::status::Refusal;
 use crate::config::Limits;
-use crate::metrics::{Metrics, Turned};
+use crate::metrics::{Metrics, Rejection};
 
 /// The configuration's keys of the two limits.
 const OVERALL: &str = "limits.message_mib";
@@ -66,7 +66,7 @@ pub struct Holder {
     /// The limit that was reached.
     limit: OnceLock<&'static str>,
     reader: Mutex<Reader>,
-    /// Whether nobody waits for the call any more.
+    /// Whether the client has left the call.
     is_over: AtomicBool,
 }
 
@@ -77,12 +77,12 @@ struct Reader {
     wakers: [Option<Waker>; 2],
 }
 
-/// Who is woken when a call has lost its memory.
+/// The tasks to wake when a call has lost its memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Waits {
-    /// Whoever waits for the rest of a message.
+    /// The task that waits for the rest of a message.
     ForMessage,
-    /// Whoever waits for the reader of an answer.
+    /// The task that waits for the reader of an answer.
     ForReader,
 }
 
@@ -97,12 +97,12 @@ impl Holder {
         self.limit.get().is_some()
     }
 
-    /// Says that nobody waits for the call any more.
+    /// Records that the client has left the call.
     pub fn leave(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nobody waits for the call any more: work that has not begun need not.
+    /// Whether the client has left the call: work that has not begun need not.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
@@ -125,7 +125,6 @@ impl Holder {
 }
 
 impl Budget {
-    /// By these limits.
     pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         Self {
             ledger: Mutex::default(),
@@ -208,7 +207,7 @@ impl Budget {
         self.metrics.message_bytes(ledger.used);
         drop(ledger);
         for (limit, entry) in evicted {
-            self.metrics.turned(Turned::MessageMemory);
+            self.metrics.rejected(Rejection::MessageMemory);
             tracing::warn!(
                 limit,
                 bytes = entry.bytes,
@@ -287,9 +286,10 @@ impl Ledger {
         let others = self.charges.iter().filter(|&(other, it)| *other != number && it.bytes > 0);
         let slow = others.filter_map(|(other, entry)| {
             let age = now.duration_since(entry.began);
-            let rate = match now.duration_since(entry.moved_at) >= GRACE {
-                true => 0,
-                false => entry.moved as u64 * 1_000 / (age.as_millis() as u64).max(1),
+            let rate = if now.duration_since(entry.moved_at) >= GRACE {
+                0
+            } else {
+                entry.moved as u64 * 1_000 / (age.as_millis() as u64).max(1)
             };
             if entry.is_waiting && age >= GRACE && rate < SLOW {
                 let order = if entry.is_connection { u64::MAX - entry.bytes as u64 } else { rate };
@@ -365,7 +365,6 @@ impl Charge {
         self.budget.set(self, bytes, State::AtWork)
     }
 
-    /// The call.
     pub fn holder(&self) -> &Arc<Holder> {
         &self.holder
     }

@@ -1,9 +1,8 @@
-//! The way of a call through the server: counted, bounded in time, answered or refused. Knows no
-//! message; what a call asks is for the services behind.
+//! Runs each call through the server: admission, limits, deadline, answer or refusal, metrics.
 
 mod answer;
 mod deadline;
-mod finish;
+mod guard;
 mod headers;
 mod message;
 
@@ -15,10 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use answer::{Answer, Ends};
+use answer::{Answer, StreamShutdown};
 pub use answer::{AnswerLimit, too_large as answer_too_large};
 use bytes::Bytes;
-use finish::{Finish, Told};
+use guard::{CallGuard, CallInfo};
 use headers::REQUEST_ID;
 pub use headers::{CallHeaders, NOT_GRPC};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -33,15 +32,15 @@ use tower::Service;
 
 use super::access::{ANYBODY, Access, Caller, OWNER, Peer};
 use super::budget::{Budget, Charge, Holder};
-use super::ending::Ending;
-use super::load::{Load, UnderWay};
-use super::method::{self, METHODS, Span};
+use super::concurrency::{CallPermit, ConcurrencyLimits};
+use super::method::{self, CallClass, METHODS};
 use super::serve::health::Health;
 use super::serve::tasks;
+use super::shutdown::ShutdownSignal;
 use super::status::Refusal;
 use super::wire;
 use crate::config::Limits;
-use crate::metrics::{Metrics, Turned};
+use crate::metrics::{Metrics, Rejection};
 use crate::telemetry;
 
 /// How much longer than a call its answer may be on its way, so that the refusal of a call that is
@@ -56,10 +55,9 @@ const UNSENT: u64 = 32;
 /// answered however much is under way, and so none may last.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What all calls share.
 #[derive(Debug)]
 pub struct Shared {
-    pub(super) load: Arc<Load>,
+    pub(super) load: Arc<ConcurrencyLimits>,
     pub(super) limits: Limits,
     pub(super) access: Access,
     pub(super) metrics: Arc<Metrics>,
@@ -81,7 +79,6 @@ pub const CUT_SHORT: u64 = 5_000;
 #[derive(Debug)]
 pub struct Link {
     shared: Arc<Shared>,
-    /// The other side.
     peer: Peer,
     /// How many DATA frames with a payload were read by calls.
     pub(super) frames_read: AtomicU64,
@@ -121,7 +118,6 @@ impl Link {
         self.shared.budget.charge_connection(caller.into())
     }
 
-    /// Counts an answer.
     fn answered(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
@@ -161,7 +157,7 @@ impl Link {
 
     /// Counts that the connection is cut off, since there is no memory for it.
     pub fn refused(&self) {
-        self.shared.metrics.turned(Turned::MessageMemory);
+        self.shared.metrics.rejected(Rejection::MessageMemory);
     }
 
     /// Takes the frames that a body holds, which is not read any more. One that has not ended is counted:
@@ -196,7 +192,7 @@ pub struct Payer {
 }
 
 impl Payer {
-    /// A charge of nothing yet. Callers without an identity are told apart by where they come from.
+    /// An empty charge. Callers without an identity are distinguished by their address.
     fn charge(&self) -> Box<Charge> {
         let address = self.link.peer.address.filter(|_| &*self.identity == ANYBODY);
         let caller = address.map_or_else(|| self.identity.clone(), |it| it.ip().to_string().into());
@@ -212,7 +208,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// The services behind `routes`, for nobody in particular.
+    /// The services behind `routes`, without a peer.
     pub fn new(routes: Routes, shared: Arc<Shared>) -> Self {
         Self { routes, link: Link::new(shared, Peer::default()) }
     }
@@ -222,7 +218,6 @@ impl Calls {
         Self { link: Link::new(self.link.shared.clone(), peer), ..self }
     }
 
-    /// The connection.
     pub fn link(&self) -> Arc<Link> {
         self.link.clone()
     }
@@ -232,32 +227,32 @@ impl Calls {
         &self,
         headers: &HeaderMap,
         said: &CallHeaders<'_>,
-        place: Option<usize>,
+        index: Option<usize>,
         now: Instant,
     ) -> Result<Admitted, Refusal> {
-        let caller = self.link.shared.access.admit(place, headers, &self.link.peer)?;
+        let caller = self.link.shared.access.admit(index, headers, &self.link.peer)?;
         let answer_limit = said.answer_limit()?;
-        let span = place.map(|place| METHODS[place].span);
+        let span = index.map(|index| METHODS[index].class);
         let patience = said.patience()?;
         let own = match span {
-            Some(Span::Call) => Some(self.link.shared.limits.call_timeout),
-            Some(Span::Probe) => Some(PROBE_TIMEOUT.min(self.link.shared.limits.call_timeout)),
+            Some(CallClass::Call) => Some(self.link.shared.limits.call_timeout),
+            Some(CallClass::Probe) => Some(PROBE_TIMEOUT.min(self.link.shared.limits.call_timeout)),
             _ => None,
         };
         let longest = patience.into_iter().chain(own).min();
-        let under_way = match span {
-            Some(Span::Probe) => None,
-            span => Some(self.link.shared.load.begin(span == Some(Span::Stream))?),
+        let permit = match span {
+            Some(CallClass::Probe) => None,
+            span => Some(self.link.shared.load.begin(span == Some(CallClass::Stream))?),
         };
         let deadline = longest.and_then(|longest| now.checked_add(longest));
-        Ok(Admitted { caller, under_way, deadline, answer_limit })
+        Ok(Admitted { caller, permit, deadline, answer_limit })
     }
 }
 
 /// What is known of a call that may begin.
 struct Admitted {
     caller: Caller,
-    under_way: Option<UnderWay>,
+    permit: Option<CallPermit>,
     /// The moment until when it must be answered.
     deadline: Option<Instant>,
     /// The most bytes of an answer that its caller takes.
@@ -273,11 +268,11 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         let now = Instant::now();
         let said = CallHeaders::read(request.headers());
         let request_id = said.request_id();
-        let place = method::place(request.uri().path());
-        let span = traced(request.headers(), place, request_id.as_ref());
-        let mut finish = Finish::new(Told {
+        let index = method::index(request.uri().path());
+        let span = traced(request.headers(), index, request_id.as_ref());
+        let mut guard = CallGuard::new(CallInfo {
             metrics: self.link.shared.metrics.clone(),
-            method: place.unwrap_or(METHODS.len()),
+            method: index.unwrap_or(METHODS.len()),
             began: now,
             request_id,
             caller: None,
@@ -286,21 +281,21 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
         });
         if !said.is_grpc() {
             self.link.answered();
-            finish.code(tonic::Code::InvalidArgument);
+            guard.code(tonic::Code::InvalidArgument);
             let body = request.into_body();
             let state = State::Foreign(Box::pin(read_off(body, self.link.clone())));
-            return Call { state, finish: Some(finish) };
+            return Call { state, guard: Some(guard) };
         }
-        let admitted = self.admit(request.headers(), &said, place, now);
-        let Admitted { caller, under_way, deadline, answer_limit } = match admitted {
+        let admitted = self.admit(request.headers(), &said, index, now);
+        let Admitted { caller, permit, deadline, answer_limit } = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.link.answered();
                 self.link.drop_frames(request.body_mut());
-                return Call { state: State::Refused(Some(refusal)), finish: Some(finish) };
+                return Call { state: State::Refused(Some(refusal)), guard: Some(guard) };
             }
         };
-        let stream = place.is_some_and(|place| METHODS[place].span == Span::Stream);
+        let stream = index.is_some_and(|index| METHODS[index].class == CallClass::Stream);
         let pause = stream.then_some(self.link.shared.limits.stall_timeout);
         let is_gzip = said.is_gzip();
         if is_gzip {
@@ -312,14 +307,14 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             identity: caller.identity.clone(),
             holder: stream.then(Arc::default),
         };
-        let input = place.and_then(wire::input);
+        let input = index.and_then(wire::input);
         let paying = payer.clone();
         let mut request = request.map(|body| Messages::new(body, input, is_gzip, pause, paying));
         request.extensions_mut().insert(caller);
         let routed = self.routes.clone().call(request);
-        let ending = || Ending::new(self.link.shared.ending.subscribe());
+        let ending = || ShutdownSignal::new(self.link.shared.ending.subscribe());
         let ends = payer.holder.clone();
-        let ends = ends.map(|holder| Box::new(Ends::new(ending(), deadline, holder)));
+        let ends = ends.map(|holder| Box::new(StreamShutdown::new(ending(), deadline, holder)));
         let running = Running {
             routed,
             deadline,
@@ -330,8 +325,8 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             answer_limit,
             held: None,
         };
-        finish.admitted(caller_name, under_way);
-        Call { state: State::Running(running), finish: Some(finish) }
+        guard.admitted(caller_name, permit);
+        Call { state: State::Running(running), guard: Some(guard) }
     }
 }
 
@@ -339,7 +334,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
 pub struct Call {
     state: State,
     /// Taken by the answer's body.
-    finish: Option<Finish>,
+    guard: Option<CallGuard>,
 }
 
 #[allow(
@@ -359,7 +354,7 @@ struct Running {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the answer's way to its reader is bound by the deadline too.
     bound: bool,
-    ends: Option<Box<Ends>>,
+    ends: Option<Box<StreamShutdown>>,
     /// Taken by the answer's body.
     payer: Option<Payer>,
     /// The most bytes of an answer that its caller takes.
@@ -373,7 +368,7 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let span = this.finish.as_ref().and_then(Finish::span);
+        let span = this.guard.as_ref().and_then(CallGuard::span);
         let _entered = span.as_ref().map(tracing::Span::enter);
         let mut paying = None;
         let (response, ends) = match &mut this.state {
@@ -400,17 +395,17 @@ impl Future for Call {
                 Poll::Pending => return Poll::Pending,
             },
         };
-        let mut finish = this.finish.take().expect("a call is not polled after its answer");
-        let request_id = finish.request_id();
+        let mut guard = this.guard.take().expect("a call is not polled after its answer");
+        let request_id = guard.request_id();
         // An answer without a body says how it ended in its headers.
         if let Some(status) = Status::from_header_map(response.headers()) {
-            finish.code(status.code());
+            guard.code(status.code());
         }
         let mut response = match paying {
-            None => response.map(|body| Answer::new(body, ends, None, finish)),
+            None => response.map(|body| Answer::new(body, ends, None, guard)),
             Some((payer, is_bound, limit)) => {
                 let limit = response.extensions().get::<AnswerLimit>().map_or(limit, |it| it.0);
-                let response = response.map(|body| Answer::new(body, ends, Some(payer), finish));
+                let response = response.map(|body| Answer::new(body, ends, Some(payer), guard));
                 if is_bound { answer::made(response, limit, context) } else { response }
             }
         };
@@ -443,10 +438,10 @@ impl Running {
 /// The span of a call, where calls are traced.
 fn traced(
     headers: &HeaderMap,
-    place: Option<usize>,
+    index: Option<usize>,
     request_id: Option<&HeaderValue>,
 ) -> Option<tracing::Span> {
-    let path = place.map_or("/unknown/unknown", |place| METHODS[place].path);
+    let path = index.map_or("/unknown/unknown", |index| METHODS[index].path);
     let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     telemetry::call_span(headers, path, request_id)
 }

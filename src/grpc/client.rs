@@ -1,5 +1,4 @@
-//! The client side, for the command line: the services on one channel, and errors put in words.
-//! Knows no command and prints nothing.
+//! The client side, for the command line: the services on one channel, and errors in words.
 
 mod connection;
 mod error;
@@ -27,15 +26,10 @@ const MAX_ANSWER: usize = 64 << 20;
 /// The services of one server.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// `lazaretto.v1.ScreeningService`.
     pub screening: ScreeningServiceClient<Connection>,
-    /// `lazaretto.v1.SanctionsListService`.
     pub lists: SanctionsListServiceClient<Connection>,
-    /// `lazaretto.v1.TransferService`.
     pub transfers: TransferServiceClient<Connection>,
-    /// `lazaretto.v1.PolicyService`.
     pub policies: PolicyServiceClient<Connection>,
-    /// `lazaretto.v1.StoreService`.
     pub store: StoreServiceClient<Connection>,
 }
 
@@ -59,7 +53,7 @@ impl Client {
         }
     }
 
-    /// Connects to `url` as nobody in particular: see [`Client::connect_as`].
+    /// Connects to `url` without an identity: see [`Client::connect_as`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         Self::connect_as(url, &Credentials::default()).await
     }
@@ -70,7 +64,7 @@ impl Client {
         Ok(Self::over(connection::connect(url, credentials).await?))
     }
 
-    /// Connects to the socket at `path`, whose server takes whoever can open it for its owner.
+    /// Connects to the socket at `path`, whose server treats every process that can open it as its owner.
     pub async fn connect_socket(path: &Path) -> Result<Self, ConnectError> {
         Ok(Self::new(connection::connect_socket(path).await?))
     }

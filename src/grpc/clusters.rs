@@ -1,13 +1,12 @@
-//! `ListCluster`: what is asked, checked, and the engine's cluster as messages. Translation only; the
-//! joining is the engine's.
+//! `ListCluster`: checks the request, and translates the engine's cluster.
 
 use std::sync::Arc;
 
 use tonic::Status;
 
 use super::blocking::with_engine_in_turn;
+use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, hex, transfer};
-use super::load::Load;
 use super::status::{Refusal, invalid_field, wished_chain};
 use super::transfers::{check_address, page_limit};
 use super::{page, v1};
@@ -21,7 +20,7 @@ use crate::screening::snapshot::Snapshot;
 /// Answers a request; the look at the cluster runs on the blocking pool.
 pub async fn list(
     engine: &Arc<Engine>,
-    load: &Load,
+    load: &ConcurrencyLimits,
     request: v1::ListClusterRequest,
 ) -> Result<v1::ListClusterResponse, Status> {
     let (query, of) = query(request)?;
@@ -29,7 +28,7 @@ pub async fn list(
     with_engine_in_turn(&load.searches, engine, answer).await
 }
 
-/// What is asked, and the key that tokens of its pages are for.
+/// The query, and the key that its page tokens are bound to.
 fn query(request: v1::ListClusterRequest) -> Result<(MembersQuery, Option<PackedKey>), Refusal> {
     let address = check_address(&request.address, wished_chain("chain", &request.chain));
     let chain = address?;

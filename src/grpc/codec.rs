@@ -1,5 +1,5 @@
-//! How messages are read and written: by prost, but for requests that were decoded beside the
-//! serving thread, which are handed over as they are.
+//! Reads and writes messages with prost, except requests that were decoded beside the serving thread,
+//! which are handed over as they are.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};

@@ -1,4 +1,4 @@
-//! The program's words as proto messages. No decisions are made here.
+//! Translates the program's types to proto messages.
 
 pub mod common_input;
 pub mod exposure;
@@ -23,7 +23,6 @@ use crate::screening::{
     DecisionText, Finding, FindingKind, Incomplete, ListingState, Screening, standing,
 };
 
-/// A moment.
 pub fn timestamp(at: Timestamp) -> pbjson_types::Timestamp {
     // A proto timestamp counts its nanoseconds forwards from the second below.
     let nanos = at.as_nanosecond();
@@ -203,7 +202,6 @@ pub fn provenance(provenance: &Provenance) -> (v1::ListOrigin, String) {
     }
 }
 
-/// A party.
 pub fn party(party: &Party) -> v1::Party {
     v1::Party {
         uid: party.uid.clone(),
@@ -223,9 +221,10 @@ pub fn screening(
     now: Timestamp,
 ) -> v1::Screening {
     let incomplete_reasons = incomplete_reasons(screening);
-    let coverage = match screening.covered {
-        true => v1::ExposureCoverage::Covered,
-        false => v1::ExposureCoverage::NotCovered,
+    let coverage = if screening.covered {
+        v1::ExposureCoverage::Covered
+    } else {
+        v1::ExposureCoverage::NotCovered
     };
     v1::Screening {
         request_id,
@@ -272,7 +271,6 @@ pub fn incomplete_reasons(screening: &Screening<'_>) -> Vec<v1::IncompleteReason
     reasons.map(incomplete).collect()
 }
 
-/// What decided.
 pub fn deciding_rule(screening: &Screening<'_>) -> v1::DecidingRule {
     let (id, floor) = screening.rule();
     let DecisionText { threshold, observed } = screening.decision_text();
@@ -281,9 +279,10 @@ pub fn deciding_rule(screening: &Screening<'_>) -> v1::DecidingRule {
 
 /// Whether a question was answered whole.
 pub fn status(screening: &Screening<'_>) -> v1::ScreeningStatus {
-    match screening.is_complete() {
-        true => v1::ScreeningStatus::Complete,
-        false => v1::ScreeningStatus::Incomplete,
+    if screening.is_complete() {
+        v1::ScreeningStatus::Complete
+    } else {
+        v1::ScreeningStatus::Incomplete
     }
 }
 
@@ -347,7 +346,6 @@ fn factors(factors: Factors) -> v1::ScoreFactors {
 
 /// A row in its list, with what was understood of it.
 pub struct ListedRow<'s> {
-    /// The list.
     pub list: &'s SnapshotList,
     /// The row, verbatim.
     pub row: &'s Row,

@@ -1,4 +1,4 @@
-//! What an answer's decision rests on, read off its message. Decides nothing.
+//! What an answer's decision is based on, read from its message.
 
 use super::v1::{self, IncompleteReasonCode as Code};
 use crate::screening::{DecidedBy, ReasonSubject};

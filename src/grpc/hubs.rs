@@ -1,13 +1,12 @@
-//! `ListHubs`: what is asked, checked, and the engine's hubs as messages. Translation only; the
-//! counting is the engine's.
+//! `ListHubs`: checks the request, and translates the engine's hubs.
 
 use std::sync::Arc;
 
 use tonic::Status;
 
 use super::blocking::with_engine_in_turn;
+use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, hex, transfer};
-use super::load::Load;
 use super::status::{Refusal, both, invalid_field};
 use super::transfers::{optional_chain, page_limit};
 use super::{page, v1};
@@ -27,7 +26,7 @@ const MAX_CHAIN: usize = 256;
 /// Answers a request; the counting runs on the blocking pool.
 pub async fn list(
     engine: &Arc<Engine>,
-    load: &Load,
+    load: &ConcurrencyLimits,
     request: v1::ListHubsRequest,
 ) -> Result<v1::ListHubsResponse, Status> {
     let query = query(&request)?;

@@ -1,5 +1,4 @@
-//! `SanctionsListService`: lists in, out and looked at. Translation only; whatever may block runs
-//! on the blocking pool.
+//! `SanctionsListService`: lists in, out and looked up. Blocking work runs on the blocking pool.
 
 mod backfill;
 mod changes;
@@ -22,8 +21,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use self::upload::receive;
 use super::access::{self, Caller};
 use super::blocking::{with_engine, with_engine_in_turn};
+use super::concurrency::ConcurrencyLimits;
 use super::convert::{self, day};
-use super::load::Load;
 use super::page;
 use super::status::{Refusal, both, invalid_field, not_loaded};
 use super::v1::import_list_request::Part;
@@ -45,12 +44,11 @@ const MAX_FORCE_REASON: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct Lists {
     engine: Arc<Engine>,
-    load: Arc<Load>,
+    load: Arc<ConcurrencyLimits>,
 }
 
 impl Lists {
-    /// The service over `engine`.
-    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+    pub fn new(engine: Arc<Engine>, load: Arc<ConcurrencyLimits>) -> Self {
         Self { engine, load }
     }
 }
@@ -66,9 +64,10 @@ fn parse_list_filter(engine: &Engine, text: &str) -> Result<Option<ListId>, Refu
         return Ok(None);
     }
     let id = parse_list_id("list_id", text)?;
-    match engine.overview().iter().any(|list| list.id == id) {
-        true => Ok(Some(id)),
-        false => Err(EngineError::UnknownList(id).into()),
+    if engine.overview().iter().any(|list| list.id == id) {
+        Ok(Some(id))
+    } else {
+        Err(EngineError::UnknownList(id).into())
     }
 }
 
@@ -117,7 +116,7 @@ impl SanctionsListService for Lists {
         let request = request.into_inner();
         with_engine(&self.engine, move |engine| {
             let list = parse_list_filter(engine, &request.list_id);
-            let (list, from) = both(list, page::place(&request.page_token))?;
+            let (list, from) = both(list, page::decode_token(&request.page_token))?;
             let from = from.map_or(0, |[_, place]| place);
             let snapshot = engine.snapshot();
             let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
@@ -126,11 +125,14 @@ impl SanctionsListService for Lists {
                 .filter(|each| list.as_ref().is_none_or(|list| each.id() == list))
                 .flat_map(quarantine::quarantined)
                 .skip(usize::try_from(from).unwrap_or(usize::MAX));
-            let size = page::size(request.page_size);
+            let size = page::limit(request.page_size);
             let page: Vec<_> = rows.by_ref().take(size).collect();
             let more = rows.next().is_some();
-            let next_page_token =
-                if more { page::token([0, from + page.len() as u64]) } else { String::new() };
+            let next_page_token = if more {
+                page::encode_token([0, from + page.len() as u64])
+            } else {
+                String::new()
+            };
             Ok(Response::new(v1::ListQuarantineResponse { rows: page, next_page_token }))
         })
         .await

@@ -1,13 +1,13 @@
-//! The answers of `ScreeningService` within the process that holds the store, on as many threads as
-//! ask: the same messages as a call gives, without a call. Must not decide or know a command.
+//! Answers of `ScreeningService` within the process that holds the store, from any number of threads:
+//! the same messages as a call returns, without the call.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::client::CallError;
-use super::load::Load;
-use super::question::Options;
+use super::concurrency::ConcurrencyLimits;
+use super::request::ScreeningOptions;
 use super::screening::{self, Screenings};
 use super::v1;
 use crate::config::Limits;
@@ -17,38 +17,37 @@ use crate::screening::policy::Decision;
 use crate::screening::snapshot::Snapshot;
 use crate::screening::{Scope, Screening};
 
-/// Answers questions under the same options.
+/// Answers queries under fixed options.
 #[derive(Clone, Debug)]
 pub struct Local {
     engine: Arc<Engine>,
     screenings: Screenings,
-    options: Options,
+    options: ScreeningOptions,
 }
 
-/// The moment and the data that answers rest on; taken anew for every few thousand questions.
+/// The moment and the snapshot that answers use; taken anew every few thousand queries.
 #[derive(Clone, Debug)]
-pub struct Ground {
+pub struct PinnedSnapshot {
     snapshot: Arc<Snapshot>,
     now: Timestamp,
 }
 
-/// A [`Ground`], narrowed and dated.
+/// Screens against a [`PinnedSnapshot`] under the options.
 #[derive(Debug)]
-pub struct Questions<'g> {
+pub struct ScopedScreener<'g> {
     local: &'g Local,
-    ground: &'g Ground,
+    pinned: &'g PinnedSnapshot,
     scope: Scope<'g>,
 }
 
-/// All that may differ between answers by which nothing was found, on one ground.
+/// Everything that can differ between answers without findings, from one pinned snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plain {
+pub struct ClearAnswer {
     covered: bool,
     decision: Decision,
 }
 
-impl Ground {
-    /// The snapshot's id.
+impl PinnedSnapshot {
     pub fn snapshot_id(&self) -> &str {
         self.snapshot.id()
     }
@@ -60,34 +59,37 @@ impl Local {
         engine: Arc<Engine>,
         options: Option<&v1::ScreeningOptions>,
     ) -> Result<Self, CallError> {
-        let options = Options::check(options, Some(&engine)).map_err(refused)?;
-        let screenings = Screenings::new(engine.clone(), Arc::new(Load::new(&Limits::default())));
+        let options = ScreeningOptions::check(options, Some(&engine)).map_err(refused)?;
+        let screenings =
+            Screenings::new(engine.clone(), Arc::new(ConcurrencyLimits::new(&Limits::default())));
         let local = Self { engine, screenings, options };
         // Options that fit no snapshot are refused now, and not row by row.
-        local.questions(&local.ground()?)?;
+        local.screener(&local.pin()?)?;
         Ok(local)
     }
 
-    /// What is in force now.
-    pub fn ground(&self) -> Result<Ground, CallError> {
+    /// Pins the snapshot in force.
+    pub fn pin(&self) -> Result<PinnedSnapshot, CallError> {
         let snapshot = self.screenings.snapshot().map_err(refused)?;
-        Ok(Ground { snapshot, now: self.engine.now() })
+        Ok(PinnedSnapshot { snapshot, now: self.engine.now() })
     }
 
-    /// Questions on `ground`.
-    pub fn questions<'g>(&'g self, ground: &'g Ground) -> Result<Questions<'g>, CallError> {
-        let scope = self.options.scope(&ground.snapshot, ground.now).map_err(refused)?;
-        Ok(Questions { local: self, ground, scope })
+    pub fn screener<'g>(
+        &'g self,
+        pinned: &'g PinnedSnapshot,
+    ) -> Result<ScopedScreener<'g>, CallError> {
+        let scope = self.options.scope(&pinned.snapshot, pinned.now).map_err(refused)?;
+        Ok(ScopedScreener { local: self, pinned, scope })
     }
 
-    /// The data versions of `ground` in full.
-    pub fn snapshot(&self, ground: &Ground) -> Result<v1::Snapshot, CallError> {
-        let message = self.screenings.dated_message(&ground.snapshot, ground.now, &self.options);
+    /// The message of `pinned` in full.
+    pub fn snapshot(&self, pinned: &PinnedSnapshot) -> Result<v1::Snapshot, CallError> {
+        let message = self.screenings.dated_message(&pinned.snapshot, pinned.now, &self.options);
         message.map_err(refused)
     }
 }
 
-impl Questions<'_> {
+impl ScopedScreener<'_> {
     /// Whether every answer takes a search.
     pub fn take_searches(&self) -> bool {
         self.scope.needs_search()
@@ -96,18 +98,19 @@ impl Questions<'_> {
     /// The answer, or why there is none. With `evidence`, or where the answer takes a search, this
     /// blocks.
     pub fn answer(&self, query: v1::AddressQuery, evidence: bool) -> v1::ScreeningItem {
-        let now = self.ground.now;
-        screening::item(match evidence || self.scope.needs_search() {
-            true => screening::answer_deep(&self.local.engine, (&self.scope, evidence), query, now),
-            false => screening::answer(&self.local.engine, &self.scope, query, now),
+        let now = self.pinned.now;
+        screening::to_item(if evidence || self.scope.needs_search() {
+            screening::screen_with_search(&self.local.engine, (&self.scope, evidence), query, now)
+        } else {
+            screening::screen_by_labels(&self.local.engine, &self.scope, query, now)
         })
     }
 
     /// What there is to say of an address by which nothing was found and of which nothing is in
-    /// doubt: all such answers on one ground say the same. `None` where anything is to be told of
-    /// this address, or a search would be needed; [`Questions::answer`] tells.
+    /// doubt: all such answers from one pinned snapshot say the same. `None` where anything is to be told of
+    /// this address, or a search would be needed; [`ScopedScreener::answer`] tells.
     #[inline]
-    pub fn plain(&self, address: &str, chain: Option<&Chain>) -> Option<Plain> {
+    pub fn clear_answer(&self, address: &str, chain: Option<&Chain>) -> Option<ClearAnswer> {
         if self.scope.needs_search() {
             return None;
         }
@@ -126,7 +129,8 @@ impl Questions<'_> {
             && is_read_plainly
             && !has_note;
         // What a shadow says is to be counted.
-        (is_plain && shadow.is_none()).then_some(Plain { covered: *covered, decision: *decision })
+        (is_plain && shadow.is_none())
+            .then_some(ClearAnswer { covered: *covered, decision: *decision })
     }
 }
 

@@ -1,144 +1,142 @@
-//! Every method of the services, once: what the limits, the table of permissions and the metrics know it
-//! by. Decides nothing.
+//! One row for every method: its path, how long a call may take, and the permission that it requires.
 
 use crate::config::Permission;
 
-/// How long a call of a method may take.
+/// How long a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// A look at the server's health: like a question, and answered however much is under way, since
-    /// a server that is busy is not to be taken for dead.
+pub enum CallClass {
+    /// A health check. It counts against no limit, so that a busy server does not look dead.
     Probe,
-    /// A question: at most as long as the limit of calls says.
+    /// At most the configured timeout of calls.
     Call,
-    /// Work whose length the caller's data decide: as long as the caller waits.
+    /// Its length depends on the caller's data: as long as the caller waits.
     Work,
-    /// A stream in or out: as long as both sides hold it.
+    /// A stream in either direction: as long as both sides hold it.
     Stream,
 }
 
-/// Who may call a method.
+/// What a caller must have to call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// Whoever reaches the server, without a word of who they are.
-    Anybody,
-    /// Every identity.
-    Anyone,
-    /// Identities with this permission.
-    With(Permission),
+pub enum Requirement {
+    /// None: the call needs no identity.
+    Nothing,
+    Identity,
+    Permission(Permission),
 }
 
-const SCREEN: Who = Who::With(Permission::Screen);
-const READ: Who = Who::With(Permission::Read);
+const SCREEN: Requirement = Requirement::Permission(Permission::Screen);
+const READ: Requirement = Requirement::Permission(Permission::Read);
 
-/// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// `/package.Service/Method`.
     pub path: &'static str,
     /// How long a call may take.
-    pub span: Span,
-    /// Who may call it.
-    pub who: Who,
+    pub class: CallClass,
+    pub requirement: Requirement,
 }
 
 /// All methods, in the order of their paths.
 pub const METHODS: [Method; 34] = [
-    method("/grpc.health.v1.Health/Check", Span::Probe, Who::Anybody),
-    // A stream, of which there may be few: who is nobody must not take them all.
-    method("/grpc.health.v1.Health/Watch", Span::Stream, Who::Anyone),
-    method("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Span::Stream, Who::Anyone),
+    method("/grpc.health.v1.Health/Check", CallClass::Probe, Requirement::Nothing),
+    // Streams are few: callers without an identity must not take them all.
+    method("/grpc.health.v1.Health/Watch", CallClass::Stream, Requirement::Identity),
+    method(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        CallClass::Stream,
+        Requirement::Identity,
+    ),
     method(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        Span::Stream,
-        Who::Anyone,
+        CallClass::Stream,
+        Requirement::Identity,
     ),
     method(
         "/lazaretto.v1.PolicyService/ComparePolicies",
-        Span::Work,
-        Who::With(Permission::ComparePolicies),
+        CallClass::Work,
+        Requirement::Permission(Permission::ComparePolicies),
     ),
-    method("/lazaretto.v1.PolicyService/GetPolicy", Span::Call, READ),
+    method("/lazaretto.v1.PolicyService/GetPolicy", CallClass::Call, READ),
     method(
         "/lazaretto.v1.PolicyService/ReloadPolicy",
-        Span::Call,
-        Who::With(Permission::ReloadPolicy),
+        CallClass::Call,
+        Requirement::Permission(Permission::ReloadPolicy),
     ),
     method(
         "/lazaretto.v1.SanctionsListService/AddTag",
-        Span::Work,
-        Who::With(Permission::ImportLists),
+        CallClass::Work,
+        Requirement::Permission(Permission::ImportLists),
     ),
     method(
         "/lazaretto.v1.SanctionsListService/BackfillList",
-        Span::Stream,
-        Who::With(Permission::ImportLists),
+        CallClass::Stream,
+        Requirement::Permission(Permission::ImportLists),
     ),
     method(
         "/lazaretto.v1.SanctionsListService/CheckSource",
-        Span::Work,
-        Who::With(Permission::RefreshLists),
+        CallClass::Work,
+        Requirement::Permission(Permission::RefreshLists),
     ),
-    method("/lazaretto.v1.SanctionsListService/ExportList", Span::Stream, READ),
-    method("/lazaretto.v1.SanctionsListService/GetSnapshot", Span::Call, SCREEN),
+    method("/lazaretto.v1.SanctionsListService/ExportList", CallClass::Stream, READ),
+    method("/lazaretto.v1.SanctionsListService/GetSnapshot", CallClass::Call, SCREEN),
     method(
         "/lazaretto.v1.SanctionsListService/ImportList",
-        Span::Stream,
-        Who::With(Permission::ImportLists),
+        CallClass::Stream,
+        Requirement::Permission(Permission::ImportLists),
     ),
-    method("/lazaretto.v1.SanctionsListService/ListListingChanges", Span::Call, READ),
-    method("/lazaretto.v1.SanctionsListService/ListQuarantine", Span::Call, READ),
-    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", Span::Call, READ),
-    method("/lazaretto.v1.SanctionsListService/LookUpParty", Span::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/ListListingChanges", CallClass::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/ListQuarantine", CallClass::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/ListSanctionsLists", CallClass::Call, READ),
+    method("/lazaretto.v1.SanctionsListService/LookUpParty", CallClass::Call, READ),
     method(
         "/lazaretto.v1.SanctionsListService/RefreshList",
-        Span::Work,
-        Who::With(Permission::RefreshLists),
+        CallClass::Work,
+        Requirement::Permission(Permission::RefreshLists),
     ),
-    method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", Span::Call, SCREEN),
-    method("/lazaretto.v1.ScreeningService/ListCluster", Span::Call, READ),
-    method("/lazaretto.v1.ScreeningService/ListHubs", Span::Call, READ),
-    method("/lazaretto.v1.ScreeningService/ScreenAddress", Span::Call, SCREEN),
-    method("/lazaretto.v1.ScreeningService/ScreenPayment", Span::Call, SCREEN),
-    method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", Span::Stream, SCREEN),
-    method("/lazaretto.v1.ScreeningService/TraceExposure", Span::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/BatchScreenAddresses", CallClass::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ListCluster", CallClass::Call, READ),
+    method("/lazaretto.v1.ScreeningService/ListHubs", CallClass::Call, READ),
+    method("/lazaretto.v1.ScreeningService/ScreenAddress", CallClass::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/ScreenPayment", CallClass::Call, SCREEN),
+    method("/lazaretto.v1.ScreeningService/StreamScreenAddresses", CallClass::Stream, SCREEN),
+    method("/lazaretto.v1.ScreeningService/TraceExposure", CallClass::Call, SCREEN),
     method(
         "/lazaretto.v1.StoreService/BackupStore",
-        Span::Stream,
-        Who::With(Permission::BackUpStore),
+        CallClass::Stream,
+        Requirement::Permission(Permission::BackUpStore),
     ),
     method(
         "/lazaretto.v1.TransferService/DeclareCoverage",
-        Span::Work,
-        Who::With(Permission::DeclareCoverage),
+        CallClass::Work,
+        Requirement::Permission(Permission::DeclareCoverage),
     ),
     method(
         "/lazaretto.v1.TransferService/IngestTransfers",
-        Span::Stream,
-        Who::With(Permission::SendTransfers),
+        CallClass::Stream,
+        Requirement::Permission(Permission::SendTransfers),
     ),
-    method("/lazaretto.v1.TransferService/ListCounterparties", Span::Call, READ),
-    method("/lazaretto.v1.TransferService/ListTransferConflicts", Span::Call, READ),
-    method("/lazaretto.v1.TransferService/ListTransferGaps", Span::Call, READ),
-    method("/lazaretto.v1.TransferService/ListTransferHeads", Span::Call, READ),
+    method("/lazaretto.v1.TransferService/ListCounterparties", CallClass::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferConflicts", CallClass::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferGaps", CallClass::Call, READ),
+    method("/lazaretto.v1.TransferService/ListTransferHeads", CallClass::Call, READ),
     method(
         "/lazaretto.v1.TransferService/RetractTransfers",
-        Span::Work,
-        Who::With(Permission::RetractTransfers),
+        CallClass::Work,
+        Requirement::Permission(Permission::RetractTransfers),
     ),
     method(
         "/lazaretto.v1.TransferService/SettleTransferConflict",
-        Span::Work,
-        Who::With(Permission::SettleConflicts),
+        CallClass::Work,
+        Requirement::Permission(Permission::SettleConflicts),
     ),
 ];
 
-const fn method(path: &'static str, span: Span, who: Who) -> Method {
-    Method { path, span, who }
+const fn method(path: &'static str, class: CallClass, requirement: Requirement) -> Method {
+    Method { path, class, requirement }
 }
 
-/// The place of a path in [`METHODS`].
-pub fn place(path: &str) -> Option<usize> {
+/// The index of a path in [`METHODS`].
+pub fn index(path: &str) -> Option<usize> {
     METHODS.binary_search_by(|method| method.path.cmp(path)).ok()
 }
 
@@ -168,11 +166,11 @@ mod tests {
                 }
             }
         }
-        let told = METHODS.iter().map(|it| (it.path.to_owned(), it.span == Span::Stream));
+        let told = METHODS.iter().map(|it| (it.path.to_owned(), it.class == CallClass::Stream));
         assert_eq!(told.collect::<Vec<_>>(), said.into_iter().collect::<Vec<_>>());
         for (at, method) in METHODS.iter().enumerate() {
-            assert_eq!(place(method.path), Some(at));
+            assert_eq!(index(method.path), Some(at));
         }
-        assert_eq!(place("/lazaretto.v1.ScreeningService/Unknown"), None);
+        assert_eq!(index("/lazaretto.v1.ScreeningService/Unknown"), None);
     }
 }

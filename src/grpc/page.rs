@@ -1,4 +1,4 @@
-//! Page sizes and tokens. A token is opaque to callers: the hex of the place to go on from.
+//! Page sizes and tokens. A token is opaque to clients: the hex of the position to continue from.
 
 use super::convert::hex;
 use super::status::{Refusal, invalid_field};
@@ -7,21 +7,20 @@ const DEFAULT: usize = 1_000;
 const MAX: usize = 10_000;
 
 /// The number of items to give for a `page_size`.
-pub fn size(page_size: u32) -> usize {
+pub fn limit(page_size: u32) -> usize {
     match page_size as usize {
         0 => DEFAULT,
         asked => asked.min(MAX),
     }
 }
 
-/// A token for `place`.
-pub fn token(place: [u64; 2]) -> String {
+pub fn encode_token(place: [u64; 2]) -> String {
     let [high, low] = place.map(u64::to_be_bytes);
     hex(&[high, low].concat())
 }
 
 /// The place of a token; `None` for the first page.
-pub fn place(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
+pub fn decode_token(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -29,7 +28,7 @@ pub fn place(token: &str) -> Result<Option<[u64; 2]>, Refusal> {
     let parts = [half(0..16), half(16..32)];
     match parts {
         // What it would not be written as itself, such as a sign, is no token.
-        [Some(high), Some(low)] if self::token([high, low]) == token => Ok(Some([high, low])),
+        [Some(high), Some(low)] if encode_token([high, low]) == token => Ok(Some([high, low])),
         _ => Err(invalid_field("page_token", "not a token of this service")),
     }
 }
@@ -52,16 +51,16 @@ mod tests {
     #[test]
     fn tokens_come_back() {
         for at in [[0, 0], [1, 2], [u64::MAX, u64::MAX]] {
-            assert_eq!(place(&token(at)), Ok(Some(at)));
+            assert_eq!(decode_token(&encode_token(at)), Ok(Some(at)));
         }
-        assert_eq!(place(""), Ok(None));
+        assert_eq!(decode_token(""), Ok(None));
     }
 
     #[test]
     fn other_strings_are_refused() {
         for text in ["0", "zz", "é23456789012345678901234567890", &"0".repeat(33), &"g".repeat(32)]
         {
-            assert!(place(text).is_err(), "{text:?}");
+            assert!(decode_token(text).is_err(), "{text:?}");
         }
     }
 }

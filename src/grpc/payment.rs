@@ -1,6 +1,5 @@
-//! `ScreenPayment`: the addresses of a payment in, an answer on each and on the whole out. Checks
-//! and translates; the answers are those of `ScreenAddress`, and what would follow is looked up by
-//! the engine. The customer's reference is given back, and neither kept nor logged.
+//! `ScreenPayment`: screens the addresses of a payment, and translates what the engine projects for the
+//! customer. The customer's reference is returned, and neither stored nor logged.
 
 use std::sync::Arc;
 
@@ -10,8 +9,8 @@ use super::client::plain;
 use super::convert::ListedRow;
 use super::convert::exposure::first_listing;
 use super::convert::transfer::from_amount;
-use super::question::{MAX_REQUEST_ID, Options};
-use super::screening::{answer, answer_deep, item};
+use super::request::{MAX_REQUEST_ID, ScreeningOptions};
+use super::screening::{screen_by_labels, screen_with_search, to_item};
 use super::status::{self, Refusal, all, both};
 use super::v1::screening_item::Outcome;
 use super::v1::{self, ErrorReason};
@@ -33,16 +32,15 @@ pub const MAX_SIDE: usize = 100;
 /// The most bytes in a reference, and in the name of a transaction.
 const MAX_TEXT: usize = 128;
 
-/// A request, checked.
-pub struct Asked {
+pub struct CheckedPayment {
     payment: Payment,
     /// Sources first.
     queries: Vec<(v1::PaymentSide, u32, v1::AddressQuery)>,
-    options: Options,
+    options: ScreeningOptions,
     customer_reference: String,
 }
 
-impl Asked {
+impl CheckedPayment {
     /// Checks a request; a refusal names the field.
     pub fn check(request: v1::ScreenPaymentRequest, engine: &Engine) -> Result<Self, Refusal> {
         let direction = direction(request.direction());
@@ -110,15 +108,16 @@ impl Asked {
         };
         let scope = options.scope(&snapshot, now)?;
         let screen = |(side, index, query)| {
-            let item = item(screened(engine, &scope, &options, query, now));
+            let item = to_item(screened(engine, &scope, &options, query, now));
             v1::PaymentAddress { side: v1::PaymentSide::into(side), index, item: Some(item) }
         };
         let addresses: Vec<_> = queries.into_iter().map(screen).collect();
-        let overall = Overall::of(addresses.iter().map(said));
+        let overall = Overall::of(addresses.iter().map(summary));
         let exposure_hops = addresses.iter().map(exposure_hops).min().unwrap_or(0);
-        let status = match overall.complete {
-            true => v1::ScreeningStatus::Complete,
-            false => v1::ScreeningStatus::Incomplete,
+        let status = if overall.complete {
+            v1::ScreeningStatus::Complete
+        } else {
+            v1::ScreeningStatus::Incomplete
         };
         let response = v1::ScreenPaymentResponse {
             reason: reason(&addresses, overall, exposure_hops, &payment),
@@ -148,18 +147,19 @@ impl Asked {
 fn screened(
     engine: &Engine,
     scope: &Scope<'_>,
-    options: &Options,
+    options: &ScreeningOptions,
     query: v1::AddressQuery,
     now: Timestamp,
 ) -> Result<v1::Screening, (String, Refusal)> {
-    match options.is_deep(scope) {
-        true => answer_deep(engine, (scope, options.evidence), query, now),
-        false => answer(engine, scope, query, now),
+    if options.is_deep(scope) {
+        screen_with_search(engine, (scope, options.evidence), query, now)
+    } else {
+        screen_by_labels(engine, scope, query, now)
     }
 }
 
 /// An answer in short, for the overall one; `None` where the address was refused.
-fn said(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
+fn summary(address: &v1::PaymentAddress) -> Option<(Decision, u8, bool)> {
     let Some(Outcome::Screening(screening)) = outcome(address) else { return None };
     let decision = match screening.decision() {
         v1::Decision::Allow => Decision::Allow,
@@ -290,8 +290,8 @@ fn direction(direction: v1::PaymentDirection) -> Result<Direction, Refusal> {
 fn now_options(
     options: Option<&v1::ScreeningOptions>,
     engine: &Engine,
-) -> Result<Options, Refusal> {
-    let options = Options::check(options, Some(engine))?;
+) -> Result<ScreeningOptions, Refusal> {
+    let options = ScreeningOptions::check(options, Some(engine))?;
     if options.narrowing.as_of.is_some() {
         let message = "a payment is made now: screen its addresses as of a past moment instead";
         return Err(status::invalid_field("options.as_of", message));
@@ -300,10 +300,11 @@ fn now_options(
 }
 
 fn bounded(field: &str, text: &str, most: usize) -> Result<(), Refusal> {
-    match text.len() <= most {
-        true => Ok(()),
+    if text.len() <= most {
+        Ok(())
+    } else {
         // What it says is not repeated.
-        false => Err(status::invalid_field(field, format!("{} bytes, at most {most}", text.len()))),
+        Err(status::invalid_field(field, format!("{} bytes, at most {most}", text.len())))
     }
 }
 
@@ -337,10 +338,8 @@ fn side(
 ) -> Result<Vec<v1::AddressQuery>, Refusal> {
     if queries.is_empty() || queries.len() > MAX_SIDE {
         let message = format!("{} addresses, 1 to {MAX_SIDE}", queries.len());
-        let reason = match queries.is_empty() {
-            true => ErrorReason::InvalidField,
-            false => ErrorReason::TooManyItems,
-        };
+        let reason =
+            if queries.is_empty() { ErrorReason::InvalidField } else { ErrorReason::TooManyItems };
         return Err(Refusal::invalid(reason, field, message));
     }
     let checked = queries.into_iter().enumerate().map(|(place, query)| {

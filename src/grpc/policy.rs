@@ -1,5 +1,4 @@
-//! `PolicyService`: shows, reloads and compares policies. Translation only; what a policy says is
-//! known in `screening`.
+//! `PolicyService`: shows, reloads and compares policies.
 
 use std::sync::Arc;
 
@@ -7,8 +6,8 @@ use jiff::Timestamp;
 use tonic::{Code, Request, Response, Status};
 
 use super::blocking::{with_engine, with_engine_in_turn};
-use super::load::Load;
-use super::question::{Options, Question, not_an_address, question};
+use super::concurrency::ConcurrencyLimits;
+use super::request::{ScreeningOptions, ScreeningRequest, checked_query, not_an_address};
 use super::screening::MAX_BATCH;
 use super::status::{Refusal, both, invalid_field};
 use super::v1::policy_service_server::PolicyService;
@@ -27,12 +26,12 @@ const MAX_DEEP: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Policies {
     engine: Arc<Engine>,
-    load: Arc<Load>,
+    load: Arc<ConcurrencyLimits>,
 }
 
 impl Policies {
     /// The service over `engine`, with the turns of `load`.
-    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+    pub fn new(engine: Arc<Engine>, load: Arc<ConcurrencyLimits>) -> Self {
         Self { engine, load }
     }
 }
@@ -101,7 +100,7 @@ fn outcome(screening: &Screening<'_>) -> v1::PolicyOutcome {
 /// Both policies on the same data.
 struct Comparison<'e> {
     engine: &'e Engine,
-    options: Options,
+    options: ScreeningOptions,
     now: Timestamp,
     old: Snapshot,
     new: Snapshot,
@@ -127,16 +126,17 @@ impl Comparison<'_> {
             error: Some(refusal.into_item_error(request_id)),
             ..Default::default()
         };
-        let Question { request_id, address, chain } = match question(query) {
+        let ScreeningRequest { request_id, address, chain } = match checked_query(query) {
             Ok(question) => question,
             Err(refusal) => return refused(refusal),
         };
-        let by = |scope: &Scope<'_>| match scope.needs_search() {
-            true => {
+        let by = |scope: &Scope<'_>| {
+            if scope.needs_search() {
                 let deep = self.engine.screen_deep(scope, &address, chain.as_ref(), false);
                 deep.map(|deep| outcome(&deep.screening))
+            } else {
+                scope.screen(&address, chain.as_ref()).map(|answer| outcome(&answer))
             }
-            false => scope.screen(&address, chain.as_ref()).map(|answer| outcome(&answer)),
         };
         match by(old).and_then(|old| Ok((old, by(new)?))) {
             Ok((old, new)) => v1::ComparedItem {
@@ -166,8 +166,9 @@ fn compare(
         Some(v1::PolicySource { source: Some(_) }) => Ok(()),
         _ => Err(invalid_field("candidate", "missing")),
     };
-    let (_, options) = both(both(named, count), Options::check(options.as_ref(), Some(engine)))?;
-    let options = Options { evidence: false, ..options };
+    let (_, options) =
+        both(both(named, count), ScreeningOptions::check(options.as_ref(), Some(engine)))?;
+    let options = ScreeningOptions { evidence: false, ..options };
     let (old, new) = (chosen(engine, "baseline", old)?, chosen(engine, "candidate", new)?);
     let (old_version, new_version) = (old.version().to_owned(), new.version().to_owned());
     let snapshot = engine.snapshot().ok_or_else(status::not_loaded)?;

@@ -1,5 +1,4 @@
-//! `ScreeningService`: questions in, answers out. Translation only; what an address means and what
-//! follows from it is decided in `screening`.
+//! `ScreeningService`: translates requests and answers; `screening` decides.
 
 mod basis;
 mod batch;
@@ -17,9 +16,9 @@ use batch::{Batch, Room};
 
 use super::blocking::{blocking, in_turn, with_engine_in_turn};
 use super::call::{AnswerLimit, CallHeaders};
-use super::load::Load;
-use super::payment::Asked;
-use super::question::{Options, Question, check, not_an_address, question};
+use super::concurrency::ConcurrencyLimits;
+use super::payment::CheckedPayment;
+use super::request::{ScreeningOptions, ScreeningRequest, check, checked_query, not_an_address};
 use super::status::Refusal;
 use super::v1::screening_item::Outcome;
 use super::v1::screening_service_server::ScreeningService;
@@ -41,11 +40,10 @@ const MAX_DEEP_BATCH: usize = 1_000;
 /// After so many items a batch lets other calls go on.
 const ITEMS_PER_TURN: usize = 64;
 
-/// The service over the engine.
 #[derive(Clone, Debug)]
 pub struct Screenings {
     engine: Arc<Engine>,
-    load: Arc<Load>,
+    load: Arc<ConcurrencyLimits>,
     /// `None` where the process asks itself: many threads would meet at the counters.
     metrics: Option<Arc<Metrics>>,
     template: Arc<ArcSwapOption<Template>>,
@@ -60,16 +58,14 @@ struct Template {
 
 impl Screenings {
     /// The service over `engine`, with the turns of `load`.
-    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+    pub fn new(engine: Arc<Engine>, load: Arc<ConcurrencyLimits>) -> Self {
         Self { engine, load, metrics: None, template: Arc::default() }
     }
 
-    /// The same, counting its answers.
     pub fn counting(self, metrics: Arc<Metrics>) -> Self {
         Self { metrics: Some(metrics), ..self }
     }
 
-    /// Counts an answer, or that there is none.
     fn count(&self, answered: Option<&v1::Screening>) {
         let Some(metrics) = &self.metrics else { return };
         let decided = answered.and_then(|screening| {
@@ -90,7 +86,6 @@ impl Screenings {
         }
     }
 
-    /// Counts the answers of a batch.
     fn count_items<'i>(&self, items: impl IntoIterator<Item = &'i v1::ScreeningItem>) {
         for item in items {
             match &item.outcome {
@@ -124,7 +119,7 @@ impl Screenings {
         &self,
         snapshot: &Arc<Snapshot>,
         now: Timestamp,
-        options: &Options,
+        options: &ScreeningOptions,
     ) -> Result<v1::Snapshot, Refusal> {
         let mut message = self.message(snapshot, now);
         if let Some(as_of) = options.narrowing.as_of {
@@ -139,7 +134,7 @@ impl Screenings {
         &self,
         snapshot: &Arc<Snapshot>,
         now: Timestamp,
-        options: &Options,
+        options: &ScreeningOptions,
     ) -> Result<v1::Snapshot, Status> {
         if options.narrowing.as_of.is_none() {
             return Ok(self.message(snapshot, now));
@@ -154,7 +149,7 @@ impl Screenings {
     async fn items(
         &self,
         queries: Vec<v1::AddressQuery>,
-        options: &Options,
+        options: &ScreeningOptions,
         mut room: Room,
         (snapshot, now): (&Arc<Snapshot>, Timestamp),
     ) -> Result<Vec<v1::ScreeningItem>, Status> {
@@ -165,7 +160,7 @@ impl Screenings {
             if place % ITEMS_PER_TURN == ITEMS_PER_TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let item = item(answer(&self.engine, &scope, query, now));
+            let item = to_item(screen_by_labels(&self.engine, &scope, query, now));
             if !room.takes(&item, items.is_empty())? {
                 break;
             }
@@ -175,11 +170,10 @@ impl Screenings {
         Ok(items)
     }
 
-    /// The same with searches.
     async fn deep_items(
         &self,
         queries: Vec<v1::AddressQuery>,
-        options: &Options,
+        options: &ScreeningOptions,
         mut room: Room,
         (snapshot, now): (&Arc<Snapshot>, Timestamp),
     ) -> Result<Vec<v1::ScreeningItem>, Status> {
@@ -196,7 +190,7 @@ impl Screenings {
             let asked = (&scope, options.evidence);
             let mut items = Vec::new();
             for query in queries.into_iter().take_while(|_| !caller.is_gone()) {
-                let item = item(answer_deep(&engine, asked, query, now));
+                let item = to_item(screen_with_search(&engine, asked, query, now));
                 if !room.takes(&item, items.is_empty())? {
                     break;
                 }
@@ -208,14 +202,14 @@ impl Screenings {
     }
 }
 
-/// One answer, by labels.
-pub fn answer(
+/// Answers from the exposure labels.
+pub fn screen_by_labels(
     engine: &Engine,
     scope: &Scope<'_>,
     query: v1::AddressQuery,
     now: Timestamp,
 ) -> Result<v1::Screening, (String, Refusal)> {
-    let Question { request_id, address, chain } = question(query)?;
+    let ScreeningRequest { request_id, address, chain } = checked_query(query)?;
     match scope.screen(&address, chain.as_ref()) {
         Ok(screening) => {
             engine.count_shadow(&screening);
@@ -226,13 +220,13 @@ pub fn answer(
 }
 
 /// One answer, with searches. Blocks.
-pub fn answer_deep(
+pub fn screen_with_search(
     engine: &Engine,
     (scope, with_evidence): (&Scope<'_>, bool),
     query: v1::AddressQuery,
     now: Timestamp,
 ) -> Result<v1::Screening, (String, Refusal)> {
-    let Question { request_id, address, chain } = question(query)?;
+    let ScreeningRequest { request_id, address, chain } = checked_query(query)?;
     let snapshot = scope.snapshot();
     let deep = match engine.screen_deep(scope, &address, chain.as_ref(), with_evidence) {
         Ok(deep) => deep,
@@ -251,8 +245,7 @@ pub fn answer_deep(
     Ok(message)
 }
 
-/// An answer or a refusal, as batches carry it.
-pub fn item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
+pub fn to_item(outcome: Result<v1::Screening, (String, Refusal)>) -> v1::ScreeningItem {
     let outcome = match outcome {
         Ok(screening) => Outcome::Screening(screening),
         Err((request_id, refusal)) => Outcome::Error(refusal.into_item_error(request_id)),
@@ -271,13 +264,14 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::ScreenAddressResponse>, Status> {
         let v1::ScreenAddressRequest { query, options } = request.into_inner();
         let query = query.ok_or_else(|| status::invalid_field("query", "missing"));
-        let (query, options) = match Options::check_past(options.as_ref(), Some(&self.engine)) {
-            Ok(options) => (query?, options),
-            Err(refusal) => {
-                let checked = query.and_then(|query| check(&query));
-                return Err(refusal.after(checked).into());
-            }
-        };
+        let (query, options) =
+            match ScreeningOptions::check_past(options.as_ref(), Some(&self.engine)) {
+                Ok(options) => (query?, options),
+                Err(refusal) => {
+                    let checked = query.and_then(|query| check(&query));
+                    return Err(refusal.after(checked).into());
+                }
+            };
         let basis = self.basis(&options).await?;
         let Basis { snapshot, now, .. } = &basis;
         let now = *now;
@@ -288,17 +282,17 @@ impl ScreeningService for Screenings {
                 (self.engine.clone(), snapshot.clone(), options.clone());
             in_turn(&self.load.searches, move |_| {
                 let scope = options.scope(&snapshot, now).map_err(|r| (String::new(), r))?;
-                answer_deep(&engine, (&scope, options.evidence), query, now)
+                screen_with_search(&engine, (&scope, options.evidence), query, now)
             })
             .await?
         } else {
-            let answered = answer(&self.engine, &scope, query, now);
+            let answered = screen_by_labels(&self.engine, &scope, query, now);
             drop(scope);
             answered
         };
         self.count(answered.as_ref().ok());
         let screening = answered.map_err(|(_, refusal)| refusal)?;
-        telemetry::decided(said(screening.decision()));
+        telemetry::decided(decision_name(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: self.message_by(&basis, &options).await?,
@@ -317,9 +311,10 @@ impl ScreeningService for Screenings {
         let room = batch.room(message.as_ref(), snapshot.id(), limit);
         let queries = std::mem::take(&mut batch.queries);
         let is_deep = batch.options.is_deep(&batch.options.scope(&snapshot, now)?);
-        let items = match is_deep {
-            true => self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?,
-            false => self.items(queries, &batch.options, room, (&snapshot, now)).await?,
+        let items = if is_deep {
+            self.deep_items(queries, &batch.options, room, (&snapshot, now)).await?
+        } else {
+            self.items(queries, &batch.options, room, (&snapshot, now)).await?
         };
         self.count_items(&items);
         let mut response = Response::new(v1::BatchScreenAddressesResponse {
@@ -361,13 +356,13 @@ impl ScreeningService for Screenings {
     ) -> Result<Response<v1::ScreenPaymentResponse>, Status> {
         let request = request.into_inner();
         let is_snapshot_wanted = request.options.as_ref().is_some_and(|it| it.include_snapshot);
-        let asked = Asked::check(request, &self.engine)?;
+        let asked = CheckedPayment::check(request, &self.engine)?;
         let now = self.engine.now();
         let work = move |engine: &Arc<Engine>| asked.answer(engine, now);
         let (response, snapshot) =
             with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
         self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
-        telemetry::decided(said(response.decision()));
+        telemetry::decided(decision_name(response.decision()));
         let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenPaymentResponse { snapshot, ..response }))
     }
@@ -379,7 +374,7 @@ impl ScreeningService for Screenings {
         request: Request<Streaming<v1::StreamScreenAddressesRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let mut session =
-            Session { service: self.clone(), options: Ok(Options::default()), told: None };
+            Session { service: self.clone(), options: Ok(ScreeningOptions::default()), sent: None };
         // Answers are made as the transport asks for them, so that a slow reader holds back the
         // reading of its own questions and nothing piles up here.
         let load = self.load.clone();
@@ -410,26 +405,24 @@ impl ScreeningService for Screenings {
     }
 }
 
-/// A decision without the prefix that names have in the proto.
-fn said(decision: v1::Decision) -> &'static str {
+fn decision_name(decision: v1::Decision) -> &'static str {
     let name = decision.as_str_name();
     name.strip_prefix("DECISION_").unwrap_or(name)
 }
 
-/// What one stream remembers between its questions.
 struct Session {
     service: Screenings,
     /// Options that were refused stay in force as a refusal: to go on with those before would
     /// answer another question than was asked.
-    options: Result<Options, Refusal>,
+    options: Result<ScreeningOptions, Refusal>,
     /// The snapshot that was sent last, and the moment that its versions are of.
-    told: Option<(String, Option<Timestamp>)>,
+    sent: Option<(String, Option<Timestamp>)>,
 }
 
 impl Session {
     fn prepare(&mut self, question: v1::StreamScreenAddressesRequest) -> Result<Prepared, Status> {
         if question.options.is_some() {
-            self.options = Options::check(question.options.as_ref(), None);
+            self.options = ScreeningOptions::check(question.options.as_ref(), None);
         }
         let snapshot = self.service.snapshot()?;
         let now = self.service.engine.now();
@@ -444,17 +437,21 @@ impl Session {
                 drop(scope);
                 let engine = self.service.engine.clone();
                 PreparedAnswer::Deep(Box::new(move || match options.scope(&snapshot, now) {
-                    Ok(scope) => item(answer_deep(&engine, (&scope, options.evidence), query, now)),
-                    Err(refusal) => item(Err((query.request_id, refusal))),
+                    Ok(scope) => {
+                        to_item(screen_with_search(&engine, (&scope, options.evidence), query, now))
+                    }
+                    Err(refusal) => to_item(Err((query.request_id, refusal))),
                 }))
             }
-            Ok((scope, _)) => PreparedAnswer::Ready(Box::new(item(answer(
+            Ok((scope, _)) => PreparedAnswer::Ready(Box::new(to_item(screen_by_labels(
                 &self.service.engine,
                 &scope,
                 query,
                 now,
             )))),
-            Err(refusal) => PreparedAnswer::Ready(Box::new(item(Err((query.request_id, refusal))))),
+            Err(refusal) => {
+                PreparedAnswer::Ready(Box::new(to_item(Err((query.request_id, refusal)))))
+            }
         };
         Ok(Prepared { message, answer })
     }
@@ -464,17 +461,17 @@ impl Session {
         &mut self,
         snapshot: &Arc<Snapshot>,
         now: Timestamp,
-        options: Options,
+        options: ScreeningOptions,
     ) -> Option<MessageWork> {
         if !options.include_snapshot {
             return None;
         }
         let as_of = options.narrowing.as_of;
-        let is_told = |(id, at): &(String, _)| id == snapshot.id() && *at == as_of;
-        if self.told.as_ref().is_some_and(is_told) {
+        let is_sent = |(id, at): &(String, _)| id == snapshot.id() && *at == as_of;
+        if self.sent.as_ref().is_some_and(is_sent) {
             return None;
         }
-        self.told = Some((snapshot.id().to_owned(), as_of));
+        self.sent = Some((snapshot.id().to_owned(), as_of));
         Some(MessageWork {
             service: self.service.clone(),
             snapshot: snapshot.clone(),
@@ -484,22 +481,18 @@ impl Session {
     }
 }
 
-/// What an answer of a stream is made of.
 struct Prepared {
-    /// `None` where the data versions were sent before.
     message: Option<MessageWork>,
     answer: PreparedAnswer,
 }
 
-/// What the data versions of an answer are made of.
 struct MessageWork {
     service: Screenings,
     snapshot: Arc<Snapshot>,
     now: Timestamp,
-    options: Options,
+    options: ScreeningOptions,
 }
 
-/// An answer of a stream, or the search that it takes.
 enum PreparedAnswer {
     Ready(Box<v1::ScreeningItem>),
     Deep(Box<dyn FnOnce() -> v1::ScreeningItem + Send>),

@@ -1,5 +1,5 @@
-//! Puts the services on listeners, with health, reflection, limits and graceful drain; or on an
-//! in-memory pipe for a command that holds the store itself.
+//! Serves on listeners, with health, reflection, limits and graceful shutdown; or on an in-memory pipe
+//! for a command that holds the store itself.
 
 pub mod accept;
 mod connection;
@@ -14,8 +14,8 @@ pub mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use accept::{Door, Listener};
-use connection::Terms;
+use accept::{ConnectionAcceptor, Listener};
+use connection::ConnectionConfig;
 use health::Health;
 use hyper_util::rt::TokioIo;
 use operations::Operations;
@@ -28,8 +28,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use super::access::{Access, Peer};
 use super::budget::Budget;
 use super::call::{Calls, Shared};
+use super::concurrency::ConcurrencyLimits;
 use super::lists::Lists;
-use super::load::Load;
 use super::method::METHODS;
 use super::policy::Policies;
 use super::screening::Screenings;
@@ -52,7 +52,7 @@ pub const MAX_RESPONSE: usize = 64 << 20;
 /// Connections open at once on the socket in the data directory.
 const OWNERS_CONNECTIONS: usize = 64;
 
-/// Longer than anybody waits.
+/// Longer than any client waits.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long streams may take to say farewell once they were told to end.
@@ -64,7 +64,6 @@ const PIPE: usize = 1 << 20;
 /// Why serving ended or did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The transport failed.
     #[error("gRPC transport: {0}")]
     Transport(#[from] tonic::transport::Error),
     /// The reflection service could not be built from the program's own descriptors.
@@ -97,8 +96,8 @@ pub async fn serve(
     let owners_room = Arc::new(Semaphore::new(OWNERS_CONNECTIONS));
     let (alive, ended) = mpsc::channel(1);
     for listener in listeners {
-        let door = Door {
-            terms: server.terms.clone(),
+        let acceptor = ConnectionAcceptor {
+            config: server.config.clone(),
             calls: server.calls.clone(),
             metrics: metrics.clone(),
             room: match listener {
@@ -108,7 +107,7 @@ pub async fn serve(
             draining: server.draining.subscribe(),
             alive: alive.clone(),
         };
-        tokio::spawn(door.open(listener));
+        tokio::spawn(acceptor.open(listener));
     }
     drop(alive);
     tokio::select! {
@@ -122,7 +121,7 @@ pub async fn serve(
 
 /// What connections are served by, and how it ends.
 struct Server {
-    terms: Terms,
+    config: ConnectionConfig,
     calls: Calls,
     shared: Arc<Shared>,
     draining: watch::Sender<bool>,
@@ -136,17 +135,17 @@ impl Server {
         access: Access,
     ) -> Result<Self, ServeError> {
         wire::prepare();
-        let load = Arc::new(Load::new(limits));
+        let load = Arc::new(ConcurrencyLimits::new(limits));
         let metrics = Arc::new(Metrics::new(METHODS.iter().map(|method| method.path)));
         let routes = routes(engine, &load, &metrics, &health)?;
-        let terms = Terms::new(limits, metrics.clone());
+        let config = ConnectionConfig::new(limits, metrics.clone());
         let ending = watch::Sender::new(false);
         let limits = limits.clone();
         let budget = Arc::new(Budget::new(&limits, metrics.clone()));
         let shared = Arc::new(Shared { load, limits, access, metrics, health, budget, ending });
         let calls = Calls::new(routes, shared.clone());
         let draining = watch::Sender::new(false);
-        Ok(Self { terms, calls, shared, draining })
+        Ok(Self { config, calls, shared, draining })
     }
 
     /// Says that it is not ready, goes on for a while, takes no more, and waits for what is under
@@ -168,10 +167,9 @@ impl Server {
     }
 }
 
-/// The services over `engine`.
 fn routes(
     engine: &Arc<Engine>,
-    load: &Arc<Load>,
+    load: &Arc<ConcurrencyLimits>,
     metrics: &Arc<Metrics>,
     health: &Health,
 ) -> Result<Routes, ServeError> {
@@ -214,9 +212,9 @@ pub async fn in_process(engine: Arc<Engine>) -> Result<Channel, ServeError> {
     let health = Arc::new(Health::new(false));
     let server = Server::new(&engine, &limits, health, Access::new(&[]))?;
     tokio::spawn(async move {
-        let Server { terms, calls, draining, shared } = server;
+        let Server { config, calls, draining, shared } = server;
         tokio::select! {
-            () = terms.drive(theirs, terms.open_by(), calls.of(Peer::owner()), draining.subscribe()) => {}
+            () = config.drive(theirs, config.open_by(), calls.of(Peer::owner()), draining.subscribe()) => {}
             () = shared.health.watch(&engine, &shared.metrics) => {}
         }
     });

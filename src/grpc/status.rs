@@ -1,4 +1,4 @@
-//! Refusals: one type for what is wrong with a call or an item, and its two forms on the wire.
+//! Refusals: what is wrong with a call or an item, and its two forms on the wire.
 
 use std::collections::HashMap;
 use std::time::Duration;

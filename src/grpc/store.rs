@@ -1,5 +1,4 @@
-//! `StoreService`: a backup as a stream of chunks. Translation only; what a backup is made of is
-//! known in `store`.
+//! `StoreService`: a backup as a stream of chunks.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -27,7 +26,6 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// The service over `engine`.
     pub fn new(engine: Arc<Engine>) -> Self {
         Self { engine }
     }

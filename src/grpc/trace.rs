@@ -1,5 +1,4 @@
-//! `TraceExposure`: what is asked, checked, and the engine's paths as messages. Translation only;
-//! the search is the engine's.
+//! `TraceExposure`: checks the request, and translates the engine's paths.
 
 use std::sync::Arc;
 
@@ -7,8 +6,8 @@ use jiff::Timestamp;
 use tonic::Status;
 
 use super::blocking::with_engine_in_turn;
+use super::concurrency::ConcurrencyLimits;
 use super::convert;
-use super::load::Load;
 use super::status::{Refusal, all, both, invalid_field, wished_chain};
 use super::transfers::check_address;
 use super::v1;
@@ -24,7 +23,7 @@ const MAX_PATHS: usize = 100;
 /// Answers a request; the search runs on the blocking pool.
 pub async fn trace(
     engine: &Arc<Engine>,
-    load: &Load,
+    load: &ConcurrencyLimits,
     request: v1::TraceExposureRequest,
 ) -> Result<v1::TraceExposureResponse, Status> {
     let query = query(request)?;

@@ -1,5 +1,4 @@
-//! `TransferService`: transfers in, and what is loaded. Translation only; whatever may block runs
-//! on the blocking pool.
+//! `TransferService`: transfers in, and what is loaded. Blocking work runs on the blocking pool.
 
 mod coverage;
 mod ingest;
@@ -11,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::blocking::{with_engine, with_engine_in_turn};
-use super::load::Load;
+use super::concurrency::ConcurrencyLimits;
 use super::status::{Refusal, all, both, invalid_field};
 use super::v1::transfer_service_server::TransferService;
 use super::v1::{self, ErrorReason};
@@ -40,12 +39,12 @@ const MAX_PAGE: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Transfers {
     engine: Arc<Engine>,
-    load: Arc<Load>,
+    load: Arc<ConcurrencyLimits>,
 }
 
 impl Transfers {
     /// The service over `engine`, with the turns of `load`.
-    pub fn new(engine: Arc<Engine>, load: Arc<Load>) -> Self {
+    pub fn new(engine: Arc<Engine>, load: Arc<ConcurrencyLimits>) -> Self {
         Self { engine, load }
     }
 }
@@ -139,9 +138,10 @@ impl TransferService for Transfers {
         }
         let declared = all(covered.iter().enumerate().map(|(place, covered)| {
             let declared = coverage::from_covered((place, covered))?;
-            match declared.kinds.is_empty() {
-                true => Err(invalid_field(&format!("covered[{place}].kinds"), "missing")),
-                false => Ok(declared),
+            if declared.kinds.is_empty() {
+                Err(invalid_field(&format!("covered[{place}].kinds"), "missing"))
+            } else {
+                Ok(declared)
             }
         }))?;
         declared.iter().try_for_each(|covered| caller.must_reach_chain(&covered.chain))?;
@@ -158,7 +158,7 @@ impl TransferService for Transfers {
     ) -> Result<Response<v1::ListTransferGapsResponse>, Status> {
         let v1::ListTransferGapsRequest { chain, page_size, page_token } = request.into_inner();
         let limit = page_limit(page_size);
-        let (chain, start) = both(optional_chain(&chain), page::place(&page_token))?;
+        let (chain, start) = both(optional_chain(&chain), page::decode_token(&page_token))?;
         let start = start.map_or(0, |[next, _]| next as usize);
         let state = self.engine.transfer_state();
         let of_chain = state
@@ -170,7 +170,7 @@ impl TransferService for Transfers {
         let gaps: Vec<_> =
             all.by_ref().take(limit).map(|(chain, gap)| coverage::gap(chain, gap)).collect();
         let next = all.next().map(|_| [(start + gaps.len()) as u64, 0]);
-        let next_page_token = next.map(page::token).unwrap_or_default();
+        let next_page_token = next.map(page::encode_token).unwrap_or_default();
         Ok(Response::new(v1::ListTransferGapsResponse { gaps, next_page_token }))
     }
 
@@ -181,7 +181,7 @@ impl TransferService for Transfers {
         let v1::ListTransferConflictsRequest { chain, include_settled, page_size, page_token } =
             request.into_inner();
         let limit = page_limit(page_size);
-        let (chain, after) = both(optional_chain(&chain), page::place(&page_token))?;
+        let (chain, after) = both(optional_chain(&chain), page::decode_token(&page_token))?;
         let after = after.map(|[number, _]| number);
         with_engine(&self.engine, move |engine| {
             let mut found = engine.conflicts(chain.as_ref(), include_settled, after, limit + 1)?;
@@ -190,7 +190,7 @@ impl TransferService for Transfers {
             let last = found.last().map(|(number, ..)| [*number, 0]).filter(|_| is_more);
             Ok(Response::new(v1::ListTransferConflictsResponse {
                 conflicts: found.iter().map(coverage::conflict).collect(),
-                next_page_token: last.map(page::token).unwrap_or_default(),
+                next_page_token: last.map(page::encode_token).unwrap_or_default(),
             }))
         })
         .await
@@ -245,7 +245,7 @@ impl TransferService for Transfers {
             let page = engine.counterparties(&query)?;
             Ok(Response::new(v1::ListCounterpartiesResponse {
                 counterparties: page.rows.iter().map(counterparty).collect(),
-                next_page_token: page.next.map(page::token).unwrap_or_default(),
+                next_page_token: page.next.map(page::encode_token).unwrap_or_default(),
             }))
         })
         .await
@@ -278,7 +278,7 @@ fn counterparty_query(
         }
     };
     let limit = page_limit(request.page_size);
-    let after = page::place(&request.page_token);
+    let after = page::decode_token(&request.page_token);
     let ((chain, direction), after) = both(both(address, direction), after)?;
     Ok(CounterpartyQuery { address: request.address, chain, direction, after, limit })
 }

@@ -1,5 +1,5 @@
-//! Requests as bytes, before prost decodes them: what a message may hold, and what decoding it
-//! would cost. Knows no connection and no service.
+//! Checks requests as bytes before prost decodes them: what a message may hold, and what decoding it
+//! would cost.
 
 mod input;
 mod layout;

@@ -15,7 +15,7 @@ use super::packing::Packing;
 use super::row::ResultRow;
 use super::stop::Stop;
 use crate::domain::chain::Chain;
-use crate::grpc::local::{Local, Plain, Questions};
+use crate::grpc::local::{ClearAnswer, Local, ScopedScreener};
 use crate::grpc::v1;
 
 /// How rows are asked and written, whoever answers.
@@ -84,14 +84,14 @@ pub fn work(
 
 /// Answers every row; where searches are made, only up to the row at which `stop` is told.
 fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) -> Result<()> {
-    let ground = local.ground()?;
-    let questions = local.questions(&ground)?;
-    let snapshot = local.snapshot(&ground)?;
+    let pinned = local.pin()?;
+    let screener = local.screener(&pinned)?;
+    let snapshot = local.snapshot(&pinned)?;
     let mut out = std::mem::take(&mut chunk.out);
     let mut counts = std::mem::take(&mut chunk.counts);
     let mut said = Said::default();
     let mut chain = KnownChain::default();
-    let searches = asking.evidence || questions.take_searches();
+    let searches = asking.evidence || screener.take_searches();
     for place in 0..chunk.len() {
         if searches && stop.is_told() {
             chunk.is_cut = true;
@@ -99,14 +99,14 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
         }
         let asked = chunk.row(place);
         let known = asked.fault.is_none().then(|| chain.of(asking.chain_of(&asked))).flatten();
-        let plain = known.and_then(|chain| questions.plain(asked.address, chain));
+        let plain = known.and_then(|chain| screener.clear_answer(asked.address, chain));
         if let Some(rest) = plain.and_then(|plain| said.again(plain)) {
             asking.form.begin(&asked, &mut out);
             out.extend_from_slice(rest);
             asking.form.end(&asked, &mut out);
             continue;
         }
-        let row = row(&questions, asking, &asked, &snapshot.policy_version);
+        let row = row(&screener, asking, &asked, &snapshot.policy_version);
         match plain {
             Some(plain) => said.first(plain, row, &asking.form, &asked, &mut out),
             None => {
@@ -126,25 +126,30 @@ fn answer_chunk(local: &Local, asking: &Asking, chunk: &mut Chunk, stop: &Stop) 
     Ok(())
 }
 
-fn row(questions: &Questions<'_>, asking: &Asking, asked: &Asked<'_>, policy: &str) -> ResultRow {
+fn row(
+    screener: &ScopedScreener<'_>,
+    asking: &Asking,
+    asked: &Asked<'_>,
+    policy: &str,
+) -> ResultRow {
     if let Some(fault) = asked.fault {
         return answer::error(asked, fault);
     }
-    let mut item = questions.answer(asking.query(asked, String::new()), false);
+    let mut item = screener.answer(asking.query(asked, String::new()), false);
     if asking.evidence && answer::wants_path(&item) {
-        item = questions.answer(asking.query(asked, String::new()), true);
+        item = screener.answer(asking.query(asked, String::new()), true);
     }
     answer::row(asked, &item, policy)
 }
 
 /// What rows say behind the columns of the input by which nothing was found: the same for all of a
-/// kind on one ground. Learned from the first, which is made as any row is.
+/// kind from one pinned snapshot. Learned from the first, which is made as any row is.
 #[derive(Default)]
-struct Said(Vec<(Plain, ResultRow, Vec<u8>, u64)>);
+struct Said(Vec<(ClearAnswer, ResultRow, Vec<u8>, u64)>);
 
 impl Said {
     #[inline]
-    fn again(&mut self, plain: Plain) -> Option<&[u8]> {
+    fn again(&mut self, plain: ClearAnswer) -> Option<&[u8]> {
         let (_, _, rest, times) = self.0.iter_mut().find(|(known, ..)| *known == plain)?;
         *times += 1;
         Some(rest)
@@ -152,7 +157,7 @@ impl Said {
 
     fn first(
         &mut self,
-        plain: Plain,
+        plain: ClearAnswer,
         row: ResultRow,
         form: &RowForm,
         asked: &Asked<'_>,

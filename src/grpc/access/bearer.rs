@@ -1,5 +1,4 @@
-//! The bearer token of a call, as RFC 6750 (section 2.1) writes it. Knows no token, and repeats none
-//! in an error.
+//! Reads the bearer token of a call, as RFC 6750 (section 2.1) writes it. Errors never repeat a token.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -32,9 +31,10 @@ pub fn token(headers: &HeaderMap) -> Result<Option<&[u8]>, &'static str> {
     let padding = token.iter().rev().take_while(|&&byte| byte == b'=').count();
     let (letters, _) = token.split_at(token.len() - padding);
     let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    match start > 0 && !letters.is_empty() && letters.iter().all(letter) {
-        true => Ok(Some(token)),
-        false => Err(malformed),
+    if start > 0 && !letters.is_empty() && letters.iter().all(letter) {
+        Ok(Some(token))
+    } else {
+        Err(malformed)
     }
 }
 

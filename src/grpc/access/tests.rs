@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 
 use super::*;
 use crate::config::Role;
-use crate::grpc::method::place;
+use crate::grpc::method::index;
 
 const SCREEN: &str = "token-of-screen";
 const INGEST: &str = "token-of-ingest";
@@ -113,7 +113,7 @@ fn what_is_no_method_is_for_nobody_but_admin() {
 #[test]
 fn who_is_who() {
     let access = access();
-    let at = place("/lazaretto.v1.ScreeningService/ScreenAddress");
+    let at = index("/lazaretto.v1.ScreeningService/ScreenAddress");
     let check = |headers: &HeaderMap, peer: &Peer, want: &str| {
         let got = outcome(access.admit(at, headers, peer));
         assert!(got.starts_with(want), "{got:?}, not {want:?}");

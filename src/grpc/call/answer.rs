@@ -1,5 +1,5 @@
-//! An answer's body on its way to the reader: in pieces, so that a reader who takes nothing is
-//! noticed, and ended with a word where the stream's time is over. Changes no message.
+//! An answer's body on its way to the reader, in pieces, so that a stalled reader is noticed. A stream
+//! that must end before its own end does so with a status.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::{Code, Status};
 
-use super::finish::Finish;
+use super::guard::CallGuard;
 use super::headers::ANSWER_LIMIT;
 use super::{Payer, deadline};
 use crate::grpc::budget::{Charge, Holder, UNCOUNTED};
-use crate::grpc::ending::Ending;
 use crate::grpc::serve::tasks;
+use crate::grpc::shutdown::ShutdownSignal;
 use crate::grpc::status::Refusal;
 use crate::grpc::v1::ErrorReason;
 
@@ -30,22 +30,22 @@ const PIECE: usize = 16 << 10;
 /// that are not sent, is a piece by itself, which hyper keeps until all before it has room in the window.
 const TAIL: usize = 2 << 10;
 
-/// What ends a stream, with a word, before its own end: the server's, and its caller's deadline.
-pub struct Ends {
-    ending: Ending,
+/// Ends a stream, with a status, before its own end: by the server's shutdown or the caller's deadline.
+pub struct StreamShutdown {
+    ending: ShutdownSignal,
     deadline: Option<Pin<Box<Sleep>>>,
     holder: Arc<Holder>,
 }
 
-impl Drop for Ends {
+impl Drop for StreamShutdown {
     fn drop(&mut self) {
         self.holder.leave();
     }
 }
 
-impl Ends {
+impl StreamShutdown {
     /// By `ending`, and at `deadline`; `holder` learns that the call is over.
-    pub fn new(ending: Ending, deadline: Option<Instant>, holder: Arc<Holder>) -> Self {
+    pub fn new(ending: ShutdownSignal, deadline: Option<Instant>, holder: Arc<Holder>) -> Self {
         Self { ending, deadline: deadline.map(|at| Box::pin(sleep_until(at))), holder }
     }
 
@@ -73,7 +73,6 @@ pub fn made(
     response
 }
 
-/// An answer's body.
 pub struct Answer {
     inner: tonic::body::Body,
     /// What is left of the last frame.
@@ -81,7 +80,7 @@ pub struct Answer {
     /// The end, where it came before any frame.
     last: Option<Box<HeaderMap>>,
     /// Of a stream: what ends it.
-    ends: Option<Box<Ends>>,
+    ends: Option<Box<StreamShutdown>>,
     /// Who pays for what waits; `None` for a refusal, which holds nothing.
     payer: Option<Payer>,
     /// The memory of the last frame, where that is much: all of it until the reader took the last of
@@ -89,17 +88,17 @@ pub struct Answer {
     charge: Option<Box<Charge>>,
     /// How many bytes the piece before had.
     piece: usize,
-    finish: Finish,
+    guard: CallGuard,
     ended: bool,
 }
 
 impl Answer {
-    /// The body of a call that `finish` is told of; of a stream, with what ends it.
+    /// The body of a call; `ends` for a stream. `guard` learns how it ended.
     pub fn new(
         inner: tonic::body::Body,
-        ends: Option<Box<Ends>>,
+        ends: Option<Box<StreamShutdown>>,
         payer: Option<Payer>,
-        finish: Finish,
+        guard: CallGuard,
     ) -> Self {
         Self {
             inner,
@@ -109,7 +108,7 @@ impl Answer {
             payer,
             charge: None,
             piece: 0,
-            finish,
+            guard,
             ended: false,
         }
     }
@@ -126,7 +125,7 @@ impl Answer {
             Ok(data) if data.len() > limit => Err(too_large(limit).into()),
             Ok(data) => {
                 // Of services that are not ours, with room for much more than a word.
-                let is_probe = self.finish.is_probe();
+                let is_probe = self.guard.is_probe();
                 self.hold(if is_probe { Bytes::copy_from_slice(&data) } else { data })?;
                 // From now on its reader may take it.
                 tasks::handed();
@@ -143,7 +142,7 @@ impl Answer {
     fn clear(&mut self, code: Code) {
         self.inner = tonic::body::Body::empty();
         self.ended = true;
-        self.finish.code(code);
+        self.guard.code(code);
     }
 
     /// Keeps what the reader has not taken yet, and charges for it.
@@ -192,7 +191,7 @@ impl Answer {
 
     fn trailers(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
-        self.finish.code(Status::from_header_map(&trailers).map_or(Code::Ok, |it| it.code()));
+        self.guard.code(Status::from_header_map(&trailers).map_or(Code::Ok, |it| it.code()));
         Frame::trailers(trailers)
     }
 }
@@ -206,7 +205,7 @@ impl Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let span = this.finish.span();
+        let span = this.guard.span();
         let _entered = span.as_ref().map(tracing::Span::enter);
         tasks::asked();
         if this.charge.is_some()
@@ -233,7 +232,7 @@ impl Body for Answer {
             Poll::Pending => {
                 let Some(ends) = &mut this.ends else { return Poll::Pending };
                 ready!(Pin::new(&mut ends.ending).poll(context));
-                this.finish.drained();
+                this.guard.drained();
                 return Poll::Ready(Some(this.refused(draining())));
             }
         };

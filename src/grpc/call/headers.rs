@@ -1,5 +1,5 @@
-//! What the headers of a request say of its call: read in one pass, since each look for one header
-//! costs as much as a pass over the few that there are.
+//! Reads what a request's headers say about its call, in one pass: a look-up of one header costs as much
+//! as a pass over the few that there are.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const MAX_REQUEST_ID: usize = 128;
 /// unless they are told otherwise.
 const DEFAULT_LIMIT: usize = 4 << 20;
 
-/// What whoever does not speak gRPC is told.
+/// The answer to a request that is not gRPC.
 pub const NOT_GRPC: &str = "this port takes gRPC alone: HTTP/2 with content-type application/grpc and messages of protobuf\n";
 
 /// The headers that a call rests on, the first of each.
@@ -49,7 +49,6 @@ pub struct CallHeaders<'h> {
 }
 
 impl<'h> CallHeaders<'h> {
-    /// Finds them.
     pub fn read(headers: &'h HeaderMap) -> Self {
         let mut read = Self::default();
         for (name, value) in headers {

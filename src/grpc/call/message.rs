@@ -1,5 +1,5 @@
-//! A request's messages on their way in: each is looked at as bytes before it is decoded, large ones
-//! beside the serving thread, and who pauses for too long within one is cut off.
+//! A request's messages on their way in: checked as bytes before they are decoded, the large ones beside
+//! the serving thread. A sender that pauses too long within a message is cut off.
 
 mod framing;
 

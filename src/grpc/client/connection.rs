@@ -1,5 +1,5 @@
-//! A connection to a server: by HTTP/2 with or without TLS, or by the socket of its owner, with the
-//! token that its calls carry. Makes no call.
+//! Connects to a server over HTTP/2, with or without TLS, or through its owner's socket, with the token
+//! that calls carry.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -55,7 +55,6 @@ impl fmt::Debug for Token {
 /// How a client proves itself, and whom it trusts.
 #[derive(Clone, Default)]
 pub struct Credentials {
-    /// What its calls carry.
     pub token: Option<Token>,
     /// The authorities of servers, PEM; `None` for those that browsers trust.
     pub ca: Option<Vec<u8>>,
@@ -83,10 +82,9 @@ pub enum ConnectError {
     /// Not `http://HOST:PORT` or `https://HOST:PORT`.
     #[error("{0:?} is no server address: http://HOST:PORT or https://HOST:PORT")]
     Url(String),
-    /// Not a token.
     #[error("the token is not 1 to {MAX_TOKEN} of letters, digits and -._~+/=")]
     Token,
-    /// The token would be there to read for everybody on the way.
+    /// The token would be readable on the network.
     #[error(
         "the token would go to {0} in clear text: ask over https://, or set \
          LAZARETTO_ALLOW_PLAINTEXT=true where the way there is safe"
@@ -95,27 +93,15 @@ pub enum ConnectError {
     /// A certificate or key cannot be used.
     #[error("the certificates given for {url} cannot be used")]
     Certificates {
-        /// The address asked.
         url: String,
         /// What is wrong with them.
         source: tonic::transport::Error,
     },
-    /// Nobody answers there.
     #[error("no server answers at {url} (start one by `lazaretto serve`, or correct the address)")]
-    Unreachable {
-        /// The address asked.
-        url: String,
-        /// What went wrong.
-        source: tonic::transport::Error,
-    },
+    Unreachable { url: String, source: tonic::transport::Error },
     /// Nobody answers at the socket.
     #[error("no server answers at {}", path.display())]
-    NoSocket {
-        /// The socket.
-        path: PathBuf,
-        /// What went wrong.
-        source: tonic::transport::Error,
-    },
+    NoSocket { path: PathBuf, source: tonic::transport::Error },
 }
 
 /// What each call carries beside its message: marks, and the token.
@@ -131,7 +117,6 @@ impl Carried {
         Self { marks: Marks::of_process(), token }
     }
 
-    /// Marks alone.
     pub fn without_token() -> Self {
         Self::new(None)
     }

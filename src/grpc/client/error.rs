@@ -1,5 +1,5 @@
-//! A call that failed, in the words of the person who typed a command: addresses and flags instead
-//! of the paths of fields, and what to do. Codes stay fields, for programs.
+//! Errors of calls in words for the person who typed a command: addresses and flags instead of field
+//! paths, and what to do. Codes stay fields, for programs.
 
 use std::fmt;
 
@@ -9,7 +9,6 @@ use tonic_types::StatusExt;
 /// A call that the server refused or that failed on the way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CallError {
-    /// The `google.rpc.Code`.
     pub code: i32,
     /// The reason in `google.rpc.ErrorInfo`, such as `GATE_REFUSED`; empty where none came.
     pub reason: String,

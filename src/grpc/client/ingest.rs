@@ -1,5 +1,4 @@
-//! Transfers to a server: one stream with several batches in flight, and the sum of what became of
-//! them. Reads no file.
+//! Sends transfers to a server: one stream with several batches in flight, and the sum of the outcomes.
 
 use prost::Message;
 use tokio::sync::mpsc;
@@ -26,7 +25,6 @@ const BATCH_BYTES: usize = 1 << 20;
 /// What became of transfers that were sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
-    /// How many are new.
     pub stored: u64,
     /// How many were stored before, and add nothing.
     pub duplicates: u64,
@@ -34,11 +32,10 @@ pub struct Ingested {
     pub replaced: u64,
     /// How many of `stored` contradict others.
     pub conflicts: u64,
-    /// How many are told apart by content and occurrence alone.
+    /// How many are identified by content and occurrence alone.
     pub derived: u64,
 }
 
-/// A stream of transfers.
 #[derive(Debug)]
 pub struct IngestStream {
     requests: mpsc::Sender<v1::IngestTransfersRequest>,
@@ -93,10 +90,7 @@ impl IngestStream {
             size += length;
             request.transfers.push(transfer);
         }
-        match request.transfers.is_empty() {
-            true => Ok(()),
-            false => self.request(request).await,
-        }
+        if request.transfers.is_empty() { Ok(()) } else { self.request(request).await }
     }
 
     /// Says that the blocks are whole in what was sent before.

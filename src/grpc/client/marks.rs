@@ -1,5 +1,5 @@
-//! What a command's calls are known by on the server: the trace that the command belongs to, and a
-//! request id of the command's own. Knows no call.
+//! The trace and the request id that a command's calls carry, so that the server's log can be searched
+//! for them.
 
 use http::HeaderValue;
 use tonic::Request;

@@ -60,7 +60,6 @@ pub fn of_hub(
     }
 }
 
-/// A chain of transactions.
 pub fn chain(chain: &JoinChainEvidence) -> v1::CommonInputChain {
     v1::CommonInputChain {
         joins: chain.joins.iter().map(join).collect(),

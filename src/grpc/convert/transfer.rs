@@ -21,7 +21,6 @@ const MAX_AMOUNT: usize = 78;
 pub struct EncodingError {
     /// The field, such as `utxo.inputs[3].amount`; empty where it is about the whole.
     pub field: String,
-    /// Why.
     pub message: String,
 }
 
@@ -241,9 +240,10 @@ pub fn from_tx(text: &str) -> Result<Option<TxId>, String> {
     if text.len() > MAX_NAME {
         return Err(format!("{} bytes, at most {MAX_NAME}", text.len()));
     }
-    match text.bytes().all(|b| b.is_ascii_graphic()) {
-        true => Ok(Some(TxId::Text(text.into()))),
-        false => Err(format!("{text:?} is not visible ASCII")),
+    if text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(Some(TxId::Text(text.into())))
+    } else {
+        Err(format!("{text:?} is not visible ASCII"))
     }
 }
 
@@ -280,10 +280,7 @@ fn from_holder(text: &str, chain: &Chain) -> Result<Holder, String> {
             Address::parse(canonical, Some(chain)).is_ok_and(|address| address.fits(chain))
         }
     };
-    match fits {
-        true => Ok(holder),
-        false => Err(format!("{holder} cannot stand on {chain}")),
-    }
+    if fits { Ok(holder) } else { Err(format!("{holder} cannot stand on {chain}")) }
 }
 
 /// Decimal digits and nothing else.

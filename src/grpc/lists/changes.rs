@@ -10,7 +10,6 @@ use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1;
 use crate::grpc::v1::list_listing_changes_request::Since;
 
-/// Answers a request.
 pub(super) fn page(
     engine: &Engine,
     request: v1::ListListingChangesRequest,
@@ -27,11 +26,11 @@ pub(super) fn page(
             Err(invalid_field("since_number_on_list", "versions count by list: give list_id"))
         }
     };
-    let (list, (after, since)) = both(list, both(page::place(&request.page_token), since))?;
-    let found = engine.changes(since, after, list.as_ref(), page::size(request.page_size))?;
+    let (list, (after, since)) = both(list, both(page::decode_token(&request.page_token), since))?;
+    let found = engine.changes(since, after, list.as_ref(), page::limit(request.page_size))?;
     Ok(v1::ListListingChangesResponse {
         changes: found.changes.into_iter().map(change_of_version).collect(),
-        next_page_token: found.next.map(page::token).unwrap_or_default(),
+        next_page_token: found.next.map(page::encode_token).unwrap_or_default(),
     })
 }
 

@@ -27,13 +27,12 @@ enum Wanted {
     Name(NameQuery),
 }
 
-/// Answers a request.
 pub(super) fn look_up(
     engine: &Engine,
     request: v1::LookUpPartyRequest,
 ) -> Result<v1::LookUpPartyResponse, Refusal> {
     let list = parse_list_filter(engine, &request.list_id);
-    let place = page::place(&request.page_token);
+    let place = page::decode_token(&request.page_token);
     let wanted = parse_wanted(request.party_uid, &request.name);
     let (list, (wanted, place)) = both(list, both(wanted, place))?;
     let snapshot = engine.snapshot();
@@ -65,7 +64,7 @@ pub(super) fn look_up(
             };
             let (parties, is_last) = find_by_name(&compared, &query, from, size);
             let next = [mark, from + parties.len() as u64];
-            (parties, if is_last { String::new() } else { page::token(next) })
+            (parties, if is_last { String::new() } else { page::encode_token(next) })
         }
     };
     let now = engine.now();
@@ -113,13 +112,17 @@ fn lists_not_loaded(engine: &Engine, snapshot: Option<&Snapshot>) -> BTreeMap<Li
 }
 
 fn name_not_loaded(lists: &BTreeMap<ListId, bool>) -> String {
-    let name = |(id, required): (&ListId, &bool)| match required {
-        true => format!("{id} is required and not loaded"),
-        false => format!("{id} is not loaded"),
+    let name = |(id, required): (&ListId, &bool)| {
+        if *required {
+            format!("{id} is required and not loaded")
+        } else {
+            format!("{id} is not loaded")
+        }
     };
-    match lists.is_empty() {
-        true => "no list is loaded yet".to_owned(),
-        false => lists.iter().map(name).collect::<Vec<_>>().join(", "),
+    if lists.is_empty() {
+        "no list is loaded yet".to_owned()
+    } else {
+        lists.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 }
 

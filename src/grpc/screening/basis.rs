@@ -10,7 +10,7 @@ use super::Screenings;
 use crate::engine::{Engine, PastSnapshot};
 use crate::grpc::blocking::in_turn;
 use crate::grpc::convert;
-use crate::grpc::question::{Options, PastQuestion};
+use crate::grpc::request::{PastSnapshotRequest, ScreeningOptions};
 use crate::grpc::status::{Refusal, invalid_field};
 use crate::grpc::v1;
 use crate::screening::coverage::{ExposureState, NotKept};
@@ -19,9 +19,7 @@ use crate::screening::snapshot::{Snapshot, SnapshotRecord};
 /// What a request is answered by.
 #[derive(Debug)]
 pub(super) struct Basis {
-    /// The snapshot.
     pub snapshot: Arc<Snapshot>,
-    /// The moment of evaluation.
     pub now: Timestamp,
     /// The data versions, where the snapshot is a past one.
     past_message: Option<v1::Snapshot>,
@@ -29,7 +27,7 @@ pub(super) struct Basis {
 
 impl Screenings {
     /// What `options` are answered by.
-    pub(super) async fn basis(&self, options: &Options) -> Result<Basis, Status> {
+    pub(super) async fn basis(&self, options: &ScreeningOptions) -> Result<Basis, Status> {
         let Some(past) = options.past.clone() else {
             let (snapshot, now) = (self.snapshot()?, self.engine.now());
             return Ok(Basis { snapshot, now, past_message: None });
@@ -43,7 +41,7 @@ impl Screenings {
     pub(super) async fn message_by(
         &self,
         basis: &Basis,
-        options: &Options,
+        options: &ScreeningOptions,
     ) -> Result<Option<v1::Snapshot>, Status> {
         if !options.include_snapshot {
             return Ok(None);
@@ -56,7 +54,11 @@ impl Screenings {
 }
 
 /// Blocks.
-fn past_basis(engine: &Engine, past: &PastQuestion, options: &Options) -> Result<Basis, Refusal> {
+fn past_basis(
+    engine: &Engine,
+    past: &PastSnapshotRequest,
+    options: &ScreeningOptions,
+) -> Result<Basis, Refusal> {
     let PastSnapshot { mut snapshot, record, since } = engine.past_snapshot(&past.id)?;
     let now = past.evaluated_at.unwrap_or(since);
     if now < since {

@@ -8,7 +8,7 @@ use super::MAX_BATCH;
 use crate::engine::Engine;
 use crate::grpc::call::answer_too_large;
 use crate::grpc::page;
-use crate::grpc::question::Options;
+use crate::grpc::request::ScreeningOptions;
 use crate::grpc::serve::MAX_RESPONSE;
 use crate::grpc::status::{Refusal, both, invalid_field};
 use crate::grpc::v1::{self, ErrorReason};
@@ -25,7 +25,7 @@ pub struct Batch {
     /// The queries that are left.
     pub queries: Vec<v1::AddressQuery>,
     /// What narrows or dates all of them.
-    pub options: Options,
+    pub options: ScreeningOptions,
     /// The most bytes of the answer, where the caller names them.
     pub most: Option<usize>,
     /// The place of the first query.
@@ -59,7 +59,7 @@ impl Batch {
                 Err(Refusal::invalid(reason, "queries", message))
             }
         };
-        let options = both(count, Options::check_past(options.as_ref(), Some(engine)));
+        let options = both(count, ScreeningOptions::check_past(options.as_ref(), Some(engine)));
         let room = both(room(max_response_bytes), start(&page_token, total as u64, digest));
         let (((), options), (most, start)) = both(options, room)?;
         queries.drain(..start as usize);
@@ -69,7 +69,7 @@ impl Batch {
     /// Room for the answers, beside their snapshot; of a caller who takes `limit` bytes of any answer.
     pub fn room(&self, snapshot: Option<&v1::Snapshot>, snapshot_id: &str, limit: usize) -> Room {
         let snapshot = snapshot.map_or(0, |snapshot| snapshot.encoded_len() + FIELD);
-        let token = page::token([self.start, self.digest]).len() + FIELD;
+        let token = page::encode_token([self.start, self.digest]).len() + FIELD;
         let beside = snapshot + snapshot_id.len() + FIELD + token;
         match self.most {
             Some(most) => Room::OfPart { left: most.saturating_sub(beside) },
@@ -80,7 +80,7 @@ impl Batch {
     /// The token for what follows the first `answered` of the queries that were left.
     pub fn token_after(&self, answered: usize) -> String {
         let next = self.start + answered as u64;
-        if next < self.total { page::token([next, self.digest]) } else { String::new() }
+        if next < self.total { page::encode_token([next, self.digest]) } else { String::new() }
     }
 }
 
@@ -104,7 +104,7 @@ fn room(max_response_bytes: u32) -> Result<Option<usize>, Refusal> {
 
 /// Where the part begins: a token is of the same queries and options.
 fn start(token: &str, total: u64, digest: u64) -> Result<u64, Refusal> {
-    match page::place(token)? {
+    match page::decode_token(token)? {
         None => Ok(0),
         Some([start, of]) if of == digest && start < total => Ok(start),
         Some(_) => Err(invalid_field("page_token", "of a batch of other queries")),

@@ -1,5 +1,4 @@
-//! Takes connections in, each on a task of its own, and refuses what is too much. Serves none
-//! itself.
+//! Accepts connections, each on a task of its own, and refuses those beyond the limits.
 
 use std::io;
 use std::sync::Arc;
@@ -9,13 +8,13 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::Terms;
+use super::connection::ConnectionConfig;
 use super::foreign;
 use super::tls::{self, Tls};
 use crate::grpc::access::{ClientCertificate, Peer};
 use crate::grpc::call::Calls;
-use crate::grpc::ending::Ending;
-use crate::metrics::{Metrics, Turned};
+use crate::grpc::shutdown::ShutdownSignal;
+use crate::metrics::{Metrics, Rejection};
 
 /// How long to wait after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -25,7 +24,6 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// A listener is something that connections come from.
 pub enum Listener {
-    /// The network.
     Tcp(TcpListener),
     /// The network, with TLS, whose files are watched while this is open.
     Tls(TcpListener, Arc<Tls>),
@@ -35,8 +33,8 @@ pub enum Listener {
 
 /// Takes connections in until draining begins. Each is held by a clone of `alive`, so that who
 /// waits for its last one knows when all have ended.
-pub struct Door {
-    pub(super) terms: Terms,
+pub struct ConnectionAcceptor {
+    pub(super) config: ConnectionConfig,
     pub(super) calls: Calls,
     pub(super) metrics: Arc<Metrics>,
     /// One for each connection that may be open.
@@ -45,10 +43,10 @@ pub struct Door {
     pub(super) alive: tokio::sync::mpsc::Sender<()>,
 }
 
-impl Door {
+impl ConnectionAcceptor {
     /// Accepts from `listener` until draining begins.
     pub async fn open(self, listener: Listener) {
-        let mut draining = Ending::new(self.draining.clone());
+        let mut draining = ShutdownSignal::new(self.draining.clone());
         let mut watch = std::pin::pin!(look_after(&listener, &self.metrics));
         loop {
             let accepted = tokio::select! {
@@ -83,7 +81,7 @@ impl Door {
         match self.room.clone().try_acquire_owned() {
             Ok(place) => self.admit(accepted, peer, place),
             Err(_) => {
-                self.metrics.turned(Turned::Connections);
+                self.metrics.rejected(Rejection::Connections);
                 tracing::debug!("a connection is refused: as many as may be are open");
             }
         }
@@ -93,14 +91,14 @@ impl Door {
     }
 
     fn admit(&self, accepted: Accepted, peer: Peer, place: OwnedSemaphorePermit) {
-        let (terms, calls) = (self.terms.clone(), self.calls.clone());
+        let (config, calls) = (self.config.clone(), self.calls.clone());
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
-        let open_by = terms.open_by();
+        let open_by = config.open_by();
         let counted = OpenConnection::new(self.metrics.clone());
         tokio::spawn(async move {
             match accepted {
                 Accepted::Unix(connection) => {
-                    terms.drive(connection, open_by, calls.of(peer), draining).await;
+                    config.drive(connection, open_by, calls.of(peer), draining).await;
                 }
                 Accepted::Tcp(connection, tls) => {
                     match (begun(&connection, open_by, draining.clone()).await, tls) {
@@ -112,7 +110,7 @@ impl Door {
                             hint.say(connection).await;
                         }
                         (Ok(Begun::With(_)), None) => {
-                            terms.drive(connection, open_by, calls.of(peer), draining).await;
+                            config.drive(connection, open_by, calls.of(peer), draining).await;
                         }
                         (Ok(Begun::With(_)), Some(own)) => {
                             match secured(&own, connection, open_by).await {
@@ -122,7 +120,7 @@ impl Door {
                                 }
                                 Ok((connection, certificate)) => {
                                     let calls = calls.of(Peer { certificate, ..peer });
-                                    terms.drive(connection, open_by, calls, draining).await;
+                                    config.drive(connection, open_by, calls, draining).await;
                                 }
                                 Err(error) => counted.refused(&error),
                             }
@@ -136,13 +134,11 @@ impl Door {
     }
 }
 
-/// A connection that came.
 enum Accepted {
     Tcp(TcpStream, Option<Arc<Tls>>),
     Unix(UnixStream),
 }
 
-/// How a connection begins.
 enum Begun {
     /// With these bytes, which are still to be read.
     With([u8; foreign::TELLING]),
@@ -161,7 +157,7 @@ async fn begun(
         return Ok(Begun::Gone);
     }
     let drained = async {
-        Ending::new(draining).await;
+        ShutdownSignal::new(draining).await;
         tokio::time::sleep(LAST_BYTES).await;
     };
     let mut first = [0; foreign::TELLING];
@@ -174,7 +170,6 @@ async fn begun(
     Ok(if matches!(read, Ok(1..)) { Begun::With(first) } else { Begun::Gone })
 }
 
-/// Shakes hands.
 async fn secured(
     tls: &Tls,
     connection: TcpStream,
@@ -220,7 +215,7 @@ impl OpenConnection {
 
     /// Counts the connection as one that did not come to be.
     fn refused(&self, why: &str) {
-        self.0.turned(Turned::Handshake);
+        self.0.rejected(Rejection::Handshake);
         tracing::debug!(why, "a connection is refused");
     }
 }

@@ -1,5 +1,4 @@
-//! One connection from its first byte to its last: HTTP/2 with its limits, and a graceful end.
-//! Accepts none and answers nothing itself.
+//! Serves one connection: HTTP/2 within its limits, until a graceful end.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -17,8 +16,8 @@ use super::guarded::{Guarded, Late};
 use super::tasks::CallTasks;
 use crate::config::Limits;
 use crate::grpc::call::{CUT_SHORT, Calls};
-use crate::grpc::ending::Ending;
-use crate::metrics::{Metrics, Turned};
+use crate::grpc::shutdown::ShutdownSignal;
+use crate::metrics::{Metrics, Rejection};
 
 /// How much of one call's messages is taken before they are looked at, in bytes: what a client
 /// that does not read its answers can make wait here.
@@ -44,19 +43,18 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a connection is served.
 #[derive(Clone)]
-pub struct Terms {
+pub struct ConnectionConfig {
     http2: http2::Builder<CallTasks>,
     handshake_timeout: Duration,
     stall_timeout: Duration,
     metrics: Arc<Metrics>,
 }
 
-impl Terms {
-    /// By these limits.
+impl ConnectionConfig {
     pub fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         let counted = metrics.clone();
         let on_stall = Arc::new(move || {
-            counted.turned(Turned::Stalled);
+            counted.rejected(Rejection::Stalled);
             tracing::debug!("a call whose reader takes nothing is cut off");
         });
         let mut http2 = http2::Builder::new(CallTasks::new(limits.stall_timeout, on_stall));
@@ -98,20 +96,17 @@ impl Terms {
         let io = Guarded::new(io, open_by, self.stall_timeout).charged(link.clone());
         let io = TokioIo::new(io);
         let mut connection = std::pin::pin!(self.http2.serve_connection(io, calls));
-        let mut draining = std::pin::pin!(Ending::new(draining));
+        let mut draining = std::pin::pin!(ShutdownSignal::new(draining));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            () = poll_fn(|context| match link.take_retirement() {
-                true => Poll::Ready(()),
-                false => draining.as_mut().poll(context),
-            }) => {
+            () = poll_fn(|context| if link.take_retirement() { Poll::Ready(()) } else { draining.as_mut().poll(context) }) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
         };
         if let Err(error) = ended {
             if let Some(why) = cut_off(&error) {
-                self.metrics.turned(why);
+                self.metrics.rejected(why);
             }
             // Clients go away as they like, and some never meant well.
             tracing::debug!(%error, "a connection ended");
@@ -121,15 +116,15 @@ impl Terms {
 
 /// Whether the connection was cut off, and why: the preface did not come, bytes were not taken, or
 /// others needed its memory.
-fn cut_off(error: &hyper::Error) -> Option<Turned> {
+fn cut_off(error: &hyper::Error) -> Option<Rejection> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<io::Error>()
             && let Some(late) = io.get_ref().and_then(|inner| inner.downcast_ref::<Late>())
         {
             return Some(match late {
-                Late::Opening => Turned::Handshake,
-                Late::Reading => Turned::Stalled,
+                Late::Opening => Rejection::Handshake,
+                Late::Reading => Rejection::Stalled,
                 // Counted where the memory was lost.
                 Late::Calls => return None,
             });

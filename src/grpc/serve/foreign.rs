@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::grpc::call::NOT_GRPC;
 
-/// What a client is told who does not use TLS on a port that takes it.
+/// The answer to a client that speaks plain text to a TLS port.
 const USE_TLS: &str = "this port takes TLS: use https://\n";
 
 /// The first bytes of HTTP/2 (RFC 9113, section 3.4).
@@ -17,14 +17,14 @@ const HTTP2: &[u8] = b"PRI";
 /// How many bytes tell the protocols apart.
 pub const TELLING: usize = 4;
 
-/// How long such a client may take to read what it is told.
+/// How long such a client may take to read the answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a client is told before its connection is closed.
+/// The answer to a client before its connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint(Vec<u8>);
 
-/// What the client is told whose connection begins so; `None` where it speaks as the port does, or
+/// The answer to a connection that begins with these bytes; `None` where it speaks as the port does, or
 /// too little is there to tell.
 pub fn hint(first: &[u8], is_tls: bool) -> Option<Hint> {
     let is_http1 = [&b"GET "[..], b"POST", b"PUT ", b"HEAD", b"PATC", b"DELE", b"OPTI"]

@@ -94,7 +94,6 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Of a connection.
     pub fn new(link: Arc<Link>) -> Self {
         Self { heads: Heads::new(0), link }
     }

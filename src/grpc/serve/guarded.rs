@@ -1,5 +1,5 @@
-//! A connection's bytes, with the times that its other side must keep: the first bytes after the
-//! accept, and to take what is written; and with the memory of what it sent and nobody has read.
+//! Wraps a connection's bytes with the limits that its peer must keep: time to the first bytes, time to
+//! read what is written, and memory of what it sent and no call has read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,10 +24,8 @@ const LEAVING: Duration = Duration::from_secs(5);
 /// What the other side did not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Late {
-    /// It did not begin.
     #[error("the client does not begin")]
     Opening,
-    /// It took nothing.
     #[error("the client takes no bytes")]
     Reading,
     /// Its calls hold memory that others need.
@@ -35,7 +33,6 @@ pub enum Late {
     Calls,
 }
 
-/// A connection.
 pub struct Guarded<T> {
     inner: T,
     /// Until the opening is read: how much of it is missing, and until when it may take.

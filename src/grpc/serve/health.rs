@@ -1,8 +1,8 @@
-//! Health: whether the server has started, is ready and is ending, as probes and balancers ask it
-//! (`grpc.health.v1`) and as the operations port shows it. Takes no decision on calls.
+//! Health: whether the server has started, is ready or is shutting down, for probes and load balancers
+//! (`grpc.health.v1`) and for the operations port.
 //!
-//! Readiness does not fall while labels catch up with a publication: every instance would go at
-//! once. Answers are INCOMPLETE then, and a metric says so.
+//! The server stays ready while labels catch up with a publication, or every replica would become
+//! unready at once. Answers are INCOMPLETE meanwhile, and a metric says so.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use crate::grpc::v1::transfer_service_server::SERVICE_NAME as TRANSFERS;
 use crate::grpc::wire::MAX_QUESTION;
 use crate::metrics::Metrics;
 
-/// Names under which readiness is told.
+/// Service names that report readiness.
 const READINESS: [&str; 3] = ["", SCREENING, "readiness"];
 
 /// Services that answer whatever is loaded: lists and transfers can be imported before any list is
@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// What is true at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ServiceHealth {
     /// Whether it was once whole: every required list loaded, and labels caught up with it.
     pub has_started: bool,
     /// Why the server is not ready; `None` where it is.
@@ -53,7 +53,6 @@ pub struct Standing {
 pub enum Unready {
     /// Nothing was looked at yet.
     Unknown,
-    /// It is ending.
     Draining,
     /// No list is loaded, or required ones are not.
     Lists(Readiness),
@@ -96,20 +95,20 @@ pub struct Health {
     /// Of the main port, whose watches end with the calls, and of the operations port, which goes
     /// on to the end of the process.
     reporters: [HealthReporter; 2],
-    standing: watch::Sender<Standing>,
+    health: watch::Sender<ServiceHealth>,
     draining: AtomicBool,
-    /// Held while a change is told, so that no earlier one is told after it.
+    /// Held while a change is published, so that changes are published in order.
     telling: Mutex<()>,
 }
 
 impl Health {
     /// Health that knows nothing yet and so is not ready.
     pub fn new(unready_when_stale: bool) -> Self {
-        let standing = Standing { has_started: false, unready: Some(Unready::Unknown) };
+        let health = ServiceHealth { has_started: false, unready: Some(Unready::Unknown) };
         Self {
             unready_when_stale,
             reporters: [HealthReporter::new(), HealthReporter::new()],
-            standing: watch::Sender::new(standing),
+            health: watch::Sender::new(health),
             draining: AtomicBool::new(false),
             telling: Mutex::new(()),
         }
@@ -125,9 +124,8 @@ impl Health {
         service(&self.reporters[1])
     }
 
-    /// What is true now.
-    pub fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
+    pub fn health(&self) -> ServiceHealth {
+        self.health.borrow().clone()
     }
 
     /// Looks at the engine, and tells what is true from now on. To be done once before anybody may
@@ -138,7 +136,7 @@ impl Health {
             return;
         }
         let found = engine.readiness();
-        let before = self.standing();
+        let before = self.health();
         let next = self.judge(before.has_started, found);
         metrics.ready(next.unready.is_none());
         if next == before {
@@ -151,11 +149,11 @@ impl Health {
             }
         }
         self.tell(&next).await;
-        self.standing.send_replace(next);
+        self.health.send_replace(next);
     }
 
     /// What follows from what is there.
-    fn judge(&self, has_started: bool, found: Readiness) -> Standing {
+    fn judge(&self, has_started: bool, found: Readiness) -> ServiceHealth {
         let whole = found.is_loaded && found.missing.is_empty();
         let has_started = has_started || whole && !found.is_behind;
         let unready = if let Some(why) = &found.misplaced {
@@ -171,18 +169,17 @@ impl Health {
         } else {
             (!has_started).then_some(Unready::Labels)
         };
-        Standing { has_started, unready }
+        ServiceHealth { has_started, unready }
     }
 
-    async fn tell(&self, standing: &Standing) {
-        let status = |serving: bool| match serving {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
+    async fn tell(&self, health: &ServiceHealth) {
+        let status = |serving: bool| {
+            if serving { ServingStatus::Serving } else { ServingStatus::NotServing }
         };
-        let is_draining = standing.unready == Some(Unready::Draining);
-        let ready = READINESS.map(|name| (name, standing.unready.is_none()));
+        let is_draining = health.unready == Some(Unready::Draining);
+        let ready = READINESS.map(|name| (name, health.unready.is_none()));
         let always = ALWAYS.map(|name| (name, !is_draining));
-        let probes = [(LIVENESS, true), (STARTUP, standing.has_started)];
+        let probes = [(LIVENESS, true), (STARTUP, health.has_started)];
         for (name, serving) in ready.into_iter().chain(always).chain(probes) {
             for reporter in &self.reporters {
                 reporter.set_service_status(name, status(serving)).await;
@@ -204,16 +201,16 @@ impl Health {
         }
     }
 
-    /// Not ready from now on, whatever the engine says: those who watch are told.
+    /// Reports not ready from now on, whatever the engine's state, also to watches.
     pub async fn drain(&self, metrics: &Metrics) {
         self.draining.store(true, Ordering::Release);
         metrics.drains();
         metrics.ready(false);
         let _telling = self.telling.lock().await;
-        let has_started = self.standing.borrow().has_started;
-        let next = Standing { has_started, unready: Some(Unready::Draining) };
+        let has_started = self.health.borrow().has_started;
+        let next = ServiceHealth { has_started, unready: Some(Unready::Draining) };
         self.tell(&next).await;
-        self.standing.send_replace(next);
+        self.health.send_replace(next);
     }
 
     /// Ends the watches on the main port, which would keep their connections for ever.
@@ -244,9 +241,9 @@ mod tests {
     #[test]
     fn what_follows() {
         let check = |strict: bool, started: bool, found: Readiness, want: (bool, &str)| {
-            let standing = Health::new(strict).judge(started, found.clone());
-            let why = standing.unready.map_or(String::new(), |why| why.to_string());
-            assert_eq!((standing.has_started, why.as_str()), want, "{strict} {started} {found:?}");
+            let health = Health::new(strict).judge(started, found.clone());
+            let why = health.unready.map_or(String::new(), |why| why.to_string());
+            assert_eq!((health.has_started, why.as_str()), want, "{strict} {started} {found:?}");
         };
         let nothing = Readiness::default;
         check(false, false, nothing(), (false, "no list is loaded"));

@@ -38,7 +38,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take to be made.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection of HTTP/1.1 may last, which takes one request: nobody keeps one by not
+/// How long a connection of HTTP/1.1 may last, which takes one request: no client keeps one by not
 /// reading.
 const HTTP1_LIFETIME: Duration = Duration::from_secs(20);
 
@@ -59,7 +59,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What the port shows.
 #[derive(Clone, Debug)]
 pub struct Operations {
     engine: Arc<Engine>,
@@ -71,12 +70,11 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Shows these.
     pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, health: Arc<Health>) -> Self {
         Self { engine, metrics, health, pages: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Serves on `listener`. Never ends: whoever drops this ends the port and its connections.
+    /// Serves on `listener`. Never returns; dropping the future closes the port and its connections.
     pub async fn serve(self, listener: TcpListener) {
         let router = self.router();
         let mut connections = JoinSet::new();
@@ -137,15 +135,15 @@ async fn show_metrics(State(shown): State<Operations>) -> Response {
 }
 
 async fn show_ready(State(shown): State<Operations>) -> Response {
-    match shown.health.standing().unready {
+    match shown.health.health().unready {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
 async fn show_started(State(shown): State<Operations>) -> Response {
-    let standing = shown.health.standing();
-    match (standing.has_started, standing.unready) {
+    let health = shown.health.health();
+    match (health.has_started, health.unready) {
         (true, _) => "started\n".into_response(),
         (false, why) => {
             let why = why.map_or_else(|| "starting".to_owned(), |why| why.to_string());
@@ -189,10 +187,8 @@ async fn serve_connection(mut stream: TcpStream, router: Router) {
     http2.max_concurrent_streams(MAX_CALLS).max_header_list_size(MAX_HEADER);
     let service = TowerToHyperService::new(router);
     let connection = builder.serve_connection(io, service);
-    let ended = match is_http2 {
-        true => Ok(connection.await),
-        false => timeout(HTTP1_LIFETIME, connection).await,
-    };
+    let ended =
+        if is_http2 { Ok(connection.await) } else { timeout(HTTP1_LIFETIME, connection).await };
     if let Ok(Err(error)) = ended {
         tracing::debug!(%error, "a connection to the operations port failed");
     }

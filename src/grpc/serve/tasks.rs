@@ -1,5 +1,4 @@
-//! The tasks that calls run in: each ends, and its stream is reset, where its reader takes nothing
-//! for too long. Knows no connection and no message.
+//! The tasks that calls run in. A task ends, and its stream is reset, if its reader stalls.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -63,7 +62,7 @@ pub fn answered_by(until: Instant) {
 /// What is done when a call is cut off.
 pub type OnStall = Arc<dyn Fn() + Send + Sync>;
 
-/// Spawns calls; `on_stall` is told of each that is cut off.
+/// Spawns calls; `on_stall` runs for each that is cut off.
 #[derive(Clone)]
 pub struct CallTasks {
     stall_timeout: Duration,

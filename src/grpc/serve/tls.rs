@@ -44,16 +44,10 @@ const HTTP1: &[u8] = b"http/1.1";
 pub enum TlsError {
     /// A file could not be read.
     #[error("{}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file does not hold what it should.
     #[error("{}: {what}", path.display())]
     Content {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,
@@ -66,7 +60,6 @@ pub enum TlsError {
         /// The file of the certificate.
         certificate: PathBuf,
     },
-    /// The handshake failed.
     #[error("handshake: {0}")]
     Handshake(io::Error),
     /// The client's certificate is verified, and still not understood.
@@ -77,13 +70,11 @@ pub enum TlsError {
 /// How often files that changed were read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reloads {
-    /// And are in force.
     pub succeeded: u64,
     /// And were refused: what was in force stays.
     pub failed: u64,
 }
 
-/// TLS by files.
 pub struct Tls {
     files: TlsFiles,
     now: ArcSwap<State>,
@@ -91,7 +82,6 @@ pub struct Tls {
     reloads: watch::Sender<Reloads>,
 }
 
-/// What was read last.
 struct Seen {
     /// A digest of the files, or of what was wrong with them.
     digest: [u8; 32],
@@ -295,10 +285,8 @@ fn verifier(
         roots.add(authority).map_err(|error| content(error.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
-    let builder = match files.require_client_certificate {
-        true => builder,
-        false => builder.allow_unauthenticated(),
-    };
+    let builder =
+        if files.require_client_certificate { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|error| content(error.to_string()))
 }
 
@@ -307,10 +295,7 @@ fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     let content = |what: String| TlsError::Content { path: path.to_owned(), what };
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let found = found.map_err(|error| content(format!("is not PEM: {error}")))?;
-    match found.is_empty() {
-        true => Err(content("holds no certificate".to_owned())),
-        false => Ok(found),
-    }
+    if found.is_empty() { Err(content("holds no certificate".to_owned())) } else { Ok(found) }
 }
 
 /// The files as they were read.
@@ -351,10 +336,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let mut read = Vec::new();
     let file = File::open(path).map_err(failed)?;
     file.take(MAX_FILE + 1).read_to_end(&mut read).map_err(failed)?;
-    match read.len() as u64 > MAX_FILE {
-        true => Err(content("has more than 1 MiB")),
-        false => Ok(read),
-    }
+    if read.len() as u64 > MAX_FILE { Err(content("has more than 1 MiB")) } else { Ok(read) }
 }
 
 /// Unix seconds.

@@ -63,7 +63,6 @@ type AnswerSender = mpsc::Sender<Result<v1::IngestTransfersResponse, Status>>;
 /// An answer, and the change that screenings must know before it leaves.
 type Pending = (v1::IngestTransfersResponse, Option<u64>);
 
-/// How a stream ended.
 enum Ended {
     /// The caller has sent all of it.
     Whole,
@@ -193,7 +192,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Stores a batch. Blocks.
+    /// Blocks.
     fn take(&mut self, batch: v1::IngestTransfersRequest) -> Pending {
         if let Err(refusal) = self.check_chains(&batch) {
             // A caller who may not change a chain makes no gap on it either.
@@ -264,9 +263,10 @@ impl Stream {
         if !gaps.is_empty() {
             self.session.add_gaps(gaps);
         }
-        let done = match is_durable {
-            true => self.session.append_durable(batch, &covered),
-            false => self.session.append(batch, &covered),
+        let done = if is_durable {
+            self.session.append_durable(batch, &covered)
+        } else {
+            self.session.append(batch, &covered)
         };
         done.map_err(Rejection::from)
     }

@@ -32,7 +32,6 @@ pub const MAX_QUESTION: usize = 1 << 10;
 /// which take less than [`scan::ALLOWANCE`] whatever they are.
 pub const SMALL: usize = 4 << 10;
 
-/// A decoded message.
 pub type Decoded = Box<dyn Any + Send>;
 
 type Decode = fn(Bytes, &Counts) -> Result<Decoded, DecodeError>;
@@ -228,7 +227,7 @@ mod tests {
 
     #[test]
     fn large_fields_have_exactly_the_room_that_they_need() {
-        let place = |path: &str| crate::grpc::method::place(path).unwrap();
+        let place = |path: &str| crate::grpc::method::index(path).unwrap();
         let decoded = |path: &str, bytes: Vec<u8>| {
             let input = own(input(place(path)).unwrap()).unwrap();
             let scanned = input.scan(&bytes).unwrap();

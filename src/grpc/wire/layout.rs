@@ -1,5 +1,5 @@
-//! The messages that requests are made of, as the scanner knows them: by the descriptors that the
-//! build makes, with the size that each takes in memory once it is decoded.
+//! The layout of request messages for the scanner, from the descriptors that the build makes: fields, and
+//! the memory that each message takes once decoded.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -31,7 +31,6 @@ pub struct Layouts {
     places: HashMap<String, usize>,
 }
 
-/// A message.
 #[derive(Debug, Default)]
 pub struct Layout {
     /// The most bytes that it takes itself, without what its strings and vectors hold.
@@ -50,20 +49,16 @@ impl Layout {
         self.fields.get(number as usize)?.as_ref()
     }
 
-    /// Its repeated fields.
     pub fn repeated(&self) -> &[Repeated] {
         &self.repeated
     }
 }
 
-/// A field.
 #[derive(Debug)]
 pub struct Field {
     /// Its name in the proto.
     pub name: String,
-    /// What it holds.
     pub kind: Kind,
-    /// Where it is repeated.
     pub repeated: Option<Repeated>,
 }
 
@@ -72,7 +67,6 @@ pub struct Field {
 pub struct Repeated {
     /// Its place among the repeated fields of its message.
     pub place: usize,
-    /// The most elements.
     pub most: u32,
     /// The size of one in memory, without what it holds elsewhere.
     pub element: usize,
@@ -85,11 +79,8 @@ pub struct Repeated {
 pub enum Kind {
     /// A number of variable length.
     Varint,
-    /// Eight bytes.
     Fixed64,
-    /// Four bytes.
     Fixed32,
-    /// A string or bytes.
     Bytes,
     /// The message at this place.
     Message(usize),

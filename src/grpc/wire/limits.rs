@@ -1,14 +1,13 @@
 //! How many elements a repeated field of a request may have, by message and field.
 
 use crate::domain::transfer::{MAX_HOLDERS, MAX_LEGS};
-use crate::grpc::{payment, question, screening, transfers};
+use crate::grpc::{payment, request, screening, transfers};
 
 /// A repeated field of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// The message, without its package.
     pub message: &'static str,
-    /// The field.
     pub field: &'static str,
     /// The most elements. A service may take fewer and then says so itself.
     pub most: usize,
@@ -36,7 +35,7 @@ pub const LIMITS: [Limit; 14] = [
     limit("ImportListHeader", "force_gates", MAX_KINDS),
     limit("ScreenPaymentRequest", "sources", payment::MAX_SIDE),
     limit("ScreenPaymentRequest", "destinations", payment::MAX_SIDE),
-    limit("ScreeningOptions", "lists", question::MAX_LISTS),
+    limit("ScreeningOptions", "lists", request::MAX_LISTS),
     limit("TraceExposureRequest", "list_kinds", MAX_KINDS),
     limit("UtxoLeg", "addresses", MAX_HOLDERS * INGEST_MARGIN),
     // Of inputs and outputs alike.

@@ -1,6 +1,5 @@
-//! Looks through the bytes of a request before it is decoded: that they are protobuf, that no
-//! repeated field has more elements than it may, and that decoding them takes no more memory than
-//! their size allows. Allocates nothing unless it refuses.
+//! Scans the bytes of a request before it is decoded: valid protobuf, no repeated field above its limit,
+//! and no more memory to decode than the size allows. Allocates only to refuse.
 
 use super::layout::{Field, Kind, LAYOUTS, Layout, MAX_REPEATED, Repeated};
 
@@ -44,7 +43,6 @@ pub enum Fault {
 /// How many elements the repeated fields of a message have, by their place among them.
 pub type Counts = [u32; MAX_REPEATED];
 
-/// What a message holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scanned {
     /// The elements of its own repeated fields.
@@ -185,10 +183,7 @@ impl Scan {
         if count == 0 {
             return;
         }
-        let room = match field.is_reserved {
-            true => count,
-            false => count.next_power_of_two().max(4),
-        };
+        let room = if field.is_reserved { count } else { count.next_power_of_two().max(4) };
         self.kept += room * field.element;
         if !field.is_reserved && count > 4 {
             self.moved = self.moved.max(room / 2 * field.element);
@@ -275,7 +270,6 @@ impl<'a> Input<'a> {
         Ok(taken)
     }
 
-    /// Bytes after their length.
     fn sized(&mut self) -> Result<&'a [u8], Fault> {
         let length = usize::try_from(self.varint()?)
             .map_err(|_| Fault::Malformed("it ends within a field"))?;

@@ -15,7 +15,7 @@ import check
 LISTED = "0x098b716b8aaf21512996dc57eb0615e2383e2f96"
 ADVISED = "0x1da5821544e25c636c1417ba96ade4cf6d2f9b5a"
 CLEAN = "0x4bbeeb066ed09b7aed07bf39eee0460dfa261520"
-NONSENSE = "not an address"
+NONSENSE = "nonsense"
 # A port on which nothing listens.
 CLOSED = "127.0.0.1:1"
 

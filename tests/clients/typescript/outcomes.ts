@@ -12,7 +12,7 @@ import { Decision, Screening, ScreeningStatus } from "./lazaretto/v1/screening.j
 const LISTED = "0x098b716b8aaf21512996dc57eb0615e2383e2f96";
 const ADVISED = "0x1da5821544e25c636c1417ba96ade4cf6d2f9b5a";
 const CLEAN = "0x4bbeeb066ed09b7aed07bf39eee0460dfa261520";
-const NONSENSE = "not an address";
+const NONSENSE = "nonsense";
 // A port on which nothing listens.
 const CLOSED = "127.0.0.1:1";
 

@@ -66,7 +66,6 @@ impl Message {
         self.framed.len() - PREFIX
     }
 
-    /// Whether it is compressed.
     pub fn is_compressed(&self) -> bool {
         self.framed[0] != 0
     }
@@ -79,7 +78,7 @@ impl Message {
         }
     }
 
-    /// Whether nobody needs to look at it.
+    /// Whether it needs no check.
     pub fn is_small(&self) -> bool {
         !self.is_compressed() && self.len() <= SMALL
     }
@@ -141,7 +140,6 @@ impl Framing {
         self.read.len()
     }
 
-    /// Takes more bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         let whole = self.length().map_or(0, |length| PREFIX + length.min(self.most));
         if self.read.len() >= FIRST && whole > self.read.len() {

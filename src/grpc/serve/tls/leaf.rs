@@ -12,9 +12,7 @@ use crate::config::CertificateName;
 /// When a certificate is valid, in Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// From.
     pub not_before: i64,
-    /// Until.
     pub not_after: i64,
 }
 
@@ -66,9 +64,10 @@ impl Vouched {
         let Some(constraints) = constraints else { return Self::All };
         let trees = [&constraints.value.permitted_subtrees, &constraints.value.excluded_subtrees];
         let mut trees = trees.into_iter().flatten().flatten();
-        match trees.any(|tree| matches!(tree.base, GeneralName::DNSName(_))) {
-            true => Self::DnsNames,
-            false => Self::Nothing,
+        if trees.any(|tree| matches!(tree.base, GeneralName::DNSName(_))) {
+            Self::DnsNames
+        } else {
+            Self::Nothing
         }
     }
 }

@@ -1,5 +1,4 @@
-//! How much is under way: calls and streams are counted and refused beyond their limits, heavy work
-//! waits for its turn. Knows no method and no message.
+//! Limits of concurrency: calls and streams beyond them are refused, heavy work queues for a permit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::status::Refusal;
 use crate::config::Limits;
 
-/// How many batches may wait for a turn for each that works.
+/// How many batches may queue for each that runs.
 const BATCHES_WAITING: usize = 8;
 
 /// The same of searches. Most take less than a millisecond, and every payment is one: few waiting
@@ -20,63 +19,65 @@ const SEARCHES_WAITING: usize = 64;
 /// than the message.
 const DECODERS: usize = 2;
 
-/// What is under way, against its limits.
+/// Calls, streams and heavy work in flight, against their limits.
 #[derive(Debug)]
-pub struct Load {
-    calls: Counted,
-    streams: Counted,
-    /// Turns of batches.
-    pub batches: Turns,
-    /// Turns of searches.
-    pub searches: Turns,
-    /// Turns of list imports and refreshes: a list in the making takes much memory.
-    pub imports: Turns,
-    /// Turns of exports, each of which holds a whole list until its reader has taken it.
-    pub exports: Turns,
-    /// Turns of large messages that are decoded.
-    pub decoding: Turns,
+pub struct ConcurrencyLimits {
+    calls: CountLimit,
+    streams: CountLimit,
+    pub batches: WorkQueue,
+    pub searches: WorkQueue,
+    /// Permits for list imports and refreshes: a list in the making takes much memory.
+    pub imports: WorkQueue,
+    /// Permits for exports, each of which holds a whole list until its reader has taken it.
+    pub exports: WorkQueue,
+    /// Permits for large messages that are decoded.
+    pub decoding: WorkQueue,
 }
 
-impl Load {
-    /// Nothing under way.
+impl ConcurrencyLimits {
     pub fn new(limits: &Limits) -> Self {
         Self {
-            calls: Counted::new("limits.calls", "calls", limits.calls),
-            streams: Counted::new("limits.streams", "streams", limits.streams),
-            batches: Turns::new("limits.batches", "batches", limits.batches, BATCHES_WAITING),
-            searches: Turns::new("limits.searches", "searches", limits.searches, SEARCHES_WAITING),
-            imports: Turns::new("imports", "imports", 1, BATCHES_WAITING),
-            exports: Turns::new("exports", "exports", 2, BATCHES_WAITING),
+            calls: CountLimit::new("limits.calls", "calls", limits.calls),
+            streams: CountLimit::new("limits.streams", "streams", limits.streams),
+            batches: WorkQueue::new("limits.batches", "batches", limits.batches, BATCHES_WAITING),
+            searches: WorkQueue::new(
+                "limits.searches",
+                "searches",
+                limits.searches,
+                SEARCHES_WAITING,
+            ),
+            imports: WorkQueue::new("imports", "imports", 1, BATCHES_WAITING),
+            exports: WorkQueue::new("exports", "exports", 2, BATCHES_WAITING),
             // Every call that there may be: their bytes are counted, and none is turned away for that
             // others decode.
-            decoding: Turns::new("decoding", "large messages", DECODERS, limits.calls),
+            decoding: WorkQueue::new("decoding", "large messages", DECODERS, limits.calls),
         }
     }
 
-    /// A call that begins, and a stream if it is one; refused where there are too many.
-    pub fn begin(self: &Arc<Self>, stream: bool) -> Result<UnderWay, Refusal> {
+    /// Admits a call, and a stream if it is one; refuses it beyond the limit.
+    pub fn begin(self: &Arc<Self>, stream: bool) -> Result<CallPermit, Refusal> {
         self.calls.take()?;
         if stream && let Err(refusal) = self.streams.take() {
             self.calls.give_back();
             return Err(refusal);
         }
-        Ok(UnderWay { load: self.clone(), stream })
+        Ok(CallPermit { load: self.clone(), stream })
     }
 
-    /// How many calls are under way, streams among them.
+    /// The number of calls in flight, including streams.
     pub fn calls(&self) -> usize {
         self.calls.now.load(Ordering::Relaxed)
     }
 }
 
-/// A call that counts until this is dropped.
+/// Counts a call until dropped.
 #[derive(Debug)]
-pub struct UnderWay {
-    load: Arc<Load>,
+pub struct CallPermit {
+    load: Arc<ConcurrencyLimits>,
     stream: bool,
 }
 
-impl Drop for UnderWay {
+impl Drop for CallPermit {
     fn drop(&mut self) {
         self.load.calls.give_back();
         if self.stream {
@@ -86,7 +87,7 @@ impl Drop for UnderWay {
 }
 
 #[derive(Debug)]
-struct Counted {
+struct CountLimit {
     /// The key of the configuration.
     limit: &'static str,
     what: &'static str,
@@ -94,7 +95,7 @@ struct Counted {
     most: usize,
 }
 
-impl Counted {
+impl CountLimit {
     fn new(limit: &'static str, what: &'static str, most: usize) -> Self {
         Self { limit, what, now: AtomicUsize::new(0), most }
     }
@@ -113,26 +114,26 @@ impl Counted {
     }
 }
 
-/// Turns for work of one kind, in the order in which they were asked for.
+/// A queue of work of one kind: a fixed number runs, the others wait in order.
 #[derive(Debug)]
-pub struct Turns {
+pub struct WorkQueue {
     free: Arc<Semaphore>,
-    waiting: Counted,
+    waiting: CountLimit,
 }
 
-/// A turn, until this is dropped.
-pub type Turn = OwnedSemaphorePermit;
+/// Permission to run, until dropped.
+pub type WorkPermit = OwnedSemaphorePermit;
 
-impl Turns {
+impl WorkQueue {
     fn new(limit: &'static str, what: &'static str, most: usize, waiting_for_each: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(most)),
-            waiting: Counted::new(limit, what, most.saturating_mul(waiting_for_each)),
+            waiting: CountLimit::new(limit, what, most.saturating_mul(waiting_for_each)),
         }
     }
 
-    /// Waits for a turn; refused where too many wait already.
-    pub async fn turn(&self) -> Result<Turn, Refusal> {
+    /// Waits for a permit; refused where too many wait already.
+    pub async fn turn(&self) -> Result<WorkPermit, Refusal> {
         if let Ok(turn) = self.free.clone().try_acquire_owned() {
             return Ok(turn);
         }
@@ -143,8 +144,8 @@ impl Turns {
     }
 }
 
-/// Counts as waiting until dropped: who asked may give up.
-struct Waiting<'a>(&'a Counted);
+/// Counts as waiting until dropped: the caller may give up.
+struct Waiting<'a>(&'a CountLimit);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn calls_and_streams_are_counted_and_given_back() {
         let limits = Limits { calls: 3, streams: 1, ..Limits::default() };
-        let load = Arc::new(Load::new(&limits));
+        let load = Arc::new(ConcurrencyLimits::new(&limits));
         let call = load.begin(false).unwrap();
         let stream = load.begin(true).unwrap();
         assert_eq!(load.calls(), 2);
@@ -178,7 +179,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let limits = Limits { batches: 1, ..Limits::default() };
-            let load = Arc::new(Load::new(&limits));
+            let load = Arc::new(ConcurrencyLimits::new(&limits));
             let first = load.batches.turn().await.unwrap();
             let wait = |place: usize| {
                 let load = load.clone();

@@ -1,16 +1,15 @@
-//! The end of the server, in its two steps (no more calls; no more streams), as those learn of it
-//! who wait for it. Ends nothing itself.
+//! The two steps of a graceful shutdown (no more calls, then no more streams), as futures to wait for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::sync::watch;
 
-/// Completes when a step is taken.
-pub struct Ending(Pin<Box<dyn Future<Output = ()> + Send>>);
+/// Completes when a step of the shutdown begins.
+pub struct ShutdownSignal(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-impl Ending {
-    /// Completes once `rung` is true; never where nobody can ring any more.
+impl ShutdownSignal {
+    /// Completes once `rung` is true; never if the sender is gone.
     pub fn new(mut rung: watch::Receiver<bool>) -> Self {
         Self(Box::pin(async move {
             if rung.wait_for(|rung| *rung).await.is_err() {
@@ -20,7 +19,7 @@ impl Ending {
     }
 }
 
-impl Future for Ending {
+impl Future for ShutdownSignal {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {

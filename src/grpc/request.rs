@@ -1,4 +1,4 @@
-//! What a screening asks, checked: its options and its addresses. Answers nothing.
+//! Checks the options and addresses of a screening request.
 
 use jiff::Timestamp;
 
@@ -19,23 +19,21 @@ pub const MAX_REQUEST_ID: usize = 128;
 /// The most list ids in a request's options.
 pub const MAX_LISTS: usize = 1_000;
 
-/// Options as checked, before they are applied to a snapshot.
+/// Checked options, before they are applied to a snapshot.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// What narrows or dates.
+pub struct ScreeningOptions {
     pub narrowing: Narrowing,
-    /// Whether exposures come with their evidence.
+    /// Whether findings carry their evidence.
     pub evidence: bool,
     /// Whether the response carries the snapshot in full.
     pub include_snapshot: bool,
-    /// The past snapshot that answers; `None`: the one in force.
-    pub past: Option<PastQuestion>,
+    /// The past snapshot to screen against; `None`: the one in force.
+    pub past: Option<PastSnapshotRequest>,
 }
 
-/// A past snapshot that is asked.
+/// A request for a past snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastQuestion {
-    /// Its id.
+pub struct PastSnapshotRequest {
     pub id: String,
     /// When the ages of lists are judged; `None`: at the last thing that it knows.
     pub evaluated_at: Option<Timestamp>,
@@ -44,7 +42,7 @@ pub struct PastQuestion {
 /// The most bytes of a snapshot id: it has seven parts at most.
 const MAX_SNAPSHOT_ID: usize = 256;
 
-impl Options {
+impl ScreeningOptions {
     /// Checks the options of a request, against what `engine` has loaded too where they are used at
     /// once; a refusal names every field that is wrong. A past snapshot is refused.
     pub fn check(
@@ -102,7 +100,10 @@ impl Options {
 }
 
 /// The past snapshot that is asked, and the moment at which it is.
-fn past(options: &v1::ScreeningOptions, now: Timestamp) -> Result<Option<PastQuestion>, Refusal> {
+fn past(
+    options: &v1::ScreeningOptions,
+    now: Timestamp,
+) -> Result<Option<PastSnapshotRequest>, Refusal> {
     let evaluated_at = match &options.evaluated_at {
         None => Ok(None),
         Some(_) if options.snapshot_id.is_empty() => Err("it goes with snapshot_id".to_owned()),
@@ -121,15 +122,14 @@ fn past(options: &v1::ScreeningOptions, now: Timestamp) -> Result<Option<PastQue
             Err(status::invalid_field("options.snapshot_id", message))
         }
     };
-    let evidence = match options.include_evidence && !options.snapshot_id.is_empty() {
-        true => {
-            let message = "evidence is of the transfers of now: leave it out beside snapshot_id";
-            Err(status::invalid_field("options.include_evidence", message))
-        }
-        false => Ok(()),
+    let evidence = if options.include_evidence && !options.snapshot_id.is_empty() {
+        let message = "evidence is of the transfers of now: leave it out beside snapshot_id";
+        Err(status::invalid_field("options.include_evidence", message))
+    } else {
+        Ok(())
     };
     let ((id, evaluated_at), ()) = both(both(id, evaluated_at), evidence)?;
-    Ok((!id.is_empty()).then_some(PastQuestion { id, evaluated_at }))
+    Ok((!id.is_empty()).then_some(PastSnapshotRequest { id, evaluated_at }))
 }
 
 impl From<ScopeError> for Refusal {
@@ -154,30 +154,30 @@ fn lists(ids: &[String], snapshot: Option<&Snapshot>) -> Result<Vec<ListId>, Ref
     all(ids.iter().enumerate().map(|(place, text)| {
         let field = format!("options.lists[{place}]");
         let id = text.parse().map_err(|error| status::invalid_field(&field, error))?;
-        match snapshot.is_none_or(|snapshot| snapshot.knows(&id)) {
-            true => Ok(id),
-            false => Err(unknown_list(&field, &ScopeError::UnknownList(id))),
+        if snapshot.is_none_or(|snapshot| snapshot.knows(&id)) {
+            Ok(id)
+        } else {
+            Err(unknown_list(&field, &ScopeError::UnknownList(id)))
         }
     }))
 }
 
-/// A question as checked: its id, its address and the chain that it wishes.
-pub struct Question {
-    /// The caller's reference.
+/// A checked query.
+pub struct ScreeningRequest {
     pub request_id: String,
     /// The address, as asked.
     pub address: String,
-    /// The chain that it wishes.
+    /// The chain that it names.
     pub chain: Option<Chain>,
 }
 
 /// Checks a question but for its address; the request id comes back with a refusal, which names
 /// every field that is wrong.
-pub fn question(query: v1::AddressQuery) -> Result<Question, (String, Refusal)> {
+pub fn checked_query(query: v1::AddressQuery) -> Result<ScreeningRequest, (String, Refusal)> {
     match status::wished_chain("query.chain", &query.chain) {
         Ok(chain) if query.request_id.len() <= MAX_REQUEST_ID => {
             let v1::AddressQuery { request_id, address, .. } = query;
-            Ok(Question { request_id, address, chain })
+            Ok(ScreeningRequest { request_id, address, chain })
         }
         _ => {
             let refusal = check(&query).expect_err("the request id or the chain is wrong");
