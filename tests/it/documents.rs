@@ -15,9 +15,6 @@ use crate::program::{NOW, TODAY};
 /// The most bytes of README.md and ARCHITECTURE.md: a reader takes in no more at once.
 const MOST: [(&str, u64); 2] = [("README.md", 15 * 1024), ("ARCHITECTURE.md", 20 * 1024)];
 
-/// Documents whose commands other tests run.
-const RUN_ELSEWHERE: [&str; 1] = ["docs/clients.md"];
-
 /// What README's story loads until the thieves are listed.
 const EXAMPLE: [&str; 4] = [
     "lz lists import data/example/sanctions.csv --list example-sanctions --kind SANCTIONS \
@@ -196,7 +193,6 @@ fn story_of_the_readme_happens_as_it_is_told() {
 #[test]
 fn commands_of_docs_print_what_is_shown() {
     let documents = documents().into_iter().filter(|name| name != "README.md");
-    let documents = documents.filter(|name| !RUN_ELSEWHERE.contains(&name.as_str()));
     let run: usize = std::thread::scope(|scope| {
         let threads: Vec<_> =
             documents.map(|name| scope.spawn(move || run_document(&name))).collect();
@@ -208,8 +204,8 @@ fn commands_of_docs_print_what_is_shown() {
 /// Commands that no test runs have the reason in a comment before them.
 #[test]
 fn every_command_is_run_or_says_why_not() {
-    for name in documents().iter().filter(|name| !RUN_ELSEWHERE.contains(&name.as_str())) {
-        for block in blocks(&read(name)) {
+    for name in documents() {
+        for block in blocks(&read(&name)) {
             let excused = block.before.starts_with("<!-- not run: ");
             let is_command = matches!(block.language, "sh" | "bash" | "shell")
                 || (block.language != "console"
@@ -249,7 +245,7 @@ fn links_lead_somewhere() {
         let text = read(&name);
         let folder = project().join(&name).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if link.contains("://") || link.starts_with("mailto:") || link.ends_with("clients.md") {
+            if link.contains("://") || link.starts_with("mailto:") {
                 continue;
             }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
