@@ -229,7 +229,8 @@ impl Budget {
     }
 
     /// Takes the memory of slow peers until `more` bytes fit: of the caller where its own limit is
-    /// reached, of anybody where the limit over all is. Takes none where all of it is not enough.
+    /// reached, of any caller where the total limit is.
+    /// Takes none where all of it would not suffice.
     fn make_room(
         &self,
         ledger: &mut Ledger,

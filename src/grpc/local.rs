@@ -106,9 +106,8 @@ impl ScopedScreener<'_> {
         })
     }
 
-    /// What there is to say of an address by which nothing was found and of which nothing is in
-    /// doubt: all such answers from one pinned snapshot say the same. `None` where anything is to be told of
-    /// this address, or a search would be needed; [`ScopedScreener::answer`] tells.
+    /// The answer to an address without findings or doubts: all such answers from one pinned snapshot are
+    /// alike. `None` for any other address, or where a search is needed: use [`ScopedScreener::answer`].
     #[inline]
     pub fn clear_answer(&self, address: &str, chain: Option<&Chain>) -> Option<ClearAnswer> {
         if self.scope.needs_search() {

@@ -99,7 +99,7 @@ impl ScreeningOptions {
     }
 }
 
-/// The past snapshot that is asked, and the moment at which it is.
+/// The past snapshot that the options name, and the moment of evaluation.
 fn past(
     options: &v1::ScreeningOptions,
     now: Timestamp,
@@ -171,7 +171,7 @@ pub struct ScreeningRequest {
     pub chain: Option<Chain>,
 }
 
-/// Checks a question but for its address; the request id comes back with a refusal, which names
+/// Checks a query except its address; the request id comes back with a refusal, which names
 /// every field that is wrong.
 pub fn checked_query(query: v1::AddressQuery) -> Result<ScreeningRequest, (String, Refusal)> {
     match status::wished_chain("query.chain", &query.chain) {
@@ -187,7 +187,7 @@ pub fn checked_query(query: v1::AddressQuery) -> Result<ScreeningRequest, (Strin
     }
 }
 
-/// Checks all of a question; a refusal names every field that is wrong.
+/// Checks a query; a refusal names every field that is wrong.
 pub fn check(query: &v1::AddressQuery) -> Result<(), Refusal> {
     let request_id = match query.request_id.len() {
         0..=MAX_REQUEST_ID => Ok(()),

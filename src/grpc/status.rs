@@ -52,8 +52,8 @@ impl Refusal {
         Self { fields, ..Self::new(Code::InvalidArgument, reason, "") }
     }
 
-    /// RESOURCE_EXHAUSTED because the `limit` of the configuration is reached; the caller is told
-    /// when to try again.
+    /// RESOURCE_EXHAUSTED because the `limit` of the configuration is reached; the answer says
+    /// when to retry.
     pub fn overloaded(limit: &'static str, value: usize, message: &str) -> Self {
         let message = format!("{message}: try again later, or elsewhere");
         let refusal = Self::new(Code::ResourceExhausted, ErrorReason::Overloaded, message);

@@ -31,8 +31,8 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest such name, in bytes.
 const MAX_REQUEST_ID: usize = 128;
 
-/// The most bytes of an answer whose caller does not say how many it takes: what clients of gRPC take
-/// unless they are told otherwise.
+/// The most bytes of an answer whose caller does not state its limit: the default receive limit of gRPC
+/// clients.
 const DEFAULT_LIMIT: usize = 4 << 20;
 
 /// The answer to a request that is not gRPC.

@@ -99,7 +99,7 @@ pub enum ConnectError {
     },
     #[error("no server answers at {url} (start one by `lazaretto serve`, or correct the address)")]
     Unreachable { url: String, source: tonic::transport::Error },
-    /// Nobody answers at the socket.
+    /// No server answers at the socket.
     #[error("no server answers at {}", path.display())]
     NoSocket { path: PathBuf, source: tonic::transport::Error },
 }

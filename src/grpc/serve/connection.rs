@@ -33,9 +33,9 @@ const SEND_BUFFER: usize = 64 << 10;
 /// The most bytes of a call's headers, tokens and trace context among them.
 const MAX_HEADERS: u32 = 16 << 10;
 
-/// After so many streams that the server reset h2 ends a connection with all of its calls: to be
-/// reached by none, since calls that are answered before their request has ended count among them and a
-/// connection is told to go before.
+/// After so many streams that the server reset, h2 ends a connection with all of its calls. Calls that
+/// are answered before their request has ended count. No connection should reach it: the server asks a
+/// connection to go away before.
 const MAX_RESETS: usize = 2 * CUT_SHORT as usize;
 
 /// The longest that a connection may take to show that it is alive.

@@ -128,8 +128,7 @@ impl Health {
         self.health.borrow().clone()
     }
 
-    /// Looks at the engine, and tells what is true from now on. To be done once before anybody may
-    /// ask.
+    /// Reads the engine's state and publishes it. Call it once before the server listens.
     pub async fn look(&self, engine: &Engine, metrics: &Metrics) {
         let _telling = self.telling.lock().await;
         if self.draining.load(Ordering::Acquire) {

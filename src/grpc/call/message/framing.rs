@@ -72,9 +72,10 @@ impl Message {
 
     /// The most bytes that it unpacks to and that are taken; 0 if it is not compressed.
     pub fn unpacked(&self) -> usize {
-        match self.is_compressed() {
-            false => 0,
-            true => self.len().saturating_mul(MOST_UNPACKED).min(self.most),
+        if self.is_compressed() {
+            self.len().saturating_mul(MOST_UNPACKED).min(self.most)
+        } else {
+            0
         }
     }
 
@@ -85,15 +86,13 @@ impl Message {
 
     /// The message as it is framed, for who takes it so.
     pub fn into_frame(self) -> Result<Bytes, Refusal> {
-        match self.is_compressed() {
-            false => Ok(self.framed),
-            true => {
-                let most = self.most;
-                let bytes = self.into_bytes()?;
-                let length = u32::try_from(bytes.len()).map_err(|_| beyond(most))?;
-                Ok([&[0][..], &length.to_be_bytes(), &bytes].concat().into())
-            }
+        if !self.is_compressed() {
+            return Ok(self.framed);
         }
+        let most = self.most;
+        let bytes = self.into_bytes()?;
+        let length = u32::try_from(bytes.len()).map_err(|_| beyond(most))?;
+        Ok([&[0][..], &length.to_be_bytes(), &bytes].concat().into())
     }
 
     /// Its own bytes, decompressed. Blocks for as long as that takes.
