@@ -64,7 +64,7 @@ fn found(answer: &Value) -> Vec<String> {
     let short = |finding: &Value| {
         let kind = finding["kind"].as_str().unwrap().trim_start_matches("FINDING_KIND_").to_owned();
         let exposure = &finding["exposure"];
-        let joined = finding["beside_listed"] == true || exposure["common_input"] == true;
+        let joined = finding["same_transaction"] == true || exposure["common_input"] == true;
         let hops = exposure["hops"].as_u64().map_or(String::new(), |hops| format!(" {hops}"));
         format!("{kind}{hops}{}", if joined { " joined" } else { "" })
     };
@@ -85,7 +85,7 @@ fn joins(chain: &Value) -> Vec<(String, String, u64)> {
         assert_eq!(join["chain"], "bip122:000000000019d6689c085ae165831e93");
         let minutes = join["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
         assert_eq!(minutes.as_second(), 1_767_000_000 + 60 * tx as i64);
-        (text(&join["from"]), text(&join["to"]), tx)
+        (text(&join["address"]), text(&join["other_address"]), tx)
     };
     chain["joins"].as_array().unwrap().iter().map(join).collect()
 }
@@ -154,11 +154,11 @@ fn evidence_is_the_chain_of_transactions() {
     let path = &beyond["findings"][0]["exposure"]["evidence"]["path"];
     assert_eq!(path["common_input"], true, "{path}");
     let hops = path["hops"].as_array().unwrap();
-    assert_eq!((hops.len(), &hops[0]["from"]["address"]), (2, &json!(bitcoin(CHAINED))), "{path}");
+    assert_eq!((hops.len(), &hops[0]["sender"]["address"]), (2, &json!(bitcoin(CHAINED))), "{path}");
     assert_eq!(joins(&path["common_input_chain"]), whole_chain(), "{path}");
     let sent = screened(&place, 10, PAYER, &["--evidence"]);
     let path = &sent["findings"][0]["exposure"]["evidence"]["path"];
-    assert_eq!(path["hops"][0]["to"]["address"], bitcoin(BESIDE), "{path}");
+    assert_eq!(path["hops"][0]["receiver"]["address"], bitcoin(BESIDE), "{path}");
     assert_eq!(joins(&path["common_input_chain"]), whole_chain()[1..], "{path}");
     for (form, mark) in
         [(&["--evidence"][..], "┊"), (&["--evidence", "-v"], "┊"), (&["-v"], "match")]
@@ -277,7 +277,7 @@ fn a_cluster_beyond_the_limit_is_shown_as_cut() {
     let payment = payment("deposit", CHAINED, CLEAN);
     let arguments: Vec<&str> = payment.iter().map(String::as_str).chain(limit).collect();
     let allowed = place.json_with(0, &arguments);
-    assert_eq!(allowed["prospective"], Value::Null, "{allowed}");
+    assert_eq!(allowed["prospective_exposures"], Value::Null, "{allowed}");
     let why = "holds a listed address, but is larger than the limit; not scored.";
     assert!(allowed["reason"].as_str().unwrap().ends_with(why), "{allowed}");
 }
@@ -294,13 +294,13 @@ fn a_trace_draws_what_is_joined() {
     let joined = &own["common_inputs"][0];
     assert_eq!(joined["list_kind"], "LIST_KIND_SANCTIONS", "{own}");
     assert_eq!(
-        (&joined["beside"], &joined["listing"]["address"]),
+        (&joined["same_transaction"], &joined["listing"]["address"]),
         (&Value::Null, &json!(bitcoin(LISTED)))
     );
     assert_eq!(joins(&joined["chain"]), whole_chain(), "{own}");
     assert_eq!(own["paths"], Value::Null, "they begin at it: {own}");
     let beside: Value = serde_json::from_str(&trace(BESIDE, "json")).unwrap();
-    assert_eq!(beside["common_inputs"][0]["beside"], true, "{beside}");
+    assert_eq!(beside["common_inputs"][0]["same_transaction"], true, "{beside}");
     let beyond: Value = serde_json::from_str(&trace(FAR, "json")).unwrap();
     assert_eq!(
         (&beyond["common_inputs"], &beyond["paths"][0]["common_input"]),
@@ -398,12 +398,12 @@ fn a_payment_says_that_its_other_end_is_joined() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let answer = place.json_with(10, &arguments);
         let shown = place.says(&arguments);
-        let told = answer["prospective"].as_array().cloned().unwrap_or_default();
+        let told = answer["prospective_exposures"].as_array().cloned().unwrap_or_default();
         assert_eq!(told.len(), 1, "{answer}");
         (told[0].clone(), flat(&shown.out))
     };
     let (deposit, shown) = prospect("deposit", CHAINED, CLEAN);
-    assert_eq!((&deposit["hops_then"], &deposit["common_input_then"]), (&json!(1), &json!(true)));
+    assert_eq!((&deposit["prospective_hops"], &deposit["prospective_common_input"]), (&json!(1), &json!(true)));
     assert_eq!(deposit["listing"]["address"], bitcoin(LISTED), "{deposit}");
     let words = format!(
         "would be 1 hop from an address joined by common input (an estimate) with {}",
@@ -411,14 +411,14 @@ fn a_payment_says_that_its_other_end_is_joined() {
     );
     assert!(shown.contains(&words), "{shown}");
     let (farther, _) = prospect("deposit", PAYEE, CLEAN);
-    assert_eq!((&farther["hops_then"], &farther["common_input_then"]), (&json!(2), &json!(true)));
+    assert_eq!((&farther["prospective_hops"], &farther["prospective_common_input"]), (&json!(2), &json!(true)));
     let (sent, _) = prospect("withdrawal", CLEAN, BESIDE);
-    assert_eq!((&sent["hops_then"], &sent["common_input_then"]), (&json!(1), &json!(true)));
+    assert_eq!((&sent["prospective_hops"], &sent["prospective_common_input"]), (&json!(1), &json!(true)));
     let (plain, _) = prospect("deposit", SHOP, CLEAN);
-    assert_eq!((&plain["hops_then"], &plain["common_input_then"]), (&json!(2), &Value::Null));
+    assert_eq!((&plain["prospective_hops"], &plain["prospective_common_input"]), (&json!(2), &Value::Null));
     // Who is joined is tied to nobody of the kind, as who is listed.
     let arguments = payment("deposit", PAYEE, CHAINED);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let own = place.json_with(10, &arguments);
-    assert_eq!(own["prospective"], Value::Null, "{own}");
+    assert_eq!(own["prospective_exposures"], Value::Null, "{own}");
 }
