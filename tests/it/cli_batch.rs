@@ -159,7 +159,7 @@ fn rows_say_what_was_found() {
     assert!(of(12, "reason").starts_with("INCOMPLETE ADDRESS_NOT_UNDERSTOOD"));
     assert_eq!(of(12, "status"), "INCOMPLETE");
     let path: Value = serde_json::from_str(&of(2, "path")).unwrap();
-    assert_eq!(path["hops"][0]["from"]["address"], LISTED, "{path}");
+    assert_eq!(path["hops"][0]["sender"]["address"], LISTED, "{path}");
     assert_eq!(of(14, "path"), "");
 
     let summary = summary(&place.data().with_file_name("out.csv"));

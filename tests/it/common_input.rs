@@ -154,7 +154,11 @@ fn evidence_is_the_chain_of_transactions() {
     let path = &beyond["findings"][0]["exposure"]["evidence"]["path"];
     assert_eq!(path["common_input"], true, "{path}");
     let hops = path["hops"].as_array().unwrap();
-    assert_eq!((hops.len(), &hops[0]["sender"]["address"]), (2, &json!(bitcoin(CHAINED))), "{path}");
+    assert_eq!(
+        (hops.len(), &hops[0]["sender"]["address"]),
+        (2, &json!(bitcoin(CHAINED))),
+        "{path}"
+    );
     assert_eq!(joins(&path["common_input_chain"]), whole_chain(), "{path}");
     let sent = screened(&place, 10, PAYER, &["--evidence"]);
     let path = &sent["findings"][0]["exposure"]["evidence"]["path"];
@@ -403,7 +407,10 @@ fn a_payment_says_that_its_other_end_is_joined() {
         (told[0].clone(), flat(&shown.out))
     };
     let (deposit, shown) = prospect("deposit", CHAINED, CLEAN);
-    assert_eq!((&deposit["prospective_hops"], &deposit["prospective_common_input"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&deposit["prospective_hops"], &deposit["prospective_common_input"]),
+        (&json!(1), &json!(true))
+    );
     assert_eq!(deposit["listing"]["address"], bitcoin(LISTED), "{deposit}");
     let words = format!(
         "would be 1 hop from an address joined by common input (an estimate) with {}",
@@ -411,11 +418,20 @@ fn a_payment_says_that_its_other_end_is_joined() {
     );
     assert!(shown.contains(&words), "{shown}");
     let (farther, _) = prospect("deposit", PAYEE, CLEAN);
-    assert_eq!((&farther["prospective_hops"], &farther["prospective_common_input"]), (&json!(2), &json!(true)));
+    assert_eq!(
+        (&farther["prospective_hops"], &farther["prospective_common_input"]),
+        (&json!(2), &json!(true))
+    );
     let (sent, _) = prospect("withdrawal", CLEAN, BESIDE);
-    assert_eq!((&sent["prospective_hops"], &sent["prospective_common_input"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&sent["prospective_hops"], &sent["prospective_common_input"]),
+        (&json!(1), &json!(true))
+    );
     let (plain, _) = prospect("deposit", SHOP, CLEAN);
-    assert_eq!((&plain["prospective_hops"], &plain["prospective_common_input"]), (&json!(2), &Value::Null));
+    assert_eq!(
+        (&plain["prospective_hops"], &plain["prospective_common_input"]),
+        (&json!(2), &Value::Null)
+    );
     // Who is joined is tied to nobody of the kind, as who is listed.
     let arguments = payment("deposit", PAYEE, CHAINED);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

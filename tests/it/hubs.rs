@@ -163,7 +163,7 @@ fn what_takes_no_tag_is_refused_with_what_to_do() {
         check(&place.says(&[&tag[..], more].concat()), 1, &[words]);
     };
     check("nonsense!", &[], "address: no known address form fits");
-    check("0x0000000000000000000000000000000000000000", &[], "address: nobody controls it");
+    check("0x0000000000000000000000000000000000000000", &[], "address: no party controls it");
     check(NEAR, &["--chain", "bitcoin"], "chain: such an address cannot stand on");
     check(NEAR, &["--category", ""], "--category");
     check(NEAR, &["--label", ""], "label: 0 bytes");

@@ -108,7 +108,11 @@ fn a_payment_to_a_nested_address_is_one_to_its_key() {
             &to,
             if to == bitcoin(LISTED) || to == nested(LISTED) { 11 } else { 10 },
         );
-        assert_eq!((&told[0]["prospective_hops"], told[1].is_null()), (&json!(1), true), "{to}: {told}");
+        assert_eq!(
+            (&told[0]["prospective_hops"], told[1].is_null()),
+            (&json!(1), true),
+            "{to}: {told}"
+        );
     }
     // To oneself nothing is dealt.
     let own = pay(&nested(EVADER), &bitcoin(EVADER), 10);

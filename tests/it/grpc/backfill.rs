@@ -131,10 +131,13 @@ fn what_is_no_backfill_changes_nothing() {
             (vec![head("l"), chunk("2025-11-01")], field("part", "a chunk of no file")),
             (vec![head("l"), head("l")], field("part", "files and their chunks only")),
             (vec![head("l"), odd("pdf", "")], field("file.format", "pdf")),
-            (vec![head("l"), odd("", "1-1-25")], field("file.published", "YYYY-MM-DD")),
+            (vec![head("l"), odd("", "1-1-25")], field("file.published_on", "YYYY-MM-DD")),
             (
                 vec![head("l"), odd("", "2025-11-02"), chunk("2025-11-01")],
-                field("file.published", "a.csv: 2025-11-02, and the file itself says 2025-11-01"),
+                field(
+                    "file.published_on",
+                    "a.csv: 2025-11-02, and the file itself says 2025-11-01",
+                ),
             ),
             (vec![head("other"), file("a"), chunk("2025-11-01")], unknown),
             (vec![head("l"), file("a"), chunk("")], refused("a: the file does not say when")),

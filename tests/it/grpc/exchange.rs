@@ -138,11 +138,11 @@ fn imports_that_are_refused() {
         ),
         (
             with(v1::ImportListHeader { published_on: "2025-11-19".to_owned(), ..head() }),
-            invalid("header.published", "the file itself says 2025-11-20"),
+            invalid("header.published_on", "the file itself says 2025-11-20"),
         ),
         (
             with(v1::ImportListHeader { published_on: "20-11-2025".to_owned(), ..head() }),
-            invalid("header.published", ""),
+            invalid("header.published_on", ""),
         ),
         (
             with(v1::ImportListHeader { force_reason: "x".repeat(1_025), ..head() }),

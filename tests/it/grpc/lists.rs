@@ -333,7 +333,7 @@ fn a_party_is_asked_for_in_one_way() {
             ("", "", "party_uid", "give party_uid or name"),
             ("1", "Party", "name", "not both"),
             ("", "--", "name", "has no word"),
-            ("", &long, "name", "513 bytes, at most 512"),
+            ("", &long, "name", "513 bytes, more than 512"),
         ] {
             let (party_uid, name) = (uid.to_owned(), name.to_owned());
             let request = v1::LookUpPartyRequest { party_uid, name, ..Default::default() };

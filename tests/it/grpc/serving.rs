@@ -197,7 +197,9 @@ fn the_in_memory_pipe_answers_as_the_network_does() {
         check_refused(inner.screening.clone().screen_address(question(CLEAN)).await, refusal);
         desk.sanction(OFAC, csv("2025-11-20", &made_up(0..3))).await;
         for address in [CLEAN, &evm(0), "GABC"] {
-            let here = inner.screening.clone().screen_address(question(address)).await.unwrap();
+            let mut asked = question(address);
+            asked.options.get_or_insert_default().include_snapshot = true;
+            let here = inner.screening.clone().screen_address(asked).await.unwrap();
             assert_eq!(here.into_inner(), desk.ask(question(address)).await.unwrap());
         }
         let refusal = (Code::InvalidArgument, "INVALID_ADDRESS", "query.address", "empty");
