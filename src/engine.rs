@@ -1,29 +1,28 @@
-//! The running whole: the publisher of lists, the snapshot in force, and the settings, put
-//! together. Everything above (gRPC, command line) asks here; no transport is known here.
+//! The engine: lists, transfers, exposure, policies and the current snapshot behind one interface, which
+//! gRPC and the command line call.
 
 mod backfill;
 mod backup;
-mod by_hand;
 mod changes;
 mod clusters;
-mod dialogue;
+mod current;
 mod error;
+mod graph_queries;
 mod history;
 mod hubs;
-mod intake;
+mod import;
 mod joins;
-mod live;
-mod near;
-mod past;
+mod past_snapshot;
 mod paths;
 mod payment;
 mod policies;
 mod readiness;
+mod store_watch;
 mod tags;
 mod trace;
 mod tracker;
-mod transfers;
-mod upkeep;
+mod transfer_ingest;
+mod types;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -40,32 +39,32 @@ use tokio::sync::watch;
 
 pub use crate::refresh::{Cause, Difference, ProbeReport, Seen, SourceCheck, SourceReport};
 pub use backfill::{Backfill, BackfillFile};
-pub use backup::judge;
-pub use by_hand::Upload;
+pub use backup::check_named_record;
 pub use clusters::{MemberJoin, MemberRow, MembersPage, MembersQuery};
-pub use dialogue::{
-    Changes, ChangesSince, DatedChange, Declaration, Import, ListOverview, Publication,
-};
+use current::{CurrentSnapshot, DEFAULT_MAX_AGE, SnapshotInputs};
 pub use error::EngineError;
 use error::internal;
-pub use history::ListThen;
+pub use graph_queries::EvidencedScreening;
+pub use history::ListAsOf;
 pub use hubs::{HubRow, HubsPage, HubsQuery};
-pub use intake::IngestSession;
-use live::{DEFAULT_MAX_AGE, Live, Published};
-pub use near::Deep;
-pub use past::PastSnapshot;
-pub use payment::{AtHand, Prospective};
+pub use import::Upload;
+pub use past_snapshot::PastSnapshot;
+pub use payment::{PaymentContext, PaymentProjection};
 use policies::Policies;
 pub use policies::{PolicyOverview, PolicyWatch, StandingPolicy};
 pub use readiness::Readiness;
+pub use store_watch::StoreWatch;
 pub use tags::{TagReport, TagRequest};
 use tracker::Tracker;
-pub use transfers::{
+pub use transfer_ingest::IngestSession;
+pub use types::{
     AppendedSummary, CounterpartyPage, CounterpartyQuery, CounterpartyRow, DirectValue,
-    EndEvidence, Evidence, HeadOverview, HopEvidence, JoinChainEvidence, JoinEvidence,
+    EndEvidence, ExposureEvidence, HeadOverview, HopEvidence, JoinChainEvidence, JoinEvidence,
     JoinedEvidence, PathEvidence, Trace, TraceQuery, TransferHeads,
 };
-pub use upkeep::StoreWatch;
+pub use types::{
+    Changes, ChangesSince, DatedChange, Declaration, Import, ListOverview, Publication,
+};
 
 use crate::config::Config;
 use crate::domain::duration;
@@ -82,13 +81,13 @@ use crate::source::{self, Bounds, CsvHead, Format};
 use crate::store::backup::remove_leftovers;
 use crate::store::{MAX_NAME, Store};
 
-/// The most bytes of all files that come for imports at one time.
+/// The most bytes of all uploads in flight.
 pub const MAX_UPLOAD: u64 = 1 << 30;
 
-/// The largest of them, and the most of one caller at one time, in bytes.
+/// The most bytes of one upload, and of all uploads of one caller in flight.
 pub const MAX_FILE: u64 = MAX_UPLOAD / 2;
 
-/// How the names of uploaded files begin.
+/// Prefix of the names of uploaded files; leftovers are found by it.
 const UPLOAD: &str = "lazaretto-upload-";
 
 /// The starter lists that the binary carries: facts, with their sources in `data/README.md`.
@@ -101,22 +100,22 @@ const STARTER_LISTS: [(&str, &str); 2] = [
 pub struct Engine {
     publisher: Arc<Publisher>,
     refresher: Arc<Refresher>,
-    live: Arc<Live>,
+    current: Arc<CurrentSnapshot>,
     ingestor: Ingestor,
     tracker: Arc<Tracker>,
     policies: Policies,
-    /// Where the tracker works; it holds the store until it ends.
+    /// The tracker's thread; it holds the store until it ends.
     tracking: Option<JoinHandle<()>>,
     settings: Vec<ListSettings>,
     offline: bool,
     uploads: PathBuf,
-    uploading: Arc<by_hand::Uploading>,
-    /// Why the store's files cannot be used, as last looked at.
+    uploading: Arc<import::Uploading>,
+    /// Why the store's files cannot be used, as of the last check.
     misplaced: Mutex<Option<String>>,
-    /// Held by whoever makes a backup.
+    /// Held while a backup is made: one at a time.
     backup: Mutex<()>,
     histories: history::Histories,
-    past: past::Rebuilt,
+    past: past_snapshot::PastSnapshotCache,
     clock: EngineClock,
 }
 
@@ -135,7 +134,7 @@ impl Drop for Engine {
         if let Some(tracking) = self.tracking.take()
             && tracking.join().is_err()
         {
-            tracing::error!("the thread of exposure panicked");
+            tracing::error!("exposure thread panicked");
         }
     }
 }
@@ -151,15 +150,16 @@ impl Drop for RefreshTask {
 }
 
 impl Engine {
-    /// Opens the store, loads the starter lists where nothing newer is, and puts what is loaded
-    /// into force.
+    /// Opens the store, loads the starter lists where nothing newer is stored, and publishes the first
+    /// snapshot.
     pub fn open(config: &Config, clock: Clock) -> Result<Arc<Self>, EngineError> {
         let paths = [config.policy.clone(), config.shadow_policy.clone()];
         remove_leftovers(&config.data_dir);
-        // Before the policies: where a server holds it, whoever asks needs none of their own.
+        // Open the store first: if a server holds it, the command becomes a client and needs no
+        // policy file.
         let store = Arc::new(Store::open(&config.data_dir, config.cache_mib << 20)?);
         let policies = Policies::open(paths, config.exposure.max_hops, clock())?;
-        let live = Arc::new(Live {
+        let current = Arc::new(CurrentSnapshot {
             snapshot: ArcSwapOption::empty(),
             changed: watch::Sender::new(()),
             terms: config.lists.iter().map(terms_of).collect(),
@@ -171,26 +171,26 @@ impl Engine {
             store: store.clone(),
             not_stored: NotStored::default(),
             is_record_lost: AtomicBool::new(false),
-            published: Mutex::new(Published::by(policies.pair())),
+            inputs: Mutex::new(SnapshotInputs::with_policies(policies.pair())),
         });
-        upkeep::unless_refused(&store, live.keep_policies(), "the policies in force")?;
+        store_watch::tolerate_refusal(&store, current.save_policies(), "the policies in force")?;
         let now = clock.clone();
         let ingestor = Ingestor::open(store.clone(), move || now());
         let exposure = config.exposure.clone();
-        let tracker = Arc::new(Tracker::open(store.clone(), live.clone(), exposure)?);
+        let tracker = Arc::new(Tracker::open(store.clone(), current.clone(), exposure)?);
         let on_change = {
-            let (live, tracker) = (live.clone(), tracker.clone());
+            let (current, tracker) = (current.clone(), tracker.clone());
             move |states: &[Arc<ListState>], _: &Report| {
-                live.put_in_force(states);
+                current.publish_lists(states);
                 tracker.lists_changed();
             }
         };
         let publisher = Publisher::open(store, Bounds::default(), clock.clone(), on_change)?;
         let [list_mib, lists_mib] =
             [config.limits.list_mib, config.limits.lists_mib].map(|mib| mib as u64);
-        let limits = MemoryLimits { list_mib, lists_mib, ..MemoryLimits::default() };
+        let room = MemoryLimits { list_mib, lists_mib, ..MemoryLimits::default() };
         let publisher =
-            publisher.with_not_stored(live.not_stored.clone()).with_memory_limits(limits);
+            publisher.with_not_stored(current.not_stored.clone()).with_memory_limits(room);
         let publisher = Arc::new(publisher);
         let fetcher = Fetcher::new(&config.data_dir, FetchLimits::default())
             .map_err(|error| EngineError::Source(error.to_string()))?;
@@ -198,7 +198,7 @@ impl Engine {
         let mut engine = Self {
             publisher,
             refresher: Arc::new(refresher),
-            live,
+            current,
             ingestor,
             tracker,
             policies,
@@ -210,14 +210,14 @@ impl Engine {
             misplaced: Mutex::default(),
             backup: Mutex::default(),
             histories: Mutex::default(),
-            past: past::Rebuilt::default(),
+            past: past_snapshot::PastSnapshotCache::default(),
             clock: EngineClock(clock),
         };
         if config.starter_lists {
             engine.load_starter_lists()?;
         }
-        engine.live.put_in_force(&engine.publisher.lists());
-        if engine.live.is_behind() {
+        engine.current.publish_lists(&engine.publisher.lists());
+        if engine.current.is_behind() {
             engine.tracker.lists_changed();
         }
         let tracker = engine.tracker.clone();
@@ -226,18 +226,18 @@ impl Engine {
         Ok(Arc::new(engine))
     }
 
-    /// Waits until exposure knows the lists in force and all transfers; with `graph` until paths
-    /// can be searched too. Blocks.
-    pub fn settle_exposure(&self, graph: bool) -> Result<(), EngineError> {
-        self.tracker.settle(graph)
+    /// Waits until labels cover the lists in force and all stored transfers; with `graph` also until
+    /// paths can be searched. Blocks.
+    pub fn wait_for_exposure(&self, graph: bool) -> Result<(), EngineError> {
+        self.tracker.wait_until_current(graph)
     }
 
-    /// Begins to read the stored transfers in, so that paths can be searched.
+    /// Starts loading the stored transfers into the graph, so that paths can be searched.
     pub fn want_graph(&self) {
         self.tracker.want_graph();
     }
 
-    /// A starter list is loaded where its list is not, or only as an earlier starter.
+    /// Loads each starter list unless the store has the list from elsewhere.
     fn load_starter_lists(&self) -> Result<(), EngineError> {
         for (id, csv) in STARTER_LISTS {
             let id: ListId = id.parse().map_err(internal)?;
@@ -254,14 +254,14 @@ impl Engine {
                 ImportOptions::default(),
             ) {
                 Ok(_) => {}
-                // The store knows a later starter list: another version of the program ran on it.
+                // The store has a later starter list: a newer version of the program ran on it.
                 Err(RefreshError::Refused(Refused::Older { .. })) => {}
                 Err(RefreshError::Refused(refused)) => {
-                    tracing::warn!(list = %id, %refused, "the starter list is not loaded");
+                    tracing::warn!(list = %id, error = %refused, "starter list not loaded");
                 }
                 Err(RefreshError::Store(error)) => {
                     let store = self.publisher.store();
-                    upkeep::unless_refused(store, Err(error), "the starter lists")?;
+                    store_watch::tolerate_refusal(store, Err(error), "the starter lists")?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -280,7 +280,7 @@ impl Engine {
         Ok(RefreshTask(stop))
     }
 
-    /// Logs what is loaded and how old it is, and what is required and missing.
+    /// Logs each loaded list with its age, and each required list that is missing.
     pub fn log_lists(&self) {
         let now = self.now();
         let snapshot = self.snapshot();
@@ -294,43 +294,42 @@ impl Engine {
                 listings = state.version.counts.listings,
                 published = state.check.published.map(|day| day.to_string()),
                 age = age.as_deref().unwrap_or("unknown"),
-                "loaded",
+                "list loaded",
             );
             if let Some(look) = state.check.declared_check_in_force() {
                 let by = &*look.by;
                 tracing::warn!(
-                    list = %list.id(), looked_at = %look.at, by,
-                    "the list's age counts from a look at its source that was declared by hand",
+                    list = %list.id(), checked_at = %look.at, by,
+                    "list age rests on a declared check of its source",
                 );
             }
             if let age @ ListAge::ClockBehind { .. } = list.age(now) {
-                tracing::warn!(list = %list.id(), "{age}");
+                tracing::warn!(list = %list.id(), reason = %age, "list dated after the clock");
             }
             if list.counts_as_stale(now) {
-                let meaning = if snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
-                    "STALE, and let pass because stale lists are allowed"
+                let list = list.id();
+                if snapshot.as_deref().is_some_and(Snapshot::stale_allowed) {
+                    tracing::warn!(%list, "list is stale, ignored because of allow_stale");
                 } else {
-                    "STALE: until it is refreshed or imported anew, answers are INCOMPLETE \
-                         and at least REVIEW"
-                };
-                tracing::warn!(list = %list.id(), "{meaning}");
+                    tracing::warn!(%list, "list is stale, answers are INCOMPLETE");
+                }
             }
         }
         let missing = snapshot.as_deref().map(|snapshot| &snapshot.record().missing);
         for list in missing.into_iter().flatten() {
-            tracing::warn!(%list, "REQUIRED AND NOT LOADED: answers are INCOMPLETE");
+            tracing::warn!(%list, "required list not loaded, answers are INCOMPLETE");
         }
         if snapshot.is_none() {
-            tracing::warn!("NO LIST IS LOADED: screenings are refused until one is");
+            tracing::warn!("no list loaded, screenings are refused");
         }
     }
 
-    /// The snapshot in force; `None` until a list is loaded. Takes no lock.
+    /// Returns the current snapshot; `None` until a list is loaded. Takes no lock.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.live.snapshot.load_full()
+        self.current.snapshot.load_full()
     }
 
-    /// The present moment, by the clock handed in.
+    /// Returns the current time of the engine's clock.
     pub fn now(&self) -> Timestamp {
         (self.clock.0)()
     }
@@ -343,7 +342,7 @@ impl Engine {
         Ok(Publication { file, ..report.into() })
     }
 
-    /// Tries a list's configured source now and says what was seen; publishes nothing. Blocks.
+    /// Reads a list's configured source now without publishing, and reports what it offers. Blocks.
     pub fn check_source(&self, id: &ListId) -> Result<SourceReport, EngineError> {
         self.must_reach_source(id)?;
         Ok(self.refresher.check(id)?)
@@ -360,7 +359,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Every list that is loaded or configured, in the order of their ids.
+    /// Returns every list that is loaded or configured, by id.
     pub fn overview(&self) -> Vec<ListOverview> {
         let snapshot = self.snapshot();
         let lists = snapshot.as_deref().map_or(&[][..], Snapshot::lists);
@@ -392,7 +391,7 @@ impl Engine {
         self.settings.iter().find(|settings| settings.id == *id)
     }
 
-    /// The standing rows of a list in our own CSV form.
+    /// Returns the standing rows of a list in Lazaretto's CSV format.
     pub fn export(&self, id: &ListId) -> Result<Vec<u8>, EngineError> {
         let snapshot = self.snapshot();
         let list = snapshot.as_deref().and_then(|snapshot| snapshot.list(id));
@@ -406,7 +405,7 @@ impl Engine {
         Ok(out)
     }
 
-    /// What a snapshot id that was once in force stands for.
+    /// Returns the record of a snapshot that was once in force; `None` where the store has none.
     pub fn stored_snapshot(&self, id: &str) -> Result<Option<SnapshotRecord>, EngineError> {
         let parts = parse_id(id).filter(|parts| parts.name.len() <= MAX_NAME);
         let Some(parts) = parts else { return Ok(None) };
@@ -419,7 +418,7 @@ impl Engine {
         if let Some(looks) = parts.looks {
             let Some(known) = store.list_ages_at(looks)? else { return Ok(None) };
             for list in &mut record.lists {
-                // Each list was looked at, or published, before it was in a snapshot.
+                // Each list was checked or published before it was in a snapshot.
                 let Some(look) = known.get(&list.id) else { return Ok(None) };
                 (list.current_at, list.published) = (look.current_at, look.published);
             }
@@ -428,8 +427,8 @@ impl Engine {
     }
 }
 
-/// The directory of uploads: made if absent, readable by its owner only; leftovers of a killed
-/// process are removed, and nothing else. What cannot be done now is done at the next start.
+/// Creates the upload directory, readable by its owner only, and removes the uploads that a killed
+/// process left. A failure is logged and tried again at the next start.
 fn upload_dir(dir: PathBuf) -> PathBuf {
     let clear = || {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
@@ -442,7 +441,7 @@ fn upload_dir(dir: PathBuf) -> PathBuf {
         Ok::<_, io::Error>(())
     };
     if let Err(error) = clear() {
-        tracing::warn!(dir = %dir.display(), %error, "the directory of uploads was not emptied");
+        tracing::warn!(dir = %dir.display(), %error, "upload directory not emptied");
     }
     dir
 }

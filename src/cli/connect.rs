@@ -49,7 +49,7 @@ async fn connect_for(global: &Global, paths: bool) -> Result<Client> {
         Reached::Served(client) => return Ok(*client),
     };
     let settling = engine.clone();
-    tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
+    tokio::task::spawn_blocking(move || settling.wait_for_exposure(paths)).await??;
     Ok(Client::new(grpc::in_process(engine).await?))
 }
 

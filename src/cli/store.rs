@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use super::connect::{self, Reached};
 use super::output::Output;
 use super::{Global, render, runtime};
-use crate::engine::judge;
+use crate::engine::check_named_record;
 use crate::grpc;
 use crate::grpc::client::{CallError, Client, answer};
 use crate::grpc::v1;
@@ -87,8 +87,9 @@ async fn back_up(out: &Path, overwrite: bool, output: Output, global: &Global) -
         file.write_all(&message.chunk).with_context(writing)?;
     }
     file.as_file().sync_all().with_context(writing)?;
-    let verified = verify_backup(BufReader::new(file.reopen().with_context(writing)?), &judge)
-        .with_context(|| format!("verifying what was written for {}", out.display()))?;
+    let verified =
+        verify_backup(BufReader::new(file.reopen().with_context(writing)?), &check_named_record)
+            .with_context(|| format!("verifying what was written for {}", out.display()))?;
     if !verified.is_whole() {
         output.show(&verified, |_| render::store::text(&verified))?;
         bail!("{} is not written: the store is damaged (see store verify)", out.display());
@@ -126,11 +127,12 @@ fn known_store(data_dir: &Path) -> Result<()> {
 fn restore(file: &Path, output: Output, global: &Global) -> Result<u8> {
     not_elsewhere(global)?;
     let config = global.load_config()?;
-    let verified = backup::restore(&config.data_dir, open(file)?, config.cache_mib << 20, &judge)
-        .with_context(|| {
-        let (file, dir) = (file.display(), config.data_dir.display());
-        format!("restoring {file} into {dir}")
-    })?;
+    let verified =
+        backup::restore(&config.data_dir, open(file)?, config.cache_mib << 20, &check_named_record)
+            .with_context(|| {
+                let (file, dir) = (file.display(), config.data_dir.display());
+                format!("restoring {file} into {dir}")
+            })?;
     output.show(&verified, |_| render::store::text(&verified))?;
     Ok(0)
 }
@@ -138,14 +140,14 @@ fn restore(file: &Path, output: Output, global: &Global) -> Result<u8> {
 fn verify(file: Option<&Path>, output: Output, global: &Global) -> Result<u8> {
     not_elsewhere(global)?;
     let verified: Verified = match file {
-        Some(file) => verify_backup(open(file)?, &judge)
+        Some(file) => verify_backup(open(file)?, &check_named_record)
             .with_context(|| format!("verifying {}", file.display()))?,
         None => {
             let config = global.load_config()?;
             known_store(&config.data_dir)?;
             let store = Store::open(&config.data_dir, config.cache_mib << 20)
                 .with_context(|| connect::opening(&config.data_dir))?;
-            store.verify(&judge)?
+            store.verify(&check_named_record)?
         }
     };
     output.show(&verified, |_| render::store::text(&verified))?;

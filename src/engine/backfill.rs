@@ -1,24 +1,24 @@
-//! Old publications that are put into the past of a list.
+//! Backfill: inserts old publications into the history of a list.
 
 use jiff::civil::Date;
 
-use super::by_hand::date;
+use super::import::set_published_day;
 use super::{Engine, EngineError, Upload, unconfigured};
 use crate::domain::list::ListId;
 use crate::domain::publication::{Backfilled, OldFile};
 use crate::source::{self, Bounds, Format};
 
-/// The most rows of all files of one backfill: they are in memory together.
+/// The most rows of all files of one backfill: all are in memory at once.
 const MAX_ROWS: usize = 500_000;
 
 /// The most bytes of text of all files of one backfill.
 const MAX_TEXT: usize = 128 << 20;
 
-/// Which list's past is filled.
+/// Request to backfill a list.
 #[derive(Clone, Debug)]
 pub struct Backfill {
     pub id: ListId,
-    /// Changes nothing, and says what would be done.
+    /// Whether this is a dry run: nothing is changed, the result says what would be.
     pub is_trial: bool,
 }
 
@@ -26,14 +26,14 @@ pub struct Backfill {
 pub struct BackfillFile {
     /// The file's name, for the record.
     pub name: String,
-    /// The file's form; `None`: by content.
+    /// The file's format; `None`: detected from its content.
     pub format: Option<Format>,
-    /// The day of publication where the file does not say it.
+    /// The day of publication, where the file does not state it.
     pub published: Option<Date>,
 }
 
 impl Engine {
-    /// Puts old publications into the past of a list. Blocks.
+    /// Inserts old publications into the history of a list. Blocks.
     pub fn backfill(
         &self,
         backfill: &Backfill,
@@ -52,8 +52,8 @@ impl Engine {
             text += old.list.text();
             if rows > MAX_ROWS || text > MAX_TEXT {
                 let what = format!(
-                    "{}: with it the files have more than {MAX_ROWS} rows or {} MiB of text: backfill \
-                     them in turns",
+                    "{}: the files up to this one have more than {MAX_ROWS} rows or {} MiB of text; \
+                     backfill fewer files at a time",
                     file.name,
                     MAX_TEXT >> 20
                 );
@@ -69,7 +69,7 @@ fn read_dated(file: &BackfillFile, upload: &Upload) -> Result<OldFile, EngineErr
     let name = || file.name.clone();
     let mut list = source::read_file(upload.path(), file.format, &Bounds::default())
         .map_err(|error| EngineError::MalformedFile { name: name(), error })?;
-    date(&mut list, file.published).map_err(|what| {
+    set_published_day(&mut list, file.published).map_err(|what| {
         let what = format!("{}: {what}", file.name);
         EngineError::Field { field: "file.published", what }
     })?;

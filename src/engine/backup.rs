@@ -1,5 +1,4 @@
-//! A backup of the store while everything goes on, and what snapshots and policies in a store must
-//! be. Knows no form of a backup.
+//! Online backups of the store, and the check of the snapshot and policy records in one.
 
 use std::io::Write;
 use std::sync::TryLockError;
@@ -11,43 +10,43 @@ use crate::screening::snapshot::SnapshotRecord;
 use crate::store::{OpaqueRecord, StoreError};
 
 impl Engine {
-    /// Writes a backup of what is acknowledged now to `out`, which may be slow: only what is
-    /// superseded meanwhile waits for it. One at a time. Blocks.
+    /// Writes a backup of all acknowledged data to `out`. `out` may be slow: writers go on, and only the
+    /// removal of superseded data waits. Fails if another backup is being made. Blocks.
     pub fn backup(&self, out: impl Write) -> Result<(), EngineError> {
         let _only = match self.backup.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(EngineError::BackupUnderWay),
-            // A backup that panicked left nothing behind that another needs.
+            // A backup that panicked leaves no state that the next one uses.
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Ok(only) => only,
         };
-        // Leftovers of a killed backup go where those of uploads go.
+        // In the upload directory: leftovers of a killed backup are removed at the next start.
         let (spool, _named) = match self.upload_file("backup") {
             Ok(named) => (named.reopen()?, Some(named)),
-            // What can be read can be backed up.
+            // A read-only store can still be backed up.
             Err(EngineError::Store(StoreError::ReadOnly { .. })) => (tempfile::tempfile()?, None),
             Err(error) => return Err(error),
         };
         let begun = Instant::now();
         let backup = self.publisher.store().begin_backup(spool, self.now())?;
-        tracing::info!(writers_waited = ?begun.elapsed(), "a backup begins");
+        tracing::info!(writers_waited = ?begun.elapsed(), "backup started");
         let begun = Instant::now();
         let size = backup.write_to(out)?;
         let (bytes, sha256) = (size.bytes, size.sha256);
-        tracing::info!(bytes, %sha256, took = ?begun.elapsed(), "a backup was made");
+        tracing::info!(bytes, %sha256, took = ?begun.elapsed(), "backup finished");
         Ok(())
     }
 }
 
-/// Says what is wrong with a stored snapshot or policy: the one must be a record and the other a
-/// text, each what its name stands for. A policy of another time need not be valid now.
-pub fn judge(named: OpaqueRecord<'_>) -> Result<(), String> {
+/// Checks a stored snapshot or policy: a snapshot must decode, a policy must be text, and the digest in
+/// the name must match. An old policy need not be valid today.
+pub fn check_named_record(named: OpaqueRecord<'_>) -> Result<(), String> {
     match named {
         OpaqueRecord::Snapshot(name, stored) => {
             SnapshotRecord::decode(stored).map_err(|error| error.to_string())?;
             if SnapshotRecord::is_named(name, stored) {
                 Ok(())
             } else {
-                Err("it is not what its name stands for".to_owned())
+                Err("its content does not match its name".to_owned())
             }
         }
         OpaqueRecord::Policy(version, stored) => {
@@ -56,7 +55,7 @@ pub fn judge(named: OpaqueRecord<'_>) -> Result<(), String> {
             let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
             match version.rsplit_once('@') {
                 Some((_, told)) if told == short => Ok(()),
-                _ => Err("it is not what its version stands for".to_owned()),
+                _ => Err("its content does not match its version".to_owned()),
             }
         }
     }

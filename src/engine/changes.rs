@@ -1,21 +1,21 @@
-//! What each list version changed, and which version of its list it is.
+//! Changes by list version, and version numbers on a list.
 
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 
-use super::dialogue::{Changes, ChangesSince, DatedChange};
+use super::types::{Changes, ChangesSince, DatedChange};
 use super::{Engine, EngineError};
 use crate::domain::list::{ListId, ListVersion};
 use crate::store::StoredChange;
 
 impl Engine {
-    /// Which version of its list a version is, from 1 on; 0 for one that was never in force.
+    /// Returns the number of a version on its list, from 1; 0 if it was never in force.
     pub fn number_on_list(&self, id: &ListId, version: u64) -> u64 {
         self.publisher.store().number_on_list(id, version).unwrap_or(0)
     }
 
-    /// A page of changes since some point, after the place that a page before ended at.
+    /// Returns a page of changes. `after` is the cursor of the previous page.
     pub fn changes(
         &self,
         since: ChangesSince,
@@ -34,7 +34,7 @@ impl Engine {
         let day = |header: &ListVersion| {
             header.published.unwrap_or_else(|| header.loaded_at.to_zoned(TimeZone::UTC).date())
         };
-        // Of a version that tells the past anew: the publication that made the change.
+        // A backfill rewrites the past: its changes have the days of the publications that made them.
         let past = |change: &StoredChange| {
             let backfill_record = headers.get(&change.version)?.provenance.backfill_record()?;
             backfill_record.publications.get(change.publication? as usize)
@@ -75,7 +75,8 @@ impl Engine {
         }
     }
 
-    /// Above the version of a list with this number on it; above all where there is none such yet.
+    /// Returns the start for changes after version `number` of a list; after every version if the list
+    /// has no such version yet.
     pub fn since_number(&self, id: &ListId, number: u64) -> ChangesSince {
         if number == 0 {
             return ChangesSince::Beginning;

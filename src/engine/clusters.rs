@@ -1,10 +1,9 @@
-//! The cluster of an address by common inputs, with addresses, transactions and assets as the transfers
-//! name them. The joining is in `exposure`.
+//! Pages of the common-input cluster of an address, with the names that the stored transfers use.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::near::{BUDGET, holders, unreadable};
+use super::graph_queries::{BUDGET, holders, unreadable};
 use super::{Engine, EngineError};
 use crate::domain::address::{Address, Reading};
 use crate::domain::chain::Chain;
@@ -14,10 +13,10 @@ use crate::exposure::{ClusterPage, ClusterQuery, Join};
 use crate::screening::packed_keys;
 use crate::screening::snapshot::Snapshot;
 
-/// How many transactions are held at once: one has up to 100,000 inputs, of which two are named.
+/// How many transactions are in memory at once: one has up to 100,000 inputs, of which two are shown.
 const ROWS_AT_ONCE: usize = 64;
 
-/// Asks for a page of the cluster of an address.
+/// Request for a page of the cluster of an address.
 #[derive(Clone, Debug)]
 pub struct MembersQuery {
     pub address: String,
@@ -25,7 +24,6 @@ pub struct MembersQuery {
     pub chain: Option<Chain>,
     /// The last member of the page before.
     pub after: Option<PackedKey>,
-    /// At most so many members.
     pub limit: usize,
 }
 
@@ -45,9 +43,9 @@ pub struct MemberJoin {
 /// A member of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberRow {
-    /// Its address, as the transaction names it that joins it; else as asked, or the key.
+    /// Its address as the joining transaction writes it; else as the request wrote it, or the key.
     pub address: Holder,
-    /// The first transaction that joins it with another member.
+    /// The first transaction that joins it with another member, if any.
     pub joined_by: Option<MemberJoin>,
     /// Whether it is the address asked about.
     pub is_asked: bool,
@@ -75,7 +73,7 @@ impl Engine {
     pub fn cluster(&self, query: &MembersQuery) -> Result<MembersPage, EngineError> {
         let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
         let asked = packed_keys(&address);
-        // The graph is let go before the store is read.
+        // Release the graph before reading the store.
         let (cluster, snapshot) = {
             let world = self.graph()?;
             let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
@@ -136,7 +134,7 @@ impl Engine {
     }
 }
 
-/// Who the inputs of a transaction name, by key: read once, however many members it joins.
+/// Indexes the holders of a transaction's inputs by key: once, however many members it joins.
 fn holders_by_key(transfer: &Transfer) -> HashMap<PackedKey, &Holder> {
     let mut held = HashMap::new();
     if let Movement::Utxo(movement) = &transfer.movement {
@@ -149,7 +147,7 @@ fn holders_by_key(transfer: &Transfer) -> HashMap<PackedKey, &Holder> {
     held
 }
 
-/// Whom a transaction names by the two keys that it joins; `None` where it does not name both.
+/// Returns the holders of the two keys that a transaction joins; `None` if it does not name both.
 fn evidence(
     transfer: &Transfer,
     held: &HashMap<PackedKey, &Holder>,

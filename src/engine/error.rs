@@ -1,4 +1,4 @@
-//! Why the engine could not do something.
+//! Errors of the engine.
 
 use std::{fmt, io};
 
@@ -11,20 +11,18 @@ use crate::source;
 use crate::store::StoreError;
 use crate::store::backup::BackupError;
 
-/// Why something could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No such list is loaded or configured.
     #[error("list {0} is neither loaded nor configured")]
     UnknownList(ListId),
-    /// The first import of an unconfigured list says no kind.
-    #[error("list {0} is new: say what being on it means (kind)")]
+    /// The first import of an unconfigured list names no kind.
+    #[error("list {0} is new: give its kind")]
     KindMissing(ListId),
     /// The list has no configured source.
     #[error("list {0} has no configured source")]
     NoSource(ListId),
-    /// The program was told to contact nobody.
-    #[error("running offline: sources that are no files are not contacted")]
+    #[error("running offline: only sources that are files are read")]
     Offline,
     #[error(transparent)]
     Malformed(#[from] source::SourceError),
@@ -38,10 +36,8 @@ pub enum EngineError {
     /// A sanity gate refused the publication.
     #[error("{0}")]
     Refused(String),
-    /// A list takes no tag, or not this one.
     #[error("the tag cannot be put on {id}: {why}")]
     TagRefused { id: ListId, why: String },
-    /// The lists would take more memory than they may.
     #[error(transparent)]
     ListTooLarge(TooLarge),
     /// The source could not be read.
@@ -49,34 +45,28 @@ pub enum EngineError {
     Source(String),
     #[error(transparent)]
     Store(StoreError),
-    /// A backup could not be made.
     #[error(transparent)]
     Backup(#[from] BackupError),
-    /// A file that is larger than one may be.
     #[error("the file has more than {MAX_FILE} bytes")]
     UploadTooLarge,
-    /// Files on their way in are more than there may be at one time.
     #[error(
-        "files on their way in have {MAX_UPLOAD} bytes in all, or {MAX_FILE} of this caller: try again once some have ended"
+        "the uploads in flight have {MAX_UPLOAD} bytes in all, or {MAX_FILE} of this caller: try again once some have ended"
     )]
     TooManyUploads,
-    /// Another backup is being made.
     #[error("another backup is being made: try again once it has ended")]
     BackupUnderWay,
-    /// A transfer cannot be taken.
+    /// A transfer is invalid.
     #[error("transfer {index}: {source}")]
     Transfer {
         /// Its place in its batch, from 0.
         index: usize,
         source: TransferError,
     },
-    /// No such conflict between transfers.
     #[error("there is no conflict {0}")]
     NoConflict(u64),
-    /// The conflict was settled before.
     #[error("conflict {0} is settled already")]
     SettledConflict(u64),
-    /// A declaration of coverage, or a retraction, that cannot be taken.
+    /// A field of a request is invalid.
     #[error("{field}: {what}")]
     Field {
         field: &'static str,
@@ -88,25 +78,24 @@ pub enum EngineError {
     Address(#[from] AddressError),
     #[error("no list is loaded")]
     NothingLoaded,
-    /// Stored transfers are being read in, as after a start.
-    #[error("transfers are being read in: try again in a few seconds")]
+    /// The stored transfers are still being loaded into the graph.
+    #[error("transfers are being loaded: try again in a few seconds")]
     TransfersLoading,
-    /// A policy is not valid: what is wrong, file by file.
+    /// Policy files are invalid: one text per file.
     #[error("{}", .0.join("\n"))]
     Policy(Vec<String>),
-    /// No snapshot was ever in force under that id.
     #[error("no snapshot {0:?} was in force here: give the snapshot_id of an earlier answer")]
     UnknownSnapshot(String),
-    /// Not all that the id of a snapshot stands for is kept.
+    /// The snapshot existed, but not all of it is kept.
     #[error("snapshot {id} cannot be answered by: {why}")]
     SnapshotNotKept { id: String, why: String },
     /// Exposure can no longer be kept up to date.
     #[error("exposure can no longer be kept up to date: {0}")]
     Exposure(String),
-    /// A file of ours could not be read or written.
+    /// A file of the data directory could not be read or written.
     #[error("data directory: {0}")]
     Io(#[from] io::Error),
-    /// Cannot happen unless the program is wrong.
+    /// A bug.
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -118,7 +107,7 @@ impl EngineError {
     }
 }
 
-/// What cannot happen unless the program is wrong.
+/// Wraps an error that only a bug can cause.
 pub(super) fn internal(error: impl fmt::Display) -> EngineError {
     EngineError::Internal(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Which publication of a list was in force on a past day, by the headers of all its versions.
+//! Finds the publication of a list that was in force on a past day.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::domain::list::{ListId, ListVersion, Provenance, begin};
 use crate::domain::publication::{KnownOrigin, KnownPublication, known_publications};
 use crate::screening::snapshot::{Snapshot, SnapshotList};
 
-/// A publication of a list that is known.
+/// A publication in a list's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastPublication {
     /// Counted over all lists of the store.
@@ -22,49 +22,49 @@ pub struct PastPublication {
     pub digest: [u8; 32],
     /// The day of publication, where known.
     pub published: Option<Date>,
-    /// The day from which it was in force: that of publication, or on which it was loaded (UTC) where
-    /// that is not known or it was forced upon a later one.
+    /// The first day on which it was in force: the day of publication. It is the day of loading (UTC) if
+    /// the day of publication is unknown, or if it was forced over a later one.
     pub day: Date,
-    /// When it was loaded; of a backfilled one the beginning of its day.
+    /// When it was loaded; for a backfilled one the start of its day.
     pub loaded_at: Timestamp,
     /// Whether it was imported by hand.
     pub by_hand: bool,
-    /// The file that it was backfilled from by the version; `None` where it was loaded in its time.
+    /// The file that it was backfilled from; `None` where it was loaded in its time.
     pub file: Option<String>,
 }
 
-/// A list as it was in force at a past moment, as known now.
+/// A list at a past moment, as known now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListThen {
+pub struct ListAsOf {
     /// The latest publication of that day or before; `None` where none is loaded.
     pub publication: Option<PastPublication>,
     /// The last moment, no later than the one asked for, at which that publication is known to have
     /// been current; `None` where none is.
     pub current_at: Option<Timestamp>,
-    /// The first day of which a publication is loaded, where the list was first loaded later than the
-    /// moment asked for: what stood then is known from the dates of listings alone.
+    /// The day of the first loaded publication, if the list was first loaded after the requested moment.
+    /// Then only the dates of listings tell what was listed.
     pub known_since: Option<Date>,
 }
 
-/// The publications of each list that the version asked for last knows: headers take reading.
+/// Cache: the history of each list up to one version, because headers are slow to read.
 pub(super) type Histories = Mutex<HashMap<ListId, (u64, Arc<[PastPublication]>)>>;
 
 impl Engine {
-    /// The lists of `snapshot`, in their order, as they were in force at `at`. Blocks.
-    pub fn lists_then(
+    /// Returns the lists of `snapshot`, in their order, as they were in force at `at`. Blocks.
+    pub fn lists_as_of(
         &self,
         snapshot: &Snapshot,
         at: Timestamp,
-    ) -> Result<Vec<ListThen>, EngineError> {
-        snapshot.lists().iter().map(|list| self.list_then(list, at)).collect()
+    ) -> Result<Vec<ListAsOf>, EngineError> {
+        snapshot.lists().iter().map(|list| self.list_as_of(list, at)).collect()
     }
 
-    fn list_then(&self, list: &SnapshotList, at: Timestamp) -> Result<ListThen, EngineError> {
+    fn list_as_of(&self, list: &SnapshotList, at: Timestamp) -> Result<ListAsOf, EngineError> {
         let history = self.history(list.id(), list.state().version.version)?;
         Ok(then(&history, list, at))
     }
 
-    /// The publications of a list that its version `last` knows.
+    /// Returns the publications of a list up to its version `last`.
     fn history(&self, id: &ListId, last: u64) -> Result<Arc<[PastPublication]>, EngineError> {
         let histories = || self.histories.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, known)) = histories().get(id)
@@ -80,8 +80,8 @@ impl Engine {
     }
 }
 
-/// The publications that are known by the headers of a list, in the order in which they were in force;
-/// backfilled ones under the version of the backfill.
+/// Returns the publications in the headers of a list, in the order in which they were in force.
+/// Backfilled ones have the version of the backfill.
 fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
     let is_backfill = |header: &ListVersion| header.provenance.backfill_record().is_some();
     let backfill = headers.iter().rposition(is_backfill).map_or(0, |place| place as u64 + 1);
@@ -108,7 +108,7 @@ fn publications(headers: &[ListVersion]) -> Vec<PastPublication> {
     known_publications(headers).into_iter().filter_map(publication).collect()
 }
 
-fn then(history: &[PastPublication], list: &SnapshotList, at: Timestamp) -> ListThen {
+fn then(history: &[PastPublication], list: &SnapshotList, at: Timestamp) -> ListAsOf {
     let day = at.to_zoned(TimeZone::UTC).date();
     // Of several with one day, the last.
     let of_then = history.iter().filter(|known| known.day <= day);
@@ -116,7 +116,7 @@ fn then(history: &[PastPublication], list: &SnapshotList, at: Timestamp) -> List
     let first_loaded = history.iter().map(|known| known.loaded_at).min();
     let is_later = first_loaded.is_some_and(|loaded| at < loaded);
     let first_day = history.iter().map(|known| known.day).min();
-    ListThen {
+    ListAsOf {
         current_at: publication.is_some().then(|| list.known_current_at(at, day)).flatten(),
         publication,
         known_since: first_day.filter(|_| is_later),

@@ -1,10 +1,9 @@
-//! The untagged hubs, with the addresses and assets as the transfers name them. The counting is in
-//! `exposure`.
+//! Pages of untagged hubs, with the addresses and assets as the stored transfers name them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::near::{BUDGET, holders, unreadable};
+use super::graph_queries::{BUDGET, holders, unreadable};
 use super::{Engine, EngineError, paths};
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
@@ -34,20 +33,20 @@ pub struct HubRow {
 
 #[derive(Clone, Debug)]
 pub struct HubsPage {
-    /// What labels and lists it rests on; `None` where no list is loaded.
+    /// The snapshot of the answer; `None` where no list is loaded.
     pub snapshot: Option<Arc<Snapshot>>,
-    /// By since when they are hubs.
+    /// Ordered by the time at which they became hubs.
     pub rows: Vec<HubRow>,
     /// Where the next page goes on; `None` at the end.
     pub next: Option<HubPlace>,
-    /// From more distinct counterparties than this on an address is a hub.
+    /// An address with more distinct counterparties than this is a hub.
     pub hub_limit: u32,
 }
 
 impl Engine {
     /// A page of the untagged hubs. Blocks.
     pub fn hubs(&self, query: &HubsQuery) -> Result<HubsPage, EngineError> {
-        // The graph is let go before the store is read.
+        // Release the graph before reading the store.
         let page = {
             let world = self.graph()?;
             let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
@@ -85,14 +84,14 @@ impl Engine {
         Ok(HubRow { address, assets: assets.collect(), hub })
     }
 
-    /// How many untagged hubs there are, by chain; `None` while transfers are read in, or the graph
-    /// changes. Waits for nobody.
+    /// Returns the number of untagged hubs by chain; `None` while transfers are loaded or the graph
+    /// changes. Does not wait.
     pub fn hub_counts(&self) -> Option<BTreeMap<Chain, u64>> {
         self.tracker.world_if_free()?.as_ref().map(World::hub_counts)
     }
 }
 
-/// Who of a transfer's ends has a key, inputs first.
+/// Returns the holder of a key among a transfer's ends, senders first.
 fn holder_of(transfer: &Transfer, key: PackedKey) -> Option<Holder> {
     let holders: Vec<&Holder> = match &transfer.movement {
         Movement::Account(of) => of.from.iter().chain(&of.to).collect(),

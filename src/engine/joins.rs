@@ -1,22 +1,20 @@
-//! Chains of transactions that join an address with a listed one by common inputs, with the addresses as
-//! the transactions name them. The searches are in `exposure`.
+//! Evidence of common inputs: the chain of transactions that joins an address with a listed one.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use super::Engine;
-use super::near::BUDGET;
+use super::graph_queries::BUDGET;
 use super::paths::held_by;
-use super::transfers::{JoinChainEvidence, JoinEvidence};
+use super::types::{JoinChainEvidence, JoinEvidence};
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Movement, Transfer};
 use crate::exposure::{Direction, Join, Path, World};
 
-/// The most transactions of a chain that are told.
+/// The most transactions of a chain that are shown.
 const MOST_JOINS: usize = 256;
 
-/// Looks for chains with transactions up to a moment. All that are asked of it look at no more edges
-/// than one search may.
+/// Finds join chains for one answer. All its searches share the edge budget of one search.
 pub(super) struct Joins<'e> {
     engine: &'e Engine,
     world: &'e World,
@@ -26,12 +24,12 @@ pub(super) struct Joins<'e> {
 }
 
 impl<'e> Joins<'e> {
-    /// With transactions up to `until`, in Unix seconds.
+    /// Uses transactions up to `until`, in Unix seconds.
     pub fn new(engine: &'e Engine, world: &'e World, until: u64) -> Self {
         Self { engine, world, until, budget: Cell::new(BUDGET), known: RefCell::default() }
     }
 
-    /// The chain from the keys of an address to a listed key.
+    /// Finds the chain from the keys of an address to a listed key.
     pub fn chain(&self, keys: &[PackedKey], to: &PackedKey) -> JoinChainEvidence {
         let slot = (keys.to_vec(), *to);
         if let Some(known) = self.known.borrow().get(&slot) {
@@ -47,9 +45,9 @@ impl<'e> Joins<'e> {
         chain
     }
 
-    /// The chain from where a path begins by common inputs to the listed key; `None` where it begins at
-    /// the listed key itself.
-    pub fn of_path(&self, path: &Path) -> Option<JoinChainEvidence> {
+    /// Finds the chain from the listed end of a path to the listed key; `None` where that end is the
+    /// listed key itself.
+    pub fn chain_of_path(&self, path: &Path) -> Option<JoinChainEvidence> {
         let end = match path.direction {
             Direction::ReceivedFrom => path.hops.first().map(|hop| hop.from),
             Direction::SentTo => path.hops.last().map(|hop| hop.to),
@@ -58,7 +56,7 @@ impl<'e> Joins<'e> {
         Some(self.chain(&[end], &path.source.key))
     }
 
-    /// The joins with their transactions; `None` where these cannot be read, or are too many.
+    /// Loads the transactions of joins; `None` if they are unreadable or too many.
     fn filled_in(&self, joins: &[Join]) -> Option<Vec<JoinEvidence>> {
         if joins.len() > MOST_JOINS {
             return None;
@@ -69,7 +67,7 @@ impl<'e> Joins<'e> {
         let found = match self.engine.publisher.store().rows(&rows) {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!(%error, "the transactions of common inputs cannot be read");
+                tracing::error!(%error, "common-input transactions unreadable");
                 return None;
             }
         };
@@ -78,7 +76,7 @@ impl<'e> Joins<'e> {
     }
 }
 
-/// A join with its transaction; `None` where that has no such inputs.
+/// Adds the transaction to a join; `None` if it lacks the two inputs.
 fn evidence(join: &Join, transfer: &Transfer) -> Option<JoinEvidence> {
     let Movement::Utxo(movement) = &transfer.movement else { return None };
     let held = |key| held_by(&movement.inputs, &transfer.chain, key);

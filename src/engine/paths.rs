@@ -1,21 +1,20 @@
-//! Paths and sums for people: what a search found by row numbers, filled in from the stored
-//! transfers. Searches nothing and decides nothing.
+//! Fills in paths and sums: a search gives row numbers, this adds addresses, assets and amounts.
 
 use std::collections::BTreeMap;
 
-use super::transfers::{DirectValue, EndEvidence, HopEvidence};
+use super::types::{DirectValue, EndEvidence, HopEvidence};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::packed_key::PackedKey;
 use crate::domain::transfer::{Amount, Asset, Holder, Leg, Movement, Transfer};
 use crate::exposure::Direction;
 
-/// Whether one of the holder's key ids is among `keys`.
+/// Returns whether one of the holder's key ids is among `keys`.
 pub(super) fn is_of(holder: &Holder, chain: &Chain, keys: &[PackedKey]) -> bool {
     holder.key_ids(chain).iter().any(|key| keys.contains(&PackedKey::from(key)))
 }
 
-/// A hop of a path: the transfer with its ends on the path.
+/// Builds a hop from its transfer and its two ends, each with whether it is a stop.
 pub(super) fn hop(
     transfer: Transfer,
     (from, from_is_stop): (PackedKey, bool),
@@ -40,13 +39,12 @@ pub(super) fn hop(
     })
 }
 
-/// Who of the holders of legs has a key.
+/// Returns the holder of a key among the holders of legs.
 pub(super) fn held_by(legs: &[Leg], chain: &Chain, key: PackedKey) -> Option<Holder> {
     let mut holders = legs.iter().flat_map(|leg| &leg.holders);
     holders.find(|holder| is_of(holder, chain, &[key])).cloned()
 }
 
-/// What moves in a transfer.
 pub(super) fn asset_of(transfer: &Transfer) -> &Asset {
     match &transfer.movement {
         Movement::Account(movement) => &movement.asset,
@@ -54,7 +52,7 @@ pub(super) fn asset_of(transfer: &Transfer) -> &Asset {
     }
 }
 
-/// How much of a transfer a holder of one of `keys` received or sent; `None` where unknown.
+/// Returns how much of a transfer the holders of `keys` received or sent; `None` where unknown.
 pub(super) fn amount(
     transfer: &Transfer,
     direction: Direction,
@@ -73,7 +71,7 @@ pub(super) fn amount(
     Some(sum)
 }
 
-/// Who is at the other end of a transfer, seen from a holder of one of `keys`.
+/// Returns the holders at the other end of a transfer, seen from the holder of `keys`.
 pub(super) fn others(transfer: &Transfer, direction: Direction, keys: &[PackedKey]) -> Vec<Holder> {
     let mut others: Vec<Holder> = match (&transfer.movement, direction) {
         (Movement::Account(movement), Direction::ReceivedFrom) => {
@@ -108,8 +106,8 @@ struct Sum {
 }
 
 impl Sums {
-    /// Adds a transfer that the address received or sent; `direct` where the other end is listed.
-    /// Sums that would pass 2^256 stay at its end: no real asset comes near.
+    /// Adds a transfer that the address received or sent; `direct` if the other end is listed. Sums
+    /// saturate at 2^256 - 1, which no real asset reaches.
     pub(super) fn add(
         &mut self,
         transfer: &Transfer,
@@ -134,7 +132,7 @@ impl Sums {
         }
     }
 
-    /// The assets with a direct transfer, by chain and asset.
+    /// Returns the assets with a direct transfer, ordered by chain and asset.
     pub(super) fn finish(self, assets: &AssetTable) -> Vec<DirectValue> {
         let direct = self.0.into_iter().filter(|(_, sum)| sum.count > 0);
         direct
@@ -155,7 +153,7 @@ impl Sums {
     }
 }
 
-/// `part` of `whole` in basis points, rounded down; 0 of nothing.
+/// Returns `part` of `whole` in basis points, rounded down; 0 if `whole` is 0.
 fn share(part: Amount, whole: Amount) -> u32 {
     if whole == 0 {
         return 0;

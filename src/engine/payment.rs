@@ -1,11 +1,10 @@
-//! What a payment would change: looks its addresses up in lists, labels and the graph. What follows
-//! from that is decided in `exposure` and `screening`; nothing is stored.
+//! Projects what a payment would change, from lists, labels and the graph. Stores nothing.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLockReadGuard};
 
-use super::near::{BUDGET, seconds};
+use super::graph_queries::{BUDGET, seconds};
 use super::{Engine, EngineError};
 use crate::domain::address::{Reading, is_system_key, uncontrolled_keys};
 use crate::domain::asset::AssetTable;
@@ -20,41 +19,40 @@ use crate::screening::snapshot::Snapshot;
 use crate::screening::unvalued::{KeyDealings, UnvaluedProspect};
 use crate::screening::{Near, Scope};
 
-/// How many edges all searches for one payment may look at.
+/// Edge budget of all searches for one payment.
 const BUDGET_OF_ALL: u64 = 4 * BUDGET;
 
-/// Lists, labels and the graph, at one moment: the graph does not change while this is held, and
-/// what is stored meanwhile waits.
+/// The snapshot and the graph at one moment. The graph does not change while this is held: the tracker
+/// waits.
 #[derive(Debug)]
-pub struct AtHand<'e> {
+pub struct PaymentContext<'e> {
     engine: &'e Engine,
     snapshot: Arc<Snapshot>,
     world: RwLockReadGuard<'e, Option<World>>,
 }
 
-/// What a payment would change.
+/// The changes that a payment would make to the customer's side.
 #[derive(Clone, Debug)]
-pub struct Prospective<'s> {
-    /// Whether it would tie anybody to anybody.
+pub struct PaymentProjection<'s> {
+    /// Whether the payment would count for exposure.
     pub effect: Effect,
-    /// By the place of the address on the customer's side.
+    /// With the index of the address on the customer's side.
     pub found: Vec<(usize, Prospect<'s>)>,
-    /// The same of dealings with listed addresses themselves, where the payment's asset has no known
-    /// value.
+    /// The same for direct dealings with listed addresses, if the asset has no known value.
     pub unvalued: Vec<(usize, UnvaluedProspect<'s>)>,
-    /// Whether more may be true, or less of now.
+    /// Whether data were missing, so that more may change, or less may be true now.
     pub incomplete: bool,
 }
 
-/// An address of a payment, by its keys; one that has a nested key by that, as transfers know it.
+/// The keys of an address. A key with a nested form is replaced by it, because transfers use that form.
 type Keys = Vec<KeyId>;
 
-/// The look-ups for one payment.
+/// State of the look-ups for one payment.
 struct LookUp<'a, 's> {
     scope: &'a Scope<'s>,
     world: Option<&'a World>,
     assets: &'a AssetTable,
-    /// Of the scope, where labels do not answer.
+    /// The sources of the scope, if labels cannot answer it and a search is needed.
     sources: Option<Vec<Source>>,
     now: u64,
     budget: Cell<u64>,
@@ -62,35 +60,34 @@ struct LookUp<'a, 's> {
 }
 
 impl Engine {
-    /// What there is to look payments up in; asks for the graph where it is not read in. Blocks, and
-    /// holds changes back while it is held.
-    pub fn at_hand(&self) -> Result<AtHand<'_>, EngineError> {
+    /// Locks the graph and the snapshot for payments; starts loading the graph if it is not. Blocks, and
+    /// blocks the tracker while it is held.
+    pub fn payment_context(&self) -> Result<PaymentContext<'_>, EngineError> {
         let world = self.tracker.world();
         if world.is_none() {
             self.tracker.want_graph();
         }
-        // After the graph, with which labels do not change.
+        // After the graph is locked: labels do not change while it is.
         let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
-        Ok(AtHand { engine: self, snapshot, world })
+        Ok(PaymentContext { engine: self, snapshot, world })
     }
 }
 
-impl AtHand<'_> {
+impl PaymentContext<'_> {
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// What the customer's side of a payment would be tied to, more than it is, in a scope of the
-    /// snapshot.
-    pub fn prospective<'s>(&self, scope: &Scope<'s>, payment: &Payment) -> Prospective<'s> {
+    /// Projects what a payment adds to the exposure of the customer's side, in a scope of the snapshot.
+    pub fn project<'s>(&self, scope: &Scope<'s>, payment: &Payment) -> PaymentProjection<'s> {
         let assets = &self.engine.tracker.settings().assets;
         let effect = Effect::of(assets.rule(&payment.chain, &payment.asset), payment.amount);
         let exposure = self.snapshot.exposure();
         let rows = exposure.labelled_rows();
-        // Of a bulk load the graph may know more than labels do.
+        // During a bulk load the graph may be ahead of the labels.
         let world = self.world.as_ref().filter(|world| world.rows() == rows);
         let is_behind = exposure.behind || exposure.failed.is_some();
-        // Hubs are known to the graph alone; of what has no value none is asked for.
+        // Only the graph knows hubs; assets without a value need none.
         let is_graph_needed = effect != Effect::UnvaluedAsset || scope.needs_search();
         let look_up = LookUp {
             scope,
@@ -108,14 +105,14 @@ impl AtHand<'_> {
             Effect::UnvaluedAsset => unvalued = look_up.unvalued_prospects(payment),
             Effect::Dust | Effect::Nothing => {}
         }
-        // That nothing moves is certain whatever is not known.
+        // That nothing moves is certain, whatever data are missing.
         let incomplete = effect != Effect::Nothing && look_up.incomplete.get();
-        Prospective { effect, found, unvalued, incomplete }
+        PaymentProjection { effect, found, unvalued, incomplete }
     }
 }
 
 impl<'s> LookUp<'_, 's> {
-    /// The effect, given what was paid before.
+    /// Returns the effect, which is larger if the dust of earlier payments adds up.
     fn adds_up(&self, payment: &Payment, effect: Effect) -> Effect {
         let (Effect::Dust, Some(world)) = (effect, self.world) else { return effect };
         let keys = |texts: &[String]| -> Vec<PackedKey> {
@@ -161,7 +158,7 @@ impl<'s> LookUp<'_, 's> {
         found
     }
 
-    /// The keys of an address on the payment's chain; `None` where it is not understood.
+    /// Returns the keys of an address on the payment's chain; `None` if it is invalid.
     fn keys(&self, text: &str, payment: &Payment) -> Option<Keys> {
         let reading = Reading::from_query(text, Some(&payment.chain));
         let Ok(address) = reading.into_single() else {
@@ -172,8 +169,8 @@ impl<'s> LookUp<'_, 's> {
         Some(known.map(|key| key.nested().unwrap_or_else(|| key.clone())).collect())
     }
 
-    /// A hub on both sides gets something by the payment and passes it on by the same one: its
-    /// transfers are simultaneous. Of others that is never nearer than what they are dealt directly.
+    /// Handles hubs on both sides. Such a hub receives and passes on by the same payment, because its
+    /// transfers are simultaneous. For other addresses this is never nearer than their direct dealing.
     fn pass_within<'k>(
         &self,
         payment: &Payment,
@@ -194,7 +191,7 @@ impl<'s> LookUp<'_, 's> {
                 let is_nearer = |known: &ProspectiveLabel| {
                     known.kind != tie.kind || known.hub || tie.hops < known.hops
                 };
-                // The latest of what was sent, the first of what was received.
+                // The latest transfer sent, the first one received.
                 if payment.direction == Direction::SentTo || before.iter().all(is_nearer) {
                     let hops = tie.hops.saturating_add(1);
                     within.push((hub, ProspectiveLabel { hub: true, hops, direct: None, ..tie }));
@@ -206,7 +203,7 @@ impl<'s> LookUp<'_, 's> {
         }
     }
 
-    /// What the other ends pass on to a key of the customer's.
+    /// Returns what the other ends pass on to a key of the customer.
     fn dealt(
         &self,
         payment: &Payment,
@@ -214,7 +211,7 @@ impl<'s> LookUp<'_, 's> {
         others: &[Keys],
         passed_on: &HashMap<&KeyId, Vec<ProspectiveLabel>>,
     ) -> Vec<ProspectiveLabel> {
-        // Who is listed, or joined with a listed one, is tied to nobody of the kind.
+        // A key that is listed, or joined with a listed one, gets no label of that kind.
         let mut listed: Vec<_> = self.scope.sources_at(key).into_iter().map(|of| of.kind).collect();
         listed.extend(self.joined(&PackedKey::from(key)).into_iter().map(|of| of.kind));
         let dealt = others.iter().filter(|other| deals(payment, keys, other));
@@ -224,12 +221,12 @@ impl<'s> LookUp<'_, 's> {
         ties.filter(|tie| tie.hops <= self.scope.max_hops()).cloned().collect()
     }
 
-    /// What a payment of an asset without a known value adds to the direct dealings of the customer's
+    /// Returns what a payment without a known value adds to the direct dealings of the customer's
     /// addresses.
     fn unvalued_prospects(&self, payment: &Payment) -> Vec<(usize, UnvaluedProspect<'s>)> {
         let mut others: Vec<Keys> = Vec::new();
         for keys in payment.others().iter().filter_map(|text| self.keys(text, payment)) {
-            // One address may be named twice.
+            // A request may name an address twice.
             if !others.contains(&keys) {
                 others.push(keys);
             }
@@ -248,8 +245,8 @@ impl<'s> LookUp<'_, 's> {
         found
     }
 
-    /// What a payment adds to a key's direct dealings with sources, but for kinds for which the key is
-    /// listed itself: one transaction of a UTXO chain, else a transfer with each other end.
+    /// Returns what a payment adds to a key's direct dealings with sources, except of kinds for which the
+    /// key is listed itself. On a UTXO chain that is one transaction, else one transfer per other end.
     fn unvalued_more(
         &self,
         payment: &Payment,
@@ -281,8 +278,7 @@ impl<'s> LookUp<'_, 's> {
         more.into_values().collect()
     }
 
-    /// What a key dealt directly in assets without a known value: by labels, or by a search where they
-    /// do not answer.
+    /// Returns a key's direct dealings in assets without a known value, from labels or by a search.
     fn unvalued_now(&self, key: &PackedKey, direction: Direction) -> Vec<(Unvalued, Source)> {
         let Some(sources) = &self.sources else {
             return self.scope.labelled_unvalued(key, direction);
@@ -293,7 +289,7 @@ impl<'s> LookUp<'_, 's> {
         searched.found.into_iter().filter(|(dealt, _)| dealt.direction == direction).collect()
     }
 
-    /// What a key of the customer's has after the payment.
+    /// Returns the labels of a key of the customer after the payment.
     fn tied(
         &self,
         payment: &Payment,
@@ -306,14 +302,14 @@ impl<'s> LookUp<'_, 's> {
         let packed = PackedKey::from(key);
         let moved = (&payment.chain, &payment.asset, payment.own_amount());
         after(payment.direction, now, &ties, |kind| {
-            // A search knows no amounts, so that nothing can be added to them.
+            // A search has no amounts to add to.
             self.labelled_world().map_or_else(Direct::default, |world| {
                 world.direct_after(&packed, payment.direction, kind, moved)
             })
         })
     }
 
-    /// What somebody who deals with a key now is tied to by that.
+    /// Returns what a dealing with this key now would pass on to the other side.
     fn passed_on(&self, key: &KeyId, payment: &Payment) -> Vec<ProspectiveLabel> {
         let direction = payment.direction;
         let sources = self.scope.sources_at(key);
@@ -327,7 +323,7 @@ impl<'s> LookUp<'_, 's> {
             Some(StopReason::Hub) => true,
             Some(_) => return passed_on,
         };
-        // Nothing that the receiver sent was later.
+        // All that the receiver sent was before this payment.
         if direction == Direction::SentTo {
             return passed_on;
         }
@@ -346,17 +342,17 @@ impl<'s> LookUp<'_, 's> {
         passed_on
     }
 
-    /// The graph, where labels answer.
+    /// Returns the graph if labels answer the scope.
     fn labelled_world(&self) -> Option<&World> {
         self.world.filter(|_| self.sources.is_none())
     }
 
-    /// The sources that a key is joined with by common inputs, of each kind the first at least: by labels,
-    /// or by a search where they do not answer.
+    /// Returns the sources that a key is joined with by common inputs, at least the first of each kind.
+    /// They come from labels or by a search.
     fn joined(&self, key: &PackedKey) -> Vec<Source> {
         let Some(sources) = &self.sources else {
             let labelled = self.scope.labelled_joined(key);
-            // Of several the gravest timing is shown, as of several listings of a key.
+            // Of several sources the most severe timing is shown, as of several listings of a key.
             let Some(world) = self.labelled_world() else { return labelled };
             let is_labelled = |of: &Source| labelled.iter().any(|known| known.kind == of.kind);
             return world.joined_sources(key).into_iter().filter(is_labelled).collect();
@@ -368,7 +364,8 @@ impl<'s> LookUp<'_, 's> {
         joined.map(|(_, source)| source).collect()
     }
 
-    /// The graph, and how many edges a search may look at; `None`, and noted, where there is none.
+    /// Returns the graph and the edge budget of a search. Returns `None` and marks the answer as
+    /// incomplete if there is no graph or no budget.
     fn searchable(&self) -> Option<(&World, u64)> {
         let budget = self.budget.get().min(BUDGET);
         let world = self.world.filter(|_| budget > 0);
@@ -376,14 +373,13 @@ impl<'s> LookUp<'_, 's> {
         world.map(|world| (world, budget))
     }
 
-    /// Notes that a search looked at so many edges, and whether it was cut short.
+    /// Charges a search to the budget; one that was cut short makes the answer incomplete.
     fn spend(&self, examined: u64, cut_short: bool) {
         self.budget.set(self.budget.get().saturating_sub(examined));
         self.incomplete.set(self.incomplete.get() || cut_short);
     }
 
-    /// Why paths that leave a key by the payment end. Without the graph it is not known whether it
-    /// is a hub.
+    /// Returns why paths stop at a key, if they do. Without the graph it is unknown whether it is a hub.
     fn stop(&self, key: &KeyId, payment: &Payment) -> Option<StopReason> {
         let packed = PackedKey::from(key);
         if let Some(world) = self.world {
@@ -397,7 +393,7 @@ impl<'s> LookUp<'_, 's> {
         is_stop.then_some(StopReason::Service)
     }
 
-    /// What a key is tied to now: by labels, or by a search where they do not answer.
+    /// Returns the current labels of a key, or the result of a search where labels cannot answer.
     fn ties(&self, key: &PackedKey, direction: Direction) -> Vec<ProspectiveLabel> {
         let Some(sources) = &self.sources else { return self.scope.labelled(key, direction) };
         let Some((world, budget)) = self.searchable() else { return Vec::new() };
@@ -412,8 +408,8 @@ impl<'s> LookUp<'_, 's> {
     }
 }
 
-/// Whether a payment is one between two addresses: a transfer between two keys of one address is none;
-/// a transaction is from each to each.
+/// Returns whether a payment moves value between two addresses. A transfer between two keys of one
+/// address does not; a UTXO transaction is from each input to each output.
 fn deals(payment: &Payment, keys: &Keys, other: &Keys) -> bool {
     payment.is_utxo() || !other.iter().any(|other| keys.contains(other))
 }

@@ -1,5 +1,5 @@
-//! The policies in force: read from their files, put in force whole, read again when the files
-//! change. What a policy says is known in `screening`.
+//! The live and the shadow policy: loads their files, reloads changed files, and publishes both or
+//! neither.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,46 +11,46 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::live::Live;
+use super::current::CurrentSnapshot;
 use super::{Engine, EngineError, internal};
 use crate::refresh::Stop;
 use crate::screening::Screening;
 use crate::screening::policy::{Decision, MAX_FILE, Policy};
 use crate::store::{MAX_NAME, Store};
 
-/// How long a changed file waits to be read.
+/// How often the files are checked.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A policy, since when it is in force (or the shadow), and the file that it was read from.
+/// A loaded policy, live or shadow.
 #[derive(Clone, Debug)]
 pub struct StandingPolicy {
     pub policy: Arc<Policy>,
-    /// Since when, in this process.
+    /// When this process loaded it.
     pub since: Timestamp,
     /// Its file; `None` for the built-in one.
     pub path: Option<PathBuf>,
 }
 
-/// The policies as they stand.
+/// The loaded policies.
 #[derive(Clone, Debug)]
 pub struct PolicyOverview {
     pub live: StandingPolicy,
-    /// The one that is reported and not acted upon.
+    /// The policy whose decisions are only reported.
     pub shadow: Option<StandingPolicy>,
-    /// How often live and shadow decided so since the shadow was read, but for what never happened.
+    /// Counts by the decisions of live and shadow since the shadow was loaded; zeros are left out.
     pub shadow_counts: Vec<(Decision, Decision, u64)>,
-    /// What was wrong when a file was last read.
+    /// The problems of the last reload.
     pub problems: Vec<String>,
 }
 
-/// The policies in force and where they come from.
+/// The policies and their files.
 #[derive(Debug)]
 pub(super) struct Policies {
     paths: [Option<PathBuf>; 2],
-    /// The most hops that are configured.
+    /// The configured `exposure.max_hops`.
     max_hops: u8,
     state: Mutex<State>,
-    /// By the decisions of live and shadow.
+    /// Indexed by the decisions of live and shadow: `live * 3 + shadow`.
     counts: [AtomicU64; 9],
 }
 
@@ -68,7 +68,7 @@ impl State {
 }
 
 impl Policies {
-    /// Reads the configured files, of which a policy that requires more than `max_hops` is refused.
+    /// Loads the configured files. Fails if a policy requires more than `max_hops`.
     pub fn open(
         paths: [Option<PathBuf>; 2],
         max_hops: u8,
@@ -94,14 +94,19 @@ impl Policies {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The policy in force, and the shadow.
+    /// Returns the live policy and the shadow.
     pub fn pair(&self) -> (Arc<Policy>, Option<Arc<Policy>>) {
         self.lock().pair()
     }
 
-    /// Reads the files again; says whether a policy is another now. All or nothing.
-    fn reload(&self, live: &Live, store: &Store, now: Timestamp) -> Result<bool, EngineError> {
-        // Before the files are read: of two reloads the later one must have read the later files.
+    /// Reloads the files, both or neither. Returns whether a policy changed.
+    fn reload(
+        &self,
+        current: &CurrentSnapshot,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        // Lock before reading: of two reloads the later one must have read the later files.
         let mut state = self.lock();
         let mut problems = Vec::new();
         let (live_now, shadow_now) = state.pair();
@@ -114,7 +119,7 @@ impl Policies {
         if !problems.is_empty() {
             if state.problems != problems {
                 let problems = problems.join("; ");
-                tracing::error!(%problems, "a policy is not valid: what was in force stays");
+                tracing::error!(%problems, "policy invalid, keeping the previous one");
             }
             state.problems.clone_from(&problems);
             return Err(EngineError::Policy(problems));
@@ -132,29 +137,28 @@ impl Policies {
         }
         for new in new_live.iter().chain(&new_shadow) {
             store.save_policy(new.policy.version(), new.policy.text())?;
-            tracing::info!(policy = new.policy.version(), "read anew");
+            tracing::info!(policy = new.policy.version(), "policy reloaded");
         }
         if state.shadow.is_some() {
             self.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         }
         state.live = new_live.unwrap_or_else(|| state.live.clone());
         state.shadow = new_shadow.or_else(|| state.shadow.clone());
-        // Under the lock: of two reloads the later one must be in force, as the state says.
-        live.judge_by(state.pair());
+        // Publish under the lock: of two reloads the later one must win.
+        current.set_policies(state.pair());
         Ok(true)
     }
 }
 
-/// A file's policy, or what is wrong with it, in words that name the file. What it said when it was
-/// read before is not read into it again.
+/// Loads a policy file; the error names the file. Returns `known` if its text has not changed.
 fn read(path: &Path, max_hops: u8, known: Option<&Arc<Policy>>) -> Result<Arc<Policy>, String> {
     let named = |problem: String| format!("{}: {problem}", path.display());
     let mut text = String::new();
     let most = MAX_FILE as u64 + 1;
-    // To open a pipe would wait for somebody to write to it.
+    // Opening a pipe would block until it has a writer.
     let found = std::fs::metadata(path).map_err(|error| named(error.to_string()))?;
     if !found.is_file() {
-        return Err(named("is no file".to_owned()));
+        return Err(named("is not a regular file".to_owned()));
     }
     let read = File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
     read.map_err(|error| named(error.to_string()))?;
@@ -171,7 +175,7 @@ fn read(path: &Path, max_hops: u8, known: Option<&Arc<Policy>>) -> Result<Arc<Po
     }
 }
 
-/// The watch over the files of policies; ends when dropped.
+/// The thread that watches the policy files; stopped when dropped.
 #[derive(Debug)]
 pub struct PolicyWatch {
     stop: Arc<Stop>,
@@ -184,13 +188,13 @@ impl Drop for PolicyWatch {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread of policies panicked");
+            tracing::error!("policy thread panicked");
         }
     }
 }
 
 impl Engine {
-    /// The policies as they stand.
+    /// Returns the loaded policies.
     pub fn policies(&self) -> PolicyOverview {
         let state = self.policies.lock();
         let mut shadow_counts = Vec::new();
@@ -209,12 +213,12 @@ impl Engine {
         }
     }
 
-    /// Reads the files of the policies again; says whether a policy is another now. Blocks.
+    /// Reloads the policy files. Returns whether a policy changed. Blocks.
     pub fn reload_policies(&self) -> Result<bool, EngineError> {
-        self.policies.reload(&self.live, self.publisher.store(), self.now())
+        self.policies.reload(&self.current, self.publisher.store(), self.now())
     }
 
-    /// A policy that is or once was in force here, or the shadow; `None` where none was so named.
+    /// Returns a current or former policy of this store, live or shadow; `None` for an unknown version.
     pub fn policy(&self, version: &str) -> Result<Option<Arc<Policy>>, EngineError> {
         let (live, shadow) = self.policies.pair();
         let known = [Some(live), shadow].into_iter().flatten();
@@ -227,7 +231,7 @@ impl Engine {
         Ok(Some(Arc::new(policy)))
     }
 
-    /// The file of such a policy, as it was then: this version of the program may refuse it.
+    /// Returns the file of such a policy as stored; this version of the program may not accept it.
     pub fn policy_text(&self, version: &str) -> Result<Option<String>, EngineError> {
         if version.is_empty() || version.len() > MAX_NAME {
             return Ok(None);
@@ -236,7 +240,7 @@ impl Engine {
         stored.map(|text| String::from_utf8(text).map_err(internal)).transpose()
     }
 
-    /// Counts what live and shadow decided, where there is a shadow.
+    /// Counts the decisions of live and shadow, if there is a shadow.
     pub fn count_shadow(&self, screening: &Screening<'_>) {
         if let Some(shadow) = &screening.shadow {
             let place = screening.decision as usize * 3 + shadow.decision as usize;
@@ -244,8 +248,7 @@ impl Engine {
         }
     }
 
-    /// Looks at the files of policies every two seconds, on a thread of its own, until the watch is
-    /// dropped.
+    /// Starts a thread that checks the policy files every two seconds until the watch is dropped.
     pub fn watch_policies(self: &Arc<Self>) -> Result<PolicyWatch, EngineError> {
         let stop = Arc::new(Stop::default());
         let (engine, until) = (self.clone(), stop.clone());
@@ -253,13 +256,13 @@ impl Engine {
             let mut is_lost = false;
             while !until.wait(PAUSE) {
                 match engine.reload_policies() {
-                    // What is wrong is logged there, and shown by GetPolicy.
+                    // Logged by the reload, and shown by GetPolicy.
                     Err(EngineError::Policy(_)) => {}
                     Err(error) if !std::mem::replace(&mut is_lost, true) => {
-                        tracing::error!(%error, "a policy cannot be kept: what was in force stays");
+                        tracing::error!(%error, "policy not stored, keeping the previous one");
                     }
                     Ok(_) if std::mem::take(&mut is_lost) => {
-                        tracing::info!("policies can be kept again");
+                        tracing::info!("policies stored again");
                     }
                     Err(_) | Ok(_) => {}
                 }

@@ -1,6 +1,6 @@
-//! One tag more on an own list: which lists take one, its publication, and what paths make of it.
+//! Adds one tag to a list that has no source of its own.
 
-use super::dialogue::Publication;
+use super::types::Publication;
 use super::{Engine, EngineError, STARTER_LISTS, unconfigured};
 use crate::domain::list::{ListId, ListKind, ListState, Provenance};
 use crate::domain::tag::{Tag, TagChange, TagInput, TagPlan};
@@ -8,35 +8,35 @@ use crate::refresh::{Amendment, ListSettings};
 use crate::screening::path_ends::PathRole;
 use crate::source::is_hostile;
 
-/// Puts one tag on a list.
+/// Request to add one tag to a list.
 #[derive(Clone, Debug)]
 pub struct TagRequest {
     pub id: ListId,
-    /// ATTRIBUTION or SERVICE; `None`: as the list has it or is configured, of a new one ATTRIBUTION.
+    /// ATTRIBUTION or SERVICE; `None`: the list's kind, and ATTRIBUTION for a new list.
     pub kind: Option<ListKind>,
     pub draft: TagInput,
-    /// Whether another tag of the address is replaced.
+    /// Whether an existing tag of the address is replaced.
     pub replaces: bool,
     /// The identity that adds it, for the record.
     pub by: String,
-    /// Publishes nothing, and says what would be done.
+    /// Whether this is a dry run: nothing is published.
     pub is_trial: bool,
 }
 
-/// What became of a tag.
+/// The result of adding a tag.
 #[derive(Clone, Debug)]
 pub struct TagReport {
-    /// The tag as the list has it, and what was done.
+    /// The tag on the list, and what changed.
     pub tagging: TagPlan,
     /// The kind of the list.
     pub kind: ListKind,
-    /// What it makes of the address for paths.
+    /// How paths treat the address: as a source, as a stop or neither.
     pub role: PathRole,
     pub publication: Publication,
 }
 
 impl Engine {
-    /// Puts one tag on a list as a publication of its own: all that stood stands. Blocks.
+    /// Publishes a list with one tag added; all other rows stay. Blocks.
     pub fn add_tag(&self, request: &TagRequest) -> Result<TagReport, EngineError> {
         let tag = check_tag(&request.draft)?;
         let settings = self.settings_of_tags(request)?;
@@ -55,11 +55,11 @@ impl Engine {
         };
         let (report, tagging) =
             self.publisher.amend(&settings, &provenance, request.is_trial, make)?;
-        let role = self.live.categories.role(settings.kind, &tagging.facts);
+        let role = self.current.categories.role(settings.kind, &tagging.facts);
         Ok(TagReport { role, kind: settings.kind, publication: report.into(), tagging })
     }
 
-    /// The settings of a list that takes tags; refused where it takes none.
+    /// Returns the settings of the list. Fails if it takes no tags.
     fn settings_of_tags(&self, request: &TagRequest) -> Result<ListSettings, EngineError> {
         let id = &request.id;
         let configured = self.settings(id);
@@ -68,7 +68,7 @@ impl Engine {
             return Err(tag_refused(id, why));
         }
         if STARTER_LISTS.iter().any(|(starter, _)| *starter == id.as_str()) {
-            return Err(tag_refused(id, "it is a list that the program carries"));
+            return Err(tag_refused(id, "it is a starter list, which updates replace"));
         }
         let loaded = self.publisher.list(id).map(|state| state.version.kind);
         let known = loaded.or(configured.map(|settings| settings.kind));
@@ -78,7 +78,7 @@ impl Engine {
             return Err(tag_refused(id, format!("it is of kind {other}")));
         }
         if !is_of_tags(kind) {
-            let what = format!("{kind}: tags stand on lists of kind ATTRIBUTION or SERVICE");
+            let what = format!("{kind} lists take no tags; use ATTRIBUTION or SERVICE");
             return Err(EngineError::Field { field: "kind", what });
         }
         Ok(match configured {
@@ -97,20 +97,19 @@ fn check_tag(draft: &TagInput) -> Result<Tag, EngineError> {
     for (field, text) in texts {
         let hostile = text.and_then(|text| text.trim().chars().find(|it| is_hostile(*it)));
         if let Some(found) = hostile {
-            let what = format!("{found:?} is a character that cannot be seen: leave it out");
+            let what = format!("contains the invisible character {found:?}; remove it");
             return Err(EngineError::Field { field, what });
         }
     }
     Tag::new(draft).map_err(|fault| EngineError::Field { field: fault.field, what: fault.what })
 }
 
-/// Refuses a list whose rows are not a person's own: the next publication of their source would not
-/// have the tag.
+/// Fails if the list's rows come from a source: its next publication would drop the tag.
 fn must_be_own(state: &ListState) -> Result<(), EngineError> {
     let id = &state.version.id;
     match state.version.rows_origin().0 {
         Provenance::Import(_) | Provenance::Backfill(_) => Ok(()),
-        Provenance::Starter => Err(tag_refused(id, "it is a list that the program carries")),
+        Provenance::Starter => Err(tag_refused(id, "it is a starter list, which updates replace")),
         Provenance::Source(name) => {
             Err(tag_refused(id, format!("its rows came from a source, {name}")))
         }

@@ -1,12 +1,11 @@
-//! The paths between an address and listed ones, and what it is joined with by common inputs. The
-//! searches are in `exposure`; this asks them and fetches the transfers that they found.
+//! Traces: the paths between an address and listed ones, and its common-input joins with them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use super::graph_queries::{BUDGET, holders, seconds, unreadable};
 use super::joins::Joins;
-use super::near::{BUDGET, holders, seconds, unreadable};
-use super::transfers::{JoinedEvidence, Trace, TraceQuery};
+use super::types::{JoinedEvidence, Trace, TraceQuery};
 use super::{Engine, EngineError};
 use crate::domain::address::Reading;
 use crate::domain::packed_key::PackedKey;
@@ -15,12 +14,12 @@ use crate::exposure::{CommonInput, PathQuery, Source};
 use crate::screening::packed_keys;
 
 impl Engine {
-    /// The paths between an address and listed ones. Blocks.
+    /// Finds the paths between an address and listed ones. Blocks.
     pub fn trace(&self, query: &TraceQuery) -> Result<Trace, EngineError> {
         let address = Reading::from_query(&query.address, query.chain.as_ref()).into_single()?;
         let world = self.graph()?;
         let Some(world) = world.as_ref() else { return Err(EngineError::TransfersLoading) };
-        // After the graph, with which it does not change.
+        // After the graph is locked: the labels do not change while it is.
         let snapshot = self.snapshot().ok_or(EngineError::NothingLoaded)?;
         let known = RefCell::new(HashMap::new());
         let failed = RefCell::new(None);
@@ -68,7 +67,7 @@ impl Engine {
         })
     }
 
-    /// The value that a row's data give.
+    /// Returns the value in millionths of a US dollar that the source of a row states.
     fn usd_micros(&self, row: u64) -> Result<Option<u64>, EngineError> {
         let rows = self.publisher.store().rows(&[row])?;
         let (_, transfer) = rows.first().ok_or_else(unreadable)?;
@@ -79,7 +78,7 @@ impl Engine {
     }
 }
 
-/// What keys are joined with, with the chains.
+/// Adds the join chains to the listed addresses that keys are joined with.
 fn joined_evidence(
     found: Vec<(CommonInput, Source)>,
     keys: &[PackedKey],

@@ -1,6 +1,5 @@
-//! Keeps exposure up to date: holds the graph of transfers, takes what is stored and what lists
-//! change, and puts new labels into force. One thread works; readers look at labels without a lock
-//! and at the graph under a shared one.
+//! The exposure tracker: one thread applies stored transfers and list changes to the graph, and
+//! publishes new labels. Readers take labels without a lock, and the graph under a shared one.
 
 mod graph;
 mod saved;
@@ -16,7 +15,7 @@ use std::sync::{
 };
 
 use super::EngineError;
-use super::live::{Basis, Live};
+use super::current::{Basis, CurrentSnapshot};
 use crate::config::ExposureSettings;
 use crate::domain::coverage::TransferState;
 use crate::domain::transfer::Transfer;
@@ -25,117 +24,125 @@ use crate::screening::coverage::ExposureState;
 use crate::screening::path_ends::path_ends;
 use crate::store::Store;
 use graph::remove_replaced;
-use saved::Saved;
+use saved::SavedLabels;
 
-/// The most stored transfers that wait for the graph, some 64 MB; who stores more waits.
+/// Back-pressure: sessions block while more transfers than this wait for the graph (about 64 MB).
 const MAX_WAITING: usize = 1 << 18;
 
-/// What keeps exposure up to date.
 #[derive(Debug)]
 pub(super) struct Tracker {
     store: Arc<Store>,
-    live: Arc<Live>,
+    current: Arc<CurrentSnapshot>,
     settings: ExposureSettings,
-    /// Of `settings`: every publication of labels names it.
+    /// Digest of `settings`, which each publication of labels carries.
     settings_digest: [u8; 32],
     /// `None` until the stored transfers are read in.
     world: RwLock<Option<World>>,
     is_read_in: AtomicBool,
-    work: Mutex<Work>,
-    /// Rung at every change of `work`.
-    bell: Condvar,
+    work: Mutex<PendingWork>,
+    /// Notified at every change of `work`.
+    wake: Condvar,
 }
 
-/// What waits to be done.
+/// Work that waits for the tracker's thread.
+///
+/// ```text
+/// idle     -- enqueue, state_changed, lists_changed, want_graph --> pending
+/// pending  -- take_all --> busy
+/// busy     -- caught up --> idle
+/// busy     -- only rows of a bulk load were applied --> deferred
+/// deferred -- label_now, or any other work --> pending
+/// busy     -- error or panic --> failed, for good
+/// any      -- stop --> the thread ends, after pending work if the graph is loaded
+/// ```
 #[derive(Debug, Default)]
-struct Work {
-    /// Stored transfers, by the number of their first row, in no certain order.
+struct PendingWork {
+    /// Stored transfers with the number of their first row, in no particular order.
     appended: Vec<(u64, Vec<Transfer>)>,
     waiting: usize,
-    /// Something was taken back, or blocks were declared covered.
+    /// Transfers were retracted, or blocks were declared covered.
     state_changed: bool,
     lists_changed: bool,
-    wanted: bool,
-    /// Labels of what was appended must not wait until a bulk load ends.
-    urgent: bool,
-    /// The graph has transfers of a bulk load that labels do not know yet.
-    deferred: bool,
-    /// The thread works on what it took.
-    busy: bool,
+    graph_wanted: bool,
+    /// Labels of appended rows must not wait for the end of a bulk load.
+    labels_wanted: bool,
+    /// The graph has transfers of a bulk load that labels do not cover yet.
+    labels_deferred: bool,
+    is_busy: bool,
     stop: bool,
-    /// Why exposure can no longer be kept up to date.
+    /// Why the tracker failed for good, if it did.
     failed: Option<Arc<str>>,
 }
 
-/// What the one thread that works keeps to itself.
+/// State of the tracker's thread.
 #[derive(Debug, Default)]
-struct Kept {
-    saved: Saved,
-    /// The lists whose sources and stops the graph has.
+struct WorkerState {
+    saved: SavedLabels,
+    /// Digest of the lists whose sources and stops are in the graph.
     basis: Option<Basis>,
-    /// How many retractions the graph heeds, and how many replacements.
+    /// How many retractions, and how many replacements, the graph reflects.
     retractions: usize,
     replacements: usize,
-    /// How many changes the graph heeds that can only be heeded by reading it in anew.
+    /// How many of the changes that require a reload of the graph it reflects.
     rereads: usize,
 }
 
-impl Work {
+impl PendingWork {
     fn is_empty(&self) -> bool {
-        let labels_wait = self.urgent && self.deferred;
+        let labels_wait = self.labels_wanted && self.labels_deferred;
         self.appended.is_empty() && !self.state_changed && !self.lists_changed && !labels_wait
     }
 
-    /// Whether all there is to do is to take transfers of bulk loads into the graph: to make labels
-    /// in between would cost more than all the rest.
+    /// Returns whether only rows of bulk loads wait. Labelling after each batch would cost more than the
+    /// rest of the load.
     fn labels_can_wait(&self) -> bool {
-        !self.urgent && !self.state_changed && !self.lists_changed
+        !self.labels_wanted && !self.state_changed && !self.lists_changed
     }
 
-    /// What waits, and that somebody works on it.
-    fn take(&mut self) -> Self {
+    /// Takes all pending work and marks the thread as busy.
+    fn take_all(&mut self) -> Self {
         let stop = self.stop;
         let taken = std::mem::take(self);
-        (self.busy, self.stop, self.deferred) = (true, stop, taken.deferred);
+        (self.is_busy, self.stop, self.labels_deferred) = (true, stop, taken.labels_deferred);
         taken
     }
 
-    /// Says that labels of what there is must not wait.
-    fn hurry(&mut self) {
-        self.urgent |= self.busy || self.deferred || !self.appended.is_empty();
+    /// Demands labels for all rows so far.
+    fn label_now(&mut self) {
+        self.labels_wanted |= self.is_busy || self.labels_deferred || !self.appended.is_empty();
     }
 }
 
 impl Tracker {
-    /// Puts the stored labels into force, if there are any; they are behind unless they know every
-    /// stored transfer (and the lists in force: that is seen when lists are put in force).
+    /// Publishes the stored labels, if any. They are marked as behind unless they cover every stored
+    /// transfer; whether they match the lists is checked when lists are published.
     pub(super) fn open(
         store: Arc<Store>,
-        live: Arc<Live>,
+        current: Arc<CurrentSnapshot>,
         settings: ExposureSettings,
     ) -> Result<Self, EngineError> {
         let tracker = Self {
             store,
-            live,
+            current,
             settings_digest: settings.digest(),
             settings,
             world: RwLock::new(None),
             is_read_in: AtomicBool::new(false),
             work: Mutex::default(),
-            bell: Condvar::new(),
+            wake: Condvar::new(),
         };
         let state = tracker.store.transfer_state();
         if state.rows == 0 {
             *tracker.world_mut() = Some(World::new(tracker.world_settings()));
             tracker.is_read_in.store(true, Ordering::Release);
-            tracker.live.expose(tracker.exposure(None, &state, false), [0; 32]);
+            tracker.current.set_exposure(tracker.exposure(None, &state, false), [0; 32]);
             return Ok(tracker);
         }
-        // Labels that cannot be read are built anew: they are no facts.
-        let labels = match tracker.stored_labels() {
+        // Labels are derived data: unreadable ones are rebuilt.
+        let labels = match tracker.load_labels() {
             Ok(labels) => labels,
             Err(error) => {
-                tracing::warn!(%error, "the stored labels of exposure are built anew");
+                tracing::warn!(%error, "stored labels unreadable, rebuilding them");
                 None
             }
         };
@@ -147,94 +154,94 @@ impl Tracker {
         let whole = labels.as_ref().is_some_and(knows_all);
         let digest = labels.as_ref().map_or([0; 32], |labels| labels.basis().digest);
         let exposure = tracker.exposure(labels.map(Arc::new), &state, !whole);
-        tracker.live.expose(exposure, digest);
-        tracker.work().wanted = !whole;
+        tracker.current.set_exposure(exposure, digest);
+        tracker.work().graph_wanted = !whole;
         Ok(tracker)
     }
 
-    fn stored_labels(&self) -> Result<Option<Labels>, EngineError> {
+    fn load_labels(&self) -> Result<Option<Labels>, EngineError> {
         let Some(stored) = self.store.labels()? else { return Ok(None) };
         let chunks = stored.chunks.collect::<Result<Vec<_>, _>>()?;
         let labels = Labels::from_chunks(&stored.meta, chunks, stored.deltas);
         labels.map(Some).map_err(super::error::internal)
     }
 
-    /// Works until told to stop. Blocks.
+    /// Runs the tracker's loop until [`Tracker::stop`]. Blocks.
     pub(super) fn run(&self) {
-        let mut kept = Kept::default();
+        let mut worker = WorkerState::default();
         loop {
             let mut work = self.work();
             if !self.has_work(&work) {
                 drop(work);
-                kept.saved.flush(&self.store);
+                worker.saved.flush(&self.store);
                 work = self.work();
             }
             while !work.stop && !self.has_work(&work) {
-                work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
+                work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
-            // What waits is done before the end, so that a restart finds labels that know it; but
-            // nothing is read in for that.
+            // Finish pending work before stopping, so that a restart finds current labels; but do not
+            // load the graph for it.
             let is_read_in = self.is_read_in.load(Ordering::Acquire);
             if work.stop {
-                work.hurry();
+                work.label_now();
             }
             if work.stop && !(is_read_in && self.has_work(&work)) {
                 drop(work);
-                kept.saved.flush(&self.store);
+                worker.saved.flush(&self.store);
                 return;
             }
-            let taken = work.take();
+            let taken = work.take_all();
             drop(work);
-            self.bell.notify_all();
-            let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut kept)));
+            self.wake.notify_all();
+            let done = catch_unwind(AssertUnwindSafe(|| self.catch_up(taken, &mut worker)));
             let done = done.unwrap_or_else(|_| {
-                // Half of a change may be in it.
+                // The graph may have half of a change.
                 *self.world_mut() = None;
-                Err(EngineError::Internal("the thread of exposure panicked".to_owned()))
+                Err(EngineError::Internal("exposure thread panicked".to_owned()))
             });
             let mut work = self.work();
-            work.busy = false;
+            work.is_busy = false;
             match done {
-                Ok(deferred) => work.deferred = deferred,
+                Ok(labels_deferred) => work.labels_deferred = labels_deferred,
                 Err(error) => {
-                    tracing::error!(%error, "exposure can no longer be kept up to date");
+                    tracing::error!(%error, "exposure tracking failed, answers are INCOMPLETE");
                     let why: Arc<str> = error.to_string().into();
                     let (failed, stop) = (Some(why.clone()), work.stop);
-                    *work = Work { failed, stop, ..Work::default() };
-                    self.live.fail(why);
+                    *work = PendingWork { failed, stop, ..PendingWork::default() };
+                    self.current.fail_exposure(why);
                 }
             }
             drop(work);
-            self.bell.notify_all();
+            self.wake.notify_all();
         }
     }
 
-    fn has_work(&self, work: &Work) -> bool {
+    fn has_work(&self, work: &PendingWork) -> bool {
         work.failed.is_none()
-            && (!work.is_empty() || work.wanted && !self.is_read_in.load(Ordering::Acquire))
+            && (!work.is_empty() || work.graph_wanted && !self.is_read_in.load(Ordering::Acquire))
     }
 
-    /// Brings the graph and the labels to what is stored and listed, and puts them into force.
-    /// Whether labels still wait.
-    fn catch_up(&self, taken: Work, kept: &mut Kept) -> Result<bool, EngineError> {
+    /// Brings the graph and the labels up to date and publishes them. Returns whether labels were
+    /// deferred.
+    fn catch_up(&self, taken: PendingWork, worker: &mut WorkerState) -> Result<bool, EngineError> {
         let mut is_fresh = false;
         let (mut guard, state) = loop {
             if !self.is_read_in.load(Ordering::Acquire) {
-                // Nobody waits for the graph meanwhile: it is not there.
+                // Without the lock: readers find no graph meanwhile and do not wait.
                 let (world, state) = self.read_in()?;
                 *self.world_mut() = Some(world);
-                kept.basis = None;
-                kept.retractions = state.retractions.len();
-                kept.replacements = state.replacements.len();
-                kept.rereads = self.rereads(&state);
+                worker.basis = None;
+                worker.retractions = state.retractions.len();
+                worker.replacements = state.replacements.len();
+                worker.rereads = self.rereads(&state);
                 self.is_read_in.store(true, Ordering::Release);
                 is_fresh = true;
             }
             let mut guard = self.world_mut();
-            // Read after `taken`: what was taken back before any of its rows was stored is in it. And
-            // with the graph held: what is heeded only by reading it in anew may have come meanwhile.
+            // Read the state after `taken`, so that it has every retraction of the taken rows; and with
+            // the graph locked, because a change that requires a reload may have come meanwhile.
             let state = self.store.transfer_state();
-            if self.rereads(&state) == kept.rereads {
+            if self.rereads(&state) == worker.rereads {
                 break (guard, state);
             }
             *guard = None;
@@ -242,24 +249,24 @@ impl Tracker {
         };
         let Some(world) = &mut *guard else { return Ok(false) };
         let can_wait = !is_fresh && taken.labels_can_wait();
-        self.append(world, taken.appended, &state, kept)?;
+        self.append(world, taken.appended, &state, worker)?;
         if can_wait {
             return Ok(true);
         }
-        // Labels then know exactly the rows that the heads in force count.
+        // Labels must cover exactly the rows that the published heads count.
         self.read_up_to(world, state.rows, &state)?;
-        remove_replaced(world, &state, kept);
-        let Some(snapshot) = self.live.snapshot.load_full() else {
-            // The first list is not to be answered from without the labels that it asks for.
+        remove_replaced(world, &state, worker);
+        let Some(snapshot) = self.current.snapshot.load_full() else {
+            // No list is loaded. Label now, so that the first list does not wait for it.
             world.relabel();
-            self.live.expose(self.exposure(None, &state, state.rows > 0), [0; 32]);
+            self.current.set_exposure(self.exposure(None, &state, state.rows > 0), [0; 32]);
             return Ok(false);
         };
         let digest = snapshot.basis();
-        if kept.basis != Some(digest) {
+        if worker.basis != Some(digest) {
             let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
             world.set_parties(sources, stops);
-            kept.basis = Some(digest);
+            worker.basis = Some(digest);
         }
         let (retractions, replacements) = (state.retractions.len(), state.replacements.len());
         world.set_basis(exposure::Basis {
@@ -270,74 +277,73 @@ impl Tracker {
         let relabelled = world.relabel();
         if !relabelled.new_hubs.is_empty() {
             let hubs = relabelled.new_hubs.len();
-            tracing::info!(hubs, "more hubs: paths end there from now on");
+            tracing::info!(hubs, "new hubs, paths end at them");
         }
         for key in &relabelled.new_hubs {
-            // A key is an address in another form.
-            tracing::debug!(?key, "a hub");
+            // At debug only: a key identifies an address.
+            tracing::debug!(?key, "new hub");
         }
         let labels = relabelled.labels;
-        self.live.expose(self.exposure(Some(labels.clone()), &state, false), digest);
+        self.current.set_exposure(self.exposure(Some(labels.clone()), &state, false), digest);
         drop(guard);
-        kept.saved.note(&self.store, &labels, relabelled.delta);
+        worker.saved.record(&self.store, &labels, relabelled.delta);
         Ok(false)
     }
 
-    /// Takes note of transfers that were stored; those of a bulk load are labelled when it ends
-    /// ([`Tracker::hurry`]). Waits while too many wait already.
-    pub(super) fn stored(&self, first_row: u64, rows: Vec<Transfer>, is_bulk: bool) {
+    /// Enqueues stored transfers. Those of a bulk load are labelled at its end
+    /// ([`Tracker::label_now`]). Blocks while more than [`MAX_WAITING`] wait.
+    pub(super) fn enqueue(&self, first_row: u64, rows: Vec<Transfer>, is_bulk: bool) {
         let mut work = self.work();
         if rows.is_empty() || work.failed.is_some() {
             return;
         }
         while work.waiting > MAX_WAITING && work.failed.is_none() && !work.stop {
-            work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         work.waiting += rows.len();
-        work.urgent |= !is_bulk;
+        work.labels_wanted |= !is_bulk;
         work.appended.push((first_row, rows));
         drop(work);
-        self.bell.notify_all();
+        self.wake.notify_all();
     }
 
-    /// Whether exposure knows a change.
+    /// Returns whether labels cover a change.
     pub(super) fn knows(&self, change: u64) -> bool {
-        self.live.knows(change)
+        self.current.knows(change)
     }
 
-    /// Takes note of a change that is acknowledged before exposure knows it.
+    /// Marks exposure as behind until it covers this acknowledged change.
     pub(super) fn acknowledged(&self, change: u64) {
-        self.live.acknowledge(change);
+        self.current.acknowledge(change);
     }
 
-    /// Takes note that something was taken back, or blocks were declared covered.
+    /// Enqueues a change of retractions or coverage.
     pub(super) fn state_changed(&self) {
         self.work().state_changed = true;
-        self.bell.notify_all();
+        self.wake.notify_all();
     }
 
-    /// Takes note that other lists are in force. Where there are neither transfers nor labels there
-    /// is nothing to do.
+    /// Enqueues a change of lists, unless there are neither transfers nor labels.
     pub(super) fn lists_changed(&self) {
-        if self.store.transfer_state().rows > 0 || self.live.is_behind() {
+        if self.store.transfer_state().rows > 0 || self.current.is_behind() {
             self.work().lists_changed = true;
-            self.bell.notify_all();
+            self.wake.notify_all();
         }
     }
 
     pub(super) fn stop(&self) {
         self.work().stop = true;
-        self.bell.notify_all();
+        self.wake.notify_all();
     }
 
-    /// Waits until all that was noted is in force, and with `graph` until the graph is read in.
-    pub(super) fn settle(&self, graph: bool) -> Result<(), EngineError> {
+    /// Waits until all enqueued work is published; with `graph` also until the graph is loaded.
+    pub(super) fn wait_until_current(&self, graph: bool) -> Result<(), EngineError> {
         let mut work = self.work();
-        work.wanted |= graph;
-        work.hurry();
-        self.bell.notify_all();
-        while !work.stop && (work.busy || self.has_work(&work)) {
-            work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
+        work.graph_wanted |= graph;
+        work.label_now();
+        self.wake.notify_all();
+        while !work.stop && (work.is_busy || self.has_work(&work)) {
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
         match &work.failed {
             Some(why) => Err(EngineError::Exposure(why.to_string())),
@@ -345,29 +351,29 @@ impl Tracker {
         }
     }
 
-    /// A bulk load ended: its transfers are to be labelled.
-    pub(super) fn hurry(&self) {
-        self.work().hurry();
-        self.bell.notify_all();
+    /// Labels the transfers of a bulk load, which ended.
+    pub(super) fn label_now(&self) {
+        self.work().label_now();
+        self.wake.notify_all();
     }
 
-    /// Why exposure can no longer be kept up to date.
+    /// Why the tracker failed for good, if it did.
     pub(super) fn failed(&self) -> Option<Arc<str>> {
         self.work().failed.clone()
     }
 
-    /// Asks for the graph, which will be there some time later.
+    /// Starts loading the graph; does not wait.
     pub(super) fn want_graph(&self) {
-        self.work().wanted = true;
-        self.bell.notify_all();
+        self.work().graph_wanted = true;
+        self.wake.notify_all();
     }
 
-    /// The graph; `None` until the stored transfers are read in.
+    /// Locks the graph for reading; `None` until the stored transfers are loaded.
     pub(super) fn world(&self) -> RwLockReadGuard<'_, Option<World>> {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The graph as [`Tracker::world`] gives it, unless it changes just now.
+    /// Like [`Tracker::world`], but returns `None` instead of waiting for the tracker.
     pub(super) fn world_if_free(&self) -> Option<RwLockReadGuard<'_, Option<World>>> {
         match self.world.try_read() {
             Ok(world) => Some(world),
@@ -384,7 +390,7 @@ impl Tracker {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) -> MutexGuard<'_, Work> {
+    fn work(&self) -> MutexGuard<'_, PendingWork> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

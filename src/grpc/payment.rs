@@ -17,7 +17,7 @@ use super::v1::{self, ErrorReason};
 use crate::domain::asset::AssetTable;
 use crate::domain::chain::Chain;
 use crate::domain::transfer::{Asset, TransferError};
-use crate::engine::{Engine, Prospective};
+use crate::engine::{Engine, PaymentProjection};
 use crate::exposure::Direction;
 use crate::screening::Scope;
 use crate::screening::payment::{Effect, Overall, Payment, Prospect};
@@ -91,11 +91,11 @@ impl CheckedPayment {
         let Self { payment, queries, options, customer_reference } = self;
         // One snapshot for all, and changes held back no longer than needed.
         let (snapshot, (prospective, prospective_unvalued), (effect, incomplete)) = {
-            let at_hand = engine.at_hand()?;
-            let snapshot = at_hand.snapshot().clone();
+            let payment_context = engine.payment_context()?;
+            let snapshot = payment_context.snapshot().clone();
             let scope = options.scope(&snapshot, now)?;
-            let Prospective { effect, found, unvalued, incomplete } =
-                at_hand.prospective(&scope, &payment);
+            let PaymentProjection { effect, found, unvalued, incomplete } =
+                payment_context.project(&scope, &payment);
             let of =
                 |(place, prospect): &(usize, Prospect<'_>)| message(&payment, *place, prospect);
             let messages: Vec<_> = found.iter().map(of).collect();

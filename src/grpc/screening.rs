@@ -123,7 +123,7 @@ impl Screenings {
     ) -> Result<v1::Snapshot, Refusal> {
         let mut message = self.message(snapshot, now);
         if let Some(as_of) = options.narrowing.as_of {
-            let lists = self.engine.lists_then(snapshot, as_of)?;
+            let lists = self.engine.lists_as_of(snapshot, as_of)?;
             convert::past::set_past(&mut message, snapshot, &lists, as_of);
         }
         Ok(message)

@@ -16,7 +16,7 @@ use lazaretto::domain::publication::listed_digest;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Position, Transfer, TxStatus,
 };
-use lazaretto::engine::{Engine, Import, judge};
+use lazaretto::engine::{Engine, Import, check_named_record};
 use lazaretto::ingest::Ingestor;
 use lazaretto::store::{Store, backup};
 
@@ -129,7 +129,7 @@ fn ingest(engine: &Engine, done: &Acknowledged, told: &Told) {
 /// Restores a backup, checks that it is whole, and gives what it holds.
 fn held(bytes: &[u8]) -> [u64; 3] {
     let dir = tempfile::tempdir().unwrap();
-    let verified = backup::restore(dir.path(), bytes, CACHE, &judge).unwrap();
+    let verified = backup::restore(dir.path(), bytes, CACHE, &check_named_record).unwrap();
     assert!(verified.is_whole());
     let store = Store::open(dir.path(), CACHE).unwrap();
     let generation = |id: &str| {

@@ -419,7 +419,7 @@ fn a_start_says_what_is_loaded_and_how_old_it_is() {
 
     let empty = Place::new();
     let mut server = Running::start(empty.command(&["serve", "--listen", "127.0.0.1:0"]));
-    server.wait_for("NO LIST IS LOADED");
+    server.wait_for("no list loaded");
 }
 
 #[test]

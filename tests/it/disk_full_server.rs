@@ -87,7 +87,7 @@ fn a_server_whose_disk_is_full_for_a_while_takes_changes_again_by_itself() {
     let filler = disk.fill();
     let said = server.says(&data, &import);
     assert!(said.err.contains("No space left on device"), "{}", said.err);
-    server.log.wait_for("the store takes no changes");
+    server.log.wait_for("store refuses changes");
     server.check_writable(false);
     server.check_answers(&data);
     for _ in 0..3 {
@@ -98,14 +98,14 @@ fn a_server_whose_disk_is_full_for_a_while_takes_changes_again_by_itself() {
     assert!(said.err.contains("an earlier write failed"), "{}", said.err);
 
     std::fs::remove_file(filler).unwrap();
-    server.log.wait_for("the store takes changes again");
+    server.log.wait_for("store accepts changes again");
     server.check_writable(true);
     let said = server.says(&data, &[&import[..], &["--output", "json"]].concat());
     let summary: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((said.status, &summary["rows"]), (0, &3.into()), "{summary}");
     server.check_answers(&data);
     let log = server.end();
-    for said in ["the store takes no changes", "the store takes changes again"] {
+    for said in ["store refuses changes", "store accepts changes again"] {
         assert_eq!(log.matches(said).count(), 1, "each is said once: {log}");
     }
     let heads = run(&data, ["transfers", "heads", "--output", "json"]);
@@ -157,7 +157,7 @@ fn a_publication_that_finds_no_room_is_told_until_it_is_stored() {
     );
 
     std::fs::remove_file(filler).unwrap();
-    server.log.wait_for("the store takes changes again");
+    server.log.wait_for("store accepts changes again");
     assert_eq!(server.says(&data, &["lists", "refresh", "test"]).status, 0);
     assert!(server.says(&data, &["screen", clean]).out.contains("BLOCK"));
     assert!(!server.says(&data, &["screen", clean]).out.contains("could not be stored"));
@@ -200,7 +200,7 @@ fn a_start_on_a_full_or_read_only_disk_serves_what_it_has() {
 
         filler.into_iter().for_each(|filler| std::fs::remove_file(filler).unwrap());
         disk.set_read_only(false);
-        server.log.wait_for("the store takes changes again");
+        server.log.wait_for("store accepts changes again");
         server.check_writable(true);
         assert_eq!(server.says(&data, &import).status, 0);
         server.check_answers(&data);

@@ -159,7 +159,7 @@ fn a_hub_on_bitcoin_cash_cuts_nothing_on_bitcoin() {
     let specks = (0..OWN_WALLETS)
         .map(|number| coins(&cash, 1 + number, &hub, std::slice::from_ref(&hub), 300_000 + number));
     desk.store(specks.collect(), &[]);
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     let hubs = desk.engine().hub_counts().unwrap();
     assert_eq!(hubs.get(&cash), Some(&1), "{hubs:?}");
     let stolen = [
@@ -200,7 +200,7 @@ fn a_payment_that_reaches_the_floor_with_earlier_ones_is_foretold() {
     let desk = desk(&wallet(THIEF), "ETH");
     let most = SPECK - 10_000_000_000;
     desk.store(vec![pay(1, &wallet(THIEF), &wallet(BEHIND), most)], &[]);
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     let effect = |from: u8, to: u8, amount: u128| {
         let payment = Payment {
             sources: vec![wallet(from)],
@@ -210,10 +210,10 @@ fn a_payment_that_reaches_the_floor_with_earlier_ones_is_foretold() {
             amount: Amount::from(amount),
             direction: Direction::ReceivedFrom,
         };
-        let at_hand = desk.engine().at_hand().unwrap();
+        let payment_context = desk.engine().payment_context().unwrap();
         let now = desk.engine().now();
-        let scope = Scope::new(at_hand.snapshot(), &Narrowing::default(), now).unwrap();
-        let prospective = at_hand.prospective(&scope, &payment);
+        let scope = Scope::new(payment_context.snapshot(), &Narrowing::default(), now).unwrap();
+        let prospective = payment_context.project(&scope, &payment);
         assert!(!prospective.incomplete);
         (prospective.effect, prospective.found.len())
     };

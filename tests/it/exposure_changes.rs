@@ -10,7 +10,7 @@ use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
     Amount, Holder, Leg, Movement, Position, Transfer, TxStatus, UtxoMovement,
 };
-use lazaretto::engine::{CounterpartyQuery, Evidence};
+use lazaretto::engine::{CounterpartyQuery, ExposureEvidence};
 use lazaretto::exposure::Direction;
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::{Incomplete, Narrowing};
@@ -220,7 +220,7 @@ impl Model {
                 assert_eq!(retracted, gone.len() as u64);
                 self.gone = gone;
             }
-            10 => desk.engine().settle_exposure(dice.below(2) == 0).unwrap(),
+            10 => desk.engine().wait_for_exposure(dice.below(2) == 0).unwrap(),
             11..=13 => self.better(&desk, dice),
             14..=15 => self.contradiction(&desk, dice),
             16 => self.orphan(&desk, dice),
@@ -272,7 +272,7 @@ impl Model {
         }
         desk.engine().begin_ingest().append(vec![other.clone()], &[]).unwrap();
         if dice.below(2) == 0 {
-            desk.engine().settle_exposure(false).unwrap();
+            desk.engine().wait_for_exposure(false).unwrap();
         }
         let open = desk.engine().conflicts(None, false, None, 10).unwrap();
         let [(number, ..)] = open[..] else { panic!("{open:?}") };
@@ -324,8 +324,8 @@ fn addresses() -> Vec<String> {
 
 /// What of an evidence does not hang on the choice between equals.
 fn evidence_of(look: &Look) -> Vec<String> {
-    let text = |evidence: &Evidence| {
-        let Evidence { plain_hops, direct_values, unvalued, unknown, .. } = evidence;
+    let text = |evidence: &ExposureEvidence| {
+        let ExposureEvidence { plain_hops, direct_values, unvalued, unknown, .. } = evidence;
         format!("{plain_hops} {direct_values:?} {unvalued} {unknown}")
     };
     look.near.iter().map(|(_, evidence)| evidence.as_ref().map_or_else(String::new, text)).collect()
@@ -431,7 +431,7 @@ fn answers_are_those_of_an_engine_that_got_everything_at_once() {
             desk = model.step(desk, &mut dice);
             if step % 10 == 0 && !model.imports.is_empty() {
                 let fresh = model.at_once(&mut dice);
-                desk.engine().settle_exposure(true).unwrap();
+                desk.engine().wait_for_exposure(true).unwrap();
                 seen += compare(&desk, &fresh, &format!("seed {seed}, step {step}"));
             }
         }
@@ -484,7 +484,7 @@ fn lists_are_in_force_where_nothing_was_taken_back() {
             import(1);
         }
         desk.engine().retract(&Chain::Evm(1), 0, None, "test").unwrap();
-        desk.engine().settle_exposure(false).unwrap();
+        desk.engine().wait_for_exposure(false).unwrap();
         import(2);
         import(3);
         let look = desk.look(&wallet(9), None);
@@ -513,7 +513,7 @@ fn nothing_is_lost_between_sessions() {
             });
         }
     });
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     for n in 0..4 * EACH {
         let look = desk.look(&format!("0x{:040x}", 0x1_0000_0000 + n), None);
         assert_eq!(look.near.len(), 1, "{n}: {look:?}");

@@ -90,7 +90,7 @@ fn said(labels: &Labels) -> BTreeMap<PackedKey, Vec<Said>> {
 
 /// Compares the labels in force with a build from nothing, and gives how many keys have any.
 fn assert_as_built_from_nothing(desk: Desk, dir: &Path) -> usize {
-    desk.engine().settle_exposure(false).unwrap();
+    desk.engine().wait_for_exposure(false).unwrap();
     let snapshot = desk.engine().snapshot().unwrap();
     assert!(!snapshot.exposure().behind);
     let (sources, stops) = path_ends(snapshot.lists().iter(), snapshot.categories(), None);
@@ -247,7 +247,7 @@ fn a_restart_answers_at_once_from_stored_labels() {
     let desk = Desk::at(dir.path(), NOW, &[SET[0], "exposure.max_hops=1"]);
     let answer = desk.screen("0x2222222222222222222222222222222222222222", None);
     let settled = {
-        desk.engine().settle_exposure(false).unwrap();
+        desk.engine().wait_for_exposure(false).unwrap();
         desk.screen("0x2222222222222222222222222222222222222222", None)
     };
     assert!(!answer.is_complete() || answer.findings.is_empty(), "{answer:?}");

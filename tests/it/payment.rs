@@ -281,9 +281,9 @@ fn foretold(
     payment: &Payment,
     narrowing: &Narrowing,
 ) -> Vec<(usize, Option<u8>, Seen)> {
-    let at_hand = desk.engine().at_hand().unwrap();
-    let scope = Scope::new(at_hand.snapshot(), narrowing, desk.engine().now()).unwrap();
-    let prospective = at_hand.prospective(&scope, payment);
+    let payment_context = desk.engine().payment_context().unwrap();
+    let scope = Scope::new(payment_context.snapshot(), narrowing, desk.engine().now()).unwrap();
+    let prospective = payment_context.project(&scope, payment);
     assert!(!prospective.incomplete);
     let said = |(place, Prospect { now, then }): (usize, Prospect<'_>)| {
         (place, now.map(|near| near.hops), Seen::of(&then).unwrap())
@@ -385,14 +385,14 @@ fn what_is_foretold_comes() {
                 1 => narrowing.max_hops = Some(1 + dice.below(3) as u8),
                 _ => {}
             }
-            desk.engine().settle_exposure(true).unwrap();
+            desk.engine().wait_for_exposure(true).unwrap();
             let foretold = foretold(&desk, &payment, &narrowing);
             let before = seen(&desk, &payment, &narrowing);
             let kinds_before = joined_kinds(&desk, &payment, &narrowing);
             let generation_before = generation(&desk);
             let height = (dice.below(4) > 0).then_some(1000 + round);
             desk.store(made(&payment, time, height), &[]);
-            desk.engine().settle_exposure(true).unwrap();
+            desk.engine().wait_for_exposure(true).unwrap();
             // It made a hub, and with it other labels for all.
             if generation(&desk) != generation_before {
                 continue;
@@ -436,7 +436,7 @@ fn while_transfers_are_read_in_the_answer_says_so() {
     std::fs::write(&path, csv).unwrap();
     desk.import("adv", Some(ListKind::Advisory), &path, Some("test")).unwrap();
     desk.store(vec![unplaced(1, at(START), &wallet(0), &wallet(1), ETHER)], &[]);
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     let desk = Desk::on(desk.closed(), NOW, &set);
     let payment = |from: u8| Payment {
         sources: vec![wallet(from)],
@@ -447,16 +447,17 @@ fn while_transfers_are_read_in_the_answer_says_so() {
         direction: Direction::ReceivedFrom,
     };
     let told = |from: u8| {
-        let at_hand = desk.engine().at_hand().unwrap();
+        let payment_context = desk.engine().payment_context().unwrap();
         let narrowing = Narrowing::default();
-        let scope = Scope::new(at_hand.snapshot(), &narrowing, desk.engine().now()).unwrap();
-        let prospective = at_hand.prospective(&scope, &payment(from));
+        let scope =
+            Scope::new(payment_context.snapshot(), &narrowing, desk.engine().now()).unwrap();
+        let prospective = payment_context.project(&scope, &payment(from));
         let found = prospective.found.iter().filter_map(|(_, of)| Seen::of(&of.then));
         let found: Vec<_> = found.map(|seen| (seen.hops, seen.share)).collect();
         (prospective.incomplete, found)
     };
     assert_eq!(told(0), (true, vec![(1, None)]));
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     assert_eq!(told(0), (false, vec![(1, Some(10_000))]));
     assert_eq!(told(1), (false, vec![(2, None)]));
 }

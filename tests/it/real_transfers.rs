@@ -49,7 +49,7 @@ fn load(desk: &Desk, path: &Path, settings: &ReadSettings) -> Loaded {
 
 /// Every transfer of an address, from pages of some.
 fn dealings(desk: &Desk, address: &str, direction: Option<Direction>) -> Vec<CounterpartyRow> {
-    desk.engine().settle_exposure(true).unwrap();
+    desk.engine().wait_for_exposure(true).unwrap();
     let mut all = Vec::new();
     let mut after = None;
     loop {

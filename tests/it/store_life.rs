@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use lazaretto::config::{Config, Flags};
-use lazaretto::engine::{Engine, Publication, judge};
+use lazaretto::engine::{Engine, Publication, check_named_record};
 use lazaretto::screening::policy::Decision;
 use lazaretto::screening::snapshot::SnapshotRecord;
 use lazaretto::screening::{Incomplete, Narrowing, Scope};
@@ -117,12 +117,13 @@ fn an_unchanged_look_writes_no_record_and_its_snapshot_is_found_for_ever() {
     drop(engine);
     check(&desk.open());
     let store = Store::open(&desk.data(), DEFAULT_CACHE).unwrap();
-    let found = store.verify(&judge).unwrap();
+    let found = store.verify(&check_named_record).unwrap();
     assert!(found.is_whole(), "{found:?}");
     assert_eq!((found.snapshots, found.looks), (2, 2100), "one record a version");
     drop(store);
     fs::remove_dir_all(desk.data()).unwrap();
-    lazaretto::store::backup::restore(&desk.data(), &*backup, DEFAULT_CACHE, &judge).unwrap();
+    lazaretto::store::backup::restore(&desk.data(), &*backup, DEFAULT_CACHE, &check_named_record)
+        .unwrap();
     check(&desk.open());
 }
 
@@ -212,11 +213,11 @@ fn files_removed_under_a_running_server_are_noticed() {
         let said = server.says(data, &import);
         assert!(said.err.contains("removed, moved or replaced"), "{}", said.err);
         fs::rename(&aside, &path).unwrap();
-        server.log.wait_for("the store takes changes again");
+        server.log.wait_for("store accepts changes again");
         server.check_writable(true);
     }
     let log = server.end();
-    assert_eq!(log.matches("the store takes no changes").count(), 4, "each is said once: {log}");
+    assert_eq!(log.matches("store refuses changes").count(), 4, "each is said once: {log}");
     // Another file in its place is no store of ours.
     let mut server = Served::start(data);
     fs::copy(data.join("store/db"), data.join("copy")).unwrap();

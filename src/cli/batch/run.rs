@@ -321,7 +321,7 @@ impl Answering {
             Reached::Served(client) => (By::Served(client.clone()), *client),
             Reached::Held(engine) => {
                 let (settling, paths) = (engine.clone(), plan.takes_searches());
-                tokio::task::spawn_blocking(move || settling.settle_exposure(paths)).await??;
+                tokio::task::spawn_blocking(move || settling.wait_for_exposure(paths)).await??;
                 let options =
                     v1::ScreeningOptions { include_evidence: false, ..plan.options.clone() };
                 let local = Local::new(engine.clone(), Some(&options))?;

@@ -1,29 +1,28 @@
-//! The graph of transfers brought to what is stored: appended, retracted, replaced, or read in anew.
-//! Makes no labels.
+//! Updates of the transfer graph from the store: append, retract, replace, reload.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{EngineError, Kept, Tracker};
+use super::{EngineError, Tracker, WorkerState};
 use crate::domain::coverage::{TransferState, Verdict};
 use crate::domain::transfer::Transfer;
 use crate::exposure::World;
 use crate::store::StoreError;
 
 impl Tracker {
-    /// Takes what was stored and what was taken back, in the order in which that was done: sessions
-    /// say what they stored in no certain order, and retractions may be ahead of both.
+    /// Applies appended rows and retractions in the order of their rows. Sessions enqueue in no
+    /// particular order, and retractions may come before the rows.
     pub(super) fn append(
         &self,
         world: &mut World,
         mut appended: Vec<(u64, Vec<Transfer>)>,
         state: &TransferState,
-        kept: &mut Kept,
+        worker: &mut WorkerState,
     ) -> Result<(), EngineError> {
         appended.sort_by_key(|(first_row, _)| *first_row);
         let mut appended = appended.into_iter().peekable();
-        let retractions = state.retractions.get(kept.retractions..).unwrap_or_default();
+        let retractions = state.retractions.get(worker.retractions..).unwrap_or_default();
         let ends = retractions.iter().map(|record| (record.rows, Some(record)));
         for (end, record) in ends.chain([(u64::MAX, None)]) {
             while let Some((first_row, rows)) = appended.next_if(|(first_row, _)| *first_row < end)
@@ -36,12 +35,12 @@ impl Tracker {
                 world.retract(&record.chain, record.from_height, record.rows);
             }
         }
-        kept.retractions = state.retractions.len();
+        worker.retractions = state.retractions.len();
         Ok(())
     }
 
-    /// Reads the rows below `end` that the graph does not have from the store: another session has
-    /// stored them and not said so yet.
+    /// Reads the missing rows below `end` from the store: another session has stored them and not
+    /// enqueued them yet.
     pub(super) fn read_up_to(
         &self,
         world: &mut World,
@@ -59,8 +58,8 @@ impl Tracker {
         Ok(())
     }
 
-    /// How many changes there were that a graph can heed only by being read in anew: they take rows
-    /// away that dated their blocks, or whose place in the graph is not known by height.
+    /// Counts the changes that require a reload of the graph: they remove rows that dated their blocks,
+    /// or rows that cannot be found by height.
     pub(super) fn rereads(&self, state: &TransferState) -> usize {
         let retractions = state.retractions.iter().filter(|record| {
             record.block_hash.is_some()
@@ -73,10 +72,10 @@ impl Tracker {
         retractions.count() + settled.count()
     }
 
-    /// Reads the stored transfers that count into a new graph; and what is loaded by then.
+    /// Loads all stored transfers that count into a new graph. Returns the state that it reflects.
     pub(super) fn read_in(&self) -> Result<(World, Arc<TransferState>), EngineError> {
         let mut fresh = World::new(self.world_settings());
-        if let Some(labels) = &self.live.exposure().labels {
+        if let Some(labels) = &self.current.exposure().labels {
             fresh.resume(labels);
         }
         let state = self.store.transfer_state();
@@ -85,7 +84,7 @@ impl Tracker {
             if !state.replacements.is_in_graph(row) || state.is_retracted(row, transfer) {
                 return Ok(false);
             }
-            // It stands in the graph for a better telling, which may have been taken back.
+            // It represents a newer report of the same transfer, which may have been retracted.
             let newest = state.replacements.newest(row);
             if newest == row || !has_taken_blocks {
                 return Ok(true);
@@ -95,7 +94,7 @@ impl Tracker {
         };
         let mut failed = None;
         self.store.read_rows(0, |first_row, mut rows| {
-            // What is stored meanwhile will be said.
+            // Rows that are stored meanwhile will be enqueued.
             let wanted = usize::try_from(state.rows.saturating_sub(first_row));
             rows.truncate(wanted.unwrap_or(usize::MAX));
             if state.retractions.is_empty() && state.replacements.is_empty() {
@@ -121,7 +120,7 @@ impl Tracker {
     }
 }
 
-/// Appends rows, but for those that mean the same as rows that the graph has.
+/// Appends rows, except duplicates of rows that the graph has.
 fn append_rows(world: &mut World, state: &TransferState, first_row: u64, rows: &[Transfer]) {
     if state.replacements.is_empty() {
         return world.append(first_row, rows);
@@ -138,14 +137,14 @@ fn append_rows(world: &mut World, state: &TransferState, first_row: u64, rows: &
     }
 }
 
-/// Takes rows out of the graph in whose place others count now, which it has.
-pub(super) fn remove_replaced(world: &mut World, state: &TransferState, kept: &mut Kept) {
-    let replaced = state.replacements.since(kept.replacements).iter();
+/// Removes rows that were replaced by others, which the graph has.
+pub(super) fn remove_replaced(world: &mut World, state: &TransferState, worker: &mut WorkerState) {
+    let replaced = state.replacements.since(worker.replacements).iter();
     let replaced = replaced.filter(|replacement| !replacement.is_silent);
     let rows: HashSet<u64> =
         replaced.map(|replacement| state.replacements.graph_row(replacement.old)).collect();
     if !rows.is_empty() {
         world.remove(&rows);
     }
-    kept.replacements = state.replacements.len();
+    worker.replacements = state.replacements.len();
 }

@@ -1,37 +1,36 @@
-//! What of the labels is stored, so that a restart needs no building: a base, and what changed
-//! since. Labels are no facts: what is not stored is built anew.
+//! Stores labels as a base and deltas, so that a restart does not rebuild them. Labels are derived data:
+//! if storing fails, a restart rebuilds them.
 
 use crate::exposure::Labels;
 use crate::store::{Store, StoreError};
 
-/// A base is written anew when as many changes, or bytes of them, were added to it.
+/// A new base is written after this many deltas, or this many bytes of them.
 const MOST_DELTAS: usize = 4096;
 const LEAST_BYTES: usize = 16 << 20;
 
-/// Changes wait to be stored while there is other work, up to so many.
+/// The most deltas that are buffered while the tracker is busy.
 const MOST_WAITING: usize = 64;
 
-/// What is stored, and what waits to be.
 #[derive(Debug, Default)]
-pub(super) struct Saved {
+pub(super) struct SavedLabels {
     /// Bytes of the base; 0 while none was written by this process.
     base: usize,
     deltas: usize,
     bytes: usize,
     waiting: Vec<Vec<u8>>,
-    /// The last attempt failed, which was logged.
+    /// Whether the last attempt failed; each change of it is logged once.
     is_lost: bool,
 }
 
-impl Saved {
-    /// Takes note of new labels, made by `delta` from those before; `None`: from nothing. That they
-    /// cannot be stored is logged when it begins and when it ends: they are in force all the same.
-    pub(super) fn note(&mut self, store: &Store, labels: &Labels, delta: Option<Vec<u8>>) {
-        let stored = self.try_note(store, labels, delta);
+impl SavedLabels {
+    /// Records new labels. `delta` leads to them from the previous ones; `None`: they are a new base.
+    /// Logs when storing begins to fail and when it works again.
+    pub(super) fn record(&mut self, store: &Store, labels: &Labels, delta: Option<Vec<u8>>) {
+        let stored = self.try_record(store, labels, delta);
         self.log(stored);
     }
 
-    fn try_note(
+    fn try_record(
         &mut self,
         store: &Store,
         labels: &Labels,
@@ -39,7 +38,7 @@ impl Saved {
     ) -> Result<(), StoreError> {
         let Some(delta) = delta.filter(|_| self.base > 0 && !self.is_full()) else {
             self.waiting.clear();
-            // Where nothing is stored they need not be packed, or begun.
+            // Do not encode labels that the store would refuse.
             if let Some(refusal) = store.refusal() {
                 return Err(refusal);
             }
@@ -62,7 +61,7 @@ impl Saved {
         self.deltas >= MOST_DELTAS || self.bytes > LEAST_BYTES.max(self.base / 2)
     }
 
-    /// Stores what waits, now that there is time.
+    /// Stores the buffered deltas.
     pub(super) fn flush(&mut self, store: &Store) {
         if !self.waiting.is_empty() {
             let stored = self.write(store);
@@ -74,13 +73,13 @@ impl Saved {
         let was_lost = std::mem::replace(&mut self.is_lost, stored.is_err());
         match stored {
             Err(error) => {
-                // The next labels begin with a base of their own.
+                // The next labels start a new base.
                 (self.base, self.waiting) = (0, Vec::new());
                 if !was_lost {
-                    tracing::warn!(%error, "labels are not stored: a restart would build them anew");
+                    tracing::warn!(%error, "labels not stored, a restart rebuilds them");
                 }
             }
-            Ok(()) if was_lost => tracing::info!("labels are stored again"),
+            Ok(()) if was_lost => tracing::info!("labels stored again"),
             Ok(()) => {}
         }
     }

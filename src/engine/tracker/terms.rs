@@ -1,4 +1,4 @@
-//! What is loaded of each chain beside what the configuration asks of it.
+//! Compares what is loaded of each chain with what the configuration requires.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +8,7 @@ use crate::domain::coverage::{ChainState, TransferState};
 use crate::domain::transfer::MovementKind;
 use crate::screening::coverage::ChainCoverage;
 
-/// Every chain that has transfers or terms, in the order of their CAIP-2 ids, with its head.
+/// Returns every chain that has transfers or requirements, by CAIP-2 id.
 pub(in crate::engine) fn heads(
     settings: &ExposureSettings,
     state: &TransferState,
@@ -41,7 +41,7 @@ pub(in crate::engine) fn heads(
         .collect()
 }
 
-/// How many conflicts are not settled, by kind.
+/// Counts open conflicts by kind.
 fn conflicts(state: &TransferState, chain: &Chain) -> Vec<(MovementKind, u64)> {
     let count = |kind| {
         let open = state.open_conflicts(chain).filter(|(_, conflict)| conflict.kind == kind);
@@ -50,12 +50,12 @@ fn conflicts(state: &TransferState, chain: &Chain) -> Vec<(MovementKind, u64)> {
     MovementKind::ALL.into_iter().map(|kind| (kind, count(kind))).collect()
 }
 
-/// What a snapshot holds of every chain.
+/// Returns the coverage of every chain, for a snapshot.
 pub(super) fn chains(settings: &ExposureSettings, state: &TransferState) -> Vec<ChainCoverage> {
     heads(settings, state).into_iter().map(|(_, coverage)| coverage).collect()
 }
 
-/// Unix seconds as a moment.
+/// Converts Unix seconds; `None` out of range.
 pub(in crate::engine) fn moment(seconds: u64) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
 }

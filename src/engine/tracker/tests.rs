@@ -1,5 +1,5 @@
-//! What is stored and taken back reaches the graph whole and in its order, in whatever order that
-//! is said.
+//! Stored and retracted transfers reach the graph whole and in order, in whatever order sessions enqueue
+//! them.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ fn pays(from: [u8; 20], to: [u8; 20], height: u64, time: i64) -> Transfer {
 
 /// The fewest hops to [`NEAR`], now or as of a past moment.
 fn hops(engine: &Engine, as_of: Option<i64>) -> Option<u8> {
-    engine.settle_exposure(true).unwrap();
+    engine.wait_for_exposure(true).unwrap();
     let snapshot = engine.snapshot().unwrap();
     let as_of = as_of.map(|second| Timestamp::from_second(second).unwrap());
     let narrowing = Narrowing { as_of, ..Narrowing::default() };
@@ -84,15 +84,15 @@ fn hops(engine: &Engine, as_of: Option<i64>) -> Option<u8> {
 }
 
 #[test]
-fn a_session_may_say_what_it_stored_after_another() {
+fn sessions_may_enqueue_out_of_order() {
     let dir = tempfile::tempdir().unwrap();
     let engine = listing(dir.path());
     let store = |transfer| engine.ingestor.begin().append(vec![transfer], &[]).unwrap();
     let first = store(pays(LISTED, NEAR, 1, NOW - 100));
     let second = store(pays(OTHER, NEAR, 2, NOW - 90));
-    engine.tracker.stored(second.first_row, second.stored, false);
-    assert_eq!(hops(&engine, None), Some(1), "the row before is there, and nobody has said so");
-    engine.tracker.stored(first.first_row, first.stored, false);
+    engine.tracker.enqueue(second.first_row, second.stored, false);
+    assert_eq!(hops(&engine, None), Some(1), "the row before is read from the store");
+    engine.tracker.enqueue(first.first_row, first.stored, false);
     assert_eq!(hops(&engine, None), Some(1));
     let heads = engine.transfer_heads();
     assert_eq!((heads.rows, heads.labelled_rows), (2, 2));
@@ -103,8 +103,8 @@ fn a_panic_leaves_exposure_behind_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let engine = listing(dir.path());
     // More rows than memory has numbers for.
-    engine.tracker.stored(1 << 40, vec![pays(LISTED, NEAR, 1, NOW - 100)], false);
-    let error = engine.settle_exposure(true).unwrap_err();
+    engine.tracker.enqueue(1 << 40, vec![pays(LISTED, NEAR, 1, NOW - 100)], false);
+    let error = engine.wait_for_exposure(true).unwrap_err();
     assert!(error.to_string().contains("panicked"), "{error}");
     let snapshot = engine.snapshot().unwrap();
     let scope = Scope::new(&snapshot, &Narrowing::default(), engine.now()).unwrap();
@@ -126,7 +126,7 @@ fn blocks_taken_back_date_nothing() {
             (appended.first_row, appended.stored)
         };
         let (row, stored) = store(pays(OTHER, NEAR, 100, late));
-        engine.tracker.stored(row, stored, false);
+        engine.tracker.enqueue(row, stored, false);
         assert_eq!(hops(&engine, None), None);
         let now = engine.now();
         let (chain, block_hash, reason) = (&Chain::Evm(1), None, "test");
@@ -137,7 +137,7 @@ fn blocks_taken_back_date_nothing() {
             assert_eq!(hops(&engine, None), None);
         }
         let (row, stored) = store(pays(LISTED, NEAR, 100, early));
-        engine.tracker.stored(row, stored, false);
+        engine.tracker.enqueue(row, stored, false);
         engine.tracker.state_changed();
         assert_eq!(hops(&engine, Some(early - 1)), None);
         assert_eq!(hops(&engine, Some(early + 1)), Some(1), "{said_first}");
@@ -149,7 +149,7 @@ fn blocks_taken_back_date_nothing() {
 }
 
 #[test]
-fn a_bulk_load_is_labelled_when_it_ends_or_somebody_asks() {
+fn a_bulk_load_is_labelled_when_it_ends_or_a_caller_waits() {
     let dir = tempfile::tempdir().unwrap();
     let engine = listing(dir.path());
     let labelled = || engine.transfer_heads().labelled_rows;
@@ -159,8 +159,8 @@ fn a_bulk_load_is_labelled_when_it_ends_or_somebody_asks() {
         session.append_many(vec![pays(LISTED, NEAR, height, time)], &[]).unwrap();
         session.flush().unwrap().unwrap();
         let mut work = engine.tracker.work();
-        while work.busy || engine.tracker.has_work(&work) {
-            work = engine.tracker.bell.wait(work).unwrap();
+        while work.is_busy || engine.tracker.has_work(&work) {
+            work = engine.tracker.wake.wait(work).unwrap();
         }
     };
     let mut session = engine.begin_ingest();
@@ -172,10 +172,10 @@ fn a_bulk_load_is_labelled_when_it_ends_or_somebody_asks() {
     let mut session = engine.begin_ingest();
     put(&mut session, 3);
     assert_eq!(labelled(), 2, "it goes on");
-    engine.settle_exposure(false).unwrap();
+    engine.wait_for_exposure(false).unwrap();
     assert_eq!(labelled(), 3);
     put(&mut session, 4);
     drop(session);
-    engine.settle_exposure(false).unwrap();
+    engine.wait_for_exposure(false).unwrap();
     assert_eq!(labelled(), 4);
 }

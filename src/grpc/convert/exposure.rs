@@ -1,7 +1,7 @@
 //! Exposure in the words of the proto, and back. Translation only.
 
 use super::{ListedRow, hex, timestamp};
-use crate::engine::{DirectValue, Evidence};
+use crate::engine::{DirectValue, ExposureEvidence};
 use crate::grpc::v1;
 use crate::screening::Near;
 use crate::screening::coverage::{SnapshotChainRecord, SnapshotKindRecord};
@@ -48,7 +48,7 @@ pub fn first_listing(dealings: &UnvaluedDealings<'_>) -> v1::Listing {
 }
 
 /// What an exposure rests on.
-pub fn evidence(snapshot: &Snapshot, evidence: &Evidence) -> v1::ExposureEvidence {
+pub fn evidence(snapshot: &Snapshot, evidence: &ExposureEvidence) -> v1::ExposureEvidence {
     v1::ExposureEvidence {
         path: evidence.path.as_ref().map(|path| super::trace::path(snapshot, path)),
         hops_ignoring_time: evidence.plain_hops,

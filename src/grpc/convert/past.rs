@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{day, from_timestamp, hex, timestamp};
-use crate::engine::ListThen;
+use crate::engine::ListAsOf;
 use crate::grpc::v1;
 use crate::screening::snapshot::Snapshot;
 
@@ -13,7 +13,7 @@ use crate::screening::snapshot::Snapshot;
 pub fn set_past(
     message: &mut v1::Snapshot,
     snapshot: &Snapshot,
-    lists: &[ListThen],
+    lists: &[ListAsOf],
     at: Timestamp,
 ) {
     message.as_of = Some(timestamp(at));

@@ -81,7 +81,7 @@ fn past_basis(
     let mut message = convert::snapshot(engine, &past.id, &record);
     convert::set_ages(&mut message, &snapshot, now);
     if let Some(as_of) = options.narrowing.as_of {
-        let lists = engine.lists_then(&snapshot, as_of)?;
+        let lists = engine.lists_as_of(&snapshot, as_of)?;
         convert::past::set_past(&mut message, &snapshot, &lists, as_of);
     }
     Ok(Basis { snapshot, now, past_message: Some(message) })

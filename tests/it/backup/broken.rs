@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use lazaretto::engine::judge;
+use lazaretto::engine::check_named_record;
 use lazaretto::grpc::client::Client;
 use lazaretto::grpc::v1;
 use lazaretto::store::{Store, verify_backup};
@@ -74,7 +74,7 @@ fn a_killed_restore_leaves_no_store_or_the_whole() {
         }
         whole += 1;
         let store = Store::open(&into, CACHE).unwrap();
-        let found = store.verify(&judge).unwrap();
+        let found = store.verify(&check_named_record).unwrap();
         assert!(found.is_whole() && found.transfers == ROWS, "{found:?}");
         drop(store);
         fs::remove_dir_all(into.join("store")).unwrap();
@@ -153,7 +153,7 @@ fn a_stalled_backup_holds_up_nobody_and_a_killed_server_loses_nothing() {
                 }
             }
         }
-        let found = verify_backup(&*whole, &judge).unwrap();
+        let found = verify_backup(&*whole, &check_named_record).unwrap();
         assert!(found.is_whole() && found.transfers == ROWS, "{found:?}");
         // Killed amid one.
         let mut cut = client.store.backup_store(ask()).await.unwrap().into_inner();

@@ -6,7 +6,7 @@ use lazaretto::domain::list::ListKind;
 use lazaretto::domain::transfer::{
     AccountMovement, Amount, Asset, Holder, Movement, Placement, Position, Transfer, TxStatus,
 };
-use lazaretto::engine::{AppendedSummary, Evidence};
+use lazaretto::engine::{AppendedSummary, ExposureEvidence};
 use lazaretto::exposure::{Direction, Timing};
 use lazaretto::ingest::CoverageDeclaration;
 use lazaretto::screening::policy::Decision;
@@ -37,7 +37,7 @@ pub struct Look {
     pub covered: bool,
     pub incomplete: Vec<Incomplete>,
     /// In the order of their texts.
-    pub near: Vec<(Exposed, Option<Evidence>)>,
+    pub near: Vec<(Exposed, Option<ExposureEvidence>)>,
 }
 
 impl Look {
@@ -47,7 +47,7 @@ impl Look {
     }
 
     /// The only exposure in a direction.
-    pub fn only(&self, direction: Direction) -> Option<&(Exposed, Option<Evidence>)> {
+    pub fn only(&self, direction: Direction) -> Option<&(Exposed, Option<ExposureEvidence>)> {
         let mut found = self.near.iter().filter(|(exposed, _)| exposed.direction == direction);
         let first = found.next();
         assert!(found.next().is_none(), "more than one: {self:?}");
@@ -109,7 +109,7 @@ impl Desk {
 
     /// The same, narrowed.
     pub fn look_narrowly(&self, address: &str, narrowing: &Narrowing) -> Look {
-        self.engine().settle_exposure(true).unwrap();
+        self.engine().wait_for_exposure(true).unwrap();
         self.look_at_once(address, narrowing)
     }
 

@@ -118,7 +118,7 @@ async fn busy(desk: &Desk) {
     desk.client.screening.clone().batch_screen_addresses(asked).await.unwrap();
     ingest(desk, vec![batch("", vec![payment(100, 7, 8), payment(102, 7, 9)])]).await;
     let engine = desk.engine.clone();
-    tokio::task::spawn_blocking(move || engine.settle_exposure(false)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || engine.wait_for_exposure(false)).await.unwrap().unwrap();
 }
 
 #[test]

@@ -246,7 +246,7 @@ fn a_past_snapshot_has_the_exposure_of_then_or_says_that_it_is_not_kept() {
             let transfer = crate::desk::sends(height, &listed, to, start);
             session.append(vec![transfer], &[]).unwrap();
             session.finish().unwrap();
-            desk.engine.settle_exposure(true).unwrap();
+            desk.engine.wait_for_exposure(true).unwrap();
         };
         send(1, CLEAN);
         let with = desk.ask(question(CLEAN)).await.unwrap();
@@ -261,7 +261,7 @@ fn a_past_snapshot_has_the_exposure_of_then_or_says_that_it_is_not_kept() {
             again.screening.unwrap()
         };
         desk.sanction("l", csv("2025-11-20", &made_up(0..4))).await;
-        desk.engine.settle_exposure(true).unwrap();
+        desk.engine.wait_for_exposure(true).unwrap();
         let missing = "REVIEW 0 NONE !SNAPSHOT_EXPOSURE_NOT_KEPT";
         let screening = again().await;
         assert_eq!(said(&screening), missing);

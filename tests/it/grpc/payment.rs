@@ -53,7 +53,7 @@ async fn loaded(desk: &Desk) {
 /// Waits until exposure knows the lists in force and all transfers.
 async fn settled(desk: &Desk) {
     let engine = desk.engine.clone();
-    tokio::task::spawn_blocking(move || engine.settle_exposure(true)).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || engine.wait_for_exposure(true)).await.unwrap().unwrap();
 }
 
 async fn store(desk: &Desk, height: u64, from: u64, to: u64, amount: &str) {

@@ -91,14 +91,14 @@ fn what_is_foretold_of_assets_without_value_comes() {
             if dice.below(4) == 0 {
                 narrowing.lists = vec!["adv".parse().unwrap()];
             }
-            desk.engine().settle_exposure(true).unwrap();
+            desk.engine().wait_for_exposure(true).unwrap();
             let before = said(&desk, &payment, &narrowing);
             let mut wanted = before.clone();
             {
-                let at_hand = desk.engine().at_hand().unwrap();
+                let payment_context = desk.engine().payment_context().unwrap();
                 let now = desk.engine().now();
-                let scope = Scope::new(at_hand.snapshot(), &narrowing, now).unwrap();
-                let prospective = at_hand.prospective(&scope, &payment);
+                let scope = Scope::new(payment_context.snapshot(), &narrowing, now).unwrap();
+                let prospective = payment_context.project(&scope, &payment);
                 assert!(!prospective.incomplete && prospective.found.is_empty(), "{context}");
                 for (place, prospect) in &prospective.unvalued {
                     let kind = prospect.then.dealt.kind;
@@ -114,7 +114,7 @@ fn what_is_foretold_of_assets_without_value_comes() {
             }
             let height = (dice.below(4) > 0).then_some(1000 + round);
             desk.store(without_value(made(&bitcoin, time, height)), &[]);
-            desk.engine().settle_exposure(true).unwrap();
+            desk.engine().wait_for_exposure(true).unwrap();
             assert_eq!(said(&desk, &payment, &narrowing), wanted, "{context}");
         }
     }

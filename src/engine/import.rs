@@ -1,5 +1,4 @@
-//! Lists that come by hand: the file, whether it needs more than the permission to import, and its
-//! publication.
+//! Manual list imports: the upload, the extra permission that some imports need, and the publication.
 
 use std::collections::HashMap;
 use std::fs::DirBuilder;
@@ -12,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tempfile::NamedTempFile;
 
-use super::dialogue::{Declaration, Import, Publication};
+use super::types::{Declaration, Import, Publication};
 use super::{Engine, EngineError, MAX_FILE, MAX_UPLOAD, UPLOAD, unconfigured};
 use crate::domain::list::{DeclaredCheck, ListId, ListKind, Provenance, ReadList, begin};
 use crate::domain::publication::{Force, Gate, Refused};
@@ -20,10 +19,10 @@ use crate::refresh::{ImportOptions, ListSettings, RefreshError, log_notes};
 use crate::screening::snapshot::SnapshotList;
 use crate::source::{self, Bounds, Include, ParsedFile};
 
-/// The bytes of uploads on their way in, by caller.
+/// Bytes of uploads in flight, by caller.
 pub(super) type Uploading = Mutex<HashMap<Arc<str>, u64>>;
 
-/// The bytes of an import on their way in.
+/// An upload: a temporary file, removed when dropped, whose bytes count against the limits.
 #[derive(Debug)]
 pub struct Upload {
     file: NamedTempFile,
@@ -37,7 +36,7 @@ fn lock(uploading: &Uploading) -> MutexGuard<'_, HashMap<Arc<str>, u64>> {
 }
 
 impl Upload {
-    /// Takes bytes; refused where they, or those of all uploads, are too many.
+    /// Appends bytes. Fails if this upload, its caller's or all uploads together would pass their limit.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         let more = bytes.len() as u64;
         if self.size + more > MAX_FILE {
@@ -75,24 +74,24 @@ impl Drop for Upload {
 }
 
 impl Engine {
-    /// A new file for the bytes of an import by `caller`, gone when dropped: at most [`MAX_UPLOAD`]
-    /// of all callers at one time, and half of that of one.
+    /// Opens an upload for an import by `caller`: [`MAX_UPLOAD`] bytes at most of all callers, and half
+    /// of that of one.
     pub fn begin_upload(&self, file_name: &str, caller: Arc<str>) -> Result<Upload, EngineError> {
         let file = self.upload_file(file_name)?;
         Ok(Upload { file, size: 0, caller, all: Arc::clone(&self.uploading) })
     }
 
-    /// A new file in the data directory; gone when dropped. Its name ends as `file_name`, which helps
-    /// to tell its form.
+    /// Creates a temporary file in the upload directory. Its name ends like `file_name`, because the
+    /// extension is a hint at the format.
     pub(super) fn upload_file(&self, file_name: &str) -> Result<NamedTempFile, EngineError> {
-        // What could not be stored need not be sent.
+        // Refuse early: the import could not be stored.
         if let Some(refusal) = self.publisher.store().refusal() {
             return Err(refusal.into());
         }
         let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let ending: String = file_name.chars().rev().take(32).filter(safe).collect();
         let ending: String = ending.chars().rev().collect();
-        // Where it could not be made at the start there may be room now.
+        // The directory may be missing because the disk was full at the start.
         DirBuilder::new().recursive(true).mode(0o700).create(&self.uploads)?;
         Ok(tempfile::Builder::new()
             .prefix(UPLOAD)
@@ -123,7 +122,7 @@ impl Engine {
         let ParsedFile { mut list, report: file } =
             source::read_reported(path, settings.format, Include::Refused, &Bounds::default())?;
         log_notes(&import.id, &file);
-        date(&mut list, import.published)
+        set_published_day(&mut list, import.published)
             .map_err(|what| EngineError::Field { field: "header.published", what })?;
         let provenance = Provenance::Import(import.file_name.clone());
         let declared = match &import.declaration {
@@ -142,16 +141,16 @@ impl Engine {
         let report = self.publisher.publish_list(&settings, &list, &provenance, by_hand)?;
         if let Some(DeclaredCheck { at, by, .. }) = &declared {
             tracing::info!(
-                list = %import.id, looked_at = %at, by, file = import.file_name,
-                "an import was declared to be a look at the list's source",
+                list = %import.id, checked_at = %at, by, file = import.file_name,
+                "import declared as a check of its source",
             );
         }
         Ok(Publication { file: Some(file), ..report.into() })
     }
 
-    /// Whether imports by hand of a list need more than the permission to import: it has a
-    /// configured source, or screenings require it (by the configuration or the policy) and it is of
-    /// kind SANCTIONS, or of none that is known.
+    /// Returns whether a manual import of a list needs more than the permission to import. It does if
+    /// the list has a configured source. It also does if the configuration or the policy requires the
+    /// list, and its kind is SANCTIONS or unknown.
     pub fn is_guarded(&self, id: &ListId) -> bool {
         let settings = self.settings(id);
         if settings.is_some_and(|settings| settings.source_name().is_some()) {
@@ -159,7 +158,7 @@ impl Engine {
         }
         let snapshot = self.snapshot();
         let list = snapshot.as_deref().and_then(|snapshot| snapshot.list(id));
-        // Also where no list is loaded, and so there is no snapshot.
+        // Not from the snapshot: without a loaded list there is none.
         let (policy, _) = self.policies.pair();
         let is_required = settings.is_some_and(|settings| settings.required)
             || policy.requirements().lists.contains(id);
@@ -169,11 +168,11 @@ impl Engine {
     }
 }
 
-/// The field of an import that declares a look.
+/// The proto field that declares a check of the source, for errors.
 const LOOK_FIELD: &str = "header.declared_check";
 
-/// A declared look, checked: not after now, and not before the day (UTC) on which the file says that
-/// it was published.
+/// Validates a declared check of the source: not after now, and not before the day (UTC) on which the
+/// file says that it was published.
 fn declared_check(
     declaration: &Declaration,
     published: Option<Date>,
@@ -183,29 +182,29 @@ fn declared_check(
     let at = declaration.at.unwrap_or(now);
     if at > now {
         return Err(refused(format!(
-            "{at} is later than now, {now}: give the moment at which the source was looked at \
-             (--checked TIME), or no moment, which means now"
+            "{at} is later than now ({now}): give the time at which the source was checked \
+             (--checked TIME), or leave the time out for now"
         )));
     }
-    // Where it is the next day already the file may be of tomorrow.
+    // In time zones ahead of UTC a publisher may date a file tomorrow.
     let earliest = published.and_then(begin).map(|begins| begins.min(now));
     if let (Some(day), Some(earliest)) = (published, earliest)
         && at < earliest
     {
         return Err(refused(format!(
-            "at {at} the file was not published yet, which is of {day}: give the moment at which \
-             the source was looked at (--checked TIME), {earliest} or later"
+            "{at} is before the file was published ({day}): give the time at which the source was \
+             checked (--checked TIME), {earliest} or later"
         )));
     }
     Ok(DeclaredCheck { at, by: declaration.by.clone(), declared_at: now })
 }
 
-/// Takes the day of publication that was given, unless the file says another.
-pub(super) fn date(list: &mut ReadList, given: Option<Date>) -> Result<(), String> {
+/// Sets the given day of publication. Fails if the file states another day.
+pub(super) fn set_published_day(list: &mut ReadList, given: Option<Date>) -> Result<(), String> {
     if let (Some(stated), Some(given)) = (list.published, given)
         && stated != given
     {
-        return Err(format!("{given}, and the file itself says {stated}: leave it out"));
+        return Err(format!("{given} contradicts the file, which says {stated}; leave it out"));
     }
     list.published = list.published.or(given);
     Ok(())

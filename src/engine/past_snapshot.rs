@@ -1,9 +1,8 @@
-//! Snapshots that were once in force, put together again: exactly as their ids say, or not at all.
+//! Rebuilds past snapshots, exactly as their ids say or not at all.
 //!
-//! The record under an id names list versions, terms and the policy, and the number in the id the looks
-//! at the lists' sources. Rows come from the store, which keeps what each version superseded. Exposure
-//! is of now: it is taken where lists and transfers are the same as then, and else is said to be
-//! missing.
+//! The record under an id names list versions, terms and the policy. A number in the id names the last
+//! checks of the lists' sources. Rows come from the store, which keeps superseded ones. Exposure is the
+//! current one: it is used if lists and transfers have not changed, and is reported as missing otherwise.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,34 +17,31 @@ use crate::screening::snapshot::{
 };
 use crate::store::PastState;
 
-/// How many are kept in memory for the next question, the last ones asked for: each may hold a copy of
-/// every list.
-const KEPT: usize = 2;
+/// How many rebuilt snapshots are cached: each may hold a copy of every list.
+const CACHE_SIZE: usize = 2;
 
 /// A snapshot that was once in force.
 #[derive(Clone, Debug)]
 pub struct PastSnapshot {
-    /// As it was, under its id.
     pub snapshot: Arc<Snapshot>,
-    /// What its id stands for.
     pub record: Arc<SnapshotRecord>,
-    /// The moment of the last thing that it knows: a version that was loaded, or a look at a source.
+    /// The time of the last event that it reflects: a load of a version or a check of a source.
     pub since: Timestamp,
 }
 
-/// Those put together last, the newest at the end, without exposure.
+/// LRU cache of rebuilt snapshots, without exposure; the most recently used is last.
 #[derive(Debug, Default)]
-pub(super) struct Rebuilt(Mutex<Vec<PastSnapshot>>);
+pub(super) struct PastSnapshotCache(Mutex<Vec<PastSnapshot>>);
 
-impl Rebuilt {
-    /// Held while one is put together: one at a time.
+impl PastSnapshotCache {
+    /// Locks the cache, also while a snapshot is rebuilt: one at a time.
     fn lock(&self) -> MutexGuard<'_, Vec<PastSnapshot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Engine {
-    /// The snapshot that `id` stands for. Blocks: rows are read, and understood anew.
+    /// Returns the snapshot with this id. Blocks: rows are read and parsed again.
     pub fn past_snapshot(&self, id: &str) -> Result<PastSnapshot, EngineError> {
         let unknown = || EngineError::UnknownSnapshot(id.to_owned());
         let name = parse_id(id).ok_or_else(unknown)?;
@@ -56,17 +52,17 @@ impl Engine {
                 None => self.rebuild(id, &name)?.ok_or_else(unknown)?,
             };
             kept.push(past.clone());
-            if kept.len() > KEPT {
+            if kept.len() > CACHE_SIZE {
                 kept.remove(0);
             }
             past
         };
-        let exposure = self.exposure_then(&name, &past)?;
+        let exposure = self.exposure_as_of(&name, &past)?;
         let snapshot = Arc::new(past.snapshot.with_exposure(exposure).named(id));
         Ok(PastSnapshot { snapshot, ..past })
     }
 
-    /// The same without exposure; `None` where nothing is kept under the id.
+    /// Rebuilds a snapshot without exposure; `None` if no record has this id.
     fn rebuild(
         &self,
         id: &str,
@@ -78,17 +74,17 @@ impl Engine {
         if record.engine_version != ENGINE_VERSION {
             return Err(not_kept(format!(
                 "it was made by version {} of the program, and this is {ENGINE_VERSION}, which may \
-                 understand addresses otherwise",
+                 read addresses differently",
                 record.engine_version
             )));
         }
-        // Ids of this version tell the looks at lists.
+        // Ids of this version always name the checks of the sources.
         if name.looks.is_none() && !record.lists.is_empty() {
             return Ok(None);
         }
         if name.has_not_stored {
             return Err(not_kept(
-                "publications of required lists could not be stored then, and which is not kept"
+                "publications of required lists could not be stored then, and no record says which"
                     .to_owned(),
             ));
         }
@@ -104,7 +100,7 @@ impl Engine {
             .ok_or_else(|| not_kept(format!("policy {} is not kept", record.policy_version)))?;
         let states = record.lists.iter().map(|list| self.list_at(list).map_err(&not_kept));
         let states = states.collect::<Result<Vec<_>, _>>()?;
-        let mut terms: Vec<_> = record.lists.iter().map(|list| self.terms_then(list)).collect();
+        let mut terms: Vec<_> = record.lists.iter().map(|list| self.terms_as_of(list)).collect();
         terms.extend(record.missing.iter().map(|id| ListTerms {
             id: id.clone(),
             name: None,
@@ -122,21 +118,20 @@ impl Engine {
             &terms,
             DEFAULT_MAX_AGE,
             record.stale_allowed,
-            (self.live.categories.clone(), exposure),
+            (self.current.categories.clone(), exposure),
             Some(&current),
         );
         let snapshot = snapshot.with_policies(policy, None).named(id);
         if !snapshot.record().has_same_lists(&record) {
-            return Err(not_kept(
-                "what is kept does not come to what the id stands for".to_owned(),
-            ));
+            return Err(not_kept("the stored data do not give the snapshot of this id".to_owned()));
         }
         let since = last_known(&record, &states, self.now());
         let (snapshot, record) = (Arc::new(snapshot), Arc::new(record));
         Ok(Some(PastSnapshot { snapshot, record, since }))
     }
 
-    /// A list at the version, and with the last look at its source, that a record names; else why not.
+    /// Loads a list at the version of a record, with the last check of its source; the error says why it
+    /// cannot.
     fn list_at(&self, record: &SnapshotListRecord) -> Result<Arc<ListState>, String> {
         let SnapshotListRecord { id, version, .. } = record;
         let current = self.publisher.list(id).filter(|state| state.version.version == *version);
@@ -156,15 +151,15 @@ impl Engine {
                 Err(error) => return Err(error.to_string()),
             },
         };
-        // The rows themselves: their header names the same digest as the record in any case.
+        // Over the rows themselves: the header has the digest of the record in any case.
         if listed_digest(&state) != record.digest {
             return Err(format!("version {version} of {id} has another digest"));
         }
-        let check = check_then(record);
+        let check = check_as_of(record);
         Ok(Arc::new(ListState { check, ..state }))
     }
 
-    fn terms_then(&self, record: &SnapshotListRecord) -> ListTerms {
+    fn terms_as_of(&self, record: &SnapshotListRecord) -> ListTerms {
         let age =
             |seconds: u64| SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
         ListTerms {
@@ -176,8 +171,8 @@ impl Engine {
         }
     }
 
-    /// Exposure of now where that is what it was, or that it is not kept.
-    fn exposure_then(
+    /// Returns the current exposure if it equals the past one; otherwise an exposure marked as not kept.
+    fn exposure_as_of(
         &self,
         name: &SnapshotName<'_>,
         past: &PastSnapshot,
@@ -215,11 +210,11 @@ impl Engine {
     }
 }
 
-/// What was known of the age of a list, in the form of a look at its source.
-fn check_then(record: &SnapshotListRecord) -> ListCheck {
+/// Rebuilds the last check of a list's source, from which its age follows.
+fn check_as_of(record: &SnapshotListRecord) -> ListCheck {
     let by_day = record.published.and_then(begin);
     let succeeded_at = match &record.declared {
-        // The source had said the same before, at a moment that is not kept.
+        // The source was checked before with the same result, at a time that is not kept.
         Some(look) if !record.by_hand => look.at.checked_sub(SignedDuration::from_nanos(1)).ok(),
         Some(_) => None,
         None => record.current_at.filter(|at| Some(*at) != by_day),
@@ -232,8 +227,7 @@ fn check_then(record: &SnapshotListRecord) -> ListCheck {
     }
 }
 
-/// The moment of the last thing that the snapshot knows; now where that is later, as a publication of
-/// tomorrow is.
+/// Returns the time of the last event that the snapshot reflects, and at most `now`.
 fn last_known(record: &SnapshotRecord, states: &[Arc<ListState>], now: Timestamp) -> Timestamp {
     let loaded = states.iter().map(|state| state.version.loaded_at);
     // The day of publication, which may be tomorrow's, was known when the version was loaded.

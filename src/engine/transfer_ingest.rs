@@ -1,10 +1,10 @@
-//! Transfers in: durable first, then known to exposure.
+//! Transfer ingest: stores transfers durably, then hands them to the exposure tracker.
 
 use std::sync::Arc;
 
-use super::near::unreadable;
+use super::graph_queries::unreadable;
 use super::tracker::{Tracker, terms};
-use super::transfers::{AppendedSummary, HeadOverview, TransferHeads};
+use super::types::{AppendedSummary, HeadOverview, TransferHeads};
 use super::{Engine, EngineError};
 use crate::domain::chain::Chain;
 use crate::domain::coverage::{
@@ -14,28 +14,28 @@ use crate::domain::transfer::Transfer;
 use crate::ingest::{Appended, Session};
 use crate::store::Retract;
 
-/// One stream or file of transfers. Its methods block.
+/// An ingest session: one stream or file of transfers. Its methods block.
 #[derive(Debug)]
 pub struct IngestSession {
     session: Session,
     tracker: Arc<Tracker>,
-    /// Blocks were declared covered since something was last stored.
+    /// Whether blocks were declared covered since the last batch was stored.
     covers: bool,
-    /// Whether [`Self::append_many`] was called: labels then wait until this ends.
+    /// Whether this is a bulk load: labels wait until it ends.
     is_bulk: bool,
 }
 
 impl Drop for IngestSession {
     fn drop(&mut self) {
         if self.is_bulk {
-            self.tracker.hurry();
+            self.tracker.label_now();
         }
     }
 }
 
 impl IngestSession {
-    /// Stores a batch, whole or not at all. What is returned is durable; screenings know it once
-    /// [`Engine::is_known`] says so of its change.
+    /// Stores a batch atomically. On return it is durable; screenings use it once [`Engine::is_known`]
+    /// is true for its change.
     pub fn append(
         &mut self,
         batch: Vec<Transfer>,
@@ -43,11 +43,11 @@ impl IngestSession {
     ) -> Result<AppendedSummary, EngineError> {
         self.covers |= !covered.is_empty();
         let appended = self.session.append(batch, covered)?;
-        Ok(self.note(appended, false))
+        Ok(self.record(appended, false))
     }
 
-    /// As [`Self::append`], for bulk loads: exposure knows the batch when the session has ended, or is
-    /// asked for it. Until then screenings are INCOMPLETE, and the block of the last row is a gap until
+    /// Like [`Self::append`], for bulk loads. Labels are updated when the session ends, or when a caller
+    /// waits for them; until then screenings are INCOMPLETE. The block of the last row is a gap until
     /// [`Self::finish`].
     pub fn append_durable(
         &mut self,
@@ -57,11 +57,11 @@ impl IngestSession {
         self.covers |= !covered.is_empty();
         self.is_bulk = true;
         let appended = self.session.append_unfinished(batch, covered)?;
-        Ok(self.note(appended, true))
+        Ok(self.record(appended, true))
     }
 
-    /// Takes a batch of a bulk load, which is stored with others: `None` while it waits and would
-    /// be lost with the session. Exposure knows it when the session has ended, or is asked for it.
+    /// Buffers a batch of a bulk load and stores several at once. Returns `None` while the batch is only
+    /// buffered: it is lost if the session is.
     pub fn append_many(
         &mut self,
         batch: Vec<Transfer>,
@@ -70,34 +70,34 @@ impl IngestSession {
         self.covers |= !covered.is_empty();
         self.is_bulk = true;
         let appended = self.session.append_many(batch, covered)?;
-        Ok(appended.map(|appended| self.note(appended, true)))
+        Ok(appended.map(|appended| self.record(appended, true)))
     }
 
-    /// Takes gaps that were found: they are stored with what is stored next.
+    /// Records gaps in the source; they are stored with the next batch.
     pub fn add_gaps(&mut self, gaps: impl IntoIterator<Item = (Chain, Gap)>) {
         self.covers = true;
         self.session.add_gaps(gaps);
     }
 
-    /// Waits until the labels of exposure know what was stored of a load that did not come to its end:
-    /// the block of its last row stays a gap.
+    /// Ends an unfinished load and waits until labels cover what was stored. The block of the last row
+    /// stays a gap.
     pub fn stop(self) -> Result<(), EngineError> {
-        self.tracker.settle(false)
+        self.tracker.wait_until_current(false)
     }
 
-    /// Stores what waits of a bulk load, and that it is whole.
+    /// Stores what a bulk load has buffered, and marks the load as whole.
     pub fn flush(&mut self) -> Result<Option<AppendedSummary>, EngineError> {
         let appended = self.session.finish()?;
-        Ok(appended.map(|appended| self.note(appended, true)))
+        Ok(appended.map(|appended| self.record(appended, true)))
     }
 
-    /// Waits until the labels of exposure know all that was stored.
+    /// Flushes, and waits until labels cover all that was stored.
     pub fn finish(mut self) -> Result<(), EngineError> {
         self.flush()?;
-        self.tracker.settle(false)
+        self.tracker.wait_until_current(false)
     }
 
-    fn note(&mut self, appended: Appended, is_bulk: bool) -> AppendedSummary {
+    fn record(&mut self, appended: Appended, is_bulk: bool) -> AppendedSummary {
         let Appended { first_row, stored, duplicates, replaced, conflicts, change, derived, rows } =
             appended;
         let summary = AppendedSummary {
@@ -114,7 +114,7 @@ impl IngestSession {
         }
         // Duplicates may have closed gaps.
         let is_other_change = stored.is_empty() && !self.tracker.knows(change);
-        self.tracker.stored(first_row, stored, is_bulk);
+        self.tracker.enqueue(first_row, stored, is_bulk);
         if std::mem::take(&mut self.covers) || is_other_change {
             self.tracker.state_changed();
         }
@@ -123,14 +123,14 @@ impl IngestSession {
 }
 
 impl Engine {
-    /// Begins to take transfers in.
+    /// Opens an ingest session.
     pub fn begin_ingest(&self) -> IngestSession {
         let (session, tracker) = (self.ingestor.begin(), self.tracker.clone());
         IngestSession { session, tracker, covers: false, is_bulk: false }
     }
 
-    /// Takes back every transfer of a chain from a height on, or of one block, and returns how many
-    /// once screenings know it. Blocks.
+    /// Retracts every transfer of a chain from a height on, or of one block. Waits until screenings
+    /// reflect it, and returns the number of retracted transfers. Blocks.
     pub fn retract(
         &self,
         chain: &Chain,
@@ -142,11 +142,11 @@ impl Engine {
         let retract = Retract { chain, from_height, block_hash, reason, at };
         let retraction = self.ingestor.retract(&retract)?;
         self.tracker.state_changed();
-        self.tracker.settle(false)?;
+        self.tracker.wait_until_current(false)?;
         Ok(retraction.retracted)
     }
 
-    /// Settles a conflict; returns once screenings know it. Blocks.
+    /// Settles a conflict and waits until screenings reflect it. Blocks.
     pub fn settle_conflict(
         &self,
         number: u64,
@@ -156,15 +156,15 @@ impl Engine {
         let settlement = Settlement { verdict, at: self.now(), reason: reason.to_owned() };
         self.ingestor.settle_conflict(number, &settlement)?;
         self.tracker.state_changed();
-        self.tracker.settle(false)
+        self.tracker.wait_until_current(false)
     }
 
-    /// Declares blocks or times to be whole of which no transfer comes, and returns how many known
-    /// gaps lie within them and stay. Blocks.
+    /// Declares blocks or times to be complete without transfers. Returns how many known gaps lie within
+    /// them and remain. Blocks.
     pub fn declare(&self, covered: &[CoverageDeclaration]) -> Result<u64, EngineError> {
         self.ingestor.begin().append(Vec::new(), covered)?;
         self.tracker.state_changed();
-        self.tracker.settle(false)?;
+        self.tracker.wait_until_current(false)?;
         let state = self.ingestor.heads();
         let stay = |covered: &CoverageDeclaration| {
             let head = state.chains.get(&*covered.chain.caip2());
@@ -175,17 +175,18 @@ impl Engine {
         Ok(covered.iter().map(stay).sum())
     }
 
-    /// Whether screenings that begin now know a change of the transfers, or say that they do not.
+    /// Returns whether new screenings reflect a change of the transfers, or report that they cannot.
     pub fn is_known(&self, change: u64) -> bool {
-        self.live.knows(change)
+        self.current.knows(change)
     }
 
-    /// All that is loaded, as it is stored.
+    /// Returns the stored state of all chains.
     pub fn transfer_state(&self) -> Arc<TransferState> {
         self.ingestor.heads()
     }
 
-    /// Conflicts after a number, of which the first is 1, each with the two rows as they were stored. Blocks.
+    /// Returns conflicts with their two rows. Conflicts are numbered from 1; `after` is the last number of
+    /// the previous page. Blocks.
     pub fn conflicts(
         &self,
         chain: Option<&Chain>,
@@ -211,7 +212,7 @@ impl Engine {
     pub fn transfer_heads(&self) -> TransferHeads {
         let state = self.ingestor.heads();
         let heads = terms::heads(self.tracker.settings(), &state).into_iter();
-        let labels = self.live.exposure().labels;
+        let labels = self.current.exposure().labels;
         TransferHeads {
             heads: heads
                 .map(|(head, coverage)| HeadOverview {

@@ -1,6 +1,5 @@
-//! Questions about the graph of transfers: who dealt with an address, how near it is to listed ones, and
-//! what an exposure rests on. The searches are in `exposure`; this asks them and fetches the transfers
-//! that they found.
+//! Graph queries: screenings that search the transfer graph, counterparties of an address, and the
+//! evidence of an exposure. Runs the searches of `exposure` and loads the transfers that they find.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -10,8 +9,9 @@ use jiff::Timestamp;
 use super::joins::Joins;
 use super::paths::{self, Sums};
 use super::tracker::terms::moment;
-use super::transfers::{
-    CounterpartyPage, CounterpartyQuery, CounterpartyRow, Evidence, JoinChainEvidence, PathEvidence,
+use super::types::{
+    CounterpartyPage, CounterpartyQuery, CounterpartyRow, ExposureEvidence, JoinChainEvidence,
+    PathEvidence,
 };
 use super::{Engine, EngineError};
 use crate::domain::address::{AddressError, Reading};
@@ -26,43 +26,43 @@ use crate::exposure::{
 };
 use crate::screening::{Near, Scope, Screening, Searched, packed_keys};
 
-/// How many edges a search for one address may look at: a few tenths of a second.
+/// Edge budget of a search for one address: a few tenths of a second.
 pub(super) const BUDGET: u64 = 2_000_000;
 
-/// The most transfers of an address that are summed for its evidence.
+/// The most transfers of an address that its evidence sums.
 const MOST_SUMMED: usize = 20_000;
 
-/// The most stops that are named.
+/// The most stops that an answer names.
 const MOST_STOPS: usize = 20;
 
-/// A screening with what its exposures rest on, finding by finding.
+/// A screening with the evidence of its exposures.
 #[derive(Debug)]
-pub struct Deep<'a> {
+pub struct EvidencedScreening<'a> {
     pub screening: Screening<'a>,
-    /// By finding; `None` where it is no exposure, or evidence was not asked for or not at hand.
-    pub evidence: Vec<Option<Evidence>>,
-    /// By finding, how the address is joined with the listing; `None` where it is no CO_SPENT, or
-    /// evidence was not asked for or not at hand.
+    /// By finding; `None` where it is no exposure, or evidence was not requested or is unavailable.
+    pub evidence: Vec<Option<ExposureEvidence>>,
+    /// By finding, how the address is joined with the listing; `None` where it is not CO_SPENT, or
+    /// evidence was not requested or is unavailable.
     pub joins: Vec<Option<JoinChainEvidence>>,
 }
 
 impl Engine {
-    /// Screens an address, with searches where labels do not answer, and with evidence if asked
-    /// for. Where the graph is not at hand the answer is INCOMPLETE, or without evidence. Blocks.
+    /// Screens an address. Searches the graph where labels cannot answer the scope, and adds evidence on
+    /// request. Without the graph the answer is INCOMPLETE, or lacks evidence. Blocks.
     pub fn screen_deep<'a>(
         &self,
         scope: &'a Scope<'_>,
         address: &'a str,
         chain: Option<&Chain>,
         with_evidence: bool,
-    ) -> Result<Deep<'a>, AddressError> {
+    ) -> Result<EvidencedScreening<'a>, AddressError> {
         let guard = self.tracker.world();
         let world = guard.as_ref();
         if world.is_none() {
             self.tracker.want_graph();
         }
         let searched_paths = RefCell::new(HashMap::new());
-        // Each made once, though a shadow policy asks the same again.
+        // Cached: a shadow policy repeats each search.
         let searched: RefCell<HashMap<Vec<PackedKey>, Searched>> = RefCell::default();
         let search = |keys: &[PackedKey]| {
             let Some(world) = world else { return Searched::unavailable() };
@@ -104,11 +104,11 @@ impl Engine {
             Some(joins.as_ref()?.chain(&packed_keys(address), &joined.with))
         });
         let joins = joins.collect();
-        Ok(Deep { screening, evidence, joins })
+        Ok(EvidencedScreening { screening, evidence, joins })
     }
 
-    /// The nearest of a scope's sources, by a search of at most about so many edges, beside what hubs
-    /// show; the paths to them, by kind; and how many edges were looked at.
+    /// Searches for the nearest of a scope's sources, with a budget in edges. Returns what was found,
+    /// also behind hubs; the paths by kind; and the number of edges examined.
     pub(super) fn search(
         world: &World,
         scope: &Scope<'_>,
@@ -132,7 +132,7 @@ impl Engine {
                 kind: nearest.kind,
                 hops: hops.len() as u8,
                 timing: *timing,
-                // What they come to is in the labels alone.
+                // Only labels have the sums.
                 direct: (hops.len() == 1).then(Direct::default),
                 hub: false,
                 common_input: *common_input,
@@ -144,8 +144,8 @@ impl Engine {
         (searched, paths, found.examined)
     }
 
-    /// Direct dealings of the keys with a scope's sources in assets without a known value, by a
-    /// search of about so many edges at most.
+    /// Searches for direct dealings of the keys with a scope's sources in assets without a known value.
+    /// The budget is in edges.
     pub(super) fn search_unvalued(
         world: &World,
         scope: &Scope<'_>,
@@ -156,8 +156,8 @@ impl Engine {
         world.unvalued_as_of(keys, until(scope), sources, budget)
     }
 
-    /// A scope's sources that the keys are joined with by common inputs, by a search of about so many
-    /// edges at most.
+    /// Searches for a scope's sources that the keys are joined with by common inputs. The budget is in
+    /// edges.
     pub(super) fn search_joined(
         world: &World,
         scope: &Scope<'_>,
@@ -168,9 +168,9 @@ impl Engine {
         world.common_inputs_as_of(keys, until(scope), Some(sources), budget)
     }
 
-    /// Adds what untagged hubs show that the keys dealt with: a search does not pass them, and to
-    /// leave out what lies behind would be to clear. When the hub had it, before or after it dealt
-    /// with the keys, is not looked at.
+    /// Adds the exposure of the untagged hubs that the keys dealt with. A search stops at hubs, and to
+    /// omit what lies behind them would clear the address. The order in time is ignored: the hub may have
+    /// got the funds after it dealt with the keys.
     fn add_hubs(
         world: &World,
         scope: &Scope<'_>,
@@ -199,7 +199,7 @@ impl Engine {
                         && dealing.others.contains(hub)
                 });
                 let hops = hops.len() as u8 + 1;
-                // Of very many dealings not all are looked at.
+                // Not all of very many dealings were examined; then the hub counts.
                 if hops <= scope.max_hops() && (dealt || dealings.next.is_some()) {
                     let key = keys.first().copied().unwrap_or(*hub);
                     let (direction, kind, timing) = (*direction, nearest.kind, *timing);
@@ -219,22 +219,22 @@ impl Engine {
         }
     }
 
-    /// The evidence of a search for a past moment: its path.
+    /// Returns the evidence of a search as of a past moment, which has only its path.
     fn path_alone(
         &self,
         world: &World,
         path: &Path,
         near: &Near,
         joins: &Joins<'_>,
-    ) -> Option<Evidence> {
+    ) -> Option<ExposureEvidence> {
         let path = self.path(world, path, joins)?;
-        let time = |hop: &super::transfers::HopEvidence| moment(hop.transfer.time);
+        let time = |hop: &super::types::HopEvidence| moment(hop.transfer.time);
         let own = match near.direction {
             Direction::ReceivedFrom => path.hops.last(),
             Direction::SentTo => path.hops.first(),
         };
         let own = own.and_then(time);
-        Some(Evidence {
+        Some(ExposureEvidence {
             path: Some(path),
             plain_hops: near.hops.into(),
             first_time: own,
@@ -248,14 +248,14 @@ impl Engine {
         })
     }
 
-    /// What a label in force rests on.
+    /// Returns the evidence of a label of the snapshot.
     fn evidence(
         &self,
         world: &World,
         scope: &Scope<'_>,
         near: &Near,
         joins: &Joins<'_>,
-    ) -> Option<Evidence> {
+    ) -> Option<ExposureEvidence> {
         let labels = scope.snapshot().exposure().labels.clone()?;
         let same = |label: &Label| {
             (label.direction, label.kind, label.hub) == (near.direction, near.kind, near.hub)
@@ -275,7 +275,7 @@ impl Engine {
         } else {
             Vec::new()
         };
-        Some(Evidence {
+        Some(ExposureEvidence {
             path: self.path(world, &path, joins),
             plain_hops: found.plain_hops.into(),
             first_time: found.first_time.and_then(moment),
@@ -289,14 +289,14 @@ impl Engine {
         })
     }
 
-    /// Sums of what keys received or sent; `None` where that is more than is looked at.
+    /// Sums what keys received or sent, by asset; `None` above [`MOST_SUMMED`] transfers.
     fn sums(
         &self,
         world: &World,
         keys: &[PackedKey],
         direction: Direction,
         direct_rows: &[u64],
-    ) -> Option<Vec<super::transfers::DirectValue>> {
+    ) -> Option<Vec<super::types::DirectValue>> {
         let received = Some(direction == Direction::ReceivedFrom);
         let dealings = world.transfers_of(keys, received, 0, MOST_SUMMED);
         if dealings.next.is_some() {
@@ -316,7 +316,7 @@ impl Engine {
         Some(sums.finish(&self.tracker.settings().assets))
     }
 
-    /// A path with its transfers; `None` where they cannot be read.
+    /// Loads the transfers of a path; `None` if they are unreadable.
     pub(super) fn path(
         &self,
         world: &World,
@@ -329,7 +329,7 @@ impl Engine {
         let found = match self.publisher.store().rows(&rows) {
             Ok(found) => found,
             Err(error) => {
-                tracing::error!(%error, "the transfers of a path cannot be read");
+                tracing::error!(%error, "path transfers unreadable");
                 return None;
             }
         };
@@ -347,11 +347,11 @@ impl Engine {
             source: path.source.clone(),
             timing: path.timing,
             hops: path.hops.iter().map(hop).collect::<Option<_>>()?,
-            joined: joins.of_path(path),
+            joined: joins.chain_of_path(path),
         })
     }
 
-    /// The transfers that an address took part in. Blocks.
+    /// Returns a page of the transfers of an address. Blocks.
     pub fn counterparties(
         &self,
         query: &CounterpartyQuery,
@@ -395,7 +395,7 @@ impl Engine {
         Ok(CounterpartyPage { rows, next: next.map(|cursor| [cursor, 0]) })
     }
 
-    /// The graph; asks for it where it is not read in.
+    /// Returns the graph. If it is not loaded, starts loading it and fails with `TransfersLoading`.
     pub(super) fn graph(
         &self,
     ) -> Result<std::sync::RwLockReadGuard<'_, Option<World>>, EngineError> {
@@ -411,22 +411,22 @@ impl Engine {
     }
 }
 
-/// The moment up to which transfers count in a scope, in Unix seconds.
+/// Returns the time up to which transfers count in a scope, in Unix seconds.
 fn until(scope: &Scope<'_>) -> u64 {
     scope.as_of().map_or(u64::MAX, seconds)
 }
 
-/// A row that the graph has and the store does not give.
+/// The error for a row that the graph has and the store lacks.
 pub(super) fn unreadable() -> EngineError {
     EngineError::Internal("a stored transfer cannot be read".to_owned())
 }
 
-/// A moment in Unix seconds, cut; 0 before 1970.
+/// Converts to Unix seconds, rounded down; 0 before 1970.
 pub(super) fn seconds(moment: Timestamp) -> u64 {
     u64::try_from(moment.as_second()).unwrap_or(0)
 }
 
-/// Keys as addresses where their form does not depend on the chain, else as key ids.
+/// Writes keys as addresses where the chain does not change the form, else as key ids.
 pub(super) fn holders(keys: &[PackedKey]) -> Vec<Holder> {
     let holder = |key: &PackedKey| {
         let [tag, bytes @ ..] = key.0;
