@@ -230,7 +230,7 @@ fn check_as_of(record: &SnapshotListRecord) -> ListCheck {
 /// Returns the time of the last event that the snapshot reflects, and at most `now`.
 fn last_known(record: &SnapshotRecord, states: &[Arc<ListState>], now: Timestamp) -> Timestamp {
     let loaded = states.iter().map(|state| state.version.loaded_at);
-    // The day of publication, which may be tomorrow's, was known when the version was loaded.
+    // The day of publication may be tomorrow; it was known when the version was loaded.
     let is_look = |list: &&SnapshotListRecord| list.current_at != list.published.and_then(begin);
     let looks = record.lists.iter().filter(is_look).filter_map(|list| list.current_at);
     let declared = record.lists.iter().filter_map(|list| list.declared.as_ref());

@@ -167,15 +167,11 @@ fn what_takes_no_tag_is_refused_with_what_to_do() {
     check(NEAR, &["--chain", "bitcoin"], "chain: such an address cannot stand on");
     check(NEAR, &["--category", ""], "--category");
     check(NEAR, &["--label", ""], "label: 0 bytes");
-    check(
-        NEAR,
-        &["--label", "a\u{202e}b"],
-        "label: '\\u{202e}' is a character that cannot be seen",
-    );
+    check(NEAR, &["--label", "a\u{202e}b"], "label: contains the invisible character '\\u{202e}'");
     check(NEAR, &["--list", "sanctions"], "the tag cannot be put on sanctions: it is of kind");
-    check(NEAR, &["--list", "us-ofac-sdn"], "it is a list that the program carries");
+    check(NEAR, &["--list", "us-ofac-sdn"], "it is a starter list, which updates replace");
     check(NEAR, &["--list", "Mine"], "invalid list id");
-    check(NEAR, &["--kind", "ADVISORY"], "tags stand on lists of kind ATTRIBUTION or SERVICE");
+    check(NEAR, &["--kind", "ADVISORY"], "ADVISORY lists take no tags; use ATTRIBUTION or SERVICE");
     let source = place.file("sourced.csv", &format!("address,category\n{SERVICE},exchange\n"));
     let configured = format!("lists.sourced.path={source}");
     let set = ["--set", &configured, "--set", "lists.sourced.kind=ATTRIBUTION"];

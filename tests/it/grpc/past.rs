@@ -95,7 +95,7 @@ fn a_declared_look_lies_between_the_publication_and_now() {
         let file = || csv("2025-11-10", &made_up(0..3));
         let field = "header.declared_check";
         for (at, words) in [
-            ("2025-11-20T12:00:01Z", "later than now, 2025-11-20T12:00:00Z: give the moment"),
+            ("2025-11-20T12:00:01Z", "later than now (2025-11-20T12:00:00Z): give the time"),
             ("2025-11-09T23:59:59Z", "2025-11-10T00:00:00Z or later"),
         ] {
             let refused = (Code::InvalidArgument, "INVALID_FIELD", field, words);

@@ -278,7 +278,7 @@ fn a_tag_takes_what_an_import_of_its_list_takes() {
         check_refused(add(ADMIN, "s").await, refused);
         let refused = (Code::FailedPrecondition, "TAG_REFUSED", "", "of kind ADVISORY");
         check_refused(add(ADMIN, "l").await, refused);
-        let carried = "a list that the program carries";
+        let carried = "a starter list, which updates replace";
         let refused = (Code::FailedPrecondition, "TAG_REFUSED", "", carried);
         check_refused(add(ADMIN, OFAC).await, refused);
     });

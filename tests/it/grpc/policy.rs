@@ -183,7 +183,7 @@ fn a_reload_is_all_or_nothing() {
         // To read a pipe would be to wait for somebody who writes.
         let pipe = std::process::Command::new("mkfifo").arg(files.path("shadow")).status();
         assert!(pipe.unwrap().success());
-        check_refused(desk.reload().await, invalid_policy("shadow.toml: is no file"));
+        check_refused(desk.reload().await, invalid_policy("shadow.toml: is not a regular file"));
 
         files.write("live", &next);
         files.write("shadow", &live);
