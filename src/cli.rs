@@ -160,13 +160,14 @@ impl Global {
     }
 
     fn log_filter(&self) -> Filter {
-        let named = self.log.clone().map_or_else(Filter::of_environment, |filter| Ok(Some(filter)));
+        let named =
+            self.log.clone().map_or_else(Filter::from_environment, |filter| Ok(Some(filter)));
         let named = named.unwrap_or_else(|error| {
             // It may be meant for another program.
             complain(&format!("{VARIABLE} is not used: {error}"));
             None
         });
-        named.unwrap_or_else(Filter::of_command)
+        named.unwrap_or_else(Filter::for_commands)
     }
 
     fn load_config(&self) -> Result<Config> {

@@ -1,8 +1,8 @@
-//! What is counted while serving, and its form for Prometheus. Counting costs an atomic addition or
-//! two; what the engine knows by itself is read off it at a scrape. Decides nothing.
+//! Server metrics in the Prometheus text format. Counters are plain atomics; the state of the engine is
+//! read at each scrape.
 //!
-//! The text is written here, not by a library: `promtool check metrics` reads the plain text form
-//! (version 0.0.4), and the counters on the way of a call are to be plain atomics.
+//! The format is written here, not by a library: `promtool check metrics` reads the plain text format
+//! (version 0.0.4), and counters in the path of a call must be plain atomics.
 
 mod engine;
 mod histogram;
@@ -24,7 +24,7 @@ use text::{Kind, Text};
 /// <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The names of `google.rpc.Code`, each at its number.
+/// The names of `google.rpc.Code`, indexed by code.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -45,33 +45,32 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The code of numbers that are none.
+/// The code for numbers outside of `google.rpc.Code`.
 const CODE_UNKNOWN: usize = 2;
 
-/// Why a call or a connection was turned away, or cut off, before anything answered it.
+/// Why the server rejected a call or a connection, or cut it off, before a handler answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// No identity, or none that is known.
+    /// No known identity.
     Unauthenticated,
     /// The identity's roles do not allow the method.
     PermissionDenied,
-    /// Too much is under way.
+    /// Load shedding: too many calls in flight.
     Overloaded,
     Draining,
-    /// The call took longer than it may.
     Deadline,
-    /// A reader took nothing, or a writer sent nothing.
+    /// The peer read nothing, or sent nothing, for too long.
     Stalled,
     /// TLS or the HTTP/2 preface failed, or took too long.
     Handshake,
     /// Too many connections are open.
     Connections,
-    /// A slow peer lost its call, since messages and answers hold all the memory that they may.
+    /// The call of a slow peer was cut off because messages in flight reached their memory limit.
     MessageMemory,
 }
 
 impl Rejection {
-    /// Every one, in the order of their numbers.
+    /// In the order of their discriminants.
     pub const ALL: [Self; 9] = [
         Self::Unauthenticated,
         Self::PermissionDenied,
@@ -84,7 +83,7 @@ impl Rejection {
         Self::MessageMemory,
     ];
 
-    /// The name of the label.
+    /// Returns the value of the `reason` label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
@@ -100,26 +99,26 @@ impl Rejection {
     }
 }
 
-/// What was counted of one method.
+/// The counters of one method.
 #[derive(Debug)]
-struct OfMethod {
+struct MethodCounters {
     service: &'static str,
     name: &'static str,
     codes: [AtomicU64; CODES.len()],
     took: Histogram,
 }
 
-/// What is counted while serving. Any thread may count.
+/// The server's metrics. Any thread may count.
 #[derive(Debug)]
 pub struct Metrics {
-    /// By the number of the method; one more for those that are not known.
-    methods: Box<[OfMethod]>,
-    under_way: AtomicI64,
-    /// By decision, complete before incomplete; the last is no answer.
+    /// By method index; the last is for unknown methods.
+    methods: Box<[MethodCounters]>,
+    in_flight: AtomicI64,
+    /// Index `decision * 2 + incomplete`; the last counts errors.
     screenings: [AtomicU64; 7],
-    /// Those that are REVIEW, by what they rest on.
+    /// REVIEW decisions by what decided them.
     reviews: [AtomicU64; DecidedBy::ALL.len()],
-    turned: [AtomicU64; Rejection::ALL.len()],
+    rejections: [AtomicU64; Rejection::ALL.len()],
     connections: AtomicI64,
     connections_total: AtomicU64,
     message_bytes: AtomicU64,
@@ -133,14 +132,14 @@ pub struct Metrics {
 const NO_CERTIFICATE: i64 = i64::MIN;
 
 impl Metrics {
-    /// Nothing counted yet. A method's number is the place of its path (`/SERVICE/METHOD`) in
-    /// `paths`; any greater one is that of a method that is not known.
+    /// Creates counters for `paths` (`/SERVICE/METHOD`). A method's index is that of its path in `paths`;
+    /// any greater index counts as an unknown method.
     pub fn new(paths: impl Iterator<Item = &'static str>) -> Self {
         let named = paths.map(|path| {
             let named = path.strip_prefix('/').and_then(|path| path.split_once('/'));
             named.unwrap_or((path, path))
         });
-        let methods = named.chain([("unknown", "unknown")]).map(|(service, name)| OfMethod {
+        let methods = named.chain([("unknown", "unknown")]).map(|(service, name)| MethodCounters {
             service,
             name,
             codes: Default::default(),
@@ -148,10 +147,10 @@ impl Metrics {
         });
         Self {
             methods: methods.collect(),
-            under_way: AtomicI64::new(0),
+            in_flight: AtomicI64::new(0),
             screenings: Default::default(),
             reviews: Default::default(),
-            turned: Default::default(),
+            rejections: Default::default(),
             connections: AtomicI64::new(0),
             connections_total: AtomicU64::new(0),
             message_bytes: AtomicU64::new(0),
@@ -162,19 +161,19 @@ impl Metrics {
         }
     }
 
-    /// A call began; [`Self::call_ended`] must follow.
+    /// Counts the start of a call; [`Self::call_ended`] must follow.
     pub fn call_began(&self) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call ended with `code` (`google.rpc.Code`) after `took`; `method` is its number
+    /// Counts a call that ended with `code` (`google.rpc.Code`) after `took`. `method` is its index
     /// ([`Self::new`]).
     pub fn call_ended(&self, method: usize, code: i32, took: Duration) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
-        let of_method = &self.methods[method.min(self.methods.len() - 1)];
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let counters = &self.methods[method.min(self.methods.len() - 1)];
         let code = usize::try_from(code).ok().filter(|code| *code < CODES.len());
-        of_method.codes[code.unwrap_or(CODE_UNKNOWN)].fetch_add(1, Ordering::Relaxed);
-        of_method.took.observe(took);
+        counters.codes[code.unwrap_or(CODE_UNKNOWN)].fetch_add(1, Ordering::Relaxed);
+        counters.took.observe(took);
     }
 
     pub fn screened(&self, decision: Decision, is_complete: bool, decided_by: DecidedBy) {
@@ -185,18 +184,17 @@ impl Metrics {
         }
     }
 
-    /// An address of a batch, a stream or a payment got an error in the place of an answer, or a
-    /// single one was refused for what it says.
+    /// Counts an address that got an error instead of a decision.
     pub fn not_screened(&self) {
         self.screenings[6].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call or a connection was turned away or cut off.
+    /// Counts a rejected call or connection.
     pub fn rejected(&self, why: Rejection) {
-        self.turned[why as usize].fetch_add(1, Ordering::Relaxed);
+        self.rejections[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection was accepted; [`Self::connection_closed`] must follow.
+    /// Counts an accepted connection; [`Self::connection_closed`] must follow.
     pub fn connection_opened(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         self.connections_total.fetch_add(1, Ordering::Relaxed);
@@ -206,22 +204,22 @@ impl Metrics {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// How many bytes messages on their way in and answers on their way out hold.
+    /// Sets the bytes held by messages and answers in flight.
     pub fn message_bytes(&self, bytes: usize) {
         self.message_bytes.store(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The files of TLS were read, again or for the first time.
+    /// Counts a load of the TLS files.
     pub fn tls_reloaded(&self, succeeded: bool) {
         self.tls_reloads[usize::from(!succeeded)].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// When the certificate in use ends, in Unix seconds.
+    /// Sets the expiry of the certificate in use, in Unix seconds.
     pub fn tls_expires(&self, at: i64) {
         self.tls_expiry.store(at, Ordering::Relaxed);
     }
 
-    /// Whether the server is ready, as health says.
+    /// Sets whether the server is ready.
     pub fn ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Relaxed);
     }
@@ -230,20 +228,20 @@ impl Metrics {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// All of it in the text form of Prometheus ([`CONTENT_TYPE`]), with what `engine` knows by
-    /// itself. Blocks: the store's files are looked at.
+    /// Writes all metrics, with those of `engine`, in the Prometheus text format ([`CONTENT_TYPE`]).
+    /// Blocks: it reads the sizes of the store's files.
     pub fn encode(&self, engine: &Engine) -> String {
         let mut text = Text::default();
-        self.counted(&mut text);
-        engine::read_off(engine, &mut text);
+        self.write_counters(&mut text);
+        engine::write_metrics(engine, &mut text);
         text.finish()
     }
 
-    fn counted(&self, text: &mut Text) {
+    fn write_counters(&self, text: &mut Text) {
         text.family("build_info", Kind::Gauge, "The program that runs; always 1.");
         let revision = option_env!("LAZARETTO_REVISION").unwrap_or("unknown");
         text.sample(&[("version", env!("CARGO_PKG_VERSION")), ("revision", revision)], 1);
-        self.calls(text);
+        self.write_calls(text);
         text.family("screenings_total", Kind::Counter, "Addresses answered over gRPC.");
         for decision in Decision::ALL {
             for (incomplete, status) in ["COMPLETE", "INCOMPLETE"].into_iter().enumerate() {
@@ -259,10 +257,10 @@ impl Metrics {
         for by in DecidedBy::ALL {
             text.sample(&[("by", by.as_str())], load(&self.reviews[by as usize]));
         }
-        let help = "Calls and connections that were turned away or cut off.";
+        let help = "Calls and connections that were rejected or cut off.";
         text.family("refusals_total", Kind::Counter, help);
         for why in Rejection::ALL {
-            text.sample(&[("reason", why.as_str())], load(&self.turned[why as usize]));
+            text.sample(&[("reason", why.as_str())], load(&self.rejections[why as usize]));
         }
         text.family("connections", Kind::Gauge, "Connections open on the main port.");
         text.sample(&[], self.connections.load(Ordering::Relaxed));
@@ -289,12 +287,12 @@ impl Metrics {
         text.sample(&[], u64::from(self.draining.load(Ordering::Relaxed)));
     }
 
-    fn calls(&self, text: &mut Text) {
+    fn write_calls(&self, text: &mut Text) {
         text.family("calls_total", Kind::Counter, "Calls that ended, by their status.");
-        for OfMethod { service, name, codes, .. } in &self.methods {
+        for MethodCounters { service, name, codes, .. } in &self.methods {
             for (code, count) in CODES.iter().zip(codes) {
                 let count = load(count);
-                // OK from the start, so that a rate is known from the first call on.
+                // OK from the start, so that a rate exists from the first call on.
                 if count > 0 || *code == "OK" {
                     text.sample(&[("service", service), ("method", name), ("code", code)], count);
                 }
@@ -302,11 +300,11 @@ impl Metrics {
         }
         let help = "How long calls took, from their headers to their end, streams among them.";
         text.family("call_duration_seconds", Kind::Histogram, help);
-        for OfMethod { service, name, took, .. } in &self.methods {
+        for MethodCounters { service, name, took, .. } in &self.methods {
             took.write(text, &[("service", service), ("method", name)]);
         }
         text.family("calls_under_way", Kind::Gauge, "Calls that have begun and not ended.");
-        text.sample(&[], self.under_way.load(Ordering::Relaxed));
+        text.sample(&[], self.in_flight.load(Ordering::Relaxed));
     }
 }
 

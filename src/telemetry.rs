@@ -1,5 +1,4 @@
-//! What is logged, how, and where to: standard error, so that standard output is the answer's
-//! alone. Decides nothing.
+//! Logging to standard error, and traces. Standard output is for answers only.
 
 mod call;
 pub mod context;
@@ -15,24 +14,23 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-pub use call::{Ended, call_ended, call_span, decided, named_trace, work_span};
+pub use call::{Ended, call_ended, call_span, logged_trace_id, record_decision, work_span};
 pub use traces::{TraceError, TraceSettings, Traces};
 
-/// The variable with what commands log.
+/// The variable with the log filter of commands.
 pub const VARIABLE: &str = "RUST_LOG";
 
-/// How the log is written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line a message, for people.
+    /// One line per event, for people.
     Text,
-    /// A JSON object a line, for machines.
+    /// One JSON object per line, for machines.
     Json,
 }
 
-/// A string that names no log format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no log format: text or json")]
+#[error("unknown log format {0:?}; use text or json")]
 pub struct LogFormatError(String);
 
 impl FromStr for LogFormat {
@@ -47,26 +45,22 @@ impl FromStr for LogFormat {
     }
 }
 
-/// What is logged: a level, or directives such as `warn,lazaretto=debug`.
+/// A log filter: a level, or directives such as `warn,lazaretto=debug`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter(String);
 
-/// A string that is no filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no log level (off, error, warn, info, debug, trace) and no TARGET=LEVEL")]
+#[error("invalid log filter {0:?}; use off, error, warn, info, debug, trace or TARGET=LEVEL")]
 pub struct FilterError(String);
 
 impl Filter {
-    /// What commands log unless they are told otherwise: errors alone, since their answers say the
-    /// state of the data.
-    pub fn of_command() -> Self {
+    /// The default of commands: only errors, because answers state the condition of the data.
+    pub fn for_commands() -> Self {
         Self("error".to_owned())
     }
 
-    /// The filter in `RUST_LOG`; `None` where it is not set or empty.
-    ///
-    /// Fails if the variable holds no filter.
-    pub fn of_environment() -> Result<Option<Self>, FilterError> {
+    /// Reads the filter in `RUST_LOG`; `None` if it is unset or empty. Fails if it is invalid.
+    pub fn from_environment() -> Result<Option<Self>, FilterError> {
         match std::env::var_os(VARIABLE) {
             Some(text) if !text.is_empty() => text.to_string_lossy().parse().map(Some),
             Some(_) | None => Ok(None),
@@ -89,7 +83,7 @@ impl fmt::Display for Filter {
 impl FromStr for Filter {
     type Err = FilterError;
 
-    /// `EnvFilter` alone would take a misspelt level for the name of a module.
+    /// Checks levels first, because `EnvFilter` takes a misspelt level for the name of a module.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
         for directive in text.split(',') {
@@ -105,13 +99,13 @@ impl FromStr for Filter {
     }
 }
 
-/// Sends the log of this process to standard error; the first call decides.
+/// Starts logging to standard error. Calls after the first do nothing.
 pub fn start(filter: &Filter, format: LogFormat) {
-    set_up(log(filter, format), None);
+    install(log_layer(filter, format), None);
 }
 
-/// The same for a server: with its traces, where a collector is configured, and with panics in the
-/// form of the log. On the runtime that serves.
+/// Starts logging for a server, with traces if a collector is configured, and logs panics. Call it on
+/// the runtime that serves.
 pub fn start_server(
     filter: &Filter,
     format: LogFormat,
@@ -119,28 +113,28 @@ pub fn start_server(
 ) -> Result<Option<Traces>, TraceError> {
     let begun = traces.endpoint.as_deref().map(|endpoint| Traces::begin(endpoint, traces.sample));
     let begun = begun.transpose()?;
-    set_up(log(filter, format), begun.as_ref().map(spans));
+    install(log_layer(filter, format), begun.as_ref().map(span_layer));
     if begun.is_some() {
-        call::trace_calls();
+        call::enable_tracing();
     }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "a panic: what was being done is given up");
-        // Its words may quote what was asked.
-        tracing::debug!(words = panic.payload_as_str(), "of the panic");
+        tracing::error!(place, "panic, operation aborted");
+        // At debug only: the message may quote a request.
+        tracing::debug!(text = panic.payload_as_str(), "panic message");
     }));
     Ok(begun)
 }
 
-type Part = Box<dyn Layer<Registry> + Send + Sync>;
+type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-fn set_up(log: Part, spans: Option<Part>) {
-    let parts: Vec<Part> = [Some(log), spans].into_iter().flatten().collect();
-    // An error says that a log is set up already, which is what was asked for.
+fn install(log: LogLayer, spans: Option<LogLayer>) {
+    let parts: Vec<LogLayer> = [Some(log), spans].into_iter().flatten().collect();
+    // Fails only if a log is set up already.
     let _ = tracing_subscriber::registry().with(parts).try_init();
 }
 
-fn log(filter: &Filter, format: LogFormat) -> Part {
+fn log_layer(filter: &Filter, format: LogFormat) -> LogLayer {
     let filter = EnvFilter::new(format!("{filter},{}=off", call::SPANS));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
@@ -153,8 +147,8 @@ fn log(filter: &Filter, format: LogFormat) -> Part {
     }
 }
 
-/// Spans of calls, and nothing else.
-fn spans(traces: &Traces) -> Part {
+/// The layer for traces: spans of calls only.
+fn span_layer(traces: &Traces) -> LogLayer {
     tracing_opentelemetry::layer()
         .with_tracer(traces.tracer())
         .with_location(false)
@@ -184,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_filters_of_commands_are_filters() {
-        for filter in [Filter::of_command(), Filter::default()] {
+        for filter in [Filter::for_commands(), Filter::default()] {
             assert_eq!(filter.to_string().parse(), Ok(filter));
         }
     }

@@ -257,10 +257,13 @@ fn what_a_file_may_not_say() {
     check(
         "log = \"inof\"",
         &[
-            "F:1: log: \"inof\" is no log level (off, error, warn, info, debug, trace) and no TARGET=LEVEL",
+            "F:1: log: invalid log filter \"inof\"; use off, error, warn, info, debug, trace or TARGET=LEVEL",
         ],
     );
-    check("log_format = \"xml\"", &["F:1: log_format: \"xml\" is no log format: text or json"]);
+    check(
+        "log_format = \"xml\"",
+        &["F:1: log_format: unknown log format \"xml\"; use text or json"],
+    );
     check("cache_mib = 0", &["F:1: cache_mib: must be an integer from 1 to 65536, not 0"]);
     check("cache_mib = -1", &["F:1: cache_mib: must be an integer from 1 to 65536, not -1"]);
     check("cache_mib = 1.5", &["F:1: cache_mib: must be an integer from 1 to 65536, not a float"]);

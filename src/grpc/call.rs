@@ -276,7 +276,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
             began: now,
             request_id,
             caller: None,
-            trace_id: telemetry::named_trace(request.headers()).map(String::into_boxed_str),
+            trace_id: telemetry::logged_trace_id(request.headers()).map(String::into_boxed_str),
             span: span.map(Box::new),
         });
         if !said.is_grpc() {

@@ -292,7 +292,7 @@ impl ScreeningService for Screenings {
         };
         self.count(answered.as_ref().ok());
         let screening = answered.map_err(|(_, refusal)| refusal)?;
-        telemetry::decided(decision_name(screening.decision()));
+        telemetry::record_decision(decision_name(screening.decision()));
         Ok(Response::new(v1::ScreenAddressResponse {
             screening: Some(screening),
             snapshot: self.message_by(&basis, &options).await?,
@@ -362,7 +362,7 @@ impl ScreeningService for Screenings {
         let (response, snapshot) =
             with_engine_in_turn(&self.load.searches, &self.engine, work).await?;
         self.count_items(response.addresses.iter().filter_map(|address| address.item.as_ref()));
-        telemetry::decided(decision_name(response.decision()));
+        telemetry::record_decision(decision_name(response.decision()));
         let snapshot = is_snapshot_wanted.then(|| self.message(&snapshot, now));
         Ok(Response::new(v1::ScreenPaymentResponse { snapshot, ..response }))
     }

@@ -1,5 +1,4 @@
-//! What is read off the engine at a scrape: lists, sources, transfers, labels, store, policies. No
-//! value is kept here.
+//! Metrics of the engine, read at each scrape: lists, sources, transfers, labels, store, policies.
 
 use jiff::Timestamp;
 
@@ -8,7 +7,7 @@ use crate::domain::list::ListVersion;
 use crate::engine::{Cause, Engine, ListOverview};
 use crate::screening::snapshot::SnapshotList;
 
-pub fn read_off(engine: &Engine, text: &mut Text) {
+pub fn write_metrics(engine: &Engine, text: &mut Text) {
     let lists = engine.overview();
     let now = engine.now();
     ages(&lists, now, text);
@@ -20,7 +19,7 @@ pub fn read_off(engine: &Engine, text: &mut Text) {
     policies(engine, text);
 }
 
-/// A gauge with a sample a list, where it has a value.
+/// Writes a gauge with one sample per list that has a value.
 fn by_list<V: std::fmt::Display>(
     text: &mut Text,
     lists: &[ListOverview],
@@ -35,7 +34,7 @@ fn by_list<V: std::fmt::Display>(
     }
 }
 
-/// The same of those that are loaded.
+/// Like [`by_list`], for loaded lists.
 fn by_loaded<V: std::fmt::Display>(
     text: &mut Text,
     lists: &[ListOverview],
@@ -215,8 +214,8 @@ fn store(engine: &Engine, text: &mut Text) {
     text.family("store_size_bytes", Kind::Gauge, "The files of the store; absent: unreadable.");
     match engine.store_size() {
         Ok(bytes) => text.sample(&[], bytes),
-        // At every question: that the sample is absent says it.
-        Err(error) => tracing::debug!(%error, "the store's size cannot be told"),
+        // At debug, because it repeats at each scrape; the missing sample shows it.
+        Err(error) => tracing::debug!(%error, "store size unreadable"),
     }
     let help =
         "0 while the store takes no changes: no room, a read-only disk, or its files were removed.";

@@ -1,12 +1,12 @@
-//! How long things took, counted in buckets. Knows no name.
+//! A histogram of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::text::Text;
 
-/// The upper bounds of the buckets, in nanoseconds and as Prometheus shows them (seconds). An
-/// answer by labels takes tens of microseconds, a search or a batch up to seconds.
+/// The upper bounds of the buckets, in nanoseconds and as Prometheus writes them (seconds). An answer
+/// from labels takes tens of microseconds, a search or a batch up to seconds.
 const BOUNDS: [(u64, &str); 17] = [
     (50_000, "0.00005"),
     (100_000, "0.0001"),
@@ -27,17 +27,17 @@ const BOUNDS: [(u64, &str); 17] = [
     (10_000_000_000, "10"),
 ];
 
-/// Times in buckets. Any thread may add.
+/// Counts durations in buckets. Any thread may add.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// The last is what is above every bound.
+    /// The last bucket has no bound.
     counts: [AtomicU64; BOUNDS.len() + 1],
     /// Nanoseconds.
     sum: AtomicU64,
 }
 
 impl Histogram {
-    /// Adds a time; one at a bound is below it.
+    /// Adds a duration. Bounds are inclusive.
     pub fn observe(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let place = BOUNDS.partition_point(|(bound, _)| *bound < nanos);
@@ -55,7 +55,7 @@ impl Histogram {
         }
         let seconds = self.sum.load(Ordering::Relaxed) as f64 / 1e9;
         text.part("_sum", labels, None, seconds);
-        // What was added since the buckets were read is not counted here either.
+        // From the buckets as read, so that the count matches them while others add.
         text.part("_count", labels, None, below);
     }
 }

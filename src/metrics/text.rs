@@ -1,15 +1,14 @@
-//! The text form of Prometheus, version 0.0.4: names, escapes, order. Knows no metric.
+//! Writer of the Prometheus text format, version 0.0.4.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
 
 use std::fmt::{Display, Write};
 
-/// What every name begins with.
 const PREFIX: &str = "lazaretto_";
 
 /// The type of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows, but for a restart.
+    /// Only grows until a restart.
     Counter,
     Gauge,
     Histogram,
@@ -25,7 +24,7 @@ impl Kind {
     }
 }
 
-/// A text that grows: a family, then its samples.
+/// Writes metric families, each followed by its samples.
 #[derive(Debug, Default)]
 pub struct Text {
     out: String,
@@ -34,19 +33,19 @@ pub struct Text {
 }
 
 impl Text {
-    /// Begins a family. One without samples is shown all the same.
+    /// Starts a family. It is written even without samples.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
         self.name = name;
         self.line(format_args!("# HELP {PREFIX}{name} {}", help.replace('\\', "\\\\")));
         self.line(format_args!("# TYPE {PREFIX}{name} {}", kind.as_str()));
     }
 
-    /// A sample of the family.
+    /// Writes a sample of the current family.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.part("", labels, None, value);
     }
 
-    /// A sample of a part of the family, such as `_bucket`, with a label more where there is one.
+    /// Writes a sample with a suffix, such as `_bucket`, and an optional extra label.
     pub fn part(
         &mut self,
         part: &str,
@@ -79,8 +78,7 @@ impl Text {
     }
 }
 
-/// Backslash, quote and line feed are escaped; other control characters, which the form would take
-/// as they are, are shown as what they are not: a replacement.
+/// Escapes backslash, quote and line feed, and replaces other control characters by U+FFFD.
 fn escape(value: &str, out: &mut String) {
     for c in value.chars() {
         match c {

@@ -1,5 +1,4 @@
-//! What is told of a call: its span in a trace, and its line in the log. Neither ever holds an
-//! address or what a customer is called.
+//! The trace span and the log event of a call. Neither contains an address or a customer's name.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,11 +14,11 @@ use super::context;
 /// The target of spans of calls, which go into traces and not into the log.
 pub(super) const SPANS: &str = "lazaretto::spans";
 
-/// Whether calls are traced: where they are not, nothing is paid for it.
+/// Whether calls are traced; if not, spans cost nothing.
 static TRACED: AtomicBool = AtomicBool::new(false);
 
-/// Calls are traced from now on.
-pub(super) fn trace_calls() {
+/// Turns tracing of calls on.
+pub(super) fn enable_tracing() {
     TRACED.store(true, Ordering::Relaxed);
 }
 
@@ -27,8 +26,8 @@ fn is_traced() -> bool {
     TRACED.load(Ordering::Relaxed)
 }
 
-/// The span of a call of `path` (`/SERVICE/METHOD`), below the one that its headers name; `None`
-/// where calls are not traced.
+/// Creates the span of a call of `path` (`/SERVICE/METHOD`) with the parent in its headers; `None` if
+/// calls are not traced.
 pub fn call_span(headers: &HeaderMap, path: &'static str, request_id: &str) -> Option<Span> {
     if !is_traced() {
         return None;
@@ -54,13 +53,13 @@ pub fn call_span(headers: &HeaderMap, path: &'static str, request_id: &str) -> O
     }
     // Fails only for a span that has begun.
     if let Err(error) = span.set_parent(context::extract(headers)) {
-        tracing::debug!(%error, "a call is traced without its parent");
+        tracing::debug!(%error, "call traced without its parent");
     }
     Some(span)
 }
 
-/// The trace that the headers of a call name, 32 hex digits, where a line of the log is to say it.
-pub fn named_trace(headers: &HeaderMap) -> Option<String> {
+/// Returns the trace id in the headers of a call, 32 hex digits, if calls are logged.
+pub fn logged_trace_id(headers: &HeaderMap) -> Option<String> {
     if tracing::enabled!(tracing::Level::DEBUG) {
         context::trace_id(headers).map(str::to_owned)
     } else {
@@ -68,7 +67,7 @@ pub fn named_trace(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// The span of work that the call which is being polled has done elsewhere.
+/// Creates the span for work of the current call on another thread.
 pub fn work_span() -> Span {
     if is_traced() {
         tracing::info_span!(target: SPANS, "work", otel.kind = "internal")
@@ -77,8 +76,8 @@ pub fn work_span() -> Span {
     }
 }
 
-/// Notes the decision of the call that is being polled, such as `DECISION_BLOCK`.
-pub fn decided(decision: &'static str) {
+/// Records the decision of the current call, such as `DECISION_BLOCK`.
+pub fn record_decision(decision: &'static str) {
     if is_traced() {
         Span::current().record("lazaretto.decision", decision);
     }
@@ -87,22 +86,22 @@ pub fn decided(decision: &'static str) {
 #[derive(Debug)]
 pub struct Ended<'a> {
     pub method: &'static str,
-    /// The name of its status, such as `NOT_FOUND`.
+    /// Name of the status, such as `NOT_FOUND`.
     pub code: &'static str,
     /// The same as a number.
     pub number: i32,
     pub took: Duration,
-    /// What its caller calls it.
+    /// The caller's request id.
     pub request_id: Option<&'a str>,
-    /// Who called: the name of an identity, as the configuration says it.
+    /// The configured name of the caller's identity.
     pub caller: Option<&'a str>,
-    /// The trace that it says it belongs to; that of its span counts where there is one.
+    /// The trace id in the headers; the one of `span` takes precedence.
     pub trace_id: Option<&'a str>,
-    /// Its span, where calls are traced.
+    /// The call's span, if calls are traced.
     pub span: Option<&'a Span>,
 }
 
-/// Ends the span of a call and writes its line: at debug, and at error where the program failed.
+/// Completes the span of a call and logs it: at error for internal failures, else at debug.
 pub fn call_ended(ended: &Ended<'_>) {
     let is_failure = matches!(ended.code, "INTERNAL" | "UNKNOWN" | "DATA_LOSS");
     if let Some(span) = ended.span {
@@ -129,10 +128,10 @@ pub fn call_ended(ended: &Ended<'_>) {
             )
         };
     }
-    if is_failure { line!(error, "a call failed") } else { line!(debug, "a call ended") }
+    if is_failure { line!(error, "call failed") } else { line!(debug, "call ended") }
 }
 
-/// The trace of a span, 32 hex digits.
+/// Returns the trace id of a span, 32 hex digits.
 fn trace_id(span: &Span) -> Option<String> {
     let context = span.context();
     let span = context.span();

@@ -1,24 +1,24 @@
-//! W3C trace context (<https://www.w3.org/TR/trace-context/>): read from the headers of a call and
-//! from the environment, within bounds. Records nothing.
+//! W3C trace context (<https://www.w3.org/TR/trace-context/>), read from the headers of a call and from
+//! the environment.
 
 use http::{HeaderMap, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
-/// The header of the parent, and its variable in the environment in capitals.
+/// The header with the parent; in capitals, the environment variable.
 pub const TRACEPARENT: &str = "traceparent";
 
 const TRACESTATE: &str = "tracestate";
 
-/// The most bytes of a `tracestate` that are taken: as many as everybody must pass on (section
+/// The most bytes of a `tracestate` that are accepted: every system must propagate as many (section
 /// 3.3.1.5).
 const MAX_STATE: usize = 512;
 
 /// The length of a `traceparent` of version 00.
 const LENGTH: usize = 55;
 
-/// The headers of a call, of which only the two of trace context are seen.
+/// The headers of a call, limited to the two of trace context.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
@@ -28,7 +28,7 @@ impl Extractor for Headers<'_> {
             TRACESTATE => {
                 let mut all = self.0.get_all(TRACESTATE).iter();
                 let state = all.next().filter(|state| state.len() <= MAX_STATE)?;
-                // Several would have to be put together: they are left out, as may be done.
+                // Several would have to be combined; the standard allows to drop them.
                 all.next().is_none().then(|| state.to_str().ok())?
             }
             _ => None,
@@ -40,17 +40,17 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// The parent that a call names, and what its headers say of it.
+/// Returns the parent context in the headers of a call.
 pub fn extract(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
 }
 
-/// The trace that a call says it belongs to, 32 hex digits.
+/// Returns the trace id in the headers of a call, 32 hex digits.
 pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
     parent(headers).map(|parent| &parent[3..35])
 }
 
-/// The one valid `traceparent` of a call.
+/// Returns the `traceparent` of a call if there is exactly one and it is valid.
 fn parent(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(TRACEPARENT).iter();
     let only = all.next()?;
@@ -58,15 +58,14 @@ fn parent(headers: &HeaderMap) -> Option<&str> {
     all.next().is_none().then_some(text)
 }
 
-/// The parent that the environment names (`TRACEPARENT`, as `otel-cli` and others set it), for the
-/// calls of a command; one that is not valid is as good as none.
-pub fn of_environment() -> Option<HeaderValue> {
+/// Returns the parent in the variable `TRACEPARENT`, as `otel-cli` and others set it, for the calls of a
+/// command. An invalid one is ignored.
+pub fn from_environment() -> Option<HeaderValue> {
     let text = std::env::var(TRACEPARENT.to_ascii_uppercase()).ok()?;
     is_valid(&text).then(|| HeaderValue::from_str(&text).ok())?
 }
 
-/// Whether a `traceparent` is what version 00 says (section 3.2). Later versions may say more, of
-/// which nothing is understood here: they are left out.
+/// Returns whether a `traceparent` is valid in version 00 (section 3.2). Later versions are rejected.
 fn is_valid(text: &str) -> bool {
     let mut parts = text.split('-');
     let mut part = |length: usize| {

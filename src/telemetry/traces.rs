@@ -1,4 +1,4 @@
-//! Traces on their way to a collector, by OTLP over gRPC. Makes no span.
+//! Export of traces to a collector, by OTLP over gRPC.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +13,17 @@ use opentelemetry_sdk::trace::{
     BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanExporter,
 };
 
-/// How long a batch of spans may take on its way.
+/// Timeout of the export of one batch of spans.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the last spans may take at the end of the process.
+/// Timeout of the export of the last spans at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where traces go and how many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceSettings {
     /// The collector, `http://HOST:PORT`; `None`: calls are not traced.
     pub endpoint: Option<String>,
-    /// The part of the calls without a parent that are traced, 0 to 1. With a parent its word
-    /// counts.
+    /// The fraction of calls without a parent that are traced, 0 to 1. A parent's own flag decides.
     pub sample: f64,
 }
 
@@ -35,7 +33,7 @@ impl Default for TraceSettings {
     }
 }
 
-/// The collector cannot be asked, whatever it does.
+/// The exporter cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error("traces.endpoint {endpoint:?}: {what}")]
 pub struct TraceError {
@@ -43,13 +41,13 @@ pub struct TraceError {
     what: String,
 }
 
-/// Traces on their way; [`Self::end`] sends the last.
+/// The running export; [`Self::end`] flushes it.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Begins to send spans to `endpoint`. On a runtime, which drives the connection from then on;
-    /// batches are made on a thread of their own.
+    /// Starts exporting spans to `endpoint`. Call it on a runtime, which drives the connection; batches
+    /// are built on a separate thread.
     pub(super) fn begin(endpoint: &str, sample: f64) -> Result<Self, TraceError> {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
@@ -60,7 +58,7 @@ impl Traces {
                 endpoint: endpoint.to_owned(),
                 what: error.to_string(),
             })?;
-        let exporter = Watched { inner: exporter, failing: AtomicBool::new(false) };
+        let exporter = LoggedExporter { inner: exporter, failing: AtomicBool::new(false) };
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sample)));
         let provider = SdkTracerProvider::builder()
             .with_span_processor(BatchSpanProcessor::builder(exporter).build())
@@ -74,19 +72,19 @@ impl Traces {
         self.0.tracer("lazaretto")
     }
 
-    /// Sends what waits, for five seconds at most. The runtime that [`Self::begin`] was called on
-    /// must go on meanwhile: it drives the connection.
+    /// Sends the remaining spans, for five seconds at most. The runtime of [`Self::begin`] must keep
+    /// running meanwhile: it drives the connection.
     pub async fn end(self) {
         let ending = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(END_TIMEOUT));
         match ending.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the last traces were not sent"),
-            Err(error) => tracing::error!(%error, "the last traces were not sent"),
+            Ok(Err(error)) => tracing::warn!(%error, "last traces not sent"),
+            Err(error) => tracing::error!(%error, "trace export panicked"),
         }
     }
 }
 
-/// Who sends: `service.name`, version, and an instance. `OTEL_RESOURCE_ATTRIBUTES` may say more.
+/// Describes the sender: `service.name`, version and instance. `OTEL_RESOURCE_ATTRIBUTES` may add more.
 fn resource() -> Resource {
     let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let instance = instance.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..)));
@@ -97,27 +95,27 @@ fn resource() -> Resource {
         .build()
 }
 
-/// An exporter whose failures are told once, and once that they ended.
-struct Watched<E> {
+/// An exporter that logs when it begins to fail and when it works again.
+struct LoggedExporter<E> {
     inner: E,
     failing: AtomicBool,
 }
 
-impl<E> fmt::Debug for Watched<E> {
+impl<E> fmt::Debug for LoggedExporter<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").finish_non_exhaustive()
+        f.debug_struct("LoggedExporter").finish_non_exhaustive()
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Watched<E> {
+impl<E: SpanExporter> SpanExporter for LoggedExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let outcome = self.inner.export(batch).await;
         let failed_before = self.failing.swap(outcome.is_err(), Ordering::Relaxed);
         match &outcome {
             Err(error) if !failed_before => {
-                tracing::warn!(%error, "the collector of traces takes none: they are lost");
+                tracing::warn!(%error, "trace export failing, traces are lost");
             }
-            Ok(()) if failed_before => tracing::info!("the collector takes traces again"),
+            Ok(()) if failed_before => tracing::info!("trace export works again"),
             _ => {}
         }
         outcome

@@ -21,7 +21,7 @@ impl Marks {
         let id = format!("cli-{:016x}", fastrand::u64(..));
         let id = AsciiMetadataValue::try_from(id.as_str()).expect("hex digits are ASCII");
         let value = |parent: HeaderValue| AsciiMetadataValue::try_from(parent.as_bytes()).ok();
-        Self { parent: context::of_environment().and_then(value), request_id: id }
+        Self { parent: context::from_environment().and_then(value), request_id: id }
     }
 
     /// Marks a call, unless it is marked already.

@@ -123,7 +123,7 @@ fn no_address_and_no_customer_is_in_the_log() {
     let lost = lines.iter().find(|line| line["message"] == lost).unwrap();
     let error = lost["error"].as_str().unwrap();
     assert!(error.contains("source.csv: csv: cannot be read at line 1"), "{error}");
-    assert!(!lines.iter().any(|line| line["message"] == "a call ended"), "{}", said.err);
+    assert!(!lines.iter().any(|line| line["message"] == "call ended"), "{}", said.err);
     check_silent(&said.err);
 }
 
@@ -138,7 +138,7 @@ fn at_debug_each_call_has_its_line() {
     assert_eq!(said.status, 0, "{}", said.err);
     server.signal("TERM");
     let lines = check_log(&server.end().err);
-    let calls: Vec<_> = lines.iter().filter(|line| line["message"] == "a call ended").collect();
+    let calls: Vec<_> = lines.iter().filter(|line| line["message"] == "call ended").collect();
     let wanted = "/lazaretto.v1.SanctionsListService/ListSanctionsLists";
     let call = calls.iter().find(|line| line["method"] == wanted).unwrap();
     assert_eq!((&call["level"], &call["code"]), (&Value::from("DEBUG"), &Value::from("OK")));
